@@ -1,0 +1,48 @@
+"""Memory and caching for LangChain and LangGraph on the Redis you already have.
+
+Everything public is here and loads when it is first used, so importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.client import Client as Client
+    from langchain_redis_memory.client import Trip as Trip
+    from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
+    from langchain_redis_memory.history import RedisChatMessageHistory as RedisChatMessageHistory
+    from langchain_redis_memory.history import Turn as Turn
+    from langchain_redis_memory.index import Session as Session
+    from langchain_redis_memory.sessions import RedisSessions as RedisSessions
+    from langchain_redis_memory.sessions import SessionPage as SessionPage
+    from langchain_redis_memory.settings import RedisMemorySettings as RedisMemorySettings
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Client": "client",
+    "RedisChatMessageHistory": "history",
+    "RedisMemoryError": "errors",
+    "RedisMemorySettings": "settings",
+    "RedisSessions": "sessions",
+    "Session": "index",
+    "SessionPage": "sessions",
+    "Trip": "client",
+    "Turn": "history",
+}
+
+__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

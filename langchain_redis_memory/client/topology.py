@@ -1,0 +1,286 @@
+"""From a URL to the clients of redis-py, sync and async, for every topology.
+
+`redis://`, `rediss://`, `unix://` and their `valkey` names are one server; `redis+cluster://a,b,c` a cluster;
+`redis+sentinel://s1,s2/service/db` a master behind sentinels; `memory://name` a server inside this process, shared by
+all who use the same name. A `+cluster` or `+sentinel` scheme takes TLS as `rediss+...`. Options of redis-py may follow
+as a query (`?ssl_ca_certs=...`). Nothing here connects: a bad URL fails when it is parsed, a bad host when it is used.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from langchain_redis_memory.errors import ConfigError
+
+DEFAULT_URL = "redis://localhost:6379/0"
+
+_SINGLE = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss", "unix": "unix"}
+_SCHEMES = (
+    "redis://, rediss://, unix://, valkey://, valkeys://, redis+cluster://, redis+sentinel:// "
+    "(or rediss+...) and memory://"
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How connections are made.
+
+    Args:
+        max_connections: Most connections at once, for each process and event loop.
+        connect_timeout_s: Longest wait for a connection, in seconds.
+        timeout_s: Longest wait for a reply, in seconds.
+        retries: How often a command is sent again after a connection error.
+        health_check_s: A connection idle for longer is checked before use.
+        extra: Passed on to redis-py (`credential_provider`, `ssl_ca_certs`, `client_name`, ...).
+    """
+
+    max_connections: int = 50
+    connect_timeout_s: float = 5.0
+    timeout_s: float = 5.0
+    retries: int = 3
+    health_check_s: int = 30
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def connection(self, *, asynchronous: bool) -> dict[str, Any]:
+        """Keyword arguments of a redis-py connection."""
+        from redis.asyncio.retry import Retry as AsyncRetry
+        from redis.backoff import ExponentialWithJitterBackoff
+        from redis.retry import Retry
+
+        retry: Any = (AsyncRetry if asynchronous else Retry)(
+            ExponentialWithJitterBackoff(base=0.02, cap=1.0), self.retries
+        )
+        return {
+            "socket_connect_timeout": self.connect_timeout_s,
+            "socket_timeout": self.timeout_s,
+            "health_check_interval": self.health_check_s,
+            "retry": retry,
+            **self.extra,
+        }
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Where the data is, and how to open a client for it.
+
+    Args:
+        shown: The URL without credentials and options, for people.
+        open: Makes a sync client of redis-py.
+        aopen: Makes an async one for the running event loop.
+        cluster: Whether commands are routed by key.
+    """
+
+    shown: str
+    open: Callable[[], Any]
+    aopen: Callable[[], Any]
+    cluster: bool = False
+
+
+def topology(url: str, options: Options) -> Topology:
+    """The topology that a URL names.
+
+    Args:
+        url: See the module's docstring.
+        options: How connections are made.
+
+    Returns:
+        The topology; nothing has been connected.
+
+    Raises:
+        ConfigError: The URL or an option cannot work. The message never holds the URL's credentials.
+    """
+    if not isinstance(url, str) or "://" not in url:
+        msg = f"expected a URL such as {DEFAULT_URL}; known schemes are {_SCHEMES}"
+        raise ConfigError(msg)
+    scheme, _, rest = url.partition("://")
+    if options.max_connections < 1 or options.retries < 0 or min(options.connect_timeout_s, options.timeout_s) <= 0:
+        msg = "max_connections must be at least 1, retries at least 0, and timeouts positive"
+        raise ConfigError(msg)
+    if scheme == "memory":
+        return _memory(unquote(rest.split("?")[0].strip("/")))
+    base, _, kind = scheme.partition("+")
+    if base in _SINGLE and not kind:
+        return _single(f"{_SINGLE[base]}://{rest}", options)
+    if base in _SINGLE and base != "unix" and kind in {"cluster", "sentinel"}:
+        return (_cluster if kind == "cluster" else _sentinel)(_SINGLE[base], rest, options)
+    msg = f"unknown scheme {scheme!r}; known are {_SCHEMES}"
+    raise ConfigError(msg)
+
+
+_SERVERS: dict[str, Any] = {}
+_SERVERS_LOCK = threading.Lock()
+
+
+def _memory(name: str) -> Topology:
+    def server() -> Any:
+        from fakeredis import FakeServer
+
+        with _SERVERS_LOCK:
+            if name not in _SERVERS:
+                _SERVERS[name] = FakeServer(version=(7,))
+            return _SERVERS[name]
+
+    def open_sync() -> Any:
+        from fakeredis import FakeRedis
+
+        return FakeRedis(server=server())
+
+    def open_async() -> Any:
+        from fakeredis import FakeAsyncRedis
+
+        return FakeAsyncRedis(server=server())
+
+    return Topology(f"memory://{name}", open_sync, open_async)
+
+
+def _parse(url: str) -> dict[str, Any]:
+    """redis-py's reading of a URL, without its silent tolerance."""
+    from redis.connection import parse_url
+
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - the property validates
+        fields = parse_url(url)
+    except ValueError as error:
+        msg = f"the URL is malformed: {_without_secrets(str(error), url)}"
+        raise ConfigError(msg) from None
+    path = unquote(parts.path).strip("/")
+    if parts.scheme != "unix" and path and not path.isdigit():
+        msg = f"the database in the URL must be a number, not {path!r}"
+        raise ConfigError(msg)
+    if parts.scheme == "unix" and not fields.get("path"):
+        msg = "a unix:// URL needs the path of the socket, as in unix:///run/redis.sock?db=0"
+        raise ConfigError(msg)
+    return dict(fields)
+
+
+def _without_secrets(text: str, url: str) -> str:
+    """The text, with everything between `://` and the last `@` of the URL blanked out."""
+    secret = url.partition("://")[2].rpartition("@")[0]
+    for part in [secret, *secret.split(":", 1)]:
+        if part:
+            text = text.replace(part, "***")
+    return text
+
+
+def _shown(scheme: str, where: str) -> str:
+    return f"{scheme}://{where}"
+
+
+def _single(url: str, options: Options) -> Topology:
+    import redis
+    import redis.asyncio as aredis
+
+    fields = _parse(url)
+    arguments = {**fields, **options.connection(asynchronous=False)}
+    tls = arguments.pop("connection_class", None) is redis.SSLConnection or url.startswith("rediss://")
+    try:
+        pool = redis.ConnectionPool.from_url(url, **options.connection(asynchronous=False))
+        pool.connection_class(**pool.connection_kwargs)
+    except (TypeError, ValueError, redis.RedisError) as error:
+        msg = f"the connection options cannot work: {_without_secrets(str(error), url)}"
+        raise ConfigError(msg) from None
+
+    def make(library: Any, *, asynchronous: bool) -> Any:
+        # The gate of Client bounds concurrency, so the pool itself never refuses a connection.
+        pool = library.ConnectionPool.from_url(url, **options.connection(asynchronous=asynchronous))
+        return library.Redis.from_pool(pool)
+
+    where = fields.get("path") or f"{fields.get('host', 'localhost')}:{fields.get('port', 6379)}/{fields.get('db', 0)}"
+    scheme = "unix" if "path" in fields else "rediss" if tls else "redis"
+    return Topology(
+        _shown(scheme, where),
+        lambda: make(redis, asynchronous=False),
+        lambda: make(aredis, asynchronous=True),
+    )
+
+
+def _hosts(rest: str, port: int) -> tuple[str, list[tuple[str, int]], str]:
+    """`user:pw@a:1,b:2/path?query` -> ("user:pw@", [("a", 1), ("b", 2)], "/path?query")."""
+    cut = min((i for i in (rest.find("/"), rest.find("?")) if i >= 0), default=len(rest))
+    authority, tail = rest[:cut], rest[cut:]
+    userinfo, at, names = authority.rpartition("@")
+    hosts = []
+    for name in names.split(","):
+        try:
+            parts = urlsplit(f"//{name}")
+            host, number = parts.hostname, parts.port
+        except ValueError:
+            host, number = None, None
+        if not host:
+            msg = f"{name!r} is not a host or host:port; separate several by commas"
+            raise ConfigError(msg)
+        hosts.append((host, number or port))
+    return userinfo + at, hosts, tail
+
+
+def _cluster(scheme: str, rest: str, options: Options) -> Topology:
+    import redis
+    from redis.asyncio.cluster import ClusterNode as AsyncNode
+    from redis.asyncio.cluster import RedisCluster as AsyncCluster
+    from redis.cluster import ClusterNode, RedisCluster
+
+    userinfo, hosts, tail = _hosts(rest, 6379)
+    fields = _parse(f"{scheme}://{userinfo}{_spell(hosts[0])}{tail}")
+    if fields.pop("db", 0):
+        msg = "a cluster has only database 0"
+        raise ConfigError(msg)
+    for name in ("host", "port"):
+        fields.pop(name, None)
+    fields["ssl"] = fields.pop("connection_class", None) is redis.SSLConnection
+
+    def arguments(*, asynchronous: bool) -> dict[str, Any]:
+        return {**fields, **options.connection(asynchronous=asynchronous), "max_connections": options.max_connections}
+
+    return Topology(
+        _shown(f"{scheme}+cluster", ",".join(map(_spell, hosts))),
+        lambda: RedisCluster(
+            startup_nodes=[ClusterNode(*host) for host in hosts], **arguments(asynchronous=False)
+        ),
+        lambda: AsyncCluster(startup_nodes=[AsyncNode(*host) for host in hosts], **arguments(asynchronous=True)),
+        cluster=True,
+    )
+
+
+def _spell(host: tuple[str, int]) -> str:
+    name, port = host
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def _sentinel(scheme: str, rest: str, options: Options) -> Topology:
+    import redis
+    from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+    from redis.sentinel import Sentinel
+
+    userinfo, hosts, tail = _hosts(rest, 26379)
+    path, _, query = tail.partition("?")
+    service, _, db = unquote(path.strip("/")).partition("/")
+    if not service:
+        msg = "a redis+sentinel:// URL names the service: redis+sentinel://host:26379/mymaster/0"
+        raise ConfigError(msg)
+    sentinel_fields = {
+        name.removeprefix("sentinel_"): values[0]
+        for name, values in parse_qs(query).items()
+        if name in {"sentinel_username", "sentinel_password"}
+    }
+    kept = "&".join(part for part in query.split("&") if part and not part.startswith("sentinel_"))
+    fields = _parse(f"{scheme}://{userinfo}{_spell(hosts[0])}/{db or 0}?{kept}")
+    for name in ("host", "port"):
+        fields.pop(name, None)
+    tls = fields.pop("connection_class", None) is redis.SSLConnection
+
+    def make(library: Any, *, asynchronous: bool) -> Any:
+        common = options.connection(asynchronous=asynchronous)
+        timeouts = {name: common[name] for name in ("socket_connect_timeout", "socket_timeout")}
+        sentinels = library(hosts, sentinel_kwargs={**timeouts, **sentinel_fields, "ssl": tls})
+        return sentinels.master_for(service, **{**fields, **common, "ssl": tls})
+
+    return Topology(
+        _shown(f"{scheme}+sentinel", f"{','.join(map(_spell, hosts))}/{service}/{db or 0}"),
+        lambda: make(Sentinel, asynchronous=False),
+        lambda: make(AsyncSentinel, asynchronous=True),
+    )

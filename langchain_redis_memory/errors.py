@@ -1,0 +1,60 @@
+"""Every error this package raises, under one root.
+
+Catch `RedisMemoryError` for all of them. Each leaf says what went wrong and what to do about it, and also
+inherits the builtin that a Python reader expects (`ValueError`, `ConnectionError`, ...). No message ever carries
+a password, a command's arguments or a stored value: command names and keys only.
+"""
+
+from __future__ import annotations
+
+
+class RedisMemoryError(Exception):
+    """Root of every error raised by this package."""
+
+
+class ConfigError(RedisMemoryError, ValueError):
+    """A URL, a setting or a combination of options cannot work."""
+
+
+class InvalidInputError(RedisMemoryError, ValueError):
+    """An argument is not acceptable; nothing was sent to the server."""
+
+
+class InvalidIdError(InvalidInputError):
+    """An id is empty, too long, or not encodable text."""
+
+
+class NotAMessageError(InvalidInputError, TypeError):
+    """An object that should be a LangChain message is not one."""
+
+
+class UnserialisableError(InvalidInputError, TypeError):
+    """A value cannot be stored without losing its type; nothing was sent to the server."""
+
+
+class MessageNotFoundError(RedisMemoryError, LookupError):
+    """No stored message has the given id."""
+
+
+class CorruptDataError(RedisMemoryError):
+    """Bytes under one of our keys were not written by this package, or were damaged since."""
+
+
+class UnavailableError(RedisMemoryError, ConnectionError):
+    """The server cannot be reached, or did not answer in time."""
+
+
+class AuthenticationError(RedisMemoryError):
+    """The server refused the credentials, or the user lacks the permission."""
+
+
+class ServerError(RedisMemoryError):
+    """The server answered a command with an error."""
+
+
+class OutOfMemoryError(ServerError):
+    """The server is at its `maxmemory` and evicts nothing: the write was refused whole."""
+
+
+class WrongKeyTypeError(ServerError):
+    """Something else is stored under one of our keys (another prefix or another database avoids it)."""

@@ -1,0 +1,155 @@
+"""The index of sessions: what every write of a conversation notes for its agent, and how it is read.
+
+The index lives under another hash tag than the conversation, so its update is a command of its own in the same trip.
+It is sent first: the index may hold a session that does not exist (any more), never miss one that does; whoever reads
+it checks each entry against the conversation itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Op, Reply
+from langchain_redis_memory.scripts import script
+
+
+@dataclass(frozen=True)
+class Session:
+    """One conversation, as the index shows it.
+
+    Args:
+        session_id: Its id.
+        agent: The agent it belongs to.
+        created: When its first message was stored (UTC, the server's clock).
+        last_active: When it was last written to (UTC, the server's clock).
+        messages: How many messages are stored.
+        turns: How many user messages it has had, trimmed ones included.
+        tokens: Approximate tokens of the stored messages.
+        ttl_s: Seconds that it still lives, None where it is pinned.
+    """
+
+    session_id: str
+    agent: str
+    created: datetime
+    last_active: datetime
+    messages: int
+    turns: int
+    tokens: int
+    ttl_s: float | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A session id of the index with its place, not yet checked."""
+
+    session_id: str
+    active_ms: int
+
+
+def touch(space: KeySpace, agent: str, session_id: str, ttl_ms: int, how: str) -> Op[None]:
+    """Notes that a session is alive.
+
+    Args:
+        space: The tenant's key builder.
+        agent: The agent.
+        session_id: The session.
+        ttl_ms: Its lifetime from now in milliseconds, 0 for none.
+        how: "write", "read", "set" or "pin"; see `session_touch.lua`.
+
+    Returns:
+        An op of one trip.
+    """
+    keys = space.index(agent)
+    call = script("session_touch")((keys.sessions, keys.lapses), session_id, ttl_ms, how)
+    return Op((call,), lambda _replies: None)
+
+
+def forget(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[None]:
+    """Takes sessions out of the index.
+
+    Args:
+        space: The tenant's key builder.
+        agent: The agent.
+        session_ids: The sessions.
+
+    Returns:
+        An op of one trip, of none for no sessions.
+    """
+    if not session_ids:
+        return Op((), lambda _replies: None)
+    keys = space.index(agent)
+    return Op((("ZREM", keys.sessions, *session_ids), ("ZREM", keys.lapses, *session_ids)), lambda _replies: None)
+
+
+def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op[list[Entry]]:
+    """Reads a page of the index, most recently active first.
+
+    Args:
+        space: The tenant's key builder.
+        agent: The agent.
+        limit: Most entries.
+        highest: Upper bound of the activity in milliseconds, as text; "+inf" for none.
+        skip: Entries to pass over from there.
+
+    Returns:
+        An op of one trip.
+    """
+
+    def read(replies: Sequence[Reply]) -> list[Entry]:
+        flat = replies[0]
+        return [Entry(flat[i].decode(), int(flat[i + 1])) for i in range(0, len(flat), 2)]
+
+    return Op((script("session_page")((space.index(agent).sessions,), highest, skip, limit),), read)
+
+
+def info(space: KeySpace, agent: str, session_id: str) -> Op[Session | None]:
+    """Reads what is known of a conversation.
+
+    Args:
+        space: The tenant's key builder.
+        agent: The agent.
+        session_id: The session.
+
+    Returns:
+        An op of one trip: the session, or None where it has lapsed.
+    """
+    keys = space.session(session_id, agent)
+
+    def read(replies: Sequence[Reply]) -> Session | None:
+        found = replies[0]
+        if found is None:
+            return None
+        created, active, turns, tokens, messages, ttl_ms = (int(value) for value in found)
+        return Session(
+            session_id=session_id,
+            agent=agent,
+            created=datetime.fromtimestamp(created / 1000, timezone.utc),
+            last_active=datetime.fromtimestamp(active / 1000, timezone.utc),
+            messages=messages,
+            turns=turns,
+            tokens=tokens,
+            ttl_s=None if ttl_ms < 0 else ttl_ms / 1000,
+        )
+
+    return Op((script("session_info")((keys.messages, keys.meta)),), read)
+
+
+def erase(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[int]:
+    """Deletes conversations, every kind of key they have, and their entries in the index.
+
+    Args:
+        space: The tenant's key builder.
+        agent: The agent.
+        session_ids: The sessions.
+
+    Returns:
+        An op of one trip: how many of them existed.
+    """
+    if not session_ids:
+        return Op((), lambda _replies: 0)
+    gone = forget(space, agent, session_ids)
+    unlinks = tuple(("UNLINK", *space.session(session_id, agent).all()) for session_id in session_ids)
+    return Op((*unlinks, *gone.commands), lambda replies: sum(bool(reply) for reply in replies[: len(unlinks)]))

@@ -1,0 +1,189 @@
+"""The only place that spells a key.
+
+A key is `prefix:{tenant/agent/id}:kind`. Whatever belongs to one conversation of one agent shares the hash tag in
+braces, so on a cluster it lives on one node and one script can touch all of it; the names are the same on every
+topology. User text is percent-escaped before it enters a key (RFC 3986 unreserved characters stay), so no id can hold
+a `:`, `/`, `{`, `*`, space or newline, and a longer text becomes its BLAKE2b digest, marked with `%h`, which escaping
+never writes. So two different (tenant, agent, id, kind) never share a key, no id works as a glob, and
+`prefix:{tenant/*` matches one tenant and nothing else.
+
+`KINDS` lists every kind of key that exists and how long it may live.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from urllib.parse import quote
+
+from langchain_redis_memory.errors import ConfigError, InvalidIdError
+
+MAX_ID_BYTES = 1024
+_LONGEST_ESCAPED = 96
+
+KINDS = {
+    "messages": "the conversation's lifetime",
+    "ids": "the conversation's lifetime",
+    "meta": "the conversation's lifetime",
+    "sessions": "the longest lifetime of a session in it",
+    "lapses": "the longest lifetime of a session in it",
+    "answer": "its own lifetime",
+}
+"""Kind of key -> how long it lives. A key without expiry exists only where a user asked for it (`ttl_s=None`,
+`persist()`)."""
+
+
+def check_id(value: str, what: str = "id") -> str:
+    """An id that can be used: text of 1 to 1024 bytes in UTF-8.
+
+    Args:
+        value: What the user gave.
+        what: Its name, for the error.
+
+    Returns:
+        The same text.
+
+    Raises:
+        InvalidIdError: It is not a string, is empty, is too long, or holds lone surrogates.
+    """
+    if not isinstance(value, str):
+        msg = f"{what} must be a string, not {type(value).__name__}"
+        raise InvalidIdError(msg)
+    if not value:
+        msg = f"{what} must not be empty"
+        raise InvalidIdError(msg)
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as error:
+        msg = f"{what} holds a lone surrogate at position {error.start}; it has no UTF-8 form"
+        raise InvalidIdError(msg) from None
+    if size > MAX_ID_BYTES:
+        msg = f"{what} is {size} bytes long in UTF-8; at most {MAX_ID_BYTES} are allowed"
+        raise InvalidIdError(msg)
+    return value
+
+
+@lru_cache(maxsize=4096)
+def escape(text: str) -> str:
+    """A spelling of any text that is safe inside a key, different for different texts.
+
+    Args:
+        text: Any text with a UTF-8 form, the empty one included.
+
+    Returns:
+        At most 96 characters of `A-Z a-z 0-9 - . _ ~ %`.
+    """
+    escaped = quote(text, safe="")
+    if len(escaped) <= _LONGEST_ESCAPED:
+        return escaped
+    return "%h" + blake2b(text.encode(), digest_size=24).hexdigest()
+
+
+@dataclass(frozen=True)
+class SessionKeys:
+    """The keys of one conversation: all with one hash tag."""
+
+    messages: str
+    ids: str
+    meta: str
+
+    def all(self) -> tuple[str, ...]:
+        """Every key of the conversation, for deleting it whole."""
+        return (self.messages, self.ids, self.meta)
+
+
+@dataclass(frozen=True)
+class IndexKeys:
+    """The keys of one agent's index of sessions."""
+
+    sessions: str
+    lapses: str
+
+
+@dataclass(frozen=True)
+class KeySpace:
+    """Builds the keys of one tenant under one prefix.
+
+    Args:
+        prefix: Start of every key: letters, digits and `. _ - :`, so that it cannot be a glob or a hash tag.
+        tenant: Whose data it is; "" is the default tenant, different from every named one.
+
+    Raises:
+        ConfigError: The prefix is empty or holds another character.
+        InvalidIdError: The tenant is too long or not encodable.
+    """
+
+    prefix: str = "lrm"
+    tenant: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.prefix, str) or not re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", self.prefix):
+            msg = f"prefix {self.prefix!r} must be 1 to 64 characters of A-Z a-z 0-9 . _ : -"
+            raise ConfigError(msg)
+        if self.tenant != "":
+            check_id(self.tenant, "tenant")
+
+    def key(self, kind: str, agent: str, name: str) -> str:
+        """One key.
+
+        Args:
+            kind: One of `KINDS`.
+            agent: The agent; "" is the default one.
+            name: What is named within the agent: a session id, a digest, or "" for the agent itself.
+
+        Returns:
+            `prefix:{tenant/agent/name}:kind`.
+        """
+        return f"{self.prefix}:{{{escape(self.tenant)}/{escape(agent)}/{escape(name)}}}:{kind}"
+
+    def session(self, session_id: str, agent: str = "") -> SessionKeys:
+        """The keys of one conversation.
+
+        Args:
+            session_id: Its id.
+            agent: The agent it belongs to.
+
+        Returns:
+            Its keys.
+
+        Raises:
+            InvalidIdError: An id is not acceptable.
+        """
+        check_id(session_id, "session_id")
+        if agent != "":
+            check_id(agent, "agent")
+        return SessionKeys(*(self.key(kind, agent, session_id) for kind in ("messages", "ids", "meta")))
+
+    def index(self, agent: str = "") -> IndexKeys:
+        """The keys of an agent's index of sessions.
+
+        Args:
+            agent: The agent.
+
+        Returns:
+            Its keys.
+
+        Raises:
+            InvalidIdError: The id is not acceptable.
+        """
+        if agent != "":
+            check_id(agent, "agent")
+        return IndexKeys(*(self.key(kind, agent, "") for kind in ("sessions", "lapses")))
+
+    def answer(self, digest: str, agent: str = "") -> str:
+        """The key of one cached answer.
+
+        Args:
+            digest: Hexadecimal digest of all that the answer depends on.
+            agent: The agent that answered.
+
+        Returns:
+            Its key.
+        """
+        return self.key("answer", agent, digest)
+
+    def tenant_pattern(self) -> str:
+        """The SCAN pattern that matches every key of this tenant and no other key."""
+        return f"{self.prefix}:{{{escape(self.tenant)}/*"

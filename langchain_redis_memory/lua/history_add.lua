@@ -1,0 +1,46 @@
+-- Appends, replaces and removes messages of one conversation, trims it, counts, and moves its lifetime.
+-- After the named arguments come pairs (identity, record): no record removes the message, neither empties all.
+-- `only_known` is 1 where an unknown identity must not be appended. A conversation whose meta never expires is pinned;
+-- a write never shortens a lifetime.
+-- Returns {stored, appended, replaced, removed, trimmed}.
+-- KEYS messages ids meta
+-- ARGV ttl_ms max_messages max_tokens only_known ...
+-- WITH now
+-- WITH trim
+local total = tonumber(redis.call('HGET', meta, 'tokens') or 0)
+local size, marks, left = redis.call('LLEN', messages), redis.call('LLEN', ids), redis.call('PTTL', meta)
+for _ = marks + 1, size do redis.call('LPUSH', ids, '?') end
+for _ = size + 1, marks do redis.call('LPOP', ids) end
+local appended, replaced, removed, turns = 0, 0, 0, 0
+for i = 5, #ARGV, 2 do
+  local id, record = ARGV[i], ARGV[i + 1]
+  local place = id ~= '' and redis.call('LPOS', ids, id)
+  if id == '' then
+    removed, total = removed + redis.call('LLEN', messages), 0
+    redis.call('DEL', messages, ids)
+  elseif place then
+    total = total - cost(at(place)) + cost(record)
+    if record == '' then
+      drop(place)
+      removed = removed + 1
+    else
+      redis.call('LSET', messages, place, record)
+      replaced = replaced + 1
+    end
+  elseif record ~= '' and only_known == '0' then
+    redis.call('RPUSH', messages, record)
+    redis.call('RPUSH', ids, id)
+    total, appended = total + cost(record), appended + 1
+    if string.match(record, '^[hH]') then turns = turns + 1 end
+  end
+end
+local trimmed
+total, trimmed = trim(total, tonumber(max_messages), tonumber(max_tokens))
+redis.call('HSETNX', meta, 'created', now)
+redis.call('HSET', meta, 'active', now, 'tokens', total)
+if turns > 0 then redis.call('HINCRBY', meta, 'turns', turns) end
+if left ~= -1 and ttl_ms ~= '0' then
+  local lifetime = string.format('%.0f', math.max(left, tonumber(ttl_ms)))
+  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, lifetime) end
+end
+return {redis.call('LLEN', messages), appended, replaced, removed, trimmed}

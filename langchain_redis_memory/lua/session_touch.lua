@@ -1,0 +1,28 @@
+-- Notes in an agent's index that a session is alive and when it lapses, and forgets some that have lapsed.
+-- how: write (now active; never lapses sooner), read (the same without being active), set (unpins), pin.
+-- KEYS sessions lapses
+-- ARGV session ttl_ms how
+-- WITH now
+local known = redis.call('ZSCORE', lapses, session)
+if known or how == 'write' then
+  local lapse = '+inf'
+  if how ~= 'pin' and ttl_ms ~= '0' and (how == 'set' or tostring(known) ~= 'inf') then
+    local soonest = how ~= 'set' and tonumber(known or 0) or 0
+    lapse = string.format('%.0f', math.max(soonest, tonumber(now) + tonumber(ttl_ms)))
+  end
+  if how == 'write' then redis.call('ZADD', sessions, now, session) end
+  redis.call('ZADD', lapses, lapse, session)
+end
+for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', lapses, '-inf', now, 'LIMIT', 0, 16)) do
+  redis.call('ZREM', lapses, lapsed)
+  redis.call('ZREM', sessions, lapsed)
+end
+local last = redis.call('ZRANGE', lapses, -1, -1, 'WITHSCORES')[2]
+for _, key in ipairs(KEYS) do
+  if tostring(last) == 'inf' then
+    redis.call('PERSIST', key)
+  elseif last then
+    redis.call('PEXPIREAT', key, string.format('%.0f', tonumber(last)))
+  end
+end
+return 1

@@ -1,0 +1,193 @@
+"""An operation is a value: commands of one round trip and a pure decoder of their replies.
+
+`Op[T]` does no I/O; only `Client` runs one (`run` / `arun`). `merge` joins several into one trip. `Flow[T]` is a
+generator that yields steps (`Op`, `Invoke`, `Now`, `Sleep`) and returns a T, for what needs more than one trip;
+`Client.drive` / `adrive` run it. So every piece of logic is written once and serves both colours.
+
+An `Op` that is only nice to have (a cache lookup) is made `optional(default)`: if the server refuses its commands it
+yields the default, and the rest of the trip is not disturbed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, Union, cast, overload
+
+from langchain_redis_memory.errors import ServerError
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.scripts import Script
+
+T = TypeVar("T")
+U = TypeVar("U")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+
+Arg = Union[str, bytes, int, float]
+Reply = Any
+"""What the server said to one command: bytes, int, float, None, a list of these, or a `ServerError`."""
+
+
+class Call(NamedTuple):
+    """One call of a Lua script."""
+
+    script: Script
+    keys: tuple[str, ...]
+    args: tuple[Arg, ...]
+
+
+Command = Union[tuple[Arg, ...], Call]
+
+
+@dataclass(frozen=True)
+class Op(Generic[T]):
+    """The commands of one round trip and the decoder of their replies.
+
+    Args:
+        commands: What is sent, in order. Several commands go in one pipeline and are not a transaction;
+            what must be atomic is a script.
+        decode: From the replies, in the same order, to the result. Pure. It never sees an error reply unless
+            `tolerant`.
+        tolerant: The decoder wants to see error replies itself instead of having the first one raised.
+    """
+
+    commands: tuple[Command, ...]
+    decode: Callable[[Sequence[Reply]], T]
+    tolerant: bool = False
+
+    def read(self, replies: Sequence[Reply]) -> T:
+        """The result, from the replies; the first error reply is raised.
+
+        Args:
+            replies: One for each command, in order.
+
+        Returns:
+            What `decode` makes of them.
+
+        Raises:
+            ServerError: A reply is an error and the op is not `tolerant`.
+        """
+        if not self.tolerant:
+            for reply in replies:
+                if isinstance(reply, ServerError):
+                    raise reply
+        return self.decode(replies)
+
+    def map(self, change: Callable[[T], U]) -> Op[U]:
+        """The same commands, with a further step after the decoder.
+
+        Args:
+            change: A pure function of the result.
+
+        Returns:
+            The new op.
+        """
+        return Op(self.commands, lambda replies: change(self.read(replies)), tolerant=True)
+
+    def optional(self, default: U) -> Op[T | U]:
+        """The same op, for a result that the caller can do without.
+
+        Args:
+            default: The result when the server answers any of the commands with an error.
+
+        Returns:
+            The new op, which fails alone inside a merged trip.
+        """
+
+        def read(replies: Sequence[Reply]) -> T | U:
+            try:
+                return self.read(replies)
+            except ServerError:
+                return default
+
+        return Op(self.commands, read, tolerant=True)
+
+
+@overload
+def merge(one: Op[A], two: Op[B], /) -> Op[tuple[A, B]]: ...
+@overload
+def merge(one: Op[A], two: Op[B], three: Op[C], /) -> Op[tuple[A, B, C]]: ...
+@overload
+def merge(one: Op[A], two: Op[B], three: Op[C], four: Op[D], /) -> Op[tuple[A, B, C, D]]: ...
+@overload
+def merge(*ops: Op[T]) -> Op[tuple[T, ...]]: ...
+def merge(*ops: Op[Any]) -> Op[Any]:
+    """Several ops as one: a single round trip, results as a tuple.
+
+    Args:
+        *ops: Any number of ops, none included. An op without commands costs nothing.
+
+    Returns:
+        The joined op. If one of them fails the error is raised, but all commands have been sent.
+    """
+    cuts = [0]
+    for op in ops:
+        cuts.append(cuts[-1] + len(op.commands))
+
+    def read(replies: Sequence[Reply]) -> tuple[Any, ...]:
+        return tuple(op.read(replies[a:b]) for op, a, b in zip(ops, cuts, cuts[1:], strict=False))
+
+    return Op(tuple(command for op in ops for command in op.commands), read, tolerant=True)
+
+
+def pure(value: T) -> Op[T]:
+    """An op that sends nothing and gives `value`.
+
+    Args:
+        value: The result.
+
+    Returns:
+        An op without commands: it costs no round trip, alone or merged.
+    """
+    return Op((), lambda _replies: value)
+
+
+class Invoke(NamedTuple):
+    """A step that calls out of Redis: a model, a retriever, an embedding.
+
+    `call` and `acall` are the two colours of the same call. If `stream` and `astream` are given and the flow is driven
+    by a streaming driver, the chunks pass through to the caller and the flow receives them as a list.
+    """
+
+    call: Callable[[], Any]
+    acall: Callable[[], Awaitable[Any]]
+    stream: Callable[[], Any] | None = None
+    astream: Callable[[], Any] | None = None
+
+
+class Streamed(NamedTuple):
+    """What a streaming driver sends into a flow in place of an `Invoke`'s result."""
+
+    chunks: list[Any]
+
+
+class Sleep(NamedTuple):
+    """A step that waits."""
+
+    seconds: float
+
+
+class Now(NamedTuple):
+    """A step that gives the process's monotonic time in seconds (for durations, never for stored times)."""
+
+
+Step = Union[Op[Any], Invoke, Sleep, Now]
+Flow = Generator[Step, Any, T]
+
+
+def ask(op: Op[T]) -> Generator[Step, Any, T]:
+    """One op inside a flow, with its type: `result = yield from ask(op)`.
+
+    Args:
+        op: What to run.
+
+    Yields:
+        The op.
+
+    Returns:
+        Its result.
+    """
+    return cast("T", (yield op))

@@ -1,0 +1,108 @@
+"""Lua scripts as files: one effect each, with named keys and arguments.
+
+A file in `lua/` starts with a sentence of what it does and two header lines, `-- KEYS a b` and `-- ARGV x y ...`. The
+names become locals of the script, so the body never spells `KEYS[1]`; `...` says that more arguments follow, which the
+body reads from `ARGV` after the named ones. `-- WITH name` puts the fragment `lua/_name.lua` in front of the body. Atomicity comes from scripts alone; calls go out as EVALSHA and are sent again as
+EVAL only when the server does not know them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha1
+from importlib import resources
+
+from langchain_redis_memory.ops import Arg, Call
+
+_HEADER = re.compile(r"^-- (KEYS|ARGV)(?: ([\w ]+?))?( \.\.\.)?$", re.MULTILINE)
+_WITH = re.compile(r"^-- WITH (\w+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Script:
+    """A Lua script.
+
+    Args:
+        name: Its file's name without `.lua`.
+        source: What is sent: the file with its names bound.
+        keys: Names of its keys.
+        args: Names of its arguments.
+        rest: Whether more arguments may follow.
+    """
+
+    name: str
+    source: str
+    keys: tuple[str, ...]
+    args: tuple[str, ...]
+    rest: bool
+    sha: str
+
+    def __call__(self, keys: tuple[str, ...], *args: Arg) -> Call:
+        """A call of the script, for an op's commands.
+
+        Args:
+            keys: One for each named key, all with one hash tag.
+            *args: One for each named argument, then the rest.
+
+        Returns:
+            The call.
+        """
+        fits = len(args) >= len(self.args) if self.rest else len(args) == len(self.args)
+        if len(keys) != len(self.keys) or not fits:
+            msg = f"{self.name}.lua takes keys {self.keys} and arguments {self.args}"
+            raise TypeError(msg)
+        return Call(self, keys, args)
+
+
+@lru_cache(maxsize=None)
+def script(name: str) -> Script:
+    """A script by the name of its file.
+
+    Args:
+        name: The file's name without `.lua`.
+
+    Returns:
+        The script, read once per process.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    return parse(name, _read(name))
+
+
+def _read(name: str) -> str:
+    return resources.files(__package__).joinpath("lua", f"{name}.lua").read_text("utf-8")
+
+
+def _code(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if line.strip() and not line.strip().startswith("--"))
+
+
+def parse(name: str, text: str) -> Script:
+    """A script from the text of its file.
+
+    Args:
+        name: Its name.
+        text: The file's text.
+
+    Returns:
+        The script.
+
+    Raises:
+        ValueError: The header lines are missing.
+    """
+    header = {kind: ((names or "").split(), bool(rest)) for kind, names, rest in _HEADER.findall(text)}
+    if set(header) != {"KEYS", "ARGV"}:
+        msg = f"{name}.lua needs the header lines '-- KEYS ...' and '-- ARGV ...'"
+        raise ValueError(msg)
+    bound = [
+        f"local {', '.join(names)} = {', '.join(f'{table}[{i}]' for i in range(1, len(names) + 1))}"
+        for table, (names, _) in header.items()
+        if names
+    ]
+    fragments = [_code(_read(f"_{fragment}")) for fragment in _WITH.findall(text)]
+    source = "\n".join([*bound, *fragments, _code(text)])
+    keys, (args, rest) = header["KEYS"][0], header["ARGV"]
+    return Script(name, source, tuple(keys), tuple(args), rest, sha1(source.encode()).hexdigest())  # noqa: S324

@@ -1,0 +1,65 @@
+"""What a server can do, found out from its own replies.
+
+No version table and no MODULE LIST (managed services forbid it): each ability is tried with a read that cannot match
+anything, and a server that answers "unknown command" does not have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from langchain_redis_memory.errors import ServerError
+from langchain_redis_memory.ops import Op, Reply
+
+
+@dataclass(frozen=True)
+class Server:
+    """What is known of a server.
+
+    Args:
+        flavour: "redis", "valkey", "fakeredis", or what the server calls itself; "" where it does not say.
+        version: Its version as text, "" where it does not say.
+        vector_sets: Whether VADD and VSIM work (Redis 8).
+        query_engine: Whether FT.SEARCH works (RediSearch, or Redis 8 with the Query Engine).
+    """
+
+    flavour: str
+    version: str
+    vector_sets: bool
+    query_engine: bool
+
+
+def probe(key: str) -> Op[Server]:
+    """Asks a server what it can do.
+
+    Args:
+        key: A key that does not exist, with the hash tag that vector sets would have.
+
+    Returns:
+        An op of one trip.
+    """
+    commands = (("HELLO",), ("VCARD", key), ("FT.SEARCH", f"{key}:no-such-index", "*", "LIMIT", 0, 0))
+    return Op(commands, _read, tolerant=True)
+
+
+def _knows(reply: Reply) -> bool:
+    """Whether the server knew the command: any reply but a refusal of the command itself."""
+    if not isinstance(reply, ServerError):
+        return True
+    words = str(reply).lower()
+    return not any(refusal in words for refusal in ("unknown command", "noperm", "no permissions", "not allowed"))
+
+
+def _read(replies: Sequence[Reply]) -> Server:
+    hello, vcard, search = replies
+    told: dict[str, str] = {}
+    if isinstance(hello, dict):
+        told = {_text(name): _text(value) for name, value in hello.items()}
+    elif isinstance(hello, list):
+        told = {_text(name): _text(value) for name, value in zip(hello[::2], hello[1::2], strict=False)}
+    return Server(told.get("server", ""), told.get("version", ""), _knows(vcard), _knows(search))
+
+
+def _text(value: Reply) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

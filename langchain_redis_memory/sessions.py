@@ -1,0 +1,169 @@
+"""`RedisSessions`: which conversations there are, for each agent of a tenant.
+
+Listing reads the agent's index and checks every entry against its conversation, so a session that has expired is never
+reported; its entry is removed in passing. No key is ever searched for by pattern.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from langchain_redis_memory import index
+from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.index import Session
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Flow, ask, merge
+
+
+@dataclass(frozen=True)
+class SessionPage:
+    """A page of sessions.
+
+    Args:
+        sessions: Most recently active first.
+        cursor: What to pass on for the next page; None after the last.
+    """
+
+    sessions: list[Session]
+    cursor: str | None
+
+
+class RedisSessions:
+    """The sessions of a tenant.
+
+    Args:
+        client: A `Client`, a URL, or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        tenant: Whose sessions.
+
+    Raises:
+        InvalidIdError: The tenant is not acceptable.
+        ConfigError: The URL cannot work.
+
+    **Keys:** `sessions`, `lapses` of an agent; `messages`, `ids`, `meta` of its conversations.
+    **Trips:** none to construct; each method says its own.
+    """
+
+    def __init__(self, client: Client | str | None = None, *, tenant: str = "") -> None:
+        self._client = as_client(client)
+        self._space = self._client.keys(tenant)
+
+    def list_sessions(self, agent: str = "", *, limit: int = 100, cursor: str | None = None) -> SessionPage:
+        """One page of an agent's sessions, most recently active first.
+
+        Args:
+            agent: The agent.
+            limit: Most entries of the index looked at, 1 to 1000; a page is shorter where some have expired.
+            cursor: The previous page's; None for the first page.
+
+        Returns:
+            The page.
+
+        Raises:
+            InvalidInputError: The limit or the cursor is not acceptable.
+
+        **Keys:** `sessions`, `lapses`; `messages`, `meta` of each session.
+        **Trips:** 2, 1 for an agent without sessions, 3 where some had expired.
+        """
+        return self._client.drive(_list(self._space, agent, limit, cursor))
+
+    async def alist_sessions(self, agent: str = "", *, limit: int = 100, cursor: str | None = None) -> SessionPage:
+        """One page of an agent's sessions; see `list_sessions`."""
+        return await self._client.adrive(_list(self._space, agent, limit, cursor))
+
+    def get(self, session_id: str, agent: str = "") -> Session | None:
+        """What is known of one session.
+
+        Args:
+            session_id: The session.
+            agent: The agent.
+
+        Returns:
+            The session, None where it does not exist.
+
+        **Keys:** `messages`, `meta`.
+        **Trips:** 1.
+        """
+        return self._client.run(index.info(self._space, agent, session_id))
+
+    async def aget(self, session_id: str, agent: str = "") -> Session | None:
+        """What is known of one session; see `get`."""
+        return await self._client.arun(index.info(self._space, agent, session_id))
+
+    def erase(self, session_id: str, agent: str = "") -> bool:
+        """Deletes everything that is stored of a session.
+
+        Args:
+            session_id: The session.
+            agent: The agent.
+
+        Returns:
+            Whether there was anything.
+
+        **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
+        **Trips:** 1.
+        """
+        return bool(self._client.run(index.erase(self._space, agent, [session_id])))
+
+    async def aerase(self, session_id: str, agent: str = "") -> bool:
+        """Deletes everything that is stored of a session; see `erase`."""
+        return bool(await self._client.arun(index.erase(self._space, agent, [session_id])))
+
+    def clear_agent(self, agent: str = "") -> int:
+        """Deletes all sessions of an agent.
+
+        Args:
+            agent: The agent.
+
+        Returns:
+            How many sessions were deleted.
+
+        **Keys:** `sessions`, `lapses`; `messages`, `ids`, `meta` of each session.
+        **Trips:** 2 for each 500 sessions, and 1.
+        """
+        return self._client.drive(_clear(self._space, agent))
+
+    async def aclear_agent(self, agent: str = "") -> int:
+        """Deletes all sessions of an agent; see `clear_agent`."""
+        return await self._client.adrive(_clear(self._space, agent))
+
+
+def _list(space: KeySpace, agent: str, limit: int, cursor: str | None) -> Flow[SessionPage]:
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= 1000:
+        msg = f"limit must be 1 to 1000, got {limit!r}"
+        raise InvalidInputError(msg)
+    highest, skip = _place(cursor)
+    entries = yield from ask(index.page(space, agent, limit, highest, skip))
+    if not entries:
+        return SessionPage([], None)
+    found = yield from ask(merge(*(index.info(space, agent, entry.session_id) for entry in entries)))
+    lapsed = [entry.session_id for entry, session in zip(entries, found, strict=True) if session is None]
+    if lapsed:
+        yield from ask(index.forget(space, agent, lapsed))
+    sessions = [session for session in found if session is not None]
+    if len(entries) < limit:
+        return SessionPage(sessions, None)
+    # Entries of one millisecond share a score, so the next page starts at that score and skips those already given.
+    last = entries[-1].active_ms
+    kept = {session.session_id for session in sessions}
+    given = sum(entry.active_ms == last and entry.session_id in kept for entry in entries)
+    return SessionPage(sessions, f"{last}-{given + (skip if highest == str(last) else 0)}")
+
+
+def _place(cursor: str | None) -> tuple[str, int]:
+    if cursor is None:
+        return "+inf", 0
+    highest, dash, skip = cursor.partition("-") if isinstance(cursor, str) else ("", "", "")
+    if not (dash and highest.isdigit() and skip.isdigit()):
+        msg = f"cursor must be the one that list_sessions gave, got {cursor!r}"
+        raise InvalidInputError(msg)
+    return highest, int(skip)
+
+
+def _clear(space: KeySpace, agent: str) -> Flow[int]:
+    cleared = 0
+    while True:
+        entries = yield from ask(index.page(space, agent, 500, "+inf", 0))
+        if not entries:
+            return cleared
+        cleared += yield from ask(index.erase(space, agent, [entry.session_id for entry in entries]))

@@ -1,0 +1,80 @@
+"""Settings from the environment.
+
+`REDIS_URL`, or `REDIS_HOST`, `REDIS_PORT`, `REDIS_DB`, `REDIS_USERNAME`, `REDIS_PASSWORD`; `REDIS_ENABLED=false` turns
+to `memory://`. `REDIS_MEMORY_*` names the rest. The password is a secret: no repr, log or error shows it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from langchain_redis_memory.errors import ConfigError
+
+
+def _env(*names: str) -> AliasChoices:
+    return AliasChoices(*names)
+
+
+class RedisMemorySettings(BaseSettings):
+    """What a deployment sets.
+
+    Each field is read from the environment variable of its alias, and can be given by that name or by its own.
+    """
+
+    model_config = SettingsConfigDict(populate_by_name=True, extra="ignore", hide_input_in_errors=True)
+
+    enabled: bool = Field(True, validation_alias=_env("REDIS_ENABLED"), description="False: everything in memory://")
+    redis_url: SecretStr | None = Field(None, validation_alias=_env("REDIS_URL"), description="Wins over host and port")
+    host: str = Field("localhost", validation_alias=_env("REDIS_HOST"))
+    port: int = Field(6379, ge=1, le=65535, validation_alias=_env("REDIS_PORT"))
+    db: int = Field(0, ge=0, validation_alias=_env("REDIS_DB"))
+    username: str | None = Field(None, validation_alias=_env("REDIS_USERNAME"))
+    password: SecretStr | None = Field(None, validation_alias=_env("REDIS_PASSWORD"))
+    ssl: bool = Field(False, validation_alias=_env("REDIS_SSL"), description="TLS, when host and port are used")
+    prefix: str = Field("lrm", validation_alias=_env("REDIS_MEMORY_PREFIX"))
+    max_connections: int = Field(50, ge=1, validation_alias=_env("REDIS_MEMORY_MAX_CONNECTIONS", "REDIS_POOL_SIZE"))
+    connect_timeout_s: float = Field(5.0, gt=0, validation_alias=_env("REDIS_MEMORY_CONNECT_TIMEOUT_S"))
+    timeout_s: float = Field(5.0, gt=0, validation_alias=_env("REDIS_MEMORY_TIMEOUT_S"))
+    retries: int = Field(3, ge=0, validation_alias=_env("REDIS_MEMORY_RETRIES"))
+    history_ttl_s: int | None = Field(604_800, ge=1, validation_alias=_env("REDIS_MEMORY_HISTORY_TTL_S"))
+    answer_ttl_s: int | None = Field(43_200, ge=1, validation_alias=_env("REDIS_MEMORY_ANSWER_TTL_S"))
+
+    def url(self) -> str:
+        """The URL to connect to, without the credentials of `credentials()`."""
+        if not self.enabled:
+            return "memory://"
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'rediss' if self.ssl else 'redis'}://{host}:{self.port}/{self.db}"
+
+    def credentials(self) -> dict[str, Any]:
+        """Username and password for the connection, where they are not part of the URL."""
+        if not self.enabled or self.redis_url is not None:
+            return {}
+        found: dict[str, Any] = {}
+        if self.username is not None:
+            found["username"] = self.username
+        if self.password is not None:
+            found["password"] = self.password.get_secret_value()
+        return found
+
+
+def read_settings() -> RedisMemorySettings:
+    """The environment's settings.
+
+    Returns:
+        The settings.
+
+    Raises:
+        ConfigError: A variable cannot be read; the message names it without its value.
+    """
+    try:
+        return RedisMemorySettings()
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        msg = f"the environment's settings cannot work: {faults}"
+        raise ConfigError(msg) from None

@@ -1,0 +1,250 @@
+"""The messages of one conversation, as ops.
+
+A conversation is a list of records (see `codec`), a parallel list of eight-byte identities by which a script finds a
+message, and a hash of counters. A message without an id gets a random identity when the op is built, so sending the
+same op again after a lost reply changes nothing: adding is idempotent with and without ids.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from langchain_core.messages import BaseMessage, RemoveMessage
+from langchain_core.messages.utils import count_tokens_approximately
+
+from langchain_redis_memory import index
+from langchain_redis_memory.codec import TokenCounter, decode_messages, encode_message, identity
+from langchain_redis_memory.errors import InvalidInputError, MessageNotFoundError, NotAMessageError
+from langchain_redis_memory.keys import KeySpace, SessionKeys
+from langchain_redis_memory.ops import Arg, Op, Reply, merge, pure
+from langchain_redis_memory.scripts import script
+
+REMOVE_ALL_MESSAGES = "__remove_all__"
+"""The id by which LangGraph's `RemoveMessage` empties a conversation."""
+
+
+class Added(NamedTuple):
+    """What a write did.
+
+    Args:
+        stored: Messages stored now.
+        appended: New ones.
+        replaced: Known ones stored anew in their place.
+        removed: Ones that a `RemoveMessage` took out.
+        trimmed: Old ones dropped to keep within the bounds.
+    """
+
+    stored: int
+    appended: int
+    replaced: int
+    removed: int
+    trimmed: int
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """Builds the ops of one conversation.
+
+    Args:
+        space: The tenant's key builder.
+        session_id: The conversation's id.
+        agent: The agent it belongs to.
+        ttl_ms: Its lifetime from the last write in milliseconds, 0 for none.
+        max_messages: Most messages kept, 0 for no bound.
+        max_tokens: Most tokens kept, 0 for no bound.
+        counter: Counts a message's tokens when it is stored.
+        touch_on_read: Whether reading moves the lifetime as writing does.
+    """
+
+    space: KeySpace
+    session_id: str
+    agent: str = ""
+    ttl_ms: int = 604_800_000
+    max_messages: int = 0
+    max_tokens: int = 0
+    counter: TokenCounter = count_tokens_approximately
+    touch_on_read: bool = False
+
+    @property
+    def keys(self) -> SessionKeys:
+        """The conversation's keys."""
+        return self.space.session(self.session_id, self.agent)
+
+    def add(self, messages: Sequence[BaseMessage], *, only_known: bool = False) -> Op[Added]:
+        """Appends messages; replaces those whose id is stored; obeys `RemoveMessage`; trims.
+
+        Args:
+            messages: In order.
+            only_known: Leave out messages whose id is not stored, instead of appending them.
+
+        Returns:
+            An op of one trip.
+
+        Raises:
+            NotAMessageError: One of them is not a message.
+            UnserialisableError: One of them holds a value that cannot be stored.
+        """
+        pairs: list[Arg] = []
+        for message in messages:
+            if isinstance(message, RemoveMessage):
+                everything = message.id == REMOVE_ALL_MESSAGES
+                pairs += [b"" if everything else identity(_needed(message.id)), b""]
+            elif isinstance(message, BaseMessage):
+                pairs += [identity(message.id) if message.id else os.urandom(8), encode_message(message, self.counter)]
+            else:
+                msg = f"expected LangChain messages, got {type(message).__name__}"
+                raise NotAMessageError(msg)
+        return self._write(pairs, only_known=only_known)
+
+    def _write(self, pairs: list[Arg], *, only_known: bool = False) -> Op[Added]:
+        call = script("history_add")(
+            self.keys.all(), self.ttl_ms, self.max_messages, self.max_tokens, int(only_known), *pairs
+        )
+        write = Op((call,), lambda replies: Added(*replies[0]))
+        return merge(self._touch("write"), write).map(lambda both: both[1])
+
+    def _touch(self, how: str) -> Op[None]:
+        return index.touch(self.space, self.agent, self.session_id, self.ttl_ms, how)
+
+    def remove(self, message_ids: Iterable[str]) -> Op[int]:
+        """Removes messages by id.
+
+        Args:
+            message_ids: Their ids; unknown ones are passed over.
+
+        Returns:
+            An op of one trip: how many were removed.
+
+        Raises:
+            InvalidInputError: An id is not a non-empty string.
+        """
+        pairs: list[Arg] = []
+        for message_id in message_ids:
+            pairs += [identity(_needed(message_id)), b""]
+        return self._write(pairs).map(lambda added: added.removed) if pairs else pure(0)
+
+    def edit(self, message_id: str, message: BaseMessage) -> Op[None]:
+        """Stores another message in the place of a known one, under the same id.
+
+        Args:
+            message_id: The id of the stored message.
+            message: What to store; without an id it gets this one.
+
+        Returns:
+            An op of one trip, which raises `MessageNotFoundError` if no stored message has that id.
+
+        Raises:
+            NotAMessageError: It is not a message.
+            InvalidInputError: It has another id.
+        """
+        _needed(message_id)
+        if not isinstance(message, BaseMessage) or isinstance(message, RemoveMessage):
+            msg = f"edit needs the message to store, got {type(message).__name__}"
+            raise NotAMessageError(msg)
+        if message.id not in (None, message_id):
+            msg = f"the message has the id {message.id!r}, but {message_id!r} is to be edited"
+            raise InvalidInputError(msg)
+
+        def check(added: Added) -> None:
+            if not added.replaced:
+                raise MessageNotFoundError(self._unknown(message_id))
+
+        named = message if message.id else message.model_copy(update={"id": message_id})
+        return self.add([named], only_known=True).map(check)
+
+    def _unknown(self, message_id: str) -> str:
+        return f"no message with the id {message_id!r} is stored in session {self.session_id!r}"
+
+    def read(self) -> Op[list[BaseMessage]]:
+        """All messages, oldest first."""
+        key = self.keys.messages
+        return self._reading(Op((("LRANGE", key, 0, -1),), lambda replies: decode_messages(replies[0], key)))
+
+    def tail(self, *, messages: int = 0, tokens: int = 0, turns: int = 0) -> Op[list[BaseMessage]]:
+        """The newest messages within bounds, oldest first.
+
+        Args:
+            messages: Most messages, 0 for no bound.
+            tokens: Most tokens, 0 for no bound.
+            turns: Most user messages, 0 for no bound; the result then starts with one.
+
+        Returns:
+            An op of one trip.
+        """
+        key = self.keys.messages
+        if messages and not tokens and not turns:
+            found = Op((("LRANGE", key, -messages, -1),), lambda replies: decode_messages(replies[0], key))
+        else:
+            call = script("history_tail")((key,), messages, tokens, turns)
+            found = Op((call,), lambda replies: decode_messages(replies[0], key))
+        return self._reading(found)
+
+    def before(self, message_id: str, count: int) -> Op[list[BaseMessage]]:
+        """The messages just before a known one, oldest first.
+
+        Args:
+            message_id: The known message's id.
+            count: Most messages.
+
+        Returns:
+            An op of one trip, which raises `MessageNotFoundError` if no stored message has that id.
+        """
+        keys = self.keys
+
+        def read(replies: Sequence[Reply]) -> list[BaseMessage]:
+            if replies[0] is None:
+                raise MessageNotFoundError(self._unknown(message_id))
+            return decode_messages(replies[0], keys.messages)
+
+        call = script("history_before")((keys.messages, keys.ids), identity(_needed(message_id)), count)
+        return self._reading(Op((call,), read))
+
+    def _reading(self, found: Op[list[BaseMessage]]) -> Op[list[BaseMessage]]:
+        if not self.touch_on_read:
+            return found
+        return merge(self._touch("read"), self._lifetime("touch", self.ttl_ms), found).map(lambda all_of: all_of[2])
+
+    def length(self) -> Op[int]:
+        """How many messages are stored."""
+        return Op((("LLEN", self.keys.messages),), lambda replies: int(replies[0]))
+
+    def clear(self) -> Op[None]:
+        """Deletes the conversation and its entry in the index."""
+        return index.erase(self.space, self.agent, [self.session_id]).map(lambda _existed: None)
+
+    def _lifetime(self, how: str, ttl_ms: int) -> Op[bool]:
+        return Op((script("lifetime")(self.keys.all(), ttl_ms, how),), lambda replies: bool(replies[0]))
+
+    def expire(self, ttl_ms: int) -> Op[bool]:
+        """Sets the lifetime from now; a pinned conversation is no longer pinned.
+
+        Args:
+            ttl_ms: The lifetime in milliseconds.
+
+        Returns:
+            An op of one trip: whether the conversation exists.
+        """
+        noted = index.touch(self.space, self.agent, self.session_id, ttl_ms, "set")
+        return merge(noted, self._lifetime("set", ttl_ms)).map(lambda both: both[1])
+
+    def persist(self) -> Op[bool]:
+        """Pins the conversation: it lives until it is cleared or given a lifetime again.
+
+        Returns:
+            An op of one trip: whether the conversation exists.
+        """
+        return merge(self._touch("pin"), self._lifetime("pin", 0)).map(lambda both: both[1])
+
+    def info(self) -> Op[index.Session | None]:
+        """What is known of the conversation, None where it does not exist."""
+        return index.info(self.space, self.agent, self.session_id)
+
+
+def _needed(message_id: str | None) -> str:
+    if not isinstance(message_id, str) or not message_id:
+        msg = f"a message id must be a non-empty string, got {message_id!r}"
+        raise InvalidInputError(msg)
+    return message_id
