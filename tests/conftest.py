@@ -1,0 +1,216 @@
+"""Fixtures: servers, clients, both colours of every method, and the guard against keys that never expire."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import servers
+from servers import Farm
+
+from langchain_redis_memory.client import Client, Trip
+from langchain_redis_memory.client.topology import Options, topology
+from langchain_redis_memory.history import RedisChatMessageHistory
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "pins: the test makes keys without a lifetime on purpose")
+
+
+# --- servers --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def farm() -> Iterator[Farm]:
+    """Starts servers; all of them end with the session."""
+    running = Farm()
+    yield running
+    running.stop()
+
+
+def url_of(name: str, farm: Farm) -> str:
+    """The URL of a row of the table: for `memory` a fresh server each time."""
+    return f"memory://{uuid4().hex}" if name == "memory" else farm.url(name)
+
+
+@pytest.fixture(params=servers.TABLE)
+def url(request: pytest.FixtureRequest, farm: Farm) -> str:
+    """The URL of each kind of server in turn."""
+    return url_of(request.param, farm)
+
+
+@pytest.fixture
+def real_url(farm: Farm) -> str:
+    """The URL of one real server."""
+    return farm.url(servers.NEWEST)
+
+
+@pytest.fixture(scope="session")
+def cluster_url(farm: Farm) -> str:
+    """The URL of a cluster of three masters."""
+    return servers.start_cluster(farm)
+
+
+@pytest.fixture(scope="session")
+def sentinel_url(farm: Farm) -> str:
+    """The URL of a master behind a sentinel, service `main`."""
+    sentinel = farm.sentinel(farm.start(servers.NEWEST), "main")
+    return f"redis+sentinel://127.0.0.1:{sentinel.port}/main/0"
+
+
+# --- keys that never expire -----------------------------------------------------------------------
+
+
+def immortal(url: str, prefix: str) -> list[str]:
+    """The keys under a prefix that have no lifetime."""
+    client = topology(url, Options()).open()
+    try:
+        return sorted(key.decode() for key in client.scan_iter(f"{prefix}:*", 1000) if client.pttl(key) == -1)
+    finally:
+        client.close()
+
+
+def sweep(url: str, prefix: str) -> None:
+    """Deletes the keys under a prefix."""
+    client = topology(url, Options()).open()
+    try:
+        for key in client.scan_iter(f"{prefix}:*", 1000):
+            client.unlink(key)
+    finally:
+        client.close()
+
+
+Watch = Callable[[str, str], None]
+
+
+@pytest.fixture(autouse=True)
+def watch(request: pytest.FixtureRequest) -> Iterator[Watch]:
+    """After every test: each key under the prefixes it named has a lifetime, unless it is marked `pins`."""
+    watched: list[tuple[str, str]] = []
+    yield lambda url, prefix: watched.append((url, prefix))
+    leaked = [key for url, prefix in watched for key in immortal(url, prefix)]
+    for url, prefix in watched:
+        if not url.startswith("memory:"):
+            sweep(url, prefix)
+    if leaked and request.node.get_closest_marker("pins") is None:
+        pytest.fail(f"keys without a lifetime: {leaked}")
+
+
+# --- clients --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A prefix that no other test uses."""
+    return f"t{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def trips() -> list[Trip]:
+    """Receives the round trips of `client`."""
+    return []
+
+
+@pytest.fixture
+async def client(url: str, prefix: str, trips: list[Trip], watch: Watch) -> AsyncIterator[Client]:
+    """A client on each kind of server in turn."""
+    watch(url, prefix)
+    made = Client.from_url(url, prefix=prefix, on_trip=trips.append)
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+async def real(real_url: str, prefix: str, trips: list[Trip], watch: Watch) -> AsyncIterator[Client]:
+    """A client on one real server."""
+    watch(real_url, prefix)
+    made = Client.from_url(real_url, prefix=prefix, on_trip=trips.append)
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+async def cluster(cluster_url: str, prefix: str, trips: list[Trip], watch: Watch) -> AsyncIterator[Client]:
+    """A client on the cluster."""
+    watch(cluster_url, prefix)
+    made = Client.from_url(cluster_url, prefix=prefix, on_trip=trips.append)
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+async def sentinel(sentinel_url: str, prefix: str, trips: list[Trip], watch: Watch) -> AsyncIterator[Client]:
+    """A client on the master behind the sentinel."""
+    watch(sentinel_url, prefix)
+    made = Client.from_url(sentinel_url, prefix=prefix, on_trip=trips.append)
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+def history(client: Client) -> Callable[..., RedisChatMessageHistory]:
+    """Makes a history: `history()`, `history("other", max_messages=3)`."""
+
+    def make(session_id: str = "s", **options: Any) -> RedisChatMessageHistory:
+        return RedisChatMessageHistory(session_id, client, **options)
+
+    return make
+
+
+# --- colours --------------------------------------------------------------------------------------
+
+_PROPERTIES = {"messages": "aget_messages"}
+
+
+class Both:
+    """Calls a method in one colour: `await both(history.clear)()` is `clear()` or `await aclear()`."""
+
+    def __init__(self, *, asynchronous: bool) -> None:
+        self.asynchronous = asynchronous
+
+    def __call__(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        owner, name = method.__self__, method.__name__  # type: ignore[attr-defined]
+        chosen = getattr(owner, f"a{name}") if self.asynchronous else method
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            result = chosen(*args, **kwargs)
+            return await result if self.asynchronous else result
+
+        return call
+
+    async def get(self, owner: Any, name: str) -> Any:
+        """A property, or the async method that stands for it."""
+        if self.asynchronous:
+            return await getattr(owner, _PROPERTIES[name])()
+        return getattr(owner, name)
+
+    async def messages(self, owner: Any) -> Any:
+        """All messages of a history."""
+        return await self.get(owner, "messages")
+
+    async def len(self, owner: Any) -> int:
+        """`len(owner)`, or what stands for it."""
+        return await owner.acount() if self.asynchronous else len(owner)
+
+    async def chunks(self, client: Client, flow: Any) -> tuple[list[Any], Any]:
+        """The chunks of a flow that streams, and its result."""
+        if self.asynchronous:
+            result: list[Any] = []
+            return [chunk async for chunk in client.astream(flow, chunks=True, result=result)], result[0]
+        seen: list[Any] = []
+        source = client.stream(flow, chunks=True)
+        step = partial(next, source)
+        while True:
+            try:
+                seen.append(step())
+            except StopIteration as done:
+                return seen, done.value
+
+
+@pytest.fixture(params=["sync", "async"])
+def both(request: pytest.FixtureRequest) -> Both:
+    """Each colour in turn."""
+    return Both(asynchronous=request.param == "async")

