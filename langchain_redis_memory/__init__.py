@@ -9,28 +9,58 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.cache import Answer as Answer
+    from langchain_redis_memory.cache import AnswerCache as AnswerCache
+    from langchain_redis_memory.cache import Asked as Asked
+    from langchain_redis_memory.cache import ExactAnswerCache as ExactAnswerCache
+    from langchain_redis_memory.classify import Classifier as Classifier
+    from langchain_redis_memory.classify import RulesClassifier as RulesClassifier
+    from langchain_redis_memory.classify import Verdict as Verdict
     from langchain_redis_memory.client import Client as Client
     from langchain_redis_memory.client import Trip as Trip
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.history import RedisChatMessageHistory as RedisChatMessageHistory
     from langchain_redis_memory.history import Turn as Turn
     from langchain_redis_memory.index import Session as Session
+    from langchain_redis_memory.memory import ConversationMemory as ConversationMemory
+    from langchain_redis_memory.memory import TurnReport as TurnReport
+    from langchain_redis_memory.policy import DEFAULT_POLICY as DEFAULT_POLICY
+    from langchain_redis_memory.policy import QuestionType as QuestionType
+    from langchain_redis_memory.policy import Rule as Rule
+    from langchain_redis_memory.select import Selector as Selector
+    from langchain_redis_memory.select import WindowSelector as WindowSelector
     from langchain_redis_memory.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.sessions import SessionPage as SessionPage
     from langchain_redis_memory.settings import RedisMemorySettings as RedisMemorySettings
+    from langchain_redis_memory.wrap import RememberingRunnable as RememberingRunnable
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DEFAULT_POLICY": "policy",
+    "Answer": "cache",
+    "AnswerCache": "cache",
+    "Asked": "cache",
+    "Classifier": "classify",
     "Client": "client",
+    "ConversationMemory": "memory",
+    "ExactAnswerCache": "cache",
+    "QuestionType": "policy",
     "RedisChatMessageHistory": "history",
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "settings",
     "RedisSessions": "sessions",
+    "RememberingRunnable": "wrap",
+    "Rule": "policy",
+    "RulesClassifier": "classify",
+    "Selector": "select",
     "Session": "index",
     "SessionPage": "sessions",
     "Trip": "client",
     "Turn": "history",
+    "TurnReport": "memory",
+    "Verdict": "classify",
+    "WindowSelector": "select",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604

@@ -2,9 +2,10 @@
 
 Values: what MessagePack knows (None, bool, int, float, str, bytes, list, dict) plus tuple, set, frozenset, large int,
 complex, Decimal, UUID, datetime, date, time, timedelta, lone surrogates, numpy arrays and scalars, `Document` and
-messages. A subclass of one of these (an `OrderedDict`, a `str` enum) is stored as the type that it extends; a value of
-any other type is refused by name when it is written. On reading, nothing outside the table is ever imported or built,
-and a dict that looks like a serialised object stays a dict.
+messages; the keys of a dict may be of any of these that can be hashed. A subclass of one of these (an `OrderedDict`, a
+`str` enum) is stored as the type that it extends, a bytearray as bytes; a value of any other type is refused by name
+when it is written. On reading, nothing outside the table is ever imported or built, and a dict that looks like a
+serialised object stays a dict.
 
 Messages: a record is `<type><tokens>[:<links>]|<payload>`. The head is text that a script can read: the type's letter
 (upper case for a chunk), an approximate token count, and the digests of the tool calls that it makes or answers. The
@@ -17,8 +18,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta, timezone
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
@@ -44,36 +45,36 @@ from langchain_core.messages import (
     ToolMessageChunk,
 )
 from langchain_core.messages.utils import count_tokens_approximately
+from pydantic_core import PydanticUndefined
 
 from langchain_redis_memory.errors import CorruptDataError, NotAMessageError, UnserialisableError
 
 TokenCounter = Callable[[Sequence[BaseMessage]], int]
 
 _PACK = (
-    ormsgpack.OPT_NON_STR_KEYS
-    | ormsgpack.OPT_PASSTHROUGH_DATETIME
+    ormsgpack.OPT_PASSTHROUGH_DATETIME
     | ormsgpack.OPT_PASSTHROUGH_DATACLASS
     | ormsgpack.OPT_PASSTHROUGH_ENUM
     | ormsgpack.OPT_PASSTHROUGH_TUPLE
     | ormsgpack.OPT_PASSTHROUGH_UUID
     | ormsgpack.OPT_PASSTHROUGH_BIG_INT
 )
-_UNPACK = ormsgpack.OPT_NON_STR_KEYS
 
 # --- values -------------------------------------------------------------------------------------------------------
 
 _NESTED = 0
 _SCALARS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
     "tuple": (tuple, list, tuple),
-    "set": (set, list, set),
-    "frozenset": (frozenset, list, frozenset),
-    "int": (int, str, int),
+    "set": (set, lambda v: sorted(v, key=_pack), set),
+    "frozenset": (frozenset, lambda v: sorted(v, key=_pack), frozenset),
+    "dict": (dict, lambda v: [[key, item] for key, item in v.items()], dict),
+    "int": (int, lambda v: int.__format__(v, "x"), lambda v: int(v, 16)),
     "complex": (complex, lambda v: [v.real, v.imag], lambda v: complex(*v)),
-    "Decimal": (Decimal, str, Decimal),
+    "Decimal": (Decimal, Decimal.__str__, Decimal),
     "UUID": (UUID, lambda v: v.bytes, lambda v: UUID(bytes=v)),
     "datetime": (datetime, lambda v: _moment(v), lambda v: _unmoment(v)),
     "date": (date, date.isoformat, date.fromisoformat),
-    "time": (time, lambda v: [v.replace(tzinfo=None).isoformat(), v.fold], lambda v: _unclock(v)),
+    "time": (time, lambda v: _clock(v), lambda v: _unclock(v)),
     "timedelta": (
         timedelta,
         lambda v: [v.days, v.seconds, v.microseconds],
@@ -90,47 +91,59 @@ _SCALARS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
 _BY_TYPE = {kind: (name, out) for name, (kind, out, _) in _SCALARS.items()}
 
 
-def _moment(value: datetime) -> list[Any]:
-    zone = value.tzinfo
+def _zone(zone: tzinfo | None) -> Any:
     if zone is None:
-        return [value.isoformat(), value.fold, None]
-    key = getattr(zone, "key", None)
-    if isinstance(key, str):
-        return [value.replace(tzinfo=None).isoformat(), value.fold, key]
+        return None
     if type(zone) is timezone:
-        offset = value.utcoffset() or timedelta()
-        return [value.replace(tzinfo=None).isoformat(), value.fold, offset / timedelta(microseconds=1)]
-    msg = f"a datetime with a tzinfo of type {type(zone).__name__}: use zoneinfo or datetime.timezone"
+        offset, *name = zone.__getinitargs__()  # type: ignore[attr-defined]
+        return [offset // timedelta(microseconds=1), *name]
+    from zoneinfo import ZoneInfo
+
+    if isinstance(zone, ZoneInfo) and zone.key:
+        return zone.key
+    msg = f"a time with a tzinfo of type {type(zone).__name__} (use zoneinfo or datetime.timezone)"
     raise TypeError(msg)
 
 
-def _unmoment(parts: list[Any]) -> datetime:
-    text, fold, zone = parts
-    value = datetime.fromisoformat(text).replace(fold=fold)
+def _unzone(zone: Any) -> tzinfo | None:
+    if zone is None:
+        return None
     if isinstance(zone, str):
         from zoneinfo import ZoneInfo
 
-        return value.replace(tzinfo=ZoneInfo(zone))
-    if zone is not None:
-        return value.replace(tzinfo=timezone(timedelta(microseconds=zone)))
-    return value
+        return ZoneInfo(zone)
+    return timezone(timedelta(microseconds=zone[0]), *zone[1:])
+
+
+def _moment(value: datetime) -> list[Any]:
+    return [datetime.isoformat(value.replace(tzinfo=None)), value.fold, _zone(value.tzinfo)]
+
+
+def _unmoment(parts: list[Any]) -> datetime:
+    return datetime.fromisoformat(parts[0]).replace(fold=parts[1], tzinfo=_unzone(parts[2]))
+
+
+def _clock(value: time) -> list[Any]:
+    return [time.isoformat(value.replace(tzinfo=None)), value.fold, _zone(value.tzinfo)]
 
 
 def _unclock(parts: list[Any]) -> time:
-    return time.fromisoformat(parts[0]).replace(fold=parts[1])
+    return time.fromisoformat(parts[0]).replace(fold=parts[1], tzinfo=_unzone(parts[2]))
 
 
 def _extend(value: Any) -> Any:
-    if isinstance(value, Enum) and isinstance(value, str | int):
-        return value.value
-    for kind in type(value).__mro__[:-1]:
-        if kind in _BY_TYPE:
-            name, out = _BY_TYPE[kind]
-            return ormsgpack.Ext(_NESTED, _pack([name, out(value)]))
     numpy = _numpy_parts(value)
     if numpy is not None:
         return ormsgpack.Ext(_NESTED, _pack(["ndarray", numpy]))
-    msg = f"values of type {type(value).__module__}.{type(value).__qualname__}"
+    for kind in type(value).__mro__[:-1]:
+        if kind in _BY_TYPE or kind is float or kind is bytes:
+            if isinstance(value, Enum):
+                return value.value
+            if kind not in _BY_TYPE:
+                return kind(value)
+            name, out = _BY_TYPE[kind]
+            return ormsgpack.Ext(_NESTED, _pack([name, out(value)]))
+    msg = f"a value of type {type(value).__module__}.{type(value).__qualname__}"
     raise TypeError(msg)
 
 
@@ -139,8 +152,10 @@ def _numpy_parts(value: Any) -> list[Any] | None:
         return None
     import numpy as np
 
-    if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject and not value.dtype.names:
-        array = np.asarray(value)
+    if not isinstance(value, np.ndarray | np.generic) or value.dtype.hasobject:
+        return None
+    array = np.asarray(value)
+    if np.dtype(array.dtype.str) == array.dtype:  # else the name does not tell all, as with named fields
         return [array.dtype.str, list(array.shape), array.tobytes(), isinstance(value, np.generic)]
     return None
 
@@ -167,27 +182,61 @@ def _pack(value: Any) -> bytes:
     try:
         return ormsgpack.packb(value, default=_extend, option=_PACK)
     except ormsgpack.MsgpackEncodeError as error:
-        if "surrogates" not in str(error):
+        if not any(sign in str(error) for sign in ("surrogates", "Dict key")):
             raise
-    return ormsgpack.packb(_spell_surrogates(value), default=_extend, option=_PACK)
+    return ormsgpack.packb(_respell(value), default=_extend, option=_PACK)
 
 
-def _spell_surrogates(value: Any) -> Any:
+def _respell(value: Any) -> Any:
+    """The value with what MessagePack cannot spell as extensions: lone surrogates, keys that are not text."""
     if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return ormsgpack.Ext(_NESTED, _pack(["str", value.encode("utf-8", "surrogatepass")]))
-        return value
-    if type(value) is list:
-        return [_spell_surrogates(item) for item in value]
-    if type(value) is dict:
-        return {key: _spell_surrogates(item) for key, item in value.items()}
+        if _has_utf8(value):
+            return value
+        return ormsgpack.Ext(_NESTED, _pack(["str", _SCALARS["str"][1](value)]))
+    if isinstance(value, list):
+        return [_respell(item) for item in value]
+    if isinstance(value, dict):
+        if all(type(key) is str and _has_utf8(key) for key in value):
+            return {key: _respell(item) for key, item in value.items()}
+        return ormsgpack.Ext(_NESTED, _pack(["dict", _SCALARS["dict"][1](value)]))
     return value
 
 
+def _has_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _fault(value: Any) -> str | None:
+    """What in a value cannot be stored; ormsgpack's own error names only the outermost container."""
+    inner: Iterable[Any] = ()
+    if isinstance(value, dict):
+        inner = (*value.keys(), *value.values())
+    elif isinstance(value, list | tuple | set | frozenset):
+        inner = value
+    elif isinstance(value, Document):
+        inner = (value.metadata,)
+    elif type(value) in _LETTERS:
+        inner = (*value.__dict__.values(), value.__pydantic_extra__)
+    for item in inner:
+        found = _fault(item)
+        if found:
+            return found
+    try:
+        ormsgpack.packb(_respell(value), option=_PACK)
+    except TypeError:
+        try:
+            _extend(value)
+        except (TypeError, ValueError) as error:
+            return str(error)
+    return None
+
+
 def _unpack(data: bytes) -> Any:
-    return ormsgpack.unpackb(data, ext_hook=_revive, option=_UNPACK)
+    return ormsgpack.unpackb(data, ext_hook=_revive)
 
 
 def pack(value: Any, what: str = "value") -> bytes:
@@ -206,7 +255,10 @@ def pack(value: Any, what: str = "value") -> bytes:
     try:
         return _pack(value)
     except (TypeError, ValueError, RecursionError) as error:
-        reason = error.__cause__ or error
+        try:
+            reason = _fault(value) or str(error)
+        except RecursionError:
+            reason = "it is nested too deeply or holds itself"
         msg = f"{what} cannot be stored: {reason}. Store plain data (dict, list, str, numbers, bytes) instead"
         raise UnserialisableError(msg) from None
 
@@ -293,12 +345,15 @@ class _Plan(NamedTuple):
     names: dict[str, str]
     blank: dict[str, Any]
     fresh: tuple[tuple[str, type], ...]
+    required: tuple[str, ...]
 
 
 @lru_cache(maxsize=64)
 def _plan(letter: str) -> _Plan:
     kind = _CLASSES[letter]
-    defaults = {name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()}
+    defaults = {
+        name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()
+    }
     named = [(name, _SHORT.get(name, name)) for name in defaults if name != "type"]
     return _Plan(
         kind,
@@ -306,6 +361,7 @@ def _plan(letter: str) -> _Plan:
         {short: name for name, short in named},
         {name: None if isinstance(value, list | dict) else value for name, value in defaults.items()},
         tuple((name, type(value)) for name, value in defaults.items() if isinstance(value, list | dict)),
+        tuple(name for name, value in defaults.items() if value is PydanticUndefined),
     )
 
 
@@ -325,7 +381,9 @@ def _links(message: BaseMessage) -> str:
     if isinstance(message, ToolMessage):
         ids: list[str | None] = [message.tool_call_id]
     elif isinstance(message, AIMessage):
-        ids = [call["id"] for call in message.tool_calls] + [call["id"] for call in message.invalid_tool_calls]
+        ids = [call["id"] for call in message.tool_calls] + [
+            call["id"] for call in message.invalid_tool_calls
+        ]
     else:
         return ""
     marks = [identity(call_id)[:4].hex() for call_id in ids if call_id]
@@ -353,7 +411,7 @@ def encode_message(message: BaseMessage, counter: TokenCounter = count_tokens_ap
     state = message.__dict__
     fields: dict[str, Any] = {}
     for name, short, default in _plan(letter).fields:
-        value = state[name]
+        value = state.get(name, default)
         if type(value) is type(default) and value == default:
             continue
         fields[short] = value
@@ -392,8 +450,8 @@ def _open(record: bytes) -> tuple[str, bytes]:
     if head[3] == b"~":
         inflater = zlib.decompressobj(-15, _DICTIONARY)
         payload = inflater.decompress(payload)
-        if not inflater.eof:
-            msg = "cut off"
+        if not inflater.eof or inflater.unused_data:
+            msg = "cut off or followed by something else"
             raise ValueError(msg)
     return head[1].decode(), payload
 
@@ -438,9 +496,13 @@ def decode_message(record: bytes) -> BaseMessage:
         state[name] = factory()
     for short, value in stored.items():
         state[plan.names[short]] = value
-    if not isinstance(state["content"], str | list):
+    if not isinstance(state["content"], str | list) or type(extra) is not dict:
         msg = "no content"
         raise ValueError(msg)
+    for name in plan.required:
+        if state[name] is PydanticUndefined:
+            msg = f"no {name}"
+            raise ValueError(msg)
     message = plan.kind.__new__(plan.kind)
     message.__setstate__(
         {

@@ -121,7 +121,8 @@ def merge(*ops: Op[Any]) -> Op[Any]:
         *ops: Any number of ops, none included. An op without commands costs nothing.
 
     Returns:
-        The joined op. If one of them fails the error is raised, but all commands have been sent.
+        The joined op. If one of them fails the error is raised, but all commands have been sent. A script that the
+        server does not know yet runs after the rest, so ops whose order matters are run one after the other.
     """
     cuts = [0]
     for op in ops:

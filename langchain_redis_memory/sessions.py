@@ -67,7 +67,9 @@ class RedisSessions:
         """
         return self._client.drive(_list(self._space, agent, limit, cursor))
 
-    async def alist_sessions(self, agent: str = "", *, limit: int = 100, cursor: str | None = None) -> SessionPage:
+    async def alist_sessions(
+        self, agent: str = "", *, limit: int = 100, cursor: str | None = None
+    ) -> SessionPage:
         """One page of an agent's sessions; see `list_sessions`."""
         return await self._client.adrive(_list(self._space, agent, limit, cursor))
 
@@ -136,17 +138,17 @@ def _list(space: KeySpace, agent: str, limit: int, cursor: str | None) -> Flow[S
     entries = yield from ask(index.page(space, agent, limit, highest, skip))
     if not entries:
         return SessionPage([], None)
-    found = yield from ask(merge(*(index.info(space, agent, entry.session_id) for entry in entries)))
+    # A conversation that something else has written over cannot be shown; it must not hide the others.
+    found = yield from ask(merge(*(index.info(space, agent, e.session_id).optional(False) for e in entries)))
     lapsed = [entry.session_id for entry, session in zip(entries, found, strict=True) if session is None]
     if lapsed:
         yield from ask(index.forget(space, agent, lapsed))
-    sessions = [session for session in found if session is not None]
+    sessions = [session for session in found if isinstance(session, Session)]
     if len(entries) < limit:
         return SessionPage(sessions, None)
     # Entries of one millisecond share a score, so the next page starts at that score and skips those already given.
     last = entries[-1].active_ms
-    kept = {session.session_id for session in sessions}
-    given = sum(entry.active_ms == last and entry.session_id in kept for entry in entries)
+    given = sum(entry.active_ms == last and entry.session_id not in lapsed for entry in entries)
     return SessionPage(sessions, f"{last}-{given + (skip if highest == str(last) else 0)}")
 
 

@@ -93,7 +93,10 @@ class Transcript:
                 everything = message.id == REMOVE_ALL_MESSAGES
                 pairs += [b"" if everything else identity(_needed(message.id)), b""]
             elif isinstance(message, BaseMessage):
-                pairs += [identity(message.id) if message.id else os.urandom(8), encode_message(message, self.counter)]
+                pairs += [
+                    identity(message.id) if message.id else os.urandom(8),
+                    encode_message(message, self.counter),
+                ]
             else:
                 msg = f"expected LangChain messages, got {type(message).__name__}"
                 raise NotAMessageError(msg)
@@ -205,7 +208,9 @@ class Transcript:
     def _reading(self, found: Op[list[BaseMessage]]) -> Op[list[BaseMessage]]:
         if not self.touch_on_read:
             return found
-        return merge(self._touch("read"), self._lifetime("touch", self.ttl_ms), found).map(lambda all_of: all_of[2])
+        # A server that is full or read-only refuses the touch; that is no reason not to read.
+        touches = merge(self._touch("read"), self._lifetime("touch", self.ttl_ms)).optional(None)
+        return merge(touches, found).map(lambda both: both[1])
 
     def length(self) -> Op[int]:
         """How many messages are stored."""

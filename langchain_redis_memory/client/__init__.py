@@ -585,7 +585,9 @@ def _unknown_scripts(commands: Sequence[Command], replies: Sequence[Reply]) -> l
     from redis.exceptions import NoScriptError
 
     return [
-        i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError) and isinstance(commands[i], Call)
+        i
+        for i, reply in enumerate(replies)
+        if isinstance(reply, NoScriptError) and isinstance(commands[i], Call)
     ]
 
 
@@ -605,7 +607,9 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
     text = str(error)
     place = f"{what} on {keys}" if keys else what
     if "WRONGTYPE" in text:
-        msg = f"{place}: a key holds another kind of value; use another prefix or database, or delete that key"
+        msg = (
+            f"{place}: a key holds another kind of value; use another prefix or database, or delete that key"
+        )
         return WrongKeyTypeError(msg)
     if "OOM" in text or "maxmemory" in text:
         msg = f"{place}: the server is out of memory and refused the write; raise maxmemory or free keys"

@@ -97,7 +97,11 @@ def topology(url: str, options: Options) -> Topology:
         msg = f"expected a URL such as {DEFAULT_URL}; known schemes are {_SCHEMES}"
         raise ConfigError(msg)
     scheme, _, rest = url.partition("://")
-    if options.max_connections < 1 or options.retries < 0 or min(options.connect_timeout_s, options.timeout_s) <= 0:
+    if (
+        options.max_connections < 1
+        or options.retries < 0
+        or min(options.connect_timeout_s, options.timeout_s) <= 0
+    ):
         msg = "max_connections must be at least 1, retries at least 0, and timeouts positive"
         raise ConfigError(msg)
     if scheme == "memory":
@@ -190,7 +194,10 @@ def _single(url: str, options: Options) -> Topology:
         pool = library.ConnectionPool.from_url(url, **options.connection(asynchronous=asynchronous))
         return library.Redis.from_pool(pool)
 
-    where = fields.get("path") or f"{fields.get('host', 'localhost')}:{fields.get('port', 6379)}/{fields.get('db', 0)}"
+    where = (
+        fields.get("path")
+        or f"{fields.get('host', 'localhost')}:{fields.get('port', 6379)}/{fields.get('db', 0)}"
+    )
     scheme = "unix" if "path" in fields else "rediss" if tls else "redis"
     return Topology(
         _shown(scheme, where),
@@ -234,14 +241,20 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
     fields["ssl"] = fields.pop("connection_class", None) is redis.SSLConnection
 
     def arguments(*, asynchronous: bool) -> dict[str, Any]:
-        return {**fields, **options.connection(asynchronous=asynchronous), "max_connections": options.max_connections}
+        return {
+            **fields,
+            **options.connection(asynchronous=asynchronous),
+            "max_connections": options.max_connections,
+        }
 
     return Topology(
         _shown(f"{scheme}+cluster", ",".join(map(_spell, hosts))),
         lambda: RedisCluster(
             startup_nodes=[ClusterNode(*host) for host in hosts], **arguments(asynchronous=False)
         ),
-        lambda: AsyncCluster(startup_nodes=[AsyncNode(*host) for host in hosts], **arguments(asynchronous=True)),
+        lambda: AsyncCluster(
+            startup_nodes=[AsyncNode(*host) for host in hosts], **arguments(asynchronous=True)
+        ),
         cluster=True,
     )
 

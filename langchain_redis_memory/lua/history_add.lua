@@ -1,14 +1,17 @@
 -- Appends, replaces and removes messages of one conversation, trims it, counts, and moves its lifetime.
 -- After the named arguments come pairs (identity, record): no record removes the message, neither empties all.
 -- `only_known` is 1 where an unknown identity must not be appended. A conversation whose meta never expires is pinned;
--- a write never shortens a lifetime.
--- Returns {stored, appended, replaced, removed, trimmed}.
+-- a write never shortens a lifetime. Returns {stored, appended, replaced, removed, trimmed}.
 -- KEYS messages ids meta
 -- ARGV ttl_ms max_messages max_tokens only_known ...
 -- WITH now
 -- WITH trim
-local total = tonumber(redis.call('HGET', meta, 'tokens') or 0)
 local size, marks, left = redis.call('LLEN', messages), redis.call('LLEN', ids), redis.call('PTTL', meta)
+local total = tonumber(redis.call('HGET', meta, 'tokens') or 0)
+if size == 0 then total = 0 end
+if left == -2 then -- evicted, or new
+  for _, record in ipairs(redis.call('LRANGE', messages, 0, -1)) do total = total + cost(record) end
+end
 for _ = marks + 1, size do redis.call('LPUSH', ids, '?') end
 for _ = size + 1, marks do redis.call('LPOP', ids) end
 local appended, replaced, removed, turns = 0, 0, 0, 0
@@ -20,13 +23,8 @@ for i = 5, #ARGV, 2 do
     redis.call('DEL', messages, ids)
   elseif place then
     total = total - cost(at(place)) + cost(record)
-    if record == '' then
-      drop(place)
-      removed = removed + 1
-    else
-      redis.call('LSET', messages, place, record)
-      replaced = replaced + 1
-    end
+    if record == '' then drop(place) else redis.call('LSET', messages, place, record) end
+    if record == '' then removed = removed + 1 else replaced = replaced + 1 end
   elseif record ~= '' and only_known == '0' then
     redis.call('RPUSH', messages, record)
     redis.call('RPUSH', ids, id)
@@ -34,13 +32,14 @@ for i = 5, #ARGV, 2 do
     if string.match(record, '^[hH]') then turns = turns + 1 end
   end
 end
+if left == -2 and size + appended == 0 then return {0, 0, 0, 0, 0} end -- nothing was there and nothing came
 local trimmed
 total, trimmed = trim(total, tonumber(max_messages), tonumber(max_tokens))
 redis.call('HSETNX', meta, 'created', now)
 redis.call('HSET', meta, 'active', now, 'tokens', total)
 if turns > 0 then redis.call('HINCRBY', meta, 'turns', turns) end
-if left ~= -1 and ttl_ms ~= '0' then
-  local lifetime = string.format('%.0f', math.max(left, tonumber(ttl_ms)))
-  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, lifetime) end
+local lifetime = string.format('%.0f', math.max(left, tonumber(ttl_ms)))
+for _, key in ipairs(KEYS) do
+  if ttl_ms == '0' then redis.call('PERSIST', key) elseif left ~= -1 then redis.call('PEXPIRE', key, lifetime) end
 end
 return {redis.call('LLEN', messages), appended, replaced, removed, trimmed}

@@ -1,0 +1,158 @@
+"""The cache of answers: what `ConversationMemory` serves again, and only where it is right.
+
+A key covers everything that decided the answer: the chain, the documents' name, the question, and every message that
+the model was shown. `AnswerCache` is the protocol; `ExactAnswerCache` answers the very same question in the very same
+context. A cache that searches by meaning says `needs_vector` and gets the question's embedding with it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from langchain_core.messages import AIMessage, BaseMessage
+
+from langchain_redis_memory.codec import decode_message, digest, encode_message, pack, unpack
+from langchain_redis_memory.errors import CorruptDataError
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Op, Reply
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question as the cache sees it.
+
+    Args:
+        space: The tenant's key builder.
+        agent: The agent that answers.
+        scope: Names the chain and its documents; answers are shared only within a scope.
+        question: The user's words.
+        context: The messages that the model is shown besides the question.
+        given: Whatever else the chain is given, in a form that `codec.pack` takes.
+        vector: The question's embedding, for a cache that needs it.
+    """
+
+    space: KeySpace
+    agent: str
+    scope: str
+    question: Any
+    context: Sequence[BaseMessage] = ()
+    given: Any = None
+    vector: Sequence[float] | None = None
+
+    def key(self) -> str:
+        """The key under which the very same question finds its answer."""
+        question = self.question
+        if isinstance(question, str):
+            question = " ".join(unicodedata.normalize("NFC", question).split())
+        seen = [(message.type, message.name, message.content, _calls(message)) for message in self.context]
+        parts = {"scope": self.scope, "question": question, "context": seen, "given": self.given}
+        return self.space.answer(digest(parts), self.agent)
+
+
+def _calls(message: BaseMessage) -> list[Any]:
+    return [(call["name"], call["args"]) for call in getattr(message, "tool_calls", [])]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that was given once.
+
+    Args:
+        value: What the chain returned: a string or an AI message.
+        tokens: What it cost to make, input and output; 0 where unknown.
+    """
+
+    value: str | BaseMessage
+    tokens: int = 0
+
+
+class AnswerCache(Protocol):
+    """Keeps answers. Both methods are ops, so they ride on the turn's own round trips."""
+
+    needs_vector: bool
+    """Whether `Asked.vector` has to be there."""
+
+    def lookup(self, asked: Asked) -> Op[Answer | None]:
+        """The answer to a question, None where there is none that is right.
+
+        Args:
+            asked: The question.
+
+        Returns:
+            An op of one trip.
+        """
+        ...
+
+    def store(self, asked: Asked, answer: Answer) -> Op[None]:
+        """Keeps an answer.
+
+        Args:
+            asked: The question.
+            answer: Its answer.
+
+        Returns:
+            An op of one trip.
+        """
+        ...
+
+
+class ExactAnswerCache:
+    """Answers the very same question in the very same context; white space aside.
+
+    Args:
+        ttl_ms: Lifetime of an answer in milliseconds, 0 for none.
+
+    **Keys:** `answer`.
+    **Trips:** none; its ops ride on the caller's.
+    """
+
+    needs_vector = False
+
+    def __init__(self, ttl_ms: int) -> None:
+        self._ttl_ms = ttl_ms
+
+    def lookup(self, asked: Asked) -> Op[Answer | None]:
+        """See `AnswerCache`. Damaged bytes count as no answer."""
+        key = asked.key()
+
+        def read(replies: Sequence[Reply]) -> Answer | None:
+            if replies[0] is None:
+                return None
+            try:
+                kind, value, tokens = unpack(replies[0], key)
+                return Answer(decode_message(value) if kind == "message" else value, tokens)
+            except (CorruptDataError, ValueError, TypeError, KeyError):
+                return None
+
+        return Op((("GET", key),), read)
+
+    def store(self, asked: Asked, answer: Answer) -> Op[None]:
+        """See `AnswerCache`."""
+        value = answer.value
+        kind, body = ("message", encode_message(value)) if isinstance(value, BaseMessage) else ("text", value)
+        lifetime = ("PX", self._ttl_ms) if self._ttl_ms else ()
+        return Op(
+            (("SET", asked.key(), pack([kind, body, answer.tokens]), *lifetime),),
+            lambda _replies: None,
+        )
+
+
+def worth_keeping(value: Any) -> bool:
+    """Whether an answer may be served to somebody else: whole, not empty, and not a call of a tool.
+
+    Args:
+        value: What the chain returned.
+
+    Returns:
+        Whether it may be cached.
+    """
+    if isinstance(value, str):
+        return bool(value.strip())
+    if not isinstance(value, AIMessage) or value.tool_calls or value.invalid_tool_calls:
+        return False
+    ended = value.response_metadata.get("finish_reason") or value.response_metadata.get("stop_reason")
+    cut_off = ended in {"length", "max_tokens", "content_filter", "MAX_TOKENS", "SAFETY", "refusal"}
+    return bool(str(value.text).strip()) and not cut_off

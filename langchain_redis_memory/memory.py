@@ -1,0 +1,499 @@
+"""One user turn as one flow: classify -> cache or memory -> retrieve -> generate -> store.
+
+`ConversationMemory` joins the parts; `wrap` (see `wrap.py`) makes a runnable of it and a chain. A turn costs at most
+three round trips: the history together with the cache under the key that is expected, the cache again where the
+history proves that key wrong, and one write of everything; where one process serves a conversation, two. Nothing is
+stored when the model fails.
+
+When the server is away the turn goes on with what this process remembers and without the cache, and what was said
+waits until the server is back (see `seen.py` and `outbox.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages.utils import count_tokens_approximately
+
+from langchain_redis_memory.cache import Answer, AnswerCache, Asked, ExactAnswerCache, worth_keeping
+from langchain_redis_memory.classify import Classifier, RulesClassifier, Verdict, verdict_of
+from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, UnavailableError
+from langchain_redis_memory.history import WEEK_S, RedisChatMessageHistory, milliseconds
+from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge, pure
+from langchain_redis_memory.outbox import Outbox
+from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, QuestionType, Rule, check_policy
+from langchain_redis_memory.seen import Seen
+from langchain_redis_memory.select import Selector, WindowSelector, standalone
+from langchain_redis_memory.sessions import RedisSessions
+from langchain_redis_memory.transcript import Transcript
+
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
+    from langchain_core.embeddings import Embeddings
+    from langchain_core.runnables import Runnable
+
+    from langchain_redis_memory.wrap import RememberingRunnable
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TurnReport:
+    """What happened in one turn.
+
+    Args:
+        question: The user's words.
+        verdict: What the classifier decided, and why.
+        cache: "hit", "miss", "bypass" (the policy forbids it), or "off" (no cache, or no server).
+        value: What the chain returned or the cache gave: a string or a message.
+        memory: The messages that the model was shown, or that decided the cache key.
+        memory_tokens: Their approximate tokens.
+        query: What the retriever was asked, None where it was not.
+        documents: What it found.
+        tokens: What the answer cost; on a hit, what it would have cost.
+        trips: Round trips to the server.
+        seconds: Duration.
+        stored: Whether the turn is in Redis; if not, it waits in this process.
+    """
+
+    question: str
+    verdict: Verdict
+    cache: str
+    value: Any
+    memory: Sequence[BaseMessage]
+    memory_tokens: int
+    query: str | None
+    documents: Sequence[Document]
+    tokens: int
+    trips: int
+    seconds: float
+    stored: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a chain gets for one turn."""
+
+    question: HumanMessage
+    memory: Sequence[BaseMessage]
+    documents: Sequence[Document]
+    query: str
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What to do with a question: `asked` is how the cache may see it, None where it must not."""
+
+    verdict: Verdict
+    rule: Rule
+    shown: list[BaseMessage]
+    query: str
+    asked: Asked | None
+
+    @property
+    def reads(self) -> Asked | None:
+        """How the cache is asked, None where it is not."""
+        return self.asked if self.rule.read_cache else None
+
+
+class Chain(Protocol):
+    """The outside of a turn: how to retrieve, generate and read an answer."""
+
+    scope: str
+    """Names the chain and its documents."""
+
+    def retrieve(self, query: str) -> Invoke | None:
+        """The step that asks the retriever, None where there is none."""
+        ...
+
+    def generate(self, shown: Shown) -> Invoke:
+        """The step that asks the model."""
+        ...
+
+    def value(self, raw: Any) -> str | BaseMessage:
+        """The answer in what the chain returned (or streamed)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One turn as it comes in.
+
+    Args:
+        session_id: The conversation.
+        agent: The agent.
+        tenant: Whose it is.
+        question: What the user said.
+        lead: System messages that the caller put in front of it.
+        given: What else the caller gave to the chain.
+    """
+
+    session_id: str
+    agent: str
+    tenant: str
+    question: HumanMessage
+    lead: Sequence[BaseMessage] = ()
+    given: Any = None
+
+
+class ConversationMemory:
+    """Decides for every user turn between memory and cache, and keeps the conversation.
+
+    Args:
+        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        embeddings: An embedding model, for a cache that searches by meaning (`needs_vector`).
+        classifier: Decides the type of each question; `RulesClassifier` by default.
+        selector: Chooses the messages that the model is shown; `WindowSelector()` by default.
+        cache: The cache of answers; None for none. By default `ExactAnswerCache`.
+        policy: What to do with each type; types left out keep their default rule.
+        ttl_s: Lifetime of a conversation in seconds from its last turn; None for no expiry.
+        answer_ttl_s: Lifetime of a cached answer in seconds, for the default cache.
+        max_messages: Most messages kept of a conversation; None for no bound.
+        tenant: Whose data it is, unless a turn's config names another.
+        on_turn: Called with the `TurnReport` of every turn; for metrics. It must be fast.
+
+    Raises:
+        ConfigError: The URL or the policy cannot work, or the cache needs embeddings that are not there.
+        InvalidInputError: A number is not positive.
+
+    Example:
+        ```python
+        memory = ConversationMemory("redis://localhost:6379/0")
+        chat = memory.wrap(model, retriever=retriever)
+        chat.invoke("What is throat cancer?", config={"configurable": {"session_id": "user-42"}})
+        ```
+
+    **Keys:** `messages`, `ids`, `meta` of the conversation; `sessions`, `lapses` of the agent; `answer`.
+    **Trips:** at most 3 a turn; 2 where this process saw the conversation's last turn, or where a question that stands
+        alone hits the cache. One more when the server comes back.
+    """
+
+    def __init__(
+        self,
+        client: Client | str | None = None,
+        *,
+        embeddings: Embeddings | None = None,
+        classifier: Classifier | None = None,
+        selector: Selector | None = None,
+        cache: AnswerCache | bool | None = True,
+        policy: Policy = DEFAULT_POLICY,
+        ttl_s: float | None = WEEK_S,
+        answer_ttl_s: float | None = 43_200,
+        max_messages: int | None = None,
+        tenant: str = "",
+        on_turn: Callable[[TurnReport], None] | None = None,
+    ) -> None:
+        self.client = as_client(client)
+        self.client.keys(tenant)
+        answer_ttl_ms = milliseconds(answer_ttl_s, "answer_ttl_s")
+        self._cache: AnswerCache | None = (
+            (ExactAnswerCache(answer_ttl_ms) if cache else None)
+            if cache is None or isinstance(cache, bool)
+            else cache
+        )
+        if self._cache is not None and self._cache.needs_vector and embeddings is None:
+            msg = f"{type(self._cache).__name__} needs vectors: give ConversationMemory an embeddings model"
+            raise ConfigError(msg)
+        self._embeddings = embeddings
+        self._classifier: Classifier = classifier or RulesClassifier()
+        self._selector: Selector = selector or WindowSelector()
+        self._policy = check_policy(policy)
+        self._ttl_s = ttl_s
+        self._ttl_ms = milliseconds(ttl_s)
+        self._max_messages = max_messages
+        self._tenant = tenant
+        self._on_turn = on_turn
+        self._outbox = Outbox()
+        self._seen = Seen()
+
+    def __repr__(self) -> str:
+        return f"ConversationMemory({self.client!r})"
+
+    def wrap(
+        self,
+        chain: Runnable[Any, Any],
+        retriever: Runnable[str, Any] | Callable[[str], Any] | None = None,
+        *,
+        scope: str | None = None,
+        input_key: str = "question",
+        output_key: str | None = None,
+    ) -> RememberingRunnable:
+        """A runnable that remembers: this memory around a chain or a model.
+
+        Args:
+            chain: A chat model, which gets messages, or any runnable, which gets a dict with `input_key`, `history`
+                (messages), `context` (text) and `documents`.
+            retriever: A LangChain retriever, or any runnable or function from a query to documents.
+            scope: Names the chain and its documents; answers are shared between all that use the same name. By
+                default it is derived from the chain's own description; where that is impossible (functions in the
+                chain, or any retriever) answers are shared only within this runnable, and a log line says so.
+            input_key: Where the question is in a dict input, and how the chain gets it.
+            output_key: Where the answer is in a dict output.
+
+        Returns:
+            A runnable from a question (text, a message, a list that ends with one, or a dict) to what the chain
+            returns. Its config names the conversation: `{"configurable": {"session_id": ...}}`, and may name an
+            `agent` and a `tenant`.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        from langchain_redis_memory.wrap import RememberingRunnable
+
+        return RememberingRunnable(self, chain, retriever, scope, input_key, output_key)
+
+    def history(self, session_id: str, agent: str = "") -> RedisChatMessageHistory:
+        """The messages of one conversation.
+
+        Args:
+            session_id: The conversation.
+            agent: The agent.
+
+        Returns:
+            The history, on this memory's client and tenant.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        return RedisChatMessageHistory(
+            session_id,
+            self.client,
+            ttl_s=self._ttl_s,
+            max_messages=self._max_messages,
+            tenant=self._tenant,
+            agent=agent,
+        )
+
+    def sessions(self) -> RedisSessions:
+        """The conversations of this memory's tenant.
+
+        Returns:
+            The sessions.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        return RedisSessions(self.client, tenant=self._tenant)
+
+    @property
+    def unstored(self) -> int:
+        """How many messages wait in this process because the server was away."""
+        return len(self._outbox)
+
+    def flush(self) -> int:
+        """Stores what was said while the server was away. Turns do so by themselves; this is for shutting down.
+
+        Returns:
+            How many messages still wait: 0 where all is stored.
+
+        **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
+        **Trips:** 1 for each 16 conversations that wait.
+        """
+        return self.client.drive(self._flush())
+
+    async def aflush(self) -> int:
+        """Stores what was said while the server was away; see `flush`."""
+        return await self.client.adrive(self._flush())
+
+    def _flush(self) -> Flow[int]:
+        while waiting := self._outbox.take_some(16):
+            try:
+                yield from ask(merge(*(transcript.add(messages) for transcript, messages in waiting)))
+            except (UnavailableError, OutOfMemoryError):
+                for transcript, messages in waiting:
+                    self._outbox.put(transcript, messages)
+                break
+        return len(self._outbox)
+
+    # --- a turn -------------------------------------------------------------------------------------------------------
+
+    def turn(self, incoming: Incoming, chain: Chain) -> Flow[TurnReport]:
+        """One turn as a flow, for a driver of `Client`.
+
+        Args:
+            incoming: The turn.
+            chain: How to retrieve and generate.
+
+        Returns:
+            A flow that gives the report. What the retriever or the model raises passes through it, and nothing is
+            stored then.
+
+        **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`; `answer`.
+        **Trips:** at most 3.
+        """
+        started: float = yield Now()
+        transcript = Transcript(
+            self.client.keys(incoming.tenant or self._tenant),
+            incoming.session_id,
+            incoming.agent,
+            self._ttl_ms,
+            self._max_messages or 0,
+        )
+        text = str(incoming.question.text)
+        asked = Asked(
+            transcript.space,
+            incoming.agent,
+            chain.scope,
+            incoming.question.content,
+            incoming.lead,
+            incoming.given,
+        )
+        if self._cache is not None and self._cache.needs_vector and self._embeddings is not None:
+            asked = replace(asked, vector=(yield self._embed(text)))
+
+        # The first trip asks the cache already, under the key that the conversation as last seen here would give.
+        expected = self._seen.get(transcript)
+        plan = None if expected is None else (yield from self._plan(text, expected, asked))
+        first = asked if plan is None and self._opens_with_cache else plan.reads if plan is not None else None
+        history, guess, reachable = yield from self._load(transcript, first, expected)
+        trips = 1
+        if plan is None or history != expected:
+            plan = yield from self._plan(text, history, asked)
+        if not reachable:
+            plan = replace(plan, asked=None)
+        if plan.reads is None:
+            guess = None
+        elif first is None or plan.reads.key() != first.key():
+            guess = yield from ask(self._lookup(plan.reads))
+            trips += 1
+
+        documents: Sequence[Document] = ()
+        searched = False
+        if guess is not None:
+            value, tokens, outcome = _served(guess.value), guess.tokens, "hit"
+        else:
+            step = chain.retrieve(plan.query) if plan.rule.search else None
+            if step is not None:
+                documents, searched = (yield step), True
+            shown = Shown(incoming.question, plan.shown, documents, plan.query)
+            value = chain.value((yield chain.generate(shown)))
+            tokens = _cost(value, [*incoming.lead, *plan.shown, incoming.question], documents)
+            outcome = "miss" if plan.reads else "off" if self._cache is None or not reachable else "bypass"
+
+        keep: Op[None] = pure(None)
+        if self._cache and plan.asked and plan.rule.write_cache and outcome != "hit" and worth_keeping(value):
+            keep = self._cache.store(plan.asked, Answer(value, tokens)).optional(None)
+        said = [
+            _named(incoming.question),
+            _named(value if isinstance(value, BaseMessage) else AIMessage(value)),
+        ]
+        stored = yield from self._store(transcript, said, keep, reachable=reachable)
+        self._seen.put(transcript, [*history, *said], self._reach)
+        ended: float = yield Now()
+        report = TurnReport(
+            question=text,
+            verdict=plan.verdict,
+            cache=outcome,
+            value=value,
+            memory=plan.shown,
+            memory_tokens=count_tokens_approximately(plan.shown) if plan.shown else 0,
+            query=plan.query if searched else None,
+            documents=documents,
+            tokens=tokens,
+            trips=trips + int(reachable),
+            seconds=ended - started,
+            stored=stored,
+        )
+        if self._on_turn is not None:
+            self._on_turn(report)
+        return report
+
+    @property
+    def _reach(self) -> int:
+        return max(self._selector.reach(rule) for rule in self._policy.values())
+
+    @property
+    def _opens_with_cache(self) -> bool:
+        return self._cache is not None and self._policy[QuestionType.NEW_TOPIC].read_cache
+
+    def _embed(self, text: str) -> Invoke:
+        embeddings = self._embeddings
+        assert embeddings is not None  # noqa: S101 - checked when constructed
+        return Invoke(lambda: embeddings.embed_query(text), lambda: embeddings.aembed_query(text))
+
+    def _lookup(self, asked: Asked | None) -> Op[Answer | None]:
+        return (
+            pure(None) if self._cache is None or asked is None else self._cache.lookup(asked).optional(None)
+        )
+
+    def _plan(self, text: str, history: list[BaseMessage], asked: Asked) -> Flow[_Plan]:
+        """What to do with a question, given the conversation before it."""
+        verdict = yield from verdict_of(self._classifier.classify(text, history))
+        rule = self._policy[verdict.type]
+        shares = self._cache is not None and (rule.read_cache or rule.write_cache)
+        alone = verdict.type is QuestionType.NEW_TOPIC
+        shown = [] if shares and alone else self._selector.select(text, verdict, history, rule)
+        query = text if alone else verdict.standalone or standalone(text, shown)
+        if not shares or not (alone or shown or verdict.standalone):
+            # The second case leans on something that the model will not see: its answer is good for nobody else.
+            return _Plan(verdict, rule, shown, query, None)
+        if shown or query != text:
+            # What the model sees and what is searched for decide the answer, so they are part of the key.
+            asked = replace(asked, context=[*asked.context, *shown], given=[asked.given, query])
+        return _Plan(verdict, rule, shown, query, asked)
+
+    def _load(
+        self, transcript: Transcript, asked: Asked | None, expected: list[BaseMessage] | None
+    ) -> Flow[tuple[list[BaseMessage], Answer | None, bool]]:
+        """The history and a guess at the cache in one trip; what waits for this conversation is stored first."""
+        reach = self._reach
+        history = transcript.tail(messages=reach) if reach else pure([])
+        waiting = self._outbox.take(transcript)
+        try:
+            if waiting:
+                yield from ask(transcript.add(waiting))
+            messages, answer = yield from ask(merge(history, self._lookup(asked)))
+        except (UnavailableError, OutOfMemoryError) as error:
+            _log.warning("the turn goes on with what this process remembers: %s", error)
+            if waiting:
+                self._outbox.put(transcript, waiting)
+            return expected or waiting, None, False
+        return messages, answer, True
+
+    def _store(
+        self, transcript: Transcript, said: list[BaseMessage], keep: Op[None], *, reachable: bool
+    ) -> Flow[bool]:
+        """The turn, the answer and some of what waits, in one trip; where that fails the turn waits."""
+        if not reachable:
+            self._outbox.put(transcript, said)
+            return False
+        others = self._outbox.take_some(8)
+        late = merge(*(other.add(messages) for other, messages in others))
+        try:
+            yield from ask(merge(transcript.add(said), keep, late))
+        except (UnavailableError, OutOfMemoryError) as error:
+            _log.warning("the turn is kept in this process until it can be stored: %s", error)
+            for other, messages in [*others, (transcript, said)]:
+                self._outbox.put(other, messages)
+            return False
+        return True
+
+
+def _served(value: str | BaseMessage) -> str | BaseMessage:
+    """A cached answer as a new message: an id of its own, and no tokens, because none were spent."""
+    if isinstance(value, str):
+        return value
+    metadata = {**value.response_metadata, "cached": True}
+    return value.model_copy(
+        update={"id": str(uuid4()), "usage_metadata": None, "response_metadata": metadata}
+    )
+
+
+def _named(message: BaseMessage) -> BaseMessage:
+    """The message with an id, so that storing it twice does no harm."""
+    return message if message.id else message.model_copy(update={"id": str(uuid4())})
+
+
+def _cost(value: str | BaseMessage, prompt: Sequence[BaseMessage], documents: Sequence[Document]) -> int:
+    """Tokens of an answer: what the model reported, else an estimate."""
+    usage = getattr(value, "usage_metadata", None)
+    if usage:
+        return int(usage["total_tokens"])
+    read = [*prompt, *(HumanMessage(document.page_content) for document in documents)]
+    return count_tokens_approximately([*read, value if isinstance(value, BaseMessage) else AIMessage(value)])

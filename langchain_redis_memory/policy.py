@@ -1,0 +1,90 @@
+"""What to do with each type of question: the policy table, as data that a user can replace.
+
+The law behind it: **an answer is cached only under a key that covers everything the model was shown.** A question that
+stands alone is answered without memory, so its answer is right for everybody who asks it. One that leans on the
+conversation is cached, if at all, together with the very messages it leans on. What only continues or recalls the
+conversation never meets the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+from langchain_redis_memory.errors import ConfigError
+
+
+class QuestionType(str, Enum):
+    """What a user's turn depends on."""
+
+    NEW_TOPIC = "NEW_TOPIC"
+    """Stands alone: search, cache the answer, store."""
+    CONTEXTUAL_FOLLOW_UP = "CONTEXTUAL_FOLLOW_UP"
+    """Continues the conversation and needs nothing new: memory only, never the cache."""
+    HISTORY_RECALL = "HISTORY_RECALL"
+    """Asks for what was said before: memory only, never the cache."""
+    CONTEXTUAL_WITH_SEARCH = "CONTEXTUAL_WITH_SEARCH"
+    """Leans on the conversation and asks for something new: search, memory, and the cache under both."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What to do with one type of question.
+
+    Args:
+        search: Whether the retriever is asked.
+        read_cache: Whether a cached answer may be served.
+        write_cache: Whether the new answer is cached.
+        window: How many base windows of the conversation the selector may use. Where the cache is used and the
+            question stands alone, the model is shown no memory whatever the window.
+    """
+
+    search: bool
+    read_cache: bool
+    write_cache: bool
+    window: int
+
+
+Policy = Mapping[QuestionType, Rule]
+
+DEFAULT_POLICY: Policy = MappingProxyType(
+    {
+        QuestionType.NEW_TOPIC: Rule(search=True, read_cache=True, write_cache=True, window=1),
+        QuestionType.CONTEXTUAL_FOLLOW_UP: Rule(search=False, read_cache=False, write_cache=False, window=2),
+        QuestionType.HISTORY_RECALL: Rule(search=False, read_cache=False, write_cache=False, window=3),
+        QuestionType.CONTEXTUAL_WITH_SEARCH: Rule(search=True, read_cache=True, write_cache=True, window=1),
+    }
+)
+
+
+def check_policy(policy: Policy) -> Policy:
+    """A policy that can be used: a rule for every type, with sensible windows.
+
+    Args:
+        policy: What the user gave; types that it leaves out keep their default rule.
+
+    Returns:
+        The whole table.
+
+    Raises:
+        ConfigError: A key is no question type, a value no rule, or a window negative.
+    """
+    for kind, rule in policy.items():
+        if not isinstance(kind, QuestionType) or not isinstance(rule, Rule):
+            msg = f"a policy maps QuestionType to Rule, got {kind!r}: {rule!r}"
+            raise ConfigError(msg)
+        if isinstance(rule.window, bool) or not isinstance(rule.window, int) or rule.window < 0:
+            msg = f"the window of {kind} must be a whole number from 0, got {rule.window!r}"
+            raise ConfigError(msg)
+        if kind in _NEVER_CACHED and (rule.read_cache or rule.write_cache):
+            msg = f"{kind} depends on one conversation and can never be answered from the cache"
+            raise ConfigError(msg)
+    return MappingProxyType({**DEFAULT_POLICY, **policy})
+
+
+_NEVER_CACHED = {QuestionType.CONTEXTUAL_FOLLOW_UP, QuestionType.HISTORY_RECALL}

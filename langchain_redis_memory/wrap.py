@@ -1,0 +1,339 @@
+"""A memory around a chain, as a LangChain runnable: sync, async, streaming.
+
+The input is a question as text, a message, a list of messages that ends with a human one, or a dict. A chat model gets
+messages; any other runnable gets a dict. What comes out is what the chain returns; on a cache hit, the same kind of
+thing. A stream's chunks pass through while they come, and the turn is stored when the last one has: an iterator that
+is closed early stores nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
+
+from langchain_core.documents import Document
+from langchain_core.language_models import BaseLanguageModel
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    BaseMessageChunk,
+    HumanMessage,
+    SystemMessage,
+    message_chunk_to_message,
+)
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
+from langchain_core.runnables.base import coerce_to_runnable
+from langchain_core.runnables.utils import ConfigurableFieldSpec, add
+
+from langchain_redis_memory.codec import digest
+from langchain_redis_memory.errors import ConfigError, InvalidInputError, UnserialisableError
+from langchain_redis_memory.fingerprint import fingerprint
+from langchain_redis_memory.memory import Incoming, Shown, TurnReport
+from langchain_redis_memory.ops import Invoke, Streamed
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.memory import ConversationMemory
+
+_log = logging.getLogger(__name__)
+
+_GROUNDED = "Answer the question from the context below. If the context does not hold the answer, say so.\n\nContext:\n"
+
+
+def is_model(chain: Any) -> bool:
+    """Whether a runnable takes messages: a language model, or one with bound arguments.
+
+    Args:
+        chain: The runnable.
+
+    Returns:
+        Whether it is a model.
+    """
+    while isinstance(chain, RunnableBinding):
+        chain = chain.bound
+    return isinstance(chain, BaseLanguageModel)
+
+
+class _Call:
+    """One call of a chain: the `Chain` that a turn asks to retrieve, to generate and to read the answer."""
+
+    def __init__(
+        self,
+        outer: RememberingRunnable,
+        given: dict[str, Any],
+        lead: Sequence[BaseMessage],
+        config: RunnableConfig,
+        kwargs: dict[str, Any],
+    ) -> None:
+        self._outer = outer
+        self._given = given
+        self._lead = lead
+        self._config = config
+        self._kwargs = kwargs
+        self._raw: Any = None
+        self.scope = outer.scope
+        if given or kwargs:
+            try:
+                digest({"given": [given, kwargs]})
+            except UnserialisableError:
+                # What cannot be described cannot be part of a key, so this answer is for this call alone.
+                self.scope = f"private:{uuid4()}"
+
+    def retrieve(self, query: str) -> Invoke | None:
+        """The step that asks the retriever."""
+        retriever = self._outer.retriever
+        if retriever is None:
+            return None
+        config = self._config
+        return Invoke(lambda: retriever.invoke(query, config), lambda: retriever.ainvoke(query, config))
+
+    def generate(self, shown: Shown) -> Invoke:
+        """The step that asks the chain."""
+        chain, config, kwargs = self._outer.chain, self._config, self._kwargs
+        given = self._messages(shown) if is_model(chain) else self._fields(shown)
+        return Invoke(
+            lambda: chain.invoke(given, config, **kwargs),
+            lambda: chain.ainvoke(given, config, **kwargs),
+            lambda: chain.stream(given, config, **kwargs),
+            lambda: chain.astream(given, config, **kwargs),
+        )
+
+    def _messages(self, shown: Shown) -> list[BaseMessage]:
+        grounded = [SystemMessage(_GROUNDED + _joined(shown.documents))] if shown.documents else []
+        return [*self._lead, *grounded, *shown.memory, shown.question]
+
+    def _fields(self, shown: Shown) -> dict[str, Any]:
+        return {
+            **self._given,
+            self._outer.input_key: str(shown.question.text),
+            "history": [*self._lead, *shown.memory],
+            "context": _joined(shown.documents),
+            "documents": list(shown.documents),
+        }
+
+    def output(self, report: TurnReport) -> Any:
+        """What the runnable returns: the chain's own output, or the like of it from the cache."""
+        key = self._outer.output_key
+        if key is None:
+            return report.value
+        return self._raw if self._raw is not None else {**self._given, key: report.value}
+
+    def value(self, raw: Any) -> str | BaseMessage:
+        """The answer in what the chain returned or streamed."""
+        if isinstance(raw, Streamed):
+            if not raw.chunks:
+                msg = "the chain streamed nothing"
+                raise InvalidInputError(msg)
+            raw = add(raw.chunks)
+        if isinstance(raw, dict):
+            self._raw, key = raw, self._outer.output_key
+            if key is None or key not in raw:
+                msg = f"the chain returned a dict with the keys {sorted(map(str, raw))}: name the answer's with output_key"
+                raise InvalidInputError(msg)
+            raw = raw[key]
+        if isinstance(raw, BaseMessageChunk):
+            raw = message_chunk_to_message(raw)
+        if isinstance(raw, str | AIMessage):
+            return raw
+        msg = f"the chain returned {type(raw).__name__}; an answer is a string, an AIMessage, or a dict with one of them"
+        raise InvalidInputError(msg)
+
+
+def _joined(documents: Sequence[Document]) -> str:
+    return "\n\n".join(document.page_content for document in documents)
+
+
+class RememberingRunnable(Runnable[Any, Any]):
+    """A chain or a model with a conversation's memory and cache around it. Made by `ConversationMemory.wrap`.
+
+    **Keys:** those of `ConversationMemory`.
+    **Trips:** at most 3 a call; 2 where a question that stands alone hits the cache.
+    """
+
+    def __init__(
+        self,
+        memory: ConversationMemory,
+        chain: Runnable[Any, Any],
+        retriever: Runnable[str, Any] | Callable[[str], Any] | None,
+        scope: str | None,
+        input_key: str,
+        output_key: str | None,
+    ) -> None:
+        if not isinstance(chain, Runnable):
+            msg = f"wrap takes a runnable (a model, a chain), got {type(chain).__name__}; for a function, RunnableLambda"
+            raise ConfigError(msg)
+        self.memory = memory
+        self.chain = chain
+        self.retriever = None if retriever is None else coerce_to_runnable(cast("Any", retriever))
+        self.input_key = input_key
+        self.output_key = output_key
+        self.scope = scope if scope is not None else self._derived()
+
+    def _derived(self) -> str:
+        described = None if self.retriever is not None else fingerprint(self.chain)
+        if described is not None:
+            return described
+        _log.info(
+            "the chain cannot be described, so its cached answers serve only this runnable; "
+            "name it with wrap(..., scope='...') to share them across processes"
+        )
+        return f"private:{uuid4()}"
+
+    @property
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        """What a config may set: `session_id` (required), `agent`, `tenant`."""
+        mine = [
+            ConfigurableFieldSpec(
+                id="session_id", annotation=str, name="Session", description="The conversation."
+            ),
+            ConfigurableFieldSpec(
+                id="agent", annotation=str, name="Agent", description="Which agent's.", default=""
+            ),
+            ConfigurableFieldSpec(
+                id="tenant", annotation=str, name="Tenant", description="Whose data.", default=""
+            ),
+        ]
+        return [*mine, *(spec for spec in self.chain.config_specs if spec.id not in {m.id for m in mine})]
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Answers a question and stores the turn.
+
+        Args:
+            input: The question: text, a message, a list of messages that ends with a human one, or a dict.
+            config: Names the conversation: `{"configurable": {"session_id": ...}}`.
+            **kwargs: Passed on to the chain.
+
+        Returns:
+            What the chain returns.
+
+        Raises:
+            ConfigError: The config names no `session_id`.
+            InvalidInputError: The input holds no question, or the chain's output no answer.
+
+        **Keys:** those of `ConversationMemory`.
+        **Trips:** at most 3.
+        """
+        return self._call_with_config(self._invoke, input, config, **kwargs)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Answers a question and stores the turn; see `invoke`."""
+        return await self._acall_with_config(self._ainvoke, input, config, **kwargs)
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+        """Answers a question in chunks and stores the turn after the last one; see `invoke`.
+
+        **Keys:** those of `ConversationMemory`.
+        **Trips:** at most 3.
+        """
+        yield from self.transform(iter([input]), config, **kwargs)
+
+    async def astream(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        """Answers a question in chunks and stores the turn after the last one; see `stream`."""
+
+        async def one() -> AsyncIterator[Any]:
+            yield input
+
+        async for chunk in self.atransform(one(), config, **kwargs):
+            yield chunk
+
+    def transform(
+        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Any]:
+        """Answers a question that comes in chunks; see `stream`.
+
+        **Keys:** those of `ConversationMemory`.
+        **Trips:** at most 3.
+        """
+        yield from self._transform_stream_with_config(input, self._transform, config, **kwargs)
+
+    async def atransform(
+        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        """Answers a question that comes in chunks; see `transform`."""
+        async for chunk in self._atransform_stream_with_config(input, self._atransform, config, **kwargs):
+            yield chunk
+
+    # --- one turn -----------------------------------------------------------------------------------------------------
+
+    def _invoke(self, input: Any, config: RunnableConfig, **kwargs: Any) -> Any:
+        incoming, call = self._prepare(input, config, kwargs)
+        return call.output(self.memory.client.drive(self.memory.turn(incoming, call)))
+
+    async def _ainvoke(self, input: Any, config: RunnableConfig, **kwargs: Any) -> Any:
+        incoming, call = self._prepare(input, config, kwargs)
+        return call.output(await self.memory.client.adrive(self.memory.turn(incoming, call)))
+
+    def _transform(self, inputs: Iterator[Any], config: RunnableConfig, **kwargs: Any) -> Iterator[Any]:
+        incoming, call = self._prepare(add(inputs), config, kwargs)
+        chunks = self.memory.client.stream(self.memory.turn(incoming, call), chunks=True)
+        silent = True
+        while True:
+            try:
+                chunk = next(chunks)
+            except StopIteration as done:
+                if silent:
+                    yield _as_chunk(call.output(done.value))
+                return
+            silent = False
+            yield chunk
+
+    async def _atransform(
+        self, inputs: AsyncIterator[Any], config: RunnableConfig, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        incoming, call = self._prepare(add([part async for part in inputs]), config, kwargs)
+        reports: list[TurnReport] = []
+        silent = True
+        async for chunk in self.memory.client.astream(
+            self.memory.turn(incoming, call), chunks=True, result=reports
+        ):
+            silent = False
+            yield chunk
+        if silent:
+            yield _as_chunk(call.output(reports[0]))
+
+    def _prepare(self, input: Any, config: RunnableConfig, kwargs: dict[str, Any]) -> tuple[Incoming, _Call]:
+        configurable = config.get("configurable") or {}
+        if configurable.get("session_id") is None:
+            msg = "name the conversation: config={'configurable': {'session_id': '...'}}"
+            raise ConfigError(msg)
+        given = dict(input) if isinstance(input, dict) else {}
+        if isinstance(input, dict) and self.input_key not in given:
+            msg = f"the input has the keys {sorted(map(str, given))}, but the question is expected in {self.input_key!r}"
+            raise InvalidInputError(msg)
+        lead, question = _question(given.pop(self.input_key) if isinstance(input, dict) else input)
+        incoming = Incoming(
+            session_id=configurable["session_id"],
+            agent=configurable.get("agent", ""),
+            tenant=configurable.get("tenant", ""),
+            question=question,
+            lead=lead,
+            given=[given, kwargs] if given or kwargs else None,
+        )
+        return incoming, _Call(self, given, lead, config, kwargs)
+
+
+def _question(said: Any) -> tuple[list[BaseMessage], HumanMessage]:
+    """The system messages in front of a question, and the question."""
+    if isinstance(said, str):
+        return [], HumanMessage(said)
+    if isinstance(said, HumanMessage):
+        return [], said
+    if isinstance(said, Sequence) and said and isinstance(said[-1], HumanMessage):
+        lead = list(said[:-1])
+        if all(isinstance(message, SystemMessage) for message in lead):
+            return lead, said[-1]
+        msg = "pass only the new question (and system messages before it): the memory adds the conversation itself"
+        raise InvalidInputError(msg)
+    msg = f"a question is text, a HumanMessage, or a list that ends with one; got {type(said).__name__}"
+    raise InvalidInputError(msg)
+
+
+def _as_chunk(output: Any) -> Any:
+    """A whole output as the one chunk of a stream."""
+    if isinstance(output, AIMessage) and not isinstance(output, AIMessageChunk):
+        return AIMessageChunk(**output.model_dump(exclude={"type"}))
+    return output
