@@ -67,9 +67,7 @@ class RedisSessions:
         """
         return self._client.drive(_list(self._space, agent, limit, cursor))
 
-    async def alist_sessions(
-        self, agent: str = "", *, limit: int = 100, cursor: str | None = None
-    ) -> SessionPage:
+    async def alist_sessions(self, agent: str = "", *, limit: int = 100, cursor: str | None = None) -> SessionPage:
         """One page of an agent's sessions; see `list_sessions`."""
         return await self._client.adrive(_list(self._space, agent, limit, cursor))
 
