@@ -278,7 +278,7 @@ def unpack(data: bytes, where: str) -> Any:
     """
     try:
         return _unpack(data)
-    except Exception as error:  # noqa: BLE001 - foreign bytes can make any decoder fail; the cause is kept
+    except Exception as error:
         msg = f"the value under {where!r} was not written by this package or is damaged ({type(error).__name__})"
         raise CorruptDataError(msg) from error
 
@@ -351,9 +351,7 @@ class _Plan(NamedTuple):
 @lru_cache(maxsize=64)
 def _plan(letter: str) -> _Plan:
     kind = _CLASSES[letter]
-    defaults = {
-        name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()
-    }
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()}
     named = [(name, _SHORT.get(name, name)) for name in defaults if name != "type"]
     return _Plan(
         kind,
@@ -381,9 +379,7 @@ def _links(message: BaseMessage) -> str:
     if isinstance(message, ToolMessage):
         ids: list[str | None] = [message.tool_call_id]
     elif isinstance(message, AIMessage):
-        ids = [call["id"] for call in message.tool_calls] + [
-            call["id"] for call in message.invalid_tool_calls
-        ]
+        ids = [call["id"] for call in message.tool_calls] + [call["id"] for call in message.invalid_tool_calls]
     else:
         return ""
     marks = [identity(call_id)[:4].hex() for call_id in ids if call_id]
@@ -532,7 +528,7 @@ def decode_messages(records: Sequence[bytes], where: str) -> list[BaseMessage]:
     for place, record in enumerate(records):
         try:
             messages.append(decode_message(record))
-        except Exception as error:  # noqa: BLE001 - foreign bytes can make any decoder fail; the cause is kept
+        except Exception as error:
             msg = (
                 f"entry {place} of {len(records)} read from {where!r} is not a message record "
                 f"({type(error).__name__}: {error}); nothing was deleted"
