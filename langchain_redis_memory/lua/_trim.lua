@@ -27,9 +27,9 @@ local function leaving(first, size)
   return places
 end
 local function trim(total, most, budget)
-  local first = string.match(at(0), '^[sS]') and 1 or 0
   local size, dropped = redis.call('LLEN', messages), 0
   while (most > 0 and size > most) or (budget > 0 and total > budget) do
+    local first = string.match(at(0), '^[sS]') and 1 or 0
     local places = leaving(first, size)
     if size <= first + 1 or places[#places] == size - 1 then break end
     for i = #places, 1, -1 do
