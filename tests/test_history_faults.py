@@ -124,9 +124,7 @@ async def test_a_foreign_type_is_reported_and_nothing_is_half_written(
         assert dump(client) == before
 
 
-async def test_a_foreign_type_under_the_messages_cannot_be_read(
-    client: Client, history: History, both: Both
-) -> None:
+async def test_a_foreign_type_under_the_messages_cannot_be_read(client: Client, history: History, both: Both) -> None:
     kept = history()
     key = client.keys().session("s").messages
     raw(client, ("SET", key, "mine", "EX", 60))
@@ -139,9 +137,7 @@ async def test_a_foreign_type_under_the_messages_cannot_be_read(
     assert await both.messages(kept) == []
 
 
-async def test_one_broken_conversation_does_not_hide_the_others(
-    client: Client, history: History, both: Both
-) -> None:
+async def test_one_broken_conversation_does_not_hide_the_others(client: Client, history: History, both: Both) -> None:
     for name in ("a", "b", "c"):
         await both(history(name).add_messages)([HumanMessage(name)])
     key = client.keys().session("b").meta

@@ -178,9 +178,7 @@ async def test_asking_does_not_move_the_lifetime(client: Client, history: Histor
     assert near(lifetimes(client), 10)
 
 
-async def test_the_index_lives_as_long_as_its_longest_session(
-    client: Client, history: History, both: Both
-) -> None:
+async def test_the_index_lives_as_long_as_its_longest_session(client: Client, history: History, both: Both) -> None:
     await both(history("long", ttl_s=1000).add_messages)([message()])
     await both(history("short", ttl_s=10).add_messages)([message()])
     assert near(lifetimes(client, "short")[:3], 10)
@@ -200,9 +198,7 @@ async def test_the_index_is_pinned_while_one_session_is(client: Client, history:
 
 
 @pytest.mark.parametrize("lost", ["messages", "ids", "meta", "sessions", "lapses"])
-async def test_the_next_write_heals_what_was_evicted(
-    client: Client, history: History, both: Both, lost: str
-) -> None:
+async def test_the_next_write_heals_what_was_evicted(client: Client, history: History, both: Both, lost: str) -> None:
     kept = history(ttl_s=100, max_tokens=1000, token_counter=lambda _: 300)
     await both(kept.add_messages)([HumanMessage("a", id="a"), HumanMessage("b", id="b")])
     keys, index = client.keys().session("s"), client.keys().index()
@@ -220,9 +216,7 @@ async def test_the_next_write_heals_what_was_evicted(
     assert (session.messages, session.tokens) == (len(found), 300 * len(found))
 
 
-async def test_a_message_whose_mark_was_evicted_is_still_stored(
-    client: Client, history: History, both: Both
-) -> None:
+async def test_a_message_whose_mark_was_evicted_is_still_stored(client: Client, history: History, both: Both) -> None:
     kept = history()
     await both(kept.add_messages)([HumanMessage(str(i), id=str(i)) for i in range(3)])
     await both(client.run)(Op((("DEL", client.keys().session("s").ids),), len))
