@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Union
+from typing import Any, Protocol
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
@@ -43,7 +43,7 @@ class Classifier(Protocol):
 
     def classify(
         self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
-    ) -> Union[Verdict, Flow[Verdict]]:
+    ) -> Verdict | Flow[Verdict]:
         """The verdict on one turn.
 
         Args:
@@ -160,7 +160,7 @@ _IT = re.compile(r"\b(?:it|its|it's)\b", re.IGNORECASE)
 _EXPLETIVE = _any(
     r"\b(?:is|was|will|would|could|can|does|did|might|isn't) it\b[^?.!]{0,30}\b(?:possible|ok(?:ay)?|true|safe|legal|"
     r"better|worth|necessary|important|hard|easy|difficult|good|bad|rain\w*|snow\w*|mean|matter|take|cost|hurt) "
-    r"(?:to|that|if|for|when)\b",
+    r"(?:to|that)\b",
     r"\b(?:how (?:long|much|many \w+|hard|easy|difficult)|what) (?:does|did|is|was|will|would) it (?:take|cost|mean|like"
     r"|feel like) (?:to|for|when|if)\b",
     r"\bwhat (?:time|day|date|year) is it\b|\bit(?:'s| is| was) (?:raining|snowing|cold|hot|late|early)\b",
@@ -212,7 +212,8 @@ _FUNCTION = frozenset(
     "one ones other another such same else than please tell give show let say ask know think want need like get go "
     "make mean explain describe list name".split()
 )
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9'’_.+#-]*[A-Za-z0-9+#]|[A-Za-z]|\d[\d.,:/]*")
+_CURLY = "\u2019"
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9'\u2019_.+#-]*[A-Za-z0-9+#]|[A-Za-z]|\d[\d.,:/]*")
 _VERB = re.compile(
     r"\b(?:is|are|was|were|be|been|do|does|did|has|have|had|can|could|will|would|should|shall|may|might|must|tell|give|"
     r"show|explain|describe|list|find|write|compare|name|define|make|get|let|need|want|happen(?:s|ed)?|[a-z]{3,}(?:ed|ing))\b"
@@ -222,7 +223,7 @@ _VERB = re.compile(
 
 
 def _words(text: str) -> list[str]:
-    return [word.replace("’", "'") for word in _WORD.findall(text)]
+    return [word.replace(_CURLY, "'") for word in _WORD.findall(text)]
 
 
 def content_words(text: str) -> set[str]:
@@ -247,16 +248,21 @@ def _named(words: Sequence[str], text: str) -> bool:
     )
 
 
+_CLAUSE = re.compile(r"[,;.]|\b(?:and|when|if|because|while|after|before)\b", re.IGNORECASE)
+_NOUN = re.compile(
+    r"\b(?:a|an|the|my|our|some|any|each|every|is|are|was|were|about|of|in|for|with|from|on|at|by|like)\s+"
+    r"(?!(?:a|an|the|and|or|if|when|it|he|she|they|that|this|these|those|i|you|we|to)\b)[a-z]{2,}",
+    re.IGNORECASE,
+)
+
+
 def _resolved_before(text: str, place: int, *, names: bool = True) -> bool:
     """Whether what stands before a pronoun in the same turn can be what it means."""
     before = text[:place]
     words = _words(before)
     if names and any(word[0].isupper() and word.lower() not in _FUNCTION for word in words[1:]):
         return True
-    content = [word for word in words if word.lower() not in _FUNCTION]
-    return len(content) >= 1 and bool(
-        re.search(r"[,;.]|\b(?:and|when|if|because|while|after|before)\b", before)
-    )
+    return bool(_NOUN.search(before) and _CLAUSE.search(before))
 
 
 def _not_introduced(text: str) -> str | None:
@@ -299,7 +305,7 @@ def dependence(turn: str) -> list[str]:
     Returns:
         One reason for each sign, none where the turn stands alone.
     """
-    whole = " ".join(turn.replace("’", "'").split())
+    whole = " ".join(turn.replace(_CURLY, "'").split())
     text = _ACKNOWLEDGEMENT.sub("", whole)
     words = _words(text)
     letters = sum(character.isalpha() for character in text)
@@ -354,9 +360,7 @@ class RulesClassifier:
     **Trips:** none.
     """
 
-    def classify(
-        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
-    ) -> Verdict:
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
         """The verdict on one turn.
 
         Args:
@@ -372,9 +376,7 @@ class RulesClassifier:
         """
         text = " ".join(turn[:4000].split())
         if found := _RECALL.search(text):
-            return Verdict(
-                QuestionType.HISTORY_RECALL, 0.9, (f"asks for what was said: {found[0].strip()!r}",)
-            )
+            return Verdict(QuestionType.HISTORY_RECALL, 0.9, (f"asks for what was said: {found[0].strip()!r}",))
         said = [message for message in history if isinstance(message, HumanMessage | AIMessage)]
         if not said:
             return Verdict(QuestionType.NEW_TOPIC, 0.99, ("the conversation starts here",))

@@ -41,9 +41,7 @@ def _whole(value: Any) -> bool:
 def _plain(value: Any) -> Any:
     """Without what differs from one construction to the next and changes no answer."""
     if isinstance(value, dict):
-        return {
-            str(name): _plain(value[name]) for name in sorted(value, key=str) if name not in {"name", "graph"}
-        }
+        return {str(name): _plain(value[name]) for name in sorted(value, key=str) if name not in {"name", "graph"}}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value if isinstance(value, str | int | float | bool | None) else repr(value)

@@ -44,12 +44,7 @@ def milliseconds(ttl_s: float | None, what: str = "ttl_s") -> int:
     """
     if ttl_s is None:
         return 0
-    if (
-        isinstance(ttl_s, bool)
-        or not isinstance(ttl_s, int | float)
-        or not math.isfinite(ttl_s)
-        or ttl_s < 0.001
-    ):
+    if isinstance(ttl_s, bool) or not isinstance(ttl_s, int | float) or not math.isfinite(ttl_s) or ttl_s < 0.001:
         msg = f"{what} must be a positive number of seconds or None for no expiry, got {ttl_s!r}"
         raise InvalidInputError(msg)
     return round(ttl_s * 1000)
@@ -407,9 +402,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
     def _lifetime(self, ttl_s: float | None) -> int:
         lifetime = milliseconds(ttl_s) or self._transcript.ttl_ms
         if not lifetime:
-            msg = (
-                "this history has no ttl_s of its own: give extend_ttl a number of seconds, or use persist()"
-            )
+            msg = "this history has no ttl_s of its own: give extend_ttl a number of seconds, or use persist()"
             raise InvalidInputError(msg)
         return lifetime
 
@@ -437,15 +430,11 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`, `meta`.
         **Trips:** 1.
         """
-        return self._client.run(
-            self._transcript.info().map(lambda session: session.ttl_s if session else 0.0)
-        )
+        return self._client.run(self._transcript.info().map(lambda session: session.ttl_s if session else 0.0))
 
     async def attl(self) -> float | None:
         """How long the conversation still lives; see `ttl`."""
-        return await self._client.arun(
-            self._transcript.info().map(lambda session: session.ttl_s if session else 0.0)
-        )
+        return await self._client.arun(self._transcript.info().map(lambda session: session.ttl_s if session else 0.0))
 
 
 def _several(message_ids: Sequence[str]) -> Sequence[str]:

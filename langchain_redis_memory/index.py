@@ -81,9 +81,7 @@ def forget(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[None]:
     if not session_ids:
         return Op((), lambda _replies: None)
     keys = space.index(agent)
-    return Op(
-        (("ZREM", keys.sessions, *session_ids), ("ZREM", keys.lapses, *session_ids)), lambda _replies: None
-    )
+    return Op((("ZREM", keys.sessions, *session_ids), ("ZREM", keys.lapses, *session_ids)), lambda _replies: None)
 
 
 def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op[list[Entry]]:
@@ -154,6 +152,4 @@ def erase(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[int]:
         return Op((), lambda _replies: 0)
     gone = forget(space, agent, session_ids)
     unlinks = tuple(("UNLINK", *space.session(session_id, agent).all()) for session_id in session_ids)
-    return Op(
-        (*unlinks, *gone.commands), lambda replies: sum(bool(reply) for reply in replies[: len(unlinks)])
-    )
+    return Op((*unlinks, *gone.commands), lambda replies: sum(bool(reply) for reply in replies[: len(unlinks)]))

@@ -193,9 +193,7 @@ class ConversationMemory:
         self.client.keys(tenant)
         answer_ttl_ms = milliseconds(answer_ttl_s, "answer_ttl_s")
         self._cache: AnswerCache | None = (
-            (ExactAnswerCache(answer_ttl_ms) if cache else None)
-            if cache is None or isinstance(cache, bool)
-            else cache
+            (ExactAnswerCache(answer_ttl_ms) if cache else None) if cache is None or isinstance(cache, bool) else cache
         )
         if self._cache is not None and self._cache.needs_vector and embeddings is None:
             msg = f"{type(self._cache).__name__} needs vectors: give ConversationMemory an embeddings model"
@@ -208,7 +206,7 @@ class ConversationMemory:
         self._ttl_ms = milliseconds(ttl_s)
         self._max_messages = max_messages
         self._tenant = tenant
-        self._on_turn = on_turn
+        self.on_turn = on_turn
         self._outbox = Outbox()
         self._seen = Seen()
 
@@ -400,8 +398,8 @@ class ConversationMemory:
             seconds=ended - started,
             stored=stored,
         )
-        if self._on_turn is not None:
-            self._on_turn(report)
+        if self.on_turn is not None:
+            self.on_turn(report)
         return report
 
     @property
@@ -418,9 +416,7 @@ class ConversationMemory:
         return Invoke(lambda: embeddings.embed_query(text), lambda: embeddings.aembed_query(text))
 
     def _lookup(self, asked: Asked | None) -> Op[Answer | None]:
-        return (
-            pure(None) if self._cache is None or asked is None else self._cache.lookup(asked).optional(None)
-        )
+        return pure(None) if self._cache is None or asked is None else self._cache.lookup(asked).optional(None)
 
     def _plan(self, text: str, history: list[BaseMessage], asked: Asked) -> Flow[_Plan]:
         """What to do with a question, given the conversation before it."""
@@ -456,9 +452,7 @@ class ConversationMemory:
             return expected or waiting, None, False
         return messages, answer, True
 
-    def _store(
-        self, transcript: Transcript, said: list[BaseMessage], keep: Op[None], *, reachable: bool
-    ) -> Flow[bool]:
+    def _store(self, transcript: Transcript, said: list[BaseMessage], keep: Op[None], *, reachable: bool) -> Flow[bool]:
         """The turn, the answer and some of what waits, in one trip; where that fails the turn waits."""
         if not reachable:
             self._outbox.put(transcript, said)
@@ -480,9 +474,7 @@ def _served(value: str | BaseMessage) -> str | BaseMessage:
     if isinstance(value, str):
         return value
     metadata = {**value.response_metadata, "cached": True}
-    return value.model_copy(
-        update={"id": str(uuid4()), "usage_metadata": None, "response_metadata": metadata}
-    )
+    return value.model_copy(update={"id": str(uuid4()), "usage_metadata": None, "response_metadata": metadata})
 
 
 def _named(message: BaseMessage) -> BaseMessage:

@@ -2,15 +2,16 @@
 
 A file in `lua/` starts with a sentence of what it does and two header lines, `-- KEYS a b` and `-- ARGV x y ...`. The
 names become locals of the script, so the body never spells `KEYS[1]`; `...` says that more arguments follow, which the
-body reads from `ARGV` after the named ones. `-- WITH name` puts the fragment `lua/_name.lua` in front of the body. Atomicity comes from scripts alone; calls go out as EVALSHA and are sent again as
-EVAL only when the server does not know them.
+body reads from `ARGV` after the named ones. `-- WITH name` puts the fragment `lua/_name.lua` in front of the body.
+Atomicity comes from scripts alone; calls go out as EVALSHA and are sent again as EVAL only when the server does not
+know them.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from hashlib import sha1
 from importlib import resources
 
@@ -56,7 +57,7 @@ class Script:
         return Call(self, keys, args)
 
 
-@lru_cache(maxsize=None)
+@cache
 def script(name: str) -> Script:
     """A script by the name of its file.
 
@@ -73,7 +74,7 @@ def script(name: str) -> Script:
 
 
 def _read(name: str) -> str:
-    return resources.files(__package__).joinpath("lua", f"{name}.lua").read_text("utf-8")
+    return (resources.files(__package__) / "lua" / f"{name}.lua").read_text("utf-8")
 
 
 def _code(text: str) -> str:

@@ -48,9 +48,7 @@ def _knows(reply: Reply) -> bool:
     if not isinstance(reply, ServerError):
         return True
     words = str(reply).lower()
-    return not any(
-        refusal in words for refusal in ("unknown command", "noperm", "no permissions", "not allowed")
-    )
+    return not any(refusal in words for refusal in ("unknown command", "noperm", "no permissions", "not allowed"))
 
 
 def _read(replies: Sequence[Reply]) -> Server:

@@ -107,7 +107,8 @@ class RedisSessions:
 
     async def aerase(self, session_id: str, agent: str = "") -> bool:
         """Deletes everything that is stored of a session; see `erase`."""
-        return bool(await self._client.arun(index.erase(self._space, agent, [session_id])))
+        existed = await self._client.arun(index.erase(self._space, agent, [session_id]))
+        return bool(existed)
 
     def clear_agent(self, agent: str = "") -> int:
         """Deletes all sessions of an agent.

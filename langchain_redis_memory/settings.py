@@ -26,24 +26,16 @@ class RedisMemorySettings(BaseSettings):
 
     model_config = SettingsConfigDict(populate_by_name=True, extra="ignore", hide_input_in_errors=True)
 
-    enabled: bool = Field(
-        True, validation_alias=_env("REDIS_ENABLED"), description="False: everything in memory://"
-    )
-    redis_url: SecretStr | None = Field(
-        None, validation_alias=_env("REDIS_URL"), description="Wins over host and port"
-    )
+    enabled: bool = Field(True, validation_alias=_env("REDIS_ENABLED"), description="False: everything in memory://")
+    redis_url: SecretStr | None = Field(None, validation_alias=_env("REDIS_URL"), description="Wins over host and port")
     host: str = Field("localhost", validation_alias=_env("REDIS_HOST"))
     port: int = Field(6379, ge=1, le=65535, validation_alias=_env("REDIS_PORT"))
     db: int = Field(0, ge=0, validation_alias=_env("REDIS_DB"))
     username: str | None = Field(None, validation_alias=_env("REDIS_USERNAME"))
     password: SecretStr | None = Field(None, validation_alias=_env("REDIS_PASSWORD"))
-    ssl: bool = Field(
-        False, validation_alias=_env("REDIS_SSL"), description="TLS, when host and port are used"
-    )
+    ssl: bool = Field(False, validation_alias=_env("REDIS_SSL"), description="TLS, when host and port are used")
     prefix: str = Field("lrm", validation_alias=_env("REDIS_MEMORY_PREFIX"))
-    max_connections: int = Field(
-        50, ge=1, validation_alias=_env("REDIS_MEMORY_MAX_CONNECTIONS", "REDIS_POOL_SIZE")
-    )
+    max_connections: int = Field(50, ge=1, validation_alias=_env("REDIS_MEMORY_MAX_CONNECTIONS", "REDIS_POOL_SIZE"))
     connect_timeout_s: float = Field(5.0, gt=0, validation_alias=_env("REDIS_MEMORY_CONNECT_TIMEOUT_S"))
     timeout_s: float = Field(5.0, gt=0, validation_alias=_env("REDIS_MEMORY_TIMEOUT_S"))
     retries: int = Field(3, ge=0, validation_alias=_env("REDIS_MEMORY_RETRIES"))
@@ -81,7 +73,7 @@ def read_settings() -> RedisMemorySettings:
         ConfigError: A variable cannot be read; the message names it without its value.
     """
     try:
-        return RedisMemorySettings()
+        return RedisMemorySettings.model_validate({})
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         msg = f"the environment's settings cannot work: {faults}"

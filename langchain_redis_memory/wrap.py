@@ -130,14 +130,16 @@ class _Call:
         if isinstance(raw, dict):
             self._raw, key = raw, self._outer.output_key
             if key is None or key not in raw:
-                msg = f"the chain returned a dict with the keys {sorted(map(str, raw))}: name the answer's with output_key"
+                msg = f"the chain returned a dict with the keys {sorted(map(str, raw))}: name the answer's: output_key"
                 raise InvalidInputError(msg)
             raw = raw[key]
         if isinstance(raw, BaseMessageChunk):
             raw = message_chunk_to_message(raw)
         if isinstance(raw, str | AIMessage):
             return raw
-        msg = f"the chain returned {type(raw).__name__}; an answer is a string, an AIMessage, or a dict with one of them"
+        msg = (
+            f"the chain returned {type(raw).__name__}; an answer is a string, an AIMessage, or a dict with one of them"
+        )
         raise InvalidInputError(msg)
 
 
@@ -162,7 +164,9 @@ class RememberingRunnable(Runnable[Any, Any]):
         output_key: str | None,
     ) -> None:
         if not isinstance(chain, Runnable):
-            msg = f"wrap takes a runnable (a model, a chain), got {type(chain).__name__}; for a function, RunnableLambda"
+            msg = (
+                f"wrap takes a runnable (a model, a chain), got {type(chain).__name__}; for a function, RunnableLambda"
+            )
             raise ConfigError(msg)
         self.memory = memory
         self.chain = chain
@@ -185,15 +189,9 @@ class RememberingRunnable(Runnable[Any, Any]):
     def config_specs(self) -> list[ConfigurableFieldSpec]:
         """What a config may set: `session_id` (required), `agent`, `tenant`."""
         mine = [
-            ConfigurableFieldSpec(
-                id="session_id", annotation=str, name="Session", description="The conversation."
-            ),
-            ConfigurableFieldSpec(
-                id="agent", annotation=str, name="Agent", description="Which agent's.", default=""
-            ),
-            ConfigurableFieldSpec(
-                id="tenant", annotation=str, name="Tenant", description="Whose data.", default=""
-            ),
+            ConfigurableFieldSpec(id="session_id", annotation=str, name="Session", description="The conversation."),
+            ConfigurableFieldSpec(id="agent", annotation=str, name="Agent", description="Which agent's.", default=""),
+            ConfigurableFieldSpec(id="tenant", annotation=str, name="Tenant", description="Whose data.", default=""),
         ]
         return [*mine, *(spec for spec in self.chain.config_specs if spec.id not in {m.id for m in mine})]
 
@@ -215,11 +213,11 @@ class RememberingRunnable(Runnable[Any, Any]):
         **Keys:** those of `ConversationMemory`.
         **Trips:** at most 3.
         """
-        return self._call_with_config(self._invoke, input, config, **kwargs)
+        return self._call_with_config(cast("Any", self._invoke), input, config, **kwargs)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Answers a question and stores the turn; see `invoke`."""
-        return await self._acall_with_config(self._ainvoke, input, config, **kwargs)
+        return await self._acall_with_config(cast("Any", self._ainvoke), input, config, **kwargs)
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
         """Answers a question in chunks and stores the turn after the last one; see `invoke`.
@@ -229,9 +227,7 @@ class RememberingRunnable(Runnable[Any, Any]):
         """
         yield from self.transform(iter([input]), config, **kwargs)
 
-    async def astream(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
+    async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         """Answers a question in chunks and stores the turn after the last one; see `stream`."""
 
         async def one() -> AsyncIterator[Any]:
@@ -240,21 +236,19 @@ class RememberingRunnable(Runnable[Any, Any]):
         async for chunk in self.atransform(one(), config, **kwargs):
             yield chunk
 
-    def transform(
-        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[Any]:
+    def transform(self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
         """Answers a question that comes in chunks; see `stream`.
 
         **Keys:** those of `ConversationMemory`.
         **Trips:** at most 3.
         """
-        yield from self._transform_stream_with_config(input, self._transform, config, **kwargs)
+        yield from self._transform_stream_with_config(input, cast("Any", self._transform), config, **kwargs)
 
     async def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         """Answers a question that comes in chunks; see `transform`."""
-        async for chunk in self._atransform_stream_with_config(input, self._atransform, config, **kwargs):
+        async for chunk in self._atransform_stream_with_config(input, cast("Any", self._atransform), config, **kwargs):
             yield chunk
 
     # --- one turn -----------------------------------------------------------------------------------------------------
@@ -287,9 +281,7 @@ class RememberingRunnable(Runnable[Any, Any]):
         incoming, call = self._prepare(add([part async for part in inputs]), config, kwargs)
         reports: list[TurnReport] = []
         silent = True
-        async for chunk in self.memory.client.astream(
-            self.memory.turn(incoming, call), chunks=True, result=reports
-        ):
+        async for chunk in self.memory.client.astream(self.memory.turn(incoming, call), chunks=True, result=reports):
             silent = False
             yield chunk
         if silent:
@@ -302,7 +294,9 @@ class RememberingRunnable(Runnable[Any, Any]):
             raise ConfigError(msg)
         given = dict(input) if isinstance(input, dict) else {}
         if isinstance(input, dict) and self.input_key not in given:
-            msg = f"the input has the keys {sorted(map(str, given))}, but the question is expected in {self.input_key!r}"
+            msg = (
+                f"the input has the keys {sorted(map(str, given))}, but the question is expected in {self.input_key!r}"
+            )
             raise InvalidInputError(msg)
         lead, question = _question(given.pop(self.input_key) if isinstance(input, dict) else input)
         incoming = Incoming(

@@ -9,14 +9,15 @@ and protocol), and turns every failure into one of this package's errors, with k
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from functools import lru_cache
 from time import monotonic, sleep
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from langchain_redis_memory.client.loops import Loops
 from langchain_redis_memory.client.topology import DEFAULT_URL, Options, Topology, topology
@@ -30,7 +31,7 @@ from langchain_redis_memory.errors import (
     WrongKeyTypeError,
 )
 from langchain_redis_memory.keys import KeySpace
-from langchain_redis_memory.ops import Call, Command, Flow, Invoke, Now, Op, Reply, Sleep, Step, Streamed
+from langchain_redis_memory.ops import Call, Command, Flow, Invoke, Now, Op, Reply, Step, Streamed
 from langchain_redis_memory.server import Server, probe
 
 if TYPE_CHECKING:
@@ -109,9 +110,7 @@ class Client:
         )
         self._set_up(lent, prefix, on_trip, None)
 
-    def _set_up(
-        self, where: Topology, prefix: str, on_trip: Callable[[Trip], None] | None, most: int | None
-    ) -> None:
+    def _set_up(self, where: Topology, prefix: str, on_trip: Callable[[Trip], None] | None, most: int | None) -> None:
         self._topology = where
         self._space = KeySpace(prefix)
         self.on_trip = on_trip
@@ -337,9 +336,9 @@ class Client:
             try:
                 next(results)
             except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]
+                return cast("T", done.value)
 
-    def stream(self, flow: Flow[T], *, chunks: bool = False) -> Iterator[Any]:
+    def stream(self, flow: Flow[T], *, chunks: bool = False) -> Generator[Any, None, T]:
         """Runs a flow and yields the chunks of its streaming steps as they come.
 
         Args:
@@ -358,7 +357,7 @@ class Client:
                 try:
                     step = send()
                 except StopIteration as done:
-                    return done.value
+                    return cast("T", done.value)
                 try:
                     if isinstance(step, Invoke) and chunks and step.stream is not None:
                         seen: list[Any] = []
@@ -384,7 +383,8 @@ class Client:
             return step.call()
         if isinstance(step, Now):
             return monotonic()
-        return sleep(step.seconds)
+        sleep(step.seconds)
+        return None
 
     async def adrive(self, flow: Flow[T]) -> T:
         """Runs a flow; see `drive`."""
@@ -440,9 +440,8 @@ class Client:
             return await step.acall()
         if isinstance(step, Now):
             return monotonic()
-        from asyncio import sleep as asleep
-
-        return await asleep(step.seconds)
+        await asyncio.sleep(step.seconds)
+        return None
 
     # --- what the server is -------------------------------------------------------------------------------------------
 
@@ -584,11 +583,7 @@ async def _aalone(client: Any, command: Command, *, by_digest: bool) -> Reply:
 def _unknown_scripts(commands: Sequence[Command], replies: Sequence[Reply]) -> list[int]:
     from redis.exceptions import NoScriptError
 
-    return [
-        i
-        for i, reply in enumerate(replies)
-        if isinstance(reply, NoScriptError) and isinstance(commands[i], Call)
-    ]
+    return [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError) and isinstance(commands[i], Call)]
 
 
 def _explain(commands: Sequence[Command], replies: list[Reply]) -> list[Reply]:
@@ -607,9 +602,7 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
     text = str(error)
     place = f"{what} on {keys}" if keys else what
     if "WRONGTYPE" in text:
-        msg = (
-            f"{place}: a key holds another kind of value; use another prefix or database, or delete that key"
-        )
+        msg = f"{place}: a key holds another kind of value; use another prefix or database, or delete that key"
         return WrongKeyTypeError(msg)
     if "OOM" in text or "maxmemory" in text:
         msg = f"{place}: the server is out of memory and refused the write; raise maxmemory or free keys"

@@ -63,7 +63,7 @@ class Loops:
 
     def close(self) -> None:
         """Asks every loop that is running elsewhere to close its client; a loop that has ended already did."""
-        here = asyncio._get_running_loop()  # noqa: SLF001 - None outside a loop; the public twin raises
+        here = asyncio._get_running_loop()
         for loop, held in list(self._held.items()):
             if loop is not here and loop.is_running():
                 asyncio.run_coroutine_threadsafe(held.life.aclose(), loop)

@@ -97,11 +97,7 @@ def topology(url: str, options: Options) -> Topology:
         msg = f"expected a URL such as {DEFAULT_URL}; known schemes are {_SCHEMES}"
         raise ConfigError(msg)
     scheme, _, rest = url.partition("://")
-    if (
-        options.max_connections < 1
-        or options.retries < 0
-        or min(options.connect_timeout_s, options.timeout_s) <= 0
-    ):
+    if options.max_connections < 1 or options.retries < 0 or min(options.connect_timeout_s, options.timeout_s) <= 0:
         msg = "max_connections must be at least 1, retries at least 0, and timeouts positive"
         raise ConfigError(msg)
     if scheme == "memory":
@@ -148,7 +144,7 @@ def _parse(url: str) -> dict[str, Any]:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - the property validates
-        fields = parse_url(url)
+        fields: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call, unused-ignore]
     except ValueError as error:
         msg = f"the URL is malformed: {_without_secrets(str(error), url)}"
         raise ConfigError(msg) from None
@@ -159,7 +155,7 @@ def _parse(url: str) -> dict[str, Any]:
     if parts.scheme == "unix" and not fields.get("path"):
         msg = "a unix:// URL needs the path of the socket, as in unix:///run/redis.sock?db=0"
         raise ConfigError(msg)
-    return dict(fields)
+    return fields
 
 
 def _without_secrets(text: str, url: str) -> str:
@@ -194,10 +190,7 @@ def _single(url: str, options: Options) -> Topology:
         pool = library.ConnectionPool.from_url(url, **options.connection(asynchronous=asynchronous))
         return library.Redis.from_pool(pool)
 
-    where = (
-        fields.get("path")
-        or f"{fields.get('host', 'localhost')}:{fields.get('port', 6379)}/{fields.get('db', 0)}"
-    )
+    where = fields.get("path") or f"{fields.get('host', 'localhost')}:{fields.get('port', 6379)}/{fields.get('db', 0)}"
     scheme = "unix" if "path" in fields else "rediss" if tls else "redis"
     return Topology(
         _shown(scheme, where),
@@ -227,10 +220,11 @@ def _hosts(rest: str, port: int) -> tuple[str, list[tuple[str, int]], str]:
 
 def _cluster(scheme: str, rest: str, options: Options) -> Topology:
     import redis
+    from redis import cluster
     from redis.asyncio.cluster import ClusterNode as AsyncNode
     from redis.asyncio.cluster import RedisCluster as AsyncCluster
-    from redis.cluster import ClusterNode, RedisCluster
 
+    node: Any = cluster.ClusterNode
     userinfo, hosts, tail = _hosts(rest, 6379)
     fields = _parse(f"{scheme}://{userinfo}{_spell(hosts[0])}{tail}")
     if fields.pop("db", 0):
@@ -249,12 +243,8 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
 
     return Topology(
         _shown(f"{scheme}+cluster", ",".join(map(_spell, hosts))),
-        lambda: RedisCluster(
-            startup_nodes=[ClusterNode(*host) for host in hosts], **arguments(asynchronous=False)
-        ),
-        lambda: AsyncCluster(
-            startup_nodes=[AsyncNode(*host) for host in hosts], **arguments(asynchronous=True)
-        ),
+        lambda: cluster.RedisCluster(startup_nodes=[node(*host) for host in hosts], **arguments(asynchronous=False)),
+        lambda: AsyncCluster(startup_nodes=[AsyncNode(*host) for host in hosts], **arguments(asynchronous=True)),
         cluster=True,
     )
 
