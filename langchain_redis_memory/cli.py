@@ -115,8 +115,8 @@ def demo(redis: Url = "memory://", model: Model = None) -> None:
         live = console.is_terminal
         with Live(console=console, auto_refresh=False, transient=True) as screen:
             for turn in said:
-                session = {"configurable": {"session_id": f"demo-{run}-{turn['user']}"}}
-                chat.invoke(turn["says"], config=session)
+                session = f"demo-{run}-{turn['user']}"
+                chat.invoke(turn["says"], config={"configurable": {"session_id": session}})
                 board.turns.append((turn["user"], reports[-1]))
                 if live:
                     screen.update(board.table(console.width, newest=max(4, console.height // 3 - 2)), refresh=True)
@@ -191,7 +191,8 @@ def replay(
         outcome = Outcome()
         with _bar() as bar:
             task = bar.add_task("replaying", total=users * sum(map(len, conversations)))
-            for _, _, outcome in run(memory, conversations, users):
+            for _, _, so_far in run(memory, conversations, users):
+                outcome = so_far
                 bar.advance(task)
         outcome.damaged = damaged
         console.print(_replayed(outcome, len(conversations), users))

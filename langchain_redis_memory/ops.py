@@ -180,7 +180,7 @@ Flow = Generator[Step, Any, T]
 
 
 def ask(op: Op[T]) -> Generator[Step, Any, T]:
-    """One op inside a flow, with its type: `result = yield from ask(op)`.
+    """One op inside a flow, with the type of its result (`result = yield from ask(...)`).
 
     Args:
         op: What to run.

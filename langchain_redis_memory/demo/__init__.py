@@ -1,1 +1,1 @@
-"""What `langchain-redis-memory demo`, `chat` and `replay` run: a small retrieval chain on text that every machine has."""
+"""What `demo`, `chat` and `replay` run: a small retrieval chain on text that every machine has."""

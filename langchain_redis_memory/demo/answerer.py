@@ -109,4 +109,4 @@ class ExtractiveAnswerer(BaseChatModel):
         words = re.findall(r"\S+\s*", str(whole.text))
         for place, word in enumerate(words):
             usage = whole.usage_metadata if place == len(words) - 1 else None
-            yield ChatGenerationChunk(message=AIMessageChunk(word, usage_metadata=usage))
+            yield ChatGenerationChunk(message=AIMessageChunk(content=word, usage_metadata=usage))
