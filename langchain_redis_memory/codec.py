@@ -72,9 +72,9 @@ _SCALARS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
     "complex": (complex, lambda v: [v.real, v.imag], lambda v: complex(*v)),
     "Decimal": (Decimal, Decimal.__str__, Decimal),
     "UUID": (UUID, lambda v: v.bytes, lambda v: UUID(bytes=v)),
-    "datetime": (datetime, lambda v: _moment(v), lambda v: _unmoment(v)),
+    "datetime": (datetime, lambda v: _moment(v), lambda v: _unmoment(v)),  # noqa: PLW0108 - defined below
     "date": (date, date.isoformat, date.fromisoformat),
-    "time": (time, lambda v: _clock(v), lambda v: _unclock(v)),
+    "time": (time, lambda v: _clock(v), lambda v: _unclock(v)),  # noqa: PLW0108 - defined below
     "timedelta": (
         timedelta,
         lambda v: [v.days, v.seconds, v.microseconds],
@@ -86,7 +86,7 @@ _SCALARS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
         lambda v: [v.id, v.page_content, v.metadata, v.__pydantic_extra__],
         lambda v: Document(id=v[0], page_content=v[1], metadata=v[2], **(v[3] or {})),
     ),
-    "message": (BaseMessage, lambda v: encode_message(v), lambda v: decode_message(v)),
+    "message": (BaseMessage, lambda v: encode_message(v), lambda v: decode_message(v)),  # noqa: PLW0108 - defined below
 }
 _BY_TYPE = {kind: (name, out) for name, (kind, out, _) in _SCALARS.items()}
 

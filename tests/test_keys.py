@@ -273,12 +273,8 @@ def test_a_tenants_pattern_matches_all_its_keys_and_no_other(one, two):
     other = KeySpace("lrm", two[0])
     assert all(redis_glob(space.tenant_pattern(), key) for key in every_key(space, one[1], one[2]).values())
     if one[0] != two[0]:
-        assert not any(
-            redis_glob(space.tenant_pattern(), key) for key in every_key(other, two[1], two[2]).values()
-        )
-        assert not any(
-            redis_glob(other.tenant_pattern(), key) for key in every_key(space, one[1], one[2]).values()
-        )
+        assert not any(redis_glob(space.tenant_pattern(), key) for key in every_key(other, two[1], two[2]).values())
+        assert not any(redis_glob(other.tenant_pattern(), key) for key in every_key(space, one[1], one[2]).values())
 
 
 def test_tenants_that_extend_each_other_are_apart():
