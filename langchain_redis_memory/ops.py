@@ -180,7 +180,7 @@ Flow = Generator[Step, Any, T]
 
 
 def ask(op: Op[T]) -> Generator[Step, Any, T]:
-    """One op inside a flow, with the type of its result (`result = yield from ask(...)`).
+    """Runs one op inside a flow (by `yield from`) and keeps the type of its result.
 
     Args:
         op: What to run.

@@ -18,8 +18,8 @@ from langchain_redis_memory.local import MiniLMEmbeddings
 
 MODULES = """
 argparse bisect collections contextlib copy csv dataclasses datetime functools glob gzip hashlib heapq itertools json
-math os pathlib pickle queue random re secrets shutil statistics subprocess tempfile textwrap threading time urllib.parse
-uuid zipfile
+math os pathlib pickle queue random re secrets shutil statistics subprocess tempfile textwrap threading time
+urllib.parse uuid zipfile
 """.split()
 _LONGEST = 360
 _SHORTEST = 60

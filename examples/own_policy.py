@@ -1,0 +1,48 @@
+"""Your own classifier and policy: the table of what to do is data, and a classifier is one method."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import BaseMessage
+
+from langchain_redis_memory import (
+    Client,
+    ConversationMemory,
+    QuestionType,
+    Rule,
+    RulesClassifier,
+    Verdict,
+    WindowSelector,
+)
+
+
+class OrderDesk:
+    """Whatever mentions an order is personal: from memory, never from the cache. The rules decide the rest."""
+
+    def __init__(self) -> None:
+        self._rules = RulesClassifier()
+
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
+        """The verdict on one turn."""
+        if "order" in turn.lower():
+            return Verdict(QuestionType.CONTEXTUAL_FOLLOW_UP, 1.0, ("mentions an order",))
+        return self._rules.classify(turn, history, state)
+
+
+client = Client.from_url(os.environ.get("REDIS_URL", "memory://"), prefix="lrm-example")
+memory = ConversationMemory(
+    client,
+    classifier=OrderDesk(),
+    selector=WindowSelector(base=6, max_tokens=2_000),
+    # A new topic is answered afresh each time here, and then the model may see the conversation.
+    policy={QuestionType.NEW_TOPIC: Rule(search=True, read_cache=False, write_cache=False, window=1)},
+    ttl_s=600,
+    on_turn=lambda report: print(report.verdict.type, report.cache, len(report.memory), "messages of memory"),
+)
+assistant = memory.wrap(FakeListChatModel(responses=["It is on its way.", "Nine to five."]))
+config = {"configurable": {"session_id": "ana"}}
+print(assistant.invoke("Where is my order 66?", config=config).text)
+print(assistant.invoke("What are the opening hours of the shop in Oslo?", config=config).text)
+memory.history("ana").clear()

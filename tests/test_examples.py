@@ -1,0 +1,56 @@
+"""Every example runs as it is: without a server, and on one. The README's commands and the CI's are the same."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import servers
+from servers import Farm
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+SAYS = {
+    "chat_history.py": "['system', 'ai', 'tool', 'ai']",
+    "conversation_memory.py": "What is throat cancer?           NEW_TOPIC               cache hit",
+    "own_policy.py": "NEW_TOPIC bypass 2 messages of memory",
+    "sessions.py": "cleared: 4",
+    "streaming_async.py": "5 users answered, from the cache: True",
+}
+
+
+@pytest.mark.parametrize("where", ["no server", "a server"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_example(example: Path, where: str, farm: Farm) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
+    if where == "a server":
+        environment["REDIS_URL"] = farm.url(servers.NEWEST)
+    run = subprocess.run(
+        [sys.executable, "-W", "error", str(example)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+    assert SAYS[example.name] in run.stdout
+
+
+def commands_of_the_readme() -> list[str]:
+    """The set-up commands: the fenced shell blocks of the section on them."""
+    section = re.search(r"^## Set up\n(.*?)^## ", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert section is not None
+    return [line for block in re.findall(r"```(?:sh|bash)\n(.*?)```", section[1], re.DOTALL) for line in block.splitlines()]
+
+
+def test_the_readme_has_exactly_two_set_up_commands_and_ci_runs_the_second() -> None:
+    first, second = commands_of_the_readme()
+    assert first.endswith("langchain_redis_memory demo")
+    assert second.endswith("pytest")
+    assert second in (ROOT / ".ci" / "run").read_text("utf-8")
