@@ -111,6 +111,7 @@ def topology(url: str, options: Options) -> Topology:
     raise ConfigError(msg)
 
 
+_ESCAPE = "in a user name or password, / ? # @ : are written %2F %3F %23 %40 %3A"
 _SERVERS: dict[str, Any] = {}
 _SERVERS_LOCK = threading.Lock()
 
@@ -146,11 +147,13 @@ def _parse(url: str) -> dict[str, Any]:
         parts.port  # noqa: B018 - the property validates
         fields: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call, unused-ignore]
     except ValueError as error:
-        msg = f"the URL is malformed: {_without_secrets(str(error), url)}"
+        # Other texts may quote a piece of an unescaped password.
+        told = str(error) if str(error).startswith("Invalid value for") else "its host or port cannot be read"
+        msg = f"the URL is malformed: {told}; {_ESCAPE}"
         raise ConfigError(msg) from None
     path = unquote(parts.path).strip("/")
-    if parts.scheme != "unix" and path and not path.isdigit():
-        msg = f"the database in the URL must be a number, not {path!r}"
+    if parts.fragment or (parts.scheme != "unix" and path and not path.isdigit()):
+        msg = f"the database in the URL must be a number, with nothing but options after it; {_ESCAPE}"
         raise ConfigError(msg)
     if parts.scheme == "unix" and not fields.get("path"):
         msg = "a unix:// URL needs the path of the socket, as in unix:///run/redis.sock?db=0"
@@ -212,7 +215,7 @@ def _hosts(rest: str, port: int) -> tuple[str, list[tuple[str, int]], str]:
         except ValueError:
             host, number = None, None
         if not host:
-            msg = f"{name!r} is not a host or host:port; separate several by commas"
+            msg = f"the URL needs hosts as host or host:port, separated by commas; {_ESCAPE}"
             raise ConfigError(msg)
         hosts.append((host, number or port))
     return userinfo + at, hosts, tail
@@ -278,7 +281,7 @@ def _sentinel(scheme: str, rest: str, options: Options) -> Topology:
 
     def make(library: Any, *, asynchronous: bool) -> Any:
         common = options.connection(asynchronous=asynchronous)
-        timeouts = {name: common[name] for name in ("socket_connect_timeout", "socket_timeout")}
+        timeouts = {name: common[name] for name in ("socket_connect_timeout", "socket_timeout", "retry")}
         sentinels = library(hosts, sentinel_kwargs={**timeouts, **sentinel_fields, "ssl": tls})
         return sentinels.master_for(service, **{**fields, **common, "ssl": tls})
 
