@@ -24,6 +24,7 @@ from langchain_redis_memory.client.topology import DEFAULT_URL, Options, Topolog
 from langchain_redis_memory.errors import (
     AuthenticationError,
     ConfigError,
+    InvalidInputError,
     OutOfMemoryError,
     RedisMemoryError,
     ServerError,
@@ -599,7 +600,7 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
         what, keys = f"{command.script.name}.lua", ", ".join(command.keys)
     else:
         what, keys = str(command[0]), str(command[1]) if len(command) > 1 else ""
-    text = str(error)
+    text = str(error).partition(" with args beginning with")[0].rstrip(",")
     place = f"{what} on {keys}" if keys else what
     if "WRONGTYPE" in text:
         msg = f"{place}: a key holds another kind of value; use another prefix or database, or delete that key"
@@ -628,8 +629,10 @@ def _translate(error: Exception, where: str) -> RedisMemoryError:
         return UnavailableError(f"{where} did not answer in time")
     if isinstance(error, their.ConnectionError | their.RedisClusterException | OSError):
         return UnavailableError(f"{where} cannot be reached: {error}")
+    if isinstance(error, their.DataError):
+        return InvalidInputError(f"nothing was sent to {where}: {error}")
     if isinstance(error, their.RedisError):
         return ServerError(f"{where}: {error}")
-    if isinstance(error, their.DataError | TypeError | ValueError):
+    if isinstance(error, TypeError | ValueError):
         return ConfigError(f"{where}: {error}")
     raise error
