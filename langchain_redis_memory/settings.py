@@ -46,14 +46,14 @@ class RedisMemorySettings(BaseSettings):
         """The URL to connect to, without the credentials of `credentials()`."""
         if not self.enabled:
             return "memory://"
-        if self.redis_url is not None:
+        if self.redis_url is not None and self.redis_url.get_secret_value():
             return self.redis_url.get_secret_value()
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'rediss' if self.ssl else 'redis'}://{host}:{self.port}/{self.db}"
 
     def credentials(self) -> dict[str, Any]:
         """Username and password for the connection, where they are not part of the URL."""
-        if not self.enabled or self.redis_url is not None:
+        if not self.enabled or (self.redis_url is not None and self.redis_url.get_secret_value()):
             return {}
         found: dict[str, Any] = {}
         if self.username is not None:
