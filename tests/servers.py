@@ -125,7 +125,7 @@ class Farm:
     processes: list[Process] = field(default_factory=list)
     started: dict[str, Process] = field(default_factory=dict)
 
-    def start(self, name: str, *options: str, password: str | None = None) -> Process:
+    def start(self, name: str, *options: str, password: str | None = None, port: int | None = None) -> Process:
         """A new server of a kind, with further options."""
         binary = BINARIES[name]
         assert binary is not None, name
@@ -136,13 +136,13 @@ class Farm:
         if password:
             options = (*options, "--requirepass", password)
         for attempt in range(5):
-            port = free_port()
+            here = port or free_port()
             folder = Path(tempfile.mkdtemp(dir=self.folder))
             log = (folder / "log").open("wb")
-            command = [str(_runnable(binary, self.folder)), "--port", str(port), "--dir", str(folder), *QUIET]
+            command = [str(_runnable(binary, self.folder)), "--port", str(here), "--dir", str(folder), *QUIET]
             popen = subprocess.Popen([*command, *options], stdout=log, stderr=log)
             log.close()
-            process = Process(port, popen)
+            process = Process(here, popen)
             self.processes.append(process)
             if _answers(process, password):
                 return process
