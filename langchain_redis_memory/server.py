@@ -30,16 +30,18 @@ class Server:
     query_engine: bool
 
 
-def probe(key: str) -> Op[Server]:
+def probe(key: str, *, by_key: bool = False) -> Op[Server]:
     """Asks a server what it can do.
 
     Args:
         key: A key that does not exist, with the hash tag that vector sets would have.
+        by_key: Ask only what can be routed by key, as on a cluster: flavour and version stay "".
 
     Returns:
         An op of one trip.
     """
-    commands = (("HELLO",), ("VCARD", key), ("FT.SEARCH", f"{key}:no-such-index", "*", "LIMIT", 0, 0))
+    hello = ("EXISTS", key) if by_key else ("HELLO",)
+    commands = (hello, ("VCARD", key), ("FT.SEARCH", f"{key}:no-such-index", "*", "LIMIT", 0, 0))
     return Op(commands, _read, tolerant=True)
 
 

@@ -108,6 +108,7 @@ class Client:
             f"<{shown}>",
             (lambda: _Lent(redis)) if redis is not None else refuse("redis"),
             (lambda: _ALent(aredis)) if aredis is not None else refuse("aredis"),
+            cluster=any(hasattr(given, "keyslot") for given in (redis, aredis)),
         )
         self._set_up(lent, prefix, on_trip, None)
 
@@ -459,13 +460,16 @@ class Client:
         **Trips:** 1 the first time, then 0.
         """
         if self._server is None:
-            self._server = self.run(probe(self._space.key("probe", "", "")))
+            self._server = self.run(self._probe())
         return self._server
+
+    def _probe(self) -> Op[Server]:
+        return probe(self._space.key("probe", "", ""), by_key=self._topology.cluster)
 
     async def aserver(self) -> Server:
         """What the server can do; see `server`."""
         if self._server is None:
-            self._server = await self.arun(probe(self._space.key("probe", "", "")))
+            self._server = await self.arun(self._probe())
         return self._server
 
     # --- closing ------------------------------------------------------------------------------------------------------
