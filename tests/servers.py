@@ -212,7 +212,7 @@ def start_cluster(farm: Farm) -> str:
 
         def joined() -> bool:
             told = [client.execute_command("CLUSTER", "INFO") for client in clients]
-            return all(info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "3" for info in told)
+            return all("cluster_state:ok" in info and "cluster_known_nodes:3" in info for info in told)
 
         wait_for(joined, 30)
     finally:
