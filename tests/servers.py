@@ -97,6 +97,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 @dataclass
 class Process:
     """One running server."""
@@ -200,15 +209,19 @@ def _answers(process: Process, password: str | None) -> bool:
 
 def start_cluster(farm: Farm) -> str:
     """Three masters that know each other; the URL of the cluster."""
-    nodes = [farm.start(NEWEST, "--cluster-enabled", "yes", "--cluster-node-timeout", "5000") for _ in range(3)]
+    # The bus is on the port plus 10000: let both be free and both exist.
+    ports = (port for port in iter(free_port, None) if port < 55_000 and _is_free(port + 10_000))
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+    nodes = [farm.start(NEWEST, *options, port=next(ports)) for _ in range(3)]
     clients = [redis.Redis(port=node.port, decode_responses=True) for node in nodes]
     try:
         for i, client in enumerate(clients):
             first, last = i * 16384 // 3, (i + 1) * 16384 // 3 - 1
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
             client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
-        for node in nodes[1:]:
-            clients[0].execute_command("CLUSTER", "MEET", "127.0.0.1", node.port)
+        for client in clients:
+            for node in nodes:
+                client.execute_command("CLUSTER", "MEET", "127.0.0.1", node.port)
 
         def joined() -> bool:
             told = [client.execute_command("CLUSTER", "INFO") for client in clients]

@@ -220,7 +220,6 @@ async def a_whole_life(client: Client, both: Both) -> None:
     assert await both(sessions.clear_agent)("a") == 11
 
 
-@pytest.mark.xdist_group("cluster")
 async def test_a_history_on_a_cluster(cluster: Client, both: Both, trips: list[Trip]) -> None:
     await a_whole_life(cluster, both)
     trips.clear()
@@ -229,7 +228,6 @@ async def test_a_history_on_a_cluster(cluster: Client, both: Both, trips: list[T
     assert len(trips) == 1
 
 
-@pytest.mark.xdist_group("cluster")
 async def test_a_cluster_that_forgot_its_scripts(cluster: Client, cluster_url: str, both: Both) -> None:
     kept = [RedisChatMessageHistory(f"s{i}", cluster) for i in range(8)]
     adds = [one._transcript.add([HumanMessage("x")]) for one in kept]
@@ -239,14 +237,12 @@ async def test_a_cluster_that_forgot_its_scripts(cluster: Client, cluster_url: s
     assert [added.replaced for added in await both(cluster.run)(merge(*adds))] == [1] * 8
 
 
-@pytest.mark.xdist_group("cluster")
 async def test_what_a_cluster_is(cluster: Client, both: Both) -> None:
     found = await both(cluster.server)()
     assert found.query_engine is False
     assert found.vector_sets is (servers.NEWEST == "redis82")
 
 
-@pytest.mark.xdist_group("cluster")
 async def test_closing_a_cluster(cluster_url: str, both: Both, watch: Watch, prefix: str) -> None:
     watch(cluster_url, prefix)
     client = Client.from_url(cluster_url, prefix=prefix)
@@ -256,7 +252,6 @@ async def test_closing_a_cluster(cluster_url: str, both: Both, watch: Watch, pre
     await client.aclose()
 
 
-@pytest.mark.xdist_group("cluster")
 async def test_a_cluster_client_of_ones_own(cluster_url: str, prefix: str, watch: Watch, both: Both) -> None:
     watch(cluster_url, prefix)
     host, _, port = cluster_url.rpartition("/")[2].partition(",")[0].partition(":")
@@ -267,7 +262,6 @@ async def test_a_cluster_client_of_ones_own(cluster_url: str, prefix: str, watch
             assert (await both(client.server)()).query_engine is False
 
 
-@pytest.mark.xdist_group("sentinel")
 async def test_a_history_behind_a_sentinel(sentinel: Client, both: Both) -> None:
     await a_whole_life(sentinel, both)
     assert (await both(sentinel.server)()).flavour == "redis"
