@@ -1,0 +1,331 @@
+"""The house rules, checked on the source. Each check is also fed a wrong source and seen to object."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import langchain_redis_memory
+from langchain_redis_memory.keys import KINDS
+
+PACKAGE = "langchain_redis_memory"
+ROOT = Path(langchain_redis_memory.__file__).parent
+SOURCES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): path.read_text("utf-8") for path in ROOT.rglob("*.py")
+}
+
+FLOORS = {
+    "words": "errors ops keys codec scripts server vectors classify select policy index transcript settings "
+    "fingerprint seen outbox local",
+    "wire": "client",
+    "parts": "history sessions cache checkpoint store semantic tiers state values limiter",
+    "whole": "memory wrap admin",
+    "doors": "__init__ __main__ cli web tools middleware demo",
+}
+LEVEL = {module: level for level, modules in enumerate(FLOORS.values()) for module in modules.split()}
+WORDS, WIRE, PARTS, WHOLE, DOORS = range(5)
+
+WIRE_ONLY = {"redis", "fakeredis", "asyncio", "time", "threading", "socket"}
+DOORS_MAY = {"time", "asyncio"}
+
+LONG = {
+    "client.__init__": "two colours of one driver: each half is read beside the other",
+    "codec": "one format: its table of types, its plan of messages and its dictionary change together",
+    "history": "one public class, each method with its twin and a full docstring",
+    "memory": "one public class, each method with its twin and a full docstring",
+    "classify": "word lists and patterns",
+}
+"""Modules of more than 400 lines, and why."""
+
+
+def room(module: str) -> str:
+    """`client.topology` stands on the floor of `client`."""
+    return module.partition(".")[0]
+
+
+def imports(source: str, module: str = "x") -> Iterator[tuple[str, bool]]:
+    """The imported modules of a source, wherever in it they are, and whether only for the type checker."""
+    tree = ast.parse(source)
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) in typing_only
+        elif isinstance(node, ast.ImportFrom):
+            name = f"{PACKAGE}.{node.module}" if node.level else str(node.module)
+            if name == PACKAGE:
+                for alias in node.names:
+                    yield f"{PACKAGE}.{alias.name}", id(node) in typing_only
+            else:
+                yield name, id(node) in typing_only
+
+
+def wrong_imports(module: str, source: str) -> list[str]:
+    """Imports from a floor above, between parts, or of what only the wire may touch."""
+    here = room(module)
+    level = LEVEL.get(here)
+    if level is None:
+        return [f"{module} stands on no floor"]
+    found = []
+    for name, typing_only in imports(source, module):
+        top, _, rest = name.partition(".")
+        if top == PACKAGE:
+            there = room(rest)
+            if there not in LEVEL:
+                continue  # an attribute of the package, such as its version
+            above = LEVEL[there] > level and not (typing_only and level == WIRE)
+            beside = LEVEL[there] == level == PARTS and there != here
+            if above or beside:
+                found.append(f"{module} imports {there}")
+        elif top in WIRE_ONLY and level != WIRE and not (level == DOORS and top in DOORS_MAY) and not typing_only:
+            found.append(f"{module} imports {top}")
+    return found
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_module_imports_from_below_only(module: str) -> None:
+    assert wrong_imports(module, SOURCES[module]) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("keys", f"from {PACKAGE}.client import Client"),
+        ("keys", f"import {PACKAGE}.history"),
+        ("client.loops", f"from {PACKAGE}.history import Turn"),
+        ("history", f"from {PACKAGE}.sessions import RedisSessions"),
+        ("history", f"def f():\n    from {PACKAGE} import sessions"),
+        ("history", "from ..cache import Answer".replace("..", ".")),
+        ("memory", f"from {PACKAGE} import cli"),
+        ("codec", "import redis.asyncio"),
+        ("transcript", "from time import monotonic"),
+        ("history", "def f():\n    import asyncio"),
+        ("sessions", "import threading"),
+        ("memory", "from fakeredis import FakeRedis"),
+        ("web", "import redis"),
+        ("unheard_of", "import re"),
+    ],
+)
+def test_a_wrong_import_is_seen(module: str, source: str) -> None:
+    assert len(wrong_imports(module, source)) == 1
+
+
+def test_what_may_be_imported() -> None:
+    assert wrong_imports("client.topology", "import redis\nimport threading\nimport fakeredis") == []
+    assert wrong_imports("cli", "import time") == []
+    assert wrong_imports("transcript", f"from {PACKAGE} import index\nfrom {PACKAGE}.keys import KeySpace") == []
+
+
+# --- twins and docstrings ---------------------------------------------------------------------------
+
+Method = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def classes(source: str) -> Iterator[tuple[ast.ClassDef, dict[str, Method]]]:
+    """The public classes of a source with their methods."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node, {item.name: item for item in node.body if isinstance(item, Method)}
+
+
+def speaks(method: Method) -> bool:
+    """Whether a method's body runs something on its client."""
+    return re.search(r"self\._client\.a?(run|drive|stream|server)\(", ast.unparse(method)) is not None
+
+
+def is_property(method: Method) -> bool:
+    return any("property" in ast.unparse(decorator) for decorator in method.decorator_list)
+
+
+def twin_of(name: str, method: Method) -> str:
+    return f"aget_{name}" if is_property(method) else f"a{name}"
+
+
+def faults_of_twins(source: str) -> list[str]:
+    """Sync methods that do I/O without an async twin, and twins that differ."""
+    found = []
+    for owner, methods in classes(source):
+        for name, method in methods.items():
+            if name.startswith("_") or isinstance(method, ast.AsyncFunctionDef):
+                continue
+            twin = methods.get(twin_of(name, method))
+            if speaks(method) and not isinstance(twin, ast.AsyncFunctionDef):
+                streams = isinstance(twin, ast.FunctionDef) and "AsyncIterator" in ast.unparse(twin.returns or twin)
+                if not streams:
+                    found.append(f"{owner.name}.{name} has no async twin")
+            if isinstance(twin, ast.AsyncFunctionDef) and not re.search("Iterator|Generator", ast.unparse(twin)):
+                if ast.unparse(twin.args) != ast.unparse(method.args):
+                    found.append(f"{owner.name}.{name} and its twin take different arguments")
+                if ast.dump(twin.returns or ast.Pass()) != ast.dump(method.returns or ast.Pass()):
+                    found.append(f"{owner.name}.{name} and its twin give different types")
+    return found
+
+
+def faults_of_docstrings(source: str) -> list[str]:
+    """Public methods that do I/O without saying which keys and how many round trips."""
+    found = []
+    for owner, methods in classes(source):
+        for name, method in methods.items():
+            if name.startswith("_") or not speaks(method):
+                continue
+            text = ast.get_docstring(method) or ""
+            if not re.search(r"\bsee `\w+`", text) and not ("**Keys:**" in text and "**Trips:**" in text):
+                found.append(f"{owner.name}.{name} does not say its keys and trips")
+        if any(speaks(method) for method in methods.values()):
+            text = ast.get_docstring(owner) or ""
+            if "**Keys:**" not in text or "**Trips:**" not in text:
+                found.append(f"{owner.name} does not say its keys and trips")
+    return found
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_both_colours_are_twins(module: str) -> None:
+    assert faults_of_twins(SOURCES[module]) == []
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_docstrings_say_keys_and_trips(module: str) -> None:
+    assert faults_of_docstrings(SOURCES[module]) == []
+
+
+GOOD = '''
+class A:
+    """**Keys:** none. **Trips:** none."""
+    def get(self, n: int = 1) -> int:
+        """**Keys:** a. **Trips:** 1."""
+        return self._client.run(n)
+    async def aget(self, n: int = 1) -> int:
+        """Gets; see `get`."""
+        return await self._client.arun(n)
+'''
+
+
+def test_a_false_twin_and_a_silent_docstring_are_seen() -> None:
+    assert faults_of_twins(GOOD) == faults_of_docstrings(GOOD) == []
+    assert faults_of_twins(GOOD.replace("async def aget", "async def fetch")) == ["A.get has no async twin"]
+    assert faults_of_twins(GOOD.replace("async def aget(self, n: int = 1)", "async def aget(self, n: int = 2)"))
+    assert faults_of_twins(GOOD.replace("async def aget(self, n: int = 1) -> int", "async def aget(self, n: int = 1)"))
+    assert faults_of_docstrings(GOOD.replace("**Keys:** a.", "Fine."))
+    assert faults_of_docstrings(GOOD.replace("see `get`", "the same"))
+    assert faults_of_docstrings(GOOD.replace("**Trips:** none.", ""))
+
+
+def test_the_checks_find_the_classes_that_they_are_for() -> None:
+    seen = {owner.name for source in SOURCES.values() for owner, methods in classes(source) if methods}
+    assert {"RedisChatMessageHistory", "RedisSessions", "Client"} <= seen
+    speaking = [name for _, methods in classes(SOURCES["history"]) for name in methods if speaks(methods[name])]
+    assert {"messages", "aget_messages", "add_messages", "recent", "ttl"} <= set(speaking)
+
+
+def test_the_client_itself_has_twins() -> None:
+    methods = dict(classes(SOURCES["client.__init__"]))
+    client = next(found for owner, found in methods.items() if owner.name == "Client")
+    for name in ("run", "drive", "server", "close"):
+        assert isinstance(client[f"a{name}"], ast.AsyncFunctionDef)
+        assert ast.unparse(client[f"a{name}"].args) == ast.unparse(client[name].args)
+        assert re.search(r"\*\*Trips:\*\*", ast.get_docstring(client[name]) or "")
+
+
+# --- size, kinds of keys, scripts -------------------------------------------------------------------
+
+
+def test_modules_are_short_or_say_why() -> None:
+    long = {module for module, source in SOURCES.items() if len(source.splitlines()) > 400}
+    assert long <= set(LONG), "more than 400 lines without a reason"
+
+
+def kinds_of(source: str) -> set[str]:
+    """The kinds of key that a source of `keys` spells."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.GeneratorExp) and "self.key(kind" in ast.unparse(node.elt):
+            found |= {item.value for item in ast.walk(node.generators[0].iter) if isinstance(item, ast.Constant)}
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "key":
+            found |= {node.args[0].value} if node.args and isinstance(node.args[0], ast.Constant) else set()
+    return found
+
+
+def test_every_kind_of_key_has_a_lifetime_that_is_written_down() -> None:
+    assert kinds_of(SOURCES["keys"]) == set(KINDS)
+    elsewhere = {kind for module, source in SOURCES.items() if module != "keys" for kind in kinds_of(source)}
+    assert elsewhere == {"probe"}, "only a name that is never written"
+    assert kinds_of("self.key('new', agent, name)") == {"new"}
+
+
+SCRIPTS = {path.stem: path.read_text("utf-8") for path in (ROOT / "lua").glob("*.lua")}
+FORBIDDEN = (
+    r"'(KEYS|H?SCAN|SSCAN|ZSCAN|FLUSHALL|FLUSHDB|RANDOMKEY)'|cmsgpack|\bbit\.|struct\.|sha1hex|os\.|math\.random"
+)
+
+
+def faults_of_script(name: str, text: str) -> list[str]:
+    found = []
+    lines = text.splitlines()
+    if len(lines) > 45:
+        found.append(f"{name}.lua has {len(lines)} lines")
+    if not re.match(r"-- \w.*[.:`]", lines[0]) and not lines[0].startswith("-- "):
+        found.append(f"{name}.lua does not say what it does")
+    if name.startswith("_"):
+        if not lines[0].startswith("-- Fragment:"):
+            found.append(f"{name}.lua is a fragment and does not say so")
+    elif [line[3:7] for line in lines if re.match("-- (KEYS|ARGV)( |$)", line)] != ["KEYS", "ARGV"]:
+        found.append(f"{name}.lua has no header")
+    if re.search(FORBIDDEN, text, re.IGNORECASE):
+        found.append(f"{name}.lua calls what it must not")
+    return found
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_are_short_and_have_a_header(name: str) -> None:
+    assert faults_of_script(name, SCRIPTS[name]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x", "-- Does.\n-- KEYS a\n-- ARGV b\n" + "local x = 1\n" * 43),
+        ("x", "-- Does.\n-- KEYS a\nreturn 1"),
+        ("x", "local a = 1\n-- KEYS a\n-- ARGV b"),
+        ("x", "-- Does.\n-- KEYS a\n-- ARGV b\nreturn redis.call('keys', '*')"),
+        ("x", "-- Does.\n-- KEYS a\n-- ARGV b\nreturn redis.call('SCAN', 0)"),
+        ("x", "-- Does.\n-- KEYS a\n-- ARGV b\nreturn cmsgpack.pack(a)"),
+        ("_x", "-- Something."),
+    ],
+)
+def test_a_bad_script_is_seen(name: str, text: str) -> None:
+    assert len(faults_of_script(name, text)) == 1
+
+
+def test_every_script_is_used_and_every_used_one_exists() -> None:
+    used = {name for source in SOURCES.values() for name in re.findall(r'script\("(\w+)"\)', source)}
+    assert used == {name for name in SCRIPTS if not name.startswith("_")}
+    fragments = {f"_{name}" for text in SCRIPTS.values() for name in re.findall(r"^-- WITH (\w+)$", text, re.MULTILINE)}
+    assert fragments == {name for name in SCRIPTS if name.startswith("_")}
+
+
+HEAVY = ["redis", "fakeredis", "numpy", "pydantic_settings", "pydantic", "typer", "langchain_core", "ormsgpack"]
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    script = f"import sys, {PACKAGE}; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there() -> None:
+    for name in langchain_redis_memory.__all__:
+        assert getattr(langchain_redis_memory, name) is not None
+    assert set(dir(langchain_redis_memory)) == set(langchain_redis_memory.__all__)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = langchain_redis_memory.no_such_name
