@@ -7,7 +7,6 @@ context. A cache that searches by meaning says `needs_vector` and gets the quest
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -44,16 +43,24 @@ class Asked:
 
     def key(self) -> str:
         """The key under which the very same question finds its answer."""
-        question = self.question
-        if isinstance(question, str):
-            question = " ".join(unicodedata.normalize("NFC", question).split())
-        seen = [(message.type, message.name, message.content, _calls(message)) for message in self.context]
-        parts = {"scope": self.scope, "question": question, "context": seen, "given": self.given}
+        question = self.question.strip() if isinstance(self.question, str) else self.question
+        parts = {
+            "scope": self.scope,
+            "question": question,
+            "context": [_seen(message) for message in self.context],
+            "given": self.given,
+        }
         return self.space.answer(digest(parts), self.agent)
 
 
-def _calls(message: BaseMessage) -> list[Any]:
-    return [(call["name"], call["args"]) for call in getattr(message, "tool_calls", [])]
+def _seen(message: BaseMessage) -> list[Any]:
+    """What a model can see of a message: all but its ids and what was measured when it was made."""
+    calls = [(call["name"], call["args"]) for name in _CALLS for call in getattr(message, name, [])]
+    who = [message.type, message.name, getattr(message, "role", None), getattr(message, "status", None)]
+    return [who, message.content, calls, message.additional_kwargs]
+
+
+_CALLS = ("tool_calls", "invalid_tool_calls")
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,7 @@ class AnswerCache(Protocol):
 
 
 class ExactAnswerCache:
-    """Answers the very same question in the very same context; white space aside.
+    """Answers the very same question in the very same context; white space at its ends aside.
 
     Args:
         ttl_ms: Lifetime of an answer in milliseconds, 0 for none.

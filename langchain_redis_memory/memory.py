@@ -340,7 +340,7 @@ class ConversationMemory:
             chain.scope,
             incoming.question.content,
             incoming.lead,
-            incoming.given,
+            _given(incoming),
         )
         if self._cache is not None and self._cache.needs_vector and self._embeddings is not None:
             asked = replace(asked, vector=(yield self._embed(text)))
@@ -467,6 +467,14 @@ class ConversationMemory:
                 self._outbox.put(other, messages)
             return False
         return True
+
+
+def _given(incoming: Incoming) -> Any:
+    """What decides the answer besides the words and the memory: the chain's other inputs, and who asks."""
+    question = incoming.question
+    if question.name or question.additional_kwargs:
+        return [incoming.given, question.name, question.additional_kwargs]
+    return incoming.given
 
 
 def _served(value: str | BaseMessage) -> str | BaseMessage:
