@@ -6,11 +6,19 @@ describe (a function, a local object) makes the whole chain undescribable, and i
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+from langchain_core.documents import Document
 from langchain_core.load import dumpd
+from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.codec import digest
+from langchain_redis_memory.errors import UnserialisableError
+
+_EXACT = {type(None), bool, int, float, complex, str, bytes, Decimal, UUID, datetime, date, time, timedelta}
 
 
 def fingerprint(part: Any) -> str | None:
@@ -45,3 +53,32 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value if isinstance(value, str | int | float | bool | None) else repr(value)
+
+
+def describable(value: Any) -> bool:
+    """Whether a value's bytes tell all of it: different values of different types then never share a key.
+
+    Args:
+        value: What a chain is given besides the question.
+
+    Returns:
+        False for what cannot be stored, and for an enum or another subclass, which would be stored as what it extends.
+    """
+    try:
+        digest({"value": value})
+    except UnserialisableError:
+        return False
+    return _exact(value)
+
+
+def _exact(value: Any) -> bool:
+    kind = type(value)
+    if kind in _EXACT:
+        return True
+    if kind in {list, tuple, set, frozenset}:
+        return all(map(_exact, value))
+    if kind is dict:
+        return all(_exact(name) and _exact(item) for name, item in value.items())
+    if isinstance(value, Document | BaseMessage):
+        return kind.__module__.startswith("langchain_core.") and all(map(_exact, vars(value).values()))
+    return kind.__module__ == "numpy"

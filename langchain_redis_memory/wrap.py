@@ -28,9 +28,8 @@ from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 from langchain_core.runnables.base import coerce_to_runnable
 from langchain_core.runnables.utils import ConfigurableFieldSpec, add
 
-from langchain_redis_memory.codec import digest
-from langchain_redis_memory.errors import ConfigError, InvalidInputError, UnserialisableError
-from langchain_redis_memory.fingerprint import fingerprint
+from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.fingerprint import describable, fingerprint
 from langchain_redis_memory.memory import Incoming, Shown, TurnReport
 from langchain_redis_memory.ops import Invoke, Streamed
 
@@ -66,6 +65,8 @@ class _Call:
         lead: Sequence[BaseMessage],
         config: RunnableConfig,
         kwargs: dict[str, Any],
+        *,
+        private: bool,
     ) -> None:
         self._outer = outer
         self._given = given
@@ -73,13 +74,8 @@ class _Call:
         self._config = config
         self._kwargs = kwargs
         self._raw: Any = None
-        self.scope = outer.scope
-        if given or kwargs:
-            try:
-                digest({"given": [given, kwargs]})
-            except UnserialisableError:
-                # What cannot be described cannot be part of a key, so this answer is for this call alone.
-                self.scope = f"private:{uuid4()}"
+        # What cannot be described cannot be part of a key, so such an answer is for this call alone.
+        self.scope = f"private:{uuid4()}" if private else outer.scope
 
     def retrieve(self, query: str) -> Invoke | None:
         """The step that asks the retriever."""
@@ -200,7 +196,8 @@ class RememberingRunnable(Runnable[Any, Any]):
 
         Args:
             input: The question: text, a message, a list of messages that ends with a human one, or a dict.
-            config: Names the conversation: `{"configurable": {"session_id": ...}}`.
+            config: Names the conversation: `{"configurable": {"session_id": ...}}`. Whatever else is configurable
+                (a user's rights, a model's name) may decide the answer, so only turns with equal settings share one.
             **kwargs: Passed on to the chain.
 
         Returns:
@@ -299,15 +296,26 @@ class RememberingRunnable(Runnable[Any, Any]):
             )
             raise InvalidInputError(msg)
         lead, question = _question(given.pop(self.input_key) if isinstance(input, dict) else input)
+        settings = {name: value for name, value in configurable.items() if not _is_place(name)}
+        deciding = [given, kwargs, settings] if given or kwargs or settings else None
+        private = not describable(deciding)
         incoming = Incoming(
             session_id=configurable["session_id"],
             agent=configurable.get("agent", ""),
             tenant=configurable.get("tenant", ""),
             question=question,
             lead=lead,
-            given=[given, kwargs] if given or kwargs else None,
+            given=None if private else deciding,
         )
-        return incoming, _Call(self, given, lead, config, kwargs)
+        return incoming, _Call(self, given, lead, config, kwargs, private=private)
+
+
+_PLACES = {"session_id", "agent", "tenant", "thread_id"}
+
+
+def _is_place(name: str) -> bool:
+    """Whether a setting of a config names the conversation (LangGraph's own included) and not what the chain does."""
+    return name in _PLACES or name.startswith(("checkpoint_", "__"))
 
 
 def _question(said: Any) -> tuple[list[BaseMessage], HumanMessage]:
