@@ -23,9 +23,10 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_redis_memory.cache import Answer, AnswerCache, Asked, ExactAnswerCache, worth_keeping
 from langchain_redis_memory.classify import Classifier, RulesClassifier, Verdict, verdict_of
 from langchain_redis_memory.client import Client, as_client
-from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, UnavailableError
+from langchain_redis_memory.codec import encode_message
+from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, ServerError, UnavailableError
 from langchain_redis_memory.history import WEEK_S, RedisChatMessageHistory, milliseconds
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge, pure
+from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Reply, ask, merge, pure
 from langchain_redis_memory.outbox import Outbox
 from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, QuestionType, Rule, check_policy
 from langchain_redis_memory.seen import Seen
@@ -300,13 +301,15 @@ class ConversationMemory:
         return await self.client.adrive(self._flush())
 
     def _flush(self) -> Flow[int]:
-        while waiting := self._outbox.take_some(16):
-            try:
-                yield from ask(merge(*(transcript.add(messages) for transcript, messages in waiting)))
-            except (UnavailableError, OutOfMemoryError):
-                for transcript, messages in waiting:
-                    self._outbox.put(transcript, messages)
-                break
+        left = self._outbox.take_some()
+        try:
+            for _ in range(0, len(left), 16):
+                refused = yield from ask(_attempts(left[:16]))
+                left = [*left[16:], *refused]
+        except UnavailableError as error:
+            _log.warning("what was said is kept in this process until it can be stored: %s", error)
+        finally:
+            self._outbox.put_back(left)
         return len(self._outbox)
 
     # --- a turn -------------------------------------------------------------------------------------------------------
@@ -334,6 +337,7 @@ class ConversationMemory:
             self._max_messages or 0,
         )
         text = str(incoming.question.text)
+        encode_message(incoming.question)  # what could not be stored is refused before anybody is asked
         asked = Asked(
             transcript.space,
             incoming.agent,
@@ -349,8 +353,7 @@ class ConversationMemory:
         expected = self._seen.get(transcript)
         plan = None if expected is None else (yield from self._plan(text, expected, asked))
         first = asked if plan is None and self._opens_with_cache else plan.reads if plan is not None else None
-        history, guess, reachable = yield from self._load(transcript, first, expected)
-        trips = 1
+        history, guess, reachable, trips = yield from self._load(transcript, first, expected)
         if plan is None or history != expected:
             plan = yield from self._plan(text, history, asked)
         if not reachable:
@@ -358,7 +361,7 @@ class ConversationMemory:
         if plan.reads is None:
             guess = None
         elif first is None or plan.reads.key() != first.key():
-            guess = yield from ask(self._lookup(plan.reads))
+            guess = yield from self._look_again(plan.reads)
             trips += 1
 
         documents: Sequence[Document] = ()
@@ -372,6 +375,9 @@ class ConversationMemory:
             shown = Shown(incoming.question, plan.shown, documents, plan.query)
             value = chain.value((yield chain.generate(shown)))
             tokens = _cost(value, [*incoming.lead, *plan.shown, incoming.question], documents)
+            if isinstance(value, BaseMessage) and value.id in {message.id for message in history}:
+                # A model that repeats an id (LangChain's own cache does) would overwrite what was said before.
+                value = value.model_copy(update={"id": str(uuid4())})
             outcome = "miss" if plan.reads else "off" if self._cache is None or not reachable else "bypass"
 
         keep: Op[None] = pure(None)
@@ -382,7 +388,7 @@ class ConversationMemory:
             _named(value if isinstance(value, BaseMessage) else AIMessage(value)),
         ]
         stored = yield from self._store(transcript, said, keep, reachable=reachable)
-        self._seen.put(transcript, [*history, *said], self._reach)
+        self._seen.put(transcript, [*history, *said], min(self._reach, self._max_messages or self._reach))
         ended: float = yield Now()
         report = TurnReport(
             question=text,
@@ -434,39 +440,75 @@ class ConversationMemory:
             asked = replace(asked, context=[*asked.context, *shown], given=[asked.given, query])
         return _Plan(verdict, rule, shown, query, asked)
 
+    def _look_again(self, asked: Asked) -> Flow[Answer | None]:
+        """The cache under another key; a server that goes away just now has no answer."""
+        try:
+            return (yield from ask(self._lookup(asked)))
+        except UnavailableError as error:
+            _log.warning("the cache is passed over: %s", error)
+            return None
+
     def _load(
         self, transcript: Transcript, asked: Asked | None, expected: list[BaseMessage] | None
-    ) -> Flow[tuple[list[BaseMessage], Answer | None, bool]]:
-        """The history and a guess at the cache in one trip; what waits for this conversation is stored first."""
+    ) -> Flow[tuple[list[BaseMessage], Answer | None, bool, int]]:
+        """The history and a guess at the cache in one trip; what waits for this conversation is stored first.
+
+        Gives the messages, the answer, whether the server could be reached, and the number of trips.
+        """
         reach = self._reach
         history = transcript.tail(messages=reach) if reach else pure([])
-        waiting = self._outbox.take(transcript)
+        wanted = merge(history, self._lookup(asked))
+        waiting = left = self._outbox.take(transcript)
         try:
             if waiting:
                 yield from ask(transcript.add(waiting))
-            messages, answer = yield from ask(merge(history, self._lookup(asked)))
+                left = []
+            messages, answer = yield from ask(wanted)
         except (UnavailableError, OutOfMemoryError) as error:
             _log.warning("the turn goes on with what this process remembers: %s", error)
-            if waiting:
-                self._outbox.put(transcript, waiting)
-            return expected or waiting, None, False
-        return messages, answer, True
+            return expected or waiting, None, False, 1
+        finally:
+            self._outbox.put_back([(transcript, left)])
+        return messages, answer, True, bool(wanted.commands) + bool(waiting)
 
     def _store(self, transcript: Transcript, said: list[BaseMessage], keep: Op[None], *, reachable: bool) -> Flow[bool]:
         """The turn, the answer and some of what waits, in one trip; where that fails the turn waits."""
+        write = transcript.add(said)
         if not reachable:
             self._outbox.put(transcript, said)
             return False
-        others = self._outbox.take_some(8)
-        late = merge(*(other.add(messages) for other, messages in others))
+        left = self._outbox.take_some(8)
         try:
-            yield from ask(merge(transcript.add(said), keep, late))
+            _, _, left = yield from ask(merge(write, keep, _attempts(left)))
         except (UnavailableError, OutOfMemoryError) as error:
             _log.warning("the turn is kept in this process until it can be stored: %s", error)
-            for other, messages in [*others, (transcript, said)]:
-                self._outbox.put(other, messages)
+            self._outbox.put(transcript, said)
             return False
+        finally:
+            self._outbox.put_back(left)
         return True
+
+
+Waiting = list[tuple[Transcript, list[BaseMessage]]]
+
+
+def _attempts(waiting: Waiting) -> Op[Waiting]:
+    """Stores what waits, in one trip; gives what the server refused, because that is no reason to fail a turn."""
+
+    def attempt(transcript: Transcript, messages: list[BaseMessage]) -> Op[Waiting]:
+        write = transcript.add(messages)
+
+        def read(replies: Sequence[Reply]) -> Waiting:
+            try:
+                write.read(replies)
+            except ServerError as error:
+                _log.warning("what was said is kept in this process until it can be stored: %s", error)
+                return [(transcript, messages)]
+            return []
+
+        return Op(write.commands, read, tolerant=True)
+
+    return merge(*(attempt(*one) for one in waiting)).map(lambda refused: [one for some in refused for one in some])
 
 
 def _given(incoming: Incoming) -> Any:

@@ -7,6 +7,7 @@ gives way, and that is logged as an error, because then something that was said 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage
@@ -17,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class Outbox:
-    """Messages that wait to be stored, by conversation.
+    """Messages that wait to be stored, by conversation. Threads may share it.
 
     Args:
         most: Most messages that wait at once.
@@ -26,9 +27,14 @@ class Outbox:
     def __init__(self, most: int = 10_000) -> None:
         self._most = most
         self._waiting: dict[str, tuple[Transcript, list[BaseMessage]]] = {}
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return sum(len(messages) for _, messages in list(self._waiting.values()))
+        with self._lock:
+            return self._length()
+
+    def _length(self) -> int:
+        return sum(len(messages) for _, messages in self._waiting.values())
 
     def put(self, transcript: Transcript, messages: Sequence[BaseMessage]) -> None:
         """Keeps messages of a conversation, after those that already wait.
@@ -37,12 +43,33 @@ class Outbox:
             transcript: The conversation.
             messages: In order.
         """
-        key = transcript.keys.messages
-        _, waiting = self._waiting.pop(key, (transcript, []))
-        self._waiting[key] = (transcript, [*waiting, *messages])
-        while len(self) > self._most and len(self._waiting) > 1:
+        with self._lock:
+            key = transcript.keys.messages
+            _, waiting = self._waiting.pop(key, (transcript, []))
+            self._waiting[key] = (transcript, [*waiting, *messages])
+            self._shrink()
+
+    def put_back(self, taken: Sequence[tuple[Transcript, list[BaseMessage]]]) -> None:
+        """Keeps what was taken out and could not be stored, before what has come since.
+
+        Args:
+            taken: Conversations with their messages.
+        """
+        with self._lock:
+            for transcript, messages in taken:
+                key = transcript.keys.messages
+                if messages:
+                    _, later = self._waiting.pop(key, (transcript, []))
+                    self._waiting[key] = (transcript, [*messages, *later])
+            self._shrink()
+
+    def _shrink(self) -> None:
+        while (over := self._length() - self._most) > 0:
             oldest = next(iter(self._waiting))
-            _, lost = self._waiting.pop(oldest)
+            transcript, lost = self._waiting.pop(oldest)
+            if not self._waiting:
+                self._waiting[oldest] = (transcript, lost[over:])
+                lost = lost[:over]
             _log.error("the outbox is full: %d unstored messages of %s are lost", len(lost), oldest)
 
     def take(self, transcript: Transcript) -> list[BaseMessage]:
@@ -54,15 +81,17 @@ class Outbox:
         Returns:
             Its messages, in order.
         """
-        return self._waiting.pop(transcript.keys.messages, (transcript, []))[1]
+        with self._lock:
+            return self._waiting.pop(transcript.keys.messages, (transcript, []))[1]
 
-    def take_some(self, most: int) -> list[tuple[Transcript, list[BaseMessage]]]:
+    def take_some(self, most: int | None = None) -> list[tuple[Transcript, list[BaseMessage]]]:
         """Takes out what waits for some conversations, the longest waiting first.
 
         Args:
-            most: Most conversations.
+            most: Most conversations, None for all.
 
         Returns:
             Conversations with their messages.
         """
-        return [self._waiting.pop(key) for key in list(self._waiting)[:most]]
+        with self._lock:
+            return [self._waiting.pop(key) for key in list(self._waiting)[:most]]

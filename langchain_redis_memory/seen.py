@@ -6,6 +6,7 @@ it, and it is the memory that is left while the server is away. It is bounded; t
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage
@@ -23,6 +24,7 @@ class Seen:
     def __init__(self, most: int = 512) -> None:
         self._most = most
         self._messages: dict[str, list[BaseMessage]] = {}
+        self._lock = threading.Lock()
 
     def get(self, transcript: Transcript) -> list[BaseMessage] | None:
         """What was last seen of a conversation.
@@ -44,7 +46,8 @@ class Seen:
             reach: How many of them a turn loads.
         """
         key = transcript.keys.messages
-        self._messages.pop(key, None)
-        self._messages[key] = list(messages[-reach:]) if reach else []
-        while len(self._messages) > self._most:
-            self._messages.pop(next(iter(self._messages)), None)
+        with self._lock:
+            self._messages.pop(key, None)
+            self._messages[key] = list(messages[-reach:]) if reach else []
+            while len(self._messages) > self._most:
+                del self._messages[next(iter(self._messages))]
