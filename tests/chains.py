@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -13,7 +13,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableConfig, RunnableGenerator
 from pydantic import Field
 
 from langchain_redis_memory.cache import Answer, Asked
@@ -182,6 +182,21 @@ def pure_chain(fields: dict[str, Any], config: RunnableConfig) -> str:
     known = {"session_id", "agent", "tenant"}
     settings = {name: value for name, value in config.get("configurable", {}).items() if name not in known}
     return answer_to((sorted(told.items()), sorted(settings.items())))
+
+
+def stream_of(*parts: Any) -> RunnableGenerator[Any, Any]:
+    """A chain that streams these parts, in both colours."""
+
+    def make(inputs: Iterator[Any]) -> Iterator[Any]:
+        for _ in inputs:
+            yield from parts
+
+    async def amake(inputs: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for _ in inputs:
+            for part in parts:
+                yield part
+
+    return RunnableGenerator(make, amake)
 
 
 class Desk:

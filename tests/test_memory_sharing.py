@@ -6,11 +6,18 @@ from typing import Any
 
 import pytest
 from chains import NEW, SEARCH, Desk, Marked, answer_to, look_up, pure_chain, spelled
-from conftest import Both
+from conftest import Both, url_of
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
+from servers import TWO, Farm
 
 from langchain_redis_memory.client import Client
+
+
+@pytest.fixture(params=TWO)
+def url(request: pytest.FixtureRequest, farm: Farm) -> str:
+    """Two kinds of servers are enough for what the keys decide."""
+    return url_of(request.param, farm)
 
 
 async def test_a_question_that_stands_alone_is_answered_once(client: Client, both: Both) -> None:
