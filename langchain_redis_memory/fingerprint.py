@@ -40,16 +40,21 @@ def _whole(value: Any) -> bool:
     if isinstance(value, dict):
         if value.get("lc") == 1 and value.get("type") == "not_implemented":
             return False
-        return all(_whole(item) for name, item in value.items() if name not in {"name", "graph"})
+        return all(_whole(item) for name, item in value.items() if name not in _labels(value))
     if isinstance(value, list):
         return all(map(_whole, value))
     return True
 
 
+def _labels(value: dict[str, Any]) -> set[str]:
+    """What LangChain adds to an object's description for people; a name inside a tool or a prompt is no label."""
+    return {"name", "graph"} if value.get("lc") == 1 else set()
+
+
 def _plain(value: Any) -> Any:
     """Without what differs from one construction to the next and changes no answer."""
     if isinstance(value, dict):
-        return {str(name): _plain(value[name]) for name in sorted(value, key=str) if name not in {"name", "graph"}}
+        return {str(name): _plain(value[name]) for name in sorted(value, key=str) if name not in _labels(value)}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value if isinstance(value, str | int | float | bool | None) else repr(value)
