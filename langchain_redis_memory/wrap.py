@@ -24,8 +24,9 @@ from langchain_core.messages import (
     SystemMessage,
     message_chunk_to_message,
 )
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
-from langchain_core.runnables.base import coerce_to_runnable
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence, RunnableWithFallbacks
+from langchain_core.runnables.base import RunnableBindingBase, coerce_to_runnable
+from langchain_core.runnables.configurable import DynamicRunnable
 from langchain_core.runnables.utils import ConfigurableFieldSpec, add
 
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
@@ -42,7 +43,7 @@ _GROUNDED = "Answer the question from the context below. If the context does not
 
 
 def is_model(chain: Any) -> bool:
-    """Whether a runnable takes messages: a language model, or one with bound arguments.
+    """Whether a runnable takes messages: a language model, also bound, retried, configurable or before a parser.
 
     Args:
         chain: The runnable.
@@ -50,9 +51,18 @@ def is_model(chain: Any) -> bool:
     Returns:
         Whether it is a model.
     """
-    while isinstance(chain, RunnableBinding):
-        chain = chain.bound
-    return isinstance(chain, BaseLanguageModel)
+    while not isinstance(chain, BaseLanguageModel):
+        if isinstance(chain, RunnableBindingBase):
+            chain = chain.bound
+        elif isinstance(chain, RunnableWithFallbacks):
+            chain = chain.runnable
+        elif isinstance(chain, DynamicRunnable):
+            chain = chain.default
+        elif isinstance(chain, RunnableSequence):
+            chain = chain.first
+        else:
+            return False
+    return True
 
 
 class _Call:
