@@ -51,7 +51,9 @@ class Loops:
         try:
             yield client
         finally:
-            self._held.pop(loop, None)
+            held = self._held.get(loop)
+            if held is not None and held.client is client:
+                del self._held[loop]
             await client.aclose()
 
     async def aclose(self) -> None:
@@ -66,4 +68,5 @@ class Loops:
         here = asyncio._get_running_loop()
         for loop, held in list(self._held.items()):
             if loop is not here and loop.is_running():
+                self._held.pop(loop, None)  # from now on that loop opens a new client, not connections of a closed one
                 asyncio.run_coroutine_threadsafe(held.life.aclose(), loop)
