@@ -283,7 +283,27 @@ def _sentinel(scheme: str, rest: str, options: Options) -> Topology:
         common = options.connection(asynchronous=asynchronous)
         timeouts = {name: common[name] for name in ("socket_connect_timeout", "socket_timeout", "retry")}
         sentinels = library(hosts, sentinel_kwargs={**timeouts, **sentinel_fields, "ssl": tls})
-        return sentinels.master_for(service, **{**fields, **common, "ssl": tls})
+        master = sentinels.master_for(service, **{**fields, **common, "ssl": tls})
+        # redis-py closes the master's connections only; those to the sentinels are ours to close.
+        if asynchronous:
+            aclose_master = master.aclose
+
+            async def aclose() -> None:
+                await aclose_master()
+                for sentinel in sentinels.sentinels:
+                    await sentinel.aclose()
+
+            master.aclose = aclose
+        else:
+            close_master = master.close
+
+            def close() -> None:
+                close_master()
+                for sentinel in sentinels.sentinels:
+                    sentinel.close()
+
+            master.close = close
+        return master
 
     return Topology(
         _shown(f"{scheme}+sentinel", f"{','.join(map(_spell, hosts))}/{service}/{db or 0}"),
