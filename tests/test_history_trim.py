@@ -168,7 +168,7 @@ async def test_a_replacement_that_grows_trims(history: History, both: Both) -> N
 
 # --- against a model --------------------------------------------------------------------------------
 
-NAMES = "xyz"
+NAMES = "uvwxyz"
 MESSAGES = st.one_of(
     st.builds(HumanMessage, st.text("w", max_size=6)),
     st.builds(AIMessage, st.text("w", max_size=6)),
@@ -205,6 +205,13 @@ def trimmed(messages: list[BaseMessage], most: int, budget: int) -> list[BaseMes
             break
         kept = [message for place, message in enumerate(kept) if place not in group]
     return kept
+
+
+def tidy(messages: list[BaseMessage]) -> bool:
+    """Whether each call is made and answered at most once, as every model and agent does it."""
+    made = [str(call["id"]) for message in messages if isinstance(message, AIMessage) for call in message.tool_calls]
+    answered = [message.tool_call_id for message in messages if isinstance(message, ToolMessage)]
+    return len(set(made)) == len(made) and len(set(answered)) == len(answered)
 
 
 def orphans(messages: list[BaseMessage]) -> int:
@@ -245,7 +252,8 @@ def test_trimming_is_what_the_model_says(
             assert found[-1] == batch[-1], "the newest stays"
             if isinstance(untrimmed[0], SystemMessage):
                 assert found[0] == untrimmed[0], "a leading system message stays"
-            assert orphans(found) <= orphans(untrimmed), "trimming makes no orphans"
+            if tidy(untrimmed):
+                assert orphans(found) <= orphans(untrimmed), "trimming makes no orphans"
         marks = client.run(Op((("LLEN", client.keys().session(kept.session_id).ids),), lambda replies: replies[0]))
         assert marks == len(model)
         session = client.run(kept._transcript.info())
