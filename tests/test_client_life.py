@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
 import threading
+import warnings
 from uuid import uuid4
 
 import pytest
@@ -265,6 +267,17 @@ async def test_a_cluster_client_of_ones_own(cluster_url: str, prefix: str, watch
 async def test_a_history_behind_a_sentinel(sentinel: Client, both: Both) -> None:
     await a_whole_life(sentinel, both)
     assert (await both(sentinel.server)()).flavour == "redis"
+
+
+async def test_closing_behind_a_sentinel_leaves_no_connection(sentinel_url: str, both: Both) -> None:
+    client = Client.from_url(sentinel_url)
+    await both(client.run)(Op((("PING",),), len))
+    await client.aclose()
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        del client
+        gc.collect()
+    assert [str(warning.message) for warning in seen] == [], "a connection left open warns when it is collected"
 
 
 def test_a_shared_client_survives_being_closed(farm: Farm) -> None:
