@@ -14,7 +14,6 @@ from typing import Any, Protocol
 from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.codec import decode_message, digest, encode_message, pack, unpack
-from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Op, Reply
 
@@ -129,9 +128,8 @@ class ExactAnswerCache:
             if replies[0] is None:
                 return None
             try:
-                kind, value, tokens = unpack(replies[0], key)
-                return Answer(decode_message(value) if kind == "message" else value, tokens)
-            except (CorruptDataError, ValueError, TypeError, KeyError):
+                return _answer(unpack(replies[0], key))
+            except Exception:  # noqa: BLE001 - whatever is there, it is no answer of ours
                 return None
 
         return Op((("GET", key),), read)
@@ -147,6 +145,35 @@ class ExactAnswerCache:
         )
 
 
+def _answer(stored: Any) -> Answer | None:
+    """The answer in what was stored, None where it is something else."""
+    if type(stored) is not list or len(stored) != 3:
+        return None
+    kind, body, tokens = stored
+    if type(tokens) is not int:
+        return None
+    if kind == "message":
+        message = decode_message(body)
+        return Answer(message, tokens) if isinstance(message, AIMessage) else None
+    return Answer(body, tokens) if kind == "text" and isinstance(body, str) else None
+
+
+_ENDINGS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")
+"""Where providers say why an answer ended."""
+_WHOLE = {
+    "stop",
+    "end_turn",
+    "stop_sequence",
+    "eos",
+    "eos_token",
+    "complete",
+    "completed",
+    "success",
+    "end",
+    "finished",
+}
+
+
 def worth_keeping(value: Any) -> bool:
     """Whether an answer may be served to somebody else: whole, not empty, and not a call of a tool.
 
@@ -160,6 +187,8 @@ def worth_keeping(value: Any) -> bool:
         return bool(value.strip())
     if not isinstance(value, AIMessage) or value.tool_calls or value.invalid_tool_calls:
         return False
-    ended = value.response_metadata.get("finish_reason") or value.response_metadata.get("stop_reason")
-    cut_off = ended in {"length", "max_tokens", "content_filter", "MAX_TOKENS", "SAFETY", "refusal"}
-    return bool(str(value.text).strip()) and not cut_off
+    if "function_call" in value.additional_kwargs:
+        return False
+    ends = [value.response_metadata.get(name) for name in _ENDINGS]
+    whole = all(end is None or str(end).lower() in _WHOLE for end in ends)
+    return bool(str(value.text).strip()) and whole
