@@ -74,6 +74,9 @@ def verdict_of(answer: Verdict | Flow[Verdict]) -> Generator[Step, Any, Verdict]
     return (yield from answer)
 
 
+_LONGEST = 4000
+"""Characters of a turn that are looked at: the time that a turn takes is bounded."""
+
 # --- the rules ----------------------------------------------------------------------------------------------------
 
 
@@ -173,6 +176,14 @@ _COMPARATIVE = _any(
     r"\b(?:difference|differences|similarities|relationship|connection|link)\b(?![^?.!]*\b(?:between|of|in|to|with)\b)",
     r"^(?!.*\band\b).*\b(?:differ|compare|similar|different|related)\s*[?.!]*$",
 )
+_SCANT = _any(
+    r"^(?:is|are|was|were) there (?:(?:an?|any|some|no|much|many) )?(?:[a-z-]+ )?[a-z-]+\s*\?*$",
+    r"^any (?:[a-z-]+ ){0,2}[a-z-]+\s*\?*$",
+)
+_PHRASE = re.compile(
+    r"^(?:in|on|at|for|with|without|from|to|under|by|via|using|before|after|since|between|near|than|like|only|not|just)\b",
+    re.IGNORECASE,
+)
 _DEFINITE = re.compile(r"\bthe ((?:[a-z-]+ ?)+)", re.IGNORECASE)
 _COMPLEMENT = frozenset(
     "of in for to that which who between on at with from behind by about against where when".split()
@@ -200,7 +211,7 @@ _UNIQUE = frozenset(
     "world internet sun moon earth sky sea ocean universe weather news government president police law army economy "
     "environment us usa uk eu un future past present same web bible koran quran night day morning evening "
     "piano guitar violin flu climate stock stocks market public media poor rich young elderly dark body brain heart "
-    "way difference best worst most least first last largest biggest smallest main one ones other others following "
+    "way difference best worst most least first last largest biggest smallest one ones other others following "
     "following number amount average total end beginning top bottom middle rest whole united state".split()
 )
 _FUNCTION = frozenset(
@@ -212,6 +223,13 @@ _FUNCTION = frozenset(
     "one ones other another such same else than please tell give show let say ask know think want need like get go "
     "make mean explain describe list name".split()
 )
+_FOREIGN = frozenset(
+    "und oder aber ist sind das der den dem ein eine nicht wie wer wo warum wann es er wir ihr auf mit kann het dat een "
+    "niet wat wie hoe waar waarom een zijn maar ook og er det den hva hvem hvor hvordan hvorfor hvad vad och att inte kan "
+    "le les des du est une et ou que qui quoi quand comment pourquoi combien dans avec el los las del es un una y qué por "
+    "cómo para con cuál quién quando quanto come dove perché chi cosa il lo gli di che sono non os um uma com não nao e "
+    "ve bu ne mi czy to jest jak co nie dan apa ini itu".split()
+) - frozenset("to do me no on in an as is was at so if e co den come mi den per man".split())
 _CURLY = "\u2019"
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9'\u2019_.+#-]*[A-Za-z0-9+#]|[A-Za-z]|\d[\d.,:/]*")
 _VERB = re.compile(
@@ -296,6 +314,12 @@ def _lacks_argument(text: str) -> str | None:
     return None
 
 
+def _foreign(word: str) -> bool:
+    """Whether a word shows another language: a function word of one, or a common word with a letter beyond ASCII."""
+    bare = word.strip(".,;:!?\"'()¿¡")
+    return bare.lower() in _FOREIGN or (bare[:1].islower() and any(c.isalpha() and not c.isascii() for c in bare))
+
+
 def dependence(turn: str) -> list[str]:
     """The signs that a turn leans on its conversation.
 
@@ -305,7 +329,7 @@ def dependence(turn: str) -> list[str]:
     Returns:
         One reason for each sign, none where the turn stands alone.
     """
-    whole = " ".join(turn.replace(_CURLY, "'").split())
+    whole = " ".join(turn[:_LONGEST].replace(_CURLY, "'").split())
     text = _ACKNOWLEDGEMENT.sub("", whole)
     words = _words(text)
     letters = sum(character.isalpha() for character in text)
@@ -314,6 +338,8 @@ def dependence(turn: str) -> list[str]:
         return ["no words of its own"]
     if sum(ord(character) > 0x24F for character in text if character.isalpha()) * 2 > letters:
         return ["a language the rules do not know"]
+    if foreign := [word for word in text.split() if _foreign(word)]:
+        signs.append(f"another language: {foreign[0]!r}")
     if len(words) >= 4 and not any(word.lower() in _FUNCTION for word in words):
         signs.append("no English function word")
     if found := _OPENER.search(text):
@@ -332,12 +358,16 @@ def dependence(turn: str) -> list[str]:
         signs.append(f"compares with something unsaid: {found[0].strip()[-40:]!r}")
     if not _QUESTION.search(text):
         signs.append("a statement, not a question")
+    if (_PHRASE.search(text) or len(words) <= 2) and not _VERB.search(text):
+        signs.append("part of a question")
     content = content_words(text)
     if not content:
         signs.append("no content of its own")
     elif not _named(words, text):
         if not _VERB.search(text) and (len(content) < 2 or words[0].lower() not in _FUNCTION):
             signs.append("a fragment")
+        if found := _SCANT.search(text):
+            signs.append(f"where, or of what: {found[0]!r}")
         if noun := _lacks_argument(text):
             signs.append(f"of what: {noun!r}")
         if noun := _not_introduced(text):
@@ -374,7 +404,7 @@ class RulesClassifier:
         **Keys:** none.
         **Trips:** none.
         """
-        text = " ".join(turn[:4000].split())
+        text = " ".join(turn[:_LONGEST].split())
         if found := _RECALL.search(text):
             return Verdict(QuestionType.HISTORY_RECALL, 0.9, (f"asks for what was said: {found[0].strip()!r}",))
         said = [message for message in history if isinstance(message, HumanMessage | AIMessage)]
