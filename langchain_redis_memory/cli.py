@@ -185,9 +185,9 @@ def replay(
 
     with _plain_errors():
         conversations, damaged = read(file)
-        memory = ConversationMemory(
-            Client.from_url(redis, prefix=f"lrm-replay-{uuid4()}"), ttl_s=3600, answer_ttl_s=3600
-        )
+        client = Client.from_url(redis, prefix=f"lrm-replay-{uuid4()}")
+        client.server()  # a memory goes on without its server, but a replay would measure nothing
+        memory = ConversationMemory(client, ttl_s=3600, answer_ttl_s=3600)
         outcome = Outcome()
         with _bar() as bar:
             task = bar.add_task("replaying", total=users * sum(map(len, conversations)))

@@ -19,6 +19,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.keys import check_id
 from langchain_redis_memory.memory import ConversationMemory, TurnReport
 from langchain_redis_memory.policy import QuestionType
 
@@ -92,8 +93,8 @@ def read(path: Path) -> tuple[list[list[Recorded]], list[Damaged]]:
                     continue
                 try:
                     turn = _turn(line)
-                except (ValueError, TypeError, KeyError) as error:
-                    damaged.append(Damaged(number, f"{type(error).__name__}: {error}"))
+                except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+                    damaged.append(Damaged(number, f"{type(error).__name__}: {error}"[:200]))
                 else:
                     conversations[turn.conversation].append(turn)
     except OSError as error:
@@ -116,6 +117,7 @@ def _turn(line: bytes) -> Recorded:
         msg = "rewrite or answer is not a text"
         raise TypeError(msg)
     name = f"{fields.get('source', '')}/{fields['conv']}"
+    check_id(f"{name}#100", "conv")
     return Recorded(name, int(fields.get("turn", 0)), question, rewrite, answer)
 
 
@@ -137,15 +139,12 @@ def replay(
         Each turn with its report and the outcome so far (always the same object).
     """
     outcome = Outcome()
-    made_for: dict[str, str] = {}
     turn_now: list[Recorded] = []
 
     def answer(_given: object) -> AIMessage:
         turn = turn_now[0]
         asked = turn.rewrite or turn.question
-        text = turn.answer or f"(the answer to: {asked})"
-        made_for[text] = asked
-        return AIMessage(text)
+        return AIMessage(turn.answer or f"(the answer to: {asked})", response_metadata={_MADE_FOR: asked})
 
     reports: list[TurnReport] = []
     chat = memory.wrap(RunnableLambda(answer), scope="replay")
@@ -161,13 +160,14 @@ def replay(
                 session = f"{turn.conversation}#{user + 1}"
                 chat.invoke(turn.question, config={"configurable": {"session_id": session}})
                 report = reports.pop()
-                _judge(outcome, session, turn, report, made_for, first=place == 0)
+                _judge(outcome, session, turn, report, first=place == 0)
                 yield turn, report, outcome
 
 
-def _judge(
-    outcome: Outcome, session: str, turn: Recorded, report: TurnReport, made_for: dict[str, str], *, first: bool
-) -> None:
+_MADE_FOR = "made_for"
+
+
+def _judge(outcome: Outcome, session: str, turn: Recorded, report: TurnReport, *, first: bool) -> None:
     outcome.turns += 1
     outcome.types[report.verdict.type] += 1
     outcome.cache[report.cache] += 1
@@ -181,6 +181,6 @@ def _judge(
         outcome.unsafe += report.verdict.type is QuestionType.NEW_TOPIC
     if report.cache == "hit":
         outcome.judged += 1
-        source = made_for.get(str(getattr(report.value, "text", report.value)), "?")
+        source = str(getattr(report.value, "response_metadata", {}).get(_MADE_FOR, "?"))
         if _plain(source) != _plain(turn.rewrite):
             outcome.wrong.append((session, turn.question, turn.rewrite, source))
