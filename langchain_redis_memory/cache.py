@@ -13,9 +13,11 @@ from typing import Any, Protocol
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from langchain_redis_memory.codec import decode_message, digest, encode_message, pack, unpack
+from langchain_redis_memory.codec import digest, pack, unpack
+from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Op, Reply
+from langchain_redis_memory.records import decode_message, encode_message
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class ExactAnswerCache:
                 return None
             try:
                 return _answer(unpack(replies[0], key))
-            except Exception:  # noqa: BLE001 - whatever is there, it is no answer of ours
+            except (CorruptDataError, ValueError):  # whatever is there, it is no answer of ours
                 return None
 
         return Op((("GET", key),), read)

@@ -15,8 +15,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.client import Client, as_client
-from langchain_redis_memory.codec import TokenCounter
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.records import TokenCounter
 from langchain_redis_memory.transcript import Added, Transcript
 
 WEEK_S = 604_800

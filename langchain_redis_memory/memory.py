@@ -6,7 +6,7 @@ history proves that key wrong, and one write of everything; where one process se
 stored when the model fails.
 
 When the server is away the turn goes on with what this process remembers and without the cache, and what was said
-waits until the server is back (see `seen.py` and `outbox.py`).
+waits until the server is back (see `client/seen.py` and `client/outbox.py`).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_redis_memory.cache import Answer, AnswerCache, Asked, ExactAnswerCache, worth_keeping
 from langchain_redis_memory.classify import Classifier, RulesClassifier, Verdict, verdict_of
 from langchain_redis_memory.client import Client, as_client
-from langchain_redis_memory.codec import encode_message
+from langchain_redis_memory.client.outbox import Outbox
+from langchain_redis_memory.client.seen import Seen
 from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, ServerError, UnavailableError
 from langchain_redis_memory.history import WEEK_S, RedisChatMessageHistory, milliseconds
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Reply, ask, merge, pure
-from langchain_redis_memory.outbox import Outbox
 from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, QuestionType, Rule, check_policy
-from langchain_redis_memory.seen import Seen
+from langchain_redis_memory.records import encode_message
 from langchain_redis_memory.select import Selector, WindowSelector, standalone
 from langchain_redis_memory.sessions import RedisSessions
 from langchain_redis_memory.transcript import Transcript

@@ -15,9 +15,9 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, To
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.classify import Verdict, dependence
-from langchain_redis_memory.codec import TokenCounter
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.policy import QuestionType, Rule
+from langchain_redis_memory.records import TokenCounter
 
 
 class Selector(Protocol):

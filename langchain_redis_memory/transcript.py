@@ -16,10 +16,10 @@ from langchain_core.messages import BaseMessage, RemoveMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory import index
-from langchain_redis_memory.codec import TokenCounter, decode_messages, encode_message, identity
 from langchain_redis_memory.errors import InvalidInputError, MessageNotFoundError, NotAMessageError
 from langchain_redis_memory.keys import KeySpace, SessionKeys
 from langchain_redis_memory.ops import Arg, Op, Reply, merge, pure
+from langchain_redis_memory.records import TokenCounter, decode_messages, encode_message, identity
 from langchain_redis_memory.scripts import script
 
 REMOVE_ALL_MESSAGES = "__remove_all__"

@@ -40,18 +40,10 @@ from langchain_core.messages import (
     ToolMessageChunk,
 )
 
-from langchain_redis_memory import codec, scripts
-from langchain_redis_memory.codec import (
-    decode_message,
-    decode_messages,
-    digest,
-    encode_message,
-    identity,
-    pack,
-    tokens_of,
-    unpack,
-)
+from langchain_redis_memory import records, scripts
+from langchain_redis_memory.codec import digest, pack, unpack
 from langchain_redis_memory.errors import CorruptDataError, NotAMessageError, UnserialisableError
+from langchain_redis_memory.records import decode_message, decode_messages, encode_message, identity, tokens_of
 
 bounded = settings(max_examples=100, deadline=None)
 KEY = "lrm:{//s}:messages"
@@ -497,19 +489,19 @@ def test_a_message_comes_back_as_it_was(name):
 
 
 def test_every_class_of_langchain_is_among_the_examples():
-    assert {type(message) for message in MESSAGES.values()} == set(codec._CLASSES.values())
+    assert {type(message) for message in MESSAGES.values()} == set(records._CLASSES.values())
     of_core = {
         kind
         for base in BaseMessage.__subclasses__()
         for kind in (base, *base.__subclasses__())
         if kind.__module__.startswith("langchain_core.messages.")
     } - {RemoveMessage}
-    assert {kind for kind in of_core if kind.__name__ != "BaseMessageChunk"} <= set(codec._CLASSES.values())
+    assert {kind for kind in of_core if kind.__name__ != "BaseMessageChunk"} <= set(records._CLASSES.values())
 
 
-@pytest.mark.parametrize("letter", codec._CLASSES)
+@pytest.mark.parametrize("letter", records._CLASSES)
 def test_every_field_of_every_class_is_among_the_examples(letter):
-    kind = codec._CLASSES[letter]
+    kind = records._CLASSES[letter]
     examples = [message for message in MESSAGES.values() if type(message) is kind]
     rarely = {"type", "example", "tool_calls", "invalid_tool_calls"}
     for name, field in kind.model_fields.items():
@@ -518,12 +510,12 @@ def test_every_field_of_every_class_is_among_the_examples(letter):
             assert any(getattr(message, name) != default for message in examples), name
 
 
-@pytest.mark.parametrize("letter", codec._CLASSES)
+@pytest.mark.parametrize("letter", records._CLASSES)
 def test_short_names_are_distinct_and_none_is_the_one_for_extras(letter):
-    plan = codec._plan(letter)
+    plan = records._plan(letter)
     shorts = [short for _, short, _ in plan.fields]
     assert len(set(shorts)) == len(shorts)
-    assert codec._EXTRA not in shorts
+    assert records._EXTRA not in shorts
 
 
 @bounded
@@ -775,7 +767,7 @@ def test_random_records_are_messages_of_the_table_or_corrupt(data, head):
         (message,) = decode_messages([head + data], KEY)
     except CorruptDataError:
         return
-    assert type(message) in codec._LETTERS
+    assert type(message) in records._LETTERS
 
 
 # --- the format that is on disk ---------------------------------------------------------------------------
@@ -783,7 +775,7 @@ def test_random_records_are_messages_of_the_table_or_corrupt(data, head):
 
 def test_the_dictionary_of_stored_records_is_what_it_always_was():
     # A change makes every deflated record that exists unreadable: a new dictionary needs a new mark.
-    assert sha256(codec._DICTIONARY).hexdigest() == DICTIONARY
+    assert sha256(records._DICTIONARY).hexdigest() == DICTIONARY
 
 
 DICTIONARY = "c6925fe99ab89dd020fb124b9b75924225799920a05c842aa73961166ee6ed05"
@@ -827,7 +819,7 @@ def test_a_record_that_was_stored_long_ago_is_read(name):
 
 
 def test_the_letters_and_short_names_are_what_they_always_were():
-    letters = {letter: kind.__name__ for letter, kind in codec._CLASSES.items()}
+    letters = {letter: kind.__name__ for letter, kind in records._CLASSES.items()}
     assert letters == {
         "h": "HumanMessage",
         "a": "AIMessage",
@@ -842,7 +834,7 @@ def test_the_letters_and_short_names_are_what_they_always_were():
         "F": "FunctionMessageChunk",
         "C": "ChatMessageChunk",
     }
-    assert "".join(codec._SHORT.values()) == "cinkrutvdhfsoep"
+    assert "".join(records._SHORT.values()) == "cinkrutvdhfsoep"
 
 
 def test_a_short_payload_is_plain_and_a_long_one_deflated():

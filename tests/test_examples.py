@@ -46,7 +46,9 @@ def commands_of_the_readme() -> list[str]:
     """The set-up commands: the fenced shell blocks of the section on them."""
     section = re.search(r"^## Set up\n(.*?)^## ", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert section is not None
-    return [line for block in re.findall(r"```(?:sh|bash)\n(.*?)```", section[1], re.DOTALL) for line in block.splitlines()]
+    return [
+        line for block in re.findall(r"```(?:sh|bash)\n(.*?)```", section[1], re.DOTALL) for line in block.splitlines()
+    ]
 
 
 def test_the_readme_has_exactly_two_set_up_commands_and_ci_runs_the_second() -> None:

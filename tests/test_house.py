@@ -21,8 +21,8 @@ SOURCES = {
 }
 
 FLOORS = {
-    "words": "errors ops keys codec scripts server vectors classify select policy index transcript settings "
-    "fingerprint seen outbox local",
+    "words": "errors ops keys codec records scripts server vectors classify select policy index transcript settings "
+    "fingerprint local",
     "wire": "client",
     "parts": "history sessions cache checkpoint store semantic tiers state values limiter",
     "whole": "memory wrap admin",

@@ -16,10 +16,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from servers import NEWEST, Farm, wait_for
 
 from langchain_redis_memory.client import Client
+from langchain_redis_memory.client.outbox import Outbox
 from langchain_redis_memory.errors import UnserialisableError, WrongKeyTypeError
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.outbox import Outbox
 from langchain_redis_memory.transcript import Transcript
 
 
