@@ -7,13 +7,17 @@ it checks each entry against the conversation itself.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Op, Reply
 from langchain_redis_memory.scripts import script
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,17 @@ def touch(space: KeySpace, agent: str, session_id: str, ttl_ms: int, how: str) -
         how: "write", "read", "set" or "pin"; see `session_touch.lua`.
 
     Returns:
-        An op of one trip.
+        An op of one trip. An index that the server refuses to update is logged: it is no reason to call a conversation
+        that has been stored unstored.
     """
     keys = space.index(agent)
     call = script("session_touch")((keys.sessions, keys.lapses), session_id, ttl_ms, how)
-    return Op((call,), lambda _replies: None)
+
+    def read(replies: Sequence[Reply]) -> None:
+        if isinstance(replies[0], ServerError):
+            _log.warning("session %r is not noted in its agent's index: %s", session_id, replies[0])
+
+    return Op((call,), read, tolerant=True)
 
 
 def forget(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[None]:

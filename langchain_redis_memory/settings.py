@@ -75,6 +75,15 @@ def read_settings() -> RedisMemorySettings:
     try:
         return RedisMemorySettings.model_validate({})
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        faults = "; ".join(f"{_names(fault['loc'][0])}: {fault['msg']}" for fault in error.errors())
         msg = f"the environment's settings cannot work: {faults}"
         raise ConfigError(msg) from None
+
+
+def _names(name: object) -> str:
+    """A field's variable with its other names; pydantic tells only the first, whichever was set."""
+    for field in RedisMemorySettings.model_fields.values():
+        alias = field.validation_alias
+        if isinstance(alias, AliasChoices) and name in alias.choices:
+            return " or ".join(map(str, alias.choices))
+    return str(name)

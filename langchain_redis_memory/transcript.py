@@ -1,8 +1,8 @@
 """The messages of one conversation, as ops.
 
 A conversation is a list of records (see `codec`), a parallel list of eight-byte identities by which a script finds a
-message, and a hash of counters. A message without an id gets a random identity when the op is built, so sending the
-same op again after a lost reply changes nothing: adding is idempotent with and without ids.
+message, and a hash of counters. A message without an id gets a random identity (nine bytes) when the op is built, so
+sending the same op again after a lost reply changes nothing: adding is idempotent with and without ids.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage, RemoveMessage
@@ -68,7 +69,7 @@ class Transcript:
     counter: TokenCounter = count_tokens_approximately
     touch_on_read: bool = False
 
-    @property
+    @cached_property
     def keys(self) -> SessionKeys:
         """The conversation's keys."""
         return self.space.session(self.session_id, self.agent)
@@ -94,7 +95,7 @@ class Transcript:
                 pairs += [b"" if everything else identity(_needed(message.id)), b""]
             elif isinstance(message, BaseMessage):
                 pairs += [
-                    identity(message.id) if message.id else os.urandom(8),
+                    identity(message.id) if message.id else os.urandom(9),
                     encode_message(message, self.counter),
                 ]
             else:

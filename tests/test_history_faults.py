@@ -15,6 +15,7 @@ from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import (
     AuthenticationError,
     CorruptDataError,
+    MessageNotFoundError,
     OutOfMemoryError,
     RedisMemoryError,
     WrongKeyTypeError,
@@ -208,3 +209,25 @@ async def test_a_user_without_the_permission(real: Client, real_url: str, both: 
         finally:
             await limited.aclose()
             plain.acl_deluser("reader")
+
+
+@pytest.mark.parametrize("kind", ["sessions", "lapses"])
+async def test_a_foreign_index_does_not_call_stored_messages_unstored(
+    client: Client, history: History, both: Both, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw(client, ("SET", getattr(client.keys().index(), kind), "mine", "EX", 60))
+    kept = history()
+    await both(kept.add_messages)([HumanMessage("once")])
+    assert [message.content for message in await both.messages(kept)] == ["once"]
+    assert "not noted" in caplog.text
+
+
+async def test_a_failed_edit_changes_nothing(client: Client, history: History, both: Both) -> None:
+    kept = history(ttl_s=60)
+    await both(kept.add_messages)([HumanMessage("a", id="1")])
+    before = dump(client)
+    later = history(ttl_s=600)
+    with pytest.raises(MessageNotFoundError):
+        await both(later.edit)("2", HumanMessage("b"))
+    assert dump(client) == before
+    assert 0 < await both(kept.ttl)() <= 60

@@ -223,9 +223,8 @@ async def test_what_cannot_be_stored_never_waits(desk: Desk, switch: Switch) -> 
     assert desk.memory.unstored == 0
 
 
+@pytest.mark.parametrize("both", [Both(asynchronous=True)], ids=["async"])  # only a coroutine can be cancelled
 async def test_a_cancelled_turn_does_not_lose_what_waits(desk: Desk, client: Client, switch: Switch) -> None:
-    if not desk.both.asynchronous:
-        pytest.skip("only a coroutine can be cancelled")
     switch.off()
     await desk.say("F: a")
     await desk.say("F: a", "other")

@@ -179,9 +179,9 @@ async def test_a_write_sweeps_lapsed_entries(client: Client, history: History, b
 async def test_pinned_sessions_are_never_lost(
     client: Client, history: History, sessions: RedisSessions, both: Both
 ) -> None:
-    pinned = history("pinned", ttl_s=0.05)
-    await both(pinned.add_turn)("x", "y")
-    await both(pinned.persist)()
+    await both(history("pinned", ttl_s=100).add_turn)("x", "y")
+    await both(history("pinned").persist)()
+    await both(history("pinned", ttl_s=0.01).add_turn)("x", "y")
     await both(history("none", ttl_s=None).add_turn)("x", "y")
     await both(history("short", ttl_s=0.03).add_turn)("x", "y")
     wait_for(lambda: client.run(Transcript(client.keys(), "short").length()) == 0)

@@ -16,11 +16,11 @@ local function leaving(first, size)
   for place = first + 1, size - 1 do
     local record = at(place)
     local answers = string.match(record, '^[tT]%d+:(%x+)')
-    if open > 0 and answers and string.find(calls, answers, 1, true) then
+    if calls and answers and string.find(calls, answers, 1, true) then
       places[#places + 1], open = place, open - 1
     elseif #places == place - first and string.match(record, '^[tT]') then
       places[#places + 1] = place
-    elseif open == 0 then
+    elseif open <= 0 then
       break
     end
   end

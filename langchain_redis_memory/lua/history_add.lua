@@ -1,7 +1,8 @@
 -- Appends, replaces and removes messages of one conversation, trims it, counts, and moves its lifetime.
 -- After the named arguments come pairs (identity, record): no record removes the message, neither empties all.
--- `only_known` is 1 where an unknown identity must not be appended. A conversation whose meta never expires is pinned;
--- a write never shortens a lifetime. Returns {stored, appended, replaced, removed, trimmed}.
+-- `only_known` is 1 where an unknown identity must not be appended; a random one (9 bytes) is sought near the end only.
+-- Where meta never expires the conversation is pinned; a write never shortens a lifetime. Returns
+-- {stored, appended, replaced, removed, trimmed}.
 -- KEYS messages ids meta
 -- ARGV ttl_ms max_messages max_tokens only_known ...
 -- WITH now
@@ -14,17 +15,17 @@ if left == -2 then -- evicted, or new
 end
 for _ = marks + 1, size do redis.call('LPUSH', ids, '?') end
 for _ = size + 1, marks do redis.call('LPOP', ids) end
-local appended, replaced, removed, turns = 0, 0, 0, 0
+local appended, replaced, removed, turns, trimmed = 0, 0, 0, 0, 0
 for i = 5, #ARGV, 2 do
   local id, record = ARGV[i], ARGV[i + 1]
-  local place = id ~= '' and redis.call('LPOS', ids, id)
+  local place = id ~= '' and redis.call('LPOS', ids, id, 'RANK', -1, 'MAXLEN', #id > 8 and 256 or 0)
   if id == '' then
     removed, total = removed + redis.call('LLEN', messages), 0
     redis.call('DEL', messages, ids)
   elseif place then
     total = total - cost(at(place)) + cost(record)
-    if record == '' then drop(place) else redis.call('LSET', messages, place, record) end
-    if record == '' then removed = removed + 1 else replaced = replaced + 1 end
+    if record ~= '' then redis.call('LSET', messages, place, record) else drop(place) end
+    if record ~= '' then replaced = replaced + 1 else removed = removed + 1 end
   elseif record ~= '' and only_known == '0' then
     redis.call('RPUSH', messages, record)
     redis.call('RPUSH', ids, id)
@@ -32,8 +33,7 @@ for i = 5, #ARGV, 2 do
     if string.match(record, '^[hH]') then turns = turns + 1 end
   end
 end
-if left == -2 and size + appended == 0 then return {0, 0, 0, 0, 0} end -- nothing was there and nothing came
-local trimmed
+if left == -2 and size + appended == 0 or only_known == '1' and replaced == 0 then return {size, 0, 0, 0, 0} end
 total, trimmed = trim(total, tonumber(max_messages), tonumber(max_tokens))
 redis.call('HSETNX', meta, 'created', now)
 redis.call('HSET', meta, 'active', now, 'tokens', total)
