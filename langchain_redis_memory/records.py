@@ -33,6 +33,7 @@ from langchain_core.messages import (
     ToolMessageChunk,
 )
 from langchain_core.messages.utils import count_tokens_approximately
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from langchain_redis_memory.codec import pack, parse
@@ -92,29 +93,41 @@ _DICTIONARY = (
 """Shared by every deflated record: changing one byte of it makes stored records unreadable."""
 
 
-class _Plan(NamedTuple):
-    """How one message class is taken apart and put together; `type` is carried by the letter."""
+class _Reading(NamedTuple):
+    """How a message is put together: what it is before its fields are known, and their names."""
 
-    fields: tuple[tuple[str, str, Any], ...]
-    """Name, short name and default of each field."""
-    reading: tuple[type[BaseMessage], dict[str, Any], tuple[tuple[str, type], ...], dict[str, str], tuple[str, ...]]
-    """The class, its defaults, its fields that need a container of their own, names by short name, required names."""
+    kind: type[BaseMessage]
+    blank: dict[str, Any]
+    fields: set[str]
+    containers: tuple[tuple[str, type], ...]
+    names: dict[str, str]
+    required: tuple[str, ...]
+
+
+def _defaults(letter: str) -> dict[str, Any]:
+    fields = _CLASSES[letter].model_fields.items()
+    return {name: field.get_default(call_default_factory=True) for name, field in fields}
 
 
 @lru_cache(maxsize=64)
-def _plan(letter: str) -> _Plan:
-    kind = _CLASSES[letter]
-    defaults = {name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()}
-    named = [(name, _SHORT.get(name, name)) for name in defaults if name != "type"]
-    return _Plan(
-        tuple((name, short, defaults[name]) for name, short in named),
-        (
-            kind,
-            {name: None if isinstance(value, list | dict) else value for name, value in defaults.items()},
-            tuple((name, type(value)) for name, value in defaults.items() if isinstance(value, list | dict)),
-            {short: name for name, short in named},
-            tuple(name for name, value in defaults.items() if value is PydanticUndefined),
-        ),
+def _fields(letter: str) -> tuple[tuple[str, str, Any], ...]:
+    """Name, short name and default of each field of a class; its type is carried by the letter."""
+    return tuple(
+        (name, _SHORT.get(name, name), default) for name, default in _defaults(letter).items() if name != "type"
+    )
+
+
+@lru_cache(maxsize=64)
+def _reading(letter: int) -> _Reading:
+    defaults = _defaults(chr(letter))
+    containers = {name: type(default) for name, default in defaults.items() if isinstance(default, list | dict)}
+    return _Reading(
+        _CLASSES[chr(letter)],
+        {name: None if name in containers else default for name, default in defaults.items()},
+        set(defaults),
+        tuple(containers.items()),
+        {short: name for name, short, _ in _fields(chr(letter))},
+        tuple(name for name, default in defaults.items() if default is PydanticUndefined),
     )
 
 
@@ -196,7 +209,7 @@ def encode_nested(message: BaseMessage) -> bytes:
 def _payload(message: BaseMessage, letter: str) -> bytes:
     state = message.__dict__
     fields: dict[str, Any] = {}
-    for name, short, default in _plan(letter).fields:
+    for name, short, default in _fields(letter):
         value = state.get(name, default)
         if type(value) is type(default) and value == default:
             continue
@@ -272,31 +285,34 @@ def _decode(record: bytes) -> BaseMessage:
     if head is None:
         msg = "no head"
         raise ValueError(msg)
-    kind, blank, fresh, names, required = _plan(chr(record[0])).reading
+    kind, blank, fields, fresh, names, required = _reading(record[0])
     payload = record[head.end() :]
     stored = parse(_inflate(payload) if head[3] == b"~" else payload)
-    extra = stored.pop(_EXTRA, None) or {}
-    state = blank.copy()
+    extra = stored.pop(_EXTRA) if _EXTRA in stored else {}
+    message = object.__new__(kind)
+    state = message.__dict__
+    state.update(blank)
     for name, factory in fresh:
         state[name] = factory()
     for short, value in stored.items():
         state[names[short]] = value
-    if not isinstance(state["content"], str | list) or type(extra) is not dict:
+    if not isinstance(state["content"], _TEXT_OR_BLOCKS) or type(extra) is not dict:
         msg = "no content"
         raise ValueError(msg)
     for name in required:
         if state[name] is PydanticUndefined:
             msg = f"no {name}"
             raise ValueError(msg)
-    message = kind.__new__(kind)
-    _set(message, "__dict__", state)
-    _set(message, "__pydantic_extra__", extra)
-    _set(message, "__pydantic_fields_set__", set(state))
-    _set(message, "__pydantic_private__", None)
+    _set_extra(message, extra)
+    _set_fields(message, fields.copy())
+    _set_private(message, None)
     return message
 
 
-_set = object.__setattr__
+_TEXT_OR_BLOCKS = (str, list)
+_set_extra = vars(BaseModel)["__pydantic_extra__"].__set__
+_set_fields = vars(BaseModel)["__pydantic_fields_set__"].__set__
+_set_private = vars(BaseModel)["__pydantic_private__"].__set__
 
 
 def decode_messages(records: Sequence[bytes], where: str) -> list[BaseMessage]:
@@ -312,11 +328,14 @@ def decode_messages(records: Sequence[bytes], where: str) -> list[BaseMessage]:
     Raises:
         CorruptDataError: One of them is not a record; its place is named and nothing is deleted.
     """
-    messages = []
-    for place, record in enumerate(records):
-        try:
-            messages.append(decode_message(record))
-        except ValueError as error:
-            msg = f"entry {place} of {len(records)} read from {where!r} is {error}; nothing was deleted"
-            raise CorruptDataError(msg) from error
+    messages: list[BaseMessage] = []
+    try:
+        for record in records:
+            messages.append(_decode(record))
+    except Exception as error:
+        msg = (
+            f"entry {len(messages)} of {len(records)} read from {where!r} is not a message record "
+            f"({type(error).__name__}: {error}); nothing was deleted"
+        )
+        raise CorruptDataError(msg) from error
     return messages
