@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.history import Turn as Turn
     from langchain_redis_memory.index import Session as Session
     from langchain_redis_memory.memory import ConversationMemory as ConversationMemory
-    from langchain_redis_memory.memory import TurnReport as TurnReport
     from langchain_redis_memory.policy import DEFAULT_POLICY as DEFAULT_POLICY
     from langchain_redis_memory.policy import QuestionType as QuestionType
     from langchain_redis_memory.policy import Rule as Rule
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.sessions import SessionPage as SessionPage
     from langchain_redis_memory.settings import RedisMemorySettings as RedisMemorySettings
+    from langchain_redis_memory.turn import TurnReport as TurnReport
     from langchain_redis_memory.wrap import RememberingRunnable as RememberingRunnable
 
 __version__ = "0.1.0"
@@ -58,7 +58,7 @@ _HOMES = {
     "SessionPage": "sessions",
     "Trip": "client",
     "Turn": "history",
-    "TurnReport": "memory",
+    "TurnReport": "turn",
     "Verdict": "classify",
     "WindowSelector": "select",
 }

@@ -5,6 +5,8 @@ turn itself resolves, a question that lacks its verb or its object, a comparison
 noun that the turn never introduced, a word that continues ("and", "what about"). Recall has phrasings of its own.
 The two errors have different prices: a dependent turn taken for a self-contained one can serve a wrong answer, the
 other way round only costs a cache hit. So doubt, and any language but English, counts as dependent.
+
+Long because of its word lists.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ from rich.table import Table
 from langchain_redis_memory.errors import RedisMemoryError
 
 if TYPE_CHECKING:
-    from langchain_redis_memory.memory import ConversationMemory, TurnReport
+    from langchain_redis_memory.memory import ConversationMemory
+    from langchain_redis_memory.turn import TurnReport
     from langchain_redis_memory.wrap import RememberingRunnable
 
 app = typer.Typer(

@@ -1,6 +1,8 @@
 """`RedisChatMessageHistory`: LangChain's chat message history, sync and async on one class.
 
 Every method is one op of `transcript` in two colours.
+
+Long because one public class has every method with its twin and a full docstring.
 """
 
 from __future__ import annotations

@@ -13,26 +13,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.cache import Answer, AnswerCache, Asked, ExactAnswerCache, worth_keeping
-from langchain_redis_memory.classify import Classifier, RulesClassifier, Verdict, verdict_of
+from langchain_redis_memory.classify import Classifier, RulesClassifier, verdict_of
 from langchain_redis_memory.client import Client, as_client
-from langchain_redis_memory.client.outbox import Outbox
+from langchain_redis_memory.client.outbox import Outbox, attempts
 from langchain_redis_memory.client.seen import Seen
-from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, ServerError, UnavailableError
+from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, UnavailableError
 from langchain_redis_memory.history import WEEK_S, RedisChatMessageHistory, milliseconds
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Reply, ask, merge, pure
-from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, QuestionType, Rule, check_policy
+from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge, pure
+from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, QuestionType, check_policy
 from langchain_redis_memory.records import encode_message
 from langchain_redis_memory.select import Selector, WindowSelector, standalone
 from langchain_redis_memory.sessions import RedisSessions
 from langchain_redis_memory.transcript import Transcript
+from langchain_redis_memory.turn import Chain, Incoming, Plan, Shown, TurnReport, also_given, as_served, cost, with_id
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -42,105 +43,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.wrap import RememberingRunnable
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TurnReport:
-    """What happened in one turn.
-
-    Args:
-        question: The user's words.
-        verdict: What the classifier decided, and why.
-        cache: "hit", "miss", "bypass" (the policy forbids it), or "off" (no cache, or no server).
-        value: What the chain returned or the cache gave: a string or a message.
-        memory: The messages that the model was shown, or that decided the cache key.
-        memory_tokens: Their approximate tokens.
-        query: What the retriever was asked, None where it was not.
-        documents: What it found.
-        tokens: What the answer cost; on a hit, what it would have cost.
-        trips: Round trips to the server.
-        seconds: Duration.
-        stored: Whether the turn is in Redis; if not, it waits in this process.
-    """
-
-    question: str
-    verdict: Verdict
-    cache: str
-    value: Any
-    memory: Sequence[BaseMessage]
-    memory_tokens: int
-    query: str | None
-    documents: Sequence[Document]
-    tokens: int
-    trips: int
-    seconds: float
-    stored: bool
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a chain gets for one turn."""
-
-    question: HumanMessage
-    memory: Sequence[BaseMessage]
-    documents: Sequence[Document]
-    query: str
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What to do with a question: `asked` is how the cache may see it, None where it must not."""
-
-    verdict: Verdict
-    rule: Rule
-    shown: list[BaseMessage]
-    query: str
-    asked: Asked | None
-
-    @property
-    def reads(self) -> Asked | None:
-        """How the cache is asked, None where it is not."""
-        return self.asked if self.rule.read_cache else None
-
-
-class Chain(Protocol):
-    """The outside of a turn: how to retrieve, generate and read an answer."""
-
-    scope: str
-    """Names the chain and its documents."""
-
-    def retrieve(self, query: str) -> Invoke | None:
-        """The step that asks the retriever, None where there is none."""
-        ...
-
-    def generate(self, shown: Shown) -> Invoke:
-        """The step that asks the model."""
-        ...
-
-    def value(self, raw: Any) -> str | BaseMessage:
-        """The answer in what the chain returned (or streamed)."""
-        ...
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """One turn as it comes in.
-
-    Args:
-        session_id: The conversation.
-        agent: The agent.
-        tenant: Whose it is.
-        question: What the user said.
-        lead: System messages that the caller put in front of it.
-        given: What else the caller gave to the chain.
-    """
-
-    session_id: str
-    agent: str
-    tenant: str
-    question: HumanMessage
-    lead: Sequence[BaseMessage] = ()
-    given: Any = None
 
 
 class ConversationMemory:
@@ -304,7 +206,7 @@ class ConversationMemory:
         left = self._outbox.take_some()
         try:
             for _ in range(0, len(left), 16):
-                refused = yield from ask(_attempts(left[:16]))
+                refused = yield from ask(attempts(left[:16]))
                 left = [*left[16:], *refused]
         except UnavailableError as error:
             _log.warning("what was said is kept in this process until it can be stored: %s", error)
@@ -344,7 +246,7 @@ class ConversationMemory:
             chain.scope,
             incoming.question.content,
             incoming.lead,
-            _given(incoming),
+            also_given(incoming),
         )
         if self._cache is not None and self._cache.needs_vector and self._embeddings is not None:
             asked = replace(asked, vector=(yield self._embed(text)))
@@ -367,14 +269,14 @@ class ConversationMemory:
         documents: Sequence[Document] = ()
         searched = False
         if guess is not None:
-            value, tokens, outcome = _served(guess.value), guess.tokens, "hit"
+            value, tokens, outcome = as_served(guess.value), guess.tokens, "hit"
         else:
             step = chain.retrieve(plan.query) if plan.rule.search else None
             if step is not None:
                 documents, searched = (yield step), True
             shown = Shown(incoming.question, plan.shown, documents, plan.query)
             value = chain.value((yield chain.generate(shown)))
-            tokens = _cost(value, [*incoming.lead, *plan.shown, incoming.question], documents)
+            tokens = cost(value, [*incoming.lead, *plan.shown, incoming.question], documents)
             if isinstance(value, BaseMessage) and value.id in {message.id for message in history}:
                 # A model that repeats an id (LangChain's own cache does) would overwrite what was said before.
                 value = value.model_copy(update={"id": str(uuid4())})
@@ -384,8 +286,8 @@ class ConversationMemory:
         if self._cache and plan.asked and plan.rule.write_cache and outcome != "hit" and worth_keeping(value):
             keep = self._cache.store(plan.asked, Answer(value, tokens)).optional(None)
         said = [
-            _named(incoming.question),
-            _named(value if isinstance(value, BaseMessage) else AIMessage(value)),
+            with_id(incoming.question),
+            with_id(value if isinstance(value, BaseMessage) else AIMessage(value)),
         ]
         stored = yield from self._store(transcript, said, keep, reachable=reachable)
         self._seen.put(transcript, [*history, *said], min(self._reach, self._max_messages or self._reach))
@@ -424,7 +326,7 @@ class ConversationMemory:
     def _lookup(self, asked: Asked | None) -> Op[Answer | None]:
         return pure(None) if self._cache is None or asked is None else self._cache.lookup(asked).optional(None)
 
-    def _plan(self, text: str, history: list[BaseMessage], asked: Asked) -> Flow[_Plan]:
+    def _plan(self, text: str, history: list[BaseMessage], asked: Asked) -> Flow[Plan]:
         """What to do with a question, given the conversation before it."""
         verdict = yield from verdict_of(self._classifier.classify(text, history))
         rule = self._policy[verdict.type]
@@ -434,11 +336,11 @@ class ConversationMemory:
         query = text if alone else verdict.standalone or standalone(text, shown)
         if not shares or not (alone or shown or verdict.standalone):
             # The second case leans on something that the model will not see: its answer is good for nobody else.
-            return _Plan(verdict, rule, shown, query, None)
+            return Plan(verdict, rule, shown, query, None)
         if shown or query != text:
             # What the model sees and what is searched for decide the answer, so they are part of the key.
             asked = replace(asked, context=[*asked.context, *shown], given=[asked.given, query])
-        return _Plan(verdict, rule, shown, query, asked)
+        return Plan(verdict, rule, shown, query, asked)
 
     def _look_again(self, asked: Asked) -> Flow[Answer | None]:
         """The cache under another key; a server that goes away just now has no answer."""
@@ -479,7 +381,7 @@ class ConversationMemory:
             return False
         left = self._outbox.take_some(8)
         try:
-            _, _, left = yield from ask(merge(write, keep, _attempts(left)))
+            _, _, left = yield from ask(merge(write, keep, attempts(left)))
         except (UnavailableError, OutOfMemoryError) as error:
             _log.warning("the turn is kept in this process until it can be stored: %s", error)
             self._outbox.put(transcript, said)
@@ -487,55 +389,3 @@ class ConversationMemory:
         finally:
             self._outbox.put_back(left)
         return True
-
-
-Waiting = list[tuple[Transcript, list[BaseMessage]]]
-
-
-def _attempts(waiting: Waiting) -> Op[Waiting]:
-    """Stores what waits, in one trip; gives what the server refused, because that is no reason to fail a turn."""
-
-    def attempt(transcript: Transcript, messages: list[BaseMessage]) -> Op[Waiting]:
-        write = transcript.add(messages)
-
-        def read(replies: Sequence[Reply]) -> Waiting:
-            try:
-                write.read(replies)
-            except ServerError as error:
-                _log.warning("what was said is kept in this process until it can be stored: %s", error)
-                return [(transcript, messages)]
-            return []
-
-        return Op(write.commands, read, tolerant=True)
-
-    return merge(*(attempt(*one) for one in waiting)).map(lambda refused: [one for some in refused for one in some])
-
-
-def _given(incoming: Incoming) -> Any:
-    """What decides the answer besides the words and the memory: the chain's other inputs, and who asks."""
-    question = incoming.question
-    if question.name or question.additional_kwargs:
-        return [incoming.given, question.name, question.additional_kwargs]
-    return incoming.given
-
-
-def _served(value: str | BaseMessage) -> str | BaseMessage:
-    """A cached answer as a new message: an id of its own, and no tokens, because none were spent."""
-    if isinstance(value, str):
-        return value
-    metadata = {**value.response_metadata, "cached": True}
-    return value.model_copy(update={"id": str(uuid4()), "usage_metadata": None, "response_metadata": metadata})
-
-
-def _named(message: BaseMessage) -> BaseMessage:
-    """The message with an id, so that storing it twice does no harm."""
-    return message if message.id else message.model_copy(update={"id": str(uuid4())})
-
-
-def _cost(value: str | BaseMessage, prompt: Sequence[BaseMessage], documents: Sequence[Document]) -> int:
-    """Tokens of an answer: what the model reported, else an estimate."""
-    usage = getattr(value, "usage_metadata", None)
-    if usage:
-        return int(usage["total_tokens"])
-    read = [*prompt, *(HumanMessage(document.page_content) for document in documents)]
-    return count_tokens_approximately([*read, value if isinstance(value, BaseMessage) else AIMessage(value)])

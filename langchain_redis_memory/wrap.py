@@ -31,8 +31,8 @@ from langchain_core.runnables.utils import ConfigurableFieldSpec, add
 
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.fingerprint import describable, fingerprint
-from langchain_redis_memory.memory import Incoming, Shown, TurnReport
 from langchain_redis_memory.ops import Invoke, Streamed
+from langchain_redis_memory.turn import Incoming, Shown, TurnReport
 
 if TYPE_CHECKING:
     from langchain_redis_memory.memory import ConversationMemory

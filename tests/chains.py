@@ -20,9 +20,10 @@ from langchain_redis_memory.cache import Answer, Asked
 from langchain_redis_memory.classify import Verdict
 from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import UnavailableError
-from langchain_redis_memory.memory import ConversationMemory, TurnReport
+from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op, pure
 from langchain_redis_memory.policy import QuestionType
+from langchain_redis_memory.turn import TurnReport
 
 NEW = QuestionType.NEW_TOPIC
 MORE = QuestionType.CONTEXTUAL_FOLLOW_UP

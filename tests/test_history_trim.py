@@ -192,14 +192,14 @@ def trimmed(messages: list[BaseMessage], most: int, budget: int) -> list[BaseMes
         for place in range(first + 1, len(kept)):
             message = kept[place]
             if not isinstance(message, ToolMessage):
-                if not left:
+                if left <= 0:
                     break
-            elif left and message.tool_call_id in waiting:
+            elif message.tool_call_id in waiting:
                 group.add(place)
                 left -= 1
             elif group == set(range(first, place)):
                 group.add(place)
-            elif not left:
+            elif left <= 0:
                 break
         if len(kept) - 1 in group:
             break

@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 from langchain_redis_memory.cli import app
 from langchain_redis_memory.demo.replay import Outcome, read, replay
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.memory import ConversationMemory, TurnReport
+from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.policy import QuestionType
+from langchain_redis_memory.turn import TurnReport
 
 
 def write(path: Path, *lines: Any) -> Path:

@@ -5,6 +5,8 @@ chunks pass through). One client serves threads, event loops and both colours, b
 plain pipelines (no MULTI, no WATCH: atomicity comes from scripts), sends scripts by their digest and only what the
 server did not know again in full, asks for undecoded replies (so it works on clients in any `decode_responses` mode
 and protocol), and turns every failure into one of this package's errors, with key names but no values or secrets.
+
+Long because each half of a twin is read beside the other.
 """
 
 from __future__ import annotations
@@ -19,20 +21,13 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
+from langchain_redis_memory.client.faults import explain, translate, unknown_scripts
 from langchain_redis_memory.client.loops import Loops
+from langchain_redis_memory.client.sending import ALent, Lent, asend, send
 from langchain_redis_memory.client.topology import DEFAULT_URL, Options, Topology, topology
-from langchain_redis_memory.errors import (
-    AuthenticationError,
-    ConfigError,
-    InvalidInputError,
-    OutOfMemoryError,
-    RedisMemoryError,
-    ServerError,
-    UnavailableError,
-    WrongKeyTypeError,
-)
+from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.keys import KeySpace
-from langchain_redis_memory.ops import Call, Command, Flow, Invoke, Now, Op, Reply, Step, Streamed
+from langchain_redis_memory.ops import Command, Flow, Invoke, Now, Op, Reply, Step, Streamed
 from langchain_redis_memory.server import Server, probe
 
 if TYPE_CHECKING:
@@ -106,8 +101,8 @@ class Client:
         shown = type(redis if redis is not None else aredis).__name__
         lent = Topology(
             f"<{shown}>",
-            (lambda: _Lent(redis)) if redis is not None else refuse("redis"),
-            (lambda: _ALent(aredis)) if aredis is not None else refuse("aredis"),
+            (lambda: Lent(redis)) if redis is not None else refuse("redis"),
+            (lambda: ALent(aredis)) if aredis is not None else refuse("aredis"),
             cluster=any(hasattr(given, "keyslot") for given in (redis, aredis)),
         )
         self._set_up(lent, prefix, on_trip, None)
@@ -242,12 +237,12 @@ class Client:
         with self._gate:
             client = self._open()
             replies = self._trip(client, op.commands, by_digest=True)
-            unknown = _unknown_scripts(op.commands, replies)
+            unknown = unknown_scripts(op.commands, replies)
             if unknown:
                 again = self._trip(client, [op.commands[i] for i in unknown], by_digest=False)
                 for i, reply in zip(unknown, again, strict=True):
                     replies[i] = reply
-        return op.read(_explain(op.commands, replies))
+        return op.read(explain(op.commands, replies))
 
     async def arun(self, op: Op[T]) -> T:
         """Runs an op; see `run`."""
@@ -256,27 +251,21 @@ class Client:
         held = await self._loops.get()
         async with held.gate:
             replies = await self._atrip(held.client, op.commands, by_digest=True)
-            unknown = _unknown_scripts(op.commands, replies)
+            unknown = unknown_scripts(op.commands, replies)
             if unknown:
                 again = await self._atrip(held.client, [op.commands[i] for i in unknown], by_digest=False)
                 for i, reply in zip(unknown, again, strict=True):
                     replies[i] = reply
-        return op.read(_explain(op.commands, replies))
+        return op.read(explain(op.commands, replies))
 
     def _trip(self, client: Any, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
         started = monotonic()
         failed = True
         try:
-            if len(commands) == 1:
-                replies = [_alone(client, commands[0], by_digest=by_digest)]
-            else:
-                pipe = client.pipeline(transaction=False)
-                for command in commands:
-                    pipe.execute_command(*_words(command, by_digest=by_digest), NEVER_DECODE=True)
-                replies = pipe.execute(raise_on_error=False)
+            replies = send(client, commands, by_digest=by_digest)
             failed = False
         except Exception as error:
-            raise _translate(error, self._topology.shown) from error
+            raise translate(error, self._topology.shown) from error
         finally:
             if self.on_trip is not None:
                 self.on_trip(Trip(len(commands), monotonic() - started, failed))
@@ -286,16 +275,10 @@ class Client:
         started = monotonic()
         failed = True
         try:
-            if len(commands) == 1:
-                replies = [await _aalone(client, commands[0], by_digest=by_digest)]
-            else:
-                pipe = client.pipeline(transaction=False)
-                for command in commands:
-                    pipe.execute_command(*_words(command, by_digest=by_digest), NEVER_DECODE=True)
-                replies = await pipe.execute(raise_on_error=False)
+            replies = await asend(client, commands, by_digest=by_digest)
             failed = False
         except Exception as error:
-            raise _translate(error, self._topology.shown) from error
+            raise translate(error, self._topology.shown) from error
         finally:
             if self.on_trip is not None:
                 self.on_trip(Trip(len(commands), monotonic() - started, failed))
@@ -311,7 +294,7 @@ class Client:
                     except RedisMemoryError:
                         raise
                     except Exception as error:
-                        raise _translate(error, self._topology.shown) from error
+                        raise translate(error, self._topology.shown) from error
                     self._closer = weakref.finalize(self, self._sync.close)
                 client = self._sync
         return client
@@ -353,11 +336,11 @@ class Client:
         **Keys:** those of its ops.
         **Trips:** one for each op that it yields.
         """
-        send: Callable[[], Step] = lambda: next(flow)  # noqa: E731 - rebound below
+        go_on = _sender(flow, None)
         try:
             while True:
                 try:
-                    step = send()
+                    step = go_on()
                 except StopIteration as done:
                     return cast("T", done.value)
                 try:
@@ -372,9 +355,9 @@ class Client:
                 except GeneratorExit:
                     raise
                 except Exception as error:  # noqa: BLE001 - the flow decides
-                    send = _thrower(flow, error)
+                    go_on = _thrower(flow, error)
                 else:
-                    send = _sender(flow, result)
+                    go_on = _sender(flow, result)
         finally:
             flow.close()
 
@@ -408,11 +391,11 @@ class Client:
         Yields:
             The chunks.
         """
-        send: Callable[[], Step] = lambda: next(flow)  # noqa: E731 - rebound below
+        go_on = _sender(flow, None)
         try:
             while True:
                 try:
-                    step = send()
+                    step = go_on()
                 except StopIteration as done:
                     if result is not None:
                         result.append(done.value)
@@ -429,9 +412,9 @@ class Client:
                 except GeneratorExit:
                     raise
                 except Exception as error:  # noqa: BLE001 - the flow decides
-                    send = _thrower(flow, error)
+                    go_on = _thrower(flow, error)
                 else:
-                    send = _sender(flow, value)
+                    go_on = _sender(flow, value)
         finally:
             flow.close()
 
@@ -508,22 +491,6 @@ class Client:
         await self.aclose()
 
 
-class _Lent:
-    """A client that belongs to somebody else: closing it is not ours."""
-
-    def __init__(self, theirs: Any) -> None:
-        self.execute_command = theirs.execute_command
-        self.pipeline = theirs.pipeline
-
-    def close(self) -> None:
-        """Leaves it open."""
-
-
-class _ALent(_Lent):
-    async def aclose(self) -> None:
-        """Leaves it open."""
-
-
 @lru_cache(maxsize=32)
 def _shared(url: str) -> Client:
     return Client.from_url(url)
@@ -557,86 +524,3 @@ def _sender(flow: Flow[Any], value: Any) -> Callable[[], Step]:
 
 def _thrower(flow: Flow[Any], error: Exception) -> Callable[[], Step]:
     return lambda: flow.throw(error)
-
-
-def _words(command: Command, *, by_digest: bool) -> tuple[Any, ...]:
-    if isinstance(command, Call):
-        script = command.script
-        verb, body = ("EVALSHA", script.sha) if by_digest else ("EVAL", script.source)
-        return (verb, body, len(command.keys), *command.keys, *command.args)
-    return command
-
-
-def _alone(client: Any, command: Command, *, by_digest: bool) -> Reply:
-    from redis.exceptions import ResponseError
-
-    try:
-        return client.execute_command(*_words(command, by_digest=by_digest), NEVER_DECODE=True)
-    except ResponseError as error:
-        return error
-
-
-async def _aalone(client: Any, command: Command, *, by_digest: bool) -> Reply:
-    from redis.exceptions import ResponseError
-
-    try:
-        return await client.execute_command(*_words(command, by_digest=by_digest), NEVER_DECODE=True)
-    except ResponseError as error:
-        return error
-
-
-def _unknown_scripts(commands: Sequence[Command], replies: Sequence[Reply]) -> list[int]:
-    from redis.exceptions import NoScriptError
-
-    return [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError) and isinstance(commands[i], Call)]
-
-
-def _explain(commands: Sequence[Command], replies: list[Reply]) -> list[Reply]:
-    """The replies, with redis-py's errors as ours."""
-    for i, reply in enumerate(replies):
-        if isinstance(reply, Exception):
-            replies[i] = _server_error(commands[i], reply)
-    return replies
-
-
-def _server_error(command: Command, error: Exception) -> RedisMemoryError:
-    if isinstance(command, Call):
-        what, keys = f"{command.script.name}.lua", ", ".join(command.keys)
-    else:
-        what, keys = str(command[0]), str(command[1]) if len(command) > 1 else ""
-    text = str(error).partition(" with args beginning with")[0].rstrip(",")
-    place = f"{what} on {keys}" if keys else what
-    if "WRONGTYPE" in text:
-        msg = f"{place}: a key holds another kind of value; use another prefix or database, or delete that key"
-        return WrongKeyTypeError(msg)
-    if "OOM" in text or "maxmemory" in text:
-        msg = f"{place}: the server is out of memory and refused the write; raise maxmemory or free keys"
-        return OutOfMemoryError(msg)
-    if any(word in text for word in ("NOAUTH", "NOPERM", "WRONGPASS", "permissions")):
-        return _PermissionRefused(f"{place}: {text}")
-    return ServerError(f"{place}: {text}")
-
-
-class _PermissionRefused(AuthenticationError, ServerError):
-    """A permission that the user lacks: an answer of the server as well."""
-
-
-def _translate(error: Exception, where: str) -> RedisMemoryError:
-    """What redis-py raised for a whole trip, as ours."""
-    import redis.exceptions as their
-
-    if isinstance(error, RedisMemoryError):
-        return error
-    if isinstance(error, their.AuthenticationError | their.AuthorizationError) or "NOAUTH" in str(error):
-        return AuthenticationError(f"{where} refused the credentials: {error}")
-    if isinstance(error, their.TimeoutError | TimeoutError):
-        return UnavailableError(f"{where} did not answer in time")
-    if isinstance(error, their.ConnectionError | their.RedisClusterException | OSError):
-        return UnavailableError(f"{where} cannot be reached: {error}")
-    if isinstance(error, their.DataError):
-        return InvalidInputError(f"nothing was sent to {where}: {error}")
-    if isinstance(error, their.RedisError):
-        return ServerError(f"{where}: {error}")
-    if isinstance(error, TypeError | ValueError):
-        return ConfigError(f"{where}: {error}")
-    raise error

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.errors import ServerError
+from langchain_redis_memory.ops import Op, Reply, merge
 from langchain_redis_memory.transcript import Transcript
 
 _log = logging.getLogger(__name__)
@@ -95,3 +97,32 @@ class Outbox:
         """
         with self._lock:
             return [self._waiting.pop(key) for key in list(self._waiting)[:most]]
+
+
+Waiting = list[tuple[Transcript, list[BaseMessage]]]
+
+
+def attempts(waiting: Waiting) -> Op[Waiting]:
+    """Stores what waits; what the server refuses is no reason to fail a turn.
+
+    Args:
+        waiting: Conversations with their messages.
+
+    Returns:
+        An op of one trip: those that the server refused.
+    """
+
+    def attempt(transcript: Transcript, messages: list[BaseMessage]) -> Op[Waiting]:
+        write = transcript.add(messages)
+
+        def read(replies: Sequence[Reply]) -> Waiting:
+            try:
+                write.read(replies)
+            except ServerError as error:
+                _log.warning("what was said is kept in this process until it can be stored: %s", error)
+                return [(transcript, messages)]
+            return []
+
+        return Op(write.commands, read, tolerant=True)
+
+    return merge(*(attempt(*one) for one in waiting)).map(lambda refused: [one for some in refused for one in some])

@@ -20,8 +20,9 @@ from langchain_core.runnables import RunnableLambda
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.keys import check_id
-from langchain_redis_memory.memory import ConversationMemory, TurnReport
+from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.policy import QuestionType
+from langchain_redis_memory.turn import TurnReport
 
 
 @dataclass(frozen=True)
