@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache import AnswerCache as AnswerCache
     from langchain_redis_memory.cache import Asked as Asked
     from langchain_redis_memory.cache import ExactAnswerCache as ExactAnswerCache
+    from langchain_redis_memory.checkpoint import RedisSaver as RedisSaver
     from langchain_redis_memory.classify import Classifier as Classifier
     from langchain_redis_memory.classify import RulesClassifier as RulesClassifier
     from langchain_redis_memory.classify import Verdict as Verdict
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.policy import DEFAULT_POLICY as DEFAULT_POLICY
     from langchain_redis_memory.policy import QuestionType as QuestionType
     from langchain_redis_memory.policy import Rule as Rule
+    from langchain_redis_memory.pruning import Pruned as Pruned
     from langchain_redis_memory.select import Selector as Selector
     from langchain_redis_memory.select import WindowSelector as WindowSelector
     from langchain_redis_memory.sessions import RedisSessions as RedisSessions
@@ -45,10 +47,12 @@ _HOMES = {
     "Client": "client",
     "ConversationMemory": "memory",
     "ExactAnswerCache": "cache",
+    "Pruned": "pruning",
     "QuestionType": "policy",
     "RedisChatMessageHistory": "history",
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "settings",
+    "RedisSaver": "checkpoint",
     "RedisSessions": "sessions",
     "RememberingRunnable": "wrap",
     "Rule": "policy",
