@@ -12,7 +12,6 @@ memory is only a short cut: without it the same digest is computed again.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -22,7 +21,9 @@ from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from langchain_redis_memory.deflate import deflate, inflate
 from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
+from langchain_redis_memory.revive import hook_of
 
 DIGEST_BYTES = 16
 _LETTERS = {"msgpack": b"m", "null": b"n", "bytes": b"b", "bytearray": b"a"}
@@ -61,6 +62,7 @@ class Blobs:
         self._serde = serde
         self._compress_from = compress_from_bytes
         self._divides = isinstance(serde, JsonPlusSerializer)
+        self._hook = hook_of(serde) if isinstance(serde, JsonPlusSerializer) else None
         self._most = memory
         self._digests: dict[tuple[type, bytes], bytes] = {}
 
@@ -85,9 +87,9 @@ class Blobs:
         head = letter if letter is not None else _OTHER + kind.encode() + b"\0"
         data = bytes(data)
         if self._compress_from is not None and len(data) >= self._compress_from:
-            small = zlib.compress(data, 1)
-            if len(small) < len(data):
-                return head.upper() + small if letter is not None else _OTHER.upper() + head[1:] + small
+            small = deflate(data)
+            if small is not None:
+                return head[:1].upper() + head[1:] + small
         return head + data
 
     def unpack(self, blob: bytes) -> Any:
@@ -103,7 +105,10 @@ class Blobs:
             CorruptDataError: It is not a blob, or the serde cannot read it.
         """
         try:
-            return self._serde.loads_typed(_typed(blob))
+            kind, data = _typed(blob)
+            if kind == "msgpack" and self._hook is not None:
+                return ormsgpack.unpackb(data, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
+            return self._serde.loads_typed((kind, data))
         except Exception as error:
             msg = f"a stored value cannot be read ({type(error).__name__}: {error}); is it the same serde?"
             raise CorruptDataError(msg) from error
@@ -175,8 +180,8 @@ class Blobs:
         data = self._inside(item)
         assert data is not None  # noqa: S101 - `divide` has seen it
         if self._compress_from is not None and len(data) >= self._compress_from:
-            small = zlib.compress(data, 1)
-            if len(small) < len(data):
+            small = deflate(data)
+            if small is not None:
                 return b"M" + small
         return b"m" + data
 
@@ -202,7 +207,7 @@ class Blobs:
 
 def _bytes_of(element: bytes) -> bytes:
     data = element[DIGEST_BYTES + 1 :]
-    return data if element[DIGEST_BYTES : DIGEST_BYTES + 1] == b"m" else zlib.decompress(data)
+    return data if element[DIGEST_BYTES : DIGEST_BYTES + 1] == b"m" else inflate(data)
 
 
 def _typed(blob: bytes) -> tuple[str, bytes]:
@@ -213,4 +218,4 @@ def _typed(blob: bytes) -> tuple[str, bytes]:
         kind = name.decode()
     else:
         kind = _TYPES[small]
-    return kind, data if small == letter else zlib.decompress(data)
+    return kind, data if small == letter else inflate(data)

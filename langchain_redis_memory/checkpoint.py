@@ -31,9 +31,10 @@ from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, ask, merge
+from langchain_redis_memory.places import bound_of, place_of, thread_name
 from langchain_redis_memory.pruning import Pruned, Rule, remove, threads_of_runs
 from langchain_redis_memory.retention import Outline, surplus
-from langchain_redis_memory.saving import Saving, bound_of, place_of, thread_name
+from langchain_redis_memory.saving import Saving
 from langchain_redis_memory.ttl import milliseconds
 
 
@@ -76,7 +77,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         ttl_s: float | None = None,
         touch_on_read: bool = False,
         serde: SerializerProtocol | None = None,
-        compress_from_bytes: int | None = None,
+        compress_from_bytes: int | None = 512,
         prefix: str | None = None,
         tenant: str = "",
     ) -> None:

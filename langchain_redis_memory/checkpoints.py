@@ -16,198 +16,29 @@ missing one was evicted, and that is said instead of reading an empty channel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from langgraph.checkpoint.base import writes_sort_key
-
-from langchain_redis_memory.errors import CorruptDataError, EvictedError, InvalidInputError
+from langchain_redis_memory.errors import CorruptDataError, EvictedError
 from langchain_redis_memory.keys import KeySpace, ThreadKeys
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.scripts import script
-
-Version = str | int | float
-
-
-class Reference(NamedTuple):
-    """A channel's version at a checkpoint; `mark` says whether it has a value (`+`), a list (`*`) or none (`-`)."""
-
-    mark: str
-    channel: str
-    version: Version
-
-
-class Record(NamedTuple):
-    """A stored checkpoint without its values; `checkpoint` and `metadata` are blobs."""
-
-    ns: str
-    id: str
-    parent: str
-    references: list[Reference]
-    checkpoint: bytes
-    metadata: bytes
-
-
-class Write(NamedTuple):
-    """A stored write; `value` is a blob."""
-
-    task_id: str
-    idx: int
-    path: str
-    channel: str
-    value: bytes
-
-
-class Found(NamedTuple):
-    """What a read gives: checkpoints, their writes in the order of execution, and the values they share.
-
-    `values` maps the field of a value to a blob, or to the stored elements of a list.
-    """
-
-    records: list[Record]
-    writes: list[list[Write]]
-    values: Mapping[str, bytes | list[bytes]]
-
-
-class Step(NamedTuple):
-    """An ancestor on the way to what delta channels are rebuilt from; `seeds` are the channels whose walk ends here."""
-
-    writes: list[Write]
-    seeds: list[tuple[str, str]]
-
-
-class Page(NamedTuple):
-    """Checkpoints without values, newest first, and the thread's count of changes."""
-
-    revision: bytes
-    records: list[Record]
-
-
-@dataclass(frozen=True)
-class NewValue:
-    """A channel's new value: nothing, a blob, or the digests of a list's elements."""
-
-    channel: str
-    version: Version
-    body: bytes | list[bytes] | None
-
-
-# --- spelling -----------------------------------------------------------------------------------------------------
-
-
-def spell_version(version: Version) -> str:
-    """A version as text that keeps its type.
-
-    Args:
-        version: A channel's version.
-
-    Returns:
-        A letter and the version.
-
-    Raises:
-        InvalidInputError: It is no number and no text, or holds NUL.
-    """
-    if isinstance(version, str):
-        return "s" + no_nul(version, "a channel version")
-    if isinstance(version, bool) or not isinstance(version, int | float):
-        msg = f"a channel version must be a str, int or float, got {type(version).__name__}"
-        raise InvalidInputError(msg)
-    return f"i{version}" if isinstance(version, int) else f"f{version!r}"
-
-
-def _version(text: str) -> Version:
-    kinds: dict[str, Callable[[str], Version]] = {"i": int, "f": float, "s": str}
-    return kinds[text[0]](text[1:])
-
-
-def no_nul(text: str, what: str) -> str:
-    """A text that can be part of a field's name.
-
-    Args:
-        text: What the user gave.
-        what: Its name, for the error.
-
-    Returns:
-        The same text.
-
-    Raises:
-        InvalidInputError: It is not a string, holds NUL, or has no UTF-8 form.
-    """
-    if not isinstance(text, str):
-        msg = f"{what} must be a string, got {type(text).__name__}"
-        raise InvalidInputError(msg)
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text if letter > "\ud7ff"):
-        msg = f"{what} must not hold NUL or lone surrogates"
-        raise InvalidInputError(msg)
-    return text
-
-
-def field_of(ns: str, reference: Reference) -> str:
-    """The field of `blobs` that holds a value."""
-    return f"b{ns}\0{reference.channel}\0{spell_version(reference.version)}"
-
-
-def _netstrings(data: bytes) -> list[bytes]:
-    found, at = [], 0
-    while at < len(data):
-        colon = data.index(b":", at)
-        stop = colon + 1 + int(data[at:colon])
-        found.append(data[colon + 1 : stop])
-        at = stop
-    return found
-
-
-def _record(name: bytes, data: bytes) -> Record:
-    ns, _, checkpoint_id = name.decode().partition("\0")
-    colon = data.index(b":")
-    stop = colon + 1 + int(data[:colon])
-    parent, *references = _netstrings(data[colon + 1 : stop])
-    checkpoint, metadata = _netstrings(data[stop:])
-    return Record(ns, checkpoint_id, parent.decode(), [_reference(part) for part in references], checkpoint, metadata)
-
-
-def _reference(part: bytes) -> Reference:
-    channel, _, version = part[1:].decode().rpartition("\0")
-    return Reference(chr(part[0]), channel, _version(version))
-
-
-def _writes(data: bytes) -> list[Write]:
-    parts = _netstrings(data)
-    found = []
-    for name, path, channel, value in zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=True):
-        task_id, _, idx = name.decode().rpartition("\0")
-        found.append(Write(task_id, int(idx), path.decode(), channel.decode(), value))
-    return sorted(found, key=lambda write: writes_sort_key(write.path, write.task_id, write.idx))
-
-
-def _values(values: list[bytes], elements: list[bytes]) -> dict[str, bytes | list[bytes]]:
-    stored = dict(zip(elements[::2], elements[1::2], strict=True))
-    found: dict[str, bytes | list[bytes]] = {}
-    for field, value in zip(values[::2], values[1::2], strict=True):
-        if value[:1] == b"*":
-            channel = field[1:].partition(b"\0")[2].rpartition(b"\0")[0]
-            numbers = (number for first, last in spans(value[1:]) for number in range(first, last + 1))
-            found[field.decode()] = [stored[b"e%b\0%d" % (channel, number)] for number in numbers]
-        else:
-            found[field.decode()] = value[1:]
-    return found
-
-
-def spans(spelled: bytes) -> list[tuple[int, int]]:
-    """The ranges of element numbers of a list, as `1-57,60-60` spells them.
-
-    Args:
-        spelled: What the server keeps.
-
-    Returns:
-        First and last number of each range.
-    """
-    pairs = (part.partition(b"-") for part in spelled.split(b",") if part)
-    return [(int(first), int(last)) for first, _, last in pairs]
-
-
-# --- ops ----------------------------------------------------------------------------------------------------------
+from langchain_redis_memory.stored import (
+    Found,
+    NewValue,
+    Page,
+    Record,
+    Step,
+    Write,
+    field_of,
+    record_of,
+    reference_of,
+    spans,
+    spell_version,
+    values_of,
+    writes_of,
+)
 
 
 @dataclass(frozen=True)
@@ -317,9 +148,9 @@ class Thread:
         def read(reply: Any) -> Found:
             records, writes, values, elements = reply
             return Found(
-                [_record(name, data) for name, data in zip(records[::2], records[1::2], strict=True)],
-                [_writes(data) for data in writes],
-                _values(values, elements),
+                [record_of(name, data) for name, data in zip(records[::2], records[1::2], strict=True)],
+                [writes_of(data) for data in writes],
+                values_of(values, elements),
             )
 
         return self._checked(self._op("checkpoint_read", ns or "", checkpoint_id, everywhere, before, count), read)
@@ -343,9 +174,9 @@ class Thread:
             found = []
             for name, writes, *references in steps:
                 space = name.decode().partition("\0")[0]
-                seeds = [(ref.channel, field_of(space, ref)) for ref in map(_reference, references)]
-                found.append(Step(_writes(writes), seeds))
-            return found, _values(values, elements)
+                seeds = [(ref.channel, field_of(space, ref)) for ref in map(reference_of, references)]
+                found.append(Step(writes_of(writes), seeds))
+            return found, values_of(values, elements)
 
         return self._checked(self._op("checkpoint_history", ns, checkpoint_id, *channels), read)
 
@@ -362,7 +193,7 @@ class Thread:
 
         def read(reply: Any) -> Page:
             revision, *rest = reply
-            return Page(revision, [_record(*pair) for pair in zip(rest[::2], rest[1::2], strict=True) if pair[1]])
+            return Page(revision, [record_of(*pair) for pair in zip(rest[::2], rest[1::2], strict=True) if pair[1]])
 
         return self._checked(self._op("checkpoint_page", before, count), read)
 

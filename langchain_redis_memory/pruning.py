@@ -16,12 +16,13 @@ from langchain_core.runnables import RunnableConfig
 
 from langchain_redis_memory import threads
 from langchain_redis_memory.blobs import Blobs
-from langchain_redis_memory.checkpoints import Record, Thread
+from langchain_redis_memory.checkpoints import Thread
 from langchain_redis_memory.errors import ConflictError
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, Op, ask, merge
+from langchain_redis_memory.places import config_of
 from langchain_redis_memory.retention import Going, Outline, going, unreferenced
-from langchain_redis_memory.saving import config_of
+from langchain_redis_memory.stored import Record
 
 _PAGE = 1000
 _AT_ONCE = 50
