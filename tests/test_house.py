@@ -156,9 +156,8 @@ def faults_of_twins(source: str) -> list[str]:
             if name.startswith("_") or isinstance(method, ast.AsyncFunctionDef) or streams(method):
                 continue
             twin = methods.get(twin_of(name, method))
-            if speaks(method) and not isinstance(twin, ast.AsyncFunctionDef):
-                if twin is None or not streams(twin):
-                    found.append(f"{owner.name}.{name} has no async twin")
+            if speaks(method) and not isinstance(twin, ast.AsyncFunctionDef) and not (twin and streams(twin)):
+                found.append(f"{owner.name}.{name} has no async twin")
             if isinstance(twin, ast.AsyncFunctionDef) and not re.search("Iterator|Generator", ast.unparse(twin)):
                 if ast.unparse(twin.args) != ast.unparse(method.args):
                     found.append(f"{owner.name}.{name} and its twin take different arguments")
