@@ -9,7 +9,7 @@
 -- WITH elements
 if gone then return gone end
 local start = 8 + refs
-local sent, found, missing = {}, {}, {}
+local sent, found, missing, without = {}, {}, {}, {}
 for i = start + 4 * values, #ARGV, 3 do sent['d' .. ARGV[i] .. '\0' .. ARGV[i + 1]] = ARGV[i + 2] end
 for i = start, start + 4 * values - 1, 4 do
   if ARGV[i + 2] == '*' then
@@ -24,11 +24,12 @@ alive(ttl_ms)
 for i = start, start + 4 * values - 1, 4 do
   local field, kind, body = 'b' .. ns .. '\0' .. ARGV[i], ARGV[i + 2], ARGV[i + 3]
   if found[i] then body = ranges(ARGV[i + 1], found[i], sent) end
-  if kind == '-' then redis.call('HDEL', blobs, field) else redis.call('HSET', blobs, field, kind .. body) end
+  if kind == '-' then without[field] = true else redis.call('HSET', blobs, field, kind .. body) end
 end
 local parts = {#parent .. ':' .. parent}
 for i = 8, start - 1 do
-  local mark = redis.call('HGET', blobs, 'b' .. ns .. '\0' .. ARGV[i])
+  local field = 'b' .. ns .. '\0' .. ARGV[i]
+  local mark = not without[field] and redis.call('HGET', blobs, field)
   parts[#parts + 1] = #ARGV[i] + 1 .. ':' .. (mark and string.sub(mark, 1, 1) or '-') .. ARGV[i]
 end
 local front = table.concat(parts)
