@@ -285,7 +285,8 @@ async def test_a_config_that_names_a_checkpoint_lists_only_that(saver: RedisSave
             assert ordered(found) == ordered(expected)
 
 
-ODD = [
+ODD = ["a,b", "a:b:checkpoints", "*", "[a-z]?", "}{x}", "a\nb", "🦊👩‍👩‍👧", "x" * 1024, "%2F", " ", "\0", "a/b"]
+ODD += ["\u00e9", "e\u0301"]
     "a,b",
     "a:b:checkpoints",
     "*",
