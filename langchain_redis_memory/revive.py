@@ -16,12 +16,12 @@ import ormsgpack
 from langchain_core.documents import Document
 from langchain_core.messages import (
     AIMessage,
-    BaseMessage,
     FunctionMessage,
     HumanMessage,
     SystemMessage,
     ToolMessage,
 )
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails
 from langgraph.checkpoint.serde.jsonplus import EXT_PYDANTIC_V2, JsonPlusSerializer
 from pydantic import BaseModel
 
@@ -60,13 +60,12 @@ def hook_of(serde: JsonPlusSerializer) -> Hook | None:
 
 
 def _quick(data: bytes, hook: Hook) -> BaseModel | None:
-    module, name, state, _ = ormsgpack.unpackb(data, ext_hook=hook, option=ormsgpack.OPT_NON_STR_KEYS)
-    kind, fields = _KINDS.get((module, name), _NONE)
-    if kind is None or state.keys() != fields:
-        return None
-    if issubclass(kind, BaseMessage) and not isinstance(state["content"], _TEXT_OR_BLOCKS):
-        return None
-    if kind is AIMessage and not state["tool_calls"] and "tool_calls" in state["additional_kwargs"]:
+    try:
+        module, name, state, _ = ormsgpack.unpackb(data, ext_hook=hook, option=ormsgpack.OPT_NON_STR_KEYS)
+        kind, fields = _KINDS.get((module, name), _NONE)
+        if kind is None or state.keys() != fields or not _usual(kind, state):
+            return None
+    except (TypeError, ValueError, AttributeError):
         return None
     built = object.__new__(kind)
     built.__dict__.update(state)
@@ -76,5 +75,71 @@ def _quick(data: bytes, hook: Hook) -> BaseModel | None:
     return built
 
 
+def _usual(kind: type[BaseModel], state: dict[str, Any]) -> bool:
+    """Whether validation would change nothing; somebody may have set a field to anything before it was stored."""
+    if state["type"] != kind.model_fields["type"].default or type(state["id"]) not in _TEXT_OR_NONE:
+        return False
+    if kind is Document:
+        return type(state["page_content"]) is str and _named(state["metadata"])
+    content, more = state["content"], state["additional_kwargs"]
+    if type(content) is not str and (type(content) is not list or any(type(part) not in _BLOCKS for part in content)):
+        return False
+    if (
+        type(more) is not dict
+        or type(state["response_metadata"]) is not dict
+        or type(state["name"]) not in _TEXT_OR_NONE
+    ):
+        return False
+    if kind is AIMessage:
+        return (
+            all(map(_usual_call, state["tool_calls"]))
+            and (bool(state["tool_calls"]) or "tool_calls" not in more)
+            and all(part.keys() == _BAD_CALL and _texts(part, _BAD_CALL) for part in state["invalid_tool_calls"])
+            and type(state["tool_calls"]) is type(state["invalid_tool_calls"]) is list
+            and (state["usage_metadata"] is None or _usual_usage(state["usage_metadata"]))
+        )
+    if kind is ToolMessage:
+        return type(state["tool_call_id"]) is str and state["status"] in _STATUSES
+    return kind is not FunctionMessage or type(state["name"]) is str
+
+
+def _named(value: Any) -> bool:
+    return type(value) is dict and all(type(name) is str for name in value)
+
+
+def _texts(value: dict[str, Any], names: set[str]) -> bool:
+    return all(type(value[name]) in _TEXT_OR_NONE for name in names)
+
+
+def _usual_call(call: dict[str, Any]) -> bool:
+    return (
+        call.keys() == _CALL
+        and call["type"] == "tool_call"
+        and type(call["name"]) is str
+        and type(call["id"]) in _TEXT_OR_NONE
+        and _named(call["args"])
+    )
+
+
+def _usual_usage(usage: dict[str, Any]) -> bool:
+    for name, value in usage.items():
+        known = _DETAILS.get(name)
+        if known is None:
+            if name not in _TOKENS or type(value) is not int:
+                return False
+        elif type(value) is not dict or not all(part in known and type(n) is int for part, n in value.items()):
+            return False
+    return usage.keys() >= _TOKENS
+
+
 _NONE: tuple[None, set[str]] = (None, set())
-_TEXT_OR_BLOCKS = (str, list)
+_TEXT_OR_NONE = {str, type(None)}
+_BLOCKS = {str, dict}
+_STATUSES = {"success", "error"}
+_CALL = {"name", "args", "id", "type"}
+_BAD_CALL = {"name", "args", "id", "error", "type"}
+_TOKENS = {"input_tokens", "output_tokens", "total_tokens"}
+_DETAILS = {
+    "input_token_details": set(InputTokenDetails.__annotations__),
+    "output_token_details": set(OutputTokenDetails.__annotations__),
+}
