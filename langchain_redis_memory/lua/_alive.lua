@@ -1,6 +1,6 @@
 -- Fragment: `alive(ttl_ms)` makes the thread's keys exist and moves their lifetime together. A thread without expiry is
 -- pinned; a write never shortens a lifetime; no `ttl_ms` makes it permanent. A key of another type is an error here, before
--- anything is written.
+-- anything is written. The first write is one that a full server refuses: after a PEXPIRE it would let all others pass.
 local function alive(ttl_ms)
   local left = redis.call('PTTL', checkpoints)
   if left == -2 then
@@ -9,8 +9,9 @@ local function alive(ttl_ms)
     redis.call('HSET', blobs, '', '')
     redis.call('HSET', writes, '', '')
   else
-    for _, key in ipairs({checkpoints, blobs, writes}) do redis.call('HLEN', key) end
+    for _, key in ipairs({blobs, writes}) do redis.call('HLEN', key) end
     redis.call('ZCARD', order)
+    redis.call('HINCRBY', checkpoints, '', 0)
   end
   local lifetime = string.format('%.0f', math.max(left, tonumber(ttl_ms)))
   for _, key in ipairs(KEYS) do
