@@ -156,13 +156,13 @@ FOREIGN = {
     "pickle": b"\x80\x04\x95\x0f\x00\x00\x00",
     "too long": b"999999:x",
     "negative": b"-5:x",
+    "no parent": b"0:",
     "huge": b"99999999999999999999999:x",
     "letters": b"m\xc1",
     "other kind": b"xnone\0data",
     "cut deflate": b"M\x01\x02",
     "zeros": b"\0" * 50,
     "list of nothing": b"*",
-    "endless list": b"*1-9999999999999999",
     "backwards list": b"*9-1",
 }
 
@@ -330,7 +330,6 @@ def cut(farm: Farm, real_url: str) -> Iterator[Cut]:
 async def test_a_cut_anywhere_leaves_the_old_or_the_new_state(real: Client, both: Both, cut: Cut, what: str) -> None:
     do = (WRITES | READS | REMOVALS)[what]
     steady = RedisSaver(real, ttl_s=TTL_S)
-    raw(real, ("SCRIPT", "FLUSH"))
     whole = 1
     for tenth in range(-1, 12):
         async with Client.from_url(f"redis://127.0.0.1:{cut.port}/0", prefix=real.keys().prefix, retries=0) as client:
@@ -338,6 +337,7 @@ async def test_a_cut_anywhere_leaves_the_old_or_the_new_state(real: Client, both
             configs = await filled(both, steady)
             before = await listed(both, steady, place())
             await both(saver.get_tuple)(configs[0])  # the connection stands
+            raw(real, ("SCRIPT", "FLUSH"))
             cut.passed, cut.budget = 0, None if tenth < 0 else whole * tenth // 10
             try:
                 await do(both, saver, configs[-1])
