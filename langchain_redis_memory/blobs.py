@@ -12,6 +12,7 @@ memory is only a short cut: without it the same digest is computed again.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -201,7 +202,12 @@ class Blobs:
         head = bytes([0x90 | size]) if size < 16 else b"\xdc" + size.to_bytes(2, "big")
         if size > 0xFFFF:
             head = b"\xdd" + size.to_bytes(4, "big")
-        value: list[Any] = self.unpack(b"m" + head + b"".join(map(_bytes_of, elements)))
+        try:
+            parts = list(map(_bytes_of, elements))
+        except (ValueError, zlib.error) as error:
+            msg = f"a stored element cannot be read ({type(error).__name__}: {error})"
+            raise CorruptDataError(msg) from error
+        value: list[Any] = self.unpack(b"m" + head + b"".join(parts))
         return value
 
 

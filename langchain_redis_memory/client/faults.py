@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from langchain_redis_memory.errors import (
     AuthenticationError,
     ConfigError,
+    CorruptDataError,
     InvalidInputError,
     OutOfMemoryError,
     RedisMemoryError,
@@ -47,7 +48,13 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
         return OutOfMemoryError(msg)
     if any(word in text for word in ("NOAUTH", "NOPERM", "WRONGPASS", "permissions")):
         return _PermissionRefused(f"{place}: {text}")
+    if "UNREADABLE" in text:
+        return _Unreadable(f"{place}: a key holds bytes that this package did not write")
     return ServerError(f"{place}: {text}")
+
+
+class _Unreadable(CorruptDataError, ServerError):
+    """What a script could not read: an answer of the server as well."""
 
 
 class _PermissionRefused(AuthenticationError, ServerError):

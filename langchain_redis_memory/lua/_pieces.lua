@@ -4,6 +4,7 @@ local function pieces(text)
   local found, at = {}, 1
   while at <= #text do
     local _, stop, size = string.find(text, '^(%d+):', at)
+    if not stop or stop + size > #text then error('UNREADABLE') end
     found[#found + 1] = string.sub(text, stop + 1, stop + size)
     at = stop + size + 1
   end
@@ -11,5 +12,6 @@ local function pieces(text)
 end
 local function front(record)
   local _, stop, size = string.find(record, '^(%d+):')
+  if not stop or size == '0' or stop + size > #record then error('UNREADABLE') end
   return pieces(string.sub(record, stop + 1, stop + size))
 end
