@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -284,6 +284,9 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         if limit is not None and (type(limit) is not int or limit < 0):
             msg = f"limit must be a number from 0 on, or None, got {limit!r}"
             raise InvalidInputError(msg)
+        if wanted is not None and not isinstance(wanted, Mapping):
+            msg = f"filter must be a dict or None, got {type(wanted).__name__}"
+            raise InvalidInputError(msg)
         bound_of(before)
         return self._saving.list(place_of(config) if config else None, wanted, before, limit)
 
@@ -378,7 +381,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
     def _pruning(
         self, thread_ids: Sequence[str], strategy: str, keep_last: int, older_than_s: float | None, *, dry_run: bool
     ) -> Flow[Pruned]:
-        if strategy not in {"keep_latest", "delete"}:
+        if strategy not in ("keep_latest", "delete"):
             msg = f"strategy must be 'keep_latest' or 'delete', got {strategy!r}"
             raise InvalidInputError(msg)
         if type(keep_last) is not int or keep_last < 1:
@@ -473,7 +476,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
 
 
 def _names(names: Sequence[str], what: str = "thread_ids") -> Sequence[str]:
-    if isinstance(names, str | bytes):
-        msg = f"{what} must be a list of ids, got one {type(names).__name__}"
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+        msg = f"{what} must be a list of ids, got {type(names).__name__}"
         raise InvalidInputError(msg)
     return [thread_name(name) for name in names]

@@ -83,4 +83,8 @@ def bound_of(before: RunnableConfig | None) -> str:
     """
     if before is None:
         return ""
-    return no_nul(before.get("configurable", {}).get("checkpoint_id") or "", "the checkpoint_id of `before`")
+    configurable = before.get("configurable", {}) if isinstance(before, dict) else None
+    if not isinstance(configurable, dict):
+        msg = f"before must be a config, got {type(before).__name__}"
+        raise InvalidInputError(msg)
+    return no_nul(configurable.get("checkpoint_id") or "", "the checkpoint_id of `before`")

@@ -29,7 +29,7 @@ from langchain_redis_memory.errors import ConflictError, InvalidInputError
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
 from langchain_redis_memory.places import Place, bound_of, config_of, place_of
-from langchain_redis_memory.stored import Found, NewValue, Record, Reference, Write, field_of, no_nul
+from langchain_redis_memory.stored import Found, NewValue, Record, Reference, Write, field_of, no_nul, utf8
 from langchain_redis_memory.ttl import milliseconds
 
 PAGE = 100
@@ -98,11 +98,15 @@ class Saving:
         ns, ttl_ms = place.ns or "", self._ttl(config)
         header = {name: part for name, part in checkpoint.items() if name not in _APART}
         kept = get_checkpoint_metadata(config, metadata)
+        references = [
+            Reference("-", utf8(channel, "a channel"), version)
+            for channel, version in checkpoint["channel_versions"].items()
+        ]
         record = Record(
             ns,
             no_nul(checkpoint["id"], "the checkpoint's id"),
             place.checkpoint_id,
-            [Reference("-", channel, version) for channel, version in checkpoint["channel_versions"].items()],
+            references,
             self.blobs.pack(header),
             self.blobs.pack(kept),
         )
@@ -133,6 +137,7 @@ class Saving:
         values: list[NewValue] = []
         elements: dict[tuple[str, bytes], Any] = {}
         for channel, version in new_versions.items():
+            utf8(channel, "a channel")
             if channel not in channel_values:
                 values.append(NewValue(channel, version, None))
                 continue
@@ -161,8 +166,11 @@ class Saving:
             msg = "writes belong to a checkpoint: the config needs a checkpoint_id"
             raise InvalidInputError(msg)
         no_nul(task_id, "task_id")
+        utf8(task_path, "task_path")
         stored = [
-            Write(task_id, WRITES_IDX_MAP.get(channel, idx), task_path, channel, self.blobs.pack(value))
+            Write(
+                task_id, WRITES_IDX_MAP.get(channel, idx), task_path, utf8(channel, "a channel"), self.blobs.pack(value)
+            )
             for idx, (channel, value) in enumerate(writes)
         ]
         ttl_ms = self._ttl(config)

@@ -105,6 +105,28 @@ def _version(text: str) -> Version:
     return kinds[text[0]](text[1:])
 
 
+def utf8(text: str, what: str) -> str:
+    """A text that can be sent.
+
+    Args:
+        text: What the user gave.
+        what: Its name, for the error.
+
+    Returns:
+        The same text.
+
+    Raises:
+        InvalidInputError: It is not a string, or has no UTF-8 form.
+    """
+    if not isinstance(text, str):
+        msg = f"{what} must be a string, got {type(text).__name__}"
+        raise InvalidInputError(msg)
+    if any("\ud800" <= letter <= "\udfff" for letter in text if letter > "\ud7ff"):
+        msg = f"{what} must not hold lone surrogates"
+        raise InvalidInputError(msg)
+    return text
+
+
 def no_nul(text: str, what: str) -> str:
     """A text that can be part of a field's name.
 
@@ -118,11 +140,8 @@ def no_nul(text: str, what: str) -> str:
     Raises:
         InvalidInputError: It is not a string, holds NUL, or has no UTF-8 form.
     """
-    if not isinstance(text, str):
-        msg = f"{what} must be a string, got {type(text).__name__}"
-        raise InvalidInputError(msg)
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text if letter > "\ud7ff"):
-        msg = f"{what} must not hold NUL or lone surrogates"
+    if "\0" in utf8(text, what):
+        msg = f"{what} must not hold NUL"
         raise InvalidInputError(msg)
     return text
 
