@@ -14,7 +14,7 @@ import redis
 from conftest import Both, Watch
 from langchain_core.messages import HumanMessage
 from saves import TTL_S, at, chain, checkpoint, listed, loop, place, raw, tidy
-from servers import REAL_TABLE, Farm
+from servers import REAL_TABLE, TWO, Farm
 
 from langchain_redis_memory.checkpoint import RedisSaver
 from langchain_redis_memory.client import Client, Trip
@@ -167,6 +167,7 @@ FOREIGN = {
 }
 
 
+@pytest.mark.parametrize("url", TWO, indirect=True)
 @pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN.keys())
 async def test_foreign_bytes_are_reported_and_left_alone(
     client: Client, saver: RedisSaver, both: Both, foreign: bytes
