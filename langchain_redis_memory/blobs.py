@@ -175,7 +175,7 @@ class Blobs:
             item: An element of a list that `divide` took apart.
 
         Returns:
-            A letter and its bytes.
+            A letter, and its bytes as they are inside of a list.
         """
         data = self._inside(item)
         assert data is not None  # noqa: S101 - `divide` has seen it
@@ -189,7 +189,7 @@ class Blobs:
         """A list from its elements.
 
         Args:
-            elements: As they are stored, each with its digest in front.
+            elements: As they are stored.
 
         Returns:
             The list.
@@ -206,8 +206,7 @@ class Blobs:
 
 
 def _bytes_of(element: bytes) -> bytes:
-    data = element[DIGEST_BYTES + 1 :]
-    return data if element[DIGEST_BYTES : DIGEST_BYTES + 1] == b"m" else inflate(data)
+    return element[1:] if element[:1] == b"m" else inflate(element[1:])
 
 
 def _typed(blob: bytes) -> tuple[str, bytes]:
