@@ -33,7 +33,7 @@ from langchain_redis_memory.stored import (
     Record,
     Step,
     Write,
-    by_field,
+    elements_of,
     field_of,
     record_of,
     reference_of,
@@ -156,8 +156,8 @@ class Thread:
         everywhere = int(ns is None)
 
         def read(reply: Any) -> Found:
-            records, writes, values, flat = reply
-            elements = by_field(flat)
+            records, writes, values, channels = reply
+            elements = elements_of(channels)
             return Found(
                 [record_of(name, data) for name, data in zip(records[::2], records[1::2], strict=True)],
                 [writes_of(data, elements) for data in writes],
@@ -181,8 +181,8 @@ class Thread:
         """
 
         def read(reply: Any) -> tuple[list[Step], Mapping[str, bytes | list[bytes]]]:
-            steps, values, flat = reply
-            elements = by_field(flat)
+            steps, values, channels = reply
+            elements = elements_of(channels)
             found = []
             for name, writes, *references in steps:
                 space = name.decode().partition("\0")[0]

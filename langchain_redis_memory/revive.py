@@ -10,7 +10,7 @@ the serde's own way, and so does everything else. The serde's allow-list holds: 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import ormsgpack
 from langchain_core.documents import Document
@@ -27,8 +27,18 @@ from pydantic import BaseModel
 
 Hook = Callable[[int, bytes], Any]
 
-_KINDS: dict[tuple[str, str], tuple[type[BaseModel], set[str]]] = {
-    (kind.__module__, kind.__name__): (kind, set(kind.model_fields))
+
+class _Kind(NamedTuple):
+    kind: type[BaseModel]
+    fields: set[str]
+    is_message: bool
+    takes_more: bool
+
+
+_KINDS = {
+    (kind.__module__, kind.__name__): _Kind(
+        kind, set(kind.model_fields), issubclass(kind, BaseMessage), kind.model_config.get("extra") == "allow"
+    )
     for kind in (HumanMessage, AIMessage, SystemMessage, ToolMessage, FunctionMessage, Document)
 }
 _set_extra = vars(BaseModel)["__pydantic_extra__"].__set__
@@ -61,20 +71,21 @@ def hook_of(serde: JsonPlusSerializer) -> Hook | None:
 
 def _quick(data: bytes, hook: Hook) -> BaseModel | None:
     module, name, state, _ = ormsgpack.unpackb(data, ext_hook=hook, option=ormsgpack.OPT_NON_STR_KEYS)
-    kind, fields = _KINDS.get((module, name), _NONE)
-    if kind is None or state.keys() != fields:
+    known = _KINDS.get((module, name))
+    if known is None:
         return None
-    if issubclass(kind, BaseMessage) and not isinstance(state["content"], _TEXT_OR_BLOCKS):
+    kind, fields, is_message, takes_more = known
+    if state.keys() != fields or (is_message and not isinstance(state["content"], _TEXT_OR_BLOCKS)):
         return None
     if kind is AIMessage and not state["tool_calls"] and "tool_calls" in state["additional_kwargs"]:
         return None
     built = object.__new__(kind)
-    built.__dict__.update(state)
-    _set_extra(built, {} if kind.model_config.get("extra") == "allow" else None)
+    _set(built, "__dict__", state)
+    _set_extra(built, {} if takes_more else None)
     _set_fields(built, fields.copy())
     _set_private(built, None)
     return built
 
 
-_NONE: tuple[None, set[str]] = (None, set())
+_set = object.__setattr__
 _TEXT_OR_BLOCKS = (str, list)

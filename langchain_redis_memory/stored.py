@@ -15,6 +15,7 @@ from langgraph.checkpoint.base import writes_sort_key
 from langchain_redis_memory.errors import InvalidInputError
 
 Version = str | int | float
+Elements = Mapping[bytes, Mapping[int, bytes]]
 
 
 class Reference(NamedTuple):
@@ -165,7 +166,7 @@ def reference_of(part: bytes) -> Reference:
     return Reference(chr(part[0]), channel, _version(version))
 
 
-def writes_of(data: bytes, elements: Mapping[bytes, bytes]) -> list[Write]:
+def writes_of(data: bytes, elements: Elements) -> list[Write]:
     """A checkpoint's writes, in the order in which they are applied."""
     parts = _netstrings(data)
     found = []
@@ -176,15 +177,18 @@ def writes_of(data: bytes, elements: Mapping[bytes, bytes]) -> list[Write]:
     return sorted(found, key=lambda write: writes_sort_key(write.path, write.task_id, write.idx))
 
 
-def by_field(flat: list[bytes]) -> dict[bytes, bytes]:
-    """A mapping from a flat list of fields and what is under them."""
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+def elements_of(channels: list[list[bytes]]) -> Elements:
+    """Elements by channel and number."""
+    return {
+        channel: dict(zip(map(int, numbers.split(b",")), elements, strict=True))
+        for channel, numbers, *elements in channels
+    }
 
 
-def values_of(values: list[bytes], elements: Mapping[bytes, bytes]) -> dict[str, bytes | list[bytes]]:
+def values_of(values: list[list[bytes]], elements: Elements) -> dict[str, bytes | list[bytes]]:
     """Blobs, or the stored elements of lists, by field."""
     found: dict[str, bytes | list[bytes]] = {}
-    for field, value in by_field(values).items():
+    for field, value in zip(*values, strict=True):
         if value[:1] == b"*":
             channel = field[1:].partition(b"\0")[2].rpartition(b"\0")[0]
             found[field.decode()] = _elements(channel, value, elements)
@@ -193,9 +197,9 @@ def values_of(values: list[bytes], elements: Mapping[bytes, bytes]) -> dict[str,
     return found
 
 
-def _elements(channel: bytes, value: bytes, elements: Mapping[bytes, bytes]) -> list[bytes]:
-    numbers = (number for first, last in spans(value[1:]) for number in range(first, last + 1))
-    return [elements[b"e%b\0%d" % (channel, number)] for number in numbers]
+def _elements(channel: bytes, value: bytes, elements: Elements) -> list[bytes]:
+    by_number = elements.get(channel, {})
+    return [by_number[number] for first, last in spans(value[1:]) for number in range(first, last + 1)]
 
 
 def spans(spelled: bytes) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ local function newest(ns, bound, count)
     for i, member in ipairs(names) do names[i] = string.sub(member, 2) end
     return names
   end
-  local names, chunk = {}, math.max(16, count)
+  local names, chunk = {}, tonumber(count)
   bound = '(i' .. (bound == '' and '\255' or bound)
   while #names < tonumber(count) do
     local members = redis.call('ZREVRANGEBYLEX', order, bound, '[i', 'LIMIT', 0, chunk)
@@ -18,7 +18,8 @@ local function newest(ns, bound, count)
       end
       bound = '(' .. member
     end
-    if #members < tonumber(chunk) then break end
+    if #members < chunk then break end
+    chunk = math.min(4 * chunk, 1000)
   end
   return names
 end

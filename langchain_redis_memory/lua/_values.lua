@@ -1,6 +1,6 @@
--- Fragment: `want(ns, reference)` and `want_list(channel, spelled)` note what is needed; `wanted()` gives it, each once:
--- values {field, value, ...} and list elements {field, element, ...}, those in the values included; or what is gone.
-local fields, names, seen = {}, {}, {}
+-- Fragment: `want(ns, reference)` and `want_list(channel, spelled)` note what is needed; `wanted()` gives each once: {fields,
+-- values}, for each channel {channel, numbers '1,2,7', element, ...}, lists in the values included; or what is gone.
+local fields, seen, channels = {}, {}, {}
 local function want(ns, reference)
   local field = 'b' .. ns .. '\0' .. string.sub(reference, 2)
   if string.sub(reference, 1, 1) ~= '-' and not seen[field] then
@@ -8,32 +8,27 @@ local function want(ns, reference)
   end
 end
 local function want_list(channel, spelled)
+  local list = channels[channel] or {numbers = {}, seen = {}, count = 0}
+  local numbers, known, count = list.numbers, list.seen, list.count
   for first, last in string.gmatch(spelled, '(%d+)-?(%d*)') do
     for number = tonumber(first), tonumber(last) or tonumber(first) do
-      local name = 'e' .. channel .. '\0' .. string.format('%.0f', number)
-      if not seen[name] then names[#names + 1], seen[name] = name, true end
+      if not known[number] then
+        count = count + 1
+        numbers[count], known[number] = number, true
+      end
     end
   end
-end
-local function fetch(wanted)
-  local found = {}
-  for first = 1, #wanted, 1000 do
-    local some = {unpack(wanted, first, math.min(first + 999, #wanted))}
-    for i, value in ipairs(redis.call('HMGET', blobs, unpack(some))) do
-      if not value then return nil, {'gone', blobs} end
-      found[#found + 1], found[#found + 2] = some[i], value
-    end
-  end
-  return found
+  list.count, channels[channel] = count, list
 end
 local function wanted()
-  local values, lost = fetch(fields)
-  for i = 2, lost and 0 or #values, 2 do
-    if string.sub(values[i], 1, 1) == '*' then
-      want_list(string.match(values[i - 1], '^b[^%z]*%z(.*)%z[^%z]*$'), values[i])
-    end
+  local found, elements = {}, {}
+  local lost = fetch(found, '', fields)
+  for i, value in ipairs(lost and {} or found) do
+    if string.sub(value, 1, 1) == '*' then want_list(string.match(fields[i], '^b[^%z]*%z(.*)%z[^%z]*$'), value) end
   end
-  if lost then return nil, nil, lost end
-  local elements, broken = fetch(names)
-  return values, elements, broken
+  for channel, list in pairs(channels) do
+    elements[#elements + 1] = {channel, table.concat(list.numbers, ',')}
+    lost = lost or fetch(elements[#elements], 'e' .. channel .. '\0', list.numbers)
+  end
+  return {fields, found}, elements, lost
 end

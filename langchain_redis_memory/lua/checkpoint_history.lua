@@ -4,6 +4,7 @@
 -- ARGV ns id ...
 -- WITH whole
 -- WITH pieces
+-- WITH fetch
 -- WITH values
 -- WITH writes
 -- WITH newest

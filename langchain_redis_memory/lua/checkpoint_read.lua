@@ -5,6 +5,7 @@
 -- ARGV ns id everywhere before count
 -- WITH whole
 -- WITH pieces
+-- WITH fetch
 -- WITH values
 -- WITH writes
 -- WITH newest
