@@ -130,25 +130,19 @@ class Blobs:
         total = 0
         elements = []
         for item in value:
-            digest, size = self._digest(item)
-            if digest is None:
-                return None
+            known = _exactly(item)
+            digest = self._digests.get(known) if known is not None else None
+            if digest is not None and known is not None:
+                size = len(known[1])
+            else:
+                digest, size = self._digest(item, known)
+                if digest is None:
+                    return None
             total += size
             elements.append(Element(digest, item))
         return elements if total >= _WORTH_BYTES * len(value) else None
 
-    def _digest(self, item: Any) -> tuple[bytes | None, int]:
-        known = None
-        if isinstance(item, BaseMessage):
-            try:
-                fields = ormsgpack.packb([item.__dict__, item.__pydantic_extra__], option=_EXACT)
-            except TypeError:
-                fields = b""
-            if fields:
-                known = (type(item), fields)
-                digest = self._digests.get(known)
-                if digest is not None:
-                    return digest, len(fields)
+    def _digest(self, item: Any, known: tuple[type, bytes] | None) -> tuple[bytes | None, int]:
         data = self._inside(item)
         if data is None:
             return None, 0
@@ -203,6 +197,16 @@ class Blobs:
             head = b"\xdd" + size.to_bytes(4, "big")
         value: list[Any] = self.unpack(b"m" + head + b"".join(map(_bytes_of, elements)))
         return value
+
+
+def _exactly(item: Any) -> tuple[type, bytes] | None:
+    """What a message is, so that two are the same only if their fields are, types included; None for anything else."""
+    if not isinstance(item, BaseMessage):
+        return None
+    try:
+        return type(item), ormsgpack.packb([item.__dict__, item.__pydantic_extra__], option=_EXACT)
+    except TypeError:
+        return None
 
 
 def _bytes_of(element: bytes) -> bytes:

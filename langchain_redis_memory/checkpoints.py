@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from langchain_redis_memory.errors import CorruptDataError, EvictedError
@@ -56,7 +57,7 @@ class Thread:
     space: KeySpace
     thread_id: str
 
-    @property
+    @cached_property
     def keys(self) -> ThreadKeys:
         """The thread's keys."""
         return self.space.thread(self.thread_id)

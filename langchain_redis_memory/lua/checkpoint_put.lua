@@ -21,15 +21,17 @@ for i = start, start + 4 * values - 1, 4 do
 end
 if #missing > 0 then return missing end
 alive(ttl_ms)
+local marks = {}
 for i = start, start + 4 * values - 1, 4 do
   local field, kind, value = 'b' .. ns .. '\0' .. ARGV[i], ARGV[i + 2], ARGV[i + 3]
+  marks[ARGV[i]] = kind
   if found[i] then value = ranges(ARGV[i + 1], found[i], sent) end
   if kind == '-' then redis.call('HDEL', blobs, field) else redis.call('HSET', blobs, field, kind .. value) end
 end
 local parts = {#parent .. ':' .. parent}
 for i = 8, start - 1 do
-  local value = redis.call('HGET', blobs, 'b' .. ns .. '\0' .. ARGV[i])
-  parts[#parts + 1] = #ARGV[i] + 1 .. ':' .. (value and string.sub(value, 1, 1) or '-') .. ARGV[i]
+  local mark = marks[ARGV[i]] or string.sub(redis.call('HGET', blobs, 'b' .. ns .. '\0' .. ARGV[i]) or '-', 1, 1)
+  parts[#parts + 1] = #ARGV[i] + 1 .. ':' .. mark .. ARGV[i]
 end
 local front = table.concat(parts)
 redis.call('HSET', checkpoints, ns .. '\0' .. id, #front .. ':' .. front .. body)
