@@ -7,7 +7,6 @@ Long because one public class has every method with its twin and a full docstrin
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import uuid4
@@ -20,8 +19,7 @@ from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.records import TokenCounter
 from langchain_redis_memory.transcript import Added, Transcript
-
-WEEK_S = 604_800
+from langchain_redis_memory.ttl import WEEK_S, milliseconds
 
 
 class Turn(NamedTuple):
@@ -29,27 +27,6 @@ class Turn(NamedTuple):
 
     user: str
     assistant: str
-
-
-def milliseconds(ttl_s: float | None, what: str = "ttl_s") -> int:
-    """A lifetime in seconds as milliseconds.
-
-    Args:
-        ttl_s: Positive seconds, or None for no expiry.
-        what: Its name, for the error.
-
-    Returns:
-        Milliseconds, 0 for no expiry.
-
-    Raises:
-        InvalidInputError: It is not a positive finite number.
-    """
-    if ttl_s is None:
-        return 0
-    if isinstance(ttl_s, bool) or not isinstance(ttl_s, int | float) or not math.isfinite(ttl_s) or ttl_s < 0.001:
-        msg = f"{what} must be a positive number of seconds or None for no expiry, got {ttl_s!r}"
-        raise InvalidInputError(msg)
-    return round(ttl_s * 1000)
 
 
 def _bound(value: int | None, what: str) -> int:

@@ -26,13 +26,14 @@ from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.client.outbox import Outbox, attempts
 from langchain_redis_memory.client.seen import Seen
 from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, UnavailableError
-from langchain_redis_memory.history import WEEK_S, RedisChatMessageHistory, milliseconds
+from langchain_redis_memory.history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge, pure
 from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, QuestionType, check_policy
 from langchain_redis_memory.records import encode_message
 from langchain_redis_memory.select import Selector, WindowSelector, standalone
 from langchain_redis_memory.sessions import RedisSessions
 from langchain_redis_memory.transcript import Transcript
+from langchain_redis_memory.ttl import WEEK_S, milliseconds
 from langchain_redis_memory.turn import Chain, Incoming, Plan, Shown, TurnReport, also_given, as_served, cost, with_id
 
 if TYPE_CHECKING:

@@ -22,9 +22,10 @@ SOURCES = {
 
 FLOORS = {
     "words": "errors ops keys codec records scripts server vectors classify select policy index transcript settings "
-    "fingerprint local",
+    "fingerprint local ttl",
     "wire": "client",
-    "parts": "history sessions cache checkpoint store semantic tiers state values limiter",
+    "parts": "history sessions cache checkpoint store semantic tiers state values limiter "
+    "node_cache byte_store record_manager",
     "whole": "memory wrap turn admin",
     "doors": "__init__ __main__ cli web tools middleware demo",
 }
