@@ -140,9 +140,10 @@ class RedisByteStore(ByteStore):
         """
         return self._client.stream(_walk(self._keys, *_bounds(prefix)), chunks=True)
 
-    def ayield_keys(self, *, prefix: str | None = None) -> AsyncIterator[str]:
+    async def ayield_keys(self, *, prefix: str | None = None) -> AsyncIterator[str]:
         """The names that begin with a prefix and have a value; see `yield_keys`."""
-        return self._client.astream(_walk(self._keys, *_bounds(prefix)), chunks=True)
+        async for name in self._client.astream(_walk(self._keys, *_bounds(prefix)), chunks=True):
+            yield name
 
 
 def _checked(names: Sequence[str]) -> list[str]:
