@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 _CLEARED_AT_ONCE = 1000
 
 Item = tuple[str, int, bytes]
-"""An item to store: its key, its lifetime in milliseconds (0: none), its bytes."""
+"""An item to store: its key, its lifetime in milliseconds (0: none), its bytes (none: it is removed)."""
 
 
 class RedisNodeCache(BaseCache[ValueT]):
@@ -209,8 +209,7 @@ class RedisNodeCache(BaseCache[ValueT]):
         items: dict[Namespace, list[Item]] = {}
         for (namespace, key), (value, _) in pairs.items():
             body = self._encode(value, f"item {key!r} of {namespace!r}")
-            if body is not None:
-                items.setdefault(tuple(namespace), []).append((key, lifetimes[namespace, key], body))
+            items.setdefault(tuple(namespace), []).append((key, lifetimes[namespace, key], body))
         try:
             yield from ask(merge(*(self._write(namespace, some) for namespace, some in items.items())))
         except UnavailableError as error:
@@ -219,20 +218,20 @@ class RedisNodeCache(BaseCache[ValueT]):
     def _lifetime(self, ttl: float | None) -> int:
         return self._ttl_ms if ttl is None else milliseconds(ttl, "ttl")
 
-    def _encode(self, value: ValueT, what: str) -> bytes | None:
-        """The bytes of a value, None where it could not be served as it is."""
+    def _encode(self, value: ValueT, what: str) -> bytes:
+        """The bytes of a value; none where it could not be served as it is: then what it replaces goes as well."""
         try:
             kind, data = self.serde.dumps_typed(value)
             self._load(kind, data)
         except Exception as error:  # noqa: BLE001 - a serialiser's errors are of any type
             _log.warning("%s is not cached: %s", what, error)
-            return None
+            return b""
         typed = kind.encode() + b":" + data
         return _check(typed) + typed
 
     def _write(self, namespace: Namespace, items: list[Item]) -> Op[None]:
-        keys, lifetimes = self._space.nodes(namespace), [ttl_ms for _, ttl_ms, _ in items]
-        longest = 0 if 0 in lifetimes else max(lifetimes)
+        keys, lifetimes = self._space.nodes(namespace), [ttl_ms for _, ttl_ms, body in items if body]
+        longest = 0 if 0 in lifetimes else max(lifetimes, default=0)
         touch = script("namespace_touch")((self._space.namespaces(),), spell_namespace(namespace), longest)
         store = script("nodes_set")((keys.nodes, keys.lapses), *(part for item in items for part in item))
 
@@ -243,7 +242,7 @@ class RedisNodeCache(BaseCache[ValueT]):
 
         # The index lives under another hash tag. It is told before, so that a write that breaks off is listed, and
         # after, so that a clearing of everything that comes in between does not leave the namespace unlisted.
-        return Op((touch, store, touch), read, tolerant=True)
+        return Op((touch, store, touch) if lifetimes else (store,), read, tolerant=True)
 
     # --- clearing -----------------------------------------------------------------------------------------------------
 

@@ -1,9 +1,11 @@
 -- Stores values for a time (0: for ever), notes their names in the store's index, forgets names whose time is over.
--- After the named arguments come pairs (name, value), one for each further key.
+-- After the named arguments come pairs (name, value), one for each further key. Something else under one of the named
+-- keys is found before anything is written.
 -- KEYS names lapses ...
 -- ARGV ttl_ms ...
 -- WITH now
 -- WITH until
+local _ = redis.call('ZCARD', names) + redis.call('ZCARD', lapses)
 local pinned = ttl_ms == '0' or redis.call('PTTL', names) == -1
 local lapse = string.format('%.0f', tonumber(now) + tonumber(ttl_ms))
 for i = 3, #KEYS do
