@@ -436,7 +436,7 @@ async def test_round_trips_are_as_the_docstrings_say(cache: RedisNodeCache[Any],
 async def test_a_namespace_that_is_written_during_a_clearing_of_everything_stays_listed(
     client: Client, cache: RedisNodeCache[Any], both: Both
 ) -> None:
-    before, store, after = cache._write(("ns",), [("k", 50_000, b"")]).commands
+    before, store, after = cache._write(("ns",), [("k", 50_000, b"x")]).commands
     raw(client, before)
     await both(cache.clear)()
     raw(client, store, after)
