@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache import AnswerCache as AnswerCache
     from langchain_redis_memory.cache import Asked as Asked
     from langchain_redis_memory.cache import ExactAnswerCache as ExactAnswerCache
+    from langchain_redis_memory.checkpoint import RedisSaver as RedisSaver
     from langchain_redis_memory.classify import Classifier as Classifier
     from langchain_redis_memory.classify import RulesClassifier as RulesClassifier
     from langchain_redis_memory.classify import Verdict as Verdict
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.policy import DEFAULT_POLICY as DEFAULT_POLICY
     from langchain_redis_memory.policy import QuestionType as QuestionType
     from langchain_redis_memory.policy import Rule as Rule
+    from langchain_redis_memory.pruning import Pruned as Pruned
     from langchain_redis_memory.record_manager import RedisRecordManager as RedisRecordManager
     from langchain_redis_memory.select import Selector as Selector
     from langchain_redis_memory.select import WindowSelector as WindowSelector
@@ -48,6 +50,7 @@ _HOMES = {
     "Client": "client",
     "ConversationMemory": "memory",
     "ExactAnswerCache": "cache",
+    "Pruned": "pruning",
     "QuestionType": "policy",
     "RedisByteStore": "byte_store",
     "RedisChatMessageHistory": "history",
@@ -55,6 +58,7 @@ _HOMES = {
     "RedisMemorySettings": "settings",
     "RedisNodeCache": "node_cache",
     "RedisRecordManager": "record_manager",
+    "RedisSaver": "checkpoint",
     "RedisSessions": "sessions",
     "RememberingRunnable": "wrap",
     "Rule": "policy",

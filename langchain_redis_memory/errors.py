@@ -62,3 +62,11 @@ class OutOfMemoryError(ServerError):
 
 class WrongKeyTypeError(ServerError):
     """Something else is stored under one of our keys (another prefix or another database avoids it)."""
+
+
+class EvictedError(CorruptDataError):
+    """The server lost some keys of a thread while it kept others; what is left would be read as something else."""
+
+
+class ConflictError(RedisMemoryError):
+    """What was to be made is there already, or was changed by others again and again meanwhile."""

@@ -32,6 +32,12 @@ KINDS = {
     "sessions": "the longest lifetime of a session in it",
     "lapses": "the longest lifetime of a session in it",
     "answer": "its own lifetime",
+    "checkpoints": "the thread's lifetime",
+    "order": "the thread's lifetime",
+    "blobs": "the thread's lifetime",
+    "writes": "the thread's lifetime",
+    "threads": "the longest lifetime of a thread in it",
+    "thread_lapses": "the longest lifetime of a thread in it",
     "nodes": "the longest lifetime of an item in it",
     "node_lapses": "the longest lifetime of an item in it",
     "namespaces": "the longest lifetime of a namespace in it",
@@ -129,6 +135,20 @@ class IndexKeys:
 
     sessions: str
     lapses: str
+
+
+@dataclass(frozen=True)
+class ThreadKeys:
+    """The keys of one LangGraph thread: all with one hash tag."""
+
+    checkpoints: str
+    order: str
+    blobs: str
+    writes: str
+
+    def all(self) -> tuple[str, ...]:
+        """Every key of the thread, for deleting it whole."""
+        return (self.checkpoints, self.order, self.blobs, self.writes)
 
 
 @dataclass(frozen=True)
@@ -230,6 +250,25 @@ class KeySpace:
         if agent != "":
             check_id(agent, "agent")
         return IndexKeys(*(self.key(kind, agent, "") for kind in ("sessions", "lapses")))
+
+    def thread(self, thread_id: str) -> ThreadKeys:
+        """The keys of one LangGraph thread.
+
+        Args:
+            thread_id: Its id.
+
+        Returns:
+            Its keys.
+
+        Raises:
+            InvalidIdError: The id is not acceptable.
+        """
+        check_id(thread_id, "thread_id")
+        return ThreadKeys(*(self.key(kind, "", thread_id) for kind in ("checkpoints", "order", "blobs", "writes")))
+
+    def threads(self) -> tuple[str, str]:
+        """The keys of the tenant's index of threads: its members, and when they lapse."""
+        return (self.key("threads", "", ""), self.key("thread_lapses", "", ""))
 
     def answer(self, digest: str, agent: str = "") -> str:
         """The key of one cached answer.

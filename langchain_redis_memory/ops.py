@@ -1,7 +1,7 @@
 """An operation is a value: commands of one round trip and a pure decoder of their replies.
 
 `Op[T]` does no I/O; only `Client` runs one (`run` / `arun`). `merge` joins several into one trip. `Flow[T]` is a
-generator that yields steps (`Op`, `Invoke`, `Now`, `Sleep`) and returns a T, for what needs more than one trip;
+generator that yields steps (`Op`, `Invoke`, `Emit`, `Now`, `Sleep`) and returns a T, for what needs more than one trip;
 `Client.drive` / `adrive` run it. So every piece of logic is written once and serves both colours.
 
 An `Op` that is only nice to have (a cache lookup) is made `optional(default)`: if the server refuses its commands it
@@ -165,6 +165,12 @@ class Streamed(NamedTuple):
     chunks: list[Any]
 
 
+class Emit(NamedTuple):
+    """A step that passes values on to whoever streams the flow, as they come."""
+
+    values: Sequence[Any]
+
+
 class Sleep(NamedTuple):
     """A step that waits."""
 
@@ -175,7 +181,7 @@ class Now(NamedTuple):
     """A step that gives the process's monotonic time in seconds (for durations, never for stored times)."""
 
 
-Step = Union[Op[Any], Invoke, Sleep, Now]
+Step = Union[Op[Any], Invoke, Emit, Sleep, Now]
 Flow = Generator[Step, Any, T]
 
 

@@ -3,15 +3,13 @@
 A record is `<type><tokens>[:<links>]|<payload>`. The head is text that a script can read: the type's letter (upper case
 for a chunk), an approximate token count, and the digests of the tool calls that the message makes or answers. The
 payload is a MessagePack map (see `codec`) of the fields that differ from their default, under one-letter names. A
-payload of 256 bytes or more is deflated with a preset dictionary (then `~` instead of `|`), which makes the metadata
-that every model repeats nearly free; the code table is the fixed one, because it is inflated nearly twice as fast as
-a table of its own for 6% more bytes. Reading sets pydantic's own slots, so no validator runs twice.
+payload of 256 bytes or more is deflated (see `deflate`; then `~` instead of `|`). Reading sets pydantic's own slots, so
+no validator runs twice.
 """
 
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -37,6 +35,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from langchain_redis_memory.codec import pack, parse
+from langchain_redis_memory.deflate import deflate, inflate
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, NotAMessageError
 
 TokenCounter = Callable[[Sequence[BaseMessage]], int]
@@ -76,21 +75,6 @@ _SHORT = {
 _EXTRA = "x"
 
 _DEFLATE_FROM_BYTES = 256
-_DICTIONARY = (
-    b" would should could about which there their these other because when where what how why who have will can "
-    b"also into more most some such than then they your with from that this are was were for the and of to in is a "
-    b"system_fingerprint\xaamodel_name\xb0safety_ratings\xa5logprobs\xc0\xaestop_reason\xa8end_turn\xa8tool_use"
-    b"\xadstop_sequence\xc0\xaacreated_at\xa4done\xc3\xabdone_reason\xaetotal_duration\xadload_duration"
-    b"\xb1prompt_eval_count\xabeval_count\xa4type\xa4text\xa9tool_call\xa4args\xa4name\xa2id\xa5call_\xa9function"
-    b"\xa9arguments\xabrefusal\xc0\xabtoken_usage\x86\xb1completion_tokens\xadprompt_tokens\xactotal_tokens"
-    b"\xb9completion_tokens_details\x84\xbaaccepted_prediction_tokens\x00\xacaudio_tokens\x00\xb0reasoning_tokens\x00"
-    b"\xbarejected_prediction_tokens\x00\xb5prompt_tokens_details\x82\xacaudio_tokens\x00\xadcached_tokens\x00"
-    b"\xaemodel_provider\xa6openai\xa9anthropic\xaamodel_name\xb2gpt-4o-mini-2024-07-18\xb2system_fingerprint\xa3fp_"
-    b"\xa2id\xa9chatcmpl-\xacservice_tier\xa7default\xadfinish_reason\xa4stop\xa8logprobs\xc0"
-    b"\xa1u\x85\xacinput_tokens\xadoutput_tokens\xactotal_tokens\xb3input_token_details\x82\xa5audio\x00"
-    b"\xaacache_read\x00\xb4output_token_details\x82\xa5audio\x00\xa9reasoning\x00\xa1r\x83\xa1i\xd9\x2clc_run--019"
-)
-"""Shared by every deflated record: changing one byte of it makes stored records unreadable."""
 
 
 class _Reading(NamedTuple):
@@ -180,9 +164,8 @@ def encode_message(message: BaseMessage, counter: TokenCounter = count_tokens_ap
         raise InvalidInputError(msg) from error
     payload, mark = _payload(message, letter), "|"
     if len(payload) >= _DEFLATE_FROM_BYTES:
-        deflater = zlib.compressobj(6, zlib.DEFLATED, -15, 9, zlib.Z_FIXED, _DICTIONARY)
-        small = deflater.compress(payload) + deflater.flush()
-        if len(small) < len(payload):
+        small = deflate(payload)
+        if small is not None:
             payload, mark = small, "~"
     return f"{letter}{tokens}{_links(message)}{mark}".encode() + payload
 
@@ -230,16 +213,6 @@ def _not_a_message(value: Any) -> str:
 
 
 _HEAD = re.compile(rb"([A-Za-z])(\d+)(?::[0-9a-f,]*)?([|~])")
-_LONGEST_BYTES = 512 * 1024 * 1024  # a Redis string is not longer; a crafted record must not fill the memory
-
-
-def _inflate(payload: bytes) -> bytes:
-    inflater = zlib.decompressobj(-15, _DICTIONARY)
-    whole = inflater.decompress(payload, _LONGEST_BYTES)
-    if not inflater.eof or inflater.unused_data:
-        msg = "cut off, followed by something else, or too long"
-        raise ValueError(msg)
-    return whole
 
 
 def tokens_of(record: bytes) -> int:
@@ -287,7 +260,7 @@ def _decode(record: bytes) -> BaseMessage:
         raise ValueError(msg)
     kind, blank, fields, fresh, names, required = _reading(record[0])
     payload = record[head.end() :]
-    stored = parse(_inflate(payload) if head[3] == b"~" else payload)
+    stored = parse(inflate(payload) if head[3] == b"~" else payload)
     extra = stored.pop(_EXTRA) if _EXTRA in stored else {}
     message = object.__new__(kind)
     state = message.__dict__

@@ -27,7 +27,7 @@ from langchain_redis_memory.client.sending import ALent, Lent, asend, send
 from langchain_redis_memory.client.topology import DEFAULT_URL, Options, Topology, topology
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.keys import KeySpace
-from langchain_redis_memory.ops import Command, Flow, Invoke, Now, Op, Reply, Step, Streamed
+from langchain_redis_memory.ops import Command, Emit, Flow, Invoke, Now, Op, Reply, Sleep, Step, Streamed
 from langchain_redis_memory.server import Server, probe
 
 if TYPE_CHECKING:
@@ -324,14 +324,14 @@ class Client:
                 return cast("T", done.value)
 
     def stream(self, flow: Flow[T], *, chunks: bool = False) -> Generator[Any, None, T]:
-        """Runs a flow and yields the chunks of its streaming steps as they come.
+        """Runs a flow and yields what it emits, and the chunks of its streaming steps, as they come.
 
         Args:
             flow: What to run; used up by it. Closing the iterator closes the flow, which then stores nothing more.
             chunks: Whether a step that can stream does so.
 
         Yields:
-            The chunks. The flow's result is the value of the iterator's `StopIteration`.
+            The values and chunks. The flow's result is the value of the iterator's `StopIteration`.
 
         **Keys:** those of its ops.
         **Trips:** one for each op that it yields.
@@ -344,12 +344,15 @@ class Client:
                 except StopIteration as done:
                     return cast("T", done.value)
                 try:
-                    if isinstance(step, Invoke) and chunks and step.stream is not None:
+                    if isinstance(step, Emit):
+                        yield from step.values
+                        result: Any = None
+                    elif isinstance(step, Invoke) and chunks and step.stream is not None:
                         seen: list[Any] = []
                         for chunk in step.stream():
                             seen.append(chunk)
                             yield chunk
-                        result: Any = Streamed(seen)
+                        result = Streamed(seen)
                     else:
                         result = self._step(step)
                 except GeneratorExit:
@@ -368,7 +371,8 @@ class Client:
             return step.call()
         if isinstance(step, Now):
             return monotonic()
-        sleep(step.seconds)
+        if isinstance(step, Sleep):
+            sleep(step.seconds)
         return None
 
     async def adrive(self, flow: Flow[T]) -> T:
@@ -381,7 +385,7 @@ class Client:
     async def astream(
         self, flow: Flow[T], *, chunks: bool = False, result: list[T] | None = None
     ) -> AsyncIterator[Any]:
-        """Runs a flow and yields the chunks of its streaming steps; see `stream`.
+        """Runs a flow and yields what it emits, and the chunks of its streaming steps; see `stream`.
 
         Args:
             flow: What to run.
@@ -401,12 +405,16 @@ class Client:
                         result.append(done.value)
                     return
                 try:
-                    if isinstance(step, Invoke) and chunks and step.astream is not None:
+                    if isinstance(step, Emit):
+                        for emitted in step.values:
+                            yield emitted
+                        value: Any = None
+                    elif isinstance(step, Invoke) and chunks and step.astream is not None:
                         seen: list[Any] = []
                         async for chunk in step.astream():
                             seen.append(chunk)
                             yield chunk
-                        value: Any = Streamed(seen)
+                        value = Streamed(seen)
                     else:
                         value = await self._astep(step)
                 except GeneratorExit:
@@ -425,7 +433,8 @@ class Client:
             return await step.acall()
         if isinstance(step, Now):
             return monotonic()
-        await asyncio.sleep(step.seconds)
+        if isinstance(step, Sleep):
+            await asyncio.sleep(step.seconds)
         return None
 
     # --- what the server is -------------------------------------------------------------------------------------------

@@ -1,0 +1,221 @@
+"""Channel values <-> bytes: by LangGraph's serde, long lists by their elements.
+
+A value is a *blob*: a letter for its type, then the serde's bytes, deflated if that is asked for and makes them
+shorter. A list of things that are worth it (messages, documents) is taken apart: MessagePack writes a list as a head
+and its elements one after the other, so an element's bytes are what they would be inside the list, and joining them
+costs nothing. An element is named by its digest, so the list that grows by one is stored by storing one.
+
+Taking a list apart is on the path of every step of a graph. Serialising a message costs some 7 us, so the digests of
+LangChain's own messages are remembered under the (exactly typed) MessagePack of their fields, which takes 1 us. The
+memory is only a short cut: without it the same digest is computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import ormsgpack
+from langchain_core.messages import BaseMessage
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from langchain_redis_memory.deflate import deflate, inflate
+from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
+from langchain_redis_memory.revive import hook_of
+
+DIGEST_BYTES = 16
+_LETTERS = {"msgpack": b"m", "null": b"n", "bytes": b"b", "bytearray": b"a"}
+_TYPES = {letter: name for name, letter in _LETTERS.items()}
+_OTHER = b"x"
+_SMALL = (bool, int, float, type(None))
+_WORTH_BYTES = 64
+_EXACT = (
+    ormsgpack.OPT_PASSTHROUGH_DATETIME
+    | ormsgpack.OPT_PASSTHROUGH_DATACLASS
+    | ormsgpack.OPT_PASSTHROUGH_ENUM
+    | ormsgpack.OPT_PASSTHROUGH_TUPLE
+    | ormsgpack.OPT_PASSTHROUGH_UUID
+    | ormsgpack.OPT_PASSTHROUGH_SUBCLASS
+)
+
+
+class Element(NamedTuple):
+    """One element of a list; it is serialised when it has to be sent."""
+
+    digest: bytes
+    value: Any
+
+
+class Blobs:
+    """Takes values apart and puts them together.
+
+    Args:
+        serde: LangGraph's serialiser. Lists are taken apart where it is a `JsonPlusSerializer`; with any other, such as
+            an encrypting one, whose bytes differ each time, every value is one blob.
+        compress_from_bytes: Blobs and elements of this size are deflated; None for never.
+        memory: Most digests remembered; then all are forgotten.
+    """
+
+    def __init__(self, serde: SerializerProtocol, compress_from_bytes: int | None = None, memory: int = 8192) -> None:
+        self._serde = serde
+        self._compress_from = compress_from_bytes
+        self._divides = isinstance(serde, JsonPlusSerializer)
+        self._hook = hook_of(serde) if isinstance(serde, JsonPlusSerializer) else None
+        self._most = memory
+        self._digests: dict[tuple[type, bytes], bytes] = {}
+
+    def pack(self, value: Any) -> bytes:
+        """A value as a blob.
+
+        Args:
+            value: Anything that the serde takes.
+
+        Returns:
+            The blob.
+
+        Raises:
+            UnserialisableError: The serde refuses it.
+        """
+        try:
+            kind, data = self._serde.dumps_typed(value)
+        except (TypeError, ValueError, RecursionError) as error:
+            msg = f"a value of type {type(value).__name__} cannot be stored: {error}"
+            raise UnserialisableError(msg) from error
+        letter = _LETTERS.get(kind)
+        head = letter if letter is not None else _OTHER + kind.encode() + b"\0"
+        data = bytes(data)
+        if self._compress_from is not None and len(data) >= self._compress_from:
+            small = deflate(data)
+            if small is not None:
+                return head[:1].upper() + head[1:] + small
+        return head + data
+
+    def unpack(self, blob: bytes) -> Any:
+        """A value from its blob.
+
+        Args:
+            blob: What `pack` made.
+
+        Returns:
+            What the serde makes of it.
+
+        Raises:
+            CorruptDataError: It is not a blob, or the serde cannot read it.
+        """
+        try:
+            kind, data = _typed(blob)
+            if kind == "msgpack" and self._hook is not None:
+                return ormsgpack.unpackb(data, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
+            return self._serde.loads_typed((kind, data))
+        except Exception as error:
+            msg = f"a stored value cannot be read ({type(error).__name__}: {error}); is it the same serde?"
+            raise CorruptDataError(msg) from error
+
+    def divide(self, value: Any) -> list[Element] | None:
+        """The elements of a list that is worth taking apart.
+
+        Args:
+            value: A channel's value.
+
+        Returns:
+            Its elements; None where it is to be one blob.
+
+        Raises:
+            UnserialisableError: The serde refuses an element.
+        """
+        if not self._divides or type(value) is not list or not value or isinstance(value[0], _SMALL):
+            return None
+        total = 0
+        elements = []
+        for item in value:
+            digest, size = self._digest(item)
+            if digest is None:
+                return None
+            total += size
+            elements.append(Element(digest, item))
+        return elements if total >= _WORTH_BYTES * len(value) else None
+
+    def _digest(self, item: Any) -> tuple[bytes | None, int]:
+        known = None
+        if isinstance(item, BaseMessage):
+            try:
+                fields = ormsgpack.packb([item.__dict__, item.__pydantic_extra__], option=_EXACT)
+            except TypeError:
+                fields = b""
+            if fields:
+                known = (type(item), fields)
+                digest = self._digests.get(known)
+                if digest is not None:
+                    return digest, len(fields)
+        data = self._inside(item)
+        if data is None:
+            return None, 0
+        digest = blake2b(data, digest_size=DIGEST_BYTES).digest()
+        if known is not None:
+            if len(self._digests) >= self._most:
+                self._digests.clear()
+            self._digests[known] = digest
+        return digest, len(data)
+
+    def _inside(self, item: Any) -> bytes | None:
+        """An element's bytes as they are inside of a list; None where the serde did not choose MessagePack."""
+        try:
+            kind, data = self._serde.dumps_typed([item])
+        except (TypeError, ValueError, RecursionError) as error:
+            msg = f"a value of type {type(item).__name__} cannot be stored: {error}"
+            raise UnserialisableError(msg) from error
+        return bytes(data[1:]) if kind == "msgpack" and data[:1] == b"\x91" else None
+
+    def element(self, item: Any) -> bytes:
+        """An element as it is stored, without its digest.
+
+        Args:
+            item: An element of a list that `divide` took apart.
+
+        Returns:
+            A letter and its bytes.
+        """
+        data = self._inside(item)
+        assert data is not None  # noqa: S101 - `divide` has seen it
+        if self._compress_from is not None and len(data) >= self._compress_from:
+            small = deflate(data)
+            if small is not None:
+                return b"M" + small
+        return b"m" + data
+
+    def join(self, elements: Sequence[bytes]) -> list[Any]:
+        """A list from its elements.
+
+        Args:
+            elements: As they are stored, each with its digest in front.
+
+        Returns:
+            The list.
+
+        Raises:
+            CorruptDataError: One of them cannot be read.
+        """
+        size = len(elements)
+        head = bytes([0x90 | size]) if size < 16 else b"\xdc" + size.to_bytes(2, "big")
+        if size > 0xFFFF:
+            head = b"\xdd" + size.to_bytes(4, "big")
+        value: list[Any] = self.unpack(b"m" + head + b"".join(map(_bytes_of, elements)))
+        return value
+
+
+def _bytes_of(element: bytes) -> bytes:
+    data = element[DIGEST_BYTES + 1 :]
+    return data if element[DIGEST_BYTES : DIGEST_BYTES + 1] == b"m" else inflate(data)
+
+
+def _typed(blob: bytes) -> tuple[str, bytes]:
+    letter, data = blob[:1], blob[1:]
+    small = letter.lower()
+    if small == _OTHER:
+        name, _, data = data.partition(b"\0")
+        kind = name.decode()
+    else:
+        kind = _TYPES[small]
+    return kind, data if small == letter else inflate(data)

@@ -1,0 +1,261 @@
+"""The checkpoints of one LangGraph thread, as ops.
+
+A thread is four keys with one hash tag and one lifetime, however many namespaces it has:
+
+* `checkpoints`, a hash: namespace NUL id -> record. A record is `<size>:` front, rest. The front is netstrings that a
+  script can read: the parent's id, then a reference for each channel version (a mark that says whether it has a value,
+  `+`, a list, `*`, or none, `-`; then channel NUL version). The rest is two blobs: checkpoint and metadata.
+* `order`, a sorted set by bytes: `n` namespace NUL id, and `i` id NUL namespace.
+* `blobs`, a hash: `b` namespace NUL channel NUL version -> `+` blob, or `*` ranges of element numbers; for each channel
+  name `e` channel NUL number -> digest and element, `d` channel NUL digest -> number, `n` channel -> last number.
+* `writes`, a hash: namespace NUL id -> netstrings, four a write: task NUL index, task path, channel, blob.
+
+Each holds an entry with an empty name (in `checkpoints` it counts the changes), so no key vanishes by becoming empty: a
+missing one was evicted, and that is said instead of reading an empty channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_redis_memory.errors import CorruptDataError, EvictedError
+from langchain_redis_memory.keys import KeySpace, ThreadKeys
+from langchain_redis_memory.ops import Arg, Op, Reply
+from langchain_redis_memory.scripts import script
+from langchain_redis_memory.stored import (
+    Found,
+    NewValue,
+    Page,
+    Record,
+    Step,
+    Write,
+    field_of,
+    record_of,
+    reference_of,
+    spans,
+    spell_version,
+    values_of,
+    writes_of,
+)
+
+
+@dataclass(frozen=True)
+class Thread:
+    """Builds the ops of one thread.
+
+    Args:
+        space: The tenant's key builder.
+        thread_id: The thread's id.
+    """
+
+    space: KeySpace
+    thread_id: str
+
+    @property
+    def keys(self) -> ThreadKeys:
+        """The thread's keys."""
+        return self.space.thread(self.thread_id)
+
+    def _op(self, name: str, *args: Arg) -> Op[Any]:
+        def read(replies: Sequence[Reply]) -> Any:
+            reply = replies[0]
+            if isinstance(reply, list) and reply and reply[0] == b"gone":
+                lost = ", ".join(repr(key.decode()) for key in reply[1:])
+                msg = (
+                    f"thread {self.thread_id!r} is not whole: {lost} or a part of it is gone, evicted or deleted by "
+                    "somebody. Use a maxmemory-policy that does not evict (noeviction), and delete_thread to start anew"
+                )
+                raise EvictedError(msg)
+            return reply
+
+        return Op((script(name)(self.keys.all(), *args),), read)
+
+    def _checked(self, op: Op[Any], read: Any) -> Op[Any]:
+        def decode(reply: Any) -> Any:
+            try:
+                return read(reply)
+            except (ValueError, KeyError, IndexError, TypeError) as error:
+                msg = f"thread {self.thread_id!r} holds bytes that this package did not write ({type(error).__name__})"
+                raise CorruptDataError(msg) from error
+
+        return op.map(decode)
+
+    def put(
+        self,
+        record: Record,
+        values: Sequence[NewValue],
+        elements: Mapping[tuple[str, bytes], bytes],
+        ttl_ms: int,
+    ) -> Op[list[bytes]]:
+        """Stores a checkpoint.
+
+        Args:
+            record: The checkpoint; the marks of its references are found out by the server.
+            values: The values that are new.
+            elements: Elements that go along, by channel and digest.
+            ttl_ms: The thread's lifetime from now, 0 for none.
+
+        Returns:
+            An op of one trip: digests of elements that the server does not have; if any, nothing was stored.
+        """
+        references = [f"{r.channel}\0{spell_version(r.version)}" for r in record.references]
+        rest = b"".join(b"%d:%b" % (len(part), part) for part in (record.checkpoint, record.metadata))
+        args: list[Arg] = [ttl_ms, record.ns, record.id, record.parent, rest, len(references), len(values), *references]
+        for value in values:
+            kind, body = "-", b""
+            if isinstance(value.body, list):
+                kind, body = "*", b"".join(value.body)
+            elif value.body is not None:
+                kind, body = "+", value.body
+            args += [f"{value.channel}\0{spell_version(value.version)}", value.channel, kind, body]
+        for (channel, digest), element in elements.items():
+            args += [channel, digest, element]
+        return self._op("checkpoint_put", *args)
+
+    def write(self, ns: str, checkpoint_id: str, writes: Sequence[Write], ttl_ms: int) -> Op[None]:
+        """Notes writes at a checkpoint.
+
+        Args:
+            ns: The namespace.
+            checkpoint_id: The checkpoint.
+            writes: The writes.
+            ttl_ms: The thread's lifetime from now, 0 for none.
+
+        Returns:
+            An op of one trip.
+        """
+        args: list[Arg] = []
+        for task_id, idx, path, channel, value in writes:
+            args += [f"{task_id}\0{idx}", path, channel, value]
+        return self._op("checkpoint_write", ttl_ms, ns, checkpoint_id, *args).map(lambda _reply: None)
+
+    def read(self, ns: str | None, checkpoint_id: str = "", before: str = "", count: int = 1) -> Op[Found]:
+        """Reads checkpoints with their values and writes.
+
+        Args:
+            ns: The namespace; None for all.
+            checkpoint_id: The one to read; empty for the newest ones.
+            before: Only older ones than this id (with NUL and its namespace where `ns` is None).
+            count: Most of them.
+
+        Returns:
+            An op of one trip.
+        """
+        everywhere = int(ns is None)
+
+        def read(reply: Any) -> Found:
+            records, writes, values, elements = reply
+            return Found(
+                [record_of(name, data) for name, data in zip(records[::2], records[1::2], strict=True)],
+                [writes_of(data) for data in writes],
+                values_of(values, elements),
+            )
+
+        return self._checked(self._op("checkpoint_read", ns or "", checkpoint_id, everywhere, before, count), read)
+
+    def history(
+        self, ns: str, checkpoint_id: str, channels: Sequence[str]
+    ) -> Op[tuple[list[Step], Mapping[str, bytes | list[bytes]]]]:
+        """Reads what delta channels are rebuilt from.
+
+        Args:
+            ns: The namespace.
+            checkpoint_id: The checkpoint; empty for the newest.
+            channels: The channels.
+
+        Returns:
+            An op of one trip: the ancestors, nearest first, and values by field.
+        """
+
+        def read(reply: Any) -> tuple[list[Step], Mapping[str, bytes | list[bytes]]]:
+            steps, values, elements = reply
+            found = []
+            for name, writes, *references in steps:
+                space = name.decode().partition("\0")[0]
+                seeds = [(ref.channel, field_of(space, ref)) for ref in map(reference_of, references)]
+                found.append(Step(writes_of(writes), seeds))
+            return found, values_of(values, elements)
+
+        return self._checked(self._op("checkpoint_history", ns, checkpoint_id, *channels), read)
+
+    def page(self, before: str, count: int) -> Op[Page]:
+        """Reads checkpoints without values, newest first, over all namespaces.
+
+        Args:
+            before: Only those before this one (id, NUL, namespace); empty for the first page.
+            count: Most of them.
+
+        Returns:
+            An op of one trip.
+        """
+
+        def read(reply: Any) -> Page:
+            revision, *rest = reply
+            return Page(revision, [record_of(*pair) for pair in zip(rest[::2], rest[1::2], strict=True) if pair[1]])
+
+        return self._checked(self._op("checkpoint_page", before, count), read)
+
+    def ranges(self, fields: Sequence[str]) -> Op[list[list[tuple[int, int]]]]:
+        """Reads which elements lists consist of.
+
+        Args:
+            fields: Fields of values.
+
+        Returns:
+            An op of one trip, of none for no fields: the ranges of each.
+        """
+        if not fields:
+            return Op((), lambda _replies: [])
+        return self._op("checkpoint_ranges", *fields).map(lambda reply: [spans(spelled) for spelled in reply])
+
+    def drop(
+        self, revision: bytes, records: Sequence[Record], fields: Sequence[str], *, dry: bool = False
+    ) -> Op[int | None]:
+        """Deletes checkpoints, and the values and elements that nothing else refers to.
+
+        Args:
+            revision: The thread's count of changes when that was found out.
+            records: The checkpoints.
+            fields: Fields of values and elements.
+            dry: Only tell how many bytes would go.
+
+        Returns:
+            An op of one trip: the bytes, or None where the thread has changed and nothing was deleted.
+        """
+        names = [f"{record.ns}\0{record.id}" for record in records]
+        op = self._op("checkpoint_drop", revision, int(dry), len(names), *names, *fields)
+        return op.map(lambda reply: None if reply < 0 else int(reply))
+
+    def delete(self) -> Op[None]:
+        """Deletes the thread."""
+        return Op((("UNLINK", *self.keys.all()),), lambda _replies: None)
+
+    def lifetime(self, ttl_ms: int, how: str) -> Op[bool]:
+        """Moves the lifetime of the whole thread.
+
+        Args:
+            ttl_ms: From now, in milliseconds.
+            how: "touch" or "pin"; see `thread_lifetime.lua`.
+
+        Returns:
+            An op of one trip: whether the thread exists.
+        """
+        return self._op("thread_lifetime", ttl_ms, how).map(bool)
+
+    def dump(self) -> Op[list[bytes]]:
+        """Reads the whole thread as the server's own dumps; an empty list where it does not exist."""
+        return self._op("thread_dump")
+
+    def restore(self, dumps: Sequence[bytes], ttl_ms: int) -> Op[bool]:
+        """Makes the thread from the dumps of another.
+
+        Args:
+            dumps: What `dump` gave.
+            ttl_ms: Its lifetime from now, 0 for none.
+
+        Returns:
+            An op of one trip: False where the thread exists, and then nothing was changed.
+        """
+        return self._op("thread_restore", ttl_ms, *dumps).map(bool)

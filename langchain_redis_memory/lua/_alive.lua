@@ -1,0 +1,19 @@
+-- Fragment: `alive(ttl_ms)` makes the thread's keys exist and moves their lifetime together. A thread without expiry is
+-- pinned; a write never shortens a lifetime; no `ttl_ms` makes it permanent.
+local function alive(ttl_ms)
+  local left = redis.call('PTTL', checkpoints)
+  if left == -2 then
+    redis.call('HSET', checkpoints, '', '0')
+    redis.call('ZADD', order, 0, '')
+    redis.call('HSET', blobs, '', '')
+    redis.call('HSET', writes, '', '')
+  end
+  local lifetime = string.format('%.0f', math.max(left, tonumber(ttl_ms)))
+  for _, key in ipairs(KEYS) do
+    if ttl_ms == '0' then
+      if left >= 0 then redis.call('PERSIST', key) end
+    elseif left ~= -1 then
+      redis.call('PEXPIRE', key, lifetime)
+    end
+  end
+end

@@ -1,0 +1,15 @@
+-- Fragment: `pieces(text)` splits a run of netstrings (`3:abc`); `front(record)` gives {parent, reference, ...} of a
+-- checkpoint's record, where a reference is a mark (`+` has a value, `*` has a list, `-` has none), channel, NUL, version.
+local function pieces(text)
+  local found, at = {}, 1
+  while at <= #text do
+    local _, stop, size = string.find(text, '^(%d+):', at)
+    found[#found + 1] = string.sub(text, stop + 1, stop + size)
+    at = stop + size + 1
+  end
+  return found
+end
+local function front(record)
+  local _, stop, size = string.find(record, '^(%d+):')
+  return pieces(string.sub(record, stop + 1, stop + size))
+end

@@ -1,0 +1,6 @@
+-- Takes a thread and its runs out of a tenant's index.
+-- KEYS threads thread_lapses
+-- ARGV thread
+-- WITH forget
+forget(thread)
+return 1

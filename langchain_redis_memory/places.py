@@ -1,0 +1,86 @@
+"""Where LangGraph's configs point: a thread, a namespace, a checkpoint."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from langchain_core.runnables import RunnableConfig
+
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.stored import no_nul
+
+
+class Place(NamedTuple):
+    """Where a config points: a thread, a namespace (None where it names none), a checkpoint (empty: the newest)."""
+
+    thread_id: str
+    ns: str | None
+    checkpoint_id: str
+
+
+def place_of(config: RunnableConfig) -> Place:
+    """Where a config points.
+
+    Args:
+        config: LangGraph's config.
+
+    Returns:
+        The place.
+
+    Raises:
+        InvalidInputError: The config has no usable `thread_id`, namespace or checkpoint id.
+    """
+    configurable = config.get("configurable") if isinstance(config, dict) else None
+    if not isinstance(configurable, dict) or configurable.get("thread_id") is None:
+        msg = "the config needs a thread: {'configurable': {'thread_id': ...}}"
+        raise InvalidInputError(msg)
+    ns = configurable.get("checkpoint_ns")
+    checkpoint_id = configurable.get("checkpoint_id") or ""
+    return Place(
+        thread_name(configurable["thread_id"]),
+        None if ns is None else no_nul(ns, "checkpoint_ns"),
+        no_nul(checkpoint_id, "checkpoint_id"),
+    )
+
+
+def thread_name(thread_id: Any) -> str:
+    """A thread's id as text: numbers and UUIDs are taken as they print.
+
+    Args:
+        thread_id: What the user gave.
+
+    Returns:
+        Its text.
+
+    Raises:
+        InvalidInputError: It is of another type.
+    """
+    if isinstance(thread_id, str):
+        return thread_id
+    if isinstance(thread_id, int | UUID) and not isinstance(thread_id, bool):
+        return str(thread_id)
+    msg = f"thread_id must be a string, got {type(thread_id).__name__}"
+    raise InvalidInputError(msg)
+
+
+def config_of(thread_id: str, ns: str, checkpoint_id: str) -> RunnableConfig:
+    """The config that points at a checkpoint."""
+    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": checkpoint_id}}
+
+
+def bound_of(before: RunnableConfig | None) -> str:
+    """The id that `before` names, empty for none.
+
+    Args:
+        before: LangGraph's config.
+
+    Returns:
+        The id.
+
+    Raises:
+        InvalidInputError: It is not acceptable.
+    """
+    if before is None:
+        return ""
+    return no_nul(before.get("configurable", {}).get("checkpoint_id") or "", "the checkpoint_id of `before`")

@@ -1,0 +1,171 @@
+"""Removing checkpoints from threads, as flows: outline, decide (see `retention`), delete what has not changed since.
+
+Threads go in step with each other, so the number of round trips does not grow with theirs: one for each 1,000
+checkpoints of the longest, one for how lists are made up, one that deletes. A thread that was written to in between is
+looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+
+from langchain_redis_memory import threads
+from langchain_redis_memory.blobs import Blobs
+from langchain_redis_memory.checkpoints import Thread
+from langchain_redis_memory.errors import ConflictError
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Flow, Op, ask, merge
+from langchain_redis_memory.places import config_of
+from langchain_redis_memory.retention import Going, Outline, going, unreferenced
+from langchain_redis_memory.stored import Record
+
+_PAGE = 1000
+_AT_ONCE = 50
+_TRIES = 10
+
+Rule = Callable[[Sequence[Outline]], Callable[[Outline], bool]]
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What a removal took, or with `dry_run` would take.
+
+    Args:
+        checkpoints: The configs of the checkpoints.
+        bytes: Bytes of names and values that go with them.
+    """
+
+    checkpoints: list[RunnableConfig]
+    bytes: int
+
+
+def remove(space: KeySpace, blobs: Blobs, thread_ids: Sequence[str], rule: Rule, *, dry: bool = False) -> Flow[Pruned]:
+    """Removes checkpoints from threads.
+
+    Args:
+        space: The tenant's key builder.
+        blobs: Reads checkpoints and metadata.
+        thread_ids: The threads; those that do not exist are passed over.
+        rule: From all checkpoints of a thread, which may go.
+        dry: Only tell.
+
+    Returns:
+        A flow that gives what went.
+    """
+    names = list(dict.fromkeys(thread_ids))
+    gone: list[RunnableConfig] = []
+    total = 0
+    for first in range(0, len(names), _AT_ONCE):
+        left = [Thread(space, name) for name in names[first : first + _AT_ONCE]]
+        for _ in range(_TRIES):
+            left, taken = yield from _attempt(left, blobs, rule, dry=dry)
+            for thread, records, size in taken:
+                gone += [config_of(thread.thread_id, record.ns, record.id) for record in records]
+                total += size
+            if not left:
+                break
+        else:
+            msg = f"threads were written to again and again, nothing was removed from them: {_named(left)}"
+            raise ConflictError(msg)
+    return Pruned(gone, total)
+
+
+def _named(left: Sequence[Thread]) -> str:
+    return ", ".join(repr(thread.thread_id) for thread in left[:5])
+
+
+def _attempt(
+    wanted: Sequence[Thread], blobs: Blobs, rule: Rule, *, dry: bool
+) -> Flow[tuple[list[Thread], list[tuple[Thread, list[Record], int]]]]:
+    """One round: the threads that changed meanwhile, and what was taken from the others."""
+    plans: list[tuple[Thread, bytes, Going]] = []
+    for thread, (revision, records) in zip(wanted, (yield from _outlines(wanted)), strict=True):
+        outlines = [_outline(record, blobs) for record in records]
+        plan = going(outlines, rule(outlines))
+        if plan.records:
+            plans.append((thread, revision, plan))
+    if not plans:
+        return [], []
+    spelled = yield from ask(merge(*(thread.ranges(_list_fields(plan)) for thread, _, plan in plans)))
+    drops: list[Op[int | None]] = []
+    for (thread, revision, plan), ranges in zip(plans, spelled, strict=True):
+        fields = [*plan.fields, *_elements(plan, dict(zip(_list_fields(plan), ranges, strict=True)))]
+        drops.append(thread.drop(revision, plan.records, fields, dry=dry))
+    sizes = yield from ask(merge(*drops))
+    taken = [
+        (thread, plan.records, size) for (thread, _, plan), size in zip(plans, sizes, strict=True) if size is not None
+    ]
+    return [thread for (thread, _, _), size in zip(plans, sizes, strict=True) if size is None], taken
+
+
+def _outlines(wanted: Sequence[Thread]) -> Flow[list[tuple[bytes, list[Record]]]]:
+    """All checkpoints of threads, without values. One that changes between its pages is found out when deleting."""
+    found: list[tuple[bytes, list[Record]]] = [(b"", []) for _ in wanted]
+    cursors = dict.fromkeys(range(len(wanted)), "")
+    while cursors:
+        pages = yield from ask(merge(*(wanted[i].page(cursor, _PAGE) for i, cursor in cursors.items())))
+        for i, page in zip(list(cursors), pages, strict=True):
+            found[i] = (found[i][0] or page.revision, [*found[i][1], *page.records])
+            if len(page.records) < _PAGE:
+                del cursors[i]
+            else:
+                last = page.records[-1]
+                cursors[i] = f"{last.id}\0{last.ns}"
+    return found
+
+
+def _outline(record: Record, blobs: Blobs) -> Outline:
+    metadata = blobs.unpack(record.metadata)
+    counters = metadata.get("counters_since_delta_snapshot")
+    return Outline(
+        record,
+        _moment(blobs.unpack(record.checkpoint).get("ts")),
+        metadata.get("run_id"),
+        list(counters) if isinstance(counters, Mapping) else [],
+    )
+
+
+def _moment(written: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(written)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def _list_fields(plan: Going) -> list[str]:
+    """The lists whose ranges decide: those that go, and those that stay under the same channel names."""
+    return [name for channel, gone in plan.lists_gone.items() for name in (*gone, *plan.lists_kept.get(channel, []))]
+
+
+def _elements(plan: Going, ranges: Mapping[str, list[tuple[int, int]]]) -> list[str]:
+    """The fields of elements that only lists refer to that go."""
+    found = []
+    for channel, gone in plan.lists_gone.items():
+        held = plan.lists_kept.get(channel, [])
+        free = unreferenced(
+            (span for name in gone for span in ranges[name]), (span for name in held for span in ranges[name])
+        )
+        found += [f"e{channel}\0{number}" for number in free]
+    return found
+
+
+def threads_of_runs(space: KeySpace, run_ids: Sequence[str]) -> Flow[list[str]]:
+    """The threads that runs wrote to.
+
+    Args:
+        space: The tenant's key builder.
+        run_ids: The runs.
+
+    Returns:
+        A flow that gives thread ids, each once.
+    """
+    if not run_ids:
+        return []
+    found = yield from ask(merge(*(threads.of_run(space, run_id) for run_id in run_ids)))
+    return list(dict.fromkeys(thread for some in found for thread in some))

@@ -1,0 +1,153 @@
+"""Which checkpoints of a thread may go, and what goes with them. Pure.
+
+A delta channel keeps no value at most checkpoints; it is rebuilt from the writes of the ancestors, back to the nearest
+one that has a value. So a checkpoint that stays keeps that chain with it: dropping a link would silently empty the
+channel. Values and list elements go when nothing that stays refers to them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from langchain_redis_memory.stored import Record, Reference, field_of
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A checkpoint as retention sees it."""
+
+    record: Record
+    written: datetime | None
+    run_id: str | None
+    delta_channels: Collection[str]
+
+
+class Going(NamedTuple):
+    """What goes: checkpoints and value fields; and the lists on both sides, by channel, whose elements decide."""
+
+    records: list[Record]
+    fields: list[str]
+    lists_gone: dict[str, list[str]]
+    lists_kept: dict[str, list[str]]
+
+
+def surplus(
+    outlines: Sequence[Outline], keep_last: int, older_than: datetime | None = None
+) -> Callable[[Outline], bool]:
+    """The rule of pruning: all but the newest of each namespace, if they are old enough.
+
+    Args:
+        outlines: All checkpoints of a thread.
+        keep_last: How many stay in each namespace.
+        older_than: Only checkpoints written before this may go; None for any.
+
+    Returns:
+        Whether a checkpoint may go.
+    """
+    namespaces: dict[str, list[str]] = defaultdict(list)
+    for outline in outlines:
+        namespaces[outline.record.ns].append(outline.record.id)
+    newest = {(ns, name) for ns, names in namespaces.items() for name in sorted(names, reverse=True)[:keep_last]}
+
+    def may_go(outline: Outline) -> bool:
+        if (outline.record.ns, outline.record.id) in newest:
+            return False
+        return older_than is None or (outline.written is not None and outline.written < older_than)
+
+    return may_go
+
+
+def going(outlines: Sequence[Outline], may_go: Callable[[Outline], bool]) -> Going:
+    """What goes.
+
+    Args:
+        outlines: All checkpoints of a thread.
+        may_go: The rule; what a delta channel of a checkpoint that stays is rebuilt from stays against it.
+
+    Returns:
+        What goes.
+    """
+    by_name = {(outline.record.ns, outline.record.id): outline for outline in outlines}
+    staying = {name for name, outline in by_name.items() if not may_go(outline)}
+    for name in list(staying):
+        staying |= set(_chain(by_name[name], by_name))
+    gone = [outline.record for name, outline in by_name.items() if name not in staying]
+    kept_fields = _fields(by_name[name].record for name in staying)
+    gone_fields = {field: ref for field, ref in _fields(gone).items() if field not in kept_fields}
+    return Going(gone, list(gone_fields), _lists(gone_fields), _lists(kept_fields))
+
+
+def _chain(outline: Outline, by_name: Mapping[tuple[str, str], Outline]) -> Iterable[tuple[str, str]]:
+    """The ancestors that the delta channels of a checkpoint are rebuilt from."""
+    open_channels = set(outline.delta_channels) - _with_value(outline)
+    here: Outline | None = outline
+    while open_channels and here is not None:
+        parent = (here.record.ns, here.record.parent)
+        here = by_name.get(parent)
+        if here is not None:
+            yield parent
+            open_channels -= _with_value(here)
+
+
+def _with_value(outline: Outline) -> set[str]:
+    return {reference.channel for reference in outline.record.references if reference.mark != "-"}
+
+
+def _fields(records: Iterable[Record]) -> dict[str, Reference]:
+    return {
+        field_of(record.ns, reference): reference
+        for record in records
+        for reference in record.references
+        if reference.mark != "-"
+    }
+
+
+def _lists(fields: Mapping[str, Reference]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for field, reference in fields.items():
+        if reference.mark == "*":
+            found[reference.channel].append(field)
+    return found
+
+
+def unreferenced(gone: Iterable[Span], kept: Iterable[Span]) -> list[int]:
+    """The elements of lists that go and of none that stays.
+
+    Args:
+        gone: Ranges of element numbers, both ends included.
+        kept: Ranges of element numbers.
+
+    Returns:
+        Their numbers, ascending.
+    """
+    held = _merged(kept)
+    free: list[int] = []
+    at = 0
+    for first, last in _merged(gone):
+        while at < len(held) and held[at][1] < first:
+            at += 1
+        start, i = first, at
+        while start <= last:
+            if i < len(held) and held[i][0] <= start:
+                start, i = max(start, held[i][1] + 1), i + 1
+            else:
+                stop = min(last, held[i][0] - 1) if i < len(held) else last
+                free.extend(range(start, stop + 1))
+                start = stop + 1
+    return free
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for first, last in sorted(set(spans)):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+        else:
+            merged.append((first, last))
+    return merged

@@ -1,0 +1,331 @@
+"""What a checkpointer does, as flows: from LangGraph's checkpoints to the ops of a thread and back.
+
+Putting a checkpoint sends the elements of long lists only where the server may lack them. What was sent is remembered
+for each thread; the memory is a guess that the server corrects (it says what is missing, which costs one more trip).
+Checkpoints that are read together share the values that they have in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    DeltaChannelHistory,
+    PendingWrite,
+    get_checkpoint_metadata,
+)
+
+from langchain_redis_memory import threads
+from langchain_redis_memory.blobs import Blobs, Element
+from langchain_redis_memory.checkpoints import Thread
+from langchain_redis_memory.errors import ConflictError, InvalidInputError
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
+from langchain_redis_memory.places import Place, bound_of, config_of, place_of
+from langchain_redis_memory.stored import Found, NewValue, Record, Reference, Write, field_of, no_nul
+from langchain_redis_memory.ttl import milliseconds
+
+PAGE = 100
+_TRIES = 5
+_COLD = 32
+
+
+class Sent:
+    """Which list elements threads were sent, as far as this process remembers.
+
+    Args:
+        most: Most threads; then all are forgotten.
+        elements: Most elements of one thread.
+    """
+
+    def __init__(self, most: int = 1024, elements: int = 20_000) -> None:
+        self._most = most
+        self._elements = elements
+        self._known: dict[str, set[tuple[str, bytes]]] = {}
+
+    def of(self, thread: str) -> set[tuple[str, bytes]] | None:
+        """Channel and digest of what a thread was sent, None where nothing is known."""
+        return self._known.get(thread)
+
+    def note(self, thread: str, held: set[tuple[str, bytes]]) -> None:
+        """Notes what a thread holds."""
+        if thread not in self._known and len(self._known) >= self._most:
+            self._known.clear()
+        known = self._known.get(thread, set())
+        self._known[thread] = held if len(known) + len(held) > self._elements else known | held
+
+
+@dataclass(frozen=True)
+class Saving:
+    """Builds the flows of one saver.
+
+    Args:
+        space: The tenant's key builder.
+        blobs: How values become bytes.
+        ttl_ms: Lifetime of a thread, 0 for none.
+        touch_on_read: Whether reading moves the lifetime as writing does.
+        sent: What threads were sent.
+    """
+
+    space: KeySpace
+    blobs: Blobs
+    ttl_ms: int
+    touch_on_read: bool
+    sent: Sent = field(default_factory=Sent)
+
+    def _ttl(self, config: RunnableConfig) -> int:
+        configurable = config["configurable"]
+        return milliseconds(configurable["ttl_s"]) if "ttl_s" in configurable else self.ttl_ms
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: Mapping[str, Any],
+    ) -> Flow[RunnableConfig]:
+        """Stores a checkpoint."""
+        place = place_of(config)
+        ns, ttl_ms = place.ns or "", self._ttl(config)
+        header = {name: part for name, part in checkpoint.items() if name not in _APART}
+        kept = get_checkpoint_metadata(config, metadata)
+        record = Record(
+            ns,
+            no_nul(checkpoint["id"], "the checkpoint's id"),
+            place.checkpoint_id,
+            [Reference("-", channel, version) for channel, version in checkpoint["channel_versions"].items()],
+            self.blobs.pack(header),
+            self.blobs.pack(kept),
+        )
+        if not record.id:
+            msg = "the checkpoint has no id"
+            raise InvalidInputError(msg)
+        values, elements = self._new_values(checkpoint["channel_values"], new_versions)
+        run_id = kept.get("run_id")
+        thread = Thread(self.space, place.thread_id)
+        touch = threads.touch(self.space, place.thread_id, ttl_ms, "write", [str(run_id)] if run_id else [])
+        key = thread.keys.blobs
+        sending = self._unsent(key, elements)
+        for _ in range(_TRIES):
+            packed = {name: self.blobs.element(elements[name]) for name in sending}
+            _, missing = yield from ask(merge(touch, thread.put(record, values, packed, ttl_ms)))
+            if not missing:
+                if elements:
+                    self.sent.note(key, set(elements))
+                return config_of(config["configurable"]["thread_id"], ns, record.id)
+            lacking = set(missing)
+            sending = [name for name in elements if name in sending or name[1] in lacking]
+        msg = f"thread {place.thread_id!r} was changed by others again and again; the checkpoint was not stored"
+        raise ConflictError(msg)
+
+    def _new_values(
+        self, channel_values: Mapping[str, Any], new_versions: Mapping[str, Any]
+    ) -> tuple[list[NewValue], dict[tuple[str, bytes], Any]]:
+        values: list[NewValue] = []
+        elements: dict[tuple[str, bytes], Any] = {}
+        for channel, version in new_versions.items():
+            if channel not in channel_values:
+                values.append(NewValue(channel, version, None))
+                continue
+            value = channel_values[channel]
+            parts: list[Element] | None = self.blobs.divide(value)
+            if parts is None:
+                values.append(NewValue(channel, version, self.blobs.pack(value)))
+            else:
+                values.append(NewValue(channel, version, [part.digest for part in parts]))
+                elements.update(((channel, part.digest), part.value) for part in parts)
+        return values, elements
+
+    def _unsent(self, key: str, elements: Mapping[tuple[str, bytes], Any]) -> list[tuple[str, bytes]]:
+        known = self.sent.of(key)
+        if known is not None:
+            return [name for name in elements if name not in known]
+        # Of a long list that this process has not seen, the server most likely has all but the end.
+        return list(elements) if len(elements) <= _COLD else list(elements)[-8:]
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str
+    ) -> Op[None]:
+        """Notes a task's writes."""
+        place = place_of(config)
+        if not place.checkpoint_id:
+            msg = "writes belong to a checkpoint: the config needs a checkpoint_id"
+            raise InvalidInputError(msg)
+        no_nul(task_id, "task_id")
+        stored = [
+            Write(task_id, WRITES_IDX_MAP.get(channel, idx), task_path, channel, self.blobs.pack(value))
+            for idx, (channel, value) in enumerate(writes)
+        ]
+        ttl_ms = self._ttl(config)
+        write = Thread(self.space, place.thread_id).write(place.ns or "", place.checkpoint_id, stored, ttl_ms)
+        return merge(threads.touch(self.space, place.thread_id, ttl_ms, "write"), write).map(lambda both: both[1])
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def get_tuple(self, config: RunnableConfig) -> Op[CheckpointTuple | None]:
+        """Reads one checkpoint."""
+        place = place_of(config)
+        found = Thread(self.space, place.thread_id).read(place.ns or "", place.checkpoint_id)
+
+        def read(found: Found) -> CheckpointTuple | None:
+            for checkpoint in self._tuples(place.thread_id, found):
+                return checkpoint._replace(config=config) if place.checkpoint_id else checkpoint
+            return None
+
+        return self._touching(place.thread_id, found.map(read))
+
+    def _touching(self, thread_id: str, op: Op[Any]) -> Op[Any]:
+        if not self.touch_on_read or not self.ttl_ms:
+            return op
+        touches = merge(
+            threads.touch(self.space, thread_id, self.ttl_ms, "read"),
+            Thread(self.space, thread_id).lifetime(self.ttl_ms, "touch"),
+        ).optional(None)
+        return merge(touches, op).map(lambda both: both[1])
+
+    def _tuples(
+        self, thread_id: str, found: Found, wanted: Mapping[str, Any] | None = None
+    ) -> Iterator[CheckpointTuple]:
+        values: dict[str, Any] = {}
+        for record, writes in zip(found.records, found.writes, strict=True):
+            metadata = self.blobs.unpack(record.metadata)
+            if wanted and any(metadata.get(name) != value for name, value in wanted.items()):
+                continue
+            channel_values = {
+                reference.channel: self._value(field_of(record.ns, reference), found.values, values)
+                for reference in record.references
+                if reference.mark != "-"
+            }
+            checkpoint = {
+                **self.blobs.unpack(record.checkpoint),
+                "channel_values": channel_values,
+                "channel_versions": {reference.channel: reference.version for reference in record.references},
+            }
+            yield CheckpointTuple(
+                config_of(thread_id, record.ns, record.id),
+                cast("Checkpoint", checkpoint),
+                metadata,
+                config_of(thread_id, record.ns, record.parent) if record.parent else None,
+                [(write.task_id, write.channel, self.blobs.unpack(write.value)) for write in writes],
+            )
+
+    def _value(self, name: str, stored: Mapping[str, bytes | list[bytes]], read: dict[str, Any]) -> Any:
+        if name not in read:
+            body = stored[name]
+            read[name] = self.blobs.join(body) if isinstance(body, list) else self.blobs.unpack(body)
+        value = read[name]
+        return value.copy() if type(value) in {list, dict, set} else value
+
+    def list(
+        self,
+        place: Place | None,
+        wanted: Mapping[str, Any] | None,
+        before: RunnableConfig | None,
+        limit: int | None,
+    ) -> Flow[None]:
+        """Emits checkpoints, newest first, a page at a time; of all threads where no place is named."""
+        left, after = limit, None
+        bound = bound_of(before)
+        while place is None:
+            names = yield from ask(threads.page(self.space, after, PAGE))
+            for name in names:
+                left = yield from self._list_thread(Place(name, None, ""), wanted, bound, left)
+            if len(names) < PAGE or left == 0:
+                return
+            after = names[-1]
+        yield from self._list_thread(place, wanted, bound, left)
+
+    def _list_thread(
+        self, place: Place, wanted: Mapping[str, Any] | None, bound: str, left: int | None
+    ) -> Flow[int | None]:
+        thread = Thread(self.space, place.thread_id)
+        exact = bool(place.checkpoint_id) and place.ns is not None
+        while left is None or left > 0:
+            # A filter may pass over many, so a page is whole then.
+            count = PAGE if left is None or wanted or place.checkpoint_id else min(left, PAGE)
+            op = thread.read(place.ns, place.checkpoint_id if exact else "", bound, count)
+            found = yield from ask(op)
+            page = [
+                checkpoint
+                for checkpoint in self._tuples(place.thread_id, found, wanted)
+                if not place.checkpoint_id or checkpoint.checkpoint["id"] == place.checkpoint_id
+            ][:left]
+            yield Emit(page)
+            left = None if left is None else left - len(page)
+            if exact or len(found.records) < count:
+                break
+            last = found.records[-1]
+            bound = last.id if place.ns is not None else f"{last.id}\0{last.ns}"
+        return left
+
+    def delta_history(self, config: RunnableConfig, channels: Sequence[str]) -> Op[Mapping[str, DeltaChannelHistory]]:
+        """Reads what delta channels are rebuilt from."""
+        place = place_of(config)
+        op = Thread(self.space, place.thread_id).history(place.ns or "", place.checkpoint_id, channels)
+
+        def read(both: Any) -> Mapping[str, DeltaChannelHistory]:
+            steps, stored = both
+            collected: dict[str, list[list[PendingWrite]]] = {channel: [] for channel in channels}
+            seeds: dict[str, Any] = {}
+            values: dict[str, Any] = {}
+            for step in steps:
+                fresh: dict[str, list[PendingWrite]] = {}
+                for write in step.writes:
+                    if write.channel in collected and write.channel not in seeds:
+                        entry = (write.task_id, write.channel, self.blobs.unpack(write.value))
+                        fresh.setdefault(write.channel, []).append(entry)
+                for channel, writes in fresh.items():
+                    collected[channel].append(writes)
+                for channel, name in step.seeds:
+                    seeds[channel] = self._value(name, stored, values)
+            found: dict[str, DeltaChannelHistory] = {}
+            for channel, nearest_first in collected.items():
+                writes = [write for step_writes in reversed(nearest_first) for write in step_writes]
+                found[channel] = {"writes": writes}
+                if channel in seeds:
+                    found[channel]["seed"] = seeds[channel]
+            return found
+
+        return op.map(read)
+
+    # --- whole threads --------------------------------------------------------------------------------------------
+
+    def delete(self, thread_id: str) -> Op[None]:
+        """Deletes a thread."""
+        gone = Thread(self.space, thread_id).delete()
+        return merge(threads.forget(self.space, thread_id), gone).map(lambda _both: None)
+
+    def persist(self, thread_id: str) -> Op[bool]:
+        """Pins a thread."""
+        pinned = Thread(self.space, thread_id).lifetime(0, "pin")
+        return merge(threads.touch(self.space, thread_id, 0, "pin"), pinned).map(lambda both: both[1])
+
+    def copy(self, source: str, target: str) -> Flow[None]:
+        """Copies a thread."""
+        if source == target:
+            msg = "a thread cannot be copied onto itself"
+            raise InvalidInputError(msg)
+        copied = Thread(self.space, target)
+        copied.keys  # noqa: B018 - a bad id is refused before anything is read
+        dumps, runs = yield from ask(
+            merge(Thread(self.space, source).dump(), threads.runs_of(self.space, source)),
+        )
+        if not dumps:
+            return
+        touch = threads.touch(self.space, target, self.ttl_ms, "write", runs)
+        _, made = yield from ask(merge(touch, copied.restore(dumps, self.ttl_ms)))
+        if not made:
+            msg = f"thread {target!r} exists; delete it first, or copy to another id"
+            raise ConflictError(msg)
+
+
+_APART = {"channel_values", "channel_versions"}

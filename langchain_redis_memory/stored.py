@@ -1,0 +1,195 @@
+"""What the keys of a LangGraph thread hold (see `checkpoints`), as values, and how it is spelled.
+
+Names never hold NUL, so NUL parts them; byte strings follow each other as netstrings (`3:abc`), which a script can
+read as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from langgraph.checkpoint.base import writes_sort_key
+
+from langchain_redis_memory.errors import InvalidInputError
+
+Version = str | int | float
+
+
+class Reference(NamedTuple):
+    """A channel's version at a checkpoint; `mark` says whether it has a value (`+`), a list (`*`) or none (`-`)."""
+
+    mark: str
+    channel: str
+    version: Version
+
+
+class Record(NamedTuple):
+    """A stored checkpoint without its values; `checkpoint` and `metadata` are blobs."""
+
+    ns: str
+    id: str
+    parent: str
+    references: list[Reference]
+    checkpoint: bytes
+    metadata: bytes
+
+
+class Write(NamedTuple):
+    """A stored write; `value` is a blob."""
+
+    task_id: str
+    idx: int
+    path: str
+    channel: str
+    value: bytes
+
+
+class Found(NamedTuple):
+    """What a read gives: checkpoints, their writes in the order of execution, and the values they share.
+
+    `values` maps the field of a value to a blob, or to the stored elements of a list.
+    """
+
+    records: list[Record]
+    writes: list[list[Write]]
+    values: Mapping[str, bytes | list[bytes]]
+
+
+class Step(NamedTuple):
+    """An ancestor on the way to what delta channels are rebuilt from; `seeds` are the channels whose walk ends here."""
+
+    writes: list[Write]
+    seeds: list[tuple[str, str]]
+
+
+class Page(NamedTuple):
+    """Checkpoints without values, newest first, and the thread's count of changes."""
+
+    revision: bytes
+    records: list[Record]
+
+
+@dataclass(frozen=True)
+class NewValue:
+    """A channel's new value: nothing, a blob, or the digests of a list's elements."""
+
+    channel: str
+    version: Version
+    body: bytes | list[bytes] | None
+
+
+def spell_version(version: Version) -> str:
+    """A version as text that keeps its type.
+
+    Args:
+        version: A channel's version.
+
+    Returns:
+        A letter and the version.
+
+    Raises:
+        InvalidInputError: It is no number and no text, or holds NUL.
+    """
+    if isinstance(version, str):
+        return "s" + no_nul(version, "a channel version")
+    if isinstance(version, bool) or not isinstance(version, int | float):
+        msg = f"a channel version must be a str, int or float, got {type(version).__name__}"
+        raise InvalidInputError(msg)
+    return f"i{version}" if isinstance(version, int) else f"f{version!r}"
+
+
+def _version(text: str) -> Version:
+    kinds: dict[str, Callable[[str], Version]] = {"i": int, "f": float, "s": str}
+    return kinds[text[0]](text[1:])
+
+
+def no_nul(text: str, what: str) -> str:
+    """A text that can be part of a field's name.
+
+    Args:
+        text: What the user gave.
+        what: Its name, for the error.
+
+    Returns:
+        The same text.
+
+    Raises:
+        InvalidInputError: It is not a string, holds NUL, or has no UTF-8 form.
+    """
+    if not isinstance(text, str):
+        msg = f"{what} must be a string, got {type(text).__name__}"
+        raise InvalidInputError(msg)
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text if letter > "\ud7ff"):
+        msg = f"{what} must not hold NUL or lone surrogates"
+        raise InvalidInputError(msg)
+    return text
+
+
+def field_of(ns: str, reference: Reference) -> str:
+    """The field of `blobs` that holds a value."""
+    return f"b{ns}\0{reference.channel}\0{spell_version(reference.version)}"
+
+
+def _netstrings(data: bytes) -> list[bytes]:
+    found, at = [], 0
+    while at < len(data):
+        colon = data.index(b":", at)
+        stop = colon + 1 + int(data[at:colon])
+        found.append(data[colon + 1 : stop])
+        at = stop
+    return found
+
+
+def record_of(name: bytes, data: bytes) -> Record:
+    """A checkpoint from its field's name and value."""
+    ns, _, checkpoint_id = name.decode().partition("\0")
+    colon = data.index(b":")
+    stop = colon + 1 + int(data[:colon])
+    parent, *references = _netstrings(data[colon + 1 : stop])
+    checkpoint, metadata = _netstrings(data[stop:])
+    return Record(ns, checkpoint_id, parent.decode(), [reference_of(part) for part in references], checkpoint, metadata)
+
+
+def reference_of(part: bytes) -> Reference:
+    """A reference from a netstring of a record's front."""
+    channel, _, version = part[1:].decode().rpartition("\0")
+    return Reference(chr(part[0]), channel, _version(version))
+
+
+def writes_of(data: bytes) -> list[Write]:
+    """A checkpoint's writes, in the order in which they are applied."""
+    parts = _netstrings(data)
+    found = []
+    for name, path, channel, value in zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=True):
+        task_id, _, idx = name.decode().rpartition("\0")
+        found.append(Write(task_id, int(idx), path.decode(), channel.decode(), value))
+    return sorted(found, key=lambda write: writes_sort_key(write.path, write.task_id, write.idx))
+
+
+def values_of(values: list[bytes], elements: list[bytes]) -> dict[str, bytes | list[bytes]]:
+    """Blobs, or the stored elements of lists, by field, from flat lists of fields and what is under them."""
+    stored = dict(zip(elements[::2], elements[1::2], strict=True))
+    found: dict[str, bytes | list[bytes]] = {}
+    for field, value in zip(values[::2], values[1::2], strict=True):
+        if value[:1] == b"*":
+            channel = field[1:].partition(b"\0")[2].rpartition(b"\0")[0]
+            numbers = (number for first, last in spans(value[1:]) for number in range(first, last + 1))
+            found[field.decode()] = [stored[b"e%b\0%d" % (channel, number)] for number in numbers]
+        else:
+            found[field.decode()] = value[1:]
+    return found
+
+
+def spans(spelled: bytes) -> list[tuple[int, int]]:
+    """The ranges of element numbers of a list, as `1-57,60-60` spells them.
+
+    Args:
+        spelled: What the server keeps.
+
+    Returns:
+        First and last number of each range.
+    """
+    pairs = (part.partition(b"-") for part in spelled.split(b",") if part)
+    return [(int(first), int(last)) for first, _, last in pairs]
