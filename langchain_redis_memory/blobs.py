@@ -22,10 +22,11 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_redis_memory.deflate import deflate, inflate
-from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, UnserialisableError
 from langchain_redis_memory.revive import hook_of
 
 DIGEST_BYTES = 16
+LARGEST_BYTES = 500_000_000  # a Redis string holds 512 MiB
 _LETTERS = {"msgpack": b"m", "null": b"n", "bytes": b"b", "bytearray": b"a"}
 _TYPES = {letter: name for name, letter in _LETTERS.items()}
 _OTHER = b"x"
@@ -77,12 +78,16 @@ class Blobs:
 
         Raises:
             UnserialisableError: The serde refuses it.
+            InvalidInputError: It is larger than Redis can keep.
         """
         try:
             kind, data = self._serde.dumps_typed(value)
         except (TypeError, ValueError, RecursionError) as error:
             msg = f"a value of type {type(value).__name__} cannot be stored: {error}"
             raise UnserialisableError(msg) from error
+        if len(data) > LARGEST_BYTES:
+            msg = f"a value of type {type(value).__name__} takes {len(data)} bytes; Redis keeps at most {LARGEST_BYTES}"
+            raise InvalidInputError(msg)
         letter = _LETTERS.get(kind)
         head = letter if letter is not None else _OTHER + kind.encode() + b"\0"
         data = bytes(data)

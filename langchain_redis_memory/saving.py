@@ -67,7 +67,7 @@ class Sent:
         most: Most elements; then all are forgotten.
     """
 
-    def __init__(self, most: int = 500_000) -> None:
+    def __init__(self, most: int = 100_000) -> None:
         self._most = most
         self._count = 0
         self._known: dict[str, set[tuple[str, bytes]]] = {}
