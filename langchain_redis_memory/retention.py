@@ -111,7 +111,8 @@ def _fields(records: Iterable[Record]) -> dict[str, Reference]:
 
 
 def _lists(fields: Mapping[str, Reference]) -> dict[str, str]:
-    return {field: reference.channel for field, reference in fields.items() if reference.mark == "*"}
+    # Whatever its mark: a version that is stored again may be a list where it was none.
+    return {field: reference.channel for field, reference in fields.items()}
 
 
 def unreferenced(gone: Iterable[Span], kept: Iterable[Span]) -> list[int]:

@@ -26,7 +26,7 @@ for i = start, start + 4 * values - 1, 4 do
   local field, kind, value = 'b' .. ns .. '\0' .. ARGV[i], ARGV[i + 2], ARGV[i + 3]
   marks[ARGV[i]] = kind
   if found[i] then value = ranges(ARGV[i + 1], found[i], sent) end
-  if kind == '-' then redis.call('HDEL', blobs, field) else redis.call('HSET', blobs, field, kind .. value) end
+  if kind ~= '-' then redis.call('HSET', blobs, field, kind .. value) end -- an older checkpoint may have one: it stays
 end
 local parts = {#parent .. ':' .. parent}
 for i = 8, start - 1 do
