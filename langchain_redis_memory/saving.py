@@ -289,6 +289,8 @@ class Saving:
     ) -> Flow[int | None]:
         thread = Thread(self.space, place.thread_id)
         exact = bool(place.checkpoint_id) and place.ns is not None
+        if place.checkpoint_id and bound and place.checkpoint_id >= bound:
+            return left
         while left is None or left > 0:
             # A filter may pass over many, so a page is whole then.
             count = PAGE if left is None or wanted or place.checkpoint_id else min(left, PAGE)
