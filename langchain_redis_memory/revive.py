@@ -16,12 +16,12 @@ import ormsgpack
 from langchain_core.documents import Document
 from langchain_core.messages import (
     AIMessage,
-    BaseMessage,
     FunctionMessage,
     HumanMessage,
     SystemMessage,
     ToolMessage,
 )
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails
 from langgraph.checkpoint.serde.jsonplus import EXT_PYDANTIC_V2, JsonPlusSerializer
 from pydantic import BaseModel
 
@@ -31,16 +31,20 @@ Hook = Callable[[int, bytes], Any]
 class _Kind(NamedTuple):
     kind: type[BaseModel]
     fields: set[str]
-    is_message: bool
-    takes_more: bool
+    name: str
+    extra: dict[str, Any] | None
 
 
 _KINDS = {
     (kind.__module__, kind.__name__): _Kind(
-        kind, set(kind.model_fields), issubclass(kind, BaseMessage), kind.model_config.get("extra") == "allow"
+        kind,
+        set(kind.model_fields),
+        kind.model_fields["type"].default,
+        {} if kind.model_config.get("extra") == "allow" else None,
     )
     for kind in (HumanMessage, AIMessage, SystemMessage, ToolMessage, FunctionMessage, Document)
 }
+_set = object.__setattr__
 _set_extra = vars(BaseModel)["__pydantic_extra__"].__set__
 _set_fields = vars(BaseModel)["__pydantic_fields_set__"].__set__
 _set_private = vars(BaseModel)["__pydantic_private__"].__set__
@@ -70,22 +74,88 @@ def hook_of(serde: JsonPlusSerializer) -> Hook | None:
 
 
 def _quick(data: bytes, hook: Hook) -> BaseModel | None:
-    module, name, state, _ = ormsgpack.unpackb(data, ext_hook=hook, option=ormsgpack.OPT_NON_STR_KEYS)
-    known = _KINDS.get((module, name))
-    if known is None:
+    try:
+        module, name, state, _ = ormsgpack.unpackb(data, ext_hook=hook, option=ormsgpack.OPT_NON_STR_KEYS)
+        known = _KINDS.get((module, name))
+        if known is None or state.keys() != known.fields or not _usual(known, state):
+            return None
+    except (TypeError, ValueError, AttributeError):
         return None
-    kind, fields, is_message, takes_more = known
-    if state.keys() != fields or (is_message and not isinstance(state["content"], _TEXT_OR_BLOCKS)):
-        return None
-    if kind is AIMessage and not state["tool_calls"] and "tool_calls" in state["additional_kwargs"]:
-        return None
+    kind, fields, _, extra = known
     built = object.__new__(kind)
     _set(built, "__dict__", state)
-    _set_extra(built, {} if takes_more else None)
+    _set_extra(built, None if extra is None else {})
     _set_fields(built, fields.copy())
     _set_private(built, None)
     return built
 
 
-_set = object.__setattr__
-_TEXT_OR_BLOCKS = (str, list)
+def _usual(known: _Kind, state: dict[str, Any]) -> bool:
+    """Whether validation would change nothing; somebody may have set a field to anything before it was stored."""
+    kind = known.kind
+    if state["type"] != known.name or type(state["id"]) not in _TEXT_OR_NONE:
+        return False
+    if kind is Document:
+        return type(state["page_content"]) is str and _named(state["metadata"])
+    content, more = state["content"], state["additional_kwargs"]
+    if type(content) is not str and (type(content) is not list or any(type(part) not in _BLOCKS for part in content)):
+        return False
+    if not (type(more) is type(state["response_metadata"]) is dict and type(state["name"]) in _TEXT_OR_NONE):
+        return False
+    if kind is AIMessage:
+        return _usual_answer(state, more)
+    if kind is ToolMessage:
+        return type(state["tool_call_id"]) is str and state["status"] in _STATUSES
+    return kind is not FunctionMessage or type(state["name"]) is str
+
+
+def _usual_answer(state: dict[str, Any], more: dict[str, Any]) -> bool:
+    calls, bad, usage = state["tool_calls"], state["invalid_tool_calls"], state["usage_metadata"]
+    return (
+        type(calls) is type(bad) is list
+        and (bool(calls) or "tool_calls" not in more)
+        and (not calls or all(map(_usual_call, calls)))
+        and (not bad or all(part.keys() == _BAD_CALL and _texts(part, _BAD_CALL) for part in bad))
+        and (usage is None or _usual_usage(usage))
+    )
+
+
+def _named(value: Any) -> bool:
+    return type(value) is dict and all(type(name) is str for name in value)
+
+
+def _texts(value: dict[str, Any], names: set[str]) -> bool:
+    return all(type(value[name]) in _TEXT_OR_NONE for name in names)
+
+
+def _usual_call(call: dict[str, Any]) -> bool:
+    return (
+        call.keys() == _CALL
+        and call["type"] == "tool_call"
+        and type(call["name"]) is str
+        and type(call["id"]) in _TEXT_OR_NONE
+        and _named(call["args"])
+    )
+
+
+def _usual_usage(usage: dict[str, Any]) -> bool:
+    for name, value in usage.items():
+        known = _DETAILS.get(name)
+        if known is None:
+            if name not in _TOKENS or type(value) is not int:
+                return False
+        elif type(value) is not dict or not all(part in known and type(n) is int for part, n in value.items()):
+            return False
+    return usage.keys() >= _TOKENS
+
+
+_TEXT_OR_NONE = {str, type(None)}
+_BLOCKS = {str, dict}
+_STATUSES = {"success", "error"}
+_CALL = {"name", "args", "id", "type"}
+_BAD_CALL = {"name", "args", "id", "error", "type"}
+_TOKENS = {"input_tokens", "output_tokens", "total_tokens"}
+_DETAILS = {
+    "input_token_details": set(InputTokenDetails.__annotations__),
+    "output_token_details": set(OutputTokenDetails.__annotations__),
+}
