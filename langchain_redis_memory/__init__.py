@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.byte_store import RedisByteStore as RedisByteStore
     from langchain_redis_memory.cache import Answer as Answer
     from langchain_redis_memory.cache import AnswerCache as AnswerCache
     from langchain_redis_memory.cache import Asked as Asked
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
     from langchain_redis_memory.history import Turn as Turn
     from langchain_redis_memory.index import Session as Session
     from langchain_redis_memory.memory import ConversationMemory as ConversationMemory
+    from langchain_redis_memory.node_cache import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.policy import DEFAULT_POLICY as DEFAULT_POLICY
     from langchain_redis_memory.policy import QuestionType as QuestionType
     from langchain_redis_memory.policy import Rule as Rule
     from langchain_redis_memory.pruning import Pruned as Pruned
+    from langchain_redis_memory.record_manager import RedisRecordManager as RedisRecordManager
     from langchain_redis_memory.select import Selector as Selector
     from langchain_redis_memory.select import WindowSelector as WindowSelector
     from langchain_redis_memory.sessions import RedisSessions as RedisSessions
@@ -49,9 +52,12 @@ _HOMES = {
     "ExactAnswerCache": "cache",
     "Pruned": "pruning",
     "QuestionType": "policy",
+    "RedisByteStore": "byte_store",
     "RedisChatMessageHistory": "history",
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "settings",
+    "RedisNodeCache": "node_cache",
+    "RedisRecordManager": "record_manager",
     "RedisSaver": "checkpoint",
     "RedisSessions": "sessions",
     "RememberingRunnable": "wrap",

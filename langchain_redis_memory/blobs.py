@@ -23,10 +23,11 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_redis_memory.deflate import deflate, inflate
-from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, UnserialisableError
 from langchain_redis_memory.revive import hook_of
 
 DIGEST_BYTES = 16
+LARGEST_BYTES = 500_000_000  # a Redis string holds 512 MiB
 _LETTERS = {"msgpack": b"m", "null": b"n", "bytes": b"b", "bytearray": b"a"}
 _TYPES = {letter: name for name, letter in _LETTERS.items()}
 _OTHER = b"x"
@@ -78,12 +79,16 @@ class Blobs:
 
         Raises:
             UnserialisableError: The serde refuses it.
+            InvalidInputError: It is larger than Redis can keep.
         """
         try:
             kind, data = self._serde.dumps_typed(value)
         except (TypeError, ValueError, RecursionError) as error:
             msg = f"a value of type {type(value).__name__} cannot be stored: {error}"
             raise UnserialisableError(msg) from error
+        if len(data) > LARGEST_BYTES:
+            msg = f"a value of type {type(value).__name__} takes {len(data)} bytes; Redis keeps at most {LARGEST_BYTES}"
+            raise InvalidInputError(msg)
         letter = _LETTERS.get(kind)
         head = letter if letter is not None else _OTHER + kind.encode() + b"\0"
         data = bytes(data)
@@ -131,25 +136,19 @@ class Blobs:
         total = 0
         elements = []
         for item in value:
-            digest, size = self._digest(item)
-            if digest is None:
-                return None
+            known = _exactly(item)
+            digest = self._digests.get(known) if known is not None else None
+            if digest is not None and known is not None:
+                size = len(known[1])
+            else:
+                digest, size = self._digest(item, known)
+                if digest is None:
+                    return None
             total += size
             elements.append(Element(digest, item))
         return elements if total >= _WORTH_BYTES * len(value) else None
 
-    def _digest(self, item: Any) -> tuple[bytes | None, int]:
-        known = None
-        if isinstance(item, BaseMessage):
-            try:
-                fields = ormsgpack.packb([item.__dict__, item.__pydantic_extra__], option=_EXACT)
-            except TypeError:
-                fields = b""
-            if fields:
-                known = (type(item), fields)
-                digest = self._digests.get(known)
-                if digest is not None:
-                    return digest, len(fields)
+    def _digest(self, item: Any, known: tuple[type, bytes] | None) -> tuple[bytes | None, int]:
         data = self._inside(item)
         if data is None:
             return None, 0
@@ -176,7 +175,7 @@ class Blobs:
             item: An element of a list that `divide` took apart.
 
         Returns:
-            A letter and its bytes.
+            A letter, and its bytes as they are inside of a list.
         """
         data = self._inside(item)
         assert data is not None  # noqa: S101 - `divide` has seen it
@@ -190,7 +189,7 @@ class Blobs:
         """A list from its elements.
 
         Args:
-            elements: As they are stored, each with its digest in front.
+            elements: As they are stored.
 
         Returns:
             The list.
@@ -211,9 +210,18 @@ class Blobs:
         return value
 
 
+def _exactly(item: Any) -> tuple[type, bytes] | None:
+    """What a message is, so that two are the same only if their fields are, types included; None for anything else."""
+    if not isinstance(item, BaseMessage):
+        return None
+    try:
+        return type(item), ormsgpack.packb([item.__dict__, item.__pydantic_extra__], option=_EXACT)
+    except TypeError:
+        return None
+
+
 def _bytes_of(element: bytes) -> bytes:
-    data = element[DIGEST_BYTES + 1 :]
-    return data if element[DIGEST_BYTES : DIGEST_BYTES + 1] == b"m" else inflate(data)
+    return element[1:] if element[:1] == b"m" else inflate(element[1:])
 
 
 def _typed(blob: bytes) -> tuple[str, bytes]:

@@ -77,7 +77,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         ttl_s: float | None = None,
         touch_on_read: bool = False,
         serde: SerializerProtocol | None = None,
-        compress_from_bytes: int | None = 512,
+        compress_from_bytes: int | None = 256,
         prefix: str | None = None,
         tenant: str = "",
     ) -> None:
@@ -174,15 +174,15 @@ class RedisSaver(BaseCheckpointSaver[Any]):
             EvictedError: The server lost a part of the thread.
 
         **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_lapses`.
-        **Trips:** 1.
+        **Trips:** 1; one more where list elements are missing that this process believed to be stored.
         """
-        self._client.run(self._saving.put_writes(config, writes, task_id, task_path))
+        self._client.drive(self._saving.put_writes(config, writes, task_id, task_path))
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Notes what a task wrote; see `put_writes`."""
-        await self._client.arun(self._saving.put_writes(config, writes, task_id, task_path))
+        await self._client.adrive(self._saving.put_writes(config, writes, task_id, task_path))
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Reads a checkpoint with its values and writes.

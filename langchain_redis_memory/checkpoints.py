@@ -4,11 +4,12 @@ A thread is four keys with one hash tag and one lifetime, however many namespace
 
 * `checkpoints`, a hash: namespace NUL id -> record. A record is `<size>:` front, rest. The front is netstrings that a
   script can read: the parent's id, then a reference for each channel version (a mark that says whether it has a value,
-  `+`, a list, `*`, or none, `-`; then channel NUL version). The rest is two blobs: checkpoint and metadata.
-* `order`, a sorted set by bytes: `n` namespace NUL id, and `i` id NUL namespace.
+  `+`, a list, `*`, or none, `-`; then channel NUL version). The rest is a blob: checkpoint and metadata.
+* `order`, a sorted set by bytes: `i` id NUL namespace, and `n` namespace NUL id where the namespace is not empty.
 * `blobs`, a hash: `b` namespace NUL channel NUL version -> `+` blob, or `*` ranges of element numbers; for each channel
-  name `e` channel NUL number -> digest and element, `d` channel NUL digest -> number, `n` channel -> last number.
-* `writes`, a hash: namespace NUL id -> netstrings, four a write: task NUL index, task path, channel, blob.
+  name `e` channel NUL number -> element, `d` channel -> the digests of its elements, 16 bytes each.
+* `writes`, a hash: namespace NUL id -> netstrings, four a write: task NUL index, task path, channel, value (`+` blob or
+  `*` ranges of element numbers).
 
 Each holds an entry with an empty name (in `checkpoints` it counts the changes), so no key vanishes by becoming empty: a
 missing one was evicted, and that is said instead of reading an empty channel.
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from langchain_redis_memory.errors import CorruptDataError, EvictedError
@@ -26,11 +28,13 @@ from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.scripts import script
 from langchain_redis_memory.stored import (
     Found,
+    Lists,
     NewValue,
     Page,
     Record,
     Step,
     Write,
+    elements_of,
     field_of,
     record_of,
     reference_of,
@@ -53,7 +57,7 @@ class Thread:
     space: KeySpace
     thread_id: str
 
-    @property
+    @cached_property
     def keys(self) -> ThreadKeys:
         """The thread's keys."""
         return self.space.thread(self.thread_id)
@@ -101,8 +105,8 @@ class Thread:
             An op of one trip: digests of elements that the server does not have; if any, nothing was stored.
         """
         references = [f"{r.channel}\0{spell_version(r.version)}" for r in record.references]
-        rest = b"".join(b"%d:%b" % (len(part), part) for part in (record.checkpoint, record.metadata))
-        args: list[Arg] = [ttl_ms, record.ns, record.id, record.parent, rest, len(references), len(values), *references]
+        args: list[Arg] = [ttl_ms, record.ns, record.id, record.parent, record.body]
+        args += [len(references), len(values), *references]
         for value in values:
             kind, body = "-", b""
             if isinstance(value.body, list):
@@ -110,26 +114,33 @@ class Thread:
             elif value.body is not None:
                 kind, body = "+", value.body
             args += [f"{value.channel}\0{spell_version(value.version)}", value.channel, kind, body]
-        for (channel, digest), element in elements.items():
-            args += [channel, digest, element]
-        return self._op("checkpoint_put", *args)
+        return self._op("checkpoint_put", *args, *_sent(elements))
 
-    def write(self, ns: str, checkpoint_id: str, writes: Sequence[Write], ttl_ms: int) -> Op[None]:
+    def write(
+        self,
+        ns: str,
+        checkpoint_id: str,
+        writes: Sequence[Write],
+        elements: Mapping[tuple[str, bytes], bytes],
+        ttl_ms: int,
+    ) -> Op[list[bytes]]:
         """Notes writes at a checkpoint.
 
         Args:
             ns: The namespace.
             checkpoint_id: The checkpoint.
             writes: The writes.
+            elements: Elements that go along, by channel and digest.
             ttl_ms: The thread's lifetime from now, 0 for none.
 
         Returns:
-            An op of one trip.
+            An op of one trip: digests of elements that the server does not have; if any, nothing was stored.
         """
-        args: list[Arg] = []
+        args: list[Arg] = [ttl_ms, ns, checkpoint_id, len(writes)]
         for task_id, idx, path, channel, value in writes:
-            args += [f"{task_id}\0{idx}", path, channel, value]
-        return self._op("checkpoint_write", ttl_ms, ns, checkpoint_id, *args).map(lambda _reply: None)
+            body = b"*" + b"".join(value) if isinstance(value, list) else b"+" + value
+            args += [f"{task_id}\0{idx}", path, channel, body]
+        return self._op("checkpoint_write", *args, *_sent(elements))
 
     def read(self, ns: str | None, checkpoint_id: str = "", before: str = "", count: int = 1) -> Op[Found]:
         """Reads checkpoints with their values and writes.
@@ -146,10 +157,11 @@ class Thread:
         everywhere = int(ns is None)
 
         def read(reply: Any) -> Found:
-            records, writes, values, elements = reply
+            records, writes, values, channels = reply
+            elements = elements_of(channels)
             return Found(
                 [record_of(name, data) for name, data in zip(records[::2], records[1::2], strict=True)],
-                [writes_of(data) for data in writes],
+                [writes_of(data, elements) for data in writes],
                 values_of(values, elements),
             )
 
@@ -170,12 +182,13 @@ class Thread:
         """
 
         def read(reply: Any) -> tuple[list[Step], Mapping[str, bytes | list[bytes]]]:
-            steps, values, elements = reply
+            steps, values, channels = reply
+            elements = elements_of(channels)
             found = []
             for name, writes, *references in steps:
                 space = name.decode().partition("\0")[0]
                 seeds = [(ref.channel, field_of(space, ref)) for ref in map(reference_of, references)]
-                found.append(Step(writes_of(writes), seeds))
+                found.append(Step(writes_of(writes, elements), seeds))
             return found, values_of(values, elements)
 
         return self._checked(self._op("checkpoint_history", ns, checkpoint_id, *channels), read)
@@ -197,18 +210,26 @@ class Thread:
 
         return self._checked(self._op("checkpoint_page", before, count), read)
 
-    def ranges(self, fields: Sequence[str]) -> Op[list[list[tuple[int, int]]]]:
+    def lists(self, fields: Sequence[str], records: Sequence[Record]) -> Op[Lists]:
         """Reads which elements lists consist of.
 
         Args:
-            fields: Fields of values.
+            fields: Fields of lists.
+            records: Checkpoints, for the lists in their writes.
 
         Returns:
-            An op of one trip, of none for no fields: the ranges of each.
+            An op of one trip.
         """
-        if not fields:
-            return Op((), lambda _replies: [])
-        return self._op("checkpoint_ranges", *fields).map(lambda reply: [spans(spelled) for spelled in reply])
+        op = self._op("checkpoint_ranges", len(fields), *fields, *map(_name, records))
+
+        def read(reply: Any) -> Lists:
+            written = [
+                [(channel.decode(), spans(text)) for channel, text in zip(flat[::2], flat[1::2], strict=True)]
+                for flat in reply[len(fields) :]
+            ]
+            return Lists([spans(text) for text in reply[: len(fields)]], written)
+
+        return self._checked(op, read)
 
     def drop(
         self, revision: bytes, records: Sequence[Record], fields: Sequence[str], *, dry: bool = False
@@ -224,8 +245,7 @@ class Thread:
         Returns:
             An op of one trip: the bytes, or None where the thread has changed and nothing was deleted.
         """
-        names = [f"{record.ns}\0{record.id}" for record in records]
-        op = self._op("checkpoint_drop", revision, int(dry), len(names), *names, *fields)
+        op = self._op("checkpoint_drop", revision, int(dry), len(records), *map(_name, records), *fields)
         return op.map(lambda reply: None if reply < 0 else int(reply))
 
     def delete(self) -> Op[None]:
@@ -259,3 +279,11 @@ class Thread:
             An op of one trip: False where the thread exists, and then nothing was changed.
         """
         return self._op("thread_restore", ttl_ms, *dumps).map(bool)
+
+
+def _name(record: Record) -> str:
+    return f"{record.ns}\0{record.id}"
+
+
+def _sent(elements: Mapping[tuple[str, bytes], bytes]) -> list[Arg]:
+    return [part for (channel, digest), element in elements.items() for part in (channel, digest, element)]

@@ -32,6 +32,10 @@ class UnserialisableError(InvalidInputError, TypeError):
     """A value cannot be stored without losing its type; nothing was sent to the server."""
 
 
+class ClockError(RedisMemoryError, ValueError):
+    """The server's clock stands before a time that the write must not precede; nothing was written."""
+
+
 class MessageNotFoundError(RedisMemoryError, LookupError):
     """No stored message has the given id."""
 

@@ -5,7 +5,8 @@ braces, so on a cluster it lives on one node and one script can touch all of it;
 topology. User text is percent-escaped before it enters a key (RFC 3986 unreserved characters stay), so no id can hold
 a `:`, `/`, `{`, `*`, space or newline, and a longer text becomes its BLAKE2b digest, marked with `%h`, which escaping
 never writes. So two different (tenant, agent, id, kind) never share a key, no id works as a glob, and
-`prefix:{tenant/*` matches one tenant and nothing else.
+`prefix:{tenant/*` matches one tenant and nothing else. Where there are many keys of a kind under one tag, an escaped
+name follows: `prefix:{tenant/agent/id}:kind:name`.
 
 `KINDS` lists every kind of key that exists and how long it may live.
 """
@@ -13,6 +14,7 @@ never writes. So two different (tenant, agent, id, kind) never share a key, no i
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -36,9 +38,18 @@ KINDS = {
     "writes": "the thread's lifetime",
     "threads": "the longest lifetime of a thread in it",
     "thread_lapses": "the longest lifetime of a thread in it",
+    "nodes": "the longest lifetime of an item in it",
+    "node_lapses": "the longest lifetime of an item in it",
+    "namespaces": "the longest lifetime of a namespace in it",
+    "bytes": "its own lifetime",
+    "byte_names": "the longest lifetime of a value in it",
+    "byte_lapses": "the longest lifetime of a value in it",
+    "record_times": "permanent: until its records are deleted",
+    "record_groups": "permanent: until its records are deleted",
+    "group_records": "permanent: until its records are deleted",
 }
 """Kind of key -> how long it lives. A key without expiry exists only where a user asked for it (`ttl_s=None`,
-`persist()`)."""
+`persist()`) or where its kind is permanent: what says which documents are indexed must not lapse before they do."""
 
 
 def check_id(value: str, what: str = "id") -> str:
@@ -87,6 +98,24 @@ def escape(text: str) -> str:
     return "%h" + blake2b(text.encode(), digest_size=24).hexdigest()
 
 
+def spell_namespace(labels: Sequence[str]) -> str:
+    """A spelling of a sequence of labels, different for different sequences.
+
+    Args:
+        labels: Any number of texts.
+
+    Returns:
+        Each label escaped and ended with `/`.
+
+    Raises:
+        InvalidIdError: It is no sequence of labels, or a label is not acceptable.
+    """
+    if isinstance(labels, str) or not isinstance(labels, Sequence):
+        msg = f"a namespace must be a tuple of strings, not {type(labels).__name__}"
+        raise InvalidIdError(msg)
+    return "".join(f"{escape(label if label == '' else check_id(label, 'a label'))}/" for label in labels)
+
+
 @dataclass(frozen=True)
 class SessionKeys:
     """The keys of one conversation: all with one hash tag."""
@@ -120,6 +149,36 @@ class ThreadKeys:
     def all(self) -> tuple[str, ...]:
         """Every key of the thread, for deleting it whole."""
         return (self.checkpoints, self.order, self.blobs, self.writes)
+
+
+@dataclass(frozen=True)
+class NodeKeys:
+    """The keys of one namespace of the cache of nodes: all with one hash tag."""
+
+    nodes: str
+    lapses: str
+
+
+@dataclass(frozen=True)
+class ByteKeys:
+    """The keys of one store of bytes: all with one hash tag."""
+
+    names: str
+    lapses: str
+    values: str
+
+    def value(self, name: str) -> str:
+        """The key of one value."""
+        return f"{self.values}:{escape(name)}"
+
+
+@dataclass(frozen=True)
+class RecordKeys:
+    """The keys of one record manager: all with one hash tag."""
+
+    times: str
+    groups: str
+    members: str
 
 
 @dataclass(frozen=True)
@@ -222,6 +281,68 @@ class KeySpace:
             Its key.
         """
         return self.key("answer", agent, digest)
+
+    def nodes(self, namespace: Sequence[str]) -> NodeKeys:
+        """The keys of one namespace of the cache of nodes.
+
+        Args:
+            namespace: Its labels, each of any text.
+
+        Returns:
+            Its keys.
+
+        Raises:
+            InvalidIdError: It is no sequence of labels, or a label is not acceptable.
+        """
+        return self.nodes_of(spell_namespace(namespace))
+
+    def nodes_of(self, spelled: str) -> NodeKeys:
+        """The keys of one namespace of the cache of nodes.
+
+        Args:
+            spelled: The namespace as `spell_namespace` gives it.
+
+        Returns:
+            Its keys.
+        """
+        return NodeKeys(*(self.key(kind, "", spelled) for kind in ("nodes", "node_lapses")))
+
+    def namespaces(self) -> str:
+        """The key of the tenant's index of namespaces of the cache of nodes."""
+        return self.key("namespaces", "", "")
+
+    def byte_values(self, namespace: str) -> ByteKeys:
+        """The keys of one store of bytes.
+
+        Args:
+            namespace: Its name; "" is the default one.
+
+        Returns:
+            Its keys.
+
+        Raises:
+            InvalidIdError: The namespace is not acceptable.
+        """
+        if namespace != "":
+            check_id(namespace, "namespace")
+        return ByteKeys(*(self.key(kind, "", namespace) for kind in ("byte_names", "byte_lapses", "bytes")))
+
+    def records(self, namespace: str) -> RecordKeys:
+        """The keys of one record manager.
+
+        Args:
+            namespace: Its name.
+
+        Returns:
+            Its keys.
+
+        Raises:
+            InvalidIdError: The namespace is not acceptable.
+        """
+        check_id(namespace, "namespace")
+        return RecordKeys(
+            *(self.key(kind, "", namespace) for kind in ("record_times", "record_groups", "group_records"))
+        )
 
     def tenant_pattern(self) -> str:
         """The SCAN pattern that matches every key of this tenant and no other key."""

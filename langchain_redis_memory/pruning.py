@@ -7,6 +7,7 @@ looked at again.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,10 +20,10 @@ from langchain_redis_memory.blobs import Blobs
 from langchain_redis_memory.checkpoints import Thread
 from langchain_redis_memory.errors import ConflictError
 from langchain_redis_memory.keys import KeySpace
-from langchain_redis_memory.ops import Flow, Op, ask, merge
+from langchain_redis_memory.ops import Flow, ask, merge
 from langchain_redis_memory.places import config_of
-from langchain_redis_memory.retention import Going, Outline, going, unreferenced
-from langchain_redis_memory.stored import Record
+from langchain_redis_memory.retention import Going, Outline, Span, going, unreferenced
+from langchain_redis_memory.stored import Lists, Record
 
 _PAGE = 1000
 _AT_ONCE = 50
@@ -87,18 +88,18 @@ def _attempt(
     for thread, (revision, records) in zip(wanted, (yield from _outlines(wanted)), strict=True):
         outlines = [_outline(record, blobs) for record in records]
         plan = going(outlines, rule(outlines))
-        if plan.records:
+        if plan.gone:
             plans.append((thread, revision, plan))
     if not plans:
         return [], []
-    spelled = yield from ask(merge(*(thread.ranges(_list_fields(plan)) for thread, _, plan in plans)))
-    drops: list[Op[int | None]] = []
-    for (thread, revision, plan), ranges in zip(plans, spelled, strict=True):
-        fields = [*plan.fields, *_elements(plan, dict(zip(_list_fields(plan), ranges, strict=True)))]
-        drops.append(thread.drop(revision, plan.records, fields, dry=dry))
+    lists = yield from ask(merge(*(thread.lists(*_asked(plan)) for thread, _, plan in plans)))
+    drops = [
+        thread.drop(revision, plan.gone, [*plan.fields, *_free(plan, found)], dry=dry)
+        for (thread, revision, plan), found in zip(plans, lists, strict=True)
+    ]
     sizes = yield from ask(merge(*drops))
     taken = [
-        (thread, plan.records, size) for (thread, _, plan), size in zip(plans, sizes, strict=True) if size is not None
+        (thread, plan.gone, size) for (thread, _, plan), size in zip(plans, sizes, strict=True) if size is not None
     ]
     return [thread for (thread, _, _), size in zip(plans, sizes, strict=True) if size is None], taken
 
@@ -120,11 +121,11 @@ def _outlines(wanted: Sequence[Thread]) -> Flow[list[tuple[bytes, list[Record]]]
 
 
 def _outline(record: Record, blobs: Blobs) -> Outline:
-    metadata = blobs.unpack(record.metadata)
+    header, metadata = blobs.unpack(record.body)
     counters = metadata.get("counters_since_delta_snapshot")
     return Outline(
         record,
-        _moment(blobs.unpack(record.checkpoint).get("ts")),
+        _moment(header.get("ts")),
         metadata.get("run_id"),
         list(counters) if isinstance(counters, Mapping) else [],
     )
@@ -138,21 +139,21 @@ def _moment(written: Any) -> datetime | None:
     return moment if moment.tzinfo is not None else None
 
 
-def _list_fields(plan: Going) -> list[str]:
-    """The lists whose ranges decide: those that go, and those that stay under the same channel names."""
-    return [name for channel, gone in plan.lists_gone.items() for name in (*gone, *plan.lists_kept.get(channel, []))]
+def _asked(plan: Going) -> tuple[list[str], list[Record]]:
+    """The lists whose elements decide: those that go and those that stay, in values and in writes."""
+    return [*plan.lists_gone, *plan.lists_kept], [*plan.gone, *plan.kept]
 
 
-def _elements(plan: Going, ranges: Mapping[str, list[tuple[int, int]]]) -> list[str]:
-    """The fields of elements that only lists refer to that go."""
-    found = []
-    for channel, gone in plan.lists_gone.items():
-        held = plan.lists_kept.get(channel, [])
-        free = unreferenced(
-            (span for name in gone for span in ranges[name]), (span for name in held for span in ranges[name])
-        )
-        found += [f"e{channel}\0{number}" for number in free]
-    return found
+def _free(plan: Going, lists: Lists) -> list[str]:
+    """The fields of elements that only what goes refers to."""
+    gone, kept = defaultdict[str, list[Span]](list), defaultdict[str, list[Span]](list)
+    fields = [*plan.lists_gone.values(), *plan.lists_kept.values()]
+    for i, (channel, spans) in enumerate(zip(fields, lists.values, strict=True)):
+        (gone if i < len(plan.lists_gone) else kept)[channel] += spans
+    for i, written in enumerate(lists.written):
+        for channel, spans in written:
+            (gone if i < len(plan.gone) else kept)[channel] += spans
+    return [f"e{channel}\0{number}" for channel in gone for number in unreferenced(gone[channel], kept[channel])]
 
 
 def threads_of_runs(space: KeySpace, run_ids: Sequence[str]) -> Flow[list[str]]:

@@ -29,12 +29,13 @@ class Outline:
 
 
 class Going(NamedTuple):
-    """What goes: checkpoints and value fields; and the lists on both sides, by channel, whose elements decide."""
+    """What goes and what stays: checkpoints, the fields of values that go, lists on both sides: field -> channel."""
 
-    records: list[Record]
+    gone: list[Record]
+    kept: list[Record]
     fields: list[str]
-    lists_gone: dict[str, list[str]]
-    lists_kept: dict[str, list[str]]
+    lists_gone: dict[str, str]
+    lists_kept: dict[str, str]
 
 
 def surplus(
@@ -78,9 +79,10 @@ def going(outlines: Sequence[Outline], may_go: Callable[[Outline], bool]) -> Goi
     for name in list(staying):
         staying |= set(_chain(by_name[name], by_name))
     gone = [outline.record for name, outline in by_name.items() if name not in staying]
-    kept_fields = _fields(by_name[name].record for name in staying)
+    kept = [outline.record for name, outline in by_name.items() if name in staying]
+    kept_fields = _fields(kept)
     gone_fields = {field: ref for field, ref in _fields(gone).items() if field not in kept_fields}
-    return Going(gone, list(gone_fields), _lists(gone_fields), _lists(kept_fields))
+    return Going(gone, kept, list(gone_fields), _lists(gone_fields), _lists(kept_fields))
 
 
 def _chain(outline: Outline, by_name: Mapping[tuple[str, str], Outline]) -> Iterable[tuple[str, str]]:
@@ -108,12 +110,9 @@ def _fields(records: Iterable[Record]) -> dict[str, Reference]:
     }
 
 
-def _lists(fields: Mapping[str, Reference]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for field, reference in fields.items():
-        if reference.mark == "*":
-            found[reference.channel].append(field)
-    return found
+def _lists(fields: Mapping[str, Reference]) -> dict[str, str]:
+    # Whatever its mark: a version that is stored again may be a list where it was none.
+    return {field: reference.channel for field, reference in fields.items()}
 
 
 def unreferenced(gone: Iterable[Span], kept: Iterable[Span]) -> list[int]:

@@ -10,7 +10,7 @@ the serde's own way, and so does everything else. The serde's allow-list holds: 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import ormsgpack
 from langchain_core.documents import Document
@@ -27,10 +27,24 @@ from pydantic import BaseModel
 
 Hook = Callable[[int, bytes], Any]
 
-_KINDS: dict[tuple[str, str], tuple[type[BaseModel], set[str]]] = {
-    (kind.__module__, kind.__name__): (kind, set(kind.model_fields))
+
+class _Kind(NamedTuple):
+    kind: type[BaseModel]
+    fields: set[str]
+    name: str
+    extra: dict[str, Any] | None
+
+
+_KINDS = {
+    (kind.__module__, kind.__name__): _Kind(
+        kind,
+        set(kind.model_fields),
+        kind.model_fields["type"].default,
+        {} if kind.model_config.get("extra") == "allow" else None,
+    )
     for kind in (HumanMessage, AIMessage, SystemMessage, ToolMessage, FunctionMessage, Document)
 }
+_set = object.__setattr__
 _set_extra = vars(BaseModel)["__pydantic_extra__"].__set__
 _set_fields = vars(BaseModel)["__pydantic_fields_set__"].__set__
 _set_private = vars(BaseModel)["__pydantic_private__"].__set__
@@ -62,45 +76,48 @@ def hook_of(serde: JsonPlusSerializer) -> Hook | None:
 def _quick(data: bytes, hook: Hook) -> BaseModel | None:
     try:
         module, name, state, _ = ormsgpack.unpackb(data, ext_hook=hook, option=ormsgpack.OPT_NON_STR_KEYS)
-        kind, fields = _KINDS.get((module, name), _NONE)
-        if kind is None or state.keys() != fields or not _usual(kind, state):
+        known = _KINDS.get((module, name))
+        if known is None or state.keys() != known.fields or not _usual(known, state):
             return None
     except (TypeError, ValueError, AttributeError):
         return None
+    kind, fields, _, extra = known
     built = object.__new__(kind)
-    built.__dict__.update(state)
-    _set_extra(built, {} if kind.model_config.get("extra") == "allow" else None)
+    _set(built, "__dict__", state)
+    _set_extra(built, None if extra is None else {})
     _set_fields(built, fields.copy())
     _set_private(built, None)
     return built
 
 
-def _usual(kind: type[BaseModel], state: dict[str, Any]) -> bool:
+def _usual(known: _Kind, state: dict[str, Any]) -> bool:
     """Whether validation would change nothing; somebody may have set a field to anything before it was stored."""
-    if state["type"] != kind.model_fields["type"].default or type(state["id"]) not in _TEXT_OR_NONE:
+    kind = known.kind
+    if state["type"] != known.name or type(state["id"]) not in _TEXT_OR_NONE:
         return False
     if kind is Document:
         return type(state["page_content"]) is str and _named(state["metadata"])
     content, more = state["content"], state["additional_kwargs"]
     if type(content) is not str and (type(content) is not list or any(type(part) not in _BLOCKS for part in content)):
         return False
-    if (
-        type(more) is not dict
-        or type(state["response_metadata"]) is not dict
-        or type(state["name"]) not in _TEXT_OR_NONE
-    ):
+    if not (type(more) is type(state["response_metadata"]) is dict and type(state["name"]) in _TEXT_OR_NONE):
         return False
     if kind is AIMessage:
-        return (
-            all(map(_usual_call, state["tool_calls"]))
-            and (bool(state["tool_calls"]) or "tool_calls" not in more)
-            and all(part.keys() == _BAD_CALL and _texts(part, _BAD_CALL) for part in state["invalid_tool_calls"])
-            and type(state["tool_calls"]) is type(state["invalid_tool_calls"]) is list
-            and (state["usage_metadata"] is None or _usual_usage(state["usage_metadata"]))
-        )
+        return _usual_answer(state, more)
     if kind is ToolMessage:
         return type(state["tool_call_id"]) is str and state["status"] in _STATUSES
     return kind is not FunctionMessage or type(state["name"]) is str
+
+
+def _usual_answer(state: dict[str, Any], more: dict[str, Any]) -> bool:
+    calls, bad, usage = state["tool_calls"], state["invalid_tool_calls"], state["usage_metadata"]
+    return (
+        type(calls) is type(bad) is list
+        and (bool(calls) or "tool_calls" not in more)
+        and (not calls or all(map(_usual_call, calls)))
+        and (not bad or all(part.keys() == _BAD_CALL and _texts(part, _BAD_CALL) for part in bad))
+        and (usage is None or _usual_usage(usage))
+    )
 
 
 def _named(value: Any) -> bool:
@@ -132,7 +149,6 @@ def _usual_usage(usage: dict[str, Any]) -> bool:
     return usage.keys() >= _TOKENS
 
 
-_NONE: tuple[None, set[str]] = (None, set())
 _TEXT_OR_NONE = {str, type(None)}
 _BLOCKS = {str, dict}
 _STATUSES = {"success", "error"}

@@ -7,10 +7,11 @@ Checkpoints that are read together share the values that they have in common.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
@@ -23,11 +24,11 @@ from langgraph.checkpoint.base import (
 )
 
 from langchain_redis_memory import threads
-from langchain_redis_memory.blobs import Blobs, Element
+from langchain_redis_memory.blobs import Blobs
 from langchain_redis_memory.checkpoints import Thread
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
 from langchain_redis_memory.keys import KeySpace
-from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
+from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge, pure
 from langchain_redis_memory.places import Place, bound_of, config_of, place_of
 from langchain_redis_memory.stored import Found, NewValue, Record, Reference, Write, field_of, no_nul, utf8
 from langchain_redis_memory.ttl import milliseconds
@@ -37,29 +38,63 @@ _TRIES = 5
 _COLD = 32
 
 
+class Values:
+    """Takes the values of one write apart.
+
+    Args:
+        blobs: How values become bytes.
+    """
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self.elements: dict[tuple[str, bytes], Any] = {}
+        """The elements of the lists, by channel and digest."""
+
+    def take(self, channel: str, value: Any) -> bytes | list[bytes]:
+        """A value as a blob, or as the digests of its elements."""
+        parts = self._blobs.divide(value)
+        if parts is None:
+            return self._blobs.pack(value)
+        for digest, element in parts:
+            self.elements[channel, digest] = element
+        return [part.digest for part in parts]
+
+
 class Sent:
     """Which list elements threads were sent, as far as this process remembers.
 
     Args:
-        most: Most threads; then all are forgotten.
-        elements: Most elements of one thread.
+        most: Most elements; then all are forgotten.
     """
 
-    def __init__(self, most: int = 1024, elements: int = 20_000) -> None:
+    def __init__(self, most: int = 100_000) -> None:
         self._most = most
-        self._elements = elements
+        self._count = 0
         self._known: dict[str, set[tuple[str, bytes]]] = {}
 
-    def of(self, thread: str) -> set[tuple[str, bytes]] | None:
-        """Channel and digest of what a thread was sent, None where nothing is known."""
-        return self._known.get(thread)
+    def unknown(self, key: str, elements: Mapping[tuple[str, bytes], Any]) -> list[tuple[str, bytes]]:
+        """Which elements to send along.
 
-    def note(self, thread: str, held: set[tuple[str, bytes]]) -> None:
-        """Notes what a thread holds."""
-        if thread not in self._known and len(self._known) >= self._most:
-            self._known.clear()
-        known = self._known.get(thread, set())
-        self._known[thread] = held if len(known) + len(held) > self._elements else known | held
+        Args:
+            key: The thread.
+            elements: What a write needs, by channel and digest.
+
+        Returns:
+            Their names. Of a long list that this process has not seen, the server most likely has all but the end.
+        """
+        known = self._known.get(key)
+        if known is not None:
+            return [name for name in elements if name not in known]
+        return list(elements) if len(elements) <= _COLD else list(elements)[-8:]
+
+    def note(self, key: str, elements: Mapping[tuple[str, bytes], Any]) -> None:
+        """Notes that a thread has elements."""
+        if self._count > self._most:
+            self._known, self._count = {}, 0
+        known = self._known.setdefault(key, set())
+        before = len(known)
+        known.update(elements)
+        self._count += len(known) - before
 
 
 @dataclass(frozen=True)
@@ -107,59 +142,31 @@ class Saving:
             no_nul(checkpoint["id"], "the checkpoint's id"),
             place.checkpoint_id,
             references,
-            self.blobs.pack(header),
-            self.blobs.pack(kept),
+            self.blobs.pack([header, kept]),
         )
         if not record.id:
             msg = "the checkpoint has no id"
             raise InvalidInputError(msg)
-        values, elements = self._new_values(checkpoint["channel_values"], new_versions)
+        values = Values(self.blobs)
+        stored = [
+            NewValue(utf8(channel, "a channel"), version, values.take(channel, checkpoint["channel_values"][channel]))
+            if channel in checkpoint["channel_values"]
+            else NewValue(channel, version, None)
+            for channel, version in new_versions.items()
+        ]
         run_id = kept.get("run_id")
         thread = Thread(self.space, place.thread_id)
         touch = threads.touch(self.space, place.thread_id, ttl_ms, "write", [str(run_id)] if run_id else [])
-        key = thread.keys.blobs
-        sending = self._unsent(key, elements)
-        for _ in range(_TRIES):
-            packed = {name: self.blobs.element(elements[name]) for name in sending}
-            _, missing = yield from ask(merge(touch, thread.put(record, values, packed, ttl_ms)))
-            if not missing:
-                if elements:
-                    self.sent.note(key, set(elements))
-                return config_of(config["configurable"]["thread_id"], ns, record.id)
-            lacking = set(missing)
-            sending = [name for name in elements if name in sending or name[1] in lacking]
-        msg = f"thread {place.thread_id!r} was changed by others again and again; the checkpoint was not stored"
-        raise ConflictError(msg)
-
-    def _new_values(
-        self, channel_values: Mapping[str, Any], new_versions: Mapping[str, Any]
-    ) -> tuple[list[NewValue], dict[tuple[str, bytes], Any]]:
-        values: list[NewValue] = []
-        elements: dict[tuple[str, bytes], Any] = {}
-        for channel, version in new_versions.items():
-            utf8(channel, "a channel")
-            if channel not in channel_values:
-                values.append(NewValue(channel, version, None))
-                continue
-            value = channel_values[channel]
-            parts: list[Element] | None = self.blobs.divide(value)
-            if parts is None:
-                values.append(NewValue(channel, version, self.blobs.pack(value)))
-            else:
-                values.append(NewValue(channel, version, [part.digest for part in parts]))
-                elements.update(((channel, part.digest), part.value) for part in parts)
-        return values, elements
-
-    def _unsent(self, key: str, elements: Mapping[tuple[str, bytes], Any]) -> list[tuple[str, bytes]]:
-        known = self.sent.of(key)
-        if known is not None:
-            return [name for name in elements if name not in known]
-        # Of a long list that this process has not seen, the server most likely has all but the end.
-        return list(elements) if len(elements) <= _COLD else list(elements)[-8:]
+        yield from self._send(
+            thread,
+            values,
+            lambda elements: merge(touch, thread.put(record, stored, elements, ttl_ms)).map(lambda both: both[1]),
+        )
+        return config_of(config["configurable"]["thread_id"], ns, record.id)
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str
-    ) -> Op[None]:
+    ) -> Flow[None]:
         """Notes a task's writes."""
         place = place_of(config)
         if not place.checkpoint_id:
@@ -167,15 +174,43 @@ class Saving:
             raise InvalidInputError(msg)
         no_nul(task_id, "task_id")
         utf8(task_path, "task_path")
-        stored = [
-            Write(
-                task_id, WRITES_IDX_MAP.get(channel, idx), task_path, utf8(channel, "a channel"), self.blobs.pack(value)
-            )
-            for idx, (channel, value) in enumerate(writes)
-        ]
+        values = Values(self.blobs)
+        stored = []
+        for idx, (channel, value) in enumerate(writes):
+            number = WRITES_IDX_MAP.get(utf8(channel, "a channel"), idx)
+            stored.append(Write(task_id, number, task_path, channel, self._written(values, channel, value)))
         ttl_ms = self._ttl(config)
-        write = Thread(self.space, place.thread_id).write(place.ns or "", place.checkpoint_id, stored, ttl_ms)
-        return merge(threads.touch(self.space, place.thread_id, ttl_ms, "write"), write).map(lambda both: both[1])
+        thread = Thread(self.space, place.thread_id)
+        # What never expires is in the index since its first checkpoint.
+        touch = threads.touch(self.space, place.thread_id, ttl_ms, "write") if ttl_ms else pure(None)
+
+        def write(elements: Mapping[tuple[str, bytes], bytes]) -> Op[list[bytes]]:
+            op = thread.write(place.ns or "", place.checkpoint_id, stored, elements, ttl_ms)
+            return merge(touch, op).map(lambda both: both[1])
+
+        yield from self._send(thread, values, write)
+
+    def _written(self, values: Values, channel: str, value: Any) -> bytes | list[bytes]:
+        # A message without an id gets one when it is applied, so the state will not share it.
+        nameless = type(value) is list and any(isinstance(item, BaseMessage) and item.id is None for item in value)
+        return self.blobs.pack(value) if nameless else values.take(channel, value)
+
+    def _send(
+        self, thread: Thread, values: Values, build: Callable[[Mapping[tuple[str, bytes], bytes]], Op[list[bytes]]]
+    ) -> Flow[None]:
+        """Runs a write, with the list elements that the server may lack; again with those that it did lack."""
+        key = thread.keys.blobs
+        elements = values.elements
+        sending = self.sent.unknown(key, elements)
+        for _ in range(_TRIES):
+            missing = yield from ask(build({name: self.blobs.element(elements[name]) for name in sending}))
+            if not missing:
+                self.sent.note(key, elements)
+                return
+            lacking = set(missing)
+            sending = [name for name in elements if name in sending or name[1] in lacking]
+        msg = f"thread {thread.thread_id!r} was changed by others again and again; nothing was stored"
+        raise ConflictError(msg)
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -205,7 +240,7 @@ class Saving:
     ) -> Iterator[CheckpointTuple]:
         values: dict[str, Any] = {}
         for record, writes in zip(found.records, found.writes, strict=True):
-            metadata = self.blobs.unpack(record.metadata)
+            header, metadata = self.blobs.unpack(record.body)
             if wanted and any(metadata.get(name) != value for name, value in wanted.items()):
                 continue
             channel_values = {
@@ -214,7 +249,7 @@ class Saving:
                 if reference.mark != "-"
             }
             checkpoint = {
-                **self.blobs.unpack(record.checkpoint),
+                **header,
                 "channel_values": channel_values,
                 "channel_versions": {reference.channel: reference.version for reference in record.references},
             }
@@ -223,13 +258,15 @@ class Saving:
                 cast("Checkpoint", checkpoint),
                 metadata,
                 config_of(thread_id, record.ns, record.parent) if record.parent else None,
-                [(write.task_id, write.channel, self.blobs.unpack(write.value)) for write in writes],
+                [(write.task_id, write.channel, self._read(write.value)) for write in writes],
             )
+
+    def _read(self, body: bytes | list[bytes]) -> Any:
+        return self.blobs.join(body) if isinstance(body, list) else self.blobs.unpack(body)
 
     def _value(self, name: str, stored: Mapping[str, bytes | list[bytes]], read: dict[str, Any]) -> Any:
         if name not in read:
-            body = stored[name]
-            read[name] = self.blobs.join(body) if isinstance(body, list) else self.blobs.unpack(body)
+            read[name] = self._read(stored[name])
         value = read[name]
         return value.copy() if type(value) in {list, dict, set} else value
 
@@ -291,7 +328,7 @@ class Saving:
                 fresh: dict[str, list[PendingWrite]] = {}
                 for write in step.writes:
                     if write.channel in collected and write.channel not in seeds:
-                        entry = (write.task_id, write.channel, self.blobs.unpack(write.value))
+                        entry = (write.task_id, write.channel, self._read(write.value))
                         fresh.setdefault(write.channel, []).append(entry)
                 for channel, writes in fresh.items():
                     collected[channel].append(writes)

@@ -1,10 +1,10 @@
 """Lua scripts as files: one effect each, with named keys and arguments.
 
 A file in `lua/` starts with a sentence of what it does and two header lines, `-- KEYS a b` and `-- ARGV x y ...`. The
-names become locals of the script, so the body never spells `KEYS[1]`; `...` says that more arguments follow, which the
-body reads from `ARGV` after the named ones. `-- WITH name` puts the fragment `lua/_name.lua` in front of the body.
-Atomicity comes from scripts alone; calls go out as EVALSHA and are sent again as EVAL only when the server does not
-know them.
+names become locals of the script, so the body never spells `KEYS[1]`; `...` says that more keys or arguments follow,
+which the body reads from `KEYS` or `ARGV` after the named ones. `-- WITH name` puts the fragment `lua/_name.lua` in
+front of the body. Atomicity comes from scripts alone; calls go out as EVALSHA and are sent again as EVAL only when the
+server does not know them.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Script:
         keys: Names of its keys.
         args: Names of its arguments.
         rest: Whether more arguments may follow.
+        sha: Digest of the source.
+        more: Whether more keys may follow.
     """
 
     name: str
@@ -39,19 +41,21 @@ class Script:
     args: tuple[str, ...]
     rest: bool
     sha: str
+    more: bool = False
 
     def __call__(self, keys: tuple[str, ...], *args: Arg) -> Call:
         """A call of the script, for an op's commands.
 
         Args:
-            keys: One for each named key, all with one hash tag.
+            keys: One for each named key, then the rest, all with one hash tag.
             *args: One for each named argument, then the rest.
 
         Returns:
             The call.
         """
         fits = len(args) >= len(self.args) if self.rest else len(args) == len(self.args)
-        if len(keys) != len(self.keys) or not fits:
+        keyed = len(keys) >= len(self.keys) if self.more else len(keys) == len(self.keys)
+        if not keyed or not fits:
             msg = f"{self.name}.lua takes keys {self.keys} and arguments {self.args}"
             raise TypeError(msg)
         return Call(self, keys, args)
@@ -105,5 +109,5 @@ def parse(name: str, text: str) -> Script:
     ]
     fragments = [_code(_read(f"_{fragment}")) for fragment in _WITH.findall(text)]
     source = "\n".join([*bound, *fragments, _code(text)])
-    keys, (args, rest) = header["KEYS"][0], header["ARGV"]
-    return Script(name, source, tuple(keys), tuple(args), rest, sha1(source.encode()).hexdigest())  # noqa: S324
+    (keys, more), (args, rest) = header["KEYS"], header["ARGV"]
+    return Script(name, source, tuple(keys), tuple(args), rest, sha1(source.encode()).hexdigest(), more)  # noqa: S324

@@ -41,6 +41,7 @@ class RedisMemorySettings(BaseSettings):
     retries: int = Field(3, ge=0, validation_alias=_env("REDIS_MEMORY_RETRIES"))
     history_ttl_s: int | None = Field(604_800, ge=1, validation_alias=_env("REDIS_MEMORY_HISTORY_TTL_S"))
     answer_ttl_s: int | None = Field(43_200, ge=1, validation_alias=_env("REDIS_MEMORY_ANSWER_TTL_S"))
+    thread_ttl_s: int | None = Field(None, ge=1, validation_alias=_env("REDIS_MEMORY_THREAD_TTL_S"))
 
     def url(self) -> str:
         """The URL to connect to, without the credentials of `credentials()`."""

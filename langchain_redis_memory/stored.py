@@ -15,6 +15,7 @@ from langgraph.checkpoint.base import writes_sort_key
 from langchain_redis_memory.errors import InvalidInputError
 
 Version = str | int | float
+Elements = Mapping[bytes, Mapping[int, bytes]]
 
 
 class Reference(NamedTuple):
@@ -26,24 +27,25 @@ class Reference(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A stored checkpoint without its values; `checkpoint` and `metadata` are blobs."""
+    """A stored checkpoint without its values; `body` is a blob of the checkpoint and its metadata."""
 
     ns: str
     id: str
     parent: str
     references: list[Reference]
-    checkpoint: bytes
-    metadata: bytes
+    body: bytes
 
 
 class Write(NamedTuple):
-    """A stored write; `value` is a blob."""
+    """A task's write; `value` is a blob, or the elements of a list: their digests on the way to the server, what is
+    stored of them on the way back.
+    """
 
     task_id: str
     idx: int
     path: str
     channel: str
-    value: bytes
+    value: bytes | list[bytes]
 
 
 class Found(NamedTuple):
@@ -62,6 +64,13 @@ class Step(NamedTuple):
 
     writes: list[Write]
     seeds: list[tuple[str, str]]
+
+
+class Lists(NamedTuple):
+    """Ranges of element numbers: of values, and for each checkpoint of the lists in its writes, with their channels."""
+
+    values: list[list[tuple[int, int]]]
+    written: list[list[tuple[str, list[tuple[int, int]]]]]
 
 
 class Page(NamedTuple):
@@ -167,8 +176,7 @@ def record_of(name: bytes, data: bytes) -> Record:
     colon = data.index(b":")
     stop = colon + 1 + int(data[:colon])
     parent, *references = _netstrings(data[colon + 1 : stop])
-    checkpoint, metadata = _netstrings(data[stop:])
-    return Record(ns, checkpoint_id, parent.decode(), [reference_of(part) for part in references], checkpoint, metadata)
+    return Record(ns, checkpoint_id, parent.decode(), [reference_of(part) for part in references], data[stop:])
 
 
 def reference_of(part: bytes) -> Reference:
@@ -177,32 +185,44 @@ def reference_of(part: bytes) -> Reference:
     return Reference(chr(part[0]), channel, _version(version))
 
 
-def writes_of(data: bytes) -> list[Write]:
+def writes_of(data: bytes, elements: Elements) -> list[Write]:
     """A checkpoint's writes, in the order in which they are applied."""
     parts = _netstrings(data)
     found = []
     for name, path, channel, value in zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=True):
         task_id, _, idx = name.decode().rpartition("\0")
-        found.append(Write(task_id, int(idx), path.decode(), channel.decode(), value))
+        body = _elements(channel, value, elements) if value[:1] == b"*" else value[1:]
+        found.append(Write(task_id, int(idx), path.decode(), channel.decode(), body))
     return sorted(found, key=lambda write: writes_sort_key(write.path, write.task_id, write.idx))
 
 
-def values_of(values: list[bytes], elements: list[bytes]) -> dict[str, bytes | list[bytes]]:
-    """Blobs, or the stored elements of lists, by field, from flat lists of fields and what is under them."""
-    stored = dict(zip(elements[::2], elements[1::2], strict=True))
+def elements_of(channels: list[list[bytes]]) -> Elements:
+    """Elements by channel and number."""
+    return {
+        channel: dict(zip(map(int, numbers.split(b",")), elements, strict=True))
+        for channel, numbers, *elements in channels
+    }
+
+
+def values_of(values: list[list[bytes]], elements: Elements) -> dict[str, bytes | list[bytes]]:
+    """Blobs, or the stored elements of lists, by field."""
     found: dict[str, bytes | list[bytes]] = {}
-    for field, value in zip(values[::2], values[1::2], strict=True):
+    for field, value in zip(*values, strict=True):
         if value[:1] == b"*":
             channel = field[1:].partition(b"\0")[2].rpartition(b"\0")[0]
-            numbers = (number for first, last in spans(value[1:]) for number in range(first, last + 1))
-            found[field.decode()] = [stored[b"e%b\0%d" % (channel, number)] for number in numbers]
+            found[field.decode()] = _elements(channel, value, elements)
         else:
             found[field.decode()] = value[1:]
     return found
 
 
+def _elements(channel: bytes, value: bytes, elements: Elements) -> list[bytes]:
+    by_number = elements.get(channel, {})
+    return [by_number[number] for first, last in spans(value[1:]) for number in range(first, last + 1)]
+
+
 def spans(spelled: bytes) -> list[tuple[int, int]]:
-    """The ranges of element numbers of a list, as `1-57,60-60` spells them.
+    """The ranges of element numbers of a list, as `1-57,60` spells them.
 
     Args:
         spelled: What the server keeps.
@@ -211,4 +231,4 @@ def spans(spelled: bytes) -> list[tuple[int, int]]:
         First and last number of each range.
     """
     pairs = (part.partition(b"-") for part in spelled.split(b",") if part)
-    return [(int(first), int(last)) for first, _, last in pairs]
+    return [(int(first), int(last or first)) for first, _, last in pairs]

@@ -75,7 +75,7 @@ def sweep(url: str, prefix: str) -> None:
 
 
 def _each(url: str, prefix: str, ask: Callable[..., Any], wanted: Callable[[Any], bool]) -> list[str]:
-    client = topology(url, Options()).open()
+    client = topology(url, Options()).open().client
     try:
         keys = sorted(client.scan_iter(f"{prefix}:*", 1000))
         pipe = client.pipeline(transaction=False)

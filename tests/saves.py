@@ -106,31 +106,49 @@ def stray(client: Client, thread: str = "t") -> dict[str, set[bytes]]:
     blobs, writes = hashed(client, keys.blobs), hashed(client, keys.writes)
     order = {member for member in raw(client, ("ZRANGE", keys.order, 0, -1))[0] if member}
     wanted, members = {b""}, set()
+
+    def want(channel: bytes, value: bytes) -> None:
+        for first, last in spans(value[1:]) if value[:1] == b"*" else ():
+            wanted.update(b"e%b\0%d" % (channel, number) for number in range(first, last + 1))
+
     for name, data in records.items():
         record = record_of(name, data)
-        members |= {b"n" + name, f"i{record.id}\0{record.ns}".encode()}
+        members |= {f"i{record.id}\0{record.ns}".encode()} | ({b"n" + name} if record.ns else set())
         for reference in record.references:
-            if reference.mark == "-":
-                continue
-            field = field_of(record.ns, reference).encode()
-            wanted.add(field)
-            value = blobs.get(field, b"")
-            if value[:1] != b"*":
-                continue
-            channel = reference.channel.encode()
-            wanted.add(b"n" + channel)
-            for first, last in spans(value[1:]):
-                for number in range(first, last + 1):
-                    element = b"e%b\0%d" % (channel, number)
-                    wanted |= {element, b"d%b\0%b" % (channel, blobs.get(element, b"")[:16])}
-    counters = {field for field in blobs if field[:1] == b"n"}
+            if reference.mark != "-":
+                field = field_of(record.ns, reference).encode()
+                wanted.add(field)
+                want(reference.channel.encode(), blobs.get(field, b""))
+        parts = netstrings(writes.get(name, b""))
+        for channel, value in zip(parts[2::4], parts[3::4], strict=True):
+            want(channel, value)
+    digests = {field: data for field, data in blobs.items() if field[:1] == b"d"}
+    stored = {b"e%b\0%d" % (field[1:], i // 16 + 1) for field, data in digests.items() for i in held(data)}
+    elements = {field for field in blobs if field[:1] == b"e"}
     return {
-        "blobs left": set(blobs) - wanted - counters,
+        "blobs left": set(blobs) - wanted - set(digests),
         "blobs lost": wanted - set(blobs) - ({b""} if not records else set()),
+        "digests left": stored - elements,
+        "digests lost": elements - stored,
         "writes left": set(writes) - set(records) - {b""},
         "order left": order - members,
         "order lost": members - order,
     }
+
+
+def held(digests: bytes) -> list[int]:
+    """Where in a run of digests those of elements start that are stored."""
+    return [i for i in range(0, len(digests), 16) if digests[i : i + 16].strip(b"\0")]
+
+
+def netstrings(data: bytes) -> list[bytes]:
+    """The parts of a run of netstrings."""
+    found = []
+    while data:
+        size, _, data = data.partition(b":")
+        found.append(data[: int(size)])
+        data = data[int(size) :]
+    return found
 
 
 def tidy(client: Client, thread: str = "t") -> bool:

@@ -15,11 +15,14 @@ from servers import Farm
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 SAYS = {
+    "agent_memory.py": "4 messages; Hello, Ana!",
     "chat_history.py": "['system', 'ai', 'tool', 'ai']",
     "conversation_memory.py": "What is throat cancer?           NEW_TOPIC               cache hit",
+    "human_in_the_loop.py": "'decision': 'yes', 'paid': True",
     "own_policy.py": "NEW_TOPIC bypass 2 messages of memory",
     "sessions.py": "cleared: 4",
     "streaming_async.py": "5 users answered, from the cache: True",
+    "time_travel.py": "both ends are kept: True",
 }
 
 

@@ -24,9 +24,10 @@ FLOORS = {
     "words": "errors ops keys codec records scripts server vectors classify select policy index transcript settings "
     "fingerprint local ttl blobs checkpoints threads retention saving pruning revive deflate stored places",
     "wire": "client",
-    "parts": "history sessions cache checkpoint store semantic tiers state values limiter",
+    "parts": "history sessions cache checkpoint store semantic tiers state values limiter "
+    "node_cache byte_store record_manager",
     "whole": "memory wrap turn admin",
-    "doors": "__init__ __main__ cli web tools middleware demo",
+    "doors": "__init__ __main__ cli web tools middleware demo deploy",
 }
 LEVEL = {module: level for level, modules in enumerate(FLOORS.values()) for module in modules.split()}
 WORDS, WIRE, PARTS, WHOLE, DOORS = range(5)

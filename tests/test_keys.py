@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, RedisMemoryError
-from langchain_redis_memory.keys import KINDS, MAX_ID_BYTES, KeySpace, check_id, escape
+from langchain_redis_memory.keys import KINDS, MAX_ID_BYTES, KeySpace, check_id, escape, spell_namespace
 
 bounded = settings(max_examples=100, deadline=None)
 
@@ -66,6 +66,22 @@ ids = st.one_of(
 optional_ids = st.one_of(st.just(""), ids)
 
 
+def further_keys(space: KeySpace, name: str) -> dict[str, str]:
+    """The keys of what has no agent."""
+    nodes, values = space.nodes((name,)), space.byte_values(name)
+    found = {
+        "nodes": nodes.nodes,
+        "node_lapses": nodes.lapses,
+        "byte_names": values.names,
+        "byte_lapses": values.lapses,
+    }
+    found |= {"bytes": values.value("x"), "bytes of it": space.byte_values("x").value(name)}
+    if name:
+        records = space.records(name)
+        found |= {"record_times": records.times, "record_groups": records.groups, "group_records": records.members}
+    return found
+
+
 def every_key(space: KeySpace, agent: str, name: str) -> dict[tuple[str, str, str, str], str]:
     """Every key that `name` leads to, under what it is for."""
     found = {}
@@ -74,6 +90,8 @@ def every_key(space: KeySpace, agent: str, name: str) -> dict[tuple[str, str, st
         for kind in ("messages", "ids", "meta"):
             found[space.tenant, agent, name, kind] = getattr(session, kind)
         found[space.tenant, agent, name, "answer"] = space.answer(name, agent)
+    if not agent:
+        found |= {(space.tenant, "", name, kind): key for kind, key in further_keys(space, name).items()}
     index = space.index(agent)
     found[space.tenant, agent, "", "sessions"] = index.sessions
     found[space.tenant, agent, "", "lapses"] = index.lapses
@@ -241,12 +259,12 @@ def test_a_key_holds_nothing_but_safe_characters(tenant, agent, name):
         head, brace, rest = key.partition("{")
         tag, closing, kind = rest.partition("}")
         assert (head, brace, closing, kind[:1]) == ("lrm:", "{", "}", ":")
-        assert kind[1:] in KINDS
+        assert kind[1:].partition(":")[0] in KINDS
         assert tag.count("/") == 2
         assert key.isascii()
         assert not set(key) & set("*?[]\\^ \t\r\n\0\"'")
         assert set(tag) - set("/") <= set(ascii_letters + digits + "-._~%")
-        assert len(key) <= 64 + 3 * 96 + 16
+        assert len(key) <= 64 + 4 * 96 + 16
 
 
 @bounded
@@ -394,3 +412,38 @@ def test_both_refusals_are_ours_and_a_value_error():
             refuse()
         with pytest.raises(ValueError, match=r".+"):
             refuse()
+
+
+# --- caches of nodes, stores of bytes, records -------------------------------------------------------------
+
+
+@bounded
+@given(st.lists(optional_ids, max_size=4), st.lists(optional_ids, max_size=4))
+def test_two_namespaces_never_share_a_key(one, two):
+    space = KeySpace()
+    assert (spell_namespace(one) == spell_namespace(two)) is (one == two)
+    assert (space.nodes(one) == space.nodes(two)) is (one == two)
+
+
+def test_labels_cannot_move_between_namespaces():
+    spelled = [(), ("",), ("", ""), ("a",), ("a", ""), ("", "a"), ("a", "b"), ("a/b",), ("a/", "b"), ("a:b",), ("*",)]
+    spelled += [("a%2F", "b"), ("x" * 97,), (escape("x" * 97),), ("a", "b", "c"), ("A",)]
+    assert len({KeySpace().nodes(labels).nodes for labels in spelled}) == len(spelled)
+    with pytest.raises(InvalidIdError, match="must be a tuple of strings, not str"):
+        KeySpace().nodes("ab")
+    with pytest.raises(InvalidIdError, match="a label must be a string, not int"):
+        KeySpace().nodes((7,))
+
+
+@bounded
+@given(optional_ids, optional_ids, ids)
+def test_a_unit_has_one_slot(tenant, namespace, name):
+    space = KeySpace("lrm", tenant)
+    values = space.byte_values(namespace)
+    units = [
+        [values.names, values.lapses, values.value(name)],
+        list(vars(space.records(name)).values()),
+        list(vars(space.nodes((namespace, name))).values()),
+    ]
+    for unit in units:
+        assert len({key_slot(key.encode()) for key in unit}) == 1

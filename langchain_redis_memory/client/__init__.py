@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from langchain_redis_memory.client.faults import explain, translate, unknown_scripts
 from langchain_redis_memory.client.loops import Loops
-from langchain_redis_memory.client.sending import ALent, Lent, asend, send
+from langchain_redis_memory.client.sending import APiped, Piped
 from langchain_redis_memory.client.topology import DEFAULT_URL, Options, Topology, topology
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.keys import KeySpace
@@ -101,8 +101,8 @@ class Client:
         shown = type(redis if redis is not None else aredis).__name__
         lent = Topology(
             f"<{shown}>",
-            (lambda: Lent(redis)) if redis is not None else refuse("redis"),
-            (lambda: ALent(aredis)) if aredis is not None else refuse("aredis"),
+            (lambda: Piped(redis, lent=True)) if redis is not None else refuse("redis"),
+            (lambda: APiped(aredis, lent=True)) if aredis is not None else refuse("aredis"),
             cluster=any(hasattr(given, "keyslot") for given in (redis, aredis)),
         )
         self._set_up(lent, prefix, on_trip, None)
@@ -262,7 +262,7 @@ class Client:
         started = monotonic()
         failed = True
         try:
-            replies = send(client, commands, by_digest=by_digest)
+            replies: list[Reply] = client.send(commands, by_digest=by_digest)
             failed = False
         except Exception as error:
             raise translate(error, self._topology.shown) from error
@@ -275,7 +275,7 @@ class Client:
         started = monotonic()
         failed = True
         try:
-            replies = await asend(client, commands, by_digest=by_digest)
+            replies: list[Reply] = await client.send(commands, by_digest=by_digest)
             failed = False
         except Exception as error:
             raise translate(error, self._topology.shown) from error

@@ -1,36 +1,159 @@
-"""One trip on a client of redis-py: a lone command as it is, several in a plain pipeline, replies undecoded.
+"""One trip: commands go out together, replies come back undecoded, a refused command's reply is its error.
 
-A refused command is its error as a reply; a failed trip raises. Scripts go by digest or in full.
+`Direct` writes to a connection of redis-py's pool itself, for the servers that we open: a pipeline object, its command
+stack and its callbacks take longer than a local server takes to answer. `Piped` uses a client's own pipelines, for
+clusters, sentinels, fakes, and clients that belong to somebody else (who may have instrumented them). Scripts go by
+digest or in full. Each has an async twin.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any
 
 from langchain_redis_memory.ops import Call, Command, Reply
 
 
-def send(client: Any, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
-    """Sends commands and gives their replies."""
-    if len(commands) == 1:
-        return [_alone(client, commands[0], by_digest=by_digest)]
-    pipe = client.pipeline(transaction=False)
-    for command in commands:
-        pipe.execute_command(*_words(command, by_digest=by_digest), NEVER_DECODE=True)
-    replies: list[Reply] = pipe.execute(raise_on_error=False)
-    return replies
+class Piped:
+    """Sends by the client's own methods.
+
+    Args:
+        client: A sync client of redis-py.
+        lent: Whether it belongs to somebody else; then it is not closed.
+    """
+
+    def __init__(self, client: Any, *, lent: bool = False) -> None:
+        self.client = client
+        self._lent = lent
+
+    def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
+        """Sends commands and gives their replies."""
+        from redis.exceptions import ResponseError
+
+        if len(commands) == 1:
+            try:
+                return [self.client.execute_command(*_words(commands[0], by_digest=by_digest), NEVER_DECODE=True)]
+            except ResponseError as error:
+                return [error]
+        pipe = self.client.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*_words(command, by_digest=by_digest), NEVER_DECODE=True)
+        replies: list[Reply] = pipe.execute(raise_on_error=False)
+        return replies
+
+    def close(self) -> None:
+        """Closes the client."""
+        if not self._lent:
+            self.client.close()
 
 
-async def asend(client: Any, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
-    """Sends commands and gives their replies; see `send`."""
-    if len(commands) == 1:
-        return [await _aalone(client, commands[0], by_digest=by_digest)]
-    pipe = client.pipeline(transaction=False)
-    for command in commands:
-        pipe.execute_command(*_words(command, by_digest=by_digest), NEVER_DECODE=True)
-    replies: list[Reply] = await pipe.execute(raise_on_error=False)
-    return replies
+class APiped:
+    """Sends by an async client's own methods; see `Piped`."""
+
+    def __init__(self, client: Any, *, lent: bool = False) -> None:
+        self.client = client
+        self._lent = lent
+
+    async def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
+        """Sends commands and gives their replies."""
+        from redis.exceptions import ResponseError
+
+        if len(commands) == 1:
+            words = _words(commands[0], by_digest=by_digest)
+            try:
+                return [await self.client.execute_command(*words, NEVER_DECODE=True)]
+            except ResponseError as error:
+                return [error]
+        pipe = self.client.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*_words(command, by_digest=by_digest), NEVER_DECODE=True)
+        replies: list[Reply] = await pipe.execute(raise_on_error=False)
+        return replies
+
+    async def aclose(self) -> None:
+        """Closes the client."""
+        if not self._lent:
+            await self.client.aclose()
+
+
+class Direct:
+    """Sends on a connection of the client's pool.
+
+    Args:
+        client: A sync client of redis-py for one server; ours to close.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self._pool = client.connection_pool
+        self._named = _names(self._pool)
+
+    def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
+        """Sends commands and gives their replies; again after a connection error, as the retry policy says."""
+        from redis.exceptions import ResponseError
+
+        packed = _pack(commands, by_digest=by_digest)
+        connection = self._pool.get_connection(*self._named)
+
+        def trip() -> list[Reply]:
+            connection.send_packed_command(packed)
+            replies: list[Reply] = []
+            for _ in commands:
+                try:
+                    replies.append(connection.read_response(disable_decoding=True))
+                except ResponseError as error:
+                    replies.append(error)
+            return replies
+
+        try:
+            found: list[Reply] = connection.retry.call_with_retry(trip, lambda _error: connection.disconnect())
+        finally:
+            self._pool.release(connection)
+        return found
+
+    def close(self) -> None:
+        """Closes the client and its connections."""
+        self.client.close()
+
+
+class ADirect:
+    """Sends on a connection of an async client's pool; see `Direct`."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self._pool = client.connection_pool
+        self._named = _names(self._pool)
+
+    async def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
+        """Sends commands and gives their replies; see `Direct.send`."""
+        from redis.exceptions import ResponseError
+
+        packed = _pack(commands, by_digest=by_digest)
+        connection = await self._pool.get_connection(*self._named)
+
+        async def trip() -> list[Reply]:
+            await connection.send_packed_command(packed)
+            replies: list[Reply] = []
+            for _ in commands:
+                try:
+                    replies.append(await connection.read_response(disable_decoding=True))
+                except ResponseError as error:
+                    replies.append(error)
+            return replies
+
+        async def forget(_error: Exception) -> None:
+            await connection.disconnect()
+
+        try:
+            found: list[Reply] = await connection.retry.call_with_retry(trip, forget)
+        finally:
+            await self._pool.release(connection)
+        return found
+
+    async def aclose(self) -> None:
+        """Closes the client and its connections."""
+        await self.client.aclose()
 
 
 def _words(command: Command, *, by_digest: bool) -> tuple[Any, ...]:
@@ -41,37 +164,13 @@ def _words(command: Command, *, by_digest: bool) -> tuple[Any, ...]:
     return command
 
 
-def _alone(client: Any, command: Command, *, by_digest: bool) -> Reply:
-    from redis.exceptions import ResponseError
+def _pack(commands: Sequence[Command], *, by_digest: bool) -> list[bytes]:
+    from hiredis import pack_command
 
-    try:
-        return client.execute_command(*_words(command, by_digest=by_digest), NEVER_DECODE=True)
-    except ResponseError as error:
-        return error
+    return [b"".join(pack_command(_words(command, by_digest=by_digest)) for command in commands)]
 
 
-async def _aalone(client: Any, command: Command, *, by_digest: bool) -> Reply:
-    from redis.exceptions import ResponseError
-
-    try:
-        return await client.execute_command(*_words(command, by_digest=by_digest), NEVER_DECODE=True)
-    except ResponseError as error:
-        return error
-
-
-class Lent:
-    """A client that belongs to somebody else: closing it is not ours."""
-
-    def __init__(self, theirs: Any) -> None:
-        self.execute_command = theirs.execute_command
-        self.pipeline = theirs.pipeline
-
-    def close(self) -> None:
-        """Leaves it open."""
-
-
-class ALent(Lent):
-    """An async one."""
-
-    async def aclose(self) -> None:
-        """Leaves it open."""
+def _names(pool: Any) -> tuple[str, ...]:
+    """What a pool asks for besides: redis-py before 5.3 wants a command's name, a later one warns of it."""
+    first = next(iter(signature(pool.get_connection).parameters.values()))
+    return ("EVALSHA",) if first.default is first.empty and first.kind is first.POSITIONAL_OR_KEYWORD else ()

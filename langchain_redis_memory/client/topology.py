@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from langchain_redis_memory.client.sending import ADirect, APiped, Direct, Piped
 from langchain_redis_memory.errors import ConfigError
 
 DEFAULT_URL = "redis://localhost:6379/0"
@@ -69,7 +70,7 @@ class Topology:
 
     Args:
         shown: The URL without credentials and options, for people.
-        open: Makes a sync client of redis-py.
+        open: Makes what sends (see `sending`), with a sync client of redis-py.
         aopen: Makes an async one for the running event loop.
         cluster: Whether commands are routed by key.
     """
@@ -128,12 +129,12 @@ def _memory(name: str) -> Topology:
     def open_sync() -> Any:
         from fakeredis import FakeRedis
 
-        return FakeRedis(server=server())
+        return Piped(FakeRedis(server=server()))
 
     def open_async() -> Any:
         from fakeredis import FakeAsyncRedis
 
-        return FakeAsyncRedis(server=server())
+        return APiped(FakeAsyncRedis(server=server()))
 
     return Topology(f"memory://{name}", open_sync, open_async)
 
@@ -197,8 +198,8 @@ def _single(url: str, options: Options) -> Topology:
     scheme = "unix" if "path" in fields else "rediss" if tls else "redis"
     return Topology(
         _shown(scheme, where),
-        lambda: make(redis, asynchronous=False),
-        lambda: make(aredis, asynchronous=True),
+        lambda: Direct(make(redis, asynchronous=False)),
+        lambda: ADirect(make(aredis, asynchronous=True)),
     )
 
 
@@ -244,12 +245,15 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
             "max_connections": options.max_connections,
         }
 
-    return Topology(
-        _shown(f"{scheme}+cluster", ",".join(map(_spell, hosts))),
-        lambda: cluster.RedisCluster(startup_nodes=[node(*host) for host in hosts], **arguments(asynchronous=False)),
-        lambda: AsyncCluster(startup_nodes=[AsyncNode(*host) for host in hosts], **arguments(asynchronous=True)),
-        cluster=True,
-    )
+    def open_sync() -> Any:
+        nodes = [node(*host) for host in hosts]
+        return Piped(cluster.RedisCluster(startup_nodes=nodes, **arguments(asynchronous=False)))
+
+    def open_async() -> Any:
+        nodes = [AsyncNode(*host) for host in hosts]
+        return APiped(AsyncCluster(startup_nodes=nodes, **arguments(asynchronous=True)))
+
+    return Topology(_shown(f"{scheme}+cluster", ",".join(map(_spell, hosts))), open_sync, open_async, cluster=True)
 
 
 def _spell(host: tuple[str, int]) -> str:
@@ -307,6 +311,6 @@ def _sentinel(scheme: str, rest: str, options: Options) -> Topology:
 
     return Topology(
         _shown(f"{scheme}+sentinel", f"{','.join(map(_spell, hosts))}/{service}/{db or 0}"),
-        lambda: make(Sentinel, asynchronous=False),
-        lambda: make(AsyncSentinel, asynchronous=True),
+        lambda: Piped(make(Sentinel, asynchronous=False)),
+        lambda: APiped(make(AsyncSentinel, asynchronous=True)),
     )

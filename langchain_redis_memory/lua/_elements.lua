@@ -1,37 +1,42 @@
--- Fragment: elements of list values, stored once for all lists of channels of one name. `numbers(channel, digests)` gives
--- for each digest (16 bytes) the element's number, or the field that would hold it; `ranges(channel, found, sent)` stores
--- those that have none (`sent`: field -> element) and spells the list as `1-57,60`.
-local function numbers(channel, digests)
-  local found = {}
-  for first = 1, #digests, 8000 do
-    local fields = {}
-    for start = first, math.min(first + 7999, #digests), 16 do
-      fields[#fields + 1] = 'd' .. channel .. '\0' .. string.sub(digests, start, start + 15)
+-- Fragment: elements of lists, stored once for all lists of channels of one name and numbered as they come. `d` channel
+-- holds the digests of all of them, 16 bytes each. `runs(channel, digests)` gives {first, last} for elements that are
+-- stored and a digest for each that is not; `ranges(channel, found, sent)` stores those and spells the list `1-57,60`.
+local digests_of, added = {}, {}
+local function runs(channel, wanted)
+  local all = digests_of[channel] or redis.call('HGET', blobs, 'd' .. channel) or ''
+  local found, at = {}, 1
+  digests_of[channel] = all
+  while at <= #wanted do
+    local digest = string.sub(wanted, at, at + 15)
+    local place = string.find(all, digest, 1, true)
+    while place and place % 16 ~= 1 do place = string.find(all, digest, place + 1, true) end
+    local low, high = 1, place and math.min(#wanted - at + 1, #all - place + 1) / 16 or 0
+    local try = high
+    while low < high do -- the longest run that is the same on both sides; most often all of it
+      local same = string.sub(wanted, at, at + 16 * try - 1) == string.sub(all, place, place + 16 * try - 1)
+      if same then low = try else high = try - 1 end
+      try = math.ceil((low + high) / 2)
     end
-    for i, number in ipairs(redis.call('HMGET', blobs, unpack(fields))) do found[#found + 1] = number or fields[i] end
+    local first = place and (place - 1) / 16 + 1
+    found[#found + 1] = place and {first, first + low - 1} or digest
+    at = at + 16 * low
   end
   return found
 end
 local function ranges(channel, found, sent)
-  local runs, first, last = {}, nil, nil
-  for _, number in ipairs(found) do
-    if string.sub(number, 1, 1) == 'd' then
-      local field = number
-      number = redis.call('HGET', blobs, field)
-      if not number then
-        number = redis.call('HINCRBY', blobs, 'n' .. channel, 1)
-        redis.call('HSET', blobs, 'e' .. channel .. '\0' .. number, string.sub(field, -16) .. sent[field])
-        redis.call('HSET', blobs, field, number)
+  local spelled, new = {}, added[channel] or {count = #digests_of[channel] / 16}
+  added[channel] = new
+  for i, run in ipairs(found) do
+    if type(run) == 'string' then
+      if not new[run] then
+        new.count, new[#new + 1] = new.count + 1, run
+        new[run] = new.count
+        redis.call('HSET', blobs, 'e' .. channel .. '\0' .. string.format('%.0f', new.count), sent[channel .. run])
       end
+      run = {new[run], new[run]}
     end
-    number = tonumber(number)
-    if last and number == last + 1 then
-      last = number
-    else
-      if last then runs[#runs + 1] = first .. '-' .. last end
-      first, last = number, number
-    end
+    spelled[i] = string.format(run[1] == run[2] and '%.0f' or '%.0f-%.0f', run[1], run[2])
   end
-  if last then runs[#runs + 1] = first .. '-' .. last end
-  return table.concat(runs, ',')
+  if #new > 0 then redis.call('HSET', blobs, 'd' .. channel, digests_of[channel] .. table.concat(new)) end
+  return table.concat(spelled, ',')
 end

@@ -4,22 +4,21 @@
 -- ARGV ns id ...
 -- WITH whole
 -- WITH pieces
+-- WITH fetch
 -- WITH values
+-- WITH writes
+-- WITH newest
 if gone then return gone end
-local name = ns .. '\0' .. id
-if id == '' then
-  local newest = redis.call('ZREVRANGEBYLEX', order, '(n' .. name .. '\255', '[n' .. name, 'LIMIT', 0, 1)[1]
-  name = newest and string.sub(newest, 2) or ''
-end
-local remaining, left = {}, 0
+local name = id ~= '' and ns .. '\0' .. id or newest(ns, '', 1)[1]
+local remaining, left, steps = {}, 0, {}
 for i = 3, #ARGV do remaining[ARGV[i]], left = true, left + 1 end
-local steps = {}
-local record = name ~= '' and redis.call('HGET', checkpoints, name)
+local record = name and redis.call('HGET', checkpoints, name)
 while record and left > 0 do
-  name = ns .. '\0' .. front(record)[1]
-  record = redis.call('HGET', checkpoints, name)
-  if record and name ~= ns .. '\0' then
-    local step = {name, redis.call('HGET', writes, name) or ''}
+  local parent = front(record)[1]
+  name = ns .. '\0' .. parent
+  record = parent ~= '' and redis.call('HGET', checkpoints, name)
+  if record then
+    local step = {name, writes_at(name)}
     for i, reference in ipairs(front(record)) do
       local channel = i > 1 and string.match(reference, '^.(.*)%z[^%z]*$')
       if channel and remaining[channel] and string.sub(reference, 1, 1) ~= '-' then
@@ -29,8 +28,6 @@ while record and left > 0 do
       end
     end
     steps[#steps + 1] = step
-  else
-    record = nil
   end
 end
 local values, elements, lost = wanted()

@@ -5,17 +5,18 @@
 -- ARGV ns id everywhere before count
 -- WITH whole
 -- WITH pieces
+-- WITH fetch
 -- WITH values
+-- WITH writes
+-- WITH newest
 if gone then return gone end
 local names = {ns .. '\0' .. id}
-if id == '' then
-  local start = everywhere == '1' and 'i' or 'n' .. ns .. '\0'
-  local bound = '(' .. start .. (before == '' and '\255' or before)
-  names = redis.call('ZREVRANGEBYLEX', order, bound, '[' .. start, 'LIMIT', 0, count)
-  for i, member in ipairs(names) do
-    names[i] = string.sub(member, 2)
-    if everywhere == '1' then names[i] = string.gsub(names[i], '^([^%z]*)%z([^%z]*)$', '%2\0%1') end
-  end
+if id == '' and everywhere == '0' then
+  names = newest(ns, before, count)
+elseif id == '' then
+  local bound = '(i' .. (before == '' and '\255' or before)
+  names = redis.call('ZREVRANGEBYLEX', order, bound, '[i', 'LIMIT', 0, count)
+  for i, member in ipairs(names) do names[i] = string.gsub(member, '^i([^%z]*)%z([^%z]*)$', '%2\0%1') end
 end
 local records, notes = {}, {}
 for _, name in ipairs(names) do
@@ -26,7 +27,7 @@ for _, name in ipairs(names) do
       if i > 1 then want(space, reference) end
     end
     records[#records + 1], records[#records + 2] = name, record
-    notes[#notes + 1] = redis.call('HGET', writes, name) or ''
+    notes[#notes + 1] = writes_at(name)
   end
 end
 local values, elements, lost = wanted()

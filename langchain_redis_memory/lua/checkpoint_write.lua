@@ -1,34 +1,38 @@
--- Notes a task's writes at a checkpoint. After the named arguments come fours: name (task, NUL, index), task path, channel,
--- value. A name that is known is overwritten where its index is negative, else it stays as it is.
+-- Notes a task's writes at a checkpoint. Returns {digest, ...} of the list elements that are neither stored nor sent;
+-- where there are any, nothing was written. After the named arguments come `count` times: name (task, NUL, index), task
+-- path, channel, value (`+` and a blob, or `*` and the digests of a list's elements); then triples: channel, digest,
+-- element. A name that is known is overwritten where its index is negative, else it stays as it is.
 -- KEYS checkpoints order blobs writes
--- ARGV ttl_ms ns id ...
+-- ARGV ttl_ms ns id count ...
 -- WITH whole
 -- WITH alive
+-- WITH elements
 -- WITH pieces
 if gone then return gone end
-alive(ttl_ms)
-local field = ns .. '\0' .. id
-local stored = redis.call('HGET', writes, field) or ''
-local parts, known = pieces(stored), {}
-for i = 1, #parts, 4 do known[parts[i]] = i end
-local changed, added = false, {}
-for i = 4, #ARGV, 4 do
-  local old = known[ARGV[i]]
-  if old and string.find(ARGV[i], '%z%-%d+$') then
-    changed = true
-    for j = 0, 3 do parts[old + j] = ARGV[i + j] end
-  elseif not old then
-    known[ARGV[i]] = #parts + 1
-    for j = 0, 3 do
-      parts[#parts + 1] = ARGV[i + j]
-      added[#added + 1] = #ARGV[i + j] .. ':' .. ARGV[i + j]
+local sent, found, missing = {}, {}, {}
+for i = 5 + 4 * count, #ARGV, 3 do sent[ARGV[i] .. ARGV[i + 1]] = ARGV[i + 2] end
+for i = 5, 4 + 4 * count, 4 do
+  if string.sub(ARGV[i + 3], 1, 1) == '*' then
+    found[i] = runs(ARGV[i + 2], string.sub(ARGV[i + 3], 2))
+    for _, run in ipairs(found[i]) do
+      if type(run) == 'string' and not sent[ARGV[i + 2] .. run] then missing[#missing + 1] = run end
     end
   end
 end
-if changed then
-  for i, part in ipairs(parts) do parts[i] = #part .. ':' .. part end
-  redis.call('HSET', writes, field, table.concat(parts))
-elseif #added > 0 then
-  redis.call('HSET', writes, field, stored .. table.concat(added))
+if #missing > 0 then return missing end
+alive(ttl_ms)
+local field = ns .. '\0' .. id
+local parts, known = pieces(redis.call('HGET', writes, field) or ''), {}
+for i = 1, #parts, 4 do known[parts[i]] = i end
+for i = 5, 4 + 4 * count, 4 do
+  local place = known[ARGV[i]]
+  if not place or string.find(ARGV[i], '%z%-%d+$') then
+    place = place or #parts + 1
+    known[ARGV[i]] = place
+    for j = 0, 3 do parts[place + j] = ARGV[i + j] end
+    if found[i] then parts[place + 3] = '*' .. ranges(ARGV[i + 2], found[i], sent) end
+  end
 end
+for i, part in ipairs(parts) do parts[i] = #part .. ':' .. part end
+redis.call('HSET', writes, field, table.concat(parts))
 return {}

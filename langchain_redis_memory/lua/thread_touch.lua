@@ -6,6 +6,9 @@
 -- WITH now
 -- WITH forget
 local known = redis.call('ZSCORE', thread_lapses, thread)
+local news = not known or tostring(known) ~= 'inf'
+for i = 4, #ARGV do news = news or not redis.call('ZSCORE', threads, 'b' .. thread .. '/' .. ARGV[i]) end
+if not news then return 0 end
 if known or how == 'write' then
   local lapse = '+inf'
   if how ~= 'pin' and ttl_ms ~= '0' and tostring(known) ~= 'inf' then

@@ -1,0 +1,36 @@
+"""Factories for a LangGraph server: name them in `langgraph.json`, and it keeps its state on your Redis.
+
+```json
+{
+  "checkpointer": {"path": "langchain_redis_memory.deploy:checkpointer"},
+  "store": {"path": "langchain_redis_memory.deploy:store"}
+}
+```
+
+Both read the environment (see `settings`): `REDIS_URL` or `REDIS_HOST` and so on, `REDIS_MEMORY_PREFIX`,
+`REDIS_MEMORY_THREAD_TTL_S`. The server opens them when it starts and closes them when it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from langchain_redis_memory.checkpoint import RedisSaver
+from langchain_redis_memory.client import Client
+from langchain_redis_memory.settings import read_settings
+
+
+@asynccontextmanager
+async def checkpointer() -> AsyncIterator[RedisSaver]:
+    """A checkpointer for the lifetime of a server.
+
+    Yields:
+        The saver.
+
+    Raises:
+        ConfigError: A setting cannot work.
+    """
+    settings = read_settings()
+    async with Client.from_settings(settings) as client:
+        yield RedisSaver(client, ttl_s=settings.thread_ttl_s)

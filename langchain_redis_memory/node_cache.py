@@ -1,0 +1,296 @@
+"""`RedisNodeCache`: LangGraph's cache of nodes, which a graph asks before it runs a node with a `CachePolicy`.
+
+A namespace is one hash of items under one hash tag, with the time of each item's lapse in the item itself and in a
+sorted set, by which writes remove what is over (so it needs no lifetime of single fields, which Redis has since 7.4
+only). Clearing a namespace deletes its two keys: exact, whole, and in no need of a search. Which namespaces a tenant
+has is noted in an index, which may hold one that is gone, and is read when everything is cleared.
+
+An entry is served only if it is whole and its type is allowed; what else is found there counts as absent and is logged.
+A cache is no reason to fail a run: a server that is away or refuses a command is logged, and the node runs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from hashlib import blake2b
+from typing import Any
+
+from langgraph.cache.base import BaseCache, FullKey, Namespace, ValueT
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
+from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_event_listener
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, ServerError, UnavailableError
+from langchain_redis_memory.keys import check_id, spell_namespace
+from langchain_redis_memory.ops import Flow, Op, Reply, ask, merge
+from langchain_redis_memory.scripts import script
+from langchain_redis_memory.ttl import milliseconds
+
+_log = logging.getLogger(__name__)
+
+_CLEARED_AT_ONCE = 1000
+
+Item = tuple[str, int, bytes]
+"""An item to store: its key, its lifetime in milliseconds (0: none), its bytes (none: it is removed)."""
+
+
+class RedisNodeCache(BaseCache[ValueT]):
+    """LangGraph's cache of nodes, kept in Redis and shared by all processes.
+
+    The serialiser is strict unless you pass another one: only the types that LangGraph lists as safe are built from
+    what is stored. A value that holds another type is not cached, and that is logged; allow it by
+    `serde=JsonPlusSerializer(allowed_msgpack_modules=[MyState])`.
+
+    Args:
+        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        tenant: Whose cache it is; tenants never see each other's.
+        ttl_s: Lifetime in seconds of items whose policy names none; None for no expiry.
+        serde: Another serialiser, such as an `EncryptedSerializer`.
+
+    Raises:
+        InvalidIdError: The tenant is not acceptable.
+        InvalidInputError: The lifetime is not positive.
+        ConfigError: The URL cannot work.
+
+    Example:
+        ```python
+        builder.add_node("search", search, cache_policy=CachePolicy(ttl=3600))
+        graph = builder.compile(cache=RedisNodeCache("redis://localhost:6379/0"))
+        ```
+
+    **Keys:** `nodes`, `node_lapses` of a namespace; `namespaces` of the tenant.
+    **Trips:** none to construct; each method says its own.
+    """
+
+    def __init__(
+        self,
+        client: Client | str | None = None,
+        *,
+        tenant: str = "",
+        ttl_s: float | None = None,
+        serde: SerializerProtocol | None = None,
+    ) -> None:
+        strict = JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
+        super().__init__(serde=strict if serde is None else serde)
+        self._client = as_client(client)
+        self._space = self._client.keys(tenant)
+        self._ttl_ms = milliseconds(ttl_s)
+
+    def get(self, keys: Sequence[FullKey]) -> dict[FullKey, ValueT]:
+        """What is cached under some keys.
+
+        Args:
+            keys: Namespaces with the keys of items.
+
+        Returns:
+            The values that are there; nothing for a key that has none, for a damaged entry, one of a type that is not
+            allowed, and where the server is away.
+
+        Raises:
+            InvalidIdError: A namespace or a key is not acceptable.
+            AuthenticationError: The server refused the credentials.
+
+        **Keys:** `nodes` of each namespace.
+        **Trips:** 1 for any number of keys, 0 for none.
+        """
+        return self._client.drive(self._get(keys))
+
+    async def aget(self, keys: Sequence[FullKey]) -> dict[FullKey, ValueT]:
+        """What is cached under some keys; see `get`."""
+        return await self._client.adrive(self._get(keys))
+
+    def set(self, pairs: Mapping[FullKey, tuple[ValueT, int | None]]) -> None:
+        """Caches values.
+
+        Args:
+            pairs: Namespaces with the keys of items; for each its value and its lifetime in seconds, None for the
+                cache's own.
+
+        Raises:
+            InvalidIdError: A namespace or a key is not acceptable; nothing was sent.
+            InvalidInputError: A lifetime is not positive; nothing was sent.
+            AuthenticationError: The server refused the credentials.
+
+        **Keys:** `nodes`, `node_lapses` of each namespace; `namespaces`.
+        **Trips:** 1 for any number of items, 0 for none.
+        """
+        self._client.drive(self._set(pairs))
+
+    async def aset(self, pairs: Mapping[FullKey, tuple[ValueT, int | None]]) -> None:
+        """Caches values; see `set`."""
+        await self._client.adrive(self._set(pairs))
+
+    def clear(self, namespaces: Sequence[Namespace] | None = None) -> None:
+        """Deletes what is cached in some namespaces, or everything of the tenant.
+
+        Args:
+            namespaces: Exactly these, not those that begin with them; None for every namespace.
+
+        Raises:
+            InvalidIdError: A namespace is not acceptable; nothing was sent.
+            UnavailableError: The server cannot be reached: what was to be deleted may still be served.
+            ServerError: The server refused.
+
+        **Keys:** `nodes`, `node_lapses` of each namespace; `namespaces`.
+        **Trips:** 1 for named namespaces, 0 for none; without names 1, and 1 for each 1,000 namespaces.
+        """
+        self._client.drive(self._clear(namespaces))
+
+    async def aclear(self, namespaces: Sequence[Namespace] | None = None) -> None:
+        """Deletes what is cached in some namespaces, or everything of the tenant; see `clear`."""
+        await self._client.adrive(self._clear(namespaces))
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def _get(self, keys: Sequence[FullKey]) -> Flow[dict[FullKey, ValueT]]:
+        wanted: dict[Namespace, dict[str, None]] = {}
+        for namespace, key in keys:
+            spell_namespace(namespace)
+            wanted.setdefault(tuple(namespace), {})[check_id(key, "key")] = None
+        try:
+            found = yield from ask(merge(*(self._read(namespace, list(items)) for namespace, items in wanted.items())))
+        except UnavailableError as error:
+            _log.warning("the cache of nodes is away, the nodes run: %s", error)
+            return {}
+        return {full: value for part in found for full, value in part.items()}
+
+    def _read(self, namespace: Namespace, items: list[str]) -> Op[dict[FullKey, ValueT]]:
+        def read(replies: Sequence[Reply]) -> dict[FullKey, ValueT]:
+            if isinstance(replies[0], ServerError):
+                _log.warning("the cache of node %r is not read: %s", namespace, replies[0])
+                return {}
+            found: dict[FullKey, ValueT] = {}
+            for item, record in zip(items, replies[0], strict=True):
+                if record is None:
+                    continue
+                try:
+                    found[namespace, item] = self._decode(record)
+                except Exception as error:  # noqa: BLE001 - a serialiser's errors are of any type
+                    _log.warning("item %r of %r in the cache of nodes counts as absent: %s", item, namespace, error)
+            return found
+
+        call = script("nodes_get")((self._space.nodes(namespace).nodes,), *items)
+        return Op((call,), read, tolerant=True)
+
+    def _decode(self, record: bytes) -> ValueT:
+        _, _, body = record.partition(b":")
+        check, typed = body[:_CHECK_BYTES], body[_CHECK_BYTES:]
+        kind, colon, data = typed.partition(b":")
+        if not colon or check != _check(typed):
+            msg = "it is damaged, or something else wrote it"
+            raise CorruptDataError(msg)
+        value: ValueT = self._load(kind.decode(), data)
+        return value
+
+    def _load(self, kind: str, data: bytes) -> Any:
+        """The value, if nothing in it had to be left out or taken apart."""
+        if kind == "json" and isinstance(self.serde, JsonPlusSerializer | EncryptedSerializer):
+            msg = "neither of LangGraph's serialisers writes JSON, and it can name constructors"
+            raise CorruptDataError(msg)
+        with _watched() as blocked:
+            value = self.serde.loads_typed((kind, data))
+        if blocked:
+            msg = f"types that are not allowed: {', '.join(sorted(blocked))}; allow them with serde=..."
+            raise CorruptDataError(msg)
+        return value
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def _set(self, pairs: Mapping[FullKey, tuple[ValueT, int | None]]) -> Flow[None]:
+        lifetimes = {full: self._lifetime(ttl) for full, (_, ttl) in pairs.items()}
+        for namespace, key in pairs:
+            spell_namespace(namespace)
+            check_id(key, "key")
+        items: dict[Namespace, list[Item]] = {}
+        for (namespace, key), (value, _) in pairs.items():
+            body = self._encode(value, f"item {key!r} of {namespace!r}")
+            items.setdefault(tuple(namespace), []).append((key, lifetimes[namespace, key], body))
+        try:
+            yield from ask(merge(*(self._write(namespace, some) for namespace, some in items.items())))
+        except UnavailableError as error:
+            _log.warning("the cache of nodes is away, nothing is cached: %s", error)
+
+    def _lifetime(self, ttl: float | None) -> int:
+        return self._ttl_ms if ttl is None else milliseconds(ttl, "ttl")
+
+    def _encode(self, value: ValueT, what: str) -> bytes:
+        """The bytes of a value; none where it could not be served as it is: then what it replaces goes as well."""
+        try:
+            kind, data = self.serde.dumps_typed(value)
+            self._load(kind, data)
+        except Exception as error:  # noqa: BLE001 - a serialiser's errors are of any type
+            _log.warning("%s is not cached: %s", what, error)
+            return b""
+        typed = kind.encode() + b":" + data
+        return _check(typed) + typed
+
+    def _write(self, namespace: Namespace, items: list[Item]) -> Op[None]:
+        keys, lifetimes = self._space.nodes(namespace), [ttl_ms for _, ttl_ms, body in items if body]
+        longest = 0 if 0 in lifetimes else max(lifetimes, default=0)
+        touch = script("namespace_touch")((self._space.namespaces(),), spell_namespace(namespace), longest)
+        store = script("nodes_set")((keys.nodes, keys.lapses), *(part for item in items for part in item))
+
+        def read(replies: Sequence[Reply]) -> None:
+            for reply in replies:
+                if isinstance(reply, ServerError):
+                    _log.warning("the cache of node %r is not written: %s", namespace, reply)
+
+        # The index lives under another hash tag. It is told before, so that a write that breaks off is listed, and
+        # after, so that a clearing of everything that comes in between does not leave the namespace unlisted.
+        return Op((touch, store, touch) if lifetimes else (store,), read, tolerant=True)
+
+    # --- clearing -----------------------------------------------------------------------------------------------------
+
+    def _clear(self, namespaces: Sequence[Namespace] | None) -> Flow[None]:
+        if namespaces is None:
+            index = self._space.namespaces()
+            listed = yield from ask(Op((("ZRANGE", index, 0, -1),), lambda replies: list(replies[0])))
+            names = [name.decode() for name in listed]
+        elif isinstance(namespaces, str) or not all(isinstance(one, Sequence) for one in namespaces):
+            msg = f"namespaces must be tuples of strings, got {namespaces!r}"
+            raise InvalidInputError(msg)
+        else:
+            names = [spell_namespace(namespace) for namespace in namespaces]
+        for start in range(0, len(names), _CLEARED_AT_ONCE):
+            yield from ask(self._erase(names[start : start + _CLEARED_AT_ONCE]))
+
+    def _erase(self, names: list[str]) -> Op[None]:
+        places = [self._space.nodes_of(name) for name in names]
+        unlinks = (("UNLINK", place.nodes, place.lapses) for place in places)
+        return Op((("ZREM", self._space.namespaces(), *names), *unlinks), lambda _replies: None)
+
+
+_CHECK_BYTES = 8
+
+
+def _check(typed: bytes) -> bytes:
+    return blake2b(typed, digest_size=_CHECK_BYTES).digest()
+
+
+# LangGraph's serialiser puts plain data in the place of an object that it must not build; only listeners are told.
+_blocked: ContextVar[set[str] | None] = ContextVar("blocked", default=None)
+
+
+def _note(event: SerdeEvent) -> None:
+    names = _blocked.get()
+    if names is not None and event["kind"] != "msgpack_unregistered_allowed":
+        names.add(f"{event['module']}.{event['name']}")
+
+
+register_serde_event_listener(_note)
+
+
+@contextmanager
+def _watched() -> Iterator[set[str]]:
+    """Collects the types that a serialiser refuses to build meanwhile."""
+    names: set[str] = set()
+    token = _blocked.set(names)
+    try:
+        yield names
+    finally:
+        _blocked.reset(token)
