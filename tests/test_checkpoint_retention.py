@@ -16,6 +16,7 @@ from saves import TTL_S, at, chain, checkpoint, hashed, listed, loop, names, pla
 from servers import wait_for
 
 from langchain_redis_memory.checkpoint import RedisSaver
+from langchain_redis_memory.checkpoints import Thread
 from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import ConflictError
 from langchain_redis_memory.pruning import Pruned
@@ -193,18 +194,49 @@ async def test_a_prune_that_never_gets_through_is_said(client: Client, both: Bot
     await chain(both, saver, talk(3))
     before = await listed(both, saver, place())
     key = client.keys().thread("t").checkpoints
-    from langchain_redis_memory.checkpoints import Thread
+    lists = Thread.lists
 
-    ranges = Thread.ranges
-
-    def meanwhile(thread: Thread, fields: Any) -> Any:
+    def meanwhile(thread: Thread, *arguments: Any) -> Any:
         raw(client, ("HINCRBY", key, "", 1))
-        return ranges(thread, fields)
+        return lists(thread, *arguments)
 
-    monkeypatch.setattr(Thread, "ranges", meanwhile)
+    monkeypatch.setattr(Thread, "lists", meanwhile)
     with pytest.raises(ConflictError, match="'t'"):
         await both(saver.prune)(["t"])
     assert await listed(both, saver, place()) == before
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["at a checkpoint", "before its checkpoint"])
+async def test_a_write_while_pruning_keeps_its_elements(
+    client: Client, both: Both, monkeypatch: Any, known: bool
+) -> None:
+    saver, said = RedisSaver(client, ttl_s=TTL_S), talk(5)[-1]["messages"]
+    configs = await chain(both, saver, [{"m": said}, {"m": said[:1]}])
+    where = configs[-1] if known else place(at="2")
+    drop, late = Thread.drop, []
+
+    def meanwhile(*arguments: Any, **options: Any) -> Any:
+        if not late:
+            late.append(saver.put_writes(where, [("m", said)], "late"))
+        return drop(*arguments, **options)
+
+    monkeypatch.setattr(Thread, "drop", meanwhile)
+    await both(saver.prune)(["t"])
+    if not known:
+        await both(saver.put)(configs[-1], checkpoint({}, name="2"), loop(), {})
+    found = await both(saver.get_tuple)(where)
+    assert found.pending_writes == [("late", "m", said)]
+    assert await both(saver.prune)(["t"]) == Pruned([], 0) or not known
+    assert (await both(saver.get_tuple)(where)).pending_writes == [("late", "m", said)]
+
+
+async def test_writes_that_wait_for_their_checkpoint_keep_their_elements(client: Client, both: Both) -> None:
+    saver, said = RedisSaver(client, ttl_s=TTL_S), talk(5)[-1]["messages"]
+    configs = await chain(both, saver, [{"m": said}, {"m": said[:1]}])
+    await both(saver.put_writes)(place(at="2"), [("m", said)], "early")
+    await both(saver.prune)(["t"])
+    await both(saver.put)(configs[-1], checkpoint({}, name="2"), loop(), {})
+    assert (await both(saver.get_tuple)(place(at="2"))).pending_writes == [("early", "m", said)]
 
 
 # --- runs -------------------------------------------------------------------------------------------
