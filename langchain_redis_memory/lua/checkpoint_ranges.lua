@@ -1,21 +1,27 @@
 -- Gives how lists are spelled (`1-57,60`): one text for each of `count` named values, empty where it is no list; then for
--- each named checkpoint (ns-NUL-id) the lists in its writes: {channel, text, ...}.
+-- each named checkpoint (ns-NUL-id) the lists in its writes: {channel, text, ...}; then for those that wait for theirs.
 -- KEYS checkpoints order blobs writes
 -- ARGV count ...
 -- WITH pieces
-local spelled = {}
+local spelled, named = {}, {['']=true}
+local function lists_at(name)
+  local parts, lists = pieces(redis.call('HGET', writes, name) or ''), {}
+  for j = 4, #parts, 4 do
+    if string.sub(parts[j], 1, 1) == '*' then
+      lists[#lists + 1], lists[#lists + 2] = parts[j - 1], string.sub(parts[j], 2)
+    end
+  end
+  named[name], spelled[#spelled + 1] = true, lists
+end
 for i = 2, #ARGV do
   if i <= 1 + count then
     local value = redis.call('HGET', blobs, ARGV[i]) or ''
-    spelled[#spelled + 1] = string.sub(value, 1, 1) == '*' and string.sub(value, 2) or ''
+    spelled[i - 1] = string.sub(value, 1, 1) == '*' and string.sub(value, 2) or ''
   else
-    local parts, lists = pieces(redis.call('HGET', writes, ARGV[i]) or ''), {}
-    for j = 4, #parts, 4 do
-      if string.sub(parts[j], 1, 1) == '*' then
-        lists[#lists + 1], lists[#lists + 2] = parts[j - 1], string.sub(parts[j], 2)
-      end
-    end
-    spelled[#spelled + 1] = lists
+    lists_at(ARGV[i])
   end
+end
+for _, name in ipairs(redis.call('HKEYS', writes)) do
+  if not named[name] then lists_at(name) end
 end
 return spelled

@@ -35,4 +35,5 @@ for i = 5, 4 + 4 * count, 4 do
 end
 for i, part in ipairs(parts) do parts[i] = #part .. ':' .. part end
 redis.call('HSET', writes, field, table.concat(parts))
+if next(found) then redis.call('HINCRBY', checkpoints, '', 1) end -- who is about to free elements has to look again
 return {}
