@@ -28,7 +28,7 @@ from langchain_redis_memory.blobs import Blobs
 from langchain_redis_memory.checkpoints import Thread
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
 from langchain_redis_memory.keys import KeySpace
-from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge, pure
+from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
 from langchain_redis_memory.places import Place, bound_of, config_of, place_of
 from langchain_redis_memory.stored import Found, NewValue, Record, Reference, Write, field_of, no_nul, utf8
 from langchain_redis_memory.ttl import milliseconds
@@ -181,8 +181,7 @@ class Saving:
             stored.append(Write(task_id, number, task_path, channel, self._written(values, channel, value)))
         ttl_ms = self._ttl(config)
         thread = Thread(self.space, place.thread_id)
-        # What never expires is in the index since its first checkpoint.
-        touch = threads.touch(self.space, place.thread_id, ttl_ms, "write") if ttl_ms else pure(None)
+        touch = threads.touch(self.space, place.thread_id, ttl_ms, "write")
 
         def write(elements: Mapping[tuple[str, bytes], bytes]) -> Op[list[bytes]]:
             op = thread.write(place.ns or "", place.checkpoint_id, stored, elements, ttl_ms)
