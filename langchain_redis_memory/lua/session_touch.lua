@@ -4,19 +4,21 @@
 -- ARGV session ttl_ms how
 -- WITH now
 local known = redis.call('ZSCORE', lapses, session)
-if known or how == 'write' then
+local pinned = tostring(known) == 'inf' and how ~= 'set' -- then so are the keys of the index
+if how == 'write' then redis.call('ZADD', sessions, now, session) end
+if not pinned and (known or how == 'write') then
   local lapse = '+inf'
-  if how ~= 'pin' and ttl_ms ~= '0' and (how == 'set' or tostring(known) ~= 'inf') then
+  if how ~= 'pin' and ttl_ms ~= '0' then
     local soonest = how ~= 'set' and tonumber(known or 0) or 0
     lapse = string.format('%.0f', math.max(soonest, tonumber(now) + tonumber(ttl_ms)))
   end
-  if how == 'write' then redis.call('ZADD', sessions, now, session) end
   redis.call('ZADD', lapses, lapse, session)
 end
 for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', lapses, '-inf', now, 'LIMIT', 0, 16)) do
   redis.call('ZREM', lapses, lapsed)
   redis.call('ZREM', sessions, lapsed)
 end
+if pinned then return 1 end
 local last = redis.call('ZRANGE', lapses, -1, -1, 'WITHSCORES')[2]
 for _, key in ipairs(KEYS) do
   if tostring(last) == 'inf' then
