@@ -12,7 +12,8 @@ from typing import Any
 
 import ormsgpack
 import pytest
-from conftest import Both
+import servers
+from conftest import Both, url_of
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.base import CipherProtocol
@@ -27,11 +28,18 @@ from langgraph.checkpoint.serde.jsonplus import (
 )
 from pydantic import BaseModel
 from saves import TTL_S, chain, checkpoint, hashed, listed, loop, place, raw, size, tidy
+from servers import Farm
 
 from langchain_redis_memory.blobs import Blobs
 from langchain_redis_memory.checkpoint import RedisSaver
 from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, UnserialisableError
+
+
+@pytest.fixture(params=servers.TWO)
+def url(request: pytest.FixtureRequest, farm: Farm) -> str:
+    """Two kinds of server: what is tested here does not depend on them."""
+    return url_of(request.param, farm)
 
 
 @dataclasses.dataclass

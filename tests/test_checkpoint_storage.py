@@ -168,7 +168,7 @@ async def test_an_element_is_stored_once(client: Client, both: Both) -> None:
 @pytest.mark.parametrize("url", servers.REAL_TABLE, indirect=True)
 async def test_a_list_of_thousands(client: Client, both: Both) -> None:
     saver = RedisSaver(client, ttl_s=TTL_S)
-    value = [{"id": i, "text": f"{i} " + "t" * 70} for i in range(9000)]
+    value = [{"id": i, "text": f"{i} " + "t" * 70} for i in range(2500)]
     config = await both(saver.put)(place(), checkpoint({"m": value}), loop(), {"m": 1})
     shuffled = value[::-2] + value[::3]
     await both(saver.put)(config, checkpoint({"m": shuffled}, {"m": 2}), loop(), {"m": 2})
