@@ -266,8 +266,7 @@ async def test_connections_that_the_server_kills(real: Client, real_url: str, bo
     assert [one.pending_writes for one in found] == [[("task", "a", i)] for i in reversed(range(12))]
 
 
-def _kill(plain: redis.Redis) -> None:
-    """Kills all connections but its own."""
+def _kill(plain: redis.Redis) -> None:  # all connections but its own
     for one in plain.client_list():
         if one["name"] != "killer":
             plain.execute_command("CLIENT", "KILL", "ID", one["id"])
