@@ -8,8 +8,8 @@ A thread is four keys with one hash tag and one lifetime, however many namespace
 * `order`, a sorted set by bytes: `i` id NUL namespace, and `n` namespace NUL id where the namespace is not empty.
 * `blobs`, a hash: `b` namespace NUL channel NUL version -> `+` blob, or `*` ranges of element numbers; for each channel
   name `e` channel NUL number -> element, `d` channel -> the digests of its elements, 16 bytes each.
-* `writes`, a hash: namespace NUL id -> netstrings, four a write: task NUL index, task path, channel, value (`+` blob or
-  `*` ranges of element numbers).
+* `writes`, a hash: namespace NUL id -> netstrings: its tasks; namespace NUL id NUL task -> netstrings, four a write:
+  index, task path, channel, value (`+` blob or `*` ranges of element numbers).
 
 Each holds an entry with an empty name (in `checkpoints` it counts the changes), so no key vanishes by becoming empty: a
 missing one was evicted, and that is said instead of reading an empty channel.
@@ -120,26 +120,27 @@ class Thread:
         self,
         ns: str,
         checkpoint_id: str,
+        task_id: str,
         writes: Sequence[Write],
         elements: Mapping[tuple[str, bytes], bytes],
         ttl_ms: int,
     ) -> Op[list[bytes]]:
-        """Notes writes at a checkpoint.
+        """Notes a task's writes at a checkpoint.
 
         Args:
             ns: The namespace.
             checkpoint_id: The checkpoint.
-            writes: The writes.
+            task_id: The task.
+            writes: Its writes.
             elements: Elements that go along, by channel and digest.
             ttl_ms: The thread's lifetime from now, 0 for none.
 
         Returns:
             An op of one trip: digests of elements that the server does not have; if any, nothing was stored.
         """
-        args: list[Arg] = [ttl_ms, ns, checkpoint_id, len(writes)]
-        for task_id, idx, path, channel, value in writes:
-            body = b"*" + b"".join(value) if isinstance(value, list) else b"+" + value
-            args += [f"{task_id}\0{idx}", path, channel, body]
+        args: list[Arg] = [ttl_ms, ns, checkpoint_id, task_id, len(writes)]
+        for _, idx, path, channel, value in writes:
+            args += [idx, path, channel, b"*" + b"".join(value) if isinstance(value, list) else b"+" + value]
         return self._op("checkpoint_write", *args, *_sent(elements))
 
     def read(self, ns: str | None, checkpoint_id: str = "", before: str = "", count: int = 1) -> Op[Found]:

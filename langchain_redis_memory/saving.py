@@ -184,7 +184,7 @@ class Saving:
         touch = threads.touch(self.space, place.thread_id, ttl_ms, "write")
 
         def write(elements: Mapping[tuple[str, bytes], bytes]) -> Op[list[bytes]]:
-            op = thread.write(place.ns or "", place.checkpoint_id, stored, elements, ttl_ms)
+            op = thread.write(place.ns or "", place.checkpoint_id, task_id, stored, elements, ttl_ms)
             return merge(touch, op).map(lambda both: both[1])
 
         yield from self._send(thread, values, write)

@@ -185,14 +185,14 @@ def reference_of(part: bytes) -> Reference:
     return Reference(chr(part[0]), channel, _version(version))
 
 
-def writes_of(data: bytes, elements: Elements) -> list[Write]:
-    """A checkpoint's writes, in the order in which they are applied."""
-    parts = _netstrings(data)
+def writes_of(tasks: list[bytes], elements: Elements) -> list[Write]:
+    """A checkpoint's writes, in the order in which they are applied, from tasks and their writes in turn."""
     found = []
-    for name, path, channel, value in zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=True):
-        task_id, _, idx = name.decode().rpartition("\0")
-        body = _elements(channel, value, elements) if value[:1] == b"*" else value[1:]
-        found.append(Write(task_id, int(idx), path.decode(), channel.decode(), body))
+    for task, stored in zip(tasks[::2], tasks[1::2], strict=True):
+        parts = _netstrings(stored)
+        for idx, path, channel, value in zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=True):
+            body = _elements(channel, value, elements) if value[:1] == b"*" else value[1:]
+            found.append(Write(task.decode(), int(idx), path.decode(), channel.decode(), body))
     return sorted(found, key=lambda write: writes_sort_key(write.path, write.task_id, write.idx))
 
 

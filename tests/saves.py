@@ -105,7 +105,7 @@ def stray(client: Client, thread: str = "t") -> dict[str, set[bytes]]:
     records = {name: data for name, data in hashed(client, keys.checkpoints).items() if name}
     blobs, writes = hashed(client, keys.blobs), hashed(client, keys.writes)
     order = {member for member in raw(client, ("ZRANGE", keys.order, 0, -1))[0] if member}
-    wanted, members = {b""}, set()
+    wanted, members, noted = {b""}, set(), set()
 
     def want(channel: bytes, value: bytes) -> None:
         for first, last in spans(value[1:]) if value[:1] == b"*" else ():
@@ -119,9 +119,11 @@ def stray(client: Client, thread: str = "t") -> dict[str, set[bytes]]:
                 field = field_of(record.ns, reference).encode()
                 wanted.add(field)
                 want(reference.channel.encode(), blobs.get(field, b""))
-        parts = netstrings(writes.get(name, b""))
-        for channel, value in zip(parts[2::4], parts[3::4], strict=True):
-            want(channel, value)
+        for task in netstrings(writes.get(name, b"")):
+            noted.add(name + b"\0" + task)
+            parts = netstrings(writes[name + b"\0" + task])
+            for channel, value in zip(parts[2::4], parts[3::4], strict=True):
+                want(channel, value)
     digests = {field: data for field, data in blobs.items() if field[:1] == b"d"}
     stored = {b"e%b\0%d" % (field[1:], i // 16 + 1) for field, data in digests.items() for i in held(data)}
     elements = {field for field in blobs if field[:1] == b"e"}
@@ -130,7 +132,7 @@ def stray(client: Client, thread: str = "t") -> dict[str, set[bytes]]:
         "blobs lost": wanted - set(blobs) - ({b""} if not records else set()),
         "digests left": stored - elements,
         "digests lost": elements - stored,
-        "writes left": set(writes) - set(records) - {b""},
+        "writes left": set(writes) - set(records) - noted - {b""},
         "order left": order - members,
         "order lost": members - order,
     }

@@ -6,6 +6,7 @@
 -- ARGV ttl_ms ns id parent body refs values ...
 -- WITH whole
 -- WITH alive
+-- WITH runs
 -- WITH elements
 if gone then return gone end
 local start = 8 + refs

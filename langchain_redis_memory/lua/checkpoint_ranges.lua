@@ -3,14 +3,11 @@
 -- KEYS checkpoints order blobs writes
 -- ARGV count ...
 -- WITH pieces
+-- WITH writes
 local spelled, named = {}, {['']=true}
 local function lists_at(name)
-  local parts, lists = pieces(redis.call('HGET', writes, name) or ''), {}
-  for j = 4, #parts, 4 do
-    if string.sub(parts[j], 1, 1) == '*' then
-      lists[#lists + 1], lists[#lists + 2] = parts[j - 1], string.sub(parts[j], 2)
-    end
-  end
+  local lists = {}
+  lists_in(writes_at(name), function(channel, text) lists[#lists + 1], lists[#lists + 2] = channel, text end)
   named[name], spelled[#spelled + 1] = true, lists
 end
 for i = 2, #ARGV do
@@ -22,6 +19,6 @@ for i = 2, #ARGV do
   end
 end
 for _, name in ipairs(redis.call('HKEYS', writes)) do
-  if not named[name] then lists_at(name) end
+  if not named[name] and not string.find(name, '%z.*%z') then lists_at(name) end
 end
 return spelled

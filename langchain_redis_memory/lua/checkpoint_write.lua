@@ -1,17 +1,18 @@
 -- Notes a task's writes at a checkpoint. Returns {digest, ...} of the list elements that are neither stored nor sent;
--- where there are any, nothing was written. After the named arguments come `count` times: name (task, NUL, index), task
--- path, channel, value (`+` and a blob, or `*` and the digests of a list's elements); then triples: channel, digest,
--- element. A name that is known is overwritten where its index is negative, else it stays as it is.
+-- where there are any, nothing was written. After the named arguments come `count` times: index, task path, channel, value
+-- (`+` and a blob, or `*` and the digests of a list's elements); then triples: channel, digest, element. An index that is
+-- known is overwritten where it is negative, else it stays as it is.
 -- KEYS checkpoints order blobs writes
--- ARGV ttl_ms ns id count ...
+-- ARGV ttl_ms ns id task count ...
 -- WITH whole
 -- WITH alive
+-- WITH runs
 -- WITH elements
 -- WITH pieces
 if gone then return gone end
 local sent, found, missing = {}, {}, {}
-for i = 5 + 4 * count, #ARGV, 3 do sent[ARGV[i] .. ARGV[i + 1]] = ARGV[i + 2] end
-for i = 5, 4 + 4 * count, 4 do
+for i = 6 + 4 * count, #ARGV, 3 do sent[ARGV[i] .. ARGV[i + 1]] = ARGV[i + 2] end
+for i = 6, 5 + 4 * count, 4 do
   if string.sub(ARGV[i + 3], 1, 1) == '*' then
     found[i] = runs(ARGV[i + 2], string.sub(ARGV[i + 3], 2))
     for _, run in ipairs(found[i]) do
@@ -21,12 +22,14 @@ for i = 5, 4 + 4 * count, 4 do
 end
 if #missing > 0 then return missing end
 alive(ttl_ms)
-local field = ns .. '\0' .. id
-local parts, known = pieces(redis.call('HGET', writes, field) or ''), {}
+local name = ns .. '\0' .. id
+local stored = redis.call('HGET', writes, name .. '\0' .. task)
+if not stored then redis.call('HSET', writes, name, (redis.call('HGET', writes, name) or '') .. #task .. ':' .. task) end
+local parts, known = pieces(stored or ''), {}
 for i = 1, #parts, 4 do known[parts[i]] = i end
-for i = 5, 4 + 4 * count, 4 do
+for i = 6, 5 + 4 * count, 4 do
   local place = known[ARGV[i]]
-  if not place or string.find(ARGV[i], '%z%-%d+$') then
+  if not place or tonumber(ARGV[i]) < 0 then
     place = place or #parts + 1
     known[ARGV[i]] = place
     for j = 0, 3 do parts[place + j] = ARGV[i + j] end
@@ -34,6 +37,6 @@ for i = 5, 4 + 4 * count, 4 do
   end
 end
 for i, part in ipairs(parts) do parts[i] = #part .. ':' .. part end
-redis.call('HSET', writes, field, table.concat(parts))
+redis.call('HSET', writes, name .. '\0' .. task, table.concat(parts))
 if next(found) then redis.call('HINCRBY', checkpoints, '', 1) end -- who is about to free elements has to look again
 return {}
