@@ -8,8 +8,9 @@ A thread is four keys with one hash tag and one lifetime, however many namespace
 * `order`, a sorted set by bytes: `i` id NUL namespace, and `n` namespace NUL id where the namespace is not empty.
 * `blobs`, a hash: `b` namespace NUL channel NUL version -> `+` blob, or `*` ranges of element numbers; for each channel
   name `e` channel NUL number -> element, `d` channel -> the digests of its elements, 16 bytes each.
-* `writes`, a hash: namespace NUL id -> netstrings: its tasks; namespace NUL id NUL task -> netstrings, four a write:
-  index, task path, channel, value (`+` blob or `*` ranges of element numbers).
+* `writes`, a hash: namespace NUL id -> the first task, then its writes: netstrings, four a write (index, task path,
+  channel, value: `+` blob or `*` ranges of element numbers); namespace NUL id NUL task -> another task's writes;
+  namespace NUL id NUL NUL -> the names of those.
 
 Each holds an entry with an empty name (in `checkpoints` it counts the changes), so no key vanishes by becoming empty: a
 missing one was evicted, and that is said instead of reading an empty channel.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
@@ -32,6 +32,8 @@ from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
 from langchain_redis_memory.places import Place, bound_of, config_of, place_of
 from langchain_redis_memory.stored import Found, NewValue, Record, Reference, Write, field_of, no_nul, utf8
 from langchain_redis_memory.ttl import milliseconds
+
+T = TypeVar("T")
 
 PAGE = 100
 _TRIES = 5
@@ -223,14 +225,15 @@ class Saving:
                 return checkpoint._replace(config=config) if place.checkpoint_id else checkpoint
             return None
 
-        return self._touching(place.thread_id, found.map(read))
+        return self._touching(place.thread_id, found.map(read), self._ttl(config))
 
-    def _touching(self, thread_id: str, op: Op[Any]) -> Op[Any]:
-        if not self.touch_on_read or not self.ttl_ms:
+    def _touching(self, thread_id: str, op: Op[T], ttl_ms: int) -> Op[T]:
+        if not self.touch_on_read or not ttl_ms:
             return op
+        # A server that is full or read-only refuses the touch; that is no reason not to read.
         touches = merge(
-            threads.touch(self.space, thread_id, self.ttl_ms, "read"),
-            Thread(self.space, thread_id).lifetime(self.ttl_ms, "touch"),
+            threads.touch(self.space, thread_id, ttl_ms, "read"),
+            Thread(self.space, thread_id).lifetime(ttl_ms, "touch"),
         ).optional(None)
         return merge(touches, op).map(lambda both: both[1])
 
@@ -299,7 +302,7 @@ class Saving:
             # A filter may pass over many, so a page is whole then.
             count = PAGE if left is None or wanted or place.checkpoint_id else min(left, PAGE)
             op = thread.read(place.ns, place.checkpoint_id if exact else "", bound, count)
-            found = yield from ask(op)
+            found = yield from ask(self._touching(place.thread_id, op, self.ttl_ms))
             page = [
                 checkpoint
                 for checkpoint in self._tuples(place.thread_id, found, wanted)
@@ -341,7 +344,7 @@ class Saving:
                     found[channel]["seed"] = seeds[channel]
             return found
 
-        return op.map(read)
+        return self._touching(place.thread_id, op.map(read), self._ttl(config))
 
     # --- whole threads --------------------------------------------------------------------------------------------
 

@@ -119,9 +119,10 @@ def stray(client: Client, thread: str = "t") -> dict[str, set[bytes]]:
                 field = field_of(record.ns, reference).encode()
                 wanted.add(field)
                 want(reference.channel.encode(), blobs.get(field, b""))
-        for task in netstrings(writes.get(name, b"")):
-            noted.add(name + b"\0" + task)
-            parts = netstrings(writes[name + b"\0" + task])
+        first = netstrings(writes[name])[1:] if name in writes else []
+        others = netstrings(writes.get(name + b"\0\0", b""))
+        noted |= {name + b"\0\0"} | {name + b"\0" + task for task in others}
+        for parts in (first, *(netstrings(writes[name + b"\0" + task]) for task in others)):
             for channel, value in zip(parts[2::4], parts[3::4], strict=True):
                 want(channel, value)
     digests = {field: data for field, data in blobs.items() if field[:1] == b"d"}

@@ -260,7 +260,7 @@ def read_twice(value: Any) -> tuple[Any, Any]:
 
 def is_same(found: Any, expected: Any) -> None:
     assert shape(found) == shape(expected)
-    if isinstance(found, BaseMessage | Document) and "nan" not in repr(found):
+    if isinstance(found, BaseMessage | Document) and "nan" not in repr(shape(found)):
         assert found == expected
         assert found.model_dump() == expected.model_dump()
         assert found.model_fields_set == expected.model_fields_set

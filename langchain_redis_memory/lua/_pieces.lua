@@ -1,8 +1,8 @@
--- Fragment: `pieces(text)` splits a run of netstrings (`3:abc`); `front(record)` gives {parent, reference, ...} of a
+-- Fragment: `pieces(text, most)` splits a run of netstrings (`3:abc`); `front(record)` gives {parent, reference, ...} of a
 -- checkpoint's record, where a reference is a mark (`+` has a value, `*` has a list, `-` has none), channel, NUL, version.
-local function pieces(text)
+local function pieces(text, most)
   local found, at = {}, 1
-  while at <= #text do
+  while at <= #text and #found < (most or #text) do
     local _, stop, size = string.find(text, '^(%d+):', at)
     if not stop or stop + size > #text then error('UNREADABLE') end
     found[#found + 1] = string.sub(text, stop + 1, stop + size)

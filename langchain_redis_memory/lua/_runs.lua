@@ -23,11 +23,11 @@ local function runs(channel, wanted)
     local digest = string.sub(wanted, at, at + 15)
     local place = place_of(digest, all, #found)
     local low, high = 1, place and math.min(#wanted - at + 1, #all - place + 1) / 16 or 0
-    local try = high
-    while low < high do -- the longest run that is the same on both sides; most often all of it
+    local try = math.min(2, high)
+    while low < high do -- the longest run that is the same on both sides
       local same = string.sub(wanted, at, at + 16 * try - 1) == string.sub(all, place, place + 16 * try - 1)
       if same then low = try else high = try - 1 end
-      try = math.ceil((low + high) / 2)
+      try = same and math.min(2 * low, high) or math.ceil((low + high) / 2)
     end
     local first = place and (place - 1) / 16 + 1
     found[#found + 1] = place and {first, first + low - 1} or digest

@@ -4,6 +4,7 @@
 -- KEYS checkpoints order blobs writes
 -- ARGV revision dry names ...
 -- WITH pieces
+-- WITH writes
 if redis.call('HGET', checkpoints, '') ~= revision then return -1 end
 local bytes, left, freed = 0, redis.call('HLEN', checkpoints) - 1 - names, {}
 local function drop(key, field)
@@ -13,8 +14,8 @@ local function drop(key, field)
 end
 for i = 4, 3 + names do
   drop(checkpoints, ARGV[i])
-  for _, task in ipairs(pieces(redis.call('HGET', writes, ARGV[i]) or '')) do drop(writes, ARGV[i] .. '\0' .. task) end
-  drop(writes, ARGV[i])
+  for j, field in ipairs(fields_at(ARGV[i])) do if j % 2 == 0 then drop(writes, field) end end
+  drop(writes, ARGV[i] .. '\0\0')
   local ns, id = string.match(ARGV[i], '^([^%z]*)%z([^%z]*)$')
   if dry == '0' then redis.call('ZREM', order, 'n' .. ARGV[i], 'i' .. id .. '\0' .. ns) end
 end

@@ -23,8 +23,11 @@ end
 if #missing > 0 then return missing end
 alive(ttl_ms)
 local name = ns .. '\0' .. id
-local stored = redis.call('HGET', writes, name .. '\0' .. task)
-if not stored then redis.call('HSET', writes, name, (redis.call('HGET', writes, name) or '') .. #task .. ':' .. task) end
+local head = #task .. ':' .. task
+local first = redis.call('HGET', writes, name) or head
+local field = string.sub(first, 1, #head) == head and name or name .. '\0' .. task
+local stored = field == name and string.sub(first, #head + 1) or redis.call('HGET', writes, field)
+if not stored then redis.call('HSET', writes, name .. '\0\0', (redis.call('HGET', writes, name .. '\0\0') or '') .. head) end
 local parts, known = pieces(stored or ''), {}
 for i = 1, #parts, 4 do known[parts[i]] = i end
 for i = 6, 5 + 4 * count, 4 do
@@ -37,6 +40,6 @@ for i = 6, 5 + 4 * count, 4 do
   end
 end
 for i, part in ipairs(parts) do parts[i] = #part .. ':' .. part end
-redis.call('HSET', writes, name .. '\0' .. task, table.concat(parts))
+redis.call('HSET', writes, field, (field == name and head or '') .. table.concat(parts))
 if next(found) then redis.call('HINCRBY', checkpoints, '', 1) end -- who is about to free elements has to look again
 return {}
