@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.sessions import SessionPage as SessionPage
     from langchain_redis_memory.settings import RedisMemorySettings as RedisMemorySettings
+    from langchain_redis_memory.store import RedisStore as RedisStore
     from langchain_redis_memory.turn import TurnReport as TurnReport
     from langchain_redis_memory.wrap import RememberingRunnable as RememberingRunnable
 
@@ -50,6 +51,7 @@ _HOMES = {
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "settings",
     "RedisSessions": "sessions",
+    "RedisStore": "store",
     "RememberingRunnable": "wrap",
     "Rule": "policy",
     "RulesClassifier": "classify",
