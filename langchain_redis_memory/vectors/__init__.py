@@ -190,7 +190,7 @@ def engine(server: Server, dims: int, name: EngineName | None = None, quantisati
         "query_engine": server.query_engine and not in_process,
         "exact": True,
     }
-    chosen: EngineName = name or next(ability for ability, there in can.items() if there)
+    chosen = name if name is not None else next(ability for ability, there in can.items() if there)
     if not can[chosen]:
         msg = f"this server has no {chosen.replace('_', ' ')}; leave the engine out, or take 'exact'"
         raise ConfigError(msg)

@@ -90,9 +90,9 @@ class QueryEngine:
         """Finds the nearest points; see `Engine`."""
         wanted = as_vectors(vector, self.dims)[0].astype("<f4").tobytes()
         query = " ".join([f"@collection:{{{collection.token}}}", *(f"@tags:{{{tag}}}" for tag in tags)])
-        command: tuple[Arg, ...] = ("FT.SEARCH", self._index(collection.space), f"({query})=>[KNN {k} @vector $vector
-            AS far]") command += ("PARAMS", 2, "vector", wanted, "SORTBY", "far", "RETURN", 2, "owner", "far",
-            "LIMIT", 0, k)
+        nearest = f"({query})=>[KNN {k} @vector $vector AS far]"
+        command: tuple[Arg, ...] = ("FT.SEARCH", self._index(collection.space), nearest, "PARAMS", 2, "vector", wanted)
+        command += ("SORTBY", "far", "RETURN", 2, "owner", "far", "LIMIT", 0, k, "DIALECT", 2)
 
         def read(replies: Sequence[Reply]) -> Hits | None:
             rows = _rows(replies[0])
@@ -102,7 +102,7 @@ class QueryEngine:
                     best.setdefault(row[b"owner"].decode(), 1 - float(row[b"far"]))
             return Hits(list(best.items()), len(rows) >= k)
 
-        return Op(((*command, "DIALECT", 2),), read)
+        return Op((command,), read)
 
 
 def _total(reply: Reply) -> int:
