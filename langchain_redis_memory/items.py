@@ -6,7 +6,7 @@ the item's key, so everything beneath a namespace is one range of names that not
 with a line that scripts can read (when its namespace and it were born, when it was updated, its lifetime, how many
 vectors it has, and a mark for each of its fields that a filter may ask for by equality), then the value.
 
-A script passes over what lacks a mark; the filter itself is always decided here, on the value.
+A script passes over what lacks a mark that a filter needs; the filter itself is decided on the value (see `filters`).
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
-from hashlib import blake2b
-from numbers import Number
 from typing import Any, NamedTuple
 
 from langgraph.store.base import InvalidNamespaceError
 
 from langchain_redis_memory.codec import pack, unpack
-from langchain_redis_memory.errors import CorruptDataError, InvalidIdError, InvalidInputError
+from langchain_redis_memory.errors import CorruptDataError, InvalidIdError
+from langchain_redis_memory.filters import marks
 from langchain_redis_memory.keys import KeySpace, check_id
 from langchain_redis_memory.ops import Arg, Call, Op, Reply
 from langchain_redis_memory.scripts import script
@@ -120,36 +119,6 @@ def labels(root: str, spelled: bytes) -> Namespace:
 # --- records ------------------------------------------------------------------------------------------------------
 
 
-def mark(name: Any, value: Any) -> bytes | None:
-    """What stands for "this field equals this" in a record; equal values have equal marks.
-
-    Args:
-        name: The field.
-        value: Its value.
-
-    Returns:
-        12 hexadecimal digits; None for what is compared in no such way.
-    """
-    if not isinstance(name, str):
-        return None
-    if isinstance(value, str):
-        text = f"={str.__str__(value)}"
-    elif isinstance(value, Number):
-        try:
-            text = f"#{hash(value)}"
-        except TypeError:
-            return None
-    else:
-        return None
-    spelled = f"{len(name)}:{str.__str__(name)}{text}".encode("utf-8", "surrogatepass")
-    return blake2b(spelled, digest_size=6).hexdigest().encode()
-
-
-def marks(value: Mapping[Any, Any]) -> list[bytes]:
-    """The marks of a value's own fields."""
-    return [found for name, field in value.items() if (found := mark(name, field)) is not None]
-
-
 def tail(value: Mapping[str, Any], ttl_ms: int, vectors: int) -> bytes:
     """The part of a record that the client writes; the script puts the times in front."""
     return b"%d %d %s|%s" % (ttl_ms, vectors, b" ".join(marks(value)), pack(dict(value), "the item's value"))
@@ -221,110 +190,6 @@ def _record(root: str, name: bytes, record: bytes, where: str) -> Record:
         msg = f"an item under {where!r} was not written by this package or is damaged"
         raise CorruptDataError(msg) from error
     return found
-
-
-# --- filters ------------------------------------------------------------------------------------------------------
-
-_ORDER = {
-    "$gt": lambda a, b: a > b,
-    "$gte": lambda a, b: a >= b,
-    "$lt": lambda a, b: a < b,
-    "$lte": lambda a, b: a <= b,
-}
-OPERATORS = ("$eq", "$ne", *_ORDER)
-
-
-def _operators(wanted: Any) -> bool:
-    return isinstance(wanted, dict) and any(isinstance(key, str) and key.startswith("$") for key in wanted)
-
-
-def check_filter(wanted: Any) -> dict[str, Any]:
-    """A filter that can be used.
-
-    Args:
-        wanted: What the user gave; None for no filter.
-
-    Returns:
-        The filter.
-
-    Raises:
-        InvalidInputError: It is not a dict, names an operator that there is none of, or compares with no number.
-    """
-    if wanted is None:
-        return {}
-    if not isinstance(wanted, dict):
-        msg = f"a filter must be a dict, not {type(wanted).__name__}"
-        raise InvalidInputError(msg)
-    for field in wanted.values():
-        _check_condition(field)
-    return wanted
-
-
-def _check_condition(wanted: Any) -> None:
-    if isinstance(wanted, list | tuple):
-        for item in wanted:
-            _check_condition(item)
-    elif _operators(wanted):
-        for operator, operand in wanted.items():
-            if operator not in OPERATORS:
-                msg = f"{operator!r} is not an operator of a filter; there are {', '.join(OPERATORS)}"
-                raise InvalidInputError(msg)
-            if operator in _ORDER and _number(operand) is None:
-                msg = f"{operator} compares with a number, not with a value of type {type(operand).__name__}"
-                raise InvalidInputError(msg)
-    elif isinstance(wanted, dict):
-        for item in wanted.values():
-            _check_condition(item)
-
-
-def _number(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def matches(value: Any, wanted: Any) -> bool:
-    """Whether a value is what a condition of a filter wants.
-
-    Args:
-        value: A stored value, or a part of one.
-        wanted: A checked condition: operators, a dict of conditions, a list of them, or what it must equal.
-
-    Returns:
-        Whether it is. What has no order is neither above nor below anything.
-    """
-    if _operators(wanted):
-        return all(_compares(value, operator, operand) for operator, operand in wanted.items())
-    if isinstance(wanted, dict):
-        return isinstance(value, dict) and all(matches(value.get(key), item) for key, item in wanted.items())
-    if isinstance(wanted, list | tuple):
-        return (
-            isinstance(value, list | tuple)
-            and len(value) == len(wanted)
-            and all(matches(item, other) for item, other in zip(value, wanted, strict=True))
-        )
-    return bool(value == wanted)
-
-
-def _compares(value: Any, operator: str, operand: Any) -> bool:
-    if operator == "$eq":
-        return bool(value == operand)
-    if operator == "$ne":
-        return bool(value != operand)
-    number, other = _number(value), _number(operand)
-    return number is not None and other is not None and _ORDER[operator](number, other)
-
-
-def marks_of(wanted: Mapping[str, Any]) -> list[bytes]:
-    """The marks that every item that a filter wants has."""
-    equal = [(name, item["$eq"] if _operators(item) and "$eq" in item else item) for name, item in wanted.items()]
-    return [found for name, item in equal if (found := mark(name, item)) is not None]
-
-
-def wants(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
-    """Whether a filter wants an item of this value."""
-    return all(matches(value.get(name), item) for name, item in wanted.items())
 
 
 # --- ops ----------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ SOURCES = {
 
 FLOORS = {
     "words": "errors ops keys codec records scripts server vectors classify select policy index transcript settings "
-    "fingerprint local items roots",
+    "fingerprint local items filters roots",
     "wire": "client",
     "parts": "history sessions cache checkpoint store semantic tiers state values limiter",
     "whole": "memory wrap turn admin",

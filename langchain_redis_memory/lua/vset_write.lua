@@ -1,7 +1,7 @@
 -- Stores and removes points of a vector set: groups (owner, ttl_ms, attributes, how many, vector, ...), no vector removes.
 -- Element `i:owner` is an owner's i-th vector; `point_owners` knows how many each owner has.
 -- KEYS points point_owners point_lapses
--- ARGV quantisation ...
+-- ARGV quantisation links ...
 -- WITH now
 -- WITH points
 local function keep(owner, count)
@@ -15,11 +15,12 @@ local function keep(owner, count)
     redis.call('ZREM', point_lapses, owner)
   end
 end
-local i = 2
+local i = 3
 while i <= #ARGV do
   local owner, ttl, attributes, count = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], tonumber(ARGV[i + 3])
   for n = 0, count - 1 do
-    redis.call('VADD', points, 'FP32', ARGV[i + 4 + n], n .. ':' .. owner, quantisation, 'SETATTR', attributes)
+    local element = n .. ':' .. owner
+    redis.call('VADD', points, 'FP32', ARGV[i + 4 + n], element, quantisation, 'SETATTR', attributes, 'M', links)
   end
   keep(owner, count)
   if count > 0 then lapses(owner, ttl) end

@@ -5,17 +5,17 @@ Every call is one batch, and a batch is one flow (see `batch`) in two colours.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 from langgraph.store.base import BaseStore, IndexConfig, Op, Result, TTLConfig
 
 from langchain_redis_memory.client import Client, as_client
-from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, ask
 from langchain_redis_memory.store.batch import Batch
 from langchain_redis_memory.store.indexing import Indexing
+from langchain_redis_memory.store.writing import milliseconds
 from langchain_redis_memory.vectors import Engine, EngineName, Quantisation, check, engine
 
 __all__ = ["RedisStore"]
@@ -41,7 +41,7 @@ class RedisStore(BaseStore):
         tenant: Whose data it is; tenants never see each other's.
         engine: How vectors are searched: "vector_sets", "query_engine" or "exact"; None takes the first of these that
             the server has. All stores on the same data need the same one.
-        quantisation: How a vector set keeps its vectors: "none", "int8" or "binary".
+        quantisation: How a vector set keeps its vectors: "none", or smaller and less exactly "int8" or "binary".
 
     Raises:
         ConfigError: An option cannot work.
@@ -70,7 +70,7 @@ class RedisStore(BaseStore):
         ttl: TTLConfig | None = None,
         tenant: str = "",
         engine: EngineName | None = None,
-        quantisation: Quantisation = "int8",
+        quantisation: Quantisation = "none",
     ) -> None:
         self._client = as_client(client)
         self._space = self._client.keys(tenant)
@@ -143,13 +143,9 @@ def _checked(ttl: TTLConfig | None) -> TTLConfig | None:
     if not isinstance(ttl, dict):
         msg = f"ttl must be a TTLConfig (a dict), not {type(ttl).__name__}"
         raise ConfigError(msg)
-    minutes = ttl.get("default_ttl")
-    if minutes is not None and (
-        isinstance(minutes, bool)
-        or not isinstance(minutes, int | float)
-        or not math.isfinite(minutes)
-        or minutes * 60_000 < 1
-    ):
-        msg = f"default_ttl must be a positive number of minutes or None for no expiry, got {minutes!r}"
-        raise ConfigError(msg)
+    try:
+        milliseconds(ttl.get("default_ttl"))
+    except InvalidInputError as error:
+        msg = f"default_ttl: {error}"
+        raise ConfigError(msg) from None
     return ttl

@@ -13,7 +13,7 @@ from typing import Any
 
 from langgraph.store.base import SearchOp
 
-from langchain_redis_memory import items, roots
+from langchain_redis_memory import filters, items, roots
 from langchain_redis_memory.items import Namespace, Record, Spaces, name_of, root_of
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, Op, ask, merge
@@ -55,7 +55,7 @@ class Meaning:
         return self.op.offset + self.op.limit
 
     def _near(self, namespace: Namespace, k: int) -> Op[Hits | None]:
-        tags = [word.decode() for word in items.marks_of(self.op.filter or {})]
+        tags = [word.decode() for word in filters.marks_of(self.op.filter or {})]
         return self.engine.search(collection(self.space, namespace), self.vector.tolist(), max(k, 1), tags)
 
     def _from_prefix(self, first: tuple[Spaces, Hits | None]) -> Flow[Found]:
@@ -131,7 +131,7 @@ class Meaning:
             yield from self._read([place for _, place in part])
             for score, place in part:
                 record = self._records[place]
-                if record is not None and record.vectors and items.wants(self.op.filter or {}, record.value):
+                if record is not None and record.vectors and filters.wants(self.op.filter or {}, record.value):
                     ranked.append((score, record))
             if len(ranked) >= self._needed:
                 break

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from langgraph.store.base import ListNamespacesOp, SearchItem, SearchOp
 
-from langchain_redis_memory import items, roots
+from langchain_redis_memory import filters, items, roots
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.items import Namespace, Page, Record, Spaces, check_filter, check_namespace, root_of
+from langchain_redis_memory.items import Namespace, Page, Record, Spaces, check_namespace, root_of
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 
@@ -88,7 +88,7 @@ def check_search(op: SearchOp) -> SearchOp:
     if op.query is not None and not isinstance(op.query, str):
         msg = f"a query must be text, not {type(op.query).__name__}"
         raise InvalidInputError(msg)
-    return op._replace(namespace_prefix=check_namespace(op.namespace_prefix), filter=check_filter(op.filter))
+    return op._replace(namespace_prefix=check_namespace(op.namespace_prefix), filter=filters.check_filter(op.filter))
 
 
 def in_chunks(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
@@ -136,7 +136,7 @@ def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) ->
     prefix, wanted = op.namespace_prefix, op.filter or {}
     options: dict[str, Any] = {
         "most": 0 if wanted else most,
-        "marked": items.marks_of(wanted),
+        "marked": filters.marks_of(wanted),
         "bare": bare,
     }
 
@@ -150,7 +150,7 @@ def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) ->
             further = {root: each.low for root, each in pages.items() if each.low is not None}
             pages = dict(zip(further, (yield from in_chunks([page(*pair) for pair in further.items()])), strict=True))
         found.sort(key=lambda record: record.order)
-        return [record for record in found if items.wants(wanted, record.value)] if wanted else found
+        return [record for record in found if filters.wants(wanted, record.value)] if wanted else found
 
     def from_roots(known: Iterable[str]) -> Flow[list[Record]]:
         names = list(known)

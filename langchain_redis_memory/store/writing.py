@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -69,21 +68,34 @@ def _change(namespace: Namespace, key: str, put: PutOp, indexing: Indexing | Non
     if not isinstance(put.value, Mapping):
         msg = f"the value of an item must be a dict, not {type(put.value).__name__}"
         raise InvalidInputError(msg)
-    ttl_ms = _milliseconds(put.ttl)
+    ttl_ms = milliseconds(put.ttl)
     texts = indexing.texts(put.value, put.index) if indexing is not None else []
     record = tail(put.value, ttl_ms, len(texts))
     words = record.partition(b"|")[0].decode().split()[2:] if texts else []
     return Change(namespace, key, record, texts, tuple(words), ttl_ms)
 
 
-def _milliseconds(minutes: Any) -> int:
+_LONGEST_MINUTES = 525_600_000
+"""A thousand years."""
+
+
+def milliseconds(minutes: Any) -> int:
+    """A lifetime in LangGraph's minutes as milliseconds.
+
+    Args:
+        minutes: Positive minutes, or None for no expiry.
+
+    Returns:
+        Milliseconds, 0 for no expiry.
+
+    Raises:
+        InvalidInputError: It is not a positive number, or longer than a thousand years.
+    """
     if minutes is None:
         return 0
-    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not math.isfinite(minutes):
+    number = isinstance(minutes, int | float) and not isinstance(minutes, bool)
+    if not number or not 1 / 60_000 <= minutes <= _LONGEST_MINUTES:
         msg = f"ttl must be a positive number of minutes or None for no expiry, got {minutes!r}"
-        raise InvalidInputError(msg)
-    if minutes * 60_000 < 1:
-        msg = f"ttl must be at least a millisecond in minutes, got {minutes!r}"
         raise InvalidInputError(msg)
     return round(minutes * 60_000)
 

@@ -142,7 +142,7 @@ def as_vectors(vectors: Any, dims: int) -> Vectors:
     return found
 
 
-def check(dims: Any, name: Any = None, quantisation: Any = "int8") -> None:
+def check(dims: Any, name: Any = None, quantisation: Any = "none") -> None:
     """Whether an engine can be made with such options.
 
     Args:
@@ -164,7 +164,7 @@ def check(dims: Any, name: Any = None, quantisation: Any = "int8") -> None:
         raise ConfigError(msg)
 
 
-def engine(server: Server, dims: int, name: EngineName | None = None, quantisation: Quantisation = "int8") -> Engine:
+def engine(server: Server, dims: int, name: EngineName | None = None, quantisation: Quantisation = "none") -> Engine:
     """The engine for a server.
 
     Args:

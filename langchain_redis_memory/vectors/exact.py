@@ -147,15 +147,19 @@ class ExactScan:
 
     def _nearest(self, mirror: Mirror, vector: Vectors, k: int, tags: frozenset[str]) -> Hits:
         scores = _cosines(mirror, vector)
-        best: dict[str, float] = {}
-        for owner, score in zip(mirror.owners, scores.tolist(), strict=True):
-            if score > best.get(owner, -2.0) and (not tags or tags <= mirror.tags[owner]):
-                best[owner] = score
-        ranked = sorted(best.items(), key=lambda pair: -pair[1])
-        end = k
-        while end < len(ranked) and ranked[end][1] == ranked[k - 1][1]:
-            end += 1
-        return Hits(ranked[:end], end < len(ranked))
+        found: list[tuple[str, float]] = []
+        seen: set[str] = set()
+        last = 2.0
+        for row in np.argsort(-scores, kind="stable").tolist():
+            owner, score = mirror.owners[row], float(scores[row])
+            if owner in seen or not tags <= mirror.tags[owner]:
+                continue
+            if len(found) >= k and score < last:
+                return Hits(found, more=True)
+            seen.add(owner)
+            found.append((owner, score))
+            last = score
+        return Hits(found, more=False)
 
 
 def _cosines(mirror: Mirror, vector: Vectors) -> Vectors:

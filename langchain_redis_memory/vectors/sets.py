@@ -26,11 +26,13 @@ class VectorSets:
         dims: Numbers of a vector.
         quantisation: "none" keeps float32, "int8" a quarter of it, "binary" a thirty-second.
         effort: How many candidates the search of the graph keeps (EF): more finds better and takes longer.
+        links: How many neighbours a vector is linked to in the graph (M): more finds better and takes memory.
     """
 
     dims: int
-    quantisation: Quantisation = "int8"
+    quantisation: Quantisation = "none"
     effort: int = 300
+    links: int = 32
 
     def prepare(self, space: KeySpace) -> Op[None]:
         """Nothing."""
@@ -52,7 +54,7 @@ class VectorSets:
     def _write(self, collection: Collection, args: Sequence[Arg]) -> Op[None]:
         if not args:
             return pure(None)
-        call = script("vset_write")(collection.keys.all(), _SPELLED[self.quantisation], *args)
+        call = script("vset_write")(collection.keys.all(), _SPELLED[self.quantisation], self.links, *args)
         return Op((call,), lambda _replies: None)
 
     def touch(self, collection: Collection, lifetimes: Sequence[tuple[str, int]]) -> Op[None]:
