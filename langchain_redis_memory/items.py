@@ -164,8 +164,14 @@ class Record:
 
     @cached_property
     def value(self) -> dict[str, Any]:
-        """Its value."""
-        found: dict[str, Any] = unpack(self.body, self.where)
+        """Its value.
+
+        Raises:
+            CorruptDataError: It was not written by this package.
+        """
+        found = unpack(self.body, self.where)
+        if not isinstance(found, dict):
+            raise CorruptDataError(_damaged(self.where))
         return found
 
     @property
@@ -187,9 +193,12 @@ def _record(root: str, name: bytes, record: bytes, where: str) -> Record:
     try:
         found.numbers[4]
     except (ValueError, IndexError) as error:
-        msg = f"an item under {where!r} was not written by this package or is damaged"
-        raise CorruptDataError(msg) from error
+        raise CorruptDataError(_damaged(where)) from error
     return found
+
+
+def _damaged(where: str) -> str:
+    return f"an item under {where!r} was not written by this package or is damaged"
 
 
 # --- ops ----------------------------------------------------------------------------------------------------------

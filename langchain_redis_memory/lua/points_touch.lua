@@ -6,5 +6,5 @@
 for i = 2, #ARGV, 2 do
   if redis.call('ZSCORE', point_lapses, ARGV[i]) then lapses(ARGV[i], tonumber(ARGV[i + 1])) end
 end
-outlive(redis.call(total_by, point_owners))
+outlive(redis.call(total_by, point_owners), total_by == 'ZCARD')
 return 1

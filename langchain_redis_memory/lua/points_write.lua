@@ -35,5 +35,5 @@ for _, owner in ipairs(lapsed()) do
 end
 redis.call('HSET', points, 'stamp', string.format('%.0f', stamp), 'floor', floor)
 if redis.call('HLEN', points) == 2 then return redis.call('DEL', unpack(KEYS)) end
-outlive(redis.call('ZCARD', point_owners))
+outlive(redis.call('ZCARD', point_owners), true)
 return 1
