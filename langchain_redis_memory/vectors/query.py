@@ -112,6 +112,6 @@ def _total(reply: Reply) -> int:
 def _rows(reply: Reply) -> list[dict[bytes, bytes]]:
     """The fields of each result, in either protocol."""
     if isinstance(reply, dict):
-        return [dict(found[b"extra_attributes"]) for found in reply[b"results"]]
+        return [dict(found.get(b"extra_attributes") or {}) for found in reply[b"results"]]
     flat = [fields or [] for fields in reply[2::2]]
     return [dict(zip(fields[::2], fields[1::2], strict=True)) for fields in flat]
