@@ -37,9 +37,9 @@ DIMS, ITEMS, NEAREST = 384, 10_000, 10
 NOTES = [
     "One Redis 8.2.3 with JSON and the Query Engine on the loopback, no persistence, for both stores on Redis; medians "
     "after a warm-up, the contenders taking turns.",
-    "An item is a dict of six fields, about 300 bytes as JSON. Vectors are 384 float32 in 200 clusters, made up front: the "
-    "embedding takes no time. Ours searches vector sets (float32), the first engine that the server has, and the two others "
-    "by name.",
+    "An item is a dict of six fields, about 300 bytes as JSON. Vectors are 384 float32 in 200 clusters, made up front: "
+    "the embedding takes no time. Ours searches vector sets (float32), the first engine that the server has, and the "
+    "two others by name.",
     "Recall: how many of the ten nearest of an exact search are found, over 100 queries. A search that gives too few, "
     "because the filter came after it, loses recall.",
     "Trips: calls of redis-py's send_packed_command, of which every command or pipeline makes one.",
@@ -225,8 +225,8 @@ def meaning(port: int, names: ExitStack, report: Report) -> None:
         for what, wanted in filters.items():
             queries = {name: turns() for name in stores}
             works = {
-                name: lambda name=name, store=store, wanted=wanted: store.search(
-                    here, query=f"query {next(queries[name])}", filter=wanted, limit=NEAREST
+                name: lambda store=store, wanted=wanted, mine=queries[name]: store.search(
+                    here, query=f"query {next(mine)}", filter=wanted, limit=NEAREST
                 )
                 for name, store in stores.items()
             }

@@ -1,4 +1,4 @@
-"""Long-term memory of a LangGraph agent: what one conversation taught is found by meaning in the next, for its user only."""
+"""Long-term memory of a LangGraph agent: what a user told once is found by meaning in any later conversation."""
 
 import os
 from typing import TypedDict

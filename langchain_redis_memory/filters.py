@@ -140,6 +140,11 @@ def marks_of(wanted: Mapping[str, Any]) -> list[bytes]:
     return [found for name, item in equal if (found := mark(name, item)) is not None]
 
 
+def decided_by_marks(wanted: Mapping[str, Any]) -> bool:
+    """Whether a filter asks for nothing but what marks tell."""
+    return all(mark(name, item) is not None for name, item in wanted.items())
+
+
 def wants(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
     """Whether a filter wants an item of this value."""
     return all(matches(value.get(name), item) for name, item in wanted.items())

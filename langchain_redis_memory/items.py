@@ -2,9 +2,10 @@
 
 A root is the first label of a namespace; what is beneath it shares a hash tag. Its items are a hash of records and a
 set of their names in byte order. A name is the labels below the root, each ended by a zero byte, then a zero byte and
-the item's key, so everything beneath a namespace is one range of names that nothing else can be in. A record starts
-with a line that scripts can read (when its namespace and it were born, when it was updated, its lifetime, how many
-vectors it has, and a mark for each of its fields that a filter may ask for by equality), then the value.
+the item's key (in the set with its birth before it), so everything beneath a namespace is one range of names that
+nothing else can be in, and a namespace's items stand in the order in which they came. A record starts with a line
+that scripts can read (when its namespace and it were born, when it was updated, its lifetime, how many vectors it
+has, and a mark for each of its fields that a filter may ask for by equality), then the value.
 
 A script passes over what lacks a mark that a filter needs; the filter itself is decided on the value (see `filters`).
 """
@@ -211,34 +212,47 @@ class Page(NamedTuple):
     low: bytes | None
 
 
-def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]]) -> Op[list[Record | None]]:
+class Got(NamedTuple):
+    """Items read, None for one that does not exist; and whether the index of roots must be told before they live on."""
+
+    records: list[Record | None]
+    untold: bool
+
+
+def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, told: bool = False) -> Op[Got]:
     """Reads items of one root.
 
     Args:
         space: The tenant's key builder.
         root: The root.
         wanted: Their names, and whether each gets its lifetime anew.
+        told: Whether the index of roots has just been told.
 
     Returns:
-        An op of one trip: the items, None for one that does not exist.
+        An op of one trip.
     """
     keys = space.items(root)
     args: list[Arg] = [part for name, refresh in wanted for part in (name, int(refresh))]
 
-    def decode(replies: Sequence[Reply]) -> list[Record | None]:
-        pairs = zip(wanted, replies[0], strict=True)
-        return [None if found is None else _record(root, name, found, keys.items) for (name, _), found in pairs]
+    def decode(replies: Sequence[Reply]) -> Got:
+        untold, *found = replies[0]
+        pairs = zip(wanted, found, strict=True)
+        records = [None if one is None else _record(root, name, one, keys.items) for (name, _), one in pairs]
+        return Got(records, bool(untold))
 
-    return Op((script("store_read")(keys.all(), *args),), decode)
+    return Op((script("store_read")(keys.all(), int(told), *args),), decode)
 
 
-def write(space: KeySpace, root: str, tails: Mapping[bytes, bytes], most: int = 0) -> Op[list[int] | None]:
+def write(
+    space: KeySpace, root: str, tails: Mapping[bytes, bytes], span_ms: int, most: int = 0
+) -> Op[list[int] | None]:
     """Stores and removes items of one root, all or none.
 
     Args:
         space: The tenant's key builder.
         root: The root.
         tails: Name -> what `tail` made, b"" to remove the item.
+        span_ms: The longest lifetime among them.
         most: Do nothing where more items than this are stored; 0 for no bound.
 
     Returns:
@@ -249,7 +263,7 @@ def write(space: KeySpace, root: str, tails: Mapping[bytes, bytes], most: int = 
     def decode(replies: Sequence[Reply]) -> list[int] | None:
         return None if replies[0] is None else [int(count) for count in replies[0]]
 
-    return Op((script("store_write")(space.items(root).all(), most, *args),), decode)
+    return Op((script("store_write")(space.items(root).all(), most, span_ms, *args),), decode)
 
 
 def scan(
@@ -269,7 +283,7 @@ def scan(
         root: The root.
         prefix: The namespace; the empty one is the root's everything.
         low: Where to go on from; None for the start.
-        most: Only the oldest so many of the page; 0 for all.
+        most: How many are needed: of each namespace only the oldest so many; 0 for all.
         marked: Marks that an item must have.
         bare: Only items without vectors.
 
@@ -280,9 +294,9 @@ def scan(
     kind = "bare" if bare else "any"
 
     def decode(replies: Sequence[Reply]) -> Page:
-        last, *flat = replies[0]
+        go_on, *flat = replies[0]
         records = [_record(root, flat[i], flat[i + 1], keys.items) for i in range(0, len(flat), 2)]
-        return Page(records, b"(" + last if last else None)
+        return Page(records, go_on or None)
 
     return Op((script("store_scan")(keys.all(), low or first, high, PAGE, most, kind, *marked),), decode)
 

@@ -1,8 +1,17 @@
--- Fragment: `ttl_of(record)`, `alive(field, record)`, `drop(field)`, `space_of(field)`, and `settle()`, which forgets
--- some items that have lapsed and lets the keys live as long as the last item in them.
--- A record begins "space_born born updated ttl_ms vectors marks|", times in microseconds; a field is the labels below
--- the root, each with a zero byte after it, a zero byte, and the item's key. The field '' holds the last stamp given.
+-- Fragment: what scripts know of the items of one root.
+-- A field of `items` is the labels below the root, each with a zero byte after it, a zero byte, and the item's key. A
+-- member of `item_names` has the item's birth before the key, so a namespace's items are in a row, the oldest first.
+-- A record begins "space_born born updated ttl_ms vectors marks|", times in microseconds. The field '' holds the last
+-- stamp given, and until when (ms) the index of roots surely knows of this root.
 local function ttl_of(record) return tonumber(string.match(record, '^%d+ %d+ %d+ (%d+)')) end
+local function space_of(name)
+  return string.sub(name, 1, 1) == '\0' and '' or string.sub(name, 1, string.find(name, '\0\0', 1, true))
+end
+local function field_of(member, space) return space .. '\0' .. string.sub(member, #space + 18) end
+local function member_of(field, born)
+  local space = space_of(field)
+  return space .. '\0' .. born .. string.sub(field, #space + 2)
+end
 local function alive(field, record)
   local ttl = record and ttl_of(record)
   if not ttl then return false end
@@ -10,15 +19,12 @@ local function alive(field, record)
   return not lapse or tonumber(lapse) > tonumber(now)
 end
 local function drop(field)
+  local record = redis.call('HGET', items, field)
+  if record then redis.call('ZREM', item_names, member_of(field, string.sub(record, 18, 33))) end
   redis.call('HDEL', items, field)
-  redis.call('ZREM', item_names, field)
   redis.call('ZREM', item_lapses, field)
 end
-local function space_of(field)
-  if string.sub(field, 1, 1) == '\0' then return '' end
-  return string.sub(field, 1, string.find(field, '\0\0', 1, true))
-end
-local function settle()
+local function settle() -- forgets some items that have lapsed; the keys live as long as the last item in them
   for _, field in ipairs(redis.call('ZRANGEBYSCORE', item_lapses, '-inf', now, 'LIMIT', 0, 16)) do drop(field) end
   local size = redis.call('ZCARD', item_names)
   if size == 0 then return redis.call('DEL', items) end

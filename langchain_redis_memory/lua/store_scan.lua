@@ -1,12 +1,12 @@
--- Looks at up to `looked` items of one root with a field from `low` to `high` (bounds as of ZRANGEBYLEX), and gives the
--- oldest `most` (0: all) of those that live and hold every mark: {last field or '', field, record, field, record, ...},
--- '' where there are no more to look at. `kind` is bare to leave out items with vectors, any to leave out none.
+-- Looks at up to about `looked` items of one root from `low` to `high` (bounds as of ZRANGEBYLEX), and gives those that
+-- live and hold every mark, of each namespace the oldest `most` (0: all): {where to go on or '', field, record, ...}; the
+-- oldest `most` of them all are among them. `kind` is bare to leave out items with vectors, any to leave out none.
 -- KEYS items item_names item_lapses
 -- ARGV low high looked most kind ...
 -- WITH now
 -- WITH items
-local fields = redis.call('ZRANGEBYLEX', item_names, low, high, 'LIMIT', 0, looked)
-local found, limit = {}, tonumber(most)
+local from, looks, limit, chunk, reply = low, 0, tonumber(most), 16, {''}
+local space, taken = nil, 0
 local function wanted(record)
   local head = string.match(record, '^[^|]*')
   if kind == 'bare' and not string.find(head, '^%d+ %d+ %d+ %d+ 0 ') then return false end
@@ -15,20 +15,23 @@ local function wanted(record)
   end
   return true
 end
-for start = 1, #fields, 500 do
-  local stop = math.min(start + 499, #fields)
-  local records = redis.call('HMGET', items, unpack(fields, start, stop))
-  for i = start, stop do
-    local record = records[i - start + 1]
-    if record and wanted(record) and alive(fields[i], record) then found[#found + 1] = {fields[i], record} end
+while looks < tonumber(looked) do
+  local members, fields = redis.call('ZRANGEBYLEX', item_names, from, high, 'LIMIT', 0, chunk), {}
+  if #members == 0 then return reply end
+  for i, member in ipairs(members) do fields[i] = field_of(member, space_of(member)) end
+  local records = redis.call('HMGET', items, unpack(fields))
+  from, looks, chunk = '(' .. members[#members], looks + #members, math.min(chunk * 2, 500)
+  for i, field in ipairs(fields) do
+    local here = space_of(field)
+    if here ~= space then space, taken = here, 0 end
+    if records[i] and wanted(records[i]) and alive(field, records[i]) then
+      reply[#reply + 1], reply[#reply + 2], taken = field, records[i], taken + 1
+      if taken == limit then
+        from, chunk = '[' .. space .. '\1', 16
+        break
+      end
+    end
   end
 end
-if limit > 0 then
-  for _, one in ipairs(found) do one[3] = string.sub(one[2], 1, 33) end
-  table.sort(found, function(a, b) return a[3] < b[3] end)
-end
-local reply = {#fields == tonumber(looked) and fields[#fields] or ''}
-for i = 1, limit > 0 and math.min(limit, #found) or #found do
-  reply[#reply + 1], reply[#reply + 2] = found[i][1], found[i][2]
-end
+reply[1] = from
 return reply

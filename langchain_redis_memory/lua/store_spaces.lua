@@ -7,8 +7,9 @@
 local deepest, reply = tonumber(depth), {''}
 local from = low
 for _ = 1, tonumber(jumps) do
-  local field = redis.call('ZRANGEBYLEX', item_names, from, high, 'LIMIT', 0, 1)[1]
-  if not field then return reply end
+  local member = redis.call('ZRANGEBYLEX', item_names, from, high, 'LIMIT', 0, 1)[1]
+  if not member then return reply end
+  local field = field_of(member, space_of(member))
   if alive(field, redis.call('HGET', items, field)) then
     local space, stop, labels = space_of(field), 0, 0
     for place in string.gmatch(space, '[^%z]+()') do
@@ -21,7 +22,7 @@ for _ = 1, tonumber(jumps) do
     if not whole and space == '' then return reply end
     from = whole and '[' .. space .. '\1' or '[' .. string.sub(space, 1, -2) .. '\1'
   else
-    from = '(' .. field
+    from = '(' .. member
   end
 end
 reply[1] = from

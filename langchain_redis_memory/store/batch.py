@@ -16,7 +16,7 @@ from langgraph.store.base import Op as StoreOp
 
 from langchain_redis_memory import items, roots
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.items import Namespace, Record, check_key, check_namespace, in_full, name_of, root_of
+from langchain_redis_memory.items import Got, Namespace, Record, check_key, check_namespace, in_full, name_of, root_of
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, Op, ask, merge, pure
 from langchain_redis_memory.store.indexing import Indexing
@@ -76,19 +76,22 @@ class Batch:
         readings = {place: self._search(engine, op, asked) for place, op in self._searches.items()} | self._lists
         together = all(reading.whole for reading in readings.values())
         written = self._write(engine, told, items.PAGE if readings else 0) if together else pure([])
-        touches, gets = self._touch(), merge(*(self._get(root, found) for root, found in self._gets.items()))
+        gets = merge(*(self._get(root, found) for root, found in self._gets.items()))
         begins: Op[Any] = merge(*(reading.begin for reading in readings.values()))
-        reads = merge(touches, gets, begins)
+        reads = merge(gets, begins)
         if written.commands:
             reads = in_full(reads)
-        (_, got, begun), had = yield from ask(merge(reads, written))
+        (got, begun), had = yield from ask(merge(reads, written))
 
         results: list[Result] = [None] * self._size
-        for pairs, records in zip(self._gets.values(), got, strict=True):
+        for pairs, (records, untold) in zip(self._gets.values(), got, strict=True):
             for (place, _), record in zip(pairs, records, strict=True):
                 results[place] = None if record is None else Item(**record.fields)
             kept = [record for (_, op), record in zip(pairs, records, strict=True) if record and op.refresh_ttl]
-            yield from self._renew_points(engine, kept)
+            if untold:
+                yield from self._renew(engine, kept, untold=True)
+            else:
+                yield from self._renew_points(engine, kept)
         for (place, reading), first in zip(readings.items(), begun, strict=True):
             results[place] = found = yield from reading.finish(first)
             if isinstance(found, Found):
@@ -115,25 +118,21 @@ class Batch:
 
     # --- gets, and lifetimes given anew -------------------------------------------------------------------------------
 
-    def _touch(self) -> Op[Any]:
-        """Reading may give items a new lifetime, which the index of roots must know of."""
-        touched = [root for root, pairs in self._gets.items() if any(op.refresh_ttl for _, op in pairs)]
-        return merge(*(roots.note(self._space, root, 0, "read").optional(None) for root in touched))
-
-    def _get(self, root: str, pairs: list[tuple[int, GetOp]]) -> Op[list[Record | None]]:
+    def _get(self, root: str, pairs: list[tuple[int, GetOp]]) -> Op[Got]:
         wanted = [(name_of(op.namespace, op.key), bool(op.refresh_ttl)) for _, op in pairs]
         return items.read(self._space, root, wanted)
 
-    def _renew(self, engine: Engine | None, records: Iterable[Record]) -> Flow[None]:
-        """Gives what a search found its lifetime anew."""
+    def _renew(self, engine: Engine | None, records: Iterable[Record], *, untold: bool = False) -> Flow[None]:
+        """Gives what was found its lifetime anew; where the index of roots must be told first, it is."""
         by_root: dict[str, list[Record]] = {}
         for record in records:
             if record.ttl_ms:
                 by_root.setdefault(root_of(record.namespace), []).append(record)
         for root, found in by_root.items():
             names = [(name_of(record.namespace, record.key), True) for record in found]
-            noted = roots.note(self._space, root, 0, "read")
-            yield from ask(merge(noted, items.read(self._space, root, names)).optional(None))
+            if untold or (yield from ask(items.read(self._space, root, names))).untold:
+                yield from ask(roots.note(self._space, root, 0, "read").optional(None))
+                yield from ask(items.read(self._space, root, names, told=True))
             yield from self._renew_points(engine, found)
 
     def _renew_points(self, engine: Engine | None, records: Iterable[Record]) -> Flow[None]:

@@ -147,8 +147,8 @@ class Meaning:
             items.read(self.space, root, [(name_of(*place), False) for place in found])
             for root, found in by_root.items()
         ]
-        for found, records in zip(by_root.values(), (yield from in_chunks(ops)), strict=True):
-            self._records.update(zip(found, records, strict=True))
+        for found, got in zip(by_root.values(), (yield from in_chunks(ops)), strict=True):
+            self._records.update(zip(found, got.records, strict=True))
 
     def _bare(self, most: int) -> Flow[list[Record]]:
         """Items without vectors fill what is left of the limit."""

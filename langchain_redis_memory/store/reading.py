@@ -112,7 +112,7 @@ def searching(space: KeySpace, op: SearchOp) -> Reading:
     Returns:
         Its reading; the result is a `Found`.
     """
-    reading = scanning(space, op, most=op.offset + op.limit)
+    reading = scanning(space, op, most=max(op.offset + op.limit, 1))
 
     def finish(first: Any) -> Flow[Found]:
         found = yield from reading.finish(first)
@@ -135,7 +135,7 @@ def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) ->
     """
     prefix, wanted = op.namespace_prefix, op.filter or {}
     options: dict[str, Any] = {
-        "most": 0 if wanted else most,
+        "most": most if filters.decided_by_marks(wanted) else 0,
         "marked": filters.marks_of(wanted),
         "bare": bare,
     }

@@ -94,10 +94,10 @@ def milliseconds(minutes: Any) -> int:
     if minutes is None:
         return 0
     number = isinstance(minutes, int | float) and not isinstance(minutes, bool)
-    if not number or not 1 / 60_000 <= minutes <= _LONGEST_MINUTES:
-        msg = f"ttl must be a positive number of minutes or None for no expiry, got {minutes!r}"
-        raise InvalidInputError(msg)
-    return round(minutes * 60_000)
+    if number and 1 / 60_000 <= minutes <= _LONGEST_MINUTES:
+        return round(float(minutes) * 60_000)
+    msg = f"ttl must be a positive number of minutes or None for no expiry, got {minutes!r}"
+    raise InvalidInputError(msg)
 
 
 def notes(space: KeySpace, wanted: Sequence[Change]) -> list[Op[Any]]:
@@ -129,6 +129,15 @@ def writes(space: KeySpace, wanted: Sequence[Change], most: int = 0) -> dict[str
     for change in wanted:
         by_root.setdefault(root_of(change.namespace), []).append(change)
     return {
-        root: (found, write(space, root, {name_of(c.namespace, c.key): c.tail for c in found}, most))
+        root: (
+            found,
+            write(
+                space,
+                root,
+                {name_of(change.namespace, change.key): change.tail for change in found},
+                max(change.ttl_ms for change in found),
+                most,
+            ),
+        )
         for root, found in by_root.items()
     }
