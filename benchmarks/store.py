@@ -150,7 +150,9 @@ def one_by_one(stores: dict[str, BaseStore], report: Report) -> None:
     add(report, "put a known item", each(stores, lambda store: store.put(here, "5", value(5))), 300)
     add(report, "get an item", each(stores, lambda store: store.get(here, "7")), 300)
     gets = [GetOp(here, str(i)) for i in range(100)]
-    add(report, "a batch of 100 gets", each(stores, lambda store: store.batch(gets)), 60)
+    works = each(stores, lambda store: store.batch(gets))
+    add(report, "a batch of 100 gets", works, 60)
+    report.add("a batch of 100 gets: found", "items", {n: sum(i is not None for i in w()) for n, w in works.items()})
     writes = [PutOp(here, str(i), value(i)) for i in range(100)]
     add(report, "a batch of 100 puts", each(stores, lambda store: store.batch(writes)), 40)
     mixed = [*gets[:20], SearchOp(here, {"kind": "task"}), *writes[:20]]

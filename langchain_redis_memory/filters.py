@@ -1,7 +1,8 @@
 """Filters of a search: LangGraph's operators, decided on the value as `InMemoryStore` decides them.
 
-A mark is a short digest of "this field equals this". A record carries the marks of its own fields, so a server can pass
-over most of what a filter does not want without knowing the value; equal values always have equal marks.
+A record carries marks of its value's own fields, so that a script can pass over what a filter does not want without
+knowing the value: for "this field equals this" a short digest, equal values always having equal ones, and for what can
+be compared as a number "digest of the field's name=number".
 """
 
 from __future__ import annotations
@@ -125,24 +126,62 @@ def mark(name: Any, value: Any) -> bytes | None:
             return None
     else:
         return None
+    return _digest(name, text)
+
+
+def _digest(name: str, text: str) -> bytes:
     spelled = f"{len(name)}:{str.__str__(name)}{text}".encode("utf-8", "surrogatepass")
     return blake2b(spelled, digest_size=6).hexdigest().encode()
 
 
+def _spelled(number: float) -> bytes:
+    """A number as every Lua reads it."""
+    return repr(number).replace("inf", "1e999").encode()
+
+
 def marks(value: Mapping[Any, Any]) -> list[bytes]:
     """The marks of a value's own fields."""
-    return [found for name, field in value.items() if (found := mark(name, field)) is not None]
+    found = []
+    for name, field in value.items():
+        equal = mark(name, field)
+        if equal is not None:
+            found.append(equal)
+        number = _number(field) if isinstance(name, str) else None
+        if number is not None and number == number:  # noqa: PLR0124 - a nan is neither above nor below anything
+            found.append(b"%s=%s" % (_digest(name, "<"), _spelled(number)))
+    return found
 
 
 def marks_of(wanted: Mapping[str, Any]) -> list[bytes]:
-    """The marks that every item that a filter wants has."""
+    """The marks that every item that a filter wants has, for what must be equal."""
     equal = [(name, item["$eq"] if _operators(item) and "$eq" in item else item) for name, item in wanted.items()]
     return [found for name, item in equal if (found := mark(name, item)) is not None]
 
 
+def ranges_of(wanted: Mapping[str, Any]) -> list[bytes]:
+    """What a script compares: "digest of the field's name, operator, space, number"."""
+    return [
+        b"%s%s %s" % (_digest(name, "<"), operator.encode(), _spelled(float(operand)))
+        for name, item in wanted.items()
+        if isinstance(name, str) and _operators(item)
+        for operator, operand in item.items()
+        if operator in _ORDER
+    ]
+
+
 def decided_by_marks(wanted: Mapping[str, Any]) -> bool:
     """Whether a filter asks for nothing but what marks tell."""
-    return all(mark(name, item) is not None for name, item in wanted.items())
+    return all(_decided(name, item) for name, item in wanted.items())
+
+
+def _decided(name: Any, wanted: Any) -> bool:
+    if not _operators(wanted):
+        return mark(name, wanted) is not None
+    told = (
+        mark(name, operand) is not None if operator == "$eq" else operator in _ORDER
+        for operator, operand in wanted.items()
+    )
+    return isinstance(name, str) and all(told)
 
 
 def wants(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:

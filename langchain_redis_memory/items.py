@@ -284,7 +284,7 @@ def scan(
         prefix: The namespace; the empty one is the root's everything.
         low: Where to go on from; None for the start.
         most: How many are needed: of each namespace only the oldest so many; 0 for all.
-        marked: Marks that an item must have.
+        marked: Marks that an item must have, and ranges that it must be in (see `filters`).
         bare: Only items without vectors.
 
     Returns:

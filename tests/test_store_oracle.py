@@ -26,7 +26,9 @@ namespaces = st.lists(labels, min_size=1, max_size=3).map(tuple)
 keys = st.sampled_from(["", "k", "k2", "\0", "\0\0k", "K", "{k}"])
 scalars = st.one_of(
     st.integers(-3, 3),
-    st.sampled_from([0.5, 1.0, -2.5, float("inf"), True, False, None, "", "x", "y", "1", "😀"]),
+    st.sampled_from(
+        [0.5, 1.0, -2.5, 0.3, 0.1 + 0.2, 1e300, float("inf"), -float("inf"), True, False, None, "", "x", "y", "1", "😀"]
+    ),
 )
 fields = st.sampled_from(["n", "s", "t"])
 values = st.dictionaries(
@@ -34,7 +36,9 @@ values = st.dictionaries(
     st.one_of(scalars, st.lists(scalars, max_size=2), st.dictionaries(fields, scalars, max_size=2)),
     max_size=3,
 )
-numbers = st.one_of(st.integers(-3, 3), st.sampled_from([0.5, -2.5]))
+numbers = st.one_of(
+    st.integers(-3, 3), st.sampled_from([0.5, -2.5, 0.1 + 0.2, 1e300, float("inf"), float("nan"), "1", True])
+)
 operators = st.one_of(
     st.dictionaries(st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), numbers, min_size=1, max_size=2),
     st.dictionaries(st.sampled_from(["$eq", "$ne"]), scalars, min_size=1, max_size=2),

@@ -7,11 +7,19 @@
 -- WITH items
 local from, looks, limit, chunk, reply = low, 0, tonumber(most), 16, {''}
 local space, taken = nil, 0
+local function holds(head, mark)
+  local operator, bound = string.match(mark, '^(%$%a+) (.*)', 13)
+  if not operator then return string.find(head, mark, 1, true) end
+  local number, other = tonumber(string.match(head, string.sub(mark, 1, 12) .. '=(%S+)') or ''), tonumber(bound)
+  if not number or not other then return false end
+  if string.sub(operator, 2, 2) == 'l' then number, other = other, number end
+  return number > other or number == other and #operator == 4
+end
 local function wanted(record)
   local head = string.match(record, '^[^|]*')
   if kind == 'bare' and not string.find(head, '^%d+ %d+ %d+ %d+ 0 ') then return false end
   for i = 6, #ARGV do
-    if not string.find(head, ARGV[i], 1, true) then return false end
+    if not holds(head, ARGV[i]) then return false end
   end
   return true
 end

@@ -136,7 +136,7 @@ def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) ->
     prefix, wanted = op.namespace_prefix, op.filter or {}
     options: dict[str, Any] = {
         "most": most if filters.decided_by_marks(wanted) else 0,
-        "marked": filters.marks_of(wanted),
+        "marked": [*filters.marks_of(wanted), *filters.ranges_of(wanted)],
         "bare": bare,
     }
 

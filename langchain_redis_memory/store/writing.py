@@ -72,7 +72,7 @@ def _change(namespace: Namespace, key: str, put: PutOp, indexing: Indexing | Non
     texts = indexing.texts(put.value, put.index) if indexing is not None else []
     record = tail(put.value, ttl_ms, len(texts))
     words = record.partition(b"|")[0].decode().split()[2:] if texts else []
-    return Change(namespace, key, record, texts, tuple(words), ttl_ms)
+    return Change(namespace, key, record, texts, tuple(word for word in words if "=" not in word), ttl_ms)
 
 
 _LONGEST_MINUTES = 525_600_000
