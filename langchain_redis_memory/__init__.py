@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.sessions import SessionPage as SessionPage
     from langchain_redis_memory.settings import RedisMemorySettings as RedisMemorySettings
+    from langchain_redis_memory.store import RedisStore as RedisStore
     from langchain_redis_memory.turn import TurnReport as TurnReport
     from langchain_redis_memory.wrap import RememberingRunnable as RememberingRunnable
 
@@ -60,6 +61,7 @@ _HOMES = {
     "RedisRecordManager": "record_manager",
     "RedisSaver": "checkpoint",
     "RedisSessions": "sessions",
+    "RedisStore": "store",
     "RememberingRunnable": "wrap",
     "Rule": "policy",
     "RulesClassifier": "classify",

@@ -9,6 +9,8 @@ never writes. So two different (tenant, agent, id, kind) never share a key, no i
 name follows: `prefix:{tenant/agent/id}:kind:name`.
 
 `KINDS` lists every kind of key that exists and how long it may live.
+
+Long because every key of the package is spelled here.
 """
 
 from __future__ import annotations
@@ -47,6 +49,15 @@ KINDS = {
     "record_times": "permanent: until its records are deleted",
     "record_groups": "permanent: until its records are deleted",
     "group_records": "permanent: until its records are deleted",
+    "items": "the longest lifetime of an item in it",
+    "item_names": "the longest lifetime of an item in it",
+    "item_lapses": "the longest lifetime of an item in it",
+    "roots": "the longest lifetime of an item of the tenant",
+    "root_spans": "the longest lifetime of an item of the tenant",
+    "points": "the longest lifetime of a point in it",
+    "point_owners": "the longest lifetime of a point in it",
+    "point_lapses": "the longest lifetime of a point in it",
+    "point": "its own lifetime",
 }
 """Kind of key -> how long it lives. A key without expiry exists only where a user asked for it (`ttl_s=None`,
 `persist()`) or where its kind is permanent: what says which documents are indexed must not lapse before they do."""
@@ -179,6 +190,44 @@ class RecordKeys:
     times: str
     groups: str
     members: str
+
+
+@dataclass(frozen=True)
+class ItemKeys:
+    """The keys of the items under one root of a store: all with one hash tag."""
+
+    items: str
+    item_names: str
+    item_lapses: str
+
+    def all(self) -> tuple[str, ...]:
+        """Every key, in the order in which scripts take them."""
+        return (self.items, self.item_names, self.item_lapses)
+
+
+@dataclass(frozen=True)
+class RootKeys:
+    """The keys of a tenant's index of roots."""
+
+    roots: str
+    root_spans: str
+
+    def all(self) -> tuple[str, ...]:
+        """Every key, in the order in which scripts take them."""
+        return (self.roots, self.root_spans)
+
+
+@dataclass(frozen=True)
+class PointKeys:
+    """The keys of one collection of vectors: all with one hash tag."""
+
+    points: str
+    point_owners: str
+    point_lapses: str
+
+    def all(self) -> tuple[str, ...]:
+        """Every key, in the order in which scripts take them."""
+        return (self.points, self.point_owners, self.point_lapses)
 
 
 @dataclass(frozen=True)
@@ -343,6 +392,50 @@ class KeySpace:
         return RecordKeys(
             *(self.key(kind, "", namespace) for kind in ("record_times", "record_groups", "group_records"))
         )
+
+    def items(self, root: str) -> ItemKeys:
+        """The keys of the items under one root of the tenant's store.
+
+        Args:
+            root: The first label of their namespaces; "" for the empty namespace.
+
+        Returns:
+            Their keys.
+        """
+        return ItemKeys(*(self.key(kind, "", root) for kind in ("items", "item_names", "item_lapses")))
+
+    def roots(self) -> RootKeys:
+        """The keys of the tenant's index of roots."""
+        return RootKeys(*(self.key(kind, "", "") for kind in ("roots", "root_spans")))
+
+    def points(self, use: str, collection: str) -> PointKeys:
+        """The keys of a collection of vectors.
+
+        Args:
+            use: What the vectors are for: one word of this package's.
+            collection: The collection within it.
+
+        Returns:
+            Its keys.
+        """
+        return PointKeys(*(self.key(kind, use, collection) for kind in ("points", "point_owners", "point_lapses")))
+
+    def point(self, use: str, collection: str, owner: str) -> str:
+        """The key of an owner's first vector, where every vector has a key of its own (further ones add a number).
+
+        Args:
+            use: What the vectors are for.
+            collection: The collection.
+            owner: What the vector belongs to.
+
+        Returns:
+            The key.
+        """
+        return self.key("point", use, f"{len(collection)}:{collection}{owner}")
+
+    def tenant_prefix(self) -> str:
+        """What every key of this tenant starts with, and no other key."""
+        return f"{self.prefix}:{{{escape(self.tenant)}/"
 
     def tenant_pattern(self) -> str:
         """The SCAN pattern that matches every key of this tenant and no other key."""

@@ -19,6 +19,7 @@ SAYS = {
     "chat_history.py": "['system', 'ai', 'tool', 'ai']",
     "conversation_memory.py": "What is throat cancer?           NEW_TOPIC               cache hit",
     "human_in_the_loop.py": "'decision': 'yes', 'paid': True",
+    "long_term_memory.py": "ana: What must we not cook for my child?  -> My daughter is allergic to peanuts.",
     "own_policy.py": "NEW_TOPIC bypass 2 messages of memory",
     "sessions.py": "cleared: 4",
     "streaming_async.py": "5 users answered, from the cache: True",

@@ -447,3 +447,25 @@ def test_a_unit_has_one_slot(tenant, namespace, name):
     ]
     for unit in units:
         assert len({key_slot(key.encode()) for key in unit}) == 1
+
+
+@bounded
+@given(st.tuples(ids, ids), st.tuples(ids, ids))
+def test_no_two_roots_collections_or_points_share_a_key(one, two):
+    def keys_of(collection, owner):
+        space = KeySpace("lrm", "t")
+        owned = {
+            (collection, owner): [space.point("store", collection, owner), space.point("cache", collection, owner)]
+        }
+        kept = {collection: [*space.items(collection).all(), *space.points("store", collection).all()]}
+        return owned | kept | {None: space.roots().all()}
+
+    first, second = keys_of(*one), keys_of(*two)
+    for what, keys in first.items():
+        assert len(set(keys)) == len(keys)
+        assert all(redis_glob(KeySpace("lrm", "t").tenant_pattern(), key) for key in keys)
+        assert all(key.startswith(KeySpace("lrm", "t").tenant_prefix()) for key in keys)
+        for other, others in second.items():
+            assert set(keys).isdisjoint(others) or what == other
+    assert len({key_slot(key.encode()) for key in KeySpace().items(one[0]).all()}) == 1
+    assert len({key_slot(key.encode()) for key in KeySpace().points("store", one[0]).all()}) == 1

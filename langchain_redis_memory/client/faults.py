@@ -36,6 +36,8 @@ def explain(commands: Sequence[Command], replies: list[Reply]) -> list[Reply]:
 def _server_error(command: Command, error: Exception) -> RedisMemoryError:
     if isinstance(command, Call):
         what, keys = f"{command.script.name}.lua", ", ".join(command.keys)
+    elif command[0] == "EVAL":
+        what, keys = "a script", str(command[3])
     else:
         what, keys = str(command[0]), str(command[1]) if len(command) > 1 else ""
     text = str(error).partition(" with args beginning with")[0].rstrip(",")

@@ -1,0 +1,189 @@
+"""Filters of a search: LangGraph's operators, decided on the value as `InMemoryStore` decides them.
+
+A record carries marks of its value's own fields, so that a script can pass over what a filter does not want without
+knowing the value: for "this field equals this" a short digest, equal values always having equal ones, and for what can
+be compared as a number "digest of the field's name=number".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from numbers import Number
+from typing import Any
+
+from langchain_redis_memory.errors import InvalidInputError
+
+_ORDER = {
+    "$gt": lambda a, b: a > b,
+    "$gte": lambda a, b: a >= b,
+    "$lt": lambda a, b: a < b,
+    "$lte": lambda a, b: a <= b,
+}
+OPERATORS = ("$eq", "$ne", *_ORDER)
+
+
+def _operators(wanted: Any) -> bool:
+    return isinstance(wanted, dict) and any(isinstance(key, str) and key.startswith("$") for key in wanted)
+
+
+def check_filter(wanted: Any) -> dict[str, Any]:
+    """A filter that can be used.
+
+    Args:
+        wanted: What the user gave; None for no filter.
+
+    Returns:
+        The filter.
+
+    Raises:
+        InvalidInputError: It is not a dict, names an operator that there is none of, or compares with no number.
+    """
+    if wanted is None:
+        return {}
+    if not isinstance(wanted, dict):
+        msg = f"a filter must be a dict, not {type(wanted).__name__}"
+        raise InvalidInputError(msg)
+    for field in wanted.values():
+        _check_condition(field)
+    return wanted
+
+
+def _check_condition(wanted: Any) -> None:
+    if isinstance(wanted, list | tuple):
+        for item in wanted:
+            _check_condition(item)
+    elif _operators(wanted):
+        for operator, operand in wanted.items():
+            if operator not in OPERATORS:
+                msg = f"{operator!r} is not an operator of a filter; there are {', '.join(OPERATORS)}"
+                raise InvalidInputError(msg)
+            if operator in _ORDER and _number(operand) is None:
+                msg = f"{operator} compares with a number, not with a value of type {type(operand).__name__}"
+                raise InvalidInputError(msg)
+    elif isinstance(wanted, dict):
+        for item in wanted.values():
+            _check_condition(item)
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def matches(value: Any, wanted: Any) -> bool:
+    """Whether a value is what a condition of a filter wants.
+
+    Args:
+        value: A stored value, or a part of one.
+        wanted: A checked condition: operators, a dict of conditions, a list of them, or what it must equal.
+
+    Returns:
+        Whether it is. What has no order is neither above nor below anything.
+    """
+    if _operators(wanted):
+        return all(_compares(value, operator, operand) for operator, operand in wanted.items())
+    if isinstance(wanted, dict):
+        return isinstance(value, dict) and all(matches(value.get(key), item) for key, item in wanted.items())
+    if isinstance(wanted, list | tuple):
+        return (
+            isinstance(value, list | tuple)
+            and len(value) == len(wanted)
+            and all(matches(item, other) for item, other in zip(value, wanted, strict=True))
+        )
+    return bool(value == wanted)
+
+
+def _compares(value: Any, operator: str, operand: Any) -> bool:
+    if operator == "$eq":
+        return bool(value == operand)
+    if operator == "$ne":
+        return bool(value != operand)
+    number, other = _number(value), _number(operand)
+    return number is not None and other is not None and _ORDER[operator](number, other)
+
+
+def mark(name: Any, value: Any) -> bytes | None:
+    """What stands for "this field equals this" in a record; equal values have equal marks.
+
+    Args:
+        name: The field.
+        value: Its value.
+
+    Returns:
+        12 hexadecimal digits; None for what is compared in no such way.
+    """
+    if not isinstance(name, str):
+        return None
+    if isinstance(value, str):
+        text = f"={str.__str__(value)}"
+    elif isinstance(value, Number):
+        try:
+            text = f"#{hash(value)}"
+        except TypeError:
+            return None
+    else:
+        return None
+    return _digest(name, text)
+
+
+def _digest(name: str, text: str) -> bytes:
+    spelled = f"{len(name)}:{str.__str__(name)}{text}".encode("utf-8", "surrogatepass")
+    return blake2b(spelled, digest_size=6).hexdigest().encode()
+
+
+def _spelled(number: float) -> bytes:
+    """A number as every Lua reads it."""
+    return repr(number).replace("inf", "1e999").encode()
+
+
+def marks(value: Mapping[Any, Any]) -> list[bytes]:
+    """The marks of a value's own fields."""
+    found = []
+    for name, field in value.items():
+        equal = mark(name, field)
+        if equal is not None:
+            found.append(equal)
+        number = _number(field) if isinstance(name, str) else None
+        if number is not None and number == number:  # noqa: PLR0124 - a nan is neither above nor below anything
+            found.append(b"%s=%s" % (_digest(name, "<"), _spelled(number)))
+    return found
+
+
+def marks_of(wanted: Mapping[str, Any]) -> list[bytes]:
+    """The marks that every item that a filter wants has, for what must be equal."""
+    equal = [(name, item["$eq"] if _operators(item) and "$eq" in item else item) for name, item in wanted.items()]
+    return [found for name, item in equal if (found := mark(name, item)) is not None]
+
+
+def ranges_of(wanted: Mapping[str, Any]) -> list[bytes]:
+    """What a script compares: "digest of the field's name, operator, space, number"."""
+    return [
+        b"%s%s %s" % (_digest(name, "<"), operator.encode(), _spelled(float(operand)))
+        for name, item in wanted.items()
+        if isinstance(name, str) and _operators(item)
+        for operator, operand in item.items()
+        if operator in _ORDER
+    ]
+
+
+def decided_by_marks(wanted: Mapping[str, Any]) -> bool:
+    """Whether a filter asks for nothing but what marks tell."""
+    return all(_decided(name, item) for name, item in wanted.items())
+
+
+def _decided(name: Any, wanted: Any) -> bool:
+    if not _operators(wanted):
+        return mark(name, wanted) is not None
+    told = (
+        mark(name, operand) is not None if operator == "$eq" else operator in _ORDER
+        for operator, operand in wanted.items()
+    )
+    return isinstance(name, str) and all(told)
+
+
+def wants(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
+    """Whether a filter wants an item of this value."""
+    return all(matches(value.get(name), item) for name, item in wanted.items())

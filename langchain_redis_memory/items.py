@@ -1,0 +1,349 @@
+"""The items of a store: how they are spelled, which of them a filter wants, and the ops on those of one root.
+
+A root is the first label of a namespace; what is beneath it shares a hash tag. Its items are a hash of records and a
+set of their names in byte order. A name is the labels below the root, each ended by a zero byte, then a zero byte and
+the item's key (in the set with its birth before it), so everything beneath a namespace is one range of names that
+nothing else can be in, and a namespace's items stand in the order in which they came. A record starts with a line
+that scripts can read (when its namespace and it were born, when it was updated, its lifetime, how many vectors it
+has, and a mark for each of its fields that a filter may ask for by equality), then the value.
+
+A script passes over what lacks a mark that a filter needs; the filter itself is decided on the value (see `filters`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from langgraph.store.base import InvalidNamespaceError
+
+from langchain_redis_memory.codec import pack, unpack
+from langchain_redis_memory.errors import CorruptDataError, InvalidIdError
+from langchain_redis_memory.filters import marks
+from langchain_redis_memory.keys import KeySpace, check_id
+from langchain_redis_memory.ops import Arg, Call, Op, Reply
+from langchain_redis_memory.scripts import script
+
+Namespace = tuple[str, ...]
+
+PAGE = 5000
+"""Most items that one call of a script looks at."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class NamespaceError(InvalidIdError, InvalidNamespaceError):
+    """A namespace is not a tuple of labels that can be used."""
+
+
+# --- names --------------------------------------------------------------------------------------------------------
+
+
+def check_namespace(namespace: Any) -> Namespace:
+    """A namespace that can be used: a tuple of non-empty labels without a period or a zero byte.
+
+    Args:
+        namespace: What the user gave; a list will do.
+
+    Returns:
+        The tuple.
+
+    Raises:
+        NamespaceError: It is not one.
+    """
+    if not isinstance(namespace, tuple | list):
+        msg = f"a namespace must be a tuple of strings, not {type(namespace).__name__}"
+        raise NamespaceError(msg)
+    for label in namespace:
+        try:
+            check_id(label, "a namespace label")
+        except InvalidIdError as error:
+            raise NamespaceError(str(error)) from None
+        if "." in label or "\0" in label:
+            msg = f"the namespace label {label!r} must not contain a period or a zero byte"
+            raise NamespaceError(msg)
+    return tuple(namespace)
+
+
+def check_key(key: Any) -> str:
+    """An item's key that can be used: any text with a UTF-8 form.
+
+    Args:
+        key: What the user gave.
+
+    Returns:
+        The same.
+
+    Raises:
+        InvalidIdError: It is not text, or holds a lone surrogate.
+    """
+    if not isinstance(key, str):
+        msg = f"an item's key must be a string, not {type(key).__name__}"
+        raise InvalidIdError(msg)
+    try:
+        key.encode()
+    except UnicodeEncodeError as error:
+        msg = f"an item's key holds a lone surrogate at position {error.start}; it has no UTF-8 form"
+        raise InvalidIdError(msg) from None
+    return key
+
+
+def root_of(namespace: Namespace) -> str:
+    """The root that a namespace is beneath; "" for the empty one."""
+    return namespace[0] if namespace else ""
+
+
+def below(namespace: Namespace) -> bytes:
+    """The labels below the root, as a name spells them."""
+    return "".join(f"{label}\0" for label in namespace[1:]).encode()
+
+
+def name_of(namespace: Namespace, key: str) -> bytes:
+    """An item's name within its root."""
+    return below(namespace) + b"\0" + key.encode()
+
+
+def bounds(prefix: Namespace) -> tuple[bytes, bytes]:
+    """The range of names beneath a namespace, as ZRANGEBYLEX takes it."""
+    start = below(prefix)
+    return (b"[" + start, b"(" + start[:-1] + b"\1") if start else (b"-", b"+")
+
+
+def labels(root: str, spelled: bytes) -> Namespace:
+    """The namespace whose labels below the root are spelled so."""
+    return (root, *spelled.decode().split("\0")[:-1]) if root else ()
+
+
+# --- records ------------------------------------------------------------------------------------------------------
+
+
+def tail(value: Mapping[str, Any], ttl_ms: int, vectors: int) -> bytes:
+    """The part of a record that the client writes; the script puts the times in front."""
+    return b"%d %d %s|%s" % (ttl_ms, vectors, b" ".join(marks(value)), pack(dict(value), "the item's value"))
+
+
+@dataclass(frozen=True)
+class Record:
+    """One stored item.
+
+    Args:
+        namespace: Its namespace.
+        key: Its key.
+        head: The line that scripts read.
+        body: Its packed value.
+        where: The key of the hash that it is in.
+    """
+
+    namespace: Namespace
+    key: str
+    head: bytes
+    body: bytes
+    where: str
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """Birth of its namespace, its own birth and update in microseconds, lifetime in ms, vectors."""
+        return [int(part) for part in self.head.split(b" ", 5)[:5]]
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Sorts items as they came: by their namespace's birth, then by their own."""
+        return self.numbers[0], self.numbers[1]
+
+    @property
+    def ttl_ms(self) -> int:
+        """Its lifetime in milliseconds, 0 for none."""
+        return self.numbers[3]
+
+    @property
+    def vectors(self) -> int:
+        """How many vectors it has."""
+        return self.numbers[4]
+
+    @cached_property
+    def value(self) -> dict[str, Any]:
+        """Its value.
+
+        Raises:
+            CorruptDataError: It was not written by this package.
+        """
+        found = unpack(self.body, self.where)
+        if not isinstance(found, dict):
+            raise CorruptDataError(_damaged(self.where))
+        return found
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The arguments of LangGraph's `Item`."""
+        return {
+            "namespace": self.namespace,
+            "key": self.key,
+            "value": self.value,
+            "created_at": _EPOCH + timedelta(microseconds=self.numbers[1]),
+            "updated_at": _EPOCH + timedelta(microseconds=self.numbers[2]),
+        }
+
+
+def _record(root: str, name: bytes, record: bytes, where: str) -> Record:
+    head, _, body = record.partition(b"|")
+    spelled, _, key = (b"", b"", name[1:]) if name[:1] == b"\0" else name.partition(b"\0\0")
+    found = Record(labels(root, spelled + b"\0" if spelled else b""), key.decode(), head, body, where)
+    try:
+        found.numbers[4]
+    except (ValueError, IndexError) as error:
+        raise CorruptDataError(_damaged(where)) from error
+    return found
+
+
+def _damaged(where: str) -> str:
+    return f"an item under {where!r} was not written by this package or is damaged"
+
+
+# --- ops ----------------------------------------------------------------------------------------------------------
+
+
+class Page(NamedTuple):
+    """Some items, and the lower bound to go on from (None after the last)."""
+
+    records: list[Record]
+    low: bytes | None
+
+
+class Got(NamedTuple):
+    """Items read, None for one that does not exist; and whether the index of roots must be told before they live on."""
+
+    records: list[Record | None]
+    untold: bool
+
+
+def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, told: bool = False) -> Op[Got]:
+    """Reads items of one root.
+
+    Args:
+        space: The tenant's key builder.
+        root: The root.
+        wanted: Their names, and whether each gets its lifetime anew.
+        told: Whether the index of roots has just been told.
+
+    Returns:
+        An op of one trip.
+    """
+    keys = space.items(root)
+    args: list[Arg] = [part for name, refresh in wanted for part in (name, int(refresh))]
+
+    def decode(replies: Sequence[Reply]) -> Got:
+        untold, *found = replies[0]
+        pairs = zip(wanted, found, strict=True)
+        records = [None if one is None else _record(root, name, one, keys.items) for (name, _), one in pairs]
+        return Got(records, bool(untold))
+
+    return Op((script("store_read")(keys.all(), int(told), *args),), decode)
+
+
+def write(
+    space: KeySpace, root: str, tails: Mapping[bytes, bytes], span_ms: int, most: int = 0
+) -> Op[list[int] | None]:
+    """Stores and removes items of one root, all or none.
+
+    Args:
+        space: The tenant's key builder.
+        root: The root.
+        tails: Name -> what `tail` made, b"" to remove the item.
+        span_ms: The longest lifetime among them.
+        most: Do nothing where more items than this are stored; 0 for no bound.
+
+    Returns:
+        An op of one trip: how many vectors each had before; None where nothing was done.
+    """
+    args: list[Arg] = [part for pair in tails.items() for part in pair]
+
+    def decode(replies: Sequence[Reply]) -> list[int] | None:
+        return None if replies[0] is None else [int(count) for count in replies[0]]
+
+    return Op((script("store_write")(space.items(root).all(), most, span_ms, *args),), decode)
+
+
+def scan(
+    space: KeySpace,
+    root: str,
+    prefix: Namespace,
+    low: bytes | None = None,
+    *,
+    most: int = 0,
+    marked: Sequence[bytes] = (),
+    bare: bool = False,
+) -> Op[Page]:
+    """Looks through a page of the items beneath a namespace.
+
+    Args:
+        space: The tenant's key builder.
+        root: The root.
+        prefix: The namespace; the empty one is the root's everything.
+        low: Where to go on from; None for the start.
+        most: How many are needed: of each namespace only the oldest so many; 0 for all.
+        marked: Marks that an item must have, and ranges that it must be in (see `filters`).
+        bare: Only items without vectors.
+
+    Returns:
+        An op of one trip.
+    """
+    keys, (first, high) = space.items(root), bounds(prefix)
+    kind = "bare" if bare else "any"
+
+    def decode(replies: Sequence[Reply]) -> Page:
+        go_on, *flat = replies[0]
+        records = [_record(root, flat[i], flat[i + 1], keys.items) for i in range(0, len(flat), 2)]
+        return Page(records, go_on or None)
+
+    return Op((script("store_scan")(keys.all(), low or first, high, PAGE, most, kind, *marked),), decode)
+
+
+class Spaces(NamedTuple):
+    """Some namespaces, and the lower bound to go on from (None after the last)."""
+
+    namespaces: list[Namespace]
+    low: bytes | None
+
+
+def spaces(
+    space: KeySpace, root: str, prefix: Namespace, low: bytes | None = None, *, depth: int = -1, jumps: int = PAGE
+) -> Op[Spaces]:
+    """Lists namespaces of one root that hold an item, in order.
+
+    Args:
+        space: The tenant's key builder.
+        root: The root.
+        prefix: Only those beneath this one.
+        low: Where to go on from; None for the start.
+        depth: Cut them to so many labels, the root not counted; -1 leaves them whole.
+        jumps: Most steps of the script.
+
+    Returns:
+        An op of one trip.
+    """
+    first, high = bounds(prefix)
+
+    def decode(replies: Sequence[Reply]) -> Spaces:
+        go_on, *found = replies[0]
+        return Spaces([labels(root, spelled) for spelled in found], go_on or None)
+
+    return Op((script("store_spaces")(space.items(root).all(), low or first, high, depth, jumps),), decode)
+
+
+def in_full(op: Op[Any]) -> Op[Any]:
+    """The same op with its scripts in full, so that they run in their place and not after what the server knows.
+
+    Args:
+        op: An op whose place among others matters.
+
+    Returns:
+        The new op.
+    """
+    commands = tuple(
+        ("EVAL", call.script.source, len(call.keys), *call.keys, *call.args) if isinstance(call, Call) else call
+        for call in op.commands
+    )
+    return Op(commands, op.decode, op.tolerant)

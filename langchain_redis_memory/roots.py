@@ -1,0 +1,63 @@
+"""The index of roots: which first labels a tenant's store has, noted with every write.
+
+It lives under another hash tag than the items, so its update is a command of its own in the same trip, sent first: the
+index may hold a root without items, never miss one that has some. Whoever finds a root empty takes it out, unless it
+was written to in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Arg, Op, Reply, pure
+from langchain_redis_memory.scripts import script
+
+
+def note(space: KeySpace, root: str, ttl_ms: int, how: str) -> Op[None]:
+    """Notes that a root is in use.
+
+    Args:
+        space: The tenant's key builder.
+        root: The root.
+        ttl_ms: The longest lifetime of what is written, 0 for no end; not used for "read".
+        how: "write" or "read"; see `store_root.lua`.
+
+    Returns:
+        An op of one trip.
+    """
+    return Op((script("store_root")(space.roots().all(), root, ttl_ms, how),), lambda _replies: None)
+
+
+def known(space: KeySpace) -> Op[dict[str, bytes]]:
+    """Reads all roots.
+
+    Args:
+        space: The tenant's key builder.
+
+    Returns:
+        An op of one trip: each root, in order, with what `forget` needs.
+    """
+
+    def read(replies: Sequence[Reply]) -> dict[str, bytes]:
+        found = replies[0]
+        pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
+        return dict(sorted((root.decode(), told) for root, told in pairs))
+
+    return Op((("HGETALL", space.roots().root_spans),), read)
+
+
+def forget(space: KeySpace, empty: Mapping[str, bytes]) -> Op[None]:
+    """Takes roots out of the index that have no items.
+
+    Args:
+        space: The tenant's key builder.
+        empty: What `known` told of them.
+
+    Returns:
+        An op of one trip, of none for no roots.
+    """
+    if not empty:
+        return pure(None)
+    args: list[Arg] = [part for pair in empty.items() for part in pair]
+    return Op((script("store_forget")(space.roots().all(), *args),), lambda _replies: None)

@@ -1,0 +1,170 @@
+"""A batch of LangGraph's operations as one flow: all reads, then all writes, in as few trips as can be.
+
+Reads and writes share one trip where the reads surely need no second one: gets, searches without a query and lists
+within named roots. The scripts of the reads are sent in full then, so that they run before the writes whatever the
+server knows, and a write does nothing where its root is too large to be looked through at once; it is then sent again
+after the reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from langgraph.store.base import GetOp, Item, ListNamespacesOp, PutOp, Result, SearchOp
+from langgraph.store.base import Op as StoreOp
+
+from langchain_redis_memory import items, roots
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.items import Got, Namespace, Record, check_key, check_namespace, in_full, name_of, root_of
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Flow, Op, ask, merge, pure
+from langchain_redis_memory.store.indexing import Indexing
+from langchain_redis_memory.store.meaning import Meaning
+from langchain_redis_memory.store.reading import Found, Reading, check_search, listing, searching
+from langchain_redis_memory.store.writing import changes, collection, notes, points, writes
+from langchain_redis_memory.vectors import Engine, Vectors
+
+Ready = Callable[[], Flow[Engine]]
+
+
+class Batch:
+    """Operations, checked and sorted by what they do.
+
+    Args:
+        space: The tenant's key builder.
+        indexing: What is embedded, None for nothing.
+        ready: Gives the engine of vectors.
+        ops: The operations.
+
+    Raises:
+        InvalidInputError: One of them is not acceptable.
+    """
+
+    def __init__(self, space: KeySpace, indexing: Indexing | None, ready: Ready, ops: Iterable[StoreOp]) -> None:
+        self._space, self._indexing, self._ready = space, indexing, ready
+        self._gets: dict[str, list[tuple[int, GetOp]]] = {}
+        self._searches: dict[int, SearchOp] = {}
+        self._lists: dict[int, Reading] = {}
+        puts, self._size = [], 0
+        for place, op in enumerate(ops):
+            self._size = place + 1
+            if isinstance(op, GetOp):
+                checked = op._replace(namespace=check_namespace(op.namespace), key=check_key(op.key))
+                self._gets.setdefault(root_of(checked.namespace), []).append((place, checked))
+            elif isinstance(op, SearchOp):
+                self._searches[place] = check_search(op)
+            elif isinstance(op, ListNamespacesOp):
+                self._lists[place] = listing(space, op)
+            elif isinstance(op, PutOp):
+                puts.append(op)
+            else:
+                msg = f"a batch takes LangGraph's GetOp, SearchOp, ListNamespacesOp and PutOp, not {type(op).__name__}"
+                raise InvalidInputError(msg)
+        self._changes = changes(puts, indexing)
+
+    def run(self) -> Flow[list[Result]]:
+        """Runs it.
+
+        Yields:
+            Its steps.
+
+        Returns:
+            A result for each operation.
+        """
+        engine, asked, told = yield from self._embed()
+        readings = {place: self._search(engine, op, asked) for place, op in self._searches.items()} | self._lists
+        together = all(reading.whole for reading in readings.values())
+        written = self._write(engine, told, items.PAGE if readings else 0) if together else pure([])
+        gets = merge(*(self._get(root, found) for root, found in self._gets.items()))
+        begins: Op[Any] = merge(*(reading.begin for reading in readings.values()))
+        reads = merge(gets, begins)
+        if written.commands:
+            reads = in_full(reads)
+        (got, begun), had = yield from ask(merge(reads, written))
+
+        results: list[Result] = [None] * self._size
+        for pairs, (records, untold) in zip(self._gets.values(), got, strict=True):
+            for (place, _), record in zip(pairs, records, strict=True):
+                results[place] = None if record is None else Item(**record.fields)
+            kept = [record for (_, op), record in zip(pairs, records, strict=True) if record and op.refresh_ttl]
+            if untold:
+                yield from self._renew(engine, kept, untold=True)
+            else:
+                yield from self._renew_points(engine, kept)
+        for (place, reading), first in zip(readings.items(), begun, strict=True):
+            results[place] = found = yield from reading.finish(first)
+            if isinstance(found, Found):
+                results[place] = found.items()
+                if self._searches[place].refresh_ttl:
+                    yield from self._renew(engine, found.records)
+        if not together or None in had:
+            had = yield from ask(self._write(engine, told))
+        yield from self._settle(engine, had)
+        return results
+
+    def _embed(self) -> Flow[tuple[Engine | None, dict[str, Vectors], dict[str, Vectors]]]:
+        if self._indexing is None:
+            return None, {}, {}
+        queries = [op.query for op in self._searches.values() if op.query]
+        asked, told = yield from self._indexing.embed(queries, [text for c in self._changes for text in c.texts])
+        engine = (yield from self._ready()) if queries or self._changes else None
+        return engine, asked, told
+
+    def _search(self, engine: Engine | None, op: SearchOp, asked: Mapping[str, Vectors]) -> Reading:
+        if engine is None or not op.query:
+            return searching(self._space, op)
+        return Meaning(self._space, engine, op, asked[op.query]).reading()
+
+    # --- gets, and lifetimes given anew -------------------------------------------------------------------------------
+
+    def _get(self, root: str, pairs: list[tuple[int, GetOp]]) -> Op[Got]:
+        wanted = [(name_of(op.namespace, op.key), bool(op.refresh_ttl)) for _, op in pairs]
+        return items.read(self._space, root, wanted)
+
+    def _renew(self, engine: Engine | None, records: Iterable[Record], *, untold: bool = False) -> Flow[None]:
+        """Gives what was found its lifetime anew; where the index of roots must be told first, it is."""
+        by_root: dict[str, list[Record]] = {}
+        for record in records:
+            if record.ttl_ms:
+                by_root.setdefault(root_of(record.namespace), []).append(record)
+        for root, found in by_root.items():
+            names = [(name_of(record.namespace, record.key), True) for record in found]
+            if untold or (yield from ask(items.read(self._space, root, names))).untold:
+                yield from ask(roots.note(self._space, root, 0, "read").optional(None))
+                yield from ask(items.read(self._space, root, names, told=True))
+            yield from self._renew_points(engine, found)
+
+    def _renew_points(self, engine: Engine | None, records: Iterable[Record]) -> Flow[None]:
+        by_namespace: dict[Namespace, list[tuple[str, int]]] = {}
+        for record in records:
+            if record.ttl_ms and record.vectors:
+                by_namespace.setdefault(record.namespace, []).append((record.key, record.ttl_ms))
+        if by_namespace:
+            engine = engine or (yield from self._ready())
+            touched = (engine.touch(collection(self._space, space), found) for space, found in by_namespace.items())
+            yield from ask(merge(*touched).optional(None))
+
+    # --- writes -------------------------------------------------------------------------------------------------------
+
+    def _write(self, engine: Engine | None, told: Mapping[str, Vectors], most: int = 0) -> Op[list[list[int] | None]]:
+        """Notes the roots, stores the vectors, then the items: how many vectors each item had before, by root."""
+        before = notes(self._space, self._changes)
+        if engine is not None:
+            before += points(self._space, engine, self._changes, told)
+        after = [op for _, op in writes(self._space, self._changes, most).values()]
+        return merge(*before, *after).map(lambda done: list(done[len(before) :]))
+
+    def _settle(self, engine: Engine | None, had: list[list[int] | None]) -> Flow[None]:
+        """A store without an index also removes the vectors that another one has stored of its items."""
+        if engine is not None or not any(count for counts in had for count in counts or ()):
+            return
+        by_root = [found for found, _ in writes(self._space, self._changes).values()]
+        left = [
+            change
+            for found, counts in zip(by_root, had, strict=True)
+            for change, count in zip(found, counts or (), strict=True)
+            if count
+        ]
+        engine = yield from self._ready()
+        yield from ask(merge(*points(self._space, engine, left, {})))

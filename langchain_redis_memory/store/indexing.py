@@ -1,0 +1,124 @@
+"""What of an item is embedded, and the embedding itself as a step of a flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.embeddings import Embeddings
+from langgraph.store.base import IndexConfig, ensure_embeddings, get_text_at_path, tokenize_path
+
+from langchain_redis_memory.errors import ConfigError, InvalidInputError, UnserialisableError
+from langchain_redis_memory.ops import Flow, Invoke
+from langchain_redis_memory.vectors import Vectors, as_vectors
+
+Paths = Sequence[Any]
+Embedded = dict[str, Vectors]
+
+
+@dataclass(frozen=True)
+class Indexing:
+    """An `IndexConfig` made ready.
+
+    Args:
+        dims: Numbers of a vector.
+        embeddings: What embeds.
+        paths: The paths whose texts are embedded unless a put names others.
+    """
+
+    dims: int
+    embeddings: Embeddings
+    paths: Paths
+
+    @classmethod
+    def of(cls, config: IndexConfig) -> Indexing:
+        """The same, from LangGraph's configuration.
+
+        Args:
+            config: `dims`, `embed` and `fields`.
+
+        Returns:
+            The indexing.
+
+        Raises:
+            ConfigError: Something is missing or of a wrong type.
+        """
+        if not isinstance(config, Mapping) or "dims" not in config or config.get("embed") is None:
+            msg = "index must be an IndexConfig with 'dims' and 'embed'"
+            raise ConfigError(msg)
+        try:
+            embeddings = ensure_embeddings(config["embed"])
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        fields = config.get("fields")
+        return cls(config["dims"], embeddings, _paths(["$"] if fields is None else fields, ConfigError))
+
+    def texts(self, value: Mapping[str, Any], index: Any) -> list[str]:
+        """The texts of a value that are embedded.
+
+        Args:
+            value: The value.
+            index: As of `PutOp`: None for the configured paths, False for nothing, or a list of paths.
+
+        Returns:
+            The texts, one for each vector.
+
+        Raises:
+            InvalidInputError: `index` is something else.
+            UnserialisableError: A part of the value has no text form.
+        """
+        if index is False:
+            return []
+        paths = self.paths if index is None else _paths(index, InvalidInputError)
+        try:
+            return [text for path in paths for text in get_text_at_path(value, path)]
+        except (TypeError, ValueError) as error:
+            msg = f"the item's value cannot be embedded as text: {error}; name the fields to embed, or pass index=False"
+            raise UnserialisableError(msg) from None
+
+    def embed(
+        self, queries: Sequence[str], texts: Sequence[str]
+    ) -> Flow[tuple[dict[str, Vectors], dict[str, Vectors]]]:
+        """Embeds queries and texts, each once.
+
+        Args:
+            queries: Queries.
+            texts: Texts.
+
+        Yields:
+            One step, none where there is nothing to embed.
+
+        Returns:
+            The vector of each query and of each text.
+
+        Raises:
+            InvalidInputError: The vectors are not as configured.
+        """
+        asked, told = list(dict.fromkeys(queries)), list(dict.fromkeys(texts))
+        if not asked and not told:
+            return {}, {}
+        model = self.embeddings
+
+        def call() -> tuple[list[Any], list[Any]]:
+            return [model.embed_query(query) for query in asked], model.embed_documents(told) if told else []
+
+        async def acall() -> tuple[list[Any], list[Any]]:
+            found = [await model.aembed_query(query) for query in asked]
+            return found, await model.aembed_documents(told) if told else []
+
+        found, stored = yield Invoke(call, acall)
+        if len(stored) != len(told):
+            msg = f"the embedding function gave {len(stored)} vectors for {len(told)} texts"
+            raise InvalidInputError(msg)
+        return (
+            {query: as_vectors(vector, self.dims)[0] for query, vector in zip(asked, found, strict=True)},
+            {text: as_vectors(vector, self.dims)[0] for text, vector in zip(told, stored, strict=True)},
+        )
+
+
+def _paths(fields: Any, error: type[ConfigError] | type[InvalidInputError]) -> Paths:
+    if not isinstance(fields, list | tuple) or not all(isinstance(field, str) for field in fields):
+        msg = f"the fields to index must be a list of paths, got {fields!r}"
+        raise error(msg)
+    return [field if field == "$" else tokenize_path(field) for field in fields]

@@ -1,0 +1,158 @@
+"""Searches by meaning: the vectors of each namespace beneath the one asked for, then the items that they belong to.
+
+An engine gives candidates. Their items are read, because a candidate may have gone and its filter is decided on the
+value; where too few are left, more candidates are asked for. A result is final when no namespace can still have a
+nearer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from langgraph.store.base import SearchOp
+
+from langchain_redis_memory import filters, items, roots
+from langchain_redis_memory.items import Namespace, Record, Spaces, name_of, root_of
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Flow, Op, ask, merge
+from langchain_redis_memory.store.reading import Found, Reading, in_chunks, scanning
+from langchain_redis_memory.store.writing import collection
+from langchain_redis_memory.vectors import Engine, Hits, Vectors
+
+Place = tuple[Namespace, str]
+
+
+@dataclass
+class Meaning:
+    """One search by meaning.
+
+    Args:
+        space: The tenant's key builder.
+        engine: Where the vectors are.
+        op: A checked search.
+        vector: The embedded query.
+    """
+
+    space: KeySpace
+    engine: Engine
+    op: SearchOp
+    vector: Vectors
+    _hits: dict[Namespace, Hits] = field(default_factory=dict)
+    _records: dict[Place, Record | None] = field(default_factory=dict)
+
+    def reading(self) -> Reading:
+        """How it is found; the result is a `Found`."""
+        prefix = self.op.namespace_prefix
+        if not prefix:
+            return Reading(roots.known(self.space), self._from_roots, whole=False)
+        first: Op[Any] = merge(items.spaces(self.space, prefix[0], prefix), self._near(prefix, self._needed))
+        return Reading(first, self._from_prefix, whole=False)
+
+    @property
+    def _needed(self) -> int:
+        return self.op.offset + self.op.limit
+
+    def _near(self, namespace: Namespace, k: int) -> Op[Hits | None]:
+        tags = [word.decode() for word in filters.marks_of(self.op.filter or {})]
+        return self.engine.search(collection(self.space, namespace), self.vector.tolist(), max(k, 1), tags)
+
+    def _from_prefix(self, first: tuple[Spaces, Hits | None]) -> Flow[Found]:
+        prefix, (spaces, hits) = self.op.namespace_prefix, first
+        if hits is not None:
+            self._hits[prefix] = hits
+        found = yield from self._spaces({prefix[0]: spaces})
+        return (yield from self._search(found))
+
+    def _from_roots(self, known: Iterable[str]) -> Flow[Found]:
+        names = list(known)
+        pages = yield from in_chunks([items.spaces(self.space, root, ()) for root in names])
+        found = yield from self._spaces(dict(zip(names, pages, strict=True)))
+        return (yield from self._search(found))
+
+    def _spaces(self, pages: Mapping[str, Spaces]) -> Flow[list[Namespace]]:
+        found: list[Namespace] = []
+        while pages:
+            for page in pages.values():
+                found += page.namespaces
+            further = {root: page.low for root, page in pages.items() if page.low is not None}
+            prefix = self.op.namespace_prefix
+            ops = [items.spaces(self.space, root, prefix, low) for root, low in further.items()]
+            pages = dict(zip(further, (yield from in_chunks(ops)), strict=True))
+        return found
+
+    def _search(self, namespaces: list[Namespace]) -> Flow[Found]:
+        if not self.op.limit:
+            return Found([])
+        k, ranked = self._needed, list[tuple[float, Record]]()
+        todo = [namespace for namespace in namespaces if namespace not in self._hits]
+        while True:
+            yield from self._ask(todo, k)
+            horizon = max((self._hits[n].found[-1][1] for n in namespaces if self._open(n)), default=-2.0)
+            ranked = yield from self._rank(namespaces)
+            if sum(score >= horizon for score, _ in ranked) >= self._needed:
+                break
+            todo = [namespace for namespace in namespaces if self._open(namespace)]
+            if not todo:
+                break
+            k *= 4
+        kept = ranked[self.op.offset : self._needed]
+        records = [record for _, record in kept]
+        if len(kept) < self.op.limit:
+            records += yield from self._bare(self.op.limit - len(kept))
+        return Found(records, tuple(score for score, _ in kept))
+
+    def _open(self, namespace: Namespace) -> bool:
+        """Whether a namespace may have more candidates."""
+        hits = self._hits[namespace]
+        return hits.more and bool(hits.found)
+
+    def _ask(self, namespaces: list[Namespace], k: int) -> Flow[None]:
+        while namespaces:
+            found = yield from in_chunks([self._near(namespace, k) for namespace in namespaces])
+            answered = dict(zip(namespaces, found, strict=True))
+            self._hits.update({namespace: hits for namespace, hits in answered.items() if hits is not None})
+            namespaces = [namespace for namespace, hits in answered.items() if hits is None]
+
+    def _rank(self, namespaces: list[Namespace]) -> Flow[list[tuple[float, Record]]]:
+        """The candidates that are wanted, nearest first, and the older first of two as near; only as many as needed."""
+        candidates = sorted(
+            ((score, (namespace, owner)) for namespace in namespaces for owner, score in self._hits[namespace].found),
+            key=lambda pair: -pair[0],
+        )
+        ranked: list[tuple[float, Record]] = []
+        start, step = 0, max(self._needed, 32)
+        while start < len(candidates):
+            end = start + step
+            while end < len(candidates) and candidates[end][0] == candidates[end - 1][0]:
+                end += 1
+            part = candidates[start:end]
+            yield from self._read([place for _, place in part])
+            for score, place in part:
+                record = self._records[place]
+                if record is not None and record.vectors and filters.wants(self.op.filter or {}, record.value):
+                    ranked.append((score, record))
+            if len(ranked) >= self._needed:
+                break
+            start, step = end, min(step * 4, items.PAGE)
+        return sorted(ranked, key=lambda pair: (-pair[0], pair[1].order))
+
+    def _read(self, places: list[Place]) -> Flow[None]:
+        by_root: dict[str, list[Place]] = {}
+        for place in places:
+            if place not in self._records:
+                by_root.setdefault(root_of(place[0]), []).append(place)
+        ops = [
+            items.read(self.space, root, [(name_of(*place), False) for place in found])
+            for root, found in by_root.items()
+        ]
+        for found, got in zip(by_root.values(), (yield from in_chunks(ops)), strict=True):
+            self._records.update(zip(found, got.records, strict=True))
+
+    def _bare(self, most: int) -> Flow[list[Record]]:
+        """Items without vectors fill what is left of the limit."""
+        reading = scanning(self.space, self.op, most, bare=True)
+        first = yield from ask(reading.begin)
+        found: list[Record] = yield from reading.finish(first)
+        return found[:most]

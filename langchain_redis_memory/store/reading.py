@@ -1,0 +1,230 @@
+"""What a batch looks for: searches and lists of namespaces, each an op to begin with and a flow from its result on.
+
+The first ops of all of them go in one trip. Most are done then; the flow goes on where there is more to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, zip_longest
+from typing import Any, NamedTuple
+
+from langgraph.store.base import ListNamespacesOp, SearchItem, SearchOp
+
+from langchain_redis_memory import filters, items, roots
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.items import Namespace, Page, Record, Spaces, check_namespace, root_of
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Flow, Op, ask, merge
+
+AT_ONCE = 200
+"""Most roots or namespaces that one trip asks."""
+
+
+class Reading(NamedTuple):
+    """How something is found.
+
+    Args:
+        begin: The first trip.
+        finish: The rest, from the result of the first.
+        whole: Whether the first trip tells everything, where a root has no more items than a script looks at.
+    """
+
+    begin: Op[Any]
+    finish: Callable[[Any], Flow[Any]]
+    whole: bool
+
+
+class Found(NamedTuple):
+    """What a search found.
+
+    Args:
+        records: The items, in the order of the result.
+        scores: The scores of those that have one: the first ones.
+    """
+
+    records: list[Record]
+    scores: tuple[float, ...] = ()
+
+    def items(self) -> list[SearchItem]:
+        """The same as LangGraph's items."""
+        pairs = zip_longest(self.records, self.scores)
+        return [SearchItem(**record.fields, score=score) for record, score in pairs]
+
+
+def whole_number(value: Any, what: str) -> int:
+    """A limit or an offset that can be used.
+
+    Args:
+        value: What the user gave.
+        what: Its name, for the error.
+
+    Returns:
+        The same.
+
+    Raises:
+        InvalidInputError: It is not a whole number from 0 on.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        msg = f"{what} must be a whole number, 0 or more, got {value!r}"
+        raise InvalidInputError(msg)
+    return value
+
+
+def check_search(op: SearchOp) -> SearchOp:
+    """A search that can be run.
+
+    Args:
+        op: What the user gave.
+
+    Returns:
+        The same with its namespace as a tuple and its filter as a dict.
+
+    Raises:
+        InvalidInputError: One of its fields is not acceptable.
+    """
+    whole_number(op.limit, "limit")
+    whole_number(op.offset, "offset")
+    if op.query is not None and not isinstance(op.query, str):
+        msg = f"a query must be text, not {type(op.query).__name__}"
+        raise InvalidInputError(msg)
+    return op._replace(namespace_prefix=check_namespace(op.namespace_prefix), filter=filters.check_filter(op.filter))
+
+
+def in_chunks(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
+    """Runs any number of ops, so many in a trip that none becomes too large."""
+    found: list[Any] = []
+    for start in range(0, len(ops), AT_ONCE):
+        found += yield from ask(merge(*ops[start : start + AT_ONCE]))
+    return found
+
+
+# --- searches without a query -------------------------------------------------------------------------------------
+
+
+def searching(space: KeySpace, op: SearchOp) -> Reading:
+    """A search without a query: items in the order in which they came.
+
+    Args:
+        space: The tenant's key builder.
+        op: A checked search.
+
+    Returns:
+        Its reading; the result is a `Found`.
+    """
+    reading = scanning(space, op, most=max(op.offset + op.limit, 1))
+
+    def finish(first: Any) -> Flow[Found]:
+        found = yield from reading.finish(first)
+        return Found(found[op.offset : op.offset + op.limit])
+
+    return reading._replace(finish=finish)
+
+
+def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) -> Reading:
+    """Finds the items beneath a namespace that a filter wants, in the order in which they came.
+
+    Args:
+        space: The tenant's key builder.
+        op: A checked search; its namespace and its filter count.
+        most: How many of them are needed.
+        bare: Only items without vectors.
+
+    Returns:
+        Its reading; the result is a list of records, which may be longer.
+    """
+    prefix, wanted = op.namespace_prefix, op.filter or {}
+    options: dict[str, Any] = {
+        "most": most if filters.decided_by_marks(wanted) else 0,
+        "marked": [*filters.marks_of(wanted), *filters.ranges_of(wanted)],
+        "bare": bare,
+    }
+
+    def page(root: str, low: bytes | None = None) -> Op[Page]:
+        return items.scan(space, root, prefix, low, **options)
+
+    def go_on(pages: Mapping[str, Page]) -> Flow[list[Record]]:
+        found: list[Record] = []
+        while pages:
+            found += chain.from_iterable(each.records for each in pages.values())
+            further = {root: each.low for root, each in pages.items() if each.low is not None}
+            pages = dict(zip(further, (yield from in_chunks([page(*pair) for pair in further.items()])), strict=True))
+        found.sort(key=lambda record: record.order)
+        return [record for record in found if filters.wants(wanted, record.value)] if wanted else found
+
+    def from_roots(known: Iterable[str]) -> Flow[list[Record]]:
+        names = list(known)
+        pages = yield from in_chunks([page(root) for root in names])
+        return (yield from go_on(dict(zip(names, pages, strict=True))))
+
+    if prefix:
+        return Reading(page(prefix[0]), lambda first: go_on({prefix[0]: first}), whole=True)
+    return Reading(roots.known(space), from_roots, whole=False)
+
+
+# --- namespaces ---------------------------------------------------------------------------------------------------
+
+
+def listing(space: KeySpace, op: ListNamespacesOp) -> Reading:
+    """A list of the namespaces that hold an item.
+
+    Args:
+        space: The tenant's key builder.
+        op: What the user gave.
+
+    Returns:
+        Its reading; the result is a sorted list of namespaces.
+
+    Raises:
+        InvalidInputError: One of its fields is not acceptable.
+    """
+    limit, offset = whole_number(op.limit, "limit"), whole_number(op.offset, "offset")
+    deepest = None if op.max_depth is None else whole_number(op.max_depth, "max_depth")
+    conditions = [(condition.match_type, check_namespace(condition.path)) for condition in op.match_conditions or ()]
+    for kind, _path in conditions:
+        if kind not in ("prefix", "suffix"):
+            msg = f"namespaces match by 'prefix' or 'suffix', not by {kind!r}"
+            raise InvalidInputError(msg)
+    lead = max((_literal(path) for kind, path in conditions if kind == "prefix"), key=len, default=())
+    # A script may cut what it finds only where the cut decides no condition.
+    cuts = bool(deepest) and all(kind == "prefix" and len(path) <= (deepest or 0) for kind, path in conditions)
+    depth = (deepest or 0) - 1 if cuts else -1
+
+    def page(root: str, low: bytes | None = None) -> Op[Spaces]:
+        return items.spaces(space, root, lead, low, depth=depth)
+
+    def fits(found: Iterable[Namespace]) -> set[Namespace]:
+        kept = (space for space in found if all(_fits(space, kind, path) for kind, path in conditions))
+        return {space[:deepest] for space in kept}
+
+    def go_on(pages: Mapping[str, Spaces], *, alone: bool) -> Flow[list[Namespace]]:
+        found: set[Namespace] = set()
+        while pages:
+            found |= fits(chain.from_iterable(each.namespaces for each in pages.values()))
+            further = {root: each.low for root, each in pages.items() if each.low is not None}
+            if alone and len(found) >= offset + limit:
+                break
+            pages = dict(zip(further, (yield from in_chunks([page(*pair) for pair in further.items()])), strict=True))
+        return sorted(found)[offset : offset + limit]
+
+    def from_roots(known: Mapping[str, bytes]) -> Flow[list[Namespace]]:
+        pages = dict(zip(known, (yield from in_chunks([page(root) for root in known])), strict=True))
+        empty = {root: known[root] for root, each in pages.items() if not each.namespaces and each.low is None}
+        yield from ask(roots.forget(space, empty).optional(None))
+        return (yield from go_on(pages, alone=False))
+
+    if lead:
+        return Reading(page(root_of(lead)), lambda first: go_on({lead[0]: first}, alone=True), whole=True)
+    return Reading(roots.known(space), from_roots, whole=False)
+
+
+def _literal(path: Namespace) -> Namespace:
+    """The labels before the first wildcard."""
+    return path[: path.index("*")] if "*" in path else path
+
+
+def _fits(namespace: Namespace, kind: str, path: Namespace) -> bool:
+    if len(namespace) < len(path):
+        return False
+    part = namespace[: len(path)] if kind == "prefix" else namespace[len(namespace) - len(path) :]
+    return all(wanted in ("*", label) for label, wanted in zip(part, path, strict=True))

@@ -1,0 +1,143 @@
+"""What a batch writes: each item's last put, checked and packed before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from langgraph.store.base import PutOp
+
+from langchain_redis_memory import roots
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.items import Namespace, check_key, check_namespace, name_of, root_of, tail, write
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Op
+from langchain_redis_memory.store.indexing import Indexing
+from langchain_redis_memory.vectors import Collection, Engine, Point, Vectors
+
+
+class Change(NamedTuple):
+    """One item to be stored, or removed.
+
+    Args:
+        namespace: Its namespace.
+        key: Its key.
+        tail: Its record without the times; b"" removes it.
+        texts: What of it is embedded.
+        tags: What a search of vectors can ask for.
+        ttl_ms: Its lifetime in milliseconds, 0 for none.
+    """
+
+    namespace: Namespace
+    key: str
+    tail: bytes
+    texts: list[str]
+    tags: tuple[str, ...]
+    ttl_ms: int
+
+
+def collection(space: KeySpace, namespace: Namespace) -> Collection:
+    """Where the vectors of a namespace are."""
+    return Collection(space, "store", "\0".join(namespace))
+
+
+def changes(puts: Iterable[PutOp], indexing: Indexing | None) -> list[Change]:
+    """The changes that puts make, the last of each item.
+
+    Args:
+        puts: In order.
+        indexing: What is embedded, None for nothing.
+
+    Returns:
+        The changes, in the order of the items' first puts.
+
+    Raises:
+        InvalidInputError: One of them is not acceptable.
+    """
+    found: dict[tuple[Namespace, str], Change] = {}
+    for put in puts:
+        place = (check_namespace(put.namespace), check_key(put.key))
+        found[place] = _change(*place, put, indexing)
+    return list(found.values())
+
+
+def _change(namespace: Namespace, key: str, put: PutOp, indexing: Indexing | None) -> Change:
+    if put.value is None:
+        return Change(namespace, key, b"", [], (), 0)
+    if not isinstance(put.value, Mapping):
+        msg = f"the value of an item must be a dict, not {type(put.value).__name__}"
+        raise InvalidInputError(msg)
+    ttl_ms = milliseconds(put.ttl)
+    texts = indexing.texts(put.value, put.index) if indexing is not None else []
+    record = tail(put.value, ttl_ms, len(texts))
+    words = record.partition(b"|")[0].decode().split()[2:] if texts else []
+    return Change(namespace, key, record, texts, tuple(word for word in words if "=" not in word), ttl_ms)
+
+
+_LONGEST_MINUTES = 525_600_000
+"""A thousand years."""
+
+
+def milliseconds(minutes: Any) -> int:
+    """A lifetime in LangGraph's minutes as milliseconds.
+
+    Args:
+        minutes: Positive minutes, or None for no expiry.
+
+    Returns:
+        Milliseconds, 0 for no expiry.
+
+    Raises:
+        InvalidInputError: It is not a positive number, or longer than a thousand years.
+    """
+    if minutes is None:
+        return 0
+    number = isinstance(minutes, int | float) and not isinstance(minutes, bool)
+    if number and 1 / 60_000 <= minutes <= _LONGEST_MINUTES:
+        return round(float(minutes) * 60_000)
+    msg = f"ttl must be a positive number of minutes or None for no expiry, got {minutes!r}"
+    raise InvalidInputError(msg)
+
+
+def notes(space: KeySpace, wanted: Sequence[Change]) -> list[Op[Any]]:
+    """The ops that note the roots of what is stored."""
+    lifetimes: dict[str, list[int]] = {}
+    for change in wanted:
+        if change.tail:
+            lifetimes.setdefault(root_of(change.namespace), []).append(change.ttl_ms)
+    return [roots.note(space, root, 0 if 0 in spans else max(spans), "write") for root, spans in lifetimes.items()]
+
+
+def points(space: KeySpace, engine: Engine, wanted: Sequence[Change], vectors: Mapping[str, Vectors]) -> list[Op[Any]]:
+    """The ops that store the vectors of items and remove those of items that have none (any more)."""
+    adds: dict[Namespace, list[Point]] = {}
+    removes: dict[Namespace, list[str]] = {}
+    for change in wanted:
+        if change.texts:
+            rows = np.stack([vectors[text] for text in change.texts])
+            adds.setdefault(change.namespace, []).append(Point(change.key, rows, change.tags, change.ttl_ms))
+        else:
+            removes.setdefault(change.namespace, []).append(change.key)
+    added = [engine.add(collection(space, namespace), found) for namespace, found in adds.items()]
+    return added + [engine.remove(collection(space, namespace), found) for namespace, found in removes.items()]
+
+
+def writes(space: KeySpace, wanted: Sequence[Change], most: int = 0) -> dict[str, tuple[list[Change], Op[Any]]]:
+    """The op that writes the items of each root, with its changes."""
+    by_root: dict[str, list[Change]] = {}
+    for change in wanted:
+        by_root.setdefault(root_of(change.namespace), []).append(change)
+    return {
+        root: (
+            found,
+            write(
+                space,
+                root,
+                {name_of(change.namespace, change.key): change.tail for change in found},
+                max(change.ttl_ms for change in found),
+                most,
+            ),
+        )
+        for root, found in by_root.items()
+    }

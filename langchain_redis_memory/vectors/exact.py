@@ -1,0 +1,169 @@
+"""Exact search on any server: every vector is scored, here.
+
+A record is the tags, a bar, and the vectors as packed float32. Every change of a collection has a stamp, so a search
+asks what has changed since the last one and gets just that: the first search reads the collection, the following ones
+next to nothing. What has been read is kept within a bound on its size; the collections asked for least recently go
+first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Arg, Op, Reply, pure
+from langchain_redis_memory.scripts import script
+from langchain_redis_memory.vectors import Collection, Hits, Point, Vectors, as_vectors
+
+PAGE = 4000
+"""Most changes that one trip reads."""
+
+
+class Mirror(NamedTuple):
+    """What has been read of a collection; never changed, only replaced.
+
+    Args:
+        stamp: The newest change in it.
+        owners: The owner of each row.
+        rows: All vectors.
+        lengths: The length of each row.
+        tags: Owner -> its tags.
+    """
+
+    stamp: int
+    owners: tuple[str, ...]
+    rows: Vectors
+    lengths: Vectors
+    tags: dict[str, frozenset[str]]
+
+
+@dataclass
+class ExactScan:
+    """Scores every vector of a collection.
+
+    Args:
+        dims: Numbers of a vector.
+        most_bytes: Most bytes of vectors kept in this process.
+    """
+
+    dims: int
+    most_bytes: int = 256 * 2**20
+    _mirrors: OrderedDict[str, Mirror] = field(default_factory=OrderedDict, repr=False)
+
+    def prepare(self, space: KeySpace) -> Op[None]:
+        """Nothing."""
+        return pure(None)
+
+    def add(self, collection: Collection, points: Sequence[Point]) -> Op[None]:
+        """Stores points; see `Engine`."""
+        args: list[Arg] = []
+        for point in points:
+            rows = as_vectors(point.vectors, self.dims)
+            args += [point.owner, point.ttl_ms, " ".join(point.tags).encode() + b"|" + rows.astype("<f4").tobytes()]
+        return self._write(collection, args)
+
+    def remove(self, collection: Collection, owners: Sequence[str]) -> Op[None]:
+        """Removes points; see `Engine`."""
+        return self._write(collection, [part for owner in owners for part in (owner, 0, b"")])
+
+    def _write(self, collection: Collection, args: Sequence[Arg]) -> Op[None]:
+        if not args:
+            return pure(None)
+        return Op((script("points_write")(collection.keys.all(), *args),), lambda _replies: None)
+
+    def touch(self, collection: Collection, lifetimes: Sequence[tuple[str, int]]) -> Op[None]:
+        """Gives points a new lifetime; see `Engine`."""
+        args = [part for pair in lifetimes for part in pair]
+        return Op((script("points_touch")(collection.keys.all(), "ZCARD", *args),), lambda _replies: None)
+
+    def count(self, collection: Collection) -> Op[int]:
+        """How many points are stored; see `Engine`."""
+        return Op((("HLEN", collection.keys.points),), lambda replies: max(0, int(replies[0]) - 2))
+
+    def search(
+        self, collection: Collection, vector: Sequence[float], k: int, tags: Sequence[str] = ()
+    ) -> Op[Hits | None]:
+        """Finds the nearest points, and all that are as near as the last of them; see `Engine`."""
+        wanted = as_vectors(vector, self.dims)[0]
+        keys = collection.keys
+        place = keys.points
+        known = self._mirrors.get(place)
+
+        def read(replies: Sequence[Reply]) -> Hits | None:
+            reached, newest, anew, *flat = replies[0]
+            mirror = self._changed(None if int(anew) else known, int(reached), flat)
+            self._keep(place, mirror)
+            return self._nearest(mirror, wanted, k, frozenset(tags)) if int(reached) == int(newest) else None
+
+        since = known.stamp if known else 0
+        return Op((script("points_since")((keys.points, keys.point_owners), since, PAGE),), read)
+
+    def _changed(self, known: Mirror | None, stamp: int, flat: Sequence[bytes | None]) -> Mirror:
+        """The mirror after some changes."""
+        if known is None:
+            known = Mirror(0, (), np.zeros((0, self.dims), np.float32), np.zeros(0, np.float32), {})
+        if not flat:
+            return known._replace(stamp=stamp)
+        tags, owners, parts = dict(known.tags), [], []
+        changed = set()
+        for i in range(0, len(flat), 2):
+            owner, record = (flat[i] or b"").decode(), flat[i + 1]
+            changed.add(owner)
+            tags.pop(owner, None)
+            if record is not None:
+                words, _, packed = record.partition(b"|")
+                rows = np.frombuffer(packed, "<f4").reshape(-1, self.dims)
+                tags[owner] = frozenset(words.decode().split())
+                parts.append(rows)
+                owners += [owner] * len(rows)
+        kept = [place for place, owner in enumerate(known.owners) if owner not in changed]
+        old = known.rows if len(kept) == len(known.owners) else known.rows[kept]
+        lengths = known.lengths if len(kept) == len(known.owners) else known.lengths[kept]
+        fresh = np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, self.dims), np.float32)
+        return Mirror(
+            stamp,
+            (*(known.owners[place] for place in kept), *owners),
+            np.concatenate((old, fresh)),
+            np.concatenate((lengths, np.linalg.norm(fresh, axis=1).astype(np.float32))),
+            tags,
+        )
+
+    def _keep(self, place: str, mirror: Mirror) -> None:
+        # Steps that other threads may come between: what is lost then is read again.
+        self._mirrors[place] = mirror
+        self._mirrors.move_to_end(place)
+        while len(self._mirrors) > 1 and self.kept_bytes > self.most_bytes:
+            self._mirrors.popitem(last=False)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of vectors kept in this process."""
+        return sum(mirror.rows.nbytes for mirror in list(self._mirrors.values()))
+
+    def _nearest(self, mirror: Mirror, vector: Vectors, k: int, tags: frozenset[str]) -> Hits:
+        scores = _cosines(mirror, vector)
+        found: list[tuple[str, float]] = []
+        seen: set[str] = set()
+        last = 2.0
+        for row in np.argsort(-scores, kind="stable").tolist():
+            owner, score = mirror.owners[row], float(scores[row])
+            if owner in seen or not tags <= mirror.tags[owner]:
+                continue
+            if len(found) >= k and score < last:
+                return Hits(found, more=True)
+            seen.add(owner)
+            found.append((owner, score))
+            last = score
+        return Hits(found, more=False)
+
+
+def _cosines(mirror: Mirror, vector: Vectors) -> Vectors:
+    lengths = mirror.lengths * np.linalg.norm(vector)
+    scores = np.zeros(len(lengths), np.float32)
+    np.divide(mirror.rows @ vector, lengths, out=scores, where=lengths > 0)
+    return scores

@@ -1,0 +1,117 @@
+"""The Query Engine, where its module is loaded: a hash for each vector, one index for a tenant, filters inside the
+search.
+
+The index (named after its keys and its dimension) is made when it is first needed; it holds the collections of every
+use, told apart by a tag. Tags are letters and digits, so no query needs escaping. The server itself lets lapsed
+points go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from langchain_redis_memory.errors import ServerError
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Arg, Op, Reply
+from langchain_redis_memory.scripts import script
+from langchain_redis_memory.vectors import Collection, Hits, Point, as_vectors
+
+
+@dataclass(frozen=True)
+class QueryEngine:
+    """Keeps points in hashes that one index of the tenant covers.
+
+    Args:
+        dims: Numbers of a vector.
+        algorithm: "HNSW" is a graph, "FLAT" compares with every vector of the tenant.
+        effort: How many candidates the search of the graph keeps (EF_RUNTIME).
+    """
+
+    dims: int
+    algorithm: Literal["HNSW", "FLAT"] = "HNSW"
+    effort: int = 300
+
+    def _index(self, space: KeySpace) -> str:
+        return f"{space.tenant_prefix()}:{self.algorithm}:{self.dims}"
+
+    def prepare(self, space: KeySpace) -> Op[None]:
+        """Makes the tenant's index."""
+        options: list[Arg] = ["TYPE", "FLOAT32", "DIM", self.dims, "DISTANCE_METRIC", "COSINE"]
+        if self.algorithm == "HNSW":
+            options += ["M", 16, "EF_CONSTRUCTION", 200, "EF_RUNTIME", self.effort]
+        command: tuple[Arg, ...] = ("FT.CREATE", self._index(space), "ON", "HASH", "PREFIX", 1, space.tenant_prefix())
+        command += ("SCHEMA", "collection", "TAG", "tags", "TAG", "SEPARATOR", ",")
+        command += ("vector", "VECTOR", self.algorithm, len(options), *options)
+
+        def read(replies: Sequence[Reply]) -> None:
+            if isinstance(replies[0], ServerError) and "exists" not in str(replies[0]).lower():
+                raise replies[0]
+
+        return Op((command,), read, tolerant=True)
+
+    def add(self, collection: Collection, points: Sequence[Point]) -> Op[None]:
+        """Stores points; see `Engine`."""
+        calls = []
+        for point in points:
+            rows = as_vectors(point.vectors, self.dims).astype("<f4")
+            key = collection.space.point(collection.use, collection.name, point.owner)
+            blobs = (row.tobytes() for row in rows)
+            told = (collection.token, point.owner, point.ttl_ms, ",".join(point.tags))
+            calls.append(script("point_write")((key,), *told, *blobs))
+        return Op(tuple(calls), lambda _replies: None)
+
+    def remove(self, collection: Collection, owners: Sequence[str]) -> Op[None]:
+        """Removes points; see `Engine`."""
+        key = collection.space.point
+        calls = [
+            script("point_write")((key(collection.use, collection.name, owner),), "", "", 0, "") for owner in owners
+        ]
+        return Op(tuple(calls), lambda _replies: None)
+
+    def touch(self, collection: Collection, lifetimes: Sequence[tuple[str, int]]) -> Op[None]:
+        """Gives points a new lifetime; see `Engine`."""
+        key = collection.space.point
+        calls = [
+            script("point_touch")((key(collection.use, collection.name, owner),), ttl_ms) for owner, ttl_ms in lifetimes
+        ]
+        return Op(tuple(calls), lambda _replies: None)
+
+    def count(self, collection: Collection) -> Op[int]:
+        """How many vectors are stored; see `Engine`."""
+        query = f"@collection:{{{collection.token}}}"
+        command = ("FT.SEARCH", self._index(collection.space), query, "LIMIT", 0, 0, "DIALECT", 2)
+        return Op((command,), lambda replies: _total(replies[0]))
+
+    def search(
+        self, collection: Collection, vector: Sequence[float], k: int, tags: Sequence[str] = ()
+    ) -> Op[Hits | None]:
+        """Finds the nearest points; see `Engine`."""
+        wanted = as_vectors(vector, self.dims)[0].astype("<f4").tobytes()
+        query = " ".join([f"@collection:{{{collection.token}}}", *(f"@tags:{{{tag}}}" for tag in tags)])
+        nearest = f"({query})=>[KNN {k} @vector $vector AS far]"
+        command: tuple[Arg, ...] = ("FT.SEARCH", self._index(collection.space), nearest, "PARAMS", 2, "vector", wanted)
+        command += ("SORTBY", "far", "RETURN", 2, "owner", "far", "LIMIT", 0, k, "DIALECT", 2)
+
+        def read(replies: Sequence[Reply]) -> Hits | None:
+            rows = _rows(replies[0])
+            best: dict[str, float] = {}
+            for row in rows:
+                if b"owner" in row and b"far" in row:  # a point that lapses just now has no fields
+                    best.setdefault(row[b"owner"].decode(), 1 - float(row[b"far"]))
+            return Hits(list(best.items()), len(rows) >= k)
+
+        return Op((command,), read)
+
+
+def _total(reply: Reply) -> int:
+    return int(reply[b"total_results"] if isinstance(reply, dict) else reply[0])
+
+
+def _rows(reply: Reply) -> list[dict[bytes, bytes]]:
+    """The fields of each result, in either protocol."""
+    if isinstance(reply, dict):
+        return [dict(found.get(b"extra_attributes") or {}) for found in reply[b"results"]]
+    flat = [fields or [] for fields in reply[2::2]]
+    return [dict(zip(fields[::2], fields[1::2], strict=True)) for fields in flat]

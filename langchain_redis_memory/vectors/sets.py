@@ -1,0 +1,89 @@
+"""Vector sets, the data type of Redis 8: a graph for each collection, filters inside the search.
+
+The tags are an array in the attributes of an element, and a filter is made of words in quotes. Tags are letters and
+digits, so neither needs escaping.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Arg, Op, Reply, pure
+from langchain_redis_memory.scripts import script
+from langchain_redis_memory.vectors import Collection, Hits, Point, Quantisation, as_vectors
+
+_SPELLED: dict[Quantisation, str] = {"none": "NOQUANT", "int8": "Q8", "binary": "BIN"}
+
+
+@dataclass(frozen=True)
+class VectorSets:
+    """Keeps each collection in a vector set.
+
+    Args:
+        dims: Numbers of a vector.
+        quantisation: "none" keeps float32, "int8" a quarter of it, "binary" a thirty-second.
+        effort: How many candidates the search of the graph keeps (EF): more finds better and takes longer.
+        links: How many neighbours a vector is linked to in the graph (M): more finds better and takes memory.
+    """
+
+    dims: int
+    quantisation: Quantisation = "none"
+    effort: int = 300
+    links: int = 32
+
+    def prepare(self, space: KeySpace) -> Op[None]:
+        """Nothing."""
+        return pure(None)
+
+    def add(self, collection: Collection, points: Sequence[Point]) -> Op[None]:
+        """Stores points; see `Engine`."""
+        args: list[Arg] = []
+        for point in points:
+            rows = as_vectors(point.vectors, self.dims).astype("<f4")
+            attributes = json.dumps({"tags": point.tags}, separators=(",", ":"))
+            args += [point.owner, point.ttl_ms, attributes, len(rows), *(row.tobytes() for row in rows)]
+        return self._write(collection, args)
+
+    def remove(self, collection: Collection, owners: Sequence[str]) -> Op[None]:
+        """Removes points; see `Engine`."""
+        return self._write(collection, [part for owner in owners for part in (owner, 0, "", 0)])
+
+    def _write(self, collection: Collection, args: Sequence[Arg]) -> Op[None]:
+        if not args:
+            return pure(None)
+        call = script("vset_write")(collection.keys.all(), _SPELLED[self.quantisation], self.links, *args)
+        return Op((call,), lambda _replies: None)
+
+    def touch(self, collection: Collection, lifetimes: Sequence[tuple[str, int]]) -> Op[None]:
+        """Gives points a new lifetime; see `Engine`."""
+        args = [part for pair in lifetimes for part in pair]
+        return Op((script("points_touch")(collection.keys.all(), "HLEN", *args),), lambda _replies: None)
+
+    def count(self, collection: Collection) -> Op[int]:
+        """How many points are stored; see `Engine`."""
+        return Op((("HLEN", collection.keys.point_owners),), lambda replies: int(replies[0]))
+
+    def search(
+        self, collection: Collection, vector: Sequence[float], k: int, tags: Sequence[str] = ()
+    ) -> Op[Hits | None]:
+        """Finds the nearest points; see `Engine`."""
+        wanted = as_vectors(vector, self.dims)[0].astype("<f4").tobytes()
+        command: tuple[Arg, ...] = ("VSIM", collection.keys.points, "FP32", wanted, "WITHSCORES", "COUNT", k)
+        command = (*command, "EF", max(self.effort, 2 * k))
+        if tags:
+            words = " and ".join(f'"{tag}" in .tags' for tag in tags)
+            command = (*command, "FILTER", words, "FILTER-EF", 1_000_000)
+
+        def read(replies: Sequence[Reply]) -> Hits | None:
+            flat = replies[0] or []
+            pairs = list(flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True))
+            best: dict[str, float] = {}
+            for element, similarity in pairs:
+                owner = element.partition(b":")[2].decode()
+                best.setdefault(owner, 2 * float(similarity) - 1)
+            return Hits(list(best.items()), len(pairs) >= k)
+
+        return Op((command,), read)
