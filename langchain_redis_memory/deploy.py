@@ -8,7 +8,8 @@
 ```
 
 Both read the environment (see `settings`): `REDIS_URL` or `REDIS_HOST` and so on, `REDIS_MEMORY_PREFIX`,
-`REDIS_MEMORY_THREAD_TTL_S`. The server opens them when it starts and closes them when it ends.
+`REDIS_MEMORY_THREAD_TTL_S`. The server opens them when it starts and closes them when it ends. For other options (an
+index of the store, an allow-list of the checkpointer) write factories like these.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from contextlib import asynccontextmanager
 from langchain_redis_memory.checkpoint import RedisSaver
 from langchain_redis_memory.client import Client
 from langchain_redis_memory.settings import read_settings
+from langchain_redis_memory.store import RedisStore
 
 
 @asynccontextmanager
@@ -34,3 +36,17 @@ async def checkpointer() -> AsyncIterator[RedisSaver]:
     settings = read_settings()
     async with Client.from_settings(settings) as client:
         yield RedisSaver(client, ttl_s=settings.thread_ttl_s)
+
+
+@asynccontextmanager
+async def store() -> AsyncIterator[RedisStore]:
+    """A store for the lifetime of a server.
+
+    Yields:
+        The store.
+
+    Raises:
+        ConfigError: A setting cannot work.
+    """
+    async with Client.from_settings() as client:
+        yield RedisStore(client)
