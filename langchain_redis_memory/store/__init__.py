@@ -113,17 +113,10 @@ class RedisStore(BaseStore):
             vectors.
         **Trips:** 1 for reads and writes together. More where there is more to do: 1 for each further 5,000 items that
             are looked at; 1 to read the roots where a search or a list names none; 1 where a search gives items a new
-<<<<<<< HEAD
-            lifetime, and at times 2 to tell the index of roots; 1 where vectors get one. A search by meaning takes
-            2 (3 with namespaces beneath; exact search 1 more for each 4,000 vectors not read yet; a filter by more than
-            equality as many as it takes to find enough), and its batch writes in a trip of its own. The first use of an
-            index asks once what the server can do.
-=======
             lifetime, and at times 2 to tell the index of roots of it; 1 where vectors get one. A search by meaning
             takes 2 (3 with namespaces beneath; exact search 1 more for each 4,000 vectors not read; a filter by more
             than equality as many as it takes to find enough), and its batch writes in a trip of its own. The first use
             of an index asks once what the server can do.
->>>>>>> store
         """
         return self._client.drive(Batch(self._space, self._indexing, self._ready, ops).run())
 
