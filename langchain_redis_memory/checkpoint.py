@@ -259,7 +259,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
             EvictedError: The server lost a part of the thread.
 
         **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads` for all threads.
-        **Trips:** 1 for each 100 checkpoints of a thread; for all threads at least 1 for each, and 1 for each 100 of them.
+        **Trips:** 1 for each 100 checkpoints of a thread; for all threads at least 1 each, and 1 for each 100 threads.
         """
         return self._client.stream(self._listing(config, filter, before, limit))
 

@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import ConfigurableField, RunnableConfig, RunnableLambda
+from langgraph.graph import StateGraph
 from servers import TWO, Farm
 
 from langchain_redis_memory.client import Client
@@ -255,14 +256,13 @@ async def test_a_legacy_model_gives_text(client: Client, both: Both) -> None:
 
 
 async def test_in_a_graph(client: Client, both: Both) -> None:
-    graph = pytest.importorskip("langgraph.graph")
     desk = Desk(client, both, chain=RunnableLambda(pure_chain))
 
     def node(state: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
         name = config["configurable"]["thread_id"]
         return {"said": desk.chat.invoke(state["said"], {"configurable": {"session_id": name}})}
 
-    builder = graph.StateGraph(dict)
+    builder = StateGraph(dict)
     builder.add_node("chat", node)
     builder.set_entry_point("chat")
     compiled = builder.compile()

@@ -3,6 +3,7 @@
 -- KEYS sessions lapses
 -- ARGV session ttl_ms how
 -- WITH now
+-- WITH until
 local known = redis.call('ZSCORE', lapses, session)
 local pinned = tostring(known) == 'inf' and how ~= 'set' -- then so are the keys of the index
 if how == 'write' then redis.call('ZADD', sessions, now, session) end
@@ -19,12 +20,5 @@ for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', lapses, '-inf', now, 'LIMIT'
   redis.call('ZREM', sessions, lapsed)
 end
 if pinned then return 1 end
-local last = redis.call('ZRANGE', lapses, -1, -1, 'WITHSCORES')[2]
-for _, key in ipairs(KEYS) do
-  if tostring(last) == 'inf' then
-    redis.call('PERSIST', key)
-  elseif last then
-    redis.call('PEXPIREAT', key, string.format('%.0f', tonumber(last)))
-  end
-end
+live_until(lapses, KEYS)
 return 1

@@ -4,6 +4,7 @@
 -- KEYS roots root_spans
 -- ARGV root ttl_ms how
 -- WITH now
+-- WITH until
 local known = redis.call('ZSCORE', roots, root)
 if not known and how == 'read' or tostring(known) == 'inf' and how == 'read' then return 0 end
 local seen = string.match(redis.call('HGET', root_spans, root) or '0', '^%d+')
@@ -18,12 +19,5 @@ for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', roots, '-inf', now, 'LIMIT',
   redis.call('ZREM', roots, lapsed)
   redis.call('HDEL', root_spans, lapsed)
 end
-local last = redis.call('ZRANGE', roots, -1, -1, 'WITHSCORES')[2]
-for _, key in ipairs(KEYS) do
-  if tostring(last) == 'inf' then
-    redis.call('PERSIST', key)
-  elseif last then
-    redis.call('PEXPIREAT', key, string.format('%.0f', tonumber(last)))
-  end
-end
+live_until(roots, KEYS)
 return 1

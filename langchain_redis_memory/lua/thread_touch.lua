@@ -4,6 +4,7 @@
 -- KEYS threads thread_lapses
 -- ARGV thread ttl_ms how ...
 -- WITH now
+-- WITH until
 -- WITH forget
 local known = redis.call('ZSCORE', thread_lapses, thread)
 local news = not known or tostring(known) ~= 'inf'
@@ -21,12 +22,5 @@ if known or how == 'write' then
   end
 end
 for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', thread_lapses, '-inf', now, 'LIMIT', 0, 16)) do forget(lapsed) end
-local last = redis.call('ZRANGE', thread_lapses, -1, -1, 'WITHSCORES')[2]
-for _, key in ipairs(KEYS) do
-  if tostring(last) == 'inf' then
-    redis.call('PERSIST', key)
-  elseif last then
-    redis.call('PEXPIREAT', key, string.format('%.0f', tonumber(last)))
-  end
-end
+live_until(thread_lapses, KEYS)
 return 1
