@@ -130,7 +130,7 @@ def utf8(text: str, what: str) -> str:
     if not isinstance(text, str):
         msg = f"{what} must be a string, got {type(text).__name__}"
         raise InvalidInputError(msg)
-    if any("\ud800" <= letter <= "\udfff" for letter in text if letter > "\ud7ff"):
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         msg = f"{what} must not hold lone surrogates"
         raise InvalidInputError(msg)
     return text
