@@ -32,12 +32,19 @@ class Verdict:
         reasons: Why, for people: the words and rules that decided.
         standalone: The question as it would be asked without its conversation, where the classifier knows; the
             retriever is asked this.
+        dependence: The calibrated probability that the turn depends on its conversation; None where the classifier
+            gives none.
+        spans: Where in the turn the evidence is: pairs (start, end) of characters.
+        depends_on: Which messages of the history it depends on, as places in it; empty where it depends on none.
     """
 
     type: QuestionType
     confidence: float
     reasons: tuple[str, ...] = ()
     standalone: str | None = None
+    dependence: float | None = None
+    spans: tuple[tuple[int, int], ...] = ()
+    depends_on: tuple[int, ...] = ()
 
 
 class Classifier(Protocol):
