@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.answers import Answer as Answer
+    from langchain_redis_memory.answers import AnswerCache as AnswerCache
+    from langchain_redis_memory.answers import Asked as Asked
+    from langchain_redis_memory.answers import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.byte_store import RedisByteStore as RedisByteStore
-    from langchain_redis_memory.cache import Answer as Answer
-    from langchain_redis_memory.cache import AnswerCache as AnswerCache
-    from langchain_redis_memory.cache import Asked as Asked
-    from langchain_redis_memory.cache import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.checkpoint import RedisSaver as RedisSaver
     from langchain_redis_memory.classify import Classifier as Classifier
     from langchain_redis_memory.classify import RulesClassifier as RulesClassifier
@@ -44,13 +44,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "DEFAULT_POLICY": "policy",
-    "Answer": "cache",
-    "AnswerCache": "cache",
-    "Asked": "cache",
+    "Answer": "answers",
+    "AnswerCache": "answers",
+    "Asked": "answers",
     "Classifier": "classify",
     "Client": "client",
     "ConversationMemory": "memory",
-    "ExactAnswerCache": "cache",
+    "ExactAnswerCache": "answers",
     "Pruned": "pruning",
     "QuestionType": "policy",
     "RedisByteStore": "byte_store",

@@ -163,10 +163,10 @@ class ThreadKeys:
 
 
 @dataclass(frozen=True)
-class NodeKeys:
-    """The keys of one namespace of the cache of nodes: all with one hash tag."""
+class ShelfKeys:
+    """The keys of one shelf of items with lifetimes of their own: all with one hash tag."""
 
-    nodes: str
+    items: str
     lapses: str
 
 
@@ -331,7 +331,7 @@ class KeySpace:
         """
         return self.key("answer", agent, digest)
 
-    def nodes(self, namespace: Sequence[str]) -> NodeKeys:
+    def nodes(self, namespace: Sequence[str]) -> ShelfKeys:
         """The keys of one namespace of the cache of nodes.
 
         Args:
@@ -345,7 +345,7 @@ class KeySpace:
         """
         return self.nodes_of(spell_namespace(namespace))
 
-    def nodes_of(self, spelled: str) -> NodeKeys:
+    def nodes_of(self, spelled: str) -> ShelfKeys:
         """The keys of one namespace of the cache of nodes.
 
         Args:
@@ -354,7 +354,7 @@ class KeySpace:
         Returns:
             Its keys.
         """
-        return NodeKeys(*(self.key(kind, "", spelled) for kind in ("nodes", "node_lapses")))
+        return ShelfKeys(*(self.key(kind, "", spelled) for kind in ("nodes", "node_lapses")))
 
     def namespaces(self) -> str:
         """The key of the tenant's index of namespaces of the cache of nodes."""

@@ -1,9 +1,7 @@
 """`RedisNodeCache`: LangGraph's cache of nodes, which a graph asks before it runs a node with a `CachePolicy`.
 
-A namespace is one hash of items under one hash tag, with the time of each item's lapse in the item itself and in a
-sorted set, by which writes remove what is over (so it needs no lifetime of single fields, which Redis has since 7.4
-only). Clearing a namespace deletes its two keys: exact, whole, and in no need of a search. Which namespaces a tenant
-has is noted in an index, which may hold one that is gone, and is read when everything is cleared.
+A namespace is one shelf of items (see `shelf`), so clearing it deletes two keys. Which namespaces a tenant has is noted
+in an index, which may hold one that is gone, and is read when everything is cleared.
 
 An entry is served only if it is whole and its type is allowed; what else is found there counts as absent and is logged.
 A cache is no reason to fail a run: a server that is away or refuses a command is logged, and the node runs.
@@ -24,19 +22,18 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_event_listener
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from langchain_redis_memory import shelf
 from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, ServerError, UnavailableError
 from langchain_redis_memory.keys import check_id, spell_namespace
 from langchain_redis_memory.ops import Flow, Op, Reply, ask, merge
 from langchain_redis_memory.scripts import script
+from langchain_redis_memory.shelf import Put
 from langchain_redis_memory.ttl import milliseconds
 
 _log = logging.getLogger(__name__)
 
 _CLEARED_AT_ONCE = 1000
-
-Item = tuple[str, int, bytes]
-"""An item to store: its key, its lifetime in milliseconds (0: none), its bytes (none: it is removed)."""
 
 
 class RedisNodeCache(BaseCache[ValueT]):
@@ -165,20 +162,19 @@ class RedisNodeCache(BaseCache[ValueT]):
                 _log.warning("the cache of node %r is not read: %s", namespace, replies[0])
                 return {}
             found: dict[FullKey, ValueT] = {}
-            for item, record in zip(items, replies[0], strict=True):
-                if record is None:
+            for item, kept in zip(items, get.read(replies), strict=True):
+                if kept is None:
                     continue
                 try:
-                    found[namespace, item] = self._decode(record)
+                    found[namespace, item] = self._decode(kept.body)
                 except Exception as error:  # noqa: BLE001 - a serialiser's errors are of any type
                     _log.warning("item %r of %r in the cache of nodes counts as absent: %s", item, namespace, error)
             return found
 
-        call = script("nodes_get")((self._space.nodes(namespace).nodes,), *items)
-        return Op((call,), read, tolerant=True)
+        get = shelf.get(self._space.nodes(namespace), items)
+        return Op(get.commands, read, tolerant=True)
 
-    def _decode(self, record: bytes) -> ValueT:
-        _, _, body = record.partition(b":")
+    def _decode(self, body: bytes) -> ValueT:
         check, typed = body[:_CHECK_BYTES], body[_CHECK_BYTES:]
         kind, colon, data = typed.partition(b":")
         if not colon or check != _check(typed):
@@ -206,10 +202,10 @@ class RedisNodeCache(BaseCache[ValueT]):
         for namespace, key in pairs:
             spell_namespace(namespace)
             check_id(key, "key")
-        items: dict[Namespace, list[Item]] = {}
+        items: dict[Namespace, list[Put]] = {}
         for (namespace, key), (value, _) in pairs.items():
             body = self._encode(value, f"item {key!r} of {namespace!r}")
-            items.setdefault(tuple(namespace), []).append((key, lifetimes[namespace, key], body))
+            items.setdefault(tuple(namespace), []).append(Put(key, lifetimes[namespace, key], body))
         try:
             yield from ask(merge(*(self._write(namespace, some) for namespace, some in items.items())))
         except UnavailableError as error:
@@ -229,11 +225,11 @@ class RedisNodeCache(BaseCache[ValueT]):
         typed = kind.encode() + b":" + data
         return _check(typed) + typed
 
-    def _write(self, namespace: Namespace, items: list[Item]) -> Op[None]:
+    def _write(self, namespace: Namespace, items: list[Put]) -> Op[None]:
         keys, lifetimes = self._space.nodes(namespace), [ttl_ms for _, ttl_ms, body in items if body]
         longest = 0 if 0 in lifetimes else max(lifetimes, default=0)
         touch = script("namespace_touch")((self._space.namespaces(),), spell_namespace(namespace), longest)
-        store = script("nodes_set")((keys.nodes, keys.lapses), *(part for item in items for part in item))
+        store = shelf.put(keys, items).commands
 
         def read(replies: Sequence[Reply]) -> None:
             for reply in replies:
@@ -242,7 +238,7 @@ class RedisNodeCache(BaseCache[ValueT]):
 
         # The index lives under another hash tag. It is told before, so that a write that breaks off is listed, and
         # after, so that a clearing of everything that comes in between does not leave the namespace unlisted.
-        return Op((touch, store, touch) if lifetimes else (store,), read, tolerant=True)
+        return Op((touch, *store, touch) if lifetimes else store, read, tolerant=True)
 
     # --- clearing -----------------------------------------------------------------------------------------------------
 
@@ -261,7 +257,7 @@ class RedisNodeCache(BaseCache[ValueT]):
 
     def _erase(self, names: list[str]) -> Op[None]:
         places = [self._space.nodes_of(name) for name in names]
-        unlinks = (("UNLINK", place.nodes, place.lapses) for place in places)
+        unlinks = (("UNLINK", place.items, place.lapses) for place in places)
         return Op((("ZREM", self._space.namespaces(), *names), *unlinks), lambda _replies: None)
 
 

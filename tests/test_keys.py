@@ -70,7 +70,7 @@ def further_keys(space: KeySpace, name: str) -> dict[str, str]:
     """The keys of what has no agent."""
     nodes, values = space.nodes((name,)), space.byte_values(name)
     found = {
-        "nodes": nodes.nodes,
+        "nodes": nodes.items,
         "node_lapses": nodes.lapses,
         "byte_names": values.names,
         "byte_lapses": values.lapses,
@@ -428,7 +428,7 @@ def test_two_namespaces_never_share_a_key(one, two):
 def test_labels_cannot_move_between_namespaces():
     spelled = [(), ("",), ("", ""), ("a",), ("a", ""), ("", "a"), ("a", "b"), ("a/b",), ("a/", "b"), ("a:b",), ("*",)]
     spelled += [("a%2F", "b"), ("x" * 97,), (escape("x" * 97),), ("a", "b", "c"), ("A",)]
-    assert len({KeySpace().nodes(labels).nodes for labels in spelled}) == len(spelled)
+    assert len({KeySpace().nodes(labels).items for labels in spelled}) == len(spelled)
     with pytest.raises(InvalidIdError, match="must be a tuple of strings, not str"):
         KeySpace().nodes("ab")
     with pytest.raises(InvalidIdError, match="a label must be a string, not int"):

@@ -13,7 +13,7 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import RunnableLambda
 from servers import TWO, Farm
 
-from langchain_redis_memory.cache import Answer, Asked, ExactAnswerCache
+from langchain_redis_memory.answers import Answer, Asked, ExactAnswerCache
 from langchain_redis_memory.classify import Verdict, verdict_of
 from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.memory import ConversationMemory

@@ -166,10 +166,10 @@ async def test_each_item_has_its_own_lifetime(client: Client, cache: RedisNodeCa
     wait_for(lambda: short not in cache.get([short]))
     assert await both(cache.get)([short, long]) == {long: "l"}
     keys = client.keys().nodes(("ns",))
-    assert raw(client, ("HEXISTS", keys.nodes, "long"), ("ZCARD", keys.lapses))[0] == 1
+    assert raw(client, ("HEXISTS", keys.items, "long"), ("ZCARD", keys.lapses))[0] == 1
     await both(cache.set)({long: ("m", None)})
-    assert raw(client, ("HKEYS", keys.nodes), ("ZRANGE", keys.lapses, 0, -1)) == [[b"long"], [b"long"]]
-    assert all(60_000 < left <= 100_000 for left in raw(client, ("PTTL", keys.nodes), ("PTTL", keys.lapses)))
+    assert raw(client, ("HKEYS", keys.items), ("ZRANGE", keys.lapses, 0, -1)) == [[b"long"], [b"long"]]
+    assert all(60_000 < left <= 100_000 for left in raw(client, ("PTTL", keys.items), ("PTTL", keys.lapses)))
 
 
 async def test_a_namespace_lives_as_long_as_its_last_item(
@@ -179,7 +179,7 @@ async def test_a_namespace_lives_as_long_as_its_last_item(
     await both(cache.set)({(("ns",), "a"): (1, 1000), (("ns",), "b"): (2, 10)})
     await both(cache.set)({(("ns",), "c"): (3, 20)})
     index = client.keys().namespaces()
-    every = (("PTTL", keys.nodes), ("PTTL", keys.lapses), ("PTTL", index))
+    every = (("PTTL", keys.items), ("PTTL", keys.lapses), ("PTTL", index))
     assert all(900_000 < left <= 1_000_000 for left in raw(client, *every))
     await both(cache.set)({(("ns",), "a"): (1, 50)})
     assert all(left <= 50_000 for left in raw(client, *every)[:2])
@@ -190,12 +190,12 @@ async def test_without_a_lifetime_it_stays(client: Client, both: Both) -> None:
     cache: RedisNodeCache[Any] = RedisNodeCache(client)
     keys, index = client.keys().nodes(("ns",)), client.keys().namespaces()
     await both(cache.set)({K: (1, None), (("ns",), "b"): (2, 10)})
-    assert raw(client, ("PTTL", keys.nodes), ("PTTL", keys.lapses), ("PTTL", index)) == [-1, -1, -1]
+    assert raw(client, ("PTTL", keys.items), ("PTTL", keys.lapses), ("PTTL", index)) == [-1, -1, -1]
     assert await both(cache.get)([K]) == {K: 1}
     await both(cache.set)({K: (1, 20)})  # now every item has one
-    assert all(0 < left <= 20_000 for left in raw(client, ("PTTL", keys.nodes), ("PTTL", keys.lapses)))
+    assert all(0 < left <= 20_000 for left in raw(client, ("PTTL", keys.items), ("PTTL", keys.lapses)))
     await both(cache.clear)()
-    assert raw(client, ("EXISTS", keys.nodes, keys.lapses, index)) == [0]
+    assert raw(client, ("EXISTS", keys.items, keys.lapses, index)) == [0]
 
 
 async def test_namespaces_whose_time_is_over_leave_the_index(
@@ -246,7 +246,7 @@ async def test_what_is_not_cached_leaves_nothing(client: Client, both: Both) -> 
     cache: RedisNodeCache[Any] = RedisNodeCache(client)  # whose items would live for ever
     await both(cache.set)({K: (Place("x"), None)})
     keys = client.keys().nodes(("ns",))
-    assert raw(client, ("EXISTS", keys.nodes, keys.lapses), ("EXISTS", client.keys().namespaces())) == [0, 0]
+    assert raw(client, ("EXISTS", keys.items, keys.lapses), ("EXISTS", client.keys().namespaces())) == [0, 0]
 
 
 async def test_a_type_may_be_allowed(client: Client, both: Both, caplog: pytest.LogCaptureFixture) -> None:
@@ -291,7 +291,7 @@ async def test_a_foreign_entry_is_absent(
 ) -> None:
     other = (("ns",), "other")
     await both(cache.set)({other: (1, None)})
-    raw(client, ("HSET", client.keys().nodes(("ns",)).nodes, "k", FOREIGN[name]))
+    raw(client, ("HSET", client.keys().nodes(("ns",)).items, "k", FOREIGN[name]))
     assert await both(cache.get)([K, other]) == {other: 1}
     assert "item 'k' of ('ns',) in the cache of nodes counts as absent" in caplog.text
     assert Loaded.revived is False
@@ -300,7 +300,7 @@ async def test_a_foreign_entry_is_absent(
 
 
 async def test_a_damaged_entry_is_absent(client: Client, cache: RedisNodeCache[Any], both: Both) -> None:
-    key = client.keys().nodes(("ns",)).nodes
+    key = client.keys().nodes(("ns",)).items
     await both(cache.set)({K: (b"some bytes", None)})
     record = raw(client, ("HGET", key, "k"))[0]
     for place in range(record.index(b":"), len(record)):
@@ -330,14 +330,14 @@ async def test_an_encrypted_cache(client: Client, both: Both) -> None:
     cache: RedisNodeCache[Any] = RedisNodeCache(client, ttl_s=100, serde=EncryptedSerializer(Xor(), strict))
     await both(cache.set)({K: ("a secret", None), (("ns",), "place"): (Place("x"), None)})
     assert await both(cache.get)([K, (("ns",), "place")]) == {K: "a secret"}
-    assert b"a secret" not in raw(client, ("HGET", client.keys().nodes(("ns",)).nodes, "k"))[0]
+    assert b"a secret" not in raw(client, ("HGET", client.keys().nodes(("ns",)).items, "k"))[0]
     assert await both(RedisNodeCache[Any](client).get)([K]) == {}
 
 
 # --- what goes wrong --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("which", ["nodes", "lapses"])
+@pytest.mark.parametrize("which", ["items", "lapses"])
 async def test_something_else_under_its_keys(
     client: Client, cache: RedisNodeCache[Any], both: Both, caplog: pytest.LogCaptureFixture, which: str
 ) -> None:
@@ -346,7 +346,7 @@ async def test_something_else_under_its_keys(
     await both(cache.set)({K: (1, None), other: (2, None)})
     assert "the cache of node ('ns',) is not written" in caplog.text
     assert await both(cache.get)([K, other]) == {other: 2}
-    assert ("the cache of node ('ns',) is not read" in caplog.text) is (which == "nodes")
+    assert ("the cache of node ('ns',) is not read" in caplog.text) is (which == "items")
     raw(client, ("UNLINK", client.keys().namespaces()), ("SET", client.keys().namespaces(), "mine", "PX", 100_000))
     with pytest.raises(WrongKeyTypeError):
         await both(cache.clear)()
@@ -441,7 +441,7 @@ async def test_a_namespace_that_is_written_during_a_clearing_of_everything_stays
     await both(cache.clear)()
     raw(client, store, after)
     await both(cache.clear)()
-    assert raw(client, ("EXISTS", client.keys().nodes(("ns",)).nodes)) == [0]
+    assert raw(client, ("EXISTS", client.keys().nodes(("ns",)).items)) == [0]
 
 
 async def test_items_of_parallel_writers_are_all_kept(client: Client, cache: RedisNodeCache[Any]) -> None:

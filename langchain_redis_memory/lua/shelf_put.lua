@@ -1,11 +1,11 @@
--- Stores items of one namespace, each with its own lifetime (0: none), and removes some whose lifetime is over.
+-- Stores items of one shelf, each with its own lifetime (0: none), and removes some whose lifetime is over.
 -- The arguments are triples (item, ttl_ms, body); what is stored is the time of the lapse, a colon and the body. An
 -- item without a body is removed. Something else under one of the keys is found before anything is written.
--- KEYS nodes lapses
+-- KEYS items lapses
 -- ARGV ...
 -- WITH now
 -- WITH until
-local _ = redis.call('HLEN', nodes) + redis.call('ZCARD', lapses)
+local _ = redis.call('HLEN', items) + redis.call('ZCARD', lapses)
 for i = 1, #ARGV, 3 do
   local item, ttl_ms, body = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local lapse = ttl_ms == '0' and '+inf' or string.format('%.0f', tonumber(now) + tonumber(ttl_ms))
@@ -13,11 +13,11 @@ for i = 1, #ARGV, 3 do
     redis.call('ZADD', lapses, 0, item)
   else
     redis.call('ZADD', lapses, lapse, item)
-    redis.call('HSET', nodes, item, lapse .. ':' .. body)
+    redis.call('HSET', items, item, lapse .. ':' .. body)
   end
 end
 for _, item in ipairs(redis.call('ZRANGEBYSCORE', lapses, '-inf', now, 'LIMIT', 0, 16 + #ARGV)) do
   redis.call('ZREM', lapses, item)
-  redis.call('HDEL', nodes, item)
+  redis.call('HDEL', items, item)
 end
 live_until(lapses, KEYS)

@@ -1,0 +1,155 @@
+"""Items with lifetimes of their own in one hash, on any server.
+
+Redis has lifetimes of single fields since 7.4 only. Here the time of an item's lapse stands in the item and in a sorted
+set beside the hash: a read passes over what has lapsed, every write removes some of it, and both keys live as long as
+their last item. Deleting everything is deleting two keys: exact, whole, and in no need of a search.
+
+What is spread over several shelves (`ShelfKeys` with numbers) spreads over the nodes of a cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from langchain_redis_memory.keys import ShelfKeys
+from langchain_redis_memory.ops import Arg, Op, Reply
+from langchain_redis_memory.scripts import script
+
+Name = str | bytes
+"""An item's name within its shelf."""
+
+PAGE = 500
+"""About how many items one trip of `page` reads."""
+
+
+class Kept(NamedTuple):
+    """An item as it was read.
+
+    Args:
+        body: Its bytes.
+        left_ms: What is left of its lifetime in milliseconds; None for no end.
+    """
+
+    body: bytes
+    left_ms: int | None
+
+
+class Put(NamedTuple):
+    """An item to store.
+
+    Args:
+        name: Its name.
+        ttl_ms: Its lifetime in milliseconds, 0 for none.
+        body: Its bytes; none remove it.
+    """
+
+    name: Name
+    ttl_ms: int
+    body: bytes
+
+
+class Page(NamedTuple):
+    """Some items, and the cursor to go on from: 0 after the last."""
+
+    items: list[tuple[bytes, bytes]]
+    cursor: int
+
+
+def get(keys: ShelfKeys, names: Sequence[Name]) -> Op[list[Kept | None]]:
+    """Reads items.
+
+    Args:
+        keys: The shelf.
+        names: Their names.
+
+    Returns:
+        An op of one trip: each item, None where there is none or its lifetime is over.
+    """
+
+    def read(replies: Sequence[Reply]) -> list[Kept | None]:
+        now, *records = replies[0]
+        return [None if record is None else _kept(record, int(now)) for record in records]
+
+    return Op((script("shelf_get")((keys.items,), *names),), read)
+
+
+def _kept(record: bytes, now: int) -> Kept:
+    lapse, _, body = record.partition(b":")
+    return Kept(body, int(lapse) - now if lapse.isdigit() else None)
+
+
+def put(keys: ShelfKeys, items: Sequence[Put]) -> Op[None]:
+    """Stores and removes items.
+
+    Args:
+        keys: The shelf.
+        items: What to store.
+
+    Returns:
+        An op of one trip.
+    """
+    args: list[Arg] = [part for item in items for part in item]
+    return Op((script("shelf_put")((keys.items, keys.lapses), *args),), lambda _replies: None)
+
+
+def remove(keys: ShelfKeys, names: Sequence[Name]) -> Op[int]:
+    """Removes items.
+
+    Args:
+        keys: The shelf.
+        names: Their names, at least one.
+
+    Returns:
+        An op of one trip: how many were there, lapsed ones included.
+    """
+    commands = (("HDEL", keys.items, *names), ("ZREM", keys.lapses, *names))
+    return Op(commands, lambda replies: int(replies[0]))
+
+
+def page(keys: ShelfKeys, cursor: int = 0) -> Op[Page]:
+    """Reads through a shelf; what was there all the time is given at least once.
+
+    Args:
+        keys: The shelf.
+        cursor: Where to go on from; 0 for the start.
+
+    Returns:
+        An op of one trip: names and bodies, lapsed ones included.
+    """
+
+    def read(replies: Sequence[Reply]) -> Page:
+        further, found = replies[0]
+        pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
+        return Page([(name, record.partition(b":")[2]) for name, record in pairs], int(further))
+
+    return Op((("HSCAN", keys.items, cursor, "COUNT", PAGE),), read)
+
+
+def count(keys: Sequence[ShelfKeys]) -> Op[int]:
+    """How many items some shelves hold.
+
+    Args:
+        keys: The shelves.
+
+    Returns:
+        An op of one trip, with those that have lapsed and were not removed yet.
+    """
+
+    def read(replies: Sequence[Reply]) -> int:
+        return sum(map(int, replies))
+
+    return Op(tuple(("HLEN", shelf.items) for shelf in keys), read)
+
+
+def clear(keys: Sequence[ShelfKeys]) -> Op[int]:
+    """Deletes shelves whole.
+
+    Args:
+        keys: The shelves.
+
+    Returns:
+        An op of one trip: how many items they held.
+    """
+    commands = [command for shelf in keys for command in (("HLEN", shelf.items), ("UNLINK", shelf.items, shelf.lapses))]
+    return Op(tuple(commands), lambda replies: sum(map(int, replies[::2])))
