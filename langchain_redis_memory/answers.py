@@ -158,39 +158,3 @@ def _answer(stored: Any) -> Answer | None:
         message = decode_message(body)
         return Answer(message, tokens) if isinstance(message, AIMessage) else None
     return Answer(body, tokens) if kind == "text" and isinstance(body, str) else None
-
-
-_ENDINGS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")
-"""Where providers say why an answer ended."""
-_WHOLE = {
-    "stop",
-    "end_turn",
-    "stop_sequence",
-    "eos",
-    "eos_token",
-    "complete",
-    "completed",
-    "success",
-    "end",
-    "finished",
-}
-
-
-def worth_keeping(value: Any) -> bool:
-    """Whether an answer may be served to somebody else: whole, not empty, and not a call of a tool.
-
-    Args:
-        value: What the chain returned.
-
-    Returns:
-        Whether it may be cached.
-    """
-    if isinstance(value, str):
-        return bool(value.strip())
-    if not isinstance(value, AIMessage) or value.tool_calls or value.invalid_tool_calls:
-        return False
-    if "function_call" in value.additional_kwargs:
-        return False
-    ends = [value.response_metadata.get(name) for name in _ENDINGS]
-    whole = all(end is None or str(end).lower() in _WHOLE for end in ends)
-    return bool(str(value.text).strip()) and whole

@@ -58,6 +58,11 @@ KINDS = {
     "point_owners": "the longest lifetime of a point in it",
     "point_lapses": "the longest lifetime of a point in it",
     "point": "its own lifetime",
+    "entries": "the longest lifetime of an entry in it",
+    "entry_lapses": "the longest lifetime of an entry in it",
+    "entry_uses": "the longest lifetime of an entry in it",
+    "entry_reports": "the longest lifetime of an entry in it",
+    "tally": "a fixed time from its last count",
 }
 """Kind of key -> how long it lives. A key without expiry exists only where a user asked for it (`ttl_s=None`,
 `persist()`) or where its kind is permanent: what says which documents are indexed must not lapse before they do."""
@@ -168,6 +173,18 @@ class ShelfKeys:
 
     items: str
     lapses: str
+
+
+@dataclass(frozen=True)
+class EntryKeys(ShelfKeys):
+    """The keys of one shelf of a cache's entries: all with one hash tag."""
+
+    uses: str
+    reports: str
+
+    def all(self) -> tuple[str, ...]:
+        """Every key, in the order in which scripts take them."""
+        return (self.items, self.lapses, self.uses, self.reports)
 
 
 @dataclass(frozen=True)
@@ -432,6 +449,32 @@ class KeySpace:
             The key.
         """
         return self.key("point", use, f"{len(collection)}:{collection}{owner}")
+
+    def entries(self, use: str, name: str) -> EntryKeys:
+        """The keys of a shelf of a cache's entries.
+
+        Args:
+            use: What they are for: one word of this package's.
+            name: The cache and the shelf within it.
+
+        Returns:
+            Its keys.
+        """
+        return EntryKeys(
+            *(self.key(kind, use, name) for kind in ("entries", "entry_lapses", "entry_uses", "entry_reports"))
+        )
+
+    def tally(self, use: str, name: str) -> str:
+        """The key of a cache's statistics.
+
+        Args:
+            use: What the cache is for: one word of this package's.
+            name: The cache.
+
+        Returns:
+            The key.
+        """
+        return self.key("tally", use, name)
 
     def tenant_prefix(self) -> str:
         """What every key of this tenant starts with, and no other key."""

@@ -20,7 +20,8 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.answers import Answer, AnswerCache, Asked, ExactAnswerCache, worth_keeping
+from langchain_redis_memory.admission import worth_keeping
+from langchain_redis_memory.answers import Answer, AnswerCache, Asked, ExactAnswerCache
 from langchain_redis_memory.classify import Classifier, RulesClassifier, verdict_of
 from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.client.outbox import Outbox, attempts

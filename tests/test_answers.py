@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 
-from langchain_redis_memory.answers import Answer, Asked, ExactAnswerCache, worth_keeping
+from langchain_redis_memory.admission import worth_keeping
+from langchain_redis_memory.answers import Answer, Asked, ExactAnswerCache
 from langchain_redis_memory.client import Client
 from langchain_redis_memory.codec import pack
 from langchain_redis_memory.errors import ServerError, UnserialisableError

@@ -21,6 +21,7 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
+from langchain_redis_memory.client.breaker import Breaker
 from langchain_redis_memory.client.faults import explain, translate, unknown_scripts
 from langchain_redis_memory.client.loops import Loops
 from langchain_redis_memory.client.sending import APiped, Piped
@@ -111,6 +112,7 @@ class Client:
         self._topology = where
         self._space = KeySpace(prefix)
         self.on_trip = on_trip
+        self.breaker = Breaker()
         self._lock = threading.Lock()
         self._sync: Any = None
         self._closer: Any = None

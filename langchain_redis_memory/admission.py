@@ -1,0 +1,136 @@
+"""Which answers may enter a cache: a bad one is given once, a cached bad one again and again.
+
+Refused are answers that are empty, cut off (by length or a content filter, as the provider says), that look like an
+error, or are too large. Whether a call of a tool may be kept is the cache's own question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, Generation
+
+from langchain_redis_memory.errors import InvalidInputError
+
+_ENDINGS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")
+"""Where providers say why an answer ended."""
+_WHOLE = set("stop end_turn stop_sequence eos eos_token complete completed success end finished".split())
+_CALLING = set("tool_calls tool_use function_call tool_call".split())
+_ERROR = (
+    r"^\W*(?:(?:\w+ ?)?(?:error|exception)\s*(?::|code\b|\d|$)|traceback \(most recent call last\)"
+    r"|(?:http )?(?:status )?[45]\d\d\b[ :-]+(?:bad|unauthori|forbidden|not found|too many|internal|service|gateway)"
+    r"|(?:internal server error|bad gateway|service unavailable|gateway time-?out|too many requests)\b"
+    r"|rate limit (?:reached|exceeded)|(?:request|connection|operation) timed out"
+    r"|an? (?:unexpected |internal |unknown )?error (?:has )?occurred"
+    r"|(?:oops|sorry)[,!. ]+(?:but )?something went wrong)"
+)
+
+
+@dataclass(frozen=True)
+class AdmissionPolicy:
+    """Decides whether an answer may be cached.
+
+    Args:
+        max_bytes: Most bytes of an answer's text in UTF-8; None for no bound.
+        errors: A regular expression for answers that are error messages (searched without regard to case); None for
+            none.
+        truncated: Whether answers may be kept that the provider says it cut off.
+        tool_calls: Whether answers may be kept that call a tool.
+
+    Raises:
+        InvalidInputError: The bound is not positive, or the expression cannot be read.
+    """
+
+    max_bytes: int | None = 1_000_000
+    errors: str | None = _ERROR
+    truncated: bool = False
+    tool_calls: bool = True
+
+    def __post_init__(self) -> None:
+        most = self.max_bytes
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
+            msg = f"max_bytes must be a positive whole number or None, got {most!r}"
+            raise InvalidInputError(msg)
+        try:
+            re.compile(self.errors or "")
+        except (re.error, TypeError) as error:
+            msg = f"errors must be a regular expression: {error}"
+            raise InvalidInputError(msg) from None
+
+    def refusal(self, generations: Sequence[Generation]) -> str | None:
+        """Why an answer may not be cached.
+
+        Args:
+            generations: The answer.
+
+        Returns:
+            One of "empty", "truncated", "error", "oversize", "tool_call"; None where it may.
+        """
+        if not generations:
+            return "empty"
+        reasons = (self._refusal(generation) for generation in generations)
+        return next((reason for reason in reasons if reason), None)
+
+    def _refusal(self, generation: Generation) -> str | None:
+        message = generation.message if isinstance(generation, ChatGeneration) else None
+        told = {**(generation.generation_info or {}), **(message.response_metadata if message else {})}
+        text = str(generation.text if message is None else message.text)
+        calls = message is not None and _calls(message)
+        if calls and not self.tool_calls:
+            return "tool_call"
+        if not text.strip() and not calls and not _has_content(message):
+            return "empty"
+        if not self.truncated and not all(_whole(told.get(name)) for name in _ENDINGS):
+            return "truncated"
+        if self.max_bytes is not None and _size(text) > self.max_bytes:
+            return "oversize"
+        if self.errors and not calls and re.search(self.errors, text[:300], re.IGNORECASE):
+            return "error"
+        return None
+
+
+def _whole(ending: Any) -> bool:
+    return ending is None or str(ending).lower() in _WHOLE or str(ending).lower() in _CALLING
+
+
+def _calls(message: BaseMessage) -> bool:
+    if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
+        return True
+    return "function_call" in message.additional_kwargs
+
+
+def _has_content(message: BaseMessage | None) -> bool:
+    """Whether there is something else than text, such as an image."""
+    if message is None or isinstance(message.content, str):
+        return False
+    return any(isinstance(block, dict) and block.get("type") not in {"text", None} for block in message.content)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def worth_keeping(value: Any) -> bool:
+    """Whether a chain's answer may be served to somebody else: whole, not empty, no error, and no call of a tool.
+
+    Args:
+        value: What the chain returned.
+
+    Returns:
+        Whether it may be cached.
+    """
+    if isinstance(value, str):
+        return _STRICT.refusal([Generation(text=value)]) is None
+    if not isinstance(value, AIMessage) or not str(value.text).strip():
+        return False
+    ends = [value.response_metadata.get(name) for name in _ENDINGS]
+    if not all(end is None or str(end).lower() in _WHOLE for end in ends):
+        return False
+    return _STRICT.refusal([ChatGeneration(message=value)]) is None
+
+
+_STRICT = AdmissionPolicy(tool_calls=False)

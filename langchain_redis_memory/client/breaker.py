@@ -1,0 +1,59 @@
+"""A circuit breaker: what can be done without is not asked of a server that has just failed.
+
+After a failure nothing is asked for a while, then one caller tries; each further failure doubles the while, up to a
+bound, and a success ends it. It is for caches: their callers can go on at once, while a checkpointer's cannot.
+"""
+
+from __future__ import annotations
+
+import threading
+
+
+class Breaker:
+    """Says whether to ask the server.
+
+    Args:
+        cool_s: How long nothing is asked after the first failure, in seconds.
+        longest_s: How long at most.
+    """
+
+    def __init__(self, cool_s: float = 0.5, longest_s: float = 30.0) -> None:
+        self._lock = threading.Lock()
+        self._first, self._longest = cool_s, longest_s
+        self._while = 0.0
+        self._until = 0.0
+
+    def allows(self, now: float) -> bool:
+        """Whether to ask; of those who come after the while, only the first may until it has said how it went.
+
+        Args:
+            now: The process's monotonic time in seconds.
+        """
+        if not self._while:
+            return True
+        with self._lock:
+            if now < self._until:
+                return False
+            self._until = now + self._while
+            return True
+
+    def failed(self, now: float) -> bool:
+        """The server could not be reached.
+
+        Args:
+            now: The process's monotonic time in seconds.
+
+        Returns:
+            Whether it worked before, so that it is worth a log line.
+        """
+        with self._lock:
+            first = not self._while
+            self._while = min(self._longest, 2 * self._while) or self._first
+            self._until = now + self._while
+            return first
+
+    def worked(self) -> None:
+        """The server answered."""
+        if self._while:
+            with self._lock:
+                self._while = self._until = 0.0

@@ -1,0 +1,149 @@
+"""Generations <-> bytes: what a model answered, as LangChain hands it to a cache.
+
+Only plain and chat generations exist here, and only the message types of langchain-core: nothing else is ever built
+from what is stored. A streamed answer is stored as the whole that its chunks make. A message's id is not kept: an answer
+that is served again is another message, and one id twice would overwrite what was said before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, message_chunk_to_message
+from langchain_core.messages.base import BaseMessageChunk
+from langchain_core.messages.utils import count_tokens_approximately
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
+
+from langchain_redis_memory.codec import pack, unpack
+from langchain_redis_memory.deflate import deflate, inflate
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.records import decode_message, encode_nested
+
+_DEFLATE_FROM_BYTES = 128
+_KINDS = {Generation: "text", GenerationChunk: "text", ChatGeneration: "chat", ChatGenerationChunk: "chat"}
+
+
+class Tokens(NamedTuple):
+    """What an answer cost to make."""
+
+    read: int
+    written: int
+
+
+def as_generations(answer: Any) -> list[Generation]:
+    """An answer in the form that LangChain's caches keep.
+
+    Args:
+        answer: A text, a message, a generation, or a list of generations.
+
+    Returns:
+        The generations: chat generations for a message.
+
+    Raises:
+        InvalidInputError: It is none of these.
+    """
+    if isinstance(answer, str):
+        return [Generation(text=answer)]
+    if isinstance(answer, BaseMessage):
+        return [ChatGeneration(message=answer)]
+    if isinstance(answer, Generation):
+        return [answer]
+    if isinstance(answer, list | tuple) and all(isinstance(one, Generation) for one in answer):
+        return list(answer)
+    msg = f"an answer must be a text, a message or a list of generations, not {type(answer).__name__}"
+    raise InvalidInputError(msg)
+
+
+def encode(generations: Sequence[Generation]) -> bytes:
+    """Generations as bytes.
+
+    Args:
+        generations: What a model answered.
+
+    Returns:
+        The bytes.
+
+    Raises:
+        InvalidInputError: One is no generation of langchain-core.
+        UnserialisableError: One holds a value that cannot be stored without losing its type.
+    """
+    data = pack([_parts(generation) for generation in generations], "the answer")
+    small = deflate(data) if len(data) >= _DEFLATE_FROM_BYTES else None
+    return b"|" + data if small is None else b"~" + small
+
+
+def _parts(generation: Generation) -> list[Any]:
+    kind = _KINDS.get(type(generation))
+    if kind is None:
+        msg = f"a cache keeps generations of langchain-core, not {type(generation).__name__}"
+        raise InvalidInputError(msg)
+    if not isinstance(generation, ChatGeneration):
+        return [kind, generation.text, generation.generation_info]
+    message = generation.message
+    if isinstance(message, BaseMessageChunk):
+        message = message_chunk_to_message(message)
+    record = encode_nested(message.model_copy(update={"id": None}))
+    return [kind, record, generation.generation_info, message.id is not None]
+
+
+def decode(data: bytes, where: str) -> list[Generation]:
+    """Generations from bytes.
+
+    Args:
+        data: What `encode` made.
+        where: The key that it was read from, for the error.
+
+    Returns:
+        Equal generations; messages that had an id have a new one.
+
+    Raises:
+        CorruptDataError: The bytes are something else.
+    """
+    try:
+        parts = unpack(inflate(data[1:]) if data[:1] == b"~" else data[1:], where)
+        return [_generation(*part) for part in parts]
+    except CorruptDataError:
+        raise
+    except Exception as error:
+        msg = f"the answer under {where!r} was not written by this package or is damaged ({type(error).__name__})"
+        raise CorruptDataError(msg) from error
+
+
+def _generation(kind: str, body: Any, info: Any, named: bool = False) -> Generation:
+    if kind == "text" and isinstance(body, str):
+        return Generation(text=body, generation_info=info)
+    if kind != "chat":
+        msg = f"no kind of generation: {kind!r}"
+        raise ValueError(msg)
+    message = decode_message(body)
+    if named:
+        message.id = str(uuid4())
+    return ChatGeneration(message=message, generation_info=info)
+
+
+def text_of(generations: Sequence[Generation]) -> str:
+    """The text of an answer, all generations joined."""
+    return "\n".join(str(generation.text) for generation in generations)
+
+
+def tokens_of(generations: Sequence[Generation], prompt: str) -> Tokens:
+    """What an answer cost, as the model said, else an estimate.
+
+    Args:
+        generations: The answer.
+        prompt: What the model was asked.
+
+    Returns:
+        Tokens read and written.
+    """
+    read = written = 0
+    for generation in generations:
+        usage = getattr(getattr(generation, "message", None), "usage_metadata", None)
+        if usage:
+            read, written = read + int(usage["input_tokens"]), written + int(usage["output_tokens"])
+    if read or written:
+        return Tokens(read, written)
+    asked = count_tokens_approximately([HumanMessage(prompt)])
+    return Tokens(asked, count_tokens_approximately([AIMessage(text_of(generations))]))

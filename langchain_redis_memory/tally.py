@@ -1,0 +1,237 @@
+"""Statistics of a cache, counted in Redis by hour.
+
+A `Tally` collects what happens in this process and sends it along with trips that are made anyway: with each write, and
+with a read when enough has come together. So counting costs no trip of its own, and a read by a script of statistics
+costs one. What was counted is only lost with the process, a second's worth at most.
+
+A count is named by model, type of question and metric; `Stats` sums them up by any of these, or by hour.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from math import frexp
+from typing import NamedTuple
+
+from langchain_redis_memory.keys import escape
+from langchain_redis_memory.ops import Arg, Op, Reply, pure
+from langchain_redis_memory.scripts import script
+
+KEEP_HOURS = 30 * 24
+_ENOUGH = 64
+_LONG_S = 1.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+Prices = Mapping[str, tuple[float, float]]
+"""Model -> what a million tokens cost: read, written."""
+
+
+class Count(NamedTuple):
+    """What is counted: a metric, of a model and a type of question where they are known."""
+
+    metric: str
+    model: str = ""
+    kind: str = ""
+
+    def spelled(self) -> str:
+        """The count as a field's name."""
+        return f"{escape(self.model)}/{escape(self.kind)}/{self.metric}"
+
+
+class Tally:
+    """Counts of one cache that wait to be sent.
+
+    Args:
+        key: Where they go.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._waiting: deque[tuple[Count, int]] = deque()
+        self._sent = 0.0
+
+    def add(self, metric: str, n: int = 1, *, model: str = "", kind: str = "") -> None:
+        """Counts something."""
+        self._waiting.append((Count(metric, model, kind), n))
+
+    def timed(self, seconds: float, *, model: str = "") -> None:
+        """Counts a lookup's duration in a histogram whose buckets double: `us:10` is 512 to 1023 microseconds."""
+        self.add(f"us:{max(0, frexp(seconds * 1e6)[1])}", model=model)
+
+    def due(self, now: float) -> bool:
+        """Whether a read should take along what waits."""
+        return bool(self._waiting) and (len(self._waiting) >= _ENOUGH or now - self._sent >= _LONG_S)
+
+    def take(self, now: float) -> Counter[Count]:
+        """What waits; who takes it sends it or puts it back."""
+        found: Counter[Count] = Counter()
+        self._sent = now
+        while True:
+            try:
+                count, n = self._waiting.popleft()
+            except IndexError:  # others may take at the same time
+                return found
+            found[count] += n
+
+    def put_back(self, counts: Counter[Count]) -> None:
+        """Keeps what could not be sent."""
+        self._waiting.extend(counts.items())
+
+    def sends(self, counts: Counter[Count]) -> Op[None]:
+        """Adds counts in Redis.
+
+        Args:
+            counts: What `take` gave.
+
+        Returns:
+            An op of one trip, of none for no counts; a server that refuses it disturbs nothing else.
+        """
+        if not counts:
+            return pure(None)
+        args: list[Arg] = [part for count, n in counts.items() for part in (count.spelled(), n)]
+        call = script("tally_add")((self._key,), KEEP_HOURS, *args)
+        return Op((call,), lambda _replies: None).optional(None)
+
+    def reads(self, prices: Prices | None = None) -> Op[Stats]:
+        """Reads what has been counted.
+
+        Args:
+            prices: What tokens cost, for `Stats.money_saved`.
+
+        Returns:
+            An op of one trip.
+        """
+
+        def read(replies: Sequence[Reply]) -> Stats:
+            found = replies[0]
+            pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
+            return Stats(tuple(row for row in map(_row, pairs) if row), dict(prices or {}))
+
+        return Op((("HGETALL", self._key),), read)
+
+
+class Row(NamedTuple):
+    """How often something was counted in an hour.
+
+    Args:
+        hour: Its start, in UTC.
+        model: The model, "" where it plays no part.
+        kind: The type of question, "" where it plays no part.
+        metric: What was counted.
+        n: How often.
+    """
+
+    hour: datetime
+    model: str
+    kind: str
+    metric: str
+    n: int
+
+
+def _row(pair: tuple[bytes, bytes]) -> Row | None:
+    from urllib.parse import unquote
+
+    parts = pair[0].decode("utf-8", "replace").split("/")
+    if len(parts) != 4 or not parts[0].isdigit() or not pair[1].lstrip(b"-").isdigit():
+        return None
+    hour, model, kind, metric = parts
+    return Row(_EPOCH + timedelta(hours=int(hour)), unquote(model), unquote(kind), metric, int(pair[1]))
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What a cache has counted.
+
+    Args:
+        rows: Every count, by hour, model, type of question and metric.
+        prices: Model -> what a million tokens cost: read, written.
+    """
+
+    rows: tuple[Row, ...]
+    prices: Prices
+
+    def total(self, metric: str) -> int:
+        """The sum of one metric."""
+        return sum(row.n for row in self.rows if row.metric == metric)
+
+    @property
+    def hits(self) -> int:
+        """Lookups that were served."""
+        return self.total("hits")
+
+    @property
+    def misses(self) -> int:
+        """Lookups that found nothing to serve."""
+        return self.total("misses")
+
+    @property
+    def bypasses(self) -> int:
+        """Lookups that must not be served from the cache."""
+        return self.total("bypasses")
+
+    @property
+    def refusals(self) -> int:
+        """Lookups with near neighbours that the verifier refused; they are misses as well."""
+        return self.total("refusals")
+
+    @property
+    def wrong_hits(self) -> int:
+        """Hits that were reported as wrong."""
+        return self.total("wrong")
+
+    @property
+    def hit_rate(self) -> float:
+        """Share of the lookups that were served, 0 to 1; those that went past the cache do not count."""
+        asked = self.hits + self.misses
+        return self.hits / asked if asked else 0.0
+
+    @property
+    def tokens_saved(self) -> int:
+        """Tokens, read and written, that the served answers would have cost."""
+        return self.total("tokens_read") + self.total("tokens_written")
+
+    @property
+    def money_saved(self) -> float:
+        """What these tokens would have cost by the price table; models that it lacks count nothing."""
+        spent = 0.0
+        for row in self.rows:
+            if row.metric in {"tokens_read", "tokens_written"} and row.model in self.prices:
+                spent += row.n * self.prices[row.model][row.metric == "tokens_written"] / 1e6
+        return spent
+
+    @property
+    def latency_s(self) -> dict[float, int]:
+        """Durations of lookups: upper bound of a bucket in seconds -> how many."""
+        found: Counter[float] = Counter()
+        for row in self.rows:
+            if row.metric.startswith("us:"):
+                found[2 ** int(row.metric[3:]) / 1e6] += row.n
+        return dict(sorted(found.items()))
+
+    def by(self, field: str) -> dict[str | datetime, Stats]:
+        """The same, split up.
+
+        Args:
+            field: "hour", "model" or "kind".
+
+        Returns:
+            A `Stats` for each value that occurs.
+        """
+        values = dict.fromkeys(getattr(row, field) for row in self.rows)
+        return {value: self._only(row for row in self.rows if getattr(row, field) == value) for value in values}
+
+    def since(self, hour: datetime) -> Stats:
+        """Only what was counted in an hour and after it."""
+        return self._only(row for row in self.rows if row.hour >= hour)
+
+    def _only(self, rows: Iterable[Row]) -> Stats:
+        return Stats(tuple(rows), self.prices)
+
+    def as_dict(self) -> dict[str, object]:
+        """The sums as plain data, for a log or a metrics endpoint."""
+        names = sorted({row.metric for row in self.rows if not row.metric.startswith("us:")})
+        sums: dict[str, object] = {name: self.total(name) for name in names}
+        return {**sums, "hit_rate": self.hit_rate, "tokens_saved": self.tokens_saved, "money_saved": self.money_saved}
