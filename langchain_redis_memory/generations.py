@@ -1,7 +1,7 @@
 """Generations <-> bytes: what a model answered, as LangChain hands it to a cache.
 
 Only plain and chat generations exist here, and only the message types of langchain-core: nothing else is ever built
-from what is stored. A streamed answer is stored as the whole that its chunks make. A message's id is not kept: an answer
+from what is stored. A streamed answer is stored as the whole that its chunks make. No message keeps its id: an answer
 that is served again is another message, and one id twice would overwrite what was said before.
 """
 
