@@ -9,11 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.admission import AdmissionPolicy as AdmissionPolicy
     from langchain_redis_memory.answers import Answer as Answer
     from langchain_redis_memory.answers import AnswerCache as AnswerCache
     from langchain_redis_memory.answers import Asked as Asked
     from langchain_redis_memory.answers import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.byte_store import RedisByteStore as RedisByteStore
+    from langchain_redis_memory.cache import RedisCache as RedisCache
     from langchain_redis_memory.checkpoint import RedisSaver as RedisSaver
     from langchain_redis_memory.classify import Classifier as Classifier
     from langchain_redis_memory.classify import RulesClassifier as RulesClassifier
@@ -44,6 +46,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "DEFAULT_POLICY": "policy",
+    "AdmissionPolicy": "admission",
     "Answer": "answers",
     "AnswerCache": "answers",
     "Asked": "answers",
@@ -54,6 +57,7 @@ _HOMES = {
     "Pruned": "pruning",
     "QuestionType": "policy",
     "RedisByteStore": "byte_store",
+    "RedisCache": "cache",
     "RedisChatMessageHistory": "history",
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "settings",

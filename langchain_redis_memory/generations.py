@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, message_chunk_to_message
 from langchain_core.messages.base import BaseMessageChunk
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
+from langchain_core.runnables import RunnableBinding
 
 from langchain_redis_memory.codec import pack, unpack
 from langchain_redis_memory.deflate import deflate, inflate
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.prompts import read as read_prompt
 from langchain_redis_memory.records import decode_message, encode_nested
 
 _DEFLATE_FROM_BYTES = 128
@@ -54,6 +57,26 @@ def as_generations(answer: Any) -> list[Generation]:
         return list(answer)
     msg = f"an answer must be a text, a message or a list of generations, not {type(answer).__name__}"
     raise InvalidInputError(msg)
+
+
+def for_model(answer: Any, model: Any) -> list[Generation]:
+    """An answer in the form in which a model gives it.
+
+    Args:
+        answer: See `as_generations`.
+        model: A LangChain model, or a string that describes one.
+
+    Returns:
+        The generations; for a chat model a text is the text of its message.
+
+    Raises:
+        InvalidInputError: The answer is of another type.
+    """
+    while isinstance(model, RunnableBinding):
+        model = model.bound
+    if isinstance(answer, str) and isinstance(model, BaseChatModel):
+        answer = AIMessage(answer)
+    return as_generations(answer)
 
 
 def encode(generations: Sequence[Generation]) -> bytes:
@@ -133,7 +156,7 @@ def tokens_of(generations: Sequence[Generation], prompt: str) -> Tokens:
 
     Args:
         generations: The answer.
-        prompt: What the model was asked.
+        prompt: What the model was asked, as LangChain hands it to a cache.
 
     Returns:
         Tokens read and written.
@@ -145,5 +168,7 @@ def tokens_of(generations: Sequence[Generation], prompt: str) -> Tokens:
             read, written = read + int(usage["input_tokens"]), written + int(usage["output_tokens"])
     if read or written:
         return Tokens(read, written)
-    asked = count_tokens_approximately([HumanMessage(prompt)])
+    found = read_prompt(prompt)
+    words = [*found.system, *(said.text for said in found.history), found.question or ""]
+    asked = count_tokens_approximately([HumanMessage("\n".join(words))])
     return Tokens(asked, count_tokens_approximately([AIMessage(text_of(generations))]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import uniform
 
 from langchain_redis_memory.errors import InvalidInputError
 
@@ -28,3 +29,35 @@ def milliseconds(ttl_s: float | None, what: str = "ttl_s") -> int:
         msg = f"{what} must be a positive number of seconds or None for no expiry, got {ttl_s!r}"
         raise InvalidInputError(msg)
     return round(ttl_s * 1000)
+
+
+def share(value: float, what: str) -> float:
+    """A share that can be used: 0 to 1.
+
+    Args:
+        value: What the user gave.
+        what: Its name, for the error.
+
+    Returns:
+        The same.
+
+    Raises:
+        InvalidInputError: It is no number from 0 to 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        msg = f"{what} must be a number from 0 to 1, got {value!r}"
+        raise InvalidInputError(msg)
+    return float(value)
+
+
+def jittered(ttl_ms: int, jitter: float) -> int:
+    """A lifetime cut by a random share, so that what was stored at once does not lapse at once.
+
+    Args:
+        ttl_ms: Milliseconds, 0 for no expiry.
+        jitter: The largest share that is cut off, 0 to 1.
+
+    Returns:
+        Milliseconds, at least 1; 0 for no expiry.
+    """
+    return max(1, round(ttl_ms * (1 - uniform(0, jitter)))) if ttl_ms else 0

@@ -1,0 +1,84 @@
+"""Asking a server that may be away, for what can be done without: a cache never fails the call that it serves.
+
+What cannot be had is None. A server that is away is left alone for a while (see `client/breaker.py`), so callers go on
+at once instead of waiting for one timeout after another. Statistics ride on the trips that are made anyway.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import Protocol, TypeVar, cast
+
+from langchain_redis_memory.errors import AuthenticationError, RedisMemoryError, UnavailableError
+from langchain_redis_memory.ops import Flow, Now, Op, merge
+from langchain_redis_memory.tally import Count, Tally
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+class Fuse(Protocol):
+    """Says whether to ask; see `client/breaker.py`."""
+
+    def allows(self, now: float) -> bool:
+        """Whether to ask at this time."""
+
+    def failed(self, now: float) -> bool:
+        """Notes a failure; whether it is the first."""
+
+    def worked(self) -> None:
+        """Notes a success."""
+
+
+class Lenient:
+    """Runs ops and never fails.
+
+    Args:
+        what: What is asked, for the log.
+        tally: Its statistics.
+        fuse: The server's circuit breaker.
+    """
+
+    def __init__(self, what: str, tally: Tally, fuse: Fuse) -> None:
+        self._what = what
+        self.tally = tally
+        self._fuse = fuse
+
+    def ask(self, op: Op[T], *, write: bool = False) -> Flow[T | None]:
+        """Runs an op.
+
+        Args:
+            op: What to run.
+            write: Whether it writes: then all counts that wait go along.
+
+        Returns:
+            Its result; None where the server is away or refuses.
+        """
+        now: float = yield Now()
+        if not self._fuse.allows(now):
+            self.tally.add("skipped")
+            return None
+        counts = self.tally.take(now) if write or self.tally.due(now) else _NONE
+        try:
+            if counts:
+                result, _ = yield merge(op, self.tally.sends(counts))
+            else:
+                result = yield op
+        except UnavailableError as error:
+            self.tally.put_back(counts)
+            self.tally.add("unavailable")
+            if self._fuse.failed(now):
+                _log.warning("%s is away and passed over: %s", self._what, error)
+            return None
+        except RedisMemoryError as error:
+            self.tally.put_back(counts)
+            self.tally.add("errors")
+            level = logging.ERROR if isinstance(error, AuthenticationError) else logging.WARNING
+            _log.log(level, "%s is passed over: %s", self._what, error)
+            return None
+        self._fuse.worked()
+        return cast("T", result)
+
+
+_NONE: Counter[Count] = Counter()

@@ -1,0 +1,200 @@
+"""Reading a prompt as LangChain hands it to a cache: the conversation is in there, and so is who said what.
+
+For a chat model the prompt is the list of messages as JSON, for a language model a plain text. `read` takes either
+apart without building any object from it. What is not understood has no question, and is then never matched by meaning.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from string import Formatter
+from typing import Any, NamedTuple
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+
+from langchain_redis_memory.errors import ConfigError
+
+_ROLES = {
+    "HumanMessage": "human",
+    "AIMessage": "ai",
+    "SystemMessage": "system",
+    "ToolMessage": "tool",
+    "FunctionMessage": "tool",
+    "ChatMessage": "chat",
+}
+_NAMES_MODEL = (
+    r"""(?:"(?:model_name|model|model_id|deployment_name|azure_deployment)": "|"""
+    r"""\('(?:model_name|model|model_id|deployment_name)', ')([^"']{1,100})["']"""
+)
+
+
+class Said(NamedTuple):
+    """One message of a prompt.
+
+    Args:
+        role: "human", "ai", "system", "tool" or "chat".
+        text: Its text.
+        more: Whatever else a model sees of it, as JSON; "" for nothing.
+    """
+
+    role: str
+    text: str
+    more: str = ""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt taken apart.
+
+    Args:
+        system: The texts of the system messages.
+        history: What was said before the question, oldest first.
+        question: The user's last words; None where the prompt does not end with words of the user's alone.
+    """
+
+    system: tuple[str, ...]
+    history: tuple[Said, ...]
+    question: str | None
+
+    def messages(self) -> list[BaseMessage]:
+        """The history as messages of user and model, for a classifier."""
+        kinds = {"human": HumanMessage, "ai": AIMessage}
+        return [kinds[said.role](said.text) for said in self.history if said.role in kinds]
+
+
+def read(prompt: str) -> Prompt:
+    """Takes a prompt apart.
+
+    Args:
+        prompt: What a cache was given.
+
+    Returns:
+        Its parts.
+    """
+    if not prompt.startswith("[{") or '"lc"' not in prompt[:40]:
+        return Prompt((), (), prompt if prompt.strip() else None)
+    try:
+        said = [_said(part) for part in json.loads(prompt)]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return Prompt((), (), None)
+    system = tuple(one.text + one.more for one in said if one.role == "system")
+    rest = tuple(one for one in said if one.role != "system")
+    if not rest or rest[-1].role != "human" or rest[-1].more or not rest[-1].text.strip():
+        return Prompt(system, rest, None)
+    return Prompt(system, rest[:-1], rest[-1].text)
+
+
+def _said(part: Mapping[str, Any]) -> Said:
+    if part["lc"] != 1 or part["type"] != "constructor":
+        msg = "not a serialised message"
+        raise ValueError(msg)
+    role = _ROLES[part["id"][-1].removesuffix("Chunk")]
+    fields = {name: value for name, value in part["kwargs"].items() if name not in _NOT_SEEN and value not in _EMPTY}
+    content = fields.pop("content", "")
+    text, others = (content, []) if isinstance(content, str) else _blocks(content)
+    if others:
+        fields["content"] = others
+    if role == "chat":
+        fields["role"] = part["kwargs"]["role"]
+    return Said(role, text, json.dumps(fields, sort_keys=True) if fields else "")
+
+
+_NOT_SEEN = {"type", "id", "response_metadata", "usage_metadata", "role", "artifact"}
+"""What a model does not see of a message; the role is read by itself."""
+_EMPTY: tuple[Any, ...] = (None, [], {}, "")
+
+
+def _blocks(content: Sequence[Any]) -> tuple[str, list[Any]]:
+    """The text in a list of blocks, and the blocks that are no text."""
+    texts = [block if isinstance(block, str) else block.get("text") for block in content if _is_text(block)]
+    return "\n".join(str(text) for text in texts), [block for block in content if not _is_text(block)]
+
+
+def _is_text(block: Any) -> bool:
+    return isinstance(block, str) or (isinstance(block, dict) and set(block) <= {"type", "text", "id", "index"})
+
+
+@lru_cache(maxsize=256)
+def model_of(llm_string: str) -> str:
+    """A short name for the model that a string of LangChain's describes.
+
+    Args:
+        llm_string: What a cache was given.
+
+    Returns:
+        The model's own name where it is in there, else a digest.
+    """
+    if not llm_string:
+        return ""
+    if len(llm_string) <= 40 and re.fullmatch(r"[\w.:/@-]+", llm_string):
+        return llm_string
+    found = re.search(_NAMES_MODEL, llm_string)
+    return found[1] if found else "model-" + digest_of(llm_string).hex()[:8]
+
+
+@lru_cache(maxsize=256)
+def digest_of(text: str) -> bytes:
+    """12 bytes that stand for a text that is seen again and again, such as a description of a model."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+
+
+class Template:
+    """A prompt template, as a plain f-string: it tells the question from what stands around it.
+
+    Args:
+        text: The template, such as "Answer from {context}: {question}".
+        question: The variable that holds the question; None takes the last one.
+
+    Raises:
+        ConfigError: It is no f-string, lacks the variable, or has two variables with nothing between them.
+    """
+
+    def __init__(self, text: str, question: str | None = None) -> None:
+        try:
+            parts = list(Formatter().parse(text))
+        except (ValueError, TypeError) as error:
+            msg = f"the template is no f-string: {error}"
+            raise ConfigError(msg) from None
+        names = [name for _, name, _, _ in parts if name]
+        self.question = question or (names[-1] if names else "")
+        if self.question not in names:
+            msg = f"the template must have the variable {self.question or 'question'!r} in braces"
+            raise ConfigError(msg)
+        # With a literal in front of each variable, "" at most at the start; the last literal ends the prompt.
+        self._literals: list[str] = [""]
+        self._names: list[str] = []
+        for literal, name, _, _ in parts:
+            self._literals[-1] += literal
+            if name is not None:
+                self._names.append(name)
+                self._literals.append("")
+        if "" in self._literals[1:-1]:
+            msg = "the template needs some text between its variables"
+            raise ConfigError(msg)
+        self.text = text
+
+    def split(self, prompt: str) -> tuple[str, dict[str, str]] | None:
+        """The question in a prompt, and what else it was filled with.
+
+        Args:
+            prompt: A text.
+
+        Returns:
+            The question and the other variables; None where the prompt was not made from this template.
+        """
+        start, end = self._literals[0], self._literals[-1]
+        if not prompt.startswith(start) or not prompt.endswith(end) or len(prompt) < len(start) + len(end):
+            return None
+        rest = prompt[len(start) : len(prompt) - len(end)]
+        values: dict[str, str] = {}
+        for name, literal in zip(self._names, [*self._literals[1:-1], None], strict=True):
+            value, found, rest = (rest, " ", "") if literal is None else rest.partition(literal)
+            if not found or values.setdefault(name, value) != value:
+                return None
+        question = values.pop(self.question)
+        return (question, values) if question.strip() else None

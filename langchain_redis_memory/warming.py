@@ -1,0 +1,106 @@
+"""What LangChain hands to a cache for a question, so that answers can be cached before anybody asks.
+
+A cache is asked with a prompt and a string that describes the model. `asked_of` gives both for a question and a model,
+as LangChain would; `rows` reads questions with answers from wherever they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel, BaseLLM
+from langchain_core.load import dumps
+from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.runnables import RunnableBinding
+
+from langchain_redis_memory.errors import InvalidInputError
+
+Question = str | BaseMessage | list[BaseMessage]
+
+
+def asked_of(question: Any, model: Any) -> tuple[str, str]:
+    """How LangChain asks a cache.
+
+    Args:
+        question: A text, a message, or a list of messages.
+        model: The model that will be asked (also with what is bound to it, such as tools), or the string that describes
+            it; with a string the question must be the prompt as the cache will see it.
+
+    Returns:
+        The prompt and the string that describes the model.
+
+    Raises:
+        InvalidInputError: One of them is something else.
+    """
+    given: dict[str, Any] = {}
+    while isinstance(model, RunnableBinding):
+        given, model = {**model.kwargs, **given}, model.bound
+    if isinstance(model, BaseChatModel):
+        stop = given.pop("stop", None)
+        messages = [
+            message.model_copy(update={"id": None}) if message.id is not None else message
+            for message in _messages(question)
+        ]
+        return dumps(messages), model._get_llm_string(stop=stop, **given)
+    if not isinstance(question, str):
+        msg = f"a prompt must be a text unless a chat model is given, not {type(question).__name__}"
+        raise InvalidInputError(msg)
+    if isinstance(model, BaseLLM):
+        params = {**model.dict(), "stop": given.pop("stop", None), **given}
+        return question, str(sorted(params.items()))
+    if isinstance(model, str):
+        return question, model
+    msg = f"model must be a LangChain model or the string that describes it, not {type(model).__name__}"
+    raise InvalidInputError(msg)
+
+
+def _messages(question: Any) -> list[BaseMessage]:
+    if isinstance(question, str):
+        return [HumanMessage(question)]
+    if isinstance(question, BaseMessage):
+        return [question]
+    if isinstance(question, list | tuple) and question and all(isinstance(one, BaseMessage) for one in question):
+        return list(question)
+    msg = f"a question must be a text, a message or a list of messages, not {type(question).__name__}"
+    raise InvalidInputError(msg)
+
+
+def rows(source: Iterable[Any] | str | Path) -> Iterator[tuple[Any, Any]]:
+    """Questions with their answers.
+
+    Args:
+        source: Pairs (question, answer), mappings with "prompt" (or "question") and "answer", or the path of a file
+            with such a mapping in each line (JSON Lines).
+
+    Yields:
+        Pairs.
+
+    Raises:
+        InvalidInputError: A row is something else; its number is in the message.
+        OSError: The file cannot be read.
+    """
+    if isinstance(source, str | Path):
+        with Path(source).open(encoding="utf-8") as lines:
+            yield from rows(_parsed(lines))
+        return
+    for number, row in enumerate(source, 1):
+        if isinstance(row, Mapping) and "answer" in row and ("prompt" in row or "question" in row):
+            yield row.get("prompt", row.get("question")), row["answer"]
+        elif isinstance(row, tuple | list) and len(row) == 2:
+            yield row[0], row[1]
+        else:
+            msg = f"row {number} must be a pair (question, answer) or a mapping with 'prompt' and 'answer'"
+            raise InvalidInputError(msg)
+
+
+def _parsed(lines: Iterable[str]) -> Iterator[Any]:
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                msg = f"line {number} is not JSON: {error}"
+                raise InvalidInputError(msg) from None
