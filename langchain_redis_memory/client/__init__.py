@@ -25,6 +25,7 @@ from langchain_redis_memory.client.breaker import Breaker
 from langchain_redis_memory.client.faults import explain, translate, unknown_scripts
 from langchain_redis_memory.client.loops import Loops
 from langchain_redis_memory.client.sending import APiped, Piped
+from langchain_redis_memory.client.timeout import within
 from langchain_redis_memory.client.topology import DEFAULT_URL, Options, Topology, topology
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.keys import KeySpace
@@ -370,7 +371,7 @@ class Client:
         if isinstance(step, Op):
             return self.run(step)
         if isinstance(step, Invoke):
-            return step.call()
+            return step.call() if step.timeout_s is None else within(step.timeout_s, step.call)
         if isinstance(step, Now):
             return monotonic()
         if isinstance(step, Sleep):
@@ -432,7 +433,7 @@ class Client:
         if isinstance(step, Op):
             return await self.arun(step)
         if isinstance(step, Invoke):
-            return await step.acall()
+            return await asyncio.wait_for(step.acall(), step.timeout_s)
         if isinstance(step, Now):
             return monotonic()
         if isinstance(step, Sleep):
