@@ -184,6 +184,18 @@ def remove(keys: EntryKeys, names: Sequence[bytes]) -> Op[int]:
     return Op(commands, lambda replies: int(replies[0]))
 
 
+def count(keys: EntryKeys) -> Op[int]:
+    """How many entries there are, with those that have lapsed and were not removed yet.
+
+    Args:
+        keys: The cache's keys.
+
+    Returns:
+        An op of one trip.
+    """
+    return Op((("HLEN", keys.items),), lambda replies: int(replies[0]))
+
+
 class Page(NamedTuple):
     """Some entries, and the cursor to go on from: 0 after the last."""
 
