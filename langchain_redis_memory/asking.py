@@ -150,7 +150,7 @@ def _leaning(told: Prompt) -> Sequence[Said]:
 
 
 _REQUEST = re.compile(
-    r"\b(?:(?:can|could|should|would|may|might|must|do|did|shall|will|how|what|where|when|why|which|that|if|as|so|than) i|"
+    r"\b(?:(?:can|could|should|would|may|might|must|do|did|shall|will|how|what|where|when|why|which|that|if|as|so) i|"
     r"(?:tell|give|show|help|let|remind|explain(?: to)?|send|teach|recommend(?: to)?) (?:me|us)|for me|"
     r"i(?:'d| would)? (?:want|like|love|need|wish)(?: you)? to (?:know|learn|understand|see|hear|find|read|ask|get)|"
     r"i(?:'m| am| was) (?:just |also |only )?(?:looking|wondering|asking|searching|interested|curious|trying|sorry)|"

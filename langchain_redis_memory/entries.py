@@ -1,6 +1,6 @@
 """The entries of a cache that is searched by meaning: questions with their answers, beside their vectors.
 
-All entries of a cache share a hash tag, so their number is bounded and they are read through in one place; their vectors
+All entries of a cache share a hash tag, so their number is bounded and they are read through in one place. The vectors
 are in collections (see `vectors`), one for each partition: what was asked of another model, under another system prompt
 or in another context is never even found. An entry's name is a digest of its partition and its question, so the very
 same question needs no vector. A vector may outlive its entry for a moment; whoever finds it reads the entry first.
@@ -175,7 +175,7 @@ def remove(keys: EntryKeys, names: Sequence[bytes]) -> Op[int]:
     Returns:
         An op of one trip: how many there were.
     """
-    commands = (
+    commands: tuple[tuple[str | bytes, ...], ...] = (
         ("HDEL", keys.items, *names),
         ("ZREM", keys.lapses, *names),
         ("ZREM", keys.uses, *names),

@@ -255,7 +255,7 @@ class Seeker:
 
     # --- keeping ------------------------------------------------------------------------------------------------------
 
-    def keep(self, found: Sequence[tuple[Sought, Entry, int]], also: Op[Any] = pure(None)) -> Flow[bool]:
+    def keep(self, found: Sequence[tuple[Sought, Entry, int]], also: Op[Any] | None = None) -> Flow[bool]:
         """Stores entries with their vectors.
 
         Args:
@@ -279,7 +279,7 @@ class Seeker:
             points.setdefault(sought.partition, []).append(Point(sought.text, vector[None], (), ttl_ms))
         adds = [engine.add(self.collection(partition, embedding), some) for partition, some in points.items()]
         put = entries.put(self.keys, rows, self.max_entries)
-        stored = yield from self.lenient.ask(merge(put, merge(*adds), also), write=True)
+        stored = yield from self.lenient.ask(merge(put, merge(*adds), also or pure(None)), write=True)
         if stored is None:
             return False
         if stored[0]:
@@ -335,10 +335,11 @@ class Seeker:
         found = yield from self._call([text])
         if found is None:
             return None
-        self._vectors[text] = found[0]
+        vector: Vectors = found[0]
+        self._vectors[text] = vector
         while len(self._vectors) > _REMEMBERED:
             self._vectors.popitem(last=False)
-        return found[0]
+        return vector
 
     def _embed_all(self, texts: list[str]) -> Flow[Vectors | None]:
         if len(texts) > 1:
@@ -351,7 +352,8 @@ class Seeker:
         model = self.embeddings
         try:
             found = yield Invoke(lambda: model.embed_documents(texts), lambda: model.aembed_documents(texts))
-            return as_vectors(found, len(found[0]))
+            vectors: Vectors = as_vectors(found, len(found[0]))
+            return vectors
         except Exception as error:  # noqa: BLE001 - an embedding model's errors are of any type
             _log.warning("a question is not embedded, the cache is passed over: %s", error)
             self.lenient.tally.add("embedding_errors")

@@ -1,8 +1,8 @@
 """`RedisSemanticCache`: LangChain's cache of model answers, for questions that mean the same.
 
-It reads the conversation out of the prompt (see `asking`), so a turn that leans on its conversation is never answered for
-another one. A near question is verified before its answer is served (see `seeking` and `equivalence`): the user sets the
-share of wrong hits that is tolerated, not a cosine. What was asked of another model, under another system prompt or
+It reads the conversation out of the prompt (see `asking`), so a turn that leans on its conversation is never answered
+for another one. A near question is verified before its answer is served (see `seeking`, `equivalence`): the user sets
+the share of wrong hits that is tolerated, not a cosine. What was asked of another model, under another system prompt or
 template, or of another tenant, is kept apart inside the search.
 
 Long because each half of a twin is read beside the other.
@@ -39,7 +39,7 @@ from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Emit, Flow, Invoke, Now, ask, merge, pure
 from langchain_redis_memory.prompts import Template
 from langchain_redis_memory.seeking import Candidate, Found, Hit, Seeker, Sought
-from langchain_redis_memory.semantic.engines import Engines
+from langchain_redis_memory.semantic.engines import Engines, embedding_id_of
 from langchain_redis_memory.tally import Prices, Stats, Tally
 from langchain_redis_memory.ttl import WEEK_S, jittered, milliseconds, share
 from langchain_redis_memory.vectors import Engine, EngineName, Quantisation
@@ -112,7 +112,7 @@ class RedisSemanticCache(BaseCache):
         prices: Model -> what a million tokens cost (read, written), for `Stats.money_saved`.
         embedding_id: Names the embedding model, where its attributes do not; vectors of different ones never meet.
         engine: "vector_sets", "query_engine" or "exact"; None takes the best that the server has.
-        quantisation: How vector sets keep vectors: "int8", "none" or "binary".
+        quantisation: How vectors are kept: "int8" or "binary" (float16 in the Query Engine), or "none" for float32.
 
     Raises:
         InvalidIdError: The tenant, the name or the session is not acceptable.
@@ -187,7 +187,7 @@ class RedisSemanticCache(BaseCache):
         self._engines = Engines(self._client, engine, quantisation)
         self._seeking: dict[str, Any] = {
             "embeddings": embeddings,
-            "embedding": embedding_id or _embedding_id(embeddings),
+            "embedding": embedding_id or embedding_id_of(embeddings),
             "policy": policy or VerifiedPolicy(share(max_error, "max_error")),
             "max_entries": max_entries or 0,
             "max_error": share(max_error, "max_error"),
@@ -559,7 +559,7 @@ class RedisSemanticCache(BaseCache):
     def _understand(self, prompt: str, llm_string: str) -> Flow[Understood]:
         try:
             told = yield from self._reader.understand(prompt, llm_string)
-        except Exception as error:  # noqa: BLE001 - a user's classifier or contextualiser; the model is to be asked then
+        except Exception as error:  # noqa: BLE001 - a user's classifier or contextualiser
             _log.warning("a prompt is not understood and goes past the cache: %s: %s", type(error).__name__, error)
             told = Understood(None, "not_understood")
         if told.sought is None:
@@ -812,12 +812,3 @@ def _labels(session: str, tags: Sequence[str]) -> tuple[str, tuple[str, ...]]:
         msg = f"tags must be a sequence of texts, got {tags!r}"
         raise InvalidInputError(msg)
     return session, tuple(tags)
-
-
-def _embedding_id(embeddings: Embeddings) -> str:
-    """The embedding model's own name, else that of its class."""
-    for attribute in ("model_id", "model", "model_name", "deployment"):
-        found = getattr(embeddings, attribute, None)
-        if isinstance(found, str) and found:
-            return found
-    return f"{type(embeddings).__module__}.{type(embeddings).__qualname__}"

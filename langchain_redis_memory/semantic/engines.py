@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from langchain_core.embeddings import Embeddings
+
 from langchain_redis_memory.client import Client
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, Invoke, ask
 from langchain_redis_memory.vectors import Engine, EngineName, Quantisation, check, engine
+from langchain_redis_memory.vectors.query import QueryEngine
+from langchain_redis_memory.vectors.sets import VectorSets
 
 
 class Engines:
@@ -44,6 +50,26 @@ class Engines:
         if found is None:
             server = yield Invoke(self._client.server, self._client.aserver)
             found = engine(server, dims, *self._wanted)
+            if isinstance(found, VectorSets):  # a cache needs the few nearest only
+                found = replace(found, links=16, effort=100)
+            elif isinstance(found, QueryEngine):
+                found = replace(found, effort=100)
             yield from ask(found.prepare(space))
             self._ready[space, dims] = found
         return found
+
+
+def embedding_id_of(embeddings: Embeddings) -> str:
+    """The embedding model's own name, else that of its class.
+
+    Args:
+        embeddings: The model.
+
+    Returns:
+        The name.
+    """
+    for attribute in ("model_id", "model", "model_name", "deployment"):
+        found = getattr(embeddings, attribute, None)
+        if isinstance(found, str) and found:
+            return found
+    return f"{type(embeddings).__module__}.{type(embeddings).__qualname__}"
