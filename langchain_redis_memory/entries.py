@@ -130,12 +130,13 @@ def _read(pair: Sequence[bytes | None], where: str) -> Read | None:
         return None
 
 
-def put(keys: EntryKeys, entries: Sequence[tuple[Entry, int]], most: int = 0) -> Op[list[Entry]]:
+def put(keys: EntryKeys, entries: Sequence[tuple[Entry, int]], embedding: str, most: int = 0) -> Op[list[Entry]]:
     """Stores entries; what was reported of one with the same name is forgotten.
 
     Args:
         keys: The cache's keys.
         entries: Entries, each with its lifetime in milliseconds, 0 for none.
+        embedding: The embedding model, for `embedded_by`.
         most: How many may be stored; 0 for no bound.
 
     Returns:
@@ -147,7 +148,19 @@ def put(keys: EntryKeys, entries: Sequence[tuple[Entry, int]], most: int = 0) ->
         found = (_read((record, None), keys.items) for record in replies[0])
         return [gone.entry for gone in found if gone is not None]
 
-    return Op((script("entry_put")(keys.all(), most, min(most // 100, 500), *args),), read)
+    return Op((script("entry_put")(keys.all(), most, min(most // 100, 500), embedding, *args),), read)
+
+
+def embedded_by(keys: EntryKeys) -> Op[str]:
+    """The embedding model of the newest entry.
+
+    Args:
+        keys: The cache's keys.
+
+    Returns:
+        An op of one trip: its name, "" for an empty cache.
+    """
+    return Op((("HGET", keys.reports, ""),), lambda replies: (replies[0] or b"").decode("utf-8", "replace"))
 
 
 def report(keys: EntryKeys, name: bytes, observation: str) -> Op[bool]:

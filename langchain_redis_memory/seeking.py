@@ -127,6 +127,7 @@ class Seeker:
     nearest: int = 8
     max_error: float = 0.02
     judge: Judge | None = None
+    _compared: bool = field(default=False, repr=False)
     _vectors: OrderedDict[str, Vectors] = field(default_factory=OrderedDict, repr=False)
 
     @property
@@ -179,6 +180,8 @@ class Seeker:
         engine = yield from self._engine(len(vector))
         if engine is None:
             return Found()
+        if not self._compared:
+            yield from self._compare(self._embedding(vector))
         place = self.collection(sought.partition, self._embedding(vector))
         hits = yield from self._search(engine, place, vector)
         found, waiting = Found(), list[tuple[float, int]]()
@@ -255,22 +258,22 @@ class Seeker:
 
     # --- keeping ------------------------------------------------------------------------------------------------------
 
-    def keep(self, found: Sequence[tuple[Sought, Entry, int]], also: Op[Any] | None = None) -> Flow[bool]:
-        """Stores entries with their vectors.
+    def keeping(self, found: Sequence[tuple[Sought, Entry, int]]) -> Flow[tuple[Engine, Op[list[Entry]]] | None]:
+        """Embeds questions, so that their entries can be stored.
 
         Args:
             found: Questions, their entries and their lifetimes in milliseconds; the entry's `embedding` is filled in.
-            also: What else goes along.
 
         Returns:
-            Whether they are stored.
+            The engine, and an op of one trip that stores entries and vectors and gives the entries that had to go; None
+            where the questions cannot be embedded or the server is away.
         """
         vectors = yield from self._embed_all([sought.text for sought, _, _ in found])
         if vectors is None:
-            return False
+            return None
         engine = yield from self._engine(vectors.shape[1])
         if engine is None:
-            return False
+            return None
         embedding = self._embedding(vectors[0])
         points: dict[bytes, list[Point]] = {}
         rows = []
@@ -278,8 +281,23 @@ class Seeker:
             rows.append((entry._replace(embedding=embedding), ttl_ms))
             points.setdefault(sought.partition, []).append(Point(sought.text, vector[None], (), ttl_ms))
         adds = [engine.add(self.collection(partition, embedding), some) for partition, some in points.items()]
-        put = entries.put(self.keys, rows, self.max_entries)
-        stored = yield from self.lenient.ask(merge(put, merge(*adds), also or pure(None)), write=True)
+        return engine, merge(entries.put(self.keys, rows, embedding, self.max_entries), *adds).map(lambda told: told[0])
+
+    def keep(self, found: Sequence[tuple[Sought, Entry, int]], also: Op[Any] | None = None) -> Flow[bool]:
+        """Stores entries with their vectors; see `keeping`.
+
+        Args:
+            found: Questions, their entries and their lifetimes in milliseconds.
+            also: What else goes along.
+
+        Returns:
+            Whether they are stored.
+        """
+        ready = yield from self.keeping(found)
+        if ready is None:
+            return False
+        engine, put = ready
+        stored = yield from self.lenient.ask(merge(put, also or pure(None)), write=True)
         if stored is None:
             return False
         if stored[0]:
@@ -318,6 +336,17 @@ class Seeker:
 
     def _embedding(self, vector: Vectors) -> str:
         return f"{self.embedding}:{len(vector)}"
+
+    def _compare(self, embedding: str) -> Flow[None]:
+        """Says once if the cache was filled with vectors of another model."""
+        self._compared = True
+        theirs = yield from self.lenient.ask(entries.embedded_by(self.keys))
+        if theirs and theirs != embedding:
+            _log.warning(
+                "the cache %r was last written with the embedding model %r; what it found is not compared with %r "
+                "and lapses by itself, or is deleted by delete(embedding=%r)",
+                *(self.name, theirs, embedding, theirs),
+            )
 
     def _engine(self, dims: int) -> Flow[Engine | None]:
         try:

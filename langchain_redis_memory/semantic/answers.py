@@ -20,7 +20,7 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.judging import Judge
 from langchain_redis_memory.keys import KeySpace, check_id
 from langchain_redis_memory.lenient import Lenient
-from langchain_redis_memory.ops import Flow, Op, pure
+from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
 from langchain_redis_memory.seeking import Hit, Seeker, Sought
 from langchain_redis_memory.semantic.engines import Engines, embedding_id_of
 from langchain_redis_memory.tally import Tally
@@ -120,7 +120,7 @@ class SemanticAnswerCache:
             tally.add("refusals")
         return _answer(found.hit)
 
-    def store(self, asked: Asked, answer: Answer) -> Op[None] | Flow[None]:
+    def store(self, asked: Asked, answer: Answer) -> Flow[Op[Any]]:
         """Keeps an answer; see `AnswerCache`.
 
         Args:
@@ -128,16 +128,19 @@ class SemanticAnswerCache:
             answer: Its answer.
 
         Returns:
-            A flow, because the question has to be embedded.
+            A flow that embeds the question and gives an op of one trip.
         """
-        return self._store(asked, answer)
-
-    def _store(self, asked: Asked, answer: Answer) -> Flow[None]:
         sought = self._sought(asked)
-        if sought is not None:
-            body = encode_answer(answer)
-            entry = Entry(sought.text, sought.partition, "", "", (), "", "", 0, answer.tokens, body)
-            yield from self._seeker(asked.space).keep([(sought, entry, jittered(self._ttl_ms, self._jitter))])
+        if sought is None:
+            return pure(None)
+        seeker, body = self._seeker(asked.space), encode_answer(answer)
+        entry = Entry(sought.text, sought.partition, "", "", (), "", "", 0, answer.tokens, body)
+        ready = yield from seeker.keeping([(sought, entry, jittered(self._ttl_ms, self._jitter))])
+        if ready is None:
+            return pure(None)
+        # Vectors of entries that had to go are removed when they are found the next time.
+        now: float = yield Now()
+        return merge(ready[1], seeker.lenient.tally.sends(seeker.lenient.tally.take(now)))
 
     def _sought(self, asked: Asked) -> Sought | None:
         if not isinstance(asked.question, str):
