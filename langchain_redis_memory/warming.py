@@ -14,7 +14,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel, BaseLLM
 from langchain_core.load import dumps
 from langchain_core.messages import BaseMessage, HumanMessage
-from langchain_core.runnables import RunnableBinding
+from langchain_core.runnables.base import RunnableBindingBase
 
 from langchain_redis_memory.errors import InvalidInputError
 
@@ -36,25 +36,31 @@ def asked_of(question: Any, model: Any) -> tuple[str, str]:
         InvalidInputError: One of them is something else.
     """
     given: dict[str, Any] = {}
-    while isinstance(model, RunnableBinding):
+    while isinstance(model, RunnableBindingBase):
         given, model = {**model.kwargs, **given}, model.bound
     if isinstance(model, BaseChatModel):
         stop = given.pop("stop", None)
+        described = {name: value for name, value in given.items() if name not in _FOR_TRACING}
         messages = [
             message.model_copy(update={"id": None}) if message.id is not None else message
             for message in _messages(question)
         ]
-        return dumps(messages), model._get_llm_string(stop=stop, **given)
+        return dumps(messages), model._get_llm_string(stop=stop, **described)
     if not isinstance(question, str):
         msg = f"a prompt must be a text unless a chat model is given, not {type(question).__name__}"
         raise InvalidInputError(msg)
     if isinstance(model, BaseLLM):
-        params = {**model.dict(), "stop": given.pop("stop", None), **given}
+        described = getattr(model, "_dict_for_compat", model.dict)()
+        params = {**described, "stop": given.pop("stop", None), **given}
         return question, str(sorted(params.items()))
     if isinstance(model, str):
         return question, model
     msg = f"model must be a LangChain model or the string that describes it, not {type(model).__name__}"
     raise InvalidInputError(msg)
+
+
+_FOR_TRACING = {"ls_structured_output_format", "structured_output_format"}
+"""What LangChain takes out of the arguments before it asks the cache."""
 
 
 def _messages(question: Any) -> list[BaseMessage]:
@@ -83,7 +89,7 @@ def rows(source: Iterable[Any] | str | Path) -> Iterator[tuple[Any, Any]]:
         OSError: The file cannot be read.
     """
     if isinstance(source, str | Path):
-        with Path(source).open(encoding="utf-8") as lines:
+        with Path(source).open(encoding="utf-8-sig") as lines:
             yield from rows(_parsed(lines))
         return
     for number, row in enumerate(source, 1):
