@@ -339,8 +339,7 @@ class RedisCache(BaseCache):
         if kept is None and self._flights:
             kept = yield from self._flights.join(self._lease(name), look, self._lenient.ask)
         elif kept is not None and self._is_stale(kept):
-            refreshes = yield from self._flights.may_refresh(self._lease(name), self._lenient.ask)
-            kept = None if refreshes else kept
+            kept = yield from self._flights.refresh(self._lease(name), kept, look, self._is_stale, self._lenient.ask)
         found = None if kept is None else self._decode(kept.body, name)
         self._tally.add("misses" if found is None else "hits", model=model)
         if found is not None and kept is not None:

@@ -81,23 +81,33 @@ class Flights:
             now = yield Now()
             pause = min(1.5 * pause, _LONGEST_PAUSE_S)
 
-    def may_refresh(self, key: str, ask: Ask) -> Flow[bool]:
-        """Whether the caller is the one who makes what is stale anew; the others are not to wait.
+    def refresh(self, key: str, old: T, look: Op[T | None], is_stale: Callable[[T], bool], ask: Ask) -> Flow[T | None]:
+        """Says who makes what is stale anew; the others are not to wait.
 
         Args:
-            key: The lease.
+            key: The lease, as for `join`.
+            old: What is stale.
+            look: Looks for it again.
+            is_stale: Whether what was found is stale.
             ask: Runs an op; None where the server is away.
 
         Returns:
-            Whether the caller has the lease now.
+            What may be served, stale or made meanwhile; None where the caller is to make it.
         """
         now: float = yield Now()
         mine, ttl_ms = _held(now), self._ttl_ms or _REFRESH_MS
         token = mine[key].token if key in mine else lease.new_token()
-        leads = yield from ask(lease.acquire(key, token, ttl_ms))
-        if leads:
-            _mine.set({**mine, key: _Held(token, now + ttl_ms / 1000)})
-        return bool(leads)
+        told: tuple[bool, T | None] | None = yield from ask(merge(lease.acquire(key, token, ttl_ms), look))
+        if told is None:
+            return old
+        leads, found = told
+        if not leads:
+            return old if found is None else found
+        _mine.set({**mine, key: _Held(token, now + ttl_ms / 1000)})
+        if found is None or is_stale(found):
+            return None
+        yield from ask(self.leave(key))
+        return found
 
     def leave(self, key: str) -> Op[bool]:
         """Gives the lease back, if this thread or task has it.

@@ -36,8 +36,8 @@ def acquire(key: str, token: str, ttl_ms: int) -> Op[bool]:
         InvalidIdError: The token is not acceptable.
         InvalidInputError: The lifetime is no positive whole number.
     """
-    # A plain command keeps its place in a merged trip, while a script that the server does not know yet comes last: what
-    # is read behind it is read by the holder. The renewal says who holds it, also where the first reply was lost.
+    # A plain command keeps its place in a merged trip, while a script that the server does not know yet comes last: so
+    # what is read behind it is read by the holder. The renewal says who holds it, also where the first reply was lost.
     held = renew(key, token, ttl_ms)
     return Op((("SET", key, token, "NX", "PX", ttl_ms), *held.commands), lambda replies: held.read(replies[1:]))
 

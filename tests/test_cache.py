@@ -75,7 +75,6 @@ class TestSyncInFlight(SyncCacheTestSuite):
         return RedisCache(real, single_flight_s=60, stale_s=5)
 
 
-
 # --- names ------------------------------------------------------------------------------------------
 
 
@@ -96,7 +95,12 @@ async def test_prompts_and_models_are_exact(cache: RedisCache, both: Both) -> No
 
 
 async def test_tenants_and_names_never_meet(real: Client, both: Both) -> None:
-    places = [*((tenant, "llm") for tenant in ["", *STRANGE]), *(("", name) for name in STRANGE), ("a", "b"), ("b", "a")]
+    places = [
+        *((tenant, "llm") for tenant in ["", *STRANGE]),
+        *(("", name) for name in STRANGE),
+        ("a", "b"),
+        ("b", "a"),
+    ]
     caches = {place: RedisCache(real, tenant=place[0], name=place[1], single_flight_s=5) for place in places}
     for place, cache in caches.items():
         assert await both(cache.lookup)("q", MODEL) is None
