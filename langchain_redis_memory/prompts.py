@@ -179,6 +179,9 @@ class Template:
             if name is not None:
                 self._names.append(name)
                 self._literals.append("")
+        if "" in self._names:
+            msg = "each variable of the template needs a name in its braces"
+            raise ConfigError(msg)
         if "" in self._literals[1:-1]:
             msg = "the template needs some text between its variables"
             raise ConfigError(msg)

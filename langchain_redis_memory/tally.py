@@ -25,6 +25,7 @@ from langchain_redis_memory.scripts import script
 KEEP_HOURS = 30 * 24
 _ENOUGH = 64
 _MOST = 4096
+_MODELS = 200
 _LONG_S = 1.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -54,10 +55,16 @@ class Tally:
     def __init__(self, key: str) -> None:
         self._key = key
         self._waiting: deque[tuple[Count, int]] = deque()
+        self._models: set[str] = set()
         self._sent = 0.0
 
     def add(self, metric: str, n: int = 1, *, model: str = "", kind: str = "") -> None:
-        """Counts something; what waits stays bounded, however long the server is away."""
+        """Counts something; what waits stays bounded, however long the server is away, and so do the models."""
+        if model not in self._models:
+            if len(self._models) >= _MODELS:
+                model = "other models"
+            else:
+                self._models.add(model)
         self._waiting.append((Count(metric, model, kind), n))
         if len(self._waiting) >= _MOST:
             self.put_back(self.take(self._sent))
