@@ -55,7 +55,9 @@ class Reading(NamedTuple):
     joined: frozenset[str]
 
 
-_PLAIN = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": " - ", "`": "`"})
+_PLAIN = str.maketrans(
+    {"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": " - ", "`": "`"}
+)
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f]+")
 _LITERAL = re.compile(
     r"\"[^\"]{1,200}\"|`[^`]{1,200}`|(?<!\w)'[^']{2,80}'(?!\w)|https?://\S+|\b[\w.+-]+@[\w-]+\.[\w.]+|"
@@ -168,9 +170,7 @@ _PHRASES = (
     (r"\bkinds? of|sorts? of|types? of\b", "type of"),
 )  # fmt: skip
 _PHRASE = tuple((re.compile(pattern), plain) for pattern, plain in _PHRASES)
-_TOKEN = re.compile(
-    r"\u27e6\d+\u27e7|u\.[sk]\.|new_york|[^\W\d_]+(?:'(?!s\b)[^\W\d_]+)*|'s|\d+(?:[.,:]\d+)*|[^\w\s]"
-)
+_TOKEN = re.compile(r"\u27e6\d+\u27e7|u\.[sk]\.|new_york|[^\W\d_]+(?:'(?!s\b)[^\W\d_]+)*|'s|\d+(?:[.,:]\d+)*|[^\w\s]")
 _NUMBERS = {
     word: str(value)
     for value, words in enumerate(
@@ -235,7 +235,9 @@ _MARKS = {
 _MARK = {word: kind for kind, words in _MARKS.items() for word in words}
 _MODAL = {"could": "can", "may": "can", "might": "can", "ought": "should", "need": "should", "must": "should",
           "would": "will", "shall": "will"}  # fmt: skip
-_NEGATIVE = frozenset("not no non never without none nobody nothing neither nor unable nowhere hardly barely lack except".split())
+_NEGATIVE = frozenset(
+    "not no non never without none nobody nothing neither nor unable nowhere hardly barely lack except".split()
+)
 _PARTICLES = frozenset("on off in out up down before after with without over under above below into inside outside to from "
                        "for against more less most least left right".split())  # fmt: skip
 _PERSONS = {"i": "1", "me": "1", "my": "1", "mine": "1", "myself": "1", "we": "1p", "us": "1p", "our": "1p", "ours": "1p",
@@ -252,16 +254,25 @@ _TYPES = (
     ("how often", re.compile(r"\bhow (?:often|frequently)\b")),
     ("how far", re.compile(r"\bhow far\b")),
     ("how old", re.compile(r"\bhow old\b")),
-    ("how big", re.compile(r"\bhow (?:big|tall|high|deep|wide|fast|heavy|good|bad|hard|difficult|easy|safe|effective)\b")),
+    (
+        "how big",
+        re.compile(r"\bhow (?:big|tall|high|deep|wide|fast|heavy|good|bad|hard|difficult|easy|safe|effective)\b"),
+    ),
     ("why", re.compile(r"^(?:\W|\w+ ){0,2}?why\b")),
     ("how do", re.compile(r"\bhow do i\b|^how do\b")),
-    ("how", re.compile(r"^(?:\W|and |so |but )*how\b|\bhow (?:does|do|is|are|can|did|was|will|would|has|have|should)\b")),
+    (
+        "how",
+        re.compile(r"^(?:\W|and |so |but )*how\b|\bhow (?:does|do|is|are|can|did|was|will|would|has|have|should)\b"),
+    ),
     ("when", re.compile(r"^(?:\W|\w+ ){0,2}?when\b")),
     ("where", re.compile(r"^(?:\W|\w+ ){0,2}?where\b")),
     ("who", re.compile(r"^(?:\W|\w+ ){0,2}?(?:who|whom|whose)\b")),
     ("can", re.compile(r"^can i\b")),
     ("what", re.compile(r"^(?:\W|\w+ ){0,3}?(?:what|which)\b")),
-    ("polar", re.compile(r"^(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must|am)\b")),
+    (
+        "polar",
+        re.compile(r"^(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must|am)\b"),
+    ),
     ("why", re.compile(r"\bwhy\b")),
     ("what", re.compile(r"\b(?:what|which)\b")),
 )
@@ -269,11 +280,15 @@ _AGENT = re.compile(r"\b(?:is|are|was|were|be|been|being)(?: \w+){0,2} (?:\w+ed|
                     r"led|told|sung|said|kept|lost|found|bought|taught|caught|cut|hit|put|read|run)\b(?: \w+){0,4} by\b")  # fmt: skip
 _WHO_OBJECT = re.compile(r"\bwhom\b|\bwho (?:did|does|do|has|have|had|will|would|can|should) (?!not\b)\w+(?: \w+)* \w+")
 _WHO_AUX = re.compile(r"\bwho (?:has|have|had|will|would|can|should) (?:been |be |not )?\w+(?:ed|en)?\b")
-_WHO_PASSIVE = re.compile(r"\bwho (?:is|was|were|are|got|has been|had been|will be) (?:\w+ed|\w+en|shot|sent|won|hit|led)\b")
+_WHO_PASSIVE = re.compile(
+    r"\bwho (?:is|was|were|are|got|has been|had been|will be) (?:\w+ed|\w+en|shot|sent|won|hit|led)\b"
+)
 _WHO_BY = re.compile(r"\bby whom\b|\bwho\b.*\bby$")
 
 
-_OPENS = re.compile(r"(?:who|whom|whose|what|which|when|where|why|how|is|are|was|were|do|does|did|can|could|will|would|should)\b")
+_OPENS = re.compile(
+    r"(?:who|whom|whose|what|which|when|where|why|how|is|are|was|were|do|does|did|can|could|will|would|should)\b"
+)
 
 
 def _question(text: str, asks: bool) -> str:
@@ -360,7 +375,14 @@ def _assemble(text: str, lower: str, asks: bool, capitals: set[str], held: list[
     tokens: list[str] = []
     numbers: list[tuple[str, str]] = []
     symbols: list[str] = []
-    marks: dict[str, set[str]] = {"scope": set(), "modal": set(), "time": set(), "person": set(), "tense": set(), "degree": set()}
+    marks: dict[str, set[str]] = {
+        "scope": set(),
+        "modal": set(),
+        "time": set(),
+        "person": set(),
+        "tense": set(),
+        "degree": set(),
+    }
     particles: set[str] = set()
     literals: set[str] = set()
     negations = known = counted = 0

@@ -249,7 +249,12 @@ def relation(a: str, b: str) -> int:
     shared = len(short)
     while shared and long[:shared] != short[:shared]:
         shared -= 1
-    if shared >= 4 and shared >= len(short) - 2 and len(long) - shared <= 5 and not (one and two and len(long) == shared):
+    if (
+        shared >= 4
+        and shared >= len(short) - 2
+        and len(long) - shared <= 5
+        and not (one and two and len(long) == shared)
+    ):
         return DERIVED
     if not (one and two) and _slip(a, b):
         return DERIVED

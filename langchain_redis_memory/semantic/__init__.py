@@ -30,7 +30,7 @@ from langchain_redis_memory.asking import Reader, Understood
 from langchain_redis_memory.classify import Classifier, RulesClassifier
 from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.entries import Entry
-from langchain_redis_memory.equivalence import HitPolicy, VerifiedPolicy
+from langchain_redis_memory.equivalence import HitPolicy
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
 from langchain_redis_memory.flight import Flights
 from langchain_redis_memory.judging import Judge
@@ -39,7 +39,7 @@ from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Emit, Flow, Invoke, Now, ask, merge, pure
 from langchain_redis_memory.prompts import Template
 from langchain_redis_memory.seeking import Candidate, Found, Hit, Seeker, Sought
-from langchain_redis_memory.semantic.engines import Engines, embedding_id_of
+from langchain_redis_memory.semantic.engines import Engines, embedding_id_of, policy_for
 from langchain_redis_memory.tally import Prices, Stats, Tally
 from langchain_redis_memory.ttl import WEEK_S, jittered, milliseconds, share
 from langchain_redis_memory.vectors import Engine, EngineName, Quantisation
@@ -188,7 +188,7 @@ class RedisSemanticCache(BaseCache):
         self._seeking: dict[str, Any] = {
             "embeddings": embeddings,
             "embedding": embedding_id or embedding_id_of(embeddings),
-            "policy": policy or VerifiedPolicy(share(max_error, "max_error")),
+            "policy": policy or policy_for(embeddings, max_error, embedding_id),
             "max_entries": max_entries or 0,
             "max_error": share(max_error, "max_error"),
             "judge": judge if judge is None or isinstance(judge, Judge) else Judge(judge),
