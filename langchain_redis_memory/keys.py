@@ -34,6 +34,7 @@ KINDS = {
     "sessions": "the longest lifetime of a session in it",
     "lapses": "the longest lifetime of a session in it",
     "answer": "its own lifetime",
+    "lease": "its own lifetime, as long as one piece of work may take",
     "checkpoints": "the thread's lifetime",
     "order": "the thread's lifetime",
     "blobs": "the thread's lifetime",
@@ -330,6 +331,25 @@ class KeySpace:
             Its key.
         """
         return self.key("answer", agent, digest)
+
+    def lease(self, use: str, name: str, agent: str = "") -> str:
+        """The key of a lease, with the hash tag of what the work is about.
+
+        Args:
+            use: The piece of work: one word of this package's.
+            name: What it is about: a session id, or the digest of an answer.
+            agent: The agent that it belongs to.
+
+        Returns:
+            Its key.
+
+        Raises:
+            InvalidIdError: An id is not acceptable.
+        """
+        check_id(name, "the name of a lease")
+        if agent != "":
+            check_id(agent, "agent")
+        return f"{self.key('lease', agent, name)}:{escape(use)}"
 
     def nodes(self, namespace: Sequence[str]) -> NodeKeys:
         """The keys of one namespace of the cache of nodes.

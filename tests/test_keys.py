@@ -90,6 +90,8 @@ def every_key(space: KeySpace, agent: str, name: str) -> dict[tuple[str, str, st
         for kind in ("messages", "ids", "meta"):
             found[space.tenant, agent, name, kind] = getattr(session, kind)
         found[space.tenant, agent, name, "answer"] = space.answer(name, agent)
+        found[space.tenant, agent, name, "lease"] = space.lease("load", name, agent)
+        found[space.tenant, agent, name, "another lease"] = space.lease("summary", name, agent)
     if not agent:
         found |= {(space.tenant, "", name, kind): key for kind, key in further_keys(space, name).items()}
     index = space.index(agent)

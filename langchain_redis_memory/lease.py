@@ -1,0 +1,82 @@
+"""A lease: of all processes one does a piece of work, for a bounded time.
+
+Whoever wants to work takes the lease under a token of its own and gives it back when done. A holder that dies keeps the
+others waiting until the lease lapses, on the server's clock; its late release or renewal then changes nothing, because
+both compare the token. A lease saves work. It is no lock that guards data: what the holder writes must be right even if
+its lease has lapsed meanwhile.
+"""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.keys import check_id
+from langchain_redis_memory.ops import Op
+from langchain_redis_memory.scripts import script
+
+
+def new_token() -> str:
+    """A token that nobody else has."""
+    return uuid4().hex
+
+
+def acquire(key: str, token: str, ttl_ms: int) -> Op[bool]:
+    """Takes a lease that nobody else holds.
+
+    Args:
+        key: The lease, as `KeySpace.lease` spells it.
+        token: Who takes it; one token for each piece of work.
+        ttl_ms: When it lapses, in milliseconds from now.
+
+    Returns:
+        An op of one trip: whether the token holds the lease now. Sending it again after a lost reply does no harm.
+
+    Raises:
+        InvalidIdError: The token is not acceptable.
+        InvalidInputError: The lifetime is no positive whole number.
+    """
+    call = script("lease_acquire")((key,), check_id(token, "token"), _lifetime(ttl_ms))
+    return Op((call,), lambda replies: bool(replies[0]))
+
+
+def renew(key: str, token: str, ttl_ms: int) -> Op[bool]:
+    """Lets a lease last longer.
+
+    Args:
+        key: The lease.
+        token: Who holds it.
+        ttl_ms: When it lapses, in milliseconds from now.
+
+    Returns:
+        An op of one trip: whether the token still holds it; if not, nothing was changed.
+
+    Raises:
+        InvalidIdError: The token is not acceptable.
+        InvalidInputError: The lifetime is no positive whole number.
+    """
+    call = script("lease_renew")((key,), check_id(token, "token"), _lifetime(ttl_ms))
+    return Op((call,), lambda replies: bool(replies[0]))
+
+
+def release(key: str, token: str) -> Op[bool]:
+    """Gives a lease back.
+
+    Args:
+        key: The lease.
+        token: Who holds it.
+
+    Returns:
+        An op of one trip: whether the token held it; if not, nothing was changed.
+
+    Raises:
+        InvalidIdError: The token is not acceptable.
+    """
+    return Op((script("lease_release")((key,), check_id(token, "token")),), lambda replies: bool(replies[0]))
+
+
+def _lifetime(ttl_ms: int) -> int:
+    if isinstance(ttl_ms, bool) or not isinstance(ttl_ms, int) or ttl_ms < 1:
+        msg = f"ttl_ms must be a positive whole number of milliseconds, got {ttl_ms!r}"
+        raise InvalidInputError(msg)
+    return ttl_ms
