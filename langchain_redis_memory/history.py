@@ -19,7 +19,7 @@ from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.client.mirror import Mirror
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, Op
-from langchain_redis_memory.permanent import Outside, adding, onto, through
+from langchain_redis_memory.permanent import adding, onto, outside, through
 from langchain_redis_memory.records import TokenCounter
 from langchain_redis_memory.transcript import Added, Transcript
 from langchain_redis_memory.ttl import WEEK_S, milliseconds
@@ -119,8 +119,9 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         )
         self._transcript.keys  # noqa: B018 - validates the ids
         self._transcript.space.index(agent)
-        self._loader = None if loader is None else Outside(loader, "load")
-        self._mirror = None if writer is None else Mirror(Outside(writer, "write"))
+        self._loader = outside(loader, "load")
+        mirrored = outside(writer, "write")
+        self._mirror = None if mirrored is None else Mirror(mirrored)
 
     def __repr__(self) -> str:
         return f"RedisChatMessageHistory({self.session_id!r}, {self._client!r})"

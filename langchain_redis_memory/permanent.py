@@ -51,13 +51,13 @@ class Outside:
             raise ConfigError(msg)
         self._name = name
         try:
-            takes = list(inspect.signature(self._call or self._acall).parameters.values())  # type: ignore[arg-type]
+            parameters = list(inspect.signature(self._call or self._acall).parameters.values())  # type: ignore[arg-type]
         except (ValueError, TypeError):  # a function of C says nothing of what it takes
-            takes = []
-        self._named = {parameter.name for parameter in takes if parameter.kind is not parameter.VAR_KEYWORD}
-        self._any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes)
+            parameters = []
+        self._named = {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
+        self._any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
-    def tells_apart(self, what: str) -> bool:
+    def takes(self, what: str) -> bool:
         """Whether it takes a keyword argument of a name, such as `tenant`."""
         return self._any or what in self._named
 
@@ -72,7 +72,7 @@ class Outside:
             The step. A function that is only sync runs in a thread where the driver is async.
         """
         places = {"tenant": transcript.space.tenant, "agent": transcript.agent}
-        named = {name: value for name, value in places.items() if self.tells_apart(name)}
+        named = {name: value for name, value in places.items() if self.takes(name)}
 
         def call() -> Any:
             if self._call is None:
@@ -86,6 +86,39 @@ class Outside:
             return await run_in_executor(None, call)
 
         return Invoke(call, acall)
+
+
+def outside(given: Any, name: str) -> Outside | None:
+    """What the user gave, ready to be called; None for nothing.
+
+    Args:
+        given: A function, an object, or None.
+        name: The method's name.
+
+    Returns:
+        It.
+
+    Raises:
+        ConfigError: It cannot be called.
+    """
+    return given if given is None or isinstance(given, Outside) else Outside(given, name)
+
+
+def tells_apart(tenant: str, agent: str, *given: Outside | None) -> None:
+    """Refuses a conversation that a loader or a writer could not tell from another one with the same id.
+
+    Args:
+        tenant: The tenant that is named for it, "" where none is.
+        agent: The agent.
+        *given: The loader, the writer.
+
+    Raises:
+        ConfigError: One of them takes no such argument.
+    """
+    for what, name in (("tenant", tenant), ("agent", agent)):
+        if name and any(one is not None and not one.takes(what) for one in given):
+            msg = f"the conversation is of the {what} {name!r}: let the loader and the writer take {what}= as well"
+            raise ConfigError(msg)
 
 
 def fill(transcript: Transcript, loader: Outside) -> Flow[None]:

@@ -116,7 +116,9 @@ def write(keys: SessionKeys, state: ConversationState, ttl_ms: int) -> Op[bool]:
     return swapped.map(lambda standing: isinstance(standing, Version))
 
 
-def move_on(keys: SessionKeys, state: ConversationState | None, moves: Sequence[Move], ttl_ms: int) -> Op[None]:
+def move_on(
+    keys: SessionKeys, state: ConversationState | None, moves: Sequence[Move], ttl_ms: int, mark: bytes = b""
+) -> Op[None]:
     """Adds what turns contribute. Nothing is lost: if the state was changed meanwhile they are noted beside it.
 
     Args:
@@ -124,6 +126,7 @@ def move_on(keys: SessionKeys, state: ConversationState | None, moves: Sequence[
         state: The state that was read; None where none was: then they are noted.
         moves: What turns contribute, in order.
         ttl_ms: The lifetime in milliseconds while there is no conversation, 0 for none.
+        mark: Names these moves, where they may be sent again; what is noted already is not noted twice.
 
     Returns:
         An op of one trip.
@@ -131,5 +134,5 @@ def move_on(keys: SessionKeys, state: ConversationState | None, moves: Sequence[
     version, body = _NEWER, b""
     if state is not None and state.version != _NEWER:
         version, body = state.version, encode(reduce(fold, moves, state))
-    note = pack([os.urandom(8), [plain_move(move) for move in moves]])
+    note = pack([mark or os.urandom(8), [plain_move(move) for move in moves]])
     return versions.swap(keys.state, keys.meta, FIELD, version, body, ttl_ms, note).map(lambda _standing: None)

@@ -27,7 +27,7 @@ FLOORS = {
     "wire": "client",
     "parts": "history sessions cache checkpoint store semantic tiers state values limiter "
     "node_cache byte_store record_manager summary profile session_data",
-    "whole": "memory wrap turn admin beyond",
+    "whole": "memory wrap turn admin beyond conversations",
     "doors": "__init__ __main__ cli web tools middleware demo deploy",
 }
 LEVEL = {module: level for level, modules in enumerate(FLOORS.values()) for module in modules.split()}
