@@ -7,9 +7,11 @@ from typing import Any
 from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.history import RedisChatMessageHistory
 from langchain_redis_memory.permanent import outside, tells_apart
+from langchain_redis_memory.profile import UserProfile
 from langchain_redis_memory.session_data import RedisSessionData
 from langchain_redis_memory.sessions import RedisSessions
 from langchain_redis_memory.state import RedisAgentState
+from langchain_redis_memory.traits import Extractor
 
 
 class Conversations:
@@ -22,6 +24,7 @@ class Conversations:
         tenant: Whose they are.
         loader: Where conversations come from that Redis does not have.
         writer: Where messages are mirrored to.
+        learn: Whether something is learned of users, or by which extractor.
 
     Raises:
         ConfigError: The URL cannot work, or the loader or the writer cannot be called.
@@ -31,12 +34,12 @@ class Conversations:
     def __init__(
         self,
         client: Client | str | None,
-        *,
         ttl_s: float | None,
         max_messages: int | None,
         tenant: str,
         loader: Any,
         writer: Any,
+        learn: bool | Extractor,
     ) -> None:
         self.client = as_client(client)
         self.client.keys(tenant)
@@ -45,6 +48,8 @@ class Conversations:
         self._tenant = tenant
         self._loader = outside(loader, "load")
         self._writer = outside(writer, "write")
+        self._learn = learn is not False
+        self._extractor = None if isinstance(learn, bool) else learn
 
     def history(self, session_id: str, agent: str = "") -> RedisChatMessageHistory:
         """The messages of one conversation.
@@ -103,6 +108,24 @@ class Conversations:
         **Trips:** none.
         """
         return RedisAgentState(agent, self.client, ttl_s=self._ttl_s, tenant=self._tenant)
+
+    def profile(self, user: str, tenant: str = "") -> UserProfile:
+        """What is known of a user across conversations.
+
+        Args:
+            user: The user's id.
+            tenant: Whose user it is; "" for this memory's tenant.
+
+        Returns:
+            The profile, on this memory's client.
+
+        Raises:
+            InvalidIdError: An id is not acceptable.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        return UserProfile(user, self.client, tenant=tenant or self._tenant, extractor=self._extractor)
 
     def sessions(self) -> RedisSessions:
         """The conversations of this memory's tenant.

@@ -28,12 +28,13 @@ from langchain_redis_memory.client.outbox import Outbox, attempts
 from langchain_redis_memory.client.seen import Seen
 from langchain_redis_memory.conversations import Conversations
 from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, UnavailableError
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge, pure
+from langchain_redis_memory.ops import Beside, Flow, Invoke, Now, Op, ask, merge, pure
 from langchain_redis_memory.permanent import tells_apart
 from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, QuestionType, check_policy
 from langchain_redis_memory.records import encode_message
 from langchain_redis_memory.select import Selector, WindowSelector, standalone
 from langchain_redis_memory.summary import RollingSummary
+from langchain_redis_memory.traits import Extractor
 from langchain_redis_memory.transcript import Transcript
 from langchain_redis_memory.ttl import WEEK_S, milliseconds
 from langchain_redis_memory.turn import Chain, Incoming, Plan, Shown, TurnReport, also_given, as_served, cost, with_id
@@ -66,6 +67,8 @@ class ConversationMemory(Conversations):
         summary: Keeps a summary of each conversation; it is shown in front of a window that does not reach its start.
         loader: Where a conversation comes from that Redis does not have; see `RedisChatMessageHistory`.
         writer: Where turns are mirrored to after they are stored; see `RedisChatMessageHistory`.
+        learn: Whether profiles are learned (see `UserProfile`) of the users that turns name in their config:
+            `{"metadata": {"user_id": ...}}`; an extractor says how. It happens beside the turn.
         tenant: Whose data it is, unless a turn's config names another.
         on_turn: Called with the `TurnReport` of every turn; for metrics. It must be fast.
 
@@ -103,10 +106,11 @@ class ConversationMemory(Conversations):
         summary: RollingSummary | None = None,
         loader: Any = None,
         writer: Any = None,
+        learn: bool | Extractor = False,
         tenant: str = "",
         on_turn: Callable[[TurnReport], None] | None = None,
     ) -> None:
-        super().__init__(client, ttl_s=ttl_s, max_messages=max_messages, tenant=tenant, loader=loader, writer=writer)
+        super().__init__(client, ttl_s, max_messages, tenant, loader, writer, learn)
         answer_ttl_ms = milliseconds(answer_ttl_s, "answer_ttl_s")
         self._cache: AnswerCache | None = (
             (ExactAnswerCache(answer_ttl_ms) if cache else None) if cache is None or isinstance(cache, bool) else cache
@@ -218,6 +222,7 @@ class ConversationMemory(Conversations):
             self._ttl_ms,
             self._max_messages or 0,
         )
+        learner = self.profile(incoming.user, incoming.tenant) if self._learn and incoming.user else None
         text = str(incoming.question.text)
         encode_message(incoming.question)  # what could not be stored is refused before anybody is asked
         asked = Asked(
@@ -293,6 +298,8 @@ class ConversationMemory(Conversations):
         if self.on_turn is not None:
             self.on_turn(report)
         yield from self._beyond.after(transcript, known, said, stored=stored)
+        if learner is not None:
+            yield Beside(learner.learning(text))
         return report
 
     @property

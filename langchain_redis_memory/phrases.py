@@ -56,6 +56,8 @@ _WORDS_OF = {
     "nl": "de het een is zijn was wat wie hoe waar waarom wanneer en of niet met voor op van ik je mijn dit dat er",
     "no": "en et er var hva hvem hvor hvordan hvorfor når og eller ikke med for på av jeg du min det den som til kan",
 }
+_PREDICATE = re.compile(r"(?:able|ible)$")
+"""What ends like this says something of the noun before it: "is throat cancer treatable"."""
 _BY_WORD: dict[str, tuple[str, ...]] = {}
 for _language, _words in _WORDS_OF.items():
     for _word in _words.split():
@@ -160,7 +162,8 @@ def _in_run(words: list[str], stop: frozenset[str], *, first: bool) -> Iterator[
                     break
                 end += 1
             if end > place:
-                yield " ".join(words[max(place, end - 4) : end]), False
+                last = end - 1 if end - place > 1 and _PREDICATE.search(words[end - 1]) else end
+                yield " ".join(words[max(place, last - 4) : last]), False
         place = max(end, place + 1)
 
 

@@ -119,7 +119,14 @@ def drop(place: str, field: str) -> Op[bool]:
     return Op((("HDEL", place, field, f"{field}+"),), lambda replies: bool(replies[0]))
 
 
-def revise(place: str, owner: str, field: str, change: Callable[[Record], bytes], ttl_ms: int) -> Flow[Version]:
+def revise(
+    place: str,
+    owner: str,
+    field: str,
+    change: Callable[[Record], bytes],
+    ttl_ms: int,
+    record: Record | None = None,
+) -> Flow[Version]:
     """Changes a record, again and again until nobody else has changed it meanwhile.
 
     Args:
@@ -128,6 +135,7 @@ def revise(place: str, owner: str, field: str, change: Callable[[Record], bytes]
         field: Its field.
         change: From the record to the new body; called once for each attempt.
         ttl_ms: The lifetime where the owner does not exist.
+        record: What was read already, which saves the first trip.
 
     Returns:
         A flow of two trips, one more for each time that somebody else was faster: the version that stands now.
@@ -135,7 +143,8 @@ def revise(place: str, owner: str, field: str, change: Callable[[Record], bytes]
     Raises:
         ConflictError: Others were faster each time; nothing was changed.
     """
-    record = yield from ask(read(place, field))
+    if record is None:
+        record = yield from ask(read(place, field))
     for attempt in range(ATTEMPTS):
         if attempt > 2:
             yield Sleep(random.uniform(0, min(0.05, 0.002 * 2**attempt)))
