@@ -47,7 +47,8 @@ _FUNCTION = frozenset(
     "instead maybe perhaps about summarize compare mention talk talking speak write read call called".split()
 )
 _WORDS_OF = {
-    "en": "the is are was what how who where when why which does do did can of and to in it that this for with you i",
+    "en": "the is are was what how who where when why which does do did can of and to in it that this for with "
+    "you i a an or by from on at be not have has will would should about tell me we",
     "de": "der die das den dem ein eine ist sind war wie wer wo warum wann und oder nicht mit für auf zu von ich es",
     "fr": "le la les un une des du est sont qui que quoi quel quelle comment pourquoi où et ou dans avec pour je vous",
     "es": "el la los las un una es son qué que quién cómo cuál cuándo dónde por para con y o en de mi su yo no lo se",

@@ -188,6 +188,8 @@ def test_spellings_of_one_thing_are_one() -> None:
         ("Что такое Redis?", "ru"),
         ("これは何ですか", "ja"),
         ("노르웨이의 수도는?", "ko"),
+        ("A short list of throat cancer drugs", "en"),
+        ("Tell me about Norway", "en"),
         ("Redis", None),
         ("", None),
         ("12345 ???", None),
