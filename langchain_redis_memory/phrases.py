@@ -1,4 +1,4 @@
-"""What a text is about, by rules: its names, its noun phrases, its language. No model, well under a millisecond.
+"""What a text is about, by rules: its names, its noun phrases, its language. No model, about a millisecond.
 
 A name is a run of capitalised words ("Marie Curie", "Bank of Norway"), an acronym or what stands in quotation marks. A
 noun phrase is a run of words between function words and common verbs ("throat cancer"). A capital at the start of a
@@ -115,8 +115,8 @@ def language_of(text: str) -> str | None:
         Two letters (ISO 639-1) of one of some common languages; None where the text is too short to tell.
     """
     text = text[:_LONGEST]
-    letters = [ord(character) for character in text if character.isalpha()]
-    for low, high, language in _SCRIPTS:
+    letters = [] if text.isascii() else [ord(character) for character in text if character.isalpha()]
+    for low, high, language in _SCRIPTS if letters else ():
         if sum(low <= letter <= high for letter in letters) * 3 > len(letters):
             return language
     points: dict[str, float] = {}
