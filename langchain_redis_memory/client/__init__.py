@@ -21,6 +21,7 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
+from langchain_redis_memory.client.besides import Besides
 from langchain_redis_memory.client.breaker import Breaker
 from langchain_redis_memory.client.faults import explain, translate, unknown_scripts
 from langchain_redis_memory.client.loops import Loops
@@ -29,7 +30,7 @@ from langchain_redis_memory.client.timeout import awithin, within
 from langchain_redis_memory.client.topology import DEFAULT_URL, Options, Topology, topology
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.keys import KeySpace
-from langchain_redis_memory.ops import Command, Emit, Flow, Invoke, Now, Op, Reply, Sleep, Step, Streamed
+from langchain_redis_memory.ops import Beside, Command, Emit, Flow, Invoke, Now, Op, Reply, Sleep, Step, Streamed
 from langchain_redis_memory.server import Server, probe
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class Client:
         self._closer: Any = None
         self._gate = threading.BoundedSemaphore(most or 1_000_000)
         self._loops = Loops(where.aopen, most or 1_000_000)
+        self._besides = Besides()
         self._server: Server | None = None
 
     @classmethod
@@ -376,6 +378,9 @@ class Client:
             return monotonic()
         if isinstance(step, Sleep):
             sleep(step.seconds)
+        elif isinstance(step, Beside):
+            flow = step.flow
+            self._besides.start(flow, lambda: self.drive(flow))
         return None
 
     async def adrive(self, flow: Flow[T]) -> T:
@@ -438,6 +443,9 @@ class Client:
             return monotonic()
         if isinstance(step, Sleep):
             await asyncio.sleep(step.seconds)
+        elif isinstance(step, Beside):
+            flow = step.flow
+            self._besides.astart(flow, lambda: self.adrive(flow))
         return None
 
     # --- what the server is -------------------------------------------------------------------------------------------
@@ -467,6 +475,20 @@ class Client:
             self._server = await self.arun(self._probe())
         return self._server
 
+    # --- beside -------------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Waits until what was started beside turns (a summary in the background) is done. For shutting down.
+
+        **Keys:** those of what was started.
+        **Trips:** those of what was started.
+        """
+        self._besides.settle()
+
+    async def asettle(self) -> None:
+        """Waits until what was started beside turns in this event loop is done; see `settle`."""
+        await self._besides.asettle()
+
     # --- closing ------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -492,6 +514,7 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.settle()
         self.close()
 
     async def __aenter__(self) -> Self:
@@ -500,6 +523,7 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.asettle()
         await self.aclose()
 
 
