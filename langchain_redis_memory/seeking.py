@@ -276,12 +276,11 @@ class Seeker:
         adds = [engine.add(self.collection(partition, embedding), some) for partition, some in points.items()]
         return engine, merge(entries.put(self.keys, rows, embedding, self.max_entries), *adds).map(lambda told: told[0])
 
-    def keep(self, found: Sequence[tuple[Sought, Entry, int]], also: Op[Any] | None = None) -> Flow[bool]:
+    def keep(self, found: Sequence[tuple[Sought, Entry, int]]) -> Flow[bool]:
         """Stores entries with their vectors; see `keeping`.
 
         Args:
             found: Questions, their entries and their lifetimes in milliseconds.
-            also: What else goes along.
 
         Returns:
             Whether they are stored.
@@ -290,11 +289,11 @@ class Seeker:
         if ready is None:
             return False
         engine, put = ready
-        stored = yield from self.lenient.ask(merge(put, also or pure(None)), write=True)
-        if stored is None:
+        gone = yield from self.lenient.ask(put, write=True)
+        if gone is None:
             return False
-        if stored[0]:
-            yield from self.lenient.ask(self.without(engine, stored[0]))
+        if gone:
+            yield from self.lenient.ask(self.without(engine, gone))
         return True
 
     def without(self, engine: Engine, gone: Sequence[Entry]) -> Op[Any]:

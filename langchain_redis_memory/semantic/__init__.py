@@ -280,8 +280,8 @@ class RedisSemanticCache(BaseCache):
             return_val: What it answered.
 
         **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the partition's vectors; `tally`; `lease`.
-        **Trips:** 1, and one more where others have to go because there are too many; none for a prompt that goes past
-            the cache.
+        **Trips:** 1, and one more where others have to go because there are too many, and for who leads others
+            (`single_flight_s`); none for a prompt that goes past the cache.
         """
         self._client.drive(self._update(prompt, llm_string, return_val))
 
@@ -610,8 +610,10 @@ class RedisSemanticCache(BaseCache):
                 yield from self._lenient.ask(leave, write=True)
             return
         self._tally.add("updates", model=sought.model)
-        if not (yield from self._seeker.keep([row], leave)):
+        if not (yield from self._seeker.keep([row])):
             self._tally.add("dropped", model=sought.model)
+        if leave.commands:  # after the answer is there: in one trip a script that the server does not know runs last
+            yield from self._lenient.ask(leave)
 
     def _row(self, sought: Sought, prompt: str, answer: RETURN_VAL_TYPE) -> tuple[Sought, Entry, int]:
         read, written = generations.tokens_of(answer, prompt)
@@ -772,7 +774,7 @@ class RedisSemanticCache(BaseCache):
         return found
 
     def _lease(self, sought: Sought) -> str:
-        return self._space.lease("semantic", entries.name_of(sought.partition, sought.text).hex(), self._name)
+        return self._seeker.keys.lease(entries.name_of(sought.partition, sought.text).hex())
 
 
 Wanted = Callable[[Entry], bool]
