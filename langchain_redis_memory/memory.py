@@ -2,11 +2,14 @@
 
 `ConversationMemory` joins the parts; `wrap` (see `wrap.py`) makes a runnable of it and a chain. A turn costs at most
 three round trips: the history together with the cache under the key that is expected, the cache again where the
-history proves that key wrong, and one write of everything; where one process serves a conversation, two. Nothing is
-stored when the model fails.
+history proves that key wrong, and one write of everything; where one process serves a conversation, two. A question
+that recalls something of a long conversation reads all of it, with one trip in the place of the cache's second. Nothing
+is stored when the model fails.
 
 When the server is away the turn goes on with what this process remembers and without the cache, and what was said
 waits until the server is back (see `client/seen.py` and `client/outbox.py`).
+
+Long because a turn is read in one place, from its first trip to its last.
 """
 
 from __future__ import annotations
@@ -21,16 +24,17 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.cache import Answer, AnswerCache, Asked, ExactAnswerCache, worth_keeping
-from langchain_redis_memory.classify import Classifier, RulesClassifier, verdict_of
+from langchain_redis_memory.classify import Classifier, RulesClassifier, Verdict, verdict_of
 from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.client.outbox import Outbox, attempts
 from langchain_redis_memory.client.seen import Seen
 from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, UnavailableError
 from langchain_redis_memory.history import RedisChatMessageHistory
+from langchain_redis_memory.memory_selector import MemorySelector
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge, pure
 from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, QuestionType, check_policy
 from langchain_redis_memory.records import encode_message
-from langchain_redis_memory.select import Selector, WindowSelector, standalone
+from langchain_redis_memory.select import Selector, selection_of, standalone
 from langchain_redis_memory.sessions import RedisSessions
 from langchain_redis_memory.transcript import Transcript
 from langchain_redis_memory.ttl import WEEK_S, milliseconds
@@ -45,6 +49,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_FIRST_LOOK = 30
+"""Messages that the first trip loads for a selector that always wants all of them."""
+
 
 class ConversationMemory:
     """Decides for every user turn between memory and cache, and keeps the conversation.
@@ -53,7 +60,7 @@ class ConversationMemory:
         client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
         embeddings: An embedding model, for a cache that searches by meaning (`needs_vector`).
         classifier: Decides the type of each question; `RulesClassifier` by default.
-        selector: Chooses the messages that the model is shown; `WindowSelector()` by default.
+        selector: Chooses the messages that the model is shown; `MemorySelector()` by default.
         cache: The cache of answers; None for none. By default `ExactAnswerCache`.
         policy: What to do with each type; types left out keep their default rule.
         ttl_s: Lifetime of a conversation in seconds from its last turn; None for no expiry.
@@ -75,7 +82,8 @@ class ConversationMemory:
 
     **Keys:** `messages`, `ids`, `meta` of the conversation; `sessions`, `lapses` of the agent; `answer`.
     **Trips:** at most 3 a turn; 2 where this process saw the conversation's last turn, or where a question that stands
-        alone hits the cache. One more when the server comes back.
+        alone hits the cache; 3 where something is recalled from a long conversation. One more when the server comes
+        back.
     """
 
     def __init__(
@@ -104,7 +112,7 @@ class ConversationMemory:
             raise ConfigError(msg)
         self._embeddings = embeddings
         self._classifier: Classifier = classifier or RulesClassifier()
-        self._selector: Selector = selector or WindowSelector()
+        self._selector: Selector = selector or MemorySelector()
         self._policy = check_policy(policy)
         self._ttl_s = ttl_s
         self._ttl_ms = milliseconds(ttl_s)
@@ -259,6 +267,12 @@ class ConversationMemory:
         history, guess, reachable, trips = yield from self._load(transcript, first, expected)
         if plan is None or history != expected:
             plan = yield from self._plan(text, history, asked)
+        if self._selector.reach(plan.rule) is None:
+            verdict = plan.verdict
+            if reachable and len(history) >= self._reach:
+                history, verdict = yield from self._load_all(transcript, history, verdict)
+                trips += 1
+            plan = yield from self._plan(text, history, asked, verdict)
         if not reachable:
             plan = replace(plan, asked=None)
         if plan.reads is None:
@@ -313,7 +327,9 @@ class ConversationMemory:
 
     @property
     def _reach(self) -> int:
-        return max(self._selector.reach(rule) for rule in self._policy.values())
+        """How many messages the first trip loads."""
+        reaches = [self._selector.reach(replace(rule, whole=False)) for rule in self._policy.values()]
+        return max(_FIRST_LOOK if reach is None else reach for reach in reaches)
 
     @property
     def _opens_with_cache(self) -> bool:
@@ -327,13 +343,23 @@ class ConversationMemory:
     def _lookup(self, asked: Asked | None) -> Op[Answer | None]:
         return pure(None) if self._cache is None or asked is None else self._cache.lookup(asked).optional(None)
 
-    def _plan(self, text: str, history: list[BaseMessage], asked: Asked) -> Flow[Plan]:
-        """What to do with a question, given the conversation before it."""
-        verdict = yield from verdict_of(self._classifier.classify(text, history))
+    def _plan(self, text: str, history: list[BaseMessage], asked: Asked, verdict: Verdict | None = None) -> Flow[Plan]:
+        """What to do with a question, given the conversation before it.
+
+        Without a verdict it is only what the newest messages tell: where the selector wants the whole conversation,
+        nothing is selected before that is there and the verdict is given.
+        """
+        only_newest = verdict is None
+        if verdict is None:
+            verdict = yield from verdict_of(self._classifier.classify(text, history))
         rule = self._policy[verdict.type]
+        if only_newest and self._selector.reach(rule) is None:
+            return Plan(verdict, rule, [], text, None)
         shares = self._cache is not None and (rule.read_cache or rule.write_cache)
         alone = verdict.type is QuestionType.NEW_TOPIC
-        shown = [] if shares and alone else self._selector.select(text, verdict, history, rule)
+        shown: list[BaseMessage] = []
+        if not (shares and alone):
+            shown = yield from selection_of(self._selector.select(text, verdict, history, rule))
         query = text if alone else verdict.standalone or standalone(text, shown)
         if not shares or not (alone or shown or verdict.standalone):
             # The second case leans on something that the model will not see: its answer is good for nobody else.
@@ -373,6 +399,20 @@ class ConversationMemory:
         finally:
             self._outbox.put_back([(transcript, left)])
         return messages, answer, True, bool(wanted.commands) + bool(waiting)
+
+    def _load_all(
+        self, transcript: Transcript, newest: list[BaseMessage], verdict: Verdict
+    ) -> Flow[tuple[list[BaseMessage], Verdict]]:
+        """The whole conversation, and the verdict on its newest part with its places moved to where they are in it."""
+        try:
+            messages = yield from ask(transcript.read())
+        except (UnavailableError, OutOfMemoryError) as error:
+            _log.warning("recalled from the newest messages alone: %s", error)
+            return newest, verdict
+        before = len(messages) - len(newest)
+        if messages[before:] != newest:
+            return messages, replace(verdict, depends_on=())  # somebody wrote in between
+        return messages, replace(verdict, depends_on=tuple(place + before for place in verdict.depends_on))
 
     def _store(self, transcript: Transcript, said: list[BaseMessage], keep: Op[None], *, reachable: bool) -> Flow[bool]:
         """The turn, the answer and some of what waits, in one trip; where that fails the turn waits."""
