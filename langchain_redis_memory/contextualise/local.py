@@ -1,0 +1,317 @@
+"""Rewrites without a model: what a pronoun means, which question a fragment continues.
+
+It walks through the user's turns, oldest first, and keeps what the conversation is about: what a self-contained
+question speaks of, or what a dependent one was resolved to (the centre of attention, after Grosz, Joshi and Weinstein,
+"Centering", 1995). A pronoun means the one thing that agrees with it in number and kind. Where two agree, where an
+answer brought in something new that agrees, where the sentence could mean a statement instead of a thing, or where what
+comes out still leans on the conversation, it says that the rewrite is not to be trusted. English.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+
+from langchain_redis_memory.classify import content_words, dependence
+from langchain_redis_memory.contextualise import Rewrite
+from langchain_redis_memory.contextualise.lexicon import RELATIONAL
+from langchain_redis_memory.contextualise.mentions import LONGEST, Mention, mentions, singular
+
+_TURNS = 8
+"""User turns that are looked back."""
+
+_KINDS = {
+    **dict.fromkeys(("it", "its", "itself", "it's"), "it"),
+    **dict.fromkeys(("they", "them", "their", "theirs", "themselves", "they're"), "they"),
+    **dict.fromkeys(("he", "him", "his", "himself", "he's"), "he"),
+    **dict.fromkeys(("she", "her", "hers", "herself", "she's"), "she"),
+}
+_POSSESSIVE = frozenset(("its", "their", "his", "her"))
+_PRONOUN = re.compile(rf"\b(?:{'|'.join(sorted(_KINDS, key=len, reverse=True))})\b(?!['-])", re.IGNORECASE)
+_POINTING = re.compile(r"\b(?:this|that|these|those) (?P<noun>[a-z]+)\b", re.IGNORECASE)
+_FILLER = re.compile(
+    r"^(?:(?:ok(?:ay)?|great|thanks|thank you|oh|ah|wow|interesting|i see|cool|nice|well|alright|hmm+|so|and|but)\b[,.! ]+)+",
+    re.IGNORECASE,
+)
+_EXPLETIVE = re.compile(
+    r"\b(?:is|was|will|would|could|can|does|did|might|isn't) it\b[^?.!]{0,40}\b(?:to|that|if|rain\w*|snow\w*)\b|"
+    r"\b(?:time|day|date|year) is it\b|\bit(?:'s| is| was) \w+ (?:to|that)\b|\b(?:make|makes|made|find|finds|take|takes|took) it\b|"
+    r"\bdoes it (?:take|cost|mean)\b|\bit (?:seems|appears|turns out)\b|\bwhat is it (?:like|about)\b",
+    re.IGNORECASE,
+)
+_ABOUT = re.compile(r"^(?:and )?(?:what|how) about (?P<new>[^?.!]{2,80}?)\s*[?.!]*$", re.IGNORECASE)
+_AND_IN = re.compile(r"^(?:and|but) (?P<new>(?:in|for|on|at|with|without|during|from) [^?.!]{2,80}?)\s*[?.!]*$", re.IGNORECASE)
+_LACKING = re.compile(
+    r"^(?:what|which) (?:is|are|was|were) (?:(?:the|some|its|their) )?(?:[a-z-]+ ){0,2}(?P<noun>[a-z-]+)\s*[?.!]*$|"
+    r"^(?:tell me (?:more )?about|describe|explain|list|name|give me) (?:(?:the|some) )?(?:[a-z-]+ ){0,2}(?P<noun2>[a-z-]+)\s*[?.!]*$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class _Focus:
+    """What the conversation is about: candidates for a pronoun, and whether one can rely on them."""
+
+    about: tuple[Mention, ...] = ()
+    question: str = ""
+    place: int = -1
+    sure: bool = True
+
+
+class LocalContextualiser:
+    """Resolves what the user's own questions make certain, and says where they do not.
+
+    Pronouns, "this cancer", nouns that are always of something ("the symptoms"), "what about X?" and "and in X?". Turns
+    that stand alone come back as they are. `benchmarks/rewrite_quality.py` measures it.
+
+    Example:
+        ```python
+        rewrite = LocalContextualiser().contextualise("Is it treatable?", [HumanMessage("What is throat cancer?")])
+        rewrite.question  # "Is throat cancer treatable?"
+        ```
+
+    **Keys:** none.
+    **Trips:** none.
+    """
+
+    def contextualise(
+        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
+    ) -> Rewrite:
+        """The turn as a question that stands alone; see `Contextualiser`.
+
+        Args:
+            turn: What the user said.
+            history: The conversation before it, oldest first.
+            state: Its `entities` and `topic` are used where the history names nothing.
+
+        Returns:
+            The rewrite.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        if not turn.strip() or len(turn) > LONGEST:
+            return Rewrite(turn, reasons=("too long or empty to rewrite",))
+        if not dependence(turn):
+            return Rewrite(turn, confidence=0.9, trusted=True, reasons=("stands alone",))
+        focus = _Focus()
+        asked = [place for place, message in enumerate(history) if isinstance(message, HumanMessage)][-_TURNS:]
+        for place in asked:
+            text = str(history[place].text)[:LONGEST]
+            answer = _answer(history, place)
+            focus = _after(_moved_on(focus, text, place), answer, place + 1)
+        if not focus.about:
+            focus = _from_state(state)
+        return _resolve(turn, focus)
+
+
+def _answer(history: Sequence[BaseMessage], place: int) -> str:
+    """What the model said last before the user's next turn."""
+    said = ""
+    for message in history[place + 1 :]:
+        if isinstance(message, HumanMessage):
+            break
+        if isinstance(message, AIMessage):
+            said = str(message.text)[:LONGEST]
+    return said
+
+
+# --- what the conversation is about ---------------------------------------------------------------------------------
+
+
+def _moved_on(focus: _Focus, text: str, place: int) -> _Focus:
+    """The focus after a user's turn."""
+    own = tuple(mention for mention in mentions(text, place) if not mention.relational)
+    if not dependence(text):
+        return _Focus(own, text, place) if own else replace(focus, question=text, place=place)
+    rewrite = _resolve(text, focus)
+    if rewrite.trusted:
+        kept = tuple(mention for mention in focus.about if mention.text.lower() in rewrite.question.lower())
+        new = tuple(mention for mention in own if not any(mention.words <= old.words for old in kept))
+        return _Focus((*kept, *new), rewrite.question, place, focus.sure)
+    return _Focus((*focus.about, *own), text, place, sure=False)
+
+
+def _after(focus: _Focus, answer: str, place: int) -> _Focus:
+    """The focus after an answer: one that begins with what it is about confirms it, new names make it doubtful."""
+    if not answer.strip() or not focus.about:
+        return focus if focus.about or not answer.strip() else replace(focus, sure=False)
+    opening = set(re.findall(r"[\w'-]+", " ".join(answer.lower().split()[:8])))
+    if any(mention.words & opening for mention in focus.about) or opening & set(_KINDS):
+        return focus
+    known = {word for mention in focus.about for word in mention.words}
+    brought = tuple(mention for mention in mentions(answer, place) if mention.named and not mention.words & known)
+    return replace(focus, about=(*focus.about, *brought), sure=focus.sure and not brought)
+
+
+def _from_state(state: Mapping[str, Any] | None) -> _Focus:
+    """What a conversation's state says it is about; damaged parts are passed over."""
+    if not isinstance(state, Mapping):
+        return _Focus()
+    entities = state.get("entities")
+    texts: list[str] = []
+    if isinstance(entities, Mapping):
+        texts = [name for name in entities if isinstance(name, str)]
+    elif isinstance(entities, Sequence) and not isinstance(entities, str | bytes):
+        texts = [one["text"] for one in entities if isinstance(one, Mapping) and isinstance(one.get("text"), str)]
+    topic = state.get("topic")
+    if not texts and isinstance(topic, str):
+        texts = [topic]
+    texts = [text for text in dict.fromkeys(texts) if text.strip() and len(text) <= 80][:20]
+    found = [mention for text in texts for mention in mentions(f"about {text}")[-1:]]
+    return _Focus(tuple(found))
+
+
+# --- what the turn means --------------------------------------------------------------------------------------------
+
+
+def _resolve(turn: str, focus: _Focus) -> Rewrite:
+    text = turn.replace("\u2019", "'")
+    if not focus.about:
+        return Rewrite(turn, reasons=("nothing that it could mean",))
+    for way in (_by_pronoun, _by_pointing, _by_exchange, _by_relation):
+        rewrite = way(text, focus)
+        if rewrite is not None:
+            return _checked(turn, rewrite, focus)
+    return Rewrite(turn, reasons=("no rule for it",))
+
+
+def _checked(turn: str, rewrite: Rewrite, focus: _Focus) -> Rewrite:
+    """Trusted only if the focus is certain and what came out stands alone with all of the user's words."""
+    if not rewrite.trusted:
+        return rewrite
+    if not focus.sure:
+        return replace(rewrite, trusted=False, confidence=0.4, reasons=(*rewrite.reasons, "the topic is uncertain"))
+    if left := dependence(rewrite.question):
+        return replace(rewrite, trusted=False, confidence=0.4, reasons=(*rewrite.reasons, f"still: {left[0]}"))
+    return rewrite
+
+
+def _meant(kind: str, focus: _Focus, without: frozenset[str] = frozenset()) -> tuple[Mention | None, str]:
+    """The one thing that a pronoun can mean, and why there is none."""
+    fitting = [mention for mention in focus.about if mention.agrees(kind) and not mention.words <= without]
+    different = list({mention.text.lower(): mention for mention in fitting}.values())
+    if not different:
+        return None, f"nothing that {kind!r} agrees with"
+    if len(different) > 1:
+        return None, f"{kind!r} could be " + " or ".join(repr(mention.text) for mention in different[:3])
+    if not different[0].safe:
+        return None, f"uncertain where {different[0].text!r} ends"
+    return different[0], ""
+
+
+def _by_pronoun(text: str, focus: _Focus) -> Rewrite | None:
+    found = list(_PRONOUN.finditer(text))
+    if not found:
+        return None
+    if _EXPLETIVE.search(text):
+        return Rewrite(text, reasons=("'it' may mean nothing here",))
+    kinds = {_KINDS[one[0].lower()] for one in found}
+    own = [mention for mention in mentions(text) if not mention.relational]
+    out, last, used, why = "", 0, [], []
+    named: dict[str, Mention] = {}
+    for one in found:
+        word = one[0].lower()
+        kind = _KINDS[word]
+        if any(text.find(mention.text) < one.start() and mention.agrees(kind) for mention in own):
+            return Rewrite(text, reasons=(f"{word!r} may mean something in the same sentence",))
+        mention, reason = (named[kind], "") if kind in named else _meant(kind, focus)
+        if mention is None:
+            return Rewrite(text, reasons=(reason,))
+        named[kind] = mention
+        used.append(mention.place)
+        why.append(f"{one[0]} = {mention.text}")
+        out += text[last : one.start()] + _as(mention, word, text[one.end() :])
+        last = one.end()
+    if len(kinds) > 1:
+        return Rewrite(out + text[last:], _places(used), 0.4, False, (*why, "several pronouns"))
+    return Rewrite(out + text[last:], _places(used), 0.8, True, tuple(why))
+
+
+def _as(mention: Mention, word: str, after: str) -> str:
+    """A mention in the place of a pronoun."""
+    possessive = word in _POSSESSIVE and (word != "her" or re.match(r"\s+[a-z]", after) is not None)
+    if possessive:
+        return mention.text + ("'" if mention.text.endswith("s") else "'s")
+    if word.endswith("'s"):
+        return mention.text + " is"
+    if word.endswith("'re"):
+        return mention.text + " are"
+    return mention.text
+
+
+def _places(places: Sequence[int]) -> tuple[int, ...]:
+    return tuple(sorted({place for place in places if place >= 0}))
+
+
+def _by_pointing(text: str, focus: _Focus) -> Rewrite | None:
+    """ "This cancer" after "throat cancer"."""
+    found = _POINTING.search(text)
+    if found is None:
+        return None
+    noun = singular(found["noun"].lower())
+    fitting = {m.text.lower(): m for m in focus.about if singular(m.head) == noun and len(m.words) > 1}
+    if len(fitting) != 1:
+        return Rewrite(text, reasons=(f"nothing certain that {found[0]!r} means",))
+    mention = next(iter(fitting.values()))
+    question = text[: found.start()] + mention.text + text[found.end() :]
+    return Rewrite(question, _places([mention.place]), 0.8, mention.safe, (f"{found[0]} = {mention.text}",))
+
+
+def _by_exchange(text: str, focus: _Focus) -> Rewrite | None:
+    """ "What about lung cancer?" after a question about throat cancer; "and in Norway?" after one about Sweden."""
+    bare = _FILLER.sub("", text)
+    found = _ABOUT.match(bare) or _AND_IN.match(text)
+    if found is None or not focus.question:
+        return None
+    new = mentions(found["new"] if found.re is _AND_IN else f"about {found['new']}")
+    if len(new) != 1:
+        return Rewrite(text, reasons=("not one thing that it asks about",))
+    old = [
+        mention
+        for mention in mentions(focus.question)
+        if mention.safe
+        and ((mention.named and new[0].named and mention.person == new[0].person) or mention.head == new[0].head)
+    ]
+    if len(old) != 1 or old[0].words == new[0].words:
+        return Rewrite(text, reasons=("not one thing that it stands in the place of",))
+    if focus.question.count(old[0].text) != 1:
+        return Rewrite(text, reasons=("its place is uncertain",))
+    question = focus.question.replace(old[0].text, new[0].text)
+    why = (f"{new[0].text} in the place of {old[0].text}",)
+    return Rewrite(question, _places([focus.place]), 0.8, True, why)
+
+
+def _by_relation(text: str, focus: _Focus) -> Rewrite | None:
+    """ "What are the symptoms?" of what the conversation is about."""
+    bare = _FILLER.sub("", text)
+    found = _LACKING.match(bare)
+    if found is None:
+        return None
+    noun = (found["noun"] or found["noun2"]).lower()
+    if singular(noun) not in RELATIONAL:
+        return None
+    things = {mention.text.lower(): mention for mention in focus.about}
+    if len(things) != 1:
+        return Rewrite(text, reasons=(f"{noun!r} could be of several things",))
+    mention = next(iter(things.values()))
+    end = bare.lower().rindex(noun) + len(noun)
+    question = f"{bare[:end]} of {mention.text}{bare[end:]}"
+    return Rewrite(question, _places([mention.place]), 0.7, mention.safe, (f"{noun} of {mention.text}",))
+
+
+def added_words(rewrite: str, turn: str) -> set[str]:
+    """The content words that a rewrite brings in.
+
+    Args:
+        rewrite: The rewritten question.
+        turn: What the user said.
+
+    Returns:
+        Its words in lower case that the turn has not.
+    """
+    return content_words(rewrite) - content_words(turn)
