@@ -18,7 +18,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_redis_memory.classify import content_words, dependence
 from langchain_redis_memory.contextualise import Rewrite
-from langchain_redis_memory.contextualise.lexicon import RELATIONAL
+from langchain_redis_memory.contextualise.lexicon import FUNCTION, RELATIONAL, VERBS
 from langchain_redis_memory.contextualise.mentions import LONGEST, Mention, mentions, singular
 
 _TURNS = 8
@@ -32,7 +32,7 @@ _KINDS = {
 }
 _POSSESSIVE = frozenset(("its", "their", "his", "her"))
 _PRONOUN = re.compile(rf"\b(?:{'|'.join(sorted(_KINDS, key=len, reverse=True))})\b(?!['-])", re.IGNORECASE)
-_POINTING = re.compile(r"\b(?:this|that|these|those) (?P<noun>[a-z]+)\b", re.IGNORECASE)
+_POINTING = re.compile(r"\b(?:this|that|these|those) (?P<noun>[a-z]+)\b(?= ?(?P<next>[a-z]*))", re.IGNORECASE)
 _FILLER = re.compile(
     r"^(?:(?:ok(?:ay)?|great|thanks|thank you|oh|ah|wow|interesting|i see|cool|nice|well|alright|hmm+|so|and|but)\b[,.! ]+)+",
     re.IGNORECASE,
@@ -45,6 +45,11 @@ _EXPLETIVE = re.compile(
 )
 _ABOUT = re.compile(r"^(?:and )?(?:what|how) about (?P<new>[^?.!]{2,80}?)\s*[?.!]*$", re.IGNORECASE)
 _AND_IN = re.compile(r"^(?:and|but) (?P<new>(?:in|for|on|at|with|without|during|from) [^?.!]{2,80}?)\s*[?.!]*$", re.IGNORECASE)
+_TOPIC = re.compile(
+    r"^(?:(?:what|who)(?:'s| is| are| was| were) |(?:please )?(?:tell me|explain|describe|talk|teach me)(?: me)?(?: more)?(?: about)? |"
+    r"how (?:do|does|did) \S+(?: \S+)? work\b|where (?:is|are|was|were) )",
+    re.IGNORECASE,
+)
 _LACKING = re.compile(
     r"^(?:what|which) (?:is|are|was|were) (?:(?:the|some|its|their) )?(?:[a-z-]+ ){0,2}(?P<noun>[a-z-]+)\s*[?.!]*$|"
     r"^(?:tell me (?:more )?about|describe|explain|list|name|give me) (?:(?:the|some) )?(?:[a-z-]+ ){0,2}(?P<noun2>[a-z-]+)\s*[?.!]*$",
@@ -127,13 +132,31 @@ def _moved_on(focus: _Focus, text: str, place: int) -> _Focus:
     """The focus after a user's turn."""
     own = tuple(mention for mention in mentions(text, place) if not mention.relational)
     if not dependence(text):
-        return _Focus(own, text, place) if own else replace(focus, question=text, place=place)
+        if not own:
+            return replace(focus, question=text, place=place)
+        frame = _TOPIC.match(_FILLER.sub("", text))
+        if frame and len(own) == 1 and (not own[0].oblique or frame[0].rstrip().endswith("about")):
+            return _Focus(own, text, place)
+        if not frame:  # "The battles" was introduced elsewhere; "What are the battles of X?" introduces them
+            own = tuple(replace(m, safe=m.safe and (m.named or not m.text.startswith("the "))) for m in own)
+        return _Focus(_merged(focus.about[:4], own), text, place, focus.sure)
     rewrite = _resolve(text, focus)
     if rewrite.trusted:
         kept = tuple(mention for mention in focus.about if mention.text.lower() in rewrite.question.lower())
-        new = tuple(mention for mention in own if not any(mention.words <= old.words for old in kept))
-        return _Focus((*kept, *new), rewrite.question, place, focus.sure)
-    return _Focus((*focus.about, *own), text, place, sure=False)
+        return _Focus(_merged(kept, own), rewrite.question, place, focus.sure)
+    return _Focus(_merged(focus.about, own), text, place, sure=False)
+
+
+def _merged(old: Sequence[Mention], new: Sequence[Mention]) -> tuple[Mention, ...]:
+    """Both, each thing once, in its longest form."""
+    found: list[Mention] = []
+    for mention in (*old, *new):
+        known = next((at for at, one in enumerate(found) if one.same(mention)), None)
+        if known is None:
+            found.append(mention)
+        elif len(mention.words) > len(found[known].words):
+            found[known] = mention
+    return tuple(found)
 
 
 def _after(focus: _Focus, answer: str, place: int) -> _Focus:
@@ -199,8 +222,8 @@ def _meant(kind: str, focus: _Focus, without: frozenset[str] = frozenset()) -> t
         return None, f"nothing that {kind!r} agrees with"
     if len(different) > 1:
         return None, f"{kind!r} could be " + " or ".join(repr(mention.text) for mention in different[:3])
-    if not different[0].safe:
-        return None, f"uncertain where {different[0].text!r} ends"
+    if not different[0].surely(kind):
+        return None, f"uncertain whether {kind!r} is {different[0].text!r}"
     return different[0], ""
 
 
@@ -255,7 +278,8 @@ def _by_pointing(text: str, focus: _Focus) -> Rewrite | None:
         return None
     noun = singular(found["noun"].lower())
     fitting = {m.text.lower(): m for m in focus.about if singular(m.head) == noun and len(m.words) > 1}
-    if len(fitting) != 1:
+    ends = not found["next"] or found["next"].lower() in FUNCTION | VERBS
+    if len(fitting) != 1 or not ends:
         return Rewrite(text, reasons=(f"nothing certain that {found[0]!r} means",))
     mention = next(iter(fitting.values()))
     question = text[: found.start()] + mention.text + text[found.end() :]
@@ -269,13 +293,15 @@ def _by_exchange(text: str, focus: _Focus) -> Rewrite | None:
     if found is None or not focus.question:
         return None
     new = mentions(found["new"] if found.re is _AND_IN else f"about {found['new']}")
-    if len(new) != 1:
+    if len(new) != 1 or not new[0].words >= {word.lower() for word in found["new"].split()[found.re is _AND_IN :]} - {"the", "a", "an"}:
         return Rewrite(text, reasons=("not one thing that it asks about",))
+    if len(focus.question.split()) > 15 or re.search(r"[.?!]\s+\S", focus.question):
+        return Rewrite(text, reasons=("what it continues is more than one question",))
     old = [
         mention
         for mention in mentions(focus.question)
         if mention.safe
-        and ((mention.named and new[0].named and mention.person == new[0].person) or mention.head == new[0].head)
+        and ((_all_named(mention) and _all_named(new[0]) and mention.person == new[0].person) or mention.head == new[0].head)
     ]
     if len(old) != 1 or old[0].words == new[0].words:
         return Rewrite(text, reasons=("not one thing that it stands in the place of",))
@@ -284,6 +310,10 @@ def _by_exchange(text: str, focus: _Focus) -> Rewrite | None:
     question = focus.question.replace(old[0].text, new[0].text)
     why = (f"{new[0].text} in the place of {old[0].text}",)
     return Rewrite(question, _places([focus.place]), 0.8, True, why)
+
+
+def _all_named(mention: Mention) -> bool:
+    return mention.named and all(word[0].isupper() for word in mention.text.split() if word.lower() not in {"the", "of"})
 
 
 def _by_relation(text: str, focus: _Focus) -> Rewrite | None:

@@ -8,7 +8,8 @@ whether it is safe: whether its ends are certain, because a frame that names a t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from langchain_redis_memory.contextualise.lexicon import (
     ADJECTIVE_ENDINGS,
@@ -32,6 +33,8 @@ _TOKEN = re.compile(r"[^\W_](?:[\w.+#&/'-]*[\w+#])?|[^\w\s]")
 _DO = frozenset("do does did can could will would shall should may might must to".split())
 _BE = frozenset("is are was were am be been being".split())
 _ARTICLES = frozenset(("a", "an", "the"))
+_UNCERTAIN = frozenset("what which long first last next one most other own many much more few some any same such".split())
+"""Words before a phrase that say it is not a whole phrase, or not a certain thing."""
 _PREPOSITIONS = frozenset("of in on at for from by with about into after before between during against within through to".split())
 
 
@@ -79,6 +82,18 @@ class Mention:
             return False
         return self.person in ("", "person", pronoun)
 
+    def surely(self, pronoun: str) -> bool:
+        """Whether nothing about it is unknown that the pronoun asks for."""
+        if pronoun == "it":
+            return self.safe
+        return self.safe and (self.plural is True if pronoun == "they" else bool(self.person))
+
+    def same(self, other: Mention) -> bool:
+        """Whether it is the same thing in more or fewer words: "Curie" and "Marie Curie"."""
+        return singular(self.head) == singular(other.head) and (
+            self.words <= other.words or other.words <= self.words or len(self.words) == 1
+        )
+
 
 def singular(word: str) -> str:
     """A noun without its plural ending, roughly."""
@@ -99,8 +114,13 @@ def tokens(text: str) -> list[str]:
     return _TOKEN.findall(text[:LONGEST].replace("\u2019", "'"))
 
 
-def _is_adjective(word: str) -> bool:
-    return word in ADJECTIVES or (len(word) > 5 and word.endswith(ADJECTIVE_ENDINGS))
+def _trails(word: str) -> bool:
+    """Whether a noun phrase cannot end with it: an adjective or an adverb."""
+    return word in ADJECTIVES or (len(word) > 5 and word.endswith((*ADJECTIVE_ENDINGS, "ly")))
+
+
+def _is_participle(word: str) -> bool:
+    return word.endswith("ed") and len(word) > 4 and not word.endswith("eed")
 
 
 def mentions(text: str, place: int = -1) -> list[Mention]:
@@ -122,66 +142,87 @@ def mentions(text: str, place: int = -1) -> list[Mention]:
     before = after_do = preposition = ""
     closed_by_verb = False
 
+    owner: Mention | None = None
+
     def close(end: str) -> None:
-        nonlocal run, preposition
-        while run and _is_adjective(run[-1].lower()) and not run[-1][0].isupper():
+        nonlocal run, preposition, owner
+        while run and _trails(run[-1].lower()) and not run[-1][0].isupper():
             run.pop()
             end = "adjective"
         if run:
             safe = not after_do or end in {"verb", "adjective"} or bool(preposition) or closed_by_verb
-            found.append(_mention(run, before, cased, safe, place, words, oblique=bool(preposition)))
+            mention = _mention(run, before, words, cased=cased, place=place)
+            safe = safe and mention.safe
+            if owner is not None:
+                text = f"{owner.text}'s {mention.text}"
+                mention, safe = replace(mention, text=text, named=owner.named, person=""), safe and owner.safe
+            found.append(replace(mention, oblique=bool(preposition), safe=safe))
+            owner = None
         if run or end != "function":
             preposition = ""
         run = []
 
     for at, word in enumerate(words):
         low = word.lower()
-        name = cased and word[0].isupper() and (at > 0 and words[at - 1] not in ".?!") and low not in FUNCTION
+        name = cased and word[0].isupper() and at > 0 and words[at - 1] not in ".?!" and low != "i"
         if not (word[0].isalnum()):
             close("punctuation")
             before, after_do, closed_by_verb = "", "", False
-        elif low in FUNCTION and not (name and run):
-            if low == "of" and run and at + 1 < len(words) and run[-1][0].isupper() and words[at + 1][0].isupper():
-                run.append(word)
-                continue
+        elif run and cased and low in {"of", "the"} and _name_goes_on(run, words[at + 1 : at + 3]):
+            run.append(word)
+        elif low in FUNCTION and not (name and words[at + 1 : at + 2] and words[at + 1][0].isupper()):
             close("function")
             if low in _DO:
                 after_do, closed_by_verb = low, False
             before = low
             if low not in _ARTICLES:
                 preposition = low if low in _PREPOSITIONS else ""
-        elif not name and (low in VERBS or (low.endswith("ed") and (run or before in _BE))) and not (before in {"a", "an", "the"} and not run):
+        elif not name and (low in VERBS or (_is_participle(low) and (run or before in _BE))) and not (before in {"a", "an", "the"} and not run):
             close("verb")
             closed_by_verb, before = True, "verb"
+        elif low.endswith("'s"):
+            run.append(word[:-2])
+            close("possessor")
+            owner = found[-1] if found else None
         else:
             run.append(word)
     close("end")
-    return [mention for mention in found if mention.head not in VAGUE]
+    return [mention for mention in found if mention.head not in VAGUE and not mention.head.isdigit()]
 
 
-def _mention(run: list[str], before: str, cased: bool, safe: bool, place: int, words: list[str], *, oblique: bool) -> Mention:
-    run = [*run]
-    if run[-1].lower().endswith("'s"):
-        run[-1] = run[-1][:-2]
+def _name_goes_on(run: Sequence[str], ahead: Sequence[str]) -> bool:
+    """Whether "of" or "the" is inside a name: "Lord of the Rings"."""
+    following = [word for word in ahead if word.lower() != "the"][:1]
+    return bool(following) and following[0][0].isupper() and (run[-1][0].isupper() or run[-1] == "of")
+
+
+def _mention(run: Sequence[str], before: str, words: Sequence[str], *, cased: bool, place: int) -> Mention:
     head = run[-1].lower()
-    first_word = words[0] == run[0]
-    named = cased and any(word[0].isupper() or any(c.isdigit() for c in word) for word in (run[1:] if first_word else run))
-    named = named or (len(run[0]) > 1 and run[0].isupper())
-    article = before + " " if before in _ARTICLES else ""
-    lows = [word.lower() for word in run]
-    person = ""
+    inner = run[1:] if words[0] == run[0] else run
+    named = cased and any(word[0].isupper() for word in inner) or (len(run[0]) > 1 and run[0].isupper())
+    article = before if before in _ARTICLES else ""
+    text = " ".join([article, *run]) if article else " ".join(run)
+    person = _person(run, words, named=named, article=article)
+    plural: bool | None = is_plural(head)
     if named:
-        if any(low in MASCULINE for low in lows[:2]):
-            person = "he"
-        elif any(low in FEMININE for low in lows[:2]):
-            person = "she"
-        elif lows[0].rstrip(".") in TITLES or (
-            words[0].lower() in {"who", "who's"} and len(words) > 2 and words[1].lower() in _BE and not article
-        ):
-            person = "person"
-    elif head in PEOPLE or head in MASCULINE or head in FEMININE:
-        person = "he" if head in MASCULINE else "she" if head in FEMININE else "person"
-    if article and person in ("he", "she") and named and article == "the ":
-        person = ""
-    plural: bool | None = None if named else is_plural(head)
-    return Mention(article + " ".join(run), head, plural, person, named, oblique, safe, place)
+        plural = True if re.fullmatch(r"[A-Z]{2,}s", run[-1]) else None
+    # "The system" says which one no more than "it" does, nor does "the biggest plane"; "which plane" asks for it.
+    said_before = article == "the" and not named and (len(run) == 1 or any(word.endswith("est") for word in run))
+    vague = before in _UNCERTAIN
+    deed = head.endswith("ing") or (run[0].lower().endswith("ing") and before in _PREPOSITIONS)
+    return Mention(text, head, plural, person, named, safe=not (said_before or vague or deed), place=place)
+
+
+def _person(run: Sequence[str], words: Sequence[str], *, named: bool, article: str) -> str:
+    lows = [word.lower().rstrip(".") for word in run]
+    if not named:
+        head = lows[-1]
+        return "he" if head in MASCULINE else "she" if head in FEMININE else "person" if head in PEOPLE else ""
+    if article:
+        return ""
+    if any(low in MASCULINE for low in lows[:2]):
+        return "he"
+    if any(low in FEMININE for low in lows[:2]):
+        return "she"
+    asked_who = words[0].lower() == "who" and len(words) > 2 and words[1].lower() in _BE and words[2] == run[0]
+    return "person" if lows[0] in TITLES or asked_who else ""
