@@ -90,10 +90,15 @@ def main() -> None:
             tally[name] += holds
         if verdict["wrong"] and shown[source] < options.show:
             shown[source] += 1
-            print(f"{source} | {row['question']} -> {rewrite.question} | a person: {row['rewrite']} | {rewrite.reasons}")
+            print(
+                f"{source} | {row['question']} -> {rewrite.question} | a person: {row['rewrite']} | {rewrite.reasons}"
+            )
     table = Table("source", "turns", "to rewrite", "trusted", "same", "all words", "exact", "wrong", "foreign")
     for source, tally in tallies.items():
-        shares = [f"{tally[name] / max(1, tally['trusted']):.2f}" for name in ("same", "all words", "exact", "wrong", "foreign")]
+        shares = [
+            f"{tally[name] / max(1, tally['trusted']):.2f}"
+            for name in ("same", "all words", "exact", "wrong", "foreign")
+        ]
         share = f"{tally['trusted']} ({tally['trusted'] / max(1, tally['to rewrite']):.2f})"
         table.add_row(source, str(tally["turns"]), str(tally["to rewrite"]), share, *shares)
     console = Console(width=120)

@@ -59,7 +59,9 @@ RELATIONAL = frozenset(
     "use application history definition meaning function characteristic criticism competitor main-character character "
     "author inventor founder population capital climate currency colour color size weight height length age lifespan diet "
     "habitat mechanism principle stage sign complication prognosis structure rule pro con similarity argument argument "
-    "downside upside danger side".split()
+    "downside upside danger relationship relation invention founding discovery significance importance adaptation "
+    "development growth impact existence influence response reaction popularity success failure quality value future past "
+    "beginning end start rise decline evidence difference behavior behaviour role".split()
 )
 """Nouns that are always of something."""
 
@@ -67,17 +69,22 @@ VAGUE = frozenset(
     "thing things something anything everything nothing someone anyone people person way ways time times year years day days "
     "place places lot kind kinds type types sort number amount part parts example examples information details detail fact "
     "facts idea ideas question answer problem case point reason reasons difference differences name word words nutshell "
-    "article aspects aspect top general conclusion".split()
+    "article aspects aspect top general conclusion morning afternoon evening night week weeks weekend month months century "
+    "today tomorrow yesterday hour hours minute minutes moment life world".split()
 )
 """Nouns that a pronoun rarely means."""
 
-PLURALS = frozenset("people children men women mice feet teeth geese police cattle bacteria fungi criteria phenomena".split())
+PLURALS = frozenset(
+    "people children men women mice feet teeth geese police cattle bacteria fungi criteria phenomena".split()
+)
 SINGULARS = frozenset(
     "news series species diabetes measles rabies mumps aids physics mathematics economics politics ethics statistics athletics "
     "lens gas bus atlas canvas bias christmas texas kansas process access".split()
 )
 
-TITLES = frozenset("mr mrs ms miss dr prof professor president king queen prince princess pope sir lord lady saint st".split())
+TITLES = frozenset(
+    "mr mrs ms miss dr prof professor president king queen prince princess pope sir lord lady saint st".split()
+)
 MASCULINE = frozenset(
     "he him his himself mr king prince sir lord man boy father son brother husband uncle grandfather actor pope james john robert "
     "michael william david richard joseph thomas charles christopher daniel matthew anthony mark donald steven paul andrew "

@@ -38,16 +38,27 @@ _FILLER = re.compile(
     re.IGNORECASE,
 )
 _EXPLETIVE = re.compile(
-    r"\b(?:is|was|will|would|could|can|does|did|might|isn't) it\b[^?.!]{0,40}\b(?:to|that|if|rain\w*|snow\w*)\b|"
-    r"\b(?:time|day|date|year) is it\b|\bit(?:'s| is| was) \w+ (?:to|that)\b|\b(?:make|makes|made|find|finds|take|takes|took) it\b|"
-    r"\bdoes it (?:take|cost|mean)\b|\bit (?:seems|appears|turns out)\b|\bwhat is it (?:like|about)\b",
+    r"\b(?:is|was|will|would|could|can|does|did|might|isn't|be) it (?:be )?(?:\w+ ){0,2}?(?:possible|ok(?:ay)?|true|safe|legal|illegal|"
+    r"better|worth|necessary|important|hard|harder|easy|easier|difficult|good|bad|common|normal|like|best|take|cost|mean|matter|hurt) "
+    r"(?:\w+ ){0,3}?(?:to|that|if|when)\b|\b(?:rain|snow)\w*\b|\b(?:time|day|date|year) is it\b|\bit(?:'s| is| was) \w+ (?:to|that)\b|"
+    r"\b(?:make|makes|made|find|finds|take|takes|took) it\b|\bit (?:take|takes|seems|appears|turns out)\b|\bwhat is it like\b",
     re.IGNORECASE,
 )
+_CLAUSE = re.compile(
+    r"[,;.:]|\b(?:and|or|but|if|when|because|while|that|which|who|since|so|after|before|than)\b", re.IGNORECASE
+)
 _ABOUT = re.compile(r"^(?:and )?(?:what|how) about (?P<new>[^?.!]{2,80}?)\s*[?.!]*$", re.IGNORECASE)
-_AND_IN = re.compile(r"^(?:and|but) (?P<new>(?:in|for|on|at|with|without|during|from) [^?.!]{2,80}?)\s*[?.!]*$", re.IGNORECASE)
+_AND_IN = re.compile(
+    r"^(?:and|but) (?P<new>(?:in|for|on|at|with|without|during|from) [^?.!]{2,80}?)\s*[?.!]*$", re.IGNORECASE
+)
 _TOPIC = re.compile(
-    r"^(?:(?:what|who)(?:'s| is| are| was| were) |(?:please )?(?:tell me|explain|describe|talk|teach me)(?: me)?(?: more)?(?: about)? |"
+    r"^(?:(?:what|who)(?:'s| is| are| was| were) |(?:please )?(?:tell(?: me)?|explain|describe|talk|teach me)(?: me)?(?: more)?(?: about)? |"
     r"how (?:do|does|did) \S+(?: \S+)? work\b|where (?:is|are|was|were) )",
+    re.IGNORECASE,
+)
+_REQUEST = re.compile(
+    r"^(?:please |can you |could you |i(?:'d| would)? |we )*(?:recommend|suggest|give|find|show|need|want|like|look|am looking|name|list|book|get|"
+    r"write|make|create|tell me (?!.*\babout\b))\b",
     re.IGNORECASE,
 )
 _LACKING = re.compile(
@@ -131,14 +142,14 @@ def _answer(history: Sequence[BaseMessage], place: int) -> str:
 def _moved_on(focus: _Focus, text: str, place: int) -> _Focus:
     """The focus after a user's turn."""
     own = tuple(mention for mention in mentions(text, place) if not mention.relational)
+    if _REQUEST.match(_FILLER.sub("", text)):  # which book it is, the answer says
+        own = tuple(replace(mention, safe=mention.safe and mention.named) for mention in own)
     if not dependence(text):
         if not own:
             return replace(focus, question=text, place=place)
         frame = _TOPIC.match(_FILLER.sub("", text))
         if frame and len(own) == 1 and (not own[0].oblique or frame[0].rstrip().endswith("about")):
             return _Focus(own, text, place)
-        if not frame:  # "The battles" was introduced elsewhere; "What are the battles of X?" introduces them
-            own = tuple(replace(m, safe=m.safe and (m.named or not m.text.startswith("the "))) for m in own)
         return _Focus(_merged(focus.about[:4], own), text, place, focus.sure)
     rewrite = _resolve(text, focus)
     if rewrite.trusted:
@@ -209,7 +220,9 @@ def _checked(turn: str, rewrite: Rewrite, focus: _Focus) -> Rewrite:
         return rewrite
     if not focus.sure:
         return replace(rewrite, trusted=False, confidence=0.4, reasons=(*rewrite.reasons, "the topic is uncertain"))
-    if left := dependence(rewrite.question):
+    # What was put in says of what; the sign for that does not see "mammals' characteristics" or "what causes cancer".
+    left = [sign for sign in dependence(rewrite.question) if not sign.startswith("of what")]
+    if left:
         return replace(rewrite, trusted=False, confidence=0.4, reasons=(*rewrite.reasons, f"still: {left[0]}"))
     return rewrite
 
@@ -240,7 +253,7 @@ def _by_pronoun(text: str, focus: _Focus) -> Rewrite | None:
     for one in found:
         word = one[0].lower()
         kind = _KINDS[word]
-        if any(text.find(mention.text) < one.start() and mention.agrees(kind) for mention in own):
+        if _inside(text, one, kind, own):
             return Rewrite(text, reasons=(f"{word!r} may mean something in the same sentence",))
         mention, reason = (named[kind], "") if kind in named else _meant(kind, focus)
         if mention is None:
@@ -253,6 +266,21 @@ def _by_pronoun(text: str, focus: _Focus) -> Rewrite | None:
     if len(kinds) > 1:
         return Rewrite(out + text[last:], _places(used), 0.4, False, (*why, "several pronouns"))
     return Rewrite(out + text[last:], _places(used), 0.8, True, tuple(why))
+
+
+def _inside(text: str, pronoun: re.Match[str], kind: str, own: Sequence[Mention]) -> bool:
+    """Whether a pronoun may mean something in its own sentence.
+
+    Not what is in the same clause, unless it is possessive: in "how does exercise affect it" they differ (principle B
+    of the binding theory).
+    """
+    for mention in own:
+        at = text.find(mention.text)
+        if 0 <= at < pronoun.start() and mention.agrees(kind):
+            between = text[at + len(mention.text) : pronoun.start()]
+            if pronoun[0].lower() in _POSSESSIVE or _CLAUSE.search(between):
+                return True
+    return False
 
 
 def _as(mention: Mention, word: str, after: str) -> str:
@@ -272,7 +300,7 @@ def _places(places: Sequence[int]) -> tuple[int, ...]:
 
 
 def _by_pointing(text: str, focus: _Focus) -> Rewrite | None:
-    """ "This cancer" after "throat cancer"."""
+    """Resolves "this cancer" after "throat cancer"."""
     found = _POINTING.search(text)
     if found is None:
         return None
@@ -287,13 +315,17 @@ def _by_pointing(text: str, focus: _Focus) -> Rewrite | None:
 
 
 def _by_exchange(text: str, focus: _Focus) -> Rewrite | None:
-    """ "What about lung cancer?" after a question about throat cancer; "and in Norway?" after one about Sweden."""
+    """Asks the last question of another thing: "what about lung cancer?", "and in Norway?"."""
     bare = _FILLER.sub("", text)
     found = _ABOUT.match(bare) or _AND_IN.match(text)
     if found is None or not focus.question:
         return None
     new = mentions(found["new"] if found.re is _AND_IN else f"about {found['new']}")
-    if len(new) != 1 or not new[0].words >= {word.lower() for word in found["new"].split()[found.re is _AND_IN :]} - {"the", "a", "an"}:
+    if len(new) != 1 or not new[0].words >= {word.lower() for word in found["new"].split()[found.re is _AND_IN :]} - {
+        "the",
+        "a",
+        "an",
+    }:
         return Rewrite(text, reasons=("not one thing that it asks about",))
     if len(focus.question.split()) > 15 or re.search(r"[.?!]\s+\S", focus.question):
         return Rewrite(text, reasons=("what it continues is more than one question",))
@@ -301,7 +333,10 @@ def _by_exchange(text: str, focus: _Focus) -> Rewrite | None:
         mention
         for mention in mentions(focus.question)
         if mention.safe
-        and ((_all_named(mention) and _all_named(new[0]) and mention.person == new[0].person) or mention.head == new[0].head)
+        and (
+            (_all_named(mention) and _all_named(new[0]) and mention.person == new[0].person)
+            or mention.head == new[0].head
+        )
     ]
     if len(old) != 1 or old[0].words == new[0].words:
         return Rewrite(text, reasons=("not one thing that it stands in the place of",))
@@ -313,11 +348,13 @@ def _by_exchange(text: str, focus: _Focus) -> Rewrite | None:
 
 
 def _all_named(mention: Mention) -> bool:
-    return mention.named and all(word[0].isupper() for word in mention.text.split() if word.lower() not in {"the", "of"})
+    return mention.named and all(
+        word[0].isupper() for word in mention.text.split() if word.lower() not in {"the", "of"}
+    )
 
 
 def _by_relation(text: str, focus: _Focus) -> Rewrite | None:
-    """ "What are the symptoms?" of what the conversation is about."""
+    """Says of what: "the symptoms" are those of what the conversation is about."""
     bare = _FILLER.sub("", text)
     found = _LACKING.match(bare)
     if found is None:

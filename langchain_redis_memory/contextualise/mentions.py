@@ -33,9 +33,19 @@ _TOKEN = re.compile(r"[^\W_](?:[\w.+#&/'-]*[\w+#])?|[^\w\s]")
 _DO = frozenset("do does did can could will would shall should may might must to".split())
 _BE = frozenset("is are was were am be been being".split())
 _ARTICLES = frozenset(("a", "an", "the"))
-_UNCERTAIN = frozenset("what which long first last next one most other own many much more few some any same such".split())
+_SUBJECTS = frozenset("i you he she it we they".split())
+_UNCERTAIN = frozenset(
+    "what which long first last next one two three four five six seven eight nine ten most other own many much more few "
+    "some any same such all both these those this".split()
+)
 """Words before a phrase that say it is not a whole phrase, or not a certain thing."""
-_PREPOSITIONS = frozenset("of in on at for from by with about into after before between during against within through to".split())
+_EVALUATIVE = frozenset(
+    "good better best nice great important popular common famous typical cheap easy healthy effective similar different "
+    "interesting main major key suitable recommended nearby notable known big large small new".split()
+)
+_PREPOSITIONS = frozenset(
+    "of in on at for from by with about into after before between during against within through to".split()
+)
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,11 @@ class Mention:
         """Whether nothing about it is unknown that the pronoun asks for."""
         if pronoun == "it":
             return self.safe
-        return self.safe and (self.plural is True if pronoun == "they" else bool(self.person))
+        if pronoun == "they":
+            return self.safe and self.plural is True
+        words = self.text.split()
+        full_name = len(words) == 2 and all(word.isalpha() and word.istitle() for word in words)
+        return self.safe and (bool(self.person) or full_name)
 
     def same(self, other: Mention) -> bool:
         """Whether it is the same thing in more or fewer words: "Curie" and "Marie Curie"."""
@@ -136,7 +150,7 @@ def mentions(text: str, place: int = -1) -> list[Mention]:
     words = tokens(text)
     if not words:
         return []
-    cased = any(word.islower() for word in words[1:] if len(word) > 3) or len(words) < 4
+    cased = any(word.islower() and len(word) > 2 for word in words) or len(words) < 4
     found: list[Mention] = []
     run: list[str] = []
     before = after_do = preposition = ""
@@ -177,7 +191,7 @@ def mentions(text: str, place: int = -1) -> list[Mention]:
             before = low
             if low not in _ARTICLES:
                 preposition = low if low in _PREPOSITIONS else ""
-        elif not name and (low in VERBS or (_is_participle(low) and (run or before in _BE))) and not (before in {"a", "an", "the"} and not run):
+        elif _is_verb(low, before, words[at + 1 : at + 2], first=not run) and not name:
             close("verb")
             closed_by_verb, before = True, "verb"
         elif low.endswith("'s"):
@@ -190,6 +204,21 @@ def mentions(text: str, place: int = -1) -> list[Mention]:
     return [mention for mention in found if mention.head not in VAGUE and not mention.head.isdigit()]
 
 
+def _is_verb(low: str, before: str, ahead: Sequence[str], *, first: bool) -> bool:
+    """Whether a word is a verb here: a known one, a participle after what it says, or a deed with an object.
+
+    After an article it begins a phrase ("a used car"); "-ing" is a deed in "effects of drinking coffee", a thing in
+    "what is intermittent fasting".
+    """
+    if first and low.endswith("ing") and len(low) > 5:
+        takes_object = bool(ahead) and ahead[0][0].isalnum() and ahead[0].lower() not in FUNCTION
+        if before in _SUBJECTS or (before in _PREPOSITIONS and takes_object):
+            return True
+    if first and before in _ARTICLES:
+        return False
+    return low in VERBS or (_is_participle(low) and (not first or before in _BE))
+
+
 def _name_goes_on(run: Sequence[str], ahead: Sequence[str]) -> bool:
     """Whether "of" or "the" is inside a name: "Lord of the Rings"."""
     following = [word for word in ahead if word.lower() != "the"][:1]
@@ -199,18 +228,19 @@ def _name_goes_on(run: Sequence[str], ahead: Sequence[str]) -> bool:
 def _mention(run: Sequence[str], before: str, words: Sequence[str], *, cased: bool, place: int) -> Mention:
     head = run[-1].lower()
     inner = run[1:] if words[0] == run[0] else run
-    named = cased and any(word[0].isupper() for word in inner) or (len(run[0]) > 1 and run[0].isupper())
+    named = (cased and any(word[0].isupper() for word in inner)) or (len(run[0]) > 1 and run[0].isupper())
     article = before if before in _ARTICLES else ""
     text = " ".join([article, *run]) if article else " ".join(run)
     person = _person(run, words, named=named, article=article)
     plural: bool | None = is_plural(head)
     if named:
-        plural = True if re.fullmatch(r"[A-Z]{2,}s", run[-1]) else None
+        plural = True if re.fullmatch(r"[A-Z]{2,}s", run[-1]) else is_plural(head) if run[-1].islower() else None
     # "The system" says which one no more than "it" does, nor does "the biggest plane"; "which plane" asks for it.
-    said_before = article == "the" and not named and (len(run) == 1 or any(word.endswith("est") for word in run))
+    said_before = article == "the" and not named
     vague = before in _UNCERTAIN
+    asked_for = not named and run[0].lower() in _EVALUATIVE  # "a good pet" is whatever the answer says
     deed = head.endswith("ing") or (run[0].lower().endswith("ing") and before in _PREPOSITIONS)
-    return Mention(text, head, plural, person, named, safe=not (said_before or vague or deed), place=place)
+    return Mention(text, head, plural, person, named, safe=not (said_before or vague or deed or asked_for), place=place)
 
 
 def _person(run: Sequence[str], words: Sequence[str], *, named: bool, article: str) -> str:
