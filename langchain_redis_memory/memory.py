@@ -28,13 +28,15 @@ from langchain_redis_memory.classify import Classifier, RulesClassifier, Verdict
 from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.client.outbox import Outbox, attempts
 from langchain_redis_memory.client.seen import Seen
+from langchain_redis_memory.contextualise import Contextualiser, rewrite_of, search_query
+from langchain_redis_memory.contextualise.local import LocalContextualiser
 from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, UnavailableError
 from langchain_redis_memory.history import RedisChatMessageHistory
 from langchain_redis_memory.memory_selector import MemorySelector
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge, pure
 from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, QuestionType, check_policy
 from langchain_redis_memory.records import encode_message
-from langchain_redis_memory.select import Selector, selection_of, standalone
+from langchain_redis_memory.select import Selector, selection_of
 from langchain_redis_memory.sessions import RedisSessions
 from langchain_redis_memory.transcript import Transcript
 from langchain_redis_memory.ttl import WEEK_S, milliseconds
@@ -61,6 +63,7 @@ class ConversationMemory:
         embeddings: An embedding model, for a cache that searches by meaning (`needs_vector`).
         classifier: Decides the type of each question; `RulesClassifier` by default.
         selector: Chooses the messages that the model is shown; `MemorySelector()` by default.
+        contextualiser: Rewrites what leans on the conversation for the retriever; `LocalContextualiser()` by default.
         cache: The cache of answers; None for none. By default `ExactAnswerCache`.
         policy: What to do with each type; types left out keep their default rule.
         ttl_s: Lifetime of a conversation in seconds from its last turn; None for no expiry.
@@ -93,6 +96,7 @@ class ConversationMemory:
         embeddings: Embeddings | None = None,
         classifier: Classifier | None = None,
         selector: Selector | None = None,
+        contextualiser: Contextualiser | None = None,
         cache: AnswerCache | bool | None = True,
         policy: Policy = DEFAULT_POLICY,
         ttl_s: float | None = WEEK_S,
@@ -113,6 +117,7 @@ class ConversationMemory:
         self._embeddings = embeddings
         self._classifier: Classifier = classifier or RulesClassifier()
         self._selector: Selector = selector or MemorySelector()
+        self._contextualiser: Contextualiser = contextualiser or LocalContextualiser()
         self._policy = check_policy(policy)
         self._ttl_s = ttl_s
         self._ttl_ms = milliseconds(ttl_s)
@@ -360,7 +365,9 @@ class ConversationMemory:
         shown: list[BaseMessage] = []
         if not (shares and alone):
             shown = yield from selection_of(self._selector.select(text, verdict, history, rule))
-        query = text if alone else verdict.standalone or standalone(text, shown)
+        query = text if alone else verdict.standalone
+        if query is None:
+            query = text if not rule.search else (yield from self._query(text, shown))
         if not shares or not (alone or shown or verdict.standalone):
             # The second case leans on something that the model will not see: its answer is good for nobody else.
             return Plan(verdict, rule, shown, query, None)
@@ -368,6 +375,11 @@ class ConversationMemory:
             # What the model sees and what is searched for decide the answer, so they are part of the key.
             asked = replace(asked, context=[*asked.context, *shown], given=[asked.given, query])
         return Plan(verdict, rule, shown, query, asked)
+
+    def _query(self, text: str, shown: list[BaseMessage]) -> Flow[str]:
+        """What the retriever is asked: it follows from what the model is shown, as the answer must."""
+        rewrite = yield from rewrite_of(self._contextualiser.contextualise(text, shown))
+        return search_query(text, rewrite, shown)
 
     def _look_again(self, asked: Asked) -> Flow[Answer | None]:
         """The cache under another key; a server that goes away just now has no answer."""

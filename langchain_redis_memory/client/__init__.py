@@ -25,6 +25,7 @@ from langchain_redis_memory.client.faults import explain, translate, unknown_scr
 from langchain_redis_memory.client.loops import Loops
 from langchain_redis_memory.client.sending import APiped, Piped
 from langchain_redis_memory.client.topology import DEFAULT_URL, Options, Topology, topology
+from langchain_redis_memory.client.within import awithin, within
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Command, Emit, Flow, Invoke, Now, Op, Reply, Sleep, Step, Streamed
@@ -368,7 +369,7 @@ class Client:
         if isinstance(step, Op):
             return self.run(step)
         if isinstance(step, Invoke):
-            return step.call()
+            return within(step.timeout_s, step.call)
         if isinstance(step, Now):
             return monotonic()
         if isinstance(step, Sleep):
@@ -430,7 +431,7 @@ class Client:
         if isinstance(step, Op):
             return await self.arun(step)
         if isinstance(step, Invoke):
-            return await step.acall()
+            return await awithin(step.timeout_s, step.acall)
         if isinstance(step, Now):
             return monotonic()
         if isinstance(step, Sleep):
