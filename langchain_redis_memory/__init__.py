@@ -20,11 +20,16 @@ if TYPE_CHECKING:
     from langchain_redis_memory.classify import Verdict as Verdict
     from langchain_redis_memory.client import Client as Client
     from langchain_redis_memory.client import Trip as Trip
+    from langchain_redis_memory.contextualise import Contextualiser as Contextualiser
+    from langchain_redis_memory.contextualise import Rewrite as Rewrite
+    from langchain_redis_memory.contextualise.asking import LLMContextualiser as LLMContextualiser
+    from langchain_redis_memory.contextualise.local import LocalContextualiser as LocalContextualiser
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.history import RedisChatMessageHistory as RedisChatMessageHistory
     from langchain_redis_memory.history import Turn as Turn
     from langchain_redis_memory.index import Session as Session
     from langchain_redis_memory.memory import ConversationMemory as ConversationMemory
+    from langchain_redis_memory.memory_selector import MemorySelector as MemorySelector
     from langchain_redis_memory.node_cache import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.policy import DEFAULT_POLICY as DEFAULT_POLICY
     from langchain_redis_memory.policy import QuestionType as QuestionType
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.record_manager import RedisRecordManager as RedisRecordManager
     from langchain_redis_memory.select import Selector as Selector
     from langchain_redis_memory.select import WindowSelector as WindowSelector
+    from langchain_redis_memory.selecting import pre_model_node as pre_model_node
+    from langchain_redis_memory.selecting import selector_runnable as selector_runnable
     from langchain_redis_memory.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.sessions import SessionPage as SessionPage
     from langchain_redis_memory.settings import RedisMemorySettings as RedisMemorySettings
@@ -43,14 +50,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "DEFAULT_POLICY": "policy",
     "Answer": "cache",
     "AnswerCache": "cache",
     "Asked": "cache",
     "Classifier": "classify",
     "Client": "client",
+    "Contextualiser": "contextualise",
     "ConversationMemory": "memory",
+    "DEFAULT_POLICY": "policy",
     "ExactAnswerCache": "cache",
+    "LLMContextualiser": "contextualise.asking",
+    "LocalContextualiser": "contextualise.local",
+    "MemorySelector": "memory_selector",
     "Pruned": "pruning",
     "QuestionType": "policy",
     "RedisByteStore": "byte_store",
@@ -63,6 +74,7 @@ _HOMES = {
     "RedisSessions": "sessions",
     "RedisStore": "store",
     "RememberingRunnable": "wrap",
+    "Rewrite": "contextualise",
     "Rule": "policy",
     "RulesClassifier": "classify",
     "Selector": "select",
@@ -73,6 +85,8 @@ _HOMES = {
     "TurnReport": "turn",
     "Verdict": "classify",
     "WindowSelector": "select",
+    "pre_model_node": "selecting",
+    "selector_runnable": "selecting",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604

@@ -28,7 +28,7 @@ FLOORS = {
     "parts": "history sessions cache checkpoint store semantic tiers state values limiter "
     "node_cache byte_store record_manager",
     "whole": "memory wrap turn admin",
-    "doors": "__init__ __main__ cli web tools middleware demo deploy",
+    "doors": "__init__ __main__ cli web tools middleware demo deploy selecting",
 }
 LEVEL = {module: level for level, modules in enumerate(FLOORS.values()) for module in modules.split()}
 WORDS, WIRE, PARTS, WHOLE, DOORS = range(5)
