@@ -56,6 +56,11 @@ def stem(word: str) -> str:
     return cut[:-1] if cut[-1] in "eiy" and len(cut) > 3 else cut
 
 
+def unspaced(term: str) -> bool:
+    """Whether a term is of a script without spaces, and so a pair of characters."""
+    return _UNSPACED_RUN.match(term) is not None
+
+
 def terms(text: str) -> tuple[str, ...]:
     """The stems of a text's words, in order; of scripts without spaces, every two neighbouring characters.
 
@@ -67,7 +72,7 @@ def terms(text: str) -> tuple[str, ...]:
     """
     found: list[str] = []
     for word in _WORD.findall(text[:LONGEST].casefold()):
-        if _UNSPACED_RUN.match(word):
+        if unspaced(word):
             found += [word[i : i + 2] for i in range(max(1, len(word) - 1))]
         else:
             found.append(stem(word))
@@ -79,7 +84,7 @@ def _finder(wanted: Sequence[str]) -> Callable[[str], list[str]]:
     parts = []
     for term in wanted:
         first, rest = re.escape(term[0]), re.escape(term[1:])
-        if _UNSPACED_RUN.match(term):
+        if unspaced(term):
             parts.append(first + rest)
         else:  # "no letter before it" stands behind the first letter, so that the search can skip to these letters
             parts.append(rf"{first}(?<!\w{first}){rest}[^\W{_UNSPACED}]*(?:['\u2019][^\W{_UNSPACED}]+)*")

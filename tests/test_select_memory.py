@@ -1,4 +1,4 @@
-"""`MemorySelector`: windows, what a turn depends on, tool calls, budgets, summaries, recall; as a runnable and a node."""
+"""`MemorySelector`: windows, what a turn depends on, tool calls, budgets, summaries, recall; in a chain and a graph."""
 
 from __future__ import annotations
 
@@ -299,14 +299,14 @@ class Later(MemorySelector):
 async def test_as_a_runnable(both: Both, kind: type[MemorySelector]) -> None:
     runnable = selector_runnable(kind(base=2), Marked())
     history = talk(5)
-    for given in (
+    for form in (
         [*history, HumanMessage("F: x")],
         {"messages": [*history, HumanMessage("F: x")]},
         {"history": history, "question": "F: x"},
         {"history": history, "question": HumanMessage("F: x"), "user": 3},
         {"history": [("human", "h3"), ("ai", "a3"), ("human", "h4"), ("ai", "a4")], "question": "F: x"},
     ):
-        assert texts(await both(runnable.invoke)(given)) == ["h3", "a3", "h4", "a4", "F: x"]
+        assert texts(await both(runnable.invoke)(form)) == ["h3", "a3", "h4", "a4", "F: x"]
     summed = await both(runnable.invoke)({"history": history, "question": "N: x", "summary": "They talked."})
     assert summed[0].text.endswith("They talked.")
     assert texts(await both(runnable.invoke)({"question": "x"})) == ["x"]

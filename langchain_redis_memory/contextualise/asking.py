@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from langchain_redis_memory.bm25 import stem, terms
+from langchain_redis_memory.bm25 import stem, terms, unspaced
 from langchain_redis_memory.classify import dependence
 from langchain_redis_memory.contextualise import Contextualiser, Rewrite, rewrite_of
 from langchain_redis_memory.contextualise.lexicon import FUNCTION
@@ -143,7 +143,7 @@ def checked(turn: str, answer: str, said: Sequence[tuple[int, BaseMessage]]) -> 
     if lost := own - new:
         return Rewrite(turn, reasons=(f"lost the user's {sorted(lost)[0]!r}",))
     added = new - own
-    words = {place: set(terms(str(message.text)[:_LONGEST])) for place, message in said}
+    words = {place: _stems(str(message.text)[:_LONGEST]) for place, message in said}
     if invented := added - set().union(*words.values()):
         return Rewrite(turn, reasons=(f"added {sorted(invented)[0]!r}, which nobody said",))
     if not added:
@@ -154,5 +154,10 @@ def checked(turn: str, answer: str, said: Sequence[tuple[int, BaseMessage]]) -> 
     return Rewrite(question, used, 0.85, True, (f"the model added {', '.join(sorted(added)[:5])}",))
 
 
+def _stems(text: str) -> set[str]:
+    """The stems of a text; of scripts without spaces its characters, as pairs would reach across words."""
+    return {part for term in terms(text) for part in (term if unspaced(term) else (term,))}
+
+
 def _content(text: str) -> set[str]:
-    return set(terms(text)) - _LIGHT
+    return _stems(text) - _LIGHT

@@ -65,6 +65,12 @@ RELATIONAL = frozenset(
 )
 """Nouns that are always of something."""
 
+PARTNERS = frozenset(
+    "author inventor founder capital currency competitor member ingredient character main-character alternative product "
+    "example variant variety application component award director composer".split()
+)
+"""Those of them that a pronoun may mean all the same: "the capital of Norway" is a city."""
+
 VAGUE = frozenset(
     "thing things something anything everything nothing someone anyone people person way ways time times year years day days "
     "place places lot kind kinds type types sort number amount part parts example examples information details detail fact "

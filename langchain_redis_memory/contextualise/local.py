@@ -18,7 +18,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_redis_memory.classify import content_words, dependence
 from langchain_redis_memory.contextualise import Rewrite
-from langchain_redis_memory.contextualise.lexicon import FUNCTION, RELATIONAL, VERBS
+from langchain_redis_memory.contextualise.lexicon import FUNCTION, PARTNERS, RELATIONAL, VERBS
 from langchain_redis_memory.contextualise.mentions import LONGEST, Mention, mentions, singular
 
 _TURNS = 8
@@ -141,7 +141,11 @@ def _answer(history: Sequence[BaseMessage], place: int) -> str:
 
 def _moved_on(focus: _Focus, text: str, place: int) -> _Focus:
     """The focus after a user's turn."""
-    own = tuple(mention for mention in mentions(text, place) if not mention.relational)
+    own = tuple(
+        replace(mention, safe=mention.safe and not mention.relational)
+        for mention in mentions(text, place)
+        if not mention.relational or singular(mention.head) in PARTNERS
+    )
     if _REQUEST.match(_FILLER.sub("", text)):  # which book it is, the answer says
         own = tuple(replace(mention, safe=mention.safe and mention.named) for mention in own)
     if not dependence(text):

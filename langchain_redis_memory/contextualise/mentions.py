@@ -33,7 +33,7 @@ _TOKEN = re.compile(r"[^\W_](?:[\w.+#&/'-]*[\w+#])?|[^\w\s]")
 _DO = frozenset("do does did can could will would shall should may might must to".split())
 _BE = frozenset("is are was were am be been being".split())
 _ARTICLES = frozenset(("a", "an", "the"))
-_SUBJECTS = frozenset("i you he she it we they".split())
+_SUBJECTS = frozenset("i you he she it we they what who which that".split())
 _UNCERTAIN = frozenset(
     "what which long first last next one two three four five six seven eight nine ten most other own many much more few "
     "some any same such all both these those this".split()
@@ -216,7 +216,10 @@ def _is_verb(low: str, before: str, ahead: Sequence[str], *, first: bool) -> boo
             return True
     if first and before in _ARTICLES:
         return False
-    return low in VERBS or (_is_participle(low) and (not first or before in _BE))
+    if low in VERBS:
+        return True
+    followed = bool(ahead) and ahead[0][0].isalnum() and ahead[0].lower() not in FUNCTION
+    return _is_participle(low) and (not first or before in _SUBJECTS or (before in _BE and not followed))
 
 
 def _name_goes_on(run: Sequence[str], ahead: Sequence[str]) -> bool:
