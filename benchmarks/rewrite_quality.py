@@ -6,7 +6,7 @@ DIR holds `conversation_turns.jsonl` with `source`, `turn`, `history` (pairs of 
 The numbers in the README are of TREC CAsT 2019 and 2020 (Dalton et al., MIT; the history has the user's turns only) and
 of CANARD's development set (Elgohary et al., 2019, CC BY-SA 4.0; people saw a title that the history lacks).
 
-Of the turns that depend on their conversation and are trusted: `same` is a token F1 of at least 0.8, `all words` that no
+Of the turns that are to be rewritten and trusted: `same` is a token F1 of at least 0.8, `all words` that no
 content word of the person's rewrite is missing, `exact` the same words; `wrong` that a content word is there that the
 person's lacks, or the other way round; `foreign` only the first of these: another thing was put in.
 """

@@ -83,6 +83,13 @@ def test_what_is_certain(said: Sequence[str], turn: str, question: str) -> None:
         (CANCER, "How much?"),
         (CANCER, "And in children?"),
         (CANCER, "Is that common?"),
+        (CANCER, "Can you translate it to French?"),
+        (CANCER, "Is it true?"),
+        (CANCER, "Explain it again, please."),
+        (("What is the best treatment for lung cancer?", "Chemotherapy."), "Is it painful?"),
+        (("What is the cost of solar power?", "10 cents."), "Is it high?"),
+        (("I bought a Swiss knife in Zurich", "Nice."), "Can I bring it on a plane?"),
+        (("Who directed Inception?", "Christopher Nolan."), "What else did he direct?"),
         (CANCER, "Which one is worse?"),
         (CANCER, "Does it rain there?"),
         (CURIE, "Where did he live?"),
@@ -212,7 +219,18 @@ SAID = st.one_of(
 
 @settings(max_examples=300, deadline=None)
 @given(
-    SAID, st.lists(SAID, max_size=6), st.dictionaries(st.sampled_from(["entities", "topic", "x"]), st.from_type(object))
+    SAID,
+    st.lists(SAID, max_size=6),
+    st.dictionaries(
+        st.sampled_from(["entities", "topic", "x"]),
+        st.one_of(
+            st.text(max_size=20),
+            st.integers(),
+            st.none(),
+            st.lists(st.text(max_size=9), max_size=3),
+            st.dictionaries(st.text(max_size=9), st.none(), max_size=3),
+        ),
+    ),
 )
 def test_whatever_is_said(turn: str, said: list[str], state: dict[str, Any]) -> None:
     history = talk(*said)
@@ -221,7 +239,7 @@ def test_whatever_is_said(turn: str, said: list[str], state: dict[str, Any]) -> 
     assert 0 <= found.confidence <= 1
     if found.trusted and found.question != turn:
         kept = content_words(turn.replace("\u2019", "'"))
-        words = set().union(*(content_words(text) for text in said))
+        words = set().union(*(content_words(str(text)) for text in [*said, *state.values()]))
         assert content_words(found.question) <= kept | words | {word + "s" for word in words}, "only what was said"
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -42,6 +43,14 @@ _EXPLETIVE = re.compile(
     r"better|worth|necessary|important|hard|harder|easy|easier|difficult|good|bad|common|normal|like|best|take|cost|mean|matter|hurt) "
     r"(?:\w+ ){0,3}?(?:to|that|if|when)\b|\b(?:rain|snow)\w*\b|\b(?:time|day|date|year) is it\b|\bit(?:'s| is| was) \w+ (?:to|that)\b|"
     r"\b(?:make|makes|made|find|finds|take|takes|took) it\b|\bit (?:take|takes|seems|appears|turns out)\b|\bwhat is it like\b",
+    re.IGNORECASE,
+)
+_ABOUT_THE_ANSWER = re.compile(
+    r"\b(?:translate|summari[sz]e|shorten|rephrase|reword|rewrite|simplify|paraphrase|format|elaborate|expand|repeat|spell|"
+    r"proofread|say|put|phrase|read|send|correct|fix|check|edit|save|print|copy) (?:it|that|this|them|those|these)\b|"
+    r"\b(?:again|once more|shorter|simpler|longer|in (?:other|simple|fewer|plain|one|two|\d+) (?:words?|sentences?)|"
+    r"more (?:simply|detail|formal\w*)|bullet points|as an? (?:list|table|poem|story|email))\b|"
+    r"\b(?:is|are) (?:it|that|this|they) (?:really |actually )?(?:true|right|correct|wrong|sure|accurate|all|everything)\b",
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(
@@ -112,7 +121,7 @@ class LocalContextualiser:
         """
         if not turn.strip() or len(turn) > LONGEST:
             return Rewrite(turn, reasons=("too long or empty to rewrite",))
-        if not dependence(turn):
+        if not _signs(turn):
             return Rewrite(turn, confidence=0.9, trusted=True, reasons=("stands alone",))
         focus = _Focus()
         asked = [place for place, message in enumerate(history) if isinstance(message, HumanMessage)][-_TURNS:]
@@ -123,6 +132,12 @@ class LocalContextualiser:
         if not focus.about:
             focus = _from_state(state)
         return _resolve(turn, focus)
+
+
+@lru_cache(maxsize=1024)
+def _signs(text: str) -> tuple[str, ...]:
+    """The signs that a text leans on its conversation; a conversation's turns are looked at again and again."""
+    return tuple(dependence(text))
 
 
 def _answer(history: Sequence[BaseMessage], place: int) -> str:
@@ -141,18 +156,24 @@ def _answer(history: Sequence[BaseMessage], place: int) -> str:
 
 def _moved_on(focus: _Focus, text: str, place: int) -> _Focus:
     """The focus after a user's turn."""
+    # "The cost of solar power" competes with what it is of; "its origin" hardly does with the thing that has it.
     own = tuple(
         replace(mention, safe=mention.safe and not mention.relational)
         for mention in mentions(text, place)
-        if not mention.relational or singular(mention.head) in PARTNERS
+        if not (mention.relational and mention.owned) or singular(mention.head) in PARTNERS
     )
     if _REQUEST.match(_FILLER.sub("", text)):  # which book it is, the answer says
         own = tuple(replace(mention, safe=mention.safe and mention.named) for mention in own)
-    if not dependence(text):
+    if not _signs(text):
         if not own:
             return replace(focus, question=text, place=place)
         frame = _TOPIC.match(_FILLER.sub("", text))
-        if frame and len(own) == 1 and (not own[0].oblique or frame[0].rstrip().endswith("about")):
+        if (
+            frame
+            and len(own) == 1
+            and not own[0].relational
+            and (not own[0].oblique or frame[0].rstrip().endswith("about"))
+        ):
             return _Focus(own, text, place)
         return _Focus(_merged(focus.about[:4], own), text, place, focus.sure)
     rewrite = _resolve(text, focus)
@@ -225,7 +246,7 @@ def _checked(turn: str, rewrite: Rewrite, focus: _Focus) -> Rewrite:
     if not focus.sure:
         return replace(rewrite, trusted=False, confidence=0.4, reasons=(*rewrite.reasons, "the topic is uncertain"))
     # What was put in says of what; the sign for that does not see "mammals' characteristics" or "what causes cancer".
-    left = [sign for sign in dependence(rewrite.question) if not sign.startswith("of what")]
+    left = [sign for sign in _signs(rewrite.question) if not sign.startswith("of what")]
     if left:
         return replace(rewrite, trusted=False, confidence=0.4, reasons=(*rewrite.reasons, f"still: {left[0]}"))
     return rewrite
@@ -250,6 +271,8 @@ def _by_pronoun(text: str, focus: _Focus) -> Rewrite | None:
         return None
     if _EXPLETIVE.search(text):
         return Rewrite(text, reasons=("'it' may mean nothing here",))
+    if _ABOUT_THE_ANSWER.search(text):
+        return Rewrite(text, reasons=("it may mean the answer itself",))
     kinds = {_KINDS[one[0].lower()] for one in found}
     own = [mention for mention in mentions(text) if not mention.relational]
     out, last, used, why = "", 0, [], []

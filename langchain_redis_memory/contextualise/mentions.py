@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from langchain_redis_memory.contextualise.lexicon import (
     ADJECTIVE_ENDINGS,
@@ -33,6 +34,7 @@ _TOKEN = re.compile(r"[^\W_](?:[\w.+#&/'-]*[\w+#])?|[^\w\s]")
 _DO = frozenset("do does did can could will would shall should may might must to".split())
 _BE = frozenset("is are was were am be been being".split())
 _ARTICLES = frozenset(("a", "an", "the"))
+_OWNERS = frozenset("its their his her my your our".split())
 _SUBJECTS = frozenset("i you he she it we they what who which that".split())
 _UNCERTAIN = frozenset(
     "what which long first last next one two three four five six seven eight nine ten most other own many much more few "
@@ -60,6 +62,7 @@ class Mention:
         named: Whether it is a name.
         oblique: Whether a preposition stands before it.
         safe: Whether its ends are certain.
+        owned: Whether a pronoun says whose it is: "its origin".
         place: The message it is in, as a place in the history; -1 for another source.
     """
 
@@ -70,6 +73,7 @@ class Mention:
     named: bool
     oblique: bool = False
     safe: bool = True
+    owned: bool = False
     place: int = -1
 
     @property
@@ -137,7 +141,8 @@ def _is_participle(word: str) -> bool:
     return word.endswith("ed") and len(word) > 4 and not word.endswith("eed")
 
 
-def mentions(text: str, place: int = -1) -> list[Mention]:
+@lru_cache(maxsize=1024)
+def mentions(text: str, place: int = -1) -> tuple[Mention, ...]:
     """What a text speaks of.
 
     Args:
@@ -149,7 +154,7 @@ def mentions(text: str, place: int = -1) -> list[Mention]:
     """
     words = tokens(text)
     if not words:
-        return []
+        return ()
     cased = any(word.islower() and len(word) > 2 for word in words) or len(words) < 4
     found: list[Mention] = []
     run: list[str] = []
@@ -170,7 +175,7 @@ def mentions(text: str, place: int = -1) -> list[Mention]:
             if owner is not None:
                 text = f"{owner.text}'s {mention.text}"
                 mention, safe = replace(mention, text=text, named=owner.named, person=""), safe and owner.safe
-            found.append(replace(mention, oblique=bool(preposition), safe=safe))
+            found.append(replace(mention, oblique=bool(preposition), safe=safe, owned=before in _OWNERS))
             owner = None
         if run or end != "function":
             preposition = ""
@@ -201,7 +206,7 @@ def mentions(text: str, place: int = -1) -> list[Mention]:
         else:
             run.append(word)
     close("end")
-    return [mention for mention in found if mention.head not in VAGUE and not mention.head.isdigit()]
+    return tuple(mention for mention in found if mention.head not in VAGUE and not mention.head.isdigit())
 
 
 def _is_verb(low: str, before: str, ahead: Sequence[str], *, first: bool) -> bool:
@@ -242,7 +247,7 @@ def _mention(run: Sequence[str], before: str, words: Sequence[str], *, cased: bo
     said_before = article == "the" and not named
     vague = before in _UNCERTAIN
     asked_for = not named and run[0].lower() in _EVALUATIVE  # "a good pet" is whatever the answer says
-    deed = head.endswith("ing") or (run[0].lower().endswith("ing") and before in _PREPOSITIONS)
+    deed = (head.endswith("ing") and len(run) == 1) or (run[0].lower().endswith("ing") and before in _PREPOSITIONS)
     return Mention(text, head, plural, person, named, safe=not (said_before or vague or deed or asked_for), place=place)
 
 
