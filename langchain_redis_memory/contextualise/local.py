@@ -21,60 +21,24 @@ from langchain_redis_memory.classify import content_words, dependence
 from langchain_redis_memory.contextualise import Rewrite
 from langchain_redis_memory.contextualise.lexicon import FUNCTION, PARTNERS, RELATIONAL, VERBS
 from langchain_redis_memory.contextualise.mentions import LONGEST, Mention, mentions, singular
+from langchain_redis_memory.contextualise.phrases import (
+    ABOUT,
+    ABOUT_THE_ANSWER,
+    AND_IN,
+    CLAUSE,
+    EXPLETIVE,
+    FILLER,
+    KINDS,
+    LACKING,
+    POINTING,
+    POSSESSIVE,
+    PRONOUN,
+    REQUEST,
+    TOPIC,
+)
 
 _TURNS = 8
 """User turns that are looked back."""
-
-_KINDS = {
-    **dict.fromkeys(("it", "its", "itself", "it's"), "it"),
-    **dict.fromkeys(("they", "them", "their", "theirs", "themselves", "they're"), "they"),
-    **dict.fromkeys(("he", "him", "his", "himself", "he's"), "he"),
-    **dict.fromkeys(("she", "her", "hers", "herself", "she's"), "she"),
-}
-_POSSESSIVE = frozenset(("its", "their", "his", "her"))
-_PRONOUN = re.compile(rf"\b(?:{'|'.join(sorted(_KINDS, key=len, reverse=True))})\b(?!['-])", re.IGNORECASE)
-_POINTING = re.compile(r"\b(?:this|that|these|those) (?P<noun>[a-z]+)\b(?= ?(?P<next>[a-z]*))", re.IGNORECASE)
-_FILLER = re.compile(
-    r"^(?:(?:ok(?:ay)?|great|thanks|thank you|oh|ah|wow|interesting|i see|cool|nice|well|alright|hmm+|so|and|but)\b[,.! ]+)+",
-    re.IGNORECASE,
-)
-_EXPLETIVE = re.compile(
-    r"\b(?:is|was|will|would|could|can|does|did|might|isn't|be) it (?:be )?(?:\w+ ){0,2}?(?:possible|ok(?:ay)?|true|safe|legal|illegal|"
-    r"better|worth|necessary|important|hard|harder|easy|easier|difficult|good|bad|common|normal|like|best|take|cost|mean|matter|hurt) "
-    r"(?:\w+ ){0,3}?(?:to|that|if|when)\b|\b(?:rain|snow)\w*\b|\b(?:time|day|date|year) is it\b|\bit(?:'s| is| was) \w+ (?:to|that)\b|"
-    r"\b(?:make|makes|made|find|finds|take|takes|took) it\b|\bit (?:take|takes|seems|appears|turns out)\b|\bwhat is it like\b",
-    re.IGNORECASE,
-)
-_ABOUT_THE_ANSWER = re.compile(
-    r"\b(?:translate|summari[sz]e|shorten|rephrase|reword|rewrite|simplify|paraphrase|format|elaborate|expand|repeat|spell|"
-    r"proofread|say|put|phrase|read|send|correct|fix|check|edit|save|print|copy) (?:it|that|this|them|those|these)\b|"
-    r"\b(?:again|once more|shorter|simpler|longer|in (?:other|simple|fewer|plain|one|two|\d+) (?:words?|sentences?)|"
-    r"more (?:simply|detail|formal\w*)|bullet points|as an? (?:list|table|poem|story|email))\b|"
-    r"\b(?:is|are) (?:it|that|this|they) (?:really |actually )?(?:true|right|correct|wrong|sure|accurate|all|everything)\b",
-    re.IGNORECASE,
-)
-_CLAUSE = re.compile(
-    r"[,;.:]|\b(?:and|or|but|if|when|because|while|that|which|who|since|so|after|before|than)\b", re.IGNORECASE
-)
-_ABOUT = re.compile(r"^(?:and )?(?:what|how) about (?P<new>[^?.!]{2,80}?)\s*[?.!]*$", re.IGNORECASE)
-_AND_IN = re.compile(
-    r"^(?:and|but) (?P<new>(?:in|for|on|at|with|without|during|from) [^?.!]{2,80}?)\s*[?.!]*$", re.IGNORECASE
-)
-_TOPIC = re.compile(
-    r"^(?:(?:what|who)(?:'s| is| are| was| were) |(?:please )?(?:tell(?: me)?|explain|describe|talk|teach me)(?: me)?(?: more)?(?: about)? |"
-    r"how (?:do|does|did) \S+(?: \S+)? work\b|where (?:is|are|was|were) )",
-    re.IGNORECASE,
-)
-_REQUEST = re.compile(
-    r"^(?:please |can you |could you |i(?:'d| would)? |we )*(?:recommend|suggest|give|find|show|need|want|like|look|am looking|name|list|book|get|"
-    r"write|make|create|tell me (?!.*\babout\b))\b",
-    re.IGNORECASE,
-)
-_LACKING = re.compile(
-    r"^(?:what|which) (?:is|are|was|were) (?:(?:the|some|its|their) )?(?:[a-z-]+ ){0,2}(?P<noun>[a-z-]+)\s*[?.!]*$|"
-    r"^(?:tell me (?:more )?about|describe|explain|list|name|give me) (?:(?:the|some) )?(?:[a-z-]+ ){0,2}(?P<noun2>[a-z-]+)\s*[?.!]*$",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -162,12 +126,12 @@ def _moved_on(focus: _Focus, text: str, place: int) -> _Focus:
         for mention in mentions(text, place)
         if not (mention.relational and mention.owned) or singular(mention.head) in PARTNERS
     )
-    if _REQUEST.match(_FILLER.sub("", text)):  # which book it is, the answer says
+    if REQUEST.match(FILLER.sub("", text)):  # which book it is, the answer says
         own = tuple(replace(mention, safe=mention.safe and mention.named) for mention in own)
     if not _signs(text):
         if not own:
             return replace(focus, question=text, place=place)
-        frame = _TOPIC.match(_FILLER.sub("", text))
+        frame = TOPIC.match(FILLER.sub("", text))
         if (
             frame
             and len(own) == 1
@@ -200,7 +164,7 @@ def _after(focus: _Focus, answer: str, place: int) -> _Focus:
     if not answer.strip() or not focus.about:
         return focus if focus.about or not answer.strip() else replace(focus, sure=False)
     opening = set(re.findall(r"[\w'-]+", " ".join(answer.lower().split()[:8])))
-    if any(mention.words & opening for mention in focus.about) or opening & set(_KINDS):
+    if any(mention.words & opening for mention in focus.about) or opening & set(KINDS):
         return focus
     known = {word for mention in focus.about for word in mention.words}
     brought = tuple(mention for mention in mentions(answer, place) if mention.named and not mention.words & known)
@@ -266,20 +230,20 @@ def _meant(kind: str, focus: _Focus, without: frozenset[str] = frozenset()) -> t
 
 
 def _by_pronoun(text: str, focus: _Focus) -> Rewrite | None:
-    found = list(_PRONOUN.finditer(text))
+    found = list(PRONOUN.finditer(text))
     if not found:
         return None
-    if _EXPLETIVE.search(text):
+    if EXPLETIVE.search(text):
         return Rewrite(text, reasons=("'it' may mean nothing here",))
-    if _ABOUT_THE_ANSWER.search(text):
+    if ABOUT_THE_ANSWER.search(text):
         return Rewrite(text, reasons=("it may mean the answer itself",))
-    kinds = {_KINDS[one[0].lower()] for one in found}
+    kinds = {KINDS[one[0].lower()] for one in found}
     own = [mention for mention in mentions(text) if not mention.relational]
     out, last, used, why = "", 0, [], []
     named: dict[str, Mention] = {}
     for one in found:
         word = one[0].lower()
-        kind = _KINDS[word]
+        kind = KINDS[word]
         if _inside(text, one, kind, own):
             return Rewrite(text, reasons=(f"{word!r} may mean something in the same sentence",))
         mention, reason = (named[kind], "") if kind in named else _meant(kind, focus)
@@ -305,14 +269,14 @@ def _inside(text: str, pronoun: re.Match[str], kind: str, own: Sequence[Mention]
         at = text.find(mention.text)
         if 0 <= at < pronoun.start() and mention.agrees(kind):
             between = text[at + len(mention.text) : pronoun.start()]
-            if pronoun[0].lower() in _POSSESSIVE or _CLAUSE.search(between):
+            if pronoun[0].lower() in POSSESSIVE or CLAUSE.search(between):
                 return True
     return False
 
 
 def _as(mention: Mention, word: str, after: str) -> str:
     """A mention in the place of a pronoun."""
-    possessive = word in _POSSESSIVE and (word != "her" or re.match(r"\s+[a-z]", after) is not None)
+    possessive = word in POSSESSIVE and (word != "her" or re.match(r"\s+[a-z]", after) is not None)
     if possessive:
         return mention.text + ("'" if mention.text.endswith("s") else "'s")
     if word.endswith("'s"):
@@ -328,7 +292,7 @@ def _places(places: Sequence[int]) -> tuple[int, ...]:
 
 def _by_pointing(text: str, focus: _Focus) -> Rewrite | None:
     """Resolves "this cancer" after "throat cancer"."""
-    found = _POINTING.search(text)
+    found = POINTING.search(text)
     if found is None:
         return None
     noun = singular(found["noun"].lower())
@@ -343,12 +307,12 @@ def _by_pointing(text: str, focus: _Focus) -> Rewrite | None:
 
 def _by_exchange(text: str, focus: _Focus) -> Rewrite | None:
     """Asks the last question of another thing: "what about lung cancer?", "and in Norway?"."""
-    bare = _FILLER.sub("", text)
-    found = _ABOUT.match(bare) or _AND_IN.match(text)
+    bare = FILLER.sub("", text)
+    found = ABOUT.match(bare) or AND_IN.match(text)
     if found is None or not focus.question:
         return None
-    new = mentions(found["new"] if found.re is _AND_IN else f"about {found['new']}")
-    if len(new) != 1 or not new[0].words >= {word.lower() for word in found["new"].split()[found.re is _AND_IN :]} - {
+    new = mentions(found["new"] if found.re is AND_IN else f"about {found['new']}")
+    if len(new) != 1 or not new[0].words >= {word.lower() for word in found["new"].split()[found.re is AND_IN :]} - {
         "the",
         "a",
         "an",
@@ -382,8 +346,8 @@ def _all_named(mention: Mention) -> bool:
 
 def _by_relation(text: str, focus: _Focus) -> Rewrite | None:
     """Says of what: "the symptoms" are those of what the conversation is about."""
-    bare = _FILLER.sub("", text)
-    found = _LACKING.match(bare)
+    bare = FILLER.sub("", text)
+    found = LACKING.match(bare)
     if found is None:
         return None
     noun = (found["noun"] or found["noun2"]).lower()
