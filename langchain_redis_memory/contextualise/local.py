@@ -17,7 +17,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_redis_memory.classify import content_words, dependence
+from langchain_redis_memory.classify import dependence
 from langchain_redis_memory.contextualise import Rewrite
 from langchain_redis_memory.contextualise.lexicon import FUNCTION, PARTNERS, RELATIONAL, VERBS
 from langchain_redis_memory.contextualise.mentions import LONGEST, Mention, mentions, singular
@@ -360,16 +360,3 @@ def _by_relation(text: str, focus: _Focus) -> Rewrite | None:
     end = bare.lower().rindex(noun) + len(noun)
     question = f"{bare[:end]} of {mention.text}{bare[end:]}"
     return Rewrite(question, _places([mention.place]), 0.7, mention.safe, (f"{noun} of {mention.text}",))
-
-
-def added_words(rewrite: str, turn: str) -> set[str]:
-    """The content words that a rewrite brings in.
-
-    Args:
-        rewrite: The rewritten question.
-        turn: What the user said.
-
-    Returns:
-        Its words in lower case that the turn has not.
-    """
-    return content_words(rewrite) - content_words(turn)
