@@ -22,11 +22,16 @@ if TYPE_CHECKING:
     from langchain_redis_memory.classify import Verdict as Verdict
     from langchain_redis_memory.client import Client as Client
     from langchain_redis_memory.client import Trip as Trip
+    from langchain_redis_memory.contextualise import Contextualiser as Contextualiser
+    from langchain_redis_memory.contextualise import Rewrite as Rewrite
+    from langchain_redis_memory.contextualise.asking import LLMContextualiser as LLMContextualiser
+    from langchain_redis_memory.contextualise.local import LocalContextualiser as LocalContextualiser
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.history import RedisChatMessageHistory as RedisChatMessageHistory
     from langchain_redis_memory.history import Turn as Turn
     from langchain_redis_memory.index import Session as Session
     from langchain_redis_memory.memory import ConversationMemory as ConversationMemory
+    from langchain_redis_memory.memory_selector import MemorySelector as MemorySelector
     from langchain_redis_memory.node_cache import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.policy import DEFAULT_POLICY as DEFAULT_POLICY
     from langchain_redis_memory.policy import QuestionType as QuestionType
@@ -41,6 +46,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.record_manager import RedisRecordManager as RedisRecordManager
     from langchain_redis_memory.select import Selector as Selector
     from langchain_redis_memory.select import WindowSelector as WindowSelector
+    from langchain_redis_memory.selecting import pre_model_node as pre_model_node
+    from langchain_redis_memory.selecting import selector_runnable as selector_runnable
     from langchain_redis_memory.semantic import RedisSemanticCache as RedisSemanticCache
     from langchain_redis_memory.session_data import RedisSessionData as RedisSessionData
     from langchain_redis_memory.sessions import RedisSessions as RedisSessions
@@ -67,6 +74,7 @@ _HOMES = {
     "Asked": "answers",
     "Classifier": "classify",
     "Client": "client",
+    "Contextualiser": "contextualise",
     "ConversationMemory": "memory",
     "ConversationState": "progress",
     "DEFAULT_POLICY": "policy",
@@ -74,8 +82,12 @@ _HOMES = {
     "ExactAnswerCache": "answers",
     "Extractor": "traits",
     "Fact": "profiles",
+    "LLMContextualiser": "contextualise.asking",
     "LLMExtractor": "traits",
+    "LocalContextualiser": "contextualise.local",
+    "MemorySelector": "memory_selector",
     "Observation": "traits",
+    "pre_model_node": "selecting",
     "Pruned": "pruning",
     "QuestionType": "policy",
     "RedisAgentState": "state",
@@ -93,12 +105,14 @@ _HOMES = {
     "RedisSessions": "sessions",
     "RedisStore": "store",
     "RememberingRunnable": "wrap",
+    "Rewrite": "contextualise",
     "RollingSummary": "summary",
     "Rule": "policy",
     "RulesClassifier": "classify",
     "RulesExtractor": "traits",
     "Search": "progress",
     "Selector": "select",
+    "selector_runnable": "selecting",
     "Session": "index",
     "SessionPage": "sessions",
     "Trip": "client",

@@ -150,8 +150,8 @@ class Invoke(NamedTuple):
     """A step that calls out of Redis: a model, a retriever, an embedding.
 
     `call` and `acall` are the two colours of the same call. If `stream` and `astream` are given and the flow is driven
-    by a streaming driver, the chunks pass through to the caller and the flow receives them as a list. What takes longer
-    than `timeout_s` is left alone, and the flow receives a `TimeoutError`; a sync call then ends in its own thread.
+    by a streaming driver, the chunks pass through to the caller and the flow receives them as a list. A call that takes
+    longer than `timeout_s` seconds raises `TimeoutError` in the flow (a streamed one is not bounded).
     """
 
     call: Callable[[], Any]

@@ -25,7 +25,7 @@ from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError
 from langchain_redis_memory.judging import Judge
 from langchain_redis_memory.keys import EntryKeys, KeySpace
 from langchain_redis_memory.lenient import Lenient
-from langchain_redis_memory.ops import Flow, Invoke, Op, merge, pure
+from langchain_redis_memory.ops import Flow, Invoke, Op, merge
 from langchain_redis_memory.vectors import Collection, Engine, Point, Vectors, as_vectors
 
 _log = logging.getLogger(__name__)

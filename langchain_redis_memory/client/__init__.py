@@ -26,8 +26,8 @@ from langchain_redis_memory.client.breaker import Breaker
 from langchain_redis_memory.client.faults import explain, translate, unknown_scripts
 from langchain_redis_memory.client.loops import Loops
 from langchain_redis_memory.client.sending import APiped, Piped
-from langchain_redis_memory.client.timeout import awithin, within
 from langchain_redis_memory.client.topology import DEFAULT_URL, Options, Topology, topology
+from langchain_redis_memory.client.within import awithin, within
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Beside, Command, Emit, Flow, Invoke, Now, Op, Reply, Sleep, Step, Streamed
@@ -373,7 +373,7 @@ class Client:
         if isinstance(step, Op):
             return self.run(step)
         if isinstance(step, Invoke):
-            return step.call() if step.timeout_s is None else within(step.timeout_s, step.call)
+            return within(step.timeout_s, step.call)
         if isinstance(step, Now):
             return monotonic()
         if isinstance(step, Sleep):
@@ -438,7 +438,7 @@ class Client:
         if isinstance(step, Op):
             return await self.arun(step)
         if isinstance(step, Invoke):
-            return await (step.acall() if step.timeout_s is None else awithin(step.timeout_s, step.acall))
+            return await awithin(step.timeout_s, step.acall)
         if isinstance(step, Now):
             return monotonic()
         if isinstance(step, Sleep):
