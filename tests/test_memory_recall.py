@@ -34,6 +34,7 @@ async def told(desk: Desk, history: Sequence[BaseMessage], session: str = "s") -
 
 
 async def ask(desk: Desk, trips: list[Trip], question: str) -> tuple[list[str], int]:
+    await desk.say(question, "elsewhere")  # the server knows the scripts then
     trips.clear()
     await desk.say(question)
     assert desk.last.verdict.type is RECALL
