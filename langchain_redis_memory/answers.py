@@ -48,13 +48,13 @@ class Asked:
         parts = {
             "scope": self.scope,
             "question": question,
-            "context": [_seen(message) for message in self.context],
+            "context": [seen_by_model(message) for message in self.context],
             "given": self.given,
         }
         return self.space.answer(digest(parts), self.agent)
 
 
-def _seen(message: BaseMessage) -> list[Any]:
+def seen_by_model(message: BaseMessage) -> list[Any]:
     """What a model can see of a message: all but its ids and what was measured when it was made."""
     calls = [(call["name"], call["args"]) for name in _CALLS for call in getattr(message, name, [])]
     who = [message.type, message.name, getattr(message, "role", None), getattr(message, "status", None)]
@@ -127,24 +127,50 @@ class ExactAnswerCache:
         key = asked.key()
 
         def read(replies: Sequence[Reply]) -> Answer | None:
-            if replies[0] is None:
-                return None
-            try:
-                return _answer(unpack(replies[0], key))
-            except (CorruptDataError, ValueError):  # whatever is there, it is no answer of ours
-                return None
+            return None if replies[0] is None else decode_answer(replies[0], key)
 
         return Op((("GET", key),), read)
 
     def store(self, asked: Asked, answer: Answer) -> Op[None]:
         """See `AnswerCache`."""
-        value = answer.value
-        kind, body = ("message", encode_message(value)) if isinstance(value, BaseMessage) else ("text", value)
         lifetime = ("PX", self._ttl_ms) if self._ttl_ms else ()
         return Op(
-            (("SET", asked.key(), pack([kind, body, answer.tokens]), *lifetime),),
+            (("SET", asked.key(), encode_answer(answer), *lifetime),),
             lambda _replies: None,
         )
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """An answer as bytes.
+
+    Args:
+        answer: The answer.
+
+    Returns:
+        The bytes.
+
+    Raises:
+        UnserialisableError: It holds a value that cannot be stored.
+    """
+    value = answer.value
+    kind, body = ("message", encode_message(value)) if isinstance(value, BaseMessage) else ("text", value)
+    return pack([kind, body, answer.tokens])
+
+
+def decode_answer(data: bytes, where: str) -> Answer | None:
+    """An answer from bytes.
+
+    Args:
+        data: What `encode_answer` made.
+        where: The key that it was read from.
+
+    Returns:
+        The answer; None where the bytes are something else.
+    """
+    try:
+        return _answer(unpack(data, where))
+    except (CorruptDataError, ValueError):  # whatever is there, it is no answer of ours
+        return None
 
 
 def _answer(stored: Any) -> Answer | None:

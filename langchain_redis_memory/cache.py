@@ -138,7 +138,7 @@ class RedisCache(BaseCache):
             return_val: What it answered.
 
         **Keys:** `entries`, `entry_lapses` of one shelf; `tally`; `lease`.
-        **Trips:** 1.
+        **Trips:** 1, and 1 for who leads others (`single_flight_s`, `stale_s`).
         """
         self._client.drive(self._update(prompt, llm_string, return_val))
 
@@ -368,9 +368,11 @@ class RedisCache(BaseCache):
                 yield from self._lenient.ask(leave, write=True)
             return
         self._tally.add("updates", model=model)
-        stored = yield from self._lenient.ask(merge(self._store([put]), leave), write=True)
+        stored = yield from self._lenient.ask(self._store([put]), write=True)
         if stored is None:
             self._tally.add("dropped", model=model)
+        if leave.commands:  # after the answer is there: in one trip a script that the server does not know runs last
+            yield from self._lenient.ask(leave)
 
     def _get_or_compute(self, prompt: str, llm_string: str, compute: Callable[[], Any]) -> Flow[RETURN_VAL_TYPE]:
         found = yield from self._lookup(prompt, llm_string)

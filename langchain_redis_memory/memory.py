@@ -22,17 +22,20 @@ from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.admission import worth_keeping
 from langchain_redis_memory.answers import Answer, AnswerCache, Asked, ExactAnswerCache
+from langchain_redis_memory.beyond import Beyond, Known
 from langchain_redis_memory.classify import Classifier, RulesClassifier, verdict_of
-from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.client import Client
 from langchain_redis_memory.client.outbox import Outbox, attempts
 from langchain_redis_memory.client.seen import Seen
+from langchain_redis_memory.conversations import Conversations
 from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, UnavailableError
-from langchain_redis_memory.history import RedisChatMessageHistory
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge, pure
+from langchain_redis_memory.ops import Beside, Flow, Invoke, Now, Op, ask, merge, pure
+from langchain_redis_memory.permanent import tells_apart
 from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, QuestionType, check_policy
 from langchain_redis_memory.records import encode_message
 from langchain_redis_memory.select import Selector, WindowSelector, standalone
-from langchain_redis_memory.sessions import RedisSessions
+from langchain_redis_memory.summary import RollingSummary
+from langchain_redis_memory.traits import Extractor
 from langchain_redis_memory.transcript import Transcript
 from langchain_redis_memory.ttl import WEEK_S, milliseconds
 from langchain_redis_memory.turn import Chain, Incoming, Plan, Shown, TurnReport, also_given, as_served, cost, with_id
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class ConversationMemory:
+class ConversationMemory(Conversations):
     """Decides for every user turn between memory and cache, and keeps the conversation.
 
     Args:
@@ -60,6 +63,13 @@ class ConversationMemory:
         ttl_s: Lifetime of a conversation in seconds from its last turn; None for no expiry.
         answer_ttl_s: Lifetime of a cached answer in seconds, for the default cache.
         max_messages: Most messages kept of a conversation; None for no bound.
+        state: Whether the state of each conversation is kept (see `RedisConversationState`) and given to the classifier
+            and the selector. It is read and written in the turn's own trips.
+        summary: Keeps a summary of each conversation; it is shown in front of a window that does not reach its start.
+        loader: Where a conversation comes from that Redis does not have; see `RedisChatMessageHistory`.
+        writer: Where turns are mirrored to after they are stored; see `RedisChatMessageHistory`.
+        learn: Whether profiles are learned (see `UserProfile`) of the users that turns name in their config:
+            `{"metadata": {"user_id": ...}}`; an extractor says how. It happens beside the turn.
         tenant: Whose data it is, unless a turn's config names another.
         on_turn: Called with the `TurnReport` of every turn; for metrics. It must be fast.
 
@@ -74,9 +84,11 @@ class ConversationMemory:
         chat.invoke("What is throat cancer?", config={"configurable": {"session_id": "user-42"}})
         ```
 
-    **Keys:** `messages`, `ids`, `meta` of the conversation; `sessions`, `lapses` of the agent; `answer`.
+    **Keys:** `messages`, `ids`, `meta`, `state` of the conversation; `sessions`, `lapses` of the agent; `answer`;
+        `lease`.
     **Trips:** at most 3 a turn; 2 where this process saw the conversation's last turn, or where a question that stands
-        alone hits the cache. One more when the server comes back.
+        alone hits the cache. One more when the server comes back; 4 more where a conversation is loaded; 2 after a turn
+        that is followed by a summary.
     """
 
     def __init__(
@@ -91,11 +103,15 @@ class ConversationMemory:
         ttl_s: float | None = WEEK_S,
         answer_ttl_s: float | None = 43_200,
         max_messages: int | None = None,
+        state: bool = True,
+        summary: RollingSummary | None = None,
+        loader: Any = None,
+        writer: Any = None,
+        learn: bool | Extractor = False,
         tenant: str = "",
         on_turn: Callable[[TurnReport], None] | None = None,
     ) -> None:
-        self.client = as_client(client)
-        self.client.keys(tenant)
+        super().__init__(client, ttl_s, max_messages, tenant, loader, writer, learn)
         answer_ttl_ms = milliseconds(answer_ttl_s, "answer_ttl_s")
         self._cache: AnswerCache | None = (
             (ExactAnswerCache(answer_ttl_ms) if cache else None) if cache is None or isinstance(cache, bool) else cache
@@ -107,13 +123,11 @@ class ConversationMemory:
         self._classifier: Classifier = classifier or RulesClassifier()
         self._selector: Selector = selector or WindowSelector()
         self._policy = check_policy(policy)
-        self._ttl_s = ttl_s
         self._ttl_ms = milliseconds(ttl_s)
-        self._max_messages = max_messages
-        self._tenant = tenant
         self.on_turn = on_turn
         self._outbox = Outbox()
         self._seen = Seen()
+        self._beyond = Beyond(state=state, rolling=summary, loader=self._loader, writer=self._writer)
 
     def __repr__(self) -> str:
         return f"ConversationMemory({self.client!r})"
@@ -151,39 +165,6 @@ class ConversationMemory:
 
         return RememberingRunnable(self, chain, retriever, scope, input_key, output_key)
 
-    def history(self, session_id: str, agent: str = "") -> RedisChatMessageHistory:
-        """The messages of one conversation.
-
-        Args:
-            session_id: The conversation.
-            agent: The agent.
-
-        Returns:
-            The history, on this memory's client and tenant.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
-        return RedisChatMessageHistory(
-            session_id,
-            self.client,
-            ttl_s=self._ttl_s,
-            max_messages=self._max_messages,
-            tenant=self._tenant,
-            agent=agent,
-        )
-
-    def sessions(self) -> RedisSessions:
-        """The conversations of this memory's tenant.
-
-        Returns:
-            The sessions.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
-        return RedisSessions(self.client, tenant=self._tenant)
-
     @property
     def unstored(self) -> int:
         """How many messages wait in this process because the server was away."""
@@ -208,12 +189,13 @@ class ConversationMemory:
         left = self._outbox.take_some()
         try:
             for _ in range(0, len(left), 16):
-                refused = yield from ask(attempts(left[:16]))
+                refused = yield from ask(attempts(left[:16], self._beyond.late))
                 left = [*left[16:], *refused]
         except UnavailableError as error:
             _log.warning("what was said is kept in this process until it can be stored: %s", error)
         finally:
             self._outbox.put_back(left)
+        yield from self._beyond.flush()
         return len(self._outbox)
 
     # --- a turn -------------------------------------------------------------------------------------------------------
@@ -233,6 +215,7 @@ class ConversationMemory:
         **Trips:** at most 3.
         """
         started: float = yield Now()
+        tells_apart(incoming.tenant, incoming.agent, self._loader, self._writer)
         transcript = Transcript(
             self.client.keys(incoming.tenant or self._tenant),
             incoming.session_id,
@@ -240,6 +223,7 @@ class ConversationMemory:
             self._ttl_ms,
             self._max_messages or 0,
         )
+        learner = self.profile(incoming.user, incoming.tenant) if self._learn and incoming.user else None
         text = str(incoming.question.text)
         encode_message(incoming.question)  # what could not be stored is refused before anybody is asked
         asked = Asked(
@@ -255,11 +239,12 @@ class ConversationMemory:
 
         # The first trip asks the cache already, under the key that the conversation as last seen here would give.
         expected = self._seen.get(transcript)
-        plan = None if expected is None else (yield from self._plan(text, expected, asked))
+        guessed: Known = self._seen.beyond(transcript) or Known()
+        plan = None if expected is None else (yield from self._plan(text, expected, asked, guessed))
         first = asked if plan is None and self._opens_with_cache else plan.reads if plan is not None else None
-        history, guess, reachable, trips = yield from self._load(transcript, first, expected)
-        if plan is None or history != expected:
-            plan = yield from self._plan(text, history, asked)
+        history, guess, known, reachable, trips = yield from self._load(transcript, first, expected, guessed)
+        if plan is None or history != expected or known.told() != guessed.told():
+            plan = yield from self._plan(text, history, asked, known)
         if not reachable:
             plan = replace(plan, asked=None)
         if plan.reads is None:
@@ -291,8 +276,11 @@ class ConversationMemory:
             with_id(incoming.question),
             with_id(value if isinstance(value, BaseMessage) else AIMessage(value)),
         ]
+        move = self._beyond.move(known, plan, text, said, documents)
+        keep = merge(keep, self._beyond.write(transcript, known, move)).map(lambda _both: None)
         stored = yield from self._store(transcript, said, keep, reachable=reachable)
-        self._seen.put(transcript, [*history, *said], min(self._reach, self._max_messages or self._reach))
+        reach = min(self._reach, self._max_messages or self._reach)
+        self._seen.put(transcript, [*history, *said], reach, self._beyond.then(known, move))
         ended: float = yield Now()
         report = TurnReport(
             question=text,
@@ -310,6 +298,9 @@ class ConversationMemory:
         )
         if self.on_turn is not None:
             self.on_turn(report)
+        yield from self._beyond.after(transcript, known, said, stored=stored)
+        if learner is not None:
+            yield Beside(learner.learning(text))
         return report
 
     @property
@@ -328,13 +319,15 @@ class ConversationMemory:
     def _lookup(self, asked: Asked | None) -> Op[Answer | None]:
         return pure(None) if self._cache is None or asked is None else self._cache.lookup(asked).optional(None)
 
-    def _plan(self, text: str, history: list[BaseMessage], asked: Asked) -> Flow[Plan]:
+    def _plan(self, text: str, history: list[BaseMessage], asked: Asked, known: Known) -> Flow[Plan]:
         """What to do with a question, given the conversation before it."""
-        verdict = yield from verdict_of(self._classifier.classify(text, history))
+        verdict = yield from verdict_of(self._classifier.classify(text, history, known.told()))
         rule = self._policy[verdict.type]
         shares = self._cache is not None and (rule.read_cache or rule.write_cache)
         alone = verdict.type is QuestionType.NEW_TOPIC
-        shown = [] if shares and alone else self._selector.select(text, verdict, history, rule)
+        shown = [] if shares and alone else self._selector.select(text, verdict, history, rule, known.told())
+        if not shares:
+            shown = known.in_front(shown, history, self._reach)
         query = text if alone else verdict.standalone or standalone(text, shown)
         if not shares or not (alone or shown or verdict.standalone):
             # The second case leans on something that the model will not see: its answer is good for nobody else.
@@ -353,27 +346,35 @@ class ConversationMemory:
             return None
 
     def _load(
-        self, transcript: Transcript, asked: Asked | None, expected: list[BaseMessage] | None
-    ) -> Flow[tuple[list[BaseMessage], Answer | None, bool, int]]:
+        self, transcript: Transcript, asked: Asked | None, expected: list[BaseMessage] | None, guessed: Known
+    ) -> Flow[tuple[list[BaseMessage], Answer | None, Known, bool, int]]:
         """The history and a guess at the cache in one trip; what waits for this conversation is stored first.
 
-        Gives the messages, the answer, whether the server could be reached, and the number of trips.
+        Gives the messages, the answer, what is known beyond, whether the server could be reached, and the number of
+        trips.
         """
         reach = self._reach
         history = transcript.tail(messages=reach) if reach else pure([])
-        wanted = merge(history, self._lookup(asked))
+        looked = self._lookup(asked)
+        beyond = self._beyond.read(transcript, alone=not (history.commands or looked.commands))
+        wanted = merge(history, looked, beyond)
         waiting = left = self._outbox.take(transcript)
         try:
             if waiting:
-                yield from ask(transcript.add(waiting))
+                yield from ask(merge(self._beyond.late(transcript, waiting), transcript.add(waiting)))
                 left = []
-            messages, answer = yield from ask(wanted)
+            messages, answer, known = yield from ask(wanted)
+            trips = bool(wanted.commands) + bool(waiting)
+            if self._beyond.missing(known):
+                yield from self._beyond.load(transcript)
+                messages, answer, known = yield from ask(wanted)
+                trips += 4
         except (UnavailableError, OutOfMemoryError) as error:
             _log.warning("the turn goes on with what this process remembers: %s", error)
-            return expected or waiting, None, False, 1
+            return expected or waiting, None, guessed, False, 1
         finally:
             self._outbox.put_back([(transcript, left)])
-        return messages, answer, True, bool(wanted.commands) + bool(waiting)
+        return messages, answer, known, True, trips
 
     def _store(self, transcript: Transcript, said: list[BaseMessage], keep: Op[None], *, reachable: bool) -> Flow[bool]:
         """The turn, the answer and some of what waits, in one trip; where that fails the turn waits."""
@@ -383,7 +384,7 @@ class ConversationMemory:
             return False
         left = self._outbox.take_some(8)
         try:
-            _, _, left = yield from ask(merge(write, keep, attempts(left)))
+            _, _, left = yield from ask(merge(write, keep, attempts(left, self._beyond.late)))
         except (UnavailableError, OutOfMemoryError) as error:
             _log.warning("the turn is kept in this process until it can be stored: %s", error)
             self._outbox.put(transcript, said)

@@ -1,0 +1,237 @@
+"""The entries of a cache that is searched by meaning: questions with their answers, beside their vectors.
+
+All entries of a cache share a hash tag, so their number is bounded and they are read through in one place. The vectors
+are in collections (see `vectors`), one for each partition: what was asked of another model, under another system prompt
+or in another context is never even found. An entry's name is a digest of its partition and its question, so the very
+same question needs no vector. A vector may outlive its entry for a moment; whoever finds it reads the entry first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+from langchain_redis_memory.codec import pack, unpack
+from langchain_redis_memory.errors import CorruptDataError
+from langchain_redis_memory.keys import EntryKeys
+from langchain_redis_memory.ops import Arg, Op, Reply
+from langchain_redis_memory.scripts import script
+
+MOST_REPORTS = 64
+"""How many of its newest reports an entry keeps."""
+
+
+class Entry(NamedTuple):
+    """A question with its answer.
+
+    Args:
+        question: What was asked, as its vector was made from it.
+        partition: Among which others it may be searched.
+        model: The model's short name.
+        kind: The type of question.
+        tags: Words of the user's, for deleting.
+        session: The conversation that it came from, "" where nobody said.
+        embedding: The embedding model, and its dimensions.
+        read: Tokens that the model read.
+        written: Tokens that it wrote.
+        answer: The answer's bytes.
+    """
+
+    question: str
+    partition: bytes
+    model: str
+    kind: str
+    tags: tuple[str, ...]
+    session: str
+    embedding: str
+    read: int
+    written: int
+    answer: bytes
+
+    @property
+    def name(self) -> bytes:
+        """Its name within the cache."""
+        return name_of(self.partition, self.question)
+
+    def body(self) -> bytes:
+        """The entry as bytes."""
+        return pack([*self._replace(tags=list(self.tags))])  # type: ignore[arg-type]
+
+
+def name_of(partition: bytes, question: str) -> bytes:
+    """The name of a question's entry: 16 bytes.
+
+    Args:
+        partition: Its partition, of fixed length.
+        question: The question.
+    """
+    return blake2b(partition + question.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def entry_of(record: bytes, where: str) -> Entry:
+    """An entry from its record.
+
+    Args:
+        record: The time of its lapse, a colon, and what `Entry.body` made.
+        where: The key that it was read from, for the error.
+
+    Returns:
+        The entry.
+
+    Raises:
+        CorruptDataError: It is something else.
+    """
+    parts = unpack(record.partition(b":")[2], where)
+    if not isinstance(parts, list) or [type(part) for part in parts] != _TYPES:
+        msg = f"an entry under {where!r} was not written by this package or is damaged"
+        raise CorruptDataError(msg)
+    parts[4] = tuple(parts[4])
+    return Entry(*parts)
+
+
+_TYPES = [str, bytes, str, str, list, str, str, int, int, bytes]
+
+
+class Read(NamedTuple):
+    """An entry as it was read.
+
+    Args:
+        entry: The entry.
+        reports: What was reported of it, a word for each.
+    """
+
+    entry: Entry
+    reports: tuple[str, ...]
+
+
+def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[Read | None]]:
+    """Reads entries, which counts as using them.
+
+    Args:
+        keys: The cache's keys.
+        names: Their names.
+
+    Returns:
+        An op of one trip: each entry, None where there is none, it has lapsed or is damaged.
+    """
+
+    def read(replies: Sequence[Reply]) -> list[Read | None]:
+        return [_read(pair, keys.items) if pair else None for pair in replies[0]]
+
+    return Op((script("entry_get")(keys.all(), *names),), read)
+
+
+def _read(pair: Sequence[bytes | None], where: str) -> Read | None:
+    record, reports = pair[0] or b"", pair[1] if len(pair) > 1 else None
+    try:
+        return Read(entry_of(record, where), tuple((reports or b"").decode("ascii").split()))
+    except (CorruptDataError, UnicodeDecodeError):
+        return None
+
+
+def put(keys: EntryKeys, entries: Sequence[tuple[Entry, int]], embedding: str, most: int = 0) -> Op[list[Entry]]:
+    """Stores entries; what was reported of one with the same name is forgotten.
+
+    Args:
+        keys: The cache's keys.
+        entries: Entries, each with its lifetime in milliseconds, 0 for none.
+        embedding: The embedding model, for `embedded_by`.
+        most: How many may be stored; 0 for no bound.
+
+    Returns:
+        An op of one trip: entries that had to go because there were too many, about a hundredth of `most` at once.
+    """
+    args: list[Arg] = [part for entry, ttl_ms in entries for part in (entry.name, ttl_ms, entry.body())]
+
+    def read(replies: Sequence[Reply]) -> list[Entry]:
+        found = (_read((record, None), keys.items) for record in replies[0])
+        return [gone.entry for gone in found if gone is not None]
+
+    return Op((script("entry_put")(keys.all(), most, min(most // 100, 500), embedding, *args),), read)
+
+
+def embedded_by(keys: EntryKeys) -> Op[str]:
+    """The embedding model of the newest entry.
+
+    Args:
+        keys: The cache's keys.
+
+    Returns:
+        An op of one trip: its name, "" for an empty cache.
+    """
+    return Op((("HGET", keys.reports, ""),), lambda replies: (replies[0] or b"").decode("utf-8", "replace"))
+
+
+def report(keys: EntryKeys, name: bytes, observation: str) -> Op[bool]:
+    """Adds an observation to an entry.
+
+    Args:
+        keys: The cache's keys.
+        name: The entry's name.
+        observation: A word.
+
+    Returns:
+        An op of one trip: whether there is such an entry.
+    """
+    call = script("entry_report")(keys.all(), name, observation, MOST_REPORTS)
+    return Op((call,), lambda replies: bool(replies[0]))
+
+
+def remove(keys: EntryKeys, names: Sequence[bytes]) -> Op[int]:
+    """Removes entries, not their vectors.
+
+    Args:
+        keys: The cache's keys.
+        names: Their names, at least one.
+
+    Returns:
+        An op of one trip: how many there were.
+    """
+    commands: tuple[tuple[str | bytes, ...], ...] = (
+        ("HDEL", keys.items, *names),
+        ("ZREM", keys.lapses, *names),
+        ("ZREM", keys.uses, *names),
+        ("HDEL", keys.reports, *names),
+    )
+    return Op(commands, lambda replies: int(replies[0]))
+
+
+def count(keys: EntryKeys) -> Op[int]:
+    """How many entries there are, with those that have lapsed and were not removed yet.
+
+    Args:
+        keys: The cache's keys.
+
+    Returns:
+        An op of one trip.
+    """
+    return Op((("HLEN", keys.items),), lambda replies: int(replies[0]))
+
+
+class Page(NamedTuple):
+    """Some entries, and the cursor to go on from: 0 after the last."""
+
+    entries: list[Entry]
+    cursor: int
+
+
+def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[Page]:
+    """Reads through a cache; what was there all the time is given at least once, damaged ones are passed over.
+
+    Args:
+        keys: The cache's keys.
+        cursor: Where to go on from; 0 for the start.
+        about: About how many to read.
+
+    Returns:
+        An op of one trip.
+    """
+
+    def read(replies: Sequence[Reply]) -> Page:
+        further, found = replies[0]
+        records = list(found.values()) if isinstance(found, dict) else found[1::2]
+        read = (_read((record, None), keys.items) for record in records)
+        return Page([one.entry for one in read if one is not None], int(further))
+
+    return Op((("HSCAN", keys.items, cursor, "COUNT", about),), read)

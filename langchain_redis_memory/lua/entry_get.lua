@@ -1,0 +1,16 @@
+-- Gives {record, reports} of some entries, nil for one that is not there or has lapsed, and notes that they are used.
+-- KEYS items lapses uses reports
+-- ARGV ...
+-- WITH now
+local found = {}
+for i, name in ipairs(ARGV) do
+  local record = redis.call('HGET', items, name)
+  local lapse = tonumber(string.match(record or '', '^(%d+):'))
+  if record and not (lapse and lapse <= tonumber(now)) then
+    if redis.call('ZSCORE', uses, name) then redis.call('ZADD', uses, now, name) end
+    found[i] = {record, redis.call('HGET', reports, name)}
+  else
+    found[i] = false
+  end
+end
+return found

@@ -1,0 +1,104 @@
+"""What a cache takes for its embedding model: engines, one for each number of dimensions, and how it reads cosines."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from langchain_core.embeddings import Embeddings
+
+from langchain_redis_memory.client import Client
+from langchain_redis_memory.equivalence import VerifiedPolicy
+from langchain_redis_memory.equivalence.scales import scale_of
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Flow, Invoke, ask
+from langchain_redis_memory.vectors import Engine, EngineName, Quantisation, check, engine
+from langchain_redis_memory.vectors.query import QueryEngine
+from langchain_redis_memory.vectors.sets import VectorSets
+
+_log = logging.getLogger(__name__)
+
+
+class Engines:
+    """Chooses engines.
+
+    Args:
+        client: The server's client.
+        name: Take this one; None takes the best that the server has.
+        quantisation: How vector sets keep vectors.
+
+    Raises:
+        ConfigError: There is no such engine or quantisation.
+    """
+
+    def __init__(self, client: Client, name: EngineName | None, quantisation: Quantisation) -> None:
+        check(1, name, quantisation)
+        self._client = client
+        self._wanted: tuple[EngineName | None, Quantisation] = (name, quantisation)
+        self._ready: dict[tuple[KeySpace, int], Engine] = {}
+
+    def ready(self, space: KeySpace, dims: int) -> Flow[Engine]:
+        """An engine that can be used.
+
+        Args:
+            space: The tenant's key builder.
+            dims: Numbers of a vector.
+
+        Returns:
+            The engine.
+
+        Raises:
+            ConfigError: The server cannot do what is asked for.
+            UnavailableError: The server cannot be reached.
+        """
+        found = self._ready.get((space, dims))
+        if found is None:
+            server = yield Invoke(self._client.server, self._client.aserver)
+            found = engine(server, dims, *self._wanted)
+            if isinstance(found, VectorSets):  # a cache needs the few nearest only
+                found = replace(found, links=16, effort=100)
+            elif isinstance(found, QueryEngine):
+                found = replace(found, effort=100)
+            yield from ask(found.prepare(space))
+            self._ready[space, dims] = found
+        return found
+
+
+def embedding_id_of(embeddings: Embeddings) -> str:
+    """The embedding model's own name, else that of its class.
+
+    Args:
+        embeddings: The model.
+
+    Returns:
+        The name.
+    """
+    for attribute in ("model_id", "model", "model_name", "deployment"):
+        found = getattr(embeddings, attribute, None)
+        if isinstance(found, str) and found:
+            return found
+    return f"{type(embeddings).__module__}.{type(embeddings).__qualname__}"
+
+
+def policy_for(embeddings: Embeddings, max_error: float, embedding_id: str | None = None) -> VerifiedPolicy:
+    """The verifier for an embedding model, on the scale of its cosines where that is known.
+
+    Args:
+        embeddings: The model.
+        max_error: The share of served answers that may be wrong.
+        embedding_id: Its name, where its attributes do not tell.
+
+    Returns:
+        The policy.
+
+    Raises:
+        ConfigError: The share is out of range.
+    """
+    name = embedding_id or embedding_id_of(embeddings)
+    try:
+        scale_of(name)
+    except ConfigError:
+        _log.info("no scale is known for the cosines of %r: they are taken as those of MiniLM", name)
+        return VerifiedPolicy(max_error)
+    return VerifiedPolicy(max_error, model=name)
