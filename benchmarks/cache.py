@@ -37,8 +37,8 @@ from langchain_redis_memory import Client, RedisCache
 OURS, OFFICIAL, COMMUNITY = "langchain-redis-memory", "langchain-redis", "langchain-community"
 TTL_S, ENTRIES = 3600, 1000
 NOTES = [
-    "Redis 8.2.3 on the loopback, no persistence, once with JSON and the Query Engine, which langchain-redis needs, and "
-    "once without modules; medians after a warm-up, the contenders taking turns.",
+    "Redis 8.2.3 on the loopback, no persistence, once with JSON and the Query Engine, which langchain-redis needs, "
+    "and once without modules; medians after a warm-up, the contenders taking turns.",
     "A prompt is a system message of 200 words and a question, as LangChain hands them to a cache; a chat answer has "
     "about 400 characters with OpenAI's usage_metadata and response_metadata, a text answer the same text alone.",
     "Ours counts hits, misses, tokens and latencies on the way, and checks what it reads; the others do neither. Their "

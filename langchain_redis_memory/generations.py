@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, message_chunk_to_message
+from langchain_core.messages import AIMessage, BaseMessage, message_chunk_to_message
 from langchain_core.messages.base import BaseMessageChunk
-from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from langchain_core.runnables.base import RunnableBindingBase
 
@@ -27,6 +26,7 @@ from langchain_redis_memory.records import decode_message, encode_nested
 
 _DEFLATE_FROM_BYTES = 128
 _CHECK_BYTES = 8
+_CHARACTERS = 4  # of a token, about
 _KINDS = {Generation: "text", GenerationChunk: "text", ChatGeneration: "chat", ChatGenerationChunk: "chat"}
 
 
@@ -180,6 +180,5 @@ def tokens_of(generations: Sequence[Generation], prompt: str) -> Tokens:
     if read or written:
         return Tokens(read, written)
     found = read_prompt(prompt)
-    words = [*found.system, *(said.text for said in found.history), found.question or ""]
-    asked = count_tokens_approximately([HumanMessage("\n".join(words))])
-    return Tokens(asked, count_tokens_approximately([AIMessage(text_of(generations))]))
+    asked = sum(map(len, found.system)) + sum(len(said.text) for said in found.history) + len(found.question or "")
+    return Tokens(-(-asked // _CHARACTERS), -(-len(text_of(generations)) // _CHARACTERS))

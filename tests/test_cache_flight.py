@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from pathlib import Path
 from threading import Barrier, Event, Lock, Thread
 from typing import Any
@@ -23,7 +23,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import Generation
 from servers import TWO, Farm, wait_for
 
-from langchain_redis_memory import RedisCache
+from langchain_redis_memory import RedisCache, flight
 from langchain_redis_memory.cache import _name
 from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import InvalidInputError
@@ -38,6 +38,12 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
     from conftest import url_of
 
     return url_of(request.param, farm)
+
+
+@pytest.fixture(autouse=True)
+def nobody_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tests asked for in this process and never made plays no part."""
+    monkeypatch.setattr(flight, "_mine", ContextVar("of this test", default=None))
 
 
 def raw(client: Client, *command: Any) -> Any:

@@ -184,9 +184,10 @@ ValueError: bad value|openai.RateLimitError: Error|Internal Server Error|502 Bad
 Rate limit exceeded, try again|An error occurred while processing|Traceback (most recent call last):|Request timed out.
 Sorry, something went wrong.|I'm sorry, but something went wrong|**Error:** no|API error: x|  ERROR : x"""
 LEGITIMATE = """Error handling in Python is done with try|Terror: a history|Human error: the leading cause
-Errors are raised|Trial and error: how science works|500 services were launched|404 parks are open|Exceptions are objects
-Sorry, I do not know|The error code 5 means|{"error": null, "result": 1}|Timeouts happen|4 errors were found
-An error is|Syntax error|502 is the number|Too many cooks|Exception handling|In a 404 Not Found, the server says|42"""
+Errors are raised|An error is|Trial and error: how science works|500 services were launched
+404 parks are open|Exceptions are objects|Sorry, I do not know|The error code 5 means
+{"error": null, "result": 1}|Timeouts happen|4 errors were found
+Syntax error|502 is the number|Too many cooks|Exception handling|In a 404 Not Found, the server says|42"""
 
 
 def lines(text: str) -> list[str]:

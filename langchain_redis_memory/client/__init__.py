@@ -321,12 +321,19 @@ class Client:
         **Keys:** those of its ops.
         **Trips:** one for each op that it yields.
         """
-        results = self.stream(flow)
-        while True:
-            try:
-                next(results)
-            except StopIteration as done:
-                return cast("T", done.value)
+        go_on: Callable[[Any], Step] = flow.send
+        result: Any = None
+        try:
+            while True:
+                step = go_on(result)
+                try:
+                    go_on, result = flow.send, self._step(step)
+                except Exception as error:  # noqa: BLE001 - the flow decides
+                    go_on, result = flow.throw, error
+        except StopIteration as done:
+            return cast("T", done.value)
+        finally:
+            flow.close()
 
     def stream(self, flow: Flow[T], *, chunks: bool = False) -> Generator[Any, None, T]:
         """Runs a flow and yields what it emits, and the chunks of its streaming steps, as they come.
@@ -385,10 +392,19 @@ class Client:
 
     async def adrive(self, flow: Flow[T]) -> T:
         """Runs a flow; see `drive`."""
-        result: list[T] = []
-        async for _ in self.astream(flow, result=result):
-            pass
-        return result[0]
+        go_on: Callable[[Any], Step] = flow.send
+        result: Any = None
+        try:
+            while True:
+                step = go_on(result)
+                try:
+                    go_on, result = flow.send, await self._astep(step)
+                except Exception as error:  # noqa: BLE001 - the flow decides
+                    go_on, result = flow.throw, error
+        except StopIteration as done:
+            return cast("T", done.value)
+        finally:
+            flow.close()
 
     async def astream(
         self, flow: Flow[T], *, chunks: bool = False, result: list[T] | None = None
