@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickle
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,9 +38,10 @@ from langchain_redis_memory.local import MiniLMEmbeddings
 Array = npt.NDArray[np.float64]
 
 EXPECTED = {
-    "pronoun": 2.5, "demonstrative": 2, "there": 2, "anaphor": 1.2, "pronoun_doubtful": 1, "comparative": 1.5,
+    "pronoun": 2.5, "demonstrative": 2, "there": 2, "anaphor": 1.2, "pronoun_doubtful": 1, "pronoun_across": 1, "comparative": 1.5,
     "comparison": 1.5, "opening_phrase": 1.5, "phrase": 1, "opener": 1, "definite": 1, "definite_long": 0.5,
-    "definite_known": 0.5, "relation_open": 1, "relation_doubtful": 0.3, "existence": 1, "no_object": 1, "no_subject": 1.5,
+    "definite_known": 0.5, "relation_open": 1, "relation_doubtful": 0.3, "existence": 1, "no_object": 1,
+    "no_subject": 1.5,
     "headless": 1.5, "evaluative": 0.3, "bare_question": 3, "fragment": 0.5, "no_anchor": 1, "no_content": 2,
     "part_of_name": 1, "reply": 1, "statement": 0.3, "only_comment": 2, "only_acknowledges": 2, "mine": 0.3,
     "comparative_noun": 0.5, "acknowledges": 0.3, "compound": -0.3, "named": -0.5, "names": -0.3, "anchors": -1,
@@ -129,14 +131,21 @@ class Data:
         self.fold = np.array([fold(case.conversation) for case in self.cases])
         self.vectors: dict[str, npt.NDArray[np.float32]] = {}
 
-    def embed(self) -> None:
-        """Embeds everything that the second model compares."""
+    def embed(self, kept: Path | None) -> None:
+        """Embeds everything that the second model compares; `kept` is a file that keeps the vectors between runs."""
         wanted = set(UNRELATED)
         for case in self.cases:
             texts, joined = around(case.turn, case.history)
             wanted |= {case.turn[:EACH], joined, *texts}
         texts = sorted(wanted)
-        self.vectors = dict(zip(texts, MiniLMEmbeddings().vectors(texts), strict=True))
+        if kept is not None and kept.exists():
+            with kept.open("rb") as file:
+                self.vectors = dict(pickle.load(file))
+        missing = [text for text in texts if text not in self.vectors]
+        self.vectors.update(zip(missing, MiniLMEmbeddings().vectors(missing), strict=True))
+        if kept is not None and missing:
+            with kept.open("wb") as file:
+                pickle.dump(self.vectors, file)
 
     def meaning(self, log_odds: Array) -> tuple[list[str], Array]:
         """The features of the second model, given the log-odds of the first."""
@@ -262,9 +271,10 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--data", type=Path, required=True)
     options.add_argument("--check", action="store_true", help="only print how sources do that were left out")
+    options.add_argument("--vectors", type=Path, help="a file that keeps the vectors between runs")
     given = options.parse_args()
     data = Data(given.data)
-    data.embed()
+    data.embed(given.vectors)
     judged = apart(data)
     report(data, judged)
     if given.check:
@@ -288,7 +298,9 @@ def main() -> None:
         b = fit(x[where != held], y[where != held], np.ones((where != held).sum()), nothing, nothing, 1)
         bounds = np.linspace(-2, 1, 61)
         best = max(bounds, key=lambda bound: f1(y[where != held], scores(b, x[where != held]) > bound))
-        print(f"topic shift, fold {held}: F1 {f1(y[where == held], scores(b, x[where == held]) > best):.3f} at {best:.2f}")
+        print(
+            f"topic shift, fold {held}: F1 {f1(y[where == held], scores(b, x[where == held]) > best):.3f} at {best:.2f}"
+        )
     b = fit(x, y, np.ones(len(y)), nothing, nothing, 1)
     best = max(np.linspace(-2, 1, 61), key=lambda bound: f1(y, scores(b, x) > bound))
     b[-1] -= best  # so that 0.5 is the threshold of the best F1

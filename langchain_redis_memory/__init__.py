@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache import Asked as Asked
     from langchain_redis_memory.cache import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.checkpoint import RedisSaver as RedisSaver
+    from langchain_redis_memory.classify import CascadeClassifier as CascadeClassifier
     from langchain_redis_memory.classify import Classifier as Classifier
+    from langchain_redis_memory.classify import EmbeddingClassifier as EmbeddingClassifier
+    from langchain_redis_memory.classify import LinguisticClassifier as LinguisticClassifier
+    from langchain_redis_memory.classify import LLMClassifier as LLMClassifier
     from langchain_redis_memory.classify import RulesClassifier as RulesClassifier
     from langchain_redis_memory.classify import Verdict as Verdict
     from langchain_redis_memory.client import Client as Client
@@ -47,10 +51,14 @@ _HOMES = {
     "Answer": "cache",
     "AnswerCache": "cache",
     "Asked": "cache",
+    "CascadeClassifier": "classify",
     "Classifier": "classify",
     "Client": "client",
     "ConversationMemory": "memory",
+    "EmbeddingClassifier": "classify",
     "ExactAnswerCache": "cache",
+    "LLMClassifier": "classify",
+    "LinguisticClassifier": "classify",
     "Pruned": "pruning",
     "QuestionType": "policy",
     "RedisByteStore": "byte_store",

@@ -150,13 +150,15 @@ class Invoke(NamedTuple):
     """A step that calls out of Redis: a model, a retriever, an embedding.
 
     `call` and `acall` are the two colours of the same call. If `stream` and `astream` are given and the flow is driven
-    by a streaming driver, the chunks pass through to the caller and the flow receives them as a list.
+    by a streaming driver, the chunks pass through to the caller and the flow receives them as a list. With `timeout_s`
+    the driver waits no longer than that and the flow receives a `TimeoutError`.
     """
 
     call: Callable[[], Any]
     acall: Callable[[], Awaitable[Any]]
     stream: Callable[[], Any] | None = None
     astream: Callable[[], Any] | None = None
+    timeout_s: float | None = None
 
 
 class Streamed(NamedTuple):

@@ -16,11 +16,11 @@ from typing import Any
 from langchain_redis_memory.errors import ConfigError
 
 _WORDS = (
-    "function foreign person possessive_person thing demonstrative persons wh auxiliary imperative preposition complement "
-    "clause opener anaphor comparative comparison standard superlative unique generic light relational transitive fact "
-    "acknowledgement calendar"
+    "function foreign person possessive_person thing demonstrative persons wh auxiliary imperative preposition "
+    "complement clause opener anaphor comparative comparison standard superlative unique generic light "
+    "relational transitive fact acknowledgement calendar"
 ).split()
-_PATTERNS = ("recall", "not_recall", "change", "rephrase", "expletive")
+_PATTERNS = ("recall", "not_recall", "change", "rephrase", "expletive", "meddling")
 
 
 class Lexicon:
@@ -43,10 +43,15 @@ class Lexicon:
             self.clause_subject = frozenset(data["clause_subject"].split()) | self.auxiliary | self.wh
             slots = data["slots"]
             for name in _PATTERNS:
-                filled = [_SLOT.sub(lambda found: slots[found[1]], _SLOT.sub(lambda found: slots[found[1]], one)) for one in data[name]]
+                filled = [
+                    _SLOT.sub(lambda found: slots[found[1]], _SLOT.sub(lambda found: slots[found[1]], one))
+                    for one in data[name]
+                ]
                 setattr(self, name, re.compile("|".join(f"(?:{one})" for one in filled), re.IGNORECASE))
         except (KeyError, AttributeError, TypeError, re.error) as error:
-            msg = f"a lexicon needs the lists {', '.join((*_WORDS, *_PATTERNS))}, `slots` and `opening_phrase`: {error!r}"
+            msg = (
+                f"a lexicon needs the lists {', '.join((*_WORDS, *_PATTERNS))}, `slots` and `opening_phrase`: {error!r}"
+            )
             raise ConfigError(msg) from error
 
     def __getattr__(self, name: str) -> Any:

@@ -2,7 +2,8 @@
 
 In order: what nobody can read is dependent; a question for what was said is a recall; the first turn is a new topic;
 then the signs are weighed, and the threshold that `max_unsafe` stands for decides. Some signs are not weighed because
-no weight fitted on English questions speaks for them: another language, no function word, code, a mere comment.
+no weight fitted on English questions speaks for them: another language, no function word, code, a mere comment, a turn
+that speaks of how it is to be handled.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.classify.leaning import asks_for, leans_on
 from langchain_redis_memory.classify.lexicon import Lexicon, lexicon
@@ -23,6 +24,8 @@ from langchain_redis_memory.policy import QuestionType
 
 MAX_UNSAFE = 0.1
 """The share of dependent turns that may be called self-contained, unless a classifier is told another."""
+_ALONE = 0.3
+"""The probability below which a turn without its conversation is taken to stand alone."""
 _CERTAIN = 4.0
 """The log-odds of what is not weighed: dependent."""
 _POINTING = frozenset("pronoun demonstrative there opening_phrase bare_question no_content".split())
@@ -128,6 +131,9 @@ class LinguisticClassifier:
                 depends_on=places,
             )
             return Judged(verdict, _CERTAIN, reading, QuestionType.HISTORY_RECALL)
+        if not before.started and not state and reading.words:
+            verdict = Verdict(QuestionType.NEW_TOPIC, 0.99, ("the conversation starts here",), dependence=0.01)
+            return Judged(verdict, -_CERTAIN, reading, QuestionType.NEW_TOPIC)
         if not reading.words or not any(letter.isalpha() for letter in text):
             verdict = Verdict(
                 QuestionType.CONTEXTUAL_FOLLOW_UP,
@@ -138,9 +144,6 @@ class LinguisticClassifier:
                 depends_on=leans_on(reading, history, language, self._alone),
             )
             return Judged(verdict, _CERTAIN, reading, verdict.type)
-        if not before.started and not state:
-            verdict = Verdict(QuestionType.NEW_TOPIC, 0.99, ("the conversation starts here",), dependence=0.01)
-            return Judged(verdict, -_CERTAIN, reading, QuestionType.NEW_TOPIC)
         change = language.change.search(text)
         if change:
             reading = read(_without(turn, change[0]))
@@ -150,8 +153,9 @@ class LinguisticClassifier:
         log_odds = self._weights.log_odds(reading.features)
         reasons = [why for why, _, _ in reading.evidence]
         weighed = log_odds
-        unweighed = _unreadable(reading, language)
-        pointing = _POINTING & reading.features.keys()
+        meddles = language.meddling.search(text)
+        unweighed = f"speaks of its own handling: {meddles[0][:80]!r}" if meddles else _unreadable(reading, language)
+        pointing = any(reading.features.get(name) for name in _POINTING)
         if change and not pointing and not unweighed and reading.words:
             log_odds -= _CERTAIN
             reasons = [f"changes the topic: {change[0].strip()[:80]!r}"]
@@ -238,10 +242,9 @@ def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
         return ["no words of its own"]
     if unweighed := _unreadable(reading, language):
         return [unweighed]
-    signs(reading, Past(started=True), language)
-    model = weights("linguistic")
+    signs(reading, Past(started=True, answered=True), language)
     comment = _COMMENT & reading.features.keys()
-    if not comment and model.log_odds(reading.features) < odds(model.threshold(MAX_UNSAFE)):
+    if not comment and weights("linguistic").log_odds(reading.features) < odds(_ALONE):
         return []
     return [why for why, _, _ in reading.evidence] or ["may depend on the conversation"]
 

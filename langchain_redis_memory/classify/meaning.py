@@ -18,7 +18,7 @@ import numpy.typing as npt
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from langchain_redis_memory.classify.logistic import probability
-from langchain_redis_memory.classify.reading import EACH, RECENT, Reading, said, text_of
+from langchain_redis_memory.classify.reading import EACH, Reading, said, text_of
 
 Vector = npt.NDArray[np.float32]
 

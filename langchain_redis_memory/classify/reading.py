@@ -62,7 +62,9 @@ def read(turn: str) -> Reading:
         The reading, without signs yet.
     """
     cuts = [(0, turn)] if len(turn) <= HEAD + TAIL else [(0, turn[:HEAD]), (len(turn) - TAIL, turn[-TAIL:])]
-    words, places, stop = [], [], []
+    words: list[str] = []
+    places: list[tuple[int, int]] = []
+    stop: list[str] = []
     for offset, text in cuts:
         end = 0
         for found in _WORD.finditer(text):
@@ -89,7 +91,7 @@ def stem(word: str) -> str:
 
 
 class Known(NamedTuple):
-    """What a message says: stems of its content words and of its names, and the pairs of names that follow each other."""
+    """What a message says: stems of its content words and names, and the pairs of names that follow each other."""
 
     content: frozenset[str]
     names: frozenset[str]
@@ -152,7 +154,10 @@ def text_of(message: Any) -> str:
 
 def said(history: Sequence[BaseMessage]) -> list[BaseMessage]:
     """The last messages of the user and the assistant, oldest first."""
-    return [message for message in history[-2 * RECENT :] if isinstance(message, HumanMessage | AIMessage)][-RECENT:]
+    near: list[BaseMessage] = [
+        message for message in history[-2 * RECENT :] if isinstance(message, HumanMessage | AIMessage)
+    ]
+    return near[-RECENT:]
 
 
 def past(history: Sequence[BaseMessage], language: Lexicon) -> Past:
@@ -191,4 +196,5 @@ def content_words(text: str) -> set[str]:
         Its words without English function words.
     """
     low = (word.translate(_APOSTROPHE).lower().removesuffix("'s") for word in _WORD.findall(text[: 4 * HEAD]))
-    return set(low) - lexicon("en").function
+    function: frozenset[str] = lexicon("en").function
+    return set(low) - function

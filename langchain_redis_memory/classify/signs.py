@@ -11,16 +11,16 @@ No sign decides: `logistic` weighs them.
 
 from __future__ import annotations
 
+import itertools
 import re
 from math import log1p
 
+from langchain_redis_memory.classify.kinds import Kinds
 from langchain_redis_memory.classify.lexicon import Lexicon
-from langchain_redis_memory.classify.reading import HEAD, Past, Reading, stem, straight
+from langchain_redis_memory.classify.pointing import definites, pointers
+from langchain_redis_memory.classify.reading import HEAD, Past, Reading
 
 _QUOTED = re.compile(r"[\"\u201c`][^\"\u201d`\n]{2,200}[\"\u201d`]|\w\(\)|\w\.\w+\(|\w_\w|https?://|```")
-
-
-# --- the signs ----------------------------------------------------------------------------------------------------
 
 
 def signs(reading: Reading, before: Past, language: Lexicon) -> Reading:
@@ -35,165 +35,13 @@ def signs(reading: Reading, before: Past, language: Lexicon) -> Reading:
         The same reading, with features and evidence.
     """
     if reading.words:
-        kinds = _Kinds(reading, before, language)
-        for look in (_pointers, _definites, _relational, _ellipsis, _comparison, _substance):
+        kinds = Kinds(reading, before, language)
+        for look in (pointers, definites, _relational, _ellipsis, _comparison, _substance):
             look(reading, kinds, before, language)
     return reading
 
 
-class _Kinds:
-    """What kind of word each word is, as far as a list and its spelling tell."""
-
-    def __init__(self, reading: Reading, before: Past, language: Lexicon) -> None:
-        low, words, stop = reading.low, reading.words, reading.stop
-        count = len(low)
-        self.function = [word in language.function for word in low]
-        opens = [place == 0 or stop[place - 1] in _ENDS for place in range(count)]
-        shouting = sum(word.isupper() and len(word) > 1 for word in words) * 2 > count
-        self.stems = [stem(word) for word in low]
-        self.name = [
-            not self.function[place]
-            and (
-                (words[place][0].isupper() and not opens[place] and not shouting)
-                or (opens[place] and (words[place].isupper() and len(words[place]) > 1 and not shouting))
-                or any(letter.isupper() for letter in words[place][1:2])
-                and not shouting
-                or words[place][0].isdigit()
-                or (self.stems[place] in before.names and low[place] not in language.light and low[place] not in language.generic and low[place] not in language.relational)
-            )
-            for place in range(count)
-        ]
-        self.noun = [
-            not self.function[place] and (self.name[place] or (low[place] not in language.light and low[place] not in language.imperative))
-            for place in range(count)
-        ]
-        self.owned = [word.endswith(("'s", "s'")) and word not in language.function for word in low]
-        self.clause = [0] * count
-        clause = 0
-        for place in range(count):
-            joins = low[place] in ("and", "or") and (place + 1 >= count or low[place + 1] not in language.clause_subject)
-            if place and (stop[place - 1] or (low[place] in language.clause and not joins)):
-                clause += 1
-            self.clause[place] = clause
-
-
-_ADJECTIVE = ("ous", "ful", "able", "ible", "ive", "ic", "ant", "ent", "ish", "less", "est")
-_ENDS = frozenset("?!.\n")
-_BE = frozenset("is are was were be been isn't aren't wasn't weren't has have had will would can could may might must seems exists exist".split())
-
-
-def _pointers(reading: Reading, kinds: _Kinds, before: Past, language: Lexicon) -> None:
-    low, stop, count = reading.low, reading.stop, len(reading.low)
-    expletive = None
-    for place, word in enumerate(low):
-        following = low[place + 1] if place + 1 < count and not stop[place] else ""
-        previous = low[place - 1] if place and not stop[place - 1] else ""
-        if word in language.person or word in language.thing:
-            if word in language.thing and word not in language.person:
-                if expletive is None:
-                    expletive = [found.span() for found in language.expletive.finditer(straight(reading.text[:HEAD]))]
-                if any(start <= reading.places[place][0] < end for start, end in expletive):
-                    continue
-            _pronoun(reading, kinds, place, language)
-        elif word in language.demonstrative:
-            if following in language.calendar or (word == "those" and following == "who"):
-                continue
-            resolved = any(kinds.noun[:place]) and kinds.clause[place] > 0
-            reading.sign("pointer_resolved" if resolved else "demonstrative", place, why="" if resolved else "points back")
-        elif word in ("that", "that's"):
-            after_verb = previous in language.auxiliary or previous in language.preposition or previous in ("do", "than", "like")
-            if word == "that's" or not following or after_verb or following in ("much", "many") or (not previous and following not in ("",)):
-                resolved = any(kinds.noun[:place]) and kinds.clause[place] > 1
-                reading.sign("pointer_resolved" if resolved else "demonstrative", place, why="" if resolved else "points back")
-        elif word == "there":
-            existential = following in _BE or previous in _BE or previous in ("hi", "hello", "hey")
-            if not existential and not any(kinds.name[:place]):
-                reading.sign("there", place, why="points back")
-        elif word in language.anaphor or (word == "one" and (not following or following in language.function) and previous not in ("no", "number")):
-            if word == "such" and following == "as":
-                continue
-            if word in ("other", "others", "another") and (following == "than" or previous == "each"):
-                continue
-            if word == "both" and "and" in low[place:]:
-                continue
-            if word in ("too", "again", "instead") and following and stop[place] == "":
-                continue
-            reading.sign("anaphor", place, why="refers to something before")
-
-
-def _pronoun(reading: Reading, kinds: _Kinds, place: int, language: Lexicon) -> None:
-    """A pronoun: what before it in the turn can it mean?"""
-    low = reading.low
-    word = low[place]
-    personal = word in ("he", "she", "him", "her", "his", "hers", "himself", "herself", "he's", "she's")
-    named = any(kinds.name[:place])
-    noun = any(
-        kinds.noun[at]
-        and (kinds.name[at] or _plural(low[at]) == (word in ("they", "them", "their", "theirs")) or low[at] in language.persons)
-        and (not personal or low[at] in language.persons)
-        and (word not in language.thing or low[at] not in language.persons)
-        for at in range(place)
-    )
-    nearby = any((kinds.name[at] or kinds.noun[at]) and kinds.clause[at] < kinds.clause[place] for at in range(place))
-    possessive = word in language.possessive_person or word == "its"
-    if named and (possessive or nearby) and not (word in language.thing and not nearby and not possessive):
-        reading.sign("pronoun_named", place)
-    elif noun and nearby:
-        reading.sign("pronoun_resolved", place)
-    elif named or (noun and possessive):
-        reading.sign("pronoun_doubtful", place, why="may point back")
-    else:
-        reading.sign("pronoun", place, why="points back")
-        if personal:
-            reading.sign("pronoun_personal", place)
-
-
-def _plural(word: str) -> bool:
-    return word.endswith("s") and not word.endswith(("ss", "us", "is", "'s"))
-
-
-def _definites(reading: Reading, kinds: _Kinds, before: Past, language: Lexicon) -> None:
-    low, stop, count = reading.low, reading.stop, len(reading.low)
-    place = 0
-    while place < count:
-        if low[place] != "the" or stop[place]:
-            place += 1
-            continue
-        first = end = place + 1
-        while end < count and not kinds.function[end]:
-            end += 1
-            if stop[end - 1]:
-                break
-        run = range(first, end)
-        closed = end >= count or bool(stop[end - 1])
-        following = "" if closed else low[end]
-        if not run:
-            place = end
-            continue
-        if any(kinds.name[at] and reading.words[at][0].isupper() for at in run) or any(low[at] in language.unique for at in run):
-            reading.sign("definite_own", first)
-        elif any(low[at] in language.superlative for at in run) and following != "of" and all(
-            low[at] in language.superlative or low[at] in language.generic or low[at].endswith(_ADJECTIVE) or low[at].endswith("ed") for at in run
-        ):
-            reading.sign("headless", first - 1, end - 1, why="the most of what")
-        elif any(low[at] in language.superlative for at in run) and following in language.complement:
-            reading.sign("definite_own", first)
-        elif following in language.complement and following not in ("on", "at", "in", "for", "with", "from", "when", "where"):
-            reading.sign("definite_own", first)
-        elif any(low[at] in language.superlative for at in run) and len(run) > 1:
-            reading.sign("superlative", first)
-        else:
-            size = sum(low[at] not in language.generic for at in run)
-            known = any(kinds.stems[at] in before.content for at in run)
-            filled = following in language.complement
-            name = "definite_filled" if filled else "definite_long" if size > 1 else "definite"
-            reading.sign(name, first - 1, end - 1, why="" if filled else "not introduced")
-            if known:
-                reading.sign("definite_known", first - 1, end - 1)
-        place = end
-
-
-def _relational(reading: Reading, kinds: _Kinds, before: Past, language: Lexicon) -> None:
+def _relational(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) -> None:
     low, stop, count = reading.low, reading.stop, len(reading.low)
     for place, word in enumerate(low):
         if word not in language.relational or kinds.name[place]:
@@ -203,12 +51,18 @@ def _relational(reading: Reading, kinds: _Kinds, before: Past, language: Lexicon
         start = place
         while start and not stop[start - 1] and not kinds.function[start - 1]:
             start -= 1
-        modifiers = [at for at in range(start, place) if low[at] not in language.generic and low[at] not in language.relational]
+        modifiers = [
+            at for at in range(start, place) if low[at] not in language.generic and low[at] not in language.relational
+        ]
         owner = low[start - 1] if start and not stop[start - 1] else ""
         filled = any(kinds.owned[at] for at in range(start, place))
         complement = ""
         if not stop[place] and place + 1 < count and low[place + 1] in language.complement:
-            rest = [at for at in range(place + 2, min(place + 8, count)) if kinds.clause[at] == kinds.clause[place + 1] or low[place + 1] in language.clause]
+            rest = [
+                at
+                for at in range(place + 2, min(place + 8, count))
+                if kinds.clause[at] == kinds.clause[place + 1] or low[place + 1] in language.clause
+            ]
             complement = "own" if any(kinds.noun[at] for at in rest) else "empty"
         if filled or complement == "own":
             reading.sign("relation_filled", place)
@@ -216,16 +70,24 @@ def _relational(reading: Reading, kinds: _Kinds, before: Past, language: Lexicon
             reading.sign("relation_mine", place)
         elif modifiers:
             reading.sign("relation_modified", place)
-        elif any(kinds.noun[at] and low[at] not in language.relational and low[at] not in language.generic for at in range(count) if at != place):
+        elif any(
+            kinds.noun[at] and low[at] not in language.relational and low[at] not in language.generic
+            for at in range(count)
+            if at != place
+        ):
             reading.sign("relation_doubtful", place, why="of what")
         else:
             reading.sign("relation_open", place, why="of what")
 
 
-def _ellipsis(reading: Reading, kinds: _Kinds, before: Past, language: Lexicon) -> None:
+def _ellipsis(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) -> None:
     low, stop, count = reading.low, reading.stop, len(reading.low)
     start = 0
-    while start < count - 1 and low[start] in language.acknowledgement and (stop[start] or low[start + 1] in language.acknowledgement):
+    while (
+        start < count - 1
+        and low[start] in language.acknowledgement
+        and (stop[start] or low[start + 1] in language.acknowledgement)
+    ):
         start += 1
     if start or (low[0] in language.acknowledgement and count <= 4):
         reading.sign("acknowledges", 0, max(start - 1, 0), why="answers or comments" if start >= count - 1 else "")
@@ -238,12 +100,23 @@ def _ellipsis(reading: Reading, kinds: _Kinds, before: Past, language: Lexicon) 
         if first == phrase[0] or phrase[0] in low:
             for at in range(start, min(count, start + 12)):
                 if tuple(low[at : at + len(phrase)]) == phrase:
-                    reading.sign("opening_phrase" if at == start else "phrase", at, at + len(phrase) - 1, why="continues")
+                    reading.sign(
+                        "opening_phrase" if at == start else "phrase", at, at + len(phrase) - 1, why="continues"
+                    )
     verb = any(
-        word in language.auxiliary or word in language.imperative or (len(word) > 4 and word.endswith(("ed", "ing"))) or (word in language.light and place > 0)
+        word in language.auxiliary
+        or word in language.imperative
+        or (len(word) > 4 and word.endswith(("ed", "ing")))
+        or (word in language.light and place > 0)
         for place, word in enumerate(low)
     )
-    asks = first in language.wh or first in language.auxiliary or first in language.imperative or "?" in stop or first in ("how", "what")
+    asks = (
+        first in language.wh
+        or first in language.auxiliary
+        or first in language.imperative
+        or "?" in stop
+        or first in ("how", "what")
+    )
     if first in language.wh and count - start <= 2 and not any(kinds.noun[start:]):
         reading.sign("bare_question", start, count - 1, why="part of a question")
     if not verb:
@@ -258,19 +131,54 @@ def _ellipsis(reading: Reading, kinds: _Kinds, before: Past, language: Lexicon) 
     last = count - 1
     while last > start and kinds.function[last] and low[last] not in language.transitive:
         last -= 1
-    if last > start and low[last] in language.transitive and first in ("how", "when", "where", "why", "can", "should", "do", "does", "did", "could", "will", "would", "is", "who") and last == count - 1:
-        if low[last - 1] not in ("be", "is", "are", "was", "were", "been", "get") and kinds.function[last - 1]:
-            reading.sign("no_object", last, why="lacks its object")
+    if (
+        (
+            last > start
+            and low[last] in language.transitive
+            and first
+            in (
+                "how",
+                "when",
+                "where",
+                "why",
+                "can",
+                "should",
+                "do",
+                "does",
+                "did",
+                "could",
+                "will",
+                "would",
+                "is",
+                "who",
+            )
+            and last == count - 1
+        )
+        and low[last - 1] not in ("be", "is", "are", "was", "were", "been", "get")
+        and kinds.function[last - 1]
+    ):
+        reading.sign("no_object", last, why="lacks its object")
     # "how is being used?": a question without its subject
-    if first in language.wh and count - start > 2 and low[start + 1] in ("is", "are", "was", "were") and (low[start + 2] == "being" or (low[start + 2].endswith("ing") and start + 3 < count and low[start + 3] in language.preposition)):
+    if (
+        first in language.wh
+        and count - start > 2
+        and low[start + 1] in ("is", "are", "was", "were")
+        and (
+            low[start + 2] == "being"
+            or (low[start + 2].endswith("ing") and start + 3 < count and low[start + 3] in language.preposition)
+        )
+    ):
         reading.sign("no_subject", start, start + 2, why="lacks its subject")
     # "is there a fee?": existence without a place
-    if first in ("is", "are", "was", "were", "any") and count - start <= 6 and ("there" in low[start : start + 2] or first == "any"):
-        if not any(kinds.name[start:]):
-            reading.sign("existence", start, count - 1, why="where, or of what")
+    if (
+        first in ("is", "are", "was", "were", "any")
+        and count - start <= 6
+        and ("there" in low[start : start + 2] or first == "any")
+    ) and not any(kinds.name[start:]):
+        reading.sign("existence", start, count - 1, why="where, or of what")
 
 
-def _comparison(reading: Reading, kinds: _Kinds, before: Past, language: Lexicon) -> None:
+def _comparison(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) -> None:
     low, stop, count = reading.low, reading.stop, len(reading.low)
     for place, word in enumerate(low):
         closing = place + 1 >= count or bool(stop[place])
@@ -287,7 +195,9 @@ def _comparison(reading: Reading, kinds: _Kinds, before: Past, language: Lexicon
                 reading.sign("more", place)
         elif word in language.comparison:
             rest = low[place + 1 :]
-            two = ("and" in low and any(kinds.noun)) or any(one in ("between", "than", "vs", "versus", "or") for one in low)
+            two = ("and" in low and any(kinds.noun)) or any(
+                one in ("between", "than", "vs", "versus", "or") for one in low
+            )
             if not two and (closing or not any(one in language.standard for one in rest)):
                 reading.sign("comparison", place, why="compares with something unsaid")
             elif not two:
@@ -296,7 +206,7 @@ def _comparison(reading: Reading, kinds: _Kinds, before: Past, language: Lexicon
             reading.sign("comparative", place, why="compares with something unsaid")
 
 
-def _substance(reading: Reading, kinds: _Kinds, before: Past, language: Lexicon) -> None:
+def _substance(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) -> None:
     """What the turn brings itself: names, specific nouns, words that the history has or has not."""
     low, count = reading.low, len(reading.low)
     features = reading.features
@@ -305,7 +215,12 @@ def _substance(reading: Reading, kinds: _Kinds, before: Past, language: Lexicon)
     anchors = [
         place
         for place in content
-        if kinds.noun[place] and low[place] not in language.relational and low[place] not in language.generic and low[place] not in language.comparative and low[place] not in language.acknowledgement and low[place] not in language.anaphor
+        if kinds.noun[place]
+        and low[place] not in language.relational
+        and low[place] not in language.generic
+        and low[place] not in language.comparative
+        and low[place] not in language.acknowledgement
+        and low[place] not in language.anaphor
     ]
     nouns = [place for place in content if kinds.noun[place] or low[place] in language.relational]
     features["anchors"] = log1p(len(anchors))
@@ -335,24 +250,51 @@ def _substance(reading: Reading, kinds: _Kinds, before: Past, language: Lexicon)
         features["name_known"] = float(any(kinds.stems[place] in before.names for place in names))
         features["name_new"] = float(any(kinds.stems[place] not in before.content for place in names))
         spoken = {kinds.stems[place] for place in content}
-        if cut := next((p for p in names if (reading.words[p][0].isupper() or reading.text.islower()) and kinds.stems[p] in before.names and _cut_short(kinds.stems[p], spoken, before)), None):
+        if cut := next(
+            (
+                p
+                for p in names
+                if (reading.words[p][0].isupper() or reading.text.islower())
+                and kinds.stems[p] in before.names
+                and _cut_short(kinds.stems[p], spoken, before)
+            ),
+            None,
+        ):
             reading.sign("part_of_name", cut, why="part of a name")
         features["last_share"] = sum(kinds.stems[place] in before.last for place in nouns) / max(len(nouns), 1)
-    compound = any(b == a + 1 and not reading.stop[a] for a, b in zip(anchors, anchors[1:], strict=False))
+    compound = any(b == a + 1 and not reading.stop[a] for a, b in itertools.pairwise(anchors))
     features["compound"] = float(compound)
-    pointing = any(name in features for name in ("pronoun", "demonstrative", "there", "anaphor", "pronoun_doubtful", "opening_phrase", "opener", "comparative", "comparison"))
+    pointing = any(
+        name in features
+        for name in (
+            "pronoun",
+            "demonstrative",
+            "there",
+            "anaphor",
+            "pronoun_doubtful",
+            "opening_phrase",
+            "opener",
+            "comparative",
+            "comparison",
+        )
+    )
     features["clean"] = float(not reading.evidence)
     features["clean_named"] = float(not reading.evidence and bool(names))
     features["clean_anchored"] = float(not reading.evidence and len(anchors) > 1)
     features["points_named"] = float(pointing and bool(names))
     features["two_anchors"] = float(len(anchors) > 1)
     features["three_anchors"] = float(len(anchors) > 2)
-    features["new_only"] = float(before.started and not features["no_anchor"] and features["no_old"] and not reading.evidence)
+    features["new_only"] = float(
+        before.started and not features["no_anchor"] and features["no_old"] and not reading.evidence
+    )
     features["new_only_named"] = features["new_only"] * features["named"]
     features["new_only_answered"] = features["new_only"] * before.answered
     features["old_clean"] = features["clean"] * (1 - features.get("no_old", 1.0))
-    if anchors and not names and any(low[place] in language.generic for place in range(count)) and not any(word in ("of", "for", "in", "between") for word in low):
-        reading.sign("evaluative", next(place for place in range(count) if low[place] in language.generic))
+    plain = next(
+        (place for place in range(count) if low[place] in language.generic and not kinds.function[place]), None
+    )
+    if anchors and not names and plain is not None and not {"of", "for", "in", "between"} & set(low):
+        reading.sign("evaluative", plain)
     features["definition"] = float(_defines(reading, kinds, language, anchors))
     if not content:
         reading.sign("no_content", 0, count - 1, why="no content of its own")
@@ -366,7 +308,7 @@ def _cut_short(name: str, spoken: set[str], before: Past) -> bool:
     return bool(partners) and not partners & spoken
 
 
-def _defines(reading: Reading, kinds: _Kinds, language: Lexicon, anchors: list[int]) -> bool:
+def _defines(reading: Reading, kinds: Kinds, language: Lexicon, anchors: list[int]) -> bool:
     """Whether the turn asks what something is, or to be told about it, and names that something: "what is taurine?"."""
     low = reading.low
     if reading.evidence or not anchors or len(low) > 9:
@@ -374,7 +316,9 @@ def _defines(reading: Reading, kinds: _Kinds, language: Lexicon, anchors: list[i
     start = 0
     while start < len(low) - 1 and low[start] in language.acknowledgement:
         start += 1
-    opening = next((phrase for phrase in language.definition if tuple(low[start : start + len(phrase)]) == phrase), None)
+    opening = next(
+        (phrase for phrase in language.definition if tuple(low[start : start + len(phrase)]) == phrase), None
+    )
     if opening is None:
         return False
     rest = range(start + len(opening), len(low))

@@ -21,6 +21,7 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
+from langchain_redis_memory.client.deadline import awithin, within
 from langchain_redis_memory.client.faults import explain, translate, unknown_scripts
 from langchain_redis_memory.client.loops import Loops
 from langchain_redis_memory.client.sending import APiped, Piped
@@ -368,7 +369,7 @@ class Client:
         if isinstance(step, Op):
             return self.run(step)
         if isinstance(step, Invoke):
-            return step.call()
+            return step.call() if step.timeout_s is None else within(step.timeout_s, step.call)
         if isinstance(step, Now):
             return monotonic()
         if isinstance(step, Sleep):
@@ -430,7 +431,7 @@ class Client:
         if isinstance(step, Op):
             return await self.arun(step)
         if isinstance(step, Invoke):
-            return await step.acall()
+            return await awithin(step.timeout_s, step.acall)
         if isinstance(step, Now):
             return monotonic()
         if isinstance(step, Sleep):
