@@ -38,7 +38,8 @@ from langchain_redis_memory.local import MiniLMEmbeddings
 Array = npt.NDArray[np.float64]
 
 EXPECTED = {
-    "pronoun": 2.5, "demonstrative": 2, "there": 2, "anaphor": 1.2, "pronoun_doubtful": 1, "pronoun_across": 1, "comparative": 1.5,
+    "pronoun": 2.5, "demonstrative": 2, "there": 2, "anaphor": 1.2, "pronoun_doubtful": 1,
+    "pronoun_across": 1, "comparative": 1.5,
     "comparison": 1.5, "opening_phrase": 1.5, "phrase": 1, "opener": 1, "definite": 1, "definite_long": 0.5,
     "definite_known": 0.5, "relation_open": 1, "relation_doubtful": 0.3, "existence": 1, "no_object": 1,
     "no_subject": 1.5,
@@ -155,7 +156,9 @@ class Data:
             texts, joined = around(case.turn, case.history)
             vector = self.vectors[case.turn[:EACH]]
             similar = cosines(vector, [self.vectors[text] for text in texts], zero)
-            rows.append(features(float(score), similar, cosines(vector, [self.vectors[joined]], zero)[0]))
+            pulled = cosines(vector, [self.vectors[joined]], zero)[0]
+            answered = any(isinstance(message, AIMessage) for message in case.history)
+            rows.append(features(float(score), similar, pulled, answered))
         return list(rows[0]), np.array([list(row.values()) for row in rows])
 
     def weights(self, chosen: npt.NDArray[np.bool_]) -> Array:

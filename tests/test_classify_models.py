@@ -17,6 +17,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableLambda
+from pydantic import Field
 from turns import history
 
 from langchain_redis_memory.classify import (
@@ -136,7 +137,7 @@ class Says(BaseChatModel):
     """Answers with a text, or raises it, and keeps what it was asked."""
 
     answer: Any = ""
-    asked: list[Any] = []
+    asked: list[Any] = Field(default_factory=list)
     structured: bool = False
 
     @property

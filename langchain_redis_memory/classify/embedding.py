@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.classify.linguistic import Judged, LinguisticClassifier
 from langchain_redis_memory.classify.logistic import probability, weights
 from langchain_redis_memory.classify.meaning import UNRELATED, Vector, around, cosines, features, shift_features, unlike
-from langchain_redis_memory.classify.reading import EACH, past, text_of
+from langchain_redis_memory.classify.reading import EACH, past, said, text_of
 from langchain_redis_memory.classify.verdict import Verdict
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke
@@ -122,7 +122,9 @@ class EmbeddingClassifier:
             _log.warning("the embedding model failed, the signs of language decide: %s", type(error).__name__)
             return self._first.decide(judged, history, judged.log_odds, self._first.threshold)
         zero = self._zero or 0.0
-        found = features(judged.log_odds, cosines(vector, others, zero), cosines(vector, [behind], zero)[0])
+        answered = any(isinstance(message, AIMessage) for message in said(history))
+        pulled = cosines(vector, [behind], zero)[0]
+        found = features(judged.log_odds, cosines(vector, others, zero), pulled, answered)
         log_odds = self._weights.log_odds(found)
         if judged.fixed:
             log_odds = max(log_odds, judged.log_odds) if judged.log_odds > 0 else min(log_odds, judged.log_odds)

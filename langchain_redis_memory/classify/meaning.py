@@ -2,8 +2,9 @@
 
 A turn without a sign of dependence is a new topic where it is far from everything that was said, and names its
 subject itself where it is close to what was said; in between it may be a question that forgot its subject. So the
-similarity enters as bends at both ends, and counts the more the less the signs of language decide. A second measure is
-how far the turn is pulled when the question before is put in front of it.
+similarity enters as bends at both ends, and counts the more the less the signs of language decide. Where the answers
+are there too every follow-up is close to something, so closeness counts less. A second measure is how far the turn is
+pulled when the question before is put in front of it.
 
 Cosines are scaled by what the same model gives for sentences that have nothing to do with each other, so that weights
 fitted with one model serve another.
@@ -63,30 +64,33 @@ def cosines(vector: Vector, others: Sequence[Vector], zero: float) -> list[float
     return [(float(vector @ other) - zero) / max(1 - zero, 1e-3) for other in others]
 
 
-def features(log_odds: float, similar: Sequence[float], pulled: float) -> dict[str, float]:
+def features(log_odds: float, similar: Sequence[float], pulled: float, answered: bool) -> dict[str, float]:
     """Features of dependence.
 
     Args:
         log_odds: What the signs of language say.
         similar: Scaled cosines of the turn to the last messages.
         pulled: Scaled cosine of the turn to itself behind the question before.
+        answered: The history has the assistant's answers, not only the user's turns.
 
     Returns:
         Features by name.
     """
     most = max(similar)
     open_ = probability(-log_odds)
+    close = 3.0 if answered else 10.0
     bends = {
         "far_15": 10 * max(0.15 - most, 0.0),
         "far_30": 10 * max(0.3 - most, 0.0),
-        "near_35": 10 * max(most - 0.35, 0.0),
-        "near_50": 10 * max(most - 0.5, 0.0),
+        "near_35": close * max(most - 0.35, 0.0),
+        "near_50": close * max(most - 0.5, 0.0),
     }
     return {
         "language": max(-4.0, min(4.0, log_odds)),
         "language_up": max(0.0, min(4.0, log_odds)),
         **bends,
         **{f"{name}_open": value * open_ for name, value in bends.items()},
+        "answered": float(answered),
         "pulled": pulled,
         "pulled_open": pulled * open_,
     }
