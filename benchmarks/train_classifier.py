@@ -59,7 +59,7 @@ SHARE = {("utterance", True): 0.5, ("utterance", False): 0.1, ("rewrite", False)
 """What each kind of case weighs in its source."""
 SOURCE = {"cast2019": 1.0, "cast2020": 1.0, "gecor": 0.5, "own": 1.5}
 """What each source weighs; CamRest repeats a few sentences."""
-UNSAFE = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
+UNSAFE = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3)
 
 
 def fit(x: Array, y: Array, w: Array, prior: Array, signs_: Array, strength: float) -> Array:

@@ -46,7 +46,7 @@ def leans_on(
         message = history[place]
         if spoken & known(text_of(message), language).content:
             found.add(place)
-        if isinstance(message, HumanMessage) and (number > 7 or alone(text_of(message))):
+        if isinstance(message, HumanMessage) and (number > 3 or alone(text_of(message))):
             found.add(place)
             found.update(after for after in said if after == place + 1)
             break

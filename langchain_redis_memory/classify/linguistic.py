@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -119,7 +120,9 @@ class LinguisticClassifier:
         text = straight(" ".join(_read_part(turn).split()))
         before = past(history, language)
         reading = read(turn)
-        found = language.recall.search(text)
+        # The phrasings of recall take the longest to search, and all of them hold one of a few words.
+        talks = any(word.partition("'")[0] in language.recall_needs for word in reading.low)
+        found = language.recall.search(text) if talks else None
         if found and reading.words and not language.not_recall.search(text):
             places = asks_for(reading, history, language)
             verdict = Verdict(
@@ -223,7 +226,7 @@ class LinguisticClassifier:
         )
 
     def _alone(self, text: str) -> bool:
-        return not dependence(text, self.lexicon)
+        return _stands(text[:HEAD], self.lexicon)
 
 
 def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
@@ -247,6 +250,11 @@ def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
     if not comment and weights("linguistic").log_odds(reading.features) < odds(_ALONE):
         return []
     return [why for why, _, _ in reading.evidence] or ["may depend on the conversation"]
+
+
+@lru_cache(4096)
+def _stands(text: str, language: Lexicon) -> bool:
+    return not dependence(text, language)
 
 
 def _read_part(turn: str) -> str:

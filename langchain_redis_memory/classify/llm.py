@@ -87,7 +87,7 @@ class LLMClassifier:
         fallback: Classifier | None = None,
         timeout_s: float = 5.0,
         trust: float = 3.0,
-        max_unsafe: float = 0.05,
+        max_unsafe: float = 0.03,
     ) -> None:
         for value, what in ((timeout_s, "timeout_s"), (trust, "trust")):
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
