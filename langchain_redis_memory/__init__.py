@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from langchain_redis_memory.byte_store import RedisByteStore as RedisByteStore
     from langchain_redis_memory.cache import RedisCache as RedisCache
     from langchain_redis_memory.checkpoint import RedisSaver as RedisSaver
+    from langchain_redis_memory.classify import CascadeClassifier as CascadeClassifier
     from langchain_redis_memory.classify import Classifier as Classifier
+    from langchain_redis_memory.classify import EmbeddingClassifier as EmbeddingClassifier
+    from langchain_redis_memory.classify import LinguisticClassifier as LinguisticClassifier
+    from langchain_redis_memory.classify import LLMClassifier as LLMClassifier
     from langchain_redis_memory.classify import RulesClassifier as RulesClassifier
     from langchain_redis_memory.classify import Verdict as Verdict
     from langchain_redis_memory.client import Client as Client
@@ -72,16 +76,20 @@ _HOMES = {
     "Answer": "answers",
     "AnswerCache": "answers",
     "Asked": "answers",
+    "CascadeClassifier": "classify",
     "Classifier": "classify",
     "Client": "client",
     "Contextualiser": "contextualise",
     "ConversationMemory": "memory",
     "ConversationState": "progress",
     "DEFAULT_POLICY": "policy",
+    "EmbeddingClassifier": "classify",
     "Entity": "progress",
     "ExactAnswerCache": "answers",
     "Extractor": "traits",
     "Fact": "profiles",
+    "LinguisticClassifier": "classify",
+    "LLMClassifier": "classify",
     "LLMContextualiser": "contextualise.asking",
     "LLMExtractor": "traits",
     "LocalContextualiser": "contextualise.local",

@@ -1,0 +1,81 @@
+"""Classifiers in a row: the next one is asked only where the one before is unsure.
+
+So the cheap one decides most turns, and the model that costs money sees only those whose probability of dependence
+lies between two bounds. A question for what was said is never passed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from langchain_redis_memory.classify.verdict import Classifier, Verdict, verdict_of
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.policy import QuestionType
+
+
+class CascadeClassifier:
+    """Asks one classifier after the other until one is sure.
+
+    Args:
+        first: The cheapest.
+        *more: The next ones, each asked only where the verdict before is unsure.
+        unsure: The bounds of the probability of dependence between which a verdict is unsure, bounds included. A
+            verdict without a probability is unsure where its confidence is below 0.75.
+
+    Raises:
+        InvalidInputError: The bounds are not 0 <= low <= high <= 1.
+
+    Example:
+        ```python
+        CascadeClassifier(EmbeddingClassifier(embeddings), LLMClassifier(model), unsure=(0.05, 0.6))
+        ```
+
+    **Keys:** none.
+    **Trips:** none; the calls of the classifiers that are asked.
+    """
+
+    def __init__(self, first: Classifier, *more: Classifier, unsure: tuple[float, float] = (0.05, 0.6)) -> None:
+        low, high = unsure
+        if not 0 <= low <= high <= 1:
+            msg = f"unsure must be two probabilities (low, high), got {unsure!r}"
+            raise InvalidInputError(msg)
+        self._classifiers = (first, *more)
+        self._low, self._high = low, high
+
+    def classify(
+        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
+    ) -> Verdict | Flow[Verdict]:
+        """The verdict of the first classifier that is sure, else of the last; see `Classifier.classify`.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        answer = self._classifiers[0].classify(turn, history, state)
+        if isinstance(answer, Verdict) and (len(self._classifiers) == 1 or not self._unsure(answer)):
+            return answer
+        return self._next(answer, turn, history, state)
+
+    def _next(
+        self,
+        answer: Verdict | Flow[Verdict],
+        turn: str,
+        history: Sequence[BaseMessage],
+        state: Mapping[str, Any] | None,
+    ) -> Flow[Verdict]:
+        verdict = yield from verdict_of(answer)
+        for classifier in self._classifiers[1:]:
+            if not self._unsure(verdict):
+                break
+            verdict = yield from verdict_of(classifier.classify(turn, history, state))
+        return verdict
+
+    def _unsure(self, verdict: Verdict) -> bool:
+        if verdict.type is QuestionType.HISTORY_RECALL:
+            return False
+        if verdict.dependence is None:
+            return verdict.confidence < 0.75
+        return self._low <= verdict.dependence <= self._high

@@ -1,0 +1,156 @@
+"""The classifier that compares the turn with its conversation by meaning, through any LangChain embedding model.
+
+The signs of language come first. Where they leave room the turn, the last messages and the question before it are
+embedded, in one call for what this process has not embedded yet, and the similarities correct the linguist's log-odds.
+A model that fails, or gives something else than vectors, costs nothing but the correction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from langchain_core.messages import AIMessage, BaseMessage
+
+from langchain_redis_memory.classify.linguistic import Judged, LinguisticClassifier
+from langchain_redis_memory.classify.logistic import probability, weights
+from langchain_redis_memory.classify.meaning import UNRELATED, Vector, around, cosines, features, shift_features, unlike
+from langchain_redis_memory.classify.reading import EACH, past, said, text_of
+from langchain_redis_memory.classify.verdict import Verdict
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.ops import Flow, Invoke
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+
+_log = logging.getLogger(__name__)
+
+_SURE = 3.0
+"""Log-odds of dependence above which meaning would change nothing."""
+
+
+class EmbeddingClassifier:
+    """Decides by the signs of language and by the similarity to the conversation.
+
+    Args:
+        embeddings: Any embedding model. Its weights were fitted with MiniLM; the scale of another is adapted to.
+        language: The language of the turns; see `LinguisticClassifier`.
+        max_unsafe: The share of dependent turns that may be called self-contained; see `LinguisticClassifier`. The
+            default leaves room for conversations unlike those that it was measured on, where about twice as many were.
+        remembered: Vectors that this process keeps, so that a conversation's messages are embedded once.
+
+    Raises:
+        ConfigError: There is no lexicon of the language.
+        InvalidInputError: `max_unsafe` is no share, or `remembered` is not positive.
+
+    Example:
+        ```python
+        memory = ConversationMemory(classifier=EmbeddingClassifier(MiniLMEmbeddings()))
+        ```
+
+    **Keys:** none.
+    **Trips:** none; at most one call of the embedding model a turn.
+    """
+
+    def __init__(
+        self, embeddings: Embeddings, language: str = "en", *, max_unsafe: float = 0.03, remembered: int = 4096
+    ) -> None:
+        if isinstance(remembered, bool) or not isinstance(remembered, int) or remembered < 1:
+            msg = f"remembered must be a positive whole number, got {remembered!r}"
+            raise InvalidInputError(msg)
+        self._embeddings = embeddings
+        self._first = LinguisticClassifier(language, max_unsafe=max_unsafe)
+        self._weights = weights("embedding")
+        self._shift = weights("topic_shift")
+        self._threshold = self._weights.threshold(max_unsafe)
+        self._most = remembered
+        self._vectors: dict[str, Vector] = {}
+        self._zero: float | None = None
+
+    def classify(
+        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
+    ) -> Verdict | Flow[Verdict]:
+        """The verdict on one turn, or the flow that gives it where meaning may change it; see `Classifier.classify`.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        judged = self._first.judge(turn, history, state)
+        if judged.verdict is not None:
+            return judged.verdict
+        texts, joined = around(turn, history)
+        if not texts or judged.log_odds >= _SURE:
+            return self._first.decide(judged, history, judged.log_odds, self._first.threshold)
+        return self._corrected(turn, history, judged, texts, joined)
+
+    def topic_shift(self, turn: str, history: Sequence[BaseMessage]) -> Flow[float]:
+        """How probable it is that a turn changes the topic of its conversation, chit-chat included.
+
+        A turn that changes the topic may still depend on the conversation ("and what do you do for a living?"), so
+        this is no verdict; it is for whoever cuts a conversation into topics.
+
+        Args:
+            turn: What was said.
+            history: The conversation before it, oldest first.
+
+        Returns:
+            A flow (for `Client.drive`) that gives the probability: 1 where there is no history.
+
+        Raises:
+            ValueError: The embedding model gave something else than vectors. What it raises itself is passed on.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        texts, _ = around(turn, history)
+        if not texts:
+            return 1.0
+        before = past(history, self._first.lexicon)
+        reading, log_odds = self._first.weigh(turn, before)
+        vectors = yield from self._embed([turn[:EACH], *texts])
+        asked_back = text_of(history[-1]).rstrip().endswith("?")
+        found = shift_features(reading, log_odds, cosines(vectors[0], vectors[1:], self._zero or 0.0), asked_back)
+        return probability(self._shift.log_odds(found))
+
+    def _corrected(
+        self, turn: str, history: Sequence[BaseMessage], judged: Judged, texts: list[str], joined: str
+    ) -> Flow[Verdict]:
+        try:
+            vector, behind, *others = yield from self._embed([turn[:EACH], joined, *texts])
+        except Exception as error:  # noqa: BLE001 - whatever a model raises, the signs of language remain
+            _log.warning("the embedding model failed, the signs of language decide: %s", type(error).__name__)
+            return self._first.decide(judged, history, judged.log_odds, self._first.threshold)
+        zero = self._zero or 0.0
+        answered = any(isinstance(message, AIMessage) for message in said(history))
+        pulled = cosines(vector, [behind], zero)[0]
+        found = features(judged.log_odds, cosines(vector, others, zero), pulled, answered)
+        log_odds = self._weights.log_odds(found)
+        if judged.fixed:
+            log_odds = max(log_odds, judged.log_odds) if judged.log_odds > 0 else min(log_odds, judged.log_odds)
+        return self._first.decide(judged, history, log_odds, self._threshold)
+
+    def _embed(self, texts: list[str]) -> Flow[list[Vector]]:
+        """The vectors of texts, of length 1; only those that are not known are asked for."""
+        wanted = [*texts, *(UNRELATED if self._zero is None else ())]
+        known = {text: vector for text in wanted if (vector := self._vectors.get(text)) is not None}
+        missing = list(dict.fromkeys(text for text in wanted if text not in known))
+        if missing:
+            embeddings = self._embeddings
+            raw = yield Invoke(
+                lambda: embeddings.embed_documents(missing), lambda: embeddings.aembed_documents(missing)
+            )
+            stacked = np.asarray(raw, np.float32)
+            if stacked.ndim != 2 or len(stacked) != len(missing) or not np.isfinite(stacked).all():
+                msg = "the embedding model did not give one vector of finite numbers for each text"
+                raise ValueError(msg)
+            stacked /= np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-12)
+            known.update(zip(missing, stacked, strict=True))
+            for text in missing:
+                self._vectors[text] = known[text]
+            for oldest in list(self._vectors)[: max(0, len(self._vectors) - self._most)]:
+                self._vectors.pop(oldest, None)
+        if self._zero is None:
+            self._zero = unlike([known[text] for text in UNRELATED])
+        return [known[text] for text in texts]

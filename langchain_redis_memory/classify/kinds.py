@@ -1,0 +1,53 @@
+"""What kind of word each word of a turn is, as far as word lists and spelling tell: no tagger, no model."""
+
+from __future__ import annotations
+
+from langchain_redis_memory.classify.lexicon import Lexicon
+from langchain_redis_memory.classify.reading import Past, Reading, stem
+
+ENDS = frozenset("?!.\n")
+
+
+class Kinds:
+    """What kind of word each word is, as far as a list and its spelling tell."""
+
+    def __init__(self, reading: Reading, before: Past, language: Lexicon) -> None:
+        low, words, stop = reading.low, reading.words, reading.stop
+        count = len(low)
+        self.function = [word in language.function for word in low]
+        opens = [place == 0 or stop[place - 1] in ENDS for place in range(count)]
+        shouting = sum(word.isupper() and len(word) > 1 for word in words) * 2 > count
+        self.stems = [stem(word) for word in low]
+        self.name = [
+            not self.function[place]
+            and (
+                (words[place][0].isupper() and not opens[place] and not shouting)
+                or (opens[place] and (words[place].isupper() and len(words[place]) > 1 and not shouting))
+                or (any(letter.isupper() for letter in words[place][1:2]) and not shouting)
+                or words[place][0].isdigit()
+                or (
+                    self.stems[place] in before.names
+                    and low[place] not in language.light
+                    and low[place] not in language.generic
+                    and low[place] not in language.relational
+                )
+            )
+            for place in range(count)
+        ]
+        self.noun = [
+            not self.function[place]
+            and (self.name[place] or (low[place] not in language.light and low[place] not in language.imperative))
+            for place in range(count)
+        ]
+        self.owned = [word.endswith(("'s", "s'")) and word not in language.function for word in low]
+        self.clause = [0] * count
+        clause = 0
+        for place in range(count):
+            joins = low[place] in ("and", "or") and (
+                place + 1 >= count or low[place + 1] not in language.clause_subject
+            )
+            if place and (stop[place - 1] or (low[place] in language.clause and not joins)):
+                clause += 1
+            self.clause[place] = clause
+        self.telling = {self.clause[place] for place in range(count) if self.function[place]}
+        """The clauses that say something: a heading has no function word."""

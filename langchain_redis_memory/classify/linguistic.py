@@ -1,0 +1,303 @@
+"""The classifier without a model: signs of language, weighed.
+
+In order: what nobody can read is dependent; a question for what was said is a recall; the first turn is a new topic;
+then the signs are weighed, and the threshold that `max_unsafe` stands for decides. Some signs are not weighed because
+no weight fitted on English questions speaks for them: another language, no function word, code, a mere comment, a turn
+that speaks of how it is to be handled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from langchain_redis_memory.classify.leaning import asks_for, leans_on
+from langchain_redis_memory.classify.lexicon import Lexicon, lexicon
+from langchain_redis_memory.classify.logistic import odds, probability, weights
+from langchain_redis_memory.classify.reading import HEAD, TAIL, Past, Reading, known, past, read, straight
+from langchain_redis_memory.classify.signs import signs
+from langchain_redis_memory.classify.verdict import Verdict
+from langchain_redis_memory.policy import QuestionType
+
+MAX_UNSAFE = 0.1
+"""The share of dependent turns that may be called self-contained, unless a classifier is told another."""
+_ALONE = 0.3
+"""The probability below which a turn without its conversation is taken to stand alone."""
+_CERTAIN = 4.0
+"""The log-odds of what is not weighed: dependent."""
+_POINTING = frozenset("pronoun demonstrative there opening_phrase bare_question no_content".split())
+_COMMENT = frozenset("only_comment only_acknowledges".split())
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A turn as the linguist sees it, before a threshold decides.
+
+    Args:
+        verdict: The verdict, where the signs need no weighing (recall, first turn, unreadable); else None.
+        log_odds: Of dependence.
+        reading: The turn's words and signs.
+        kind: What it is if it depends on its conversation.
+        reasons: Why, for people.
+        changes: It says that it changes the topic.
+        fixed: The log-odds were not weighed but set, and nothing softer should overrule them.
+    """
+
+    verdict: Verdict | None
+    log_odds: float
+    reading: Reading
+    kind: QuestionType
+    reasons: tuple[str, ...] = ()
+    changes: bool = False
+    fixed: bool = False
+
+
+class LinguisticClassifier:
+    """Decides by the signs of language: no model, no network, a fraction of a millisecond.
+
+    Args:
+        language: The language of the turns: one that has a lexicon ("en"), or the path of a lexicon's file. A turn in
+            another language counts as dependent.
+        max_unsafe: The share of dependent turns that may be called self-contained. Smaller is safer and hits the
+            cache less often. It was measured on people's conversations; yours may differ.
+
+    Raises:
+        ConfigError: There is no lexicon of the language.
+        InvalidInputError: `max_unsafe` is no share.
+
+    Example:
+        ```python
+        LinguisticClassifier().classify("Is it treatable?", [HumanMessage("What is throat cancer?")]).type
+        # QuestionType.CONTEXTUAL_WITH_SEARCH
+        ```
+
+    **Keys:** none.
+    **Trips:** none.
+    """
+
+    def __init__(self, language: str = "en", *, max_unsafe: float = MAX_UNSAFE) -> None:
+        self.lexicon = lexicon(language)
+        self._weights = weights("linguistic")
+        self.threshold = self._weights.threshold(max_unsafe)
+
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
+        """The verdict on one turn.
+
+        Args:
+            turn: What the user said.
+            history: The conversation before it, oldest first.
+            state: What is known of the conversation beyond its messages; where there is any, an empty history does
+                not make the turn the first one.
+
+        Returns:
+            The verdict, with the words that decided as reasons.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        judged = self.judge(turn, history, state)
+        return judged.verdict or self.decide(judged, history, judged.log_odds, self.threshold)
+
+    def judge(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Judged:
+        """What speaks for and against dependence, before a threshold decides.
+
+        Args:
+            turn: What the user said.
+            history: The conversation before it, oldest first.
+            state: What is known of the conversation beyond its messages.
+
+        Returns:
+            The signs and their weight.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        language = self.lexicon
+        text = straight(" ".join(_read_part(turn).split()))
+        before = past(history, language)
+        reading = read(turn)
+        # The phrasings of recall take the longest to search, and all of them hold one of a few words.
+        talks = any(word.partition("'")[0] in language.recall_needs for word in reading.low)
+        found = language.recall.search(text) if talks else None
+        if found and reading.words and not language.not_recall.search(text):
+            places = asks_for(reading, history, language)
+            verdict = Verdict(
+                QuestionType.HISTORY_RECALL,
+                0.9,
+                (f"asks for what was said: {found[0].strip()[:80]!r}",),
+                dependence=0.99,
+                spans=_span(turn, found[0]),
+                depends_on=places,
+            )
+            return Judged(verdict, _CERTAIN, reading, QuestionType.HISTORY_RECALL)
+        if not before.started and not state and reading.words:
+            verdict = Verdict(QuestionType.NEW_TOPIC, 0.99, ("the conversation starts here",), dependence=0.01)
+            return Judged(verdict, -_CERTAIN, reading, QuestionType.NEW_TOPIC)
+        if not reading.words or not any(letter.isalpha() for letter in text):
+            verdict = Verdict(
+                QuestionType.CONTEXTUAL_FOLLOW_UP,
+                0.95,
+                ("no words of its own",),
+                dependence=0.99,
+                spans=((0, len(turn)),) if turn else (),
+                depends_on=leans_on(reading, history, language, self._alone),
+            )
+            return Judged(verdict, _CERTAIN, reading, verdict.type)
+        change = language.change.search(text)
+        if change:
+            reading = read(_without(turn, change[0]))
+        signs(reading, replace(before, started=True), language)
+        if change:
+            reading = _shifted(reading, turn, change[0])
+        log_odds = self._weights.log_odds(reading.features)
+        reasons = [why for why, _, _ in reading.evidence]
+        weighed = log_odds
+        meddles = language.meddling.search(text)
+        unweighed = f"speaks of its own handling: {meddles[0][:80]!r}" if meddles else _unreadable(reading, language)
+        pointing = any(reading.features.get(name) for name in _POINTING)
+        if change and not pointing and not unweighed and reading.words:
+            log_odds -= _CERTAIN
+            reasons = [f"changes the topic: {change[0].strip()[:80]!r}"]
+        if unweighed:
+            log_odds, reasons = max(log_odds, _CERTAIN), [unweighed, *reasons]
+        rephrase = language.rephrase.search(text)
+        kind = QuestionType.CONTEXTUAL_WITH_SEARCH
+        content = known(" ".join(reading.low[:80]), language).content
+        if rephrase and not (change and log_odds < 0) and (reasons or len(content) <= 3):
+            log_odds = max(log_odds, _CERTAIN)
+            reasons = [f"about the last answer: {rephrase[0].strip()[:80]!r}", *reasons]
+            kind = QuestionType.CONTEXTUAL_FOLLOW_UP
+        elif _COMMENT & reading.features.keys():
+            log_odds, kind = max(log_odds, _CERTAIN), QuestionType.CONTEXTUAL_FOLLOW_UP
+        elif new := content - before.last:
+            reasons.append(f"asks for something new: {', '.join(sorted(new)[:3])}")
+        else:
+            reasons.append("brings nothing new")
+            kind = QuestionType.CONTEXTUAL_FOLLOW_UP
+        return Judged(None, log_odds, reading, kind, tuple(reasons), bool(change), log_odds != weighed)
+
+    def weigh(self, turn: str, before: Past) -> tuple[Reading, float]:
+        """The signs of a turn and their log-odds, without what is set and not weighed.
+
+        Args:
+            turn: What was said.
+            before: The history's words.
+
+        Returns:
+            The reading with its signs, and the log-odds of dependence.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        reading = signs(read(turn), replace(before, started=True), self.lexicon)
+        return reading, self._weights.log_odds(reading.features)
+
+    def decide(self, judged: Judged, history: Sequence[BaseMessage], log_odds: float, threshold: float) -> Verdict:
+        """The verdict on a turn that was judged, by log-odds that may have been corrected since.
+
+        Args:
+            judged: What `judge` gave.
+            history: The conversation before it, oldest first.
+            log_odds: Of dependence.
+            threshold: The probability below which a turn is self-contained.
+
+        Returns:
+            The verdict.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        share = probability(log_odds)
+        if share < threshold:
+            why = judged.reasons[:1] if judged.changes else ()
+            return Verdict(QuestionType.NEW_TOPIC, 1 - share, (*why, "stands alone"), dependence=share)
+        reading = judged.reading
+        return Verdict(
+            judged.kind,
+            max(share, 0.5),
+            judged.reasons if reading.evidence or share >= 0.5 else ("may depend on the conversation", *judged.reasons),
+            dependence=share,
+            spans=tuple(sorted({(start, end) for _, start, end in reading.evidence})),
+            depends_on=leans_on(reading, history, self.lexicon, self._alone),
+        )
+
+    def _alone(self, text: str) -> bool:
+        return _stands(text[:HEAD], self.lexicon)
+
+
+def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
+    """The signs that a turn leans on its conversation, judged without the conversation.
+
+    Args:
+        turn: What the user said.
+        language: The lexicon; English by default.
+
+    Returns:
+        One reason for each sign, none where the turn stands alone.
+    """
+    language = language or lexicon("en")
+    reading = read(turn)
+    if not reading.words:
+        return ["no words of its own"]
+    if unweighed := _unreadable(reading, language):
+        return [unweighed]
+    signs(reading, Past(started=True, answered=True), language)
+    comment = _COMMENT & reading.features.keys()
+    if not comment and weights("linguistic").log_odds(reading.features) < odds(_ALONE):
+        return []
+    return [why for why, _, _ in reading.evidence] or ["may depend on the conversation"]
+
+
+@lru_cache(4096)
+def _stands(text: str, language: Lexicon) -> bool:
+    return not dependence(text, language)
+
+
+def _read_part(turn: str) -> str:
+    return turn if len(turn) <= HEAD + TAIL else f"{turn[:HEAD]} {turn[-TAIL:]}"
+
+
+def _unreadable(reading: Reading, language: Lexicon) -> str | None:
+    """Why the signs cannot be weighed: the words are not the lexicon's language."""
+    letters = sum(len(word) for word in reading.words)
+    if sum(ord(letter) > 0x24F for word in reading.words for letter in word) * 2 > letters:
+        return f"a language other than {language.language!r}"
+    strange = next(
+        (
+            word
+            for word, low in zip(reading.words, reading.low, strict=True)
+            if low in language.foreign or (word[0].islower() and not word.isascii() and low not in language.function)
+        ),
+        None,
+    )
+    if strange:
+        return f"another language: {strange[:40]!r}"
+    if not any(word in language.function for word in reading.low):
+        return "no function word of its language"
+    return None
+
+
+def _span(turn: str, words: str) -> tuple[tuple[int, int], ...]:
+    """Where words that were found in the normalised text are in the turn; the whole turn where spaces differ."""
+    start = straight(turn).find(words)
+    return ((start, start + len(words)),) if start >= 0 else ((0, len(turn)),)
+
+
+def _without(turn: str, words: str) -> str:
+    start = straight(turn).find(words)
+    return turn if start < 0 else turn[:start] + turn[start + len(words) :]
+
+
+def _shifted(reading: Reading, turn: str, words: str) -> Reading:
+    """The reading of a turn that words were taken out of, with its evidence at the places of the whole turn."""
+    start = straight(turn).find(words)
+    if start >= 0:
+        reading.evidence = [
+            (why, *(place + len(words) if place >= start else place for place in places))  # type: ignore[misc]
+            for why, *places in reading.evidence
+        ]
+    return reading

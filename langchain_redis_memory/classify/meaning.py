@@ -1,0 +1,136 @@
+"""What the similarity of a turn to its conversation says about dependence, as features for `logistic`.
+
+A turn without a sign of dependence is a new topic where it is far from everything that was said, and names its
+subject itself where it is close to what was said; in between it may be a question that forgot its subject. So the
+similarity enters as bends at both ends, and counts the more the less the signs of language decide. Where the answers
+are there too every follow-up is close to something, so closeness counts less. A second measure is how far the turn is
+pulled when the question before is put in front of it.
+
+Cosines are scaled by what the same model gives for sentences that have nothing to do with each other, so that weights
+fitted with one model serve another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from langchain_core.messages import BaseMessage, HumanMessage
+
+from langchain_redis_memory.classify.logistic import probability
+from langchain_redis_memory.classify.reading import EACH, Reading, said, text_of
+
+Vector = npt.NDArray[np.float32]
+
+UNRELATED = (
+    "The train to the coast leaves at nine.",
+    "Photosynthesis turns light into sugar.",
+    "She plays the violin in an orchestra.",
+    "Interest rates rose by half a percent.",
+    "Preheat the oven before you bake the bread.",
+    "The compiler reports a missing semicolon.",
+    "Penguins cannot fly but swim well.",
+    "The contract ends after two years.",
+)
+"""Sentences that have nothing to do with each other."""
+
+
+def around(turn: str, history: Sequence[BaseMessage]) -> tuple[list[str], str]:
+    """The texts that a turn is compared with.
+
+    Args:
+        turn: What the user said.
+        history: The messages before it, oldest first.
+
+    Returns:
+        The last messages' texts, oldest first, and the turn with the user's question before put in front of it.
+    """
+    last = said(history)
+    asked = next((text_of(message) for message in reversed(last) if isinstance(message, HumanMessage)), "")
+    texts = [text_of(message)[:EACH] for message in last]
+    return [text for text in texts if text.strip()], f"{asked[: EACH // 2]} {turn[:EACH]}"[:EACH]
+
+
+def unlike(vectors: Sequence[Vector]) -> float:
+    """The mean cosine of sentences that have nothing to do with each other: the zero of a model's scale."""
+    stacked = np.stack(vectors)
+    cosines = stacked @ stacked.T
+    return float((cosines.sum() - np.trace(cosines)) / (len(stacked) * (len(stacked) - 1)))
+
+
+def cosines(vector: Vector, others: Sequence[Vector], zero: float) -> list[float]:
+    """The scaled cosines of one vector to others."""
+    return [(float(vector @ other) - zero) / max(1 - zero, 1e-3) for other in others]
+
+
+def features(log_odds: float, similar: Sequence[float], pulled: float, answered: bool) -> dict[str, float]:
+    """Features of dependence.
+
+    Args:
+        log_odds: What the signs of language say.
+        similar: Scaled cosines of the turn to the last messages.
+        pulled: Scaled cosine of the turn to itself behind the question before.
+        answered: The history has the assistant's answers, not only the user's turns.
+
+    Returns:
+        Features by name.
+    """
+    most = max(similar)
+    open_ = probability(-log_odds)
+    close = 3.0 if answered else 10.0
+    bends = {
+        "far_15": 10 * max(0.15 - most, 0.0),
+        "far_30": 10 * max(0.3 - most, 0.0),
+        "near_35": close * max(most - 0.35, 0.0),
+        "near_50": close * max(most - 0.5, 0.0),
+    }
+    return {
+        "language": max(-4.0, min(4.0, log_odds)),
+        "language_up": max(0.0, min(4.0, log_odds)),
+        **bends,
+        **{f"{name}_open": value * open_ for name, value in bends.items()},
+        "answered": float(answered),
+        "pulled": pulled,
+        "pulled_open": pulled * open_,
+    }
+
+
+def shift_features(reading: Reading, log_odds: float, similar: Sequence[float], asked_back: bool) -> dict[str, float]:
+    """Features of a change of topic inside a conversation.
+
+    Args:
+        reading: The turn, with its signs.
+        log_odds: What the signs of language say about dependence.
+        similar: Scaled cosines of the turn to the last messages, oldest first.
+        asked_back: The message before asks something.
+
+    Returns:
+        Features by name.
+    """
+    asks = "?" in reading.stop
+    found = reading.features
+    return {
+        "language": max(-4.0, min(4.0, log_odds)),
+        "last": similar[-1],
+        "before_last": similar[-2] if len(similar) > 1 else similar[-1],
+        "most": max(similar),
+        "mean": sum(similar) / len(similar),
+        "early": 1 / len(similar),
+        "asks": float(asks),
+        "asked_back": float(asked_back),
+        "asks_unasked": float(asks and not asked_back),
+        "replies": float(asked_back and not asks),
+        "asks_last": similar[-1] * asks,
+        "addressed": found.get("addressed", 0.0),
+        "asks_you": found.get("addressed", 0.0) * asks,
+        "short": found.get("short", 0.0),
+        "length": found.get("length", 0.0),
+        "content": found.get("content", 0.0),
+        "acknowledges": found.get("acknowledges", 0.0),
+        "last_share": found.get("last_share", 0.0),
+        "old_share": found.get("old_share", 0.0),
+        "no_old": found.get("no_old", 0.0),
+        "pronoun": max(found.get("pronoun", 0.0), found.get("demonstrative", 0.0)),
+        "mine": found.get("mine", 0.0),
+    }

@@ -1,0 +1,177 @@
+"""Signs that point at something outside the turn: pronouns, demonstratives, "the other one", "the" before a new noun.
+
+A pronoun points outside only if nothing before it in the turn can be what it means, and "the" only before a noun that
+has no complement, no name and is not one of its kind in the world.
+"""
+
+from __future__ import annotations
+
+from langchain_redis_memory.classify.kinds import ENDS, Kinds
+from langchain_redis_memory.classify.lexicon import Lexicon
+from langchain_redis_memory.classify.reading import HEAD, Past, Reading, straight
+
+_ADJECTIVE = ("ous", "ful", "able", "ible", "ive", "ic", "ant", "ent", "ish", "less", "est")
+_BE = frozenset(
+    "is are was were be been isn't aren't wasn't weren't has have had will would can could may might must seems exists "
+    "exist".split()
+)
+
+
+def pointers(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) -> None:
+    """Pronouns, demonstratives, and words such as "other", "same", "there"."""
+    low, stop, count = reading.low, reading.stop, len(reading.low)
+    expletive = None
+    for place, word in enumerate(low):
+        following = low[place + 1] if place + 1 < count and not stop[place] else ""
+        previous = low[place - 1] if place and not stop[place - 1] else ""
+        if word in language.person or word in language.thing:
+            if word in language.thing and word not in language.person:
+                if expletive is None:
+                    expletive = [found.span() for found in language.expletive.finditer(straight(reading.text[:HEAD]))]
+                if any(start <= reading.places[place][0] < end for start, end in expletive):
+                    continue
+            _pronoun(reading, kinds, place, language)
+        elif word in language.demonstrative:
+            if following in language.calendar or (word == "those" and following == "who"):
+                continue
+            resolved = any(kinds.noun[:place]) and kinds.clause[place] > 0
+            reading.sign(
+                "pointer_resolved" if resolved else "demonstrative", place, why="" if resolved else "points back"
+            )
+        elif word in ("that", "that's"):
+            after_verb = (
+                previous in language.auxiliary or previous in language.preposition or previous in ("do", "than", "like")
+            )
+            if (
+                word == "that's"
+                or not following
+                or after_verb
+                or following in ("much", "many")
+                or (not previous and following not in ("",))
+            ):
+                resolved = any(kinds.noun[:place]) and kinds.clause[place] > 1
+                reading.sign(
+                    "pointer_resolved" if resolved else "demonstrative", place, why="" if resolved else "points back"
+                )
+        elif word == "there":
+            existential = following in _BE or previous in _BE or previous in ("hi", "hello", "hey")
+            if not existential and not any(kinds.name[:place]):
+                reading.sign("there", place, why="points back")
+        elif word in language.anaphor or (
+            word == "one" and (not following or following in language.function) and previous not in ("no", "number")
+        ):
+            if word == "such" and following == "as":
+                continue
+            if word in ("other", "others", "another") and (following == "than" or previous == "each"):
+                continue
+            if word == "both" and "and" in low[place:]:
+                continue
+            if word in ("too", "again", "instead") and following and stop[place] == "":
+                continue
+            reading.sign("anaphor", place, why="refers to something before")
+
+
+def _pronoun(reading: Reading, kinds: Kinds, place: int, language: Lexicon) -> None:
+    """A pronoun: what before it in the turn can it mean?
+
+    A name or a noun of an earlier clause that says something (a bare heading does not), or one that the same clause
+    gives a possessive. "It" and "they" also mean nouns that agree in number; "he" and "she" mean persons.
+    """
+    word, here = reading.low[place], kinds.clause[place]
+    personal = word in ("he", "she", "him", "her", "his", "hers", "himself", "herself", "he's", "she's")
+    many = word in ("they", "them", "their", "theirs", "themselves")
+    possessive = word in language.possessive_person or word == "its"
+    nearby = named = noun = False
+    for at in range(place):
+        one = reading.low[at]
+        earlier = kinds.clause[at] < here and kinds.clause[at] in kinds.telling
+        if kinds.name[at]:
+            named = True
+        elif (
+            not kinds.noun[at]
+            or (personal and one not in language.persons)
+            or (not personal and _plural(one) != many and not (many and one in language.persons))
+        ):
+            continue
+        else:
+            noun = True
+        nearby = nearby or earlier or (possessive and kinds.name[at] and kinds.clause[at] in kinds.telling)
+    if nearby and any(stop in ENDS for stop in reading.stop[:place]):
+        reading.sign("pronoun_across", place)
+    if named and nearby:
+        reading.sign("pronoun_named", place)
+    elif noun and nearby:
+        reading.sign("pronoun_resolved", place)
+    elif noun and possessive:
+        reading.sign("pronoun_doubtful", place, why="may point back")
+    else:
+        reading.sign("pronoun", place, why="points back")
+        if personal:
+            reading.sign("pronoun_personal", place)
+
+
+def _plural(word: str) -> bool:
+    return word.endswith("s") and not word.endswith(("ss", "us", "is", "'s"))
+
+
+def definites(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) -> None:
+    """Nouns behind "the": whether the turn itself says which one."""
+    low, stop, count = reading.low, reading.stop, len(reading.low)
+    place = 0
+    while place < count:
+        if low[place] != "the" or stop[place]:
+            place += 1
+            continue
+        first = end = place + 1
+        while end < count and not kinds.function[end]:
+            end += 1
+            if stop[end - 1]:
+                break
+        run = range(first, end)
+        closed = end >= count or bool(stop[end - 1])
+        following = "" if closed else low[end]
+        if not run:
+            place = end
+            continue
+        if any(kinds.name[at] and reading.words[at][0].isupper() for at in run) or any(
+            low[at] in language.unique for at in run
+        ):
+            reading.sign("definite_own", first)
+        elif (
+            any(low[at] in language.superlative for at in run)
+            and following != "of"
+            and all(
+                low[at] in language.superlative
+                or low[at] in language.generic
+                or low[at].endswith(_ADJECTIVE)
+                or low[at].endswith("ed")
+                for at in run
+            )
+        ):
+            reading.sign("headless", first - 1, end - 1, why="the most of what")
+        elif (any(low[at] in language.superlative for at in run) and following in language.complement) or (
+            following in language.complement
+            and following
+            not in (
+                "on",
+                "at",
+                "in",
+                "for",
+                "with",
+                "from",
+                "when",
+                "where",
+            )
+        ):
+            reading.sign("definite_own", first)
+        elif any(low[at] in language.superlative for at in run) and len(run) > 1:
+            reading.sign("superlative", first)
+        else:
+            size = sum(low[at] not in language.generic for at in run)
+            known = any(kinds.stems[at] in before.content for at in run)
+            filled = following in language.complement
+            name = "definite_filled" if filled else "definite_long" if size > 1 else "definite"
+            reading.sign(name, first - 1, end - 1, why="" if filled else "not introduced")
+            if known:
+                reading.sign("definite_known", first - 1, end - 1)
+        place = end

@@ -1,0 +1,73 @@
+"""What a classifier decides, and what a classifier is."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from langchain_core.messages import BaseMessage
+
+from langchain_redis_memory.ops import Flow, Step
+from langchain_redis_memory.policy import QuestionType
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a classifier decided.
+
+    Args:
+        type: The type of question.
+        confidence: How sure it is, 0 to 1.
+        reasons: Why, for people: the words and rules that decided.
+        standalone: The question as it would be asked without its conversation, where the classifier knows; the
+            retriever is asked this.
+        dependence: The calibrated probability that the turn depends on its conversation; None where the classifier
+            gives none.
+        spans: Where in the turn the evidence is: pairs (start, end) of characters.
+        depends_on: Which messages of the history it depends on, as places in it; empty where it depends on none.
+    """
+
+    type: QuestionType
+    confidence: float
+    reasons: tuple[str, ...] = ()
+    standalone: str | None = None
+    dependence: float | None = None
+    spans: tuple[tuple[int, int], ...] = ()
+    depends_on: tuple[int, ...] = ()
+
+
+class Classifier(Protocol):
+    """Decides the type of a user's turn."""
+
+    def classify(
+        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
+    ) -> Verdict | Flow[Verdict]:
+        """The verdict on one turn.
+
+        Args:
+            turn: What the user said.
+            history: The conversation before it, oldest first, as far as it was loaded.
+            state: What is known of the conversation beyond its messages.
+
+        Returns:
+            The verdict, or a flow that gives it where a model has to be asked.
+        """
+        ...
+
+
+def verdict_of(answer: Verdict | Flow[Verdict]) -> Generator[Step, Any, Verdict]:
+    """A classifier's answer inside a flow, whichever form it has.
+
+    Args:
+        answer: What `classify` returned.
+
+    Yields:
+        The steps of its flow, if it is one.
+
+    Returns:
+        The verdict.
+    """
+    if isinstance(answer, Verdict):
+        return answer
+    return (yield from answer)
