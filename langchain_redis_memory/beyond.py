@@ -52,9 +52,10 @@ class Known(NamedTuple):
 
     def told(self) -> Mapping[str, Any] | None:
         """What classifiers and selectors are given as `state`."""
-        if self.state is None and self.summary is None:
+        begun = self.state is not None and self.state.turns > 0
+        if not begun and self.summary is None:
             return None
-        found = plain(self.state) if self.state else {}
+        found = plain(self.state) if self.state is not None and begun else {}
         return {**found, "summary": self.summary.plain()} if self.summary else found
 
     def in_front(self, shown: list[BaseMessage], history: Sequence[BaseMessage], reach: int) -> list[BaseMessage]:
