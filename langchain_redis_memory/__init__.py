@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from langchain_redis_memory.sessions import SessionPage as SessionPage
     from langchain_redis_memory.settings import RedisMemorySettings as RedisMemorySettings
     from langchain_redis_memory.store import RedisStore as RedisStore
+    from langchain_redis_memory.tiers import CachedEmbeddings as CachedEmbeddings
+    from langchain_redis_memory.tiers import CachedRetriever as CachedRetriever
+    from langchain_redis_memory.tiers import EpochAnswerCache as EpochAnswerCache
+    from langchain_redis_memory.tiers import RagCache as RagCache
     from langchain_redis_memory.turn import TurnReport as TurnReport
     from langchain_redis_memory.wrap import RememberingRunnable as RememberingRunnable
 
@@ -50,12 +54,16 @@ _HOMES = {
     "Answer": "answers",
     "AnswerCache": "answers",
     "Asked": "answers",
+    "CachedEmbeddings": "tiers",
+    "CachedRetriever": "tiers",
     "Classifier": "classify",
     "Client": "client",
     "ConversationMemory": "memory",
+    "EpochAnswerCache": "tiers",
     "ExactAnswerCache": "answers",
     "Pruned": "pruning",
     "QuestionType": "policy",
+    "RagCache": "tiers",
     "RedisByteStore": "byte_store",
     "RedisCache": "cache",
     "RedisChatMessageHistory": "history",

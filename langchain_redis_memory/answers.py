@@ -8,7 +8,7 @@ context. A cache that searches by meaning says `needs_vector` and gets the quest
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -32,6 +32,8 @@ class Asked:
         context: The messages that the model is shown besides the question.
         given: Whatever else the chain is given, in a form that `codec.pack` takes.
         vector: The question's embedding, for a cache that needs it.
+        notes: What a cache notes when it is asked, for when it is to store the answer: key -> bytes. They go with the
+            turn, so two turns that ask the same at once do not mix them up.
     """
 
     space: KeySpace
@@ -41,6 +43,7 @@ class Asked:
     context: Sequence[BaseMessage] = ()
     given: Any = None
     vector: Sequence[float] | None = None
+    notes: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def key(self) -> str:
         """The key under which the very same question finds its answer."""
@@ -127,24 +130,47 @@ class ExactAnswerCache:
         key = asked.key()
 
         def read(replies: Sequence[Reply]) -> Answer | None:
-            if replies[0] is None:
-                return None
-            try:
-                return _answer(unpack(replies[0], key))
-            except (CorruptDataError, ValueError):  # whatever is there, it is no answer of ours
-                return None
+            return None if replies[0] is None else decode_answer(replies[0], key)
 
         return Op((("GET", key),), read)
 
     def store(self, asked: Asked, answer: Answer) -> Op[None]:
         """See `AnswerCache`."""
-        value = answer.value
-        kind, body = ("message", encode_message(value)) if isinstance(value, BaseMessage) else ("text", value)
         lifetime = ("PX", self._ttl_ms) if self._ttl_ms else ()
-        return Op(
-            (("SET", asked.key(), pack([kind, body, answer.tokens]), *lifetime),),
-            lambda _replies: None,
-        )
+        return Op((("SET", asked.key(), encode_answer(answer), *lifetime),), lambda _replies: None)
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """An answer as bytes.
+
+    Args:
+        answer: The answer.
+
+    Returns:
+        Bytes for `decode_answer`.
+
+    Raises:
+        UnserialisableError: It holds a value that cannot be stored without losing its type.
+    """
+    value = answer.value
+    kind, body = ("message", encode_message(value)) if isinstance(value, BaseMessage) else ("text", value)
+    return pack([kind, body, answer.tokens])
+
+
+def decode_answer(data: bytes, where: str) -> Answer | None:
+    """An answer from bytes.
+
+    Args:
+        data: What `encode_answer` made, or anything else.
+        where: The key that it was read from.
+
+    Returns:
+        The answer, None where the bytes are something else.
+    """
+    try:
+        return _answer(unpack(data, where))
+    except (CorruptDataError, ValueError):  # whatever is there, it is no answer of ours
+        return None
 
 
 def _answer(stored: Any) -> Answer | None:
