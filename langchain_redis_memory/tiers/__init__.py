@@ -186,7 +186,7 @@ class RagCache:
             UnavailableError: The server cannot be reached.
 
         **Keys:** `tally` of each tier.
-        **Trips:** 1.
+        **Trips:** 1, and 1 where counts of this process wait.
         """
         return self._client.drive(self._stats())
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, Literal
-from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +22,13 @@ from langchain_redis_memory.keys import check_id
 from langchain_redis_memory.ops import Flow, Invoke, Now
 from langchain_redis_memory.shelf import Put
 from langchain_redis_memory.tally import Stats
-from langchain_redis_memory.tiers.tier import Tier, told
+from langchain_redis_memory.tiers.tier import Tier, seal, told, unseal
 from langchain_redis_memory.ttl import WEEK_S, jittered, milliseconds, share
 
 Vector = list[float]
 Kind = Literal["document", "query"]
 
 _TYPES: dict[str, str] = {"float32": "<f4", "float16": "<f2"}
-_CHECK_BYTES = 4
 
 
 class CachedEmbeddings(Embeddings):
@@ -186,7 +184,7 @@ class CachedEmbeddings(Embeddings):
             UnavailableError: The server cannot be reached.
 
         **Keys:** `tally`.
-        **Trips:** 1.
+        **Trips:** 1, and 1 where counts of this process wait.
         """
         return self._client.drive(told([self.tier.tally]))[0]
 
@@ -219,7 +217,7 @@ class CachedEmbeddings(Embeddings):
             rounded = self._rounded(vector)
             vectors[text] = vector if rounded is None else rounded.tolist()
             if rounded is not None:
-                puts.append(Put(names[text], jittered(self._ttl_ms, self._jitter), _sealed(rounded.tobytes())))
+                puts.append(Put(names[text], jittered(self._ttl_ms, self._jitter), seal(rounded.tobytes())))
         if puts and kept is not None:
             yield from self.tier.lenient.ask(self.tier.put(puts), write=True)
         return [list(vectors[text]) for text in texts]  # a copy for each: a caller may change one
@@ -247,8 +245,8 @@ class CachedEmbeddings(Embeddings):
         return {text: vector for text, vector in found.items() if len(vector) == length}
 
     def _opened(self, body: bytes) -> Vector | None:
-        data = body[_CHECK_BYTES:]
-        if not data or len(data) % self._type.itemsize or _sealed(data) != body:
+        data = unseal(body)
+        if not data or len(data) % self._type.itemsize:
             return None
         return list(np.frombuffer(data, self._type).tolist())
 
@@ -278,7 +276,3 @@ def _name(kind: Kind, text: str) -> bytes:
         msg = f"a text to embed must be a string, not {type(text).__name__}"
         raise InvalidInputError(msg)
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=kind.encode()).digest()
-
-
-def _sealed(data: bytes) -> bytes:
-    return crc32(data).to_bytes(_CHECK_BYTES, "little") + data

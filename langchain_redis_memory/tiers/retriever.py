@@ -30,7 +30,7 @@ from langchain_redis_memory.flight import Flights
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, merge
 from langchain_redis_memory.shelf import Kept, Put
 from langchain_redis_memory.tally import Stats
-from langchain_redis_memory.tiers.tier import Tier, told
+from langchain_redis_memory.tiers.tier import Tier, seal, told, unseal
 from langchain_redis_memory.ttl import jittered, milliseconds, share
 
 _log = logging.getLogger(__name__)
@@ -234,7 +234,7 @@ class CachedRetriever(BaseRetriever):
             UnavailableError: The server cannot be reached.
 
         **Keys:** `tally`.
-        **Trips:** 1.
+        **Trips:** 1, and 1 where counts of this process wait.
         """
         return self._client.drive(told([self._tier.tally]))[0]
 
@@ -381,14 +381,14 @@ def _documents(found: Any) -> list[Document]:
 def _encoded(documents: list[Document]) -> bytes:
     data = pack(documents, "the documents")
     small = deflate(data) if len(data) >= _DEFLATE_FROM_BYTES else None
-    return b"|" + data if small is None else b"~" + small
+    return seal(b"|" + data if small is None else b"~" + small)
 
 
 def _decoded(body: bytes, where: str) -> list[Document] | None:
     """The documents in an entry, None where it is damaged."""
     try:
-        found = unpack(inflate(body[1:]) if body[:1] == b"~" else body[1:], where)
-        return _documents(found)
+        data = unseal(body) or b""
+        return _documents(unpack(inflate(data[1:]) if data[:1] == b"~" else data[1:], where))
     except (CorruptDataError, InvalidInputError, ValueError, zlib.error) as error:
         _log.warning("a cached result counts as absent: %s", error)
         return None
