@@ -3,8 +3,6 @@
 import os
 
 from langchain_core.documents import Document
-from langchain_core.language_models import FakeListChatModel
-from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
 
@@ -18,14 +16,8 @@ def show(report: TurnReport) -> None:
 
 
 client = Client.from_url(os.environ.get("REDIS_URL", "memory://"), prefix="lrm-example")
-rag = RagCache(
-    client,
-    MiniLMEmbeddings(),
-    corpus="handbook",
-    embeddings_ttl_s=600,
-    search_ttl_s=600,
-    responses_ttl_s=600,
-)
+lifetimes = {"embeddings_ttl_s": 600, "search_ttl_s": 600, "responses_ttl_s": 600}
+rag = RagCache(client, MiniLMEmbeddings(), corpus="handbook", **lifetimes)
 store = InMemoryVectorStore(rag.embeddings)
 store.add_documents(
     [
@@ -35,10 +27,9 @@ store.add_documents(
 )
 search = rag.retriever(store.as_retriever(search_kwargs={"k": 1}), name="handbook-top1")
 
-# Your model goes here; this one reads out what was found.
-model = RunnableLambda(lambda fields: FakeListChatModel(responses=[fields["context"].rpartition("? ")[2]]))
+read_out = RunnableLambda(lambda fields: fields["context"].rpartition("? ")[2])  # your chain goes here
 memory = ConversationMemory(client, cache=rag.responses, ttl_s=600, on_turn=show)
-assistant = memory.wrap(model | StrOutputParser(), search, scope="handbook-v1")
+assistant = memory.wrap(read_out, search, scope="handbook-v1")
 
 
 def ask(user: str) -> None:
