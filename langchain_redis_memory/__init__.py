@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.record_manager import RedisRecordManager as RedisRecordManager
     from langchain_redis_memory.select import Selector as Selector
     from langchain_redis_memory.select import WindowSelector as WindowSelector
+    from langchain_redis_memory.semantic import RedisSemanticCache as RedisSemanticCache
     from langchain_redis_memory.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.sessions import SessionPage as SessionPage
     from langchain_redis_memory.settings import RedisMemorySettings as RedisMemorySettings
@@ -72,6 +73,7 @@ _HOMES = {
     "RedisNodeCache": "node_cache",
     "RedisRecordManager": "record_manager",
     "RedisSaver": "checkpoint",
+    "RedisSemanticCache": "semantic",
     "RedisSessions": "sessions",
     "RedisStore": "store",
     "RememberingRunnable": "wrap",

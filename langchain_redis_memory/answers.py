@@ -51,13 +51,13 @@ class Asked:
         parts = {
             "scope": self.scope,
             "question": question,
-            "context": [_seen(message) for message in self.context],
+            "context": [seen_by_model(message) for message in self.context],
             "given": self.given,
         }
         return self.space.answer(digest(parts), self.agent)
 
 
-def _seen(message: BaseMessage) -> list[Any]:
+def seen_by_model(message: BaseMessage) -> list[Any]:
     """What a model can see of a message: all but its ids and what was measured when it was made."""
     calls = [(call["name"], call["args"]) for name in _CALLS for call in getattr(message, name, [])]
     who = [message.type, message.name, getattr(message, "role", None), getattr(message, "status", None)]
@@ -137,7 +137,10 @@ class ExactAnswerCache:
     def store(self, asked: Asked, answer: Answer) -> Op[None]:
         """See `AnswerCache`."""
         lifetime = ("PX", self._ttl_ms) if self._ttl_ms else ()
-        return Op((("SET", asked.key(), encode_answer(answer), *lifetime),), lambda _replies: None)
+        return Op(
+            (("SET", asked.key(), encode_answer(answer), *lifetime),),
+            lambda _replies: None,
+        )
 
 
 def encode_answer(answer: Answer) -> bytes:
@@ -147,10 +150,10 @@ def encode_answer(answer: Answer) -> bytes:
         answer: The answer.
 
     Returns:
-        Bytes for `decode_answer`.
+        The bytes.
 
     Raises:
-        UnserialisableError: It holds a value that cannot be stored without losing its type.
+        UnserialisableError: It holds a value that cannot be stored.
     """
     value = answer.value
     kind, body = ("message", encode_message(value)) if isinstance(value, BaseMessage) else ("text", value)
@@ -161,11 +164,11 @@ def decode_answer(data: bytes, where: str) -> Answer | None:
     """An answer from bytes.
 
     Args:
-        data: What `encode_answer` made, or anything else.
+        data: What `encode_answer` made.
         where: The key that it was read from.
 
     Returns:
-        The answer, None where the bytes are something else.
+        The answer; None where the bytes are something else.
     """
     try:
         return _answer(unpack(data, where))

@@ -1,6 +1,6 @@
 """The entries of a cache that is searched by meaning: questions with their answers, beside their vectors.
 
-All entries of a cache share a hash tag, so their number is bounded and they are read through in one place; their vectors
+All entries of a cache share a hash tag, so their number is bounded and they are read through in one place. The vectors
 are in collections (see `vectors`), one for each partition: what was asked of another model, under another system prompt
 or in another context is never even found. An entry's name is a digest of its partition and its question, so the very
 same question needs no vector. A vector may outlive its entry for a moment; whoever finds it reads the entry first.
@@ -130,12 +130,13 @@ def _read(pair: Sequence[bytes | None], where: str) -> Read | None:
         return None
 
 
-def put(keys: EntryKeys, entries: Sequence[tuple[Entry, int]], most: int = 0) -> Op[list[Entry]]:
+def put(keys: EntryKeys, entries: Sequence[tuple[Entry, int]], embedding: str, most: int = 0) -> Op[list[Entry]]:
     """Stores entries; what was reported of one with the same name is forgotten.
 
     Args:
         keys: The cache's keys.
         entries: Entries, each with its lifetime in milliseconds, 0 for none.
+        embedding: The embedding model, for `embedded_by`.
         most: How many may be stored; 0 for no bound.
 
     Returns:
@@ -147,7 +148,19 @@ def put(keys: EntryKeys, entries: Sequence[tuple[Entry, int]], most: int = 0) ->
         found = (_read((record, None), keys.items) for record in replies[0])
         return [gone.entry for gone in found if gone is not None]
 
-    return Op((script("entry_put")(keys.all(), most, min(most // 100, 500), *args),), read)
+    return Op((script("entry_put")(keys.all(), most, min(most // 100, 500), embedding, *args),), read)
+
+
+def embedded_by(keys: EntryKeys) -> Op[str]:
+    """The embedding model of the newest entry.
+
+    Args:
+        keys: The cache's keys.
+
+    Returns:
+        An op of one trip: its name, "" for an empty cache.
+    """
+    return Op((("HGET", keys.reports, ""),), lambda replies: (replies[0] or b"").decode("utf-8", "replace"))
 
 
 def report(keys: EntryKeys, name: bytes, observation: str) -> Op[bool]:
@@ -175,13 +188,25 @@ def remove(keys: EntryKeys, names: Sequence[bytes]) -> Op[int]:
     Returns:
         An op of one trip: how many there were.
     """
-    commands = (
+    commands: tuple[tuple[str | bytes, ...], ...] = (
         ("HDEL", keys.items, *names),
         ("ZREM", keys.lapses, *names),
         ("ZREM", keys.uses, *names),
         ("HDEL", keys.reports, *names),
     )
     return Op(commands, lambda replies: int(replies[0]))
+
+
+def count(keys: EntryKeys) -> Op[int]:
+    """How many entries there are, with those that have lapsed and were not removed yet.
+
+    Args:
+        keys: The cache's keys.
+
+    Returns:
+        An op of one trip.
+    """
+    return Op((("HLEN", keys.items),), lambda replies: int(replies[0]))
 
 
 class Page(NamedTuple):

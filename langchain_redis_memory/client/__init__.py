@@ -25,7 +25,7 @@ from langchain_redis_memory.client.breaker import Breaker
 from langchain_redis_memory.client.faults import explain, translate, unknown_scripts
 from langchain_redis_memory.client.loops import Loops
 from langchain_redis_memory.client.sending import APiped, Piped
-from langchain_redis_memory.client.timeout import within
+from langchain_redis_memory.client.timeout import awithin, within
 from langchain_redis_memory.client.topology import DEFAULT_URL, Options, Topology, topology
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.keys import KeySpace
@@ -433,7 +433,7 @@ class Client:
         if isinstance(step, Op):
             return await self.arun(step)
         if isinstance(step, Invoke):
-            return await asyncio.wait_for(step.acall(), step.timeout_s)
+            return await (step.acall() if step.timeout_s is None else awithin(step.timeout_s, step.acall))
         if isinstance(step, Now):
             return monotonic()
         if isinstance(step, Sleep):

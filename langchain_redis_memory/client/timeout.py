@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from typing import TypeVar
 
@@ -42,3 +43,12 @@ def within(seconds: float, call: Callable[[], T]) -> T:
         msg = f"not done within {seconds} s"
         raise TimeoutError(msg)
     return results[0]
+
+
+async def awithin(seconds: float, call: Callable[[], Awaitable[T]]) -> T:
+    """Runs an async call and cancels it after some time; see `within`."""
+    try:
+        return await asyncio.wait_for(call(), seconds)
+    except asyncio.TimeoutError as error:  # another class than the builtin on Python 3.10
+        msg = f"not done within {seconds} s"
+        raise TimeoutError(msg) from error

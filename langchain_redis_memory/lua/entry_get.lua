@@ -1,4 +1,4 @@
--- Gives {record, reports} of some entries, nil for one that there is not or that has lapsed, and notes that they are used.
+-- Gives {record, reports} of some entries, nil for one that is not there or has lapsed, and notes that they are used.
 -- KEYS items lapses uses reports
 -- ARGV ...
 -- WITH now

@@ -1,18 +1,19 @@
--- Stores entries: triples (name, ttl_ms, body; ttl_ms 0: no end), what is stored is the time of the lapse, a colon, the body.
--- Removes some that have lapsed, and where more than `most` are stored (0: no bound) `spare` more than needed of those used
--- least recently. Gives the records of these, whose vectors are then to be removed; lapsed ones have vectors that lapse.
+-- Stores entries: triples (name, ttl_ms, body; ttl_ms 0: no end), each as the time of its lapse, a colon and the body.
+-- Removes some that have lapsed, and where more than `most` are stored (0: no bound) `spare` more than needed of those
+-- used least recently, whose records it gives: their vectors are to be removed then. Notes who embedded last.
 -- KEYS items lapses uses reports
--- ARGV most spare ...
+-- ARGV most spare embedding ...
 -- WITH now
 -- WITH until
-local _ = redis.call('HLEN', items) + redis.call('ZCARD', lapses) + redis.call('ZCARD', uses) + redis.call('HLEN', reports)
+local _ = redis.call('HLEN', items) + redis.call('ZCARD', lapses) + redis.call('ZCARD', uses)
 local function remove(name)
   redis.call('HDEL', items, name)
   redis.call('ZREM', lapses, name)
   redis.call('ZREM', uses, name)
   redis.call('HDEL', reports, name)
 end
-for i = 3, #ARGV, 3 do
+redis.call('HSET', reports, '', embedding)
+for i = 4, #ARGV, 3 do
   local name, ttl_ms = ARGV[i], ARGV[i + 1]
   local lapse = ttl_ms == '0' and '+inf' or string.format('%.0f', tonumber(now) + tonumber(ttl_ms))
   redis.call('ZADD', lapses, lapse, name)

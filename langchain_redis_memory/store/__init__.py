@@ -43,7 +43,7 @@ class RedisStore(BaseStore):
         tenant: Whose data it is; tenants never see each other's.
         engine: How vectors are searched: "vector_sets", "query_engine" or "exact"; None takes the first of these that
             the server has. All stores on the same data need the same one.
-        quantisation: How a vector set keeps its vectors: "none", or smaller and less exactly "int8" or "binary".
+        quantisation: How vectors are kept: "none" is exact; "int8" and "binary" are smaller and less so.
 
     Raises:
         ConfigError: An option cannot work.

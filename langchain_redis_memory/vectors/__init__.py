@@ -148,7 +148,7 @@ def check(dims: Any, name: Any = None, quantisation: Any = "none") -> None:
     Args:
         dims: Numbers of a vector.
         name: The engine's name, None to pick one.
-        quantisation: How a vector set keeps its vectors.
+        quantisation: How it keeps its vectors.
 
     Raises:
         ConfigError: One of them cannot work.
@@ -171,7 +171,7 @@ def engine(server: Server, dims: int, name: EngineName | None = None, quantisati
         server: What it can do.
         dims: Numbers of a vector.
         name: Take this one; None picks the best that the server has.
-        quantisation: How a vector set keeps its vectors.
+        quantisation: How it keeps its vectors.
 
     Returns:
         The engine. It does no I/O.
@@ -196,4 +196,4 @@ def engine(server: Server, dims: int, name: EngineName | None = None, quantisati
         raise ConfigError(msg)
     if chosen == "vector_sets":
         return VectorSets(dims, quantisation)
-    return QueryEngine(dims) if chosen == "query_engine" else ExactScan(dims)
+    return QueryEngine(dims, quantisation) if chosen == "query_engine" else ExactScan(dims, quantisation)

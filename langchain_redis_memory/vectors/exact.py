@@ -1,13 +1,14 @@
 """Exact search on any server: every vector is scored, here.
 
-A record is the tags, a bar, and the vectors as packed float32. Every change of a collection has a stamp, so a search
-asks what has changed since the last one and gets just that: the first search reads the collection, the following ones
-next to nothing. What has been read is kept within a bound on its size; the collections asked for least recently go
-first.
+A record is the tags, then a bar and the vectors as float32, or a tilde and int8 with a scale for each. Every change of
+a collection has a stamp, so a search asks what has changed since the last one and gets just that: the first search
+reads the collection, the following ones next to nothing. What has been read is kept within a bound on its size; the
+collections asked for least recently go first.
 """
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ import numpy as np
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
 from langchain_redis_memory.scripts import script
-from langchain_redis_memory.vectors import Collection, Hits, Point, Vectors, as_vectors
+from langchain_redis_memory.vectors import Collection, Hits, Point, Quantisation, Vectors, as_vectors
 
 PAGE = 4000
 """Most changes that one trip reads."""
@@ -30,15 +31,13 @@ class Mirror(NamedTuple):
     Args:
         stamp: The newest change in it.
         owners: The owner of each row.
-        rows: All vectors.
-        lengths: The length of each row.
+        rows: All vectors, scaled to length 1.
         tags: Owner -> its tags.
     """
 
     stamp: int
     owners: tuple[str, ...]
     rows: Vectors
-    lengths: Vectors
     tags: dict[str, frozenset[str]]
 
 
@@ -48,10 +47,12 @@ class ExactScan:
 
     Args:
         dims: Numbers of a vector.
+        quantisation: "none" keeps float32, everything else int8, which is a quarter of it.
         most_bytes: Most bytes of vectors kept in this process.
     """
 
     dims: int
+    quantisation: Quantisation = "none"
     most_bytes: int = 256 * 2**20
     _mirrors: OrderedDict[str, Mirror] = field(default_factory=OrderedDict, repr=False)
 
@@ -64,7 +65,8 @@ class ExactScan:
         args: list[Arg] = []
         for point in points:
             rows = as_vectors(point.vectors, self.dims)
-            args += [point.owner, point.ttl_ms, " ".join(point.tags).encode() + b"|" + rows.astype("<f4").tobytes()]
+            packed = b"|" + rows.astype("<f4").tobytes() if self.quantisation == "none" else _quantised(rows)
+            args += [point.owner, point.ttl_ms, " ".join(point.tags).encode() + packed]
         return self._write(collection, args)
 
     def remove(self, collection: Collection, owners: Sequence[str]) -> Op[None]:
@@ -106,7 +108,7 @@ class ExactScan:
     def _changed(self, known: Mirror | None, stamp: int, flat: Sequence[bytes | None]) -> Mirror:
         """The mirror after some changes."""
         if known is None:
-            known = Mirror(0, (), np.zeros((0, self.dims), np.float32), np.zeros(0, np.float32), {})
+            known = Mirror(0, (), np.zeros((0, self.dims), np.float32), {})
         if not flat:
             return known._replace(stamp=stamp)
         tags, owners, parts = dict(known.tags), [], []
@@ -116,20 +118,17 @@ class ExactScan:
             changed.add(owner)
             tags.pop(owner, None)
             if record is not None:
-                words, _, packed = record.partition(b"|")
-                rows = np.frombuffer(packed, "<f4").reshape(-1, self.dims)
+                words, rows = _read(record, self.dims)
                 tags[owner] = frozenset(words.decode().split())
                 parts.append(rows)
                 owners += [owner] * len(rows)
         kept = [place for place, owner in enumerate(known.owners) if owner not in changed]
         old = known.rows if len(kept) == len(known.owners) else known.rows[kept]
-        lengths = known.lengths if len(kept) == len(known.owners) else known.lengths[kept]
         fresh = np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, self.dims), np.float32)
         return Mirror(
             stamp,
             (*(known.owners[place] for place in kept), *owners),
-            np.concatenate((old, fresh)),
-            np.concatenate((lengths, np.linalg.norm(fresh, axis=1).astype(np.float32))),
+            np.concatenate((old, _unit(fresh))),
             tags,
         )
 
@@ -146,11 +145,24 @@ class ExactScan:
         return sum(mirror.rows.nbytes for mirror in list(self._mirrors.values()))
 
     def _nearest(self, mirror: Mirror, vector: Vectors, k: int, tags: frozenset[str]) -> Hits:
-        scores = _cosines(mirror, vector)
+        # Not `rows @ vector`: a BLAS of several threads waits for cores that others use.
+        scores = np.einsum("ij,j->i", mirror.rows, _unit(vector[None])[0])
+        looked = 4 * k + 16
+        while True:
+            hits = self._best(mirror, scores, looked, k, tags)
+            if hits is not None:
+                return hits
+            looked *= 8
+
+    def _best(self, mirror: Mirror, scores: Vectors, looked: int, k: int, tags: frozenset[str]) -> Hits | None:
+        """The nearest points among the best rows; None where these are too few to tell."""
+        whole = looked >= len(scores)
+        least = -2.0 if whole else np.partition(scores, len(scores) - looked)[len(scores) - looked]
+        rows = np.flatnonzero(scores >= least)
         found: list[tuple[str, float]] = []
         seen: set[str] = set()
         last = 2.0
-        for row in np.argsort(-scores, kind="stable").tolist():
+        for row in rows[np.argsort(-scores[rows], kind="stable")].tolist():
             owner, score = mirror.owners[row], float(scores[row])
             if owner in seen or not tags <= mirror.tags[owner]:
                 continue
@@ -159,11 +171,35 @@ class ExactScan:
             seen.add(owner)
             found.append((owner, score))
             last = score
-        return Hits(found, more=False)
+        return Hits(found, more=False) if whole else None
 
 
-def _cosines(mirror: Mirror, vector: Vectors) -> Vectors:
-    lengths = mirror.lengths * np.linalg.norm(vector)
-    scores = np.zeros(len(lengths), np.float32)
-    np.divide(mirror.rows @ vector, lengths, out=scores, where=lengths > 0)
-    return scores
+def _unit(rows: Vectors) -> Vectors:
+    """Vectors scaled to length 1; one of zeros stays as it is."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+
+
+def _quantised(rows: Vectors) -> bytes:
+    """Vectors as int8, each behind its scale."""
+    scales = np.abs(rows).max(axis=1) / 127
+    steps = np.rint(rows / np.where(scales > 0, scales, 1)[:, None]).astype(np.int8)
+    packed = np.zeros(len(rows), _packed(rows.shape[1]))
+    packed["scale"], packed["steps"] = scales, steps
+    return b"~" + packed.tobytes()
+
+
+def _packed(dims: int) -> np.dtype[np.void]:
+    return np.dtype([("scale", "<f4"), ("steps", "i1", (dims,))])
+
+
+def _read(record: bytes, dims: int) -> tuple[bytes, Vectors]:
+    """The tags and the vectors in a record."""
+    found = re.match(rb"([^|~]*)([|~])", record)
+    if found is None:
+        return b"", np.zeros((0, dims), np.float32)
+    body = record[found.end() :]
+    if found[2] == b"|":
+        return found[1], np.frombuffer(body, "<f4").reshape(-1, dims)
+    rows = np.frombuffer(body, _packed(dims))
+    return found[1], (rows["steps"] * rows["scale"][:, None]).astype(np.float32)

@@ -4,46 +4,73 @@ search.
 The index (named after its keys and its dimension) is made when it is first needed; it holds the collections of every
 use, told apart by a tag. Tags are letters and digits, so no query needs escaping. The server itself lets lapsed
 points go.
+
+A collection that is a fair part of the tenant's vectors is found fastest in batches of the graph, a small one by
+comparing with all of it; the choice of the server itself (it compares, up to tens of thousands) is several times
+slower for the former. So the sizes are asked for now and then, along with a search.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.scripts import script
-from langchain_redis_memory.vectors import Collection, Hits, Point, as_vectors
+from langchain_redis_memory.vectors import Collection, Hits, Point, Quantisation, as_vectors
+
+_COUNTED_EVERY = 500
+_REMEMBERED = 1000
+_FAIR = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass
 class QueryEngine:
     """Keeps points in hashes that one index of the tenant covers.
 
     Args:
         dims: Numbers of a vector.
+        quantisation: "none" keeps float32, everything else float16, which is half of it.
         algorithm: "HNSW" is a graph, "FLAT" compares with every vector of the tenant.
         effort: How many candidates the search of the graph keeps (EF_RUNTIME).
     """
 
     dims: int
+    quantisation: Quantisation = "none"
     algorithm: Literal["HNSW", "FLAT"] = "HNSW"
     effort: int = 300
+    _searches: dict[str, int] = field(default_factory=dict, repr=False)
+    _fair: dict[str, bool] = field(default_factory=dict, repr=False)
 
     def _index(self, space: KeySpace) -> str:
-        return f"{space.tenant_prefix()}:{self.algorithm}:{self.dims}"
+        return f"{space.tenant_prefix()}:{self.algorithm}:{self.dims}{'' if self._field == 'vector' else ':half'}"
+
+    @property
+    def _field(self) -> str:
+        return "vector" if self.quantisation == "none" else "half"
+
+    def _packed(self, vectors: Any) -> list[bytes]:
+        kind = "<f4" if self._field == "vector" else "<f2"
+        return [row.tobytes() for row in as_vectors(vectors, self.dims).astype(kind)]
 
     def prepare(self, space: KeySpace) -> Op[None]:
         """Makes the tenant's index."""
-        options: list[Arg] = ["TYPE", "FLOAT32", "DIM", self.dims, "DISTANCE_METRIC", "COSINE"]
+        options: list[Arg] = [
+            "TYPE",
+            "FLOAT32" if self._field == "vector" else "FLOAT16",
+            "DIM",
+            self.dims,
+            "DISTANCE_METRIC",
+            "COSINE",
+        ]
         if self.algorithm == "HNSW":
             options += ["M", 16, "EF_CONSTRUCTION", 200, "EF_RUNTIME", self.effort]
         command: tuple[Arg, ...] = ("FT.CREATE", self._index(space), "ON", "HASH", "PREFIX", 1, space.tenant_prefix())
         command += ("SCHEMA", "collection", "TAG", "tags", "TAG", "SEPARATOR", ",")
-        command += ("vector", "VECTOR", self.algorithm, len(options), *options)
+        command += (self._field, "VECTOR", self.algorithm, len(options), *options)
 
         def read(replies: Sequence[Reply]) -> None:
             if isinstance(replies[0], ServerError) and "exists" not in str(replies[0]).lower():
@@ -55,18 +82,16 @@ class QueryEngine:
         """Stores points; see `Engine`."""
         calls = []
         for point in points:
-            rows = as_vectors(point.vectors, self.dims).astype("<f4")
             key = collection.space.point(collection.use, collection.name, point.owner)
-            blobs = (row.tobytes() for row in rows)
-            told = (collection.token, point.owner, point.ttl_ms, ",".join(point.tags))
-            calls.append(script("point_write")((key,), *told, *blobs))
+            told = (collection.token, point.owner, point.ttl_ms, ",".join(point.tags), self._field)
+            calls.append(script("point_write")((key,), *told, *self._packed(point.vectors)))
         return Op(tuple(calls), lambda _replies: None)
 
     def remove(self, collection: Collection, owners: Sequence[str]) -> Op[None]:
         """Removes points; see `Engine`."""
         key = collection.space.point
         calls = [
-            script("point_write")((key(collection.use, collection.name, owner),), "", "", 0, "") for owner in owners
+            script("point_write")((key(collection.use, collection.name, owner),), "", "", 0, "", "") for owner in owners
         ]
         return Op(tuple(calls), lambda _replies: None)
 
@@ -88,21 +113,38 @@ class QueryEngine:
         self, collection: Collection, vector: Sequence[float], k: int, tags: Sequence[str] = ()
     ) -> Op[Hits | None]:
         """Finds the nearest points; see `Engine`."""
-        wanted = as_vectors(vector, self.dims)[0].astype("<f4").tobytes()
+        (wanted,) = self._packed(vector)
         query = " ".join([f"@collection:{{{collection.token}}}", *(f"@tags:{{{tag}}}" for tag in tags)])
-        nearest = f"({query})=>[KNN {k} @vector $vector AS far]"
-        command: tuple[Arg, ...] = ("FT.SEARCH", self._index(collection.space), nearest, "PARAMS", 2, "vector", wanted)
+        index, token = self._index(collection.space), collection.token
+        how = f" EF_RUNTIME {max(self.effort, k)}" if self.algorithm == "HNSW" else ""
+        if how and not tags and self._fair.get(token):
+            how += " HYBRID_POLICY BATCHES"
+        nearest = f"({query})=>[KNN {k} @{self._field} $vector{how} AS far]"
+        command: tuple[Arg, ...] = ("FT.SEARCH", index, nearest, "PARAMS", 2, "vector", wanted)
         command += ("SORTBY", "far", "RETURN", 2, "owner", "far", "LIMIT", 0, k, "DIALECT", 2)
+        counts = [("FT.SEARCH", index, part, "LIMIT", 0, 0, "DIALECT", 2) for part in (query, "*")]
+        counting = not tags and self._is_due(token)
 
         def read(replies: Sequence[Reply]) -> Hits | None:
             rows = _rows(replies[0])
+            if counting:
+                self._fair[token] = _total(replies[1]) >= _FAIR * _total(replies[2])
             best: dict[str, float] = {}
             for row in rows:
                 if b"owner" in row and b"far" in row:  # a point that lapses just now has no fields
                     best.setdefault(row[b"owner"].decode(), 1 - float(row[b"far"]))
             return Hits(list(best.items()), len(rows) >= k)
 
-        return Op((command,), read)
+        return Op((command, *counts) if counting else (command,), read)
+
+    def _is_due(self, token: str) -> bool:
+        """Whether to ask how large a collection is; others may come between, which does no harm."""
+        if len(self._searches) > _REMEMBERED:
+            self._searches.clear()
+            self._fair.clear()
+        searches = self._searches.get(token, 0)
+        self._searches[token] = searches + 1
+        return searches % _COUNTED_EVERY == 0
 
 
 def _total(reply: Reply) -> int:

@@ -1,0 +1,174 @@
+"""What a cache may do with a prompt: the conversation decides whether there is a question that others may ask as well.
+
+A question that stands alone is looked for among all that stand alone. One that leans on its conversation is replaced by
+the question that it means, where a contextualiser is sure of that; else it is looked for only among questions that were
+asked after the very same exchange. What recalls or continues a conversation, what follows a call of a tool, and every
+conversation in which the user has told of himself, goes past the cache: its answers are nobody else's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from langchain_redis_memory.classify import Classifier, Verdict, verdict_of
+from langchain_redis_memory.codec import pack
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.policy import QuestionType
+from langchain_redis_memory.prompts import Prompt, Said, Template, model_of, read
+from langchain_redis_memory.seeking import Sought
+from langchain_redis_memory.select import leaning_from
+
+
+class Understood(NamedTuple):
+    """A prompt as the cache sees it.
+
+    Args:
+        sought: The question; None where the prompt goes past the cache.
+        why: Why it goes past the cache, as a word of statistics; "" where it does not.
+        verdict: What the classifier said; None where it was not asked.
+    """
+
+    sought: Sought | None
+    why: str = ""
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Understands prompts.
+
+    Args:
+        classifier: Decides what a question depends on.
+        contextualiser: Says what a dependent question means; None for nobody.
+        template: The prompt template that texts are made from; None where prompts are questions.
+        scope: Answers are shared only within it.
+        longest: Characters of a question that is looked for; longer ones go past the cache.
+        share_private: Whether conversations are served and stored in which the user told of himself.
+        share_tools: Whether what follows calls of tools is.
+    """
+
+    classifier: Classifier
+    contextualiser: Any = None
+    template: Template | None = None
+    scope: str = ""
+    longest: int = 2000
+    share_private: bool = False
+    share_tools: bool = False
+
+    def within(self, scope: str) -> Reader:
+        """The same for another scope."""
+        return replace(self, scope=scope)
+
+    def understand(self, prompt: str, llm_string: str) -> Flow[Understood]:
+        """What to do with a prompt.
+
+        Args:
+            prompt: What LangChain gave to the cache.
+            llm_string: Describes the model.
+
+        Returns:
+            The question, or why there is none.
+        """
+        told = read(prompt)
+        after: Sequence[Said] = ()
+        if told.question is None and self.share_tools:
+            told, after = _before_tools(told)
+        if told.question is None:
+            tools = any(said.role == "tool" for said in told.history)
+            return Understood(None, "tools" if tools else "no_question")
+        text, variables = told.question, dict[str, str]()
+        if self.template is not None:
+            split = self.template.split(text)
+            if split is None:
+                return Understood(None, "other_template")
+            text, variables = split
+        text = " ".join(text.split())
+        if len(text) > self.longest:
+            return Understood(None, "too_long")
+        context: Any = [[said.role, said.text, said.more] for said in after]
+        verdict = None
+        if told.history:
+            if not self.share_private and any(
+                said.role == "human" and tells_of_self(said.text) for said in told.history
+            ):
+                return Understood(None, "private")
+            history = told.messages()
+            verdict = yield from verdict_of(self.classifier.classify(text, history))
+            if verdict.type in _ONE_CONVERSATIONS:
+                return Understood(None, str(verdict.type), verdict)
+            if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
+                meant = yield from self._meant(text, verdict, told)
+                if meant is not None:
+                    text = meant
+                else:
+                    leaning = _leaning(told)
+                    if any(said.role == "tool" or said.more for said in leaning) and not self.share_tools:
+                        return Understood(None, "tools", verdict)
+                    context += [[said.role, said.text, said.more] for said in leaning]
+        partition = self._partition(llm_string, told, variables, context)
+        kind = str(verdict.type if verdict else QuestionType.NEW_TOPIC)
+        return Understood(Sought(text, partition, model_of(llm_string), kind), "", verdict)
+
+    def _meant(self, text: str, verdict: Verdict, told: Prompt) -> Flow[str | None]:
+        """The question that a dependent one means, where somebody is sure of it."""
+        if verdict.standalone:
+            return " ".join(verdict.standalone.split())
+        if self.contextualiser is None:
+            return None
+        told_so = self.contextualiser.contextualise(text, told.messages(), None)
+        rewrite = (yield from told_so) if isinstance(told_so, Generator) else told_so
+        return " ".join(rewrite.question.split()) if rewrite.trusted else None
+
+    def _partition(self, llm_string: str, told: Prompt, variables: Mapping[str, str], context: Any) -> bytes:
+        """What besides the question decides the answer: only what agrees in all of it is searched."""
+        template = self.template.text if self.template else ""
+        parts = [llm_string, self.scope, list(told.system), template, sorted(variables.items()), context]
+        return blake2b(pack(parts), digest_size=16).digest()
+
+
+_ONE_CONVERSATIONS = {QuestionType.HISTORY_RECALL, QuestionType.CONTEXTUAL_FOLLOW_UP}
+
+
+def _before_tools(told: Prompt) -> tuple[Prompt, Sequence[Said]]:
+    """The prompt up to the user's last words, and what tools gave since."""
+    for at in range(len(told.history) - 1, -1, -1):
+        said = told.history[at]
+        if said.role == "human" and not said.more and said.text.strip():
+            return Prompt(told.system, told.history[:at], said.text), told.history[at + 1 :]
+    return told, ()
+
+
+def _leaning(told: Prompt) -> Sequence[Said]:
+    """The exchange that the question leans on: since the last question that stands alone."""
+    spoken = [at for at, said in enumerate(told.history) if said.role in {"human", "ai"}]
+    start = leaning_from(told.messages())
+    return told.history[spoken[start] :] if spoken else told.history
+
+
+_REQUEST = re.compile(
+    r"\b(?:(?:can|could|should|would|may|might|must|do|did|shall|will|how|what|where|when|why|which|that|if|as|so) i|"
+    r"(?:tell|give|show|help|let|remind|explain(?: to)?|send|teach|recommend(?: to)?) (?:me|us)|for me|"
+    r"i(?:'d| would)? (?:want|like|love|need|wish)(?: you)? to (?:know|learn|understand|see|hear|find|read|ask|get)|"
+    r"i(?:'m| am| was) (?:just |also |only )?(?:looking|wondering|asking|searching|interested|curious|trying|sorry)|"
+    r"i (?:think|guess|mean|see|wonder|understand|suppose)|my (?:question|next question)|"
+    r"(?:can|could|should|do|did|shall) we|let us|thank(?:s| you).*)\b",
+    re.IGNORECASE,
+)
+_SELF = re.compile(r"\b(?:i|i'm|i've|i'd|i'll|im|ive|my|mine|me|myself|we|we're|we've|our|ours|us)\b", re.IGNORECASE)
+
+
+def tells_of_self(text: str) -> bool:
+    """Whether a user's words tell something of the user, which an answer may then be built from.
+
+    Args:
+        text: What the user said. The ways in which anybody asks a question ("can I", "tell me") tell nothing.
+
+    Returns:
+        True also where it cannot be told.
+    """
+    plain = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    return _SELF.search(_REQUEST.sub(" ", plain)) is not None

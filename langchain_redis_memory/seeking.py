@@ -1,0 +1,399 @@
+"""Finding an answer by meaning, and earning it: near in the vector space, then verified, then read.
+
+A question is first looked up by its very words, which needs no vector. Then the engine gives the few nearest questions
+of the same partition, and a `HitPolicy` looks at each pair for what vectors are blind to. Only the winner is read. What
+users reported of an entry raises or lowers its own bar (see `equivalence.learning`). A second judge may be asked where
+the policy is in doubt, within a bound of time and number.
+
+Everything here is flows over ops; whatever fails is a miss.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from langchain_core.embeddings import Embeddings
+
+from langchain_redis_memory import entries
+from langchain_redis_memory.entries import Entry, Read, name_of
+from langchain_redis_memory.equivalence import HitPolicy, Judgement
+from langchain_redis_memory.equivalence.learning import Observation, bar
+from langchain_redis_memory.errors import RedisMemoryError
+from langchain_redis_memory.judging import Judge
+from langchain_redis_memory.keys import EntryKeys, KeySpace
+from langchain_redis_memory.lenient import Lenient
+from langchain_redis_memory.ops import Flow, Invoke, Op, merge, pure
+from langchain_redis_memory.vectors import Collection, Engine, Point, Vectors, as_vectors
+
+_log = logging.getLogger(__name__)
+
+_REMEMBERED = 256
+
+
+class Sought(NamedTuple):
+    """A question as it may be answered from the cache.
+
+    Args:
+        text: The question.
+        partition: Digest of everything else that decides the answer.
+        model: The model's short name.
+        kind: The type of question.
+    """
+
+    text: str
+    partition: bytes
+    model: str = ""
+    kind: str = ""
+
+
+class Candidate(NamedTuple):
+    """A question that was found near.
+
+    Args:
+        question: The stored question.
+        similarity: Cosine, -1 to 1.
+        judgement: What the policy says; None where it was not asked, because it is the very same or too far.
+        why: Why it was not served; "" where it was.
+    """
+
+    question: str
+    similarity: float
+    judgement: Judgement | None
+    why: str
+
+
+class Hit(NamedTuple):
+    """An answer that may be served.
+
+    Args:
+        entry: The entry.
+        similarity: Cosine of the two questions.
+        probability: That they are equivalent.
+    """
+
+    entry: Entry
+    similarity: float
+    probability: float
+
+    @property
+    def id(self) -> str:
+        """Names the entry and how sure the cache was; for `report`."""
+        return f"{self.entry.name.hex()}-{round(self.probability * 10_000)}"
+
+
+@dataclass
+class Found:
+    """What a search gave: the hit, and everything that was looked at."""
+
+    hit: Hit | None = None
+    candidates: list[Candidate] = field(default_factory=list)
+
+    @property
+    def refused(self) -> bool:
+        """Whether something was near enough to be judged, and was not served."""
+        return self.hit is None and any(candidate.judgement is not None for candidate in self.candidates)
+
+
+@dataclass
+class Seeker:
+    """Finds and keeps the entries of one cache.
+
+    Args:
+        space: The tenant's key builder.
+        name: The cache.
+        embeddings: Embeds questions.
+        embedding: Names the embedding model.
+        policy: Decides which near question is the same.
+        lenient: Runs ops.
+        ready: The engine for vectors of so many dimensions.
+        max_entries: How many entries may be stored; 0 for no bound.
+        nearest: How many near questions are looked at.
+        max_error: The share of wrong hits that an entry's reports must stay within.
+        judge: Asked where the policy is in doubt.
+    """
+
+    space: KeySpace
+    name: str
+    embeddings: Embeddings
+    embedding: str
+    policy: HitPolicy
+    lenient: Lenient
+    ready: Callable[[int], Flow[Engine]]
+    max_entries: int = 0
+    nearest: int = 8
+    max_error: float = 0.02
+    judge: Judge | None = None
+    _compared: bool = field(default=False, repr=False)
+    _vectors: OrderedDict[str, Vectors] = field(default_factory=OrderedDict, repr=False)
+
+    @property
+    def keys(self) -> EntryKeys:
+        """The keys of its entries."""
+        return self.space.entries("semantic", self.name)
+
+    def collection(self, partition: bytes, embedding: str) -> Collection:
+        """Where the vectors of a partition are: vectors of different models are never compared."""
+        return Collection(self.space, "semantic", f"{partition.hex()}/{embedding}/{self.name}")
+
+    # --- finding ------------------------------------------------------------------------------------------------------
+
+    def same(self, sought: Sought) -> Op[Hit | None]:
+        """The entry of the very same question.
+
+        Args:
+            sought: The question.
+
+        Returns:
+            An op of one trip.
+        """
+
+        def read(found: Sequence[Read | None]) -> Hit | None:
+            return self._allowed(found[0], 1.0, 1.0) if found[0] else None
+
+        return entries.get(self.keys, [name_of(sought.partition, sought.text)]).map(read)
+
+    def seek(self, sought: Sought) -> Flow[Found]:
+        """The answer to a question, by its words, then by its meaning.
+
+        Args:
+            sought: The question.
+
+        Returns:
+            What was found and looked at.
+        """
+        told = yield from self.lenient.ask(self.same(sought).map(lambda hit: (hit,)))
+        if told is None:
+            return Found()
+        if told[0] is not None:
+            return Found(told[0], [Candidate(sought.text, 1.0, None, "")])
+        return (yield from self.near(sought))
+
+    def near(self, sought: Sought) -> Flow[Found]:
+        """The answer to a question by its meaning only; see `seek`."""
+        vector = yield from self._embed(sought.text)
+        if vector is None:
+            return Found()
+        engine = yield from self._engine(len(vector))
+        if engine is None:
+            return Found()
+        if not self._compared:
+            yield from self._compare(self._embedding(vector))
+        place = self.collection(sought.partition, self._embedding(vector))
+        hits = yield from self._search(engine, place, vector)
+        found, waiting = Found(), list[tuple[float, int]]()
+        for question, similarity in hits:
+            judgement = (
+                self.policy.judge(sought.text, question, similarity) if similarity >= self.policy.floor else None
+            )
+            why = "too far" if judgement is None else _reason(judgement)
+            found.candidates.append(Candidate(question, similarity, judgement, why))
+            if judgement is not None and judgement.hit:
+                waiting.append((-judgement.probability, len(found.candidates) - 1))
+        for _, place_of in sorted(waiting):
+            if (yield from self._serve(found, place_of, sought, engine, place)):
+                return found
+        if self.judge is not None:
+            yield from self._ask_judge(self.judge, found, sought, engine, place)
+        return found
+
+    def _search(self, engine: Engine, place: Collection, vector: Vectors) -> Flow[list[tuple[str, float]]]:
+        wanted = engine.search(place, vector.tolist(), self.nearest)
+        for _ in range(_MOST_PAGES):
+            told = yield from self.lenient.ask(wanted.map(lambda hits: (hits,)))
+            if told is None:
+                return []
+            if told[0] is not None:
+                return told[0].found[: self.nearest]
+            wanted = engine.search(place, vector.tolist(), self.nearest)
+        return []
+
+    def _serve(self, found: Found, at: int, sought: Sought, engine: Engine, place: Collection) -> Flow[bool]:
+        """Reads a candidate's entry; whether it is the hit."""
+        candidate = found.candidates[at]
+        judgement = candidate.judgement
+        assert judgement is not None  # noqa: S101 - only judged ones come here
+        name = name_of(sought.partition, candidate.question)
+        got = yield from self.lenient.ask(entries.get(self.keys, [name]))
+        if got is None:
+            why = "the server went away"
+        elif got[0] is None:
+            why = "its answer is gone"
+            yield from self.lenient.ask(engine.remove(place, [candidate.question]))
+        else:
+            found.hit = self._allowed(got[0], candidate.similarity, judgement.probability)
+            why = "" if found.hit else "reported as wrong at such a distance"
+        found.candidates[at] = candidate._replace(why=why)
+        return found.hit is not None
+
+    def _allowed(self, read: Read, similarity: float, probability: float) -> Hit | None:
+        """The hit, unless its own reports forbid it."""
+        seen = [one for one in map(Observation.read, read.reports) if one is not None]
+        if seen and probability < bar(seen, self.max_error):
+            return None
+        return Hit(read.entry, similarity, probability)
+
+    def _ask_judge(self, judge: Judge, found: Found, sought: Sought, engine: Engine, place: Collection) -> Flow[None]:
+        doubtful = [
+            at
+            for at, candidate in enumerate(found.candidates)
+            if candidate.judgement is not None and candidate.judgement.doubtful and not candidate.judgement.hit
+        ]
+        doubtful.sort(key=lambda at: -(found.candidates[at].judgement or _NEVER).probability)
+        for at in doubtful[: judge.most]:
+            candidate = found.candidates[at]
+            got = yield from self.lenient.ask(entries.get(self.keys, [name_of(sought.partition, candidate.question)]))
+            if not got or got[0] is None:
+                continue
+            self.lenient.tally.add("judged", model=sought.model)
+            same = yield from judge.same(sought.text, candidate.question)
+            if same:
+                if (yield from self._serve(found, at, sought, engine, place)):
+                    return
+            else:
+                found.candidates[at] = candidate._replace(why="the judge refused it")
+
+    # --- keeping ------------------------------------------------------------------------------------------------------
+
+    def keeping(self, found: Sequence[tuple[Sought, Entry, int]]) -> Flow[tuple[Engine, Op[list[Entry]]] | None]:
+        """Embeds questions, so that their entries can be stored.
+
+        Args:
+            found: Questions, their entries and their lifetimes in milliseconds; the entry's `embedding` is filled in.
+
+        Returns:
+            The engine, and an op of one trip that stores entries and vectors and gives the entries that had to go; None
+            where the questions cannot be embedded or the server is away.
+        """
+        vectors = yield from self._embed_all([sought.text for sought, _, _ in found])
+        if vectors is None:
+            return None
+        engine = yield from self._engine(vectors.shape[1])
+        if engine is None:
+            return None
+        embedding = self._embedding(vectors[0])
+        points: dict[bytes, list[Point]] = {}
+        rows = []
+        for (sought, entry, ttl_ms), vector in zip(found, vectors, strict=True):
+            rows.append((entry._replace(embedding=embedding), ttl_ms))
+            points.setdefault(sought.partition, []).append(Point(sought.text, vector[None], (), ttl_ms))
+        adds = [engine.add(self.collection(partition, embedding), some) for partition, some in points.items()]
+        return engine, merge(entries.put(self.keys, rows, embedding, self.max_entries), *adds).map(lambda told: told[0])
+
+    def keep(self, found: Sequence[tuple[Sought, Entry, int]], also: Op[Any] | None = None) -> Flow[bool]:
+        """Stores entries with their vectors; see `keeping`.
+
+        Args:
+            found: Questions, their entries and their lifetimes in milliseconds.
+            also: What else goes along.
+
+        Returns:
+            Whether they are stored.
+        """
+        ready = yield from self.keeping(found)
+        if ready is None:
+            return False
+        engine, put = ready
+        stored = yield from self.lenient.ask(merge(put, also or pure(None)), write=True)
+        if stored is None:
+            return False
+        if stored[0]:
+            yield from self.lenient.ask(self.without(engine, stored[0]))
+        return True
+
+    def without(self, engine: Engine, gone: Sequence[Entry]) -> Op[Any]:
+        """Removes the vectors of entries.
+
+        Args:
+            engine: Where they are.
+            gone: The entries.
+
+        Returns:
+            An op of one trip.
+        """
+        places: dict[Collection, list[str]] = {}
+        for entry in gone:
+            places.setdefault(self.collection(entry.partition, entry.embedding), []).append(entry.question)
+        return merge(*(engine.remove(place, questions) for place, questions in places.items()))
+
+    def report(self, name: bytes, probability: float, *, correct: bool) -> Op[bool]:
+        """Notes whether a hit was right.
+
+        Args:
+            name: The entry's name.
+            probability: How sure the cache was.
+            correct: Whether it was right.
+
+        Returns:
+            An op of one trip: whether the entry is still there.
+        """
+        return entries.report(self.keys, name, Observation(probability, correct).spelled())
+
+    # --- vectors ------------------------------------------------------------------------------------------------------
+
+    def _embedding(self, vector: Vectors) -> str:
+        return f"{self.embedding}:{len(vector)}"
+
+    def _compare(self, embedding: str) -> Flow[None]:
+        """Says once if the cache was filled with vectors of another model."""
+        self._compared = True
+        theirs = yield from self.lenient.ask(entries.embedded_by(self.keys))
+        if theirs and theirs != embedding:
+            _log.warning(
+                "the cache %r was last written with the embedding model %r; what it found is not compared with %r "
+                "and lapses by itself, or is deleted by delete(embedding=%r)",
+                *(self.name, theirs, embedding, theirs),
+            )
+
+    def _engine(self, dims: int) -> Flow[Engine | None]:
+        try:
+            return (yield from self.ready(dims))
+        except RedisMemoryError as error:
+            _log.warning("the cache is passed over: %s", error)
+            self.lenient.tally.add("errors")
+            return None
+
+    def _embed(self, text: str) -> Flow[Vectors | None]:
+        """The vector of a question, from this process's memory where it was asked a moment ago."""
+        known = self._vectors.get(text)
+        if known is not None:
+            return known
+        found = yield from self._call([text])
+        if found is None:
+            return None
+        vector: Vectors = found[0]
+        self._vectors[text] = vector
+        while len(self._vectors) > _REMEMBERED:
+            self._vectors.popitem(last=False)
+        return vector
+
+    def _embed_all(self, texts: list[str]) -> Flow[Vectors | None]:
+        if len(texts) > 1:
+            return (yield from self._call(texts))
+        one = yield from self._embed(texts[0])
+        return None if one is None else one[None]
+
+    def _call(self, texts: list[str]) -> Flow[Vectors | None]:
+        """Embeds; a model that fails is a miss. Both sides are questions, so both are embedded in the same way."""
+        model = self.embeddings
+        try:
+            found = yield Invoke(lambda: model.embed_documents(texts), lambda: model.aembed_documents(texts))
+            vectors: Vectors = as_vectors(found, len(found[0]))
+            return vectors
+        except Exception as error:  # noqa: BLE001 - an embedding model's errors are of any type
+            _log.warning("a question is not embedded, the cache is passed over: %s", error)
+            self.lenient.tally.add("embedding_errors")
+            return None
+
+
+_MOST_PAGES = 100
+_NEVER = Judgement(hit=False, probability=0.0)
+
+
+def _reason(judgement: Judgement) -> str:
+    if judgement.hit:
+        return "a nearer one was served"
+    return "; ".join(judgement.vetoes) or f"probability {judgement.probability:.3f} is too low"

@@ -1,0 +1,814 @@
+"""`RedisSemanticCache`: LangChain's cache of model answers, for questions that mean the same.
+
+It reads the conversation out of the prompt (see `asking`), so a turn that leans on its conversation is never answered
+for another one. A near question is verified before its answer is served (see `seeking`, `equivalence`): the user sets
+the share of wrong hits that is tolerated, not a cosine. What was asked of another model, under another system prompt or
+template, or of another tenant, is kept apart inside the search.
+
+Long because each half of a twin is read beside the other.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
+from langchain_core.embeddings import Embeddings
+from langchain_core.outputs import ChatGeneration
+
+from langchain_redis_memory import entries, generations, warming
+from langchain_redis_memory.admission import AdmissionPolicy
+from langchain_redis_memory.asking import Reader, Understood
+from langchain_redis_memory.classify import Classifier, RulesClassifier
+from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.entries import Entry
+from langchain_redis_memory.equivalence import HitPolicy, VerifiedPolicy
+from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
+from langchain_redis_memory.flight import Flights
+from langchain_redis_memory.judging import Judge
+from langchain_redis_memory.keys import check_id
+from langchain_redis_memory.lenient import Lenient
+from langchain_redis_memory.ops import Emit, Flow, Invoke, Now, ask, merge, pure
+from langchain_redis_memory.prompts import Template
+from langchain_redis_memory.seeking import Candidate, Found, Hit, Seeker, Sought
+from langchain_redis_memory.semantic.engines import Engines, embedding_id_of
+from langchain_redis_memory.tally import Prices, Stats, Tally
+from langchain_redis_memory.ttl import WEEK_S, jittered, milliseconds, share
+from langchain_redis_memory.vectors import Engine, EngineName, Quantisation
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_log = logging.getLogger(__name__)
+
+_BATCH = 200
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a lookup is served, or not.
+
+    Args:
+        question: What would be looked for; None where the prompt goes past the cache.
+        kind: The type of question, "" where it was not decided.
+        reasons: Why it is of this type.
+        bypass: Why it goes past the cache, "" where it does not.
+        candidates: What was found near, with each one's similarity, judgement, and why it was not served.
+        hit: What would be served.
+    """
+
+    question: str | None
+    kind: str
+    reasons: tuple[str, ...]
+    bypass: str
+    candidates: tuple[Candidate, ...]
+    hit: Hit | None
+
+    def __str__(self) -> str:
+        if self.question is None:
+            return f"goes past the cache: {self.bypass}"
+        lines = [f"{self.question!r} ({self.kind}): {'hit ' + self.hit.id if self.hit else 'miss'}"]
+        for one in self.candidates:
+            sure = f", probability {one.judgement.probability:.3f}" if one.judgement else ""
+            lines.append(f"  {one.similarity:.3f} {one.question!r}{sure}: {one.why or 'served'}")
+        return "\n".join(lines)
+
+
+class RedisSemanticCache(BaseCache):
+    """LangChain's cache of model answers on any Redis, for questions that mean the same.
+
+    Args:
+        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        embeddings: Embeds questions.
+        max_error: The share of served answers that may be wrong, 0 to 1.
+        policy: Decides which near question is the same; by default `VerifiedPolicy(max_error)`.
+        judge: Asked where the policy is in doubt: a `Judge`, a LangChain model, or a function of two texts.
+        ttl_s: Lifetime of an answer in seconds; None for no expiry.
+        max_entries: How many answers are kept; those used least recently go first. None for no bound.
+        tenant: Whose cache it is; tenants never see each other's.
+        name: Names the cache within the tenant.
+        scope: Answers are shared only within it: a user, a team, a set of documents.
+        session: The conversation that stored answers come from, for deleting them by it; see `bind`.
+        tags: Words for stored answers, for deleting them by these.
+        template: The f-string that prompts are made from ("Answer from {context}: {question}"), or a `Template`. The
+            question is searched by meaning, the other variables must be the same.
+        classifier: Decides what a turn depends on; `RulesClassifier` by default.
+        contextualiser: Says what a dependent question means; without one it is only looked for after the very same
+            exchange.
+        share_private: Also serve and store in conversations in which the user told of himself.
+        share_tools: Also serve and store what follows calls of tools, and calls of tools.
+        jitter: The largest share by which a lifetime is cut at random.
+        single_flight_s: Of all who miss the very same question at once one asks the model and the others wait, at most
+            so long; None: everybody asks.
+        admission: Which answers may be cached.
+        prices: Model -> what a million tokens cost (read, written), for `Stats.money_saved`.
+        embedding_id: Names the embedding model, where its attributes do not; vectors of different ones never meet.
+        engine: "vector_sets", "query_engine" or "exact"; None takes the best that the server has.
+        quantisation: How vectors are kept: "int8" or "binary" (float16 in the Query Engine), or "none" for float32.
+
+    Raises:
+        InvalidIdError: The tenant, the name or the session is not acceptable.
+        InvalidInputError: A number is out of range.
+        ConfigError: The URL, the template, the judge or the engine cannot work.
+
+    Example:
+        ```python
+        cache = RedisSemanticCache("redis://localhost:6379/0", OpenAIEmbeddings(), max_error=0.01)
+        set_llm_cache(cache)
+        print(cache.explain("How tall is the Eiffel Tower?"))
+        ```
+
+    **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; `points`, `point_owners`, `point_lapses` of a
+        partition, or `point` with the Query Engine; `tally`; `lease` of an answer that is being made.
+    **Trips:** none to construct; each method says its own. The first use asks once what the server can do. A server
+        that has just failed is not asked for a while.
+    """
+
+    def __init__(
+        self,
+        client: Client | str | None,
+        embeddings: Embeddings,
+        *,
+        max_error: float = 0.02,
+        policy: HitPolicy | None = None,
+        judge: Any = None,
+        ttl_s: float | None = WEEK_S,
+        max_entries: int | None = 100_000,
+        tenant: str = "",
+        name: str = "llm",
+        scope: str = "",
+        session: str = "",
+        tags: Sequence[str] = (),
+        template: Template | str | None = None,
+        classifier: Classifier | None = None,
+        contextualiser: Any = None,
+        share_private: bool = False,
+        share_tools: bool = False,
+        jitter: float = 0.1,
+        single_flight_s: float | None = None,
+        admission: AdmissionPolicy | None = None,
+        prices: Prices | None = None,
+        embedding_id: str | None = None,
+        engine: EngineName | None = None,
+        quantisation: Quantisation = "int8",
+    ) -> None:
+        if not isinstance(embeddings, Embeddings):
+            msg = f"embeddings must be a LangChain embedding model, not {type(embeddings).__name__}"
+            raise ConfigError(msg)
+        if max_entries is not None and (
+            isinstance(max_entries, bool) or not isinstance(max_entries, int) or max_entries < 1
+        ):
+            msg = f"max_entries must be a positive whole number or None, got {max_entries!r}"
+            raise InvalidInputError(msg)
+        self._client = as_client(client)
+        self._name = check_id(name, "name")
+        self._ttl_ms = milliseconds(ttl_s)
+        self._jitter = share(jitter, "jitter")
+        self._flights = Flights(milliseconds(single_flight_s, "single_flight_s"))
+        self._admission = admission or AdmissionPolicy(tool_calls=share_tools)
+        self._prices = prices
+        self._session, self._tags = _labels(session, tags)
+        self._reader = Reader(
+            classifier or RulesClassifier(),
+            contextualiser,
+            Template(template) if isinstance(template, str) else template,
+            scope,
+            share_private=share_private,
+            share_tools=share_tools,
+        )
+        self._engines = Engines(self._client, engine, quantisation)
+        self._seeking: dict[str, Any] = {
+            "embeddings": embeddings,
+            "embedding": embedding_id or embedding_id_of(embeddings),
+            "policy": policy or VerifiedPolicy(share(max_error, "max_error")),
+            "max_entries": max_entries or 0,
+            "max_error": share(max_error, "max_error"),
+            "judge": judge if judge is None or isinstance(judge, Judge) else Judge(judge),
+        }
+        self._set_up(tenant)
+
+    def _set_up(self, tenant: str) -> None:
+        self._tenant = tenant
+        self._space = self._client.keys(tenant)
+        self._tally = Tally(self._space.tally("semantic", self._name))
+        self._lenient = Lenient(f"the cache {self._name!r}", self._tally, self._client.breaker)
+        self._seeker = Seeker(
+            self._space,
+            self._name,
+            lenient=self._lenient,
+            ready=lambda dims: self._engines.ready(self._space, dims),
+            **self._seeking,
+        )
+
+    def __repr__(self) -> str:
+        return f"RedisSemanticCache({self._client!r}, name={self._name!r})"
+
+    def bind(
+        self,
+        *,
+        tenant: str | None = None,
+        scope: str | None = None,
+        session: str | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> Self:
+        """The same cache for another tenant, scope or session, or with other tags; it costs nothing.
+
+        Args:
+            tenant: Whose cache it is.
+            scope: Within which answers are shared.
+            session: The conversation that stored answers come from.
+            tags: Words for stored answers.
+
+        Returns:
+            The cache; what is left out stays as it is.
+
+        Raises:
+            InvalidIdError: The tenant or the session is not acceptable.
+            InvalidInputError: The tags are not words.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        bound = copy(self)
+        given = self._session if session is None else session
+        bound._session, bound._tags = _labels(given, self._tags if tags is None else tags)
+        if scope is not None:
+            bound._reader = self._reader.within(scope)
+        if tenant is not None and tenant != self._tenant:
+            bound._set_up(tenant)
+        return bound
+
+    # --- LangChain's interface ----------------------------------------------------------------------------------------
+
+    def lookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
+        """The answer to a prompt, or to one that means the same.
+
+        Args:
+            prompt: What the model is asked: a text, or messages as LangChain serialises them.
+            llm_string: Describes the model and its parameters.
+
+        Returns:
+            The generations as they were given. An answer to another question carries "semantic_cache" in its
+            `response_metadata` (for a text in its `generation_info`): the hit's id for `report`, that question, the
+            similarity and the probability that both are equivalent. None where nothing may be served.
+
+        **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the partition's vectors; at times `tally`.
+        **Trips:** none for a prompt that goes past the cache; 1 for the very same question; else 2 for a miss and 3 for
+            a hit, and one for each candidate whose answer is gone. Exact search takes one more for each 4,000 vectors
+            not read. With `single_flight_s` one more on a miss, and one for each look while another makes the answer.
+        """
+        return self._client.drive(self._lookup(prompt, llm_string))
+
+    async def alookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
+        """The answer to a prompt, or to one that means the same; see `lookup`."""
+        return await self._client.adrive(self._lookup(prompt, llm_string))
+
+    def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
+        """Caches an answer, if it may be cached; nothing is raised if not.
+
+        Args:
+            prompt: What the model was asked.
+            llm_string: Describes the model and its parameters.
+            return_val: What it answered.
+
+        **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the partition's vectors; `tally`; `lease`.
+        **Trips:** 1, and one more where others have to go because there are too many; none for a prompt that goes past
+            the cache.
+        """
+        self._client.drive(self._update(prompt, llm_string, return_val))
+
+    async def aupdate(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
+        """Caches an answer, if it may be cached; see `update`."""
+        await self._client.adrive(self._update(prompt, llm_string, return_val))
+
+    def clear(self, **kwargs: Any) -> None:
+        """Deletes every answer of the tenant, or some; see `delete`.
+
+        Args:
+            **kwargs: The arguments of `delete`.
+
+        Raises:
+            InvalidInputError: An option is unknown.
+            UnavailableError: The server cannot be reached: what was to be deleted may still be served.
+            ServerError: The server refused.
+
+        **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the vectors of all partitions.
+        **Trips:** 2 for each 500 entries.
+        """
+        self._client.drive(self._clear(kwargs))
+
+    async def aclear(self, **kwargs: Any) -> None:
+        """Deletes every answer of the tenant, or some; see `clear`."""
+        await self._client.adrive(self._clear(kwargs))
+
+    # --- judging hits -------------------------------------------------------------------------------------------------
+
+    def explain(self, prompt: str, llm_string: str = "") -> Explanation:
+        """What a lookup would do, and why; nothing is counted.
+
+        Args:
+            prompt: What the model would be asked.
+            llm_string: Describes the model and its parameters.
+
+        Returns:
+            The question as the cache understands it, what is near, and the verdict on each.
+
+        **Keys:** those of `lookup`.
+        **Trips:** those of `lookup`, and 1 more for the very same question.
+        """
+        return self._client.drive(self._explain(prompt, llm_string))
+
+    async def aexplain(self, prompt: str, llm_string: str = "") -> Explanation:
+        """What a lookup would do, and why; see `explain`."""
+        return await self._client.adrive(self._explain(prompt, llm_string))
+
+    def report(self, hit_id: str, *, correct: bool) -> bool:
+        """Tells whether a hit was right; an entry with a wrong hit is from then on served to nearer questions only.
+
+        Args:
+            hit_id: The hit's id, from the answer's "semantic_cache" or from `explain`.
+            correct: Whether the answer was right.
+
+        Returns:
+            Whether the entry is still there.
+
+        Raises:
+            InvalidInputError: It is no id of a hit.
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `entry_reports`, `entries`; `tally`.
+        **Trips:** 1.
+        """
+        return self._client.drive(self._report(hit_id, correct=correct))
+
+    async def areport(self, hit_id: str, *, correct: bool) -> bool:
+        """Tells whether a hit was right; see `report`."""
+        return await self._client.adrive(self._report(hit_id, correct=correct))
+
+    # --- more ---------------------------------------------------------------------------------------------------------
+
+    def get_or_compute(self, prompt: str, llm_string: str, compute: Callable[[], Any]) -> RETURN_VAL_TYPE:
+        """The cached answer, else what `compute` gives, cached; with `single_flight_s` only one of all computes.
+
+        Args:
+            prompt: What the model is asked.
+            llm_string: Describes the model and its parameters.
+            compute: Gives a text, a message or generations; for `aget_or_compute` it may be a coroutine function.
+
+        Returns:
+            The generations.
+
+        Raises:
+            Exception: Whatever `compute` raises; the next of those who wait then computes.
+            InvalidInputError: It gives something else.
+
+        **Keys:** those of `lookup` and `update`.
+        **Trips:** those of `lookup` and `update`.
+        """
+        return self._client.drive(self._get_or_compute(prompt, llm_string, compute))
+
+    async def aget_or_compute(self, prompt: str, llm_string: str, compute: Callable[[], Any]) -> RETURN_VAL_TYPE:
+        """The cached answer, else what `compute` gives, cached; see `get_or_compute`."""
+        return await self._client.adrive(self._get_or_compute(prompt, llm_string, compute))
+
+    def delete(
+        self,
+        *,
+        hit_id: str | None = None,
+        prompt: str | None = None,
+        llm_string: str = "",
+        model: str | None = None,
+        tag: str | None = None,
+        session: str | None = None,
+        embedding: str | None = None,
+    ) -> int:
+        """Deletes answers with their vectors: those that fit all that is given, every one of the tenant for nothing.
+
+        Args:
+            hit_id: The id of a hit.
+            prompt: The prompt that was answered, with `llm_string`.
+            llm_string: The model of `prompt`.
+            model: A model's name, as in the statistics.
+            tag: A tag.
+            session: The conversation that they came from.
+            embedding: An embedding model's name.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            InvalidInputError: The id is none.
+            UnavailableError: The server cannot be reached: what was to be deleted may still be served.
+
+        **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the vectors of their partitions.
+        **Trips:** 2 for one id or prompt; else 2 for each 500 entries, those looked through included.
+        """
+        return self._client.drive(self._delete(hit_id, prompt, llm_string, _wanted(model, tag, session, embedding)))
+
+    async def adelete(
+        self,
+        *,
+        hit_id: str | None = None,
+        prompt: str | None = None,
+        llm_string: str = "",
+        model: str | None = None,
+        tag: str | None = None,
+        session: str | None = None,
+        embedding: str | None = None,
+    ) -> int:
+        """Deletes answers with their vectors; see `delete`."""
+        wanted = _wanted(model, tag, session, embedding)
+        return await self._client.adrive(self._delete(hit_id, prompt, llm_string, wanted))
+
+    def count(self) -> int:
+        """How many answers are stored, with those that have lapsed and were not removed yet.
+
+        Returns:
+            The number.
+
+        Raises:
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `entries`.
+        **Trips:** 1.
+        """
+        return self._client.run(entries.count(self._seeker.keys))
+
+    async def acount(self) -> int:
+        """How many answers are stored; see `count`."""
+        return await self._client.arun(entries.count(self._seeker.keys))
+
+    def warm(
+        self, answers: Iterable[Any] | str | Path, model: Any, *, progress: Callable[[int], None] | None = None
+    ) -> int:
+        """Caches answers before anybody asks.
+
+        Args:
+            answers: Pairs (question, answer), mappings with "prompt" and "answer", or the path of a file with such a
+                mapping in each line (JSON Lines).
+            model: The model that will be asked, or the string that describes it; see `warming.asked_of`.
+            progress: Called with the number of rows done since the last call.
+
+        Returns:
+            How many were cached; those that the admission policy refuses, and prompts that go past the cache, are not.
+
+        Raises:
+            InvalidInputError: A row is something else; batches of 200 before it are stored.
+            UnserialisableError: An answer cannot be stored.
+
+        **Keys:** those of `update`.
+        **Trips:** those of `update` for each 200 rows.
+        """
+        return self._client.drive(self._warm(answers, model, progress))
+
+    async def awarm(
+        self, answers: Iterable[Any] | str | Path, model: Any, *, progress: Callable[[int], None] | None = None
+    ) -> int:
+        """Caches answers before anybody asks; see `warm`."""
+        return await self._client.adrive(self._warm(answers, model, progress))
+
+    def export_entries(self) -> Iterator[str]:
+        """Every entry as a line of JSON, for `import_entries`; vectors are made anew there.
+
+        Yields:
+            Lines that end with a newline.
+
+        Raises:
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `entries`.
+        **Trips:** 1 for about each 500 entries.
+        """
+        return self._client.stream(self._export())
+
+    def aexport_entries(self) -> AsyncIterator[str]:
+        """Every entry as a line of JSON; see `export_entries`."""
+        return self._client.astream(self._export())
+
+    def import_entries(self, lines: Iterable[str], *, progress: Callable[[int], None] | None = None) -> int:
+        """Stores what `export_entries` gave, each entry with a whole lifetime from now.
+
+        Args:
+            lines: Its lines.
+            progress: Called with the number of entries done since the last call.
+
+        Returns:
+            How many were stored.
+
+        Raises:
+            InvalidInputError: A line is something else; batches of 200 before it are stored.
+
+        **Keys:** those of `update`.
+        **Trips:** those of `update` for each 200 lines.
+        """
+        return self._client.drive(self._import(lines, progress))
+
+    async def aimport_entries(self, lines: Iterable[str], *, progress: Callable[[int], None] | None = None) -> int:
+        """Stores what `export_entries` gave; see `import_entries`."""
+        return await self._client.adrive(self._import(lines, progress))
+
+    def stats(self) -> Stats:
+        """What has been counted, with what this process has not sent yet.
+
+        Returns:
+            The statistics, by hour, model, type of question and metric. Bypasses are by the reason as their type.
+
+        Raises:
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `tally`.
+        **Trips:** 1.
+        """
+        return self._client.drive(self._stats())
+
+    async def astats(self) -> Stats:
+        """What has been counted; see `stats`."""
+        return await self._client.adrive(self._stats())
+
+    # --- flows --------------------------------------------------------------------------------------------------------
+
+    def _lookup(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
+        began: float = yield Now()
+        told = yield from self._understand(prompt, llm_string)
+        sought = told.sought
+        if sought is None:
+            return None
+        found = yield from self._seeker.seek(sought)
+        hit = found.hit
+        if hit is None and self._flights:
+            hit = yield from self._flights.join(self._lease(sought), self._seeker.same(sought), self._lenient.ask)
+        served = None if hit is None else self._served(hit, sought)
+        self._tally.add("misses" if served is None else "hits", model=sought.model, kind=sought.kind)
+        if found.refused and served is None:
+            self._tally.add("refusals", model=sought.model, kind=sought.kind)
+        if served is not None and hit is not None:
+            self._tally.add("tokens_read", hit.entry.read, model=sought.model)
+            self._tally.add("tokens_written", hit.entry.written, model=sought.model)
+        ended: float = yield Now()
+        self._tally.timed(ended - began, model=sought.model)
+        return served
+
+    def _understand(self, prompt: str, llm_string: str) -> Flow[Understood]:
+        try:
+            told = yield from self._reader.understand(prompt, llm_string)
+        except Exception as error:  # noqa: BLE001 - a user's classifier or contextualiser
+            _log.warning("a prompt is not understood and goes past the cache: %s: %s", type(error).__name__, error)
+            told = Understood(None, "not_understood")
+        if told.sought is None:
+            self._tally.add("bypasses", kind=told.why)
+        return told
+
+    def _served(self, hit: Hit, sought: Sought) -> RETURN_VAL_TYPE | None:
+        try:
+            found = generations.decode(hit.entry.answer, self._seeker.keys.items)
+        except CorruptDataError as error:
+            _log.warning("a cached answer counts as absent: %s", error)
+            return None
+        if hit.entry.question == sought.text:
+            return found
+        told = {
+            "hit_id": hit.id,
+            "question": hit.entry.question,
+            "similarity": round(hit.similarity, 4),
+            "probability": round(hit.probability, 4),
+        }
+        for generation in found:
+            if isinstance(generation, ChatGeneration):
+                generation.message.response_metadata["semantic_cache"] = told
+            else:
+                generation.generation_info = {**(generation.generation_info or {}), "semantic_cache": told}
+        return found
+
+    def _update(self, prompt: str, llm_string: str, answer: RETURN_VAL_TYPE) -> Flow[None]:
+        try:
+            told = yield from self._reader.understand(prompt, llm_string)
+        except Exception:  # noqa: BLE001 - the lookup has logged it
+            return
+        sought = told.sought
+        if sought is None:
+            return
+        leave = self._flights.leave(self._lease(sought))
+        refusal = self._admission.refusal(answer)
+        row = None
+        if refusal is None:
+            try:
+                row = self._row(sought, prompt, answer)
+            except InvalidInputError as error:
+                _log.warning("an answer is not cached: %s", error)
+                refusal = "unserialisable"
+        if row is None:
+            self._tally.add(f"refused_{refusal}", model=sought.model)
+            if leave.commands:
+                yield from self._lenient.ask(leave, write=True)
+            return
+        self._tally.add("updates", model=sought.model)
+        if not (yield from self._seeker.keep([row], leave)):
+            self._tally.add("dropped", model=sought.model)
+
+    def _row(self, sought: Sought, prompt: str, answer: RETURN_VAL_TYPE) -> tuple[Sought, Entry, int]:
+        read, written = generations.tokens_of(answer, prompt)
+        entry = Entry(
+            sought.text,
+            sought.partition,
+            sought.model,
+            sought.kind,
+            self._tags,
+            self._session,
+            "",
+            read,
+            written,
+            generations.encode(answer),
+        )
+        return sought, entry, jittered(self._ttl_ms, self._jitter)
+
+    def _explain(self, prompt: str, llm_string: str) -> Flow[Explanation]:
+        told = yield from self._reader.understand(prompt, llm_string)
+        verdict, sought = told.verdict, told.sought
+        kind, reasons = (str(verdict.type), verdict.reasons) if verdict else (sought.kind if sought else "", ())
+        if sought is None:
+            return Explanation(None, kind, reasons, told.why, (), None)
+        same = yield from self._lenient.ask(self._seeker.same(sought))
+        found: Found = yield from self._seeker.near(sought)
+        return Explanation(sought.text, kind, reasons, "", tuple(found.candidates), same or found.hit)
+
+    def _report(self, hit_id: str, *, correct: bool) -> Flow[bool]:
+        name, probability = _hit(hit_id)
+        self._tally.add("right" if correct else "wrong")
+        now: float = yield Now()
+        counts = self._tally.take(now)
+        report = self._seeker.report(name, probability, correct=correct)
+        there, _ = yield from ask(merge(report, self._tally.sends(counts)))
+        return there
+
+    def _get_or_compute(self, prompt: str, llm_string: str, compute: Callable[[], Any]) -> Flow[RETURN_VAL_TYPE]:
+        found = yield from self._lookup(prompt, llm_string)
+        if found is not None:
+            return found
+
+        async def acompute() -> Any:
+            made = compute()
+            return await made if isinstance(made, Awaitable) else made
+
+        try:
+            answer = generations.as_generations((yield Invoke(compute, acompute)))
+        except BaseException:
+            told = yield from self._reader.understand(prompt, llm_string)
+            leave = self._flights.leave(self._lease(told.sought)) if told.sought else pure(False)
+            if leave.commands:
+                yield from self._lenient.ask(leave)
+            raise
+        yield from self._update(prompt, llm_string, answer)
+        return answer
+
+    # --- deleting, warming, moving ------------------------------------------------------------------------------------
+
+    def _clear(self, only: dict[str, Any]) -> Flow[None]:
+        unknown = set(only) - {"hit_id", "prompt", "llm_string", "model", "tag", "session", "embedding"}
+        if unknown:
+            msg = f"clear knows no {', '.join(sorted(unknown))}; see delete"
+            raise InvalidInputError(msg)
+        wanted = _wanted(*(only.get(name) for name in ("model", "tag", "session", "embedding")))
+        yield from self._delete(only.get("hit_id"), only.get("prompt"), only.get("llm_string", ""), wanted)
+
+    def _delete(self, hit_id: str | None, prompt: str | None, llm_string: str, wanted: Wanted) -> Flow[int]:
+        names = None
+        if hit_id is not None:
+            names = [_hit(hit_id)[0]]
+        elif prompt is not None:
+            told = yield from self._reader.understand(prompt, llm_string)
+            names = [entries.name_of(told.sought.partition, told.sought.text)] if told.sought else []
+        if names is not None:
+            found = (yield from ask(entries.get(self._seeker.keys, names))) if names else []
+            return (yield from self._remove([read.entry for read in found if read and wanted(read.entry)]))
+        deleted = cursor = 0
+        while True:
+            page = yield from ask(entries.page(self._seeker.keys, cursor))
+            deleted += yield from self._remove([entry for entry in page.entries if wanted(entry)])
+            cursor = page.cursor
+            if not cursor:
+                return deleted
+
+    def _remove(self, gone: list[Entry]) -> Flow[int]:
+        if not gone:
+            return 0
+        by_dims: dict[int, list[Entry]] = {}
+        for entry in gone:
+            by_dims.setdefault(int(entry.embedding.rpartition(":")[2]), []).append(entry)
+        removals = []
+        for dims, some in by_dims.items():
+            engine: Engine = yield from self._engines.ready(self._space, dims)
+            removals.append(self._seeker.without(engine, some))
+        names = [entry.name for entry in gone]
+        count, _ = yield from ask(merge(entries.remove(self._seeker.keys, names), merge(*removals)))
+        return count
+
+    def _warm(
+        self, answers: Iterable[Any] | str | Path, model: Any, progress: Callable[[int], None] | None
+    ) -> Flow[int]:
+        stored, pairs = 0, warming.rows(answers)
+        while batch := list(islice(pairs, _BATCH)):
+            found = []
+            for question, answer in batch:
+                prompt, llm_string = warming.asked_of(question, model)
+                made = generations.for_model(answer, model)
+                told = yield from self._reader.understand(prompt, llm_string)
+                if told.sought is not None and self._admission.refusal(made) is None:
+                    found.append(self._row(told.sought, prompt, made))
+            stored += yield from self._keep_all(found)
+            if progress is not None:
+                progress(len(batch))
+        return stored
+
+    def _keep_all(self, found: list[tuple[Sought, Entry, int]]) -> Flow[int]:
+        newest = {entry.name: (sought, entry, ttl_ms) for sought, entry, ttl_ms in found}
+        if newest and not (yield from self._seeker.keep(list(newest.values()))):
+            return 0
+        return len(newest)
+
+    def _export(self) -> Flow[None]:
+        cursor = 0
+        while True:
+            page = yield from ask(entries.page(self._seeker.keys, cursor))
+            yield Emit([json.dumps({"entry": b64encode(entry.body()).decode()}) + "\n" for entry in page.entries])
+            cursor = page.cursor
+            if not cursor:
+                return
+
+    def _import(self, lines: Iterable[str], progress: Callable[[int], None] | None) -> Flow[int]:
+        stored, numbered = 0, enumerate(lines, 1)
+        while batch := list(islice(numbered, _BATCH)):
+            found = [self._imported(number, line) for number, line in batch if line.strip()]
+            stored += yield from self._keep_all(found)
+            if progress is not None:
+                progress(len(batch))
+        return stored
+
+    def _imported(self, number: int, line: str) -> tuple[Sought, Entry, int]:
+        try:
+            entry = entries.entry_of(b":" + b64decode(json.loads(line)["entry"], validate=True), "line")
+            generations.decode(entry.answer, "line")
+        except (ValueError, KeyError, TypeError, CorruptDataError) as error:
+            msg = f"line {number} is no exported entry: {error}"
+            raise InvalidInputError(msg) from None
+        sought = Sought(entry.question, entry.partition, entry.model, entry.kind)
+        return sought, entry, jittered(self._ttl_ms, self._jitter)
+
+    def _stats(self) -> Flow[Stats]:
+        now: float = yield Now()
+        counts = self._tally.take(now)
+        try:
+            _, found = yield from ask(merge(self._tally.sends(counts), self._tally.reads(self._prices)))
+        except BaseException:
+            self._tally.put_back(counts)
+            raise
+        return found
+
+    def _lease(self, sought: Sought) -> str:
+        return self._space.lease("semantic", entries.name_of(sought.partition, sought.text).hex(), self._name)
+
+
+Wanted = Callable[[Entry], bool]
+
+
+def _wanted(model: str | None, tag: str | None, session: str | None, embedding: str | None) -> Wanted:
+    """Whether an entry fits all that is given."""
+
+    def fits(entry: Entry) -> bool:
+        return (
+            (model is None or entry.model == model)
+            and (tag is None or tag in entry.tags)
+            and (session is None or entry.session == session)
+            and (embedding is None or embedding in {entry.embedding, entry.embedding.rpartition(":")[0]})
+        )
+
+    return fits
+
+
+def _hit(hit_id: str) -> tuple[bytes, float]:
+    """The entry's name and the probability in a hit's id."""
+    try:
+        name, _, probability = hit_id.partition("-")
+        found = bytes.fromhex(name), int(probability) / 10_000
+        if len(found[0]) == 16 and 0 <= found[1] <= 1:
+            return found
+    except (ValueError, AttributeError):
+        pass
+    msg = f"{hit_id!r} is no id of a hit; take it from the answer's 'semantic_cache'"
+    raise InvalidInputError(msg)
+
+
+def _labels(session: str, tags: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    if session != "":
+        check_id(session, "session")
+    if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags):
+        msg = f"tags must be a sequence of texts, got {tags!r}"
+        raise InvalidInputError(msg)
+    return session, tuple(tags)

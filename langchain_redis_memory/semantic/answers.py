@@ -1,0 +1,168 @@
+"""`SemanticAnswerCache`: the answers of `ConversationMemory`, found by meaning where the very same question is not there.
+
+What the model is shown besides the question (system messages, documents' name, messages that a dependent question leans
+on) must be the same to the letter; only the question itself is searched by meaning, and verified.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+from langchain_core.embeddings import Embeddings
+
+from langchain_redis_memory.answers import Answer, Asked, decode_answer, encode_answer, seen_by_model
+from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.codec import pack
+from langchain_redis_memory.entries import Entry
+from langchain_redis_memory.equivalence import HitPolicy, VerifiedPolicy
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.judging import Judge
+from langchain_redis_memory.keys import KeySpace, check_id
+from langchain_redis_memory.lenient import Lenient
+from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
+from langchain_redis_memory.seeking import Hit, Seeker, Sought
+from langchain_redis_memory.semantic.engines import Engines, embedding_id_of
+from langchain_redis_memory.tally import Tally
+from langchain_redis_memory.ttl import jittered, milliseconds, share
+from langchain_redis_memory.vectors import EngineName, Quantisation
+
+
+class SemanticAnswerCache:
+    """Answers questions that mean the same, for `ConversationMemory(cache=...)`.
+
+    Args:
+        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        embeddings: Embeds questions.
+        max_error: The share of served answers that may be wrong, 0 to 1.
+        policy: Decides which near question is the same; by default `VerifiedPolicy(max_error)`.
+        judge: Asked where the policy is in doubt; see `RedisSemanticCache`.
+        ttl_s: Lifetime of an answer in seconds; None for no expiry.
+        max_entries: How many answers of a tenant are kept; None for no bound.
+        name: Names the cache within the tenant.
+        jitter: The largest share by which a lifetime is cut at random.
+        embedding_id: Names the embedding model, where its attributes do not.
+        engine: "vector_sets", "query_engine" or "exact"; None takes the best that the server has.
+        quantisation: How vectors are kept.
+
+    Raises:
+        InvalidIdError: The name is not acceptable.
+        InvalidInputError: A number is out of range.
+        ConfigError: The URL, the judge or the engine cannot work.
+
+    **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the vectors of a partition; `tally`.
+    **Trips:** none more than the turn's own for the very same question; else 1 for a miss and 2 for a hit.
+    """
+
+    def __init__(
+        self,
+        client: Client | str | None,
+        embeddings: Embeddings,
+        *,
+        max_error: float = 0.02,
+        policy: HitPolicy | None = None,
+        judge: Any = None,
+        ttl_s: float | None = 43_200,
+        max_entries: int | None = 100_000,
+        name: str = "answers",
+        jitter: float = 0.1,
+        embedding_id: str | None = None,
+        engine: EngineName | None = None,
+        quantisation: Quantisation = "int8",
+    ) -> None:
+        if not isinstance(embeddings, Embeddings):
+            msg = f"embeddings must be a LangChain embedding model, not {type(embeddings).__name__}"
+            raise ConfigError(msg)
+        self._client = as_client(client)
+        self._name = check_id(name, "name")
+        self._ttl_ms = milliseconds(ttl_s)
+        self._jitter = share(jitter, "jitter")
+        self._engines = Engines(self._client, engine, quantisation)
+        self._seekers: dict[KeySpace, Seeker] = {}
+        self._seeking: dict[str, Any] = {
+            "embeddings": embeddings,
+            "embedding": embedding_id or embedding_id_of(embeddings),
+            "policy": policy or VerifiedPolicy(share(max_error, "max_error")),
+            "max_entries": max_entries or 0,
+            "max_error": share(max_error, "max_error"),
+            "judge": judge if judge is None or isinstance(judge, Judge) else Judge(judge),
+        }
+
+    def lookup(self, asked: Asked) -> Op[Answer | None]:
+        """The answer to the very same question; see `AnswerCache`.
+
+        Args:
+            asked: The question.
+
+        Returns:
+            An op of one trip, of none for a question that is no text.
+        """
+        sought = self._sought(asked)
+        return pure(None) if sought is None else self._seeker(asked.space).same(sought).map(_answer)
+
+    def search(self, asked: Asked) -> Flow[Answer | None]:
+        """The answer to a question that means the same; for one that `lookup` did not find.
+
+        Args:
+            asked: The question.
+
+        Returns:
+            The answer, None where there is none that may be served.
+        """
+        sought = self._sought(asked)
+        if sought is None:
+            return None
+        seeker = self._seeker(asked.space)
+        found = yield from seeker.near(sought)
+        tally = seeker.lenient.tally
+        tally.add("misses" if found.hit is None else "hits")
+        if found.refused:
+            tally.add("refusals")
+        return _answer(found.hit)
+
+    def store(self, asked: Asked, answer: Answer) -> Flow[Op[Any]]:
+        """Keeps an answer; see `AnswerCache`.
+
+        Args:
+            asked: The question.
+            answer: Its answer.
+
+        Returns:
+            A flow that embeds the question and gives an op of one trip.
+        """
+        sought = self._sought(asked)
+        if sought is None:
+            return pure(None)
+        seeker, body = self._seeker(asked.space), encode_answer(answer)
+        entry = Entry(sought.text, sought.partition, "", "", (), "", "", 0, answer.tokens, body)
+        ready = yield from seeker.keeping([(sought, entry, jittered(self._ttl_ms, self._jitter))])
+        if ready is None:
+            return pure(None)
+        # Vectors of entries that had to go are removed when they are found the next time.
+        now: float = yield Now()
+        return merge(ready[1], seeker.lenient.tally.sends(seeker.lenient.tally.take(now)))
+
+    def _sought(self, asked: Asked) -> Sought | None:
+        if not isinstance(asked.question, str):
+            return None
+        context = [seen_by_model(message) for message in asked.context]
+        parts = pack([asked.agent, asked.scope, context, asked.given])
+        return Sought(" ".join(asked.question.split()), blake2b(parts, digest_size=16).digest())
+
+    def _seeker(self, space: KeySpace) -> Seeker:
+        found = self._seekers.get(space)
+        if found is None:
+            tally = Tally(space.tally("semantic", self._name))
+            lenient = Lenient(f"the cache {self._name!r}", tally, self._client.breaker)
+            found = self._seekers[space] = Seeker(
+                space,
+                self._name,
+                lenient=lenient,
+                ready=lambda dims: self._engines.ready(space, dims),
+                **self._seeking,
+            )
+        return found
+
+
+def _answer(hit: Hit | None) -> Answer | None:
+    return None if hit is None else decode_answer(hit.entry.answer, "answer")

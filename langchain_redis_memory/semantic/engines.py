@@ -1,0 +1,75 @@
+"""The engines of a cache's vectors: chosen when first needed, one for each number of dimensions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from langchain_core.embeddings import Embeddings
+
+from langchain_redis_memory.client import Client
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Flow, Invoke, ask
+from langchain_redis_memory.vectors import Engine, EngineName, Quantisation, check, engine
+from langchain_redis_memory.vectors.query import QueryEngine
+from langchain_redis_memory.vectors.sets import VectorSets
+
+
+class Engines:
+    """Chooses engines.
+
+    Args:
+        client: The server's client.
+        name: Take this one; None takes the best that the server has.
+        quantisation: How vector sets keep vectors.
+
+    Raises:
+        ConfigError: There is no such engine or quantisation.
+    """
+
+    def __init__(self, client: Client, name: EngineName | None, quantisation: Quantisation) -> None:
+        check(1, name, quantisation)
+        self._client = client
+        self._wanted: tuple[EngineName | None, Quantisation] = (name, quantisation)
+        self._ready: dict[tuple[KeySpace, int], Engine] = {}
+
+    def ready(self, space: KeySpace, dims: int) -> Flow[Engine]:
+        """An engine that can be used.
+
+        Args:
+            space: The tenant's key builder.
+            dims: Numbers of a vector.
+
+        Returns:
+            The engine.
+
+        Raises:
+            ConfigError: The server cannot do what is asked for.
+            UnavailableError: The server cannot be reached.
+        """
+        found = self._ready.get((space, dims))
+        if found is None:
+            server = yield Invoke(self._client.server, self._client.aserver)
+            found = engine(server, dims, *self._wanted)
+            if isinstance(found, VectorSets):  # a cache needs the few nearest only
+                found = replace(found, links=16, effort=100)
+            elif isinstance(found, QueryEngine):
+                found = replace(found, effort=100)
+            yield from ask(found.prepare(space))
+            self._ready[space, dims] = found
+        return found
+
+
+def embedding_id_of(embeddings: Embeddings) -> str:
+    """The embedding model's own name, else that of its class.
+
+    Args:
+        embeddings: The model.
+
+    Returns:
+        The name.
+    """
+    for attribute in ("model_id", "model", "model_name", "deployment"):
+        found = getattr(embeddings, attribute, None)
+        if isinstance(found, str) and found:
+            return found
+    return f"{type(embeddings).__module__}.{type(embeddings).__qualname__}"
