@@ -267,13 +267,14 @@ async def test_statistics_by_tier(client: Client, both: Both, trips: list[Trip])
     for session in "abc":
         await desk.say("What is it?", session)
     other = rag.retriever(Library(), name="other")
-    await both(other.invoke)("x")
+    for _ in range(2):
+        await both(other.invoke)("x")
     await both(rag.embeddings.embed_documents)(["a", "b"])
     trips.clear()
     told = await both(rag.stats)()
     assert len(trips) <= 2
     assert list(told) == ["embeddings", "search", "responses"]
-    assert [(one.hits, one.misses) for one in told.values()] == [(0, 2), (0, 2), (2, 1)]
+    assert [(one.hits, one.misses) for one in told.values()] == [(0, 2), (1, 2), (2, 1)]
     assert [one.total("updates") for one in told.values()] == [0, 2, 1]
     elsewhere = await both(RagCache(client).stats)()
     assert list(elsewhere) == ["search", "responses"]

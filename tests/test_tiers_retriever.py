@@ -495,7 +495,7 @@ async def test_who_fails_lets_the_next_search(client: Client, both: Both) -> Non
         raise Broken
 
     library = Library(meanwhile=fail)
-    cached = CachedRetriever(library, client, name="l", single_flight_s=600)
+    cached = CachedRetriever(library, client, name="l", single_flight_s=40)
     with pytest.raises(Broken):
         await both(cached.invoke)("q")
     if both.asynchronous:

@@ -41,13 +41,13 @@ class Tier:
         """Reads entries.
 
         Args:
-            names: Their digests.
+            names: Their digests, each once.
 
         Returns:
             An op of one trip: an entry for each name, None where there is none.
         """
         places: dict[EntryKeys, list[bytes]] = {}
-        for name in dict.fromkeys(names):
+        for name in names:
             places.setdefault(self._shelf(name), []).append(name)
         found = merge(*(shelf.get(keys, some) for keys, some in places.items()))
 
