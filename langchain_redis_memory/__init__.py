@@ -22,36 +22,57 @@ if TYPE_CHECKING:
     from langchain_redis_memory.classify import Verdict as Verdict
     from langchain_redis_memory.client import Client as Client
     from langchain_redis_memory.client import Trip as Trip
+    from langchain_redis_memory.contextualise import Contextualiser as Contextualiser
+    from langchain_redis_memory.contextualise import Rewrite as Rewrite
+    from langchain_redis_memory.contextualise.asking import LLMContextualiser as LLMContextualiser
+    from langchain_redis_memory.contextualise.local import LocalContextualiser as LocalContextualiser
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.history import RedisChatMessageHistory as RedisChatMessageHistory
     from langchain_redis_memory.history import Turn as Turn
     from langchain_redis_memory.index import Session as Session
     from langchain_redis_memory.memory import ConversationMemory as ConversationMemory
+    from langchain_redis_memory.memory_selector import MemorySelector as MemorySelector
     from langchain_redis_memory.node_cache import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.policy import DEFAULT_POLICY as DEFAULT_POLICY
     from langchain_redis_memory.policy import QuestionType as QuestionType
     from langchain_redis_memory.policy import Rule as Rule
+    from langchain_redis_memory.profile import UserProfile as UserProfile
+    from langchain_redis_memory.profiles import Fact as Fact
+    from langchain_redis_memory.progress import ConversationState as ConversationState
+    from langchain_redis_memory.progress import Entity as Entity
+    from langchain_redis_memory.progress import Search as Search
+    from langchain_redis_memory.progress import advance as advance
     from langchain_redis_memory.pruning import Pruned as Pruned
     from langchain_redis_memory.record_manager import RedisRecordManager as RedisRecordManager
     from langchain_redis_memory.select import Selector as Selector
     from langchain_redis_memory.select import WindowSelector as WindowSelector
+    from langchain_redis_memory.selecting import pre_model_node as pre_model_node
+    from langchain_redis_memory.selecting import selector_runnable as selector_runnable
     from langchain_redis_memory.semantic import RedisSemanticCache as RedisSemanticCache
+    from langchain_redis_memory.session_data import RedisSessionData as RedisSessionData
     from langchain_redis_memory.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.sessions import SessionPage as SessionPage
     from langchain_redis_memory.settings import RedisMemorySettings as RedisMemorySettings
+    from langchain_redis_memory.state import RedisAgentState as RedisAgentState
+    from langchain_redis_memory.state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.store import RedisStore as RedisStore
+    from langchain_redis_memory.summary import RollingSummary as RollingSummary
     from langchain_redis_memory.tiers import CachedEmbeddings as CachedEmbeddings
     from langchain_redis_memory.tiers import CachedRetriever as CachedRetriever
     from langchain_redis_memory.tiers import EpochAnswerCache as EpochAnswerCache
     from langchain_redis_memory.tiers import RagCache as RagCache
+    from langchain_redis_memory.traits import Extractor as Extractor
+    from langchain_redis_memory.traits import LLMExtractor as LLMExtractor
+    from langchain_redis_memory.traits import Observation as Observation
+    from langchain_redis_memory.traits import RulesExtractor as RulesExtractor
     from langchain_redis_memory.turn import TurnReport as TurnReport
     from langchain_redis_memory.wrap import RememberingRunnable as RememberingRunnable
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "DEFAULT_POLICY": "policy",
     "AdmissionPolicy": "admission",
+    "advance": "progress",
     "Answer": "answers",
     "AnswerCache": "answers",
     "Asked": "answers",
@@ -59,32 +80,53 @@ _HOMES = {
     "CachedRetriever": "tiers",
     "Classifier": "classify",
     "Client": "client",
+    "Contextualiser": "contextualise",
     "ConversationMemory": "memory",
+    "ConversationState": "progress",
+    "DEFAULT_POLICY": "policy",
+    "Entity": "progress",
     "EpochAnswerCache": "tiers",
     "ExactAnswerCache": "answers",
+    "Extractor": "traits",
+    "Fact": "profiles",
+    "LLMContextualiser": "contextualise.asking",
+    "LLMExtractor": "traits",
+    "LocalContextualiser": "contextualise.local",
+    "MemorySelector": "memory_selector",
+    "Observation": "traits",
+    "pre_model_node": "selecting",
     "Pruned": "pruning",
     "QuestionType": "policy",
     "RagCache": "tiers",
+    "RedisAgentState": "state",
     "RedisByteStore": "byte_store",
     "RedisCache": "cache",
     "RedisChatMessageHistory": "history",
+    "RedisConversationState": "state",
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "settings",
     "RedisNodeCache": "node_cache",
     "RedisRecordManager": "record_manager",
     "RedisSaver": "checkpoint",
     "RedisSemanticCache": "semantic",
+    "RedisSessionData": "session_data",
     "RedisSessions": "sessions",
     "RedisStore": "store",
     "RememberingRunnable": "wrap",
+    "Rewrite": "contextualise",
+    "RollingSummary": "summary",
     "Rule": "policy",
     "RulesClassifier": "classify",
+    "RulesExtractor": "traits",
+    "Search": "progress",
     "Selector": "select",
+    "selector_runnable": "selecting",
     "Session": "index",
     "SessionPage": "sessions",
     "Trip": "client",
     "Turn": "history",
     "TurnReport": "turn",
+    "UserProfile": "profile",
     "Verdict": "classify",
     "WindowSelector": "select",
 }

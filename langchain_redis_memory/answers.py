@@ -2,21 +2,21 @@
 
 A key covers everything that decided the answer: the chain, the documents' name, the question, and every message that
 the model was shown. `AnswerCache` is the protocol; `ExactAnswerCache` answers the very same question in the very same
-context. A cache that searches by meaning says `needs_vector` and gets the question's embedding with it.
+context. A `MeaningCache` also finds questions that mean the same (see `semantic/answers.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.codec import digest, pack, unpack
 from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.keys import KeySpace
-from langchain_redis_memory.ops import Op, Reply
+from langchain_redis_memory.ops import Flow, Op, Reply
 from langchain_redis_memory.records import decode_message, encode_message
 
 
@@ -31,7 +31,6 @@ class Asked:
         question: The user's words.
         context: The messages that the model is shown besides the question.
         given: Whatever else the chain is given, in a form that `codec.pack` takes.
-        vector: The question's embedding, for a cache that needs it.
         notes: What a cache notes when it is asked, for when it is to store the answer: key -> bytes. They go with the
             turn, so two turns that ask the same at once do not mix them up.
     """
@@ -42,7 +41,6 @@ class Asked:
     question: Any
     context: Sequence[BaseMessage] = ()
     given: Any = None
-    vector: Sequence[float] | None = None
     notes: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def key(self) -> str:
@@ -81,10 +79,7 @@ class Answer:
 
 
 class AnswerCache(Protocol):
-    """Keeps answers. Both methods are ops, so they ride on the turn's own round trips."""
-
-    needs_vector: bool
-    """Whether `Asked.vector` has to be there."""
+    """Keeps answers, by ops that ride on the turn's own round trips."""
 
     def lookup(self, asked: Asked) -> Op[Answer | None]:
         """The answer to a question, None where there is none that is right.
@@ -97,7 +92,7 @@ class AnswerCache(Protocol):
         """
         ...
 
-    def store(self, asked: Asked, answer: Answer) -> Op[None]:
+    def store(self, asked: Asked, answer: Answer) -> Op[Any] | Flow[Op[Any]]:
         """Keeps an answer.
 
         Args:
@@ -105,7 +100,23 @@ class AnswerCache(Protocol):
             answer: Its answer.
 
         Returns:
-            An op of one trip.
+            An op of one trip, or a flow that prepares one.
+        """
+        ...
+
+
+@runtime_checkable
+class MeaningCache(AnswerCache, Protocol):
+    """Also finds answers to questions that mean the same."""
+
+    def search(self, asked: Asked) -> Flow[Answer | None]:
+        """The answer to a question that `lookup` did not find.
+
+        Args:
+            asked: The question.
+
+        Returns:
+            The answer, None where there is none that may be served; whatever fails gives none.
         """
         ...
 
@@ -119,8 +130,6 @@ class ExactAnswerCache:
     **Keys:** `answer`.
     **Trips:** none; its ops ride on the caller's.
     """
-
-    needs_vector = False
 
     def __init__(self, ttl_ms: int) -> None:
         self._ttl_ms = ttl_ms

@@ -7,8 +7,8 @@ Long because one public class has every method with its twin and a full docstrin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from langchain_core.chat_history import BaseChatMessageHistory
@@ -16,10 +16,15 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.client.mirror import Mirror
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.ops import Flow, Op
+from langchain_redis_memory.permanent import adding, onto, outside, through
 from langchain_redis_memory.records import TokenCounter
 from langchain_redis_memory.transcript import Added, Transcript
 from langchain_redis_memory.ttl import WEEK_S, milliseconds
+
+T = TypeVar("T")
 
 
 class Turn(NamedTuple):
@@ -60,11 +65,18 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         agent: Which agent's conversation it is.
         token_counter: Counts the tokens of a list of messages; LangChain's approximate counter by default.
         touch_on_read: Whether reading also moves the lifetime.
+        loader: Where a conversation comes from that Redis does not have: a function from the session id to messages
+            (sync or async), or an object with `load` and / or `aload`. It is given `tenant` and `agent` if it takes
+            them. Of all processes that miss a conversation one loads it, and every method then sees it. What it raises
+            is passed on.
+        writer: Where added messages are mirrored to after they are stored: a function of the session id and the
+            messages, or an object with `write` and / or `awrite`. If it fails, that is logged, and it gets the
+            messages again with the next ones.
 
     Raises:
         InvalidIdError: An id is empty, too long or not encodable.
         InvalidInputError: A number is not positive.
-        ConfigError: The URL cannot work.
+        ConfigError: The URL cannot work, or the loader or the writer cannot be called.
 
     Example:
         ```python
@@ -73,8 +85,10 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         await history.aget_messages()
         ```
 
-    **Keys:** `messages`, `ids`, `meta` of the conversation; `sessions`, `lapses` of the agent.
-    **Trips:** none to construct; each method says its own.
+    **Keys:** `messages`, `ids`, `meta` of the conversation (clearing and lifetimes: all of its keys); `sessions`,
+        `lapses` of the agent; `lease` while a conversation is loaded.
+    **Trips:** none to construct; each method says its own. A conversation that has to be loaded costs 4 more, and a
+        change of known messages 1 more with a loader.
     """
 
     def __init__(
@@ -89,6 +103,8 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         agent: str = "",
         token_counter: TokenCounter = count_tokens_approximately,
         touch_on_read: bool = False,
+        loader: Any = None,
+        writer: Any = None,
     ) -> None:
         self._client = as_client(client)
         self._transcript = Transcript(
@@ -103,6 +119,9 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         )
         self._transcript.keys  # noqa: B018 - validates the ids
         self._transcript.space.index(agent)
+        self._loader = outside(loader, "load")
+        mirrored = outside(writer, "write")
+        self._mirror = None if mirrored is None else Mirror(mirrored)
 
     def __repr__(self) -> str:
         return f"RedisChatMessageHistory({self.session_id!r}, {self._client!r})"
@@ -111,6 +130,18 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
     def session_id(self) -> str:
         """The conversation's id."""
         return self._transcript.session_id
+
+    def _reading(self, op: Op[T]) -> Flow[T]:
+        return through(op, self._transcript, self._loader)
+
+    def _changing(self, op: Callable[[], Op[T]]) -> Flow[T]:
+        return onto(op, self._transcript, self._loader)
+
+    def _adding(self, messages: Sequence[BaseMessage]) -> Flow[Added]:
+        added = yield from adding(messages, self._transcript, self._loader)
+        if self._mirror is not None:
+            yield from self._mirror.write(self._transcript, messages)
+        return added
 
     # --- LangChain's interface ----------------------------------------------------------------------------------------
 
@@ -126,11 +157,11 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`.
         **Trips:** 1.
         """
-        return self._client.run(self._transcript.read())
+        return self._client.drive(self._reading(self._transcript.read()))
 
     async def aget_messages(self) -> list[BaseMessage]:
         """All messages, oldest first; see `messages`."""
-        return await self._client.arun(self._transcript.read())
+        return await self._client.adrive(self._reading(self._transcript.read()))
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Stores messages: appends, replaces by id, obeys `RemoveMessage`, trims, counts turns, moves the lifetime.
@@ -149,24 +180,24 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Trips:** 1 for any number of messages, 0 for none.
         """
         if messages:
-            self._client.run(self._transcript.add(messages))
+            self._client.drive(self._adding(messages))
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Stores messages; see `add_messages`."""
         if messages:
-            await self._client.arun(self._transcript.add(messages))
+            await self._client.adrive(self._adding(messages))
 
     def add_message(self, message: BaseMessage) -> None:
         """Stores one message; see `add_messages`."""
         self.add_messages([message])
 
     def clear(self) -> None:
-        """Deletes the conversation: messages, counters and its entry in the index.
+        """Deletes the conversation: messages, counters, state, summary, data, and its entry in the index.
 
         Raises:
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
+        **Keys:** all keys of the conversation; `sessions`, `lapses`.
         **Trips:** 1.
         """
         self._client.run(self._transcript.clear())
@@ -193,11 +224,11 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`.
         **Trips:** 1.
         """
-        return self._client.run(self._transcript.tail(messages=_count(n, "n")))
+        return self._client.drive(self._reading(self._transcript.tail(messages=_count(n, "n"))))
 
     async def arecent(self, n: int) -> list[BaseMessage]:
         """The newest messages; see `recent`."""
-        return await self._client.arun(self._transcript.tail(messages=_count(n, "n")))
+        return await self._client.adrive(self._reading(self._transcript.tail(messages=_count(n, "n"))))
 
     def recent_tokens(self, budget: int) -> list[BaseMessage]:
         """The newest messages that fit a token budget, oldest first.
@@ -215,11 +246,11 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`.
         **Trips:** 1.
         """
-        return self._client.run(self._transcript.tail(tokens=_count(budget, "budget")))
+        return self._client.drive(self._reading(self._transcript.tail(tokens=_count(budget, "budget"))))
 
     async def arecent_tokens(self, budget: int) -> list[BaseMessage]:
         """The newest messages that fit a token budget; see `recent_tokens`."""
-        return await self._client.arun(self._transcript.tail(tokens=_count(budget, "budget")))
+        return await self._client.adrive(self._reading(self._transcript.tail(tokens=_count(budget, "budget"))))
 
     def before(self, message_id: str, n: int) -> list[BaseMessage]:
         """A page of older messages: those just before a known one, oldest first.
@@ -238,11 +269,11 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`, `ids`.
         **Trips:** 1.
         """
-        return self._client.run(self._transcript.before(message_id, _count(n, "n")))
+        return self._client.drive(self._changing(lambda: self._transcript.before(message_id, _count(n, "n"))))
 
     async def abefore(self, message_id: str, n: int) -> list[BaseMessage]:
         """A page of older messages; see `before`."""
-        return await self._client.arun(self._transcript.before(message_id, _count(n, "n")))
+        return await self._client.adrive(self._changing(lambda: self._transcript.before(message_id, _count(n, "n"))))
 
     def __len__(self) -> int:
         return self.count()
@@ -259,11 +290,11 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`.
         **Trips:** 1.
         """
-        return self._client.run(self._transcript.length())
+        return self._client.drive(self._reading(self._transcript.length()))
 
     async def acount(self) -> int:
         """How many messages are stored; see `count`."""
-        return await self._client.arun(self._transcript.length())
+        return await self._client.adrive(self._reading(self._transcript.length()))
 
     # --- changing -----------------------------------------------------------------------------------------------------
 
@@ -282,11 +313,11 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
         **Trips:** 1.
         """
-        self._client.run(self._transcript.edit(message_id, message))
+        self._client.drive(self._changing(lambda: self._transcript.edit(message_id, message)))
 
     async def aedit(self, message_id: str, message: BaseMessage) -> None:
         """Puts another message in the place of a stored one; see `edit`."""
-        await self._client.arun(self._transcript.edit(message_id, message))
+        await self._client.adrive(self._changing(lambda: self._transcript.edit(message_id, message)))
 
     def delete(self, message_ids: Sequence[str]) -> int:
         """Removes messages by id.
@@ -303,11 +334,11 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
         **Trips:** 1, 0 for no ids.
         """
-        return self._client.run(self._transcript.remove(_several(message_ids)))
+        return self._client.drive(self._changing(lambda: self._transcript.remove(_several(message_ids))))
 
     async def adelete(self, message_ids: Sequence[str]) -> int:
         """Removes messages by id; see `delete`."""
-        return await self._client.arun(self._transcript.remove(_several(message_ids)))
+        return await self._client.adrive(self._changing(lambda: self._transcript.remove(_several(message_ids))))
 
     # --- plain turns --------------------------------------------------------------------------------------------------
 
@@ -327,11 +358,11 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
         **Trips:** 1.
         """
-        return self._client.run(self._transcript.add(_exchange(user, assistant)))
+        return self._client.drive(self._adding(_exchange(user, assistant)))
 
     async def aadd_turn(self, user: str, assistant: str) -> Added:
         """Stores one exchange; see `add_turn`."""
-        return await self._client.arun(self._transcript.add(_exchange(user, assistant)))
+        return await self._client.adrive(self._adding(_exchange(user, assistant)))
 
     def turns(self, n: int) -> list[Turn]:
         """The newest exchanges as plain text, oldest first.
@@ -349,11 +380,11 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`.
         **Trips:** 1.
         """
-        return self._client.run(self._transcript.tail(turns=_count(n, "n")).map(exchanges))
+        return self._client.drive(self._reading(self._transcript.tail(turns=_count(n, "n")).map(exchanges)))
 
     async def aturns(self, n: int) -> list[Turn]:
         """The newest exchanges as plain text; see `turns`."""
-        return await self._client.arun(self._transcript.tail(turns=_count(n, "n")).map(exchanges))
+        return await self._client.adrive(self._reading(self._transcript.tail(turns=_count(n, "n")).map(exchanges)))
 
     # --- lifetime -----------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """A second judge for questions where the verifier is in doubt: a chat model, a cross-encoder, or any function.
 
 It is asked about two questions only, never about what a user told elsewhere, within a bound of time and number. What
-goes wrong counts as "not the same".
+goes wrong says nothing.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Judge:
         self.most = int(most)
         self._threshold = share(threshold, "threshold")
 
-    def same(self, asked: str, stored: str) -> Flow[bool]:
+    def same(self, asked: str, stored: str) -> Flow[bool | None]:
         """Whether an answer to the one question answers the other.
 
         Args:
@@ -66,14 +66,14 @@ class Judge:
             stored: The question that has an answer.
 
         Returns:
-            False also where the judge fails or takes too long.
+            None where the judge fails or takes too long.
         """
         call, acall = self._model(asked, stored) if isinstance(self._asks, Runnable) else self._function(asked, stored)
         try:
             return self._read((yield Invoke(call, acall, timeout_s=self._timeout_s)))
         except Exception as error:  # noqa: BLE001 - a model's errors are of any type
             _log.warning("the judge is passed over: %s: %s", type(error).__name__, error)
-            return False
+            return None
 
     def _model(self, asked: str, stored: str) -> tuple[Callable[[], Any], Callable[[], Awaitable[Any]]]:
         model = self._asks

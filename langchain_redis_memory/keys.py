@@ -31,6 +31,11 @@ KINDS = {
     "messages": "the conversation's lifetime",
     "ids": "the conversation's lifetime",
     "meta": "the conversation's lifetime",
+    "state": "the conversation's lifetime",
+    "data": "the conversation's lifetime",
+    "data_lapses": "the conversation's lifetime",
+    "agent_state": "its own lifetime",
+    "profile": "its own lifetime",
     "sessions": "the longest lifetime of a session in it",
     "lapses": "the longest lifetime of a session in it",
     "answer": "its own lifetime",
@@ -141,10 +146,13 @@ class SessionKeys:
     messages: str
     ids: str
     meta: str
+    state: str
+    data: str
+    data_lapses: str
 
     def all(self) -> tuple[str, ...]:
-        """Every key of the conversation, for deleting it whole."""
-        return (self.messages, self.ids, self.meta)
+        """Every key of the conversation, for deleting it whole and for moving its lifetime."""
+        return (self.messages, self.ids, self.meta, self.state, self.data, self.data_lapses)
 
 
 @dataclass(frozen=True)
@@ -183,10 +191,15 @@ class EntryKeys(ShelfKeys):
 
     uses: str
     reports: str
+    leases: str
 
     def all(self) -> tuple[str, ...]:
         """Every key, in the order in which scripts take them."""
         return (self.items, self.lapses, self.uses, self.reports)
+
+    def lease(self, name: str) -> str:
+        """The key of the lease of an entry that is being made."""
+        return f"{self.leases}:{escape(name)}"
 
 
 @dataclass(frozen=True)
@@ -301,7 +314,39 @@ class KeySpace:
         check_id(session_id, "session_id")
         if agent != "":
             check_id(agent, "agent")
-        return SessionKeys(*(self.key(kind, agent, session_id) for kind in ("messages", "ids", "meta")))
+        return SessionKeys(
+            *(self.key(kind, agent, session_id) for kind in ("messages", "ids", "meta", "state", "data", "data_lapses"))
+        )
+
+    def agent_state(self, agent: str) -> str:
+        """The key of an agent's own state.
+
+        Args:
+            agent: The agent; "" is the default one.
+
+        Returns:
+            Its key.
+
+        Raises:
+            InvalidIdError: The id is not acceptable.
+        """
+        if agent != "":
+            check_id(agent, "agent")
+        return self.key("agent_state", agent, "")
+
+    def profile(self, user: str) -> str:
+        """The key of what is known of a user.
+
+        Args:
+            user: The user's id.
+
+        Returns:
+            Its key.
+
+        Raises:
+            InvalidIdError: The id is not acceptable.
+        """
+        return self.key("profile", "", check_id(user, "user"))
 
     def index(self, agent: str = "") -> IndexKeys:
         """The keys of an agent's index of sessions.
@@ -482,7 +527,7 @@ class KeySpace:
             Its keys.
         """
         return EntryKeys(
-            *(self.key(kind, use, name) for kind in ("entries", "entry_lapses", "entry_uses", "entry_reports"))
+            *(self.key(kind, use, name) for kind in ("entries", "entry_lapses", "entry_uses", "entry_reports", "lease"))
         )
 
     def tally(self, use: str, name: str) -> str:

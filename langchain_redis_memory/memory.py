@@ -2,11 +2,14 @@
 
 `ConversationMemory` joins the parts; `wrap` (see `wrap.py`) makes a runnable of it and a chain. A turn costs at most
 three round trips: the history together with the cache under the key that is expected, the cache again where the
-history proves that key wrong, and one write of everything; where one process serves a conversation, two. Nothing is
-stored when the model fails.
+history proves that key wrong, and one write of everything; where one process serves a conversation, two. A question
+that recalls something of a long conversation reads all of it, with one trip in the place of the cache's second. Nothing
+is stored when the model fails.
 
 When the server is away the turn goes on with what this process remembers and without the cache, and what was said
 waits until the server is back (see `client/seen.py` and `client/outbox.py`).
+
+Long because a turn is read in one place, from its first trip to its last.
 """
 
 from __future__ import annotations
@@ -21,21 +24,29 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.admission import worth_keeping
-from langchain_redis_memory.answers import Answer, AnswerCache, Asked, ExactAnswerCache
-from langchain_redis_memory.classify import Classifier, RulesClassifier, verdict_of
-from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.answers import Answer, AnswerCache, Asked, ExactAnswerCache, MeaningCache
+from langchain_redis_memory.beyond import Beyond, Known
+from langchain_redis_memory.classify import Classifier, RulesClassifier, Verdict
+from langchain_redis_memory.client import Client
 from langchain_redis_memory.client.outbox import Outbox, attempts
 from langchain_redis_memory.client.seen import Seen
-from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, UnavailableError
-from langchain_redis_memory.history import RedisChatMessageHistory
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge, pure
-from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, QuestionType, check_policy
+from langchain_redis_memory.contextualise import Contextualiser
+from langchain_redis_memory.contextualise.local import LocalContextualiser
+from langchain_redis_memory.conversations import Conversations
+from langchain_redis_memory.errors import OutOfMemoryError, UnavailableError
+from langchain_redis_memory.memory_selector import MemorySelector
+from langchain_redis_memory.ops import Beside, Flow, Now, Op, ask, merge, pure
+from langchain_redis_memory.permanent import tells_apart
+from langchain_redis_memory.planning import Planner
+from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, check_policy
 from langchain_redis_memory.records import encode_message
-from langchain_redis_memory.select import Selector, WindowSelector, standalone
-from langchain_redis_memory.sessions import RedisSessions
+from langchain_redis_memory.select import Selector
+from langchain_redis_memory.semantic.answers import SemanticAnswerCache
+from langchain_redis_memory.summary import RollingSummary
+from langchain_redis_memory.traits import Extractor
 from langchain_redis_memory.transcript import Transcript
 from langchain_redis_memory.ttl import WEEK_S, milliseconds
-from langchain_redis_memory.turn import Chain, Incoming, Plan, Shown, TurnReport, also_given, as_served, cost, with_id
+from langchain_redis_memory.turn import Chain, Incoming, Shown, TurnReport, also_given, as_served, cost, with_id
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -47,24 +58,36 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class ConversationMemory:
+class ConversationMemory(Conversations):
     """Decides for every user turn between memory and cache, and keeps the conversation.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
-        embeddings: An embedding model, for a cache that searches by meaning (`needs_vector`).
+        embeddings: An embedding model: the default cache then also finds answers to questions that mean the same.
         classifier: Decides the type of each question; `RulesClassifier` by default.
-        selector: Chooses the messages that the model is shown; `WindowSelector()` by default.
-        cache: The cache of answers; None for none. By default `ExactAnswerCache`.
+        selector: Chooses the messages that the model is shown; `MemorySelector()` by default.
+        contextualiser: Rewrites what leans on the conversation for the retriever; `LocalContextualiser()` by default.
+        cache: The cache of answers; None for none. By default `SemanticAnswerCache` with embeddings, else
+            `ExactAnswerCache`.
+        share_rewrites: Whether the answer to a question that leans on its conversation is cached under the question
+            that it means, where the contextualiser (or the classifier) is sure of it; by default it is only served
+            after the very same exchange.
         policy: What to do with each type; types left out keep their default rule.
         ttl_s: Lifetime of a conversation in seconds from its last turn; None for no expiry.
         answer_ttl_s: Lifetime of a cached answer in seconds, for the default cache.
         max_messages: Most messages kept of a conversation; None for no bound.
+        state: Whether the state of each conversation is kept (see `RedisConversationState`) and given to the classifier
+            and the selector. It is read and written in the turn's own trips.
+        summary: Keeps a summary of each conversation; it is shown in front of a window that does not reach its start.
+        loader: Where a conversation comes from that Redis does not have; see `RedisChatMessageHistory`.
+        writer: Where turns are mirrored to after they are stored; see `RedisChatMessageHistory`.
+        learn: Whether profiles are learned (see `UserProfile`) of the users that turns name in their config:
+            `{"metadata": {"user_id": ...}}`; an extractor says how. It happens beside the turn.
         tenant: Whose data it is, unless a turn's config names another.
         on_turn: Called with the `TurnReport` of every turn; for metrics. It must be fast.
 
     Raises:
-        ConfigError: The URL or the policy cannot work, or the cache needs embeddings that are not there.
+        ConfigError: The URL or the policy cannot work.
         InvalidInputError: A number is not positive.
 
     Example:
@@ -74,9 +97,12 @@ class ConversationMemory:
         chat.invoke("What is throat cancer?", config={"configurable": {"session_id": "user-42"}})
         ```
 
-    **Keys:** `messages`, `ids`, `meta` of the conversation; `sessions`, `lapses` of the agent; `answer`.
+    **Keys:** `messages`, `ids`, `meta`, `state` of the conversation; `sessions`, `lapses` of the agent; `answer`;
+        `lease`.
     **Trips:** at most 3 a turn; 2 where this process saw the conversation's last turn, or where a question that stands
-        alone hits the cache. One more when the server comes back.
+        alone hits the cache; 3 where something is recalled from a long conversation. One more when the server comes
+        back; 1 to 2 more where the cache is searched by meaning, 4 more where a conversation is loaded; 2 after a turn
+        that is followed by a summary.
     """
 
     def __init__(
@@ -86,34 +112,41 @@ class ConversationMemory:
         embeddings: Embeddings | None = None,
         classifier: Classifier | None = None,
         selector: Selector | None = None,
+        contextualiser: Contextualiser | None = None,
         cache: AnswerCache | bool | None = True,
+        share_rewrites: bool = False,
         policy: Policy = DEFAULT_POLICY,
         ttl_s: float | None = WEEK_S,
         answer_ttl_s: float | None = 43_200,
         max_messages: int | None = None,
+        state: bool = True,
+        summary: RollingSummary | None = None,
+        loader: Any = None,
+        writer: Any = None,
+        learn: bool | Extractor = False,
         tenant: str = "",
         on_turn: Callable[[TurnReport], None] | None = None,
     ) -> None:
-        self.client = as_client(client)
-        self.client.keys(tenant)
-        answer_ttl_ms = milliseconds(answer_ttl_s, "answer_ttl_s")
-        self._cache: AnswerCache | None = (
-            (ExactAnswerCache(answer_ttl_ms) if cache else None) if cache is None or isinstance(cache, bool) else cache
+        super().__init__(client, ttl_s, max_messages, tenant, loader, writer, learn)
+        milliseconds(answer_ttl_s, "answer_ttl_s")
+        self._cache: AnswerCache | None = None if isinstance(cache, bool) else cache
+        if cache is True and embeddings is not None:
+            self._cache = SemanticAnswerCache(self.client, embeddings, ttl_s=answer_ttl_s)
+        elif cache is True:
+            self._cache = ExactAnswerCache(milliseconds(answer_ttl_s))
+        self._planner = Planner(
+            classifier or RulesClassifier(),
+            selector or MemorySelector(),
+            contextualiser or LocalContextualiser(),
+            check_policy(policy),
+            self._cache is not None,
+            share_rewrites,
         )
-        if self._cache is not None and self._cache.needs_vector and embeddings is None:
-            msg = f"{type(self._cache).__name__} needs vectors: give ConversationMemory an embeddings model"
-            raise ConfigError(msg)
-        self._embeddings = embeddings
-        self._classifier: Classifier = classifier or RulesClassifier()
-        self._selector: Selector = selector or WindowSelector()
-        self._policy = check_policy(policy)
-        self._ttl_s = ttl_s
         self._ttl_ms = milliseconds(ttl_s)
-        self._max_messages = max_messages
-        self._tenant = tenant
         self.on_turn = on_turn
         self._outbox = Outbox()
         self._seen = Seen()
+        self._beyond = Beyond(state=state, rolling=summary, loader=self._loader, writer=self._writer)
 
     def __repr__(self) -> str:
         return f"ConversationMemory({self.client!r})"
@@ -151,39 +184,6 @@ class ConversationMemory:
 
         return RememberingRunnable(self, chain, retriever, scope, input_key, output_key)
 
-    def history(self, session_id: str, agent: str = "") -> RedisChatMessageHistory:
-        """The messages of one conversation.
-
-        Args:
-            session_id: The conversation.
-            agent: The agent.
-
-        Returns:
-            The history, on this memory's client and tenant.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
-        return RedisChatMessageHistory(
-            session_id,
-            self.client,
-            ttl_s=self._ttl_s,
-            max_messages=self._max_messages,
-            tenant=self._tenant,
-            agent=agent,
-        )
-
-    def sessions(self) -> RedisSessions:
-        """The conversations of this memory's tenant.
-
-        Returns:
-            The sessions.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
-        return RedisSessions(self.client, tenant=self._tenant)
-
     @property
     def unstored(self) -> int:
         """How many messages wait in this process because the server was away."""
@@ -208,12 +208,13 @@ class ConversationMemory:
         left = self._outbox.take_some()
         try:
             for _ in range(0, len(left), 16):
-                refused = yield from ask(attempts(left[:16]))
+                refused = yield from ask(attempts(left[:16], self._beyond.late))
                 left = [*left[16:], *refused]
         except UnavailableError as error:
             _log.warning("what was said is kept in this process until it can be stored: %s", error)
         finally:
             self._outbox.put_back(left)
+        yield from self._beyond.flush()
         return len(self._outbox)
 
     # --- a turn -------------------------------------------------------------------------------------------------------
@@ -233,6 +234,7 @@ class ConversationMemory:
         **Trips:** at most 3.
         """
         started: float = yield Now()
+        tells_apart(incoming.tenant, incoming.agent, self._loader, self._writer)
         transcript = Transcript(
             self.client.keys(incoming.tenant or self._tenant),
             incoming.session_id,
@@ -240,6 +242,7 @@ class ConversationMemory:
             self._ttl_ms,
             self._max_messages or 0,
         )
+        learner = self.profile(incoming.user, incoming.tenant) if self._learn and incoming.user else None
         text = str(incoming.question.text)
         encode_message(incoming.question)  # what could not be stored is refused before anybody is asked
         asked = Asked(
@@ -250,23 +253,30 @@ class ConversationMemory:
             incoming.lead,
             also_given(incoming),
         )
-        if self._cache is not None and self._cache.needs_vector and self._embeddings is not None:
-            asked = replace(asked, vector=(yield self._embed(text)))
 
         # The first trip asks the cache already, under the key that the conversation as last seen here would give.
         expected = self._seen.get(transcript)
-        plan = None if expected is None else (yield from self._plan(text, expected, asked))
-        first = asked if plan is None and self._opens_with_cache else plan.reads if plan is not None else None
-        history, guess, reachable, trips = yield from self._load(transcript, first, expected)
-        if plan is None or history != expected:
-            plan = yield from self._plan(text, history, asked)
+        guessed: Known = self._seen.beyond(transcript) or Known()
+        plan = None if expected is None else (yield from self._planner.plan(text, expected, asked, guessed))
+        first = asked if plan is None and self._planner.opens_with_cache else plan.reads if plan is not None else None
+        history, guess, known, reachable, trips = yield from self._load(transcript, first, expected, guessed)
+        if plan is None or history != expected or known.told() != guessed.told():
+            plan = yield from self._planner.plan(text, history, asked, known)
+        if self._planner.wants_all(plan):
+            verdict = plan.verdict
+            if reachable and len(history) >= self._planner.reach:
+                history, verdict = yield from self._load_all(transcript, history, verdict)
+                trips += 1
+            plan = yield from self._planner.plan(text, history, asked, known, verdict)
         if not reachable:
             plan = replace(plan, asked=None)
         if plan.reads is None:
             guess = None
         elif first is None or plan.reads.key() != first.key():
-            guess = yield from self._look_again(plan.reads)
+            guess = yield from self._look_again(self._lookup(plan.reads))
             trips += 1
+        if guess is None and plan.reads is not None and isinstance(self._cache, MeaningCache):
+            guess = yield from self._cache.search(plan.reads)
 
         documents: Sequence[Document] = ()
         searched = False
@@ -286,13 +296,17 @@ class ConversationMemory:
 
         keep: Op[None] = pure(None)
         if self._cache and plan.asked and plan.rule.write_cache and outcome != "hit" and worth_keeping(value):
-            keep = self._cache.store(plan.asked, Answer(value, tokens)).optional(None)
+            made = self._cache.store(plan.asked, Answer(value, tokens))
+            keep = (made if isinstance(made, Op) else (yield from made)).optional(None)
         said = [
             with_id(incoming.question),
             with_id(value if isinstance(value, BaseMessage) else AIMessage(value)),
         ]
+        move = self._beyond.move(known, plan, text, said, documents)
+        keep = merge(keep, self._beyond.write(transcript, known, move)).map(lambda _both: None)
         stored = yield from self._store(transcript, said, keep, reachable=reachable)
-        self._seen.put(transcript, [*history, *said], min(self._reach, self._max_messages or self._reach))
+        reach = min(self._planner.reach, self._max_messages or self._planner.reach)
+        self._seen.put(transcript, [*history, *said], reach, self._beyond.then(known, move))
         ended: float = yield Now()
         report = TurnReport(
             question=text,
@@ -310,70 +324,66 @@ class ConversationMemory:
         )
         if self.on_turn is not None:
             self.on_turn(report)
+        yield from self._beyond.after(transcript, known, said, stored=stored)
+        if learner is not None:
+            yield Beside(learner.learning(text))
         return report
-
-    @property
-    def _reach(self) -> int:
-        return max(self._selector.reach(rule) for rule in self._policy.values())
-
-    @property
-    def _opens_with_cache(self) -> bool:
-        return self._cache is not None and self._policy[QuestionType.NEW_TOPIC].read_cache
-
-    def _embed(self, text: str) -> Invoke:
-        embeddings = self._embeddings
-        assert embeddings is not None  # noqa: S101 - checked when constructed
-        return Invoke(lambda: embeddings.embed_query(text), lambda: embeddings.aembed_query(text))
 
     def _lookup(self, asked: Asked | None) -> Op[Answer | None]:
         return pure(None) if self._cache is None or asked is None else self._cache.lookup(asked).optional(None)
 
-    def _plan(self, text: str, history: list[BaseMessage], asked: Asked) -> Flow[Plan]:
-        """What to do with a question, given the conversation before it."""
-        verdict = yield from verdict_of(self._classifier.classify(text, history))
-        rule = self._policy[verdict.type]
-        shares = self._cache is not None and (rule.read_cache or rule.write_cache)
-        alone = verdict.type is QuestionType.NEW_TOPIC
-        shown = [] if shares and alone else self._selector.select(text, verdict, history, rule)
-        query = text if alone else verdict.standalone or standalone(text, shown)
-        if not shares or not (alone or shown or verdict.standalone):
-            # The second case leans on something that the model will not see: its answer is good for nobody else.
-            return Plan(verdict, rule, shown, query, None)
-        if shown or query != text:
-            # What the model sees and what is searched for decide the answer, so they are part of the key.
-            asked = replace(asked, context=[*asked.context, *shown], given=[asked.given, query])
-        return Plan(verdict, rule, shown, query, asked)
-
-    def _look_again(self, asked: Asked) -> Flow[Answer | None]:
+    def _look_again(self, lookup: Op[Answer | None]) -> Flow[Answer | None]:
         """The cache under another key; a server that goes away just now has no answer."""
         try:
-            return (yield from ask(self._lookup(asked)))
+            return (yield from ask(lookup))
         except UnavailableError as error:
             _log.warning("the cache is passed over: %s", error)
             return None
 
     def _load(
-        self, transcript: Transcript, asked: Asked | None, expected: list[BaseMessage] | None
-    ) -> Flow[tuple[list[BaseMessage], Answer | None, bool, int]]:
+        self, transcript: Transcript, asked: Asked | None, expected: list[BaseMessage] | None, guessed: Known
+    ) -> Flow[tuple[list[BaseMessage], Answer | None, Known, bool, int]]:
         """The history and a guess at the cache in one trip; what waits for this conversation is stored first.
 
-        Gives the messages, the answer, whether the server could be reached, and the number of trips.
+        Gives the messages, the answer, what is known beyond, whether the server could be reached, and the number of
+        trips.
         """
-        reach = self._reach
+        reach = self._planner.reach
         history = transcript.tail(messages=reach) if reach else pure([])
-        wanted = merge(history, self._lookup(asked))
+        looked = self._lookup(asked)
+        beyond = self._beyond.read(transcript, alone=not (history.commands or looked.commands))
+        wanted = merge(history, looked, beyond)
         waiting = left = self._outbox.take(transcript)
         try:
             if waiting:
-                yield from ask(transcript.add(waiting))
+                yield from ask(merge(self._beyond.late(transcript, waiting), transcript.add(waiting)))
                 left = []
-            messages, answer = yield from ask(wanted)
+            messages, answer, known = yield from ask(wanted)
+            trips = bool(wanted.commands) + bool(waiting)
+            if self._beyond.missing(known):
+                yield from self._beyond.load(transcript)
+                messages, answer, known = yield from ask(wanted)
+                trips += 4
         except (UnavailableError, OutOfMemoryError) as error:
             _log.warning("the turn goes on with what this process remembers: %s", error)
-            return expected or waiting, None, False, 1
+            return expected or waiting, None, guessed, False, 1
         finally:
             self._outbox.put_back([(transcript, left)])
-        return messages, answer, True, bool(wanted.commands) + bool(waiting)
+        return messages, answer, known, True, trips
+
+    def _load_all(
+        self, transcript: Transcript, newest: list[BaseMessage], verdict: Verdict
+    ) -> Flow[tuple[list[BaseMessage], Verdict]]:
+        """The whole conversation, and the verdict on its newest part with its places moved to where they are in it."""
+        try:
+            messages = yield from ask(transcript.read())
+        except (UnavailableError, OutOfMemoryError) as error:
+            _log.warning("recalled from the newest messages alone: %s", error)
+            return newest, verdict
+        before = len(messages) - len(newest)
+        if messages[before:] != newest:
+            return messages, replace(verdict, depends_on=())  # somebody wrote in between
+        return messages, replace(verdict, depends_on=tuple(place + before for place in verdict.depends_on))
 
     def _store(self, transcript: Transcript, said: list[BaseMessage], keep: Op[None], *, reachable: bool) -> Flow[bool]:
         """The turn, the answer and some of what waits, in one trip; where that fails the turn waits."""
@@ -383,7 +393,7 @@ class ConversationMemory:
             return False
         left = self._outbox.take_some(8)
         try:
-            _, _, left = yield from ask(merge(write, keep, attempts(left)))
+            _, _, left = yield from ask(merge(write, keep, attempts(left, self._beyond.late)))
         except (UnavailableError, OutOfMemoryError) as error:
             _log.warning("the turn is kept in this process until it can be stored: %s", error)
             self._outbox.put(transcript, said)

@@ -1,8 +1,8 @@
 """An operation is a value: commands of one round trip and a pure decoder of their replies.
 
 `Op[T]` does no I/O; only `Client` runs one (`run` / `arun`). `merge` joins several into one trip. `Flow[T]` is a
-generator that yields steps (`Op`, `Invoke`, `Emit`, `Now`, `Sleep`) and returns a T, for what needs more than one trip;
-`Client.drive` / `adrive` run it. So every piece of logic is written once and serves both colours.
+generator that yields steps (`Op`, `Invoke`, `Emit`, `Now`, `Sleep`, `Beside`) and returns a T, for what needs more than
+one trip; `Client.drive` / `adrive` run it. So every piece of logic is written once and serves both colours.
 
 An `Op` that is only nice to have (a cache lookup) is made `optional(default)`: if the server refuses its commands it
 yields the default, and the rest of the trip is not disturbed.
@@ -150,8 +150,8 @@ class Invoke(NamedTuple):
     """A step that calls out of Redis: a model, a retriever, an embedding.
 
     `call` and `acall` are the two colours of the same call. If `stream` and `astream` are given and the flow is driven
-    by a streaming driver, the chunks pass through to the caller and the flow receives them as a list. What takes longer
-    than `timeout_s` is left alone, and the flow receives a `TimeoutError`; a sync call then ends in its own thread.
+    by a streaming driver, the chunks pass through to the caller and the flow receives them as a list. A call that takes
+    longer than `timeout_s` seconds raises `TimeoutError` in the flow (a streamed one is not bounded).
     """
 
     call: Callable[[], Any]
@@ -183,7 +183,17 @@ class Now(NamedTuple):
     """A step that gives the process's monotonic time in seconds (for durations, never for stored times)."""
 
 
-Step = Union[Op[Any], Invoke, Emit, Sleep, Now]
+class Beside(NamedTuple):
+    """A step that starts a flow of its own beside this one and does not wait for it.
+
+    A sync driver runs it in a thread, an async one in a task; the client owns both (`Client.settle` waits for them).
+    What it raises is logged.
+    """
+
+    flow: Generator[Any, Any, Any]
+
+
+Step = Union[Op[Any], Invoke, Emit, Sleep, Now, Beside]
 Flow = Generator[Step, Any, T]
 
 

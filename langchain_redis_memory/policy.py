@@ -42,12 +42,15 @@ class Rule:
         write_cache: Whether the new answer is cached.
         window: How many base windows of the conversation the selector may use. Where the cache is used and the
             question stands alone, the model is shown no memory whatever the window.
+        whole: Whether the selector may look for them in the whole conversation instead of its newest part. Where the
+            conversation is longer than that part, loading it costs one more round trip.
     """
 
     search: bool
     read_cache: bool
     write_cache: bool
     window: int
+    whole: bool = False
 
 
 Policy = Mapping[QuestionType, Rule]
@@ -56,7 +59,7 @@ DEFAULT_POLICY: Policy = MappingProxyType(
     {
         QuestionType.NEW_TOPIC: Rule(search=True, read_cache=True, write_cache=True, window=1),
         QuestionType.CONTEXTUAL_FOLLOW_UP: Rule(search=False, read_cache=False, write_cache=False, window=2),
-        QuestionType.HISTORY_RECALL: Rule(search=False, read_cache=False, write_cache=False, window=3),
+        QuestionType.HISTORY_RECALL: Rule(search=False, read_cache=False, write_cache=False, window=3, whole=True),
         QuestionType.CONTEXTUAL_WITH_SEARCH: Rule(search=True, read_cache=True, write_cache=True, window=1),
     }
 )

@@ -20,13 +20,12 @@ from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory import entries
 from langchain_redis_memory.entries import Entry, Read, name_of
-from langchain_redis_memory.equivalence import HitPolicy, Judgement
-from langchain_redis_memory.equivalence.learning import Observation, bar
-from langchain_redis_memory.errors import RedisMemoryError
+from langchain_redis_memory.equivalence import HitPolicy, Judgement, Observations
+from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError
 from langchain_redis_memory.judging import Judge
 from langchain_redis_memory.keys import EntryKeys, KeySpace
 from langchain_redis_memory.lenient import Lenient
-from langchain_redis_memory.ops import Flow, Invoke, Op, merge, pure
+from langchain_redis_memory.ops import Flow, Invoke, Op, merge
 from langchain_redis_memory.vectors import Collection, Engine, Point, Vectors, as_vectors
 
 _log = logging.getLogger(__name__)
@@ -152,7 +151,9 @@ class Seeker:
         """
 
         def read(found: Sequence[Read | None]) -> Hit | None:
-            return self._allowed(found[0], 1.0, 1.0) if found[0] else None
+            there = found[0]
+            served = there is not None and _observed(there.reports).may_serve(1.0, True, self.max_error)
+            return Hit(there.entry, 1.0, 1.0) if there and served else None
 
         return entries.get(self.keys, [name_of(sought.partition, sought.text)]).map(read)
 
@@ -193,11 +194,15 @@ class Seeker:
             found.candidates.append(Candidate(question, similarity, judgement, why))
             if judgement is not None and judgement.hit:
                 waiting.append((-judgement.probability, len(found.candidates) - 1))
-        for _, place_of in sorted(waiting):
-            if (yield from self._serve(found, place_of, sought, engine, place)):
-                return found
-        if self.judge is not None:
-            yield from self._ask_judge(self.judge, found, sought, engine, place)
+        sure = sorted(waiting)
+        doubtful = sorted(
+            (-one.judgement.probability, at)
+            for at, one in enumerate(found.candidates)
+            if one.judgement is not None and one.judgement.doubtful and not one.judgement.hit
+        )
+        for _, at in [*sure, *doubtful[: self.judge.most if self.judge else 1]]:
+            if (yield from self._take(found, at, sought, engine, place)):
+                break
         return found
 
     def _search(self, engine: Engine, place: Collection, vector: Vectors) -> Flow[list[tuple[str, float]]]:
@@ -211,50 +216,38 @@ class Seeker:
             wanted = engine.search(place, vector.tolist(), self.nearest)
         return []
 
-    def _serve(self, found: Found, at: int, sought: Sought, engine: Engine, place: Collection) -> Flow[bool]:
-        """Reads a candidate's entry; whether it is the hit."""
+    def _take(self, found: Found, at: int, sought: Sought, engine: Engine, place: Collection) -> Flow[bool]:
+        """Reads a candidate's entry and decides, with what was reported of it and the judge; whether it is the hit."""
         candidate = found.candidates[at]
-        judgement = candidate.judgement
-        assert judgement is not None  # noqa: S101 - only judged ones come here
+        assert candidate.judgement is not None  # noqa: S101 - only judged ones come here
+        sure, probability = candidate.judgement.hit, candidate.judgement.probability
         name = name_of(sought.partition, candidate.question)
         got = yield from self.lenient.ask(entries.get(self.keys, [name]))
+        why = candidate.why
         if got is None:
             why = "the server went away"
         elif got[0] is None:
             why = "its answer is gone"
             yield from self.lenient.ask(engine.remove(place, [candidate.question]))
         else:
-            found.hit = self._allowed(got[0], candidate.similarity, judgement.probability)
-            why = "" if found.hit else "reported as wrong at such a distance"
-        found.candidates[at] = candidate._replace(why=why)
+            seen = _observed(got[0].reports)
+            may = seen.may_serve(probability, sure, self.max_error)
+            if not may and not sure and self.judge is not None and seen.decide(probability, self.max_error) != "refuse":
+                may = yield from self._judged(self.judge, sought, candidate.question, name, probability)
+                why = "the judge refused it"
+            elif sure:
+                why = "reported as wrong at such a distance"
+            found.hit = Hit(got[0].entry, candidate.similarity, probability) if may else None
+        found.candidates[at] = candidate._replace(why="" if found.hit else why)
         return found.hit is not None
 
-    def _allowed(self, read: Read, similarity: float, probability: float) -> Hit | None:
-        """The hit, unless its own reports forbid it."""
-        seen = [one for one in map(Observation.read, read.reports) if one is not None]
-        if seen and probability < bar(seen, self.max_error):
-            return None
-        return Hit(read.entry, similarity, probability)
-
-    def _ask_judge(self, judge: Judge, found: Found, sought: Sought, engine: Engine, place: Collection) -> Flow[None]:
-        doubtful = [
-            at
-            for at, candidate in enumerate(found.candidates)
-            if candidate.judgement is not None and candidate.judgement.doubtful and not candidate.judgement.hit
-        ]
-        doubtful.sort(key=lambda at: -(found.candidates[at].judgement or _NEVER).probability)
-        for at in doubtful[: judge.most]:
-            candidate = found.candidates[at]
-            got = yield from self.lenient.ask(entries.get(self.keys, [name_of(sought.partition, candidate.question)]))
-            if not got or got[0] is None:
-                continue
-            self.lenient.tally.add("judged", model=sought.model)
-            same = yield from judge.same(sought.text, candidate.question)
-            if same:
-                if (yield from self._serve(found, at, sought, engine, place)):
-                    return
-            else:
-                found.candidates[at] = candidate._replace(why="the judge refused it")
+    def _judged(self, judge: Judge, sought: Sought, question: str, name: bytes, probability: float) -> Flow[bool]:
+        """What the second judge says; the entry remembers it, so that the judge is asked less and less."""
+        self.lenient.tally.add("judged", model=sought.model)
+        same = yield from judge.same(sought.text, question)
+        if same is not None:
+            yield from self.lenient.ask(self.report(name, probability, correct=same))
+        return bool(same)
 
     # --- keeping ------------------------------------------------------------------------------------------------------
 
@@ -283,12 +276,11 @@ class Seeker:
         adds = [engine.add(self.collection(partition, embedding), some) for partition, some in points.items()]
         return engine, merge(entries.put(self.keys, rows, embedding, self.max_entries), *adds).map(lambda told: told[0])
 
-    def keep(self, found: Sequence[tuple[Sought, Entry, int]], also: Op[Any] | None = None) -> Flow[bool]:
+    def keep(self, found: Sequence[tuple[Sought, Entry, int]]) -> Flow[bool]:
         """Stores entries with their vectors; see `keeping`.
 
         Args:
             found: Questions, their entries and their lifetimes in milliseconds.
-            also: What else goes along.
 
         Returns:
             Whether they are stored.
@@ -297,11 +289,11 @@ class Seeker:
         if ready is None:
             return False
         engine, put = ready
-        stored = yield from self.lenient.ask(merge(put, also or pure(None)), write=True)
-        if stored is None:
+        gone = yield from self.lenient.ask(put, write=True)
+        if gone is None:
             return False
-        if stored[0]:
-            yield from self.lenient.ask(self.without(engine, stored[0]))
+        if gone:
+            yield from self.lenient.ask(self.without(engine, gone))
         return True
 
     def without(self, engine: Engine, gone: Sequence[Entry]) -> Op[Any]:
@@ -330,7 +322,8 @@ class Seeker:
         Returns:
             An op of one trip: whether the entry is still there.
         """
-        return entries.report(self.keys, name, Observation(probability, correct).spelled())
+        (word,) = Observations(((probability, correct),)).encode()
+        return entries.report(self.keys, name, str(word))
 
     # --- vectors ------------------------------------------------------------------------------------------------------
 
@@ -390,7 +383,14 @@ class Seeker:
 
 
 _MOST_PAGES = 100
-_NEVER = Judgement(hit=False, probability=0.0)
+
+
+def _observed(reports: Sequence[str]) -> Observations:
+    """What was reported of an entry; nothing where that is damaged."""
+    try:
+        return Observations.decode([int(word) for word in reports])
+    except (ValueError, CorruptDataError):
+        return Observations()
 
 
 def _reason(judgement: Judgement) -> str:

@@ -1,14 +1,15 @@
-"""Which messages of the conversation does the model get to see? The `Selector` protocol and windows by type.
+"""Which messages of the conversation does the model get to see? The `Selector` protocol and plain windows by type.
 
 `WindowSelector` takes the newest messages, as many base windows as the policy's rule allows for the type, then as many
 of them as fit a token budget. It never starts with a tool's answer whose call is outside. For a question that is to be
 searched and cached in its context it takes only the turns that the question leans on: back to the last one that stands
-alone. Fewer messages then decide the cache key, so that the same exchange of another user can hit.
+alone. Fewer messages then decide the cache key, so that the same exchange of another user can hit. `MemorySelector`
+(see `memory_selector.py`), the default of a `ConversationMemory`, does more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Protocol
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -16,6 +17,7 @@ from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.classify import Verdict, dependence
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.ops import Flow, Step
 from langchain_redis_memory.policy import QuestionType, Rule
 from langchain_redis_memory.records import TokenCounter
 
@@ -23,14 +25,15 @@ from langchain_redis_memory.records import TokenCounter
 class Selector(Protocol):
     """Chooses the messages that are shown to the model."""
 
-    def reach(self, rule: Rule) -> int:
+    def reach(self, rule: Rule) -> int | None:
         """How many of the newest messages have to be loaded for a rule.
 
         Args:
             rule: The policy's rule.
 
         Returns:
-            The number of messages.
+            The number of messages; None for the whole conversation. A turn loads what the other rules need with its
+            first trip, and the whole with one more, only where the verdict's rule asks for it.
         """
         ...
 
@@ -41,7 +44,7 @@ class Selector(Protocol):
         history: Sequence[BaseMessage],
         rule: Rule,
         state: Mapping[str, Any] | None = None,
-    ) -> list[BaseMessage]:
+    ) -> list[BaseMessage] | Flow[list[BaseMessage]]:
         """The messages for one turn.
 
         Args:
@@ -52,9 +55,44 @@ class Selector(Protocol):
             state: What is known of the conversation beyond its messages.
 
         Returns:
-            Messages of `history`, in order.
+            Messages of `history`, in order, or a flow that gives them where a model has to be asked. A summary of
+            what is left out may stand in front.
         """
         ...
+
+
+def selection_of(
+    answer: list[BaseMessage] | Flow[list[BaseMessage]],
+) -> Generator[Step, Any, list[BaseMessage]]:
+    """A selector's answer inside a flow, whichever form it has.
+
+    Args:
+        answer: What `select` returned.
+
+    Yields:
+        The steps of its flow, if it is one.
+
+    Returns:
+        The messages.
+    """
+    if isinstance(answer, list):
+        return answer
+    return (yield from answer)
+
+
+def positive(**numbers: int | None) -> None:
+    """Refuses settings that are no positive whole numbers.
+
+    Args:
+        **numbers: The settings by name; None is no bound.
+
+    Raises:
+        InvalidInputError: One of them is wrong.
+    """
+    for what, value in numbers.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            msg = f"{what} must be a positive whole number, got {value!r}"
+            raise InvalidInputError(msg)
 
 
 class WindowSelector:
@@ -78,16 +116,13 @@ class WindowSelector:
         max_tokens: int | None = None,
         token_counter: TokenCounter = count_tokens_approximately,
     ) -> None:
-        for value, what in ((base, "base"), (max_tokens, "max_tokens")):
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                msg = f"{what} must be a positive whole number, got {value!r}"
-                raise InvalidInputError(msg)
+        positive(base=base, max_tokens=max_tokens)
         self.base = base
         self.max_tokens = max_tokens
         self.token_counter = token_counter
 
     def reach(self, rule: Rule) -> int:
-        """How many of the newest messages have to be loaded for a rule; see `Selector`."""
+        """How many of the newest messages have to be loaded for a rule; see `Selector`. Never the whole."""
         return self.base * rule.window
 
     def select(

@@ -74,12 +74,13 @@ class Transcript:
         """The conversation's keys."""
         return self.space.session(self.session_id, self.agent)
 
-    def add(self, messages: Sequence[BaseMessage], *, only_known: bool = False) -> Op[Added]:
+    def add(self, messages: Sequence[BaseMessage], how: str = "add") -> Op[Added]:
         """Appends messages; replaces those whose id is stored; obeys `RemoveMessage`; trims.
 
         Args:
             messages: In order.
-            only_known: Leave out messages whose id is not stored, instead of appending them.
+            how: "add"; "known" leaves out messages whose id is not stored; "fill" does nothing where the conversation
+                is there, "more" where it is not.
 
         Returns:
             An op of one trip.
@@ -101,12 +102,10 @@ class Transcript:
             else:
                 msg = f"expected LangChain messages, got {type(message).__name__}"
                 raise NotAMessageError(msg)
-        return self._write(pairs, only_known=only_known)
+        return self._write(pairs, how)
 
-    def _write(self, pairs: list[Arg], *, only_known: bool = False) -> Op[Added]:
-        call = script("history_add")(
-            self.keys.all(), self.ttl_ms, self.max_messages, self.max_tokens, int(only_known), *pairs
-        )
+    def _write(self, pairs: list[Arg], how: str = "add") -> Op[Added]:
+        call = script("history_add")(self.keys.all(), self.ttl_ms, self.max_messages, self.max_tokens, how, *pairs)
         write = Op((call,), lambda replies: Added(*replies[0]))
         return merge(self._touch("write"), write).map(lambda both: both[1])
 
@@ -157,7 +156,7 @@ class Transcript:
                 raise MessageNotFoundError(self._unknown(message_id))
 
         named = message if message.id else message.model_copy(update={"id": message_id})
-        return self.add([named], only_known=True).map(check)
+        return self.add([named], "known").map(check)
 
     def _unknown(self, message_id: str) -> str:
         return f"no message with the id {message_id!r} is stored in session {self.session_id!r}"
@@ -212,6 +211,10 @@ class Transcript:
         # A server that is full or read-only refuses the touch; that is no reason not to read.
         touches = merge(self._touch("read"), self._lifetime("touch", self.ttl_ms)).optional(None)
         return merge(touches, found).map(lambda both: both[1])
+
+    def exists(self) -> Op[bool]:
+        """Whether the conversation is there, be it empty."""
+        return Op((("EXISTS", self.keys.meta),), lambda replies: bool(replies[0]))
 
     def length(self) -> Op[int]:
         """How many messages are stored."""

@@ -108,6 +108,7 @@ class Incoming:
         question: What the user said.
         lead: System messages that the caller put in front of it.
         given: What else the caller gave to the chain.
+        user: Who says it, "" where that is not told; a profile is learned of nobody else.
     """
 
     session_id: str
@@ -116,6 +117,7 @@ class Incoming:
     question: HumanMessage
     lead: Sequence[BaseMessage] = ()
     given: Any = None
+    user: str = ""
 
 
 def also_given(incoming: Incoming) -> Any:

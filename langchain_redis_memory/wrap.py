@@ -316,6 +316,7 @@ class RememberingRunnable(Runnable[Any, Any]):
             question=question,
             lead=lead,
             given=None if private else deciding,
+            user=(config.get("metadata") or {}).get("user_id") or configurable.get("user_id", ""),
         )
         return incoming, _Call(self, given, lead, config, kwargs, private=private)
 

@@ -146,8 +146,6 @@ class Marked:
 class NeverCache:
     """A cache that keeps nothing: every turn asks the model."""
 
-    needs_vector = False
-
     def lookup(self, asked: Asked) -> Op[Answer | None]:
         return pure(None)
 

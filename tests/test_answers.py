@@ -55,7 +55,6 @@ APART: dict[str, Asked] = {
 
 ALIKE: dict[str, Asked] = {
     "space at the ends": replace(ASKED, question="  What is it?\n"),
-    "vector": replace(ASKED, vector=[1.0]),
     "no context": replace(ASKED, context=[]),
 }
 

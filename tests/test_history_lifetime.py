@@ -26,7 +26,7 @@ def message(text: str = "x") -> HumanMessage:
 def lifetimes(client: Client, session_id: str = "s", agent: str = "") -> list[int]:
     """PTTL of the conversation's three keys and the index's two; -1 without, -2 where the key is absent."""
     keys, index = client.keys().session(session_id, agent), client.keys().index(agent)
-    names = (*keys.all(), index.sessions, index.lapses)
+    names = (keys.messages, keys.ids, keys.meta, index.sessions, index.lapses)
     return list(client.run(Op(tuple(("PTTL", name) for name in names), list)))
 
 

@@ -24,12 +24,13 @@ FLOORS = {
     "words": "errors ops keys codec records scripts server vectors classify select policy index transcript settings "
     "fingerprint local ttl blobs checkpoints threads retention saving pruning revive deflate stored places "
     "items filters roots answers shelf lease generations admission prompts tally lenient flight warming equivalence "
-    "entries seeking judging asking epochs",
+    "entries seeking judging asking phrases progress versions states permanent traits profiles "
+    "bm25 recall semantic_recall memory_selector contextualise epochs",
     "wire": "client",
     "parts": "history sessions cache checkpoint store semantic tiers state values limiter "
-    "node_cache byte_store record_manager",
-    "whole": "memory wrap turn admin",
-    "doors": "__init__ __main__ cli web tools middleware demo deploy",
+    "node_cache byte_store record_manager summary profile session_data",
+    "whole": "memory wrap turn admin beyond conversations planning",
+    "doors": "__init__ __main__ cli web tools middleware demo deploy selecting",
 }
 LEVEL = {module: level for level, modules in enumerate(FLOORS.values()) for module in modules.split()}
 WORDS, WIRE, PARTS, WHOLE, DOORS = range(5)

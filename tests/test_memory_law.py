@@ -185,8 +185,6 @@ def test_the_worlds_meet_hits_at_all() -> None:
 class Blind:
     """A wrong cache: its keys leave something out."""
 
-    needs_vector = False
-
     def __init__(self, forget: Callable[[Asked], Asked]) -> None:
         self.forget, self.exact = forget, ExactAnswerCache(60_000)
 

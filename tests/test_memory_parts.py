@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from langchain_redis_memory.answers import Answer, Asked, ExactAnswerCache
 from langchain_redis_memory.classify import Verdict, verdict_of
 from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.memory import ConversationMemory
-from langchain_redis_memory.ops import Flow, Invoke, Op, pure
+from langchain_redis_memory.ops import Flow, Invoke, Op, ask, pure
 from langchain_redis_memory.policy import Rule
 from langchain_redis_memory.select import WindowSelector
 
@@ -146,43 +147,52 @@ async def test_a_selector_that_shows_nothing_shares_nothing(client: Client, both
 
 
 class Nearby(ExactAnswerCache):
-    """Answers any question whose vector was stored; remembers what it was asked."""
-
-    needs_vector = True
+    """Answers any question of the same length, when asked for what means the same."""
 
     def __init__(self) -> None:
         super().__init__(60_000)
-        self.asked: list[Asked] = []
 
     def _blurred(self, asked: Asked) -> Asked:
-        self.asked.append(asked)
-        return Asked(asked.space, asked.agent, asked.scope, list(asked.vector or ()), asked.context, asked.given)
+        return replace(asked, question=str(len(asked.question)))
 
-    def lookup(self, asked: Asked) -> Op[Answer | None]:
-        return super().lookup(self._blurred(asked))
+    def search(self, asked: Asked) -> Flow[Answer | None]:
+        return (yield from ask(super().lookup(self._blurred(asked))))
 
     def store(self, asked: Asked, answer: Answer) -> Op[None]:
         return super().store(self._blurred(asked), answer)
 
 
-async def test_a_cache_that_needs_vectors(client: Client, both: Both) -> None:
-    embeddings, cache = LetterEmbeddings(), Nearby()
-    desk = Desk(client, both, cache=cache, embeddings=embeddings)
+async def test_a_cache_that_finds_what_means_the_same(client: Client, both: Both) -> None:
+    desk = Desk(client, both, cache=Nearby())
     first = await desk.say("What is it?", "one")
     second = await desk.say("What is on?", "two")
     assert first.text == second.text
     assert desk.last.cache == "hit"
     await desk.say("What is that?", "three")
     assert desk.last.cache == "miss"
-    assert embeddings.asked == ["What is it?", "What is on?", "What is that?"]
-    assert all(asked.vector == [float(len(str(asked.question))), 1.0, 0.0] for asked in cache.asked)
 
 
-async def test_embeddings_are_not_asked_in_vain(client: Client, both: Both) -> None:
+async def test_embeddings_make_the_default_cache_one_of_meaning(client: Client, both: Both) -> None:
     embeddings = LetterEmbeddings()
     desk = Desk(client, both, embeddings=embeddings)
-    await desk.say("What is it?")
-    assert embeddings.asked == []
+    first = await desk.say("What is the capital of Norway?", "one")
+    second = await desk.say("what is the capital of norway", "two")
+    assert first.text == second.text
+    assert desk.last.cache == "hit"
+    await desk.say("What is the capital of Sweden?", "three")
+    assert desk.last.cache == "miss"
+
+
+async def test_an_embedding_model_that_fails_is_a_miss(client: Client, both: Both) -> None:
+    def failing(_: Any) -> Any:
+        raise OSError
+
+    embeddings = LetterEmbeddings()
+    embeddings.embed_documents = failing  # type: ignore[method-assign]
+    desk = Desk(client, both, embeddings=embeddings)
+    for session in ("one", "two"):
+        await desk.say("What is the capital of Norway?", session)
+    assert [report.cache for report in desk.reports] == ["miss", "miss"]
 
 
 class Refused(ExactAnswerCache):

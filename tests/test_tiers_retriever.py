@@ -507,6 +507,22 @@ async def test_who_fails_lets_the_next_search(client: Client, both: Both) -> Non
     assert raw(client, ("KEYS", f"{client.keys().prefix}*:lease:*")) == [[]]
 
 
+async def test_who_is_cancelled_lets_the_next_search(client: Client) -> None:
+    began = asyncio.Event()
+
+    async def search(query: str) -> list[Document]:
+        began.set()
+        return await asyncio.Future()
+
+    cached = CachedRetriever(RunnableLambda(look_up, search), client, name="l", single_flight_s=40)
+    task = asyncio.create_task(cached.ainvoke("q"))
+    await began.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert raw(client, ("KEYS", f"{client.keys().prefix}*:lease:*")) == [[]]
+
+
 # --- what goes wrong --------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from chains import Broken, Desk, LetterEmbeddings, Marked, NeverCache, PureModel, look_up
+from chains import Broken, Desk, Marked, PureModel, look_up
 from conftest import Both, url_of
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
@@ -194,15 +194,6 @@ def test_wrong_options(wrong: tuple[dict[str, Any], type[Exception]]) -> None:
     assert isinstance(caught.value, RedisMemoryError)
 
 
-def test_a_cache_that_needs_vectors_needs_embeddings() -> None:
-    class Vectors(NeverCache):
-        needs_vector = True
-
-    with pytest.raises(ConfigError, match="Vectors needs vectors"):
-        ConversationMemory("memory://options", cache=Vectors())
-    ConversationMemory("memory://options", cache=Vectors(), embeddings=LetterEmbeddings())
-
-
 # --- answers ---------------------------------------------------------------------------------------
 
 
@@ -275,11 +266,8 @@ def failing(_: Any) -> Any:
     raise Broken(msg)
 
 
-@pytest.mark.parametrize("what", ["model", "retriever", "classifier", "chain", "embeddings"])
+@pytest.mark.parametrize("what", ["model", "retriever", "classifier", "chain"])
 async def test_what_fails_passes_through_and_nothing_is_stored(client: Client, both: Both, what: str) -> None:
-    class Vectors(NeverCache):
-        needs_vector = True
-
     options: dict[str, Any] = {}
     if what == "retriever":
         options["retriever"] = failing
@@ -287,10 +275,6 @@ async def test_what_fails_passes_through_and_nothing_is_stored(client: Client, b
         options["classifier"] = Failing()
     if what == "chain":
         options["chain"] = RunnableLambda(failing)
-    if what == "embeddings":
-        embeddings = LetterEmbeddings()
-        embeddings.embed_documents = failing  # type: ignore[method-assign]
-        options |= {"cache": Vectors(), "embeddings": embeddings}
     desk = Desk(client, both, **options)
     desk.model.fail = what == "model"
     with pytest.raises(Broken, match="is down") as caught:

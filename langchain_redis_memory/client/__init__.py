@@ -21,15 +21,16 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
+from langchain_redis_memory.client.besides import Besides
 from langchain_redis_memory.client.breaker import Breaker
 from langchain_redis_memory.client.faults import explain, translate, unknown_scripts
 from langchain_redis_memory.client.loops import Loops
 from langchain_redis_memory.client.sending import APiped, Piped
-from langchain_redis_memory.client.timeout import awithin, within
 from langchain_redis_memory.client.topology import DEFAULT_URL, Options, Topology, topology
+from langchain_redis_memory.client.within import awithin, within
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.keys import KeySpace
-from langchain_redis_memory.ops import Command, Emit, Flow, Invoke, Now, Op, Reply, Sleep, Step, Streamed
+from langchain_redis_memory.ops import Beside, Command, Emit, Flow, Invoke, Now, Op, Reply, Sleep, Step, Streamed
 from langchain_redis_memory.server import Server, probe
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class Client:
         self._closer: Any = None
         self._gate = threading.BoundedSemaphore(most or 1_000_000)
         self._loops = Loops(where.aopen, most or 1_000_000)
+        self._besides = Besides()
         self._server: Server | None = None
 
     @classmethod
@@ -319,12 +321,19 @@ class Client:
         **Keys:** those of its ops.
         **Trips:** one for each op that it yields.
         """
-        results = self.stream(flow)
-        while True:
-            try:
-                next(results)
-            except StopIteration as done:
-                return cast("T", done.value)
+        go_on: Callable[[Any], Step] = flow.send
+        result: Any = None
+        try:
+            while True:
+                step = go_on(result)
+                try:
+                    go_on, result = flow.send, self._step(step)
+                except Exception as error:  # noqa: BLE001 - the flow decides
+                    go_on, result = flow.throw, error
+        except StopIteration as done:
+            return cast("T", done.value)
+        finally:
+            flow.close()
 
     def stream(self, flow: Flow[T], *, chunks: bool = False) -> Generator[Any, None, T]:
         """Runs a flow and yields what it emits, and the chunks of its streaming steps, as they come.
@@ -371,19 +380,31 @@ class Client:
         if isinstance(step, Op):
             return self.run(step)
         if isinstance(step, Invoke):
-            return step.call() if step.timeout_s is None else within(step.timeout_s, step.call)
+            return within(step.timeout_s, step.call)
         if isinstance(step, Now):
             return monotonic()
         if isinstance(step, Sleep):
             sleep(step.seconds)
+        elif isinstance(step, Beside):
+            flow = step.flow
+            self._besides.start(flow, lambda: self.drive(flow))
         return None
 
     async def adrive(self, flow: Flow[T]) -> T:
         """Runs a flow; see `drive`."""
-        result: list[T] = []
-        async for _ in self.astream(flow, result=result):
-            pass
-        return result[0]
+        go_on: Callable[[Any], Step] = flow.send
+        result: Any = None
+        try:
+            while True:
+                step = go_on(result)
+                try:
+                    go_on, result = flow.send, await self._astep(step)
+                except Exception as error:  # noqa: BLE001 - the flow decides
+                    go_on, result = flow.throw, error
+        except StopIteration as done:
+            return cast("T", done.value)
+        finally:
+            flow.close()
 
     async def astream(
         self, flow: Flow[T], *, chunks: bool = False, result: list[T] | None = None
@@ -433,11 +454,14 @@ class Client:
         if isinstance(step, Op):
             return await self.arun(step)
         if isinstance(step, Invoke):
-            return await (step.acall() if step.timeout_s is None else awithin(step.timeout_s, step.acall))
+            return await awithin(step.timeout_s, step.acall)
         if isinstance(step, Now):
             return monotonic()
         if isinstance(step, Sleep):
             await asyncio.sleep(step.seconds)
+        elif isinstance(step, Beside):
+            flow = step.flow
+            self._besides.astart(flow, lambda: self.adrive(flow))
         return None
 
     # --- what the server is -------------------------------------------------------------------------------------------
@@ -467,6 +491,20 @@ class Client:
             self._server = await self.arun(self._probe())
         return self._server
 
+    # --- beside -------------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Waits until what was started beside turns (a summary in the background) is done. For shutting down.
+
+        **Keys:** those of what was started.
+        **Trips:** those of what was started.
+        """
+        self._besides.settle()
+
+    async def asettle(self) -> None:
+        """Waits until what was started beside turns in this event loop is done; see `settle`."""
+        await self._besides.asettle()
+
     # --- closing ------------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -492,6 +530,7 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.settle()
         self.close()
 
     async def __aenter__(self) -> Self:
@@ -500,6 +539,7 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.asettle()
         await self.aclose()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from langchain_core.messages import BaseMessage
 
@@ -102,18 +102,19 @@ class Outbox:
 Waiting = list[tuple[Transcript, list[BaseMessage]]]
 
 
-def attempts(waiting: Waiting) -> Op[Waiting]:
+def attempts(waiting: Waiting, beside: Callable[[Transcript, list[BaseMessage]], Op[None]]) -> Op[Waiting]:
     """Stores what waits; what the server refuses is no reason to fail a turn.
 
     Args:
         waiting: Conversations with their messages.
+        beside: What else is stored with the messages of a conversation.
 
     Returns:
         An op of one trip: those that the server refused.
     """
 
     def attempt(transcript: Transcript, messages: list[BaseMessage]) -> Op[Waiting]:
-        write = transcript.add(messages)
+        write = merge(beside(transcript, messages), transcript.add(messages))
 
         def read(replies: Sequence[Reply]) -> Waiting:
             try:

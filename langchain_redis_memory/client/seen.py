@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from langchain_core.messages import BaseMessage
 
@@ -24,6 +25,7 @@ class Seen:
     def __init__(self, most: int = 512) -> None:
         self._most = most
         self._messages: dict[str, list[BaseMessage]] = {}
+        self._beyond: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     def get(self, transcript: Transcript) -> list[BaseMessage] | None:
@@ -37,17 +39,24 @@ class Seen:
         """
         return self._messages.get(transcript.keys.messages)
 
-    def put(self, transcript: Transcript, messages: Sequence[BaseMessage], reach: int) -> None:
+    def beyond(self, transcript: Transcript) -> Any:
+        """What was last known of a conversation beyond its messages, None where nothing was."""
+        return self._beyond.get(transcript.keys.messages)
+
+    def put(self, transcript: Transcript, messages: Sequence[BaseMessage], reach: int, beyond: Any = None) -> None:
         """Notes a conversation.
 
         Args:
             transcript: The conversation.
             messages: Its newest messages, oldest first.
             reach: How many of them a turn loads.
+            beyond: What is known beyond them.
         """
         key = transcript.keys.messages
         with self._lock:
             self._messages.pop(key, None)
             self._messages[key] = list(messages[-reach:]) if reach else []
+            self._beyond[key] = beyond
             while len(self._messages) > self._most:
-                del self._messages[next(iter(self._messages))]
+                oldest = next(iter(self._messages))
+                del self._messages[oldest], self._beyond[oldest]

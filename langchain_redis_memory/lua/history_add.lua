@@ -1,15 +1,15 @@
 -- Appends, replaces and removes messages of one conversation, trims it, counts, and moves its lifetime.
 -- After the named arguments come pairs (identity, record): no record removes the message, neither empties all.
--- `only_known` is 1 where an unknown identity must not be appended; a random one (9 bytes) is sought near the end only.
--- Where meta never expires the conversation is pinned; a write never shortens a lifetime. Returns
--- {stored, appended, replaced, removed, trimmed}.
--- KEYS messages ids meta
--- ARGV ttl_ms max_messages max_tokens only_known ...
+-- how: add, known (an unknown identity is not appended), fill (only where the conversation is absent), more (only where it
+-- is there). A random identity (9 bytes) is sought near the end only.
+-- Without expiry it is pinned; a write never shortens a lifetime. Returns {stored, appended, replaced, removed, trimmed}.
+-- KEYS messages ids meta ...
+-- ARGV ttl_ms max_messages max_tokens how ...
 -- WITH now
 -- WITH trim
 local size, marks, left = redis.call('LLEN', messages), redis.call('LLEN', ids), redis.call('PTTL', meta)
-local total = tonumber(redis.call('HGET', meta, 'tokens') or 0)
-if size == 0 then total = 0 end
+if how == 'fill' and left ~= -2 or how == 'more' and left == -2 then return {size, 0, 0, 0, 0} end
+local total = math.min(size, 1) * tonumber(redis.call('HGET', meta, 'tokens') or 0)
 if left == -2 then -- evicted, or new
   for _, record in ipairs(redis.call('LRANGE', messages, 0, -1)) do total = total + cost(record) end
 end
@@ -26,14 +26,14 @@ for i = 5, #ARGV, 2 do
     total = total - cost(at(place)) + cost(record)
     if record ~= '' then redis.call('LSET', messages, place, record) else drop(place) end
     if record ~= '' then replaced = replaced + 1 else removed = removed + 1 end
-  elseif record ~= '' and only_known == '0' then
+  elseif record ~= '' and how ~= 'known' then
     redis.call('RPUSH', messages, record)
     redis.call('RPUSH', ids, id)
     total, appended = total + cost(record), appended + 1
     if string.match(record, '^[hH]') then turns = turns + 1 end
   end
 end
-if left == -2 and size + appended == 0 or only_known == '1' and replaced == 0 then return {size, 0, 0, 0, 0} end
+if left == -2 and size + appended == 0 or how == 'known' and replaced == 0 then return {size, 0, 0, 0, 0} end
 total, trimmed = trim(total, tonumber(max_messages), tonumber(max_tokens))
 redis.call('HSETNX', meta, 'created', now)
 redis.call('HSET', meta, 'active', now, 'tokens', total)

@@ -1,6 +1,6 @@
 -- Moves the lifetime of one conversation's keys together and returns 1 where it exists.
 -- how: touch (never shortens, a pinned one stays pinned; no `ttl_ms` pins), set (unpins), pin.
--- KEYS messages ids meta
+-- KEYS messages ids meta ...
 -- ARGV ttl_ms how
 local left = redis.call('PTTL', meta)
 if left == -2 then return 0 end

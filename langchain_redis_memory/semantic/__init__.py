@@ -30,7 +30,7 @@ from langchain_redis_memory.asking import Reader, Understood
 from langchain_redis_memory.classify import Classifier, RulesClassifier
 from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.entries import Entry
-from langchain_redis_memory.equivalence import HitPolicy, VerifiedPolicy
+from langchain_redis_memory.equivalence import HitPolicy
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
 from langchain_redis_memory.flight import Flights
 from langchain_redis_memory.judging import Judge
@@ -39,7 +39,7 @@ from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Emit, Flow, Invoke, Now, ask, merge, pure
 from langchain_redis_memory.prompts import Template
 from langchain_redis_memory.seeking import Candidate, Found, Hit, Seeker, Sought
-from langchain_redis_memory.semantic.engines import Engines, embedding_id_of
+from langchain_redis_memory.semantic.engines import Engines, embedding_id_of, policy_for
 from langchain_redis_memory.tally import Prices, Stats, Tally
 from langchain_redis_memory.ttl import WEEK_S, jittered, milliseconds, share
 from langchain_redis_memory.vectors import Engine, EngineName, Quantisation
@@ -188,7 +188,7 @@ class RedisSemanticCache(BaseCache):
         self._seeking: dict[str, Any] = {
             "embeddings": embeddings,
             "embedding": embedding_id or embedding_id_of(embeddings),
-            "policy": policy or VerifiedPolicy(share(max_error, "max_error")),
+            "policy": policy or policy_for(embeddings, max_error, embedding_id),
             "max_entries": max_entries or 0,
             "max_error": share(max_error, "max_error"),
             "judge": judge if judge is None or isinstance(judge, Judge) else Judge(judge),
@@ -280,8 +280,8 @@ class RedisSemanticCache(BaseCache):
             return_val: What it answered.
 
         **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the partition's vectors; `tally`; `lease`.
-        **Trips:** 1, and one more where others have to go because there are too many; none for a prompt that goes past
-            the cache.
+        **Trips:** 1, and one more where others have to go because there are too many, and for who leads others
+            (`single_flight_s`); none for a prompt that goes past the cache.
         """
         self._client.drive(self._update(prompt, llm_string, return_val))
 
@@ -610,8 +610,10 @@ class RedisSemanticCache(BaseCache):
                 yield from self._lenient.ask(leave, write=True)
             return
         self._tally.add("updates", model=sought.model)
-        if not (yield from self._seeker.keep([row], leave)):
+        if not (yield from self._seeker.keep([row])):
             self._tally.add("dropped", model=sought.model)
+        if leave.commands:  # after the answer is there: in one trip a script that the server does not know runs last
+            yield from self._lenient.ask(leave)
 
     def _row(self, sought: Sought, prompt: str, answer: RETURN_VAL_TYPE) -> tuple[Sought, Entry, int]:
         read, written = generations.tokens_of(answer, prompt)
@@ -772,7 +774,7 @@ class RedisSemanticCache(BaseCache):
         return found
 
     def _lease(self, sought: Sought) -> str:
-        return self._space.lease("semantic", entries.name_of(sought.partition, sought.text).hex(), self._name)
+        return self._seeker.keys.lease(entries.name_of(sought.partition, sought.text).hex())
 
 
 Wanted = Callable[[Entry], bool]

@@ -1,4 +1,4 @@
-"""`SemanticAnswerCache`: the answers of `ConversationMemory`, found by meaning where the very same question is not there.
+"""`SemanticAnswerCache`: answers of `ConversationMemory`, found by meaning where the very same question is not there.
 
 What the model is shown besides the question (system messages, documents' name, messages that a dependent question leans
 on) must be the same to the letter; only the question itself is searched by meaning, and verified.
@@ -15,14 +15,14 @@ from langchain_redis_memory.answers import Answer, Asked, decode_answer, encode_
 from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.codec import pack
 from langchain_redis_memory.entries import Entry
-from langchain_redis_memory.equivalence import HitPolicy, VerifiedPolicy
+from langchain_redis_memory.equivalence import HitPolicy
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.judging import Judge
 from langchain_redis_memory.keys import KeySpace, check_id
 from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
 from langchain_redis_memory.seeking import Hit, Seeker, Sought
-from langchain_redis_memory.semantic.engines import Engines, embedding_id_of
+from langchain_redis_memory.semantic.engines import Engines, embedding_id_of, policy_for
 from langchain_redis_memory.tally import Tally
 from langchain_redis_memory.ttl import jittered, milliseconds, share
 from langchain_redis_memory.vectors import EngineName, Quantisation
@@ -82,7 +82,7 @@ class SemanticAnswerCache:
         self._seeking: dict[str, Any] = {
             "embeddings": embeddings,
             "embedding": embedding_id or embedding_id_of(embeddings),
-            "policy": policy or VerifiedPolicy(share(max_error, "max_error")),
+            "policy": policy or policy_for(embeddings, max_error, embedding_id),
             "max_entries": max_entries or 0,
             "max_error": share(max_error, "max_error"),
             "judge": judge if judge is None or isinstance(judge, Judge) else Judge(judge),

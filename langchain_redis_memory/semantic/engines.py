@@ -1,17 +1,23 @@
-"""The engines of a cache's vectors: chosen when first needed, one for each number of dimensions."""
+"""What a cache takes for its embedding model: engines, one for each number of dimensions, and how it reads cosines."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.client import Client
+from langchain_redis_memory.equivalence import VerifiedPolicy
+from langchain_redis_memory.equivalence.scales import scale_of
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, Invoke, ask
 from langchain_redis_memory.vectors import Engine, EngineName, Quantisation, check, engine
 from langchain_redis_memory.vectors.query import QueryEngine
 from langchain_redis_memory.vectors.sets import VectorSets
+
+_log = logging.getLogger(__name__)
 
 
 class Engines:
@@ -73,3 +79,26 @@ def embedding_id_of(embeddings: Embeddings) -> str:
         if isinstance(found, str) and found:
             return found
     return f"{type(embeddings).__module__}.{type(embeddings).__qualname__}"
+
+
+def policy_for(embeddings: Embeddings, max_error: float, embedding_id: str | None = None) -> VerifiedPolicy:
+    """The verifier for an embedding model, on the scale of its cosines where that is known.
+
+    Args:
+        embeddings: The model.
+        max_error: The share of served answers that may be wrong.
+        embedding_id: Its name, where its attributes do not tell.
+
+    Returns:
+        The policy.
+
+    Raises:
+        ConfigError: The share is out of range.
+    """
+    name = embedding_id or embedding_id_of(embeddings)
+    try:
+        scale_of(name)
+    except ConfigError:
+        _log.info("no scale is known for the cosines of %r: they are taken as those of MiniLM", name)
+        return VerifiedPolicy(max_error)
+    return VerifiedPolicy(max_error, model=name)

@@ -31,8 +31,6 @@ class EpochAnswerCache:
     **Trips:** none; its ops ride on the caller's.
     """
 
-    needs_vector = False
-
     def __init__(self, space: KeySpace, corpus: str, ttl_ms: int) -> None:
         self.epoch = space.epoch("responses", corpus)
         self.tally = Tally(space.tally("responses", corpus))
@@ -67,4 +65,7 @@ class EpochAnswerCache:
 
     def _sends(self, *, enough: bool) -> Op[None]:
         """The counts that wait; a lookup takes them along only when enough have come together."""
-        return pure(None) if enough and not self.tally.due(0.0) else self.tally.sends(self.tally.take(0.0))
+        if enough and not self.tally.due(0.0):
+            return pure(None)
+        counts = self.tally.take(0.0)
+        return self.tally.sends(counts).map(lambda sent: None if sent else self.tally.put_back(counts))

@@ -39,11 +39,10 @@ DAY_S = 86_400
 _DEFLATE_FROM_BYTES = 256
 
 
-class _Look(NamedTuple):
-    """What a lookup found: the current epoch, and a result of that epoch with what is left of its lifetime."""
+class _Found(NamedTuple):
+    """A result of the current epoch, with what is left of its lifetime."""
 
-    token: bytes
-    documents: list[Document] | None
+    documents: list[Document]
     left_ms: int | None
 
 
@@ -61,8 +60,8 @@ class CachedRetriever(BaseRetriever):
             only within this object, and a log line says so.
         empty_ttl_s: Lifetime of a result without documents, in seconds; None: it is not kept.
         stale_s: For so long after its lifetime a result is still served while one caller searches anew.
-        single_flight_s: Of all who miss the same result at once one searches and the others wait, at most so long;
-            None: everybody searches.
+        single_flight_s: Of all who miss the same result at once one searches and the others wait; None: everybody
+            searches. Give it about the longest time of a search: whoever has not found by then is taken for dead.
         jitter: The largest share by which a lifetime is cut at random, so that not all lapse at once.
         **options: Fields of LangChain's retrievers, such as `tags` and `metadata`.
 
@@ -178,8 +177,8 @@ class CachedRetriever(BaseRetriever):
             Exception: Whatever the retriever raises; nothing is stored then.
 
         **Keys:** `entries`, `entry_lapses` of one shelf; `epoch`; at times `tally`; `lease`.
-        **Trips:** 1 for a hit, else 2. With `single_flight_s` one more where there is nothing, and one for each look
-            while another searches; with `stale_s` one more for a result that is over its lifetime.
+        **Trips:** 1 for a hit, else 2. With `single_flight_s` two more where there is nothing, and one for each look
+            while another searches; with `stale_s` one or two more for a result that is over its lifetime.
         """
         return super().invoke(input, config, _settings=_settings(config), **kwargs)
 
@@ -250,97 +249,92 @@ class CachedRetriever(BaseRetriever):
         retriever, config = self.retriever, RunnableConfig(callbacks=callbacks)
         if settings:
             config["configurable"] = dict(settings)
-        call = Invoke(
-            lambda: retriever.invoke(query, config, **kwargs), lambda: retriever.ainvoke(query, config, **kwargs)
-        )
         deciding = [_deciding(settings or {}), kwargs]
         if not describable(deciding):
             self._tier.tally.add("bypasses")
-            return _documents((yield call))
+            found = yield Invoke(
+                lambda: retriever.invoke(query, config, **kwargs), lambda: retriever.ainvoke(query, config, **kwargs)
+            )
+            return _documents(found)
 
         name = bytes.fromhex(digest({"query": " ".join(query.split()), "retriever": self._scope, "given": deciding}))
-        lease = self._lease(name)
-        look = yield from self._look(name, lease)
-        if look is not None and look.documents is not None:
-            return look.documents
-        try:
-            documents = _documents((yield call))
-        except Exception:
-            yield from self._leave(lease)
-            raise
-        yield from self._keep(name, lease, look, documents)
+        lease = self._tier.lease(name)
+
+        # A flow is closed when its caller is interrupted or cancelled, and asks nothing more: so in here.
+        def searched() -> list[Document]:
+            try:
+                return _documents(retriever.invoke(query, config, **kwargs))
+            except BaseException:
+                self._client.drive(self._leave(lease))
+                raise
+
+        async def asearched() -> list[Document]:
+            try:
+                return _documents(await retriever.ainvoke(query, config, **kwargs))
+            except BaseException:
+                await self._client.adrive(self._leave(lease))
+                raise
+
+        tokens: list[bytes] = []
+        kept = yield from self._look(name, lease, tokens)
+        if kept is not None:
+            return kept.documents
+        documents: list[Document] = yield Invoke(searched, asearched)
+        if tokens:
+            yield from self._keep(name, tokens[-1], documents)
+        yield from self._leave(lease)
         return documents
 
-    def _look(self, name: bytes, lease: str) -> Flow[_Look | None]:
-        """What there is; without documents where the caller is to search, None where the server is away."""
+    def _look(self, name: bytes, lease: str, tokens: list[bytes]) -> Flow[_Found | None]:
+        """What may be served; where there is nothing, the last token is of the epoch in which the search begins."""
         began: float = yield Now()
-        tally, ask = self._tier.tally, self._tier.lenient.ask
-        op = self._reads(name)
-        look = yield from ask(op)
-        if look is not None and look.documents is None and self._flights:
-            look = yield from self._join(lease, op, look)
-        elif look is not None and self._is_stale(look) and (yield from self._flights.may_refresh(lease, ask)):
-            look = look._replace(documents=None)
-        tally.add("misses" if look is None or look.documents is None else "hits")
+        tally, ask, look = self._tier.tally, self._tier.lenient.ask, self._reads(name, tokens)
+        found = yield from ask(look)
+        if found is None and tokens and self._flights:
+            found = yield from self._flights.join(lease, look, ask)
+        elif found is not None and self._is_stale(found):
+            found = yield from self._flights.refresh(lease, found, look, self._is_stale, ask)
+        tally.add("misses" if found is None else "hits")
         ended: float = yield Now()
         tally.timed(ended - began)
-        return look
+        return found
 
-    def _is_stale(self, look: _Look) -> bool:
-        aged = bool(self._stale_ms) and look.left_ms is not None and look.left_ms <= self._stale_ms
-        return aged and bool(look.documents)  # a result without documents has its own short lifetime
-
-    def _join(self, lease: str, op: Op[_Look | None], first: _Look) -> Flow[_Look]:
-        """Takes the lead, or waits for who has it; the last look says in which epoch the search begins."""
-        latest = first
-
-        def ask(both: Op[Any]) -> Flow[Any]:
-            nonlocal latest
-            answer = yield from self._tier.lenient.ask(both)
-            if answer is None or not isinstance(answer[0], _Look):
-                return answer
-            latest = answer[0]
-            return latest if latest.documents is not None else None, answer[1]
-
-        yield from self._flights.join(lease, op, ask)
-        return latest
+    def _is_stale(self, found: _Found) -> bool:
+        aged = bool(self._stale_ms) and found.left_ms is not None and found.left_ms <= self._stale_ms
+        return aged and bool(found.documents)  # a result without documents has its own short lifetime
 
     def _leave(self, lease: str) -> Flow[None]:
         leave = self._flights.leave(lease)
-        if leave.commands:
+        if leave.commands:  # after the result is there: in one trip a script that the server does not know runs last
             yield from self._tier.lenient.ask(leave)
 
-    def _keep(self, name: bytes, lease: str, look: _Look | None, documents: list[Document]) -> Flow[None]:
+    def _keep(self, name: bytes, token: bytes, documents: list[Document]) -> Flow[None]:
         ttl_ms = jittered(self._ttl_ms, self.jitter) + self._stale_ms if documents else self._empty_ms
-        if look is None or not (documents or ttl_ms):
-            yield from self._leave(lease)
-        elif not describable(documents):
+        if not (documents or ttl_ms):
+            return
+        if not describable(documents):
             _log.warning("a result is not cached: its documents hold values that would not come back as they are")
             self._tier.tally.add("refused_unserialisable")
-            yield from self._leave(lease)
-        else:
-            put = Put(name, ttl_ms, epochs.sign(look.token, _encoded(documents)))
-            leave = self._flights.leave(lease)
-            self._tier.tally.add("updates")
-            if (yield from self._tier.lenient.ask(merge(self._tier.put([put]), leave), write=True)) is None:
-                self._tier.tally.add("dropped")
+            return
+        self._tier.tally.add("updates")
+        put = Put(name, ttl_ms, epochs.sign(token, _encoded(documents)))
+        if (yield from self._tier.lenient.ask(self._tier.put([put]).map(lambda _done: True), write=True)) is None:
+            self._tier.tally.add("dropped")
 
     # --- ops ----------------------------------------------------------------------------------------------------------
 
-    def _lease(self, name: bytes) -> str:
-        return self._client.keys(self.tenant).lease("search", name.hex(), self.corpus)
-
-    def _reads(self, name: bytes) -> Op[_Look | None]:
+    def _reads(self, name: bytes, tokens: list[bytes]) -> Op[_Found | None]:
+        """Looks for a result; each time that the op is run it notes the current token."""
         longest = self._ttl_ms and max(self._ttl_ms + self._stale_ms, self._empty_ms)
-        found = merge(epochs.current(self._epoch, longest), self._tier.get([name]))
 
-        def read(replies: tuple[bytes, list[Kept | None]]) -> _Look | None:
+        def read(replies: tuple[bytes, list[Kept | None]]) -> _Found | None:
             token, (kept,) = replies
+            tokens.append(token)
             body = None if kept is None else epochs.signed(token, kept.body)
             documents = None if body is None else _decoded(body, self._epoch)
-            return _Look(token, documents, kept and kept.left_ms)
+            return None if documents is None or kept is None else _Found(documents, kept.left_ms)
 
-        return found.map(read)
+        return merge(epochs.current(self._epoch, longest), self._tier.get([name])).map(read)
 
 
 def cleared(tier: Tier, epoch: str) -> Op[None]:

@@ -75,6 +75,10 @@ class Tier:
             places.setdefault(self._shelf(put.name), []).append(put)
         return merge(*(shelf.put(keys, some) for keys, some in places.items())).map(lambda _done: None)
 
+    def lease(self, name: bytes) -> str:
+        """The key of the lease of an entry that is being made."""
+        return self._shelf(name).lease(name.hex())
+
     def clear(self) -> Op[int]:
         """Deletes every entry.
 
@@ -106,12 +110,13 @@ def told(tallies: Sequence[Tally]) -> Flow[list[Stats]]:
     """
     now: float = yield Now()
     waiting = [(tally, tally.take(now)) for tally in tallies]
+    sent: Sequence[bool] = [False] * len(waiting)
     try:  # in a trip of its own: a script that the server does not know yet would run after the reads
-        yield from ask(merge(*(tally.sends(counts) for tally, counts in waiting)))
-    except Exception:
-        for tally, counts in waiting:
-            tally.put_back(counts)
-        raise
+        sent = yield from ask(merge(*(tally.sends(counts) for tally, counts in waiting)))
+    finally:
+        for (tally, counts), done in zip(waiting, sent, strict=True):
+            if not done:
+                tally.put_back(counts)
     return list((yield from ask(merge(*(tally.reads() for tally in tallies)))))
 
 

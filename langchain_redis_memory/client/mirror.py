@@ -1,0 +1,62 @@
+"""What is on its way to the permanent database: written after Redis has it, and kept for the next time if that fails.
+
+Writing there must not fail a turn that Redis has stored. What could not be written waits in this process, in order and
+within a bound, and goes out together with the conversation's next messages.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from langchain_core.messages import BaseMessage, RemoveMessage
+
+from langchain_redis_memory.client.outbox import Outbox
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.permanent import Outside
+from langchain_redis_memory.transcript import Transcript
+
+_log = logging.getLogger(__name__)
+
+
+class Mirror:
+    """Writes messages to a permanent database. Threads may share it.
+
+    Args:
+        writer: What writes them.
+        most: Most messages that wait at once.
+    """
+
+    def __init__(self, writer: Outside, most: int = 10_000) -> None:
+        self._writer = writer
+        self._waiting = Outbox(most)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def write(self, transcript: Transcript, messages: Sequence[BaseMessage]) -> Flow[None]:
+        """Writes messages of a conversation, after those of it that wait.
+
+        Args:
+            transcript: The conversation.
+            messages: In order; orders to remove messages are not passed on.
+
+        Returns:
+            A flow of no trips, which raises nothing.
+        """
+        self._waiting.put(transcript, [one for one in messages if not isinstance(one, RemoveMessage)])
+        left = taken = self._waiting.take(transcript)
+        try:
+            if taken:
+                yield self._writer.step(transcript, taken)
+            left = []
+        except Exception as error:  # noqa: BLE001 - a database's errors are of any type, and Redis has the messages
+            _log.warning("messages of session %r wait for the permanent database: %r", transcript.session_id, error)
+        finally:
+            self._waiting.put_back([(transcript, left)])
+
+    def flush(self) -> Flow[None]:
+        """Writes what waits, conversation by conversation."""
+        for transcript, messages in self._waiting.take_some():
+            self._waiting.put_back([(transcript, messages)])
+            yield from self.write(transcript, [])

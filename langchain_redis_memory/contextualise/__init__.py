@@ -1,0 +1,92 @@
+"""What would the question be if it were asked alone? The `Contextualiser` protocol.
+
+A rewrite decides what is searched for, and, where it is trusted, what a cached answer is an answer to. So it says
+whether it may be trusted: a rewrite that is wrong and trusted serves a wrong answer, one that is missing only costs a
+cache hit. `LocalContextualiser` needs no model; `LLMContextualiser` asks one and checks what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from langchain_core.messages import BaseMessage
+
+from langchain_redis_memory.classify import content_words
+from langchain_redis_memory.ops import Flow, Step
+from langchain_redis_memory.select import standalone
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """A question as it would be asked without its conversation.
+
+    Args:
+        question: The rewritten question; the turn itself where it stands alone or nothing could be resolved.
+        used: Which messages of the history were used, as places in it.
+        confidence: How sure it is, 0 to 1.
+        trusted: Whether it may stand for the turn. Where not, `question` is a guess at best.
+        reasons: Why, for people.
+    """
+
+    question: str
+    used: tuple[int, ...] = ()
+    confidence: float = 0.0
+    trusted: bool = False
+    reasons: tuple[str, ...] = ()
+
+
+class Contextualiser(Protocol):
+    """Rewrites a user's turn so that it stands alone."""
+
+    def contextualise(
+        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
+    ) -> Rewrite | Flow[Rewrite]:
+        """The turn as a question that stands alone.
+
+        Args:
+            turn: What the user said.
+            history: The conversation before it, oldest first, as far as it was loaded.
+            state: What is known of the conversation beyond its messages: `entities` and `topic`, if any.
+
+        Returns:
+            The rewrite, or a flow that gives it where a model has to be asked.
+        """
+        ...
+
+
+def rewrite_of(answer: Rewrite | Flow[Rewrite]) -> Generator[Step, Any, Rewrite]:
+    """A contextualiser's answer inside a flow, whichever form it has.
+
+    Args:
+        answer: What `contextualise` returned.
+
+    Yields:
+        The steps of its flow, if it is one.
+
+    Returns:
+        The rewrite.
+    """
+    if isinstance(answer, Rewrite):
+        return answer
+    return (yield from answer)
+
+
+def search_query(turn: str, rewrite: Rewrite | None, history: Sequence[BaseMessage]) -> str:
+    """What the retriever is asked: never without the user's own words.
+
+    Args:
+        turn: What the user said.
+        rewrite: The rewrite of it; None where there is none.
+        history: The selected messages, oldest first.
+
+    Returns:
+        A trusted rewrite, followed by the turn itself where it left one of the turn's words out. Without one, the
+        user's questions since the last that stands alone and the turn.
+    """
+    if rewrite is None or not rewrite.trusted:
+        return standalone(turn, history)
+    if content_words(turn) <= content_words(rewrite.question):
+        return rewrite.question
+    return f"{rewrite.question} {turn}"

@@ -1,0 +1,266 @@
+"""What does a question speak of? Noun phrases with number and kind, found without a model.
+
+A phrase is a run of words that are neither function words nor verbs. Without a tagger that is a guess, so a phrase says
+whether it is safe: whether its ends are certain, because a frame that names a topic ("What is ...?", "Tell me about
+...") or a function word or a known verb closes it. Only safe phrases may be put into another question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from langchain_redis_memory.contextualise.lexicon import (
+    ADJECTIVE_ENDINGS,
+    ADJECTIVES,
+    FEMININE,
+    FUNCTION,
+    MASCULINE,
+    PEOPLE,
+    PLURALS,
+    RELATIONAL,
+    SINGULARS,
+    TITLES,
+    VAGUE,
+    VERBS,
+)
+
+LONGEST = 1_000
+"""Characters of a message that are looked at."""
+
+_TOKEN = re.compile(r"[^\W_](?:[\w.+#&/'-]*[\w+#])?|[^\w\s]")
+_DO = frozenset("do does did can could will would shall should may might must to".split())
+_BE = frozenset("is are was were am be been being".split())
+_ARTICLES = frozenset(("a", "an", "the"))
+_OWNERS = frozenset("its their his her my your our".split())
+_SUBJECTS = frozenset("i you he she it we they what who which that".split())
+_UNCERTAIN = frozenset(
+    "what which long first last next one two three four five six seven eight nine ten most other own many much more few "
+    "some any same such all both these those this".split()
+)
+"""Words before a phrase that say it is not a whole phrase, or not a certain thing."""
+_EVALUATIVE = frozenset(
+    "good better best nice great important popular common famous typical cheap easy healthy effective similar different "
+    "interesting main major key suitable recommended nearby notable known big large small new".split()
+)
+_PREPOSITIONS = frozenset(
+    "of in on at for from by with about into after before between during against within through to".split()
+)
+
+
+@dataclass(frozen=True)
+class Mention:
+    """Something that a text speaks of.
+
+    Args:
+        text: The words, with an article where one belongs to them.
+        head: The last of them, in lower case.
+        plural: Whether it is more than one; None where either is possible.
+        person: "he", "she", "person" where it is one, "" where it is none or unknown.
+        named: Whether it is a name.
+        oblique: Whether a preposition stands before it.
+        safe: Whether its ends are certain.
+        owned: Whether a pronoun says whose it is: "its origin".
+        place: The message it is in, as a place in the history; -1 for another source.
+    """
+
+    text: str
+    head: str
+    plural: bool | None
+    person: str
+    named: bool
+    oblique: bool = False
+    safe: bool = True
+    owned: bool = False
+    place: int = -1
+
+    @property
+    def words(self) -> frozenset[str]:
+        """Its words in lower case, without articles."""
+        return frozenset(word for word in self.text.lower().split() if word not in _ARTICLES)
+
+    @property
+    def relational(self) -> bool:
+        """Whether it is of something else ("the symptoms") and so hardly what a pronoun means."""
+        return singular(self.head) in RELATIONAL
+
+    def agrees(self, pronoun: str) -> bool:
+        """Whether a pronoun of a kind ("it", "they", "he", "she") can mean it."""
+        if pronoun == "it":
+            return self.plural is not True and not self.person
+        if pronoun == "they":
+            return self.plural is not False
+        if self.plural is True or (not self.named and not self.person):
+            return False
+        return self.person in ("", "person", pronoun)
+
+    def surely(self, pronoun: str) -> bool:
+        """Whether nothing about it is unknown that the pronoun asks for."""
+        if pronoun == "it":
+            return self.safe
+        if pronoun == "they":
+            return self.safe and self.plural is True
+        words = self.text.split()
+        full_name = len(words) == 2 and all(word.isalpha() and word.istitle() for word in words)
+        return self.safe and (bool(self.person) or full_name)
+
+    def same(self, other: Mention) -> bool:
+        """Whether it is the same thing in more or fewer words: "Curie" and "Marie Curie"."""
+        return singular(self.head) == singular(other.head) and (
+            self.words <= other.words or other.words <= self.words or len(self.words) == 1
+        )
+
+
+def singular(word: str) -> str:
+    """A noun without its plural ending, roughly."""
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+def is_plural(word: str) -> bool:
+    """Whether a common noun is more than one."""
+    return word in PLURALS or (
+        word.endswith("s") and word not in SINGULARS and not word.endswith(("ss", "us", "is", "'s"))
+    )
+
+
+def tokens(text: str) -> list[str]:
+    """Words and punctuation."""
+    return _TOKEN.findall(text[:LONGEST].replace("\u2019", "'"))
+
+
+def _trails(word: str) -> bool:
+    """Whether a noun phrase cannot end with it: an adjective or an adverb."""
+    return word in ADJECTIVES or (len(word) > 5 and word.endswith((*ADJECTIVE_ENDINGS, "ly")))
+
+
+def _is_participle(word: str) -> bool:
+    return word.endswith("ed") and len(word) > 4 and not word.endswith("eed")
+
+
+@lru_cache(maxsize=1024)
+def mentions(text: str, place: int = -1) -> tuple[Mention, ...]:
+    """What a text speaks of.
+
+    Args:
+        text: A question or an answer; what is beyond `LONGEST` is not looked at.
+        place: Where the text is in the history.
+
+    Returns:
+        The mentions, in order.
+    """
+    words = tokens(text)
+    if not words:
+        return ()
+    cased = any(word.islower() and len(word) > 2 for word in words) or len(words) < 4
+    found: list[Mention] = []
+    run: list[str] = []
+    before = after_do = preposition = ""
+    closed_by_verb = False
+
+    owner: Mention | None = None
+
+    def close(end: str) -> None:
+        nonlocal run, preposition, owner
+        while run and _trails(run[-1].lower()) and not run[-1][0].isupper():
+            run.pop()
+            end = "adjective"
+        if run:
+            safe = not after_do or end in {"verb", "adjective"} or bool(preposition) or closed_by_verb
+            mention = _mention(run, before, words, cased=cased, place=place)
+            safe = safe and mention.safe
+            if owner is not None:
+                text = f"{owner.text}'s {mention.text}"
+                mention, safe = replace(mention, text=text, named=owner.named, person=""), safe and owner.safe
+            found.append(replace(mention, oblique=bool(preposition), safe=safe, owned=before in _OWNERS))
+            owner = None
+        if run or end != "function":
+            preposition = ""
+        run = []
+
+    for at, word in enumerate(words):
+        low = word.lower()
+        name = cased and word[0].isupper() and at > 0 and words[at - 1] not in ".?!" and low != "i"
+        if not (word[0].isalnum()):
+            close("punctuation")
+            before, after_do, closed_by_verb = "", "", False
+        elif run and cased and low in {"of", "the"} and _name_goes_on(run, words[at + 1 : at + 3]):
+            run.append(word)
+        elif low in FUNCTION and not (name and words[at + 1 : at + 2] and words[at + 1][0].isupper()):
+            close("function")
+            if low in _DO:
+                after_do, closed_by_verb = low, False
+            before = low
+            if low not in _ARTICLES:
+                preposition = low if low in _PREPOSITIONS else ""
+        elif _is_verb(low, before, words[at + 1 : at + 2], first=not run) and not name:
+            close("verb")
+            closed_by_verb, before = True, "verb"
+        elif low.endswith("'s"):
+            run.append(word[:-2])
+            close("possessor")
+            owner = found[-1] if found else None
+        else:
+            run.append(word)
+    close("end")
+    return tuple(mention for mention in found if mention.head not in VAGUE and not mention.head.isdigit())
+
+
+def _is_verb(low: str, before: str, ahead: Sequence[str], *, first: bool) -> bool:
+    """Whether a word is a verb here: a known one, a participle after what it says, or a deed with an object.
+
+    After an article it begins a phrase ("a used car"); "-ing" is a deed in "effects of drinking coffee", a thing in
+    "what is intermittent fasting".
+    """
+    if first and low.endswith("ing") and len(low) > 5:
+        takes_object = bool(ahead) and ahead[0][0].isalnum() and ahead[0].lower() not in FUNCTION
+        if before in _SUBJECTS or (before in _PREPOSITIONS and takes_object):
+            return True
+    if first and before in _ARTICLES:
+        return False
+    if low in VERBS:
+        return True
+    followed = bool(ahead) and ahead[0][0].isalnum() and ahead[0].lower() not in FUNCTION
+    return _is_participle(low) and (not first or before in _SUBJECTS or (before in _BE and not followed))
+
+
+def _name_goes_on(run: Sequence[str], ahead: Sequence[str]) -> bool:
+    """Whether "of" or "the" is inside a name: "Lord of the Rings"."""
+    following = [word for word in ahead if word.lower() != "the"][:1]
+    return bool(following) and following[0][0].isupper() and (run[-1][0].isupper() or run[-1] == "of")
+
+
+def _mention(run: Sequence[str], before: str, words: Sequence[str], *, cased: bool, place: int) -> Mention:
+    head = run[-1].lower()
+    inner = run[1:] if words[0] == run[0] else run
+    named = (cased and any(word[0].isupper() for word in inner)) or (len(run[0]) > 1 and run[0].isupper())
+    article = before if before in _ARTICLES else ""
+    text = " ".join([article, *run]) if article else " ".join(run)
+    person = _person(run, words, named=named, article=article)
+    plural: bool | None = is_plural(head)
+    if named:
+        plural = True if re.fullmatch(r"[A-Z]{2,}s", run[-1]) else is_plural(head) if run[-1].islower() else None
+    # "The system" says which one no more than "it" does, nor does "the biggest plane"; "which plane" asks for it.
+    said_before = article == "the" and not named
+    vague = before in _UNCERTAIN
+    asked_for = not named and run[0].lower() in _EVALUATIVE  # "a good pet" is whatever the answer says
+    deed = (head.endswith("ing") and len(run) == 1) or (run[0].lower().endswith("ing") and before in _PREPOSITIONS)
+    return Mention(text, head, plural, person, named, safe=not (said_before or vague or deed or asked_for), place=place)
+
+
+def _person(run: Sequence[str], words: Sequence[str], *, named: bool, article: str) -> str:
+    lows = [word.lower().rstrip(".") for word in run]
+    if not named:
+        head = lows[-1]
+        return "he" if head in MASCULINE else "she" if head in FEMININE else "person" if head in PEOPLE else ""
+    if article:
+        return ""
+    if any(low in MASCULINE for low in lows[:2]):
+        return "he"
+    if any(low in FEMININE for low in lows[:2]):
+        return "she"
+    asked_who = words[0].lower() == "who" and len(words) > 2 and words[1].lower() in _BE and words[2] == run[0]
+    return "person" if lows[0] in TITLES or asked_who else ""

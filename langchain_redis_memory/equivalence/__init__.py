@@ -1,0 +1,14 @@
+"""Are two questions equivalent, so that the stored answer of one may be served for the other?
+
+A vector search finds neighbours; a policy judges each. `VerifiedPolicy` looks at what the cosine is blind to,
+`ThresholdPolicy` is the plain cut, `learning` moves the bar of one entry by what its users report.
+"""
+
+from __future__ import annotations
+
+from langchain_redis_memory.equivalence.judgement import HitPolicy, Judgement
+from langchain_redis_memory.equivalence.learning import Observations, Served
+from langchain_redis_memory.equivalence.threshold import ThresholdPolicy
+from langchain_redis_memory.equivalence.verified import VerifiedPolicy
+
+__all__ = ["HitPolicy", "Judgement", "Observations", "Served", "ThresholdPolicy", "VerifiedPolicy"]

@@ -1,0 +1,338 @@
+"""What two readings differ in: features for the model, and vetoes that no probability overrules.
+
+Content words are paired one to one (same, synonym, same stem, wider, kinds of one thing, opposite); what stays alone is
+what one text says and the other does not. Order is compared over the pairs: inversions, neighbours, governing
+prepositions, exchanged places. All features are symmetric in the two texts.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from langchain_redis_memory.equivalence.reading import Reading, Word
+from langchain_redis_memory.equivalence.words import (
+    DERIVED,
+    OPPOSITE,
+    OPPOSITES,
+    SAME,
+    SISTER,
+    SYNONYM,
+    UNRELATED,
+    WIDER,
+    relation,
+)
+
+_ENGLISH = 0.45
+"""Least share of known words of a text that is taken for English."""
+_MOST_WORDS = 40
+"""Content words that are paired by meaning; beyond them words pair only if they are the same."""
+_HARD = frozenset(
+    {"who", "when", "where", "why", "how many", "how much", "how long", "how often", "how far", "how old"}
+)
+_OPEN = frozenset({"how do", "how", "what", "how big"}) | _HARD
+_SOFT = {
+    frozenset(pair): weight
+    for pair, weight in {
+        ("how", "how do"): 0.3, ("what", "how do"): 0.6, ("what", "how"): 0.6, ("how do", "can"): 0.7,
+        ("what", "ask"): 0.3, ("what", "tell"): 0.3, ("how do", "tell"): 0.4, ("polar", "can"): 0.4,
+        ("ask", "tell"): 0.1, ("polar", "ask"): 0.4, ("how much", "how big"): 0.8, ("what", "when"): 0.7,
+        ("what", "where"): 0.6, ("what", "who"): 0.6, ("what", "how much"): 0.7, ("what", "how many"): 0.7,
+        ("what", "why"): 0.9, ("polar", "what"): 0.8, ("how", "how big"): 0.5, ("polar", "tell"): 0.5,
+        ("how do", "where"): 0.8, ("what", "how long"): 0.7, ("what", "how old"): 0.6,
+    }.items()
+}  # fmt: skip
+
+
+class Difference(NamedTuple):
+    """Features by name, and the vetoes in words."""
+
+    features: dict[str, float]
+    vetoes: list[str]
+
+
+def question_distance(a: str, b: str) -> float:
+    """How far two question types are apart, 0 to 1.
+
+    Args:
+        a: One type.
+        b: The other.
+
+    Returns:
+        0 for one type, 1 for types whose answers are never the same.
+    """
+    if a == b:
+        return 0.0
+    return _SOFT.get(frozenset((a, b)), 1.0 if a in _OPEN and b in _OPEN else 0.8)
+
+
+def pair_up(a: tuple[Word, ...], b: tuple[Word, ...]) -> dict[int, tuple[int, int]]:
+    """Pairs the content words of two texts.
+
+    Args:
+        a: The words of one.
+        b: The words of the other.
+
+    Returns:
+        For places in `a`: the place in `b` and the relation. A place is in one pair at most.
+    """
+    free: dict[str, list[int]] = {}
+    for at in range(len(b) - 1, -1, -1):
+        free.setdefault(b[at].lemma, []).append(at)
+    paired: dict[int, tuple[int, int]] = {}
+    rest: list[int] = []
+    for at, word in enumerate(a):
+        places = free.get(word.lemma)
+        if places:
+            paired[at] = (places.pop(), SAME)
+        else:
+            rest.append(at)
+    others = sorted(place for places in free.values() for place in places)
+    if rest and others and len(rest) <= _MOST_WORDS and len(others) <= _MOST_WORDS:
+        found = sorted(
+            (kind, abs(one - two), one, two)
+            for one in rest
+            for two in others
+            for kind in (relation(a[one].lemma, b[two].lemma),)
+            if kind != UNRELATED
+        )
+        used: set[int] = set()
+        for kind, _, one, two in found:
+            if one not in paired and two not in used:
+                paired[one] = (two, kind)
+                used.add(two)
+    return paired
+
+
+def compare(a: Reading, b: Reading) -> Difference:
+    """Compares two readings.
+
+    Args:
+        a: One text's.
+        b: The other's.
+
+    Returns:
+        Features and vetoes; they do not depend on which text comes first.
+    """
+    vetoes: list[str] = []
+    features: dict[str, float] = {}
+    paired = pair_up(a.words, b.words)
+    alone_a, alone_b = _contents(a, b, paired, features, vetoes)
+    _order(a, b, paired, features, vetoes)
+    _numbers(a, b, features, vetoes)
+    _marks(a, b, features, vetoes)
+    _questions(a, b, features, vetoes)
+    if alone_a and alone_b:
+        names = [word for word in alone_a if word.name], [word for word in alone_b if word.name]
+        features["names_both"] = float(min(len(names[0]), len(names[1])))
+        if names[0] and names[1]:
+            vetoes.append(f"names differ: {_list(names[0])} / {_list(names[1])}")
+    else:
+        features["names_both"] = 0.0
+    features["one_sided"] = float(features["alone_more"] >= 0.9 and not features["alone_less"])
+    features["restricted"] = float(sum(bool(word.preposition) and word.weight >= 1 for word in (*alone_a, *alone_b)))
+    features["names_one"] = float(sum(word.name for word in (*alone_a, *alone_b)))
+    mine, theirs = _literals(a), _literals(b)
+    if mine != theirs:
+        odd = mine ^ theirs
+        features["literals"] = min(len(odd), 4.0)
+        quoted = {literal for literal in odd if not literal.replace(" ", "").isalpha()}
+        lowered = {word for text in (a, b) for word in text.tokens}
+        if any(literal.lower() not in lowered for literal in quoted) or (mine - theirs and theirs - mine):
+            vetoes.append("literals differ: " + " / ".join(sorted(odd)[:4]))
+    else:
+        features["literals"] = 0.0
+    if sorted(a.symbols) != sorted(b.symbols):
+        features["symbols"] = 1.0
+        if a.symbols and b.symbols:
+            vetoes.append(f"symbols differ: {' '.join(a.symbols)} / {' '.join(b.symbols)}")
+    else:
+        features["symbols"] = 0.0
+    if min(a.english, b.english) < _ENGLISH and a.tokens != b.tokens:
+        vetoes.append("not English as far as known: only a near-identical text may hit")
+    features["english"] = min(a.english, b.english)
+    differs = (
+        "alone_share",
+        "loose",
+        "inverted_any",
+        "voice",
+        "question",
+        "negations",
+        "literals",
+        "symbols",
+        "synonym",
+    )
+    marks = (
+        "scope_one",
+        "time_one",
+        "degree_one",
+        "modal_both",
+        "tense_both",
+        "person_both",
+        "time_both",
+        "scope_both",
+    )
+    features["plain"] = float(not vetoes and bool(paired) and not any(features[name] for name in (*differs, *marks)))
+    return Difference(features, vetoes)
+
+
+def _literals(text: Reading) -> frozenset[str]:
+    """Literals without the capital that the start of a sentence gives."""
+    return frozenset(literal[:1].lower() + literal[1:] for literal in text.literals)
+
+
+def _list(words: list[Word]) -> str:
+    return ", ".join(word.lemma for word in words[:3])
+
+
+_TITLES = ("same", "synonym", "derived", "wider", "sister", "opposite")
+
+
+def _contents(
+    a: Reading, b: Reading, paired: dict[int, tuple[int, int]], features: dict[str, float], vetoes: list[str]
+) -> tuple[list[Word], list[Word]]:
+    weights = [0.0] * 6
+    names = 0
+    for one, (two, kind) in paired.items():
+        first, second = a.words[one], b.words[two]
+        weights[kind] += (first.weight + second.weight) / 2
+        if kind == OPPOSITE:
+            vetoes.append("opposites: " + " / ".join(sorted((first.lemma, second.lemma))))
+        elif kind == SISTER and first.name and second.name:
+            names += 1
+            vetoes.append(f"names differ: {first.lemma} / {second.lemma}")
+    taken = {two for two, _ in paired.values()}
+    alone_a = [word for at, word in enumerate(a.words) if at not in paired and word.lemma[0] != "#"]
+    alone_b = [word for at, word in enumerate(b.words) if at not in taken and word.lemma[0] != "#"]
+    heavy_a, heavy_b = sum(word.weight for word in alone_a), sum(word.weight for word in alone_b)
+    total = sum(word.weight for word in a.words) + sum(word.weight for word in b.words) or 1.0
+    for title, weight in zip(_TITLES, weights, strict=True):
+        features[title] = min(weight, 4.0) if title != "same" else 2 * weight / total
+    features["covered"] = 2 * sum(weights[: WIDER + 1]) / total
+    features["loose"] = 2 * (weights[SISTER] + weights[OPPOSITE]) / total
+    features["alone_less"], features["alone_more"] = sorted((min(heavy_a, 6.0), min(heavy_b, 6.0)))
+    features["alone_share"] = (heavy_a + heavy_b) / total
+    features["size"] = min(total / 2, 12.0) / 4
+    features["length"] = abs(len(a.tokens) - len(b.tokens)) / max(len(a.tokens), len(b.tokens), 1)
+    features["names_sister"] = float(names)
+    function_a, function_b = set(a.tokens), set(b.tokens)
+    features["tokens"] = len(function_a & function_b) / max(len(function_a | function_b), 1)
+    bigrams_a, bigrams_b = (
+        set(zip(a.tokens, a.tokens[1:], strict=False)),
+        set(zip(b.tokens, b.tokens[1:], strict=False)),
+    )
+    features["bigrams"] = len(bigrams_a & bigrams_b) / max(len(bigrams_a | bigrams_b), 1)
+    return alone_a, alone_b
+
+
+def _order(
+    a: Reading, b: Reading, paired: dict[int, tuple[int, int]], features: dict[str, float], vetoes: list[str]
+) -> None:
+    close = [(one, two) for one, (two, kind) in sorted(paired.items()) if kind <= WIDER][:_MOST_WORDS]
+    places = [two for _, two in close]
+    inversions = [(i, j) for i in range(len(places)) for j in range(i + 1, len(places)) if places[i] > places[j]]
+    possible = len(places) * (len(places) - 1) / 2 or 1.0
+    listed = 0
+    moved = governed = exchanged = 0
+    for i, j in inversions:
+        x, y = a.words[close[i][0]], a.words[close[j][0]]
+        p, q = b.words[close[i][1]], b.words[close[j][1]]
+        if (x.lemma in a.joined and q.lemma in b.joined) or (
+            j == i + 1 and a.joined and b.joined and x.lemma in a.joined
+        ):
+            listed += 1
+            continue
+        prepositions = x.preposition == q.preposition and y.preposition == p.preposition
+        if x.preposition and y.preposition and prepositions and x.preposition != y.preposition:
+            exchanged += 1
+        if (x.before == q.before and y.before == p.before) or (x.after == q.after and y.after == p.after):
+            moved += 1
+    for one, two in close:
+        mine, theirs = a.words[one].preposition, b.words[two].preposition
+        if mine and theirs and mine != theirs:
+            governed += 1
+    count = max(len(close), 1)
+    hard = len(inversions) - listed
+    voice = float(a.passive != b.passive)
+    features["inverted"] = hard / possible if not voice else 0.0
+    features["inverted_any"] = float(hard > 0 and not voice)
+    features["voice"] = voice
+    features["voice_kept"] = float(voice and not hard)
+    features["voice_turned"] = hard / possible if voice else 0.0
+    features["listed"] = float(listed > 0)
+    features["exchanged"] = float(min(moved, 3))
+    features["governed"] = governed / count
+    features["governed_any"] = float(governed > 0)
+    features["roles"] = float(exchanged > 0)
+    pairs = len(a.pairs | b.pairs)
+    features["neighbours"] = len(a.pairs & b.pairs) / pairs if pairs else 1.0
+    everything = not features["alone_share"]
+    features["reordered"] = float(everything and hard > 0)
+    if exchanged and features["alone_share"] < 0.25:
+        vetoes.append("roles exchanged")
+    if a.compared and b.compared and a.compared[0] == b.compared[1] and a.compared[1] == b.compared[0]:
+        vetoes.append("the two sides of a comparison are exchanged")
+
+
+def _numbers(a: Reading, b: Reading, features: dict[str, float], vetoes: list[str]) -> None:
+    mine, theirs = sorted(number for number, _ in a.numbers), sorted(number for number, _ in b.numbers)
+    features["numbers"] = float(len(mine) > 0 and mine == theirs)
+    if mine == theirs:
+        features["number_both"] = features["number_one"] = 0.0
+        units = {number: unit for number, unit in a.numbers if unit}
+        for number, unit in b.numbers:
+            if unit and number in units and units[number] != unit:
+                vetoes.append(f"units differ: {number} {units[number]} / {number} {unit}")
+        order_a, order_b = [n for n, _ in a.numbers], [n for n, _ in b.numbers]
+        features["number_order"] = float(order_a != order_b)
+        return
+    features["number_order"] = 0.0
+    odd_a, odd_b = [n for n in mine if n not in theirs], [n for n in theirs if n not in mine]
+    features["number_both"] = float(bool(odd_a and odd_b))
+    features["number_one"] = float(not (odd_a and odd_b))
+    one, two = sorted((", ".join(mine[:4]) or "none", ", ".join(theirs[:4]) or "none"))
+    vetoes.append(f"numbers differ: {one} / {two}")
+
+
+def _marks(a: Reading, b: Reading, features: dict[str, float], vetoes: list[str]) -> None:
+    odd = (a.negations - b.negations) % 2
+    features["negation"] = float(odd)
+    features["negations"] = float(a.negations != b.negations)
+    if odd:
+        vetoes.append("one is negated")
+    for kind in ("scope", "modal", "time", "person", "tense", "degree"):
+        mine, theirs = a.marks[kind], b.marks[kind]
+        features[f"{kind}_both"] = float(bool(mine - theirs) and bool(theirs - mine))
+        features[f"{kind}_one"] = float(bool(mine) != bool(theirs) or (mine != theirs and not features[f"{kind}_both"]))
+        if features[f"{kind}_both"] and kind in {"time", "degree"}:
+            vetoes.append(f"{kind} differs: {_set(mine - theirs)} / {_set(theirs - mine)}")
+    people_a, people_b = a.marks["person"] - {"1p"}, b.marks["person"] - {"1p"}
+    if people_a - people_b - {"self"} and people_b - people_a - {"self"}:
+        vetoes.append("persons differ")
+    only = {"only"} & (a.marks["scope"] ^ b.marks["scope"])
+    if only:
+        vetoes.append("one says only")
+    odd_particles = a.particles ^ b.particles
+    features["particles"] = min(len(odd_particles), 4) / 2
+    opposed = [(x, y) for x in a.particles - b.particles for y in b.particles - a.particles if (x, y) in OPPOSITES]
+    features["opposed"] = float(len(opposed))
+    for x, y in opposed:
+        vetoes.append("opposites: " + " / ".join(sorted((x, y))))
+
+
+def _set(values: frozenset[str]) -> str:
+    return ", ".join(sorted(values))
+
+
+def _questions(a: Reading, b: Reading, features: dict[str, float], vetoes: list[str]) -> None:
+    told = "tell" in {a.question, b.question} and not a.asks and not b.asks
+    features["question"] = 0.0 if told else question_distance(a.question, b.question)
+    features["told"] = float(a.question == b.question == "tell")
+    if features["question"] == 1.0:
+        vetoes.append("questions of two types: " + " / ".join(sorted((a.question, b.question))))
+    features["who"] = float(bool(a.wh_role and b.wh_role and a.wh_role != b.wh_role))
+    if features["who"]:
+        vetoes.append("who does it / to whom it is done")
+    features["subject"] = float(bool(a.subject and b.subject and a.subject != b.subject))
+
+
+__all__ = ["DERIVED", "SYNONYM", "Difference", "compare", "pair_up", "question_distance"]

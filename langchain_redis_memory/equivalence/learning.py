@@ -1,0 +1,236 @@
+"""Online learning of one entry's bar, in the manner of vCache (arXiv 2502.03771): pure mathematics.
+
+An entry keeps what its users reported: pairs (score s, correct c). The chance that a hit at s is right is modelled as
+
+    L(s; t, g) = 1 / (1 + exp(-g (s - t))),    g > 0,
+
+and (t, g) is the maximum of the likelihood (with a weak normal prior on the log-odds, without which separable
+observations have no maximum). With the Hessian H at the maximum, the log-odds at s have the variance x' H^-1 x, x = (s, 1);
+their lower bound at confidence 1 - e is  z(s) - q(1 - e) sqrt(x' H^-1 x), which gives the bound L_e(s) on correctness.
+
+* The paper's rule explores (asks the model) with probability at least tau, such that (1 - tau) (1 - alpha(s)) <= delta; with
+  alpha = (1 - e) L_e(s), any e in (0, 1) gives a valid tau = 1 - delta / (1 - alpha), and the least over e is taken:
+  P(right) >= tau + (1 - tau) alpha >= 1 - delta.
+* The deterministic rule serves where L_e(s) >= 1 - delta, with e fixed, and below that leaves it to the verifier.
+
+Guarantee and assumptions: reports are right and independent given s, correctness is logistic in s, and the normal approximation
+of the bound holds; then the share of wrong answers from this entry is at most delta (per entry, whatever the traffic).
+Users who report only errors break independence; then the bar errs to the strict side.
+
+With the verifier: a score that was reported wrong raises the bar above itself at once and for as long as the report is kept,
+however many right ones there are; right reports let a score under the verifier's cut be served only where the
+deterministic rule allows it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Literal
+
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+
+MOST = 64
+"""Observations of one entry that are kept: the most recent."""
+LEAST = 6
+"""Observations below which nothing is concluded from right ones."""
+MARGIN = 1e-6
+_PRIOR = ((0.0, 0.02), (0.0, 0.05))
+"""Mean and precision of slope and intercept, for scores in standard units."""
+_SCALE = 0.1
+"""One standard unit of a score."""
+
+Served = Literal["serve", "refuse", "undecided"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The model of one entry: log-odds `slope * u + intercept` of u = (s - center) / 0.1, and their covariance."""
+
+    center: float
+    slope: float
+    intercept: float
+    covariance: tuple[float, float, float]
+
+    def log_odds(self, score: float) -> tuple[float, float]:
+        """Mean and standard deviation of the log-odds at a score."""
+        u = (score - self.center) / _SCALE
+        a, b, c = self.covariance
+        return self.slope * u + self.intercept, math.sqrt(max(a * u * u + 2 * b * u + c, 0.0))
+
+    def correctness(self, score: float) -> float:
+        """L(s): the estimated chance that a hit at a score is right."""
+        return _logistic(self.log_odds(score)[0])
+
+    def least_correctness(self, score: float, doubt: float) -> float:
+        """L_e(s): its lower bound at confidence 1 - doubt."""
+        mean, deviation = self.log_odds(score)
+        return _logistic(mean - NormalDist().inv_cdf(1 - doubt) * deviation)
+
+
+def _logistic(z: float) -> float:
+    return 1 / (1 + math.exp(-min(max(z, -40.0), 40.0)))
+
+
+def fit(observations: Sequence[tuple[float, bool]]) -> Fit:
+    """The most likely model, by Newton's method on two unknowns; the slope is never negative.
+
+    Args:
+        observations: Scores and whether they were right.
+
+    Returns:
+        The model; without observations the prior's.
+    """
+    center = sum(score for score, _ in observations) / len(observations) if observations else 0.0
+    points = [((score - center) / _SCALE, float(right)) for score, right in observations]
+    (slope, slope_precision), (intercept, precision) = _PRIOR
+    a = b = c = 0.0
+    for _ in range(30):
+        a, b, c = slope_precision, 0.0, precision
+        down, across = slope_precision * slope, precision * intercept
+        for u, right in points:
+            p = _logistic(slope * u + intercept)
+            down += (p - right) * u
+            across += p - right
+            curve = max(p * (1 - p), 1e-9)
+            a, b, c = a + curve * u * u, b + curve * u, c + curve
+        determinant = a * c - b * b
+        step = ((c * down - b * across) / determinant, (a * across - b * down) / determinant)
+        longest = max(abs(step[0]), abs(step[1]), 1.0)
+        new_slope = max(slope - 2 * step[0] / longest if longest > 2 else slope - step[0], 0.0)
+        new_intercept = intercept - (2 * step[1] / longest if longest > 2 else step[1])
+        done = abs(new_slope - slope) + abs(new_intercept - intercept) < 1e-8
+        slope, intercept = new_slope, new_intercept
+        if done:
+            break
+    determinant = a * c - b * b
+    return Fit(center, slope, intercept, (c / determinant, -b / determinant, a / determinant))
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What was reported about one entry's answers: a value, bounded to the most recent 64.
+
+    Args:
+        reports: Pairs (score, right), oldest first. Scores lie in 0..1 and are of one kind: the verifier's probability
+            or the cosine.
+    """
+
+    reports: tuple[tuple[float, bool], ...] = ()
+
+    def __post_init__(self) -> None:
+        if any(not 0 <= score <= 1 for score, _ in self.reports):
+            msg = "a score lies between 0 and 1"
+            raise InvalidInputError(msg)
+        if len(self.reports) > MOST:
+            object.__setattr__(self, "reports", self.reports[-MOST:])
+
+    def reported(self, score: float, right: bool) -> Observations:
+        """These and one more.
+
+        Args:
+            score: The score of the hit that is reported on.
+            right: Whether its answer was right.
+
+        Returns:
+            New observations; the oldest fall out.
+
+        Raises:
+            InvalidInputError: The score is not between 0 and 1.
+        """
+        return Observations((*self.reports, (float(score), bool(right))))
+
+    @property
+    def bar(self) -> float:
+        """The score that a hit has to exceed: the highest that was wrong; -1 where none was."""
+        return max((score for score, right in self.reports if not right), default=-1.0)
+
+    def decide(self, score: float, delta: float, *, doubt: float = 0.05) -> Served:
+        """Whether a score may be served, from the reports alone; deterministic.
+
+        Args:
+            score: The score of the candidate.
+            delta: The tolerated chance of a wrong answer, between 0 and 1.
+            doubt: One minus the confidence of the bound.
+
+        Returns:
+            `refuse` at or under the bar, `serve` where the lower bound of correctness is at least 1 - delta, else
+            `undecided`: the verifier's cut decides.
+
+        Raises:
+            InvalidInputError: `delta` or `doubt` is not between 0 and 1.
+        """
+        _check(delta, doubt)
+        if score <= self.bar + MARGIN:
+            return "refuse"
+        if len(self.reports) < LEAST or score < min(one for one, _ in self.reports):
+            return "undecided"
+        return "serve" if fit(self.reports).least_correctness(score, doubt) >= 1 - delta else "undecided"
+
+    def may_serve(self, score: float, verified: bool, delta: float) -> bool:
+        """The verifier's word and the reports together.
+
+        Args:
+            score: The score of the candidate.
+            verified: Whether the verifier calls it a hit. A vetoed candidate is not to be asked about here.
+            delta: The tolerated chance of a wrong answer.
+
+        Returns:
+            Whether the answer may be served.
+        """
+        decided = self.decide(score, delta)
+        return decided == "serve" or (verified and decided == "undecided")
+
+    def explore(self, score: float, delta: float) -> float:
+        """The paper's tau: with at least this probability the model has to be asked instead of the cache.
+
+        Args:
+            score: The score of the candidate.
+            delta: The tolerated chance of a wrong answer.
+
+        Returns:
+            A probability: 1 - delta at most where nothing is known, 0 where the bound is met.
+
+        Raises:
+            InvalidInputError: `delta` is not between 0 and 1.
+        """
+        _check(delta, 0.5)
+        model = fit(self.reports)
+        found = 1.0
+        for doubt in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5):
+            alpha = (1 - doubt) * model.least_correctness(score, doubt)
+            found = min(found, max(0.0, 1 - delta / max(1 - alpha, 1e-12)))
+        return found
+
+    def encode(self) -> list[int]:
+        """A plain list: ten-thousandths of the score, negative (and less one) for a wrong one."""
+        return [round(score * 10_000) if right else -round(score * 10_000) - 1 for score, right in self.reports]
+
+    @classmethod
+    def decode(cls, values: Iterable[object]) -> Observations:
+        """Reads what `encode` gave.
+
+        Args:
+            values: The list.
+
+        Returns:
+            The observations, to 0.0001.
+
+        Raises:
+            CorruptDataError: It is no such list.
+        """
+        reports = []
+        for value in values:
+            if not isinstance(value, int) or isinstance(value, bool) or not -10_001 <= value <= 10_000:
+                msg = "the reports of a cache entry are damaged; purge the entry"
+                raise CorruptDataError(msg)
+            reports.append((value / 10_000, True) if value >= 0 else ((-value - 1) / 10_000, False))
+        return cls(tuple(reports))
+
+
+def _check(delta: float, doubt: float) -> None:
+    if not (0 < delta < 1 and 0 < doubt < 1):
+        msg = f"delta and doubt are shares between 0 and 1, not {delta} and {doubt}"
+        raise InvalidInputError(msg)

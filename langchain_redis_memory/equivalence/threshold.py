@@ -1,0 +1,54 @@
+"""The policy of every other semantic cache: a cut on the cosine."""
+
+from __future__ import annotations
+
+from langchain_redis_memory.equivalence.judgement import Judgement
+from langchain_redis_memory.equivalence.scales import scale_of
+from langchain_redis_memory.errors import ConfigError
+
+
+class ThresholdPolicy:
+    """A hit is whatever has at least a given cosine. It sees neither numbers nor negation nor who did what to whom.
+
+    Args:
+        threshold: The least cosine of a hit, above 0 up to 1.
+        model: The embedding model, whose threshold is looked up in `scales.SCALES` where none is given.
+
+    Raises:
+        ConfigError: Neither a threshold nor a known model is given, or the threshold is out of range.
+
+    **Keys:** none.
+    **Trips:** none.
+    """
+
+    def __init__(self, threshold: float | None = None, model: str | None = None) -> None:
+        if threshold is None:
+            if model is None:
+                msg = "ThresholdPolicy needs a threshold, or the name of a known embedding model"
+                raise ConfigError(msg)
+            threshold = scale_of(model).threshold
+        if not 0 < threshold <= 1:
+            msg = f"a cosine threshold lies above 0 and is at most 1, not {threshold}"
+            raise ConfigError(msg)
+        self.threshold = float(threshold)
+
+    @property
+    def floor(self) -> float:
+        """The least cosine of a hit."""
+        return self.threshold
+
+    def judge(self, asked: str, stored: str, similarity: float) -> Judgement:
+        """A hit from the threshold up.
+
+        Args:
+            asked: The question that was asked; only whether it is the stored one to the letter is looked at.
+            stored: The question whose answer is stored.
+            similarity: The cosine of their vectors.
+
+        Returns:
+            The judgement; its `probability` is the cosine and not calibrated, 1 for the same text.
+        """
+        if asked == stored:
+            return Judgement(True, 1.0, (), {"cosine": similarity})
+        bounded = min(max(similarity, 0.0), 1.0) if similarity == similarity else 0.0
+        return Judgement(bounded >= self.threshold, bounded, (), {"cosine": similarity})

@@ -1,0 +1,115 @@
+"""The policy that verifies a neighbour before it is served.
+
+The two texts are read and compared (`reading`, `compare`); a veto (numbers, names, negation, opposites, roles, question
+type, literals) forbids the hit, else a calibrated model gives the probability from the cosine and the differences.
+
+`max_error` is the tolerated share of wrong hits among all hits, not a bound on each one: a hit needs a probability of at least the
+cut below which, on held-out pairs at the reference base rate, the wrong share would exceed `max_error`. A bound on each
+hit (1 - p <= max_error) would hold for any traffic but refuses nearly everything; the share depends on how many candidates
+are equivalent, so `base_rate` says it where known. Labels of public sets disagree with one another by more than 0.02:
+what is achieved on them is printed by `benchmarks/semantic_quality.py`.
+"""
+
+from __future__ import annotations
+
+import math
+
+from langchain_redis_memory.equivalence.compare import compare
+from langchain_redis_memory.equivalence.judgement import Judgement
+from langchain_redis_memory.equivalence.model import COSINE_CAP, probability, shipped
+from langchain_redis_memory.equivalence.reading import LONGEST, key_of, read
+from langchain_redis_memory.equivalence.scales import MINILM, from_minilm, scale_of, to_minilm
+from langchain_redis_memory.errors import ConfigError
+
+VETOED = 0.02
+"""The most that the probability of a vetoed pair is."""
+_SAME = 0.999
+_FLOOR = 0.75
+"""MiniLM's cosine below which equivalent questions are too rare to be looked for."""
+_DOUBT = 0.25
+
+
+class VerifiedPolicy:
+    """Serves a stored answer only where what the cosine is blind to agrees as well.
+
+    Args:
+        max_error: The tolerated share of wrong hits, between 0 and 0.5.
+        model: The embedding model that gives the cosines, one of `scales.SCALES`; MiniLM's scale where not given.
+        base_rate: The share of equivalent ones among candidates without a veto, where known; lower is stricter.
+        floor: The least cosine worth judging; MiniLM's 0.75 on the model's scale where not given.
+
+    Raises:
+        ConfigError: A number is out of range, or the model is not known.
+
+    **Keys:** none.
+    **Trips:** none.
+    """
+
+    def __init__(
+        self,
+        max_error: float = 0.02,
+        *,
+        model: str | None = None,
+        base_rate: float | None = None,
+        floor: float | None = None,
+    ) -> None:
+        if not 0 < max_error < 0.5:
+            msg = f"max_error is a share of wrong hits between 0 and 0.5, not {max_error}"
+            raise ConfigError(msg)
+        if base_rate is not None and not 0 < base_rate < 1:
+            msg = f"base_rate is a share between 0 and 1, not {base_rate}"
+            raise ConfigError(msg)
+        if floor is not None and not -1 <= floor <= 1:
+            msg = f"floor is a cosine, not {floor}"
+            raise ConfigError(msg)
+        self._scale = MINILM if model is None else scale_of(model)
+        self._floor = from_minilm(_FLOOR, self._scale) if floor is None else float(floor)
+        self.max_error = max_error
+        self._base_rate = base_rate
+
+    @property
+    def floor(self) -> float:
+        """The least cosine worth judging."""
+        return self._floor
+
+    def judge(self, asked: str, stored: str, similarity: float) -> Judgement:
+        """Judges one candidate; symmetric in the two texts.
+
+        Args:
+            asked: The question that was asked.
+            stored: The question whose answer is stored.
+            similarity: The cosine of their vectors, on the scale of the policy's model.
+
+        Returns:
+            The judgement. Texts that differ only in case of prose, white space, Unicode form or final punctuation are
+            a hit whatever the cosine; of texts longer than 2,000 characters only the same ones are.
+        """
+        if asked == stored:
+            return Judgement(True, 1.0, (), {"cosine": similarity})
+        if len(asked) > LONGEST or len(stored) > LONGEST:
+            return Judgement(
+                False, 0.0, ("longer than what is compared: only the same text may hit",), {"cosine": similarity}
+            )
+        key = key_of(asked)
+        if key and key == key_of(stored):
+            return Judgement(True, _SAME, (), {"cosine": similarity})
+        cosine = to_minilm(similarity, self._scale)
+        one, two = (asked, stored) if asked <= stored else (stored, asked)
+        difference = compare(read(one), read(two))
+        model = shipped()
+        low, _ = model.cosines
+        features = {**difference.features, "cosine": min(cosine, COSINE_CAP)}
+        odds = model.logit(features if cosine >= low else {**features, "cosine": low})
+        if self._base_rate is not None:
+            odds += math.log(self._base_rate / (1 - self._base_rate)) - math.log(
+                model.base_rate / (1 - model.base_rate)
+            )
+        chance = probability(odds)
+        vetoes = list(difference.vetoes)
+        if not one.strip() or not two.strip():
+            vetoes.append("one is empty")
+        if vetoes:
+            return Judgement(False, min(chance, VETOED), tuple(vetoes), features)
+        cut = model.cut(self.max_error)
+        hit = chance >= cut and similarity >= self._floor
+        return Judgement(hit, chance, (), features, doubtful=not hit and chance >= _DOUBT * cut)

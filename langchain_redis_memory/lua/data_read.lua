@@ -1,0 +1,13 @@
+-- Gives values of a conversation's data by name, or all of them: {name, body, name, body, ...}, without those whose time
+-- is over.
+-- KEYS data
+-- ARGV ...
+-- WITH now
+local found = {}
+for _, name in ipairs(#ARGV > 0 and ARGV or redis.call('HKEYS', data)) do
+  local lapse, body = string.match(redis.call('HGET', data, name) or '', '^(%d+):(.*)$')
+  if lapse == '0' or lapse and tonumber(lapse) > tonumber(now) then
+    found[#found + 1], found[#found + 2] = name, body
+  end
+end
+return found

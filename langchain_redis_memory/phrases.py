@@ -1,0 +1,194 @@
+"""What a text is about, by rules: its names, its noun phrases, its language. No model, about a millisecond.
+
+A name is a run of capitalised words ("Marie Curie", "Bank of Norway"), an acronym or what stands in quotation marks. A
+noun phrase is a run of words between function words and common verbs ("throat cancer"). A capital at the start of a
+sentence proves nothing. The language is the one whose function words are most frequent, or that of the script.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_LONGEST = 2000
+"""Characters that are looked at: the time that a text takes is bounded."""
+LONGEST_NAME = 80
+
+
+class Phrase(NamedTuple):
+    """Something that a text speaks of: `named` where it is a name and not a noun phrase."""
+
+    text: str
+    named: bool
+
+
+_TOKEN = re.compile(r"[^\W\d_][\w'\u2019.+#&-]*[\w+#]|[^\W_]|\d[\d.,:/]*\w*|[.?!:;\n\"“”`(),]")
+_QUOTED = re.compile(r"[\"“]([^\"“”\n]{2,80})[\"”]|`([^`\n]{2,80})`")
+_STOP = re.compile(r"[.?!:;\n\"“”`(),]$")
+_INSIDE = frozenset("of the de la del der den van von di da du al el".split())
+"""Small words that a name may hold, never begin or end with."""
+
+_FUNCTION = frozenset(
+    "a an the and or but if then so because as of in on at to for from by with about into over after before between "
+    "under above during against without within through around across per via like than unlike is are was were be "
+    "been being am do does did doing done don't doesn't didn't isn't aren't wasn't can't won't have has had having "
+    "can could will would shall should may might must i you he she it we they me him her us them my your his its "
+    "our their mine yours hers ours theirs i'm i'd i've i'll you're it's that's what's who's where's how's let's "
+    "there's this that these those who whom whose which what when where why how not no nor yes ok okay oh hi hello "
+    "hey here there also too very just quite rather really more most much many less least few some any all each "
+    "every both either neither one ones other another others such same else own only even still again now today "
+    "yesterday tomorrow ever never always often usually sometimes please thanks thank tell give show let say said "
+    "ask asked know think want wants need needs go get got make makes made take takes mean means explain describe "
+    "list name find help use used using look see come put keep happen happens happened work works exactly actually "
+    "anyway well great good best better new old main first second last next previous different kind kinds type "
+    "types sort thing things way ways lot lots bit something anything nothing everything someone anyone people "
+    "question topic example examples able possible up down out off while until since once though although however "
+    "instead maybe perhaps about summarize compare mention talk talking speak write read call called".split()
+)
+_WORDS_OF = {
+    "en": "the is are was what how who where when why which does do did can of and to in it that this for with "
+    "you i a an or by from on at be not have has will would should about tell me we",
+    "de": "der die das den dem ein eine ist sind war wie wer wo warum wann und oder nicht mit für auf zu von ich es",
+    "fr": "le la les un une des du est sont qui que quoi quel quelle comment pourquoi où et ou dans avec pour je vous",
+    "es": "el la los las un una es son qué que quién cómo cuál cuándo dónde por para con y o en de mi su yo no lo se",
+    "it": "il lo la gli le un una è sono che chi cosa come dove quando perché e o in di con per mio questo non si del",
+    "pt": "o a os as um uma é são que quem como onde quando qual porque e ou em de do da com para meu não se você",
+    "nl": "de het een is zijn was wat wie hoe waar waarom wanneer en of niet met voor op van ik je mijn dit dat er",
+    "no": "en et er var hva hvem hvor hvordan hvorfor når og eller ikke med for på av jeg du min det den som til kan",
+}
+_PREDICATE = re.compile(r"(?:able|ible)$")
+"""What ends like this says something of the noun before it: "is throat cancer treatable"."""
+_BY_WORD: dict[str, tuple[str, ...]] = {}
+for _language, _words in _WORDS_OF.items():
+    for _word in _words.split():
+        _BY_WORD[_word] = (*_BY_WORD.get(_word, ()), _language)
+_SCRIPTS = (
+    (0x0370, 0x03FF, "el"),
+    (0x0400, 0x04FF, "ru"),
+    (0x0590, 0x05FF, "he"),
+    (0x0600, 0x06FF, "ar"),
+    (0x0900, 0x097F, "hi"),
+    (0x0E00, 0x0E7F, "th"),
+    (0x3040, 0x30FF, "ja"),
+    (0xAC00, 0xD7AF, "ko"),
+    (0x4E00, 0x9FFF, "zh"),
+)
+
+
+def phrases(text: str) -> list[Phrase]:
+    """What a text speaks of.
+
+    Args:
+        text: Any text; its first 2000 characters are looked at.
+
+    Returns:
+        Names and noun phrases in the order of their first mention, each once.
+    """
+    text = text[:_LONGEST]
+    language = language_of(text)
+    stop = _FUNCTION if language in (None, "en") else _FUNCTION.union(_WORDS_OF.get(language or "", "").split())
+    found: dict[str, Phrase] = {}
+    for quoted in _QUOTED.finditer(text):
+        _note(found, (quoted[1] or quoted[2]).strip(), named=True)
+    for words, first in _runs(text):
+        for phrase in _in_run(words, stop, first=first):
+            _note(found, *phrase)
+    return list(found.values())
+
+
+def key_of(text: str) -> str:
+    """What two spellings of a phrase have in common: case, a possessive and a plural ending do not count."""
+    words = [re.sub(r"['\u2019]s$", "", word) for word in text.casefold().split()]
+    return " ".join(
+        word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "su" else word for word in words
+    )
+
+
+def language_of(text: str) -> str | None:
+    """The language of a text.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        Two letters (ISO 639-1) of one of some common languages; None where the text is too short to tell.
+    """
+    text = text[:_LONGEST]
+    letters = [] if text.isascii() else [ord(character) for character in text if character.isalpha()]
+    for low, high, language in _SCRIPTS if letters else ():
+        if sum(low <= letter <= high for letter in letters) * 3 > len(letters):
+            return language
+    points: dict[str, float] = {}
+    for word in re.findall(r"[^\W\d_]+", text.casefold()):
+        for language in _BY_WORD.get(word, ()):
+            points[language] = points.get(language, 0.0) + 1 / len(_BY_WORD[word])
+    best = sorted(points, key=lambda language: -points[language])[:2]
+    clear = best and points[best[0]] >= 1 and (len(best) == 1 or points[best[0]] > points[best[1]])
+    return best[0] if clear else None
+
+
+def _note(found: dict[str, Phrase], text: str, named: bool) -> None:
+    text = re.sub(r"['\u2019]s$", "", text)[:LONGEST_NAME]
+    if len(text) > 1 and text.casefold() not in _FUNCTION:
+        found.setdefault(key_of(text), Phrase(text, named))
+
+
+def _runs(text: str) -> Iterator[tuple[list[str], bool]]:
+    """The words between marks of punctuation, and whether a sentence begins with them."""
+    run: list[str] = []
+    first = begins = True
+    for word in _TOKEN.findall(text):
+        if not _STOP.match(word):
+            run.append(word)
+            continue
+        if run:
+            yield run, begins
+        run, begins = [], (first and not run) or word in ".?!:\n"
+        first = False
+    if run:
+        yield run, begins
+
+
+def _in_run(words: list[str], stop: frozenset[str], *, first: bool) -> Iterator[tuple[str, bool]]:
+    place = 0
+    while place < len(words):
+        end = _name_end(words, place, stop, first=first)
+        if end > place:
+            yield " ".join(words[place:end]), True
+        else:
+            end = place
+            while end < len(words) and _plain(words[end], stop):
+                if end > place and _name_end(words, end, stop, first=False) > end:
+                    break
+                end += 1
+            if end > place:
+                last = end - 1 if end - place > 1 and _PREDICATE.search(words[end - 1]) else end
+                yield " ".join(words[max(place, last - 4) : last]), False
+        place = max(end, place + 1)
+
+
+def _plain(word: str, stop: frozenset[str]) -> bool:
+    return word.casefold() not in stop and any(character.isalpha() for character in word)
+
+
+def _capital(word: str, stop: frozenset[str]) -> bool:
+    return word[0].isupper() and word.casefold() not in stop
+
+
+def _name_end(words: list[str], place: int, stop: frozenset[str], *, first: bool) -> int:
+    """Where a name that begins here ends; `place` itself where none begins."""
+    if not _capital(words[place], stop):
+        return place
+    end = place + 1
+    while end < len(words):
+        inside = end
+        while inside < len(words) and inside - end < 2 and words[inside] in _INSIDE:
+            inside += 1
+        if inside < len(words) and (_capital(words[inside], stop) or (inside == end and words[inside][0].isdigit())):
+            end = inside + 1
+        else:
+            break
+    alone = end == place + 1
+    proves = not (first and place == 0) or (len(words[place]) > 1 and words[place][1:] != words[place][1:].lower())
+    return end if proves or not alone else place

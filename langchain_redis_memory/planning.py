@@ -1,0 +1,111 @@
+"""What to do with a question, given its conversation: its type, the messages to show, the query, and the cache's view.
+
+The law (see `policy`): an answer is cached only under a key that covers everything the model was shown. A question that
+stands alone is shown nothing where its answer is shared. One that leans on the conversation is cached together with the
+very messages that it leans on; or, where the user of this package asks for that and a contextualiser is sure, under the
+question that it means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from langchain_core.messages import BaseMessage
+
+from langchain_redis_memory.answers import Asked
+from langchain_redis_memory.beyond import Known
+from langchain_redis_memory.classify import Classifier, Verdict, verdict_of
+from langchain_redis_memory.contextualise import Contextualiser, rewrite_of, search_query
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.policy import Policy, QuestionType
+from langchain_redis_memory.select import Selector, selection_of
+from langchain_redis_memory.turn import Plan
+
+_FIRST_LOOK = 30
+"""Messages that the first trip loads for a selector that always wants all of them."""
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans turns.
+
+    Args:
+        classifier: Decides the type of each question.
+        selector: Chooses the messages that the model is shown.
+        contextualiser: Rewrites what leans on the conversation.
+        policy: What to do with each type.
+        cached: Whether there is a cache of answers.
+        share_rewrites: Whether an answer is cached under the question that a dependent one means, where the
+            contextualiser is sure of it.
+    """
+
+    classifier: Classifier
+    selector: Selector
+    contextualiser: Contextualiser
+    policy: Policy
+    cached: bool
+    share_rewrites: bool = False
+
+    @property
+    def reach(self) -> int:
+        """How many messages the first trip loads."""
+        reaches = [self.selector.reach(replace(rule, whole=False)) for rule in self.policy.values()]
+        return max(_FIRST_LOOK if reach is None else reach for reach in reaches)
+
+    @property
+    def opens_with_cache(self) -> bool:
+        """Whether the cache is asked before anything is known of the conversation."""
+        return self.cached and self.policy[QuestionType.NEW_TOPIC].read_cache
+
+    def wants_all(self, plan: Plan) -> bool:
+        """Whether a plan needs the whole conversation."""
+        return self.selector.reach(plan.rule) is None
+
+    def plan(
+        self, text: str, history: list[BaseMessage], asked: Asked, known: Known, verdict: Verdict | None = None
+    ) -> Flow[Plan]:
+        """What to do with a question, given the conversation before it.
+
+        Without a verdict it is only what the newest messages tell: where the selector wants the whole conversation,
+        nothing is selected before that is there and the verdict is given.
+
+        Args:
+            text: The question.
+            history: The conversation as far as it is loaded.
+            asked: How the cache would see the question by itself.
+            known: What is known of the conversation beyond its messages.
+            verdict: What the classifier said; None to ask it.
+
+        Returns:
+            The plan.
+        """
+        only_newest = verdict is None
+        if verdict is None:
+            verdict = yield from verdict_of(self.classifier.classify(text, history, known.told()))
+        rule = self.policy[verdict.type]
+        if only_newest and self.selector.reach(rule) is None:
+            return Plan(verdict, rule, [], text, None)
+        shares = self.cached and (rule.read_cache or rule.write_cache)
+        alone = verdict.type is QuestionType.NEW_TOPIC
+        shown: list[BaseMessage] = []
+        if not (shares and alone):
+            shown = yield from selection_of(self.selector.select(text, verdict, history, rule, known.told()))
+        if not shares:
+            shown = known.in_front(shown, history, self.reach if only_newest else len(history) + 1)
+        query, meant = text, None
+        if not alone and verdict.standalone is not None:
+            query = meant = verdict.standalone
+        elif not alone and rule.search:
+            # What the retriever is asked follows from what the model is shown, as the answer must.
+            rewrite = yield from rewrite_of(self.contextualiser.contextualise(text, shown))
+            query = search_query(text, rewrite, shown)
+            meant = rewrite.question if rewrite.trusted else None
+        if not shares or not (alone or shown or verdict.standalone):
+            # The second case leans on something that the model will not see: its answer is good for nobody else.
+            return Plan(verdict, rule, shown, query, None)
+        if self.share_rewrites and meant is not None and isinstance(asked.question, str):
+            return Plan(verdict, rule, shown, query, replace(asked, question=meant))
+        if shown or query != text:
+            # What the model sees and what is searched for decide the answer, so they are part of the key.
+            asked = replace(asked, context=[*asked.context, *shown], given=[asked.given, query])
+        return Plan(verdict, rule, shown, query, asked)

@@ -1,0 +1,326 @@
+"""`UserProfile`: what is known of a user across conversations, told by the user or learned from what they say.
+
+Nothing is learned unless it is asked for. What is learned rests on evidence, loses half of its weight with every
+half-life, and never outweighs what was set explicitly. What was forgotten is not learned again unless it is set. The
+whole profile is one record under one key, changed by compare-and-set; the time is the server's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from langchain_redis_memory import profiles, versions
+from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.codec import pack
+from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.keys import check_id
+from langchain_redis_memory.ops import Flow, Op, ask, merge
+from langchain_redis_memory.profiles import LEARNED, Fact, Profile, Told, prompt
+from langchain_redis_memory.scripts import script
+from langchain_redis_memory.traits import MANY, Extractor, Observation, RulesExtractor, observed, said_by_user
+from langchain_redis_memory.ttl import milliseconds
+from langchain_redis_memory.versions import Record
+
+T = TypeVar("T")
+
+FIELD = "profile"
+
+
+class UserProfile:
+    """What is known of one user, across conversations and agents.
+
+    Args:
+        user: The user's id.
+        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        tenant: Whose user it is; tenants never see each other's.
+        ttl_s: Lifetime in seconds from the last change; None for no expiry.
+        extractor: Sees what can be learned; `RulesExtractor` by default.
+        half_life_s: After how many seconds what was learned has half of its weight.
+        min_confidence: From which confidence on it is given.
+
+    Raises:
+        InvalidIdError: An id is not acceptable.
+        InvalidInputError: A number is not acceptable.
+        ConfigError: The URL or the extractor cannot work.
+
+    Example:
+        ```python
+        profile = UserProfile("ana", client)
+        profile.set("language", "de")
+        profile.learn(history.turns(20))
+        profile.as_prompt()
+        ```
+
+    **Keys:** `profile`.
+    **Trips:** none to construct; each method says its own.
+    """
+
+    def __init__(
+        self,
+        user: str,
+        client: Client | str | None = None,
+        *,
+        tenant: str = "",
+        ttl_s: float | None = 7_776_000,
+        extractor: Extractor | None = None,
+        half_life_s: float = 2_592_000,
+        min_confidence: float = 0.5,
+    ) -> None:
+        self._client = as_client(client)
+        self._key = self._client.keys(tenant).profile(user)
+        self._ttl_ms = milliseconds(ttl_s)
+        self._half_life_ms = milliseconds(half_life_s, "half_life_s")
+        if not self._half_life_ms:
+            msg = "half_life_s must be a positive number of seconds"
+            raise InvalidInputError(msg)
+        if (
+            isinstance(min_confidence, bool)
+            or not isinstance(min_confidence, int | float)
+            or not 0 < min_confidence < 1
+        ):
+            msg = f"min_confidence must be between 0 and 1, got {min_confidence!r}"
+            raise InvalidInputError(msg)
+        if extractor is not None and not callable(getattr(extractor, "extract", None)):
+            msg = f"extractor must have extract(said), got {type(extractor).__name__}"
+            raise ConfigError(msg)
+        self._extractor: Extractor = extractor or RulesExtractor()
+        self._least = float(min_confidence)
+
+    # --- setting and getting ------------------------------------------------------------------------------------------
+
+    def set(self, key: str, value: Any, *, source: str = "user", ttl_s: float | None = None) -> None:
+        """Sets a preference; it outweighs what is learned, and may be learned of again if it was forgotten.
+
+        Args:
+            key: Its name; `topics`, `format`, `length` and `language` are those that are learned too.
+            value: Plain data.
+            source: Who said so.
+            ttl_s: Its own lifetime in seconds; None for as long as the profile.
+
+        Raises:
+            InvalidIdError: The name or the source is not acceptable; nothing was sent.
+            InvalidInputError: The lifetime is not positive (nothing was sent), or 200 preferences are set.
+            UnserialisableError: The value cannot be stored; nothing was sent.
+            ConflictError: Others changed the profile again and again meanwhile; nothing was changed.
+
+        **Keys:** `profile`.
+        **Trips:** 2, and one for each time that somebody else was faster.
+        """
+        self._client.drive(self._set(key, value, source, ttl_s))
+
+    async def aset(self, key: str, value: Any, *, source: str = "user", ttl_s: float | None = None) -> None:
+        """Sets a preference; see `set`."""
+        await self._client.adrive(self._set(key, value, source, ttl_s))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """What is known under a name: what was set, else what was learned with enough confidence.
+
+        Args:
+            key: The name.
+            default: What to give where nothing is known.
+
+        Returns:
+            The value; of learned `topics` a list, the surest first.
+
+        **Keys:** `profile`.
+        **Trips:** 1.
+        """
+        return self._client.run(self._get(key, default))
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        """What is known under a name; see `get`."""
+        return await self._client.arun(self._get(key, default))
+
+    def facts(self) -> list[Fact]:
+        """All that is known: what was set first, then what was learned, the surest first.
+
+        Returns:
+            With source, confidence, evidence and time.
+
+        **Keys:** `profile`.
+        **Trips:** 1.
+        """
+        return self._client.run(self._facts())
+
+    async def afacts(self) -> list[Fact]:
+        """All that is known; see `facts`."""
+        return await self._client.arun(self._facts())
+
+    # --- learning and forgetting --------------------------------------------------------------------------------------
+
+    def learn(self, turns: Any) -> list[Observation]:
+        """Learns from what the user said.
+
+        Args:
+            turns: Texts, pairs (user, assistant) such as `RedisChatMessageHistory.turns` gives, or messages. Only the
+                user's words are looked at.
+
+        Returns:
+            What was observed; what was forgotten before is left out.
+
+        Raises:
+            InvalidInputError: The turns are something else; nothing was sent.
+            ConflictError: Others changed the profile again and again meanwhile; nothing was learned.
+
+        **Keys:** `profile`.
+        **Trips:** 2 (0 where nothing is observed), and one for each time that somebody else was faster.
+        """
+        return self._client.drive(self.learning(turns))
+
+    async def alearn(self, turns: Any) -> list[Observation]:
+        """Learns from what the user said; see `learn`."""
+        return await self._client.adrive(self.learning(turns))
+
+    def forget(self, key: str, value: str | None = None) -> bool:
+        """Forgets what is known under a name. It is not learned again unless it is set.
+
+        Args:
+            key: The name.
+            value: Only this value of what was learned, such as one topic; None for all.
+
+        Returns:
+            Whether anything was known.
+
+        Raises:
+            InvalidIdError: The name or the value is not acceptable; nothing was sent.
+            ConflictError: Others changed the profile again and again meanwhile; nothing was changed.
+
+        **Keys:** `profile`.
+        **Trips:** 2, and one for each time that somebody else was faster.
+        """
+        return self._client.drive(self._forget(key, value))
+
+    async def aforget(self, key: str, value: str | None = None) -> bool:
+        """Forgets what is known under a name; see `forget`."""
+        return await self._client.adrive(self._forget(key, value))
+
+    def erase(self) -> bool:
+        """Deletes the whole profile, what was forgotten included.
+
+        Returns:
+            Whether there was one.
+
+        **Keys:** `profile`.
+        **Trips:** 1.
+        """
+        return self._client.run(self._erase())
+
+    async def aerase(self) -> bool:
+        """Deletes the whole profile; see `erase`."""
+        return await self._client.arun(self._erase())
+
+    # --- giving out ---------------------------------------------------------------------------------------------------
+
+    def export(self) -> dict[str, Any]:
+        """Everything that is stored of the user, for the user to see.
+
+        Returns:
+            `set`, `learned` (with weights below the threshold as well) and `forgotten`, as plain data.
+
+        **Keys:** `profile`.
+        **Trips:** 1.
+        """
+        return self._client.run(self._export())
+
+    async def aexport(self) -> dict[str, Any]:
+        """Everything that is stored of the user; see `export`."""
+        return await self._client.arun(self._export())
+
+    def as_prompt(self, max_chars: int = 600) -> str:
+        """What is known as a short text for a system prompt. Values are quoted, for they come from users.
+
+        Args:
+            max_chars: Its greatest length; what does not fit is left out, the least sure first.
+
+        Returns:
+            The text; "" where nothing is known.
+
+        Raises:
+            InvalidInputError: `max_chars` is not positive; nothing was sent.
+
+        **Keys:** `profile`.
+        **Trips:** 1.
+        """
+        return self._client.run(self._prompt(max_chars))
+
+    async def aas_prompt(self, max_chars: int = 600) -> str:
+        """What is known as a short text for a system prompt; see `as_prompt`."""
+        return await self._client.arun(self._prompt(max_chars))
+
+    # --- in between ---------------------------------------------------------------------------------------------------
+
+    def _load(self) -> Op[tuple[Record, int]]:
+        now = Op((script("records_time")((self._key,)),), lambda replies: int(float(replies[0]) * 1000))
+        return merge(versions.read(self._key, FIELD), now)
+
+    def _read(self, look: Callable[[Profile, int], T]) -> Op[T]:
+        def decode(loaded: tuple[Record, int]) -> T:
+            record, now = loaded
+            return look(profiles.decode(record, self._key).lapse(now), now)
+
+        return self._load().map(decode)
+
+    def _change(self, change: Callable[[Profile, int], T]) -> Flow[T]:
+        """Changes the profile; gives what the change gave when it was stored."""
+        read, now = yield from ask(self._load())
+        result: list[T] = []
+
+        def body(record: Record) -> bytes:
+            profile = profiles.decode(record, self._key).lapse(now)
+            result[:] = [change(profile, now)]
+            return profile.encode()
+
+        yield from versions.revise(self._key, self._key, FIELD, body, self._ttl_ms, read)
+        return result[0]
+
+    def _set(self, key: str, value: Any, source: str, ttl_s: float | None) -> Flow[None]:
+        check_id(key, "key")
+        if check_id(source, "source") == LEARNED:
+            msg = f"{LEARNED!r} is the source of what learn() sees; name another one"
+            raise InvalidInputError(msg)
+        pack(value, f"the value of {key!r}")
+        ttl_ms = milliseconds(ttl_s)
+        yield from self._change(
+            lambda profile, now: profile.put(key, Told(value, source, now, now + ttl_ms if ttl_ms else 0))
+        )
+
+    def _facts(self) -> Op[list[Fact]]:
+        return self._read(lambda profile, now: profile.facts(now, self._half_life_ms, self._least))
+
+    def _get(self, key: str, default: Any) -> Op[Any]:
+        check_id(key, "key")
+
+        def pick(facts: list[Fact]) -> Any:
+            found = [fact for fact in facts if fact.key == key]
+            if not found:
+                return default
+            several = key == MANY and found[0].source == LEARNED
+            return [fact.value for fact in found] if several else found[0].value
+
+        return self._facts().map(pick)
+
+    def learning(self, turns: Any) -> Flow[list[Observation]]:
+        """Learning as a flow, for a driver of `Client`; see `learn`."""
+        seen = yield from observed(self._extractor, said_by_user(turns))
+        if not seen:
+            return []
+        return (yield from self._change(lambda profile, now: profile.learn(seen, now, self._half_life_ms)))
+
+    def _forget(self, key: str, value: str | None) -> Flow[bool]:
+        check_id(key, "key")
+        if value is not None:
+            check_id(value, "value")
+        return (yield from self._change(lambda profile, _now: profile.forget(key, value)))
+
+    def _erase(self) -> Op[bool]:
+        return Op((("UNLINK", self._key),), lambda replies: bool(replies[0]))
+
+    def _export(self) -> Op[dict[str, Any]]:
+        return self._read(lambda profile, now: profile.export(now, self._half_life_ms))
+
+    def _prompt(self, max_chars: int) -> Op[str]:
+        if isinstance(max_chars, bool) or not isinstance(max_chars, int) or max_chars < 1:
+            msg = f"max_chars must be a positive whole number, got {max_chars!r}"
+            raise InvalidInputError(msg)
+        return self._facts().map(lambda facts: prompt(facts, max_chars))

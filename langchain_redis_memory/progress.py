@@ -1,0 +1,347 @@
+"""Where a conversation stands beyond its messages: `ConversationState`, and how a turn moves it. Pure.
+
+What a turn contributes is a `Move` that does not depend on the state (`move_of`), and `fold` adds a move to a state; so
+moves of concurrent turns can be kept beside a state and added later, in the order in which the server received them:
+nothing is lost. A mention makes an entity salient, every turn lets salience decay, and only the most salient are kept,
+so a state stays small however long the conversation is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from langchain_redis_memory.classify import Verdict
+from langchain_redis_memory.phrases import key_of, language_of, phrases
+from langchain_redis_memory.policy import QuestionType
+from langchain_redis_memory.versions import Version
+
+SCHEMA = 1
+"""Of the stored form; one that is newer is left alone."""
+
+MOST_ENTITIES = 50
+MOST_TOPICS = 8
+_MOST_DOCUMENTS = 20
+_LONGEST_QUERY = 500
+_DECAY = 0.8
+"""Of an entity's salience with every turn."""
+_FAINT = 0.02
+"""An entity that is less salient is forgotten."""
+_WEIGHTS = {(True, True): 1.0, (True, False): 0.7, (False, True): 0.4, (False, False): 0.1}
+"""Of a mention: (by the user, as a name) -> salience."""
+
+
+@dataclass(frozen=True)
+class Entity:
+    """What was spoken of.
+
+    Args:
+        name: As it was first spelled.
+        salience: How present it is: mentions add to it, every turn takes a fifth.
+        mentions: In how many turns it was mentioned.
+        last_turn: The number of the turn that mentioned it last, from 1.
+    """
+
+    name: str
+    salience: float
+    mentions: int
+    last_turn: int
+
+
+@dataclass(frozen=True)
+class Search:
+    """A look-up in the documents.
+
+    Args:
+        query: What the retriever was asked.
+        document_ids: What it found, by id (or source, where a document has none).
+        epoch: Of the documents at that time, where their owner counts epochs.
+    """
+
+    query: str
+    document_ids: tuple[str, ...] = ()
+    epoch: int | str | None = None
+
+
+@dataclass(frozen=True)
+class ConversationState:
+    """Where a conversation stands.
+
+    Args:
+        turns: User turns so far.
+        entities: The most salient first, at most 50.
+        topic: What is spoken of now; None where nothing was named yet.
+        topics: What was spoken of before, the latest last, at most 8; going back to one takes it out.
+        depth: Turns in the current topic.
+        search: The last look-up in the documents.
+        counts: How many turns of each question type there were.
+        language: Of the user's last turn that was long enough to tell, such as "en".
+        fields: The application's own.
+        version: Which version of the stored state it is; a save compares it.
+    """
+
+    turns: int = 0
+    entities: tuple[Entity, ...] = ()
+    topic: str | None = None
+    topics: tuple[str, ...] = ()
+    depth: int = 0
+    search: Search | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    language: str | None = None
+    fields: Any = field(default_factory=dict)
+    version: Version = field(default=Version(), compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Move:
+    """What one turn contributes to a state.
+
+    Args:
+        mentions: Phrases with their weights, the user's first.
+        kind: The question's type, None where it is not known.
+        language: Of the user's words, None where they are too few to tell.
+        search: The look-up of this turn, if there was one.
+    """
+
+    mentions: tuple[tuple[str, float], ...] = ()
+    kind: str | None = None
+    language: str | None = None
+    search: Search | None = None
+
+
+def move_of(turn: str, answer: str, verdict: Verdict | None = None, search: Search | None = None) -> Move:
+    """What one turn contributes to a state.
+
+    Args:
+        turn: What the user said.
+        answer: What was answered.
+        verdict: What the classifier decided.
+        search: The look-up of this turn.
+
+    Returns:
+        The move: the same for the same turn in any state.
+    """
+    mentions: dict[str, tuple[str, float]] = {}
+    for text, by_user in ((turn, True), (answer, False)):
+        for phrase in phrases(text)[:30]:
+            name, weight = mentions.get(key_of(phrase.text), (phrase.text, 0.0))
+            mentions[key_of(phrase.text)] = (name, weight + _WEIGHTS[by_user, phrase.named])
+    if search is not None:
+        search = Search(search.query[:_LONGEST_QUERY], tuple(search.document_ids)[:_MOST_DOCUMENTS], search.epoch)
+    return Move(tuple(mentions.values())[:40], str(verdict.type) if verdict else None, language_of(turn), search)
+
+
+def fold(state: ConversationState, move: Move) -> ConversationState:
+    """The state after a turn.
+
+    Args:
+        state: Before it.
+        move: What the turn contributes.
+
+    Returns:
+        The state after it.
+    """
+    turns = state.turns + 1
+    topic, topics, depth = _topic(state, move)
+    counts = dict(state.counts)
+    if move.kind is not None:
+        counts[move.kind] = counts.get(move.kind, 0) + 1
+    return replace(
+        state,
+        turns=turns,
+        entities=_entities(state.entities, move.mentions, turns),
+        topic=topic,
+        topics=topics,
+        depth=depth,
+        search=move.search or state.search,
+        counts=counts,
+        language=move.language or state.language,
+    )
+
+
+def advance(
+    state: ConversationState, turn: str, answer: str, verdict: Verdict | None = None, search: Search | None = None
+) -> ConversationState:
+    """The state after a turn: entities, topic, depth, counts, language and search moved by rules.
+
+    Args:
+        state: Before the turn.
+        turn: What the user said.
+        answer: What was answered.
+        verdict: What the classifier decided.
+        search: The look-up of this turn.
+
+    Returns:
+        The state after it.
+    """
+    return fold(state, move_of(turn, answer, verdict, search))
+
+
+def _entities(known: Sequence[Entity], mentions: Sequence[tuple[str, float]], turn: int) -> tuple[Entity, ...]:
+    kept = {key_of(entity.name): replace(entity, salience=entity.salience * _DECAY) for entity in known}
+    for name, weight in mentions:
+        key = key_of(name)
+        entity = kept.get(key, Entity(name, 0.0, 0, turn))
+        kept[key] = Entity(entity.name, entity.salience + weight, entity.mentions + 1, turn)
+    present = [entity for entity in kept.values() if entity.salience >= _FAINT]
+    return tuple(sorted(present, key=lambda entity: (-entity.salience, entity.name))[:MOST_ENTITIES])
+
+
+def _topic(state: ConversationState, move: Move) -> tuple[str | None, tuple[str, ...], int]:
+    """The topic, the earlier ones, and the turns in it, after a turn."""
+    said = [(name, weight) for name, weight in move.mentions if weight >= _WEIGHTS[True, False]]
+    if move.kind == QuestionType.HISTORY_RECALL:
+        return state.topic, state.topics, state.depth
+    stays = move.kind is not None and move.kind != QuestionType.NEW_TOPIC
+    if not said or (stays and state.topic is not None) or _speaks_of(said, state.topic):
+        return state.topic, state.topics, state.depth + 1
+    for earlier in reversed(state.topics):
+        if _speaks_of(said, earlier):
+            left = tuple(topic for topic in state.topics if topic != earlier)
+            return earlier, _pushed(left, state.topic), 1
+    new = max(said, key=lambda mention: mention[1])[0]
+    return new, _pushed(state.topics, state.topic), 1
+
+
+def _pushed(topics: tuple[str, ...], topic: str | None) -> tuple[str, ...]:
+    return topics if topic is None else (*topics, topic)[-MOST_TOPICS:]
+
+
+def _speaks_of(said: Sequence[tuple[str, float]], topic: str | None) -> bool:
+    if topic is None:
+        return False
+    words = {word for name, _ in said for word in key_of(name).split()}
+    return words.issuperset(key_of(topic).split())
+
+
+# --- as plain data ------------------------------------------------------------------------------------------------
+
+
+def plain(state: ConversationState) -> dict[str, Any]:
+    """A state as plain data: what is stored, and what classifiers and selectors are given.
+
+    Args:
+        state: The state.
+
+    Returns:
+        A dict of dicts, lists, texts and numbers.
+    """
+    search = state.search
+    return {
+        "turns": state.turns,
+        "entities": [
+            {"name": e.name, "salience": e.salience, "mentions": e.mentions, "last_turn": e.last_turn}
+            for e in state.entities
+        ],
+        "topic": state.topic,
+        "topics": list(state.topics),
+        "depth": state.depth,
+        "search": _plain_search(search),
+        "counts": dict(state.counts),
+        "language": state.language,
+        "fields": state.fields,
+    }
+
+
+def _plain_search(search: Search | None) -> dict[str, Any] | None:
+    if search is None:
+        return None
+    return {"query": search.query, "document_ids": list(search.document_ids), "epoch": search.epoch}
+
+
+def from_plain(found: Mapping[str, Any]) -> ConversationState:
+    """A state from plain data.
+
+    Args:
+        found: What `plain` made.
+
+    Returns:
+        The state.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    try:
+        entities = [
+            Entity(_text(e["name"]), _number(e["salience"]), _count(e["mentions"]), _count(e["last_turn"]))
+            for e in found["entities"]
+        ]
+        return ConversationState(
+            turns=_count(found["turns"]),
+            entities=tuple(sorted(entities, key=lambda entity: (-entity.salience, entity.name))[:MOST_ENTITIES]),
+            topic=_text(found["topic"], optional=True),
+            topics=tuple(_text(topic) for topic in found["topics"])[-MOST_TOPICS:],
+            depth=_count(found["depth"]),
+            search=_search(found["search"]),
+            counts={_text(kind): _count(count) for kind, count in found["counts"].items()},
+            language=_text(found["language"], optional=True),
+            fields=dict(found["fields"]),
+        )
+    except (TypeError, KeyError, AttributeError) as error:
+        msg = f"no state of a conversation: {error!r}"
+        raise ValueError(msg) from None
+
+
+def plain_move(move: Move) -> list[Any]:
+    """A move as plain data.
+
+    Args:
+        move: The move.
+
+    Returns:
+        A list.
+    """
+    return [[list(mention) for mention in move.mentions], move.kind, move.language, _plain_search(move.search)]
+
+
+def move_from_plain(found: Sequence[Any]) -> Move:
+    """A move from plain data.
+
+    Args:
+        found: What `plain_move` made.
+
+    Returns:
+        The move.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    try:
+        mentions, kind, language, search = found
+        return Move(
+            tuple((_text(name), _number(weight)) for name, weight in mentions),
+            _text(kind, optional=True),
+            _text(language, optional=True),
+            _search(search),
+        )
+    except (TypeError, KeyError, AttributeError) as error:
+        msg = f"no move of a conversation: {error!r}"
+        raise ValueError(msg) from None
+
+
+def _search(found: Any) -> Search | None:
+    if found is None:
+        return None
+    return Search(_text(found["query"]), tuple(_text(name) for name in found["document_ids"]), found["epoch"])
+
+
+def _text(value: Any, *, optional: bool = False) -> Any:
+    if isinstance(value, str) or (optional and value is None):
+        return value
+    msg = f"expected text, got {type(value).__name__}"
+    raise TypeError(msg)
+
+
+def _count(value: Any) -> int:
+    if type(value) is int and value >= 0:
+        return value
+    msg = "expected a whole number"
+    raise TypeError(msg)
+
+
+def _number(value: Any) -> float:
+    if type(value) in (int, float) and 0 <= value < 1e9:
+        return float(value)
+    msg = "expected a number"
+    raise TypeError(msg)

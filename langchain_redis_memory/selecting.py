@@ -1,0 +1,143 @@
+"""The memory selector outside a `ConversationMemory`: as a LangChain runnable and as a node of LangGraph.
+
+Both take the whole conversation as it is and give what the model should see of it: the turn is what the last user
+message began, with whatever tool calls follow it, and stays whole; before it stands what the selector chose.
+
+```python
+chain = selector_runnable(MemorySelector(max_tokens=3_000)) | model
+agent = create_react_agent(model, tools, pre_model_hook=pre_model_node(MemorySelector(max_tokens=3_000)))
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages.utils import convert_to_messages
+from langchain_core.runnables import Runnable, RunnableLambda
+
+from langchain_redis_memory.classify import Classifier, RulesClassifier, verdict_of
+from langchain_redis_memory.client import as_client
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.memory_selector import MemorySelector
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, check_policy
+from langchain_redis_memory.select import Selector, selection_of
+
+_DRIVER = "memory://selecting"
+"""A client that only drives flows: selecting asks models, never a server."""
+
+
+def selector_runnable(
+    selector: Selector | None = None,
+    classifier: Classifier | None = None,
+    policy: Policy = DEFAULT_POLICY,
+) -> Runnable[Any, list[BaseMessage]]:
+    """A selector as a runnable from a conversation to the messages for the model.
+
+    Args:
+        selector: Chooses; `MemorySelector()` by default.
+        classifier: Decides the type of the question; `RulesClassifier()` by default.
+        policy: How far each type looks back; types left out keep their default rule.
+
+    Returns:
+        A runnable, sync and async. Its input is a list of messages that holds the question, or a dict with `messages`
+        (the same), or with `history` and `question` (a text or a message). Other fields of a dict are the state: its
+        `summary` stands for what is left out.
+
+    Raises:
+        ConfigError: The policy cannot work.
+
+    **Keys:** none.
+    **Trips:** none; what the classifier's and the selector's models cost.
+    """
+    choose = _Chooser(selector, classifier, policy).flow
+    client = as_client(_DRIVER)
+
+    def select(given: Any) -> list[BaseMessage]:
+        return client.drive(choose(*_conversation(given)))
+
+    async def aselect(given: Any) -> list[BaseMessage]:
+        return await client.adrive(choose(*_conversation(given)))
+
+    return RunnableLambda(select, aselect, name="select_memory")
+
+
+def pre_model_node(
+    selector: Selector | None = None,
+    classifier: Classifier | None = None,
+    policy: Policy = DEFAULT_POLICY,
+    messages_key: str = "messages",
+) -> Runnable[Any, dict[str, list[BaseMessage]]]:
+    """A selector as the `pre_model_hook` of LangGraph's agents, or as any node before one that calls a model.
+
+    Args:
+        selector: Chooses; `MemorySelector()` by default.
+        classifier: Decides the type of the question; `RulesClassifier()` by default.
+        policy: How far each type looks back; types left out keep their default rule.
+        messages_key: Where the graph's state has its messages.
+
+    Returns:
+        A node, sync and async, from a state to `{"llm_input_messages": [...]}`: the graph's own messages stay as they
+        are. The state itself is what the selector sees as state, so a `summary` in it is used.
+
+    Raises:
+        ConfigError: The policy cannot work.
+
+    **Keys:** none.
+    **Trips:** none; what the classifier's and the selector's models cost.
+    """
+    choose = _Chooser(selector, classifier, policy).flow
+    client = as_client(_DRIVER)
+
+    def flow(state: Any) -> Flow[list[BaseMessage]]:
+        fields = state if isinstance(state, Mapping) else vars(state)
+        if messages_key not in fields:
+            msg = f"the graph's state has no {messages_key!r}; name its messages with messages_key"
+            raise InvalidInputError(msg)
+        return choose(convert_to_messages(fields[messages_key]), fields)
+
+    def node(state: Any) -> dict[str, list[BaseMessage]]:
+        return {"llm_input_messages": client.drive(flow(state))}
+
+    async def anode(state: Any) -> dict[str, list[BaseMessage]]:
+        return {"llm_input_messages": await client.adrive(flow(state))}
+
+    return RunnableLambda(node, anode, name="select_memory")
+
+
+class _Chooser:
+    """Gives the flow that chooses the messages of a conversation."""
+
+    def __init__(self, selector: Selector | None, classifier: Classifier | None, policy: Policy) -> None:
+        self._selector: Selector = selector or MemorySelector()
+        self._classifier: Classifier = classifier or RulesClassifier()
+        self._policy = check_policy(policy)
+
+    def flow(self, messages: Sequence[BaseMessage], state: Mapping[str, Any]) -> Flow[list[BaseMessage]]:
+        at = next((at for at in range(len(messages) - 1, -1, -1) if isinstance(messages[at], HumanMessage)), None)
+        if at is None:
+            return list(messages)
+        turn, history = str(messages[at].text), list(messages[:at])
+        verdict = yield from verdict_of(self._classifier.classify(turn, history, state))
+        rule = self._policy[verdict.type]
+        chosen = yield from selection_of(self._selector.select(turn, verdict, history, rule, state))
+        return [*chosen, *messages[at:]]
+
+
+def _conversation(given: Any) -> tuple[list[BaseMessage], Mapping[str, Any]]:
+    """The messages of a runnable's input, the question last, and the rest of it."""
+    if isinstance(given, Mapping):
+        rest = {name: value for name, value in given.items() if name not in {"messages", "history", "question"}}
+        if "messages" in given:
+            return convert_to_messages(given["messages"]), rest
+        if "question" in given:
+            asked = given["question"]
+            question = HumanMessage(asked) if isinstance(asked, str) else asked
+            return convert_to_messages([*(given.get("history") or []), question]), rest
+    elif isinstance(given, Sequence) and not isinstance(given, str | bytes):
+        return convert_to_messages(given), {}
+    msg = f"expected messages, or a dict with 'messages', or with 'history' and 'question'; got {type(given).__name__}"
+    raise InvalidInputError(msg)

@@ -1,0 +1,189 @@
+"""`RedisSessionData`: values that an application keeps with a conversation, each with a lifetime of its own if need be.
+
+They are one hash under the conversation's hash tag, with the time of each value's lapse in the value itself and in a
+sorted set, by which writes remove what is over. They live as long as the conversation and are deleted with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.codec import pack, unpack
+from langchain_redis_memory.errors import CorruptDataError
+from langchain_redis_memory.keys import check_id
+from langchain_redis_memory.ops import Op, Reply
+from langchain_redis_memory.scripts import script
+from langchain_redis_memory.ttl import WEEK_S, milliseconds
+
+_log = logging.getLogger(__name__)
+
+
+class RedisSessionData:
+    """Values by name, kept with one conversation.
+
+    Args:
+        session_id: The conversation.
+        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        ttl_s: Lifetime in seconds while the conversation has no messages; then it lives as long as they do. None for
+            no expiry.
+        tenant: Whose data it is.
+        agent: Which agent's conversation it is.
+
+    Raises:
+        InvalidIdError: An id is not acceptable.
+        InvalidInputError: The lifetime is not positive.
+        ConfigError: The URL cannot work.
+
+    Example:
+        ```python
+        data = RedisSessionData("user-42", client)
+        data.set("cart", ["A-17"])
+        data.set("code", "1234", ttl_s=300)
+        data.all()
+        ```
+
+    **Keys:** `data`, `data_lapses` of the conversation (`meta` is read).
+    **Trips:** none to construct; each method says its own.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        client: Client | str | None = None,
+        *,
+        ttl_s: float | None = WEEK_S,
+        tenant: str = "",
+        agent: str = "",
+    ) -> None:
+        self._client = as_client(client)
+        self._keys = self._client.keys(tenant).session(session_id, agent)
+        self._ttl_ms = milliseconds(ttl_s)
+
+    def set(self, key: str, value: Any, ttl_s: float | None = None) -> None:
+        """Stores a value in the place of whatever is there under its name.
+
+        Args:
+            key: Its name: 1 to 1024 bytes of any text.
+            value: Plain data (what `codec` takes): dicts, lists, texts, numbers, bytes, times, documents, messages.
+            ttl_s: Its own lifetime in seconds; None for as long as the conversation.
+
+        Raises:
+            InvalidIdError: The name is not acceptable; nothing was sent.
+            InvalidInputError: The lifetime is not positive; nothing was sent.
+            UnserialisableError: The value cannot be stored; nothing was sent.
+
+        **Keys:** `data`, `data_lapses`, `meta`.
+        **Trips:** 1.
+        """
+        self._client.run(self._set(key, value, ttl_s))
+
+    async def aset(self, key: str, value: Any, ttl_s: float | None = None) -> None:
+        """Stores a value; see `set`."""
+        await self._client.arun(self._set(key, value, ttl_s))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """One value.
+
+        Args:
+            key: Its name.
+            default: What to give where there is none, or where what is stored cannot be read (that is logged).
+
+        Returns:
+            The value.
+
+        Raises:
+            InvalidIdError: The name is not acceptable; nothing was sent.
+
+        **Keys:** `data`.
+        **Trips:** 1.
+        """
+        return self._client.run(self._get(key, default))
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        """One value; see `get`."""
+        return await self._client.arun(self._get(key, default))
+
+    def all(self) -> dict[str, Any]:
+        """All values.
+
+        Returns:
+            Name -> value; what cannot be read is left out and logged.
+
+        **Keys:** `data`.
+        **Trips:** 1.
+        """
+        return self._client.run(self._read())
+
+    async def aall(self) -> dict[str, Any]:
+        """All values; see `all`."""
+        return await self._client.arun(self._read())
+
+    def delete(self, key: str) -> bool:
+        """Deletes a value.
+
+        Args:
+            key: Its name.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            InvalidIdError: The name is not acceptable; nothing was sent.
+
+        **Keys:** `data`, `data_lapses`.
+        **Trips:** 1.
+        """
+        return self._client.run(self._delete(key))
+
+    async def adelete(self, key: str) -> bool:
+        """Deletes a value; see `delete`."""
+        return await self._client.arun(self._delete(key))
+
+    def clear(self) -> None:
+        """Deletes all values; the conversation stays.
+
+        **Keys:** `data`, `data_lapses`.
+        **Trips:** 1.
+        """
+        self._client.run(self._clear())
+
+    async def aclear(self) -> None:
+        """Deletes all values; see `clear`."""
+        await self._client.arun(self._clear())
+
+    # --- ops ----------------------------------------------------------------------------------------------------------
+
+    def _set(self, key: str, value: Any, ttl_s: float | None) -> Op[None]:
+        keys, body = self._keys, pack(value, "the value")
+        call = script("data_set")(
+            (keys.data, keys.data_lapses, keys.meta), check_id(key, "key"), body, milliseconds(ttl_s), self._ttl_ms
+        )
+        return Op((call,), lambda _replies: None)
+
+    def _read(self, *names: str) -> Op[dict[str, Any]]:
+        place = self._keys.data
+
+        def decode(replies: Sequence[Reply]) -> dict[str, Any]:
+            found: dict[str, Any] = {}
+            for name, body in zip(replies[0][::2], replies[0][1::2], strict=True):
+                try:
+                    found[name.decode()] = unpack(body, place)
+                except (CorruptDataError, UnicodeDecodeError) as error:
+                    _log.warning("a value of a session counts as absent: %s", error)
+            return found
+
+        return Op((script("data_read")((place,), *names),), decode)
+
+    def _get(self, key: str, default: Any) -> Op[Any]:
+        return self._read(check_id(key, "key")).map(lambda found: found.get(key, default))
+
+    def _delete(self, key: str) -> Op[bool]:
+        keys, name = self._keys, check_id(key, "key")
+        commands = (("HDEL", keys.data, name), ("ZREM", keys.data_lapses, name))
+        return Op(commands, lambda replies: bool(replies[0]))
+
+    def _clear(self) -> Op[None]:
+        return Op((("UNLINK", self._keys.data, self._keys.data_lapses),), lambda _replies: None)

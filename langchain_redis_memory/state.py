@@ -1,0 +1,412 @@
+"""`RedisConversationState` and `RedisAgentState`: what is known beyond the messages, of a conversation and of an agent.
+
+Both are records that are changed by compare-and-set (see `versions`): `update` reads, changes and stores, and starts
+again where somebody else was faster, so no update is lost. The state of a conversation lies under the conversation's
+hash tag, lives as long as it and is deleted with it.
+
+Long because each method has a twin and a full docstring.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from langchain_redis_memory import states, versions
+from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.codec import pack, parse
+from langchain_redis_memory.errors import ConfigError, ConflictError, InvalidInputError
+from langchain_redis_memory.ops import Flow, Op
+from langchain_redis_memory.progress import ConversationState
+from langchain_redis_memory.ttl import WEEK_S, milliseconds
+from langchain_redis_memory.versions import Record
+
+_log = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class RedisConversationState:
+    """The state of one conversation: entities, topic, depth, last search, counts, language, and fields of your own.
+
+    `ConversationMemory` keeps it up to date with every turn; this class reads and changes it at any other time.
+
+    Args:
+        session_id: The conversation.
+        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        fields: A pydantic model of your own fields, each with a default; without it `fields` is a plain dict.
+        ttl_s: Lifetime in seconds while the conversation has no messages; then it lives as long as they do. None for
+            no expiry.
+        tenant: Whose data it is.
+        agent: Which agent's conversation it is.
+
+    Raises:
+        InvalidIdError: An id is not acceptable.
+        InvalidInputError: The lifetime is not positive.
+        ConfigError: The URL cannot work, or a field of the model has no default.
+
+    Example:
+        ```python
+        class Order(BaseModel):
+            number: str | None = None
+
+        state = RedisConversationState("user-42", client, fields=Order)
+        state.set(number="A-17")
+        state.load().fields.number
+        ```
+
+    **Keys:** `state` of the conversation (`meta` is read).
+    **Trips:** none to construct; each method says its own.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        client: Client | str | None = None,
+        *,
+        fields: type[BaseModel] | None = None,
+        ttl_s: float | None = WEEK_S,
+        tenant: str = "",
+        agent: str = "",
+    ) -> None:
+        if fields is not None and not (isinstance(fields, type) and issubclass(fields, BaseModel)):
+            msg = f"fields must be a pydantic model (the class), got {fields!r}"
+            raise ConfigError(msg)
+        if fields is not None and (bare := [name for name, f in fields.model_fields.items() if f.is_required()]):
+            msg = f"every field of {fields.__name__} needs a default, for a conversation without a state: {bare}"
+            raise ConfigError(msg)
+        self._client = as_client(client)
+        self._keys = self._client.keys(tenant).session(session_id, agent)
+        self._ttl_ms = milliseconds(ttl_s)
+        self._model = fields
+
+    def load(self) -> ConversationState:
+        """The state.
+
+        Returns:
+            The state; an empty one where there is none, or where what is stored cannot be read (that is logged).
+
+        Raises:
+            WrongKeyTypeError: The key holds another kind of value.
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `state`.
+        **Trips:** 1.
+        """
+        return self._client.run(self._read())
+
+    async def aload(self) -> ConversationState:
+        """The state; see `load`."""
+        return await self._client.arun(self._read())
+
+    def save(self, state: ConversationState) -> None:
+        """Stores a state in the place of the version that it was made from (by `dataclasses.replace` of a loaded one).
+
+        Args:
+            state: The state.
+
+        Raises:
+            ConflictError: Somebody else changed it meanwhile; nothing was stored. `update` tries again by itself.
+            UnserialisableError: A field holds a value that cannot be stored; nothing was sent.
+            InvalidInputError: The fields are not the model's; nothing was sent.
+            OutOfMemoryError: The server refused the write.
+
+        **Keys:** `state`, `meta`.
+        **Trips:** 1.
+        """
+        self._client.run(self._write(state))
+
+    async def asave(self, state: ConversationState) -> None:
+        """Stores a state in the place of the version that it was made from; see `save`."""
+        await self._client.arun(self._write(state))
+
+    def update(self, change: Callable[[ConversationState], ConversationState]) -> ConversationState:
+        """Changes the state without losing anybody else's change.
+
+        Args:
+            change: From the state to the new one; called again where somebody else was faster, so it must only
+                compute.
+
+        Returns:
+            The new state.
+
+        Raises:
+            ConflictError: Others were faster each time; nothing was changed.
+            UnserialisableError: A field holds a value that cannot be stored; nothing was changed.
+            InvalidInputError: `change` returned something else, or fields that are not the model's.
+
+        **Keys:** `state`, `meta`.
+        **Trips:** 2, and one for each time that somebody else was faster.
+        """
+        return self._client.drive(self._update(change))
+
+    async def aupdate(self, change: Callable[[ConversationState], ConversationState]) -> ConversationState:
+        """Changes the state without losing anybody else's change; see `update`."""
+        return await self._client.adrive(self._update(change))
+
+    def set(self, **fields: Any) -> ConversationState:
+        """Sets fields of your own and leaves the others as they are.
+
+        Args:
+            **fields: Their values.
+
+        Returns:
+            The new state.
+
+        Raises:
+            InvalidInputError: The model does not take a value, or has no such field.
+            UnserialisableError: A value cannot be stored.
+            ConflictError: Others were faster each time; nothing was changed.
+
+        **Keys:** `state`, `meta`.
+        **Trips:** 2, and one for each time that somebody else was faster.
+        """
+        return self._client.drive(self._update(self._setting(fields)))
+
+    async def aset(self, **fields: Any) -> ConversationState:
+        """Sets fields of your own; see `set`."""
+        return await self._client.adrive(self._update(self._setting(fields)))
+
+    def delete(self) -> bool:
+        """Deletes the state; the conversation stays.
+
+        Returns:
+            Whether there was one.
+
+        **Keys:** `state`.
+        **Trips:** 1.
+        """
+        return self._client.run(versions.drop(self._keys.state, states.FIELD))
+
+    async def adelete(self) -> bool:
+        """Deletes the state; see `delete`."""
+        return await self._client.arun(versions.drop(self._keys.state, states.FIELD))
+
+    # --- in between ---------------------------------------------------------------------------------------------------
+
+    def _read(self) -> Op[ConversationState]:
+        return states.read(self._keys).map(self._typed)
+
+    def _typed(self, state: ConversationState) -> ConversationState:
+        """The state with fields of the model; what the model does not take counts as absent."""
+        if self._model is None:
+            return state
+        try:
+            fields = self._model.model_validate(state.fields)
+        except ValidationError as error:
+            _log.warning("the fields of %r do not fit %s: %s", self._keys.state, self._model.__name__, error.title)
+            fields = self._model()
+        return replace(state, fields=fields)
+
+    def _plain(self, state: ConversationState) -> ConversationState:
+        if not isinstance(state, ConversationState):
+            msg = f"expected a ConversationState, got {type(state).__name__}"
+            raise InvalidInputError(msg)
+        fields = state.fields
+        if self._model is not None:
+            try:
+                checked = self._model.model_validate(fields)
+                fields = self._model.model_validate(checked.model_dump()).model_dump()
+            except ValidationError as error:
+                msg = f"the fields do not fit {self._model.__name__}: {error.errors(include_input=False)}"
+                raise InvalidInputError(msg) from None
+        if not isinstance(fields, Mapping):
+            msg = f"fields must be a dict, got {type(fields).__name__}; name the model: fields={type(fields).__name__}"
+            raise InvalidInputError(msg)
+        return replace(state, fields=dict(fields))
+
+    def _write(self, state: ConversationState) -> Op[None]:
+        def check(stands: bool) -> None:
+            if not stands:
+                msg = f"{self._keys.state!r} was changed since it was read; load it again, or use update()"
+                raise ConflictError(msg)
+
+        return states.write(self._keys, self._plain(state), self._ttl_ms).map(check)
+
+    def _update(self, change: Callable[[ConversationState], ConversationState]) -> Flow[ConversationState]:
+        made = ConversationState()
+
+        def body(record: Record) -> bytes:
+            nonlocal made
+            made = self._plain(change(self._typed(states.decode(record, self._keys.state))))
+            return states.encode(made)
+
+        version = yield from versions.revise(self._keys.state, self._keys.meta, states.FIELD, body, self._ttl_ms)
+        return self._typed(replace(made, version=version))
+
+    def _setting(self, values: Mapping[str, Any]) -> Callable[[ConversationState], ConversationState]:
+        if self._model is not None and (unknown := sorted(set(values) - set(self._model.model_fields))):
+            msg = f"{self._model.__name__} has no fields {unknown}"
+            raise InvalidInputError(msg)
+
+        def change(state: ConversationState) -> ConversationState:
+            fields = state.fields.model_dump() if isinstance(state.fields, BaseModel) else state.fields
+            return replace(state, fields={**fields, **values})
+
+        return change
+
+
+class RedisAgentState(Generic[M]):
+    """What an agent knows across its conversations: plain data, or a pydantic model of your own.
+
+    Args:
+        agent: The agent; "" is the default one.
+        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        model: A pydantic model of the state; without it the state is a dict.
+        ttl_s: Lifetime in seconds from the last write; None for no expiry.
+        tenant: Whose data it is.
+
+    Raises:
+        InvalidIdError: An id is not acceptable.
+        InvalidInputError: The lifetime is not positive.
+        ConfigError: The URL cannot work, or the model is none.
+
+    Example:
+        ```python
+        state = RedisAgentState("planner", client)
+        state.update(lambda known: {**(known or {}), "runs": (known or {}).get("runs", 0) + 1})
+        ```
+
+    **Keys:** `agent_state`.
+    **Trips:** none to construct; each method says its own.
+    """
+
+    def __init__(
+        self,
+        agent: str,
+        client: Client | str | None = None,
+        *,
+        model: type[M] | None = None,
+        ttl_s: float | None = WEEK_S,
+        tenant: str = "",
+    ) -> None:
+        if model is not None and not (isinstance(model, type) and issubclass(model, BaseModel)):
+            msg = f"model must be a pydantic model (the class), got {model!r}"
+            raise ConfigError(msg)
+        self._client = as_client(client)
+        self._key = self._client.keys(tenant).agent_state(agent)
+        self._ttl_ms = milliseconds(ttl_s)
+        self._model = model
+
+    def load(self) -> M | dict[str, Any] | None:
+        """The state.
+
+        Returns:
+            A dict or a model; None where there is none, or where what is stored cannot be read (that is logged).
+
+        Raises:
+            WrongKeyTypeError: The key holds another kind of value.
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `agent_state`.
+        **Trips:** 1.
+        """
+        return self._client.run(versions.read(self._key, states.FIELD).map(self._decode))
+
+    async def aload(self) -> M | dict[str, Any] | None:
+        """The state; see `load`."""
+        return await self._client.arun(versions.read(self._key, states.FIELD).map(self._decode))
+
+    def save(self, state: M | Mapping[str, Any]) -> None:
+        """Stores a state in the place of whatever is there. Where others write too, `update` loses nothing.
+
+        Args:
+            state: A dict of plain data, or a model.
+
+        Raises:
+            InvalidInputError: It is something else, or does not fit the model; nothing was sent.
+            UnserialisableError: It holds a value that cannot be stored; nothing was sent.
+            ConflictError: Others wrote again and again meanwhile; nothing was stored.
+
+        **Keys:** `agent_state`.
+        **Trips:** 2, and one for each time that somebody else was faster.
+        """
+        body = self._encode(state)
+        self._client.drive(versions.revise(self._key, self._key, states.FIELD, lambda _record: body, self._ttl_ms))
+
+    async def asave(self, state: M | Mapping[str, Any]) -> None:
+        """Stores a state in the place of whatever is there; see `save`."""
+        body = self._encode(state)
+        await self._client.adrive(
+            versions.revise(self._key, self._key, states.FIELD, lambda _record: body, self._ttl_ms)
+        )
+
+    def update(self, change: Callable[[M | dict[str, Any] | None], M | Mapping[str, Any]]) -> M | dict[str, Any]:
+        """Changes the state without losing anybody else's change.
+
+        Args:
+            change: From the state (None where there is none) to the new one; called again where somebody else was
+                faster, so it must only compute.
+
+        Returns:
+            The new state.
+
+        Raises:
+            ConflictError: Others were faster each time; nothing was changed.
+            InvalidInputError: `change` returned something that cannot be a state.
+            UnserialisableError: It holds a value that cannot be stored; nothing was changed.
+
+        **Keys:** `agent_state`.
+        **Trips:** 2, and one for each time that somebody else was faster.
+        """
+        return self._client.drive(self._update(change))
+
+    async def aupdate(self, change: Callable[[M | dict[str, Any] | None], M | Mapping[str, Any]]) -> M | dict[str, Any]:
+        """Changes the state without losing anybody else's change; see `update`."""
+        return await self._client.adrive(self._update(change))
+
+    def delete(self) -> bool:
+        """Deletes the state.
+
+        Returns:
+            Whether there was one.
+
+        **Keys:** `agent_state`.
+        **Trips:** 1.
+        """
+        return self._client.run(versions.drop(self._key, states.FIELD))
+
+    async def adelete(self) -> bool:
+        """Deletes the state; see `delete`."""
+        return await self._client.arun(versions.drop(self._key, states.FIELD))
+
+    # --- in between ---------------------------------------------------------------------------------------------------
+
+    def _decode(self, record: Record) -> M | dict[str, Any] | None:
+        if record.body is None:
+            return None
+        try:
+            found = parse(record.body)
+            if type(found) is not dict:
+                raise TypeError(type(found).__name__)
+            return found if self._model is None else self._model.model_validate(found)
+        except Exception as error:  # noqa: BLE001 - of many kinds, where the bytes are damaged
+            _log.warning("the state under %r cannot be read and counts as absent: %s", self._key, type(error).__name__)
+            return None
+
+    def _encode(self, state: M | Mapping[str, Any]) -> bytes:
+        if self._model is not None:
+            try:
+                state = self._model.model_validate(state).model_dump()
+            except ValidationError as error:
+                msg = f"the state does not fit {self._model.__name__}: {error.errors(include_input=False)}"
+                raise InvalidInputError(msg) from None
+        if not isinstance(state, Mapping):
+            msg = f"a state is a dict or a model, got {type(state).__name__}"
+            raise InvalidInputError(msg)
+        return pack(dict(state), "the state")
+
+    def _update(self, change: Callable[[M | dict[str, Any] | None], M | Mapping[str, Any]]) -> Flow[M | dict[str, Any]]:
+        made = b""
+
+        def body(record: Record) -> bytes:
+            nonlocal made
+            made = self._encode(change(self._decode(record)))
+            return made
+
+        yield from versions.revise(self._key, self._key, states.FIELD, body, self._ttl_ms)
+        return cast("M | dict[str, Any]", self._decode(Record(body=made)))

@@ -1,0 +1,138 @@
+"""The state of one conversation, as ops. It lies beside the messages, under the same hash tag, and lives as long.
+
+A state that cannot be read (damaged, or somebody else's bytes) counts as absent and is logged. One that a newer version
+of this package wrote is not touched: what turns contribute is noted beside it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+
+from langchain_redis_memory import versions
+from langchain_redis_memory.codec import pack, parse
+from langchain_redis_memory.errors import ConflictError, UnserialisableError
+from langchain_redis_memory.keys import SessionKeys
+from langchain_redis_memory.ops import Op
+from langchain_redis_memory.progress import (
+    SCHEMA,
+    ConversationState,
+    Move,
+    fold,
+    from_plain,
+    move_from_plain,
+    plain,
+    plain_move,
+)
+from langchain_redis_memory.versions import Record, Version
+
+_log = logging.getLogger(__name__)
+
+FIELD = "state"
+_NEWER = Version("0-newer")
+"""Fits nothing that is stored: a state under this version is never written over another."""
+
+
+def decode(record: Record, where: str) -> ConversationState:
+    """A state from what is stored.
+
+    Args:
+        record: The record.
+        where: The key that it was read from, for the log.
+
+    Returns:
+        The state, with the notes beside it taken into account.
+    """
+    state = ConversationState(version=record.version)
+    if record.body is not None:
+        try:
+            schema, found = parse(record.body)
+            if type(schema) is int and schema > SCHEMA:
+                _log.warning("the state under %r was written by a newer version of this package", where)
+                return ConversationState(version=_NEWER)
+            state = replace(from_plain(found), version=record.version)
+        except Exception as error:  # noqa: BLE001 - of many kinds, where the bytes are damaged
+            _log.warning("the state under %r is damaged and counts as absent: %s", where, type(error).__name__)
+    for note in record.notes:
+        try:
+            _token, moves = parse(note)
+            state = reduce(fold, map(move_from_plain, moves), state)
+        except Exception as error:  # noqa: BLE001
+            _log.warning("a note beside the state under %r is damaged: %s", where, type(error).__name__)
+    return state
+
+
+def encode(state: ConversationState) -> bytes:
+    """A state as it is stored.
+
+    Args:
+        state: The state; its `fields` are plain data.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        UnserialisableError: A field holds a value that cannot be stored.
+        ConflictError: The stored state is a newer package's.
+    """
+    if state.version == _NEWER:
+        msg = "the stored state was written by a newer version of this package: upgrade this process"
+        raise ConflictError(msg)
+    try:
+        checked = plain(from_plain(plain(state)))
+    except (ValueError, TypeError, AttributeError) as error:
+        msg = f"the state cannot be stored: {error}"
+        raise UnserialisableError(msg) from None
+    return pack([SCHEMA, checked], "the state")
+
+
+def read(keys: SessionKeys) -> Op[ConversationState]:
+    """Reads the state of a conversation.
+
+    Args:
+        keys: The conversation's keys.
+
+    Returns:
+        An op of one trip: the state, an empty one where there is none.
+    """
+    return versions.read(keys.state, FIELD).map(lambda record: decode(record, keys.state))
+
+
+def write(keys: SessionKeys, state: ConversationState, ttl_ms: int) -> Op[bool]:
+    """Stores a state in the place of the version that it was made from.
+
+    Args:
+        keys: The conversation's keys.
+        state: The state.
+        ttl_ms: Its lifetime in milliseconds while there is no conversation, 0 for none.
+
+    Returns:
+        An op of one trip: whether it stands; if not, somebody else changed the state meanwhile.
+    """
+    swapped = versions.swap(keys.state, keys.meta, FIELD, state.version, encode(state), ttl_ms)
+    return swapped.map(lambda standing: isinstance(standing, Version))
+
+
+def move_on(
+    keys: SessionKeys, state: ConversationState | None, moves: Sequence[Move], ttl_ms: int, mark: bytes = b""
+) -> Op[None]:
+    """Adds what turns contribute. Nothing is lost: if the state was changed meanwhile they are noted beside it.
+
+    Args:
+        keys: The conversation's keys.
+        state: The state that was read; None where none was: then they are noted.
+        moves: What turns contribute, in order.
+        ttl_ms: The lifetime in milliseconds while there is no conversation, 0 for none.
+        mark: Names these moves, where they may be sent again; what is noted already is not noted twice.
+
+    Returns:
+        An op of one trip.
+    """
+    version, body = _NEWER, b""
+    if state is not None and state.version != _NEWER:
+        version, body = state.version, encode(reduce(fold, moves, state))
+    note = pack([mark or os.urandom(8), [plain_move(move) for move in moves]])
+    return versions.swap(keys.state, keys.meta, FIELD, version, body, ttl_ms, note).map(lambda _standing: None)

@@ -1,0 +1,156 @@
+"""A stored record that is changed by compare-and-set: read it, make another of it, and swap the two.
+
+A record carries a head: how often it was written, and a random mark, so that a record that was deleted and made anew is
+never taken for the old one, and a write that is sent again after a lost reply is recognised. A writer that comes too
+late can leave a note beside the record instead, which whoever reads it next takes into account; so a write that must
+not wait and must not be lost is neither. Bytes that were not written by this package count as no record.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from langchain_redis_memory.errors import ConflictError
+from langchain_redis_memory.ops import Flow, Op, Reply, Sleep, ask
+from langchain_redis_memory.scripts import script
+
+_HEAD = re.compile(rb"(\d{1,18}-[0-9a-f]{16}):")
+_NOTE = re.compile(rb"(\d{1,9}):")
+
+MOST_NOTES_BYTES = 65_536
+ATTEMPTS = 24
+
+
+class Version(NamedTuple):
+    """Which version of a record was read: its head, and how many bytes of notes."""
+
+    head: str = ""
+    seen: int = 0
+
+    @property
+    def writes(self) -> int:
+        """How often the record was written."""
+        return int(self.head.partition("-")[0] or 0)
+
+
+class Record(NamedTuple):
+    """What stands under a field: its version, its body (None: nothing that can be read), and the notes beside it."""
+
+    version: Version = Version()
+    body: bytes | None = None
+    notes: tuple[bytes, ...] = ()
+
+
+def parse(record: bytes | None, notes: bytes | None) -> Record:
+    """A record from what is stored.
+
+    Args:
+        record: The bytes under the field.
+        notes: The bytes beside it.
+
+    Returns:
+        The record; whatever else is there counts as none.
+    """
+    head = _HEAD.match(record or b"")
+    body = (record or b"")[head.end() :] if head else None
+    found, rest = [], notes or b""
+    while size := _NOTE.match(rest):
+        found.append(rest[size.end() : size.end() + int(size[1])])
+        rest = rest[size.end() + int(size[1]) :]
+    return Record(Version(head[1].decode() if head else "", len(notes or b"")), body, tuple(found))
+
+
+def read(place: str, field: str) -> Op[Record]:
+    """Reads a record.
+
+    Args:
+        place: The hash that holds it.
+        field: Its field.
+
+    Returns:
+        An op of one trip.
+    """
+    return Op((("HMGET", place, field, f"{field}+"),), lambda replies: parse(*replies[0]))
+
+
+def swap(
+    place: str, owner: str, field: str, version: Version, body: bytes, ttl_ms: int, note: bytes = b""
+) -> Op[Version | Record]:
+    """Stores a record in the place of the version that was read.
+
+    Args:
+        place: The hash that holds it.
+        owner: The key whose lifetime it shares; `place` itself for a lifetime of its own.
+        field: Its field.
+        version: What was read.
+        body: What is to stand there.
+        ttl_ms: The lifetime in milliseconds where the owner does not exist, 0 for none.
+        note: What to keep beside the record if it was changed meanwhile; empty for nothing.
+
+    Returns:
+        An op of one trip: the body's version where it stands, else the record that stands.
+    """
+    fresh = Version(f"{version.writes + 1}-{os.urandom(8).hex()}")
+    kept = b"%d:%s" % (len(note), note) if note else b""
+    call = script("record_swap")(
+        (place, owner), field, version.head, fresh.head, body, version.seen, kept, MOST_NOTES_BYTES, ttl_ms
+    )
+
+    def decode(replies: Sequence[Reply]) -> Version | Record:
+        return fresh if replies[0] == 1 else parse(*replies[0])
+
+    return Op((call,), decode)
+
+
+def drop(place: str, field: str) -> Op[bool]:
+    """Deletes a record with its notes.
+
+    Args:
+        place: The hash that holds it.
+        field: Its field.
+
+    Returns:
+        An op of one trip: whether there was one.
+    """
+    return Op((("HDEL", place, field, f"{field}+"),), lambda replies: bool(replies[0]))
+
+
+def revise(
+    place: str,
+    owner: str,
+    field: str,
+    change: Callable[[Record], bytes],
+    ttl_ms: int,
+    record: Record | None = None,
+) -> Flow[Version]:
+    """Changes a record, again and again until nobody else has changed it meanwhile.
+
+    Args:
+        place: The hash that holds it.
+        owner: The key whose lifetime it shares.
+        field: Its field.
+        change: From the record to the new body; called once for each attempt.
+        ttl_ms: The lifetime where the owner does not exist.
+        record: What was read already, which saves the first trip.
+
+    Returns:
+        A flow of two trips, one more for each time that somebody else was faster: the version that stands now.
+
+    Raises:
+        ConflictError: Others were faster each time; nothing was changed.
+    """
+    if record is None:
+        record = yield from ask(read(place, field))
+    for attempt in range(ATTEMPTS):
+        if attempt > 2:
+            yield Sleep(random.uniform(0, min(0.05, 0.002 * 2**attempt)))
+        standing = yield from ask(swap(place, owner, field, record.version, change(record), ttl_ms))
+        if isinstance(standing, Version):
+            return standing
+        record = standing
+    msg = f"{place!r} was changed by others {ATTEMPTS} times while it was being changed here; try again"
+    raise ConflictError(msg)
