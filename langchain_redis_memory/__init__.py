@@ -61,6 +61,10 @@ if TYPE_CHECKING:
     from langchain_redis_memory.state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.store import RedisStore as RedisStore
     from langchain_redis_memory.summary import RollingSummary as RollingSummary
+    from langchain_redis_memory.tiers import CachedEmbeddings as CachedEmbeddings
+    from langchain_redis_memory.tiers import CachedRetriever as CachedRetriever
+    from langchain_redis_memory.tiers import EpochAnswerCache as EpochAnswerCache
+    from langchain_redis_memory.tiers import RagCache as RagCache
     from langchain_redis_memory.traits import Extractor as Extractor
     from langchain_redis_memory.traits import LLMExtractor as LLMExtractor
     from langchain_redis_memory.traits import Observation as Observation
@@ -76,6 +80,8 @@ _HOMES = {
     "Answer": "answers",
     "AnswerCache": "answers",
     "Asked": "answers",
+    "CachedEmbeddings": "tiers",
+    "CachedRetriever": "tiers",
     "CascadeClassifier": "classify",
     "Classifier": "classify",
     "Client": "client",
@@ -85,6 +91,7 @@ _HOMES = {
     "DEFAULT_POLICY": "policy",
     "EmbeddingClassifier": "classify",
     "Entity": "progress",
+    "EpochAnswerCache": "tiers",
     "ExactAnswerCache": "answers",
     "Extractor": "traits",
     "Fact": "profiles",
@@ -98,6 +105,7 @@ _HOMES = {
     "pre_model_node": "selecting",
     "Pruned": "pruning",
     "QuestionType": "policy",
+    "RagCache": "tiers",
     "RedisAgentState": "state",
     "RedisByteStore": "byte_store",
     "RedisCache": "cache",

@@ -8,7 +8,7 @@ context. A `MeaningCache` also finds questions that mean the same (see `semantic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -31,6 +31,8 @@ class Asked:
         question: The user's words.
         context: The messages that the model is shown besides the question.
         given: Whatever else the chain is given, in a form that `codec.pack` takes.
+        notes: What a cache notes when it is asked, for when it is to store the answer: key -> bytes. They go with the
+            turn, so two turns that ask the same at once do not mix them up.
     """
 
     space: KeySpace
@@ -39,6 +41,7 @@ class Asked:
     question: Any
     context: Sequence[BaseMessage] = ()
     given: Any = None
+    notes: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def key(self) -> str:
         """The key under which the very same question finds its answer."""

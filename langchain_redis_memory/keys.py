@@ -69,6 +69,7 @@ KINDS = {
     "entry_uses": "the longest lifetime of an entry in it",
     "entry_reports": "the longest lifetime of an entry in it",
     "tally": "a fixed time from its last count",
+    "epoch": "longer than whatever was stored under it",
 }
 """Kind of key -> how long it lives. A key without expiry exists only where a user asked for it (`ttl_s=None`,
 `persist()`) or where its kind is permanent: what says which documents are indexed must not lapse before they do."""
@@ -540,6 +541,21 @@ class KeySpace:
             The key.
         """
         return self.key("tally", use, name)
+
+    def epoch(self, use: str, corpus: str) -> str:
+        """The key of a corpus's epoch.
+
+        Args:
+            use: What is made from the corpus: one word of this package's.
+            corpus: The corpus.
+
+        Returns:
+            The key; all uses of a corpus share a hash tag.
+
+        Raises:
+            InvalidIdError: The corpus is not acceptable.
+        """
+        return f"{self.key('epoch', '', check_id(corpus, 'corpus'))}:{escape(use)}"
 
     def tenant_prefix(self) -> str:
         """What every key of this tenant starts with, and no other key."""

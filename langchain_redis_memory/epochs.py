@@ -1,0 +1,64 @@
+"""Epochs: whatever was made from a corpus becomes stale at once, in O(1), when the corpus changes.
+
+An epoch is a random token in Redis. What is stored carries the token that was current when its making *began*, and is
+served only where that is the current token still, read in the same trip. So what was made from the old documents is
+never served as new, however slow its making was and whoever stores it when.
+
+To end an epoch is to delete its token. A missing token matches nothing, and the next lookup makes a new one that never
+was there before; so an epoch that lapses or is evicted costs misses and no wrong answer, and a full server, which
+refuses a SET, still ends one. The token is made by the lookup, not by the store: a store that finds none could not tell
+whether there was one meanwhile. A failover to a replica that has not heard of the end yet would bring the token back.
+"""
+
+from __future__ import annotations
+
+from secrets import token_hex
+
+from langchain_redis_memory.ops import Op
+from langchain_redis_memory.scripts import script
+
+
+def current(key: str, ttl_ms: int) -> Op[bytes]:
+    """The token of an epoch, a new one where there is none.
+
+    Args:
+        key: The epoch, as `KeySpace.epoch` spells it.
+        ttl_ms: The longest lifetime of what is stored under the token, in milliseconds, 0 for none: the epoch lives
+            longer.
+
+    Returns:
+        An op of one trip: the token, without a `;`. The op may be sent any number of times.
+    """
+    call = script("epoch_current")((key,), token_hex(8), ttl_ms)
+    return Op((call,), lambda replies: bytes(replies[0]))
+
+
+def bump(*keys: str) -> Op[None]:
+    """Ends epochs: nothing that was stored, or whose making has begun, under their tokens is ever served again.
+
+    Args:
+        *keys: The epochs, at least one, all of one corpus.
+
+    Returns:
+        An op of one trip. Sending it again does no harm.
+    """
+    return Op((("DEL", *keys),), lambda _replies: None)
+
+
+def sign(token: bytes, body: bytes) -> bytes:
+    """What is stored: a body with the token under which its making began."""
+    return token + b";" + body
+
+
+def signed(token: bytes, stored: bytes) -> bytes | None:
+    """The body of what was stored, None where it belongs to another epoch.
+
+    Args:
+        token: The current token.
+        stored: What `sign` made, or anything else.
+
+    Returns:
+        The body.
+    """
+    by, mark, body = stored.partition(b";")
+    return body if mark and by == token else None

@@ -1,0 +1,278 @@
+"""`CachedEmbeddings`: an embedding model whose vectors are computed once.
+
+All texts of a call are looked up in one trip; only those that are missing are embedded, each once and in one call, and
+stored in one trip. Models embed documents and queries differently, so the two never share a vector. A vector is stored
+as a checksum and its numbers, packed; what does not fit (damaged, of another length) counts as missing. Every vector is
+rounded to what can be stored, so it does not depend on whether it came from the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from langchain_core.embeddings import Embeddings
+
+from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.keys import check_id
+from langchain_redis_memory.ops import Flow, Invoke, Now
+from langchain_redis_memory.shelf import Put
+from langchain_redis_memory.tally import Stats
+from langchain_redis_memory.tiers.tier import Tier, seal, told, unseal
+from langchain_redis_memory.ttl import WEEK_S, jittered, milliseconds, share
+
+Vector = list[float]
+Kind = Literal["document", "query"]
+
+_TYPES: dict[str, str] = {"float32": "<f4", "float16": "<f2"}
+
+
+class CachedEmbeddings(Embeddings):
+    """Any embedding model, with its vectors kept in Redis for all processes.
+
+    Args:
+        embeddings: The model.
+        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        ttl_s: Lifetime of a vector in seconds; None for no expiry.
+        tenant: Whose cache it is; tenants never see each other's.
+        model: Names the model: whoever uses the same name shares its vectors. By default the class's name and, where
+            the model says them, its `model` (or `model_name`, `model_id`) and `dimensions`.
+        dtype: How numbers are stored: "float16" takes half the memory of "float32" and keeps three digits.
+        jitter: The largest share by which a lifetime is cut at random, so that not all lapse at once.
+
+    Raises:
+        InvalidIdError: The tenant or the model's name is not acceptable.
+        InvalidInputError: An option is out of range.
+        ConfigError: The URL cannot work.
+
+    Example:
+        ```python
+        embeddings = CachedEmbeddings(OpenAIEmbeddings(model="text-embedding-3-small"), "redis://localhost:6379/0")
+        ```
+
+    **Keys:** `entries`, `entry_lapses` of 64 shelves; `tally`.
+    **Trips:** none to construct; each method says its own. A server that has just failed is not asked for a while.
+    """
+
+    def __init__(
+        self,
+        embeddings: Embeddings,
+        client: Client | str | None = None,
+        *,
+        ttl_s: float | None = WEEK_S,
+        tenant: str = "",
+        model: str | None = None,
+        dtype: Literal["float32", "float16"] = "float32",
+        jitter: float = 0.1,
+    ) -> None:
+        if dtype not in _TYPES:
+            msg = f"dtype must be 'float32' or 'float16', got {dtype!r}"
+            raise InvalidInputError(msg)
+        self._client = as_client(client)
+        self._embeddings = embeddings
+        self._model = check_id(_described(embeddings) if model is None else model, "model")
+        self._ttl_ms = milliseconds(ttl_s)
+        self._jitter = share(jitter, "jitter")
+        self._type = np.dtype(_TYPES[dtype])
+        self._length: int | None = None
+        self.tier = Tier(self._client, tenant, "embeddings", f"{dtype}/{self._model}")
+
+    def __repr__(self) -> str:
+        return f"CachedEmbeddings({self._client!r}, model={self._model!r})"
+
+    @property
+    def model(self) -> str:
+        """The model's name in the cache."""
+        return self._model
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """The model itself."""
+        return self._embeddings
+
+    def embed_documents(self, texts: list[str]) -> list[Vector]:
+        """The vectors of documents.
+
+        Args:
+            texts: Any number of texts, also the same ones again.
+
+        Returns:
+            A vector for each, in their order. Those that cannot be stored (with NaN, or too large for the type) come
+            back as the model gave them.
+
+        Raises:
+            InvalidInputError: A text is no string, or the model gave another number of vectors.
+            Exception: Whatever the model raises.
+
+        **Keys:** `entries`, `entry_lapses` of the texts' shelves; at times `tally`.
+        **Trips:** 1 where all are there, else 2; 0 for no texts.
+        """
+        return self._client.drive(self._embed("document", texts))
+
+    async def aembed_documents(self, texts: list[str]) -> list[Vector]:
+        """The vectors of documents; see `embed_documents`."""
+        return await self._client.adrive(self._embed("document", texts))
+
+    def embed_query(self, text: str) -> Vector:
+        """The vector of a query; see `embed_documents`.
+
+        Args:
+            text: The query.
+
+        Returns:
+            Its vector.
+
+        Raises:
+            Exception: Whatever the model raises.
+
+        **Keys:** `entries`, `entry_lapses` of one shelf; at times `tally`.
+        **Trips:** 1 where it is there, else 2.
+        """
+        return self._client.drive(self._embed("query", [text]))[0]
+
+    async def aembed_query(self, text: str) -> Vector:
+        """The vector of a query; see `embed_query`."""
+        return (await self._client.adrive(self._embed("query", [text])))[0]
+
+    def clear(self) -> int:
+        """Deletes all vectors of this model.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `entries`, `entry_lapses` of all shelves.
+        **Trips:** 1.
+        """
+        return self._client.run(self.tier.clear())
+
+    async def aclear(self) -> int:
+        """Deletes all vectors of this model; see `clear`."""
+        return await self._client.arun(self.tier.clear())
+
+    def count(self) -> int:
+        """How many vectors are stored, with those that have lapsed and were not removed yet.
+
+        Returns:
+            The number.
+
+        Raises:
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `entries` of all shelves.
+        **Trips:** 1.
+        """
+        return self._client.run(self.tier.count())
+
+    async def acount(self) -> int:
+        """How many vectors are stored; see `count`."""
+        return await self._client.arun(self.tier.count())
+
+    def stats(self) -> Stats:
+        """What has been counted: a hit or a miss for each different text of a call.
+
+        Returns:
+            The statistics.
+
+        Raises:
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `tally`.
+        **Trips:** 1, and 1 where counts of this process wait.
+        """
+        return self._client.drive(told([self.tier.tally]))[0]
+
+    async def astats(self) -> Stats:
+        """What has been counted; see `stats`."""
+        return (await self._client.adrive(told([self.tier.tally])))[0]
+
+    # --- flows --------------------------------------------------------------------------------------------------------
+
+    def _embed(self, kind: Kind, texts: Sequence[str]) -> Flow[list[Vector]]:
+        began: float = yield Now()
+        names = {text: _name(kind, text) for text in texts}
+        if not names:
+            return []
+        kept = yield from self.tier.lenient.ask(self.tier.get(list(names.values())))
+        found = self._read(dict(zip(names, (one and one.body for one in kept or ()), strict=False)))
+        ended: float = yield Now()
+        self.tier.tally.timed(ended - began)
+
+        made = yield from self._make(kind, [text for text in names if text not in found])
+        if made:
+            self._length = len(next(iter(made.values())))
+            strangers = [text for text, vector in found.items() if len(vector) != self._length]
+            made |= yield from self._make(kind, strangers)
+        self.tier.tally.add("hits", len(names) - len(made))
+        self.tier.tally.add("misses", len(made))
+
+        vectors, puts = dict[str, Any](found), []
+        for text, vector in made.items():
+            rounded = self._rounded(vector)
+            vectors[text] = vector if rounded is None else rounded.tolist()
+            if rounded is not None:
+                puts.append(Put(names[text], jittered(self._ttl_ms, self._jitter), seal(rounded.tobytes())))
+        if puts and kept is not None:
+            yield from self.tier.lenient.ask(self.tier.put(puts), write=True)
+        return [list(vectors[text]) for text in texts]  # a copy for each: a caller may change one
+
+    def _make(self, kind: Kind, texts: list[str]) -> Flow[dict[str, Vector]]:
+        """Asks the model, for no texts nobody."""
+        if not texts:
+            return {}
+        model, text = self._embeddings, texts[0]
+        if kind == "query":
+            return {text: (yield Invoke(lambda: model.embed_query(text), lambda: model.aembed_query(text)))}
+        made = yield Invoke(lambda: model.embed_documents(texts), lambda: model.aembed_documents(texts))
+        if len(made) != len(texts):
+            msg = f"the embedding model {self._model!r} gave {len(made)} vectors for {len(texts)} texts"
+            raise InvalidInputError(msg)
+        return dict(zip(texts, made, strict=True))
+
+    def _read(self, bodies: dict[str, bytes | None]) -> dict[str, Vector]:
+        """The vectors that are whole and of one length: the model's, where it is known."""
+        found = {text: vector for text, body in bodies.items() if body and (vector := self._opened(body)) is not None}
+        lengths = {len(vector) for vector in found.values()}
+        if self._length is None and len(lengths) > 1:
+            return {}
+        length = self._length or next(iter(lengths), 0)
+        return {text: vector for text, vector in found.items() if len(vector) == length}
+
+    def _opened(self, body: bytes) -> Vector | None:
+        data = unseal(body)
+        if not data or len(data) % self._type.itemsize:
+            return None
+        return list(np.frombuffer(data, self._type).tolist())
+
+    def _rounded(self, vector: Sequence[float]) -> npt.NDArray[Any] | None:
+        """A vector as it can be stored, None where it cannot be."""
+        try:
+            with np.errstate(over="ignore"):
+                rounded = np.asarray(vector, np.float64).astype(self._type)
+        except (TypeError, ValueError):
+            return None
+        return rounded if rounded.ndim == 1 and rounded.size and np.isfinite(rounded).all() else None
+
+
+def _described(embeddings: Embeddings) -> str:
+    """A name for a model: what it says of itself, after its class's name, as equal names of two makers differ."""
+    kind = type(embeddings)
+    names = (getattr(embeddings, name, None) for name in ("model", "model_name", "model_id"))
+    name = next((name for name in names if isinstance(name, str) and name), None)
+    if name is None:
+        return f"{kind.__module__}.{kind.__qualname__}"
+    dimensions = getattr(embeddings, "dimensions", None)
+    return "/".join([kind.__qualname__, name, *([str(dimensions)] if isinstance(dimensions, int) else [])])
+
+
+def _name(kind: Kind, text: str) -> bytes:
+    if not isinstance(text, str):
+        msg = f"a text to embed must be a string, not {type(text).__name__}"
+        raise InvalidInputError(msg)
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=kind.encode()).digest()

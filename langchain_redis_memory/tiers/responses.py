@@ -1,0 +1,71 @@
+"""`EpochAnswerCache`: the answers of `ConversationMemory`, until their lifetime is over or the corpus's epoch ends.
+
+Like `ExactAnswerCache`, and with each answer the token of the epoch (see `epochs`) in which its turn began. The lookup
+notes the token with the question, the store takes it from there; where the turn did not look, nothing is stored.
+"""
+
+from __future__ import annotations
+
+from langchain_redis_memory import epochs
+from langchain_redis_memory.answers import Answer, Asked, decode_answer, encode_answer
+from langchain_redis_memory.keys import KeySpace
+from langchain_redis_memory.ops import Op, Reply, merge, pure
+from langchain_redis_memory.tally import Tally
+
+
+class EpochAnswerCache:
+    """Answers the very same question in the very same context, in the same epoch of the corpus.
+
+    An answer is of its turn's tenant. The epoch is of the tenant that the cache is made for, so ending it reaches the
+    answers of all.
+
+    Args:
+        space: The key builder of the tenant that the corpus belongs to.
+        corpus: What the answers are made from.
+        ttl_ms: Lifetime of an answer in milliseconds, 0 for none.
+
+    Raises:
+        InvalidIdError: The corpus is not acceptable.
+
+    **Keys:** `answer`, `epoch`; `tally`.
+    **Trips:** none; its ops ride on the caller's.
+    """
+
+    def __init__(self, space: KeySpace, corpus: str, ttl_ms: int) -> None:
+        self.epoch = space.epoch("responses", corpus)
+        self.tally = Tally(space.tally("responses", corpus))
+        self._ttl_ms = ttl_ms
+
+    def lookup(self, asked: Asked) -> Op[Answer | None]:
+        """See `AnswerCache`. Damaged bytes count as no answer."""
+        key = asked.key()
+
+        def read(found: tuple[bytes, bytes | None, None]) -> Answer | None:
+            token, stored, _ = found
+            asked.notes[key] = token
+            body = None if stored is None else epochs.signed(token, stored)
+            answer = None if body is None else decode_answer(body, key)
+            self.tally.add("misses" if answer is None else "hits")
+            return answer
+
+        get = Op[Reply]((("GET", key),), lambda replies: replies[0])
+        return merge(epochs.current(self.epoch, self._ttl_ms), get, self._sends(enough=True)).map(read)
+
+    def store(self, asked: Asked, answer: Answer) -> Op[None]:
+        """See `AnswerCache`."""
+        token = asked.notes.get(asked.key())
+        if token is None:
+            return pure(None)
+        lifetime = ("PX", self._ttl_ms) if self._ttl_ms else ()
+        put = Op[None](
+            (("SET", asked.key(), epochs.sign(token, encode_answer(answer)), *lifetime),), lambda _replies: None
+        )
+        self.tally.add("updates")
+        return merge(put, self._sends(enough=False)).map(lambda _done: None)
+
+    def _sends(self, *, enough: bool) -> Op[None]:
+        """The counts that wait; a lookup takes them along only when enough have come together."""
+        if enough and not self.tally.due(0.0):
+            return pure(None)
+        counts = self.tally.take(0.0)
+        return self.tally.sends(counts).map(lambda sent: None if sent else self.tally.put_back(counts))

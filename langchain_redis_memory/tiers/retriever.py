@@ -1,0 +1,388 @@
+"""`CachedRetriever`: a retriever whose results are kept, until the corpus's epoch ends or their lifetime is over.
+
+A result's name covers all that decides it: the query (white space aside), which retriever is asked, and whatever it is
+asked with. What cannot be part of a name is not cached, nor what would come back changed. A result carries the epoch in
+which its search began (see `epochs`), so no search that a bump overtook is ever served.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, cast
+from uuid import uuid4
+
+from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
+from langchain_core.runnables.base import coerce_to_runnable
+from pydantic import PrivateAttr
+
+from langchain_redis_memory import epochs
+from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.codec import digest, pack, unpack
+from langchain_redis_memory.deflate import deflate, inflate
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.fingerprint import describable, fingerprint
+from langchain_redis_memory.flight import Flights
+from langchain_redis_memory.ops import Flow, Invoke, Now, Op, merge
+from langchain_redis_memory.shelf import Kept, Put
+from langchain_redis_memory.tally import Stats
+from langchain_redis_memory.tiers.tier import Tier, seal, told, unseal
+from langchain_redis_memory.ttl import jittered, milliseconds, share
+
+_log = logging.getLogger(__name__)
+
+DAY_S = 86_400
+_DEFLATE_FROM_BYTES = 256
+
+
+class _Found(NamedTuple):
+    """A result of the current epoch, with what is left of its lifetime."""
+
+    documents: list[Document]
+    left_ms: int | None
+
+
+class CachedRetriever(BaseRetriever):
+    """Any retriever, with its results kept in Redis for all processes.
+
+    Args:
+        retriever: A retriever, or any runnable or function from a query to documents.
+        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        corpus: What is searched; `RagCache.bump_epoch` makes all results of a corpus stale at once.
+        ttl_s: Lifetime of a result in seconds; None for no expiry.
+        tenant: Whose cache it is; tenants never see each other's.
+        name: Names the retriever with all its settings: whoever uses the same name shares its results. By default what
+            LangChain says of it; where it says nothing (a vector store's retriever, a function), results are shared
+            only within this object, and a log line says so.
+        empty_ttl_s: Lifetime of a result without documents, in seconds; None: it is not kept.
+        stale_s: For so long after its lifetime a result is still served while one caller searches anew.
+        single_flight_s: Of all who miss the same result at once one searches and the others wait; None: everybody
+            searches. Give it about the longest time of a search: whoever has not found by then is taken for dead.
+        jitter: The largest share by which a lifetime is cut at random, so that not all lapse at once.
+        **options: Fields of LangChain's retrievers, such as `tags` and `metadata`.
+
+    Raises:
+        InvalidIdError: The tenant or the corpus is not acceptable.
+        InvalidInputError: A number is out of range.
+        ConfigError: The URL cannot work.
+
+    Example:
+        ```python
+        retriever = CachedRetriever(store.as_retriever(), "redis://localhost:6379/0", corpus="docs", name="docs-top4")
+        retriever.invoke("How do I reset my password?")
+        ```
+
+    **Keys:** `entries`, `entry_lapses` of 64 shelves; `epoch` of the corpus; `tally`; `lease` of a search that goes on.
+    **Trips:** none to construct; each method says its own. A server that has just failed is not asked for a while.
+    """
+
+    retriever: Any
+    """The retriever itself, as a runnable."""
+    client: Any = None
+    """The `Client`."""
+    corpus: str = "default"
+    """What is searched."""
+    ttl_s: float | None = DAY_S
+    """Lifetime of a result in seconds."""
+    tenant: str = ""
+    """Whose cache it is."""
+    empty_ttl_s: float | None = 60.0
+    """Lifetime of a result without documents, in seconds."""
+    stale_s: float | None = None
+    """How long after its lifetime a result may still be served while it is made anew, in seconds."""
+    single_flight_s: float | None = None
+    """How long to wait for another's search, in seconds."""
+    jitter: float = 0.1
+    """The largest share by which a lifetime is cut."""
+
+    _client: Client = PrivateAttr()
+    _tier: Tier = PrivateAttr()
+    _epoch: str = PrivateAttr()
+    _scope: str = PrivateAttr()
+    _ttl_ms: int = PrivateAttr()
+    _stale_ms: int = PrivateAttr()
+    _empty_ms: int = PrivateAttr()
+    _flights: Flights = PrivateAttr()
+
+    def __init__(
+        self,
+        retriever: Runnable[str, Any] | Callable[[str], Any],
+        client: Client | str | None = None,
+        *,
+        corpus: str = "default",
+        ttl_s: float | None = DAY_S,
+        tenant: str = "",
+        name: str | None = None,
+        empty_ttl_s: float | None = 60.0,
+        stale_s: float | None = None,
+        single_flight_s: float | None = None,
+        jitter: float = 0.1,
+        **options: Any,
+    ) -> None:
+        wire = as_client(client)
+        epoch = wire.keys(tenant).epoch("search", corpus)
+        ttl_ms, empty_ms = milliseconds(ttl_s), milliseconds(empty_ttl_s, "empty_ttl_s")
+        stale_ms = milliseconds(stale_s, "stale_s") if ttl_ms else 0
+        flights = Flights(milliseconds(single_flight_s, "single_flight_s"))
+        fields = {
+            "retriever": coerce_to_runnable(cast("Any", retriever)),
+            "client": wire,
+            "corpus": corpus,
+            "ttl_s": ttl_s,
+            "tenant": tenant,
+            "name": name,
+            "empty_ttl_s": empty_ttl_s,
+            "stale_s": stale_s,
+            "single_flight_s": single_flight_s,
+            "jitter": share(jitter, "jitter"),
+        }
+        super().__init__(**options, **fields)
+        self._client, self._epoch, self._flights = wire, epoch, flights
+        self._ttl_ms, self._stale_ms, self._empty_ms = ttl_ms, stale_ms, empty_ms
+        self._tier = Tier(wire, tenant, "search", corpus)
+        self._scope = self._described(name)
+
+    def _described(self, name: str | None) -> str:
+        if name is not None:
+            return f"name:{name}"
+        described = fingerprint(self.retriever)
+        if described is not None:
+            return f"described:{described}"
+        _log.info(
+            "the retriever cannot be described, so its cached results serve only this object; "
+            "name it with CachedRetriever(..., name='...') to share them across processes"
+        )
+        return f"private:{uuid4()}"
+
+    # --- LangChain's interface ----------------------------------------------------------------------------------------
+
+    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
+        """The documents for a query.
+
+        Args:
+            input: The query.
+            config: As for any runnable. What is configurable in it (a user's rights, a number of results) may decide
+                the result, so it is shared only where that is equal; what names a conversation is not part of that.
+            **kwargs: Passed on to the retriever, and part of what a result is shared by.
+
+        Returns:
+            The documents as the retriever gives them.
+
+        Raises:
+            InvalidInputError: The retriever gave something else than documents.
+            Exception: Whatever the retriever raises; nothing is stored then.
+
+        **Keys:** `entries`, `entry_lapses` of one shelf; `epoch`; at times `tally`; `lease`.
+        **Trips:** 1 for a hit, else 2. With `single_flight_s` two more where there is nothing, and one for each look
+            while another searches; with `stale_s` one or two more for a result that is over its lifetime.
+        """
+        return super().invoke(input, config, _settings=_settings(config), **kwargs)
+
+    async def ainvoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
+        """The documents for a query; see `invoke`."""
+        return await super().ainvoke(input, config, _settings=_settings(config), **kwargs)
+
+    def _get_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,
+        _settings: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        return self._client.drive(self._search(query, run_manager.get_child(), _settings, kwargs))
+
+    async def _aget_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,
+        _settings: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        return await self._client.adrive(self._search(query, run_manager.get_child(), _settings, kwargs))
+
+    # --- more ---------------------------------------------------------------------------------------------------------
+
+    def clear(self) -> None:
+        """Deletes all results of the corpus, whichever retriever they are from; searches that go on are not kept.
+
+        Raises:
+            UnavailableError: The server cannot be reached: what was to be deleted may still be served.
+
+        **Keys:** `entries`, `entry_lapses` of all shelves; `epoch`.
+        **Trips:** 1.
+        """
+        self._client.run(cleared(self._tier, self._epoch))
+
+    async def aclear(self) -> None:
+        """Deletes all results of the corpus; see `clear`."""
+        await self._client.arun(cleared(self._tier, self._epoch))
+
+    def stats(self) -> Stats:
+        """What has been counted for the corpus.
+
+        Returns:
+            The statistics.
+
+        Raises:
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `tally`.
+        **Trips:** 1, and 1 where counts of this process wait.
+        """
+        return self._client.drive(told([self._tier.tally]))[0]
+
+    async def astats(self) -> Stats:
+        """What has been counted for the corpus; see `stats`."""
+        return (await self._client.adrive(told([self._tier.tally])))[0]
+
+    # --- flows --------------------------------------------------------------------------------------------------------
+
+    def _search(
+        self, query: str, callbacks: Any, settings: Mapping[str, Any] | None, kwargs: dict[str, Any]
+    ) -> Flow[list[Document]]:
+        retriever, config = self.retriever, RunnableConfig(callbacks=callbacks)
+        if settings:
+            config["configurable"] = dict(settings)
+        deciding = [_deciding(settings or {}), kwargs]
+        if not describable(deciding):
+            self._tier.tally.add("bypasses")
+            found = yield Invoke(
+                lambda: retriever.invoke(query, config, **kwargs), lambda: retriever.ainvoke(query, config, **kwargs)
+            )
+            return _documents(found)
+
+        name = bytes.fromhex(digest({"query": " ".join(query.split()), "retriever": self._scope, "given": deciding}))
+        lease = self._tier.lease(name)
+
+        # A flow is closed when its caller is interrupted or cancelled, and asks nothing more: so in here.
+        def searched() -> list[Document]:
+            try:
+                return _documents(retriever.invoke(query, config, **kwargs))
+            except BaseException:
+                self._client.drive(self._leave(lease))
+                raise
+
+        async def asearched() -> list[Document]:
+            try:
+                return _documents(await retriever.ainvoke(query, config, **kwargs))
+            except BaseException:
+                await self._client.adrive(self._leave(lease))
+                raise
+
+        tokens: list[bytes] = []
+        kept = yield from self._look(name, lease, tokens)
+        if kept is not None:
+            return kept.documents
+        documents: list[Document] = yield Invoke(searched, asearched)
+        if tokens:
+            yield from self._keep(name, tokens[-1], documents)
+        yield from self._leave(lease)
+        return documents
+
+    def _look(self, name: bytes, lease: str, tokens: list[bytes]) -> Flow[_Found | None]:
+        """What may be served; where there is nothing, the last token is of the epoch in which the search begins."""
+        began: float = yield Now()
+        tally, ask, look = self._tier.tally, self._tier.lenient.ask, self._reads(name, tokens)
+        found = yield from ask(look)
+        if found is None and tokens and self._flights:
+            found = yield from self._flights.join(lease, look, ask)
+        elif found is not None and self._is_stale(found):
+            found = yield from self._flights.refresh(lease, found, look, self._is_stale, ask)
+        tally.add("misses" if found is None else "hits")
+        ended: float = yield Now()
+        tally.timed(ended - began)
+        return found
+
+    def _is_stale(self, found: _Found) -> bool:
+        aged = bool(self._stale_ms) and found.left_ms is not None and found.left_ms <= self._stale_ms
+        return aged and bool(found.documents)  # a result without documents has its own short lifetime
+
+    def _leave(self, lease: str) -> Flow[None]:
+        leave = self._flights.leave(lease)
+        if leave.commands:  # after the result is there: in one trip a script that the server does not know runs last
+            yield from self._tier.lenient.ask(leave)
+
+    def _keep(self, name: bytes, token: bytes, documents: list[Document]) -> Flow[None]:
+        ttl_ms = jittered(self._ttl_ms, self.jitter) + self._stale_ms if documents else self._empty_ms
+        if not (documents or ttl_ms):
+            return
+        if not describable(documents):
+            _log.warning("a result is not cached: its documents hold values that would not come back as they are")
+            self._tier.tally.add("refused_unserialisable")
+            return
+        self._tier.tally.add("updates")
+        put = Put(name, ttl_ms, epochs.sign(token, _encoded(documents)))
+        if (yield from self._tier.lenient.ask(self._tier.put([put]).map(lambda _done: True), write=True)) is None:
+            self._tier.tally.add("dropped")
+
+    # --- ops ----------------------------------------------------------------------------------------------------------
+
+    def _reads(self, name: bytes, tokens: list[bytes]) -> Op[_Found | None]:
+        """Looks for a result; each time that the op is run it notes the current token."""
+        longest = self._ttl_ms and max(self._ttl_ms + self._stale_ms, self._empty_ms)
+
+        def read(replies: tuple[bytes, list[Kept | None]]) -> _Found | None:
+            token, (kept,) = replies
+            tokens.append(token)
+            body = None if kept is None else epochs.signed(token, kept.body)
+            documents = None if body is None else _decoded(body, self._epoch)
+            return None if documents is None or kept is None else _Found(documents, kept.left_ms)
+
+        return merge(epochs.current(self._epoch, longest), self._tier.get([name])).map(read)
+
+
+def cleared(tier: Tier, epoch: str) -> Op[None]:
+    """Deletes a tier's entries and ends the epoch in which others are being made.
+
+    Args:
+        tier: The entries.
+        epoch: Their epoch.
+
+    Returns:
+        An op of one trip.
+    """
+    return merge(epochs.bump(epoch), tier.clear()).map(lambda _done: None)
+
+
+def _settings(config: RunnableConfig | None) -> Mapping[str, Any]:
+    return ensure_config(config).get("configurable") or {}
+
+
+def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that may decide a result: not what names a conversation, nor what LangGraph adds for itself."""
+    return {name: value for name, value in settings.items() if not _is_place(name)}
+
+
+def _is_place(name: str) -> bool:
+    return name in {"session_id", "thread_id"} or name.startswith(("checkpoint_", "__"))
+
+
+def _documents(found: Any) -> list[Document]:
+    """What a retriever gave, if it is documents."""
+    documents = list(found) if isinstance(found, list | tuple) else None
+    if documents is None or not all(isinstance(document, Document) for document in documents):
+        msg = f"a retriever must give a list of documents, got {type(found).__name__}"
+        raise InvalidInputError(msg)
+    return documents
+
+
+def _encoded(documents: list[Document]) -> bytes:
+    data = pack(documents, "the documents")
+    small = deflate(data) if len(data) >= _DEFLATE_FROM_BYTES else None
+    return seal(b"|" + data if small is None else b"~" + small)
+
+
+def _decoded(body: bytes, where: str) -> list[Document] | None:
+    """The documents in an entry, None where it is damaged."""
+    try:
+        data = unseal(body) or b""
+        return _documents(unpack(inflate(data[1:]) if data[:1] == b"~" else data[1:], where))
+    except (CorruptDataError, InvalidInputError, ValueError, zlib.error) as error:
+        _log.warning("a cached result counts as absent: %s", error)
+        return None

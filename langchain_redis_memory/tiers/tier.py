@@ -1,0 +1,131 @@
+"""What the tiers have in common: entries on 64 shelves under a checksum, asked leniently, with statistics.
+
+An entry is named by a digest, whose last byte says on which shelf it stands. So entries spread over the nodes of a
+cluster, any number of them is read or written in one trip, and clearing deletes a fixed number of keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zlib import crc32
+
+from langchain_redis_memory import shelf
+from langchain_redis_memory.client import Client
+from langchain_redis_memory.keys import EntryKeys
+from langchain_redis_memory.lenient import Lenient
+from langchain_redis_memory.ops import Flow, Now, Op, ask, merge
+from langchain_redis_memory.shelf import Kept, Put
+from langchain_redis_memory.tally import Stats, Tally
+
+_SHELVES = 64
+_CHECK_BYTES = 4
+
+
+class Tier:
+    """The entries of one tier.
+
+    Args:
+        client: Where they are.
+        tenant: Whose they are.
+        use: Which tier: one word of this package's.
+        name: The tier's name within the tenant.
+    """
+
+    def __init__(self, client: Client, tenant: str, use: str, name: str) -> None:
+        space = client.keys(tenant)
+        self._shelves = [space.entries(use, f"{number}/{name}") for number in range(_SHELVES)]
+        self.tally = Tally(space.tally(use, name))
+        self.lenient = Lenient(f"the tier {use!r} ({name})", self.tally, client.breaker)
+
+    def get(self, names: Sequence[bytes]) -> Op[list[Kept | None]]:
+        """Reads entries.
+
+        Args:
+            names: Their digests, each once.
+
+        Returns:
+            An op of one trip: an entry for each name, None where there is none.
+        """
+        places: dict[EntryKeys, list[bytes]] = {}
+        for name in names:
+            places.setdefault(self._shelf(name), []).append(name)
+        found = merge(*(shelf.get(keys, some) for keys, some in places.items()))
+
+        def read(records: tuple[list[Kept | None], ...]) -> list[Kept | None]:
+            by_name = {
+                name: kept
+                for some, page in zip(places.values(), records, strict=True)
+                for name, kept in zip(some, page, strict=True)
+            }
+            return [by_name[name] for name in names]
+
+        return found.map(read)
+
+    def put(self, puts: Sequence[Put]) -> Op[None]:
+        """Stores entries.
+
+        Args:
+            puts: The entries, named by digests.
+
+        Returns:
+            An op of one trip.
+        """
+        places: dict[EntryKeys, list[Put]] = {}
+        for put in puts:
+            places.setdefault(self._shelf(put.name), []).append(put)
+        return merge(*(shelf.put(keys, some) for keys, some in places.items())).map(lambda _done: None)
+
+    def lease(self, name: bytes) -> str:
+        """The key of the lease of an entry that is being made."""
+        return self._shelf(name).lease(name.hex())
+
+    def clear(self) -> Op[int]:
+        """Deletes every entry.
+
+        Returns:
+            An op of one trip: how many there were.
+        """
+        return shelf.clear(self._shelves)
+
+    def count(self) -> Op[int]:
+        """How many entries there are.
+
+        Returns:
+            An op of one trip, with those that have lapsed and were not removed yet.
+        """
+        return shelf.count(self._shelves)
+
+    def _shelf(self, name: str | bytes) -> EntryKeys:
+        return self._shelves[ord(name[-1:]) % _SHELVES]
+
+
+def told(tallies: Sequence[Tally]) -> Flow[list[Stats]]:
+    """Reads statistics, and sends what waits in this process first.
+
+    Args:
+        tallies: Of which tiers.
+
+    Returns:
+        A flow of one trip, of two where something waited, that gives the statistics of each.
+    """
+    now: float = yield Now()
+    waiting = [(tally, tally.take(now)) for tally in tallies]
+    sent: Sequence[bool] = [False] * len(waiting)
+    try:  # in a trip of its own: a script that the server does not know yet would run after the reads
+        sent = yield from ask(merge(*(tally.sends(counts) for tally, counts in waiting)))
+    finally:
+        for (tally, counts), done in zip(waiting, sent, strict=True):
+            if not done:
+                tally.put_back(counts)
+    return list((yield from ask(merge(*(tally.reads() for tally in tallies)))))
+
+
+def seal(data: bytes) -> bytes:
+    """Bytes with a checksum in front."""
+    return crc32(data).to_bytes(_CHECK_BYTES, "little") + data
+
+
+def unseal(stored: bytes) -> bytes | None:
+    """The bytes that `seal` was given, None where they are damaged or something else."""
+    data = stored[_CHECK_BYTES:]
+    return data if seal(data) == stored else None
