@@ -86,7 +86,7 @@ class Reader:
             if split is None:
                 return Understood(None, "other_template")
             text, variables = split
-        text = " ".join(text.split())
+        text = text.strip()
         if len(text) > self.longest:
             return Understood(None, "too_long")
         context: Any = [[said.role, said.text, said.more] for said in after]
@@ -116,12 +116,12 @@ class Reader:
     def _meant(self, text: str, verdict: Verdict, told: Prompt) -> Flow[str | None]:
         """The question that a dependent one means, where somebody is sure of it."""
         if verdict.standalone:
-            return " ".join(verdict.standalone.split())
+            return verdict.standalone.strip()
         if self.contextualiser is None:
             return None
         told_so = self.contextualiser.contextualise(text, told.messages(), None)
         rewrite = (yield from told_so) if isinstance(told_so, Generator) else told_so
-        return " ".join(rewrite.question.split()) if rewrite.trusted else None
+        return str(rewrite.question).strip() if rewrite.trusted else None
 
     def _partition(self, llm_string: str, told: Prompt, variables: Mapping[str, str], context: Any) -> bytes:
         """What besides the question decides the answer: only what agrees in all of it is searched."""

@@ -156,8 +156,8 @@ SAID: dict[str, tuple[Any, Any]] = {
         [SystemMessage("a"), SystemMessage("b"), HumanMessage("q?")],
         [SystemMessage("b"), SystemMessage("a"), HumanMessage("q?")],
     ),
-    "who asks": (HumanMessage("Who am I?", name="ana"), HumanMessage("Who am I?", name="ben")),
-    "who asks, or nobody": (HumanMessage("Who am I?", name="ana"), HumanMessage("Who am I?")),
+    "who asks": (HumanMessage("What is Rust?", name="ana"), HumanMessage("What is Rust?", name="ben")),
+    "who asks, or nobody": (HumanMessage("What is Rust?", name="ana"), HumanMessage("What is Rust?")),
     "fields of the question": (HumanMessage("q?", additional_kwargs={"a": 1}), HumanMessage("q?")),
     "picture": (
         HumanMessage([{"type": "text", "text": "What is it?"}, {"type": "image", "url": "http://a/1.png"}]),

@@ -147,7 +147,7 @@ class SemanticAnswerCache:
             return None
         context = [seen_by_model(message) for message in asked.context]
         parts = pack([asked.agent, asked.scope, context, asked.given])
-        return Sought(" ".join(asked.question.split()), blake2b(parts, digest_size=16).digest())
+        return Sought(asked.question.strip(), blake2b(parts, digest_size=16).digest())
 
     def _seeker(self, space: KeySpace) -> Seeker:
         found = self._seekers.get(space)
