@@ -20,13 +20,19 @@ _ENDINGS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status
 """Where providers say why an answer ended."""
 _WHOLE = set("stop end_turn stop_sequence eos eos_token complete completed success end finished".split())
 _CALLING = set("tool_calls tool_use function_call tool_call".split())
+_SAYS = (
+    r"(?:fatal|internal|server|api|runtime|system|network|connection|timeout|authentication|validation|http|unknown)"
+)
+_NOTHING = r"(?!\s*(?:null|none|false|0|\"\"|''|\[\]|\{\})\s*[,}])"
 _ERROR = (
-    r"^\W*(?:(?:\w+ ?)?(?:error|exception)\s*(?::|code\b|\d|$)|traceback \(most recent call last\)"
-    r"|(?:http )?(?:status )?[45]\d\d\b[ :-]+(?:bad|unauthori|forbidden|not found|too many|internal|service|gateway)"
-    r"|(?:internal server error|bad gateway|service unavailable|gateway time-?out|too many requests)\b"
+    rf"^\W*(?:(?:(?!terror)[\w.]*|{_SAYS} )(?:error|exception)(?:[\"']?\s*:{_NOTHING}|\s*(?:code\b|\d|$))"
+    r"|traceback \(most recent call last\)"
+    r"|(?:http )?(?:status )?[45]\d\d\b[ :-]+(?:bad (?:request|gateway)|unauthori|forbidden\b|not found\b"
+    r"|too many requests|internal server|service (?:temporarily )?unavailable|gateway time)"
+    r"|(?:internal server error|bad gateway|service (?:temporarily )?unavailable|gateway time-?out|too many requests)\b"
     r"|rate limit (?:reached|exceeded)|(?:request|connection|operation) timed out"
     r"|an? (?:unexpected |internal |unknown )?error (?:has )?occurred"
-    r"|(?:oops|sorry)[,!. ]+(?:but )?something went wrong)"
+    r"|(?:(?:i.?m|we.?re) )?(?:oops|sorry)[,!. ]+(?:but )?something went wrong)"
 )
 
 
@@ -35,7 +41,7 @@ class AdmissionPolicy:
     """Decides whether an answer may be cached.
 
     Args:
-        max_bytes: Most bytes of an answer's text in UTF-8; None for no bound.
+        max_bytes: Most bytes of an answer's text in UTF-8, and of whatever else its message holds; None for no bound.
         errors: A regular expression for answers that are error messages (searched without regard to case); None for
             none.
         truncated: Whether answers may be kept that the provider says it cut off.
@@ -86,7 +92,7 @@ class AdmissionPolicy:
             return "empty"
         if not self.truncated and not all(_whole(told.get(name)) for name in _ENDINGS):
             return "truncated"
-        if self.max_bytes is not None and _size(text) > self.max_bytes:
+        if self.max_bytes is not None and _size(text, message) > self.max_bytes:
             return "oversize"
         if self.errors and not calls and re.search(self.errors, text[:300], re.IGNORECASE):
             return "error"
@@ -94,7 +100,7 @@ class AdmissionPolicy:
 
 
 def _whole(ending: Any) -> bool:
-    return ending is None or str(ending).lower() in _WHOLE or str(ending).lower() in _CALLING
+    return not ending or str(ending).lower() in _WHOLE or str(ending).lower() in _CALLING
 
 
 def _calls(message: BaseMessage) -> bool:
@@ -110,8 +116,13 @@ def _has_content(message: BaseMessage | None) -> bool:
     return any(isinstance(block, dict) and block.get("type") not in {"text", None} for block in message.content)
 
 
-def _size(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
+def _size(text: str, message: BaseMessage | None) -> int:
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if message is not None:
+        others = [] if isinstance(message.content, str) else message.content
+        more = (others, message.additional_kwargs, getattr(message, "tool_calls", None))
+        size += sum(len(repr(part)) for part in more if part)
+    return size
 
 
 def worth_keeping(value: Any) -> bool:

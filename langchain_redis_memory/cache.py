@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -55,9 +56,10 @@ class RedisCache(BaseCache):
         name: Names the cache within the tenant.
         jitter: The largest share by which a lifetime is cut at random, so that not all lapse at once.
         stale_s: For so long after its lifetime an answer is still served while one caller makes it anew.
-        single_flight_s: Of all who miss the same answer at once one asks the model and the others wait, at most so
-            long; None: everybody asks. Give it about the model's longest time. A model that fails lets the others wait
-            until then, unless it is called through `get_or_compute`.
+        single_flight_s: Of all who miss the same answer at once one asks the model and the others wait; None: everybody
+            asks. Give it about the model's longest time: if there is no answer by then, one of those who wait asks.
+            Nobody waits for more than twice as long. A model that fails lets the others wait until then, unless it is
+            called through `get_or_compute`.
         admission: Which answers may be cached.
         prices: Model -> what a million tokens cost (read, written), for `Stats.money_saved`.
 
@@ -337,8 +339,7 @@ class RedisCache(BaseCache):
         if kept is None and self._flights:
             kept = yield from self._flights.join(self._lease(name), look, self._lenient.ask)
         elif kept is not None and self._is_stale(kept):
-            refreshes = yield from self._flights.may_refresh(self._lease(name), self._lenient.ask)
-            kept = None if refreshes else kept
+            kept = yield from self._flights.refresh(self._lease(name), kept, look, self._is_stale, self._lenient.ask)
         found = None if kept is None else self._decode(kept.body, name)
         self._tally.add("misses" if found is None else "hits", model=model)
         if found is not None and kept is not None:
@@ -376,17 +377,28 @@ class RedisCache(BaseCache):
         if found is not None:
             return found
 
-        async def acompute() -> Any:
-            made = compute()
-            return await made if isinstance(made, Awaitable) else made
-
-        try:
-            answer = generations.as_generations((yield Invoke(compute, acompute)))
-        except BaseException:
+        def give_back() -> Flow[None]:
             leave = self._flights.leave(self._lease(_name(prompt, llm_string)))
             if leave.commands:
                 yield from self._lenient.ask(leave)
-            raise
+
+        # A flow is closed when its caller is interrupted or cancelled, and asks nothing more: so in here.
+        def computed() -> RETURN_VAL_TYPE:
+            try:
+                return generations.as_generations(compute())
+            except BaseException:
+                self._client.drive(give_back())
+                raise
+
+        async def acomputed() -> RETURN_VAL_TYPE:
+            try:
+                made = compute()
+                return generations.as_generations(await made if isinstance(made, Awaitable) else made)
+            except BaseException:
+                await self._client.adrive(give_back())
+                raise
+
+        answer: RETURN_VAL_TYPE = yield Invoke(computed, acomputed)
         yield from self._update(prompt, llm_string, answer)
         return answer
 
@@ -398,6 +410,9 @@ class RedisCache(BaseCache):
         if model is None:
             yield from ask(shelf.clear(self._shelves))
             return
+        if not isinstance(model, str):
+            msg = f"llm_string must be a text, not {type(model).__name__}"
+            raise InvalidInputError(msg)
         mark, places = digest_of(model), dict.fromkeys(self._shelves, 0)
         while places:
             found, places = yield from self._pages(places)
@@ -434,9 +449,7 @@ class RedisCache(BaseCache):
         while places:
             found, places = yield from self._pages(places)
             entries = [entry for _, items in found for entry in items]
-            yield Emit(
-                [json.dumps({"id": name.hex(), "entry": b64encode(body).decode()}) + "\n" for name, body in entries]
-            )
+            yield Emit([_line(name, body) for name, body in entries])
 
     def _import(self, lines: Iterable[str], progress: Callable[[int], None] | None) -> Flow[int]:
         stored, numbered = 0, enumerate(lines, 1)
@@ -478,7 +491,7 @@ class RedisCache(BaseCache):
         return self._shelves[name[-1] % _SHELVES]
 
     def _lease(self, name: bytes) -> str:
-        return self._space.lease("exact", name.hex(), self._name)
+        return self._shelf(name).lease(name.hex())
 
     def _look(self, name: bytes) -> Op[Kept | None]:
         return shelf.get(self._shelf(name), [name]).map(lambda found: found[0])
@@ -510,6 +523,9 @@ class RedisCache(BaseCache):
 
 def _name(prompt: str, llm_string: str) -> bytes:
     """The entry's name: 12 bytes for the model, 16 for the prompt."""
+    if not isinstance(prompt, str) or not isinstance(llm_string, str):
+        msg = f"prompt and llm_string must be texts, not {type(prompt).__name__} and {type(llm_string).__name__}"
+        raise InvalidInputError(msg)
     return digest_of(llm_string) + _prompt_digest(prompt)
 
 
@@ -524,5 +540,8 @@ def _line(name: bytes, body: bytes) -> str:
 
 def _tokens(body: bytes) -> tuple[int, int]:
     """What an answer cost; none where the entry does not say."""
-    told = body[:48].partition(b";")[0].split(b" ")
-    return (int(told[0]), int(told[1])) if len(told) == 2 and told[0].isdigit() and told[1].isdigit() else (0, 0)
+    told = _TOKENS.match(body)
+    return (int(told[1]), int(told[2])) if told else (0, 0)
+
+
+_TOKENS = re.compile(rb"(\d{1,12}) (\d{1,12});")

@@ -1,9 +1,10 @@
 """Single flight: of all who miss the same answer at once, one makes it and the others wait for it.
 
-The one takes a lease in Redis (see `lease`). The others look again, at growing distances; each look also tries to take
-the lease, so a leader who fails and gives it back, or dies and lets it lapse, is followed by the next. Nobody
-waits for longer than a lease lasts. Whoever leads and asks again from the same thread or task (a retry, the same prompt
-twice in one call) goes on leading and does not wait for itself.
+The one takes a lease in Redis (see `lease`). The others look again, at growing distances; each look first tries to take
+the lease, so a leader who fails and gives it back, or dies and lets it lapse, is followed by the next. Nobody waits for
+longer than two leases last: a dead leader's and its follower's. Whoever leads and asks again from the same thread or
+task (a retry, the same prompt twice in one call) goes on leading and does not wait for itself. Whoever leads in several
+pieces of work waits in the order of their names only, so no two wait for each other.
 """
 
 from __future__ import annotations
@@ -11,24 +12,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 from random import random
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from langchain_redis_memory import lease
 from langchain_redis_memory.ops import Flow, Now, Op, Sleep, merge, pure
 
 T = TypeVar("T")
-Ask = Callable[[Op[tuple[T | None, bool]]], Flow[tuple[T | None, bool] | None]]
+Ask = Callable[[Op[Any]], Flow[Any]]
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.2
+_LEASES = 2
 
-_mine: ContextVar[dict[str, str] | None] = ContextVar("leases of this thread or task", default=None)
+
+class _Held(NamedTuple):
+    """A lease of this thread or task, and when it lapses: not every model that fails gives its lease back."""
+
+    token: str
+    until: float
+
+
+_mine: ContextVar[dict[str, _Held] | None] = ContextVar("leases of this thread or task", default=None)
 
 
 class Flights:
     """The pieces of work of one cache that only one should do at a time.
 
     Args:
-        ttl_ms: How long a lease lasts, and how long at most somebody waits; 0: everybody does everything.
+        ttl_ms: How long a lease lasts, and half of what somebody waits at most; 0: everybody does everything.
     """
 
     def __init__(self, ttl_ms: int) -> None:
@@ -37,54 +47,67 @@ class Flights:
     def __bool__(self) -> bool:
         return bool(self._ttl_ms)
 
-    def join(self, key: str, look: Op[T | None], ask: Ask[T]) -> Flow[T | None]:
+    def join(self, key: str, look: Op[T | None], ask: Ask) -> Flow[T | None]:
         """Takes the lead, or waits for who has it.
 
         Args:
-            key: The lease.
+            key: The lease; with the hash tag of what is looked for, so that both are asked for in order.
             look: Looks for the result.
             ask: Runs an op; None where the server is away.
 
         Returns:
             What another made meanwhile; None where the caller is to make it.
         """
-        mine = _mine.get() or {}
-        token = mine.get(key) or lease.new_token()
         began: float = yield Now()
-        pause = _FIRST_PAUSE_S
+        mine = _held(began)
+        token = mine[key].token if key in mine else lease.new_token()
+        # Who leads first and then finds nothing can be sure: a leader stores its result before it gives the lease back.
+        step, now, pause = merge(lease.acquire(key, token, self._ttl_ms), look), began, _FIRST_PAUSE_S
         while True:
-            told = yield from ask(merge(look, lease.acquire(key, token, self._ttl_ms)))
+            told: tuple[bool, T | None] | None = yield from ask(step)
             if told is None:
                 return None
-            found, leads = told
+            leads, found = told
             if leads:
-                _mine.set({**mine, key: token})
+                _mine.set({**mine, key: _Held(token, now + self._ttl_ms / 1000)})
                 if found is not None:
-                    yield from ask(merge(pure(None), self.leave(key)))
+                    yield from ask(self.leave(key))
                 return found
-            now: float = yield Now()
-            left = began + self._ttl_ms / 1000 - now
-            if found is not None or left <= 0:
+            now = yield Now()
+            left = began + _LEASES * self._ttl_ms / 1000 - now
+            if found is not None or left <= 0 or any(held > key for held in mine):
                 return found
             yield Sleep(min(pause * (0.5 + random()), left))
+            now = yield Now()
             pause = min(1.5 * pause, _LONGEST_PAUSE_S)
 
-    def may_refresh(self, key: str, ask: Callable[[Op[bool]], Flow[bool | None]]) -> Flow[bool]:
-        """Whether the caller is the one who makes what is stale anew; the others are not to wait.
+    def refresh(self, key: str, old: T, look: Op[T | None], is_stale: Callable[[T], bool], ask: Ask) -> Flow[T | None]:
+        """Says who makes what is stale anew; the others are not to wait.
 
         Args:
-            key: The lease.
+            key: The lease, as for `join`.
+            old: What is stale.
+            look: Looks for it again.
+            is_stale: Whether what was found is stale.
             ask: Runs an op; None where the server is away.
 
         Returns:
-            Whether the caller has the lease now.
+            What may be served, stale or made meanwhile; None where the caller is to make it.
         """
-        mine = _mine.get() or {}
-        token = mine.get(key) or lease.new_token()
-        leads = yield from ask(lease.acquire(key, token, self._ttl_ms or _REFRESH_MS))
-        if leads:
-            _mine.set({**mine, key: token})
-        return bool(leads)
+        now: float = yield Now()
+        mine, ttl_ms = _held(now), self._ttl_ms or _REFRESH_MS
+        token = mine[key].token if key in mine else lease.new_token()
+        told: tuple[bool, T | None] | None = yield from ask(merge(lease.acquire(key, token, ttl_ms), look))
+        if told is None:
+            return old
+        leads, found = told
+        if not leads:
+            return old if found is None else found
+        _mine.set({**mine, key: _Held(token, now + ttl_ms / 1000)})
+        if found is None or is_stale(found):
+            return None
+        yield from ask(self.leave(key))
+        return found
 
     def leave(self, key: str) -> Op[bool]:
         """Gives the lease back, if this thread or task has it.
@@ -98,9 +121,13 @@ class Flights:
         mine = _mine.get() or {}
         if key not in mine:
             return pure(False)
-        token = mine[key]
-        _mine.set({held: by for held, by in mine.items() if held != key})
-        return lease.release(key, token).optional(False)
+        _mine.set({other: held for other, held in mine.items() if other != key})
+        return lease.release(key, mine[key].token).optional(False)
 
 
 _REFRESH_MS = 30_000
+
+
+def _held(now: float) -> dict[str, _Held]:
+    """The leases that this thread or task still has."""
+    return {key: held for key, held in (_mine.get() or {}).items() if now < held.until}

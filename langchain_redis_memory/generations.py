@@ -8,6 +8,7 @@ that is served again is another message, and one id twice would overwrite what w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, messag
 from langchain_core.messages.base import BaseMessageChunk
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
-from langchain_core.runnables import RunnableBinding
+from langchain_core.runnables.base import RunnableBindingBase
 
 from langchain_redis_memory.codec import pack, unpack
 from langchain_redis_memory.deflate import deflate, inflate
@@ -25,6 +26,7 @@ from langchain_redis_memory.prompts import read as read_prompt
 from langchain_redis_memory.records import decode_message, encode_nested
 
 _DEFLATE_FROM_BYTES = 128
+_CHECK_BYTES = 8
 _KINDS = {Generation: "text", GenerationChunk: "text", ChatGeneration: "chat", ChatGenerationChunk: "chat"}
 
 
@@ -72,7 +74,7 @@ def for_model(answer: Any, model: Any) -> list[Generation]:
     Raises:
         InvalidInputError: The answer is of another type.
     """
-    while isinstance(model, RunnableBinding):
+    while isinstance(model, RunnableBindingBase):
         model = model.bound
     if isinstance(answer, str) and isinstance(model, BaseChatModel):
         answer = AIMessage(answer)
@@ -94,7 +96,13 @@ def encode(generations: Sequence[Generation]) -> bytes:
     """
     data = pack([_parts(generation) for generation in generations], "the answer")
     small = deflate(data) if len(data) >= _DEFLATE_FROM_BYTES else None
-    return b"|" + data if small is None else b"~" + small
+    body = b"|" + data if small is None else b"~" + small
+    return _check(body) + body
+
+
+def _check(body: bytes) -> bytes:
+    """Tells damaged bytes, which may read as another answer, from whole ones."""
+    return blake2b(body, digest_size=_CHECK_BYTES).digest()
 
 
 def _parts(generation: Generation) -> list[Any]:
@@ -125,7 +133,10 @@ def decode(data: bytes, where: str) -> list[Generation]:
         CorruptDataError: The bytes are something else.
     """
     try:
-        parts = unpack(inflate(data[1:]) if data[:1] == b"~" else data[1:], where)
+        check, body = data[:_CHECK_BYTES], data[_CHECK_BYTES:]
+        if _check(body) != check or not (parts := unpack(inflate(body[1:]) if body[:1] == b"~" else body[1:], where)):
+            msg = f"the answer under {where!r} was not written by this package or is damaged"
+            raise CorruptDataError(msg)
         return [_generation(*part) for part in parts]
     except CorruptDataError:
         raise

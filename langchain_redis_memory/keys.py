@@ -182,10 +182,15 @@ class EntryKeys(ShelfKeys):
 
     uses: str
     reports: str
+    leases: str
 
     def all(self) -> tuple[str, ...]:
         """Every key, in the order in which scripts take them."""
         return (self.items, self.lapses, self.uses, self.reports)
+
+    def lease(self, name: str) -> str:
+        """The key of the lease of an entry that is being made."""
+        return f"{self.leases}:{escape(name)}"
 
 
 @dataclass(frozen=True)
@@ -481,7 +486,7 @@ class KeySpace:
             Its keys.
         """
         return EntryKeys(
-            *(self.key(kind, use, name) for kind in ("entries", "entry_lapses", "entry_uses", "entry_reports"))
+            *(self.key(kind, use, name) for kind in ("entries", "entry_lapses", "entry_uses", "entry_reports", "lease"))
         )
 
     def tally(self, use: str, name: str) -> str:

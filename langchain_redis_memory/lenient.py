@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from typing import Protocol, TypeVar, cast
 
 from langchain_redis_memory.errors import AuthenticationError, RedisMemoryError, UnavailableError
-from langchain_redis_memory.ops import Flow, Now, Op, merge
+from langchain_redis_memory.ops import Flow, Now, Op, Reply, merge
 from langchain_redis_memory.tally import Count, Tally
 
 T = TypeVar("T")
@@ -24,7 +25,7 @@ class Fuse(Protocol):
     def allows(self, now: float) -> bool:
         """Whether to ask at this time."""
 
-    def failed(self, now: float) -> bool:
+    def failed(self, began: float, now: float) -> bool:
         """Notes a failure; whether it is the first."""
 
     def worked(self) -> None:
@@ -55,30 +56,46 @@ class Lenient:
         Returns:
             Its result; None where the server is away or refuses.
         """
-        now: float = yield Now()
-        if not self._fuse.allows(now):
+        began: float = yield Now()
+        if not self._fuse.allows(began):
             self.tally.add("skipped")
             return None
-        counts = self.tally.take(now) if write or self.tally.due(now) else _NONE
+        counts, sent = self.tally.take(began) if write or self.tally.due(began) else _NONE, False
         try:
             if counts:
-                result, _ = yield merge(op, self.tally.sends(counts))
+                result, sent = yield merge(_tried(op), self.tally.sends(counts))
             else:
-                result = yield op
+                result = yield _tried(op)
+            self._fuse.worked()
         except UnavailableError as error:
-            self.tally.put_back(counts)
             self.tally.add("unavailable")
-            if self._fuse.failed(now):
+            ended: float = yield Now()
+            if self._fuse.failed(began, ended):
                 _log.warning("%s is away and passed over: %s", self._what, error)
             return None
         except RedisMemoryError as error:
-            self.tally.put_back(counts)
+            result = error
+        finally:
+            if not sent:  # also where the caller was cancelled
+                self.tally.put_back(counts)
+        if isinstance(result, RedisMemoryError):
             self.tally.add("errors")
-            level = logging.ERROR if isinstance(error, AuthenticationError) else logging.WARNING
-            _log.log(level, "%s is passed over: %s", self._what, error)
+            level = logging.ERROR if isinstance(result, AuthenticationError) else logging.WARNING
+            _log.log(level, "%s is passed over: %s", self._what, result)
             return None
-        self._fuse.worked()
         return cast("T", result)
+
+
+def _tried(op: Op[T]) -> Op[T | RedisMemoryError]:
+    """The same op, whose result may be the error with which the server refused it."""
+
+    def read(replies: Sequence[Reply]) -> T | RedisMemoryError:
+        try:
+            return op.read(replies)
+        except RedisMemoryError as error:
+            return error
+
+    return Op(op.commands, read, tolerant=True)
 
 
 _NONE: Counter[Count] = Counter()

@@ -80,7 +80,7 @@ def read(prompt: str) -> Prompt:
         return Prompt((), (), prompt if prompt.strip() else None)
     try:
         said = [_said(part) for part in json.loads(prompt)]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return Prompt((), (), None)
     system = tuple(one.text + one.more for one in said if one.role == "system")
     rest = tuple(one for one in said if one.role != "system")
@@ -116,7 +116,13 @@ def _blocks(content: Sequence[Any]) -> tuple[str, list[Any]]:
 
 
 def _is_text(block: Any) -> bool:
-    return isinstance(block, str) or (isinstance(block, dict) and set(block) <= {"type", "text", "id", "index"})
+    if isinstance(block, str):
+        return True
+    named = isinstance(block, dict) and block.get("type", "text") == "text" and set(block) <= _TEXT_BLOCK
+    return named and isinstance(block.get("text"), str)
+
+
+_TEXT_BLOCK = {"type", "text", "id", "index"}
 
 
 @lru_cache(maxsize=256)
@@ -134,7 +140,7 @@ def model_of(llm_string: str) -> str:
     if len(llm_string) <= 40 and re.fullmatch(r"[\w.:/@-]+", llm_string):
         return llm_string
     found = re.search(_NAMES_MODEL, llm_string)
-    return found[1] if found else "model-" + digest_of(llm_string).hex()[:8]
+    return found[1].encode("utf-8", "replace").decode() if found else "model-" + digest_of(llm_string).hex()[:8]
 
 
 @lru_cache(maxsize=256)
@@ -173,6 +179,9 @@ class Template:
             if name is not None:
                 self._names.append(name)
                 self._literals.append("")
+        if "" in self._names:
+            msg = "each variable of the template needs a name in its braces"
+            raise ConfigError(msg)
         if "" in self._literals[1:-1]:
             msg = "the template needs some text between its variables"
             raise ConfigError(msg)

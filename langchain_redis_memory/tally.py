@@ -9,12 +9,14 @@ A count is named by model, type of question and metric; `Stats` sums them up by 
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from math import frexp
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from langchain_redis_memory.keys import escape
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
@@ -22,6 +24,8 @@ from langchain_redis_memory.scripts import script
 
 KEEP_HOURS = 30 * 24
 _ENOUGH = 64
+_MOST = 4096
+_MODELS = 200
 _LONG_S = 1.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -51,11 +55,19 @@ class Tally:
     def __init__(self, key: str) -> None:
         self._key = key
         self._waiting: deque[tuple[Count, int]] = deque()
+        self._models: set[str] = set()
         self._sent = 0.0
 
     def add(self, metric: str, n: int = 1, *, model: str = "", kind: str = "") -> None:
-        """Counts something."""
+        """Counts something; what waits stays bounded, however long the server is away, and so do the models."""
+        if model not in self._models:
+            if len(self._models) >= _MODELS:
+                model = "other models"
+            else:
+                self._models.add(model)
         self._waiting.append((Count(metric, model, kind), n))
+        if len(self._waiting) >= _MOST:
+            self.put_back(self.take(self._sent))
 
     def timed(self, seconds: float, *, model: str = "") -> None:
         """Counts a lookup's duration in a histogram whose buckets double: `us:10` is 512 to 1023 microseconds."""
@@ -77,23 +89,24 @@ class Tally:
             found[count] += n
 
     def put_back(self, counts: Counter[Count]) -> None:
-        """Keeps what could not be sent."""
-        self._waiting.extend(counts.items())
+        """Keeps what could not be sent, the largest counts if there are too many."""
+        self._waiting.extend(counts.most_common(_MOST // 2))
 
-    def sends(self, counts: Counter[Count]) -> Op[None]:
+    def sends(self, counts: Counter[Count]) -> Op[bool]:
         """Adds counts in Redis.
 
         Args:
             counts: What `take` gave.
 
         Returns:
-            An op of one trip, of none for no counts; a server that refuses it disturbs nothing else.
+            An op of one trip, of none for no counts: whether they were added. A server that refuses it disturbs
+            nothing else.
         """
         if not counts:
-            return pure(None)
+            return pure(True)
         args: list[Arg] = [part for count, n in counts.items() for part in (count.spelled(), n)]
         call = script("tally_add")((self._key,), KEEP_HOURS, *args)
-        return Op((call,), lambda _replies: None).optional(None)
+        return Op((call,), lambda _replies: True).optional(False)
 
     def reads(self, prices: Prices | None = None) -> Op[Stats]:
         """Reads what has been counted.
@@ -131,13 +144,14 @@ class Row(NamedTuple):
     n: int
 
 
-def _row(pair: tuple[bytes, bytes]) -> Row | None:
-    from urllib.parse import unquote
+_NAME = re.compile(rb"(\d{1,7})/([^/]*)/([^/]*)/(us:\d{1,2}|[a-z][a-z_]*)")
 
-    parts = pair[0].decode("utf-8", "replace").split("/")
-    if len(parts) != 4 or not parts[0].isdigit() or not pair[1].lstrip(b"-").isdigit():
+
+def _row(pair: tuple[bytes, bytes]) -> Row | None:
+    name = _NAME.fullmatch(pair[0])
+    if name is None or not re.fullmatch(rb"-?\d{1,19}", pair[1]):
         return None
-    hour, model, kind, metric = parts
+    hour, model, kind, metric = (part.decode("utf-8", "replace") for part in name.groups())
     return Row(_EPOCH + timedelta(hours=int(hour)), unquote(model), unquote(kind), metric, int(pair[1]))
 
 

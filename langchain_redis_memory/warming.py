@@ -13,19 +13,19 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel, BaseLLM
 from langchain_core.load import dumps
-from langchain_core.messages import BaseMessage, HumanMessage
-from langchain_core.runnables import RunnableBinding
+from langchain_core.messages import BaseMessage, convert_to_messages
+from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
+from langchain_core.runnables.base import RunnableBindingBase
 
 from langchain_redis_memory.errors import InvalidInputError
-
-Question = str | BaseMessage | list[BaseMessage]
 
 
 def asked_of(question: Any, model: Any) -> tuple[str, str]:
     """How LangChain asks a cache.
 
     Args:
-        question: A text, a message, or a list of messages.
+        question: A text, a message, a list of messages (also as pairs or dicts, as LangChain takes them), or a prompt
+            value.
         model: The model that will be asked (also with what is bound to it, such as tools), or the string that describes
             it; with a string the question must be the prompt as the cache will see it.
 
@@ -36,35 +36,47 @@ def asked_of(question: Any, model: Any) -> tuple[str, str]:
         InvalidInputError: One of them is something else.
     """
     given: dict[str, Any] = {}
-    while isinstance(model, RunnableBinding):
+    while isinstance(model, RunnableBindingBase):
         given, model = {**model.kwargs, **given}, model.bound
     if isinstance(model, BaseChatModel):
         stop = given.pop("stop", None)
+        described = {name: value for name, value in given.items() if name not in _FOR_TRACING}
         messages = [
             message.model_copy(update={"id": None}) if message.id is not None else message
-            for message in _messages(question)
+            for message in _asked(question).to_messages()
         ]
-        return dumps(messages), model._get_llm_string(stop=stop, **given)
-    if not isinstance(question, str):
-        msg = f"a prompt must be a text unless a chat model is given, not {type(question).__name__}"
-        raise InvalidInputError(msg)
+        return dumps(messages), model._get_llm_string(stop=stop, **described)
     if isinstance(model, BaseLLM):
-        params = {**model.dict(), "stop": given.pop("stop", None), **given}
-        return question, str(sorted(params.items()))
+        described = getattr(model, "_dict_for_compat", model.dict)()
+        params = {**described, "stop": given.pop("stop", None), **given}
+        return _asked(question).to_string(), str(sorted(params.items()))
     if isinstance(model, str):
-        return question, model
+        if isinstance(question, str):
+            return question, model
+        msg = f"a prompt must be a text unless a model is given, not {type(question).__name__}"
+        raise InvalidInputError(msg)
     msg = f"model must be a LangChain model or the string that describes it, not {type(model).__name__}"
     raise InvalidInputError(msg)
 
 
-def _messages(question: Any) -> list[BaseMessage]:
+_FOR_TRACING = {"ls_structured_output_format", "structured_output_format"}
+"""What LangChain takes out of the arguments before it asks the cache."""
+
+
+def _asked(question: Any) -> PromptValue:
+    if isinstance(question, PromptValue):
+        return question
     if isinstance(question, str):
-        return [HumanMessage(question)]
+        return StringPromptValue(text=question)
     if isinstance(question, BaseMessage):
-        return [question]
-    if isinstance(question, list | tuple) and question and all(isinstance(one, BaseMessage) for one in question):
-        return list(question)
-    msg = f"a question must be a text, a message or a list of messages, not {type(question).__name__}"
+        return ChatPromptValue(messages=[question])
+    if isinstance(question, list | tuple) and question:
+        try:
+            return ChatPromptValue(messages=convert_to_messages(question))
+        except (ValueError, TypeError, NotImplementedError) as error:
+            msg = f"a question holds what is no message: {error}"
+            raise InvalidInputError(msg) from None
+    msg = f"a question must be a text, a prompt or messages, not {type(question).__name__}"
     raise InvalidInputError(msg)
 
 
@@ -83,8 +95,12 @@ def rows(source: Iterable[Any] | str | Path) -> Iterator[tuple[Any, Any]]:
         OSError: The file cannot be read.
     """
     if isinstance(source, str | Path):
-        with Path(source).open(encoding="utf-8") as lines:
-            yield from rows(_parsed(lines))
+        with Path(source).open(encoding="utf-8-sig") as lines:
+            try:
+                yield from rows(_parsed(lines))
+            except UnicodeDecodeError as error:
+                msg = f"{source} is not in UTF-8: {error}"
+                raise InvalidInputError(msg) from None
         return
     for number, row in enumerate(source, 1):
         if isinstance(row, Mapping) and "answer" in row and ("prompt" in row or "question" in row):

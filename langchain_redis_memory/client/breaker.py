@@ -21,10 +21,11 @@ class Breaker:
         self._lock = threading.Lock()
         self._first, self._longest = cool_s, longest_s
         self._while = 0.0
+        self._since = 0.0
         self._until = 0.0
 
     def allows(self, now: float) -> bool:
-        """Whether to ask; of those who come after the while, only the first may until it has said how it went.
+        """Whether to ask; after the while one may, and a further one after as long again if that does not come back.
 
         Args:
             now: The process's monotonic time in seconds.
@@ -37,10 +38,11 @@ class Breaker:
             self._until = now + self._while
             return True
 
-    def failed(self, now: float) -> bool:
+    def failed(self, began: float, now: float) -> bool:
         """The server could not be reached.
 
         Args:
+            began: When it was asked: of all who were waiting when it failed only the first counts.
             now: The process's monotonic time in seconds.
 
         Returns:
@@ -48,8 +50,9 @@ class Breaker:
         """
         with self._lock:
             first = not self._while
-            self._while = min(self._longest, 2 * self._while) or self._first
-            self._until = now + self._while
+            if first or began >= self._since:
+                self._while = min(self._longest, 2 * self._while) or self._first
+                self._since, self._until = now, now + self._while
             return first
 
     def worked(self) -> None:

@@ -11,6 +11,10 @@ if redis.call('HGET', tally, 'hour') ~= hour then
   end
   redis.call('HSET', tally, 'hour', hour)
 end
-for i = 2, #ARGV, 2 do redis.call('HINCRBY', tally, hour .. '/' .. ARGV[i], ARGV[i + 1]) end
+for i = 2, #ARGV, 2 do
+  local name = hour .. '/' .. ARGV[i]
+  local added = redis.pcall('HINCRBY', tally, name, ARGV[i + 1])
+  if type(added) == 'table' then redis.call('HSET', tally, name, ARGV[i + 1]) end -- what stood there is no number
+end
 redis.call('EXPIRE', tally, string.format('%.0f', tonumber(keep) * 3600))
 return 1
