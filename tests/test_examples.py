@@ -21,6 +21,7 @@ SAYS = {
     "human_in_the_loop.py": "'decision': 'yes', 'paid': True",
     "long_term_memory.py": "ana: What must we not cook for my child?  -> My daughter is allergic to peanuts.",
     "own_policy.py": "NEW_TOPIC bypass 2 messages of memory",
+    "semantic_cache.py": "answer 4 - the same words in another conversation",
     "sessions.py": "cleared: 4",
     "streaming_async.py": "5 users answered, from the cache: True",
     "time_travel.py": "both ends are kept: True",

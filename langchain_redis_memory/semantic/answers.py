@@ -1,4 +1,4 @@
-"""`SemanticAnswerCache`: the answers of `ConversationMemory`, found by meaning where the very same question is not there.
+"""`SemanticAnswerCache`: answers of `ConversationMemory`, found by meaning where the very same question is not there.
 
 What the model is shown besides the question (system messages, documents' name, messages that a dependent question leans
 on) must be the same to the letter; only the question itself is searched by meaning, and verified.
