@@ -22,11 +22,11 @@ from langchain_redis_memory import entries
 from langchain_redis_memory.entries import Entry, Read, name_of
 from langchain_redis_memory.equivalence import HitPolicy, Judgement
 from langchain_redis_memory.equivalence.learning import Observation, bar
-from langchain_redis_memory.errors import RedisMemoryError
+from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.judging import Judge
 from langchain_redis_memory.keys import EntryKeys, KeySpace
 from langchain_redis_memory.lenient import Lenient
-from langchain_redis_memory.ops import Flow, Invoke, Op, merge, pure
+from langchain_redis_memory.ops import Flow, Invoke, Now, Op, merge, pure
 from langchain_redis_memory.vectors import Collection, Engine, Point, Vectors, as_vectors
 
 _log = logging.getLogger(__name__)
@@ -109,11 +109,12 @@ class Seeker:
         embedding: Names the embedding model.
         policy: Decides which near question is the same.
         lenient: Runs ops.
-        ready: The engine for vectors of so many dimensions.
+        ready: The engine for vectors of so many dimensions; True prepares it anew.
         max_entries: How many entries may be stored; 0 for no bound.
         nearest: How many near questions are looked at.
         max_error: The share of wrong hits that an entry's reports must stay within.
         judge: Asked where the policy is in doubt.
+        remembered: Vectors of questions that were asked a moment ago.
     """
 
     space: KeySpace
@@ -122,13 +123,14 @@ class Seeker:
     embedding: str
     policy: HitPolicy
     lenient: Lenient
-    ready: Callable[[int], Flow[Engine]]
+    ready: Callable[[int, bool], Flow[Engine]]
     max_entries: int = 0
     nearest: int = 8
     max_error: float = 0.02
     judge: Judge | None = None
+    remembered: OrderedDict[str, Vectors] = field(default_factory=OrderedDict, repr=False)
     _compared: bool = field(default=False, repr=False)
-    _vectors: OrderedDict[str, Vectors] = field(default_factory=OrderedDict, repr=False)
+    _refused: bool = field(default=False, repr=False)
 
     @property
     def keys(self) -> EntryKeys:
@@ -137,7 +139,7 @@ class Seeker:
 
     def collection(self, partition: bytes, embedding: str) -> Collection:
         """Where the vectors of a partition are: vectors of different models are never compared."""
-        return Collection(self.space, "semantic", f"{partition.hex()}/{embedding}/{self.name}")
+        return Collection(self.space, "semantic", f"{partition.hex()}/{len(embedding)}/{embedding}/{self.name}")
 
     # --- finding ------------------------------------------------------------------------------------------------------
 
@@ -174,6 +176,8 @@ class Seeker:
 
     def near(self, sought: Sought) -> Flow[Found]:
         """The answer to a question by its meaning only; see `seek`."""
+        if (yield from self.lenient.rests()):
+            return Found()
         vector = yield from self._embed(sought.text)
         if vector is None:
             return Found()
@@ -205,6 +209,7 @@ class Seeker:
         for _ in range(_MOST_PAGES):
             told = yield from self.lenient.ask(wanted.map(lambda hits: (hits,)))
             if told is None:
+                self._refused = True  # the index may be gone, with all of the server's data
                 return []
             if told[0] is not None:
                 return told[0].found[: self.nearest]
@@ -268,6 +273,8 @@ class Seeker:
             The engine, and an op of one trip that stores entries and vectors and gives the entries that had to go; None
             where the questions cannot be embedded or the server is away.
         """
+        if (yield from self.lenient.rests()):
+            return None
         vectors = yield from self._embed_all([sought.text for sought, _, _ in found])
         if vectors is None:
             return None
@@ -349,8 +356,14 @@ class Seeker:
             )
 
     def _engine(self, dims: int) -> Flow[Engine | None]:
+        began: float = yield Now()
         try:
-            return (yield from self.ready(dims))
+            engine = yield from self.ready(dims, self._refused)
+            self._refused = False
+            return engine
+        except UnavailableError as error:
+            yield from self.lenient.lost(error, began)
+            return None
         except RedisMemoryError as error:
             _log.warning("the cache is passed over: %s", error)
             self.lenient.tally.add("errors")
@@ -358,16 +371,16 @@ class Seeker:
 
     def _embed(self, text: str) -> Flow[Vectors | None]:
         """The vector of a question, from this process's memory where it was asked a moment ago."""
-        known = self._vectors.get(text)
+        known = self.remembered.get(text)
         if known is not None:
             return known
         found = yield from self._call([text])
         if found is None:
             return None
         vector: Vectors = found[0]
-        self._vectors[text] = vector
-        while len(self._vectors) > _REMEMBERED:
-            self._vectors.popitem(last=False)
+        self.remembered[text] = vector
+        while len(self.remembered) > _REMEMBERED:
+            self.remembered.popitem(last=False)
         return vector
 
     def _embed_all(self, texts: list[str]) -> Flow[Vectors | None]:
@@ -382,6 +395,9 @@ class Seeker:
         try:
             found = yield Invoke(lambda: model.embed_documents(texts), lambda: model.aembed_documents(texts))
             vectors: Vectors = as_vectors(found, len(found[0]))
+            if len(vectors) != len(texts):
+                msg = f"the embedding model gave {len(vectors)} vectors for {len(texts)} texts"
+                raise InvalidInputError(msg)
             return vectors
         except Exception as error:  # noqa: BLE001 - an embedding model's errors are of any type
             _log.warning("a question is not embedded, the cache is passed over: %s", error)

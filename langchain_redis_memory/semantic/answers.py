@@ -6,6 +6,7 @@ on) must be the same to the letter; only the question itself is searched by mean
 
 from __future__ import annotations
 
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -22,7 +23,7 @@ from langchain_redis_memory.keys import KeySpace, check_id
 from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
 from langchain_redis_memory.seeking import Hit, Seeker, Sought
-from langchain_redis_memory.semantic.engines import Engines, embedding_id_of
+from langchain_redis_memory.semantic.engines import Engines, bound, embedding_id_of
 from langchain_redis_memory.tally import Tally
 from langchain_redis_memory.ttl import jittered, milliseconds, share
 from langchain_redis_memory.vectors import EngineName, Quantisation
@@ -83,7 +84,7 @@ class SemanticAnswerCache:
             "embeddings": embeddings,
             "embedding": embedding_id or embedding_id_of(embeddings),
             "policy": policy or VerifiedPolicy(share(max_error, "max_error")),
-            "max_entries": max_entries or 0,
+            "max_entries": bound(max_entries),
             "max_error": share(max_error, "max_error"),
             "judge": judge if judge is None or isinstance(judge, Judge) else Judge(judge),
         }
@@ -158,7 +159,7 @@ class SemanticAnswerCache:
                 space,
                 self._name,
                 lenient=lenient,
-                ready=lambda dims: self._engines.ready(space, dims),
+                ready=partial(self._engines.ready, space),
                 **self._seeking,
             )
         return found

@@ -82,7 +82,7 @@ class VectorSets:
             pairs = list(flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True))
             best: dict[str, float] = {}
             for element, similarity in pairs:
-                owner = element.partition(b":")[2].decode()
+                owner = element.partition(b":")[2].decode("utf-8", "replace")
                 best.setdefault(owner, 2 * float(similarity) - 1)
             return Hits(list(best.items()), len(pairs) >= k)
 
