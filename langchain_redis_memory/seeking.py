@@ -11,27 +11,23 @@ Everything here is flows over ops; whatever fails is a miss.
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from langchain_core.embeddings import Embeddings
-
 from langchain_redis_memory import entries
+from langchain_redis_memory.embedder import Embedder
 from langchain_redis_memory.entries import Entry, Read, name_of
 from langchain_redis_memory.equivalence import HitPolicy, Judgement
 from langchain_redis_memory.equivalence.learning import Observation, bar
-from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError, UnavailableError
+from langchain_redis_memory.errors import RedisMemoryError, UnavailableError
 from langchain_redis_memory.judging import Judge
 from langchain_redis_memory.keys import EntryKeys, KeySpace
 from langchain_redis_memory.lenient import Lenient
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, merge, pure
-from langchain_redis_memory.vectors import Collection, Engine, Point, Vectors, as_vectors
+from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
+from langchain_redis_memory.vectors import Collection, Engine, Point, Vectors
 
 _log = logging.getLogger(__name__)
-
-_REMEMBERED = 256
 
 
 class Sought(NamedTuple):
@@ -105,8 +101,7 @@ class Seeker:
     Args:
         space: The tenant's key builder.
         name: The cache.
-        embeddings: Embeds questions.
-        embedding: Names the embedding model.
+        embedder: Embeds questions.
         policy: Decides which near question is the same.
         lenient: Runs ops.
         ready: The engine for vectors of so many dimensions; True prepares it anew.
@@ -114,13 +109,11 @@ class Seeker:
         nearest: How many near questions are looked at.
         max_error: The share of wrong hits that an entry's reports must stay within.
         judge: Asked where the policy is in doubt.
-        remembered: Vectors of questions that were asked a moment ago.
     """
 
     space: KeySpace
     name: str
-    embeddings: Embeddings
-    embedding: str
+    embedder: Embedder
     policy: HitPolicy
     lenient: Lenient
     ready: Callable[[int, bool], Flow[Engine]]
@@ -128,7 +121,6 @@ class Seeker:
     nearest: int = 8
     max_error: float = 0.02
     judge: Judge | None = None
-    remembered: OrderedDict[str, Vectors] = field(default_factory=OrderedDict, repr=False)
     _compared: bool = field(default=False, repr=False)
     _refused: bool = field(default=False, repr=False)
 
@@ -178,15 +170,16 @@ class Seeker:
         """The answer to a question by its meaning only; see `seek`."""
         if (yield from self.lenient.rests()):
             return Found()
-        vector = yield from self._embed(sought.text)
+        vector = yield from self.embedder.one(sought.text)
         if vector is None:
+            self.lenient.tally.add("embedding_errors")
             return Found()
         engine = yield from self._engine(len(vector))
         if engine is None:
             return Found()
         if not self._compared:
-            yield from self._compare(self._embedding(vector))
-        place = self.collection(sought.partition, self._embedding(vector))
+            yield from self._compare(self.embedder.name_of(vector))
+        place = self.collection(sought.partition, self.embedder.name_of(vector))
         hits = yield from self._search(engine, place, vector)
         found, waiting = Found(), list[tuple[float, int]]()
         for question, similarity in hits:
@@ -275,13 +268,14 @@ class Seeker:
         """
         if (yield from self.lenient.rests()):
             return None
-        vectors = yield from self._embed_all([sought.text for sought, _, _ in found])
+        vectors = yield from self.embedder.many([sought.text for sought, _, _ in found])
         if vectors is None:
+            self.lenient.tally.add("embedding_errors")
             return None
         engine = yield from self._engine(vectors.shape[1])
         if engine is None:
             return None
-        embedding = self._embedding(vectors[0])
+        embedding = self.embedder.name_of(vectors)
         points: dict[bytes, list[Point]] = {}
         rows = []
         for (sought, entry, ttl_ms), vector in zip(found, vectors, strict=True):
@@ -341,9 +335,6 @@ class Seeker:
 
     # --- vectors ------------------------------------------------------------------------------------------------------
 
-    def _embedding(self, vector: Vectors) -> str:
-        return f"{self.embedding}:{len(vector)}"
-
     def _compare(self, embedding: str) -> Flow[None]:
         """Says once if the cache was filled with vectors of another model."""
         self._compared = True
@@ -367,41 +358,6 @@ class Seeker:
         except RedisMemoryError as error:
             _log.warning("the cache is passed over: %s", error)
             self.lenient.tally.add("errors")
-            return None
-
-    def _embed(self, text: str) -> Flow[Vectors | None]:
-        """The vector of a question, from this process's memory where it was asked a moment ago."""
-        known = self.remembered.get(text)
-        if known is not None:
-            return known
-        found = yield from self._call([text])
-        if found is None:
-            return None
-        vector: Vectors = found[0]
-        self.remembered[text] = vector
-        while len(self.remembered) > _REMEMBERED:
-            self.remembered.popitem(last=False)
-        return vector
-
-    def _embed_all(self, texts: list[str]) -> Flow[Vectors | None]:
-        if len(texts) > 1:
-            return (yield from self._call(texts))
-        one = yield from self._embed(texts[0])
-        return None if one is None else one[None]
-
-    def _call(self, texts: list[str]) -> Flow[Vectors | None]:
-        """Embeds; a model that fails is a miss. Both sides are questions, so both are embedded in the same way."""
-        model = self.embeddings
-        try:
-            found = yield Invoke(lambda: model.embed_documents(texts), lambda: model.aembed_documents(texts))
-            vectors: Vectors = as_vectors(found, len(found[0]))
-            if len(vectors) != len(texts):
-                msg = f"the embedding model gave {len(vectors)} vectors for {len(texts)} texts"
-                raise InvalidInputError(msg)
-            return vectors
-        except Exception as error:  # noqa: BLE001 - an embedding model's errors are of any type
-            _log.warning("a question is not embedded, the cache is passed over: %s", error)
-            self.lenient.tally.add("embedding_errors")
             return None
 
 

@@ -30,7 +30,9 @@ _SAME = {"high": "tall", "town": "city", "ill": "sick"}
 
 @lru_cache(maxsize=4096)
 def _word(word: str, dims: int) -> Any:
-    seed = int.from_bytes(blake2b(_SAME.get(word, word).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+    seed = int.from_bytes(
+        blake2b(_SAME.get(word, word).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big"
+    )
     return np.random.default_rng(seed).normal(size=dims)
 
 

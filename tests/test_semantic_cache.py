@@ -1,4 +1,4 @@
-"""`RedisSemanticCache`: LangChain's two suites on every server, what is kept apart, what is explained, what is refused."""
+"""`RedisSemanticCache`: LangChain's suites on every server, what is kept apart, what is explained, what is refused."""
 
 from __future__ import annotations
 
@@ -185,16 +185,15 @@ async def test_what_must_not_meet_is_never_even_found(real: Client, both: Both) 
         assert text(await both(cache.lookup)(asked.replace("tall", "high"), model)) == name
 
 
-async def test_a_bound_cache_shares_the_engines_and_the_embeddings(
-    real: Client, both: Both, trips: list[Trip]
-) -> None:
-    cache = made(real)
+async def test_a_bound_cache_shares_the_engines_and_the_embeddings(real: Client, both: Both, trips: list[Trip]) -> None:
+    embeddings = WordEmbeddings()
+    cache = made(real, embeddings=embeddings)
     await both(cache.lookup)(ASKED, MODEL)
     trips.clear()
     for number in range(5):
         assert await both(cache.bind(tenant="t", session=f"s{number}", scope="x").lookup)(ASKED, MODEL) is None
     assert len(trips) == 5 * 2 + 1, "who embedded last is asked once for a tenant"
-    assert cache._seeking["embeddings"].asked == [ASKED]
+    assert embeddings.asked == [ASKED]
     assert (await both(cache.bind(tenant="t").stats)()).misses == 5, "the counts of a passing cache are not lost"
 
 
@@ -208,9 +207,7 @@ async def test_binding_keeps_what_is_left_out(cache: RedisSemanticCache, both: B
     assert await both(bound.delete)(session="2", tag="b") == 1
 
 
-async def test_a_template_with_ambiguous_variables_never_searches_them_by_meaning(
-    client: Client, both: Both
-) -> None:
+async def test_a_template_with_ambiguous_variables_never_searches_them_by_meaning(client: Client, both: Both) -> None:
     cache = made(client, template="From {text}: {question}")
     await both(cache.update)(f"From a: the town report: {ASKED}", MODEL, answers("of the town"))
     for other in ("the city report", "the report", ""):
@@ -402,9 +399,7 @@ async def test_wrong_calls(cache: RedisSemanticCache, both: Both) -> None:
     assert await both(cache.report)("00" * 16 + "-9000", correct=False) is False
 
 
-async def test_an_engine_that_the_server_lacks(
-    both: Both, prefix: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_engine_that_the_server_lacks(both: Both, prefix: str, caplog: pytest.LogCaptureFixture) -> None:
     async with Client.from_url(f"memory://{prefix}") as client:
         cache = made(client, engine="query_engine")
         with caplog.at_level(logging.WARNING):

@@ -32,6 +32,7 @@ from langchain_redis_memory.admission import AdmissionPolicy
 from langchain_redis_memory.asking import Reader, Understood
 from langchain_redis_memory.classify import Classifier, RulesClassifier
 from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.embedder import Embedder
 from langchain_redis_memory.entries import Entry
 from langchain_redis_memory.equivalence import HitPolicy, VerifiedPolicy
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
@@ -200,13 +201,11 @@ class RedisSemanticCache(BaseCache):
         )
         self._engines = Engines(self._client, engine, quantisation)
         self._seeking: dict[str, Any] = {
-            "embeddings": embeddings,
-            "embedding": embedding_id or embedding_id_of(embeddings),
+            "embedder": Embedder(embeddings, embedding_id or embedding_id_of(embeddings)),
             "policy": policy or VerifiedPolicy(share(max_error, "max_error")),
             "max_entries": bound(max_entries),
             "max_error": share(max_error, "max_error"),
             "judge": judge if judge is None or isinstance(judge, Judge) else Judge(judge),
-            "remembered": OrderedDict(),
         }
         self._seekers: OrderedDict[KeySpace, Seeker] = OrderedDict()
         self._set_up(tenant)

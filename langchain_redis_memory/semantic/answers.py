@@ -15,6 +15,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_redis_memory.answers import Answer, Asked, decode_answer, encode_answer, seen_by_model
 from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.codec import pack
+from langchain_redis_memory.embedder import Embedder
 from langchain_redis_memory.entries import Entry
 from langchain_redis_memory.equivalence import HitPolicy, VerifiedPolicy
 from langchain_redis_memory.errors import ConfigError
@@ -81,8 +82,7 @@ class SemanticAnswerCache:
         self._engines = Engines(self._client, engine, quantisation)
         self._seekers: dict[KeySpace, Seeker] = {}
         self._seeking: dict[str, Any] = {
-            "embeddings": embeddings,
-            "embedding": embedding_id or embedding_id_of(embeddings),
+            "embedder": Embedder(embeddings, embedding_id or embedding_id_of(embeddings)),
             "policy": policy or VerifiedPolicy(share(max_error, "max_error")),
             "max_entries": bound(max_entries),
             "max_error": share(max_error, "max_error"),
