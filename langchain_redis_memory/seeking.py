@@ -129,9 +129,10 @@ class Seeker:
         """The keys of its entries."""
         return self.space.entries("semantic", self.name)
 
-    def collection(self, partition: bytes, embedding: str) -> Collection:
-        """Where the vectors of a partition are: vectors of different models are never compared."""
-        return Collection(self.space, "semantic", f"{partition.hex()}/{len(embedding)}/{embedding}/{self.name}")
+    def collection(self, partition: bytes, embedding: str, engine: Engine) -> Collection:
+        """Where the vectors of a partition are: those of different models are never compared, nor those kept otherwise."""
+        place = f"{partition.hex()}/{engine.kind}/{len(embedding)}/{embedding}/{self.name}"
+        return Collection(self.space, "semantic", place)
 
     # --- finding ------------------------------------------------------------------------------------------------------
 
@@ -179,7 +180,7 @@ class Seeker:
             return Found()
         if not self._compared:
             yield from self._compare(self.embedder.name_of(vector))
-        place = self.collection(sought.partition, self.embedder.name_of(vector))
+        place = self.collection(sought.partition, self.embedder.name_of(vector), engine)
         hits = yield from self._search(engine, place, vector)
         found, waiting = Found(), list[tuple[float, int]]()
         for question, similarity in hits:
@@ -281,7 +282,7 @@ class Seeker:
         for (sought, entry, ttl_ms), vector in zip(found, vectors, strict=True):
             rows.append((entry._replace(embedding=embedding), ttl_ms))
             points.setdefault(sought.partition, []).append(Point(sought.text, vector[None], (), ttl_ms))
-        adds = [engine.add(self.collection(partition, embedding), some) for partition, some in points.items()]
+        adds = [engine.add(self.collection(partition, embedding, engine), some) for partition, some in points.items()]
         return engine, merge(entries.put(self.keys, rows, embedding, self.max_entries), *adds).map(lambda told: told[0])
 
     def keep(self, found: Sequence[tuple[Sought, Entry, int]], also: Op[Any] | None = None) -> Flow[bool]:
@@ -317,7 +318,7 @@ class Seeker:
         """
         places: dict[Collection, list[str]] = {}
         for entry in gone:
-            places.setdefault(self.collection(entry.partition, entry.embedding), []).append(entry.question)
+            places.setdefault(self.collection(entry.partition, entry.embedding, engine), []).append(entry.question)
         return merge(*(engine.remove(place, questions) for place, questions in places.items()))
 
     def report(self, name: bytes, probability: float, *, correct: bool) -> Op[bool]:

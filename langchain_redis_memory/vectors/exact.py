@@ -56,6 +56,11 @@ class ExactScan:
     most_bytes: int = 256 * 2**20
     _mirrors: OrderedDict[str, Mirror] = field(default_factory=OrderedDict, repr=False)
 
+    @property
+    def kind(self) -> str:
+        """How it keeps points; each record says its quantisation itself."""
+        return "exact"
+
     def prepare(self, space: KeySpace) -> Op[None]:
         """Nothing."""
         return pure(None)

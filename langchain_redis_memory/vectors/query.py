@@ -47,6 +47,11 @@ class QueryEngine:
     _searches: dict[str, int] = field(default_factory=dict, repr=False)
     _fair: dict[str, bool] = field(default_factory=dict, repr=False)
 
+    @property
+    def kind(self) -> str:
+        """How it keeps points: an index has one type of numbers."""
+        return f"query-{self._field}"
+
     def _index(self, space: KeySpace) -> str:
         return f"{space.tenant_prefix()}:{self.algorithm}:{self.dims}{'' if self._field == 'vector' else ':half'}"
 
