@@ -12,7 +12,7 @@ from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke
-from langchain_redis_memory.vectors import Vectors, as_vectors
+from langchain_redis_memory.vectors import Vectors, as_vectors, check
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +74,7 @@ class Embedder:
         model = self._model
         try:
             found = yield Invoke(lambda: model.embed_documents(texts), lambda: model.aembed_documents(texts))
+            check(len(found[0]))
             vectors: Vectors = as_vectors(found, len(found[0]))
             if len(vectors) != len(texts):
                 msg = f"the embedding model gave {len(vectors)} vectors for {len(texts)} texts"

@@ -130,7 +130,7 @@ class Seeker:
         return self.space.entries("semantic", self.name)
 
     def collection(self, partition: bytes, embedding: str, engine: Engine) -> Collection:
-        """Where the vectors of a partition are: those of different models are never compared, nor those kept otherwise."""
+        """Where a partition's vectors are: those of other models are never compared, nor those kept in another way."""
         place = f"{partition.hex()}/{engine.kind}/{len(embedding)}/{embedding}/{self.name}"
         return Collection(self.space, "semantic", place)
 
@@ -184,9 +184,7 @@ class Seeker:
         hits = yield from self._search(engine, place, vector)
         found, waiting = Found(), list[tuple[float, int]]()
         for question, similarity in hits:
-            judgement = (
-                self.policy.judge(sought.text, question, similarity) if similarity >= self.policy.floor else None
-            )
+            judgement = self._judged(sought.text, question, similarity)
             why = "too far" if judgement is None else _reason(judgement)
             found.candidates.append(Candidate(question, similarity, judgement, why))
             if judgement is not None and judgement.hit:
@@ -197,6 +195,15 @@ class Seeker:
         if self.judge is not None:
             yield from self._ask_judge(self.judge, found, sought, engine, place)
         return found
+
+    def _judged(self, asked: str, stored: str, similarity: float) -> Judgement | None:
+        if not similarity >= self.policy.floor:
+            return None
+        try:
+            return self.policy.judge(asked, stored, similarity)
+        except Exception as error:  # noqa: BLE001 - a user's policy
+            _log.warning("the policy fails, the cache is passed over: %s: %s", type(error).__name__, error)
+            return _NEVER
 
     def _search(self, engine: Engine, place: Collection, vector: Vectors) -> Flow[list[tuple[str, float]]]:
         wanted = engine.search(place, vector.tolist(), self.nearest)

@@ -23,6 +23,7 @@ MODEL, OTHER = "model-a", "model-b"
 ASKED = "How tall is the Eiffel Tower?"
 NEAR = "How high is the Eiffel Tower?"
 DOUBTFUL = "How tall is the old Eiffel Tower in Paris?"
+CLOSE = "How tall is the Eiffel Tower exactly?"
 FAR = "What is photosynthesis?"
 TEXT = [Generation(text="330 metres")]
 _SAME = {"high": "tall", "town": "city", "ill": "sick"}

@@ -76,7 +76,7 @@ async def filled(cache: RedisSemanticCache, both: Both) -> None:
         )
 
 
-# --- the same on each -------------------------------------------------------------------------------------------------
+# --- the same on each -----------------------------------------------------------------------------------------------
 
 
 async def test_the_same_answers(cache: RedisSemanticCache, both: Both) -> None:
@@ -104,7 +104,7 @@ async def test_strange_questions_are_found(cache: RedisSemanticCache, both: Both
         assert text(await both(cache.lookup)(words.upper(), MODEL)) == words
 
 
-# --- deleting ---------------------------------------------------------------------------------------------------------
+# --- deleting -------------------------------------------------------------------------------------------------------
 
 DELETIONS: dict[str, tuple[dict[str, Any], set[int]]] = {
     "model": ({"model": OTHER}, {1, 3, 5, 7, 9, 11}),
@@ -180,7 +180,7 @@ async def test_deleting_asks_for_no_list_of_keys(farm: Farm, prefix: str, watch:
     assert any("cmdstat_hscan" in line.lower() for line in lines)
 
 
-# --- lifetimes and the bound ------------------------------------------------------------------------------------------
+# --- lifetimes and the bound ----------------------------------------------------------------------------------------
 
 
 def timed(cache: RedisSemanticCache, ttl_ms: int) -> RedisSemanticCache:
@@ -291,7 +291,7 @@ async def test_another_engine_or_quantisation_starts_anew(farm: Farm, prefix: st
         assert (await both(cache.stats)()).total("errors") == 0
 
 
-# --- a server that lost its data --------------------------------------------------------------------------------------
+# --- a server that lost its data ------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif("search" not in servers.REAL, reason="needs the Query Engine's module")
@@ -309,7 +309,7 @@ async def test_a_server_that_lost_its_data_is_filled_again(farm: Farm, both: Bot
         assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
 
 
-# --- recall -----------------------------------------------------------------------------------------------------------
+# --- recall ---------------------------------------------------------------------------------------------------------
 
 ENGINES: dict[str, tuple[str, Engine]] = {
     "exact": ("memory", ExactScan(DIMS)),

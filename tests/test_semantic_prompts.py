@@ -124,8 +124,8 @@ def test_templates_take_any_prompt(name: str, template: str) -> None:
 
 @pytest.mark.parametrize("answer", ["\ud800", "x" * 200_000, "\0", "🦊"])
 def test_any_answer(cache: RedisSemanticCache, answer: str) -> None:
-    for given in (answers(answer), [ChatGeneration(message=AIMessage(answer))]):
-        cache.update(ASKED, MODEL, given)
+    for whole in (answers(answer), [ChatGeneration(message=AIMessage(answer))]):
+        cache.update(ASKED, MODEL, whole)
         assert text(cache.lookup(ASKED, MODEL)) == answer
 
 

@@ -179,7 +179,7 @@ async def test_a_streamed_answer_is_served_whole(cache: RedisSemanticCache, both
     assert second.id != first.id
 
 
-# --- tools ------------------------------------------------------------------------------------------------------------
+# --- tools ----------------------------------------------------------------------------------------------------------
 
 WEATHER = [
     HumanMessage("What is the weather in Oslo?"),
@@ -236,7 +236,7 @@ async def test_a_provider_s_empty_extras_are_no_tool(cache: RedisSemanticCache, 
     assert text(await both(cache.lookup)(prompt(HumanMessage(CANCER[0]), again, HumanMessage(IT)), MODEL)) == "Yes."
 
 
-# --- contexts ---------------------------------------------------------------------------------------------------------
+# --- contexts -------------------------------------------------------------------------------------------------------
 
 
 async def test_what_lies_before_the_topic_does_not_matter(cache: RedisSemanticCache, both: Both) -> None:
@@ -283,17 +283,18 @@ async def test_a_contextualiser_that_fails_is_a_bypass(
     assert await both(cache.count)() == 0
 
 
-# --- private, and what is no question -----------------------------------------------------------------------------------
+# --- private, and what is no question -------------------------------------------------------------------------------
 
-OF_SELF = """My name is Bob.|I have diabetes|Thanks, I have diabetes.|Thank you. I am pregnant|I'm 40 years old|Call me Ishmael
-As I am pregnant, what now?|When I was diagnosed with it, what happened?|The thing is that I have cancer|So I am ill
-We live in Oslo.|Our son is ill|Help me, my son is ill|I see a therapist every week|I'm trying to conceive|I\u2019ve got a dog
-What I have is diabetes|I think of killing myself|Ich habe Diabetes|J'ai le diab\u00e8te|Tengo diabetes|\u6211\u6709\u7cd6\u5c3f\u75c5|\u79c1\u306f\u7cd6\u5c3f\u75c5\u3067\u3059
-I want to lose weight|What should I do? I broke a leg|Is it for me? I am deaf|i live in rome"""
-OF_NOBODY = """What is measles?|Can I eat apples?|How do I read a file?|Could you tell me what Redis is?|Thanks!|Thank you for helping me
-I want to know what Redis is|I'd like to know what Redis is|What should I do when it fails?|Should we use Redis?|Let us talk about Redis
-I was wondering how tall it is|I'm looking for the capital of Norway|I see.|I think so|Explain to me what it is
-My question is: what is Redis?|Is Redis for me?"""
+OF_SELF = """My name is Bob.|I have diabetes|Thanks, I have diabetes.|Thank you. I am pregnant|I'm 40 years old
+Call me Ishmael|As I am pregnant, what now?|When I was diagnosed with it, what happened?|The thing is that I have cancer
+So I am ill|We live in Oslo.|Our son is ill|Help me, my son is ill|I see a therapist every week|I'm trying to conceive
+I\u2019ve got a dog|What I have is diabetes|I think of killing myself|Ich habe Diabetes|J'ai le diab\u00e8te
+Tengo diabetes|\u6211\u6709\u7cd6\u5c3f\u75c5|\u79c1\u306f\u7cd6\u5c3f\u75c5\u3067\u3059|i live in rome
+I want to lose weight|What should I do? I broke a leg|Is it for me? I am deaf"""
+OF_NOBODY = """What is measles?|Can I eat apples?|How do I read a file?|Could you tell me what Redis is?|Thanks!
+Thank you for helping me|I want to know what Redis is|I'd like to know what Redis is|What should I do when it fails?
+Should we use Redis?|Let us talk about Redis|I was wondering how tall it is|I'm looking for the capital of Norway
+I see.|I think so|Explain to me what it is|My question is: what is Redis?|Is Redis for me?"""
 
 
 @pytest.mark.parametrize("said", [one for line in OF_SELF.splitlines() for one in line.split("|")])

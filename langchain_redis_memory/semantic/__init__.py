@@ -626,7 +626,7 @@ class RedisSemanticCache(BaseCache):
                 yield from self._lenient.ask(leave, write=True)
             return
         self._tally.add("updates", model=sought.model)
-        if not (yield from self._seeker.keep([row], leave)):
+        if not (yield from _within(self._seeker.keep([row], leave))):
             self._tally.add("dropped", model=sought.model)
 
     def _row(self, sought: Sought, prompt: str, answer: RETURN_VAL_TYPE) -> tuple[Sought, Entry, int]:
@@ -765,7 +765,7 @@ class RedisSemanticCache(BaseCache):
 
     def _keep_all(self, found: list[tuple[Sought, Entry, int]]) -> Flow[int]:
         newest = {entry.name: (sought, entry, ttl_ms) for sought, entry, ttl_ms in found}
-        if newest and not (yield from self._seeker.keep(list(newest.values()))):
+        if newest and not (yield from _within(self._seeker.keep(list(newest.values())))):
             return 0
         return len(newest)
 
