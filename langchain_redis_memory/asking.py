@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from langchain_redis_memory.classify import Classifier, Verdict, verdict_of
 from langchain_redis_memory.codec import pack
@@ -21,6 +22,52 @@ from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.prompts import Prompt, Said, Template, model_of, read
 from langchain_redis_memory.seeking import Sought
 from langchain_redis_memory.select import leaning_from
+
+T = TypeVar("T")
+
+LONGEST = 2000
+"""Characters of a question beyond which an embedding model sees only a part of it."""
+
+
+def unfit(text: str, longest: int = LONGEST) -> str | None:
+    """Why a question cannot be searched by meaning, as a word of statistics; None where it can.
+
+    Args:
+        text: The question.
+        longest: Most characters.
+    """
+    if len(text) > longest:
+        return "too_long"
+    return "no_text" if _HALF.search(text) else None
+
+
+def indents_of(text: str) -> list[str]:
+    """The indents of a question's lines: two pieces of code that differ in these only are not the same question.
+
+    Args:
+        text: The question.
+    """
+    return re.findall(r"^[ \t]+", text.strip(), re.MULTILINE)
+
+
+inside: ContextVar[bool] = ContextVar("whether this thread or task is inside of a lookup", default=False)
+
+
+def within(flow: Flow[T]) -> Flow[T]:
+    """A flow that asks other people's models: what they ask a cache goes past it, or it would ask them again.
+
+    Args:
+        flow: The flow.
+
+    Returns:
+        Its result.
+    """
+    outer = inside.get()
+    inside.set(True)
+    try:
+        return (yield from flow)
+    finally:
+        inside.set(outer)
 
 
 class Understood(NamedTuple):
@@ -55,7 +102,7 @@ class Reader:
     contextualiser: Any = None
     template: Template | None = None
     scope: str = ""
-    longest: int = 2000
+    longest: int = LONGEST
     share_private: bool = False
     share_tools: bool = False
 
@@ -86,13 +133,9 @@ class Reader:
             if split is None:
                 return Understood(None, "other_template")
             text, variables = split
-        indents = re.findall(r"^[ \t]+", text.strip(), re.MULTILINE)
-        text = " ".join(text.split())
-        if len(text) > self.longest:
-            return Understood(None, "too_long")
-        if _HALF.search(text):
-            return Understood(None, "no_text")
-        # Two pieces of code that differ in their indents only are not the same question.
+        indents, text = indents_of(text), " ".join(text.split())
+        if (why := unfit(text, self.longest)) is not None:
+            return Understood(None, why)
         context: Any = [indents, *([said.role, said.text, said.more] for said in after)]
         verdict = None
         if told.history:

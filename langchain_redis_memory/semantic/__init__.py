@@ -15,13 +15,12 @@ import logging
 from base64 import b64decode, b64encode
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextvars import ContextVar
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.embeddings import Embeddings
@@ -29,7 +28,7 @@ from langchain_core.outputs import ChatGeneration
 
 from langchain_redis_memory import entries, generations, warming
 from langchain_redis_memory.admission import AdmissionPolicy
-from langchain_redis_memory.asking import Reader, Understood
+from langchain_redis_memory.asking import Reader, Understood, inside, within
 from langchain_redis_memory.classify import Classifier, RulesClassifier
 from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.embedder import Embedder
@@ -43,7 +42,7 @@ from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Emit, Flow, Invoke, Now, ask, merge
 from langchain_redis_memory.prompts import Template
 from langchain_redis_memory.seeking import Candidate, Found, Hit, Seeker, Sought
-from langchain_redis_memory.semantic.engines import Engines, bound, embedding_id_of
+from langchain_redis_memory.semantic.engines import Engines, able, bound, embedding_id_of
 from langchain_redis_memory.tally import Prices, Stats, Tally
 from langchain_redis_memory.ttl import WEEK_S, jittered, milliseconds, share
 from langchain_redis_memory.vectors import Engine, EngineName, Quantisation
@@ -51,13 +50,10 @@ from langchain_redis_memory.vectors import Engine, EngineName, Quantisation
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _BATCH = 200
 _TENANTS = 1000
-
-_inside: ContextVar[bool] = ContextVar("whether this thread or task is inside of a lookup", default=False)
 
 
 @dataclass(frozen=True)
@@ -171,15 +167,10 @@ class RedisSemanticCache(BaseCache):
         if not isinstance(embeddings, Embeddings):
             msg = f"embeddings must be a LangChain embedding model, not {type(embeddings).__name__}"
             raise ConfigError(msg)
-        for given, method, what in (
-            (policy, "judge", "policy"),
-            (classifier, "classify", "classifier"),
-            (contextualiser, "contextualise", "contextualiser"),
-            (admission, "refusal", "admission"),
-        ):
-            if given is not None and not callable(getattr(given, method, None)):
-                msg = f"{what} must have the method {method!r}, got {type(given).__name__}"
-                raise ConfigError(msg)
+        able(policy, "judge", "policy")
+        able(classifier, "classify", "classifier")
+        able(contextualiser, "contextualise", "contextualiser")
+        able(admission, "refusal", "admission")
         if template is not None and not isinstance(template, str | Template):
             msg = f"template must be an f-string or a Template, not {type(template).__name__}"
             raise ConfigError(msg)
@@ -561,7 +552,7 @@ class RedisSemanticCache(BaseCache):
         if sought is None:
             self._tally.add("bypasses", kind=told.why)
             return None
-        found = yield from _within(self._seeker.seek(sought))
+        found = yield from within(self._seeker.seek(sought))
         hit = found.hit
         if hit is None and self._flights:
             hit = yield from self._flights.join(self._lease(sought), self._seeker.same(sought), self._lenient.ask)
@@ -577,10 +568,10 @@ class RedisSemanticCache(BaseCache):
         return served
 
     def _understand(self, prompt: str, llm_string: str) -> Flow[Understood]:
-        if _inside.get():  # a model that a lookup asks, such as the judge, is never answered from the cache
+        if inside.get():  # a model that a lookup asks, such as the judge, is never answered from the cache
             return Understood(None, "nested")
         try:
-            return (yield from _within(self._reader.understand(prompt, llm_string)))
+            return (yield from within(self._reader.understand(prompt, llm_string)))
         except Exception as error:  # noqa: BLE001 - a user's classifier or contextualiser
             _log.warning("a prompt is not understood and goes past the cache: %s: %s", type(error).__name__, error)
             return Understood(None, "not_understood")
@@ -626,7 +617,7 @@ class RedisSemanticCache(BaseCache):
                 yield from self._lenient.ask(leave, write=True)
             return
         self._tally.add("updates", model=sought.model)
-        if not (yield from _within(self._seeker.keep([row], leave))):
+        if not (yield from within(self._seeker.keep([row], leave))):
             self._tally.add("dropped", model=sought.model)
 
     def _row(self, sought: Sought, prompt: str, answer: RETURN_VAL_TYPE) -> tuple[Sought, Entry, int]:
@@ -652,7 +643,7 @@ class RedisSemanticCache(BaseCache):
         if sought is None:
             return Explanation(None, kind, reasons, told.why, (), None)
         same = yield from self._lenient.ask(self._seeker.same(sought))
-        found: Found = yield from _within(self._seeker.near(sought))
+        found: Found = yield from within(self._seeker.near(sought))
         hit, candidates = found.hit, found.candidates
         if same is not None:
             hit, others = same, [one for one in candidates if one.question != sought.text]
@@ -718,7 +709,7 @@ class RedisSemanticCache(BaseCache):
         if hit_id is not None:
             names = [_hit(hit_id)[0]]
         elif prompt is not None:
-            told = yield from _within(self._reader.understand(prompt, llm_string))
+            told = yield from within(self._reader.understand(prompt, llm_string))
             names = [entries.name_of(told.sought.partition, told.sought.text)] if told.sought else []
         if names is not None:
             found = (yield from ask(entries.get(self._seeker.keys, names))) if names else []
@@ -765,7 +756,7 @@ class RedisSemanticCache(BaseCache):
 
     def _keep_all(self, found: list[tuple[Sought, Entry, int]]) -> Flow[int]:
         newest = {entry.name: (sought, entry, ttl_ms) for sought, entry, ttl_ms in found}
-        if newest and not (yield from _within(self._seeker.keep(list(newest.values())))):
+        if newest and not (yield from within(self._seeker.keep(list(newest.values())))):
             return 0
         return len(newest)
 
@@ -809,16 +800,6 @@ class RedisSemanticCache(BaseCache):
 
     def _lease(self, sought: Sought) -> str:
         return self._seeker.keys.lease(entries.name_of(sought.partition, sought.text).hex())
-
-
-def _within(flow: Flow[T]) -> Flow[T]:
-    """A flow that asks other people's models, which may ask this cache."""
-    outer = _inside.get()
-    _inside.set(True)
-    try:
-        return (yield from flow)
-    finally:
-        _inside.set(outer)
 
 
 Wanted = Callable[[Entry], bool]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.client import Client
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, Invoke, ask
 from langchain_redis_memory.vectors import Engine, EngineName, Quantisation, check, engine
@@ -98,3 +99,19 @@ def bound(max_entries: int | None) -> int:
         msg = f"max_entries must be a positive whole number or None, got {max_entries!r}"
         raise InvalidInputError(msg)
     return max_entries
+
+
+def able(given: Any, method: str, what: str) -> None:
+    """Whether something that a user gave can do what it is for.
+
+    Args:
+        given: It, or None.
+        method: What it must be able to do.
+        what: The argument's name, for the error.
+
+    Raises:
+        ConfigError: It lacks the method.
+    """
+    if given is not None and not callable(getattr(given, method, None)):
+        msg = f"{what} must have the method {method!r}, got {type(given).__name__}"
+        raise ConfigError(msg)
