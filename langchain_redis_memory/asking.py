@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from langchain_redis_memory.classify import Classifier, Verdict, verdict_of
 from langchain_redis_memory.codec import pack
@@ -21,6 +22,52 @@ from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.prompts import Prompt, Said, Template, model_of, read
 from langchain_redis_memory.seeking import Sought
 from langchain_redis_memory.select import leaning_from
+
+T = TypeVar("T")
+
+LONGEST = 2000
+"""Characters of a question beyond which an embedding model sees only a part of it."""
+
+
+def unfit(text: str, longest: int = LONGEST) -> str | None:
+    """Why a question cannot be searched by meaning, as a word of statistics; None where it can.
+
+    Args:
+        text: The question.
+        longest: Most characters.
+    """
+    if len(text) > longest:
+        return "too_long"
+    return "no_text" if _HALF.search(text) else None
+
+
+def indents_of(text: str) -> list[str]:
+    """The indents of a question's lines: two pieces of code that differ in these only are not the same question.
+
+    Args:
+        text: The question.
+    """
+    return re.findall(r"^[ \t]+", text.strip(), re.MULTILINE)
+
+
+inside: ContextVar[bool] = ContextVar("whether this thread or task is inside of a lookup", default=False)
+
+
+def within(flow: Flow[T]) -> Flow[T]:
+    """A flow that asks other people's models: what they ask a cache goes past it, or it would ask them again.
+
+    Args:
+        flow: The flow.
+
+    Returns:
+        Its result.
+    """
+    outer = inside.get()
+    inside.set(True)
+    try:
+        return (yield from flow)
+    finally:
+        inside.set(outer)
 
 
 class Understood(NamedTuple):
@@ -55,7 +102,7 @@ class Reader:
     contextualiser: Any = None
     template: Template | None = None
     scope: str = ""
-    longest: int = 2000
+    longest: int = LONGEST
     share_private: bool = False
     share_tools: bool = False
 
@@ -86,14 +133,14 @@ class Reader:
             if split is None:
                 return Understood(None, "other_template")
             text, variables = split
-        text = text.strip()
-        if len(text) > self.longest:
-            return Understood(None, "too_long")
-        context: Any = [[said.role, said.text, said.more] for said in after]
+        indents, text = indents_of(text), " ".join(text.split())
+        if (why := unfit(text, self.longest)) is not None:
+            return Understood(None, why)
+        context: Any = [indents, *([said.role, said.text, said.more] for said in after)]
         verdict = None
         if told.history:
             if not self.share_private and any(
-                said.role == "human" and tells_of_self(said.text) for said in told.history
+                said.role in {"human", "chat"} and tells_of_self(said.text) for said in told.history
             ):
                 return Understood(None, "private")
             history = told.messages()
@@ -106,7 +153,7 @@ class Reader:
                     text = meant
                 else:
                     leaning = _leaning(told)
-                    if any(said.role == "tool" or said.more for said in leaning) and not self.share_tools:
+                    if any(said.of_tools for said in leaning) and not self.share_tools:
                         return Understood(None, "tools", verdict)
                     context += [[said.role, said.text, said.more] for said in leaning]
         partition = self._partition(llm_string, told, variables, context)
@@ -135,6 +182,8 @@ _ONE_CONVERSATIONS = {QuestionType.HISTORY_RECALL, QuestionType.CONTEXTUAL_FOLLO
 
 def _before_tools(told: Prompt) -> tuple[Prompt, Sequence[Said]]:
     """The prompt up to the user's last words, and what tools gave since."""
+    if not told.history or told.history[-1].role != "tool":
+        return told, ()
     for at in range(len(told.history) - 1, -1, -1):
         said = told.history[at]
         if said.role == "human" and not said.more and said.text.strip():
@@ -149,23 +198,34 @@ def _leaning(told: Prompt) -> Sequence[Said]:
     return told.history[spoken[start] :] if spoken else told.history
 
 
+_HALF = re.compile("[\ud800-\udfff]")
 _REQUEST = re.compile(
-    r"\b(?:(?:can|could|should|would|may|might|must|do|did|shall|will|how|what|where|when|why|which|that|if|as|so) i|"
+    r"\b(?:(?:(?:how|what|where|when|why|which|that|if|so) )?"
+    r"(?:(?:can|could|should|would|may|might|must|do|did|shall|will) i|i (?:can|could|should|may|might|must))|"
     r"(?:tell|give|show|help|let|remind|explain(?: to)?|send|teach|recommend(?: to)?) (?:me|us)|for me|"
     r"i(?:'d| would)? (?:want|like|love|need|wish)(?: you)? to (?:know|learn|understand|see|hear|find|read|ask|get)|"
-    r"i(?:'m| am| was) (?:just |also |only )?(?:looking|wondering|asking|searching|interested|curious|trying|sorry)|"
-    r"i (?:think|guess|mean|see|wonder|understand|suppose)|my (?:question|next question)|"
-    r"(?:can|could|should|do|did|shall) we|let us|thank(?:s| you).*)\b",
+    r"i(?:'m| am| was) (?:just |also |only )?(?:looking|wondering|asking|searching|interested|curious|sorry)|"
+    r"i(?:'m| am| was) trying to (?:understand|learn|find|figure|know)|"
+    r"i (?:guess|mean|see(?=[.,;!?]|$)|wonder|understand|suppose|think(?= (?:that|it|so|this|there)\b|[.,;!?]|$))|"
+    r"my (?:question|next question)|(?:can|could|should|do|did|shall) we|let us|"
+    r"thank(?:s| you)(?: for \w+ing (?:me|us))?)(?!\w)",
     re.IGNORECASE,
 )
-_SELF = re.compile(r"\b(?:i|i'm|i've|i'd|i'll|im|ive|my|mine|me|myself|we|we're|we've|our|ours|us)\b", re.IGNORECASE)
+_SELF = re.compile(
+    r"\b(?:i|i'm|i've|i'd|i'll|im|ive|my|mine|me|myself|we|we're|we've|our|ours|us|ourselves|"
+    r"ich|mir|mich|mein\w*|wir|unser\w*|je|j'\w+|moi|mon|mes|nous|notre|yo|mis|soy|estoy|tengo|io|sono|mio|mia|eu|meu|"
+    r"minha|tenho|ik|mijn|jag|jeg)\b|\b(?:я|мой|моя|мне|меня)\b"
+    r"|[我私僕俺]|あたし|わたし|ぼく|おれ|저는|나는|내\s|제\s|أنا|मैं|मेर",
+    re.IGNORECASE,
+)
 
 
 def tells_of_self(text: str) -> bool:
     """Whether a user's words tell something of the user, which an answer may then be built from.
 
     Args:
-        text: What the user said. The ways in which anybody asks a question ("can I", "tell me") tell nothing.
+        text: What the user said. The ways in which anybody asks a question ("can I", "tell me") tell nothing. A word
+            for oneself in one of some other languages always does.
 
     Returns:
         True also where it cannot be told.

@@ -218,6 +218,9 @@ def _fault(value: Any) -> str | None:
     return None
 
 
+_PLAIN = {type(None), bool, int, float, str, bytes}
+
+
 def parse(data: bytes) -> Any:
     """A value from bytes, for a reader that words its errors itself.
 
@@ -230,7 +233,11 @@ def parse(data: bytes) -> Any:
     Raises:
         Exception: Of many kinds, where the bytes are not what `pack` makes.
     """
-    return ormsgpack.unpackb(data, ext_hook=_revive)
+    value = ormsgpack.unpackb(data, ext_hook=_revive)
+    if type(value) in _PLAIN and len(_pack(value)) != len(data):  # it passes over what follows a value
+        msg = "something follows the value"
+        raise ValueError(msg)
+    return value
 
 
 def pack(value: Any, what: str = "value") -> bytes:

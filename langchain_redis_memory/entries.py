@@ -117,7 +117,8 @@ def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[Read | None]]:
     """
 
     def read(replies: Sequence[Reply]) -> list[Read | None]:
-        return [_read(pair, keys.items) if pair else None for pair in replies[0]]
+        found = [_read(pair, keys.items) if pair else None for pair in replies[0]]
+        return [one if one and one.entry.name == name else None for one, name in zip(found, names, strict=True)]
 
     return Op((script("entry_get")(keys.all(), *names),), read)
 
@@ -188,13 +189,7 @@ def remove(keys: EntryKeys, names: Sequence[bytes]) -> Op[int]:
     Returns:
         An op of one trip: how many there were.
     """
-    commands: tuple[tuple[str | bytes, ...], ...] = (
-        ("HDEL", keys.items, *names),
-        ("ZREM", keys.lapses, *names),
-        ("ZREM", keys.uses, *names),
-        ("HDEL", keys.reports, *names),
-    )
-    return Op(commands, lambda replies: int(replies[0]))
+    return Op((script("entry_remove")(keys.all(), *names),), lambda replies: int(replies[0]))
 
 
 def count(keys: EntryKeys) -> Op[int]:
@@ -210,14 +205,15 @@ def count(keys: EntryKeys) -> Op[int]:
 
 
 class Page(NamedTuple):
-    """Some entries, and the cursor to go on from: 0 after the last."""
+    """Some entries, the names of damaged ones among them, and the cursor to go on from: 0 after the last."""
 
     entries: list[Entry]
+    damaged: list[bytes]
     cursor: int
 
 
 def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[Page]:
-    """Reads through a cache; what was there all the time is given at least once, damaged ones are passed over.
+    """Reads through a cache; what was there all the time is given at least once.
 
     Args:
         keys: The cache's keys.
@@ -230,8 +226,9 @@ def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[Page]:
 
     def read(replies: Sequence[Reply]) -> Page:
         further, found = replies[0]
-        records = list(found.values()) if isinstance(found, dict) else found[1::2]
-        read = (_read((record, None), keys.items) for record in records)
-        return Page([one.entry for one in read if one is not None], int(further))
+        pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
+        read = {name: _read((record, None), keys.items) for name, record in pairs}
+        whole = [one.entry for one in read.values() if one is not None]
+        return Page(whole, [name for name, one in read.items() if one is None], int(further))
 
     return Op((("HSCAN", keys.items, cursor, "COUNT", about),), read)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutine
 from typing import Any
 
 from langchain_core.language_models import BaseLanguageModel
@@ -49,13 +49,15 @@ class Judge:
         if not isinstance(asks, Runnable) and not callable(asks):
             msg = f"judge must be a LangChain model or a function of two texts, not {type(asks).__name__}"
             raise ConfigError(msg)
-        for value, what in ((timeout_s, "timeout_s"), (most, "most")):
-            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-                msg = f"{what} must be positive, got {value!r}"
-                raise InvalidInputError(msg)
+        if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not timeout_s > 0:
+            msg = f"timeout_s must be a positive number of seconds, got {timeout_s!r}"
+            raise InvalidInputError(msg)
+        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+            msg = f"most must be a positive whole number, got {most!r}"
+            raise InvalidInputError(msg)
         self._asks = asks
         self._timeout_s = timeout_s
-        self.most = int(most)
+        self.most = most
         self._threshold = share(threshold, "threshold")
 
     def same(self, asked: str, stored: str) -> Flow[bool | None]:
@@ -90,7 +92,15 @@ class Judge:
             told = function(asked, stored)
             return await told if isawaitable(told) else told
 
-        return lambda: function(asked, stored), acall
+        def call() -> Any:
+            told = function(asked, stored)
+            if iscoroutine(told):
+                told.close()
+                msg = "the judge is an async function, which serves async calls only"
+                raise TypeError(msg)
+            return told
+
+        return call, acall
 
     def _read(self, told: Any) -> bool:
         if isinstance(told, BaseMessage):

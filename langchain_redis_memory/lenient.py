@@ -25,6 +25,9 @@ class Fuse(Protocol):
     def allows(self, now: float) -> bool:
         """Whether to ask at this time."""
 
+    def rests(self, now: float) -> bool:
+        """Whether nothing is asked at this time."""
+
     def failed(self, began: float, now: float) -> bool:
         """Notes a failure; whether it is the first."""
 
@@ -68,10 +71,7 @@ class Lenient:
                 result = yield _tried(op)
             self._fuse.worked()
         except UnavailableError as error:
-            self.tally.add("unavailable")
-            ended: float = yield Now()
-            if self._fuse.failed(began, ended):
-                _log.warning("%s is away and passed over: %s", self._what, error)
+            yield from self.lost(error, began)
             return None
         except RedisMemoryError as error:
             result = error
@@ -84,6 +84,23 @@ class Lenient:
             _log.log(level, "%s is passed over: %s", self._what, result)
             return None
         return cast("T", result)
+
+    def lost(self, error: UnavailableError, began: float) -> Flow[None]:
+        """Notes that the server is away.
+
+        Args:
+            error: How it was found out.
+            began: When it was asked.
+        """
+        self.tally.add("unavailable")
+        ended: float = yield Now()
+        if self._fuse.failed(began, ended):
+            _log.warning("%s is away and passed over: %s", self._what, error)
+
+    def rests(self) -> Flow[bool]:
+        """Whether the server is left alone, so that preparing a question for it is in vain."""
+        now: float = yield Now()
+        return self._fuse.rests(now)
 
 
 def _tried(op: Op[T]) -> Op[T | RedisMemoryError]:

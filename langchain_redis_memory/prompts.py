@@ -46,6 +46,14 @@ class Said(NamedTuple):
     text: str
     more: str = ""
 
+    @property
+    def of_tools(self) -> bool:
+        """Whether it calls a tool or is what a tool gave."""
+        return self.role == "tool" or _CALLS_TOOL.search(self.more) is not None
+
+
+_CALLS_TOOL = re.compile('"(?:(?:invalid_)?tool_calls|function_call|tool_use|tool_call)"')
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -194,16 +202,38 @@ class Template:
             prompt: A text.
 
         Returns:
-            The question and the other variables; None where the prompt was not made from this template.
+            The question and the other variables; None where the prompt was not made from this template. Where a
+            variable holds what stands between variables too, the question is only what is surely part of it: nothing
+            of another variable is ever searched by meaning.
         """
         start, end = self._literals[0], self._literals[-1]
         if not prompt.startswith(start) or not prompt.endswith(end) or len(prompt) < len(start) + len(end):
             return None
         rest = prompt[len(start) : len(prompt) - len(end)]
-        values: dict[str, str] = {}
-        for name, literal in zip(self._names, [*self._literals[1:-1], None], strict=True):
-            value, found, rest = (rest, " ", "") if literal is None else rest.partition(literal)
-            if not found or values.setdefault(name, value) != value:
-                return None
-        question = values.pop(self.question)
-        return (question, values) if question.strip() else None
+        place, between = self._names.index(self.question), self._literals[1:-1]
+        left, right = between[place - 1] if place else "", between[place] if place < len(between) else ""
+        ends = rest.find(right) if right else len(rest)
+        begins = rest.rfind(left) if left else 0
+        question = rest[begins + len(left) : ends]
+        if begins < 0 or ends < 0 or not question.strip():
+            return None
+        before = _filled(rest[:begins], self._names[:place], between[: max(place - 1, 0)])
+        after = _filled(rest[ends + len(right) :], self._names[place + 1 :], between[place + 1 :])
+        if before is None or after is None:
+            return None
+        values = {self.question: question}
+        if any(values.setdefault(name, value) != value for name, value in before + after):
+            return None
+        del values[self.question]
+        return question, values
+
+
+def _filled(text: str, names: Sequence[str], literals: Sequence[str]) -> list[tuple[str, str]] | None:
+    """What variables with literals between them hold; None where a literal is missing."""
+    found = []
+    for literal in literals:
+        value, there, text = text.partition(literal)
+        if not there:
+            return None
+        found.append(value)
+    return list(zip(names, [*found, text], strict=False))

@@ -11,26 +11,23 @@ Everything here is flows over ops; whatever fails is a miss.
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any, NamedTuple
 
-from langchain_core.embeddings import Embeddings
-
 from langchain_redis_memory import entries
+from langchain_redis_memory.embedder import Embedder
 from langchain_redis_memory.entries import Entry, Read, name_of
 from langchain_redis_memory.equivalence import HitPolicy, Judgement, Observations
-from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError
+from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.judging import Judge
 from langchain_redis_memory.keys import EntryKeys, KeySpace
 from langchain_redis_memory.lenient import Lenient
-from langchain_redis_memory.ops import Flow, Invoke, Op, merge
-from langchain_redis_memory.vectors import Collection, Engine, Point, Vectors, as_vectors
+from langchain_redis_memory.ops import Flow, Now, Op, merge
+from langchain_redis_memory.vectors import Collection, Engine, Point, Vectors
 
 _log = logging.getLogger(__name__)
-
-_REMEMBERED = 256
 
 
 class Sought(NamedTuple):
@@ -81,7 +78,7 @@ class Hit(NamedTuple):
     @property
     def id(self) -> str:
         """Names the entry and how sure the cache was; for `report`."""
-        return f"{self.entry.name.hex()}-{round(self.probability * 10_000)}"
+        return f"{self.entry.name.hex()}-{ceil(self.probability * 10_000)}"  # a wrong one raises the bar above itself
 
 
 @dataclass
@@ -104,11 +101,10 @@ class Seeker:
     Args:
         space: The tenant's key builder.
         name: The cache.
-        embeddings: Embeds questions.
-        embedding: Names the embedding model.
+        embedder: Embeds questions.
         policy: Decides which near question is the same.
         lenient: Runs ops.
-        ready: The engine for vectors of so many dimensions.
+        ready: The engine for vectors of so many dimensions; True prepares it anew.
         max_entries: How many entries may be stored; 0 for no bound.
         nearest: How many near questions are looked at.
         max_error: The share of wrong hits that an entry's reports must stay within.
@@ -117,26 +113,26 @@ class Seeker:
 
     space: KeySpace
     name: str
-    embeddings: Embeddings
-    embedding: str
+    embedder: Embedder
     policy: HitPolicy
     lenient: Lenient
-    ready: Callable[[int], Flow[Engine]]
+    ready: Callable[[int, bool], Flow[Engine]]
     max_entries: int = 0
     nearest: int = 8
     max_error: float = 0.02
     judge: Judge | None = None
     _compared: bool = field(default=False, repr=False)
-    _vectors: OrderedDict[str, Vectors] = field(default_factory=OrderedDict, repr=False)
+    _refused: bool = field(default=False, repr=False)
 
     @property
     def keys(self) -> EntryKeys:
         """The keys of its entries."""
         return self.space.entries("semantic", self.name)
 
-    def collection(self, partition: bytes, embedding: str) -> Collection:
-        """Where the vectors of a partition are: vectors of different models are never compared."""
-        return Collection(self.space, "semantic", f"{partition.hex()}/{embedding}/{self.name}")
+    def collection(self, partition: bytes, embedding: str, engine: Engine) -> Collection:
+        """Where a partition's vectors are: those of other models are never compared, nor those kept in another way."""
+        place = f"{partition.hex()}/{engine.kind}/{len(embedding)}/{embedding}/{self.name}"
+        return Collection(self.space, "semantic", place)
 
     # --- finding ------------------------------------------------------------------------------------------------------
 
@@ -175,21 +171,22 @@ class Seeker:
 
     def near(self, sought: Sought) -> Flow[Found]:
         """The answer to a question by its meaning only; see `seek`."""
-        vector = yield from self._embed(sought.text)
+        if (yield from self.lenient.rests()):
+            return Found()
+        vector = yield from self.embedder.one(sought.text)
         if vector is None:
+            self.lenient.tally.add("embedding_errors")
             return Found()
         engine = yield from self._engine(len(vector))
         if engine is None:
             return Found()
         if not self._compared:
-            yield from self._compare(self._embedding(vector))
-        place = self.collection(sought.partition, self._embedding(vector))
+            yield from self._compare(self.embedder.name_of(vector))
+        place = self.collection(sought.partition, self.embedder.name_of(vector), engine)
         hits = yield from self._search(engine, place, vector)
         found, waiting = Found(), list[tuple[float, int]]()
         for question, similarity in hits:
-            judgement = (
-                self.policy.judge(sought.text, question, similarity) if similarity >= self.policy.floor else None
-            )
+            judgement = self._judged(sought.text, question, similarity)
             why = "too far" if judgement is None else _reason(judgement)
             found.candidates.append(Candidate(question, similarity, judgement, why))
             if judgement is not None and judgement.hit:
@@ -205,11 +202,22 @@ class Seeker:
                 break
         return found
 
+    def _judged(self, asked: str, stored: str, similarity: float) -> Judgement | None:
+        """What the policy says of a pair; None where it is too far to be asked about."""
+        if not similarity >= self.policy.floor:
+            return None
+        try:
+            return self.policy.judge(asked, stored, similarity)
+        except Exception as error:  # noqa: BLE001 - a user's policy
+            _log.warning("the policy fails, the cache is passed over: %s: %s", type(error).__name__, error)
+            return _NEVER
+
     def _search(self, engine: Engine, place: Collection, vector: Vectors) -> Flow[list[tuple[str, float]]]:
         wanted = engine.search(place, vector.tolist(), self.nearest)
         for _ in range(_MOST_PAGES):
             told = yield from self.lenient.ask(wanted.map(lambda hits: (hits,)))
             if told is None:
+                self._refused = True  # the index may be gone, with all of the server's data
                 return []
             if told[0] is not None:
                 return told[0].found[: self.nearest]
@@ -233,15 +241,15 @@ class Seeker:
             seen = _observed(got[0].reports)
             may = seen.may_serve(probability, sure, self.max_error)
             if not may and not sure and self.judge is not None and seen.decide(probability, self.max_error) != "refuse":
-                may = yield from self._judged(self.judge, sought, candidate.question, name, probability)
+                may = yield from self._ask(self.judge, sought, candidate.question, name, probability)
                 why = "the judge refused it"
-            elif sure:
+            elif not may and (sure or seen.reports):
                 why = "reported as wrong at such a distance"
             found.hit = Hit(got[0].entry, candidate.similarity, probability) if may else None
         found.candidates[at] = candidate._replace(why="" if found.hit else why)
         return found.hit is not None
 
-    def _judged(self, judge: Judge, sought: Sought, question: str, name: bytes, probability: float) -> Flow[bool]:
+    def _ask(self, judge: Judge, sought: Sought, question: str, name: bytes, probability: float) -> Flow[bool]:
         """What the second judge says; the entry remembers it, so that the judge is asked less and less."""
         self.lenient.tally.add("judged", model=sought.model)
         same = yield from judge.same(sought.text, question)
@@ -261,19 +269,22 @@ class Seeker:
             The engine, and an op of one trip that stores entries and vectors and gives the entries that had to go; None
             where the questions cannot be embedded or the server is away.
         """
-        vectors = yield from self._embed_all([sought.text for sought, _, _ in found])
+        if (yield from self.lenient.rests()):
+            return None
+        vectors = yield from self.embedder.many([sought.text for sought, _, _ in found])
         if vectors is None:
+            self.lenient.tally.add("embedding_errors")
             return None
         engine = yield from self._engine(vectors.shape[1])
         if engine is None:
             return None
-        embedding = self._embedding(vectors[0])
+        embedding = self.embedder.name_of(vectors)
         points: dict[bytes, list[Point]] = {}
         rows = []
         for (sought, entry, ttl_ms), vector in zip(found, vectors, strict=True):
             rows.append((entry._replace(embedding=embedding), ttl_ms))
             points.setdefault(sought.partition, []).append(Point(sought.text, vector[None], (), ttl_ms))
-        adds = [engine.add(self.collection(partition, embedding), some) for partition, some in points.items()]
+        adds = [engine.add(self.collection(partition, embedding, engine), some) for partition, some in points.items()]
         return engine, merge(entries.put(self.keys, rows, embedding, self.max_entries), *adds).map(lambda told: told[0])
 
     def keep(self, found: Sequence[tuple[Sought, Entry, int]]) -> Flow[bool]:
@@ -308,7 +319,7 @@ class Seeker:
         """
         places: dict[Collection, list[str]] = {}
         for entry in gone:
-            places.setdefault(self.collection(entry.partition, entry.embedding), []).append(entry.question)
+            places.setdefault(self.collection(entry.partition, entry.embedding, engine), []).append(entry.question)
         return merge(*(engine.remove(place, questions) for place, questions in places.items()))
 
     def report(self, name: bytes, probability: float, *, correct: bool) -> Op[bool]:
@@ -327,9 +338,6 @@ class Seeker:
 
     # --- vectors ------------------------------------------------------------------------------------------------------
 
-    def _embedding(self, vector: Vectors) -> str:
-        return f"{self.embedding}:{len(vector)}"
-
     def _compare(self, embedding: str) -> Flow[None]:
         """Says once if the cache was filled with vectors of another model."""
         self._compared = True
@@ -342,47 +350,22 @@ class Seeker:
             )
 
     def _engine(self, dims: int) -> Flow[Engine | None]:
+        began: float = yield Now()
         try:
-            return (yield from self.ready(dims))
+            engine = yield from self.ready(dims, self._refused)
+            self._refused = False
+            return engine
+        except UnavailableError as error:
+            yield from self.lenient.lost(error, began)
+            return None
         except RedisMemoryError as error:
             _log.warning("the cache is passed over: %s", error)
             self.lenient.tally.add("errors")
             return None
 
-    def _embed(self, text: str) -> Flow[Vectors | None]:
-        """The vector of a question, from this process's memory where it was asked a moment ago."""
-        known = self._vectors.get(text)
-        if known is not None:
-            return known
-        found = yield from self._call([text])
-        if found is None:
-            return None
-        vector: Vectors = found[0]
-        self._vectors[text] = vector
-        while len(self._vectors) > _REMEMBERED:
-            self._vectors.popitem(last=False)
-        return vector
-
-    def _embed_all(self, texts: list[str]) -> Flow[Vectors | None]:
-        if len(texts) > 1:
-            return (yield from self._call(texts))
-        one = yield from self._embed(texts[0])
-        return None if one is None else one[None]
-
-    def _call(self, texts: list[str]) -> Flow[Vectors | None]:
-        """Embeds; a model that fails is a miss. Both sides are questions, so both are embedded in the same way."""
-        model = self.embeddings
-        try:
-            found = yield Invoke(lambda: model.embed_documents(texts), lambda: model.aembed_documents(texts))
-            vectors: Vectors = as_vectors(found, len(found[0]))
-            return vectors
-        except Exception as error:  # noqa: BLE001 - an embedding model's errors are of any type
-            _log.warning("a question is not embedded, the cache is passed over: %s", error)
-            self.lenient.tally.add("embedding_errors")
-            return None
-
 
 _MOST_PAGES = 100
+_NEVER = Judgement(hit=False, probability=0.0)
 
 
 def _observed(reports: Sequence[str]) -> Observations:

@@ -25,7 +25,7 @@ FLOORS = {
     "fingerprint local ttl blobs checkpoints threads retention saving pruning revive deflate stored places "
     "items filters roots answers shelf lease generations admission prompts tally lenient flight warming equivalence "
     "entries seeking judging asking phrases progress versions states permanent traits profiles "
-    "bm25 recall semantic_recall memory_selector contextualise epochs",
+    "bm25 recall semantic_recall memory_selector contextualise epochs embedder",
     "wire": "client",
     "parts": "history sessions cache checkpoint store semantic tiers state values limiter "
     "node_cache byte_store record_manager summary profile session_data",

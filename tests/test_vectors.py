@@ -28,7 +28,7 @@ ENGINES: dict[str, Any] = {
     "sets": lambda: VectorSets(DIMS),
     "sets int8": lambda: VectorSets(DIMS, "int8"),
     "query": lambda: QueryEngine(DIMS),
-    "query flat": lambda: QueryEngine(DIMS, "FLAT"),
+    "query flat": lambda: QueryEngine(DIMS, algorithm="FLAT"),
 }
 PLACES = [pytest.param(("exact", name.values[0]), id=f"exact-{name.values[0]}") for name in servers.TABLE]
 PLACES += [pytest.param((name, "search"), id=name.replace(" ", "-")) for name in ENGINES if name != "exact"]

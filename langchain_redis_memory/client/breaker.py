@@ -38,6 +38,14 @@ class Breaker:
             self._until = now + self._while
             return True
 
+    def rests(self, now: float) -> bool:
+        """Whether nothing is asked at this time; unlike `allows` it lets nobody through.
+
+        Args:
+            now: The process's monotonic time in seconds.
+        """
+        return bool(self._while) and now < self._until
+
     def failed(self, began: float, now: float) -> bool:
         """The server could not be reached.
 

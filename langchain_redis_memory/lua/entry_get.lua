@@ -7,7 +7,7 @@ for i, name in ipairs(ARGV) do
   local record = redis.call('HGET', items, name)
   local lapse = tonumber(string.match(record or '', '^(%d+):'))
   if record and not (lapse and lapse <= tonumber(now)) then
-    if redis.call('ZSCORE', uses, name) then redis.call('ZADD', uses, now, name) end
+    if redis.call('ZSCORE', uses, name) then redis.pcall('ZADD', uses, now, name) end -- refused where memory is full
     found[i] = {record, redis.call('HGET', reports, name)}
   else
     found[i] = false

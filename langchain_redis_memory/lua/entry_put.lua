@@ -19,12 +19,12 @@ for i = 4, #ARGV, 3 do
   redis.call('ZADD', lapses, lapse, name)
   redis.call('HSET', items, name, lapse .. ':' .. ARGV[i + 2])
   redis.call('HDEL', reports, name)
-  if most ~= '0' then redis.call('ZADD', uses, now, name) end
+  redis.call('ZADD', uses, now, name)
 end
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', lapses, '-inf', now, 'LIMIT', 0, 16 + #ARGV)) do remove(name) end
 local excess, evicted = redis.call('HLEN', items) - tonumber(most), {}
 if most ~= '0' and excess > 0 then
-  for i, name in ipairs(redis.call('ZRANGE', uses, 0, excess + tonumber(spare) - 1)) do
+  for i, name in ipairs(redis.call('ZRANGE', uses, 0, math.min(excess + tonumber(spare), 1000) - 1)) do
     evicted[i] = redis.call('HGET', items, name) or ''
     remove(name)
   end

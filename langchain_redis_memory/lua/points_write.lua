@@ -5,6 +5,7 @@
 -- ARGV ...
 -- WITH now
 -- WITH points
+local _ = redis.call('ZCARD', point_owners) + redis.call('ZCARD', point_lapses) -- of another type: nothing is written
 local known = redis.call('HMGET', points, 'stamp', 'floor')
 local stamp = math.max(clock[1] * 1000000 + clock[2], tonumber(known[1] or 0) + 1)
 local floor = known[2] or string.format('%.0f', stamp)

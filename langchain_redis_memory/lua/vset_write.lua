@@ -4,6 +4,7 @@
 -- ARGV quantisation links ...
 -- WITH now
 -- WITH points
+local _ = redis.call('HLEN', point_owners) + redis.call('ZCARD', point_lapses) -- of another type: nothing is written
 local function keep(owner, count)
   for i = count, tonumber(redis.call('HGET', point_owners, owner) or 0) - 1 do
     redis.call('VREM', points, i .. ':' .. owner)

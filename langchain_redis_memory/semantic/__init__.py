@@ -13,9 +13,11 @@ from __future__ import annotations
 import json
 import logging
 from base64 import b64decode, b64encode
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,20 +28,21 @@ from langchain_core.outputs import ChatGeneration
 
 from langchain_redis_memory import entries, generations, warming
 from langchain_redis_memory.admission import AdmissionPolicy
-from langchain_redis_memory.asking import Reader, Understood
+from langchain_redis_memory.asking import Reader, Understood, inside, within
 from langchain_redis_memory.classify import Classifier, RulesClassifier
 from langchain_redis_memory.client import Client, as_client
+from langchain_redis_memory.embedder import Embedder
 from langchain_redis_memory.entries import Entry
 from langchain_redis_memory.equivalence import HitPolicy
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
 from langchain_redis_memory.flight import Flights
 from langchain_redis_memory.judging import Judge
-from langchain_redis_memory.keys import check_id
+from langchain_redis_memory.keys import KeySpace, check_id
 from langchain_redis_memory.lenient import Lenient
-from langchain_redis_memory.ops import Emit, Flow, Invoke, Now, ask, merge, pure
+from langchain_redis_memory.ops import Emit, Flow, Invoke, Now, ask, merge
 from langchain_redis_memory.prompts import Template
 from langchain_redis_memory.seeking import Candidate, Found, Hit, Seeker, Sought
-from langchain_redis_memory.semantic.engines import Engines, embedding_id_of, policy_for
+from langchain_redis_memory.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
 from langchain_redis_memory.tally import Prices, Stats, Tally
 from langchain_redis_memory.ttl import WEEK_S, jittered, milliseconds, share
 from langchain_redis_memory.vectors import Engine, EngineName, Quantisation
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _BATCH = 200
+_TENANTS = 1000
 
 
 @dataclass(frozen=True)
@@ -163,11 +167,13 @@ class RedisSemanticCache(BaseCache):
         if not isinstance(embeddings, Embeddings):
             msg = f"embeddings must be a LangChain embedding model, not {type(embeddings).__name__}"
             raise ConfigError(msg)
-        if max_entries is not None and (
-            isinstance(max_entries, bool) or not isinstance(max_entries, int) or max_entries < 1
-        ):
-            msg = f"max_entries must be a positive whole number or None, got {max_entries!r}"
-            raise InvalidInputError(msg)
+        able(policy, "judge", "policy")
+        able(classifier, "classify", "classifier")
+        able(contextualiser, "contextualise", "contextualiser")
+        able(admission, "refusal", "admission")
+        if template is not None and not isinstance(template, str | Template):
+            msg = f"template must be an f-string or a Template, not {type(template).__name__}"
+            raise ConfigError(msg)
         self._client = as_client(client)
         self._name = check_id(name, "name")
         self._ttl_ms = milliseconds(ttl_s)
@@ -180,33 +186,37 @@ class RedisSemanticCache(BaseCache):
             classifier or RulesClassifier(),
             contextualiser,
             Template(template) if isinstance(template, str) else template,
-            scope,
+            _scope(scope),
             share_private=share_private,
             share_tools=share_tools,
         )
         self._engines = Engines(self._client, engine, quantisation)
         self._seeking: dict[str, Any] = {
-            "embeddings": embeddings,
-            "embedding": embedding_id or embedding_id_of(embeddings),
+            "embedder": Embedder(embeddings, embedding_id or embedding_id_of(embeddings)),
             "policy": policy or policy_for(embeddings, max_error, embedding_id),
-            "max_entries": max_entries or 0,
+            "max_entries": bound(max_entries),
             "max_error": share(max_error, "max_error"),
             "judge": judge if judge is None or isinstance(judge, Judge) else Judge(judge),
         }
+        self._seekers: OrderedDict[KeySpace, Seeker] = OrderedDict()
         self._set_up(tenant)
 
     def _set_up(self, tenant: str) -> None:
-        self._tenant = tenant
-        self._space = self._client.keys(tenant)
-        self._tally = Tally(self._space.tally("semantic", self._name))
-        self._lenient = Lenient(f"the cache {self._name!r}", self._tally, self._client.breaker)
-        self._seeker = Seeker(
-            self._space,
-            self._name,
-            lenient=self._lenient,
-            ready=lambda dims: self._engines.ready(self._space, dims),
-            **self._seeking,
-        )
+        self._space = space = self._client.keys(tenant)
+        seeker = self._seekers.get(space)
+        if seeker is None:
+            tally = Tally(space.tally("semantic", self._name))
+            seeker = Seeker(
+                space,
+                self._name,
+                lenient=Lenient(f"the cache {self._name!r}", tally, self._client.breaker),
+                ready=partial(self._engines.ready, space),
+                **self._seeking,
+            )
+            self._seekers[space] = seeker
+            while len(self._seekers) > _TENANTS:
+                self._seekers.popitem(last=False)
+        self._seeker, self._lenient, self._tally = seeker, seeker.lenient, seeker.lenient.tally
 
     def __repr__(self) -> str:
         return f"RedisSemanticCache({self._client!r}, name={self._name!r})"
@@ -241,8 +251,8 @@ class RedisSemanticCache(BaseCache):
         given = self._session if session is None else session
         bound._session, bound._tags = _labels(given, self._tags if tags is None else tags)
         if scope is not None:
-            bound._reader = self._reader.within(scope)
-        if tenant is not None and tenant != self._tenant:
+            bound._reader = self._reader.within(_scope(scope))
+        if tenant is not None:
             bound._set_up(tenant)
         return bound
 
@@ -540,8 +550,9 @@ class RedisSemanticCache(BaseCache):
         told = yield from self._understand(prompt, llm_string)
         sought = told.sought
         if sought is None:
+            self._tally.add("bypasses", kind=told.why)
             return None
-        found = yield from self._seeker.seek(sought)
+        found = yield from within(self._seeker.seek(sought))
         hit = found.hit
         if hit is None and self._flights:
             hit = yield from self._flights.join(self._lease(sought), self._seeker.same(sought), self._lenient.ask)
@@ -557,14 +568,13 @@ class RedisSemanticCache(BaseCache):
         return served
 
     def _understand(self, prompt: str, llm_string: str) -> Flow[Understood]:
+        if inside.get():  # a model that a lookup asks, such as the judge, is never answered from the cache
+            return Understood(None, "nested")
         try:
-            told = yield from self._reader.understand(prompt, llm_string)
+            return (yield from within(self._reader.understand(prompt, llm_string)))
         except Exception as error:  # noqa: BLE001 - a user's classifier or contextualiser
             _log.warning("a prompt is not understood and goes past the cache: %s: %s", type(error).__name__, error)
-            told = Understood(None, "not_understood")
-        if told.sought is None:
-            self._tally.add("bypasses", kind=told.why)
-        return told
+            return Understood(None, "not_understood")
 
     def _served(self, hit: Hit, sought: Sought) -> RETURN_VAL_TYPE | None:
         try:
@@ -588,10 +598,7 @@ class RedisSemanticCache(BaseCache):
         return found
 
     def _update(self, prompt: str, llm_string: str, answer: RETURN_VAL_TYPE) -> Flow[None]:
-        try:
-            told = yield from self._reader.understand(prompt, llm_string)
-        except Exception:  # noqa: BLE001 - the lookup has logged it
-            return
+        told = yield from self._understand(prompt, llm_string)
         sought = told.sought
         if sought is None:
             return
@@ -610,7 +617,7 @@ class RedisSemanticCache(BaseCache):
                 yield from self._lenient.ask(leave, write=True)
             return
         self._tally.add("updates", model=sought.model)
-        if not (yield from self._seeker.keep([row])):
+        if not (yield from within(self._seeker.keep([row]))):
             self._tally.add("dropped", model=sought.model)
         if leave.commands:  # after the answer is there: in one trip a script that the server does not know runs last
             yield from self._lenient.ask(leave)
@@ -632,14 +639,23 @@ class RedisSemanticCache(BaseCache):
         return sought, entry, jittered(self._ttl_ms, self._jitter)
 
     def _explain(self, prompt: str, llm_string: str) -> Flow[Explanation]:
-        told = yield from self._reader.understand(prompt, llm_string)
+        told = yield from self._understand(prompt, llm_string)
         verdict, sought = told.verdict, told.sought
         kind, reasons = (str(verdict.type), verdict.reasons) if verdict else (sought.kind if sought else "", ())
         if sought is None:
             return Explanation(None, kind, reasons, told.why, (), None)
         same = yield from self._lenient.ask(self._seeker.same(sought))
-        found: Found = yield from self._seeker.near(sought)
-        return Explanation(sought.text, kind, reasons, "", tuple(found.candidates), same or found.hit)
+        found: Found = yield from within(self._seeker.near(sought))
+        hit, candidates = found.hit, found.candidates
+        if same is not None:
+            hit, others = same, [one for one in candidates if one.question != sought.text]
+            itself = next((one for one in candidates if one.question == sought.text), None)
+            itself = itself or Candidate(sought.text, 1.0, None, "")
+            others = [one if one.why else one._replace(why="the very same question was served") for one in others]
+            candidates = [itself._replace(why=""), *others]
+        if hit is not None and self._served(hit, sought) is None:
+            hit = None
+        return Explanation(sought.text, kind, reasons, "", tuple(candidates), hit)
 
     def _report(self, hit_id: str, *, correct: bool) -> Flow[bool]:
         name, probability = _hit(hit_id)
@@ -655,18 +671,28 @@ class RedisSemanticCache(BaseCache):
         if found is not None:
             return found
 
-        async def acompute() -> Any:
-            made = compute()
-            return await made if isinstance(made, Awaitable) else made
-
-        try:
-            answer = generations.as_generations((yield Invoke(compute, acompute)))
-        except BaseException:
-            told = yield from self._reader.understand(prompt, llm_string)
-            leave = self._flights.leave(self._lease(told.sought)) if told.sought else pure(False)
-            if leave.commands:
+        def give_back() -> Flow[None]:
+            told = yield from self._understand(prompt, llm_string)
+            if told.sought is not None and (leave := self._flights.leave(self._lease(told.sought))).commands:
                 yield from self._lenient.ask(leave)
-            raise
+
+        # A flow is closed when its caller is interrupted or cancelled, and asks nothing more: so in here.
+        def computed() -> RETURN_VAL_TYPE:
+            try:
+                return generations.as_generations(compute())
+            except BaseException:
+                self._client.drive(give_back())
+                raise
+
+        async def acomputed() -> RETURN_VAL_TYPE:
+            try:
+                made = compute()
+                return generations.as_generations(await made if isinstance(made, Awaitable) else made)
+            except BaseException:
+                await self._client.adrive(give_back())
+                raise
+
+        answer: RETURN_VAL_TYPE = yield Invoke(computed, acomputed)
         yield from self._update(prompt, llm_string, answer)
         return answer
 
@@ -685,7 +711,7 @@ class RedisSemanticCache(BaseCache):
         if hit_id is not None:
             names = [_hit(hit_id)[0]]
         elif prompt is not None:
-            told = yield from self._reader.understand(prompt, llm_string)
+            told = yield from within(self._reader.understand(prompt, llm_string))
             names = [entries.name_of(told.sought.partition, told.sought.text)] if told.sought else []
         if names is not None:
             found = (yield from ask(entries.get(self._seeker.keys, names))) if names else []
@@ -693,22 +719,23 @@ class RedisSemanticCache(BaseCache):
         deleted = cursor = 0
         while True:
             page = yield from ask(entries.page(self._seeker.keys, cursor))
-            deleted += yield from self._remove([entry for entry in page.entries if wanted(entry)])
+            # Of damaged ones nobody can tell what they are: they go with whatever is deleted.
+            deleted += yield from self._remove([entry for entry in page.entries if wanted(entry)], page.damaged)
             cursor = page.cursor
             if not cursor:
                 return deleted
 
-    def _remove(self, gone: list[Entry]) -> Flow[int]:
-        if not gone:
+    def _remove(self, gone: list[Entry], damaged: Sequence[bytes] = ()) -> Flow[int]:
+        names = [*(entry.name for entry in gone), *damaged]
+        if not names:
             return 0
-        by_dims: dict[int, list[Entry]] = {}
+        by_dims: dict[str, list[Entry]] = {}
         for entry in gone:
-            by_dims.setdefault(int(entry.embedding.rpartition(":")[2]), []).append(entry)
+            by_dims.setdefault(entry.embedding.rpartition(":")[2], []).append(entry)
         removals = []
         for dims, some in by_dims.items():
-            engine: Engine = yield from self._engines.ready(self._space, dims)
+            engine: Engine = yield from self._engines.ready(self._space, int(dims))
             removals.append(self._seeker.without(engine, some))
-        names = [entry.name for entry in gone]
         count, _ = yield from ask(merge(entries.remove(self._seeker.keys, names), merge(*removals)))
         return count
 
@@ -721,7 +748,7 @@ class RedisSemanticCache(BaseCache):
             for question, answer in batch:
                 prompt, llm_string = warming.asked_of(question, model)
                 made = generations.for_model(answer, model)
-                told = yield from self._reader.understand(prompt, llm_string)
+                told = yield from self._understand(prompt, llm_string)
                 if told.sought is not None and self._admission.refusal(made) is None:
                     found.append(self._row(told.sought, prompt, made))
             stored += yield from self._keep_all(found)
@@ -731,7 +758,7 @@ class RedisSemanticCache(BaseCache):
 
     def _keep_all(self, found: list[tuple[Sought, Entry, int]]) -> Flow[int]:
         newest = {entry.name: (sought, entry, ttl_ms) for sought, entry, ttl_ms in found}
-        if newest and not (yield from self._seeker.keep(list(newest.values()))):
+        if newest and not (yield from within(self._seeker.keep(list(newest.values())))):
             return 0
         return len(newest)
 
@@ -801,7 +828,7 @@ def _hit(hit_id: str) -> tuple[bytes, float]:
         found = bytes.fromhex(name), int(probability) / 10_000
         if len(found[0]) == 16 and 0 <= found[1] <= 1:
             return found
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError):
         pass
     msg = f"{hit_id!r} is no id of a hit; take it from the answer's 'semantic_cache'"
     raise InvalidInputError(msg)
@@ -810,7 +837,14 @@ def _hit(hit_id: str) -> tuple[bytes, float]:
 def _labels(session: str, tags: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     if session != "":
         check_id(session, "session")
-    if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags):
+    if not isinstance(tags, list | tuple) or not all(isinstance(tag, str) and tag for tag in tags):
         msg = f"tags must be a sequence of texts, got {tags!r}"
         raise InvalidInputError(msg)
     return session, tuple(tags)
+
+
+def _scope(scope: str) -> str:
+    if not isinstance(scope, str):
+        msg = f"scope must be a text, got {scope!r}"
+        raise InvalidInputError(msg)
+    return scope

@@ -6,14 +6,17 @@ on) must be the same to the letter; only the question itself is searched by mean
 
 from __future__ import annotations
 
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.answers import Answer, Asked, decode_answer, encode_answer, seen_by_model
+from langchain_redis_memory.asking import indents_of, unfit, within
 from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.codec import pack
+from langchain_redis_memory.embedder import Embedder
 from langchain_redis_memory.entries import Entry
 from langchain_redis_memory.equivalence import HitPolicy
 from langchain_redis_memory.errors import ConfigError
@@ -22,7 +25,7 @@ from langchain_redis_memory.keys import KeySpace, check_id
 from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
 from langchain_redis_memory.seeking import Hit, Seeker, Sought
-from langchain_redis_memory.semantic.engines import Engines, embedding_id_of, policy_for
+from langchain_redis_memory.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
 from langchain_redis_memory.tally import Tally
 from langchain_redis_memory.ttl import jittered, milliseconds, share
 from langchain_redis_memory.vectors import EngineName, Quantisation
@@ -73,6 +76,7 @@ class SemanticAnswerCache:
         if not isinstance(embeddings, Embeddings):
             msg = f"embeddings must be a LangChain embedding model, not {type(embeddings).__name__}"
             raise ConfigError(msg)
+        able(policy, "judge", "policy")
         self._client = as_client(client)
         self._name = check_id(name, "name")
         self._ttl_ms = milliseconds(ttl_s)
@@ -80,10 +84,9 @@ class SemanticAnswerCache:
         self._engines = Engines(self._client, engine, quantisation)
         self._seekers: dict[KeySpace, Seeker] = {}
         self._seeking: dict[str, Any] = {
-            "embeddings": embeddings,
-            "embedding": embedding_id or embedding_id_of(embeddings),
+            "embedder": Embedder(embeddings, embedding_id or embedding_id_of(embeddings)),
             "policy": policy or policy_for(embeddings, max_error, embedding_id),
-            "max_entries": max_entries or 0,
+            "max_entries": bound(max_entries),
             "max_error": share(max_error, "max_error"),
             "judge": judge if judge is None or isinstance(judge, Judge) else Judge(judge),
         }
@@ -95,7 +98,7 @@ class SemanticAnswerCache:
             asked: The question.
 
         Returns:
-            An op of one trip, of none for a question that is no text.
+            An op of one trip, of none for a question that is no text, or one too long to be searched by meaning.
         """
         sought = self._sought(asked)
         return pure(None) if sought is None else self._seeker(asked.space).same(sought).map(_answer)
@@ -113,7 +116,7 @@ class SemanticAnswerCache:
         if sought is None:
             return None
         seeker = self._seeker(asked.space)
-        found = yield from seeker.near(sought)
+        found = yield from within(seeker.near(sought))
         tally = seeker.lenient.tally
         tally.add("misses" if found.hit is None else "hits")
         if found.refused:
@@ -135,7 +138,7 @@ class SemanticAnswerCache:
             return pure(None)
         seeker, body = self._seeker(asked.space), encode_answer(answer)
         entry = Entry(sought.text, sought.partition, "", "", (), "", "", 0, answer.tokens, body)
-        ready = yield from seeker.keeping([(sought, entry, jittered(self._ttl_ms, self._jitter))])
+        ready = yield from within(seeker.keeping([(sought, entry, jittered(self._ttl_ms, self._jitter))]))
         if ready is None:
             return pure(None)
         # Vectors of entries that had to go are removed when they are found the next time.
@@ -145,9 +148,12 @@ class SemanticAnswerCache:
     def _sought(self, asked: Asked) -> Sought | None:
         if not isinstance(asked.question, str):
             return None
+        text = " ".join(asked.question.split())
+        if not text or unfit(text) is not None:
+            return None
         context = [seen_by_model(message) for message in asked.context]
-        parts = pack([asked.agent, asked.scope, context, asked.given])
-        return Sought(asked.question.strip(), blake2b(parts, digest_size=16).digest())
+        parts = pack([asked.agent, asked.scope, context, asked.given, indents_of(asked.question)])
+        return Sought(text, blake2b(parts, digest_size=16).digest())
 
     def _seeker(self, space: KeySpace) -> Seeker:
         found = self._seekers.get(space)
@@ -158,7 +164,7 @@ class SemanticAnswerCache:
                 space,
                 self._name,
                 lenient=lenient,
-                ready=lambda dims: self._engines.ready(space, dims),
+                ready=partial(self._engines.ready, space),
                 **self._seeking,
             )
         return found

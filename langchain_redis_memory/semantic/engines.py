@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.client import Client
 from langchain_redis_memory.equivalence import VerifiedPolicy
 from langchain_redis_memory.equivalence.scales import scale_of
-from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, Invoke, ask
 from langchain_redis_memory.vectors import Engine, EngineName, Quantisation, check, engine
@@ -36,14 +37,16 @@ class Engines:
         check(1, name, quantisation)
         self._client = client
         self._wanted: tuple[EngineName | None, Quantisation] = (name, quantisation)
-        self._ready: dict[tuple[KeySpace, int], Engine] = {}
+        self._made: dict[int, Engine] = {}
+        self._prepared: set[tuple[KeySpace, int]] = set()
 
-    def ready(self, space: KeySpace, dims: int) -> Flow[Engine]:
-        """An engine that can be used.
+    def ready(self, space: KeySpace, dims: int, anew: bool = False) -> Flow[Engine]:
+        """An engine that can be used; all tenants share it, and so the bound on what it keeps in this process.
 
         Args:
             space: The tenant's key builder.
             dims: Numbers of a vector.
+            anew: Whether to prepare it again, because the server may have lost what was prepared.
 
         Returns:
             The engine.
@@ -52,7 +55,7 @@ class Engines:
             ConfigError: The server cannot do what is asked for.
             UnavailableError: The server cannot be reached.
         """
-        found = self._ready.get((space, dims))
+        found = self._made.get(dims)
         if found is None:
             server = yield Invoke(self._client.server, self._client.aserver)
             found = engine(server, dims, *self._wanted)
@@ -60,8 +63,10 @@ class Engines:
                 found = replace(found, links=16, effort=100)
             elif isinstance(found, QueryEngine):
                 found = replace(found, effort=100)
+            self._made[dims] = found
+        if anew or (space, dims) not in self._prepared:
             yield from ask(found.prepare(space))
-            self._ready[space, dims] = found
+            self._prepared.add((space, dims))
         return found
 
 
@@ -102,3 +107,39 @@ def policy_for(embeddings: Embeddings, max_error: float, embedding_id: str | Non
         _log.info("no scale is known for the cosines of %r: they are taken as those of MiniLM", name)
         return VerifiedPolicy(max_error)
     return VerifiedPolicy(max_error, model=name)
+
+
+def bound(max_entries: int | None) -> int:
+    """A bound on the number of entries that can be used; 0 for None.
+
+    Args:
+        max_entries: What the user gave.
+
+    Returns:
+        The bound.
+
+    Raises:
+        InvalidInputError: It is not a positive whole number.
+    """
+    if max_entries is None:
+        return 0
+    if isinstance(max_entries, bool) or not isinstance(max_entries, int) or max_entries < 1:
+        msg = f"max_entries must be a positive whole number or None, got {max_entries!r}"
+        raise InvalidInputError(msg)
+    return max_entries
+
+
+def able(given: Any, method: str, what: str) -> None:
+    """Whether something that a user gave can do what it is for.
+
+    Args:
+        given: It, or None.
+        method: What it must be able to do.
+        what: The argument's name, for the error.
+
+    Raises:
+        ConfigError: It lacks the method.
+    """
+    if given is not None and not callable(getattr(given, method, None)):
+        msg = f"{what} must have the method {method!r}, got {type(given).__name__}"
+        raise ConfigError(msg)

@@ -93,6 +93,10 @@ class Hits(NamedTuple):
 class Engine(Protocol):
     """Keeps collections of points of one dimension. Every method but `prepare` builds an op of one trip."""
 
+    @property
+    def kind(self) -> str:
+        """How it keeps points, as a word: no other kind can read them."""
+
     def prepare(self, space: KeySpace) -> Op[None]:
         """What must have run once before the first use; most engines need nothing."""
 

@@ -56,6 +56,11 @@ class ExactScan:
     most_bytes: int = 256 * 2**20
     _mirrors: OrderedDict[str, Mirror] = field(default_factory=OrderedDict, repr=False)
 
+    @property
+    def kind(self) -> str:
+        """How it keeps points; each record says its quantisation itself."""
+        return "exact"
+
     def prepare(self, space: KeySpace) -> Op[None]:
         """Nothing."""
         return pure(None)
@@ -114,12 +119,12 @@ class ExactScan:
         tags, owners, parts = dict(known.tags), [], []
         changed = set()
         for i in range(0, len(flat), 2):
-            owner, record = (flat[i] or b"").decode(), flat[i + 1]
+            owner, record = (flat[i] or b"").decode("utf-8", "replace"), flat[i + 1]
             changed.add(owner)
             tags.pop(owner, None)
             if record is not None:
                 words, rows = _read(record, self.dims)
-                tags[owner] = frozenset(words.decode().split())
+                tags[owner] = frozenset(words.decode("utf-8", "replace").split())
                 parts.append(rows)
                 owners += [owner] * len(rows)
         kept = [place for place, owner in enumerate(known.owners) if owner not in changed]
@@ -194,12 +199,12 @@ def _packed(dims: int) -> np.dtype[np.void]:
 
 
 def _read(record: bytes, dims: int) -> tuple[bytes, Vectors]:
-    """The tags and the vectors in a record."""
+    """The tags and the vectors in a record; no vectors in a damaged one."""
     found = re.match(rb"([^|~]*)([|~])", record)
-    if found is None:
+    body = record[found.end() :] if found else b""
+    kind = np.dtype(("<f4", (dims,))) if found and found[2] == b"|" else _packed(dims)
+    if found is None or len(body) % kind.itemsize:
         return b"", np.zeros((0, dims), np.float32)
-    body = record[found.end() :]
-    if found[2] == b"|":
-        return found[1], np.frombuffer(body, "<f4").reshape(-1, dims)
-    rows = np.frombuffer(body, _packed(dims))
-    return found[1], (rows["steps"] * rows["scale"][:, None]).astype(np.float32)
+    read = np.frombuffer(body, kind)
+    rows = read if found[2] == b"|" else read["steps"] * read["scale"][:, None]
+    return found[1], rows[np.isfinite(rows).all(axis=1)].astype(np.float32)

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Arg, Op, Reply
@@ -45,6 +47,11 @@ class QueryEngine:
     _searches: dict[str, int] = field(default_factory=dict, repr=False)
     _fair: dict[str, bool] = field(default_factory=dict, repr=False)
 
+    @property
+    def kind(self) -> str:
+        """How it keeps points: an index has one type of numbers."""
+        return f"query-{self._field}"
+
     def _index(self, space: KeySpace) -> str:
         return f"{space.tenant_prefix()}:{self.algorithm}:{self.dims}{'' if self._field == 'vector' else ':half'}"
 
@@ -53,8 +60,11 @@ class QueryEngine:
         return "vector" if self.quantisation == "none" else "half"
 
     def _packed(self, vectors: Any) -> list[bytes]:
-        kind = "<f4" if self._field == "vector" else "<f2"
-        return [row.tobytes() for row in as_vectors(vectors, self.dims).astype(kind)]
+        rows = as_vectors(vectors, self.dims)
+        if self._field == "half":  # whose numbers end at 65504, and have few digits near 0: only directions count
+            most = np.abs(rows).max(axis=1, keepdims=True)
+            rows = (rows / np.where(most > 0, most, 1)).astype("<f2")
+        return [row.tobytes() for row in rows]
 
     def prepare(self, space: KeySpace) -> Op[None]:
         """Makes the tenant's index."""
@@ -132,7 +142,7 @@ class QueryEngine:
             best: dict[str, float] = {}
             for row in rows:
                 if b"owner" in row and b"far" in row:  # a point that lapses just now has no fields
-                    best.setdefault(row[b"owner"].decode(), 1 - float(row[b"far"]))
+                    best.setdefault(row[b"owner"].decode("utf-8", "replace"), 1 - float(row[b"far"]))
             return Hits(list(best.items()), len(rows) >= k)
 
         return Op((command, *counts) if counting else (command,), read)

@@ -7,6 +7,7 @@ digits, so neither needs escaping.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,11 @@ class VectorSets:
     quantisation: Quantisation = "none"
     effort: int = 300
     links: int = 32
+
+    @property
+    def kind(self) -> str:
+        """How it keeps points: a vector set has one quantisation."""
+        return f"set-{self.quantisation}"
 
     def prepare(self, space: KeySpace) -> Op[None]:
         """Nothing."""
@@ -82,8 +88,10 @@ class VectorSets:
             pairs = list(flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True))
             best: dict[str, float] = {}
             for element, similarity in pairs:
-                owner = element.partition(b":")[2].decode()
-                best.setdefault(owner, 2 * float(similarity) - 1)
+                owner = element.partition(b":")[2].decode("utf-8", "replace")
+                # Of binary vectors it is the share of equal signs, which tells the angle.
+                binary, share = self.quantisation == "binary", float(similarity)
+                best.setdefault(owner, math.cos(math.pi * (1 - share)) if binary else 2 * share - 1)
             return Hits(list(best.items()), len(pairs) >= k)
 
         return Op((command,), read)
