@@ -237,11 +237,17 @@ def _from_list(values: list[str]) -> Change:
     return change
 
 
+_GRAMMAR = frozenset("to from in out for against here there do can used need up down into".split())
+"""Words whose opposite mostly makes no sentence."""
+
+
 def _opposite(text: str, chance: random.Random) -> str | None:
     words = lexicon()
     found = []
     for match in re.finditer(r"\b[a-z]{2,}\b", text):
         word = match.group()
+        if word in _GRAMMAR:
+            continue
         options = [b for a, b in OPPOSITES if a == word]
         entry = words.get(word)
         options += sorted(entry.antonyms) if entry and len(word) > 3 else []

@@ -242,6 +242,7 @@ _PERSONS = {"i": "1", "me": "1", "my": "1", "mine": "1", "myself": "1", "we": "1
             "you": "2", "your": "2", "yours": "2", "yourself": "2", "he": "m", "him": "m", "his": "m", "himself": "m",
             "she": "f", "her": "f", "hers": "f", "herself": "f", "they": "3p", "them": "3p", "their": "3p",
             "theirs": "3p", "it": "n", "its": "n"}  # fmt: skip
+_OWNERS = frozenset("my our your his her their mine ours yours hers theirs".split())
 _PAST = frozenset("did was were had".split())
 _PRESENT = frozenset("is are do does has have am".split())
 _BE = frozenset("is are was were be been being get got".split())
@@ -360,7 +361,8 @@ def _assemble(text: str, lower: str, asks: bool, capitals: set[str], held: list[
     tokens: list[str] = []
     numbers: list[tuple[str, str]] = []
     symbols: list[str] = []
-    marks: dict[str, set[str]] = {"scope": set(), "modal": set(), "time": set(), "person": set(), "tense": set(), "degree": set()}
+    marks: dict[str, set[str]] = {"scope": set(), "modal": set(), "time": set(), "person": set(), "tense": set(), "degree": set(),
+                                   "owner": set()}  # fmt: skip
     particles: set[str] = set()
     literals: set[str] = set()
     negations = known = counted = 0
@@ -369,7 +371,7 @@ def _assemble(text: str, lower: str, asks: bool, capitals: set[str], held: list[
     raw = _TOKEN.findall(lower)
     question = _question(lower, asks)
     generic = question in {"how do", "can", "how", "where", "what", "why"}
-    subject = ""
+    subject = speaker = ""
     last_number = False
     counted_numbers = 0
     for at, token in enumerate(raw):
@@ -430,6 +432,11 @@ def _assemble(text: str, lower: str, asks: bool, capitals: set[str], held: list[
             particles.add(token)
         person = _PERSONS.get(token)
         if person:
+            if not speaker and token in {"i", "you", "we", "he", "she", "they"}:
+                speaker = person[0]
+            if token in _OWNERS:
+                owner = person.rstrip("p") if person in {"1", "1p"} else person
+                marks["owner"].add("own" if generic and owner == (speaker or "1") else token)
             if not subject and token in {"i", "you", "we", "he", "she", "they"}:
                 subject = "1" if generic and person in {"1", "1p", "2"} else person
             if generic and person in {"1", "1p", "2"} and subject == "1":
