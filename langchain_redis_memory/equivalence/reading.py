@@ -79,6 +79,7 @@ _CONTRACTIONS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<=\w) ?'s\b|(?<=s)'(?=\s)", " 's"),
     )
 )
+_BARE = re.compile(r"\b(?:can(?:no)?t|im|(?:is|are|was|were|do|does|did|has|have|had|could|would|should)nt|(?:what|who|where|how|that)s)\b")
 _SYMBOLS = re.compile(r"c\+\+|c#|f#|\.net\b")
 _PHRASES = (
     # politeness and frames
@@ -167,7 +168,7 @@ _PHRASES = (
     (r"\bnot only\b", ""),
     (r"\bkinds? of|sorts? of|types? of\b", "type of"),
 )  # fmt: skip
-_PHRASE = tuple((re.compile(pattern), plain) for pattern, plain in _PHRASES)
+_PHRASE = tuple((re.compile(pattern), plain, pattern[0] == "^" and "|\\b" not in pattern) for pattern, plain in _PHRASES)
 _TOKEN = re.compile(
     r"\u27e6\d+\u27e7|u\.[sk]\.|new_york|[^\W\d_]+(?:'(?!s\b)[^\W\d_]+)*|'s|\d+(?:[.,:]\d+)*|[^\w\s]"
 )
@@ -341,14 +342,16 @@ def read(text: str) -> Reading:
     held = _LITERAL.sub(hold, raw)
     capitals = {word.lower() for word in re.findall(r"(?<=[\w,;:] )[A-Z][\w-]*", held)}
     lower = held.lower()
-    for pattern, plain in _CONTRACTIONS:
-        lower = pattern.sub(plain, lower)
+    if "'" in lower or _BARE.search(lower):
+        for pattern, plain in _CONTRACTIONS:
+            lower = pattern.sub(plain, lower)
     lower = _SYMBOLS.sub(lambda match: f" {match.group().translate(_SPELT)} ", lower)
     if "u.s" not in lower and re.search(r"\bUS\b", held):
         lower = re.sub(r"\bus\b", "u.s.", lower)
     lower = _ENDING.sub("", lower)
-    for pattern, plain in _PHRASE:
-        lower = pattern.sub(plain, lower)
+    for pattern, plain, anchored in _PHRASE:
+        if not anchored or pattern.match(lower):
+            lower = pattern.sub(plain, lower, 1 if anchored else 0)
     lower = _SPACE.sub(" ", lower).strip()
     return _assemble(text, lower, "?" in raw, capitals, found)
 
