@@ -94,7 +94,9 @@ def main() -> None:
     for line in (given.wordnet / "data.noun").open(encoding="latin-1"):
         glosses["n" + line[:8]] = line.partition("|")[2]
     kept |= {
-        word for word in names if any(places.search(glosses.get(one, "")) for one in senses[word][:1]) and "-" not in word
+        word
+        for word in names
+        if any(places.search(glosses.get(one, "")) for one in senses[word][:1]) and "-" not in word
     }
 
     used: Counter[str] = Counter()

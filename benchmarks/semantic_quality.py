@@ -143,18 +143,29 @@ def report(name: str, pairs: Sequence[Pair], cosine: np.ndarray, judged: Sequenc
     chance = np.array([one.probability for one in judged])
     vetoed = np.array([bool(one.vetoes) for one in judged])
     score = np.where(vetoed, 0.001 * cosine, 1 + chance)
-    print(f"\n## {name}: {len(pairs)} pairs, {same.mean():.0%} equivalent{', weighed to be balanced' if balanced else ''}")
+    print(
+        f"\n## {name}: {len(pairs)} pairs, {same.mean():.0%} equivalent{', weighed to be balanced' if balanced else ''}"
+    )
     print("cut                    true hits  wrong share")
     for least in COSINES:
-        print(f"cosine {least:.2f}              {{:.3f}}      {{:.3f}}".format(*shares(cosine >= least, same, balanced)))
+        print(
+            f"cosine {least:.2f}              {{:.3f}}      {{:.3f}}".format(*shares(cosine >= least, same, balanced))
+        )
     for error in ERRORS:
         hit = ~vetoed & (chance >= shipped().cut(error))
         print(f"verified, max_error {error:.2f} {{:.3f}}      {{:.3f}}".format(*shares(hit, same, balanced)))
     if 0 < same.mean() < 1:
         print("at the same true-hit rate, wrong share: cosine / verified")
-        print("  " + "  ".join(f"{r}: {at_rate(cosine, same, r, balanced):.3f}/{at_rate(score, same, r, balanced):.3f}" for r in RATES))
+        print(
+            "  "
+            + "  ".join(
+                f"{r}: {at_rate(cosine, same, r, balanced):.3f}/{at_rate(score, same, r, balanced):.3f}" for r in RATES
+            )
+        )
         base, error = shares(cosine >= 0.95, same, balanced)
-        print(f"at the wrong share of cosine 0.95 ({error:.3f}), true hits: cosine {base:.3f} / verified {rate_at(score, same, error, balanced):.3f}")
+        print(
+            f"at the wrong share of cosine 0.95 ({error:.3f}), true hits: cosine {base:.3f} / verified {rate_at(score, same, error, balanced):.3f}"
+        )
 
 
 def main() -> None:
@@ -181,7 +192,9 @@ def main() -> None:
         for pair in some:
             policy.judge(pair.a, pair.b, 0.9)
         spent = (time.process_time() - started) / len(some)
-        print(f"{1000 * spent:.3f} ms of CPU for a verification, {'both texts' if warm else 'neither text'} read before")
+        print(
+            f"{1000 * spent:.3f} ms of CPU for a verification, {'both texts' if warm else 'neither text'} read before"
+        )
     judged = [policy.judge(pair.a, pair.b, one) for pair, one in zip(pairs, cosine, strict=True)]
     for name in dict.fromkeys(pair.source for pair in pairs):
         at = [n for n, pair in enumerate(pairs) if pair.source == name]

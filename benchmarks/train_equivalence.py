@@ -35,7 +35,9 @@ class Pair(NamedTuple):
     source: str
 
 
-WEIGHTS = {"paws": 2.0, "gptcache": 1.0, "gptcache-near": 0.3, "banking": 0.6, "banking-same": 0.4, "cast": 0.6, "made": 0.8, "frames": 0.4}
+WEIGHTS = {
+    "paws": 2.0, "gptcache": 1.0, "gptcache-near": 0.3, "banking": 0.6, "banking-same": 0.4, "cast": 0.6, "made": 0.8, "frames": 0.4,
+}  # fmt: skip
 """How much each set weighs as a whole, whatever its size. The made sets weigh little: they are the least like people."""
 HELPS = ("cosine", "plain", "neighbours", "covered", "synonym", "derived")
 HARMS = (
@@ -75,7 +77,9 @@ def vectors_of(texts: list[str], cached: Path | None = None) -> dict[str, np.nda
     return known
 
 
-def nearest(groups: list[str], texts: list[str], vectors: dict[str, np.ndarray], least: float, each: int) -> list[tuple[str, str]]:
+def nearest(
+    groups: list[str], texts: list[str], vectors: dict[str, np.ndarray], least: float, each: int
+) -> list[tuple[str, str]]:
     """Near neighbours of another group."""
     matrix = np.stack([vectors[text] for text in texts]).astype(np.float32)
     numbers = {name: at for at, name in enumerate(dict.fromkeys(groups))}
@@ -114,12 +118,22 @@ def training_pairs(data: Path, seed: int, cached: Path | None) -> list[Pair]:
     found += [Pair(a, b, 0, "cast") for a, b in near if _differs(a, b)]
     statements = sorted({pair.a for pair in mock})
     near = nearest(statements, statements, vectors, 0.6, 2)
-    found += [Pair(a, b, 0, "gptcache-near") for a, b in near if _differs(a, b) and vectors[a].astype(float) @ vectors[b] < 0.9]
+    found += [
+        Pair(a, b, 0, "gptcache-near")
+        for a, b in near
+        if _differs(a, b) and vectors[a].astype(float) @ vectors[b] < 0.9
+    ]
 
-    real = [*cast, *chance.sample([row["text"] for row in banking], 1500), *chance.sample(statements, min(200, len(statements)))]
+    real = [
+        *cast,
+        *chance.sample([row["text"] for row in banking], 1500),
+        *chance.sample(statements, min(200, len(statements))),
+    ]
     real += [pair.a.replace(" ,", ",").replace(" .", ".") for pair in chance.sample(paws, min(250, len(paws)))]
     found += [Pair(*pair, "made") for pair in equivalence_pairs.pairs(real, chance)]
-    found += [Pair(*pair, "frames") for pair in equivalence_pairs.pairs(list(equivalence_pairs.frames(chance, 15)), chance)]
+    found += [
+        Pair(*pair, "frames") for pair in equivalence_pairs.pairs(list(equivalence_pairs.frames(chance, 15)), chance)
+    ]
     return found
 
 
@@ -142,7 +156,9 @@ def rows_of(pairs: list[Pair], vectors: dict[str, np.ndarray]) -> list[dict[str,
     for pair in pairs:
         cosine = float(vectors[pair.a].astype(np.float32) @ vectors[pair.b].astype(np.float32))
         difference = compare(read(pair.a), read(pair.b))
-        found.append({**difference.features, "vetoes": float(len(difference.vetoes)), "cosine": min(cosine, COSINE_CAP)})
+        found.append(
+            {**difference.features, "vetoes": float(len(difference.vetoes)), "cosine": min(cosine, COSINE_CAP)}
+        )
     return found
 
 
@@ -150,7 +166,9 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(z, -30, 30)))
 
 
-def fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray, sign: np.ndarray, l2: float = 1e-3, steps: int = 800) -> tuple[np.ndarray, float]:
+def fit(
+    x: np.ndarray, y: np.ndarray, weight: np.ndarray, sign: np.ndarray, l2: float = 1e-3, steps: int = 800
+) -> tuple[np.ndarray, float]:
     """Logistic regression with bounds on the signs, by projected Adam on standardised columns.
 
     Args:
@@ -220,7 +238,9 @@ def main() -> None:
     x = np.array([[row[name] for name in names] for row in rows])
     y = np.array([pair.same for pair in pairs])
     source = np.array([pair.source for pair in pairs])
-    held = np.array([is_test(pair.a, pair.b) for pair in pairs]) & np.isin(source, ["made", "frames", "banking", "cast"])
+    held = np.array([is_test(pair.a, pair.b) for pair in pairs]) & np.isin(
+        source, ["made", "frames", "banking", "cast"]
+    )
     weight = np.zeros(len(y))
     for name, share in WEIGHTS.items():
         weight[(source == name) & ~held] = share / max(((source == name) & ~held).sum(), 1)

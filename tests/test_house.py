@@ -23,7 +23,7 @@ SOURCES = {
 FLOORS = {
     "words": "errors ops keys codec records scripts server vectors classify select policy index transcript settings "
     "fingerprint local ttl blobs checkpoints threads retention saving pruning revive deflate stored places "
-    "items filters roots",
+    "items filters roots equivalence",
     "wire": "client",
     "parts": "history sessions cache checkpoint store semantic tiers state values limiter "
     "node_cache byte_store record_manager",

@@ -26,7 +26,9 @@ _ENGLISH = 0.45
 """Least share of known words of a text that is taken for English."""
 _MOST_WORDS = 40
 """Content words that are paired by meaning; beyond them words pair only if they are the same."""
-_HARD = frozenset({"who", "when", "where", "why", "how many", "how much", "how long", "how often", "how far", "how old"})
+_HARD = frozenset(
+    {"who", "when", "where", "why", "how many", "how much", "how long", "how often", "how far", "how old"}
+)
 _OPEN = frozenset({"how do", "how", "what", "how big"}) | _HARD
 _SOFT = {
     frozenset(pair): weight
@@ -151,7 +153,17 @@ def compare(a: Reading, b: Reading) -> Difference:
     features["told_inverted"] = features["told"] * features["inverted_any"]
     features["told_changed"] = features["told"] * (1 - features["bigrams"]) * features["inverted_any"]
     features["told_alone"] = features["told"] * features["one_sided"]
-    differs = ("alone_share", "loose", "inverted_any", "voice", "question", "negations", "literals", "symbols", "synonym")
+    differs = (
+        "alone_share",
+        "loose",
+        "inverted_any",
+        "voice",
+        "question",
+        "negations",
+        "literals",
+        "symbols",
+        "synonym",
+    )
     marks = ("scope_one", "time_one", "degree_one", "modal_both", "tense_both", "person_both", "time_both", "scope_both",
              "tense_one", "modal_one", "subject", "owner")  # fmt: skip
     features["plain"] = float(not vetoes and bool(paired) and not any(features[name] for name in (*differs, *marks)))
@@ -199,7 +211,10 @@ def _contents(
     features["names_sister"] = float(names)
     function_a, function_b = set(a.tokens), set(b.tokens)
     features["tokens"] = len(function_a & function_b) / max(len(function_a | function_b), 1)
-    bigrams_a, bigrams_b = set(zip(a.tokens, a.tokens[1:], strict=False)), set(zip(b.tokens, b.tokens[1:], strict=False))
+    bigrams_a, bigrams_b = (
+        set(zip(a.tokens, a.tokens[1:], strict=False)),
+        set(zip(b.tokens, b.tokens[1:], strict=False)),
+    )
     features["bigrams"] = len(bigrams_a & bigrams_b) / max(len(bigrams_a | bigrams_b), 1)
     return alone_a, alone_b
 
@@ -209,16 +224,16 @@ def _order(
 ) -> None:
     close = [(one, two) for one, (two, kind) in sorted(paired.items()) if kind <= WIDER][:_MOST_WORDS]
     places = [two for _, two in close]
-    inversions = [
-        (i, j) for i in range(len(places)) for j in range(i + 1, len(places)) if places[i] > places[j]
-    ]
+    inversions = [(i, j) for i in range(len(places)) for j in range(i + 1, len(places)) if places[i] > places[j]]
     possible = len(places) * (len(places) - 1) / 2 or 1.0
     listed = 0
     moved = governed = exchanged = 0
     for i, j in inversions:
         x, y = a.words[close[i][0]], a.words[close[j][0]]
         p, q = b.words[close[i][1]], b.words[close[j][1]]
-        if (x.lemma in a.joined and q.lemma in b.joined) or (j == i + 1 and a.joined and b.joined and x.lemma in a.joined):
+        if (x.lemma in a.joined and q.lemma in b.joined) or (
+            j == i + 1 and a.joined and b.joined and x.lemma in a.joined
+        ):
             listed += 1
             continue
         prepositions = x.preposition == q.preposition and y.preposition == p.preposition

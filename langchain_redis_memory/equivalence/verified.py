@@ -87,7 +87,9 @@ class VerifiedPolicy:
         if asked == stored:
             return Judgement(True, 1.0, (), {"cosine": similarity})
         if len(asked) > LONGEST or len(stored) > LONGEST:
-            return Judgement(False, 0.0, ("longer than what is compared: only the same text may hit",), {"cosine": similarity})
+            return Judgement(
+                False, 0.0, ("longer than what is compared: only the same text may hit",), {"cosine": similarity}
+            )
         key = key_of(asked)
         if key and key == key_of(stored):
             return Judgement(True, _SAME, (), {"cosine": similarity})
@@ -99,7 +101,9 @@ class VerifiedPolicy:
         features = {**difference.features, "cosine": min(cosine, COSINE_CAP)}
         odds = model.logit(features if cosine >= low else {**features, "cosine": low})
         if self._base_rate is not None:
-            odds += math.log(self._base_rate / (1 - self._base_rate)) - math.log(model.base_rate / (1 - model.base_rate))
+            odds += math.log(self._base_rate / (1 - self._base_rate)) - math.log(
+                model.base_rate / (1 - model.base_rate)
+            )
         chance = probability(odds)
         vetoes = list(difference.vetoes)
         if not one.strip() or not two.strip():
