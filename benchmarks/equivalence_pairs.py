@@ -104,7 +104,7 @@ def _wrap(text: str, chance: random.Random) -> str | None:
             "Does anyone know {}?",
             "hey {}",
             "{} please",
-        )  # fmt: skip
+        )
     ).format(start)
 
 

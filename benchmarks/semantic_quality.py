@@ -2,11 +2,12 @@
 
 python -m benchmarks.semantic_quality --data DIR [--vectors FILE]
 
-DIR holds question_pairs.jsonl: lines {"source", "a", "b", "same"} with sources qqp, paws, sick, gptcache-mock. The public data is to be
-had at: Quora Question Pairs, quoradata.quora.com (First Quora Dataset Release); PAWS, github.com/google-research-datasets/paws;
-SICK, zenodo.org/record/2787612; the GPTCache mock data, github.com/zilliztech/GPTCache (examples/benchmark). Only the
-test half of each set is read (see `train_equivalence.is_test`). Quora is weighed to be balanced. Nothing was fitted on
-Quora or SICK. Without --data only the self-made set is run, whose templates are used nowhere else.
+DIR holds question_pairs.jsonl: lines {"source", "a", "b", "same"} with sources qqp, paws, sick, gptcache-mock. The
+public data is to be had at: Quora Question Pairs, quoradata.quora.com (First Quora Dataset Release); PAWS,
+github.com/google-research-datasets/paws; SICK, zenodo.org/record/2787612; the GPTCache mock data,
+github.com/zilliztech/GPTCache (examples/benchmark). Only the test half of each set is read (see
+`train_equivalence.is_test`). Quora is weighed to be balanced. Nothing was fitted on Quora or SICK. Without --data
+only the self-made set is run, whose templates are used nowhere else.
 """
 
 from __future__ import annotations
@@ -164,7 +165,8 @@ def report(name: str, pairs: Sequence[Pair], cosine: np.ndarray, judged: Sequenc
         )
         base, error = shares(cosine >= 0.95, same, balanced)
         print(
-            f"at the wrong share of cosine 0.95 ({error:.3f}), true hits: cosine {base:.3f} / verified {rate_at(score, same, error, balanced):.3f}"
+            f"at the wrong share of cosine 0.95 ({error:.3f}), true hits: cosine {base:.3f} / "
+            f"verified {rate_at(score, same, error, balanced):.3f}"
         )
 
 

@@ -190,7 +190,24 @@ def test_long_texts_that_differ_beyond_what_is_looked_at_are_not_equal() -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "?", "\x00", "\u200b", "😀", "a", "1", "``", "'", "\ud800", "({[", "\u27e60\u27e7"]
+    "text",
+    [
+        "",
+        " ",
+        "?",
+        "\x00",
+        "\u200b",
+        "😀",
+        "a",
+        "1",
+        "``",
+        "'",
+        "\ud800",
+        "({[",
+        "\u27e60\u27e7",
+        "a_" * 999,
+        "a." * 999,
+    ],
 )
 def test_odd_texts(text: str) -> None:
     assert POLICY.judge(text, text, 1.0).hit

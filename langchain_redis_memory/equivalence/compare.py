@@ -164,8 +164,8 @@ def compare(a: Reading, b: Reading) -> Difference:
         "symbols",
         "synonym",
     )
-    marks = ("scope_one", "time_one", "degree_one", "modal_both", "tense_both", "person_both", "time_both", "scope_both",
-             "tense_one", "modal_one", "subject", "owner")  # fmt: skip
+    marks = ("scope_one", "time_one", "degree_one", "modal_both", "tense_both", "person_both", "time_both",
+             "scope_both", "tense_one", "modal_one", "subject", "owner")  # fmt: skip
     features["plain"] = float(not vetoes and bool(paired) and not any(features[name] for name in (*differs, *marks)))
     return Difference(features, vetoes)
 

@@ -62,8 +62,8 @@ _PLAIN = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '
                         "\u27e6": " ", "\u27e7": " "})  # fmt: skip
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f]+")
 _LITERAL = re.compile(
-    r"\"[^\"]{1,200}\"|`[^`]{1,200}`|(?<!\w)'[^']{2,80}'(?!\w)|https?://\S+|\b[\w.+-]+@[\w-]+\.[\w.]+|"
-    r"(?<![\w/])/?(?:[\w.-]+/){2,}[\w.-]*|\b\w+(?:[._:]{1,2}\w+)*\(\)|\b[A-Za-z]+\w*_\w+\b|\b[a-z]+[A-Z]\w*\b|"
+    r"\"[^\"]{1,200}\"|`[^`]{1,200}`|(?<!\w)'[^']{2,80}'(?!\w)|https?://\S+|\b[\w.+-]{1,64}@[\w-]{1,64}\.[\w.]{1,64}|"
+    r"(?<![\w/])/?(?:[\w.-]+/){2,}[\w.-]*|\b\w{1,80}(?:[.:]{1,2}\w{1,80}){0,9}\(\)|\b[A-Za-z]\w*_\w+\b|\b[a-z]+[A-Z]\w*\b|"
     r"(?<!\w)--?[a-zA-Z][\w-]*\b|\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\b|\b[A-Za-z]+\d+\w*\b|\b[\da-f]{8,}\b"
 )
 _CONTRACTIONS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -286,8 +286,6 @@ _TYPES = (
 )
 _AGENT = re.compile(r"\b(?:is|are|was|were|be|been|being)(?: \w+){0,2} (?:\w+ed|\w+en|made|done|built|sold|won|shot|held|"
                     r"led|told|sung|said|kept|lost|found|bought|taught|caught|cut|hit|put|read|run)\b(?: \w+){0,4} by\b")  # fmt: skip
-_WHO_OBJECT = re.compile(r"\bwhom\b|\bwho (?:did|does|do|has|have|had|will|would|can|should) (?!not\b)\w+(?: \w+)* \w+")
-_WHO_AUX = re.compile(r"\bwho (?:has|have|had|will|would|can|should) (?:been |be |not )?\w+(?:ed|en)?\b")
 _WHO_PASSIVE = re.compile(
     r"\bwho (?:is|was|were|are|got|has been|had been|will be) (?:\w+ed|\w+en|shot|sent|won|hit|led)\b"
 )
