@@ -43,8 +43,9 @@ WEIGHTS = {
 """How much each set weighs as a whole, whatever its size."""
 HELPS = ("cosine", "plain", "neighbours", "covered", "synonym", "derived")
 HARMS = (
-    "alone_share alone_less one_sided restricted sister opposite inverted inverted_any exchanged reordered question "
-    "names_one literals told_inverted told_changed told_alone number_order voice_kept time_one scope_one degree_one person_both modal_both"
+    "alone_share alone_less one_sided restricted sister opposite inverted inverted_any exchanged "
+    "reordered question names_one literals told_inverted told_changed told_alone number_order voice_kept "
+    "time_one scope_one degree_one person_both modal_both "
 ).split()
 BASE_RATE = 0.3
 """The share of equivalent ones among near neighbours without a veto; the calibration assumes it."""
