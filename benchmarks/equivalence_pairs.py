@@ -68,7 +68,7 @@ def frames(chance: random.Random, times: int) -> Iterator[str]:
                                unit=unit, unit2=unit2, n=n, n2=n2, year=chance.choice(NUMBERS[26:]))  # fmt: skip
 
 
-# --- changes that keep the answer -----------------------------------------------------------------------------------
+# --- changes that keep the answer ---
 
 
 def _sub(pattern: str, *options: str) -> Change:
@@ -89,9 +89,22 @@ def _wrap(text: str, chance: random.Random) -> str | None:
         return None
     start = text[0].lower() + text[1:].rstrip("?. ")
     return chance.choice(
-        ("Can you tell me {}?", "Could you please tell me {}?", "I would like to know {}.", "Do you know {}?",
-         "Please tell me {}", "Hi, {}?", "Hello, {}? Thanks!", "I want to know {}", "I was wondering {}", "so {}?", "tell me {}",
-         "Does anyone know {}?", "hey {}", "{} please")  # fmt: skip
+        (
+            "Can you tell me {}?",
+            "Could you please tell me {}?",
+            "I would like to know {}.",
+            "Do you know {}?",
+            "Please tell me {}",
+            "Hi, {}?",
+            "Hello, {}? Thanks!",
+            "I want to know {}",
+            "I was wondering {}",
+            "so {}?",
+            "tell me {}",
+            "Does anyone know {}?",
+            "hey {}",
+            "{} please",
+        )
     ).format(start)
 
 
@@ -100,7 +113,7 @@ def _case(text: str, chance: random.Random) -> str | None:
 
 
 def _typo(text: str, chance: random.Random) -> str | None:
-    words = [m for m in re.finditer(r"\b[a-z]{6,}\b", text)]
+    words = list(re.finditer(r"\b[a-z]{6,}\b", text))
     if not words:
         return None
     word = chance.choice(words)
@@ -158,7 +171,10 @@ def _listed(text: str, _: random.Random) -> str | None:
 
 
 def _possessive(text: str, chance: random.Random) -> str | None:
-    found = re.search(r"\bthe (capital|population|history|president|symptoms|cost|size|price|purpose|origin|minimum wage) of ([A-Z]\w+)", text)
+    found = re.search(
+        r"\bthe (capital|population|history|president|symptoms|cost|size|price|purpose|origin|minimum wage) of ([A-Z]\w+)",
+        text,
+    )
     return f"{text[: found.start()]}{found.group(2)}'s {found.group(1)}{text[found.end() :]}" if found else None
 
 
@@ -210,7 +226,7 @@ KEEP: list[tuple[Change, float]] = [
     (_sub(r"\bis used to\b", "serves to", "can be used to"), 1.0),
 ]  # fmt: skip
 
-# --- changes that change the answer -----------------------------------------------------------------------------------
+# --- changes that change the answer ---
 
 
 def _number(text: str, chance: random.Random) -> str | None:
@@ -218,7 +234,11 @@ def _number(text: str, chance: random.Random) -> str | None:
     if not found:
         return None
     one = chance.choice(found)
-    options = {str(int(one.group()[:9]) + chance.choice((-3, -2, -1, 1, 2, 3, 10))), one.group() + "0", chance.choice(NUMBERS)}
+    options = {
+        str(int(one.group()[:9]) + chance.choice((-3, -2, -1, 1, 2, 3, 10))),
+        one.group() + "0",
+        chance.choice(NUMBERS),
+    }
     options -= {one.group()}
     return text[: one.start()] + chance.choice(sorted(options)).lstrip("-") + text[one.end() :]
 
@@ -237,11 +257,17 @@ def _from_list(values: list[str]) -> Change:
     return change
 
 
+_GRAMMAR = frozenset("to from in out for against here there do can used need up down into".split())
+"""Words whose opposite mostly makes no sentence."""
+
+
 def _opposite(text: str, chance: random.Random) -> str | None:
     words = lexicon()
     found = []
     for match in re.finditer(r"\b[a-z]{2,}\b", text):
         word = match.group()
+        if word in _GRAMMAR:
+            continue
         options = [b for a, b in OPPOSITES if a == word]
         entry = words.get(word)
         options += sorted(entry.antonyms) if entry and len(word) > 3 else []
@@ -272,7 +298,9 @@ def _sister(text: str, chance: random.Random) -> str | None:
             for parent in sorted(own.parents)
             if len(_SISTERS[parent]) <= 25
             for other in _SISTERS[parent]
-            if other != match.group() and not words[other].synsets & own.synsets and lemma(other) != lemma(match.group())
+            if other != match.group()
+            and not words[other].synsets & own.synsets
+            and lemma(other) != lemma(match.group())
         ]
         if options:
             return text[: match.start()] + chance.choice(options) + text[match.end() :]
@@ -308,7 +336,12 @@ def _modified(text: str, chance: random.Random) -> str | None:
 
 def _dropped(text: str, chance: random.Random) -> str | None:
     """Drops a content word that stands before another one."""
-    found = list(re.finditer(r"\b(?!(?:what|when|where|which|does|have|will|would|could|should|that|this|than|from|with|your|been|there|please|very|really|just)\b)[A-Za-z]{4,} (?=[a-z]{4,})", text))[1:]
+    found = list(
+        re.finditer(
+            r"\b(?!(?:what|when|where|which|does|have|will|would|could|should|that|this|than|from|with|your|been|there|please|very|really|just)\b)[A-Za-z]{4,} (?=[a-z]{4,})",
+            text,
+        )
+    )[1:]
     if not found:
         return None
     one = chance.choice(found)
@@ -316,10 +349,16 @@ def _dropped(text: str, chance: random.Random) -> str | None:
 
 
 def _negated(text: str, chance: random.Random) -> str | None:
-    changed = re.sub(r"\b(is|are|was|were|can|could|should|does|do|did|will|would|has|have)\b(?! not|n't)", r"\1 not", text, count=1)
+    changed = re.sub(
+        r"\b(is|are|was|were|can|could|should|does|do|did|will|would|has|have)\b(?! not|n't)", r"\1 not", text, count=1
+    )
     if changed == text:
         return None
-    return re.sub(r"\b(is|are|was|were|could|should|does|do|did|would) not\b", r"\1n't", changed) if chance.random() < 0.5 else changed
+    return (
+        re.sub(r"\b(is|are|was|were|could|should|does|do|did|would) not\b", r"\1n't", changed)
+        if chance.random() < 0.5
+        else changed
+    )
 
 
 def _affirmed(text: str, _: random.Random) -> str | None:

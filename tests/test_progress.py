@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import reduce
 from typing import Any
 
@@ -135,9 +134,10 @@ def test_any_conversation_has_a_state_that_can_be_stored(said: list[tuple[str, s
 def test_anything_else_is_no_state(value: Any) -> None:
     for read in (from_plain, move_from_plain):
         try:
-            assert isinstance(read(value), Move | ConversationState), "a list may happen to be one"
-        except ValueError as error:
-            assert re.search("no (state|move)|unpack", str(error))
+            found = read(value)
+        except ValueError:
+            continue
+        assert isinstance(found, Move | ConversationState), "a list may happen to be one"
     for key in plain(ConversationState()):
         wrong = {**plain(ConversationState()), key: value}
         try:

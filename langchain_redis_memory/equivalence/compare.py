@@ -150,6 +150,9 @@ def compare(a: Reading, b: Reading) -> Difference:
     if min(a.english, b.english) < _ENGLISH and a.tokens != b.tokens:
         vetoes.append("not English as far as known: only a near-identical text may hit")
     features["english"] = min(a.english, b.english)
+    features["told_inverted"] = features["told"] * features["inverted_any"]
+    features["told_changed"] = features["told"] * (1 - features["bigrams"]) * features["inverted_any"]
+    features["told_alone"] = features["told"] * features["one_sided"]
     differs = (
         "alone_share",
         "loose",
@@ -161,16 +164,8 @@ def compare(a: Reading, b: Reading) -> Difference:
         "symbols",
         "synonym",
     )
-    marks = (
-        "scope_one",
-        "time_one",
-        "degree_one",
-        "modal_both",
-        "tense_both",
-        "person_both",
-        "time_both",
-        "scope_both",
-    )
+    marks = ("scope_one", "time_one", "degree_one", "modal_both", "tense_both", "person_both", "time_both",
+             "scope_both", "tense_one", "modal_one", "subject", "owner")  # fmt: skip
     features["plain"] = float(not vetoes and bool(paired) and not any(features[name] for name in (*differs, *marks)))
     return Difference(features, vetoes)
 
@@ -308,6 +303,10 @@ def _marks(a: Reading, b: Reading, features: dict[str, float], vetoes: list[str]
     people_a, people_b = a.marks["person"] - {"1p"}, b.marks["person"] - {"1p"}
     if people_a - people_b - {"self"} and people_b - people_a - {"self"}:
         vetoes.append("persons differ")
+    owners_a, owners_b = a.marks["owner"], b.marks["owner"]
+    features["owner"] = float(owners_a != owners_b)
+    if owners_a - owners_b and owners_b - owners_a:
+        vetoes.append(f"owners differ: {_set(owners_a - owners_b)} / {_set(owners_b - owners_a)}")
     only = {"only"} & (a.marks["scope"] ^ b.marks["scope"])
     if only:
         vetoes.append("one says only")

@@ -5,21 +5,22 @@ An entry keeps what its users reported: pairs (score s, correct c). The chance t
     L(s; t, g) = 1 / (1 + exp(-g (s - t))),    g > 0,
 
 and (t, g) is the maximum of the likelihood (with a weak normal prior on the log-odds, without which separable
-observations have no maximum). With the Hessian H at the maximum, the log-odds at s have the variance x' H^-1 x, x = (s, 1);
-their lower bound at confidence 1 - e is  z(s) - q(1 - e) sqrt(x' H^-1 x), which gives the bound L_e(s) on correctness.
+observations have no maximum). With the Hessian H at the maximum, the log-odds at s have the variance x' H^-1 x, x =
+(s, 1); their lower bound at confidence 1 - e is z(s) - q(1 - e) sqrt(x' H^-1 x), which gives the bound L_e(s) on
+correctness.
 
-* The paper's rule explores (asks the model) with probability at least tau, such that (1 - tau) (1 - alpha(s)) <= delta; with
-  alpha = (1 - e) L_e(s), any e in (0, 1) gives a valid tau = 1 - delta / (1 - alpha), and the least over e is taken:
-  P(right) >= tau + (1 - tau) alpha >= 1 - delta.
+* The paper's rule explores (asks the model) with probability at least tau, such that (1 - tau) (1 - alpha(s)) <=
+  delta; with alpha = (1 - e) L_e(s), any e in (0, 1) gives a valid tau = 1 - delta / (1 - alpha), and the least over
+  e is taken: P(right) >= tau + (1 - tau) alpha >= 1 - delta.
 * The deterministic rule serves where L_e(s) >= 1 - delta, with e fixed, and below that leaves it to the verifier.
 
-Guarantee and assumptions: reports are right and independent given s, correctness is logistic in s, and the normal approximation
-of the bound holds; then the share of wrong answers from this entry is at most delta (per entry, whatever the traffic).
-Users who report only errors break independence; then the bar errs to the strict side.
+Guarantee and assumptions: reports are right and independent given s, correctness is logistic in s, and the normal
+approximation of the bound holds; then the share of wrong answers from this entry is at most delta (per entry,
+whatever the traffic). Users who report only errors break independence; then the bar errs to the strict side.
 
-With the verifier: a score that was reported wrong raises the bar above itself at once and for as long as the report is kept,
-however many right ones there are; right reports let a score under the verifier's cut be served only where the
-deterministic rule allows it.
+With the verifier: a score that was reported wrong raises the bar above itself at once and for as long as the report
+is kept, however many right ones there are; right reports let a score under the verifier's cut be served only where
+the deterministic rule allows it.
 """
 
 from __future__ import annotations

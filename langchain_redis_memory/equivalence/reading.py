@@ -4,6 +4,8 @@
 scope, modality, time, person, literals and names. Politeness and contractions are removed first, phrasings that mean
 the same (`is it possible to`, `can I`) are made one. A reading is a value without reference to any other text, so it
 is kept for the next comparison (a bounded cache).
+
+Long because of its word lists and phrasings.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from langchain_redis_memory.equivalence.words import GRADABLE, degree, is_name, lemma, lexicon
@@ -55,13 +58,12 @@ class Reading(NamedTuple):
     joined: frozenset[str]
 
 
-_PLAIN = str.maketrans(
-    {"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": " - ", "`": "`"}
-)
+_PLAIN = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": " - ",
+                        "\u27e6": " ", "\u27e7": " "})  # fmt: skip
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f]+")
 _LITERAL = re.compile(
-    r"\"[^\"]{1,200}\"|`[^`]{1,200}`|(?<!\w)'[^']{2,80}'(?!\w)|https?://\S+|\b[\w.+-]+@[\w-]+\.[\w.]+|"
-    r"(?<![\w/])/?(?:[\w.-]+/){2,}[\w.-]*|\b\w+(?:[._:]{1,2}\w+)*\(\)|\b[A-Za-z]+\w*_\w+\b|\b[a-z]+[A-Z]\w*\b|"
+    r"\"[^\"]{1,200}\"|`[^`]{1,200}`|(?<!\w)'[^']{2,80}'(?!\w)|https?://\S+|\b[\w.+-]{1,64}@[\w-]{1,64}\.[\w.]{1,64}|"
+    r"(?<![\w/])/?(?:[\w.-]+/){2,}[\w.-]*|\b\w{1,80}(?:[.:]{1,2}\w{1,80}){0,9}\(\)|\b[A-Za-z]\w*_\w+\b|\b[a-z]+[A-Z]\w*\b|"
     r"(?<!\w)--?[a-zA-Z][\w-]*\b|\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\b|\b[A-Za-z]+\d+\w*\b|\b[\da-f]{8,}\b"
 )
 _CONTRACTIONS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -80,6 +82,9 @@ _CONTRACTIONS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<=[a-z])'d\b", " would"),
         (r"(?<=\w) ?'s\b|(?<=s)'(?=\s)", " 's"),
     )
+)
+_BARE = re.compile(
+    r"\b(?:can(?:no)?t|im|(?:is|are|was|were|do|does|did|has|have|had|could|would|should)nt|(?:what|who|where|how|that)s)\b"
 )
 _SYMBOLS = re.compile(r"c\+\+|c#|f#|\.net\b")
 _PHRASES = (
@@ -169,7 +174,9 @@ _PHRASES = (
     (r"\bnot only\b", ""),
     (r"\bkinds? of|sorts? of|types? of\b", "type of"),
 )  # fmt: skip
-_PHRASE = tuple((re.compile(pattern), plain) for pattern, plain in _PHRASES)
+_PHRASE = tuple(
+    (re.compile(pattern), plain, pattern[0] == "^" and "|\\b" not in pattern) for pattern, plain in _PHRASES
+)
 _TOKEN = re.compile(r"\u27e6\d+\u27e7|u\.[sk]\.|new_york|[^\W\d_]+(?:'(?!s\b)[^\W\d_]+)*|'s|\d+(?:[.,:]\d+)*|[^\w\s]")
 _NUMBERS = {
     word: str(value)
@@ -244,6 +251,7 @@ _PERSONS = {"i": "1", "me": "1", "my": "1", "mine": "1", "myself": "1", "we": "1
             "you": "2", "your": "2", "yours": "2", "yourself": "2", "he": "m", "him": "m", "his": "m", "himself": "m",
             "she": "f", "her": "f", "hers": "f", "herself": "f", "they": "3p", "them": "3p", "their": "3p",
             "theirs": "3p", "it": "n", "its": "n"}  # fmt: skip
+_OWNERS = frozenset("my our your his her their mine ours yours hers theirs".split())
 _PAST = frozenset("did was were had".split())
 _PRESENT = frozenset("is are do does has have am".split())
 _BE = frozenset("is are was were be been being get got".split())
@@ -278,8 +286,6 @@ _TYPES = (
 )
 _AGENT = re.compile(r"\b(?:is|are|was|were|be|been|being)(?: \w+){0,2} (?:\w+ed|\w+en|made|done|built|sold|won|shot|held|"
                     r"led|told|sung|said|kept|lost|found|bought|taught|caught|cut|hit|put|read|run)\b(?: \w+){0,4} by\b")  # fmt: skip
-_WHO_OBJECT = re.compile(r"\bwhom\b|\bwho (?:did|does|do|has|have|had|will|would|can|should) (?!not\b)\w+(?: \w+)* \w+")
-_WHO_AUX = re.compile(r"\bwho (?:has|have|had|will|would|can|should) (?:been |be |not )?\w+(?:ed|en)?\b")
 _WHO_PASSIVE = re.compile(
     r"\bwho (?:is|was|were|are|got|has been|had been|will be) (?:\w+ed|\w+en|shot|sent|won|hit|led)\b"
 )
@@ -327,7 +333,8 @@ def key_of(text: str) -> str:
         The key: two texts with one key are the same question.
     """
     plain = unicodedata.normalize("NFKC", text).translate(_PLAIN)
-    plain = _ENDING.sub("", _SPACE.sub(" ", plain).strip())
+    plain = _SPACE.sub(" ", plain).strip()
+    plain = _ENDING.sub("", plain) or plain
     return " ".join(word if _IDENTIFIER.search(word) else word.casefold() for word in plain.split(" "))
 
 
@@ -355,14 +362,16 @@ def read(text: str) -> Reading:
     held = _LITERAL.sub(hold, raw)
     capitals = {word.lower() for word in re.findall(r"(?<=[\w,;:] )[A-Z][\w-]*", held)}
     lower = held.lower()
-    for pattern, plain in _CONTRACTIONS:
-        lower = pattern.sub(plain, lower)
+    if "'" in lower or _BARE.search(lower):
+        for pattern, plain in _CONTRACTIONS:
+            lower = pattern.sub(plain, lower)
     lower = _SYMBOLS.sub(lambda match: f" {match.group().translate(_SPELT)} ", lower)
     if "u.s" not in lower and re.search(r"\bUS\b", held):
         lower = re.sub(r"\bus\b", "u.s.", lower)
     lower = _ENDING.sub("", lower)
-    for pattern, plain in _PHRASE:
-        lower = pattern.sub(plain, lower)
+    for pattern, plain, anchored in _PHRASE:
+        if not anchored or pattern.match(lower):
+            lower = pattern.sub(plain, lower, 1 if anchored else 0)
     lower = _SPACE.sub(" ", lower).strip()
     return _assemble(text, lower, "?" in raw, capitals, found)
 
@@ -375,14 +384,8 @@ def _assemble(text: str, lower: str, asks: bool, capitals: set[str], held: list[
     tokens: list[str] = []
     numbers: list[tuple[str, str]] = []
     symbols: list[str] = []
-    marks: dict[str, set[str]] = {
-        "scope": set(),
-        "modal": set(),
-        "time": set(),
-        "person": set(),
-        "tense": set(),
-        "degree": set(),
-    }
+    marks: dict[str, set[str]] = {"scope": set(), "modal": set(), "time": set(), "person": set(), "tense": set(), "degree": set(),
+                                   "owner": set()}  # fmt: skip
     particles: set[str] = set()
     literals: set[str] = set()
     negations = known = counted = 0
@@ -391,27 +394,27 @@ def _assemble(text: str, lower: str, asks: bool, capitals: set[str], held: list[
     raw = _TOKEN.findall(lower)
     question = _question(lower, asks)
     generic = question in {"how do", "can", "how", "where", "what", "why"}
-    subject = ""
+    subject = speaker = ""
     last_number = False
     counted_numbers = 0
-    for at, token in enumerate(raw):
+    for at, term in enumerate(raw):
         following = raw[at + 1] if at + 1 < len(raw) else ""
-        if token[0] == "\u27e6":
-            literal = held[int(token[1:-1])]
+        if term[0] == "\u27e6":
+            literal = held[int(term[1:-1])]
             literal = literal.strip("\"'`") if literal[0] in "\"'`" else literal.rstrip(".,;")
             literals.add(literal)
             words.append(Word(literal, 1.3, preposition, before, _peek(raw, at), True, at))
             tokens.append(literal)
             before, last_number = literal, False
             continue
-        number = token if token[0].isdigit() else _NUMBERS.get(token, "")
-        if number and token in _ORDINARY and not _counts(token, raw, at):
+        number = term if term[0].isdigit() else _NUMBERS.get(term, "")
+        if number and term in _ORDINARY and not _counts(term, raw, at):
             number = ""
         if number:
-            if token[0].isdigit():
+            if term[0].isdigit():
                 number = number.replace(",", "") if re.fullmatch(r"\d{1,3}(?:,\d{2,3})+", number) else number
                 number = re.sub(r"^0+(?=\d)", "", re.sub(r"[.](?:0|00)$", "", number))
-            numbers, last_number = _add_number(numbers, number, last_number and not token[0].isdigit())
+            numbers, last_number = _add_number(numbers, number, last_number and not term[0].isdigit())
             unit = following if following else ""
             if at and raw[at - 1] in _UNIT_NAMES:
                 numbers[-1] = (numbers[-1][0], _UNIT_NAMES[raw[at - 1]])
@@ -427,61 +430,66 @@ def _assemble(text: str, lower: str, asks: bool, capitals: set[str], held: list[
             words.append(Word(f"#{numbers[-1][0]}", 1.0, preposition, before, _peek(raw, at), False, at))
             before = number
             continue
-        if last_number and token in {"th", "st", "nd", "rd"}:
+        if last_number and term in {"th", "st", "nd", "rd"}:
             continue
         was_number, last_number = last_number, False
-        if not token[0].isalpha() and token != "'s":
-            if token in _UNIT_NAMES or token == "%":
+        if not term[0].isalpha() and term != "'s":
+            if term in _UNIT_NAMES or term == "%":
                 continue
-            if unicodedata.category(token[0])[0] == "S" or token in "*/&@#":
-                symbols.append(token)
+            if unicodedata.category(term[0])[0] == "S" or term in "*/&@#":
+                symbols.append(term)
             continue
         counted += 1
-        base = lemma(token)
-        if token in _MONTHS:
-            base = _MONTHS[token]
-        plain, grade = degree(token)
+        base = lemma(term)
+        if term in _MONTHS:
+            base = _MONTHS[term]
+        plain, grade = degree(term)
         if grade:
             marks["degree"].add(grade)
             base = plain
-        elif token in {"more", "most", "less", "least"}:
-            marks["degree"].add(token)
-        if token in _NEGATIVE:
+        elif term in {"more", "most", "less", "least"}:
+            marks["degree"].add(term)
+        if term in _NEGATIVE:
             negations += 1
-        if token in _PARTICLES:
-            particles.add(token)
-        person = _PERSONS.get(token)
+        if term in _PARTICLES:
+            particles.add(term)
+        person = _PERSONS.get(term)
         if person:
-            if not subject and token in {"i", "you", "we", "he", "she", "they"}:
+            if not speaker and term in {"i", "you", "we", "he", "she", "they"}:
+                speaker = person[0]
+            if term in _OWNERS:
+                owner = person.rstrip("p") if person in {"1", "1p"} else person
+                marks["owner"].add("own" if generic and owner == (speaker or "1") else term)
+            if not subject and term in {"i", "you", "we", "he", "she", "they"}:
                 subject = "1" if generic and person in {"1", "1p", "2"} else person
             if generic and person in {"1", "1p", "2"} and subject == "1":
                 person = "self"
             marks["person"].add(person)
-        kind = _MARK.get(token)
+        kind = _MARK.get(term)
         if kind == "modal":
-            marks["modal"].add(_MODAL.get(token, token))
+            marks["modal"].add(_MODAL.get(term, term))
         elif kind in marks:
-            marks[kind].add(token)
-        if token in _PAST:
+            marks[kind].add(term)
+        if term in _PAST:
             marks["tense"].add("past")
-        elif token in _PRESENT:
+        elif term in _PRESENT:
             marks["tense"].add("present")
-        elif token == "will":
+        elif term == "will":
             marks["tense"].add("future")
-        if token in _FUNCTION:
+        if term in _FUNCTION:
             known += 1
-            if token in _PREPOSITIONS:
-                preposition = token
-            elif token in {"and", "or", "'s"}:
-                if token != "'s":
+            if term in _PREPOSITIONS:
+                preposition = term
+            elif term in {"and", "or", "'s"}:
+                if term != "'s":
                     joined.add(before)
-            elif token not in {"the", "a", "an", "my", "your", "his", "her", "its", "our", "their"}:
+            elif term not in {"the", "a", "an", "my", "your", "his", "her", "its", "our", "their"}:
                 preposition = ""
-            if token in {"same", "other", "another"}:
-                marks["scope"].add(token)
-            tokens.append(token)
+            if term in {"same", "other", "another"}:
+                marks["scope"].add(term)
+            tokens.append(term)
             continue
-        if token in lexicon() or base in lexicon():
+        if term in lexicon() or base in lexicon():
             known += 1
         if was_number and base in _UNITS:
             weight = 0.5
@@ -489,12 +497,12 @@ def _assemble(text: str, lower: str, asks: bool, capitals: set[str], held: list[
             weight = 0.35
         else:
             weight = 1.0
-        name = token in capitals or is_name(base) or token in _DAYS or token in _MONTHS
+        name = term in capitals or is_name(base) or term in _DAYS or term in _MONTHS
         words.append(Word(base, weight * (1.3 if name else 1.0), preposition, before, _peek(raw, at), name, at))
         tokens.append(base)
         before = base
     chain = [word.lemma for word in words]
-    adjacent = frozenset(zip(chain, chain[1:], strict=False))
+    adjacent = frozenset(pairwise(chain))
     return Reading(
         key=key_of(text[:LONGEST]),
         words=tuple(words),
@@ -521,15 +529,15 @@ def _peek(raw: list[str], at: int) -> str:
     return raw[at + 1] if at + 1 < len(raw) else ""
 
 
-def _counts(token: str, raw: list[str], at: int) -> bool:
+def _counts(term: str, raw: list[str], at: int) -> bool:
     """Whether a number word with another use is a number here."""
     following = raw[at + 1] if at + 1 < len(raw) else ""
     previous = raw[at - 1] if at else ""
-    if token == "one":
+    if term == "one":
         return lemma(following) in _UNITS or following in {"hundred", "thousand", "million", "billion"}
-    if token in {"first", "second"}:
+    if term in {"first", "second"}:
         return previous in {"the", "a", "my", "your", "his", "her"} and bool(following) and following not in _FUNCTION
-    return token == "half" and following in {"a", "an", "of"}
+    return term == "half" and following in {"a", "an", "of"}
 
 
 def _add_number(numbers: list[tuple[str, str]], number: str, joins: bool) -> tuple[list[tuple[str, str]], bool]:
@@ -549,6 +557,6 @@ def _compared(tokens: list[str]) -> tuple[str, str] | None:
     if "than" not in tokens:
         return None
     at = tokens.index("than")
-    left = [token for token in tokens[:at] if token not in _FUNCTION and token not in GRADABLE]
-    right = [token for token in tokens[at + 1 :] if token not in _FUNCTION and token not in GRADABLE]
+    left = [term for term in tokens[:at] if term not in _FUNCTION and term not in GRADABLE]
+    right = [term for term in tokens[at + 1 :] if term not in _FUNCTION and term not in GRADABLE]
     return (left[0], right[0]) if left and right else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from langchain_redis_memory.equivalence.judgement import Judgement
 from langchain_redis_memory.equivalence.scales import scale_of
 from langchain_redis_memory.errors import ConfigError
@@ -50,5 +52,5 @@ class ThresholdPolicy:
         """
         if asked == stored:
             return Judgement(True, 1.0, (), {"cosine": similarity})
-        bounded = min(max(similarity, 0.0), 1.0) if similarity == similarity else 0.0
+        bounded = min(max(similarity, 0.0), 1.0) if not math.isnan(similarity) else 0.0
         return Judgement(bounded >= self.threshold, bounded, (), {"cosine": similarity})

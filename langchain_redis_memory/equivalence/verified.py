@@ -1,13 +1,15 @@
 """The policy that verifies a neighbour before it is served.
 
-The two texts are read and compared (`reading`, `compare`); a veto (numbers, names, negation, opposites, roles, question
-type, literals) forbids the hit, else a calibrated model gives the probability from the cosine and the differences.
+The two texts are read and compared (`reading`, `compare`); a veto (numbers, names, negation, opposites, roles,
+question type, literals) forbids the hit, else a calibrated model gives the probability from the cosine and the
+differences.
 
-`max_error` is the tolerated share of wrong hits among all hits, not a bound on each one: a hit needs a probability of at least the
-cut below which, on held-out pairs at the reference base rate, the wrong share would exceed `max_error`. A bound on each
-hit (1 - p <= max_error) would hold for any traffic but refuses nearly everything; the share depends on how many candidates
-are equivalent, so `base_rate` says it where known. Labels of public sets disagree with one another by more than 0.02:
-what is achieved on them is printed by `benchmarks/semantic_quality.py`.
+`max_error` is the tolerated share of wrong hits among all hits, not a bound on each one: a hit needs a probability of
+at least the cut below which, on held-out pairs at the reference base rate, the wrong share would exceed `max_error`.
+A bound on each hit (1 - p <= max_error) would hold for any traffic but refuses nearly everything; the share depends
+on how many candidates are equivalent, so `base_rate` says it where known. Labels of public sets disagree with one
+another by more than 0.02: under 0.02 little but the same text is served. What is achieved is printed by
+`benchmarks/semantic_quality.py`.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ def lexicon() -> dict[str, Entry]:
     found = {}
     for line in gzip.decompress(packed).decode().splitlines():
         word, synsets, parents, antonyms, flag = (*line.split("\t"), "", "", "", "")[:5]
-        split = (frozenset(part.split()) for part in (synsets, parents, antonyms))
-        found[word] = Entry(*split, flag == "n")
+        split = [frozenset(part.split()) for part in (synsets, parents, antonyms)]
+        found[word] = Entry(split[0], split[1], split[2], flag == "n")
     return found
 
 
@@ -208,8 +208,9 @@ NEGATIVE_PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "non-", "de", "
 
 def _slip(a: str, b: str) -> bool:
     """Whether two long words differ by one letter added, lost or changed, or two neighbours swapped."""
-    if abs(len(a) - len(b)) > 1 or min(len(a), len(b)) < 5 or a[0] != b[0]:
-        return False
+    a, b = (word.removesuffix("s") for word in (a, b))
+    if a == b or abs(len(a) - len(b)) > 1 or min(len(a), len(b)) < 6 or a[0] != b[0]:
+        return a == b
     start = 0
     while start < min(len(a), len(b)) and a[start] == b[start]:
         start += 1
@@ -246,13 +247,15 @@ def relation(a: str, b: str) -> int:
             return SISTER if one.name and two.name else SYNONYM
         if one.synsets & two.parents or two.synsets & one.parents:
             return WIDER
+    if one and two and one.name and two.name:
+        return SISTER if one.parents & two.parents else UNRELATED
     shared = len(short)
     while shared and long[:shared] != short[:shared]:
         shared -= 1
     if (
         shared >= 4
         and shared >= len(short) - 2
-        and len(long) - shared <= 5
+        and len(long) - shared <= (5 if one and two else 3)
         and not (one and two and len(long) == shared)
     ):
         return DERIVED
