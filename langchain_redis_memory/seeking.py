@@ -78,7 +78,7 @@ class Hit(NamedTuple):
     @property
     def id(self) -> str:
         """Names the entry and how sure the cache was; for `report`."""
-        return f"{self.entry.name.hex()}-{ceil(self.probability * 10_000)}"  # a wrong one raises the bar above itself
+        return f"{self.entry.name.hex()}-{ceil(self.probability * 10_000)}"
 
 
 @dataclass
@@ -333,7 +333,8 @@ class Seeker:
         Returns:
             An op of one trip: whether the entry is still there.
         """
-        (word,) = Observations(((probability, correct),)).encode()
+        # Ten-thousandths, upwards: a wrong hit raises the bar above itself.
+        (word,) = Observations(((ceil(probability * 10_000) / 10_000, correct),)).encode()
         return entries.report(self.keys, name, str(word))
 
     # --- vectors ------------------------------------------------------------------------------------------------------
