@@ -15,9 +15,11 @@ from itertools import count
 from statistics import median
 from typing import Any
 
+import numpy as np
 import redis
 import redis.asyncio
 from langchain_core.caches import BaseCache
+from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
@@ -31,8 +33,10 @@ from benchmarks.harness import (
     interleaved,
     server,
     trips,
+    used_memory,
 )
-from langchain_redis_memory import Client, RedisCache
+from langchain_redis_memory import Client, RedisCache, RedisSemanticCache
+from langchain_redis_memory.vectors import EngineName
 
 OURS, OFFICIAL, COMMUNITY = "langchain-redis-memory", "langchain-redis", "langchain-community"
 TTL_S, ENTRIES = 3600, 1000
@@ -46,6 +50,8 @@ NOTES = [
     "Async: langchain-redis' is its inherited thread pool, langchain-community's another class (AsyncRedisCache).",
     "langchain-community's clear flushes the whole database, others' keys included; so it is not measured. "
     "langchain-redis' scans the whole database: its time grows with whatever else is stored.",
+    "By meaning: vectors of 384 numbers made beforehand, so no model is timed; ours verifies each near question, "
+    "counts, and keeps vectors as int8 (float16 in the Query Engine); langchain-redis' compares the cosine, keeps float32.",
     "Trips: calls of redis-py's send_packed_command, of which every command or pipeline makes one.",
 ]
 MODEL = (
@@ -201,19 +207,108 @@ def clearing(where: str, caches: dict[str, BaseCache], report: Report, times: in
     report.add(f"{where}clear an empty cache", "trips", {name: trips(caches[name].clear) for name in taken})
 
 
-MEASURES = (exact,)
-"""What is measured; the semantic caches' function goes beside `exact`."""
+# --- by meaning ---------------------------------------------------------------------------------------------------
+
+
+class Vectors(Embeddings):
+    """Vectors of 384 numbers in 2,000 clusters, made beforehand: what is timed is the cache, not a model."""
+
+    model = "benchmark"
+
+    def __init__(self) -> None:
+        self.made: dict[str, list[float]] = {}
+        self._random = np.random.default_rng(0)
+        self._centres = self._random.normal(size=(2000, 384))
+
+    def make(self, text: str, near: str | None = None) -> None:
+        """A vector of its own, or one that is hardly another's."""
+        noise = self._random.normal(size=384)
+        if near is None:
+            vector = self._centres[len(self.made) % 2000] + 0.9 * noise
+        else:
+            vector = np.asarray(self.made[near]) + 0.005 * noise
+        self.made[text] = (vector / np.linalg.norm(vector)).tolist()
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """The vectors of texts."""
+        return [self.made[text] for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of a text."""
+        if text not in self.made:  # langchain-redis embeds a word of its own to learn the dimension
+            self.make(text)
+        return self.made[text]
+
+
+ENGINES: tuple[EngineName, ...] = ("query_engine", "vector_sets", "exact")
+
+
+def semantic(report: Report, entries: int = 10_000, engines: tuple[EngineName, ...] = ENGINES) -> None:
+    """The caches by meaning among many answers, on each of our engines; langchain-redis' needs the Query Engine."""
+    embeddings = Vectors()
+    stored = [f"What is the use of item {number} in the catalogue of {words(3, number)}?" for number in range(entries)]
+    asked = [question[:-1].replace("What", "what") for question in stored]
+    others = [f"How do people in {words(4, number)} celebrate?" for number in range(600)]
+    for text_ in (*stored, *others):
+        embeddings.make(text_)
+    for near, text_ in zip(stored, asked, strict=True):
+        embeddings.make(text_, near)
+    answers = [TEXTS[number % ENTRIES] for number in range(entries)]
+    taken: dict[EngineName, dict[str, BaseCache]] = {}
+    half = 2700.0  # of what langchain-redis takes, where it is not measured here
+    with server(query_engine=True) as port:
+        for engine in engines:
+            client = Client.from_url(f"redis://127.0.0.1:{port}/0", prefix=engine)
+            ours = RedisSemanticCache(client, embeddings, ttl_s=TTL_S, engine=engine)
+            before = used_memory(port)
+            ours.warm(zip(stored, answers, strict=True), MODEL)
+            sizes = {OURS: (used_memory(port) - before) / entries}
+            taken[engine] = {OURS: ours}
+            if engine == "query_engine" and installed(OFFICIAL):
+                from langchain_redis import RedisSemanticCache as Official
+
+                theirs = Official(embeddings, f"redis://127.0.0.1:{port}/0", distance_threshold=0.1, ttl=TTL_S)
+                before = used_memory(port)
+                for question, answer in zip(stored, answers, strict=True):
+                    theirs.update(question, MODEL, answer)
+                sizes[OFFICIAL] = (used_memory(port) - before) / entries
+                taken[engine][OFFICIAL] = theirs
+            report.add(
+                f"by meaning, {engine}: {entries} answers, each", "bytes", sizes, 2700, "<= 2,700 (half of 5.4 kB)"
+            )
+        for engine, caches in taken.items():
+            where = f"by meaning, {engine}: "
+            for name, cache in caches.items():
+                assert cache.lookup(asked[7], MODEL), name
+            hits = turned(caches, lambda cache, i: cache.lookup(asked[37 * i % entries], MODEL))
+            limits = {"vector_sets": 1.0 if entries <= 10_000 else 2.0, "exact": 2.0}
+            times = interleaved(hits, 400, 20)
+            bound = limits.get(engine, times.get(OFFICIAL))
+            report.add(f"{where}hit", "ms", times, bound, f"<= {bound:.2f} ms" if bound else "")
+            report.add(f"{where}hit", "trips", {name: trips(hit) for name, hit in hits.items()})
+            misses = turned(caches, lambda cache, i: cache.lookup(others[i % len(others)], MODEL))
+            report.add(f"{where}miss", "ms", interleaved(misses, 300, 20))
+
+
+def large(report: Report) -> None:
+    """100,000 answers on vector sets."""
+    semantic(report, 100_000, ("vector_sets",))
+
+
+MEASURES = (exact, semantic)
+"""What is measured."""
 
 
 def main() -> None:
     """Runs everything and prints the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cache", description=__doc__)
+    parser.add_argument("--large", action="store_true", help="only 100,000 answers by meaning on vector sets")
     parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     versions = {name: installed(name) for name in (OURS, OFFICIAL, COMMUNITY)}
     report = Report("Caches of model answers", versions, NOTES)
-    for measure in MEASURES:
+    for measure in (large,) if options.large else MEASURES:
         measure(report)
     report.show()
     if options.json:

@@ -213,7 +213,7 @@ class Seeker:
             return _NEVER
 
     def _search(self, engine: Engine, place: Collection, vector: Vectors) -> Flow[list[tuple[str, float]]]:
-        wanted = engine.search(place, vector.tolist(), self.nearest)
+        wanted = engine.search(place, vector, self.nearest)
         for _ in range(_MOST_PAGES):
             told = yield from self.lenient.ask(wanted.map(lambda hits: (hits,)))
             if told is None:
@@ -221,7 +221,7 @@ class Seeker:
                 return []
             if told[0] is not None:
                 return told[0].found[: self.nearest]
-            wanted = engine.search(place, vector.tolist(), self.nearest)
+            wanted = engine.search(place, vector, self.nearest)
         return []
 
     def _take(self, found: Found, at: int, sought: Sought, engine: Engine, place: Collection) -> Flow[bool]:
