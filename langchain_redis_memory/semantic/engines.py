@@ -60,7 +60,7 @@ class Engines:
             server = yield Invoke(self._client.server, self._client.aserver)
             found = engine(server, dims, *self._wanted)
             if isinstance(found, VectorSets):  # a cache needs the few nearest only
-                found = replace(found, links=16, effort=100)
+                found = replace(found, links=8, effort=80)
             elif isinstance(found, QueryEngine):
                 found = replace(found, effort=100)
             self._made[dims] = found

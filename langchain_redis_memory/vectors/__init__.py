@@ -110,7 +110,7 @@ class Engine(Protocol):
         """Gives points that have a lifetime a new one from now, in milliseconds."""
 
     def search(
-        self, collection: Collection, vector: Sequence[float], k: int, tags: Sequence[str] = ()
+        self, collection: Collection, vector: Sequence[float] | Vectors, k: int, tags: Sequence[str] = ()
     ) -> Op[Hits | None]:
         """Finds the `k` nearest points that have all the tags; None asks to be run again (there was much to read)."""
 

@@ -93,7 +93,7 @@ class ExactScan:
         return Op((("HLEN", collection.keys.points),), lambda replies: max(0, int(replies[0]) - 2))
 
     def search(
-        self, collection: Collection, vector: Sequence[float], k: int, tags: Sequence[str] = ()
+        self, collection: Collection, vector: Sequence[float] | Vectors, k: int, tags: Sequence[str] = ()
     ) -> Op[Hits | None]:
         """Finds the nearest points, and all that are as near as the last of them; see `Engine`."""
         wanted = as_vectors(vector, self.dims)[0]

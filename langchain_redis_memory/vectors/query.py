@@ -22,7 +22,7 @@ from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.scripts import script
-from langchain_redis_memory.vectors import Collection, Hits, Point, Quantisation, as_vectors
+from langchain_redis_memory.vectors import Collection, Hits, Point, Quantisation, Vectors, as_vectors
 
 _COUNTED_EVERY = 500
 _REMEMBERED = 1000
@@ -120,7 +120,7 @@ class QueryEngine:
         return Op((command,), lambda replies: _total(replies[0]))
 
     def search(
-        self, collection: Collection, vector: Sequence[float], k: int, tags: Sequence[str] = ()
+        self, collection: Collection, vector: Sequence[float] | Vectors, k: int, tags: Sequence[str] = ()
     ) -> Op[Hits | None]:
         """Finds the nearest points; see `Engine`."""
         (wanted,) = self._packed(vector)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
 from langchain_redis_memory.scripts import script
-from langchain_redis_memory.vectors import Collection, Hits, Point, Quantisation, as_vectors
+from langchain_redis_memory.vectors import Collection, Hits, Point, Quantisation, Vectors, as_vectors
 
 _SPELLED: dict[Quantisation, str] = {"none": "NOQUANT", "int8": "Q8", "binary": "BIN"}
 
@@ -73,7 +73,7 @@ class VectorSets:
         return Op((("HLEN", collection.keys.point_owners),), lambda replies: int(replies[0]))
 
     def search(
-        self, collection: Collection, vector: Sequence[float], k: int, tags: Sequence[str] = ()
+        self, collection: Collection, vector: Sequence[float] | Vectors, k: int, tags: Sequence[str] = ()
     ) -> Op[Hits | None]:
         """Finds the nearest points; see `Engine`."""
         wanted = as_vectors(vector, self.dims)[0].astype("<f4").tobytes()
