@@ -255,33 +255,29 @@ def semantic(report: Report, entries: int = 10_000, engines: tuple[EngineName, .
     for near, text_ in zip(stored, asked, strict=True):
         embeddings.make(text_, near)
     answers = [TEXTS[number % ENTRIES] for number in range(entries)]
-    taken: dict[EngineName, dict[str, BaseCache]] = {}
     half = 2700.0  # of what langchain-redis takes, where it is not measured here
-    with server(query_engine=True) as port:
-        for engine in engines:
-            client = Client.from_url(f"redis://127.0.0.1:{port}/0", prefix=engine)
-            ours = RedisSemanticCache(client, embeddings, ttl_s=TTL_S, engine=engine)
-            before = used_memory(port)
+    limits = {"vector_sets": 1.0 if entries <= 10_000 else 2.0, "exact": 2.0}
+    for engine in engines:
+        where, modules = f"by meaning, {engine}: ", engine == "query_engine"
+        with server(query_engine=modules) as port:
+            url, before = f"redis://127.0.0.1:{port}/0", used_memory(port)
+            ours = RedisSemanticCache(Client.from_url(url), embeddings, ttl_s=TTL_S, engine=engine)
             ours.warm(zip(stored, answers, strict=True), MODEL)
+            caches: dict[str, BaseCache] = {OURS: ours}
             sizes = {OURS: (used_memory(port) - before) / entries}
-            taken[engine] = {OURS: ours}
-            if engine == "query_engine" and installed(OFFICIAL):
+            if modules and installed(OFFICIAL):
                 from langchain_redis import RedisSemanticCache as Official
 
-                theirs = Official(embeddings, f"redis://127.0.0.1:{port}/0", distance_threshold=0.1, ttl=TTL_S)
+                theirs = Official(embeddings, url, distance_threshold=0.1, ttl=TTL_S)
                 before = used_memory(port)
                 for question, answer in zip(stored, answers, strict=True):
                     theirs.update(question, MODEL, answer)
                 sizes[OFFICIAL] = (used_memory(port) - before) / entries
-                taken[engine][OFFICIAL] = theirs
-            half = sizes[OFFICIAL] / 2 if OFFICIAL in sizes else half
-            report.add(f"by meaning, {engine}: {entries} answers, each", "bytes", sizes, half, f"<= {half:.0f}")
-        for engine, caches in taken.items():
-            where = f"by meaning, {engine}: "
+                half, caches[OFFICIAL] = sizes[OFFICIAL] / 2, theirs
+            report.add(f"{where}{entries} answers, each", "bytes", sizes, half, f"<= {half:.0f}")
             for name, cache in caches.items():
                 assert cache.lookup(asked[7], MODEL), name
             hits = turned(caches, lambda cache, i: cache.lookup(asked[37 * i % entries], MODEL))
-            limits = {"vector_sets": 1.0 if entries <= 10_000 else 2.0, "exact": 2.0}
             times = interleaved(hits, 400, 20)
             bound = limits.get(engine, times.get(OFFICIAL))
             report.add(f"{where}hit", "ms", times, bound, f"<= {bound:.2f} ms" if bound else "")
