@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.answers import AnswerCache as AnswerCache
     from langchain_redis_memory.answers import Asked as Asked
     from langchain_redis_memory.answers import ExactAnswerCache as ExactAnswerCache
+    from langchain_redis_memory.answers import MeaningCache as MeaningCache
     from langchain_redis_memory.byte_store import RedisByteStore as RedisByteStore
     from langchain_redis_memory.cache import RedisCache as RedisCache
     from langchain_redis_memory.checkpoint import RedisSaver as RedisSaver
@@ -30,10 +31,14 @@ if TYPE_CHECKING:
     from langchain_redis_memory.contextualise import Rewrite as Rewrite
     from langchain_redis_memory.contextualise.asking import LLMContextualiser as LLMContextualiser
     from langchain_redis_memory.contextualise.local import LocalContextualiser as LocalContextualiser
+    from langchain_redis_memory.equivalence import HitPolicy as HitPolicy
+    from langchain_redis_memory.equivalence import ThresholdPolicy as ThresholdPolicy
+    from langchain_redis_memory.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.history import RedisChatMessageHistory as RedisChatMessageHistory
     from langchain_redis_memory.history import Turn as Turn
     from langchain_redis_memory.index import Session as Session
+    from langchain_redis_memory.judging import Judge as Judge
     from langchain_redis_memory.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.memory_selector import MemorySelector as MemorySelector
     from langchain_redis_memory.node_cache import RedisNodeCache as RedisNodeCache
@@ -53,6 +58,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.selecting import pre_model_node as pre_model_node
     from langchain_redis_memory.selecting import selector_runnable as selector_runnable
     from langchain_redis_memory.semantic import RedisSemanticCache as RedisSemanticCache
+    from langchain_redis_memory.semantic.answers import SemanticAnswerCache as SemanticAnswerCache
     from langchain_redis_memory.session_data import RedisSessionData as RedisSessionData
     from langchain_redis_memory.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.sessions import SessionPage as SessionPage
@@ -61,6 +67,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.store import RedisStore as RedisStore
     from langchain_redis_memory.summary import RollingSummary as RollingSummary
+    from langchain_redis_memory.tally import Stats as Stats
     from langchain_redis_memory.tiers import CachedEmbeddings as CachedEmbeddings
     from langchain_redis_memory.tiers import CachedRetriever as CachedRetriever
     from langchain_redis_memory.tiers import EpochAnswerCache as EpochAnswerCache
@@ -95,11 +102,14 @@ _HOMES = {
     "ExactAnswerCache": "answers",
     "Extractor": "traits",
     "Fact": "profiles",
+    "HitPolicy": "equivalence",
+    "Judge": "judging",
     "LinguisticClassifier": "classify",
     "LLMClassifier": "classify",
     "LLMContextualiser": "contextualise.asking",
     "LLMExtractor": "traits",
     "LocalContextualiser": "contextualise.local",
+    "MeaningCache": "answers",
     "MemorySelector": "memory_selector",
     "Observation": "traits",
     "pre_model_node": "selecting",
@@ -129,13 +139,17 @@ _HOMES = {
     "Search": "progress",
     "Selector": "select",
     "selector_runnable": "selecting",
+    "SemanticAnswerCache": "semantic.answers",
     "Session": "index",
     "SessionPage": "sessions",
+    "Stats": "tally",
+    "ThresholdPolicy": "equivalence",
     "Trip": "client",
     "Turn": "history",
     "TurnReport": "turn",
     "UserProfile": "profile",
     "Verdict": "classify",
+    "VerifiedPolicy": "equivalence",
     "WindowSelector": "select",
 }
 

@@ -16,6 +16,7 @@ from langchain_redis_memory.answers import Answer, Asked
 from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError
 from langchain_redis_memory.semantic.answers import SemanticAnswerCache
+from langchain_redis_memory.tiers import RagCache
 
 ANSWER = Answer(AIMessage("330 metres", response_metadata={"finish_reason": "stop"}), 12)
 
@@ -195,3 +196,36 @@ async def test_statistics(desk: Counter, asked: Asked, client: Client, both: Bot
 def test_wrong_arguments_are_refused_early(both: Both, options: dict[str, Any]) -> None:
     with pytest.raises((ConfigError, InvalidInputError, InvalidIdError)):
         Counter(Client.from_url("memory://wrong"), both, **options)
+
+
+# --- epochs ---------------------------------------------------------------------------------------------------------
+
+
+async def test_answers_of_an_epoch_that_ended_are_not_served(client: Client, both: Both) -> None:
+    rag = RagCache(client, corpus="docs")
+    desk = Counter(client, both, epoch=rag.responses_epoch)
+
+    async def turn(question: str, answer: str, *, bump: bool = False) -> Any:
+        asked = Asked(client.keys(), "", "scope", question)
+        found = await desk.same(asked) or await desk.near(asked)
+        if found is None:
+            if bump:
+                await both(rag.bump_epoch)()
+            await desk.keep(asked, Answer(answer))
+        return None if found is None else found.value
+
+    assert await turn(ASKED, "old") is None
+    assert await turn(ASKED, "x") == "old"
+    assert await turn(NEAR, "x") == "old"
+    await both(rag.bump_epoch)()
+    assert await turn(NEAR, "late", bump=True) is None
+    assert await turn(NEAR, "new") is None, "what was made of the old documents is not stored as new"
+    assert await turn(NEAR, "x") == "new"
+
+
+async def test_without_a_look_nothing_of_an_epoch_is_stored(client: Client, both: Both) -> None:
+    desk = Counter(client, both, epoch=RagCache(client).responses_epoch)
+    asked = Asked(client.keys(), "", "scope", ASKED)
+    await desk.keep(asked)
+    assert await desk.same(asked) is None
+    assert await desk.near(asked) is None

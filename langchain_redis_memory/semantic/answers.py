@@ -12,6 +12,7 @@ from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
+from langchain_redis_memory import epochs
 from langchain_redis_memory.answers import Answer, Asked, decode_answer, encode_answer, seen_by_model
 from langchain_redis_memory.asking import indents_of, unfit, within
 from langchain_redis_memory.client import Client, as_client
@@ -45,6 +46,7 @@ class SemanticAnswerCache:
         name: Names the cache within the tenant.
         jitter: The largest share by which a lifetime is cut at random.
         embedding_id: Names the embedding model, where its attributes do not.
+        epoch: The key of a corpus's epoch: what is stored is served until it ends; see `RagCache.responses_epoch`.
         engine: "vector_sets", "query_engine" or "exact"; None takes the best that the server has.
         quantisation: How vectors are kept.
 
@@ -53,7 +55,7 @@ class SemanticAnswerCache:
         InvalidInputError: A number is out of range.
         ConfigError: The URL, the judge or the engine cannot work.
 
-    **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the vectors of a partition; `tally`.
+    **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the vectors of a partition; `tally`; `epoch`.
     **Trips:** none more than the turn's own for the very same question; else 1 for a miss and 2 for a hit.
     """
 
@@ -70,6 +72,7 @@ class SemanticAnswerCache:
         name: str = "answers",
         jitter: float = 0.1,
         embedding_id: str | None = None,
+        epoch: str | None = None,
         engine: EngineName | None = None,
         quantisation: Quantisation = "int8",
     ) -> None:
@@ -81,6 +84,7 @@ class SemanticAnswerCache:
         self._name = check_id(name, "name")
         self._ttl_ms = milliseconds(ttl_s)
         self._jitter = share(jitter, "jitter")
+        self._epoch = epoch
         self._engines = Engines(self._client, engine, quantisation)
         self._seekers: dict[KeySpace, Seeker] = {}
         self._seeking: dict[str, Any] = {
@@ -101,7 +105,17 @@ class SemanticAnswerCache:
             An op of one trip, of none for a question that is no text, or one too long to be searched by meaning.
         """
         sought = self._sought(asked)
-        return pure(None) if sought is None else self._seeker(asked.space).same(sought).map(_answer)
+        if sought is None:
+            return pure(None)
+        same = self._seeker(asked.space).same(sought)
+        if self._epoch is None:
+            return same.map(lambda hit: self._answer(hit, asked))
+
+        def read(found: tuple[bytes, Hit | None]) -> Answer | None:
+            asked.notes[_TOKEN] = found[0]
+            return self._answer(found[1], asked)
+
+        return merge(epochs.current(self._epoch, self._ttl_ms), same).map(read)
 
     def search(self, asked: Asked) -> Flow[Answer | None]:
         """The answer to a question that means the same; for one that `lookup` did not find.
@@ -121,7 +135,7 @@ class SemanticAnswerCache:
         tally.add("misses" if found.hit is None else "hits")
         if found.refused:
             tally.add("refusals")
-        return _answer(found.hit)
+        return self._answer(found.hit, asked)
 
     def store(self, asked: Asked, answer: Answer) -> Flow[Op[Any]]:
         """Keeps an answer; see `AnswerCache`.
@@ -137,6 +151,10 @@ class SemanticAnswerCache:
         if sought is None:
             return pure(None)
         seeker, body = self._seeker(asked.space), encode_answer(answer)
+        if self._epoch is not None:
+            if _TOKEN not in asked.notes:  # where the turn did not look, nobody knows of what epoch the answer is
+                return pure(None)
+            body = epochs.sign(asked.notes[_TOKEN], body)
         entry = Entry(sought.text, sought.partition, "", "", (), "", "", 0, answer.tokens, body)
         ready = yield from within(seeker.keeping([(sought, entry, jittered(self._ttl_ms, self._jitter))]))
         if ready is None:
@@ -169,6 +187,11 @@ class SemanticAnswerCache:
             )
         return found
 
+    def _answer(self, hit: Hit | None, asked: Asked) -> Answer | None:
+        body = None if hit is None else hit.entry.answer
+        if body is not None and self._epoch is not None:
+            body = epochs.signed(asked.notes.get(_TOKEN, b""), body)
+        return None if body is None else decode_answer(body, "answer")
 
-def _answer(hit: Hit | None) -> Answer | None:
-    return None if hit is None else decode_answer(hit.entry.answer, "answer")
+
+_TOKEN = "epoch"  # noqa: S105 - the name of a note

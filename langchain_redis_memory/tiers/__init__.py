@@ -129,6 +129,11 @@ class RagCache:
         """The cache of answers, for `ConversationMemory(cache=...)`."""
         return self._responses
 
+    @property
+    def responses_epoch(self) -> str:
+        """The epoch of the answers, for a cache that finds them by meaning: `SemanticAnswerCache(..., epoch=...)`."""
+        return self._responses.epoch
+
     # --- epochs and clearing ------------------------------------------------------------------------------------------
 
     def bump_epoch(self, corpus: str | None = None) -> None:
