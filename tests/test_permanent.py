@@ -10,14 +10,22 @@ from typing import Any
 
 import pytest
 from chains import Broken, Desk, Marked, Switch
-from conftest import Both
+from conftest import Both, url_of
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, RemoveMessage
+from servers import TWO, Farm
 
 from langchain_redis_memory import lease, permanent
 from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import ConfigError, MessageNotFoundError, NotAMessageError
 from langchain_redis_memory.history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
+
+
+@pytest.fixture(params=TWO)
+def url(request: pytest.FixtureRequest, farm: Farm) -> str:
+    """What is tested here is the client's own work; the scripts beneath are tested on every server elsewhere."""
+    return url_of(request.param, farm)
+
 
 History = Callable[..., RedisChatMessageHistory]
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from chains import Broken, Desk, Marked
-from conftest import Both
+from conftest import Both, url_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
-from servers import wait_for
+from servers import TWO, Farm, wait_for
 
 from langchain_redis_memory import profiles
 from langchain_redis_memory.client import Client, Trip
@@ -31,6 +31,12 @@ from langchain_redis_memory.profile import UserProfile
 from langchain_redis_memory.profiles import Fact, Profile, Told, prompt
 from langchain_redis_memory.traits import LLMExtractor, Observation, RulesExtractor
 from langchain_redis_memory.versions import Record, Version
+
+
+@pytest.fixture(params=TWO)
+def url(request: pytest.FixtureRequest, farm: Farm) -> str:
+    """What is tested here is the client's own work; the scripts beneath are tested on every server elsewhere."""
+    return url_of(request.param, farm)
 
 
 def raw(client: Client, *command: Any) -> Any:

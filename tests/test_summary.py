@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from chains import Broken, Desk, Marked, PureModel, Switch
-from conftest import Both
+from conftest import Both, url_of
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from servers import TWO, Farm
 
 from langchain_redis_memory import lease, summary, versions
 from langchain_redis_memory.client import Client, Trip
@@ -20,6 +21,12 @@ from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.summary import RollingSummary, Summary
 from langchain_redis_memory.transcript import Transcript
+
+
+@pytest.fixture(params=TWO)
+def url(request: pytest.FixtureRequest, farm: Farm) -> str:
+    """What is tested here is the client's own work; the scripts beneath are tested on every server elsewhere."""
+    return url_of(request.param, farm)
 
 
 def raw(client: Client, *command: Any) -> Any:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from chains import Desk, Marked, Switch
-from conftest import Both
+from conftest import Both, url_of
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
 from langchain_core.vectorstores import InMemoryVectorStore
+from servers import TWO, Farm
 from tiers import Library, Model, raw
 
 from langchain_redis_memory import (
@@ -24,6 +25,12 @@ from langchain_redis_memory import (
 )
 from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError, UnavailableError
+
+
+@pytest.fixture(params=TWO)
+def url(request: pytest.FixtureRequest, farm: Farm) -> str:
+    """What is tested here is the client's own work; the scripts beneath are tested on every server elsewhere."""
+    return url_of(request.param, farm)
 
 
 class Assistant(Desk):

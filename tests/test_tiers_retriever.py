@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 from chains import Broken, Switch, look_up
-from conftest import Both
+from conftest import Both, url_of
 from langchain_core.callbacks import BaseCallbackHandler, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
@@ -23,13 +23,19 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import ConfigurableField, RunnableConfig, RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_tests.integration_tests import RetrieversIntegrationTests
-from servers import wait_for
+from servers import TWO, Farm, wait_for
 from tiers import Library, raw
 
 from langchain_redis_memory import CachedRetriever, RagCache, RedisMemoryError
 from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError, UnavailableError
 from langchain_redis_memory.tiers.tier import seal
+
+
+@pytest.fixture(params=TWO)
+def url(request: pytest.FixtureRequest, farm: Farm) -> str:
+    """What is tested here is the client's own work; the scripts beneath are tested on every server elsewhere."""
+    return url_of(request.param, farm)
 
 
 class OverLibrary(CachedRetriever):
