@@ -14,7 +14,7 @@ import json
 import logging
 import re
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
@@ -27,13 +27,13 @@ from langchain_redis_memory import generations, shelf, warming
 from langchain_redis_memory.admission import AdmissionPolicy
 from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
-from langchain_redis_memory.flight import Flights
+from langchain_redis_memory.flight import Flights, making
 from langchain_redis_memory.keys import EntryKeys, check_id
 from langchain_redis_memory.lenient import Lenient
-from langchain_redis_memory.ops import Emit, Flow, Invoke, Now, Op, ask, merge
+from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask, merge
 from langchain_redis_memory.prompts import digest_of, model_of
 from langchain_redis_memory.shelf import Kept, Put
-from langchain_redis_memory.tally import Prices, Stats, Tally
+from langchain_redis_memory.tally import Prices, Stats, Tally, told
 from langchain_redis_memory.ttl import WEEK_S, jittered, milliseconds, share
 
 _log = logging.getLogger(__name__)
@@ -321,7 +321,7 @@ class RedisCache(BaseCache):
             UnavailableError: The server cannot be reached.
 
         **Keys:** `tally`.
-        **Trips:** 1.
+        **Trips:** 1, and 1 where something waited in this process.
         """
         return self._client.drive(self._stats())
 
@@ -384,23 +384,7 @@ class RedisCache(BaseCache):
             if leave.commands:
                 yield from self._lenient.ask(leave)
 
-        # A flow is closed when its caller is interrupted or cancelled, and asks nothing more: so in here.
-        def computed() -> RETURN_VAL_TYPE:
-            try:
-                return generations.as_generations(compute())
-            except BaseException:
-                self._client.drive(give_back())
-                raise
-
-        async def acomputed() -> RETURN_VAL_TYPE:
-            try:
-                made = compute()
-                return generations.as_generations(await made if isinstance(made, Awaitable) else made)
-            except BaseException:
-                await self._client.adrive(give_back())
-                raise
-
-        answer: RETURN_VAL_TYPE = yield Invoke(computed, acomputed)
+        answer: RETURN_VAL_TYPE = yield making(compute, generations.as_generations, give_back, self._client)
         yield from self._update(prompt, llm_string, answer)
         return answer
 
@@ -478,13 +462,7 @@ class RedisCache(BaseCache):
         return Put(name, self._lifetime(), body)
 
     def _stats(self) -> Flow[Stats]:
-        now: float = yield Now()
-        counts = self._tally.take(now)
-        try:
-            _, found = yield from ask(merge(self._tally.sends(counts), self._tally.reads(self._prices)))
-        except BaseException:
-            self._tally.put_back(counts)
-            raise
+        (found,) = yield from told([self._tally], self._prices)
         return found
 
     # --- ops ----------------------------------------------------------------------------------------------------------

@@ -9,13 +9,13 @@ pieces of work waits in the order of their names only, so no two wait for each o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from random import random
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from langchain_redis_memory import lease
-from langchain_redis_memory.ops import Flow, Now, Op, Sleep, merge, pure
+from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Sleep, merge, pure
 
 T = TypeVar("T")
 Ask = Callable[[Op[Any]], Flow[Any]]
@@ -126,6 +126,50 @@ class Flights:
 
 
 _REFRESH_MS = 30_000
+
+
+class Driver(Protocol):
+    """Runs flows; see `Client`."""
+
+    def drive(self, flow: Flow[T]) -> T:
+        """Runs one."""
+
+    async def adrive(self, flow: Flow[T]) -> T:
+        """Runs one."""
+
+
+def making(
+    compute: Callable[[], Any], read: Callable[[Any], T], give_back: Callable[[], Flow[None]], driver: Driver
+) -> Invoke:
+    """A step that makes a result, and lets the next one try where that fails.
+
+    Args:
+        compute: Makes it; may be a coroutine function in async calls.
+        read: What it made, as it is to be returned.
+        give_back: Gives the lease back.
+        driver: Runs that.
+
+    Returns:
+        The step. A flow is closed when its caller is interrupted or cancelled, and asks nothing more; so the lease is
+        given back from in here.
+    """
+
+    def made() -> T:
+        try:
+            return read(compute())
+        except BaseException:
+            driver.drive(give_back())
+            raise
+
+    async def amade() -> T:
+        try:
+            found = compute()
+            return read(await found if isinstance(found, Awaitable) else found)
+        except BaseException:
+            await driver.adrive(give_back())
+            raise
+
+    return Invoke(made, amade)
 
 
 def _held(now: float) -> dict[str, _Held]:

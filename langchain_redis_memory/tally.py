@@ -19,7 +19,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from langchain_redis_memory.keys import escape
-from langchain_redis_memory.ops import Arg, Op, Reply, pure
+from langchain_redis_memory.ops import Arg, Flow, Now, Op, Reply, ask, merge, pure
 from langchain_redis_memory.scripts import script
 
 KEEP_HOURS = 30 * 24
@@ -249,3 +249,25 @@ class Stats:
         names = sorted({row.metric for row in self.rows if not row.metric.startswith("us:")})
         sums: dict[str, object] = {name: self.total(name) for name in names}
         return {**sums, "hit_rate": self.hit_rate, "tokens_saved": self.tokens_saved, "money_saved": self.money_saved}
+
+
+def told(tallies: Sequence[Tally], prices: Prices | None = None) -> Flow[list[Stats]]:
+    """Reads statistics, and sends what waits in this process first.
+
+    Args:
+        tallies: Of which caches.
+        prices: What tokens cost.
+
+    Returns:
+        A flow of one trip, of two where something waited, that gives the statistics of each.
+    """
+    now: float = yield Now()
+    waiting = [(tally, tally.take(now)) for tally in tallies]
+    sent: Sequence[bool] = [False] * len(waiting)
+    try:  # in a trip of its own: a script that the server does not know yet would run after the reads
+        sent = yield from ask(merge(*(tally.sends(counts) for tally, counts in waiting)))
+    finally:
+        for (tally, counts), done in zip(waiting, sent, strict=True):
+            if not done:
+                tally.put_back(counts)
+    return list((yield from ask(merge(*(tally.reads(prices) for tally in tallies)))))

@@ -14,7 +14,7 @@ import json
 import logging
 from base64 import b64decode, b64encode
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -35,15 +35,15 @@ from langchain_redis_memory.embedder import Embedder
 from langchain_redis_memory.entries import Entry
 from langchain_redis_memory.equivalence import HitPolicy
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
-from langchain_redis_memory.flight import Flights
+from langchain_redis_memory.flight import Flights, making
 from langchain_redis_memory.judging import Judge
 from langchain_redis_memory.keys import KeySpace, check_id
 from langchain_redis_memory.lenient import Lenient
-from langchain_redis_memory.ops import Emit, Flow, Invoke, Now, ask, merge
+from langchain_redis_memory.ops import Emit, Flow, Now, ask, merge
 from langchain_redis_memory.prompts import Template
 from langchain_redis_memory.seeking import Candidate, Found, Hit, Seeker, Sought
 from langchain_redis_memory.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
-from langchain_redis_memory.tally import Prices, Stats, Tally
+from langchain_redis_memory.tally import Prices, Stats, Tally, told
 from langchain_redis_memory.ttl import WEEK_S, jittered, milliseconds, share
 from langchain_redis_memory.vectors import Engine, EngineName, Quantisation
 
@@ -535,7 +535,7 @@ class RedisSemanticCache(BaseCache):
             UnavailableError: The server cannot be reached.
 
         **Keys:** `tally`.
-        **Trips:** 1.
+        **Trips:** 1, and 1 where something waited in this process.
         """
         return self._client.drive(self._stats())
 
@@ -676,23 +676,7 @@ class RedisSemanticCache(BaseCache):
             if told.sought is not None and (leave := self._flights.leave(self._lease(told.sought))).commands:
                 yield from self._lenient.ask(leave)
 
-        # A flow is closed when its caller is interrupted or cancelled, and asks nothing more: so in here.
-        def computed() -> RETURN_VAL_TYPE:
-            try:
-                return generations.as_generations(compute())
-            except BaseException:
-                self._client.drive(give_back())
-                raise
-
-        async def acomputed() -> RETURN_VAL_TYPE:
-            try:
-                made = compute()
-                return generations.as_generations(await made if isinstance(made, Awaitable) else made)
-            except BaseException:
-                await self._client.adrive(give_back())
-                raise
-
-        answer: RETURN_VAL_TYPE = yield Invoke(computed, acomputed)
+        answer: RETURN_VAL_TYPE = yield making(compute, generations.as_generations, give_back, self._client)
         yield from self._update(prompt, llm_string, answer)
         return answer
 
@@ -791,13 +775,7 @@ class RedisSemanticCache(BaseCache):
         return sought, entry, jittered(self._ttl_ms, self._jitter)
 
     def _stats(self) -> Flow[Stats]:
-        now: float = yield Now()
-        counts = self._tally.take(now)
-        try:
-            _, found = yield from ask(merge(self._tally.sends(counts), self._tally.reads(self._prices)))
-        except BaseException:
-            self._tally.put_back(counts)
-            raise
+        (found,) = yield from told([self._tally], self._prices)
         return found
 
     def _lease(self, sought: Sought) -> str:

@@ -16,11 +16,11 @@ from langchain_redis_memory import epochs
 from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, merge, pure
-from langchain_redis_memory.tally import Stats
+from langchain_redis_memory.tally import Stats, told
 from langchain_redis_memory.tiers.embeddings import CachedEmbeddings
 from langchain_redis_memory.tiers.responses import EpochAnswerCache
 from langchain_redis_memory.tiers.retriever import DAY_S, CachedRetriever, cleared
-from langchain_redis_memory.tiers.tier import Tier, told
+from langchain_redis_memory.tiers.tier import Tier
 from langchain_redis_memory.ttl import WEEK_S, milliseconds
 
 __all__ = ["CachedEmbeddings", "CachedRetriever", "EpochAnswerCache", "RagCache"]

@@ -21,8 +21,8 @@ from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.keys import check_id
 from langchain_redis_memory.ops import Flow, Invoke, Now
 from langchain_redis_memory.shelf import Put
-from langchain_redis_memory.tally import Stats
-from langchain_redis_memory.tiers.tier import Tier, seal, told, unseal
+from langchain_redis_memory.tally import Stats, told
+from langchain_redis_memory.tiers.tier import Tier, seal, unseal
 from langchain_redis_memory.ttl import WEEK_S, jittered, milliseconds, share
 
 Vector = list[float]

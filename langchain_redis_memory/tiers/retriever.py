@@ -29,8 +29,8 @@ from langchain_redis_memory.fingerprint import describable, fingerprint
 from langchain_redis_memory.flight import Flights
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, merge
 from langchain_redis_memory.shelf import Kept, Put
-from langchain_redis_memory.tally import Stats
-from langchain_redis_memory.tiers.tier import Tier, seal, told, unseal
+from langchain_redis_memory.tally import Stats, told
+from langchain_redis_memory.tiers.tier import Tier, seal, unseal
 from langchain_redis_memory.ttl import jittered, milliseconds, share
 
 _log = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ from langchain_redis_memory import shelf
 from langchain_redis_memory.client import Client
 from langchain_redis_memory.keys import EntryKeys
 from langchain_redis_memory.lenient import Lenient
-from langchain_redis_memory.ops import Flow, Now, Op, ask, merge
+from langchain_redis_memory.ops import Op, merge
 from langchain_redis_memory.shelf import Kept, Put
-from langchain_redis_memory.tally import Stats, Tally
+from langchain_redis_memory.tally import Tally
 
 _SHELVES = 64
 _CHECK_BYTES = 4
@@ -97,27 +97,6 @@ class Tier:
 
     def _shelf(self, name: str | bytes) -> EntryKeys:
         return self._shelves[ord(name[-1:]) % _SHELVES]
-
-
-def told(tallies: Sequence[Tally]) -> Flow[list[Stats]]:
-    """Reads statistics, and sends what waits in this process first.
-
-    Args:
-        tallies: Of which tiers.
-
-    Returns:
-        A flow of one trip, of two where something waited, that gives the statistics of each.
-    """
-    now: float = yield Now()
-    waiting = [(tally, tally.take(now)) for tally in tallies]
-    sent: Sequence[bool] = [False] * len(waiting)
-    try:  # in a trip of its own: a script that the server does not know yet would run after the reads
-        sent = yield from ask(merge(*(tally.sends(counts) for tally, counts in waiting)))
-    finally:
-        for (tally, counts), done in zip(waiting, sent, strict=True):
-            if not done:
-                tally.put_back(counts)
-    return list((yield from ask(merge(*(tally.reads() for tally in tallies)))))
 
 
 def seal(data: bytes) -> bytes:
