@@ -11,6 +11,7 @@ import pytest
 import servers
 from servers import Farm
 
+from langchain_redis_memory import flight
 from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.client.topology import Options, topology
 from langchain_redis_memory.history import RedisChatMessageHistory
@@ -87,6 +88,12 @@ def _each(url: str, prefix: str, ask: Callable[..., Any], wanted: Callable[[Any]
 
 
 Watch = Callable[[str, str], None]
+
+
+@pytest.fixture(autouse=True)
+def no_leases() -> None:
+    """This thread, and the tasks that it will start, lead in nothing that an earlier test left undone."""
+    flight._mine.set(None)
 
 
 @pytest.fixture(autouse=True)
