@@ -126,6 +126,14 @@ FILL = {
     "asked": "asked for|requested|was told about|wanted",
 }
 
+ANSWERS = (
+    "Much has been written about {}; in short, it depends.",
+    "{} is a common question. Most sources agree on the main points.",
+    "For {} there are a few things to know, and I can go into each.",
+    "That differs a lot, but {} is usually not hard to judge.",
+)
+"""What an assistant may have answered."""
+
 
 def recalls(seed: int = 4) -> Iterator[tuple[str, bool]]:
     """Questions and whether they ask for what was said in their conversation.
@@ -145,27 +153,31 @@ def recalls(seed: int = 4) -> Iterator[tuple[str, bool]]:
                 yield _as_typed(pattern.format(s=one, own=one, **filled), chance), asked
 
 
-def generated(seed: int = 3) -> Iterator[tuple[str, bool]]:
-    """Turns and whether they depend on a conversation.
+def generated(seed: int = 3) -> Iterator[tuple[str, bool, tuple[str, ...]]]:
+    """Turns, whether they depend on a conversation, and what was said before.
 
     Args:
         seed: Of the choice of subjects.
 
     Yields:
-        Three turns with a subject for every pattern, its twin once, and the single turns; some in lower case.
+        Three turns with a subject for every pattern; its twin twice, each behind another question about one subject
+        and its answer; and the single turns. Where nothing is said to come before, any conversation may.
     """
     chance = random.Random(seed)
     for kind, patterns in PAIRS.items():
         subjects = SUBJECTS[kind].split("|")
-        for pattern in patterns.split("|"):
-            alone, leans = pattern.split(">")
+        pairs = [pattern.split(">") for pattern in patterns.split("|")]
+        for alone, leans in pairs:
             for subject in chance.sample(subjects, 3):
-                yield _as_typed(alone.format(subject), chance), False
-            yield _as_typed(leans, chance), True
+                yield _as_typed(alone.format(subject), chance), False, ()
+            for subject in chance.sample(subjects, 2):
+                asked = chance.choice([other for other, _ in pairs if other != alone]).format(subject)
+                answer = chance.choice(ANSWERS).format(subject)
+                yield _as_typed(leans, chance), True, (_as_typed(asked, chance), answer[0].upper() + answer[1:])
     for text in DEPENDENT.replace("\n", "|").split("|"):
-        yield _as_typed(text, chance), True
+        yield _as_typed(text, chance), True, ()
     for text in ALONE.replace("\n", "|").split("|"):
-        yield _as_typed(text, chance), False
+        yield _as_typed(text, chance), False, ()
 
 
 def _as_typed(text: str, chance: random.Random) -> str:

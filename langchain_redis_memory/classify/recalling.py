@@ -112,7 +112,7 @@ def _said_by(word: str, behind: list[str], ahead: str, language: Lexicon) -> set
 def _subject(word: str, last: str, ahead: str, wh: bool, language: Lexicon) -> set[str]:
     """What the speaker is the subject of: something past, the user's life, or something that is to come."""
     found = set()
-    if last in _PAST or (last in ("was", "were", "wasn't", "weren't") and ahead.endswith("ing")):
+    if (last in _PAST and ahead != "do") or (last in ("was", "were", "wasn't", "weren't") and ahead.endswith("ing")):
         found |= {f"past_{word}", "past_asked" if wh else "past"}
     if last in ("would", "should", "could", "can", "will", "must", "may"):
         found.add("mood_i" if word != "you" else "mood_you")
