@@ -20,7 +20,7 @@ from langchain_redis_memory.classify.lexicon import Lexicon
 from langchain_redis_memory.classify.pointing import definites, pointers
 from langchain_redis_memory.classify.reading import HEAD, Past, Reading
 
-_INVERTED = frozenset("do does did can will is are was were should could would".split())
+_INVERTED = frozenset("do does did can will could".split())
 _DETERMINER = frozenset("a an most some many".split())
 _QUOTED = re.compile(r"[\"\u201c`][^\"\u201d`\n]{2,200}[\"\u201d`]|\w\(\)|\w\.\w+\(|\w_\w|https?://|```")
 
