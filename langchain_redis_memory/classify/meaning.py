@@ -13,6 +13,7 @@ fitted with one model serve another.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import log
 
 import numpy as np
 import numpy.typing as npt
@@ -118,6 +119,7 @@ def shift_features(reading: Reading, log_odds: float, similar: Sequence[float], 
         "most": max(similar),
         "mean": sum(similar) / len(similar),
         "early": 1 / len(similar),
+        "far_in": log(len(similar)),
         "asks": float(asks),
         "asked_back": float(asked_back),
         "asks_unasked": float(asks and not asked_back),

@@ -21,6 +21,7 @@ from langchain_redis_memory.classify.pointing import definites, pointers
 from langchain_redis_memory.classify.reading import HEAD, Past, Reading
 
 _INVERTED = frozenset("do does did can will could".split())
+_BE = frozenset("is are was were".split())
 _DETERMINER = frozenset("a an most some many".split())
 _QUOTED = re.compile(r"[\"\u201c`][^\"\u201d`\n]{2,200}[\"\u201d`]|\w\(\)|\w\.\w+\(|\w_\w|https?://|```")
 
@@ -318,8 +319,9 @@ def _has_subject(reading: Reading, kinds: Kinds, language: Lexicon, anchors: set
     start = 0
     while start < count - 1 and low[start] in language.acknowledgement:
         start += 1
+    asked = low[start] in language.wh
     for place in range(start, min(start + 5, count - 1)):
-        if low[place] in _INVERTED:
+        if low[place] in _INVERTED or (asked and low[place] in _BE):
             following = place + 1
             while following < count and (low[following] in _DETERMINER or low[following] in language.generic):
                 following += 1
