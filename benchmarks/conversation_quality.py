@@ -23,7 +23,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.conversations import Case, cases, fold, tiage, turns
+from benchmarks.conversations import Case, cases, fold, foreign, tiage, turns
 from langchain_redis_memory.classify import Classifier, EmbeddingClassifier, LinguisticClassifier, verdict_of
 from langchain_redis_memory.client import Client
 from langchain_redis_memory.local import MiniLMEmbeddings
@@ -121,6 +121,13 @@ def main() -> None:
     for figure in next(iter(rows.values())):
         table.add_row(figure, *(f"{row[figure]:.3f}" for row in rows.values()))
     console.print(table)
+    for name, classifier in classifiers.items():
+        strange = random.Random(1).sample(list(foreign(given.data, turns(given.data))), min(given.limit, 1000))
+        alone, share, _ = judged(client, classifier, strange)
+        console.print(
+            f"{name}: a bank's customers and first turns of CAsT behind chats and bookings: called dependent "
+            f"{1 - alone.mean():.3f}, at 0.5 {(share > 0.5).mean():.3f}"
+        )
     for name, value in recalls(given.data).items():
         console.print(f"taken for a question of recall: {name} {value:.4f}")
     if given.embed:

@@ -70,6 +70,24 @@ def cases(recorded: Sequence[dict[str, Any]], seed: int = 7) -> Iterator[Case]:
             yield Case(source, "splice", name, spliced, history, dependent=False)
 
 
+def foreign(data: Path, recorded: Sequence[dict[str, Any]], seed: int = 11) -> Iterator[Case]:
+    """New topics of another kind than their history, as the source "banking": a bank's customer's question, or the
+    first turn of a conversation of CAsT, behind a chat, a search or a booking."""
+    chance = random.Random(seed)
+    bank = [json.loads(line)["text"] for line in (data / "banking77_train.jsonl").open(encoding="utf-8")]
+    first = [turn["question"] for turn in recorded if turn["turn"] == 1 and turn["source"] == "cast2019"]
+    talks = [(f"{turn['source']}/{turn['conv']}", turn["history"]) for turn in recorded if turn["turn"] > 1]
+    talks = [talk for talk in talks if not talk[0].startswith("canard")]
+    chats = []
+    for name, said in tiage(data):
+        chats.append((name, [("user" if at % 2 == 0 else "assistant", text) for at, (text, _) in enumerate(said[:6])]))
+    for behind in (chance.sample(talks, 600), chats):
+        for name, history in behind:
+            yield Case("banking", "splice", name, chance.choice(bank), messages(history), dependent=False)
+            if name.startswith("tiage"):
+                yield Case("banking", "splice", name, chance.choice(first), messages(history), dependent=False)
+
+
 def tiage(data: Path) -> list[tuple[str, list[tuple[str, bool]]]]:
     """Chats of TIAGE: a name, and what was said with whether it changes the topic."""
     found = json.loads((data / "topic_shift_tiage_train.json").read_text("utf-8"))

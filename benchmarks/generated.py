@@ -2,7 +2,8 @@
 
 Each pattern names its subject once, as `{place}`, `{person}` and so on; the dependent twin drops it or has a pronoun
 for it. So the two differ in nothing but what a classifier should look at, and the topics are spread wide: facts,
-software, health, shops, travel, cooking, products, work.
+software, health, shops, travel, cooking, products, work. Questions for what was said differ from their twins in whose
+words are asked for.
 """
 
 from __future__ import annotations
@@ -63,27 +64,120 @@ I need a flight from Oslo to Rome on Friday.|I would like to book a table for fo
 how many days are in a leap year|whats the capital of spain|best way to clean a cast iron pan|who wrote the odyssey|what is machine learning|how to install docker on windows|what causes earthquakes|how old is the universe"""
 
 
-def generated(seed: int = 3) -> Iterator[tuple[str, bool]]:
-    """Turns and whether they depend on a conversation.
+RECALL = {
+    "What did {s} {base} about {x}?": ("I|you|we", "Darwin|the minister|critics|my doctor|he|people|Plato|the court"),
+    "When did {s} {base} {x}?": ("I|we|you", "they|Congress|NASA|scientists|the police|Germany"),
+    "Which {thing} did {s} {base}?": ("I|you|we", "Picasso|Apple|the jury|experts|she|Harvard"),
+    "the {thing} {s} {past} earlier, what was it?": ("I|you|we", ""),
+    "Has {s} {past} {x} yet?": ("", "the EU|Netflix|she|the bank"),
+    "Did {s} {base} {x}?": ("I|you|we", "Obama|the Greeks|he|Tesla"),
+    "What {m} {s} {base} about {x}?": ("", "I|we|you"),
+    "How {m} {s} {base} {x}?": ("", "I|we|you|one"),
+    "Remind me {w} {s} {past} {x}": ("I|you|we", ""),
+    "I can't remember {w} {s} {past}": ("I|you|we", ""),
+    "Remember to {base} {x}": ("", "me"),
+    "How do I remember to {base} {x}?": ("", "me"),
+    "What's {own} {fact}?": ("my", "Elvis's|the president's|your|Anna's"),
+    "What is the name of {own} {fact}?": ("my", "Homer's|the king's|your"),
+    "What is my {service}?": ("", "me"),
+    "Where do I {find} my {service}?": ("", "me"),
+    "Where do {s} {live}?": ("I", "penguins|you|most Italians"),
+    "How should my {fact} {base} {x}?": ("", "me"),
+    "Is my {fact} too old for {x}?": ("", "me"),
+    "Your {nth} {piece}, again please": ("me", ""),
+    "What was {own} {nth} {piece}?": ("my|your|our", "Lincoln's|the pope's|Mozart's"),
+    "How do I write a {nth} {piece}?": ("", "me"),
+    "Why did {s} {got} my {service}?": ("", "you|I|they"),
+    "Have you ever {been}?": ("", "me"),
+    "Did you {do} today?": ("", "me"),
+    "How did we {evolve}?": ("", "me"),
+    "When did we {evolve}?": ("", "me"),
+    "Where did we {evolve}?": ("", "me"),
+    "What did I {miss}?": ("", "me"),
+    "What have we {gained}?": ("", "me"),
+    "What is the {nth} {piece} of {x}?": ("", "me"),
+    "Which was the {nth} {piece} ever sent by {x}?": ("", "me"),
+    "Sum it up in one {piece}.": ("", "me"),
+    "Have we {solved}?": ("", "me"),
+    "I {asked} a refund, where is it?": ("", "me"),
+}
+"""Questions for what was said, with who may be asked about, and who makes it another question."""
+
+FILL = {
+    "base": "say|mention|recommend|tell her|suggest|decide|discuss|choose|describe|agree on",
+    "past": "said|mentioned|recommended|suggested|decided|discussed|described|talked about|agreed",
+    "x": "taxes|the war|climate change|Rome|a visa|music|yoga|the budget|children",
+    "thing": "book|city|film|plan|date|hotel|song|reason",
+    "m": "should|would|could|can|might|do",
+    "w": "what|who|where|why",
+    "fact": "dog|wife|birthday|budget|job|sister|hometown",
+    "service": "balance|PIN|IP address|horoscope|credit limit|order number|transfer|refund",
+    "find": "find|see|change|enter",
+    "live": "live|work|come from",
+    "nth": "first|last|second|previous",
+    "piece": "question|answer|message|suggestion|tip|sentence",
+    "got": "get|lose|block|decline",
+    "been": "been to Rome|seen snow|eaten sushi|tried yoga|had a cat",
+    "do": "sleep well|eat|work|see the game|have fun",
+    "evolve": "evolve|get to Mars|invent writing|lose the war",
+    "miss": "miss|do wrong|win|pay for|get charged for|break",
+    "gained": "gained from the reform|learned from the crisis|lost since 1990|found on Mars|got from the Greeks",
+    "solved": "cured cancer|run out of oil|sent a man to Mars|won a medal",
+    "asked": "asked for|requested|was told about|wanted",
+}
+
+ANSWERS = (
+    "Much has been written about {}; in short, it depends.",
+    "{} is a common question. Most sources agree on the main points.",
+    "For {} there are a few things to know, and I can go into each.",
+    "That differs a lot, but {} is usually not hard to judge.",
+)
+"""What an assistant may have answered."""
+
+
+def recalls(seed: int = 4) -> Iterator[tuple[str, bool]]:
+    """Questions and whether they ask for what was said in their conversation.
+
+    Args:
+        seed: Of what fills the patterns.
+
+    Yields:
+        Six questions for every pattern and every kind of subject; some in lower case.
+    """
+    chance = random.Random(seed)
+    for pattern, subjects in RECALL.items():
+        for asked, group in zip((True, False), subjects, strict=True):
+            for _ in range(6 if group else 0):
+                one = chance.choice(group.split("|"))
+                filled = {name: chance.choice(words.split("|")) for name, words in FILL.items()}
+                yield _as_typed(pattern.format(s=one, own=one, **filled), chance), asked
+
+
+def generated(seed: int = 3) -> Iterator[tuple[str, bool, tuple[str, ...]]]:
+    """Turns, whether they depend on a conversation, and what was said before.
 
     Args:
         seed: Of the choice of subjects.
 
     Yields:
-        Three turns with a subject for every pattern, its twin once, and the single turns; some in lower case.
+        Three turns with a subject for every pattern; its twin twice, each behind another question about one subject
+        and its answer; and the single turns. Where nothing is said to come before, any conversation may.
     """
     chance = random.Random(seed)
     for kind, patterns in PAIRS.items():
         subjects = SUBJECTS[kind].split("|")
-        for pattern in patterns.split("|"):
-            alone, leans = pattern.split(">")
+        pairs = [pattern.split(">") for pattern in patterns.split("|")]
+        for alone, leans in pairs:
             for subject in chance.sample(subjects, 3):
-                yield _as_typed(alone.format(subject), chance), False
-            yield _as_typed(leans, chance), True
+                yield _as_typed(alone.format(subject), chance), False, ()
+            for subject in chance.sample(subjects, 2):
+                asked = chance.choice([other for other, _ in pairs if other != alone]).format(subject)
+                answer = chance.choice(ANSWERS).format(subject)
+                yield _as_typed(leans, chance), True, (_as_typed(asked, chance), answer[0].upper() + answer[1:])
     for text in DEPENDENT.replace("\n", "|").split("|"):
-        yield _as_typed(text, chance), True
+        yield _as_typed(text, chance), True, ()
     for text in ALONE.replace("\n", "|").split("|"):
-        yield _as_typed(text, chance), False
+        yield _as_typed(text, chance), False, ()
 
 
 def _as_typed(text: str, chance: random.Random) -> str:

@@ -32,13 +32,8 @@ def verdict(turn: str, talk: str = "cancer") -> Verdict:
 
 KNOWN_MISSES = {
     "Where is the order with the number 48213?",
-    "What are the symptoms of measles?",
     "What does os.path.join() return?",
-    "Who discovered penicillin?",
     "How do I reset my password?",
-    "What is photosynthesis?",
-    "What is PostgreSQL?",
-    "Who wrote Hamlet?",
 }
 """Stand alone, but are taken for dependent, being as short as those that people leave their subject out of: a hit
 lost, never a wrong answer. All have a probability below a half, and meaning tells most of them apart."""

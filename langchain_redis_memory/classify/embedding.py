@@ -125,7 +125,8 @@ class EmbeddingClassifier:
         zero = self._zero or 0.0
         answered = any(isinstance(message, AIMessage) for message in said(history))
         pulled = cosines(vector, [behind], zero)[0]
-        found = features(judged.log_odds, cosines(vector, others, zero), pulled, answered)
+        similar = cosines(vector, others, zero)
+        found = features(judged.log_odds, similar, pulled, answered, judged.reading.features)
         log_odds = self._weights.log_odds(found)
         if judged.fixed:
             log_odds = max(log_odds, judged.log_odds) if judged.log_odds > 0 else min(log_odds, judged.log_odds)

@@ -18,7 +18,8 @@ from langchain_redis_memory.errors import ConfigError
 _WORDS = (
     "function foreign person possessive_person thing demonstrative persons wh auxiliary imperative preposition "
     "complement clause opener anaphor comparative comparison standard superlative unique generic light "
-    "relational transitive fact acknowledgement calendar recall_needs"
+    "relational transitive fact acknowledgement calendar recall_needs common party saying said memory back exchange life "
+    "recall_filler recall_living recall_ordinal recall_number recall_between third_person"
 ).split()
 _PATTERNS = ("recall", "not_recall", "change", "rephrase", "expletive", "meddling")
 
@@ -39,6 +40,7 @@ class Lexicon:
             for name in _WORDS:
                 setattr(self, name, frozenset(data[name].split()))
             self.definition = tuple(tuple(phrase.split()) for phrase in data["definition"])
+            self.looking_back = tuple(tuple(phrase.split()) for phrase in data["looking_back"])
             self.opening_phrase = tuple(tuple(phrase.split()) for phrase in data["opening_phrase"])
             self.clause_subject = frozenset(data["clause_subject"].split()) | self.auxiliary | self.wh
             slots = data["slots"]

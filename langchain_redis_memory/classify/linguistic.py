@@ -19,6 +19,7 @@ from langchain_redis_memory.classify.leaning import asks_for, leans_on
 from langchain_redis_memory.classify.lexicon import Lexicon, lexicon
 from langchain_redis_memory.classify.logistic import odds, probability, weights
 from langchain_redis_memory.classify.reading import HEAD, TAIL, Past, Reading, known, past, read, straight
+from langchain_redis_memory.classify.recalling import recall_signs
 from langchain_redis_memory.classify.signs import signs
 from langchain_redis_memory.classify.verdict import Verdict
 from langchain_redis_memory.policy import QuestionType
@@ -82,6 +83,7 @@ class LinguisticClassifier:
     def __init__(self, language: str = "en", *, max_unsafe: float = MAX_UNSAFE) -> None:
         self.lexicon = lexicon(language)
         self._weights = weights("linguistic")
+        self._recall = weights("recall")
         self.threshold = self._weights.threshold(max_unsafe)
 
     def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
@@ -123,14 +125,16 @@ class LinguisticClassifier:
         # The phrasings of recall take the longest to search, and all of them hold one of a few words.
         talks = any(word.partition("'")[0] in language.recall_needs for word in reading.low)
         found = language.recall.search(text) if talks else None
-        if found and reading.words and not language.not_recall.search(text):
+        phrase = found[0] if found and not language.not_recall.search(text) else ""
+        asks = probability(self._recall.log_odds(recall_signs(reading, language))) if not phrase and talks else 0.9
+        if reading.words and (phrase or asks > 0.5) and talks:
             places = asks_for(reading, history, language)
             verdict = Verdict(
                 QuestionType.HISTORY_RECALL,
-                0.9,
-                (f"asks for what was said: {found[0].strip()[:80]!r}",),
+                asks,
+                (f"asks for what was said: {(phrase or text).strip()[:80]!r}",),
                 dependence=0.99,
-                spans=_span(turn, found[0]),
+                spans=_span(turn, phrase) if phrase else ((0, len(turn)),),
                 depends_on=places,
             )
             return Judged(verdict, _CERTAIN, reading, QuestionType.HISTORY_RECALL)

@@ -12,7 +12,8 @@ fitted with one model serve another.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import log
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +65,9 @@ def cosines(vector: Vector, others: Sequence[Vector], zero: float) -> list[float
     return [(float(vector @ other) - zero) / max(1 - zero, 1e-3) for other in others]
 
 
-def features(log_odds: float, similar: Sequence[float], pulled: float, answered: bool) -> dict[str, float]:
+def features(
+    log_odds: float, similar: Sequence[float], pulled: float, answered: bool, found: Mapping[str, float]
+) -> dict[str, float]:
     """Features of dependence.
 
     Args:
@@ -72,24 +75,23 @@ def features(log_odds: float, similar: Sequence[float], pulled: float, answered:
         similar: Scaled cosines of the turn to the last messages.
         pulled: Scaled cosine of the turn to itself behind the question before.
         answered: The history has the assistant's answers, not only the user's turns.
+        found: The signs of language.
 
     Returns:
         Features by name.
     """
     most = max(similar)
-    open_ = probability(-log_odds)
+    open_, doubtful = probability(-log_odds), probability(2 - log_odds)
     close = 3.0 if answered else 10.0
-    bends = {
-        "far_15": 10 * max(0.15 - most, 0.0),
-        "far_30": 10 * max(0.3 - most, 0.0),
-        "near_35": close * max(most - 0.35, 0.0),
-        "near_50": close * max(most - 0.5, 0.0),
-    }
+    far = {"far_12": 10 * max(0.12 - most, 0.0), "far_25": 10 * max(0.25 - most, 0.0)}
+    near = {"near_35": close * max(most - 0.35, 0.0), "near_50": close * max(most - 0.5, 0.0)}
+    drift = far["far_25"] * doubtful
     return {
         "language": max(-4.0, min(4.0, log_odds)),
         "language_up": max(0.0, min(4.0, log_odds)),
-        **bends,
-        **{f"{name}_open": value * open_ for name, value in bends.items()},
+        **{name: value * doubtful for name, value in far.items()},
+        **{f"{name}_open": value * open_ for name, value in (*far.items(), *near.items())},
+        **{f"far_{name}": drift * found.get(name, 0.0) for name in ("own_subject", "my_thing", "named", "two_anchors")},
         "answered": float(answered),
         "pulled": pulled,
         "pulled_open": pulled * open_,
@@ -117,6 +119,7 @@ def shift_features(reading: Reading, log_odds: float, similar: Sequence[float], 
         "most": max(similar),
         "mean": sum(similar) / len(similar),
         "early": 1 / len(similar),
+        "far_in": log(len(similar)),
         "asks": float(asks),
         "asked_back": float(asked_back),
         "asks_unasked": float(asks and not asked_back),
@@ -124,6 +127,7 @@ def shift_features(reading: Reading, log_odds: float, similar: Sequence[float], 
         "asks_last": similar[-1] * asks,
         "addressed": found.get("addressed", 0.0),
         "asks_you": found.get("addressed", 0.0) * asks,
+        "do_you": float("do" in reading.low and "you" in reading.low),
         "short": found.get("short", 0.0),
         "length": found.get("length", 0.0),
         "content": found.get("content", 0.0),

@@ -20,6 +20,9 @@ from langchain_redis_memory.classify.lexicon import Lexicon
 from langchain_redis_memory.classify.pointing import definites, pointers
 from langchain_redis_memory.classify.reading import HEAD, Past, Reading
 
+_INVERTED = frozenset("do does did can will could".split())
+_BE = frozenset("is are was were".split())
+_DETERMINER = frozenset("a an most some many".split())
 _QUOTED = re.compile(r"[\"\u201c`][^\"\u201d`\n]{2,200}[\"\u201d`]|\w\(\)|\w\.\w+\(|\w_\w|https?://|```")
 
 
@@ -295,11 +298,40 @@ def _substance(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) 
     )
     if anchors and not names and plain is not None and not {"of", "for", "in", "between"} & set(low):
         reading.sign("evaluative", plain)
+    features["specific"] = log1p(sum(len(low[place]) > 3 and low[place] not in language.common for place in anchors))
+    features["my_thing"] = float(any(low[place - 1] == "my" for place in anchors if place))
+    features["own_subject"] = float(not reading.evidence and _has_subject(reading, kinds, language, set(anchors)))
+    heavy = [place for place in content if low[place] not in language.light and low[place] not in language.generic]
+    if before.started and heavy and not any(kinds.stems[place] in before.content for place in heavy):
+        features["novel"] = 1.0
+        features["novel_many"] = log1p(len(heavy))
+        features["novel_answered"] = float(before.answered)
     features["definition"] = float(_defines(reading, kinds, language, anchors))
     if not content:
         reading.sign("no_content", 0, count - 1, why="no content of its own")
     if any(word in language.acknowledgement for word in low) and not anchors:
         features["only_comment"] = 1.0
+
+
+def _has_subject(reading: Reading, kinds: Kinds, language: Lexicon, anchors: set[int]) -> bool:
+    """Whether a question names what does or suffers it: "how does photosynthesis work?", "who wrote Hamlet?"."""
+    low, count = reading.low, len(reading.low)
+    start = 0
+    while start < count - 1 and low[start] in language.acknowledgement:
+        start += 1
+    asked = low[start] in language.wh
+    for place in range(start, min(start + 5, count - 1)):
+        if low[place] in _INVERTED or (asked and low[place] in _BE):
+            following = place + 1
+            while following < count and (low[following] in _DETERMINER or low[following] in language.generic):
+                following += 1
+            return following in anchors and not reading.stop[place]
+    return (
+        low[start] in ("who", "what", "which")
+        and start + 2 < count
+        and not kinds.function[start + 1]
+        and any(place in anchors for place in range(start + 2, count))
+    )
 
 
 def _cut_short(name: str, spoken: set[str], before: Past) -> bool:

@@ -1,0 +1,163 @@
+"""Signs that a turn asks for what was said before: who said something to whom, and when.
+
+A question for what was said has the speakers themselves as the subject of a verb of saying ("did I tell", "the book you
+mentioned"), or names a piece of the exchange ("your second tip", "my last question"), or an act of memory ("remind me",
+"read back"), or asks the assistant for a fact that only the user knows ("what's my dog's name"). The same words with
+another subject ("what did Einstein say"), with a mood that is not past ("what should I say", "what do you recommend")
+or with an infinitive ("remind me to call") ask for something else.
+
+No sign decides: `logistic` weighs them. They find the phrasings that the lexicon does not list.
+"""
+
+from __future__ import annotations
+
+from math import log1p
+
+from langchain_redis_memory.classify.lexicon import Lexicon
+from langchain_redis_memory.classify.reading import Reading
+
+_NEAR = 4
+"""Words between a subject and its verb."""
+_READ = 60
+"""Words of a turn that are read."""
+_PAST = frozenset("did didn't have haven't had hadn't".split())
+_IS = frozenset("is are was were what's whats who's where's when's of".split())
+_UNREAL = frozenset("would should could can will must may might shall do to don't".split())
+
+
+def recall_signs(reading: Reading, language: Lexicon) -> dict[str, float]:
+    """Finds the signs.
+
+    Args:
+        reading: The turn.
+        language: The lexicon.
+
+    Returns:
+        Features by name.
+    """
+    low, stop = reading.low[:_READ], reading.stop[:_READ]
+    if not low:
+        return {}
+    start = 0
+    while start < len(low) - 1 and (low[start] in language.acknowledgement or low[start] in language.recall_filler):
+        start += 1
+    wh = low[start].partition("'")[0] in language.wh or low[start] == "whats"
+    found = {"asks" if wh or "?" in stop or low[start] in language.auxiliary | language.imperative else "states"}
+    found |= _openings(low, start, wh, language)
+    for place, word in enumerate(low):
+        behind = low[max(0, place - _NEAR) : place]
+        ahead = "" if stop[place] or place + 1 >= len(low) else low[place + 1]
+        ends = place >= len(low) - 2 or bool(stop[place])
+        last = behind[-1] if behind else ""
+        if word in language.saying:
+            found |= _said_by(word, behind, ahead, language)
+        if word in language.party:
+            found |= _subject(word, last, ahead, wh and low[start] not in ("why", "how"), language)
+        if word == "my" and last in _IS:
+            found |= _mine(low, stop, place, wh, language)
+        if word in language.memory:
+            found |= _memory(word, place == start, last, ahead)
+        if word in language.back and (word != "before" or ends):
+            found.add("back_end" if ends else "back")
+        if word in ("me", "myself") and last in ("about", "on"):
+            found.add("about_me")
+        if word in language.exchange:
+            found |= _exchange(behind, ahead, low[place + 1 : place + 3], wh and place <= start + 3, language)
+        if word in language.third_person:
+            found.add("third")
+    for phrase in language.looking_back:
+        if phrase[0] in low and any(tuple(low[at : at + len(phrase)]) == phrase for at in range(len(low))):
+            found.add("looks_back")
+    if "memory_first" in found and "exchange" in found | {"ordinal"}:
+        found.add("memory_exchange")
+    if "back" in found and wh:
+        found.add("wh_back")
+    return {**dict.fromkeys(found, 1.0), "long": max(0.0, log1p(len(low)) - 2.5)}
+
+
+def _openings(low: list[str], start: int, wh: bool, language: Lexicon) -> set[str]:
+    """What the turn opens with."""
+    one, two, three = [*low[start : start + 3], "", ""][:3]
+    found = {"why"} if one == "why" else set()
+    if one == "how" and two in ("do", "can", "to", "should", "does", "could", "would"):
+        found.add("how_do")
+    if one == "where" and two in ("do", "can", "to", "should", "does") and three == "i":
+        found.add("where_do")
+    if wh and two in ("was", "were"):
+        found.add("wh_was_we" if three in ("we", "i") else "wh_was")
+    if start and low[start - 1] == "again":
+        found.add("again_first")
+    return found
+
+
+def _said_by(word: str, behind: list[str], ahead: str, language: Lexicon) -> set[str]:
+    """Who said it: the nearest speaker before a verb of saying, and in which mood."""
+    for at in range(len(behind) - 1, -1, -1):
+        one, asked = behind[at].partition("'")[0], behind[at - 1] if at else ""
+        if one in language.party:
+            if asked in _UNREAL:
+                return {"unreal"}
+            if asked in _PAST or (asked in ("was", "were") and word.endswith("ing")):
+                return {"said_asked", f"said_{one}"}
+            if {"was", "were", "been"} & set(behind[at + 1 :]) and not word.endswith("ing"):
+                return {"other_said"}  # "I was told to"
+            if ahead in ("for", "to"):
+                return {"said_for"}
+            return {"said_clause", f"said_{one}"} if word in language.said else {"says"}
+        if behind[at] not in language.recall_between and behind[at] not in language.auxiliary:
+            break
+    return {"other_said"} if {"did", "has", "was"} & set(behind) else set()
+
+
+def _subject(word: str, last: str, ahead: str, wh: bool, language: Lexicon) -> set[str]:
+    """What the speaker is the subject of: something past, the user's life, or something that is to come."""
+    found = set()
+    if (last in _PAST and ahead != "do") or (last in ("was", "were", "wasn't", "weren't") and ahead.endswith("ing")):
+        found |= {f"past_{word}", "past_asked" if wh else "past"}
+    if last in ("would", "should", "could", "can", "will", "must", "may"):
+        found.add("mood_i" if word != "you" else "mood_you")
+    if last == "do" and wh and ahead in language.recall_living:
+        found.add("living_i" if word == "i" else "living_you")
+    if word == "i" and last == "am" and wh:
+        found.add("am_i" if ahead.endswith("ing") and ahead != "doing" else "am_i_other")
+    return found
+
+
+def _mine(low: list[str], stop: list[str], place: int, wh: bool, language: Lexicon) -> set[str]:
+    """What is asked about "my": a fact of the user's life, or something that others know better."""
+    for at in range(place + 1, min(place + 4, len(low))):
+        if low[at].removesuffix("'s") in language.life:
+            return {"life_asked" if wh and (at >= len(low) - 2 or stop[at]) else "life"}
+        if stop[at]:
+            break
+    return {"my_asked"}
+
+
+def _memory(word: str, first: bool, last: str, ahead: str) -> set[str]:
+    """An act of memory, and whether its object is what was said."""
+    if ahead == "to" or last in ("to", "how"):
+        return {"memory_to"}
+    found = {"memory_first" if first else "memory"}
+    if ahead == "my" and word.startswith("forg"):
+        return found  # a password, not what was said
+    if ahead in ("my", "our", "your", "what", "which", "who", "where", "when", "how", "if", "whether", "me", "that"):
+        found.add("memory_of")
+    return found
+
+
+def _exchange(behind: list[str], ahead: str, after: list[str], early: bool, language: Lexicon) -> set[str]:
+    """A piece of the exchange: whose it is, or which one."""
+    found = set()
+    if {"my", "your", "our"} & set(behind[-3:]):
+        found.add("exchange")
+    if behind[-2:-1] and behind[-2].endswith("'s"):
+        return found  # "Kennedy's last message"
+    which = behind[-1:] and behind[-1] in language.recall_ordinal
+    closes = not ahead or ahead in language.party or ahead in language.auxiliary or ahead in ("again", "that", "please")
+    if (which and closes) or ahead in language.recall_number:
+        found.add("ordinal")
+    if behind and behind[-1] in ("this", "these", "few"):
+        found.add("exchange_this")
+    if early and ({"did", "have"} & set(after)):
+        found.add("exchange_asked")
+    return found
