@@ -24,9 +24,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.conversations import Case, cases, fold, foreign, tiage, turns
-from langchain_redis_memory.classify import Classifier, EmbeddingClassifier, LinguisticClassifier, verdict_of
+from langchain_redis_memory.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
 from langchain_redis_memory.client import Client
 from langchain_redis_memory.local import MiniLMEmbeddings
+from langchain_redis_memory.ops import settled
 from langchain_redis_memory.policy import QuestionType
 
 
@@ -35,7 +36,7 @@ def judged(client: Client, classifier: Classifier, found: Sequence[Case]) -> tup
     alone, share = np.zeros(len(found), bool), np.zeros(len(found))
     started = time.perf_counter()
     for place, case in enumerate(found):
-        verdict = client.drive(verdict_of(classifier.classify(case.turn, case.history)))
+        verdict = client.drive(settled(classifier.classify(case.turn, case.history)))
         alone[place] = verdict.type is QuestionType.NEW_TOPIC
         share[place] = 0.5 if verdict.dependence is None else verdict.dependence
     return alone, share, (time.perf_counter() - started) * 1000 / max(len(found), 1)

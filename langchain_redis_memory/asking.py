@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
 
-from langchain_redis_memory.classify import Classifier, Verdict, verdict_of
+from langchain_redis_memory.classify import Classifier, Verdict
 from langchain_redis_memory.codec import pack
-from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.prompts import Prompt, Said, Template, model_of, read
 from langchain_redis_memory.seeking import Sought
@@ -144,7 +144,7 @@ class Reader:
             ):
                 return Understood(None, "private")
             history = told.messages()
-            verdict = yield from verdict_of(self.classifier.classify(text, history))
+            verdict = yield from settled(self.classifier.classify(text, history))
             if verdict.type in _ONE_CONVERSATIONS:
                 return Understood(None, str(verdict.type), verdict)
             if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:

@@ -210,3 +210,18 @@ def ask(op: Op[T]) -> Generator[Step, Any, T]:
         Its result.
     """
     return cast("T", (yield op))
+
+
+def settled(answer: T | Flow[T]) -> Generator[Step, Any, T]:
+    """An answer inside a flow, whether it is there already or a flow gives it.
+
+    Args:
+        answer: What a classifier, a selector or a contextualiser returned.
+
+    Yields:
+        The steps of its flow, if it is one.
+
+    Returns:
+        The answer.
+    """
+    return (yield from answer) if isinstance(answer, Generator) else answer

@@ -14,11 +14,11 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.answers import Asked
 from langchain_redis_memory.beyond import Known
-from langchain_redis_memory.classify import Classifier, Verdict, verdict_of
-from langchain_redis_memory.contextualise import Contextualiser, rewrite_of, search_query
-from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.classify import Classifier, Verdict
+from langchain_redis_memory.contextualise import Contextualiser, search_query
+from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.policy import Policy, QuestionType
-from langchain_redis_memory.select import Selector, selection_of
+from langchain_redis_memory.select import Selector
 from langchain_redis_memory.turn import Plan
 
 _FIRST_LOOK = 30
@@ -81,7 +81,7 @@ class Planner:
         """
         only_newest = verdict is None
         if verdict is None:
-            verdict = yield from verdict_of(self.classifier.classify(text, history, known.told()))
+            verdict = yield from settled(self.classifier.classify(text, history, known.told()))
         rule = self.policy[verdict.type]
         if only_newest and self.selector.reach(rule) is None:
             return Plan(verdict, rule, [], text, None)
@@ -89,7 +89,7 @@ class Planner:
         alone = verdict.type is QuestionType.NEW_TOPIC
         shown: list[BaseMessage] = []
         if not (shares and alone):
-            shown = yield from selection_of(self.selector.select(text, verdict, history, rule, known.told()))
+            shown = yield from settled(self.selector.select(text, verdict, history, rule, known.told()))
         if not shares:
             shown = known.in_front(shown, history, self.reach if only_newest else len(history) + 1)
         query, meant = text, None
@@ -97,7 +97,7 @@ class Planner:
             query = meant = verdict.standalone
         elif not alone and rule.search:
             # What the retriever is asked follows from what the model is shown, as the answer must.
-            rewrite = yield from rewrite_of(self.contextualiser.contextualise(text, shown))
+            rewrite = yield from settled(self.contextualiser.contextualise(text, shown))
             query = search_query(text, rewrite, shown)
             meant = rewrite.question if rewrite.trusted else None
         if not shares or not (alone or shown or verdict.standalone):

@@ -9,7 +9,7 @@ alone. Fewer messages then decide the cache key, so that the same exchange of an
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -17,7 +17,7 @@ from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.classify import Verdict, dependence
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.ops import Flow, Step
+from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.policy import QuestionType, Rule
 from langchain_redis_memory.records import TokenCounter
 
@@ -59,25 +59,6 @@ class Selector(Protocol):
             what is left out may stand in front.
         """
         ...
-
-
-def selection_of(
-    answer: list[BaseMessage] | Flow[list[BaseMessage]],
-) -> Generator[Step, Any, list[BaseMessage]]:
-    """A selector's answer inside a flow, whichever form it has.
-
-    Args:
-        answer: What `select` returned.
-
-    Yields:
-        The steps of its flow, if it is one.
-
-    Returns:
-        The messages.
-    """
-    if isinstance(answer, list):
-        return answer
-    return (yield from answer)
 
 
 def positive(**numbers: int | None) -> None:

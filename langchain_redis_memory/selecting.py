@@ -18,13 +18,13 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.messages.utils import convert_to_messages
 from langchain_core.runnables import Runnable, RunnableLambda
 
-from langchain_redis_memory.classify import Classifier, RulesClassifier, verdict_of
+from langchain_redis_memory.classify import Classifier, RulesClassifier
 from langchain_redis_memory.client import as_client
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.memory_selector import MemorySelector
-from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, check_policy
-from langchain_redis_memory.select import Selector, selection_of
+from langchain_redis_memory.select import Selector
 
 _DRIVER = "memory://selecting"
 """A client that only drives flows: selecting asks models, never a server."""
@@ -121,9 +121,9 @@ class _Chooser:
         if at is None:
             return list(messages)
         turn, history = str(messages[at].text), list(messages[:at])
-        verdict = yield from verdict_of(self._classifier.classify(turn, history, state))
+        verdict = yield from settled(self._classifier.classify(turn, history, state))
         rule = self._policy[verdict.type]
-        chosen = yield from selection_of(self._selector.select(turn, verdict, history, rule, state))
+        chosen = yield from settled(self._selector.select(turn, verdict, history, rule, state))
         return [*chosen, *messages[at:]]
 
 

@@ -27,10 +27,10 @@ from langchain_redis_memory.classify import (
     LinguisticClassifier,
     LLMClassifier,
     Verdict,
-    verdict_of,
 )
 from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.ops import settled
 from langchain_redis_memory.policy import QuestionType
 
 NEW, RECALL = QuestionType.NEW_TOPIC, QuestionType.HISTORY_RECALL
@@ -47,7 +47,7 @@ def decide(request: pytest.FixtureRequest) -> Iterator[Decide]:
     client = Client.from_url("memory://classify")
 
     async def drive(classifier: Classifier, turn: str) -> Verdict:
-        flow = verdict_of(classifier.classify(turn, history("cancer")))
+        flow = settled(classifier.classify(turn, history("cancer")))
         return client.drive(flow) if request.param == "sync" else await client.adrive(flow)
 
     yield drive
@@ -269,7 +269,7 @@ def test_no_turn_and_no_answer_raise(turn: str, answer: str) -> None:
     before = [HumanMessage(answer), AIMessage(turn)]
     model = LLMClassifier(Says(answer=answer))
     cascade = CascadeClassifier(EmbeddingClassifier(Hashed()), model, unsure=(0.0, 1.0))
-    assert isinstance(client.drive(verdict_of(cascade.classify(turn, before))), Verdict)
+    assert isinstance(client.drive(settled(cascade.classify(turn, before))), Verdict)
     client.close()
 
 

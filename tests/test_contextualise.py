@@ -15,11 +15,12 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_redis_memory.classify import content_words
 from langchain_redis_memory.client import Client
 from langchain_redis_memory.client.within import awithin, within
-from langchain_redis_memory.contextualise import Rewrite, rewrite_of, search_query
+from langchain_redis_memory.contextualise import Rewrite, search_query
 from langchain_redis_memory.contextualise.asking import LLMContextualiser, checked
 from langchain_redis_memory.contextualise.local import LocalContextualiser
 from langchain_redis_memory.contextualise.mentions import is_plural, mentions, singular
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.ops import settled
 
 CANCER = ("What is throat cancer?", "Throat cancer is a tumour of the larynx or pharynx. Smoking is a main cause.")
 ENGINE = ("How does a diesel engine work?", "It compresses air until it is hot enough to light the fuel.")
@@ -280,7 +281,7 @@ def asked(model: PureModel, turn: str = "Is it treatable?", said: Sequence[str] 
 
 async def run(both: Both, answer: Any) -> Rewrite:
     client = Client.from_url("memory://contextualise")
-    found = await both(client.drive)(rewrite_of(answer))
+    found = await both(client.drive)(settled(answer))
     assert isinstance(found, Rewrite)
     return found
 

@@ -15,10 +15,10 @@ from langchain_core.runnables import RunnableLambda
 from servers import TWO, Farm
 
 from langchain_redis_memory.answers import Answer, Asked, ExactAnswerCache
-from langchain_redis_memory.classify import Verdict, verdict_of
+from langchain_redis_memory.classify import Verdict
 from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.memory import ConversationMemory
-from langchain_redis_memory.ops import Flow, Invoke, Op, ask, pure
+from langchain_redis_memory.ops import Flow, Invoke, Op, ask, pure, settled
 from langchain_redis_memory.policy import Rule
 from langchain_redis_memory.select import WindowSelector
 
@@ -100,8 +100,8 @@ def test_a_verdict_is_a_verdict_in_either_form() -> None:
         return verdict
 
     client = ConversationMemory("memory://verdicts").client
-    assert client.drive(verdict_of(verdict)) is verdict
-    assert client.drive(verdict_of(flow())) is verdict
+    assert client.drive(settled(verdict)) is verdict
+    assert client.drive(settled(flow())) is verdict
 
 
 # --- a selector of one's own -----------------------------------------------------------------------

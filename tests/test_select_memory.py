@@ -18,9 +18,8 @@ from langchain_redis_memory.classify import Verdict
 from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.memory_selector import MemorySelector
-from langchain_redis_memory.ops import Flow, pure
+from langchain_redis_memory.ops import Flow, pure, settled
 from langchain_redis_memory.policy import DEFAULT_POLICY, QuestionType, Rule
-from langchain_redis_memory.select import selection_of
 from langchain_redis_memory.selecting import pre_model_node, selector_runnable
 
 NEW, RECALL = QuestionType.NEW_TOPIC, QuestionType.HISTORY_RECALL
@@ -48,7 +47,7 @@ def select(
     verdict = Verdict(kind, 1.0, depends_on=depends_on)
     chosen = selector.select(turn, verdict, history, Rule(True, False, False, window, whole=True), state)
     client = Client.from_url("memory://select")
-    return [str(message.text) for message in client.drive(selection_of(chosen))]
+    return [str(message.text) for message in client.drive(settled(chosen))]
 
 
 def texts(messages: Sequence[BaseMessage]) -> list[str]:

@@ -16,7 +16,7 @@ from langchain_redis_memory.classify.embedding import EmbeddingClassifier
 from langchain_redis_memory.classify.linguistic import LinguisticClassifier, dependence
 from langchain_redis_memory.classify.llm import LLMClassifier
 from langchain_redis_memory.classify.reading import content_words
-from langchain_redis_memory.classify.verdict import Classifier, Verdict, verdict_of
+from langchain_redis_memory.classify.verdict import Classifier, Verdict
 
 RulesClassifier = LinguisticClassifier
 """The name that it had before it weighed its signs."""
@@ -31,5 +31,4 @@ __all__ = [
     "Verdict",
     "content_words",
     "dependence",
-    "verdict_of",
 ]

@@ -11,9 +11,9 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.classify.verdict import Classifier, Verdict, verdict_of
+from langchain_redis_memory.classify.verdict import Classifier, Verdict
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.policy import QuestionType
 
 
@@ -66,11 +66,11 @@ class CascadeClassifier:
         history: Sequence[BaseMessage],
         state: Mapping[str, Any] | None,
     ) -> Flow[Verdict]:
-        verdict = yield from verdict_of(answer)
+        verdict = yield from settled(answer)
         for classifier in self._classifiers[1:]:
             if not self._unsure(verdict):
                 break
-            verdict = yield from verdict_of(classifier.classify(turn, history, state))
+            verdict = yield from settled(classifier.classify(turn, history, state))
         return verdict
 
     def _unsure(self, verdict: Verdict) -> bool:

@@ -19,9 +19,9 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_redis_memory.classify.linguistic import LinguisticClassifier
 from langchain_redis_memory.classify.logistic import odds, probability, weights
 from langchain_redis_memory.classify.reading import content_words, said, text_of
-from langchain_redis_memory.classify.verdict import Classifier, Verdict, verdict_of
+from langchain_redis_memory.classify.verdict import Classifier, Verdict
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.ops import Flow, Invoke
+from langchain_redis_memory.ops import Flow, Invoke, settled
 from langchain_redis_memory.policy import QuestionType
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class LLMClassifier:
         **Keys:** none.
         **Trips:** none.
         """
-        first = yield from verdict_of(self._fallback.classify(turn, history, state))
+        first = yield from settled(self._fallback.classify(turn, history, state))
         if first.type is QuestionType.HISTORY_RECALL or not said(history):
             return first
         asked, prompt = self._asked, _prompt(turn, history)

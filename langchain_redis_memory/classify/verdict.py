@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.ops import Flow, Step
+from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.policy import QuestionType
 
 
@@ -54,20 +54,3 @@ class Classifier(Protocol):
             The verdict, or a flow that gives it where a model has to be asked.
         """
         ...
-
-
-def verdict_of(answer: Verdict | Flow[Verdict]) -> Generator[Step, Any, Verdict]:
-    """A classifier's answer inside a flow, whichever form it has.
-
-    Args:
-        answer: What `classify` returned.
-
-    Yields:
-        The steps of its flow, if it is one.
-
-    Returns:
-        The verdict.
-    """
-    if isinstance(answer, Verdict):
-        return answer
-    return (yield from answer)

@@ -7,14 +7,14 @@ cache hit. `LocalContextualiser` needs no model; `LLMContextualiser` asks one an
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.classify import content_words
-from langchain_redis_memory.ops import Flow, Step
+from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.select import standalone
 
 
@@ -54,23 +54,6 @@ class Contextualiser(Protocol):
             The rewrite, or a flow that gives it where a model has to be asked.
         """
         ...
-
-
-def rewrite_of(answer: Rewrite | Flow[Rewrite]) -> Generator[Step, Any, Rewrite]:
-    """A contextualiser's answer inside a flow, whichever form it has.
-
-    Args:
-        answer: What `contextualise` returned.
-
-    Yields:
-        The steps of its flow, if it is one.
-
-    Returns:
-        The rewrite.
-    """
-    if isinstance(answer, Rewrite):
-        return answer
-    return (yield from answer)
 
 
 def search_query(turn: str, rewrite: Rewrite | None, history: Sequence[BaseMessage]) -> str:

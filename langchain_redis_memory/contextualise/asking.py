@@ -17,11 +17,11 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from langchain_redis_memory.bm25 import stem, terms, unspaced
 from langchain_redis_memory.classify import dependence
-from langchain_redis_memory.contextualise import Contextualiser, Rewrite, rewrite_of
+from langchain_redis_memory.contextualise import Contextualiser, Rewrite
 from langchain_redis_memory.contextualise.lexicon import FUNCTION
 from langchain_redis_memory.contextualise.local import LocalContextualiser
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.ops import Flow, Invoke
+from langchain_redis_memory.ops import Flow, Invoke, settled
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -119,7 +119,7 @@ class LLMContextualiser:
             text = str(answer.text)
         except Exception as error:  # noqa: BLE001 - whatever a model raises, the turn goes on
             _log.warning("the model did not rewrite the question (%s); the fallback does", type(error).__name__)
-            return (yield from rewrite_of(self.fallback.contextualise(turn, history, state)))
+            return (yield from settled(self.fallback.contextualise(turn, history, state)))
         return checked(turn, text, said)
 
 
