@@ -7,10 +7,11 @@
 from langchain_redis_memory.demo.replay.answering import Answerer, answerer, recorded
 from langchain_redis_memory.demo.replay.judge import Outcome, Serve, same_question
 from langchain_redis_memory.demo.replay.recorded import Damaged, Recorded, read
-from langchain_redis_memory.demo.replay.run import RISKS, Report, Settings, local_model, measure, play
+from langchain_redis_memory.demo.replay.run import ASSUMED_S, RISKS, Report, Settings, local_model, measure, play
 from langchain_redis_memory.demo.replay.stream import Asking, Kind, Role, askings
 
 __all__ = [
+    "ASSUMED_S",
     "RISKS",
     "Answerer",
     "Asking",

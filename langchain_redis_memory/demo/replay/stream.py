@@ -149,9 +149,7 @@ def _role(user: int) -> Role:
     return Role.PLAYS if user == 0 else Role.REPEATS if user % 2 else Role.PARAPHRASES
 
 
-def _order(
-    conversations: Sequence[Sequence[Recorded]], users: int, chance: Random
-) -> Iterator[tuple[int, int, int]]:
+def _order(conversations: Sequence[Sequence[Recorded]], users: int, chance: Random) -> Iterator[tuple[int, int, int]]:
     """(conversation, user, place) of every turn."""
     steps = [at for at, conversation in enumerate(conversations) for _ in range(users * len(conversation))]
     chance.shuffle(steps)
@@ -192,7 +190,7 @@ def _politeness(question: str) -> str:
         return question
     start, rest = asked[:1], asked[1:]
     low = start + rest if rest[:1].isupper() or asked.startswith(("I ", "I'")) else start.lower() + rest
-    return f"Please {low}" if _IMPERATIVE.match(asked) else f"Can you tell me, {low}"
+    return f"Please {low}" if _IMPERATIVE.match(asked) else f"Please tell me {low}"
 
 
 def _contraction(question: str) -> str:
