@@ -335,10 +335,15 @@ def test_levels_raw_keys_and_files(tmp_path: Path, real_url: str) -> None:
     assert output.count("raw key") >= 2
 
 
-def test_by_meaning(tmp_path: Path) -> None:
+def test_by_meaning(tmp_path: Path, real_url: str) -> None:
+    before = keys_of(real_url)
     said = {"conv": "a", "question": "What is the capital of Norway?", "paraphrase": "what is the capital of norway"}
-    code, _ = command(write(tmp_path, said), "--cache", "semantic", "--json", tmp_path / "report.json")
+    code, _ = command(
+        *(write(tmp_path, said), "--cache", "semantic", "--classifier", "embedding", "--risk", "0.02"),
+        *("--redis", real_url, "--json", tmp_path / "report.json"),
+    )
     assert code == 0
+    assert keys_of(real_url) == before
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert report["outcomes"][0]["paraphrases_hit"]["first"] == 0.0
     assert report["outcomes"][-1]["paraphrases_hit"]["first"] == 1.0

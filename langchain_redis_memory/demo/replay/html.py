@@ -17,7 +17,7 @@ from langchain_redis_memory.policy import QuestionType
 
 _MOST = 200
 """Serves that are listed of each cache; the JSON has all of them."""
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _RIGHT = 560, 320, 64, 20, 52, 24
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _RIGHT = 560, 330, 64, 30, 52, 24
 _ALONE = (Kind.FIRST, Kind.SELF_CONTAINED)
 
 _STYLE = """
@@ -159,22 +159,24 @@ def _risk_plot(outcomes: Sequence[Outcome]) -> str:
         ]
     path = " ".join(f"{x(hit):.1f},{y(wrong):.1f}" for one, hit, wrong in points if one.risk is not None)
     parts.append(f'<polyline points="{path}" class="path"/>')
-    for number, (one, hit, wrong) in enumerate(points):
+    above = sum(one.risk is not None for one, _, _ in points)
+    for one, hit, wrong in points:
         kind, anchor = ("raw" if one.risk is None else "level"), "end" if hit > 0.6 else "start"
+        above -= one.risk is not None  # levels are close to one another, so their names are stacked
         said = f"{one.name}: {share(wrong)} wrong, {share(hit)} hit"
         parts += [
             f'<circle cx="{x(hit):.1f}" cy="{y(wrong):.1f}" r="5" class="{kind}">',
             f"<title>{escape(said)}</title></circle>",
             _text(
                 x(hit) + (-9 if anchor == "end" else 9),
-                y(wrong) + (4 if one.risk is None else -8 - 13 * (number % 4)),
+                y(wrong) + (4 if one.risk is None else -8 - 13 * above),
                 one.name,
                 anchor,
             ),
         ]
     parts += [
         _text((_LEFT + right) / 2, _HEIGHT - 14, "first and self-contained turns that were asked again: hit"),
-        _text(_LEFT - 52, _TOP - 8, "dependent turns served wrongly", "start", "dim"),
+        _text(_LEFT - 52, _TOP - 14, "dependent turns served wrongly", "start", "dim"),
     ]
     return _svg(parts, label)
 
