@@ -19,7 +19,9 @@ from langchain_redis_memory.demo.replay.stream import Asking, Kind, Role, plain
 from langchain_redis_memory.policy import QuestionType
 
 _NEARLY = 0.85
-_EMPTY = frozenset("a an the of in on at to for please tell me about do does did is are was were be been s".split())
+_EMPTY = frozenset(
+    "a an the of in on at to for please tell me about do does did am is are was were be been s that hi hello".split()
+)
 _DECIDES = frozenset(
     "who whom whose what when where why which how not no never n't nt without except more less most least before after"
     " first last".split()
@@ -46,7 +48,20 @@ def same_question(one: str, other: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", re.sub(r"n['\u2019]t\b", " not", text.lower()).replace("what's", "what is"))
+    text = text.lower()
+    for pattern, whole in _SHORT:
+        text = re.sub(pattern, whole, text)
+    return re.findall(r"\w+", text)
+
+
+_SHORT = (
+    (r"\bcan(['\u2019]t|not)\b", "can not"),
+    (r"n['\u2019]t\b", " not"),
+    (r"\bi['\u2019]m\b", "i am"),
+    (r"['\u2019]re\b", " are"),
+    (r"\b(what|who|where|when|how|it|that|there)['\u2019]s\b", r"\1 is"),
+)
+"""Short forms, written out."""
 
 
 def _content(words: Iterable[str]) -> list[str]:

@@ -17,8 +17,8 @@ _HIT = ("hit",)
 
 
 def share(value: float | None) -> str:
-    """A share for people."""
-    return "-" if value is None else f"{100 * value:.1f} %"
+    """A share for people; small ones matter here."""
+    return "-" if value is None else f"{100 * value:.{2 if 0 < value < 0.01 else 1}f} %"
 
 
 def _of(what: Iterable[str], kinds: Iterable[Kind], *roles: Role) -> Callable[[Outcome], str]:
