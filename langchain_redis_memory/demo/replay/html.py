@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from html import escape
 
 from langchain_redis_memory.demo.replay.judge import Outcome, Serve
-from langchain_redis_memory.demo.replay.run import Report
+from langchain_redis_memory.demo.replay.report import Report
 from langchain_redis_memory.demo.replay.stream import Asking, Kind, Role
 from langchain_redis_memory.demo.replay.table import rows, share
 from langchain_redis_memory.policy import QuestionType

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from langchain_redis_memory.demo.replay.judge import Outcome
-from langchain_redis_memory.demo.replay.run import Report
+from langchain_redis_memory.demo.replay.report import Report
 from langchain_redis_memory.demo.replay.stream import Kind, Role
 from langchain_redis_memory.policy import QuestionType
 
