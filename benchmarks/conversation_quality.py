@@ -4,7 +4,8 @@
 
 Conversations are split by a hash of their id. CANARD is never fitted on; of the sources that the weights were fitted
 on, `train_classifier --check` gives the figures without the source. Every figure is balanced: dependent and
-self-contained turns count alike however many of each there are.
+self-contained turns count alike however many of each there are. What it comes to end to end, in answers that are served
+rightly and wrongly, is measured by `replay_quality`.
 """
 
 from __future__ import annotations

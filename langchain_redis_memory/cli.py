@@ -6,11 +6,11 @@ Everything heavy loads when its command runs. Errors of this package are printed
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 from uuid import uuid4
 
 import typer
@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from langchain_redis_memory.errors import RedisMemoryError
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.demo.replay import Report
     from langchain_redis_memory.memory import ConversationMemory
     from langchain_redis_memory.turn import TurnReport
     from langchain_redis_memory.wrap import RememberingRunnable
@@ -174,60 +174,106 @@ def _converse(assistant: RememberingRunnable, said: str, session: str, reports: 
 
 @app.command()
 def replay(
-    file: Annotated[Path, typer.Argument(help="JSONL: conv, question, and optionally turn, rewrite, answer.")],
+    file: Annotated[
+        Path, typer.Argument(help="JSONL: conv, question, and optionally turn, rewrite, answer, paraphrase.")
+    ],
     redis: Url = "memory://",
-    users: Annotated[int, typer.Option(min=1, max=100, help="How many users have each conversation.")] = 2,
+    users: Annotated[int, typer.Option(min=1, max=100, help="One plays, the next repeats, the next paraphrases.")] = 3,
+    risk: Annotated[str, typer.Option(help="Shares of errors to keep to; one run for each.")] = "0.01,0.02,0.05,0.1",
+    cache: Annotated[
+        str | None, typer.Option(help="semantic or exact; semantic where the extra 'local' is installed.")
+    ] = None,
+    classifier: Annotated[str, typer.Option(help="linguistic, or embedding (extra 'local').")] = "linguistic",
+    answerer: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:NAME", help="A function or runnable that answers, instead of what was recorded."),
+    ] = None,
+    seconds_per_answer: Annotated[
+        float | None, typer.Option(min=0, help="What an answer takes; else measured with --answerer, else 1 s.")
+    ] = None,
+    share_rewrites: Annotated[bool, typer.Option(help="Cache dependent turns under what they mean.")] = False,
+    seed: Annotated[int, typer.Option(help="Draws the order and the wordings.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="Write the report as one HTML page.")] = None,
 ) -> None:
-    """Replay recorded conversations: the decisions, the hits, and the wrong ones among them."""
+    """Replay recorded conversations: the hits, the wrong ones among them, and what it saves, at several risk levels.
+
+    Run this on your own logs before you go live. Several users have each conversation, interleaved: one as it was
+    recorded, the next repeats it, the one after that says it in other words. Where a line has a rewrite (the question
+    as it would be asked alone) every serve is judged by it, and wrong ones are listed with both conversations; else
+    hits from other conversations are listed for you to judge. Beside it: what a cache would do whose key is the
+    last utterance. Nothing is left on the server; on a cluster it lapses within the hour.
+    """
     from langchain_redis_memory.client import Client
-    from langchain_redis_memory.demo.replay import Outcome, read
-    from langchain_redis_memory.demo.replay import replay as run
-    from langchain_redis_memory.memory import ConversationMemory
+    from langchain_redis_memory.demo import replay as replaying
+    from langchain_redis_memory.demo.replay.html import page
+    from langchain_redis_memory.demo.replay.table import table
+    from langchain_redis_memory.errors import ConfigError
 
     with _plain_errors():
-        conversations, damaged = read(file)
-        client = Client.from_url(redis, prefix=f"lrm-replay-{uuid4()}")
-        client.server()  # a memory goes on without its server, but a replay would measure nothing
-        memory = ConversationMemory(client, ttl_s=3600, answer_ttl_s=3600)
-        outcome = Outcome()
-        with _bar() as bar:
-            task = bar.add_task("replaying", total=users * sum(map(len, conversations)))
-            for _, _, so_far in run(memory, conversations, users):
-                outcome = so_far
-                bar.advance(task)
-        outcome.damaged = damaged
-        console.print(_replayed(outcome, len(conversations), users))
-        for fault in damaged[:20]:
-            console.print(f"[yellow]line {fault.line} skipped:[/] {escape(fault.why)}")
-        if len(damaged) > 20:
-            console.print(f"[yellow]... and {len(damaged) - 20} more[/]")
-        for session, question, rewrite, source in outcome.wrong[:10]:
+        assumed = seconds_per_answer if seconds_per_answer is not None or answerer else replaying.ASSUMED_S
+        settings = replaying.Settings(
+            users,
+            seed,
+            _shares(risk),
+            cast("Any", cache or ("semantic" if replaying.local_model() else "exact")),
+            cast("Any", classifier),
+            share_rewrites,
+            assumed,
+        )
+        answers = replaying.answerer(answerer) if answerer else replaying.recorded
+        for wanted in filter(None, (json_file, html_file)):
+            if not wanted.parent.is_dir() or wanted.is_dir():
+                msg = f"cannot write {wanted}: {'it is' if wanted.is_dir() else 'there is no such'} directory"
+                raise ConfigError(msg)
+        conversations, damaged = replaying.read(file)
+        with Client.from_url(redis, prefix=f"lrm-replay-{uuid4()}") as client:
+            client.server()  # what is wrong with it is said before any bar is shown
+            with _bar() as bar:
+
+                def begin(stage: str, steps: int) -> Callable[[], None]:
+                    task = bar.add_task(stage, total=steps)
+                    return lambda: bar.advance(task)
+
+                report = replaying.measure(client, conversations, settings, answers, begin)
+        report.damaged = damaged
+        console.print(table(report))
+        _say_more(report)
+        if json_file:
+            json_file.write_text(json.dumps(report.as_dict(), indent=1, ensure_ascii=False), "utf-8")
+        if html_file:
+            html_file.write_text(page(report), "utf-8")
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    from langchain_redis_memory.errors import ConfigError
+
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError as error:
+        msg = f"--risk is a list of shares such as 0.01,0.05; got {text!r}"
+        raise ConfigError(msg) from error
+
+
+def _say_more(report: Report) -> None:
+    """The first damaged lines and wrong serves; a report in a file has all of them."""
+    console.print(f"damaged lines skipped: {len(report.damaged)}")
+    for fault in report.damaged[:20]:
+        console.print(f"[yellow]line {fault.line} skipped:[/] {escape(fault.why)}")
+    if len(report.damaged) > 20:
+        console.print(f"[yellow]... and {len(report.damaged) - 20} more[/]")
+    for outcome in report.levels:
+        for serve in outcome.wrong[:5]:
+            one, other = serve.asked, serve.made_for
             console.print(
-                f"[red]wrong:[/] {escape(session)} asked {question!r} (meaning {rewrite!r}) "
-                f"and got the answer to {source!r}"
+                f"[red]wrong:[/] {outcome.name}: {escape(one.session)} asked {escape(repr(one.text))} (meaning "
+                f"{escape(repr(one.meaning))}) and got what {escape(other.session)} got for {escape(repr(other.text))} "
+                f"(meaning {escape(repr(other.meaning))})"
             )
-
-
-def _replayed(outcome: Any, conversations: int, users: int) -> Table:
-    table = Table(title=f"{conversations} conversations, {users} users each: {outcome.turns} turns", box=None)
-    table.add_column("what")
-    table.add_column("turns", justify="right")
-    table.add_column("share", justify="right")
-
-    def row(what: str, count: int, whole: int) -> None:
-        table.add_row(what, str(count), f"{100 * count / whole:.1f} %" if whole else "-")
-
-    for kind, count in sorted(outcome.types.items()):
-        row(str(kind), count, outcome.turns)
-    for decision in ("hit", "miss", "bypass", "off"):
-        row(f"cache: {decision}", outcome.cache[decision], outcome.turns)
-    row("wrong serves, of the judged hits", len(outcome.wrong), outcome.judged)
-    row("context-dependent turns (by their rewrites)", outcome.dependent, outcome.turns)
-    row("  taken for self-contained, of these", outcome.unsafe, outcome.dependent)
-    row("damaged lines skipped", len(outcome.damaged), 0)
-    table.add_row("tokens saved", str(outcome.tokens_saved), "")
-    table.add_row("ms a turn", f"{1000 * outcome.seconds / max(1, outcome.turns):.2f}", "")
-    return table
+        if len(outcome.wrong) > 5:
+            console.print(
+                f"[red]... and {len(outcome.wrong) - 5} more wrong ones at {outcome.name}[/]; see --json, --html"
+            )
 
 
 @app.command()

@@ -3,7 +3,8 @@
 The law (see `policy`): an answer is cached only under a key that covers everything the model was shown. A question that
 stands alone is shown nothing where its answer is shared. One that leans on the conversation is cached together with the
 very messages that it leans on; or, where the user of this package asks for that and a contextualiser is sure, under the
-question that it means.
+question that it means. A conversation may also open with a question that points at something ("Where was he born?"):
+what it means was told to nobody here, only perhaps to whoever answers, so its answer is for nobody else.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.answers import Asked
 from langchain_redis_memory.beyond import Known
-from langchain_redis_memory.classify import Classifier, Verdict
+from langchain_redis_memory.classify import Classifier, LinguisticClassifier, Verdict
+from langchain_redis_memory.classify.logistic import odds
+from langchain_redis_memory.classify.reading import Past
 from langchain_redis_memory.contextualise import Contextualiser, search_query
 from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.policy import Policy, QuestionType
@@ -23,6 +26,9 @@ from langchain_redis_memory.turn import Plan
 
 _FIRST_LOOK = 30
 """Messages that the first trip loads for a selector that always wants all of them."""
+_POINTS = odds(0.95)
+"""The log-odds of dependence, by its words alone, from which an opening question points at something."""
+_LINGUIST = LinguisticClassifier()
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,9 @@ class Planner:
             return Plan(verdict, rule, [], text, None)
         shares = self.cached and (rule.read_cache or rule.write_cache)
         alone = verdict.type is QuestionType.NEW_TOPIC
+        if shares and alone and not history and _points_outside(text, asked, known):
+            why = "points at what was never told, so its answer is not shared"
+            return Plan(replace(verdict, reasons=(*verdict.reasons, why)), rule, [], text, None)
         shown: list[BaseMessage] = []
         if not (shares and alone):
             shown = yield from settled(self.selector.select(text, verdict, history, rule, known.told()))
@@ -109,3 +118,10 @@ class Planner:
             # What the model sees and what is searched for decide the answer, so they are part of the key.
             asked = replace(asked, context=[*asked.context, *shown], given=[asked.given, query])
         return Plan(verdict, rule, shown, query, asked)
+
+
+def _points_outside(text: str, asked: Asked, known: Known) -> bool:
+    """Whether the question that opens a conversation leans on something that neither we nor the key know of."""
+    if asked.context or asked.given is not None or known.told():
+        return False
+    return _LINGUIST.weigh(text, Past(started=True, answered=True))[1] >= _POINTS

@@ -22,7 +22,7 @@ from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Op
 
 SPACE = KeySpace("p")
-ASKED = Asked(SPACE, "", "scope", "What is it?")
+ASKED = Asked(SPACE, "", "scope", "What is Redis?")
 CALL: Any = {"name": "look", "args": {"at": "x"}, "id": "1", "type": "tool_call"}
 BAD_CALL: Any = {"name": "look", "args": "{", "id": "1", "error": "x", "type": "invalid_tool_call"}
 
@@ -33,7 +33,7 @@ APART: dict[str, Asked] = {
     "agent": replace(ASKED, agent="a"),
     "scope": replace(ASKED, scope="other"),
     "question": replace(ASKED, question="What is that?"),
-    "parts": replace(ASKED, question=[{"type": "text", "text": "What is it?"}]),
+    "parts": replace(ASKED, question=[{"type": "text", "text": "What is Redis?"}]),
     "given": replace(ASKED, given=[{}, {}]),
     "given more": replace(ASKED, given=[{"a": 1}, {}]),
     "given true": replace(ASKED, given=[{"a": True}, {}]),
@@ -54,7 +54,7 @@ APART: dict[str, Asked] = {
 }
 
 ALIKE: dict[str, Asked] = {
-    "space at the ends": replace(ASKED, question="  What is it?\n"),
+    "space at the ends": replace(ASKED, question="  What is Redis?\n"),
     "no context": replace(ASKED, context=[]),
 }
 
@@ -116,15 +116,15 @@ async def test_an_answer_has_a_lifetime(client: Client, both: Both) -> None:
 @pytest.mark.pins
 async def test_an_answer_without_a_lifetime(client: Client, both: Both) -> None:
     desk = Desk(client, both, answer_ttl_s=None)
-    await desk.say("What is it?")
-    key = Asked(client.keys(), "", "desk", "What is it?").key()
+    await desk.say("What is Redis?")
+    key = Asked(client.keys(), "", "desk", "What is Redis?").key()
     assert await both(client.run)(Op((("PTTL", key),), lambda replies: replies[0])) == -1
 
 
 async def test_the_memory_sets_the_lifetime(client: Client, both: Both) -> None:
     desk = Desk(client, both, answer_ttl_s=90)
-    await desk.say("What is it?")
-    key = Asked(client.keys(), "", "desk", "What is it?").key()
+    await desk.say("What is Redis?")
+    key = Asked(client.keys(), "", "desk", "What is Redis?").key()
     assert 80_000 < await both(client.run)(Op((("PTTL", key),), lambda replies: replies[0])) <= 90_000
 
 
@@ -157,20 +157,20 @@ FOREIGN: dict[str, bytes] = {
 @pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN.keys())
 async def test_damaged_bytes_count_as_no_answer(real: Client, both: Both, foreign: bytes) -> None:
     desk = Desk(real, both)
-    key = Asked(real.keys(), "", "desk", "What is it?").key()
+    key = Asked(real.keys(), "", "desk", "What is Redis?").key()
     real.run(Op((("SET", key, foreign, "EX", 60),), len))
-    answer = await desk.say("What is it?", "one")
+    answer = await desk.say("What is Redis?", "one")
     assert desk.last.cache == "miss"
     assert answer.text == desk.model.made[0].text
-    await desk.say("What is it?", "two")
+    await desk.say("What is Redis?", "two")
     assert desk.last.cache == "hit", "the damaged bytes were replaced"
 
 
 async def test_a_foreign_type_counts_as_no_answer(client: Client, both: Both) -> None:
     desk = Desk(client, both)
-    key = Asked(client.keys(), "", "desk", "What is it?").key()
+    key = Asked(client.keys(), "", "desk", "What is Redis?").key()
     client.run(Op((("RPUSH", key, "a"), ("EXPIRE", key, 60)), len))
-    await desk.say("What is it?")
+    await desk.say("What is Redis?")
     assert desk.last.cache == "miss"
     assert desk.last.stored
     assert len(await desk.told()) == 2

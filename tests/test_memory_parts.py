@@ -164,11 +164,11 @@ class Nearby(ExactAnswerCache):
 
 async def test_a_cache_that_finds_what_means_the_same(client: Client, both: Both) -> None:
     desk = Desk(client, both, cache=Nearby())
-    first = await desk.say("What is it?", "one")
-    second = await desk.say("What is on?", "two")
+    first = await desk.say("What is Redis?", "one")
+    second = await desk.say("What is Kafka?", "two")
     assert first.text == second.text
     assert desk.last.cache == "hit"
-    await desk.say("What is that?", "three")
+    await desk.say("What is Valkey?", "three")
     assert desk.last.cache == "miss"
 
 
@@ -207,7 +207,7 @@ class Refused(ExactAnswerCache):
 
 async def test_a_cache_that_the_server_refuses_does_not_disturb_the_turn(client: Client, both: Both) -> None:
     desk = Desk(client, both, cache=Refused(60_000))
-    await desk.say("What is it?")
+    await desk.say("What is Redis?")
     await desk.say("And that?")
     assert [report.stored for report in desk.reports] == [True, True]
     assert len(await desk.told()) == 4
@@ -252,10 +252,10 @@ async def test_the_report_of_a_hit(client: Client, both: Both) -> None:
 
 async def test_the_tokens_of_a_text(client: Client, both: Both) -> None:
     desk = Desk(client, both, chain=RunnableLambda(lambda _: "four words of text"))
-    await desk.say("What is it?")
+    await desk.say("What is Redis?")
     assert desk.last.value == "four words of text"
     assert desk.last.tokens == count_tokens_approximately(
-        [HumanMessage("What is it?"), AIMessage("four words of text")]
+        [HumanMessage("What is Redis?"), AIMessage("four words of text")]
     )
 
 
@@ -276,8 +276,8 @@ async def test_every_turn_is_reported_once_and_without_a_listener_none_is(client
 
 async def test_its_histories_and_sessions_are_its_own(client: Client, both: Both) -> None:
     desk = Desk(client, both, tenant="t", max_messages=3, ttl_s=60)
-    await desk.say("What is it?", "one")
-    await desk.say("What is it?", "two", agent="x")
+    await desk.say("What is Redis?", "one")
+    await desk.say("What is Redis?", "two", agent="x")
     page = await both(desk.memory.sessions().list_sessions)()
     assert [session.session_id for session in page.sessions] == ["one"]
     page = await both(desk.memory.sessions().list_sessions)(agent="x")

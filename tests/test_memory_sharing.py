@@ -160,12 +160,12 @@ SAID: dict[str, tuple[Any, Any]] = {
     "who asks, or nobody": (HumanMessage("What is Rust?", name="ana"), HumanMessage("What is Rust?")),
     "fields of the question": (HumanMessage("q?", additional_kwargs={"a": 1}), HumanMessage("q?")),
     "picture": (
-        HumanMessage([{"type": "text", "text": "What is it?"}, {"type": "image", "url": "http://a/1.png"}]),
-        HumanMessage([{"type": "text", "text": "What is it?"}, {"type": "image", "url": "http://a/2.png"}]),
+        HumanMessage([{"type": "text", "text": "What is Redis?"}, {"type": "image", "url": "http://a/1.png"}]),
+        HumanMessage([{"type": "text", "text": "What is Redis?"}, {"type": "image", "url": "http://a/2.png"}]),
     ),
     "picture and none": (
-        HumanMessage([{"type": "text", "text": "What is it?"}, {"type": "image", "url": "http://a/1.png"}]),
-        HumanMessage("What is it?"),
+        HumanMessage([{"type": "text", "text": "What is Redis?"}, {"type": "image", "url": "http://a/1.png"}]),
+        HumanMessage("What is Redis?"),
     ),
 }
 
@@ -265,3 +265,39 @@ async def test_a_question_with_a_lone_surrogate(client: Client, both: Both) -> N
         await desk.say("What is \ud800 in JSON?", session)
     assert [report.cache for report in desk.reports] == ["miss", "hit"]
     assert (await desk.told("ben"))[0] == ("human", "What is \ud800 in JSON?")
+
+
+@pytest.mark.parametrize("opening", ["Where was he born?", "Is it treatable?", "Are there others like this?", "Why?"])
+async def test_an_opening_that_points_at_what_was_never_told_is_for_nobody_else(
+    client: Client, both: Both, opening: str
+) -> None:
+    """Whoever answers may see the page that the user looks at; we do not, so the next user's page may be another."""
+    desk = Desk(client, both)
+    await desk.say(opening, "ana")
+    await desk.say(opening, "ben")
+    assert desk.model.calls == 2
+    assert [report.cache for report in desk.reports] == ["bypass", "bypass"]
+    assert "points at what was never told" in desk.last.verdict.reasons[-1]
+
+
+async def test_an_opening_may_point_at_what_the_chain_is_given(client: Client, both: Both) -> None:
+    desk = Desk(client, both)
+
+    async def ask(page: str, who: str) -> str:
+        answer = await both(desk.chat.invoke)(
+            {"question": "Where was he born?", "page": page}, config={"configurable": {"session_id": who}}
+        )
+        return str(answer.text)
+
+    assert await ask("Ibsen", "ana") == await ask("Ibsen", "ben")
+    assert desk.model.calls == 1
+    await ask("Grieg", "eve")
+    assert [report.cache for report in desk.reports] == ["miss", "hit", "miss"]
+
+
+@pytest.mark.parametrize("opening", ["Is it raining in Oslo?", "Wer ist das?", "Tell me about his wife Cosima Wagner"])
+async def test_an_opening_that_may_stand_alone_is_shared(client: Client, both: Both, opening: str) -> None:
+    desk = Desk(client, both)
+    await desk.say(opening, "ana")
+    await desk.say(opening, "ben")
+    assert [report.cache for report in desk.reports] == ["miss", "hit"]

@@ -108,7 +108,7 @@ async def test_without_a_cache_it_is_two(warm: Client, both: Both, trips: list[T
 async def test_with_nothing_to_read_it_is_one(warm: Client, both: Both, trips: list[Trip]) -> None:
     policy = {kind: Rule(DEFAULT_POLICY[kind].search, False, False, 0) for kind in QuestionType}
     desk = Desk(warm, both, policy=policy)
-    assert [await count(desk, trips, "What is it?") for _ in range(2)] == [1, 1]
+    assert [await count(desk, trips, "What is Redis?") for _ in range(2)] == [1, 1]
 
 
 async def test_a_conversation_that_was_cleared_elsewhere_starts_anew(warm: Client, both: Both) -> None:
@@ -141,7 +141,7 @@ async def test_a_model_that_repeats_an_id_overwrites_nothing(warm: Client, both:
 
 async def test_a_question_keeps_its_id(warm: Client, both: Both) -> None:
     desk = Desk(warm, both)
-    await desk.say(HumanMessage("What is it?", id="mine"))
+    await desk.say(HumanMessage("What is Redis?", id="mine"))
     stored = await both.messages(desk.memory.history("s"))
     assert stored[0].id == "mine"
     assert stored[1].id

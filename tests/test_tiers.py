@@ -53,19 +53,19 @@ class Assistant(Desk):
 async def test_responses_are_shared_until_the_epoch_ends(client: Client, both: Both) -> None:
     rag, library = RagCache(client), Library()
     desk = Assistant(client, both, rag, library)
-    first = await desk.say("What is it?", "ana")
+    first = await desk.say("What is Redis?", "ana")
     assert desk.last.cache == "miss"
-    again = await desk.say("What is it?", "ben")
+    again = await desk.say("What is Redis?", "ben")
     assert (desk.last.cache, again.text) == ("hit", first.text)
     assert (desk.model.calls, len(library.asked)) == (1, 1)
 
     library.edition = 2
     await both(rag.bump_epoch)()
-    anew = await desk.say("What is it?", "cleo")
+    anew = await desk.say("What is Redis?", "cleo")
     assert (desk.last.cache, desk.model.calls, len(library.asked)) == ("miss", 2, 2)
     assert desk.last.documents[0].metadata["edition"] == 2
     assert anew.text != first.text
-    assert (await desk.say("What is it?", "dan")).text == anew.text
+    assert (await desk.say("What is Redis?", "dan")).text == anew.text
     assert desk.model.calls == 2
 
 
@@ -73,7 +73,7 @@ async def test_follow_ups_and_recalls_never_meet_the_responses(client: Client, b
     rag = RagCache(client)
     desk = Assistant(client, both, rag, Library())
     for session in ("ana", "ben"):
-        for said in ("N: What is it?", "F: In one sentence?", "R: What did I ask first?", "S: And how?"):
+        for said in ("N: What is Redis?", "F: In one sentence?", "R: What did I ask first?", "S: And how?"):
             await desk.say(said, session)
     outcomes = [report.cache for report in desk.reports]
     assert outcomes[:4] == ["miss", "bypass", "bypass", "miss"]
@@ -109,12 +109,12 @@ async def test_an_answer_that_a_bump_overtook_is_never_served(client: Client, bo
 
     library.meanwhile = change
     desk = Assistant(client, both, rag, library)
-    await desk.say("What is it?", "ana")
+    await desk.say("What is Redis?", "ana")
     assert desk.last.documents[0].metadata["edition"] == 1
-    await desk.say("What is it?", "ben")
+    await desk.say("What is Redis?", "ben")
     assert desk.last.cache == "miss"
     assert desk.last.documents[0].metadata["edition"] == 2
-    await desk.say("What is it?", "cleo")
+    await desk.say("What is Redis?", "cleo")
     assert desk.last.cache == "hit"
 
 
@@ -164,7 +164,7 @@ async def test_damaged_answers_are_no_answers(client: Client, both: Both, damage
 async def test_the_default_cache_and_this_one_do_not_read_each_other(client: Client, both: Both) -> None:
     for session, cache in enumerate((True, RagCache(client).responses, True)):
         desk = Desk(client, both, cache=cache, classifier=Marked())
-        await desk.say("What is it?", str(session))
+        await desk.say("What is Redis?", str(session))
         assert desk.last.cache == "miss"
 
 
@@ -193,7 +193,7 @@ async def test_a_corpus_of_one_tenant_serves_conversations_of_many(client: Clien
     desk = Assistant(client, both, rag, Library())
     for outcomes in (["miss", "miss", "hit"], ["miss", "miss", "hit"]):
         for tenant in ("a", "b", "a"):
-            await desk.say("What is it?", "s", tenant=tenant)
+            await desk.say("What is Redis?", "s", tenant=tenant)
         assert [report.cache for report in desk.reports[-3:]] == outcomes
         await both(rag.bump_epoch)()
 
@@ -203,7 +203,7 @@ async def test_a_server_that_goes_away_is_no_failure(client: Client, both: Both)
     desk = Assistant(client, both, rag, library)
     switch.off()
     for _ in range(2):
-        await desk.say("What is it?", "ana")
+        await desk.say("What is Redis?", "ana")
     assert [report.cache for report in desk.reports] == ["off", "off"]
     assert await both(rag.embeddings.embed_query)("q") == Model().vector("q", "q")
     for call in (both(rag.bump_epoch), both(rag.clear), both(rag.stats)):
@@ -211,8 +211,8 @@ async def test_a_server_that_goes_away_is_no_failure(client: Client, both: Both)
             await call()
     switch.on()
     client.breaker.worked()
-    await desk.say("What is it?", "ben")
-    await desk.say("What is it?", "cleo")
+    await desk.say("What is Redis?", "ben")
+    await desk.say("What is Redis?", "cleo")
     assert desk.last.cache == "hit"
     assert (await both(rag.stats)())["responses"].hits == 1
 
@@ -272,7 +272,7 @@ async def test_statistics_by_tier(client: Client, both: Both, trips: list[Trip])
     rag = RagCache(client, Model())
     desk = Assistant(client, both, rag, Library())
     for session in "abc":
-        await desk.say("What is it?", session)
+        await desk.say("What is Redis?", session)
     other = rag.retriever(Library(), name="other")
     for _ in range(2):
         await both(other.invoke)("x")
@@ -389,7 +389,7 @@ async def test_on_a_cluster(cluster: Client, both: Both) -> None:
     desk = Assistant(cluster, both, rag, library)
     for calls in (1, 2):
         for session in "ab":
-            await desk.say("What is it?", session)
+            await desk.say("What is Redis?", session)
         assert desk.model.calls == calls
         await both(rag.bump_epoch)()
     await both(rag.clear)()

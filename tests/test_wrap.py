@@ -25,7 +25,7 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.memory import ConversationMemory
 
-PICTURE = [{"type": "text", "text": "What is it?"}, {"type": "image", "url": "http://a/1.png"}]
+PICTURE = [{"type": "text", "text": "What is Redis?"}, {"type": "image", "url": "http://a/1.png"}]
 
 
 @pytest.fixture(params=TWO)
@@ -39,15 +39,15 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
 @pytest.mark.parametrize(
     ("said", "lead", "content"),
     [
-        ("What is it?", [], "What is it?"),
+        ("What is Redis?", [], "What is Redis?"),
         ("", [], ""),
         ("日本語 🎉\n\x00", [], "日本語 🎉\n\x00"),
-        (HumanMessage("What is it?"), [], "What is it?"),
+        (HumanMessage("What is Redis?"), [], "What is Redis?"),
         (HumanMessage(PICTURE), [], PICTURE),
-        ([HumanMessage("What is it?")], [], "What is it?"),
-        ((HumanMessage("What is it?"),), [], "What is it?"),
+        ([HumanMessage("What is Redis?")], [], "What is Redis?"),
+        ((HumanMessage("What is Redis?"),), [], "What is Redis?"),
         ([SystemMessage("a"), SystemMessage("b"), HumanMessage("q?")], ["a", "b"], "q?"),
-        ({"question": "What is it?"}, [], "What is it?"),
+        ({"question": "What is Redis?"}, [], "What is Redis?"),
         ({"question": HumanMessage(PICTURE), "more": 1}, [], PICTURE),
         ({"question": [SystemMessage("a"), HumanMessage("q?")]}, ["a"], "q?"),
     ],

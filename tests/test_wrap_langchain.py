@@ -38,20 +38,20 @@ def session(name: str) -> RunnableConfig:
 async def test_between_other_runnables(client: Client, both: Both) -> None:
     desk = Desk(client, both)
     chain = RunnableLambda(str.upper) | desk.chat | StrOutputParser() | RunnableLambda(lambda text: f"<{text}>")
-    one = await both(chain.invoke)("what is it?", config=session("one"))
-    two = await both(chain.invoke)("what is it?", config=session("two"))
+    one = await both(chain.invoke)("what is redis?", config=session("one"))
+    two = await both(chain.invoke)("what is redis?", config=session("two"))
     assert one == two == f"<{desk.model.made[0].text}>"
     assert desk.model.calls == 1
-    assert (await desk.told("two"))[0] == ("human", "WHAT IS IT?")
+    assert (await desk.told("two"))[0] == ("human", "WHAT IS REDIS?")
 
 
 async def test_streaming_through_a_sequence(client: Client, both: Both) -> None:
     desk = Desk(client, both)
     chain = desk.chat | StrOutputParser()
     if both.asynchronous:
-        chunks = [chunk async for chunk in chain.astream("What is it?", CONFIG)]
+        chunks = [chunk async for chunk in chain.astream("What is Redis?", CONFIG)]
     else:
-        chunks = list(chain.stream("What is it?", CONFIG))
+        chunks = list(chain.stream("What is Redis?", CONFIG))
     assert len([chunk for chunk in chunks if chunk]) > 1
     assert "".join(chunks) == desk.model.made[0].text
     assert len(await desk.told()) == 2
@@ -60,7 +60,7 @@ async def test_streaming_through_a_sequence(client: Client, both: Both) -> None:
 async def test_a_bound_config_names_the_conversation(client: Client, both: Both) -> None:
     desk = Desk(client, both)
     bound = desk.chat.with_config(configurable={"session_id": "bound"})
-    await both(bound.invoke)("What is it?")
+    await both(bound.invoke)("What is Redis?")
     assert len(await desk.told("bound")) == 2
 
 
@@ -72,7 +72,7 @@ async def test_with_retry_a_failed_turn_is_stored_once(client: Client, both: Bot
 
     desk = Desk(client, both, chain=Flaky())
     retried = desk.chat.with_retry(stop_after_attempt=2, wait_exponential_jitter=False)
-    await both(retried.invoke)("What is it?", config=CONFIG)
+    await both(retried.invoke)("What is Redis?", config=CONFIG)
     assert desk.model.calls == 2
     assert len(await desk.told()) == 2
 
@@ -81,7 +81,7 @@ async def test_with_fallbacks(client: Client, both: Both) -> None:
     desk = Desk(client, both)
     desk.model.fail = True
     safe = desk.chat.with_fallbacks([RunnableLambda(lambda _: AIMessage("later"))])
-    assert (await both(safe.invoke)("What is it?", config=CONFIG)).text == "later"
+    assert (await both(safe.invoke)("What is Redis?", config=CONFIG)).text == "later"
     assert await desk.told() == []
 
 
@@ -110,7 +110,7 @@ async def test_batches_keep_their_order_and_their_sessions(client: Client, both:
 async def test_a_batch_with_a_failure(client: Client, both: Both) -> None:
     desk = Desk(client, both)
     answers = await both(desk.chat.batch)(
-        ["What is it?", 7], config=[session("one"), session("two")], return_exceptions=True
+        ["What is Redis?", 7], config=[session("one"), session("two")], return_exceptions=True
     )
     assert [type(answer).__name__ for answer in answers] == ["AIMessage", "InvalidInputError"]
 
@@ -168,11 +168,11 @@ async def test_callbacks_see_one_run_with_the_others_inside(client: Client, both
         runs = Runs()
         config: RunnableConfig = {**session(name), "callbacks": [runs], "run_name": "outer"}
         if streaming and both.asynchronous:
-            _ = [chunk async for chunk in desk.chat.astream("What is it?", config)]
+            _ = [chunk async for chunk in desk.chat.astream("What is Redis?", config)]
         elif streaming:
-            _ = list(desk.chat.stream("What is it?", config))
+            _ = list(desk.chat.stream("What is Redis?", config))
         else:
-            await both(desk.chat.invoke)("What is it?", config=config)
+            await both(desk.chat.invoke)("What is Redis?", config=config)
         assert runs.started == [("outer", None), *((kind, "outer") for kind in inside)]
         assert runs.ended == ["outer"]
         assert (runs.tokens > 0) is (streaming and bool(inside))
@@ -188,7 +188,7 @@ async def test_callbacks_see_the_error(client: Client, both: Both) -> None:
 
 async def test_events_name_the_model(client: Client) -> None:
     desk = Desk(client, Both(asynchronous=True))
-    kinds = [event["event"] async for event in desk.chat.astream_events("What is it?", CONFIG, version="v2")]
+    kinds = [event["event"] async for event in desk.chat.astream_events("What is Redis?", CONFIG, version="v2")]
     assert kinds[0] == "on_chain_start"
     assert "on_chat_model_stream" in kinds
     assert kinds[-1] == "on_chain_end"
@@ -207,9 +207,9 @@ RETRIEVERS: dict[str, Any] = {
 @pytest.mark.parametrize("name", RETRIEVERS)
 async def test_retrievers_of_every_kind(client: Client, both: Both, name: str) -> None:
     desk = Desk(client, both, retriever=RETRIEVERS[name])
-    await desk.say("What is it?")
-    assert [d.page_content for d in desk.last.documents] == ["document of <What is it?>"]
-    assert "document of <What is it?>" in str(desk.model.shown[0][0].content)
+    await desk.say("What is Redis?")
+    assert [d.page_content for d in desk.last.documents] == ["document of <What is Redis?>"]
+    assert "document of <What is Redis?>" in str(desk.model.shown[0][0].content)
 
 
 async def test_an_async_function_as_retriever(client: Client) -> None:
@@ -217,7 +217,7 @@ async def test_an_async_function_as_retriever(client: Client) -> None:
         return look_up(query)
 
     desk = Desk(client, Both(asynchronous=True), retriever=retrieve)
-    await desk.say("What is it?")
+    await desk.say("What is Redis?")
     assert len(desk.last.documents) == 1
 
 
@@ -226,20 +226,20 @@ async def test_an_async_function_as_retriever(client: Client) -> None:
 
 async def test_dicts_on_a_miss_and_on_a_hit(client: Client, both: Both) -> None:
     desk = Desk(client, both, chain=RunnableLambda(lambda f: {"tone": f["tone"], "answer": "a"}), output_key="answer")
-    said = {"question": "What is it?", "tone": "kind"}
+    said = {"question": "What is Redis?", "tone": "kind"}
     assert await desk.say(said, "one") == await desk.say(said, "two") == {"tone": "kind", "answer": "a"}
     assert desk.last.cache == "hit"
-    assert await desk.told("two") == [("human", "What is it?"), ("ai", "a")]
+    assert await desk.told("two") == [("human", "What is Redis?"), ("ai", "a")]
 
 
 async def test_a_text_under_an_output_key_is_a_dict_both_times(client: Client, both: Both) -> None:
     desk = Desk(client, both, chain=RunnableLambda(lambda _: "a"), output_key="answer")
-    assert await desk.say("What is it?", "one") == await desk.say("What is it?", "two") == {"answer": "a"}
+    assert await desk.say("What is Redis?", "one") == await desk.say("What is Redis?", "two") == {"answer": "a"}
 
 
 async def test_messages_in_dicts(client: Client, both: Both) -> None:
     desk = Desk(client, both, chain=RunnableLambda(lambda _: {"answer": AIMessage("a")}), output_key="answer")
-    answers = [await desk.say("What is it?", name) for name in ("one", "two")]
+    answers = [await desk.say("What is Redis?", name) for name in ("one", "two")]
     assert [type(answer["answer"]) for answer in answers] == [AIMessage, AIMessage]
     assert [answer["answer"].text for answer in answers] == ["a", "a"]
     assert desk.last.cache == "hit"
@@ -249,7 +249,7 @@ async def test_a_legacy_model_gives_text(client: Client, both: Both) -> None:
     from langchain_core.language_models import FakeListLLM
 
     desk = Desk(client, both, chain=FakeListLLM(responses=["one", "two"]))
-    assert await desk.say("What is it?", "a") == await desk.say("What is it?", "b") == "one"
+    assert await desk.say("What is Redis?", "a") == await desk.say("What is Redis?", "b") == "one"
 
 
 # --- in a graph ------------------------------------------------------------------------------------
@@ -267,9 +267,9 @@ async def test_in_a_graph(client: Client, both: Both) -> None:
     builder.set_entry_point("chat")
     compiled = builder.compile()
     answers = [
-        await both(compiled.invoke)({"said": "What is it?"}, config={"configurable": {"thread_id": name}})
+        await both(compiled.invoke)({"said": "What is Redis?"}, config={"configurable": {"thread_id": name}})
         for name in ("one", "two")
     ]
     assert desk.last.cache == "hit", "where the graph runs does not decide the answer"
     assert answers[0] == answers[1]
-    assert (await both.messages(desk.memory.history("one")))[0].text == HumanMessage("What is it?").text
+    assert (await both.messages(desk.memory.history("one")))[0].text == HumanMessage("What is Redis?").text

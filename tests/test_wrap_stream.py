@@ -28,7 +28,7 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
 
 async def test_chunks_join_to_the_stored_answer(client: Client, both: Both) -> None:
     desk = Desk(client, both)
-    chunks = await desk.stream("What is it?")
+    chunks = await desk.stream("What is Redis?")
     assert len(chunks) > 1
     assert all(isinstance(chunk, AIMessageChunk) for chunk in chunks)
     stored = (await both.messages(desk.memory.history("s")))[1]
@@ -40,8 +40,8 @@ async def test_chunks_join_to_the_stored_answer(client: Client, both: Both) -> N
 
 async def test_a_hit_streams_the_answer(client: Client, both: Both) -> None:
     desk = Desk(client, both)
-    first = await desk.say("What is it?", "one")
-    chunks = await desk.stream("What is it?", "two")
+    first = await desk.say("What is Redis?", "one")
+    chunks = await desk.stream("What is Redis?", "two")
     assert desk.last.cache == "hit"
     assert [(type(chunk), chunk.text) for chunk in chunks] == [(AIMessageChunk, first.text)]
     assert chunks[0].id == desk.last.value.id
@@ -52,8 +52,8 @@ async def test_a_hit_streams_the_answer(client: Client, both: Both) -> None:
 
 async def test_what_was_streamed_is_served_whole(client: Client, both: Both) -> None:
     desk = Desk(client, both)
-    chunks = await desk.stream("What is it?", "one")
-    answer = await desk.say("What is it?", "two")
+    chunks = await desk.stream("What is Redis?", "one")
+    answer = await desk.say("What is Redis?", "two")
     assert desk.last.cache == "hit"
     assert type(answer) is AIMessage
     assert answer.text == "".join(chunk.text for chunk in chunks)
@@ -65,10 +65,10 @@ async def test_chunks_come_before_the_store(client: Client, both: Both, trips: l
     trips.clear()
     seen: list[int] = []
     if both.asynchronous:
-        async for _ in desk.chat.astream("What is it?", CONFIG):
+        async for _ in desk.chat.astream("What is Redis?", CONFIG):
             seen.append(len(trips))
     else:
-        for _ in desk.chat.stream("What is it?", CONFIG):
+        for _ in desk.chat.stream("What is Redis?", CONFIG):
             seen.append(len(trips))
     assert set(seen) == {1}
     assert len(trips) == 2
@@ -81,15 +81,15 @@ async def test_a_stream_that_fails_midway_stores_nothing(client: Client, both: B
     seen: list[Any] = []
     with pytest.raises(Broken, match="broke off"):
         if both.asynchronous:
-            async for chunk in desk.chat.astream("What is it?", CONFIG):
+            async for chunk in desk.chat.astream("What is Redis?", CONFIG):
                 seen.append(chunk)
         else:
-            for chunk in desk.chat.stream("What is it?", CONFIG):
+            for chunk in desk.chat.stream("What is Redis?", CONFIG):
                 seen.append(chunk)
     assert len(seen) == after
     assert await desk.told() == []
     desk.model.fail_after = None
-    await desk.say("What is it?")
+    await desk.say("What is Redis?")
     assert desk.last.cache == "miss"
     assert len(await desk.told()) == 2
 
@@ -97,25 +97,25 @@ async def test_a_stream_that_fails_midway_stores_nothing(client: Client, both: B
 async def test_a_consumer_that_stops_early_stores_nothing(client: Client, both: Both) -> None:
     desk = Desk(client, both)
     if both.asynchronous:
-        stream = desk.chat.astream("What is it?", CONFIG)
+        stream = desk.chat.astream("What is Redis?", CONFIG)
         await anext(stream)
         await stream.aclose()  # type: ignore[attr-defined]
     else:
-        chunks = desk.chat.stream("What is it?", CONFIG)
+        chunks = desk.chat.stream("What is Redis?", CONFIG)
         next(chunks)
         chunks.close()  # type: ignore[attr-defined]
     assert await desk.told() == []
     assert desk.reports == []
-    await desk.say("What is it?", "other")
+    await desk.say("What is Redis?", "other")
     assert desk.last.cache == "miss"
 
 
 async def test_a_consumer_that_never_starts_asks_nobody(client: Client, both: Both, trips: list[Trip]) -> None:
     desk = Desk(client, both)
     if both.asynchronous:
-        await desk.chat.astream("What is it?", CONFIG).aclose()  # type: ignore[attr-defined]
+        await desk.chat.astream("What is Redis?", CONFIG).aclose()  # type: ignore[attr-defined]
     else:
-        desk.chat.stream("What is it?", CONFIG).close()  # type: ignore[attr-defined]
+        desk.chat.stream("What is Redis?", CONFIG).close()  # type: ignore[attr-defined]
     assert trips == []
     assert desk.model.calls == 0
 
@@ -146,7 +146,7 @@ async def test_a_cancelled_turn_stores_nothing(client: Client, streaming: bool) 
                 yield chunk
 
     desk = Desk(client, Both(asynchronous=True), chain=RunnableGenerator(transform))
-    turn = asyncio.create_task(desk.stream("What is it?") if streaming else desk.say("What is it?"))
+    turn = asyncio.create_task(desk.stream("What is Redis?") if streaming else desk.say("What is Redis?"))
     await waiting.given.wait()
     turn.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -158,7 +158,7 @@ async def test_a_cancelled_turn_stores_nothing(client: Client, streaming: bool) 
 
 async def test_a_question_in_chunks(client: Client, both: Both) -> None:
     desk = Desk(client, both)
-    parts = ["What ", "is ", "it?"]
+    parts = ["What ", "is ", "Redis?"]
     if both.asynchronous:
 
         async def comes() -> AsyncIterator[str]:
@@ -169,7 +169,7 @@ async def test_a_question_in_chunks(client: Client, both: Both) -> None:
     else:
         chunks = list(desk.chat.transform(iter(parts), CONFIG))
     assert "".join(chunk.text for chunk in chunks) == desk.model.made[0].text
-    assert (await desk.told())[0] == ("human", "What is it?")
+    assert (await desk.told())[0] == ("human", "What is Redis?")
 
 
 async def test_strings_stream_as_strings(client: Client, both: Both) -> None:
@@ -178,28 +178,28 @@ async def test_strings_stream_as_strings(client: Client, both: Both) -> None:
         both,
         chain=RunnableLambda(lambda fields: [HumanMessage(fields["question"])]) | PureModel() | StrOutputParser(),
     )
-    one = await desk.stream("What is it?", "one")
+    one = await desk.stream("What is Redis?", "one")
     assert len([chunk for chunk in one if chunk]) == 2
     assert all(isinstance(chunk, str) for chunk in one)
-    two = await desk.stream("What is it?", "two")
+    two = await desk.stream("What is Redis?", "two")
     assert desk.last.cache == "hit"
     assert two == ["".join(one)]
-    assert await desk.told("two") == [("human", "What is it?"), ("ai", two[0])]
+    assert await desk.told("two") == [("human", "What is Redis?"), ("ai", two[0])]
 
 
 async def test_dicts_stream_as_dicts(client: Client, both: Both) -> None:
     parts = [AddableDict(about="it"), AddableDict(answer="forty "), AddableDict(answer="two")]
     desk = Desk(client, both, chain=stream_of(*parts), output_key="answer")
-    one = await desk.stream("What is it?", "one")
+    one = await desk.stream("What is Redis?", "one")
     assert [dict(chunk) for chunk in one] == [{"about": "it"}, {"answer": "forty "}, {"answer": "two"}]
-    assert await desk.stream("What is it?", "two") == [{"answer": "forty two"}]
+    assert await desk.stream("What is Redis?", "two") == [{"answer": "forty two"}]
     assert desk.last.cache == "hit"
-    assert await desk.told("one") == await desk.told("two") == [("human", "What is it?"), ("ai", "forty two")]
+    assert await desk.told("one") == await desk.told("two") == [("human", "What is Redis?"), ("ai", "forty two")]
 
 
 async def test_a_chain_that_cannot_stream_gives_one_chunk(client: Client, both: Both) -> None:
     desk = Desk(client, both, chain=RunnableLambda(lambda _: AIMessage("whole", id="x")))
-    chunks = await desk.stream("What is it?")
+    chunks = await desk.stream("What is Redis?")
     assert [chunk.text for chunk in chunks] == ["whole"]
     assert (await desk.told())[1] == ("ai", "whole")
 
@@ -220,5 +220,5 @@ async def test_tool_calls_survive_streaming(client: Client, both: Both) -> None:
 async def test_a_chain_that_streams_nothing(client: Client, both: Both) -> None:
     desk = Desk(client, both, chain=stream_of())
     with pytest.raises(InvalidInputError, match="streamed nothing"):
-        await desk.stream("What is it?")
+        await desk.stream("What is Redis?")
     assert await desk.told() == []

@@ -1,0 +1,35 @@
+"""Recorded conversations through the real path: which decisions, which hits, which of them wrong, and at what risk.
+
+`recorded` reads them, `stream` says which user asks what and when, `run` plays that through `ConversationMemory` and
+`raw_key` through the usual cache, `judge` counts and says what was wrong, `report` holds it, `table`, `html` show it.
+"""
+
+from langchain_redis_memory.demo.replay.answering import Answerer, answerer, recorded
+from langchain_redis_memory.demo.replay.judge import Outcome, Serve, same_question
+from langchain_redis_memory.demo.replay.recorded import Damaged, Recorded, read
+from langchain_redis_memory.demo.replay.report import ASSUMED_S, RISKS, Report, Settings
+from langchain_redis_memory.demo.replay.run import local_model, measure, play
+from langchain_redis_memory.demo.replay.stream import Asking, Kind, Role, askings
+
+__all__ = [
+    "ASSUMED_S",
+    "RISKS",
+    "Answerer",
+    "Asking",
+    "Damaged",
+    "Kind",
+    "Outcome",
+    "Recorded",
+    "Report",
+    "Role",
+    "Serve",
+    "Settings",
+    "answerer",
+    "askings",
+    "local_model",
+    "measure",
+    "play",
+    "read",
+    "recorded",
+    "same_question",
+]

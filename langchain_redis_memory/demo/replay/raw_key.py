@@ -1,0 +1,58 @@
+"""What the same stream costs a cache whose key is the last utterance: computed here, without a server.
+
+This is what a cache does that is put in front of a chat model and shown its newest question: it serves the first
+answer that was stored under those words, or under words whose vector is near enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from langchain_redis_memory.demo.replay.judge import Outcome
+from langchain_redis_memory.demo.replay.stream import Asking
+
+NEAR = 0.85
+"""The cosine from which other semantic caches serve an answer, by default or by their examples."""
+
+
+def raw_exact(stream: Sequence[Asking]) -> Iterator[Outcome]:
+    """The very same utterance, white space at its ends aside.
+
+    Args:
+        stream: The turns.
+
+    Yields:
+        The outcome so far, once for each turn (always the same object).
+    """
+    outcome, stored = Outcome("raw key, exact"), dict[str, Asking]()
+    for asking in stream:
+        made_for = stored.get(asking.text.strip())
+        outcome.saw(asking, "miss" if made_for is None else "hit", made_for)
+        stored.setdefault(asking.text.strip(), asking)
+        yield outcome
+
+
+def raw_cosine(stream: Sequence[Asking], vectors: npt.NDArray[np.float32]) -> Iterator[Outcome]:
+    """The nearest utterance, from `NEAR` on.
+
+    Args:
+        stream: The turns.
+        vectors: Of their texts, a row for each, of length 1.
+
+    Yields:
+        The outcome so far, once for each turn (always the same object).
+    """
+    outcome, stored = Outcome(f"raw key, cosine {NEAR}"), list[Asking]()
+    rows = np.zeros_like(vectors)
+    for asking, vector in zip(stream, vectors, strict=True):
+        near = rows[: len(stored)] @ vector
+        best = int(near.argmax()) if len(stored) else -1
+        made_for = stored[best] if best >= 0 and near[best] >= NEAR else None
+        outcome.saw(asking, "miss" if made_for is None else "hit", made_for)
+        if made_for is None:
+            rows[len(stored)] = vector
+            stored.append(asking)
+        yield outcome

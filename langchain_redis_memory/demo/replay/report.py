@@ -1,0 +1,114 @@
+"""How a replay was done and what it found: the one thing that the table, the page and the JSON are made from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from langchain_redis_memory.demo.replay.judge import Outcome
+from langchain_redis_memory.demo.replay.recorded import Damaged
+from langchain_redis_memory.demo.replay.stream import Kind
+from langchain_redis_memory.errors import ConfigError
+
+RISKS = (0.01, 0.02, 0.05, 0.1)
+ASSUMED_S = 1.0
+"""Seconds that making an answer is assumed to take where recorded answers stand in for a model."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to replay.
+
+    Args:
+        users: How many users have each conversation.
+        seed: Draws the order and the wordings.
+        risks: The risk levels, each above 0 and below 0.5.
+        cache: "semantic" finds what means the same, "exact" the very same question.
+        classifier: "linguistic" or "embedding".
+        share_rewrites: See `ConversationMemory`.
+        seconds_per_answer: What making an answer is assumed to take; None to measure the answerer.
+
+    Raises:
+        ConfigError: One of them cannot work.
+    """
+
+    users: int = 3
+    seed: int = 0
+    risks: tuple[float, ...] = RISKS
+    cache: Literal["exact", "semantic"] = "exact"
+    classifier: Literal["linguistic", "embedding"] = "linguistic"
+    share_rewrites: bool = False
+    seconds_per_answer: float | None = ASSUMED_S
+
+    def __post_init__(self) -> None:
+        if not self.risks or not all(0 < risk < 0.5 for risk in self.risks):
+            msg = f"risk levels are shares above 0 and below 0.5, got {self.risks}"
+            raise ConfigError(msg)
+        if self.cache not in {"exact", "semantic"} or self.classifier not in {"linguistic", "embedding"}:
+            msg = f"cache is exact or semantic, classifier linguistic or embedding; got {self.cache}, {self.classifier}"
+            raise ConfigError(msg)
+        if self.seconds_per_answer is not None and self.seconds_per_answer < 0:
+            msg = f"seconds per answer must not be negative, got {self.seconds_per_answer}"
+            raise ConfigError(msg)
+
+
+@dataclass
+class Report:
+    """What a replay found.
+
+    Args:
+        settings: How it was done.
+        server: Which server.
+        conversations: How many were read.
+        recorded: How many turns they have.
+        asked: How many turns were replayed, by all users.
+        kinds: Of these, how many of each kind.
+        wordings: How many of the paraphrases have their words from where.
+        outcomes: One for each raw key, then one for each risk level.
+        damaged: Lines that could not be read.
+    """
+
+    settings: Settings
+    server: str
+    conversations: int
+    recorded: int
+    asked: int
+    kinds: Counter[Kind]
+    wordings: Counter[str]
+    outcomes: list[Outcome] = field(default_factory=list)
+    damaged: list[Damaged] = field(default_factory=list)
+
+    @property
+    def levels(self) -> list[Outcome]:
+        """The outcomes of the risk levels."""
+        return [outcome for outcome in self.outcomes if outcome.risk is not None]
+
+    @property
+    def notes(self) -> list[str]:
+        """How to read it, for people."""
+        changed = ", ".join(f"{count} {words}" for words, count in self.wordings.most_common())
+        assumed = self.settings.seconds_per_answer
+        return [
+            "User 1 plays each conversation as recorded, the next repeats it, the one after that paraphrases it.",
+            f"Where the paraphrases have their words from: {changed or 'there are none'}. 'paraphrase' and 'rewrite' "
+            "are people's; 'case', 'politeness' and 'contraction' are plain changes of form that keep the meaning.",
+            "A serve is wrong if its answer was made for a turn whose rewrite asks something else. "
+            "First turns that are cut off lean on what the recording lacks.",
+            "Seconds saved are measured." if assumed is None else f"Seconds saved assume {assumed:g} s for an answer.",
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data, for JSON."""
+        return {
+            "settings": {**vars(self.settings), "risks": list(self.settings.risks)},
+            "server": self.server,
+            "conversations": self.conversations,
+            "recorded_turns": self.recorded,
+            "asked_turns": self.asked,
+            "kinds": {str(kind): count for kind, count in self.kinds.items()},
+            "paraphrase_wordings": dict(self.wordings),
+            "notes": self.notes,
+            "outcomes": [outcome.as_dict() for outcome in self.outcomes],
+            "damaged": [vars(fault) for fault in self.damaged],
+        }
