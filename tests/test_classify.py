@@ -34,6 +34,7 @@ KNOWN_MISSES = {
     "Where is the order with the number 48213?",
     "What does os.path.join() return?",
     "How do I reset my password?",
+    "What is photosynthesis?",
 }
 """Stand alone, but are taken for dependent, being as short as those that people leave their subject out of: a hit
 lost, never a wrong answer. All have a probability below a half, and meaning tells most of them apart."""

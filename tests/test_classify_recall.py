@@ -6,6 +6,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from turns import history
 
+from benchmarks.recall_phrasings import half
 from langchain_redis_memory.classify import LinguisticClassifier
 from langchain_redis_memory.policy import QuestionType
 
@@ -67,3 +68,11 @@ def test_what_it_asks_for_is_pointed_at() -> None:
     assert [budget.reasons[0].startswith("asks for what was said"), len(budget.spans)] == [True, 1]
     assert 0 in LinguisticClassifier().classify("What was the first thing I told you?", talk).depends_on
     assert LinguisticClassifier().classify("Repeat your last answer.", talk).depends_on == (2, 3)
+
+
+def test_phrasings_that_nothing_was_tuned_on() -> None:
+    asked, not_asked = half(1)
+    assert len(asked) + len(half(0)[0]) >= 150
+    assert len(not_asked) + len(half(0)[1]) >= 150
+    assert sum(kind(turn) is QuestionType.HISTORY_RECALL for turn in asked) >= 0.9 * len(asked)
+    assert sum(kind(turn) is QuestionType.HISTORY_RECALL for turn in not_asked) <= 0.05 * len(not_asked)

@@ -38,7 +38,7 @@ class EmbeddingClassifier:
         embeddings: Any embedding model. Its weights were fitted with MiniLM; the scale of another is adapted to.
         language: The language of the turns; see `LinguisticClassifier`.
         max_unsafe: The share of dependent turns that may be called self-contained; see `LinguisticClassifier`. The
-            default leaves room for conversations unlike those that it was measured on, where about twice as many were.
+            default leaves room for conversations unlike those that it was measured on, where somewhat more were.
         remembered: Vectors that this process keeps, so that a conversation's messages are embedded once.
 
     Raises:
@@ -55,7 +55,7 @@ class EmbeddingClassifier:
     """
 
     def __init__(
-        self, embeddings: Embeddings, language: str = "en", *, max_unsafe: float = 0.03, remembered: int = 4096
+        self, embeddings: Embeddings, language: str = "en", *, max_unsafe: float = 0.04, remembered: int = 4096
     ) -> None:
         if isinstance(remembered, bool) or not isinstance(remembered, int) or remembered < 1:
             msg = f"remembered must be a positive whole number, got {remembered!r}"

@@ -18,8 +18,8 @@ from langchain_redis_memory.errors import ConfigError
 _WORDS = (
     "function foreign person possessive_person thing demonstrative persons wh auxiliary imperative preposition "
     "complement clause opener anaphor comparative comparison standard superlative unique generic light "
-    "relational transitive fact acknowledgement calendar recall_needs common party saying said memory back exchange life "
-    "recall_filler recall_living recall_ordinal recall_number recall_between third_person"
+    "relational transitive fact acknowledgement calendar recall_needs common party saying said memory back exchange "
+    "life recall_filler recall_living recall_ordinal recall_number recall_between third_person"
 ).split()
 _PATTERNS = ("recall", "not_recall", "change", "rephrase", "expletive", "meddling")
 
