@@ -104,7 +104,7 @@ class Planner:
         query, meant = text, None
         if not alone and verdict.standalone is not None:
             query = meant = verdict.standalone
-        elif not alone and rule.search:
+        elif not alone and rule.search and not _likely_alone(verdict):
             # What the retriever is asked follows from what the model is shown, as the answer must.
             rewrite = yield from settled(self.contextualiser.contextualise(text, shown))
             query = search_query(text, rewrite, shown)
@@ -118,6 +118,14 @@ class Planner:
             # What the model sees and what is searched for decide the answer, so they are part of the key.
             asked = replace(asked, context=[*asked.context, *shown], given=[asked.given, query])
         return Plan(verdict, rule, shown, query, asked)
+
+
+def _likely_alone(verdict: Verdict) -> bool:
+    """Whether a question more likely than not stands alone, though it is not sure enough to share its answer.
+
+    The retriever is then asked in its own words: words of another topic would find other documents.
+    """
+    return verdict.dependence is not None and verdict.dependence < 0.5
 
 
 def _points_outside(text: str, asked: Asked, known: Known) -> bool:

@@ -10,6 +10,7 @@ from chains import MARKS, MORE, NEW, RECALL, SEARCH, Desk, Marked, look_up
 from conftest import Both
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
+from langchain_redis_memory.classify import Verdict
 from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.memory import ConversationMemory
@@ -210,3 +211,18 @@ async def test_a_stored_message_of_the_users_own_is_memory(client: Client, both:
     await both(desk.memory.history("s").add_messages)([HumanMessage("I am Ana"), AIMessage("Hello")])
     await desk.say("R: who am I?")
     assert [m.content for m in desk.model.shown[0]] == ["I am Ana", "Hello", "R: who am I?"]
+
+
+async def test_a_question_that_likely_stands_alone_is_searched_in_its_own_words(client: Client, both: Both) -> None:
+    class Doubting:
+        def classify(self, turn: str, history: Any, state: Any = None) -> Verdict:
+            share = 0.3 if "shell" in turn else 0.9
+            return Verdict(QuestionType.CONTEXTUAL_WITH_SEARCH, 0.5, dependence=share)
+
+    desk = Desk(client, both, classifier=Doubting(), retriever=look_up)
+    await desk.say("What is throat cancer?")
+    await desk.say("How can I run a shell command and capture its output?")
+    assert desk.last.query == "How can I run a shell command and capture its output?"
+    assert desk.last.memory, "the model sees the conversation, and the key holds it"
+    await desk.say("Is it treatable?")
+    assert desk.last.query != "Is it treatable?"
