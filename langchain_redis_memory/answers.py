@@ -31,6 +31,7 @@ class Asked:
         question: The user's words.
         context: The messages that the model is shown besides the question.
         given: Whatever else the chain is given, in a form that `codec.pack` takes.
+        query: What the retriever is asked, where that is not the question; it follows from question and context.
         notes: What a cache notes when it is asked, for when it is to store the answer: key -> bytes. They go with the
             turn, so two turns that ask the same at once do not mix them up.
     """
@@ -41,6 +42,7 @@ class Asked:
     question: Any
     context: Sequence[BaseMessage] = ()
     given: Any = None
+    query: str | None = None
     notes: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def key(self) -> str:
@@ -51,6 +53,7 @@ class Asked:
             "question": question,
             "context": [seen_by_model(message) for message in self.context],
             "given": self.given,
+            "query": self.query,
         }
         return self.space.answer(digest(parts), self.agent)
 

@@ -9,14 +9,15 @@ conversation in which the user has told of himself, goes past the cache: its ans
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
 
-from langchain_redis_memory.classify import Classifier, Verdict
+from langchain_redis_memory.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.codec import pack
+from langchain_redis_memory.contextualise import Contextualiser, Rewrite
 from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.prompts import Prompt, Said, Template, model_of, read
@@ -99,7 +100,7 @@ class Reader:
     """
 
     classifier: Classifier
-    contextualiser: Any = None
+    contextualiser: Contextualiser | None = None
     template: Template | None = None
     scope: str = ""
     longest: int = LONGEST
@@ -138,6 +139,8 @@ class Reader:
             return Understood(None, why)
         context: Any = [indents, *([said.role, said.text, said.more] for said in after)]
         verdict = None
+        if not (told.history or told.system or variables or after) and points_outside(text):
+            return Understood(None, "points_outside")
         if told.history:
             if not self.share_private and any(
                 said.role in {"human", "chat"} and tells_of_self(said.text) for said in told.history
@@ -151,6 +154,8 @@ class Reader:
                 meant = yield from self._meant(text, verdict, told)
                 if meant is not None:
                     text = meant
+                    if (why := unfit(text, self.longest)) is not None:
+                        return Understood(None, why, verdict)
                 else:
                     leaning = _leaning(told)
                     if any(said.of_tools for said in leaning) and not self.share_tools:
@@ -163,12 +168,11 @@ class Reader:
     def _meant(self, text: str, verdict: Verdict, told: Prompt) -> Flow[str | None]:
         """The question that a dependent one means, where somebody is sure of it."""
         if verdict.standalone:
-            return verdict.standalone.strip()
+            return " ".join(verdict.standalone.split()) or None
         if self.contextualiser is None:
             return None
-        told_so = self.contextualiser.contextualise(text, told.messages(), None)
-        rewrite = (yield from told_so) if isinstance(told_so, Generator) else told_so
-        return str(rewrite.question).strip() if rewrite.trusted else None
+        rewrite: Rewrite = yield from settled(self.contextualiser.contextualise(text, told.messages(), None))
+        return (" ".join(rewrite.question.split()) or None) if rewrite.trusted else None
 
     def _partition(self, llm_string: str, told: Prompt, variables: Mapping[str, str], context: Any) -> bytes:
         """What besides the question decides the answer: only what agrees in all of it is searched."""

@@ -35,7 +35,7 @@ from langchain_redis_memory.contextualise.local import LocalContextualiser
 from langchain_redis_memory.conversations import Conversations
 from langchain_redis_memory.errors import OutOfMemoryError, UnavailableError
 from langchain_redis_memory.memory_selector import MemorySelector
-from langchain_redis_memory.ops import Beside, Flow, Now, Op, ask, merge, pure
+from langchain_redis_memory.ops import Beside, Flow, Now, Op, ask, counted, merge, pure
 from langchain_redis_memory.permanent import tells_apart
 from langchain_redis_memory.planning import Planner
 from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, check_policy
@@ -276,7 +276,8 @@ class ConversationMemory(Conversations):
             guess = yield from self._look_again(self._lookup(plan.reads))
             trips += 1
         if guess is None and plan.reads is not None and isinstance(self._cache, MeaningCache):
-            guess = yield from self._cache.search(plan.reads)
+            guess, more = yield from counted(self._cache.search(plan.reads))
+            trips += more
 
         documents: Sequence[Document] = ()
         searched = False

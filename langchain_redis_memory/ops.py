@@ -212,6 +212,35 @@ def ask(op: Op[T]) -> Generator[Step, Any, T]:
     return cast("T", (yield op))
 
 
+def counted(flow: Flow[T]) -> Generator[Step, Any, tuple[T, int]]:
+    """A flow together with the number of round trips that it asks for.
+
+    Args:
+        flow: The flow.
+
+    Yields:
+        Its steps.
+
+    Returns:
+        Its result, and how many of its steps were ops with commands.
+    """
+    trips = 0
+    try:
+        step = next(flow)
+        while True:
+            trips += isinstance(step, Op) and bool(step.commands)
+            try:
+                sent = yield step
+            except Exception as error:  # noqa: BLE001 - the flow decides
+                step = flow.throw(error)
+            else:
+                step = flow.send(sent)
+    except StopIteration as done:
+        return done.value, trips
+    finally:
+        flow.close()
+
+
 def settled(answer: T | Flow[T]) -> Generator[Step, Any, T]:
     """An answer inside a flow, whether it is there already or a flow gives it.
 

@@ -15,9 +15,7 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.answers import Asked
 from langchain_redis_memory.beyond import Known
-from langchain_redis_memory.classify import Classifier, LinguisticClassifier, Verdict
-from langchain_redis_memory.classify.logistic import odds
-from langchain_redis_memory.classify.reading import Past
+from langchain_redis_memory.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.contextualise import Contextualiser, search_query
 from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.policy import Policy, QuestionType
@@ -26,9 +24,6 @@ from langchain_redis_memory.turn import Plan
 
 _FIRST_LOOK = 30
 """Messages that the first trip loads for a selector that always wants all of them."""
-_POINTS = odds(0.95)
-"""The log-odds of dependence, by its words alone, from which an opening question points at something."""
-_LINGUIST = LinguisticClassifier()
 
 
 @dataclass(frozen=True)
@@ -93,7 +88,8 @@ class Planner:
             return Plan(verdict, rule, [], text, None)
         shares = self.cached and (rule.read_cache or rule.write_cache)
         alone = verdict.type is QuestionType.NEW_TOPIC
-        if shares and alone and not history and _points_outside(text, asked, known):
+        told = history or asked.context or asked.given is not None or known.told()
+        if shares and alone and not told and points_outside(text):
             why = "points at what was never told, so its answer is not shared"
             return Plan(replace(verdict, reasons=(*verdict.reasons, why)), rule, [], text, None)
         shown: list[BaseMessage] = []
@@ -116,7 +112,7 @@ class Planner:
             return Plan(verdict, rule, shown, query, replace(asked, question=meant))
         if shown or query != text:
             # What the model sees and what is searched for decide the answer, so they are part of the key.
-            asked = replace(asked, context=[*asked.context, *shown], given=[asked.given, query])
+            asked = replace(asked, context=[*asked.context, *shown], query=query)
         return Plan(verdict, rule, shown, query, asked)
 
 
@@ -126,10 +122,3 @@ def _likely_alone(verdict: Verdict) -> bool:
     The retriever is then asked in its own words: words of another topic would find other documents.
     """
     return verdict.dependence is not None and verdict.dependence < 0.5
-
-
-def _points_outside(text: str, asked: Asked, known: Known) -> bool:
-    """Whether the question that opens a conversation leans on something that neither we nor the key know of."""
-    if asked.context or asked.given is not None or known.told():
-        return False
-    return _LINGUIST.weigh(text, Past(started=True, answered=True))[1] >= _POINTS

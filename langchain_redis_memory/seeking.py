@@ -184,20 +184,16 @@ class Seeker:
             yield from self._compare(self.embedder.name_of(vector))
         place = self.collection(sought.partition, self.embedder.name_of(vector), engine)
         hits = yield from self._search(engine, place, vector)
-        found, waiting = Found(), list[tuple[float, int]]()
+        found = Found()
         for question, similarity in hits:
             judgement = self._judged(sought.text, question, similarity)
             why = "too far" if judgement is None else _reason(judgement)
             found.candidates.append(Candidate(question, similarity, judgement, why))
-            if judgement is not None and judgement.hit:
-                waiting.append((-judgement.probability, len(found.candidates) - 1))
-        sure = sorted(waiting)
-        doubtful = sorted(
-            (-one.judgement.probability, at)
-            for at, one in enumerate(found.candidates)
-            if one.judgement is not None and one.judgement.doubtful and not one.judgement.hit
-        )
-        for _, at in [*sure, *doubtful[: self.judge.most if self.judge else 1]]:
+        judged = [(one.judgement, at) for at, one in enumerate(found.candidates) if one.judgement is not None]
+        judged.sort(key=lambda pair: -pair[0].probability)
+        sure = [at for judgement, at in judged if judgement.hit]
+        doubtful = [at for judgement, at in judged if judgement.doubtful and not judgement.hit]
+        for at in (*sure, *doubtful[: self.judge.most if self.judge else 1]):
             if (yield from self._take(found, at, sought, engine, place)):
                 break
         return found

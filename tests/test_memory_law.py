@@ -197,7 +197,7 @@ class Blind:
 
 WRONG: dict[str, tuple[Callable[[Asked], Asked], list[Said | str]]] = {
     "context": (
-        lambda asked: replace(asked, context=(), given=None),
+        lambda asked: replace(asked, context=(), given=None, query=None),
         [Said("N: a"), Said("N: b", user="ben"), Said("S: a"), Said("S: a", user="ben")],
     ),
     "system": (lambda asked: replace(asked, context=()), [Said("N: a", lead=("p",)), Said("N: a", user="ben")]),

@@ -229,3 +229,23 @@ async def test_without_a_look_nothing_of_an_epoch_is_stored(client: Client, both
     await desk.keep(asked)
     assert await desk.same(asked) is None
     assert await desk.near(asked) is None
+
+
+async def test_statistics_and_vectors_of_what_had_to_go(client: Client, both: Both) -> None:
+    desk = Counter(client, both, max_entries=1)
+    one, two, three = (Asked(client.keys(), "", "scope", question) for question in (ASKED, FAR, CLOSE))
+    for asked in (one, two, three):
+        assert await desk.same(asked) is None
+        await desk.near(asked)
+        await desk.keep(asked)
+    assert await desk.same(three) == ANSWER
+    stats = await both(desk.cache.stats)()
+    assert (stats.hits, stats.misses, stats.tokens_saved) == (1, 3, ANSWER.tokens)
+    seeker, sought = desk.cache._seeker(client.keys()), desk.cache._sought(three)
+    assert sought is not None
+    vector = await both(client.drive)(seeker.embedder.one(ASKED))
+    engine = await both(client.drive)(seeker.ready(len(vector), False))
+    place = seeker.collection(sought.partition, seeker.embedder.name_of(vector), engine)
+    assert await both(client.run)(engine.count(place)) == 2, (
+        "the vector of what had to go first went with the next answer"
+    )

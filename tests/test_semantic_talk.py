@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,7 +23,9 @@ from meanings import MODEL, Cut, WordEmbeddings, answers, prompt, text
 from servers import NEWEST, Farm
 
 from langchain_redis_memory.asking import tells_of_self
+from langchain_redis_memory.classify import Verdict
 from langchain_redis_memory.client import Client
+from langchain_redis_memory.ops import Invoke
 from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.semantic import RedisSemanticCache
 
@@ -353,3 +356,49 @@ async def test_text_blocks_are_text_and_images_before_decide(cache: RedisSemanti
     assert text(await both(cache.lookup)(prompt(*shown, HumanMessage(IT)), MODEL)) == "of the rose"
     other = prompt(*shown, HumanMessage(IT)).replace("AAAA", "BBBB")
     assert await both(cache.lookup)(other, MODEL) is None
+
+
+# --- what is asked of whom ------------------------------------------------------------------------------------------
+
+
+async def test_an_opening_that_points_at_something_never_told_goes_past_the_cache(
+    everywhere: RedisSemanticCache, both: Both
+) -> None:
+    where = [HumanMessage("Where did he go to school?")]
+    model = PureModel(script=[AIMessage("Ulm"), AIMessage("Paris"), AIMessage("Ulm"), AIMessage("x")])
+    assert (await both(model.invoke)(where)).text == "Ulm"
+    assert (await both(model.invoke)(where)).text == "Paris", "another man"
+    assert (await both(everywhere.explain)(prompt(*where), MODEL)).bypass == "points_outside"
+    about = [SystemMessage("The user is reading about Einstein."), *where]
+    assert (await both(model.invoke)(about)).text == (await both(model.invoke)(about)).text == "Ulm", (
+        "told by the system"
+    )
+
+
+class Counting:
+    """Asks a model, as far as anybody can tell, and counts how often."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def classify(self, turn: str, history: Any, state: Any = None) -> Any:
+        self.asked.append(turn)
+        verdict = Verdict(QuestionType.CONTEXTUAL_WITH_SEARCH, 0.9, standalone="Is throat cancer treatable?")
+        answer = yield Invoke(lambda: verdict, partial(_later, verdict))
+        return answer
+
+
+async def _later(verdict: Verdict) -> Verdict:
+    return verdict
+
+
+async def test_a_turn_is_classified_once_for_its_lookup_and_its_answer(client: Client, both: Both) -> None:
+    classifier = Counting()
+    cache = made(client, classifier=classifier)
+    asked = prompt(HumanMessage(CANCER[0]), AIMessage(CANCER[1]), HumanMessage(IT))
+    for _ in range(2):
+        assert await both(cache.lookup)(asked, MODEL) is None
+    await both(cache.update)(asked, MODEL, answers("Often."))
+    assert classifier.asked == [IT, IT]
+    alone = prompt(HumanMessage("Is throat cancer treatable?"))
+    assert text(await both(cache.lookup)(alone, MODEL)) == "Often.", "kept under the question that was looked for"

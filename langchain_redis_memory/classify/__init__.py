@@ -13,7 +13,7 @@ so; and what none of them can read counts as dependent.
 
 from langchain_redis_memory.classify.cascade import CascadeClassifier
 from langchain_redis_memory.classify.embedding import EmbeddingClassifier
-from langchain_redis_memory.classify.linguistic import LinguisticClassifier, dependence
+from langchain_redis_memory.classify.linguistic import LinguisticClassifier, dependence, points_outside
 from langchain_redis_memory.classify.llm import LLMClassifier
 from langchain_redis_memory.classify.reading import content_words
 from langchain_redis_memory.classify.verdict import Classifier, Verdict
@@ -31,4 +31,5 @@ __all__ = [
     "Verdict",
     "content_words",
     "dependence",
+    "points_outside",
 ]

@@ -28,6 +28,8 @@ MAX_UNSAFE = 0.1
 """The share of dependent turns that may be called self-contained, unless a classifier is told another."""
 _ALONE = 0.3
 """The probability below which a turn without its conversation is taken to stand alone."""
+_POINTS = 0.95
+"""The probability, by its words alone, from which an opening question points at something."""
 _CERTAIN = 4.0
 """The log-odds of what is not weighed: dependent."""
 _POINTING = frozenset("pronoun demonstrative there opening_phrase bare_question no_content".split())
@@ -254,6 +256,19 @@ def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
     if not comment and weights("linguistic").log_odds(reading.features) < odds(_ALONE):
         return []
     return [why for why, _, _ in reading.evidence] or ["may depend on the conversation"]
+
+
+def points_outside(opening: str) -> bool:
+    """Whether a question that opens a conversation leans on something that was never told ("Where was he born?").
+
+    Args:
+        opening: The question.
+
+    Returns:
+        Whether its words alone are as good as certain to lean on something; its answer is then nobody else's.
+    """
+    reading = signs(read(opening), Past(started=True, answered=True), lexicon("en"))
+    return weights("linguistic").log_odds(reading.features) >= odds(_POINTS)
 
 
 @lru_cache(4096)

@@ -10,83 +10,45 @@ Long because each half of a twin is read beside the other.
 
 from __future__ import annotations
 
-import json
-import logging
-from base64 import b64decode, b64encode
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.embeddings import Embeddings
-from langchain_core.outputs import ChatGeneration
 
-from langchain_redis_memory import entries, generations, warming
+from langchain_redis_memory import entries
 from langchain_redis_memory.admission import AdmissionPolicy
-from langchain_redis_memory.asking import Reader, Understood, inside, within
+from langchain_redis_memory.asking import Reader, Understood
 from langchain_redis_memory.classify import Classifier, RulesClassifier
 from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.embedder import Embedder
-from langchain_redis_memory.entries import Entry
 from langchain_redis_memory.equivalence import HitPolicy
-from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
-from langchain_redis_memory.flight import Flights, making
+from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.flight import Flights
 from langchain_redis_memory.judging import Judge
 from langchain_redis_memory.keys import KeySpace, check_id
 from langchain_redis_memory.lenient import Lenient
-from langchain_redis_memory.ops import Emit, Flow, Now, ask, merge
 from langchain_redis_memory.prompts import Template
-from langchain_redis_memory.seeking import Candidate, Found, Hit, Seeker, Sought
+from langchain_redis_memory.seeking import Seeker
+from langchain_redis_memory.semantic.answering import Explanation
 from langchain_redis_memory.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
-from langchain_redis_memory.tally import Prices, Stats, Tally, told
-from langchain_redis_memory.ttl import WEEK_S, jittered, milliseconds, share
-from langchain_redis_memory.vectors import Engine, EngineName, Quantisation
+from langchain_redis_memory.semantic.moving import Moving, wanted_by
+from langchain_redis_memory.tally import Prices, Stats, Tally
+from langchain_redis_memory.ttl import WEEK_S, milliseconds, share
+from langchain_redis_memory.vectors import EngineName, Quantisation
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_log = logging.getLogger(__name__)
 
-_BATCH = 200
 _TENANTS = 1000
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """Why a lookup is served, or not.
-
-    Args:
-        question: What would be looked for; None where the prompt goes past the cache.
-        kind: The type of question, "" where it was not decided.
-        reasons: Why it is of this type.
-        bypass: Why it goes past the cache, "" where it does not.
-        candidates: What was found near, with each one's similarity, judgement, and why it was not served.
-        hit: What would be served.
-    """
-
-    question: str | None
-    kind: str
-    reasons: tuple[str, ...]
-    bypass: str
-    candidates: tuple[Candidate, ...]
-    hit: Hit | None
-
-    def __str__(self) -> str:
-        if self.question is None:
-            return f"goes past the cache: {self.bypass}"
-        lines = [f"{self.question!r} ({self.kind}): {'hit ' + self.hit.id if self.hit else 'miss'}"]
-        for one in self.candidates:
-            sure = f", probability {one.judgement.probability:.3f}" if one.judgement else ""
-            lines.append(f"  {one.similarity:.3f} {one.question!r}{sure}: {one.why or 'served'}")
-        return "\n".join(lines)
-
-
-class RedisSemanticCache(BaseCache):
+class RedisSemanticCache(Moving, BaseCache):
     """LangChain's cache of model answers on any Redis, for questions that mean the same.
 
     Args:
@@ -199,6 +161,7 @@ class RedisSemanticCache(BaseCache):
             "judge": judge if judge is None or isinstance(judge, Judge) else Judge(judge),
         }
         self._seekers: OrderedDict[KeySpace, Seeker] = OrderedDict()
+        self._understood: OrderedDict[bytes, Understood] = OrderedDict()
         self._set_up(tenant)
 
     def _set_up(self, tenant: str) -> None:
@@ -272,7 +235,8 @@ class RedisSemanticCache(BaseCache):
 
         **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the partition's vectors; at times `tally`.
         **Trips:** none for a prompt that goes past the cache; 1 for the very same question; else 2 for a miss and 3 for
-            a hit, and one for each candidate whose answer is gone. Exact search takes one more for each 4,000 vectors
+            a hit, one more where the policy is in doubt of a near question (2 with a judge), and one for each candidate
+            whose answer is gone. Exact search takes one more for each 4,000 vectors
             not read. With `single_flight_s` one more on a miss, and one for each look while another makes the answer.
         """
         return self._client.drive(self._lookup(prompt, llm_string))
@@ -421,7 +385,7 @@ class RedisSemanticCache(BaseCache):
         **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the vectors of their partitions.
         **Trips:** 2 for one id or prompt; else 2 for each 500 entries, those looked through included.
         """
-        return self._client.drive(self._delete(hit_id, prompt, llm_string, _wanted(model, tag, session, embedding)))
+        return self._client.drive(self._delete(hit_id, prompt, llm_string, wanted_by(model, tag, session, embedding)))
 
     async def adelete(
         self,
@@ -435,7 +399,7 @@ class RedisSemanticCache(BaseCache):
         embedding: str | None = None,
     ) -> int:
         """Deletes answers with their vectors; see `delete`."""
-        wanted = _wanted(model, tag, session, embedding)
+        wanted = wanted_by(model, tag, session, embedding)
         return await self._client.adrive(self._delete(hit_id, prompt, llm_string, wanted))
 
     def count(self) -> int:
@@ -542,274 +506,6 @@ class RedisSemanticCache(BaseCache):
     async def astats(self) -> Stats:
         """What has been counted; see `stats`."""
         return await self._client.adrive(self._stats())
-
-    # --- flows --------------------------------------------------------------------------------------------------------
-
-    def _lookup(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
-        began: float = yield Now()
-        told = yield from self._understand(prompt, llm_string)
-        sought = told.sought
-        if sought is None:
-            self._tally.add("bypasses", kind=told.why)
-            return None
-        found = yield from within(self._seeker.seek(sought))
-        hit = found.hit
-        if hit is None and self._flights:
-            hit = yield from self._flights.join(self._lease(sought), self._seeker.same(sought), self._lenient.ask)
-        served = None if hit is None else self._served(hit, sought)
-        self._tally.add("misses" if served is None else "hits", model=sought.model, kind=sought.kind)
-        if found.refused and served is None:
-            self._tally.add("refusals", model=sought.model, kind=sought.kind)
-        if served is not None and hit is not None:
-            self._tally.add("tokens_read", hit.entry.read, model=sought.model)
-            self._tally.add("tokens_written", hit.entry.written, model=sought.model)
-        ended: float = yield Now()
-        self._tally.timed(ended - began, model=sought.model)
-        return served
-
-    def _understand(self, prompt: str, llm_string: str) -> Flow[Understood]:
-        if inside.get():  # a model that a lookup asks, such as the judge, is never answered from the cache
-            return Understood(None, "nested")
-        try:
-            return (yield from within(self._reader.understand(prompt, llm_string)))
-        except Exception as error:  # noqa: BLE001 - a user's classifier or contextualiser
-            _log.warning("a prompt is not understood and goes past the cache: %s: %s", type(error).__name__, error)
-            return Understood(None, "not_understood")
-
-    def _served(self, hit: Hit, sought: Sought) -> RETURN_VAL_TYPE | None:
-        try:
-            found = generations.decode(hit.entry.answer, self._seeker.keys.items)
-        except CorruptDataError as error:
-            _log.warning("a cached answer counts as absent: %s", error)
-            return None
-        if hit.entry.question == sought.text:
-            return found
-        told = {
-            "hit_id": hit.id,
-            "question": hit.entry.question,
-            "similarity": round(hit.similarity, 4),
-            "probability": round(hit.probability, 4),
-        }
-        for generation in found:
-            if isinstance(generation, ChatGeneration):
-                generation.message.response_metadata["semantic_cache"] = told
-            else:
-                generation.generation_info = {**(generation.generation_info or {}), "semantic_cache": told}
-        return found
-
-    def _update(self, prompt: str, llm_string: str, answer: RETURN_VAL_TYPE) -> Flow[None]:
-        told = yield from self._understand(prompt, llm_string)
-        sought = told.sought
-        if sought is None:
-            return
-        leave = self._flights.leave(self._lease(sought))
-        refusal = self._admission.refusal(answer)
-        row = None
-        if refusal is None:
-            try:
-                row = self._row(sought, prompt, answer)
-            except InvalidInputError as error:
-                _log.warning("an answer is not cached: %s", error)
-                refusal = "unserialisable"
-        if row is None:
-            self._tally.add(f"refused_{refusal}", model=sought.model)
-            if leave.commands:
-                yield from self._lenient.ask(leave, write=True)
-            return
-        self._tally.add("updates", model=sought.model)
-        if not (yield from within(self._seeker.keep([row]))):
-            self._tally.add("dropped", model=sought.model)
-        if leave.commands:  # after the answer is there: in one trip a script that the server does not know runs last
-            yield from self._lenient.ask(leave)
-
-    def _row(self, sought: Sought, prompt: str, answer: RETURN_VAL_TYPE) -> tuple[Sought, Entry, int]:
-        read, written = generations.tokens_of(answer, prompt)
-        entry = Entry(
-            sought.text,
-            sought.partition,
-            sought.model,
-            sought.kind,
-            self._tags,
-            self._session,
-            "",
-            read,
-            written,
-            generations.encode(answer),
-        )
-        return sought, entry, jittered(self._ttl_ms, self._jitter)
-
-    def _explain(self, prompt: str, llm_string: str) -> Flow[Explanation]:
-        told = yield from self._understand(prompt, llm_string)
-        verdict, sought = told.verdict, told.sought
-        kind, reasons = (str(verdict.type), verdict.reasons) if verdict else (sought.kind if sought else "", ())
-        if sought is None:
-            return Explanation(None, kind, reasons, told.why, (), None)
-        same = yield from self._lenient.ask(self._seeker.same(sought))
-        found: Found = yield from within(self._seeker.near(sought))
-        hit, candidates = found.hit, found.candidates
-        if same is not None:
-            hit, others = same, [one for one in candidates if one.question != sought.text]
-            itself = next((one for one in candidates if one.question == sought.text), None)
-            itself = itself or Candidate(sought.text, 1.0, None, "")
-            others = [one if one.why else one._replace(why="the very same question was served") for one in others]
-            candidates = [itself._replace(why=""), *others]
-        if hit is not None and self._served(hit, sought) is None:
-            hit = None
-        return Explanation(sought.text, kind, reasons, "", tuple(candidates), hit)
-
-    def _report(self, hit_id: str, *, correct: bool) -> Flow[bool]:
-        name, probability = _hit(hit_id)
-        self._tally.add("right" if correct else "wrong")
-        now: float = yield Now()
-        counts = self._tally.take(now)
-        report = self._seeker.report(name, probability, correct=correct)
-        there, _ = yield from ask(merge(report, self._tally.sends(counts)))
-        return there
-
-    def _get_or_compute(self, prompt: str, llm_string: str, compute: Callable[[], Any]) -> Flow[RETURN_VAL_TYPE]:
-        found = yield from self._lookup(prompt, llm_string)
-        if found is not None:
-            return found
-
-        def give_back() -> Flow[None]:
-            told = yield from self._understand(prompt, llm_string)
-            if told.sought is not None and (leave := self._flights.leave(self._lease(told.sought))).commands:
-                yield from self._lenient.ask(leave)
-
-        answer: RETURN_VAL_TYPE = yield making(compute, generations.as_generations, give_back, self._client)
-        yield from self._update(prompt, llm_string, answer)
-        return answer
-
-    # --- deleting, warming, moving ------------------------------------------------------------------------------------
-
-    def _clear(self, only: dict[str, Any]) -> Flow[None]:
-        unknown = set(only) - {"hit_id", "prompt", "llm_string", "model", "tag", "session", "embedding"}
-        if unknown:
-            msg = f"clear knows no {', '.join(sorted(unknown))}; see delete"
-            raise InvalidInputError(msg)
-        wanted = _wanted(*(only.get(name) for name in ("model", "tag", "session", "embedding")))
-        yield from self._delete(only.get("hit_id"), only.get("prompt"), only.get("llm_string", ""), wanted)
-
-    def _delete(self, hit_id: str | None, prompt: str | None, llm_string: str, wanted: Wanted) -> Flow[int]:
-        names = None
-        if hit_id is not None:
-            names = [_hit(hit_id)[0]]
-        elif prompt is not None:
-            told = yield from within(self._reader.understand(prompt, llm_string))
-            names = [entries.name_of(told.sought.partition, told.sought.text)] if told.sought else []
-        if names is not None:
-            found = (yield from ask(entries.get(self._seeker.keys, names))) if names else []
-            return (yield from self._remove([read.entry for read in found if read and wanted(read.entry)]))
-        deleted = cursor = 0
-        while True:
-            page = yield from ask(entries.page(self._seeker.keys, cursor))
-            # Of damaged ones nobody can tell what they are: they go with whatever is deleted.
-            deleted += yield from self._remove([entry for entry in page.entries if wanted(entry)], page.damaged)
-            cursor = page.cursor
-            if not cursor:
-                return deleted
-
-    def _remove(self, gone: list[Entry], damaged: Sequence[bytes] = ()) -> Flow[int]:
-        names = [*(entry.name for entry in gone), *damaged]
-        if not names:
-            return 0
-        by_dims: dict[str, list[Entry]] = {}
-        for entry in gone:
-            by_dims.setdefault(entry.embedding.rpartition(":")[2], []).append(entry)
-        removals = []
-        for dims, some in by_dims.items():
-            engine: Engine = yield from self._engines.ready(self._space, int(dims))
-            removals.append(self._seeker.without(engine, some))
-        count, _ = yield from ask(merge(entries.remove(self._seeker.keys, names), merge(*removals)))
-        return count
-
-    def _warm(
-        self, answers: Iterable[Any] | str | Path, model: Any, progress: Callable[[int], None] | None
-    ) -> Flow[int]:
-        stored, pairs = 0, warming.rows(answers)
-        while batch := list(islice(pairs, _BATCH)):
-            found = []
-            for question, answer in batch:
-                prompt, llm_string = warming.asked_of(question, model)
-                made = generations.for_model(answer, model)
-                told = yield from self._understand(prompt, llm_string)
-                if told.sought is not None and self._admission.refusal(made) is None:
-                    found.append(self._row(told.sought, prompt, made))
-            stored += yield from self._keep_all(found)
-            if progress is not None:
-                progress(len(batch))
-        return stored
-
-    def _keep_all(self, found: list[tuple[Sought, Entry, int]]) -> Flow[int]:
-        newest = {entry.name: (sought, entry, ttl_ms) for sought, entry, ttl_ms in found}
-        if newest and not (yield from within(self._seeker.keep(list(newest.values())))):
-            return 0
-        return len(newest)
-
-    def _export(self) -> Flow[None]:
-        cursor = 0
-        while True:
-            page = yield from ask(entries.page(self._seeker.keys, cursor))
-            yield Emit([json.dumps({"entry": b64encode(entry.body()).decode()}) + "\n" for entry in page.entries])
-            cursor = page.cursor
-            if not cursor:
-                return
-
-    def _import(self, lines: Iterable[str], progress: Callable[[int], None] | None) -> Flow[int]:
-        stored, numbered = 0, enumerate(lines, 1)
-        while batch := list(islice(numbered, _BATCH)):
-            found = [self._imported(number, line) for number, line in batch if line.strip()]
-            stored += yield from self._keep_all(found)
-            if progress is not None:
-                progress(len(batch))
-        return stored
-
-    def _imported(self, number: int, line: str) -> tuple[Sought, Entry, int]:
-        try:
-            entry = entries.entry_of(b":" + b64decode(json.loads(line)["entry"], validate=True), "line")
-            generations.decode(entry.answer, "line")
-        except (ValueError, KeyError, TypeError, CorruptDataError) as error:
-            msg = f"line {number} is no exported entry: {error}"
-            raise InvalidInputError(msg) from None
-        sought = Sought(entry.question, entry.partition, entry.model, entry.kind)
-        return sought, entry, jittered(self._ttl_ms, self._jitter)
-
-    def _stats(self) -> Flow[Stats]:
-        (found,) = yield from told([self._tally], self._prices)
-        return found
-
-    def _lease(self, sought: Sought) -> str:
-        return self._seeker.keys.lease(entries.name_of(sought.partition, sought.text).hex())
-
-
-Wanted = Callable[[Entry], bool]
-
-
-def _wanted(model: str | None, tag: str | None, session: str | None, embedding: str | None) -> Wanted:
-    """Whether an entry fits all that is given."""
-
-    def fits(entry: Entry) -> bool:
-        return (
-            (model is None or entry.model == model)
-            and (tag is None or tag in entry.tags)
-            and (session is None or entry.session == session)
-            and (embedding is None or embedding in {entry.embedding, entry.embedding.rpartition(":")[0]})
-        )
-
-    return fits
-
-
-def _hit(hit_id: str) -> tuple[bytes, float]:
-    """The entry's name and the probability in a hit's id."""
-    try:
-        name, _, probability = hit_id.partition("-")
-        found = bytes.fromhex(name), int(probability) / 10_000
-        if len(found[0]) == 16 and 0 <= found[1] <= 1:
-            return found
-    except (ValueError, AttributeError, TypeError):
-        pass
-    msg = f"{hit_id!r} is no id of a hit; take it from the answer's 'semantic_cache'"
-    raise InvalidInputError(msg)
 
 
 def _labels(session: str, tags: Sequence[str]) -> tuple[str, tuple[str, ...]]:

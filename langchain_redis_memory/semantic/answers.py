@@ -27,7 +27,7 @@ from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
 from langchain_redis_memory.seeking import Hit, Seeker, Sought
 from langchain_redis_memory.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
-from langchain_redis_memory.tally import Tally
+from langchain_redis_memory.tally import Stats, Tally, told
 from langchain_redis_memory.ttl import jittered, milliseconds, share
 from langchain_redis_memory.vectors import EngineName, Quantisation
 
@@ -87,6 +87,7 @@ class SemanticAnswerCache:
         self._epoch = epoch
         self._engines = Engines(self._client, engine, quantisation)
         self._seekers: dict[KeySpace, Seeker] = {}
+        self._owed: dict[KeySpace, list[Entry]] = {}
         self._seeking: dict[str, Any] = {
             "embedder": Embedder(embeddings, embedding_id or embedding_id_of(embeddings)),
             "policy": policy or policy_for(embeddings, max_error, embedding_id),
@@ -107,15 +108,17 @@ class SemanticAnswerCache:
         sought = self._sought(asked)
         if sought is None:
             return pure(None)
-        same = self._seeker(asked.space).same(sought)
-        if self._epoch is None:
-            return same.map(lambda hit: self._answer(hit, asked))
+        seeker = self._seeker(asked.space)
 
         def read(found: tuple[bytes, Hit | None]) -> Answer | None:
             asked.notes[_TOKEN] = found[0]
-            return self._answer(found[1], asked)
+            answer = self._answer(found[1], asked)
+            if answer is not None:
+                self._count_hit(seeker.lenient.tally, answer)
+            return answer
 
-        return merge(epochs.current(self._epoch, self._ttl_ms), same).map(read)
+        token = pure(b"") if self._epoch is None else epochs.current(self._epoch, self._ttl_ms)
+        return merge(token, seeker.same(sought)).map(read)
 
     def search(self, asked: Asked) -> Flow[Answer | None]:
         """The answer to a question that means the same; for one that `lookup` did not find.
@@ -131,11 +134,14 @@ class SemanticAnswerCache:
             return None
         seeker = self._seeker(asked.space)
         found = yield from within(seeker.near(sought))
-        tally = seeker.lenient.tally
-        tally.add("misses" if found.hit is None else "hits")
+        tally, answer = seeker.lenient.tally, self._answer(found.hit, asked)
+        if answer is not None:
+            self._count_hit(tally, answer)
+        else:
+            tally.add("misses")
         if found.refused:
             tally.add("refusals")
-        return self._answer(found.hit, asked)
+        return answer
 
     def store(self, asked: Asked, answer: Answer) -> Flow[Op[Any]]:
         """Keeps an answer; see `AnswerCache`.
@@ -152,16 +158,56 @@ class SemanticAnswerCache:
             return pure(None)
         seeker, body = self._seeker(asked.space), encode_answer(answer)
         if self._epoch is not None:
-            if _TOKEN not in asked.notes:  # where the turn did not look, nobody knows of what epoch the answer is
+            if not asked.notes.get(_TOKEN):  # where the turn did not look, nobody knows of what epoch the answer is
                 return pure(None)
             body = epochs.sign(asked.notes[_TOKEN], body)
         entry = Entry(sought.text, sought.partition, "", "", (), "", "", 0, answer.tokens, body)
         ready = yield from within(seeker.keeping([(sought, entry, jittered(self._ttl_ms, self._jitter))]))
         if ready is None:
             return pure(None)
-        # Vectors of entries that had to go are removed when they are found the next time.
+        engine, put = ready
+        tally, owed = seeker.lenient.tally, self._owed.setdefault(asked.space, [])
+        gone, owed[:] = list(owed), []
         now: float = yield Now()
-        return merge(ready[1], seeker.lenient.tally.sends(seeker.lenient.tally.take(now)))
+        counts = tally.take(now)
+
+        def read(done: tuple[list[Entry], Any, bool]) -> None:
+            owed.extend(done[0])  # their vectors go with the next answer
+            if not done[2]:
+                tally.put_back(counts)
+
+        return merge(put, seeker.without(engine, gone), tally.sends(counts)).map(read)
+
+    def stats(self, tenant: str = "") -> Stats:
+        """What has been counted, with what this process has not sent yet.
+
+        Args:
+            tenant: Whose.
+
+        Returns:
+            The statistics by hour.
+
+        Raises:
+            InvalidIdError: The tenant is not acceptable.
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `tally`.
+        **Trips:** 1, and 1 where something waited in this process.
+        """
+        return self._client.drive(self._stats(tenant))
+
+    async def astats(self, tenant: str = "") -> Stats:
+        """What has been counted; see `stats`."""
+        return await self._client.adrive(self._stats(tenant))
+
+    def _stats(self, tenant: str) -> Flow[Stats]:
+        (found,) = yield from told([self._seeker(self._client.keys(tenant)).lenient.tally])
+        return found
+
+    @staticmethod
+    def _count_hit(tally: Tally, answer: Answer) -> None:
+        tally.add("hits")
+        tally.add("tokens_written", answer.tokens)
 
     def _sought(self, asked: Asked) -> Sought | None:
         if not isinstance(asked.question, str):
