@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.classify import LLMClassifier as LLMClassifier
     from langchain_redis_memory.classify import RulesClassifier as RulesClassifier
     from langchain_redis_memory.classify import Verdict as Verdict
-    from langchain_redis_memory.client import Client as Client
-    from langchain_redis_memory.client import Trip as Trip
     from langchain_redis_memory.contextualise import Contextualiser as Contextualiser
     from langchain_redis_memory.contextualise import Rewrite as Rewrite
     from langchain_redis_memory.contextualise.asking import LLMContextualiser as LLMContextualiser
@@ -53,6 +51,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.progress import advance as advance
     from langchain_redis_memory.pruning import Pruned as Pruned
     from langchain_redis_memory.record_manager import RedisRecordManager as RedisRecordManager
+    from langchain_redis_memory.redis.client.client import Client as Client
+    from langchain_redis_memory.redis.client.client import Trip as Trip
+    from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
     from langchain_redis_memory.select import Selector as Selector
     from langchain_redis_memory.select import WindowSelector as WindowSelector
     from langchain_redis_memory.selecting import pre_model_node as pre_model_node
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.session_data import RedisSessionData as RedisSessionData
     from langchain_redis_memory.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.sessions import SessionPage as SessionPage
-    from langchain_redis_memory.settings import RedisMemorySettings as RedisMemorySettings
     from langchain_redis_memory.state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.store import RedisStore as RedisStore
@@ -91,7 +91,7 @@ _HOMES = {
     "CachedRetriever": "tiers",
     "CascadeClassifier": "classify",
     "Classifier": "classify",
-    "Client": "client",
+    "Client": "redis.client.client",
     "Contextualiser": "contextualise",
     "ConversationMemory": "memory",
     "ConversationState": "progress",
@@ -122,7 +122,7 @@ _HOMES = {
     "RedisChatMessageHistory": "history",
     "RedisConversationState": "state",
     "RedisMemoryError": "errors",
-    "RedisMemorySettings": "settings",
+    "RedisMemorySettings": "redis.client.settings",
     "RedisNodeCache": "node_cache",
     "RedisRecordManager": "record_manager",
     "RedisSaver": "checkpoint",
@@ -144,7 +144,7 @@ _HOMES = {
     "SessionPage": "sessions",
     "Stats": "tally",
     "ThresholdPolicy": "equivalence",
-    "Trip": "client",
+    "Trip": "redis.client.client",
     "Turn": "history",
     "TurnReport": "turn",
     "UserProfile": "profile",

@@ -13,11 +13,11 @@ from typing import Any, Protocol, runtime_checkable
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from langchain_redis_memory.codec import digest, pack, unpack
 from langchain_redis_memory.errors import CorruptDataError
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, Op, Reply
-from langchain_redis_memory.records import decode_message, encode_message
+from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
+from langchain_redis_memory.redis.codec.values import digest, pack, unpack
+from langchain_redis_memory.redis.keys import KeySpace
 
 
 @dataclass(frozen=True)

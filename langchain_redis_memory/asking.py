@@ -16,11 +16,11 @@ from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
 
 from langchain_redis_memory.classify import Classifier, Verdict, points_outside
-from langchain_redis_memory.codec import pack
 from langchain_redis_memory.contextualise import Contextualiser, Rewrite
 from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.prompts import Prompt, Said, Template, model_of, read
+from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.seeking import Sought
 from langchain_redis_memory.select import leaning_from
 

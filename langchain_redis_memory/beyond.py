@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory import states, summary, versions
+from langchain_redis_memory import states, summary
 from langchain_redis_memory.client.mirror import Mirror
 from langchain_redis_memory.errors import ConfigError, ServerError
 from langchain_redis_memory.history import exchanges
 from langchain_redis_memory.ops import Beside, Flow, Op, Reply, pure
 from langchain_redis_memory.permanent import Outside, fill
 from langchain_redis_memory.progress import ConversationState, Move, Search, fold, move_of, plain
+from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.summary import RollingSummary, Summary
 from langchain_redis_memory.transcript import Transcript
 
@@ -126,8 +127,8 @@ class Beyond:
                 return Known(exists=self._exists(replies))
             record, notes, about = replies[0]
             return Known(
-                states.decode(versions.parse(record, notes), keys.state) if self._state else None,
-                summary.decode(versions.parse(about, None), keys.state) if self._rolling else None,
+                states.decode(cas_record.parse(record, notes), keys.state) if self._state else None,
+                summary.decode(cas_record.parse(about, None), keys.state) if self._rolling else None,
                 self._exists(replies),
                 *(map(_whole, replies[1][1:]) if self._readable(replies) else ()),
             )

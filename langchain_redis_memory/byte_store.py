@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from langchain_core.stores import ByteStore
 
-from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.keys import ByteKeys, check_id
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge, pure
-from langchain_redis_memory.scripts import script
-from langchain_redis_memory.ttl import milliseconds
+from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.keys import ByteKeys, check_id
+from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.ttl import milliseconds
 
 _PAGE = 1000
 

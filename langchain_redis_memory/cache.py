@@ -23,18 +23,19 @@ from typing import Any, cast
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 
-from langchain_redis_memory import generations, shelf, warming
+from langchain_redis_memory import generations, warming
 from langchain_redis_memory.admission import AdmissionPolicy
-from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.flight import Flights, making
-from langchain_redis_memory.keys import EntryKeys, check_id
 from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask, merge
 from langchain_redis_memory.prompts import digest_of, model_of
-from langchain_redis_memory.shelf import Kept, Put
+from langchain_redis_memory.redis import expiring_hash
+from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.expiring_hash import Kept, Put
+from langchain_redis_memory.redis.keys import EntryKeys, check_id
+from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds, share
 from langchain_redis_memory.tally import Prices, Stats, Tally, told
-from langchain_redis_memory.ttl import WEEK_S, jittered, milliseconds, share
 
 _log = logging.getLogger(__name__)
 
@@ -226,11 +227,11 @@ class RedisCache(BaseCache):
         **Keys:** `entries` of all shelves.
         **Trips:** 1.
         """
-        return self._client.run(shelf.count(self._shelves))
+        return self._client.run(expiring_hash.count(self._shelves))
 
     async def acount(self) -> int:
         """How many answers are stored; see `count`."""
-        return await self._client.arun(shelf.count(self._shelves))
+        return await self._client.arun(expiring_hash.count(self._shelves))
 
     def warm(
         self,
@@ -394,7 +395,7 @@ class RedisCache(BaseCache):
             raise InvalidInputError(msg)
         model = only.get("llm_string")
         if model is None:
-            yield from ask(shelf.clear(self._shelves))
+            yield from ask(expiring_hash.clear(self._shelves))
             return
         if not isinstance(model, str):
             msg = f"llm_string must be a text, not {type(model).__name__}"
@@ -405,11 +406,11 @@ class RedisCache(BaseCache):
             for keys, items in found:
                 names = [name for name, _ in items if name.startswith(mark)]
                 if names:
-                    yield from ask(shelf.remove(keys, names))
+                    yield from ask(expiring_hash.remove(keys, names))
 
     def _pages(self, places: Places) -> Flow[tuple[list[tuple[EntryKeys, Items]], Places]]:
         """A page of each shelf, and where to go on from."""
-        pages = yield from ask(merge(*(shelf.page(keys, cursor) for keys, cursor in places.items())))
+        pages = yield from ask(merge(*(expiring_hash.page(keys, cursor) for keys, cursor in places.items())))
         read = list(zip(places, pages, strict=True))
         return [(keys, page.items) for keys, page in read], {keys: page.cursor for keys, page in read if page.cursor}
 
@@ -474,7 +475,7 @@ class RedisCache(BaseCache):
         return self._shelf(name).lease(name.hex())
 
     def _look(self, name: bytes) -> Op[Kept | None]:
-        return shelf.get(self._shelf(name), [name]).map(lambda found: found[0])
+        return expiring_hash.get(self._shelf(name), [name]).map(lambda found: found[0])
 
     def _lifetime(self) -> int:
         return jittered(self._ttl_ms, self._jitter) + self._stale_ms
@@ -487,11 +488,11 @@ class RedisCache(BaseCache):
         by_shelf: dict[EntryKeys, list[Put]] = {}
         for put in puts:
             by_shelf.setdefault(self._shelf(cast("bytes", put.name)), []).append(put)
-        return merge(*(shelf.put(keys, some) for keys, some in by_shelf.items()))
+        return merge(*(expiring_hash.put(keys, some) for keys, some in by_shelf.items()))
 
     def _delete(self, prompt: str, llm_string: str) -> Op[bool]:
         name = _name(prompt, llm_string)
-        return shelf.remove(self._shelf(name), [name]).map(bool)
+        return expiring_hash.remove(self._shelf(name), [name]).map(bool)
 
     def _decode(self, body: bytes, name: bytes) -> RETURN_VAL_TYPE | None:
         try:

@@ -24,9 +24,9 @@ from functools import cached_property
 from typing import Any
 
 from langchain_redis_memory.errors import CorruptDataError, EvictedError
-from langchain_redis_memory.keys import KeySpace, ThreadKeys
 from langchain_redis_memory.ops import Arg, Op, Reply
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.keys import KeySpace, ThreadKeys
+from langchain_redis_memory.redis.scripts import script
 from langchain_redis_memory.stored import (
     Found,
     Lists,

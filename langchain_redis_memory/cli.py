@@ -81,10 +81,10 @@ def _model(name: str | None, embeddings: Any) -> Any:
 
 def _chain(url: str, model: str | None, reports: list[TurnReport]) -> tuple[ConversationMemory, RememberingRunnable]:
     """The demo's retrieval chain: documentation strings, local embeddings, a memory around a model."""
-    from langchain_redis_memory.client import Client
     from langchain_redis_memory.demo.corpus import DocstringRetriever, chunks
     from langchain_redis_memory.local import MiniLMEmbeddings
     from langchain_redis_memory.memory import ConversationMemory
+    from langchain_redis_memory.redis.client.client import Client
 
     client = Client.from_url(url)
     server = client.server()
@@ -204,11 +204,11 @@ def replay(
     hits from other conversations are listed for you to judge. Beside it: what a cache would do whose key is the
     last utterance. Nothing is left on the server; on a cluster it lapses within the hour.
     """
-    from langchain_redis_memory.client import Client
     from langchain_redis_memory.demo import replay as replaying
     from langchain_redis_memory.demo.replay.html import page
     from langchain_redis_memory.demo.replay.table import table
     from langchain_redis_memory.errors import ConfigError
+    from langchain_redis_memory.redis.client.client import Client
 
     with _plain_errors():
         assumed = seconds_per_answer if seconds_per_answer is not None or answerer else replaying.ASSUMED_S
@@ -281,7 +281,7 @@ def info(
     redis: Annotated[str | None, typer.Option("--redis", metavar="URL", help="Default: REDIS_URL.")] = None,
 ) -> None:
     """What the server is and can do."""
-    from langchain_redis_memory.client import Client
+    from langchain_redis_memory.redis.client.client import Client
 
     with _plain_errors():
         client = Client.from_url(redis)

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-from langchain_redis_memory.codec import pack, unpack
 from langchain_redis_memory.errors import CorruptDataError
-from langchain_redis_memory.keys import EntryKeys
 from langchain_redis_memory.ops import Arg, Op, Reply
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.codec.values import pack, unpack
+from langchain_redis_memory.redis.keys import EntryKeys
+from langchain_redis_memory.redis.scripts import script
 
 MOST_REPORTS = 64
 """How many of its newest reports an entry keeps."""

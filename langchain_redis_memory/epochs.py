@@ -15,7 +15,7 @@ from __future__ import annotations
 from secrets import token_hex
 
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.scripts import script
 
 
 def current(key: str, ttl_ms: int) -> Op[bytes]:

@@ -14,8 +14,8 @@ from contextvars import ContextVar
 from random import random
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from langchain_redis_memory import lease
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Sleep, merge, pure
+from langchain_redis_memory.redis import lease
 
 T = TypeVar("T")
 Ask = Callable[[Op[Any]], Flow[Any]]

@@ -18,11 +18,11 @@ from langchain_core.messages.base import BaseMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from langchain_core.runnables.base import RunnableBindingBase
 
-from langchain_redis_memory.codec import pack, unpack
-from langchain_redis_memory.deflate import deflate, inflate
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.prompts import read as read_prompt
-from langchain_redis_memory.records import decode_message, encode_nested
+from langchain_redis_memory.redis.codec.compression import deflate, inflate
+from langchain_redis_memory.redis.codec.messages import decode_message, encode_nested
+from langchain_redis_memory.redis.codec.values import pack, unpack
 
 _DEFLATE_FROM_BYTES = 128
 _CHECK_BYTES = 8

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from langchain_redis_memory.errors import ServerError
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Op, Reply
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import script
 
 _log = logging.getLogger(__name__)
 

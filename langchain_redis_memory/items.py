@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 
 from langgraph.store.base import InvalidNamespaceError
 
-from langchain_redis_memory.codec import pack, unpack
 from langchain_redis_memory.errors import CorruptDataError, InvalidIdError
 from langchain_redis_memory.filters import marks
-from langchain_redis_memory.keys import KeySpace, check_id
 from langchain_redis_memory.ops import Arg, Call, Op, Reply
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.codec.values import pack, unpack
+from langchain_redis_memory.redis.keys import KeySpace, check_id
+from langchain_redis_memory.redis.scripts import script
 
 Namespace = tuple[str, ...]
 

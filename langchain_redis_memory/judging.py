@@ -18,7 +18,7 @@ from langchain_core.runnables import Runnable
 
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke
-from langchain_redis_memory.ttl import share
+from langchain_redis_memory.redis.ttl import share
 
 _log = logging.getLogger(__name__)
 

@@ -27,7 +27,6 @@ from langchain_redis_memory.admission import worth_keeping
 from langchain_redis_memory.answers import Answer, AnswerCache, Asked, ExactAnswerCache, MeaningCache
 from langchain_redis_memory.beyond import Beyond, Known
 from langchain_redis_memory.classify import Classifier, RulesClassifier, Verdict
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.client.outbox import Outbox, attempts
 from langchain_redis_memory.client.seen import Seen
 from langchain_redis_memory.contextualise import Contextualiser
@@ -39,13 +38,14 @@ from langchain_redis_memory.ops import Beside, Flow, Now, Op, ask, counted, merg
 from langchain_redis_memory.permanent import tells_apart
 from langchain_redis_memory.planning import Planner
 from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, check_policy
-from langchain_redis_memory.records import encode_message
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.messages import encode_message
+from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 from langchain_redis_memory.select import Selector
 from langchain_redis_memory.semantic.answers import SemanticAnswerCache
 from langchain_redis_memory.summary import RollingSummary
 from langchain_redis_memory.traits import Extractor
 from langchain_redis_memory.transcript import Transcript
-from langchain_redis_memory.ttl import WEEK_S, milliseconds
 from langchain_redis_memory.turn import Chain, Incoming, Shown, TurnReport, also_given, as_served, cost, with_id
 
 if TYPE_CHECKING:

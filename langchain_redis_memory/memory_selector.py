@@ -22,7 +22,7 @@ from langchain_redis_memory.classify import Verdict, dependence
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.policy import QuestionType, Rule
 from langchain_redis_memory.recall import by_position, by_words, turn_starts
-from langchain_redis_memory.records import TokenCounter
+from langchain_redis_memory.redis.codec.messages import TokenCounter
 from langchain_redis_memory.select import leaning_from, positive
 from langchain_redis_memory.semantic_recall import SemanticRecall
 

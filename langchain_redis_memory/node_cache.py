@@ -22,14 +22,14 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_event_listener
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from langchain_redis_memory import shelf
-from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, ServerError, UnavailableError
-from langchain_redis_memory.keys import check_id, spell_namespace
 from langchain_redis_memory.ops import Flow, Op, Reply, ask, merge
-from langchain_redis_memory.scripts import script
-from langchain_redis_memory.shelf import Put
-from langchain_redis_memory.ttl import milliseconds
+from langchain_redis_memory.redis import expiring_hash
+from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.expiring_hash import Put
+from langchain_redis_memory.redis.keys import check_id, spell_namespace
+from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.ttl import milliseconds
 
 _log = logging.getLogger(__name__)
 
@@ -171,7 +171,7 @@ class RedisNodeCache(BaseCache[ValueT]):
                     _log.warning("item %r of %r in the cache of nodes counts as absent: %s", item, namespace, error)
             return found
 
-        get = shelf.get(self._space.nodes(namespace), items)
+        get = expiring_hash.get(self._space.nodes(namespace), items)
         return Op(get.commands, read, tolerant=True)
 
     def _decode(self, body: bytes) -> ValueT:
@@ -229,7 +229,7 @@ class RedisNodeCache(BaseCache[ValueT]):
         keys, lifetimes = self._space.nodes(namespace), [ttl_ms for _, ttl_ms, body in items if body]
         longest = 0 if 0 in lifetimes else max(lifetimes, default=0)
         touch = script("namespace_touch")((self._space.namespaces(),), spell_namespace(namespace), longest)
-        store = shelf.put(keys, items).commands
+        store = expiring_hash.put(keys, items).commands
 
         def read(replies: Sequence[Reply]) -> None:
             for reply in replies:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, Union, cast
 from langchain_redis_memory.errors import ServerError
 
 if TYPE_CHECKING:
-    from langchain_redis_memory.scripts import Script
+    from langchain_redis_memory.redis.scripts import Script
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import run_in_executor
 
-from langchain_redis_memory import lease
 from langchain_redis_memory.errors import ConfigError, NotAMessageError
 from langchain_redis_memory.ops import Flow, Invoke, Op, Sleep, ask, merge
+from langchain_redis_memory.redis import lease
 from langchain_redis_memory.transcript import Added, Transcript
 
 T = TypeVar("T")

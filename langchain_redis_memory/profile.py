@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from langchain_redis_memory import profiles, versions
-from langchain_redis_memory.client import Client, as_client
-from langchain_redis_memory.codec import pack
+from langchain_redis_memory import profiles
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
-from langchain_redis_memory.keys import check_id
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.profiles import LEARNED, Fact, Profile, Told, prompt
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis import cas_record
+from langchain_redis_memory.redis.cas_record import Record
+from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.codec.values import pack
+from langchain_redis_memory.redis.keys import check_id
+from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.ttl import milliseconds
 from langchain_redis_memory.traits import MANY, Extractor, Observation, RulesExtractor, observed, said_by_user
-from langchain_redis_memory.ttl import milliseconds
-from langchain_redis_memory.versions import Record
 
 T = TypeVar("T")
 
@@ -251,8 +252,8 @@ class UserProfile:
     # --- in between ---------------------------------------------------------------------------------------------------
 
     def _load(self) -> Op[tuple[Record, int]]:
-        now = Op((script("records_time")((self._key,)),), lambda replies: int(float(replies[0]) * 1000))
-        return merge(versions.read(self._key, FIELD), now)
+        now = Op((script("redis/records_time")((self._key,)),), lambda replies: int(float(replies[0]) * 1000))
+        return merge(cas_record.read(self._key, FIELD), now)
 
     def _read(self, look: Callable[[Profile, int], T]) -> Op[T]:
         def decode(loaded: tuple[Record, int]) -> T:
@@ -271,7 +272,7 @@ class UserProfile:
             result[:] = [change(profile, now)]
             return profile.encode()
 
-        yield from versions.revise(self._key, self._key, FIELD, body, self._ttl_ms, read)
+        yield from cas_record.revise(self._key, self._key, FIELD, body, self._ttl_ms, read)
         return result[0]
 
     def _set(self, key: str, value: Any, source: str, ttl_s: float | None) -> Flow[None]:

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from langchain_redis_memory.codec import pack, parse
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.phrases import key_of
+from langchain_redis_memory.redis.cas_record import Record
+from langchain_redis_memory.redis.codec.values import pack, parse
 from langchain_redis_memory.traits import LONGEST_VALUE, MANY, TRAITS, Observation
-from langchain_redis_memory.versions import Record
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Any
 from langchain_redis_memory.classify import Verdict
 from langchain_redis_memory.phrases import key_of, language_of, phrases
 from langchain_redis_memory.policy import QuestionType
-from langchain_redis_memory.versions import Version
+from langchain_redis_memory.redis.cas_record import Version
 
 SCHEMA = 1
 """Of the stored form; one that is newer is left alone."""

@@ -19,9 +19,9 @@ from langchain_redis_memory import threads
 from langchain_redis_memory.blobs import Blobs
 from langchain_redis_memory.checkpoints import Thread
 from langchain_redis_memory.errors import ConflictError
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, ask, merge
 from langchain_redis_memory.places import config_of
+from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.retention import Going, Outline, Span, going, unreferenced
 from langchain_redis_memory.stored import Lists, Record
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from langchain_core.indexing import RecordManager
 
-from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.errors import ClockError, InvalidInputError
-from langchain_redis_memory.keys import RecordKeys, check_id, escape
 from langchain_redis_memory.ops import Op, Reply, pure
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.keys import RecordKeys, check_id, escape
+from langchain_redis_memory.redis.scripts import script
 
 
 class RedisRecordManager(RecordManager):
@@ -212,7 +212,7 @@ def _seconds(time: float | None, what: str) -> float:
 
 
 def _time(keys: RecordKeys) -> Op[float]:
-    return Op((script("records_time")((keys.times,)),), lambda replies: float(replies[0]))
+    return Op((script("redis/records_time")((keys.times,)),), lambda replies: float(replies[0]))
 
 
 def _update(

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import script
 
 
 def note(space: KeySpace, root: str, ttl_ms: int, how: str) -> Op[None]:

@@ -27,11 +27,11 @@ from langchain_redis_memory import threads
 from langchain_redis_memory.blobs import Blobs
 from langchain_redis_memory.checkpoints import Thread
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
 from langchain_redis_memory.places import Place, bound_of, config_of, place_of
+from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.ttl import milliseconds
 from langchain_redis_memory.stored import Found, NewValue, Record, Reference, Write, field_of, no_nul, utf8
-from langchain_redis_memory.ttl import milliseconds
 
 T = TypeVar("T")
 

@@ -22,9 +22,9 @@ from langchain_redis_memory.entries import Entry, Read, name_of
 from langchain_redis_memory.equivalence import HitPolicy, Judgement, Observations
 from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.judging import Judge
-from langchain_redis_memory.keys import EntryKeys, KeySpace
 from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Flow, Now, Op, merge
+from langchain_redis_memory.redis.keys import EntryKeys, KeySpace
 from langchain_redis_memory.vectors import Collection, Engine, Point, Vectors
 
 _log = logging.getLogger(__name__)

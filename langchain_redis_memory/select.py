@@ -19,7 +19,7 @@ from langchain_redis_memory.classify import Verdict, dependence
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.policy import QuestionType, Rule
-from langchain_redis_memory.records import TokenCounter
+from langchain_redis_memory.redis.codec.messages import TokenCounter
 
 
 class Selector(Protocol):

@@ -10,13 +10,13 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_redis_memory.client import Client, as_client
-from langchain_redis_memory.codec import pack, unpack
 from langchain_redis_memory.errors import CorruptDataError
-from langchain_redis_memory.keys import check_id
 from langchain_redis_memory.ops import Op, Reply
-from langchain_redis_memory.scripts import script
-from langchain_redis_memory.ttl import WEEK_S, milliseconds
+from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.codec.values import pack, unpack
+from langchain_redis_memory.redis.keys import check_id
+from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 
 _log = logging.getLogger(__name__)
 

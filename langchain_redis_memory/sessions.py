@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from langchain_redis_memory import index
-from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.index import Session
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, ask, merge
+from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.keys import KeySpace
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,15 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from langchain_redis_memory import states, versions
-from langchain_redis_memory.client import Client, as_client
-from langchain_redis_memory.codec import pack, parse
+from langchain_redis_memory import states
 from langchain_redis_memory.errors import ConfigError, ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.progress import ConversationState
-from langchain_redis_memory.ttl import WEEK_S, milliseconds
-from langchain_redis_memory.versions import Record
+from langchain_redis_memory.redis import cas_record
+from langchain_redis_memory.redis.cas_record import Record
+from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 
 _log = logging.getLogger(__name__)
 
@@ -180,11 +181,11 @@ class RedisConversationState:
         **Keys:** `state`.
         **Trips:** 1.
         """
-        return self._client.run(versions.drop(self._keys.state, states.FIELD))
+        return self._client.run(cas_record.drop(self._keys.state, states.FIELD))
 
     async def adelete(self) -> bool:
         """Deletes the state; see `delete`."""
-        return await self._client.arun(versions.drop(self._keys.state, states.FIELD))
+        return await self._client.arun(cas_record.drop(self._keys.state, states.FIELD))
 
     # --- in between ---------------------------------------------------------------------------------------------------
 
@@ -235,7 +236,7 @@ class RedisConversationState:
             made = self._plain(change(self._typed(states.decode(record, self._keys.state))))
             return states.encode(made)
 
-        version = yield from versions.revise(self._keys.state, self._keys.meta, states.FIELD, body, self._ttl_ms)
+        version = yield from cas_record.revise(self._keys.state, self._keys.meta, states.FIELD, body, self._ttl_ms)
         return self._typed(replace(made, version=version))
 
     def _setting(self, values: Mapping[str, Any]) -> Callable[[ConversationState], ConversationState]:
@@ -305,11 +306,11 @@ class RedisAgentState(Generic[M]):
         **Keys:** `agent_state`.
         **Trips:** 1.
         """
-        return self._client.run(versions.read(self._key, states.FIELD).map(self._decode))
+        return self._client.run(cas_record.read(self._key, states.FIELD).map(self._decode))
 
     async def aload(self) -> M | dict[str, Any] | None:
         """The state; see `load`."""
-        return await self._client.arun(versions.read(self._key, states.FIELD).map(self._decode))
+        return await self._client.arun(cas_record.read(self._key, states.FIELD).map(self._decode))
 
     def save(self, state: M | Mapping[str, Any]) -> None:
         """Stores a state in the place of whatever is there. Where others write too, `update` loses nothing.
@@ -326,13 +327,13 @@ class RedisAgentState(Generic[M]):
         **Trips:** 2, and one for each time that somebody else was faster.
         """
         body = self._encode(state)
-        self._client.drive(versions.revise(self._key, self._key, states.FIELD, lambda _record: body, self._ttl_ms))
+        self._client.drive(cas_record.revise(self._key, self._key, states.FIELD, lambda _record: body, self._ttl_ms))
 
     async def asave(self, state: M | Mapping[str, Any]) -> None:
         """Stores a state in the place of whatever is there; see `save`."""
         body = self._encode(state)
         await self._client.adrive(
-            versions.revise(self._key, self._key, states.FIELD, lambda _record: body, self._ttl_ms)
+            cas_record.revise(self._key, self._key, states.FIELD, lambda _record: body, self._ttl_ms)
         )
 
     def update(self, change: Callable[[M | dict[str, Any] | None], M | Mapping[str, Any]]) -> M | dict[str, Any]:
@@ -368,11 +369,11 @@ class RedisAgentState(Generic[M]):
         **Keys:** `agent_state`.
         **Trips:** 1.
         """
-        return self._client.run(versions.drop(self._key, states.FIELD))
+        return self._client.run(cas_record.drop(self._key, states.FIELD))
 
     async def adelete(self) -> bool:
         """Deletes the state; see `delete`."""
-        return await self._client.arun(versions.drop(self._key, states.FIELD))
+        return await self._client.arun(cas_record.drop(self._key, states.FIELD))
 
     # --- in between ---------------------------------------------------------------------------------------------------
 
@@ -408,5 +409,5 @@ class RedisAgentState(Generic[M]):
             made = self._encode(change(self._decode(record)))
             return made
 
-        yield from versions.revise(self._key, self._key, states.FIELD, body, self._ttl_ms)
+        yield from cas_record.revise(self._key, self._key, states.FIELD, body, self._ttl_ms)
         return cast("M | dict[str, Any]", self._decode(Record(body=made)))

@@ -12,10 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
-from langchain_redis_memory import versions
-from langchain_redis_memory.codec import pack, parse
 from langchain_redis_memory.errors import ConflictError, UnserialisableError
-from langchain_redis_memory.keys import SessionKeys
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.progress import (
     SCHEMA,
@@ -27,7 +24,10 @@ from langchain_redis_memory.progress import (
     plain,
     plain_move,
 )
-from langchain_redis_memory.versions import Record, Version
+from langchain_redis_memory.redis import cas_record
+from langchain_redis_memory.redis.cas_record import Record, Version
+from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.redis.keys import SessionKeys
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def read(keys: SessionKeys) -> Op[ConversationState]:
     Returns:
         An op of one trip: the state, an empty one where there is none.
     """
-    return versions.read(keys.state, FIELD).map(lambda record: decode(record, keys.state))
+    return cas_record.read(keys.state, FIELD).map(lambda record: decode(record, keys.state))
 
 
 def write(keys: SessionKeys, state: ConversationState, ttl_ms: int) -> Op[bool]:
@@ -112,7 +112,7 @@ def write(keys: SessionKeys, state: ConversationState, ttl_ms: int) -> Op[bool]:
     Returns:
         An op of one trip: whether it stands; if not, somebody else changed the state meanwhile.
     """
-    swapped = versions.swap(keys.state, keys.meta, FIELD, state.version, encode(state), ttl_ms)
+    swapped = cas_record.swap(keys.state, keys.meta, FIELD, state.version, encode(state), ttl_ms)
     return swapped.map(lambda standing: isinstance(standing, Version))
 
 
@@ -135,4 +135,4 @@ def move_on(
     if state is not None and state.version != _NEWER:
         version, body = state.version, encode(reduce(fold, moves, state))
     note = pack([mark or os.urandom(8), [plain_move(move) for move in moves]])
-    return versions.swap(keys.state, keys.meta, FIELD, version, body, ttl_ms, note).map(lambda _standing: None)
+    return cas_record.swap(keys.state, keys.meta, FIELD, version, body, ttl_ms, note).map(lambda _standing: None)

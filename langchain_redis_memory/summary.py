@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from langchain_redis_memory import lease, versions
-from langchain_redis_memory.codec import pack, parse
 from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge
+from langchain_redis_memory.redis import cas_record, lease
+from langchain_redis_memory.redis.cas_record import Record, Version
+from langchain_redis_memory.redis.codec.values import pack, parse
 from langchain_redis_memory.transcript import Transcript
-from langchain_redis_memory.versions import Record, Version
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -236,7 +236,7 @@ class RollingSummary:
             tail = [*(old.tail if old else ()), *map(_mark, batch)][-_TAIL:]
             old = Summary(text, old.first if old else 0, last, turns - behind, tokens, tuple(tail))
             body = pack([_SCHEMA, old.text, old.first, old.last, old.turns, old.tokens, list(old.tail)])
-            swapped = versions.swap(keys.state, keys.meta, FIELD, version, body, ttl_ms)
+            swapped = cas_record.swap(keys.state, keys.meta, FIELD, version, body, ttl_ms)
             standing, _renewed = yield from ask(merge(swapped, lease.renew(key, token, self._lease_ms)))
             if not isinstance(standing, Version):
                 break
@@ -251,7 +251,7 @@ class RollingSummary:
 
 def _read(transcript: Transcript) -> Op[tuple[Version, Summary | None]]:
     place = transcript.keys.state
-    return versions.read(place, FIELD).map(lambda record: (record.version, decode(record, place)))
+    return cas_record.read(place, FIELD).map(lambda record: (record.version, decode(record, place)))
 
 
 def _counts(transcript: Transcript) -> Op[tuple[int, int]]:

@@ -18,9 +18,9 @@ from math import frexp
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from langchain_redis_memory.keys import escape
 from langchain_redis_memory.ops import Arg, Flow, Now, Op, Reply, ask, merge, pure
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.keys import escape
+from langchain_redis_memory.redis.scripts import script
 
 KEEP_HOURS = 30 * 24
 _ENOUGH = 64

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
 from langchain_redis_memory.errors import ServerError
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Op, Reply
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import script
 
 _log = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory import index
 from langchain_redis_memory.errors import InvalidInputError, MessageNotFoundError, NotAMessageError
-from langchain_redis_memory.keys import KeySpace, SessionKeys
 from langchain_redis_memory.ops import Arg, Op, Reply, merge, pure
-from langchain_redis_memory.records import TokenCounter, decode_messages, encode_message, identity
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.codec.messages import TokenCounter, decode_messages, encode_message, identity
+from langchain_redis_memory.redis.keys import KeySpace, SessionKeys
+from langchain_redis_memory.redis.scripts import script
 
 REMOVE_ALL_MESSAGES = "__remove_all__"
 """The id by which LangGraph's `RemoveMessage` empties a conversation."""

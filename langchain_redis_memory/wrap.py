@@ -30,8 +30,8 @@ from langchain_core.runnables.configurable import DynamicRunnable
 from langchain_core.runnables.utils import ConfigurableFieldSpec, add
 
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
-from langchain_redis_memory.fingerprint import describable, fingerprint
 from langchain_redis_memory.ops import Invoke, Streamed
+from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
 from langchain_redis_memory.turn import Incoming, Shown, TurnReport
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from pydantic import Field
 
 from langchain_redis_memory.answers import Answer, Asked
 from langchain_redis_memory.classify import Verdict
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import UnavailableError
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op, pure
 from langchain_redis_memory.policy import QuestionType
+from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.turn import TurnReport
 
 NEW = QuestionType.NEW_TOPIC

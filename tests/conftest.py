@@ -12,9 +12,9 @@ import servers
 from servers import Farm
 
 from langchain_redis_memory import flight
-from langchain_redis_memory.client import Client, Trip
-from langchain_redis_memory.client.topology import Options, topology
 from langchain_redis_memory.history import RedisChatMessageHistory
+from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.redis.client.topology import Options, topology
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,8 +10,8 @@ from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.base.id import uuid6
 
 from langchain_redis_memory.checkpoint import RedisSaver
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.stored import field_of, record_of, spans
 
 Saver = Callable[..., RedisSaver]

@@ -10,7 +10,7 @@ from typing import Any
 from langgraph.store.base import Item, PutOp, SearchOp
 from langgraph.store.memory import InMemoryStore, _compare_values
 
-from langchain_redis_memory.client import Client
+from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.store import RedisStore
 
 DIMS = 8

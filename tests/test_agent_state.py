@@ -10,8 +10,6 @@ import pytest
 from conftest import Both
 from pydantic import BaseModel
 
-from langchain_redis_memory.client import Client
-from langchain_redis_memory.codec import pack
 from langchain_redis_memory.errors import (
     ConfigError,
     InvalidIdError,
@@ -20,6 +18,8 @@ from langchain_redis_memory.errors import (
     WrongKeyTypeError,
 )
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.state import RedisAgentState
 
 

@@ -15,11 +15,11 @@ from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMe
 
 from langchain_redis_memory.admission import worth_keeping
 from langchain_redis_memory.answers import Answer, Asked, ExactAnswerCache
-from langchain_redis_memory.client import Client
-from langchain_redis_memory.codec import pack
 from langchain_redis_memory.errors import ServerError, UnserialisableError
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.values import pack
+from langchain_redis_memory.redis.keys import KeySpace
 
 SPACE = KeySpace("p")
 ASKED = Asked(SPACE, "", "scope", "What is Redis?")

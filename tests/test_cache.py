@@ -18,9 +18,9 @@ from langchain_tests.integration_tests import AsyncCacheTestSuite, SyncCacheTest
 from servers import TABLE, Farm, wait_for
 
 from langchain_redis_memory import RedisCache
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client, Trip
 
 MODEL, OTHER = "model-a", "model-b"
 TEXT = [Generation(text="an answer")]

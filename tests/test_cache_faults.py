@@ -18,11 +18,11 @@ from servers import NEWEST, REAL_TABLE, Farm, wait_for
 
 from langchain_redis_memory import RedisCache, generations
 from langchain_redis_memory.cache import _name
-from langchain_redis_memory.client import Client, Trip
-from langchain_redis_memory.client.breaker import Breaker
-from langchain_redis_memory.codec import pack
 from langchain_redis_memory.errors import ServerError, UnavailableError
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.circuit_breaker import Breaker
+from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.redis.codec.values import pack
 
 MODEL = "model-a"
 TEXT = [Generation(text="an answer")]

@@ -25,9 +25,9 @@ from servers import TWO, Farm, wait_for
 
 from langchain_redis_memory import RedisCache, flight
 from langchain_redis_memory.cache import _name
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
 
 MODEL = "model-a"
 N = 8

@@ -21,9 +21,9 @@ from servers import TWO, Farm, wait_for
 
 from langchain_redis_memory import RedisCache, warming
 from langchain_redis_memory.cache import _name
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import InvalidInputError, UnavailableError, UnserialisableError
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client, Trip
 
 MODEL = "model-a"
 

@@ -12,7 +12,7 @@ from langgraph.checkpoint.conformance.capabilities import Capability
 from saves import TTL_S
 
 from langchain_redis_memory.checkpoint import RedisSaver
-from langchain_redis_memory.client import Client
+from langchain_redis_memory.redis.client.client import Client
 
 
 class Blocking(BaseCheckpointSaver[Any]):

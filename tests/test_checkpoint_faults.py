@@ -17,7 +17,6 @@ from saves import TTL_S, at, chain, checkpoint, listed, loop, place, raw, tidy
 from servers import REAL_TABLE, TWO, Farm
 
 from langchain_redis_memory.checkpoint import RedisSaver
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import (
     CorruptDataError,
     EvictedError,
@@ -25,6 +24,7 @@ from langchain_redis_memory.errors import (
     UnavailableError,
     WrongKeyTypeError,
 )
+from langchain_redis_memory.redis.client.client import Client
 
 KINDS = ["checkpoints", "order", "blobs", "writes"]
 

@@ -10,8 +10,8 @@ from conftest import Both
 from saves import TTL_S, checkpoint, listed, loop, place
 
 from langchain_redis_memory.checkpoint import RedisSaver
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError
+from langchain_redis_memory.redis.client.client import Client, Trip
 
 BAD_CONFIGS: dict[str, Any] = {
     "no configurable": {"tags": []},

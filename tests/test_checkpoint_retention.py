@@ -17,9 +17,9 @@ from servers import wait_for
 
 from langchain_redis_memory.checkpoint import RedisSaver
 from langchain_redis_memory.checkpoints import Thread
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import ConflictError
 from langchain_redis_memory.pruning import Pruned
+from langchain_redis_memory.redis.client.client import Client, Trip
 
 
 @pytest.fixture

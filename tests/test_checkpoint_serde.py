@@ -32,8 +32,8 @@ from servers import Farm
 
 from langchain_redis_memory.blobs import Blobs
 from langchain_redis_memory.checkpoint import RedisSaver
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, UnserialisableError
+from langchain_redis_memory.redis.client.client import Client
 
 
 @pytest.fixture(params=servers.TWO)

@@ -15,8 +15,8 @@ from saves import TTL_S, at, chain, checkpoint, hashed, listed, loop, names, pla
 from servers import wait_for
 
 from langchain_redis_memory.checkpoint import RedisSaver
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.ops import Call
+from langchain_redis_memory.redis.client.client import Client, Trip
 
 
 def saying(number: int, start: int = 0) -> list[Any]:

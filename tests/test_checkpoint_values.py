@@ -41,7 +41,7 @@ from saves import TTL_S, checkpoint, listed, loop, place
 
 from langchain_redis_memory.blobs import Blobs
 from langchain_redis_memory.checkpoint import RedisSaver
-from langchain_redis_memory.client import Client
+from langchain_redis_memory.redis.client.client import Client
 
 
 class Colour(Enum):

@@ -28,10 +28,10 @@ from langchain_redis_memory.classify import (
     LLMClassifier,
     Verdict,
 )
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import settled
 from langchain_redis_memory.policy import QuestionType
+from langchain_redis_memory.redis.client.client import Client
 
 NEW, RECALL = QuestionType.NEW_TOPIC, QuestionType.HISTORY_RECALL
 SEARCH = QuestionType.CONTEXTUAL_WITH_SEARCH

@@ -13,11 +13,11 @@ import servers
 from conftest import Both, Watch
 from servers import Farm, Process
 
-from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.errors import AuthenticationError, ConfigError, UnavailableError
 from langchain_redis_memory.history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.settings import RedisMemorySettings, read_settings
+from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.settings import RedisMemorySettings, read_settings
 
 PING = Op((("PING",),), lambda replies: replies[0] in {b"PONG", "PONG", True})
 

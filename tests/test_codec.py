@@ -40,10 +40,18 @@ from langchain_core.messages import (
     ToolMessageChunk,
 )
 
-from langchain_redis_memory import deflate, records, scripts
-from langchain_redis_memory.codec import digest, pack, unpack
 from langchain_redis_memory.errors import CorruptDataError, NotAMessageError, UnserialisableError
-from langchain_redis_memory.records import decode_message, decode_messages, encode_message, identity, tokens_of
+from langchain_redis_memory.redis import scripts
+from langchain_redis_memory.redis.codec import compression
+from langchain_redis_memory.redis.codec import messages as records
+from langchain_redis_memory.redis.codec.messages import (
+    decode_message,
+    decode_messages,
+    encode_message,
+    identity,
+    tokens_of,
+)
+from langchain_redis_memory.redis.codec.values import digest, pack, unpack
 
 bounded = settings(max_examples=100, deadline=None)
 KEY = "lrm:{//s}:messages"
@@ -774,7 +782,7 @@ def test_random_records_are_messages_of_the_table_or_corrupt(data, head):
 
 def test_the_dictionary_of_stored_records_is_what_it_always_was():
     # A change makes every deflated record that exists unreadable: a new dictionary needs a new mark.
-    assert sha256(deflate._DICTIONARY).hexdigest() == DICTIONARY
+    assert sha256(compression._DICTIONARY).hexdigest() == DICTIONARY
 
 
 DICTIONARY = "d7ab7a9974399ba321d590849019408bd1243e38aa058c0c32c02c2dfc2614d2"

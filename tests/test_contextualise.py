@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from langchain_redis_memory.classify import content_words
-from langchain_redis_memory.client import Client
-from langchain_redis_memory.client.within import awithin, within
 from langchain_redis_memory.contextualise import Rewrite, search_query
 from langchain_redis_memory.contextualise.asking import LLMContextualiser, checked
 from langchain_redis_memory.contextualise.local import LocalContextualiser
 from langchain_redis_memory.contextualise.mentions import is_plural, mentions, singular
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import settled
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.timeout import awithin, within
 
 CANCER = ("What is throat cancer?", "Throat cancer is a tumour of the larynx or pharynx. Smoking is a main cause.")
 ENGINE = ("How does a diesel engine work?", "It compresses air until it is hot enough to light the fuel.")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import Both, immortal
 
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
 
 HERE = Path(__file__).parent
 

@@ -16,7 +16,6 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import (
     ConfigError,
     InvalidIdError,
@@ -26,6 +25,7 @@ from langchain_redis_memory.errors import (
     UnserialisableError,
 )
 from langchain_redis_memory.history import RedisChatMessageHistory, Turn
+from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.transcript import Added, Transcript
 
 History = Callable[..., RedisChatMessageHistory]

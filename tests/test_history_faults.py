@@ -11,7 +11,6 @@ from conftest import Both, Watch
 from langchain_core.messages import HumanMessage, RemoveMessage
 from servers import BINARIES, REAL_TABLE, Farm
 
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import (
     AuthenticationError,
     CorruptDataError,
@@ -22,6 +21,7 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.sessions import RedisSessions
 
 History = Callable[..., RedisChatMessageHistory]

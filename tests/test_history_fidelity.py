@@ -28,8 +28,8 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import RunnableLambda
 from servers import Farm
 
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.history import RedisChatMessageHistory
+from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.sessions import RedisSessions
 
 TEXT = st.text(max_size=20)

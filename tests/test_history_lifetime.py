@@ -10,10 +10,10 @@ from conftest import Both
 from langchain_core.messages import HumanMessage, RemoveMessage
 from servers import wait_for
 
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.history import WEEK_S, RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
 
 History = Callable[..., RedisChatMessageHistory]
 EMPTY = RemoveMessage(id="__remove_all__")

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from servers import Farm
 
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
 
 History = Callable[..., RedisChatMessageHistory]
 

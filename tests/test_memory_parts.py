@@ -16,10 +16,10 @@ from servers import TWO, Farm
 
 from langchain_redis_memory.answers import Answer, Asked, ExactAnswerCache
 from langchain_redis_memory.classify import Verdict
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, pure, settled
 from langchain_redis_memory.policy import Rule
+from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.select import WindowSelector
 
 

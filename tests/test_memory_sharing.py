@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from langchain_core.runnables import RunnableLambda
 from servers import TWO, Farm
 
-from langchain_redis_memory.client import Client
+from langchain_redis_memory.redis.client.client import Client
 
 
 @pytest.fixture(params=TWO)

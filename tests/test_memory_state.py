@@ -14,9 +14,9 @@ from conftest import Both
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.classify import Verdict
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.progress import ConversationState
+from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.select import WindowSelector
 from langchain_redis_memory.state import RedisConversationState
 

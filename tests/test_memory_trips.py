@@ -7,9 +7,9 @@ from chains import Desk, Marked, look_up
 from conftest import Both
 from langchain_core.messages import AIMessage, HumanMessage
 
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.policy import DEFAULT_POLICY, QuestionType, Rule
+from langchain_redis_memory.redis.client.client import Client, Trip
 
 
 @pytest.fixture

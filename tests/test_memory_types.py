@@ -11,10 +11,10 @@ from conftest import Both
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from langchain_redis_memory.classify import Verdict
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.policy import DEFAULT_POLICY, QuestionType, Rule, check_policy
+from langchain_redis_memory.redis.client.client import Client
 
 NEVER = Rule(search=False, read_cache=False, write_cache=False, window=1)
 

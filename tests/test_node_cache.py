@@ -26,7 +26,6 @@ from langgraph.types import CachePolicy
 from servers import NEWEST, Farm, wait_for
 from typing_extensions import TypedDict
 
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import (
     AuthenticationError,
     ConfigError,
@@ -37,6 +36,7 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.node_cache import RedisNodeCache
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client, Trip
 
 LABELS = ["a", "a/b", "a:b", "a,b", "*", "?", "[a]", "{a}", "a\nb", "a\0b", "🦊", "", "A", "%2F", "x" * 1024]
 K = (("ns",), "k")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from conftest import Both
 
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import ServerError, UnavailableError, WrongKeyTypeError
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Sleep, Streamed, ask, counted, merge, pure
+from langchain_redis_memory.redis.client.client import Client, Trip
 
 BROKEN = ServerError("no")
 

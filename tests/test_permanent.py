@@ -14,11 +14,12 @@ from conftest import Both, url_of
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, RemoveMessage
 from servers import TWO, Farm
 
-from langchain_redis_memory import lease, permanent
-from langchain_redis_memory.client import Client, Trip
+from langchain_redis_memory import permanent
 from langchain_redis_memory.errors import ConfigError, MessageNotFoundError, NotAMessageError
 from langchain_redis_memory.history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis import lease
+from langchain_redis_memory.redis.client.client import Client, Trip
 
 
 @pytest.fixture(params=TWO)

@@ -17,7 +17,6 @@ from langchain_core.messages import AIMessage, HumanMessage
 from servers import TWO, Farm, wait_for
 
 from langchain_redis_memory import profiles
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import (
     ConfigError,
     InvalidIdError,
@@ -29,8 +28,9 @@ from langchain_redis_memory.history import Turn
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.profile import UserProfile
 from langchain_redis_memory.profiles import Fact, Profile, Told, prompt
+from langchain_redis_memory.redis.cas_record import Record, Version
+from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.traits import LLMExtractor, Observation, RulesExtractor
-from langchain_redis_memory.versions import Record, Version
 
 
 @pytest.fixture(params=TWO)

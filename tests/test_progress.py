@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from langchain_redis_memory.classify import Verdict
-from langchain_redis_memory.codec import pack, parse
 from langchain_redis_memory.phrases import key_of, language_of, phrases
 from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.progress import (
@@ -27,6 +26,7 @@ from langchain_redis_memory.progress import (
     plain,
     plain_move,
 )
+from langchain_redis_memory.redis.codec.values import pack, parse
 
 NEW = Verdict(QuestionType.NEW_TOPIC, 1.0)
 MORE = Verdict(QuestionType.CONTEXTUAL_FOLLOW_UP, 1.0)

@@ -10,8 +10,8 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from langchain_redis_memory.bm25 import search, stem, terms
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.recall import by_position, by_words, turn_starts
+from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.semantic_recall import SemanticRecall
 
 TALK: list[BaseMessage] = [

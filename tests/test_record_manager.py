@@ -16,7 +16,6 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.indexing import InMemoryRecordManager, aindex, index
 from langchain_core.vectorstores import InMemoryVectorStore
 
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import (
     ClockError,
     ConfigError,
@@ -28,6 +27,7 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.record_manager import RedisRecordManager
+from langchain_redis_memory.redis.client.client import Client, Trip
 
 pytestmark = pytest.mark.pins
 

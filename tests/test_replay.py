@@ -15,11 +15,11 @@ from chains import Marked
 from typer.testing import CliRunner
 
 from langchain_redis_memory.cli import app
-from langchain_redis_memory.client.topology import Options, topology
 from langchain_redis_memory.demo.replay import Kind, Outcome, Role, askings, play, read, same_question
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.policy import QuestionType
+from langchain_redis_memory.redis.client.topology import Options, topology
 
 
 def write(path: Path, *lines: Any) -> Path:

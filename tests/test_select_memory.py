@@ -15,11 +15,11 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from test_recall import Topics
 
 from langchain_redis_memory.classify import Verdict
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.memory_selector import MemorySelector
 from langchain_redis_memory.ops import Flow, pure, settled
 from langchain_redis_memory.policy import DEFAULT_POLICY, QuestionType, Rule
+from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.selecting import pre_model_node, selector_runnable
 
 NEW, RECALL = QuestionType.NEW_TOPIC, QuestionType.HISTORY_RECALL

@@ -13,8 +13,8 @@ from meanings import ASKED, CLOSE, FAR, NEAR, Cut, WordEmbeddings, keys_of, raw
 from servers import NEWEST, Farm, wait_for
 
 from langchain_redis_memory.answers import Answer, Asked
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError
+from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.semantic.answers import SemanticAnswerCache
 from langchain_redis_memory.tiers import RagCache
 

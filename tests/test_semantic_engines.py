@@ -28,8 +28,8 @@ from meanings import (
 )
 from servers import NEWEST, Farm, wait_for
 
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.ops import Op, ask
+from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.semantic import RedisSemanticCache
 from langchain_redis_memory.vectors import Collection, Engine, Point, Quantisation
 from langchain_redis_memory.vectors.exact import ExactScan

@@ -34,10 +34,10 @@ from meanings import (
 )
 from servers import NEWEST, Farm
 
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.entries import MOST_REPORTS
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.judging import Judge
+from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.semantic import RedisSemanticCache
 
 

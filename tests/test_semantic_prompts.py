@@ -12,8 +12,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import ChatGeneration
 from meanings import ASKED, MODEL, Cut, WordEmbeddings, answers, prompt, text
 
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.prompts import Said, read
+from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.semantic import RedisSemanticCache
 
 MESSAGES = json.loads(prompt(SystemMessage("Be brief."), ASKED, "330 m", "Is it higher than the church?"))

@@ -24,9 +24,9 @@ from servers import NEWEST, Farm
 
 from langchain_redis_memory.asking import tells_of_self
 from langchain_redis_memory.classify import Verdict
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.ops import Invoke
 from langchain_redis_memory.policy import QuestionType
+from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.semantic import RedisSemanticCache
 
 CALL: Any = {"name": "look", "args": {"at": "x"}, "id": "1", "type": "tool_call"}

@@ -17,9 +17,7 @@ from langchain_core.messages import HumanMessage
 from pydantic import BaseModel, Field
 from servers import wait_for
 
-from langchain_redis_memory import states, versions
-from langchain_redis_memory.client import Client
-from langchain_redis_memory.codec import pack
+from langchain_redis_memory import states
 from langchain_redis_memory.errors import (
     ConfigError,
     ConflictError,
@@ -31,9 +29,12 @@ from langchain_redis_memory.errors import (
 from langchain_redis_memory.history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.progress import MOST_ENTITIES, ConversationState, Entity, Search, move_of
+from langchain_redis_memory.redis import cas_record
+from langchain_redis_memory.redis.cas_record import Version
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.sessions import RedisSessions
 from langchain_redis_memory.state import RedisConversationState
-from langchain_redis_memory.versions import Version
 
 
 class Order(BaseModel):
@@ -316,7 +317,7 @@ def test_no_bytes_make_reading_fail(record: bytes, notes: bytes) -> None:
     try:
         for body in (record, HEAD + record):
             for note in (notes, b"%d:%s" % (len(notes), notes)):
-                assert isinstance(states.decode(versions.parse(body, note), "k"), ConversationState)
+                assert isinstance(states.decode(cas_record.parse(body, note), "k"), ConversationState)
     finally:
         logging.disable(logging.NOTSET)
 
@@ -352,7 +353,7 @@ async def test_the_state_of_a_newer_package_is_left_alone(
             await write()
     await both(client.run)(states.move_on(place, found, [move_of("Who was Marie Curie?", "")], 60_000))
     assert raw(client, "HGET", place.state, "state") == newer
-    assert len(versions.parse(newer, raw(client, "HGET", place.state, "state+")).notes) == 1
+    assert len(cas_record.parse(newer, raw(client, "HGET", place.state, "state+")).notes) == 1
 
 
 # --- bounds -------------------------------------------------------------------------------------------------------
@@ -372,10 +373,10 @@ async def test_ten_thousand_entities_are_bounded(client: Client, both: Both, sta
 
 async def test_notes_are_bounded(client: Client, both: Both) -> None:
     place = keys(client)
-    raw(client, "HSET", place.state, "state+", "x" * (versions.MOST_NOTES_BYTES - 10))
+    raw(client, "HSET", place.state, "state+", "x" * (cas_record.MOST_NOTES_BYTES - 10))
     raw(client, "PEXPIRE", place.state, 60_000)
     await both(client.run)(states.move_on(place, None, [move_of("Who was Marie Curie?", "")], 60_000))
-    assert raw(client, "HSTRLEN", place.state, "state+") == versions.MOST_NOTES_BYTES - 10
+    assert raw(client, "HSTRLEN", place.state, "state+") == cas_record.MOST_NOTES_BYTES - 10
 
 
 # --- the same lifetime as the conversation ------------------------------------------------------------------------

@@ -18,7 +18,6 @@ from langgraph.store.base import (
     SearchOp,
 )
 
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import (
     ConfigError,
     CorruptDataError,
@@ -29,6 +28,7 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.items import PAGE, NamespaceError, name_of
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.store import RedisStore
 
 pytestmark = pytest.mark.pins

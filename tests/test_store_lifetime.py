@@ -11,9 +11,9 @@ from langgraph.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
 from servers import wait_for
 from stores import DIMS, embed
 
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.items import name_of
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.store import RedisStore
 
 INDEX: Any = {"dims": DIMS, "embed": embed, "fields": ["text"]}

@@ -12,9 +12,9 @@ from langchain_core.embeddings import Embeddings
 from langgraph.store.base import GetOp, PutOp, SearchOp
 from stores import DIMS, Oracle, embed
 
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import ConfigError, InvalidInputError, UnserialisableError
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.store import RedisStore
 
 pytestmark = pytest.mark.pins

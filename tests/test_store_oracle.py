@@ -15,7 +15,7 @@ from langgraph.store.base import GetOp, ListNamespacesOp, MatchCondition, PutOp,
 from servers import Farm
 from stores import DIMS, Colour, Oracle, embed, plain
 
-from langchain_redis_memory.client import Client
+from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.store import RedisStore
 
 pytestmark = pytest.mark.pins

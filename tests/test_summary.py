@@ -14,11 +14,12 @@ from conftest import Both, url_of
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from servers import TWO, Farm
 
-from langchain_redis_memory import lease, summary, versions
-from langchain_redis_memory.client import Client, Trip
+from langchain_redis_memory import summary
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis import cas_record, lease
+from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.summary import RollingSummary, Summary
 from langchain_redis_memory.transcript import Transcript
 
@@ -35,7 +36,7 @@ def raw(client: Client, *command: Any) -> Any:
 
 def stored(client: Client, session: str = "s") -> Summary | None:
     place = client.keys().session(session).state
-    return client.run(versions.read(place, summary.FIELD).map(lambda record: summary.decode(record, place)))
+    return client.run(cas_record.read(place, summary.FIELD).map(lambda record: summary.decode(record, place)))
 
 
 class Numbered(PureModel):
@@ -242,7 +243,7 @@ async def test_one_that_was_made_meanwhile_is_not_replaced(client: Client, both:
 
         def invoke(self, _messages: Any) -> str:
             body = summary.pack([1, "theirs", 0, 1, 1, 5, []])
-            client.run(versions.swap(place, place, summary.FIELD, versions.Version(), body, 60_000))
+            client.run(cas_record.swap(place, place, summary.FIELD, cas_record.Version(), body, 60_000))
             return "mine"
 
         async def ainvoke(self, messages: Any) -> str:

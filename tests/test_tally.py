@@ -19,8 +19,8 @@ from langchain_core.outputs import ChatGeneration, Generation
 
 import langchain_redis_memory
 from langchain_redis_memory import RedisCache
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.tally import KEEP_HOURS, Count, Stats, Tally, _row
 
 GPT, OTHER = "gpt-4o", "other/model:7b 🦊"

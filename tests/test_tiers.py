@@ -23,8 +23,8 @@ from langchain_redis_memory import (
     RagCache,
     RedisMemoryError,
 )
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError, UnavailableError
+from langchain_redis_memory.redis.client.client import Client, Trip
 
 
 @pytest.fixture(params=TWO)

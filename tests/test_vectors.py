@@ -11,10 +11,10 @@ import servers
 from conftest import Watch, url_of
 from servers import Farm, wait_for
 
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Op, ask
-from langchain_redis_memory.server import Server
+from langchain_redis_memory.redis.capabilities import Server
+from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.vectors import Collection, Engine, Hits, Point, as_vectors, check, engine
 from langchain_redis_memory.vectors.exact import PAGE, ExactScan
 from langchain_redis_memory.vectors.query import QueryEngine

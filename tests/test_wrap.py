@@ -14,7 +14,6 @@ from langchain_core.runnables import RunnableLambda
 from servers import TWO, Farm
 
 from langchain_redis_memory.classify import Verdict
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import (
     ConfigError,
     InvalidIdError,
@@ -24,6 +23,7 @@ from langchain_redis_memory.errors import (
     UnserialisableError,
 )
 from langchain_redis_memory.memory import ConversationMemory
+from langchain_redis_memory.redis.client.client import Client, Trip
 
 PICTURE = [{"type": "text", "text": "What is Redis?"}, {"type": "image", "url": "http://a/1.png"}]
 

@@ -17,8 +17,8 @@ from langchain_core.runnables import ConfigurableField, RunnableConfig, Runnable
 from langgraph.graph import StateGraph
 from servers import TWO, Farm
 
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.memory import ConversationMemory
+from langchain_redis_memory.redis.client.client import Client
 
 CONFIG: RunnableConfig = {"configurable": {"session_id": "s"}}
 

@@ -20,8 +20,8 @@ from langchain_core.runnables import ConfigurableField, Runnable, RunnableLambda
 from langchain_core.tools import tool
 from servers import TWO, Farm
 
-from langchain_redis_memory.client import Client
-from langchain_redis_memory.fingerprint import describable, fingerprint
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
 from langchain_redis_memory.wrap import is_model
 
 

@@ -15,8 +15,8 @@ from langchain_core.runnables import RunnableConfig, RunnableGenerator, Runnable
 from langchain_core.runnables.utils import AddableDict
 from servers import TWO, Farm
 
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.redis.client.client import Client, Trip
 
 CONFIG: RunnableConfig = {"configurable": {"session_id": "s"}}
 

@@ -12,8 +12,8 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
 
 
 def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:

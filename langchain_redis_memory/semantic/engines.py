@@ -8,12 +8,12 @@ from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
-from langchain_redis_memory.client import Client
 from langchain_redis_memory.equivalence import VerifiedPolicy
 from langchain_redis_memory.equivalence.scales import scale_of
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, Invoke, ask
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.vectors import Engine, EngineName, Quantisation, check, engine
 from langchain_redis_memory.vectors.query import QueryEngine
 from langchain_redis_memory.vectors.sets import VectorSets

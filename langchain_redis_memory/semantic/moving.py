@@ -13,12 +13,12 @@ from langchain_redis_memory import entries, generations, warming
 from langchain_redis_memory.asking import within
 from langchain_redis_memory.entries import Entry
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Emit, Flow, ask, merge
+from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.ttl import jittered
 from langchain_redis_memory.seeking import Sought
 from langchain_redis_memory.semantic.answering import Answering, hit_of
 from langchain_redis_memory.semantic.engines import Engines
-from langchain_redis_memory.ttl import jittered
 from langchain_redis_memory.vectors import Engine
 
 _BATCH = 200

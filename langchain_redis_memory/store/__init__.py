@@ -10,9 +10,9 @@ from typing import Any
 
 from langgraph.store.base import BaseStore, IndexConfig, Op, Result, TTLConfig
 
-from langchain_redis_memory.client import Client, as_client
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, ask
+from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.store.batch import Batch
 from langchain_redis_memory.store.indexing import Indexing
 from langchain_redis_memory.store.writing import milliseconds

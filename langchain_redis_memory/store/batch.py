@@ -17,8 +17,8 @@ from langgraph.store.base import Op as StoreOp
 from langchain_redis_memory import items, roots
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.items import Got, Namespace, Record, check_key, check_namespace, in_full, name_of, root_of
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, Op, ask, merge, pure
+from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.store.indexing import Indexing
 from langchain_redis_memory.store.meaning import Meaning
 from langchain_redis_memory.store.reading import Found, Reading, check_search, listing, searching

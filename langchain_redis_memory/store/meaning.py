@@ -15,8 +15,8 @@ from langgraph.store.base import SearchOp
 
 from langchain_redis_memory import filters, items, roots
 from langchain_redis_memory.items import Namespace, Record, Spaces, name_of, root_of
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, Op, ask, merge
+from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.store.reading import Found, Reading, in_chunks, scanning
 from langchain_redis_memory.store.writing import collection
 from langchain_redis_memory.vectors import Engine, Hits, Vectors

@@ -14,8 +14,8 @@ from langgraph.store.base import ListNamespacesOp, SearchItem, SearchOp
 from langchain_redis_memory import filters, items, roots
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.items import Namespace, Page, Record, Spaces, check_namespace, root_of
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Flow, Op, ask, merge
+from langchain_redis_memory.redis.keys import KeySpace
 
 AT_ONCE = 200
 """Most roots or namespaces that one trip asks."""

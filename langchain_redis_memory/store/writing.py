@@ -11,8 +11,8 @@ from langgraph.store.base import PutOp
 from langchain_redis_memory import roots
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.items import Namespace, check_key, check_namespace, name_of, root_of, tail, write
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.store.indexing import Indexing
 from langchain_redis_memory.vectors import Collection, Engine, Point, Vectors
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from langchain_redis_memory import epochs
 from langchain_redis_memory.answers import Answer, Asked, decode_answer, encode_answer
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Op, Reply, merge, pure
+from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.tally import Tally
 
 

@@ -21,17 +21,17 @@ from langchain_core.runnables.base import coerce_to_runnable
 from pydantic import PrivateAttr
 
 from langchain_redis_memory import epochs
-from langchain_redis_memory.client import Client, as_client
-from langchain_redis_memory.codec import digest, pack, unpack
-from langchain_redis_memory.deflate import deflate, inflate
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
-from langchain_redis_memory.fingerprint import describable, fingerprint
 from langchain_redis_memory.flight import Flights
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, merge
-from langchain_redis_memory.shelf import Kept, Put
+from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.codec.compression import deflate, inflate
+from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
+from langchain_redis_memory.redis.codec.values import digest, pack, unpack
+from langchain_redis_memory.redis.expiring_hash import Kept, Put
+from langchain_redis_memory.redis.ttl import jittered, milliseconds, share
 from langchain_redis_memory.tally import Stats, told
 from langchain_redis_memory.tiers.tier import Tier, seal, unseal
-from langchain_redis_memory.ttl import jittered, milliseconds, share
 
 _log = logging.getLogger(__name__)
 

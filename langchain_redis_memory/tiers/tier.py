@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from zlib import crc32
 
-from langchain_redis_memory import shelf
-from langchain_redis_memory.client import Client
-from langchain_redis_memory.keys import EntryKeys
 from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Op, merge
-from langchain_redis_memory.shelf import Kept, Put
+from langchain_redis_memory.redis import expiring_hash
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.expiring_hash import Kept, Put
+from langchain_redis_memory.redis.keys import EntryKeys
 from langchain_redis_memory.tally import Tally
 
 _SHELVES = 64
@@ -49,7 +49,7 @@ class Tier:
         places: dict[EntryKeys, list[bytes]] = {}
         for name in names:
             places.setdefault(self._shelf(name), []).append(name)
-        found = merge(*(shelf.get(keys, some) for keys, some in places.items()))
+        found = merge(*(expiring_hash.get(keys, some) for keys, some in places.items()))
 
         def read(records: tuple[list[Kept | None], ...]) -> list[Kept | None]:
             by_name = {
@@ -73,7 +73,7 @@ class Tier:
         places: dict[EntryKeys, list[Put]] = {}
         for put in puts:
             places.setdefault(self._shelf(put.name), []).append(put)
-        return merge(*(shelf.put(keys, some) for keys, some in places.items())).map(lambda _done: None)
+        return merge(*(expiring_hash.put(keys, some) for keys, some in places.items())).map(lambda _done: None)
 
     def lease(self, name: bytes) -> str:
         """The key of the lease of an entry that is being made."""
@@ -85,7 +85,7 @@ class Tier:
         Returns:
             An op of one trip: how many there were.
         """
-        return shelf.clear(self._shelves)
+        return expiring_hash.clear(self._shelves)
 
     def count(self) -> Op[int]:
         """How many entries there are.
@@ -93,7 +93,7 @@ class Tier:
         Returns:
             An op of one trip, with those that have lapsed and were not removed yet.
         """
-        return shelf.count(self._shelves)
+        return expiring_hash.count(self._shelves)
 
     def _shelf(self, name: str | bytes) -> EntryKeys:
         return self._shelves[ord(name[-1:]) % _SHELVES]

@@ -24,11 +24,11 @@ import numpy as np
 import numpy.typing as npt
 
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
-from langchain_redis_memory.keys import KeySpace, PointKeys
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.keys import KeySpace, PointKeys
 
 if TYPE_CHECKING:
-    from langchain_redis_memory.server import Server
+    from langchain_redis_memory.redis.capabilities import Server
 
 Vectors = npt.NDArray[np.float32]
 EngineName = Literal["vector_sets", "query_engine", "exact"]

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import script
 from langchain_redis_memory.vectors import Collection, Hits, Point, Quantisation, Vectors, as_vectors
 
 PAGE = 4000

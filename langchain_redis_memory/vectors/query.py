@@ -19,9 +19,9 @@ from typing import Any, Literal
 import numpy as np
 
 from langchain_redis_memory.errors import ServerError
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Arg, Op, Reply
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import script
 from langchain_redis_memory.vectors import Collection, Hits, Point, Quantisation, Vectors, as_vectors
 
 _COUNTED_EVERY = 500

@@ -11,9 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import script
 from langchain_redis_memory.vectors import Collection, Hits, Point, Quantisation, Vectors, as_vectors
 
 _SPELLED: dict[Quantisation, str] = {"none": "NOQUANT", "int8": "Q8", "binary": "BIN"}

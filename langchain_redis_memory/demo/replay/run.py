@@ -20,7 +20,6 @@ from langchain_core.runnables import RunnableLambda
 
 from langchain_redis_memory.answers import AnswerCache, ExactAnswerCache
 from langchain_redis_memory.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
-from langchain_redis_memory.client import Client, Trip
 from langchain_redis_memory.demo.replay.answering import Answerer, recorded
 from langchain_redis_memory.demo.replay.judge import Outcome
 from langchain_redis_memory.demo.replay.raw_key import raw_cosine, raw_exact
@@ -32,6 +31,7 @@ from langchain_redis_memory.local import MiniLMEmbeddings
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.policy import QuestionType
+from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.semantic.answers import SemanticAnswerCache
 from langchain_redis_memory.turn import TurnReport
 

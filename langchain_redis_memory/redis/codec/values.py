@@ -63,13 +63,13 @@ _BY_TYPE = {kind: (name, out) for name, (kind, out, _) in _SCALARS.items()}
 
 
 def _record(message: BaseMessage) -> bytes:
-    from langchain_redis_memory.records import encode_nested
+    from langchain_redis_memory.redis.codec.messages import encode_nested
 
     return encode_nested(message)
 
 
 def _message(record: bytes) -> BaseMessage:
-    from langchain_redis_memory.records import decode_message
+    from langchain_redis_memory.redis.codec.messages import decode_message
 
     return decode_message(record)
 

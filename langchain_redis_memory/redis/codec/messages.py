@@ -34,9 +34,9 @@ from langchain_core.messages.utils import count_tokens_approximately
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from langchain_redis_memory.codec import pack, parse
-from langchain_redis_memory.deflate import deflate, inflate
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, NotAMessageError
+from langchain_redis_memory.redis.codec.compression import deflate, inflate
+from langchain_redis_memory.redis.codec.values import pack, parse
 
 TokenCounter = Callable[[Sequence[BaseMessage]], int]
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from langchain_redis_memory.client.sending import ADirect, APiped, Direct, Piped
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.redis.client.transport import ADirect, APiped, Direct, Piped
 
 DEFAULT_URL = "redis://localhost:6379/0"
 

@@ -15,8 +15,8 @@ from langchain_core.documents import Document
 from langchain_core.load import dumpd
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.codec import digest
 from langchain_redis_memory.errors import UnserialisableError
+from langchain_redis_memory.redis.codec.values import digest
 
 _EXACT = {type(None), bool, int, float, complex, str, bytes, Decimal, UUID, datetime, date, time, timedelta}
 

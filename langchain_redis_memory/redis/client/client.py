@@ -21,22 +21,22 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-from langchain_redis_memory.client.besides import Besides
-from langchain_redis_memory.client.breaker import Breaker
-from langchain_redis_memory.client.faults import explain, translate, unknown_scripts
-from langchain_redis_memory.client.loops import Loops
-from langchain_redis_memory.client.sending import APiped, Piped
-from langchain_redis_memory.client.topology import DEFAULT_URL, Options, Topology, topology
-from langchain_redis_memory.client.within import awithin, within
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
-from langchain_redis_memory.keys import KeySpace
 from langchain_redis_memory.ops import Beside, Command, Emit, Flow, Invoke, Now, Op, Reply, Sleep, Step, Streamed
-from langchain_redis_memory.server import Server, probe
+from langchain_redis_memory.redis.capabilities import Server, probe
+from langchain_redis_memory.redis.client.background import Besides
+from langchain_redis_memory.redis.client.circuit_breaker import Breaker
+from langchain_redis_memory.redis.client.errors import explain, translate, unknown_scripts
+from langchain_redis_memory.redis.client.event_loops import Loops
+from langchain_redis_memory.redis.client.timeout import awithin, within
+from langchain_redis_memory.redis.client.topology import DEFAULT_URL, Options, Topology, topology
+from langchain_redis_memory.redis.client.transport import APiped, Piped
+from langchain_redis_memory.redis.keys import KeySpace
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from langchain_redis_memory.settings import RedisMemorySettings
+    from langchain_redis_memory.redis.client.settings import RedisMemorySettings
 
 T = TypeVar("T")
 
@@ -184,7 +184,7 @@ class Client:
         **Trips:** none.
         """
         if settings is None:
-            from langchain_redis_memory.settings import read_settings
+            from langchain_redis_memory.redis.client.settings import read_settings
 
             settings = read_settings()
         return cls.from_url(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from langchain_redis_memory.errors import ConflictError
 from langchain_redis_memory.ops import Flow, Op, Reply, Sleep, ask
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.scripts import script
 
 _HEAD = re.compile(rb"(\d{1,18}-[0-9a-f]{16}):")
 _NOTE = re.compile(rb"(\d{1,9}):")
@@ -96,7 +96,7 @@ def swap(
     """
     fresh = Version(f"{version.writes + 1}-{os.urandom(8).hex()}")
     kept = b"%d:%s" % (len(note), note) if note else b""
-    call = script("record_swap")(
+    call = script("redis/record_swap")(
         (place, owner), field, version.head, fresh.head, body, version.seen, kept, MOST_NOTES_BYTES, ttl_ms
     )
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from langchain_redis_memory.keys import ShelfKeys
 from langchain_redis_memory.ops import Arg, Op, Reply
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.keys import ShelfKeys
+from langchain_redis_memory.redis.scripts import script
 
 Name = str | bytes
 """An item's name within its shelf."""
@@ -71,7 +71,7 @@ def get(keys: ShelfKeys, names: Sequence[Name]) -> Op[list[Kept | None]]:
         now, *records = replies[0]
         return [None if record is None else _kept(record, int(now)) for record in records]
 
-    return Op((script("shelf_get")((keys.items,), *names),), read)
+    return Op((script("redis/shelf_get")((keys.items,), *names),), read)
 
 
 def _kept(record: bytes, now: int) -> Kept:
@@ -90,7 +90,7 @@ def put(keys: ShelfKeys, items: Sequence[Put]) -> Op[None]:
         An op of one trip.
     """
     args: list[Arg] = [part for item in items for part in item]
-    return Op((script("shelf_put")((keys.items, keys.lapses), *args),), lambda _replies: None)
+    return Op((script("redis/shelf_put")((keys.items, keys.lapses), *args),), lambda _replies: None)
 
 
 def remove(keys: ShelfKeys, names: Sequence[Name]) -> Op[int]:
@@ -125,7 +125,7 @@ def page(keys: ShelfKeys, cursor: int = 0) -> Op[Page]:
         return Page([(name, one.body) for name, one in kept if one.left_ms is None or one.left_ms > 0], int(further))
 
     # A look at no item gives the server's time, on a cluster that of the same node.
-    return Op((script("shelf_get")((keys.items,)), ("HSCAN", keys.items, cursor, "COUNT", PAGE)), read)
+    return Op((script("redis/shelf_get")((keys.items,)), ("HSCAN", keys.items, cursor, "COUNT", PAGE)), read)
 
 
 def count(keys: Sequence[ShelfKeys]) -> Op[int]:

@@ -1,9 +1,10 @@
 """Lua scripts as files: one effect each, with named keys and arguments.
 
-A file in `lua/` starts with a sentence of what it does and two header lines, `-- KEYS a b` and `-- ARGV x y ...`. The
-names become locals of the script, so the body never spells `KEYS[1]`; `...` says that more keys or arguments follow,
-which the body reads from `KEYS` or `ARGV` after the named ones. `-- WITH name` puts the fragment `lua/_name.lua` in
-front of the body. Atomicity comes from scripts alone; calls go out as EVALSHA and are sent again as EVAL only when the
+A script lies in the `lua/` folder of the room that calls it: `script("cache/entry_get")` is `cache/lua/entry_get.lua`.
+Its file starts with a sentence of what it does and two header lines, `-- KEYS a b` and `-- ARGV x y ...`. The names
+become locals of the script, so the body never spells `KEYS[1]`; `...` says that more keys or arguments follow, which
+the body reads from `KEYS` or `ARGV` after the named ones. `-- WITH name` puts the fragment `_name.lua` in front of the
+body, from the same folder, or from `redis/lua/`, which holds what several rooms share. Atomicity comes from scripts alone; calls go out as EVALSHA and are sent again as EVAL only when the
 server does not know them.
 """
 
@@ -18,6 +19,7 @@ from importlib import resources
 from langchain_redis_memory.ops import Arg, Call
 
 _HEADER = re.compile(r"^-- (KEYS|ARGV)(?: ([\w ]+?))?( \.\.\.)?$", re.MULTILINE)
+_PACKAGE = resources.files("langchain_redis_memory")
 _WITH = re.compile(r"^-- WITH (\w+)$", re.MULTILINE)
 
 
@@ -63,10 +65,10 @@ class Script:
 
 @cache
 def script(name: str) -> Script:
-    """A script by the name of its file.
+    """Returns a script by its room and the name of its file.
 
     Args:
-        name: The file's name without `.lua`.
+        name: `room/name`, the file's name without `.lua`.
 
     Returns:
         The script, read once per process.
@@ -78,7 +80,13 @@ def script(name: str) -> Script:
 
 
 def _read(name: str) -> str:
-    return (resources.files(__package__) / "lua" / f"{name}.lua").read_text("utf-8")
+    room, _, leaf = name.rpartition("/")
+    return (_PACKAGE.joinpath(room) / "lua" / f"{leaf}.lua").read_text("utf-8")
+
+
+def _fragment(room: str, name: str) -> str:
+    beside = _PACKAGE.joinpath(room) / "lua" / f"_{name}.lua"
+    return beside.read_text("utf-8") if beside.is_file() else _read(f"redis/_{name}")
 
 
 def _code(text: str) -> str:
@@ -107,7 +115,8 @@ def parse(name: str, text: str) -> Script:
         for table, (names, _) in header.items()
         if names
     ]
-    fragments = [_code(_read(f"_{fragment}")) for fragment in _WITH.findall(text)]
+    room = name.rpartition("/")[0]
+    fragments = [_code(_fragment(room, fragment)) for fragment in _WITH.findall(text)]
     source = "\n".join([*bound, *fragments, _code(text)])
     (keys, more), (args, rest) = header["KEYS"], header["ARGV"]
     return Script(name, source, tuple(keys), tuple(args), rest, sha1(source.encode()).hexdigest(), more)  # noqa: S324

@@ -11,9 +11,9 @@ from __future__ import annotations
 from uuid import uuid4
 
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.keys import check_id
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.scripts import script
+from langchain_redis_memory.redis.keys import check_id
+from langchain_redis_memory.redis.scripts import script
 
 
 def new_token() -> str:
@@ -57,7 +57,7 @@ def renew(key: str, token: str, ttl_ms: int) -> Op[bool]:
         InvalidIdError: The token is not acceptable.
         InvalidInputError: The lifetime is no positive whole number.
     """
-    call = script("lease_renew")((key,), check_id(token, "token"), _lifetime(ttl_ms))
+    call = script("redis/lease_renew")((key,), check_id(token, "token"), _lifetime(ttl_ms))
     return Op((call,), lambda replies: bool(replies[0]))
 
 
@@ -74,7 +74,7 @@ def release(key: str, token: str) -> Op[bool]:
     Raises:
         InvalidIdError: The token is not acceptable.
     """
-    return Op((script("lease_release")((key,), check_id(token, "token")),), lambda replies: bool(replies[0]))
+    return Op((script("redis/lease_release")((key,), check_id(token, "token")),), lambda replies: bool(replies[0]))
 
 
 def _lifetime(ttl_ms: int) -> int:
