@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.conversations import Case, cases, fold, foreign, tiage, turns
-from langchain_redis_memory.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
+from langchain_redis_memory.language.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
 from langchain_redis_memory.local import MiniLMEmbeddings
 from langchain_redis_memory.ops import settled
 from langchain_redis_memory.policy import QuestionType

@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 
-from langchain_redis_memory.equivalence.words import OPPOSITES, lemma, lexicon
+from langchain_redis_memory.language.equivalence.wordnet import OPPOSITES, lemma, lexicon
 
 Change = Callable[[str, random.Random], "str | None"]
 

@@ -25,9 +25,9 @@ from langchain_core.messages import AIMessage, HumanMessage
 from rich.console import Console
 from rich.table import Table
 
-from langchain_redis_memory.bm25 import stem
-from langchain_redis_memory.classify import content_words, dependence
-from langchain_redis_memory.contextualise.local import LocalContextualiser
+from langchain_redis_memory.language.bm25 import stem
+from langchain_redis_memory.language.classify import content_words, dependence
+from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 
 
 def words(text: str) -> list[str]:

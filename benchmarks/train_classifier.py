@@ -26,15 +26,22 @@ import numpy as np
 import numpy.typing as npt
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-import langchain_redis_memory.classify.logistic as logistic
+import langchain_redis_memory.language.classify.logistic as logistic
 from benchmarks.conversations import Case, cases, fold, foreign, tiage, turns
 from benchmarks.generated import generated
 from benchmarks.logit import Array, fit, model, scores
 from benchmarks.train_recall import fit_recall
-from langchain_redis_memory.classify.lexicon import lexicon
-from langchain_redis_memory.classify.meaning import UNRELATED, around, cosines, features, shift_features, unlike
-from langchain_redis_memory.classify.reading import EACH, past, read, text_of
-from langchain_redis_memory.classify.signs import signs
+from langchain_redis_memory.language.classify.lexicon import lexicon
+from langchain_redis_memory.language.classify.signs import signs
+from langchain_redis_memory.language.classify.similarity_features import (
+    UNRELATED,
+    around,
+    cosines,
+    features,
+    shift_features,
+    unlike,
+)
+from langchain_redis_memory.language.classify.tokens import EACH, past, read, text_of
 from langchain_redis_memory.local import MiniLMEmbeddings
 
 EXPECTED = {

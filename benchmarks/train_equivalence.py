@@ -21,9 +21,9 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import equivalence_pairs
-from langchain_redis_memory.equivalence.compare import compare
-from langchain_redis_memory.equivalence.model import COSINE_CAP
-from langchain_redis_memory.equivalence.reading import read
+from langchain_redis_memory.language.equivalence.compare import compare
+from langchain_redis_memory.language.equivalence.logistic import COSINE_CAP
+from langchain_redis_memory.language.equivalence.parse import read
 from langchain_redis_memory.local import MiniLMEmbeddings
 
 

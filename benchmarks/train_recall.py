@@ -21,10 +21,10 @@ from benchmarks.conversations import tiage, turns
 from benchmarks.generated import recalls
 from benchmarks.logit import fit, model
 from benchmarks.recall_phrasings import half
-from langchain_redis_memory.classify import LinguisticClassifier
-from langchain_redis_memory.classify.lexicon import lexicon
-from langchain_redis_memory.classify.reading import read
-from langchain_redis_memory.classify.recalling import recall_signs
+from langchain_redis_memory.language.classify import LinguisticClassifier
+from langchain_redis_memory.language.classify.lexicon import lexicon
+from langchain_redis_memory.language.classify.recall_signs import recall_signs
+from langchain_redis_memory.language.classify.tokens import read
 from langchain_redis_memory.policy import QuestionType
 
 EXPECTED = {

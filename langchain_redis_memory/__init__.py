@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from langchain_redis_memory.byte_store import RedisByteStore as RedisByteStore
     from langchain_redis_memory.cache import RedisCache as RedisCache
     from langchain_redis_memory.checkpoint import RedisSaver as RedisSaver
-    from langchain_redis_memory.classify import CascadeClassifier as CascadeClassifier
-    from langchain_redis_memory.classify import Classifier as Classifier
-    from langchain_redis_memory.classify import EmbeddingClassifier as EmbeddingClassifier
-    from langchain_redis_memory.classify import LinguisticClassifier as LinguisticClassifier
-    from langchain_redis_memory.classify import LLMClassifier as LLMClassifier
-    from langchain_redis_memory.classify import RulesClassifier as RulesClassifier
-    from langchain_redis_memory.classify import Verdict as Verdict
-    from langchain_redis_memory.contextualise import Contextualiser as Contextualiser
-    from langchain_redis_memory.contextualise import Rewrite as Rewrite
-    from langchain_redis_memory.contextualise.asking import LLMContextualiser as LLMContextualiser
-    from langchain_redis_memory.contextualise.local import LocalContextualiser as LocalContextualiser
-    from langchain_redis_memory.equivalence import HitPolicy as HitPolicy
-    from langchain_redis_memory.equivalence import ThresholdPolicy as ThresholdPolicy
-    from langchain_redis_memory.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.history import RedisChatMessageHistory as RedisChatMessageHistory
     from langchain_redis_memory.history import Turn as Turn
     from langchain_redis_memory.index import Session as Session
     from langchain_redis_memory.judging import Judge as Judge
+    from langchain_redis_memory.language.classify import CascadeClassifier as CascadeClassifier
+    from langchain_redis_memory.language.classify import Classifier as Classifier
+    from langchain_redis_memory.language.classify import EmbeddingClassifier as EmbeddingClassifier
+    from langchain_redis_memory.language.classify import LinguisticClassifier as LinguisticClassifier
+    from langchain_redis_memory.language.classify import LLMClassifier as LLMClassifier
+    from langchain_redis_memory.language.classify import RulesClassifier as RulesClassifier
+    from langchain_redis_memory.language.classify import Verdict as Verdict
+    from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser as Contextualiser
+    from langchain_redis_memory.language.contextualise.contextualiser import Rewrite as Rewrite
+    from langchain_redis_memory.language.contextualise.llm import LLMContextualiser as LLMContextualiser
+    from langchain_redis_memory.language.contextualise.local import LocalContextualiser as LocalContextualiser
+    from langchain_redis_memory.language.equivalence import HitPolicy as HitPolicy
+    from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
+    from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.memory_selector import MemorySelector as MemorySelector
     from langchain_redis_memory.node_cache import RedisNodeCache as RedisNodeCache
@@ -89,26 +89,26 @@ _HOMES = {
     "Asked": "answers",
     "CachedEmbeddings": "tiers",
     "CachedRetriever": "tiers",
-    "CascadeClassifier": "classify",
-    "Classifier": "classify",
+    "CascadeClassifier": "language.classify",
+    "Classifier": "language.classify",
     "Client": "redis.client.client",
-    "Contextualiser": "contextualise",
+    "Contextualiser": "language.contextualise.contextualiser",
     "ConversationMemory": "memory",
     "ConversationState": "progress",
     "DEFAULT_POLICY": "policy",
-    "EmbeddingClassifier": "classify",
+    "EmbeddingClassifier": "language.classify",
     "Entity": "progress",
     "EpochAnswerCache": "tiers",
     "ExactAnswerCache": "answers",
     "Extractor": "traits",
     "Fact": "profiles",
-    "HitPolicy": "equivalence",
+    "HitPolicy": "language.equivalence",
     "Judge": "judging",
-    "LinguisticClassifier": "classify",
-    "LLMClassifier": "classify",
-    "LLMContextualiser": "contextualise.asking",
+    "LinguisticClassifier": "language.classify",
+    "LLMClassifier": "language.classify",
+    "LLMContextualiser": "language.contextualise.llm",
     "LLMExtractor": "traits",
-    "LocalContextualiser": "contextualise.local",
+    "LocalContextualiser": "language.contextualise.local",
     "MeaningCache": "answers",
     "MemorySelector": "memory_selector",
     "Observation": "traits",
@@ -131,10 +131,10 @@ _HOMES = {
     "RedisSessions": "sessions",
     "RedisStore": "store",
     "RememberingRunnable": "wrap",
-    "Rewrite": "contextualise",
+    "Rewrite": "language.contextualise.contextualiser",
     "RollingSummary": "summary",
     "Rule": "policy",
-    "RulesClassifier": "classify",
+    "RulesClassifier": "language.classify",
     "RulesExtractor": "traits",
     "Search": "progress",
     "Selector": "select",
@@ -143,13 +143,13 @@ _HOMES = {
     "Session": "index",
     "SessionPage": "sessions",
     "Stats": "tally",
-    "ThresholdPolicy": "equivalence",
+    "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
     "Turn": "history",
     "TurnReport": "turn",
     "UserProfile": "profile",
-    "Verdict": "classify",
-    "VerifiedPolicy": "equivalence",
+    "Verdict": "language.classify",
+    "VerifiedPolicy": "language.equivalence",
     "WindowSelector": "select",
 }
 

@@ -26,13 +26,13 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_redis_memory.admission import worth_keeping
 from langchain_redis_memory.answers import Answer, AnswerCache, Asked, ExactAnswerCache, MeaningCache
 from langchain_redis_memory.beyond import Beyond, Known
-from langchain_redis_memory.classify import Classifier, RulesClassifier, Verdict
 from langchain_redis_memory.client.outbox import Outbox, attempts
 from langchain_redis_memory.client.seen import Seen
-from langchain_redis_memory.contextualise import Contextualiser
-from langchain_redis_memory.contextualise.local import LocalContextualiser
 from langchain_redis_memory.conversations import Conversations
 from langchain_redis_memory.errors import OutOfMemoryError, UnavailableError
+from langchain_redis_memory.language.classify import Classifier, RulesClassifier, Verdict
+from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
+from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.memory_selector import MemorySelector
 from langchain_redis_memory.ops import Beside, Flow, Now, Op, ask, counted, merge, pure
 from langchain_redis_memory.permanent import tells_apart

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.classify import Verdict, dependence
+from langchain_redis_memory.language.classify import Verdict, dependence
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.policy import QuestionType, Rule
 from langchain_redis_memory.recall import by_position, by_words, turn_starts

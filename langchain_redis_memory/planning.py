@@ -15,8 +15,8 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.answers import Asked
 from langchain_redis_memory.beyond import Known
-from langchain_redis_memory.classify import Classifier, Verdict, points_outside
-from langchain_redis_memory.contextualise import Contextualiser, search_query
+from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
+from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, search_query
 from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.policy import Policy, QuestionType
 from langchain_redis_memory.select import Selector

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.phrases import key_of
+from langchain_redis_memory.language.phrases import key_of
 from langchain_redis_memory.redis.cas_record import Record
 from langchain_redis_memory.redis.codec.values import pack, parse
 from langchain_redis_memory.traits import LONGEST_VALUE, MANY, TRAITS, Observation

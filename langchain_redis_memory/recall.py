@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from langchain_redis_memory.bm25 import Hit, search, stem
+from langchain_redis_memory.language.bm25 import Hit, search, stem
 
 LONGEST = 2_000
 """Characters of a question that are looked at."""

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.language.phrases import language_of, phrases
 from langchain_redis_memory.ops import Flow, Invoke, Step
-from langchain_redis_memory.phrases import language_of, phrases
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable

@@ -17,8 +17,8 @@ from langchain_core.runnables import RunnableConfig, RunnableGenerator
 from pydantic import Field
 
 from langchain_redis_memory.answers import Answer, Asked
-from langchain_redis_memory.classify import Verdict
 from langchain_redis_memory.errors import UnavailableError
+from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op, pure
 from langchain_redis_memory.policy import QuestionType

@@ -14,7 +14,7 @@ from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import Generation
 
-from langchain_redis_memory.equivalence import Judgement
+from langchain_redis_memory.language.equivalence import Judgement
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 

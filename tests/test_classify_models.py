@@ -20,7 +20,8 @@ from langchain_core.runnables import RunnableLambda
 from pydantic import Field
 from turns import history
 
-from langchain_redis_memory.classify import (
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.language.classify import (
     CascadeClassifier,
     Classifier,
     EmbeddingClassifier,
@@ -28,7 +29,6 @@ from langchain_redis_memory.classify import (
     LLMClassifier,
     Verdict,
 )
-from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import settled
 from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.redis.client.client import Client

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from turns import history
 
 from benchmarks.recall_phrasings import half
-from langchain_redis_memory.classify import LinguisticClassifier
+from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.policy import QuestionType
 
 ASKED = """What's my name?|what was my budget again|which of those did you recommend first|What did I just ask you?

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from langchain_redis_memory.classify import content_words
-from langchain_redis_memory.contextualise import Rewrite, search_query
-from langchain_redis_memory.contextualise.asking import LLMContextualiser, checked
-from langchain_redis_memory.contextualise.local import LocalContextualiser
-from langchain_redis_memory.contextualise.mentions import is_plural, mentions, singular
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.language.classify import content_words
+from langchain_redis_memory.language.contextualise.contextualiser import Rewrite, search_query
+from langchain_redis_memory.language.contextualise.llm import LLMContextualiser, checked
+from langchain_redis_memory.language.contextualise.local import LocalContextualiser
+from langchain_redis_memory.language.contextualise.mentions import is_plural, mentions, singular
 from langchain_redis_memory.ops import settled
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.timeout import awithin, within

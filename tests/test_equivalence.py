@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_redis_memory.equivalence import Observations, ThresholdPolicy, VerifiedPolicy
-from langchain_redis_memory.equivalence.compare import compare
-from langchain_redis_memory.equivalence.learning import MOST, fit
-from langchain_redis_memory.equivalence.model import parse, shipped
-from langchain_redis_memory.equivalence.reading import LONGEST, key_of, read
-from langchain_redis_memory.equivalence.scales import MINILM, SCALES, from_minilm, scale_of, to_minilm
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
+from langchain_redis_memory.language.equivalence import Observations, ThresholdPolicy, VerifiedPolicy
+from langchain_redis_memory.language.equivalence.compare import compare
+from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, SCALES, from_minilm, scale_of, to_minilm
+from langchain_redis_memory.language.equivalence.feedback import MOST, fit
+from langchain_redis_memory.language.equivalence.logistic import parse, shipped
+from langchain_redis_memory.language.equivalence.parse import LONGEST, key_of, read
 
 POLICY = VerifiedPolicy(max_error=0.02)
 

@@ -15,7 +15,7 @@ from langchain_core.runnables import RunnableLambda
 from servers import TWO, Farm
 
 from langchain_redis_memory.answers import Answer, Asked, ExactAnswerCache
-from langchain_redis_memory.classify import Verdict
+from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, pure, settled
 from langchain_redis_memory.policy import Rule

@@ -11,7 +11,7 @@ from conftest import Both
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from test_recall import Topics
 
-from langchain_redis_memory.classify import Verdict
+from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.memory_selector import MemorySelector
 from langchain_redis_memory.policy import Rule
 from langchain_redis_memory.redis.client.client import Client, Trip

@@ -13,7 +13,7 @@ from chains import Desk, Marked, Switch, look_up
 from conftest import Both
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.classify import Verdict
+from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.progress import ConversationState
 from langchain_redis_memory.redis.client.client import Client, Trip

@@ -10,8 +10,8 @@ from chains import MARKS, MORE, NEW, RECALL, SEARCH, Desk, Marked, look_up
 from conftest import Both
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
-from langchain_redis_memory.classify import Verdict
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.policy import DEFAULT_POLICY, QuestionType, Rule, check_policy
 from langchain_redis_memory.redis.client.client import Client

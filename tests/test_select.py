@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from langchain_redis_memory.classify import Verdict
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.policy import DEFAULT_POLICY, QuestionType, Rule
 from langchain_redis_memory.select import WindowSelector, leaning_from, standalone
 

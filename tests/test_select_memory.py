@@ -14,8 +14,8 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from test_recall import Topics
 
-from langchain_redis_memory.classify import Verdict
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.memory_selector import MemorySelector
 from langchain_redis_memory.ops import Flow, pure, settled
 from langchain_redis_memory.policy import DEFAULT_POLICY, QuestionType, Rule

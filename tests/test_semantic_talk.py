@@ -23,7 +23,7 @@ from meanings import MODEL, Cut, WordEmbeddings, answers, prompt, text
 from servers import NEWEST, Farm
 
 from langchain_redis_memory.asking import tells_of_self
-from langchain_redis_memory.classify import Verdict
+from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Invoke
 from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.redis.client.client import Client

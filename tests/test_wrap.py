@@ -13,7 +13,6 @@ from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, System
 from langchain_core.runnables import RunnableLambda
 from servers import TWO, Farm
 
-from langchain_redis_memory.classify import Verdict
 from langchain_redis_memory.errors import (
     ConfigError,
     InvalidIdError,
@@ -22,6 +21,7 @@ from langchain_redis_memory.errors import (
     RedisMemoryError,
     UnserialisableError,
 )
+from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.redis.client.client import Client, Trip
 

@@ -23,12 +23,12 @@ from langchain_core.embeddings import Embeddings
 from langchain_redis_memory import entries
 from langchain_redis_memory.admission import AdmissionPolicy
 from langchain_redis_memory.asking import Reader, Understood
-from langchain_redis_memory.classify import Classifier, RulesClassifier
 from langchain_redis_memory.embedder import Embedder
-from langchain_redis_memory.equivalence import HitPolicy
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.flight import Flights
 from langchain_redis_memory.judging import Judge
+from langchain_redis_memory.language.classify import Classifier, RulesClassifier
+from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.prompts import Template
 from langchain_redis_memory.redis.client.client import Client, as_client

@@ -17,9 +17,9 @@ from langchain_redis_memory.answers import Answer, Asked, decode_answer, encode_
 from langchain_redis_memory.asking import indents_of, unfit, within
 from langchain_redis_memory.embedder import Embedder
 from langchain_redis_memory.entries import Entry
-from langchain_redis_memory.equivalence import HitPolicy
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.judging import Judge
+from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
 from langchain_redis_memory.redis.client.client import Client, as_client

@@ -8,9 +8,9 @@ from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
-from langchain_redis_memory.equivalence import VerifiedPolicy
-from langchain_redis_memory.equivalence.scales import scale_of
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.language.equivalence import VerifiedPolicy
+from langchain_redis_memory.language.equivalence.cosine_scales import scale_of
 from langchain_redis_memory.ops import Flow, Invoke, ask
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace

@@ -19,7 +19,6 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 
 from langchain_redis_memory.answers import AnswerCache, ExactAnswerCache
-from langchain_redis_memory.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
 from langchain_redis_memory.demo.replay.answering import Answerer, recorded
 from langchain_redis_memory.demo.replay.judge import Outcome
 from langchain_redis_memory.demo.replay.raw_key import raw_cosine, raw_exact
@@ -27,6 +26,7 @@ from langchain_redis_memory.demo.replay.recorded import Recorded
 from langchain_redis_memory.demo.replay.report import ASSUMED_S, Report, Settings
 from langchain_redis_memory.demo.replay.stream import Asking, Kind, Role, askings
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
+from langchain_redis_memory.language.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
 from langchain_redis_memory.local import MiniLMEmbeddings
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op

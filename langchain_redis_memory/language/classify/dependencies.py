@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_redis_memory.classify.lexicon import Lexicon
-from langchain_redis_memory.classify.reading import Reading, known, text_of
+from langchain_redis_memory.language.classify.lexicon import Lexicon
+from langchain_redis_memory.language.classify.tokens import Reading, known, text_of
 
 FAR = 24
 """Messages that are looked back for what a turn depends on."""

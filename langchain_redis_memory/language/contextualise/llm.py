@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from langchain_redis_memory.bm25 import stem, terms, unspaced
-from langchain_redis_memory.classify import dependence
-from langchain_redis_memory.contextualise import Contextualiser, Rewrite
-from langchain_redis_memory.contextualise.lexicon import FUNCTION
-from langchain_redis_memory.contextualise.local import LocalContextualiser
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.language.bm25 import stem, terms, unspaced
+from langchain_redis_memory.language.classify import dependence
+from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite
+from langchain_redis_memory.language.contextualise.local import LocalContextualiser
+from langchain_redis_memory.language.contextualise.word_lists import FUNCTION
 from langchain_redis_memory.ops import Flow, Invoke, settled
 
 if TYPE_CHECKING:

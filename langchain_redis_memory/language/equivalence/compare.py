@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from langchain_redis_memory.equivalence.reading import Reading, Word
-from langchain_redis_memory.equivalence.words import (
+from langchain_redis_memory.language.equivalence.parse import Reading, Word
+from langchain_redis_memory.language.equivalence.wordnet import (
     DERIVED,
     OPPOSITE,
     OPPOSITES,

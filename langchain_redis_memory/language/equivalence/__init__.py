@@ -6,9 +6,9 @@ A vector search finds neighbours; a policy judges each. `VerifiedPolicy` looks a
 
 from __future__ import annotations
 
-from langchain_redis_memory.equivalence.judgement import HitPolicy, Judgement
-from langchain_redis_memory.equivalence.learning import Observations, Served
-from langchain_redis_memory.equivalence.threshold import ThresholdPolicy
-from langchain_redis_memory.equivalence.verified import VerifiedPolicy
+from langchain_redis_memory.language.equivalence.feedback import Observations, Served
+from langchain_redis_memory.language.equivalence.hit_policy import HitPolicy, Judgement
+from langchain_redis_memory.language.equivalence.threshold import ThresholdPolicy
+from langchain_redis_memory.language.equivalence.verified import VerifiedPolicy
 
 __all__ = ["HitPolicy", "Judgement", "Observations", "Served", "ThresholdPolicy", "VerifiedPolicy"]

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.classify import content_words
+from langchain_redis_memory.language.classify import content_words
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.select import standalone
 

@@ -6,9 +6,9 @@ has no complement, no name and is not one of its kind in the world.
 
 from __future__ import annotations
 
-from langchain_redis_memory.classify.kinds import ENDS, Kinds
-from langchain_redis_memory.classify.lexicon import Lexicon
-from langchain_redis_memory.classify.reading import HEAD, Past, Reading, straight
+from langchain_redis_memory.language.classify.lexicon import Lexicon
+from langchain_redis_memory.language.classify.tokens import HEAD, Past, Reading, straight
+from langchain_redis_memory.language.classify.word_kinds import ENDS, Kinds
 
 _ADJECTIVE = ("ous", "ful", "able", "ible", "ive", "ic", "ant", "ent", "ish", "less", "est")
 _BE = frozenset(

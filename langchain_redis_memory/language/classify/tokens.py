@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_redis_memory.classify.lexicon import Lexicon, lexicon
+from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
 
 HEAD, TAIL = 1500, 500
 """Characters of a turn that are read, from its start and its end."""

@@ -11,12 +11,12 @@ on its conversation is so small that, on people's conversations, at most `max_un
 so; and what none of them can read counts as dependent.
 """
 
-from langchain_redis_memory.classify.cascade import CascadeClassifier
-from langchain_redis_memory.classify.embedding import EmbeddingClassifier
-from langchain_redis_memory.classify.linguistic import LinguisticClassifier, dependence, points_outside
-from langchain_redis_memory.classify.llm import LLMClassifier
-from langchain_redis_memory.classify.reading import content_words
-from langchain_redis_memory.classify.verdict import Classifier, Verdict
+from langchain_redis_memory.language.classify.cascade import CascadeClassifier
+from langchain_redis_memory.language.classify.embedding import EmbeddingClassifier
+from langchain_redis_memory.language.classify.linguistic import LinguisticClassifier, dependence, points_outside
+from langchain_redis_memory.language.classify.llm import LLMClassifier
+from langchain_redis_memory.language.classify.tokens import content_words
+from langchain_redis_memory.language.classify.verdict import Classifier, Verdict
 
 RulesClassifier = LinguisticClassifier
 """The name that it had before it weighed its signs."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from math import log1p
 
-from langchain_redis_memory.classify.lexicon import Lexicon
-from langchain_redis_memory.classify.reading import Reading
+from langchain_redis_memory.language.classify.lexicon import Lexicon
+from langchain_redis_memory.language.classify.tokens import Reading
 
 _NEAR = 4
 """Words between a subject and its verb."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from langchain_redis_memory.contextualise.lexicon import (
+from langchain_redis_memory.language.contextualise.word_lists import (
     ADJECTIVE_ENDINGS,
     ADJECTIVES,
     FEMININE,

@@ -14,12 +14,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from langchain_core.messages import AIMessage, BaseMessage
 
-from langchain_redis_memory.classify.linguistic import Judged, LinguisticClassifier
-from langchain_redis_memory.classify.logistic import probability, weights
-from langchain_redis_memory.classify.meaning import UNRELATED, Vector, around, cosines, features, shift_features, unlike
-from langchain_redis_memory.classify.reading import EACH, past, said, text_of
-from langchain_redis_memory.classify.verdict import Verdict
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.language.classify.linguistic import Judged, LinguisticClassifier
+from langchain_redis_memory.language.classify.logistic import probability, weights
+from langchain_redis_memory.language.classify.similarity_features import (
+    UNRELATED,
+    Vector,
+    around,
+    cosines,
+    features,
+    shift_features,
+    unlike,
+)
+from langchain_redis_memory.language.classify.tokens import EACH, past, said, text_of
+from langchain_redis_memory.language.classify.verdict import Verdict
 from langchain_redis_memory.ops import Flow, Invoke
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import math
 
-from langchain_redis_memory.equivalence.compare import compare
-from langchain_redis_memory.equivalence.judgement import Judgement
-from langchain_redis_memory.equivalence.model import COSINE_CAP, probability, shipped
-from langchain_redis_memory.equivalence.reading import LONGEST, key_of, read
-from langchain_redis_memory.equivalence.scales import MINILM, from_minilm, scale_of, to_minilm
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.equivalence.compare import compare
+from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, from_minilm, scale_of, to_minilm
+from langchain_redis_memory.language.equivalence.hit_policy import Judgement
+from langchain_redis_memory.language.equivalence.logistic import COSINE_CAP, probability, shipped
+from langchain_redis_memory.language.equivalence.parse import LONGEST, key_of, read
 
 VETOED = 0.02
 """The most that the probability of a vetoed pair is."""

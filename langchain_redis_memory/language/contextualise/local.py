@@ -17,11 +17,10 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_redis_memory.classify import dependence
-from langchain_redis_memory.contextualise import Rewrite
-from langchain_redis_memory.contextualise.lexicon import FUNCTION, PARTNERS, RELATIONAL, VERBS
-from langchain_redis_memory.contextualise.mentions import LONGEST, Mention, mentions, singular
-from langchain_redis_memory.contextualise.phrases import (
+from langchain_redis_memory.language.classify import dependence
+from langchain_redis_memory.language.contextualise.contextualiser import Rewrite
+from langchain_redis_memory.language.contextualise.mentions import LONGEST, Mention, mentions, singular
+from langchain_redis_memory.language.contextualise.patterns import (
     ABOUT,
     ABOUT_THE_ANSWER,
     AND_IN,
@@ -36,6 +35,7 @@ from langchain_redis_memory.contextualise.phrases import (
     REQUEST,
     TOPIC,
 )
+from langchain_redis_memory.language.contextualise.word_lists import FUNCTION, PARTNERS, RELATIONAL, VERBS
 
 _TURNS = 8
 """User turns that are looked back."""

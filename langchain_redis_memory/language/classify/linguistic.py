@@ -15,13 +15,13 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.classify.leaning import asks_for, leans_on
-from langchain_redis_memory.classify.lexicon import Lexicon, lexicon
-from langchain_redis_memory.classify.logistic import odds, probability, weights
-from langchain_redis_memory.classify.reading import HEAD, TAIL, Past, Reading, known, past, read, straight
-from langchain_redis_memory.classify.recalling import recall_signs
-from langchain_redis_memory.classify.signs import signs
-from langchain_redis_memory.classify.verdict import Verdict
+from langchain_redis_memory.language.classify.dependencies import asks_for, leans_on
+from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
+from langchain_redis_memory.language.classify.logistic import odds, probability, weights
+from langchain_redis_memory.language.classify.recall_signs import recall_signs
+from langchain_redis_memory.language.classify.signs import signs
+from langchain_redis_memory.language.classify.tokens import HEAD, TAIL, Past, Reading, known, past, read, straight
+from langchain_redis_memory.language.classify.verdict import Verdict
 from langchain_redis_memory.policy import QuestionType
 
 MAX_UNSAFE = 0.1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from langchain_redis_memory.classify.lexicon import Lexicon
-from langchain_redis_memory.classify.reading import Past, Reading, stem
+from langchain_redis_memory.language.classify.lexicon import Lexicon
+from langchain_redis_memory.language.classify.tokens import Past, Reading, stem
 
 ENDS = frozenset("?!.\n")
 

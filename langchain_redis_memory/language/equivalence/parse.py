@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from langchain_redis_memory.equivalence.words import GRADABLE, degree, is_name, lemma, lexicon
+from langchain_redis_memory.language.equivalence.wordnet import GRADABLE, degree, is_name, lemma, lexicon
 
 LONGEST = 2000
 """Characters of a text that are looked at. Longer texts are equivalent only if they are the same."""

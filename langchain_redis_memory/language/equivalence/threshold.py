@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from langchain_redis_memory.equivalence.judgement import Judgement
-from langchain_redis_memory.equivalence.scales import scale_of
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.equivalence.cosine_scales import scale_of
+from langchain_redis_memory.language.equivalence.hit_policy import Judgement
 
 
 class ThresholdPolicy:

@@ -15,10 +15,10 @@ import itertools
 import re
 from math import log1p
 
-from langchain_redis_memory.classify.kinds import Kinds
-from langchain_redis_memory.classify.lexicon import Lexicon
-from langchain_redis_memory.classify.pointing import definites, pointers
-from langchain_redis_memory.classify.reading import HEAD, Past, Reading
+from langchain_redis_memory.language.classify.lexicon import Lexicon
+from langchain_redis_memory.language.classify.reference_signs import definites, pointers
+from langchain_redis_memory.language.classify.tokens import HEAD, Past, Reading
+from langchain_redis_memory.language.classify.word_kinds import Kinds
 
 _INVERTED = frozenset("do does did can will could".split())
 _BE = frozenset("is are was were".split())
