@@ -36,7 +36,7 @@ from benchmarks.harness import (
     used_memory,
 )
 from langchain_redis_memory import Client, RedisCache, RedisSemanticCache
-from langchain_redis_memory.vectors import EngineName
+from langchain_redis_memory.vectors.engine import EngineName
 
 OURS, OFFICIAL, COMMUNITY = "langchain-redis-memory", "langchain-redis", "langchain-community"
 TTL_S, ENTRIES = 3600, 1000

@@ -26,10 +26,10 @@ from rich.table import Table
 
 from benchmarks.conversations import Case, cases, fold, foreign, tiage, turns
 from langchain_redis_memory.language.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
-from langchain_redis_memory.local import MiniLMEmbeddings
 from langchain_redis_memory.ops import settled
 from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 
 def judged(client: Client, classifier: Classifier, found: Sequence[Case]) -> tuple[np.ndarray, np.ndarray, float]:

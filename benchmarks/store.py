@@ -30,7 +30,7 @@ from benchmarks.harness import (
     trips,
 )
 from langchain_redis_memory import Client, RedisStore
-from langchain_redis_memory.vectors import EngineName
+from langchain_redis_memory.vectors.engine import EngineName
 
 OURS, OFFICIAL, MEMORY = "langchain-redis-memory", "langgraph-checkpoint-redis", "InMemoryStore"
 DIMS, ITEMS, NEAREST = 384, 10_000, 10

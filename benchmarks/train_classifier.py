@@ -42,7 +42,7 @@ from langchain_redis_memory.language.classify.similarity_features import (
     unlike,
 )
 from langchain_redis_memory.language.classify.tokens import EACH, past, read, text_of
-from langchain_redis_memory.local import MiniLMEmbeddings
+from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 EXPECTED = {
     "pronoun": 2.5, "demonstrative": 2, "there": 2, "anaphor": 1.2, "pronoun_doubtful": 1,

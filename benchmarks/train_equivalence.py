@@ -24,7 +24,7 @@ from benchmarks import equivalence_pairs
 from langchain_redis_memory.language.equivalence.compare import compare
 from langchain_redis_memory.language.equivalence.logistic import COSINE_CAP
 from langchain_redis_memory.language.equivalence.parse import read
-from langchain_redis_memory.local import MiniLMEmbeddings
+from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 
 class Pair(NamedTuple):

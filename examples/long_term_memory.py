@@ -7,7 +7,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.store.base import BaseStore
 
 from langchain_redis_memory import Client, RedisStore
-from langchain_redis_memory.local import MiniLMEmbeddings
+from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 
 class State(TypedDict):

@@ -7,7 +7,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from langchain_redis_memory import Client, ConversationMemory, RagCache, TurnReport
-from langchain_redis_memory.local import MiniLMEmbeddings
+from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 
 def show(report: TurnReport) -> None:

@@ -8,7 +8,7 @@ from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, HumanMessage
 
 from langchain_redis_memory import Client, RedisSemanticCache
-from langchain_redis_memory.local import MiniLMEmbeddings
+from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 client = Client.from_url(os.environ.get("REDIS_URL", "memory://"), prefix="lrm-example")
 cache = RedisSemanticCache(client, MiniLMEmbeddings(), max_error=0.05, ttl_s=600)

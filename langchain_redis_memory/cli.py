@@ -82,9 +82,9 @@ def _model(name: str | None, embeddings: Any) -> Any:
 def _chain(url: str, model: str | None, reports: list[TurnReport]) -> tuple[ConversationMemory, RememberingRunnable]:
     """The demo's retrieval chain: documentation strings, local embeddings, a memory around a model."""
     from langchain_redis_memory.demo.corpus import DocstringRetriever, chunks
-    from langchain_redis_memory.local import MiniLMEmbeddings
     from langchain_redis_memory.memory import ConversationMemory
     from langchain_redis_memory.redis.client.client import Client
+    from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
     client = Client.from_url(url)
     server = client.server()

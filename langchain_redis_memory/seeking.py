@@ -17,7 +17,6 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from langchain_redis_memory import entries
-from langchain_redis_memory.embedder import Embedder
 from langchain_redis_memory.entries import Entry, Read, name_of
 from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.judging import Judge
@@ -25,7 +24,8 @@ from langchain_redis_memory.language.equivalence import HitPolicy, Judgement, Ob
 from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Flow, Now, Op, merge
 from langchain_redis_memory.redis.keys import EntryKeys, KeySpace
-from langchain_redis_memory.vectors import Collection, Engine, Point, Vectors
+from langchain_redis_memory.vectors.embedder import Embedder
+from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Vectors
 
 _log = logging.getLogger(__name__)
 

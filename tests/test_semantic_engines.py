@@ -31,10 +31,10 @@ from servers import NEWEST, Farm, wait_for
 from langchain_redis_memory.ops import Op, ask
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.semantic import RedisSemanticCache
-from langchain_redis_memory.vectors import Collection, Engine, Point, Quantisation
-from langchain_redis_memory.vectors.exact import ExactScan
-from langchain_redis_memory.vectors.query import QueryEngine
-from langchain_redis_memory.vectors.sets import VectorSets
+from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Quantisation
+from langchain_redis_memory.vectors.exact_scan import ExactScan
+from langchain_redis_memory.vectors.query_engine import QueryEngine
+from langchain_redis_memory.vectors.vector_sets import VectorSets
 
 STATISTICS = ("tally",)
 PLACES = [("exact", name.values[0], "int8") for name in servers.TABLE]

@@ -18,8 +18,8 @@ from tiers import Model, raw
 
 from langchain_redis_memory import CachedEmbeddings, RedisMemoryError
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError, UnavailableError
-from langchain_redis_memory.local import MiniLMEmbeddings
 from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 
 class TestStandard(EmbeddingsIntegrationTests):

@@ -15,10 +15,10 @@ from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Op, ask
 from langchain_redis_memory.redis.capabilities import Server
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.vectors import Collection, Engine, Hits, Point, as_vectors, check, engine
-from langchain_redis_memory.vectors.exact import PAGE, ExactScan
-from langchain_redis_memory.vectors.query import QueryEngine
-from langchain_redis_memory.vectors.sets import VectorSets
+from langchain_redis_memory.vectors.engine import Collection, Engine, Hits, Point, as_vectors, check, engine
+from langchain_redis_memory.vectors.exact_scan import PAGE, ExactScan
+from langchain_redis_memory.vectors.query_engine import QueryEngine
+from langchain_redis_memory.vectors.vector_sets import VectorSets
 
 pytestmark = pytest.mark.pins
 

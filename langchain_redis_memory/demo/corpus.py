@@ -14,7 +14,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
-from langchain_redis_memory.local import MiniLMEmbeddings
+from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 MODULES = """
 argparse bisect collections contextlib copy csv dataclasses datetime functools glob gzip hashlib heapq itertools json

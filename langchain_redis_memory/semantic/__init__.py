@@ -23,7 +23,6 @@ from langchain_core.embeddings import Embeddings
 from langchain_redis_memory import entries
 from langchain_redis_memory.admission import AdmissionPolicy
 from langchain_redis_memory.asking import Reader, Understood
-from langchain_redis_memory.embedder import Embedder
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.flight import Flights
 from langchain_redis_memory.judging import Judge
@@ -39,7 +38,8 @@ from langchain_redis_memory.semantic.answering import Explanation
 from langchain_redis_memory.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
 from langchain_redis_memory.semantic.moving import Moving, wanted_by
 from langchain_redis_memory.tally import Prices, Stats, Tally
-from langchain_redis_memory.vectors import EngineName, Quantisation
+from langchain_redis_memory.vectors.embedder import Embedder
+from langchain_redis_memory.vectors.engine import EngineName, Quantisation
 
 if TYPE_CHECKING:
     from typing_extensions import Self

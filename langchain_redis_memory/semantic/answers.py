@@ -15,7 +15,6 @@ from langchain_core.embeddings import Embeddings
 from langchain_redis_memory import epochs
 from langchain_redis_memory.answers import Answer, Asked, decode_answer, encode_answer, seen_by_model
 from langchain_redis_memory.asking import indents_of, unfit, within
-from langchain_redis_memory.embedder import Embedder
 from langchain_redis_memory.entries import Entry
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.judging import Judge
@@ -29,7 +28,8 @@ from langchain_redis_memory.redis.ttl import jittered, milliseconds, share
 from langchain_redis_memory.seeking import Hit, Seeker, Sought
 from langchain_redis_memory.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
 from langchain_redis_memory.tally import Stats, Tally, told
-from langchain_redis_memory.vectors import EngineName, Quantisation
+from langchain_redis_memory.vectors.embedder import Embedder
+from langchain_redis_memory.vectors.engine import EngineName, Quantisation
 
 
 class SemanticAnswerCache:

@@ -19,7 +19,7 @@ from langchain_redis_memory.redis.ttl import jittered
 from langchain_redis_memory.seeking import Sought
 from langchain_redis_memory.semantic.answering import Answering, hit_of
 from langchain_redis_memory.semantic.engines import Engines
-from langchain_redis_memory.vectors import Engine
+from langchain_redis_memory.vectors.engine import Engine
 
 _BATCH = 200
 

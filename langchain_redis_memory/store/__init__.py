@@ -16,7 +16,7 @@ from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.store.batch import Batch
 from langchain_redis_memory.store.indexing import Indexing
 from langchain_redis_memory.store.writing import milliseconds
-from langchain_redis_memory.vectors import Engine, EngineName, Quantisation, check, engine
+from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation, check, engine
 
 __all__ = ["RedisStore"]
 

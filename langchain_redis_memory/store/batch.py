@@ -23,7 +23,7 @@ from langchain_redis_memory.store.indexing import Indexing
 from langchain_redis_memory.store.meaning import Meaning
 from langchain_redis_memory.store.reading import Found, Reading, check_search, listing, searching
 from langchain_redis_memory.store.writing import changes, collection, notes, points, writes
-from langchain_redis_memory.vectors import Engine, Vectors
+from langchain_redis_memory.vectors.engine import Engine, Vectors
 
 Ready = Callable[[], Flow[Engine]]
 

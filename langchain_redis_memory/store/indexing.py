@@ -11,7 +11,7 @@ from langgraph.store.base import IndexConfig, ensure_embeddings, get_text_at_pat
 
 from langchain_redis_memory.errors import ConfigError, InvalidInputError, UnserialisableError
 from langchain_redis_memory.ops import Flow, Invoke
-from langchain_redis_memory.vectors import Vectors, as_vectors
+from langchain_redis_memory.vectors.engine import Vectors, as_vectors
 
 Paths = Sequence[Any]
 Embedded = dict[str, Vectors]

@@ -19,7 +19,7 @@ from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.store.reading import Found, Reading, in_chunks, scanning
 from langchain_redis_memory.store.writing import collection
-from langchain_redis_memory.vectors import Engine, Hits, Vectors
+from langchain_redis_memory.vectors.engine import Engine, Hits, Vectors
 
 Place = tuple[Namespace, str]
 

@@ -14,7 +14,7 @@ from langchain_redis_memory.items import Namespace, check_key, check_namespace, 
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.store.indexing import Indexing
-from langchain_redis_memory.vectors import Collection, Engine, Point, Vectors
+from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Vectors
 
 
 class Change(NamedTuple):

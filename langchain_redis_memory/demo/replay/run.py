@@ -27,13 +27,13 @@ from langchain_redis_memory.demo.replay.report import ASSUMED_S, Report, Setting
 from langchain_redis_memory.demo.replay.stream import Asking, Kind, Role, askings
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.language.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
-from langchain_redis_memory.local import MiniLMEmbeddings
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.semantic.answers import SemanticAnswerCache
 from langchain_redis_memory.turn import TurnReport
+from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 _LIFETIME_S = 3600.0
 _FAILED = 5

@@ -19,7 +19,7 @@ import numpy as np
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.vectors import Collection, Hits, Point, Quantisation, Vectors, as_vectors
+from langchain_redis_memory.vectors.engine import Collection, Hits, Point, Quantisation, Vectors, as_vectors
 
 PAGE = 4000
 """Most changes that one trip reads."""
@@ -81,12 +81,12 @@ class ExactScan:
     def _write(self, collection: Collection, args: Sequence[Arg]) -> Op[None]:
         if not args:
             return pure(None)
-        return Op((script("points_write")(collection.keys.all(), *args),), lambda _replies: None)
+        return Op((script("vectors/points_write")(collection.keys.all(), *args),), lambda _replies: None)
 
     def touch(self, collection: Collection, lifetimes: Sequence[tuple[str, int]]) -> Op[None]:
         """Gives points a new lifetime; see `Engine`."""
         args = [part for pair in lifetimes for part in pair]
-        return Op((script("points_touch")(collection.keys.all(), "ZCARD", *args),), lambda _replies: None)
+        return Op((script("vectors/points_touch")(collection.keys.all(), "ZCARD", *args),), lambda _replies: None)
 
     def count(self, collection: Collection) -> Op[int]:
         """How many points are stored; see `Engine`."""
@@ -108,7 +108,7 @@ class ExactScan:
             return self._nearest(mirror, wanted, k, frozenset(tags)) if int(reached) == int(newest) else None
 
         since = known.stamp if known else 0
-        return Op((script("points_since")((keys.points, keys.point_owners), since, PAGE),), read)
+        return Op((script("vectors/points_since")((keys.points, keys.point_owners), since, PAGE),), read)
 
     def _changed(self, known: Mirror | None, stamp: int, flat: Sequence[bytes | None]) -> Mirror:
         """The mirror after some changes."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.vectors import Collection, Hits, Point, Quantisation, Vectors, as_vectors
+from langchain_redis_memory.vectors.engine import Collection, Hits, Point, Quantisation, Vectors, as_vectors
 
 _SPELLED: dict[Quantisation, str] = {"none": "NOQUANT", "int8": "Q8", "binary": "BIN"}
 
@@ -60,13 +60,13 @@ class VectorSets:
     def _write(self, collection: Collection, args: Sequence[Arg]) -> Op[None]:
         if not args:
             return pure(None)
-        call = script("vset_write")(collection.keys.all(), _SPELLED[self.quantisation], self.links, *args)
+        call = script("vectors/vset_write")(collection.keys.all(), _SPELLED[self.quantisation], self.links, *args)
         return Op((call,), lambda _replies: None)
 
     def touch(self, collection: Collection, lifetimes: Sequence[tuple[str, int]]) -> Op[None]:
         """Gives points a new lifetime; see `Engine`."""
         args = [part for pair in lifetimes for part in pair]
-        return Op((script("points_touch")(collection.keys.all(), "HLEN", *args),), lambda _replies: None)
+        return Op((script("vectors/points_touch")(collection.keys.all(), "HLEN", *args),), lambda _replies: None)
 
     def count(self, collection: Collection) -> Op[int]:
         """How many points are stored; see `Engine`."""

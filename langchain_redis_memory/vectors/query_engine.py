@@ -22,7 +22,7 @@ from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.vectors import Collection, Hits, Point, Quantisation, Vectors, as_vectors
+from langchain_redis_memory.vectors.engine import Collection, Hits, Point, Quantisation, Vectors, as_vectors
 
 _COUNTED_EVERY = 500
 _REMEMBERED = 1000
@@ -94,14 +94,15 @@ class QueryEngine:
         for point in points:
             key = collection.space.point(collection.use, collection.name, point.owner)
             told = (collection.token, point.owner, point.ttl_ms, ",".join(point.tags), self._field)
-            calls.append(script("point_write")((key,), *told, *self._packed(point.vectors)))
+            calls.append(script("vectors/point_write")((key,), *told, *self._packed(point.vectors)))
         return Op(tuple(calls), lambda _replies: None)
 
     def remove(self, collection: Collection, owners: Sequence[str]) -> Op[None]:
         """Removes points; see `Engine`."""
         key = collection.space.point
         calls = [
-            script("point_write")((key(collection.use, collection.name, owner),), "", "", 0, "", "") for owner in owners
+            script("vectors/point_write")((key(collection.use, collection.name, owner),), "", "", 0, "", "")
+            for owner in owners
         ]
         return Op(tuple(calls), lambda _replies: None)
 
@@ -109,7 +110,8 @@ class QueryEngine:
         """Gives points a new lifetime; see `Engine`."""
         key = collection.space.point
         calls = [
-            script("point_touch")((key(collection.use, collection.name, owner),), ttl_ms) for owner, ttl_ms in lifetimes
+            script("vectors/point_touch")((key(collection.use, collection.name, owner),), ttl_ms)
+            for owner, ttl_ms in lifetimes
         ]
         return Op(tuple(calls), lambda _replies: None)
 
