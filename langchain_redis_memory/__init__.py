@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache import RedisCache as RedisCache
     from langchain_redis_memory.checkpoint import RedisSaver as RedisSaver
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
-    from langchain_redis_memory.history import RedisChatMessageHistory as RedisChatMessageHistory
-    from langchain_redis_memory.history import Turn as Turn
-    from langchain_redis_memory.index import Session as Session
+    from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
+    from langchain_redis_memory.history.chat_message_history import Turn as Turn
+    from langchain_redis_memory.history.session_index import Session as Session
+    from langchain_redis_memory.history.sessions import RedisSessions as RedisSessions
+    from langchain_redis_memory.history.sessions import SessionPage as SessionPage
     from langchain_redis_memory.judging import Judge as Judge
     from langchain_redis_memory.language.classify import CascadeClassifier as CascadeClassifier
     from langchain_redis_memory.language.classify import Classifier as Classifier
@@ -61,8 +63,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.semantic import RedisSemanticCache as RedisSemanticCache
     from langchain_redis_memory.semantic.answers import SemanticAnswerCache as SemanticAnswerCache
     from langchain_redis_memory.session_data import RedisSessionData as RedisSessionData
-    from langchain_redis_memory.sessions import RedisSessions as RedisSessions
-    from langchain_redis_memory.sessions import SessionPage as SessionPage
     from langchain_redis_memory.state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.store import RedisStore as RedisStore
@@ -119,7 +119,7 @@ _HOMES = {
     "RedisAgentState": "state",
     "RedisByteStore": "byte_store",
     "RedisCache": "cache",
-    "RedisChatMessageHistory": "history",
+    "RedisChatMessageHistory": "history.chat_message_history",
     "RedisConversationState": "state",
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "redis.client.settings",
@@ -128,7 +128,7 @@ _HOMES = {
     "RedisSaver": "checkpoint",
     "RedisSemanticCache": "semantic",
     "RedisSessionData": "session_data",
-    "RedisSessions": "sessions",
+    "RedisSessions": "history.sessions",
     "RedisStore": "store",
     "RememberingRunnable": "wrap",
     "Rewrite": "language.contextualise.contextualiser",
@@ -140,12 +140,12 @@ _HOMES = {
     "Selector": "select",
     "selector_runnable": "selecting",
     "SemanticAnswerCache": "semantic.answers",
-    "Session": "index",
-    "SessionPage": "sessions",
+    "Session": "history.session_index",
+    "SessionPage": "history.sessions",
     "Stats": "tally",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
-    "Turn": "history",
+    "Turn": "history.chat_message_history",
     "TurnReport": "turn",
     "UserProfile": "profile",
     "Verdict": "language.classify",

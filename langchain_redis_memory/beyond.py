@@ -16,15 +16,15 @@ from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory import states, summary
-from langchain_redis_memory.client.mirror import Mirror
 from langchain_redis_memory.errors import ConfigError, ServerError
-from langchain_redis_memory.history import exchanges
+from langchain_redis_memory.history.chat_message_history import exchanges
+from langchain_redis_memory.history.read_through import Outside, fill
+from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.history.write_behind import Mirror
 from langchain_redis_memory.ops import Beside, Flow, Op, Reply, pure
-from langchain_redis_memory.permanent import Outside, fill
 from langchain_redis_memory.progress import ConversationState, Move, Search, fold, move_of, plain
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.summary import RollingSummary, Summary
-from langchain_redis_memory.transcript import Transcript
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from langchain_redis_memory.history import RedisChatMessageHistory
-from langchain_redis_memory.permanent import outside, tells_apart
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
+from langchain_redis_memory.history.read_through import outside, tells_apart
+from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.profile import UserProfile
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.session_data import RedisSessionData
-from langchain_redis_memory.sessions import RedisSessions
 from langchain_redis_memory.state import RedisAgentState
 from langchain_redis_memory.traits import Extractor
 

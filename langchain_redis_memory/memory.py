@@ -26,16 +26,17 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_redis_memory.admission import worth_keeping
 from langchain_redis_memory.answers import Answer, AnswerCache, Asked, ExactAnswerCache, MeaningCache
 from langchain_redis_memory.beyond import Beyond, Known
-from langchain_redis_memory.client.outbox import Outbox, attempts
 from langchain_redis_memory.client.seen import Seen
 from langchain_redis_memory.conversations import Conversations
 from langchain_redis_memory.errors import OutOfMemoryError, UnavailableError
+from langchain_redis_memory.history.outbox import Outbox, attempts
+from langchain_redis_memory.history.read_through import tells_apart
+from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Classifier, RulesClassifier, Verdict
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.memory_selector import MemorySelector
 from langchain_redis_memory.ops import Beside, Flow, Now, Op, ask, counted, merge, pure
-from langchain_redis_memory.permanent import tells_apart
 from langchain_redis_memory.planning import Planner
 from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, check_policy
 from langchain_redis_memory.redis.client.client import Client
@@ -45,7 +46,6 @@ from langchain_redis_memory.select import Selector
 from langchain_redis_memory.semantic.answers import SemanticAnswerCache
 from langchain_redis_memory.summary import RollingSummary
 from langchain_redis_memory.traits import Extractor
-from langchain_redis_memory.transcript import Transcript
 from langchain_redis_memory.turn import Chain, Incoming, Shown, TurnReport, also_given, as_served, cost, with_id
 
 if TYPE_CHECKING:

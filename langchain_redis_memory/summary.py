@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError
+from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge
 from langchain_redis_memory.redis import cas_record, lease
 from langchain_redis_memory.redis.cas_record import Record, Version
 from langchain_redis_memory.redis.codec.values import pack, parse
-from langchain_redis_memory.transcript import Transcript
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable

@@ -12,7 +12,7 @@ import servers
 from servers import Farm
 
 from langchain_redis_memory import flight
-from langchain_redis_memory.history import RedisChatMessageHistory
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.client.topology import Options, topology
 

@@ -19,11 +19,11 @@ from conftest import Both, Watch
 from langchain_core.messages import HumanMessage
 from servers import Farm, wait_for
 
-from langchain_redis_memory.history import RedisChatMessageHistory
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
+from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.ops import Op, merge
 from langchain_redis_memory.redis.client.client import Client, Trip, as_client
 from langchain_redis_memory.redis.client.topology import Options, topology
-from langchain_redis_memory.sessions import RedisSessions
 
 COUNT = Op((("INCR", "p:n"), ("PEXPIRE", "p:n", 60_000)), lambda replies: replies[0])
 

@@ -14,7 +14,7 @@ from conftest import Both, Watch
 from servers import Farm, Process
 
 from langchain_redis_memory.errors import AuthenticationError, ConfigError, UnavailableError
-from langchain_redis_memory.history import RedisChatMessageHistory
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings, read_settings

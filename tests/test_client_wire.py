@@ -22,7 +22,7 @@ from langchain_redis_memory.errors import (
     UnavailableError,
     WrongKeyTypeError,
 )
-from langchain_redis_memory.history import RedisChatMessageHistory
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op, merge, pure
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.scripts import parse

@@ -24,9 +24,9 @@ from langchain_redis_memory.errors import (
     NotAMessageError,
     UnserialisableError,
 )
-from langchain_redis_memory.history import RedisChatMessageHistory, Turn
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory, Turn
+from langchain_redis_memory.history.transcript import Added, Transcript
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.transcript import Added, Transcript
 
 History = Callable[..., RedisChatMessageHistory]
 

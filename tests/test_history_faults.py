@@ -19,10 +19,10 @@ from langchain_redis_memory.errors import (
     RedisMemoryError,
     WrongKeyTypeError,
 )
-from langchain_redis_memory.history import RedisChatMessageHistory
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
+from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.sessions import RedisSessions
 
 History = Callable[..., RedisChatMessageHistory]
 

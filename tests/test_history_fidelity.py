@@ -28,9 +28,9 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import RunnableLambda
 from servers import Farm
 
-from langchain_redis_memory.history import RedisChatMessageHistory
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
+from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.sessions import RedisSessions
 
 TEXT = st.text(max_size=20)
 LEAF = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), TEXT)

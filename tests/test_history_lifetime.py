@@ -11,7 +11,7 @@ from langchain_core.messages import HumanMessage, RemoveMessage
 from servers import wait_for
 
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.history import WEEK_S, RedisChatMessageHistory
+from langchain_redis_memory.history.chat_message_history import WEEK_S, RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 

@@ -15,12 +15,12 @@ from conftest import Both
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from servers import NEWEST, Farm, wait_for
 
-from langchain_redis_memory.client.outbox import Outbox
 from langchain_redis_memory.errors import UnserialisableError, WrongKeyTypeError
+from langchain_redis_memory.history.outbox import Outbox
+from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.transcript import Transcript
 
 
 @pytest.fixture

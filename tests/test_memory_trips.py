@@ -149,7 +149,7 @@ async def test_a_question_keeps_its_id(warm: Client, both: Both) -> None:
 
 async def test_the_view_of_conversations_is_bounded() -> None:
     from langchain_redis_memory.client.seen import Seen
-    from langchain_redis_memory.transcript import Transcript
+    from langchain_redis_memory.history.transcript import Transcript
 
     memory = ConversationMemory("memory://seen")
     seen, names = Seen(most=3), ["a", "b", "c", "a", "d"]

@@ -14,9 +14,9 @@ from conftest import Both, url_of
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, RemoveMessage
 from servers import TWO, Farm
 
-from langchain_redis_memory import permanent
 from langchain_redis_memory.errors import ConfigError, MessageNotFoundError, NotAMessageError
-from langchain_redis_memory.history import RedisChatMessageHistory
+from langchain_redis_memory.history import read_through
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis import lease
 from langchain_redis_memory.redis.client.client import Client, Trip
@@ -178,7 +178,7 @@ async def test_of_many_that_miss_one_loads(client: Client, both: Both) -> None:
 async def test_one_that_waits_in_vain_loads_by_itself(
     client: Client, both: Both, history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(permanent, "WAIT_S", 0.02)
+    monkeypatch.setattr(read_through, "WAIT_S", 0.02)
     await both(client.run)(lease.acquire(client.keys().lease("load", "s"), "dead", 60_000))
     assert texts(await both.messages(history(loader=Database(s=some())))) == ["one", "two", "three"]
     assert raw(client, "GET", client.keys().lease("load", "s")) == b"dead", "another's lease stays"

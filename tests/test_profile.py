@@ -24,7 +24,7 @@ from langchain_redis_memory.errors import (
     UnserialisableError,
     WrongKeyTypeError,
 )
-from langchain_redis_memory.history import Turn
+from langchain_redis_memory.history.chat_message_history import Turn
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.profile import UserProfile
 from langchain_redis_memory.profiles import Fact, Profile, Told, prompt

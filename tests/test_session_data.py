@@ -14,7 +14,7 @@ from langchain_core.messages import HumanMessage
 from servers import wait_for
 
 from langchain_redis_memory.errors import InvalidIdError, InvalidInputError, UnserialisableError, WrongKeyTypeError
-from langchain_redis_memory.history import RedisChatMessageHistory
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.session_data import RedisSessionData

@@ -12,12 +12,12 @@ from langchain_core.messages import AIMessage, HumanMessage
 from servers import wait_for
 
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError
-from langchain_redis_memory.history import RedisChatMessageHistory
-from langchain_redis_memory.index import Session
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
+from langchain_redis_memory.history.session_index import Session
+from langchain_redis_memory.history.sessions import RedisSessions, SessionPage
+from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Op, merge
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.sessions import RedisSessions, SessionPage
-from langchain_redis_memory.transcript import Transcript
 
 History = Callable[..., RedisChatMessageHistory]
 

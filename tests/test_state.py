@@ -26,14 +26,14 @@ from langchain_redis_memory.errors import (
     UnserialisableError,
     WrongKeyTypeError,
 )
-from langchain_redis_memory.history import RedisChatMessageHistory
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
+from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.progress import MOST_ENTITIES, ConversationState, Entity, Search, move_of
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import Version
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.values import pack
-from langchain_redis_memory.sessions import RedisSessions
 from langchain_redis_memory.state import RedisConversationState
 
 

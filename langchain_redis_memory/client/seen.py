@@ -12,7 +12,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.transcript import Transcript
+from langchain_redis_memory.history.transcript import Transcript
 
 
 class Seen:

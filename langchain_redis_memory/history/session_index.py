@@ -68,7 +68,7 @@ def touch(space: KeySpace, agent: str, session_id: str, ttl_ms: int, how: str) -
         that has been stored unstored.
     """
     keys = space.index(agent)
-    call = script("session_touch")((keys.sessions, keys.lapses), session_id, ttl_ms, how)
+    call = script("history/session_touch")((keys.sessions, keys.lapses), session_id, ttl_ms, how)
 
     def read(replies: Sequence[Reply]) -> None:
         if isinstance(replies[0], ServerError):
@@ -112,7 +112,7 @@ def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op
         flat = replies[0]
         return [Entry(flat[i].decode(), int(flat[i + 1])) for i in range(0, len(flat), 2)]
 
-    return Op((script("session_page")((space.index(agent).sessions,), highest, skip, limit),), read)
+    return Op((script("history/session_page")((space.index(agent).sessions,), highest, skip, limit),), read)
 
 
 def info(space: KeySpace, agent: str, session_id: str) -> Op[Session | None]:
@@ -144,7 +144,7 @@ def info(space: KeySpace, agent: str, session_id: str) -> Op[Session | None]:
             ttl_s=None if ttl_ms < 0 else ttl_ms / 1000,
         )
 
-    return Op((script("session_info")((keys.messages, keys.meta)),), read)
+    return Op((script("history/session_info")((keys.messages, keys.meta)),), read)
 
 
 def erase(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[int]:

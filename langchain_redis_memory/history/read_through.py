@@ -16,9 +16,9 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import run_in_executor
 
 from langchain_redis_memory.errors import ConfigError, NotAMessageError
+from langchain_redis_memory.history.transcript import Added, Transcript
 from langchain_redis_memory.ops import Flow, Invoke, Op, Sleep, ask, merge
 from langchain_redis_memory.redis import lease
-from langchain_redis_memory.transcript import Added, Transcript
 
 T = TypeVar("T")
 

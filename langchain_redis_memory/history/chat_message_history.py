@@ -15,14 +15,14 @@ from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.client.mirror import Mirror
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.history.read_through import adding, onto, outside, through
+from langchain_redis_memory.history.transcript import Added, Transcript
+from langchain_redis_memory.history.write_behind import Mirror
 from langchain_redis_memory.ops import Flow, Op
-from langchain_redis_memory.permanent import adding, onto, outside, through
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.codec.messages import TokenCounter
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
-from langchain_redis_memory.transcript import Added, Transcript
 
 T = TypeVar("T")
 

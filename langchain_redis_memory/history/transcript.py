@@ -16,8 +16,8 @@ from typing import NamedTuple
 from langchain_core.messages import BaseMessage, RemoveMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory import index
 from langchain_redis_memory.errors import InvalidInputError, MessageNotFoundError, NotAMessageError
+from langchain_redis_memory.history import session_index
 from langchain_redis_memory.ops import Arg, Op, Reply, merge, pure
 from langchain_redis_memory.redis.codec.messages import TokenCounter, decode_messages, encode_message, identity
 from langchain_redis_memory.redis.keys import KeySpace, SessionKeys
@@ -105,12 +105,14 @@ class Transcript:
         return self._write(pairs, how)
 
     def _write(self, pairs: list[Arg], how: str = "add") -> Op[Added]:
-        call = script("history_add")(self.keys.all(), self.ttl_ms, self.max_messages, self.max_tokens, how, *pairs)
+        call = script("history/history_add")(
+            self.keys.all(), self.ttl_ms, self.max_messages, self.max_tokens, how, *pairs
+        )
         write = Op((call,), lambda replies: Added(*replies[0]))
         return merge(self._touch("write"), write).map(lambda both: both[1])
 
     def _touch(self, how: str) -> Op[None]:
-        return index.touch(self.space, self.agent, self.session_id, self.ttl_ms, how)
+        return session_index.touch(self.space, self.agent, self.session_id, self.ttl_ms, how)
 
     def remove(self, message_ids: Iterable[str]) -> Op[int]:
         """Removes messages by id.
@@ -181,7 +183,7 @@ class Transcript:
         if messages and not tokens and not turns:
             found = Op((("LRANGE", key, -messages, -1),), lambda replies: decode_messages(replies[0], key))
         else:
-            call = script("history_tail")((key,), messages, tokens, turns)
+            call = script("history/history_tail")((key,), messages, tokens, turns)
             found = Op((call,), lambda replies: decode_messages(replies[0], key))
         return self._reading(found)
 
@@ -202,7 +204,7 @@ class Transcript:
                 raise MessageNotFoundError(self._unknown(message_id))
             return decode_messages(replies[0], keys.messages)
 
-        call = script("history_before")((keys.messages, keys.ids), identity(_needed(message_id)), count)
+        call = script("history/history_before")((keys.messages, keys.ids), identity(_needed(message_id)), count)
         return self._reading(Op((call,), read))
 
     def _reading(self, found: Op[list[BaseMessage]]) -> Op[list[BaseMessage]]:
@@ -222,10 +224,10 @@ class Transcript:
 
     def clear(self) -> Op[None]:
         """Deletes the conversation and its entry in the index."""
-        return index.erase(self.space, self.agent, [self.session_id]).map(lambda _existed: None)
+        return session_index.erase(self.space, self.agent, [self.session_id]).map(lambda _existed: None)
 
     def _lifetime(self, how: str, ttl_ms: int) -> Op[bool]:
-        return Op((script("lifetime")(self.keys.all(), ttl_ms, how),), lambda replies: bool(replies[0]))
+        return Op((script("history/lifetime")(self.keys.all(), ttl_ms, how),), lambda replies: bool(replies[0]))
 
     def expire(self, ttl_ms: int) -> Op[bool]:
         """Sets the lifetime from now; a pinned conversation is no longer pinned.
@@ -236,7 +238,7 @@ class Transcript:
         Returns:
             An op of one trip: whether the conversation exists.
         """
-        noted = index.touch(self.space, self.agent, self.session_id, ttl_ms, "set")
+        noted = session_index.touch(self.space, self.agent, self.session_id, ttl_ms, "set")
         return merge(noted, self._lifetime("set", ttl_ms)).map(lambda both: both[1])
 
     def persist(self) -> Op[bool]:
@@ -247,9 +249,9 @@ class Transcript:
         """
         return merge(self._touch("pin"), self._lifetime("pin", 0)).map(lambda both: both[1])
 
-    def info(self) -> Op[index.Session | None]:
+    def info(self) -> Op[session_index.Session | None]:
         """What is known of the conversation, None where it does not exist."""
-        return index.info(self.space, self.agent, self.session_id)
+        return session_index.info(self.space, self.agent, self.session_id)
 
 
 def _needed(message_id: str | None) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage, RemoveMessage
 
-from langchain_redis_memory.client.outbox import Outbox
+from langchain_redis_memory.history.outbox import Outbox
+from langchain_redis_memory.history.read_through import Outside
+from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Flow
-from langchain_redis_memory.permanent import Outside
-from langchain_redis_memory.transcript import Transcript
 
 _log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from langchain_redis_memory import index
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.index import Session
+from langchain_redis_memory.history import session_index
+from langchain_redis_memory.history.session_index import Session
 from langchain_redis_memory.ops import Flow, ask, merge
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.keys import KeySpace
@@ -84,11 +84,11 @@ class RedisSessions:
         **Keys:** `messages`, `meta`.
         **Trips:** 1.
         """
-        return self._client.run(index.info(self._space, agent, session_id))
+        return self._client.run(session_index.info(self._space, agent, session_id))
 
     async def aget(self, session_id: str, agent: str = "") -> Session | None:
         """What is known of one session; see `get`."""
-        return await self._client.arun(index.info(self._space, agent, session_id))
+        return await self._client.arun(session_index.info(self._space, agent, session_id))
 
     def erase(self, session_id: str, agent: str = "") -> bool:
         """Deletes everything that is stored of a session.
@@ -103,11 +103,11 @@ class RedisSessions:
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
         **Trips:** 1.
         """
-        return bool(self._client.run(index.erase(self._space, agent, [session_id])))
+        return bool(self._client.run(session_index.erase(self._space, agent, [session_id])))
 
     async def aerase(self, session_id: str, agent: str = "") -> bool:
         """Deletes everything that is stored of a session; see `erase`."""
-        existed = await self._client.arun(index.erase(self._space, agent, [session_id]))
+        existed = await self._client.arun(session_index.erase(self._space, agent, [session_id]))
         return bool(existed)
 
     def clear_agent(self, agent: str = "") -> int:
@@ -134,14 +134,14 @@ def _list(space: KeySpace, agent: str, limit: int, cursor: str | None) -> Flow[S
         msg = f"limit must be 1 to 1000, got {limit!r}"
         raise InvalidInputError(msg)
     highest, skip = _place(cursor)
-    entries = yield from ask(index.page(space, agent, limit, highest, skip))
+    entries = yield from ask(session_index.page(space, agent, limit, highest, skip))
     if not entries:
         return SessionPage([], None)
     # A conversation that something else has written over cannot be shown; it must not hide the others.
-    found = yield from ask(merge(*(index.info(space, agent, e.session_id).optional(False) for e in entries)))
+    found = yield from ask(merge(*(session_index.info(space, agent, e.session_id).optional(False) for e in entries)))
     lapsed = [entry.session_id for entry, session in zip(entries, found, strict=True) if session is None]
     if lapsed:
-        yield from ask(index.forget(space, agent, lapsed))
+        yield from ask(session_index.forget(space, agent, lapsed))
     sessions = [session for session in found if isinstance(session, Session)]
     if len(entries) < limit:
         return SessionPage(sessions, None)
@@ -164,7 +164,7 @@ def _place(cursor: str | None) -> tuple[str, int]:
 def _clear(space: KeySpace, agent: str) -> Flow[int]:
     cleared = 0
     while True:
-        entries = yield from ask(index.page(space, agent, 500, "+inf", 0))
+        entries = yield from ask(session_index.page(space, agent, 500, "+inf", 0))
         if not entries:
             return cleared
-        cleared += yield from ask(index.erase(space, agent, [entry.session_id for entry in entries]))
+        cleared += yield from ask(session_index.erase(space, agent, [entry.session_id for entry in entries]))

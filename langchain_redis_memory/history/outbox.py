@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.errors import ServerError
+from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Op, Reply, merge
-from langchain_redis_memory.transcript import Transcript
 
 _log = logging.getLogger(__name__)
 
