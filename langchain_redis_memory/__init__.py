@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.answers import MeaningCache as MeaningCache
     from langchain_redis_memory.byte_store import RedisByteStore as RedisByteStore
     from langchain_redis_memory.cache import RedisCache as RedisCache
-    from langchain_redis_memory.checkpoint import RedisSaver as RedisSaver
+    from langchain_redis_memory.checkpoint.prune import Pruned as Pruned
+    from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
     from langchain_redis_memory.history.chat_message_history import Turn as Turn
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.progress import Entity as Entity
     from langchain_redis_memory.progress import Search as Search
     from langchain_redis_memory.progress import advance as advance
-    from langchain_redis_memory.pruning import Pruned as Pruned
     from langchain_redis_memory.record_manager import RedisRecordManager as RedisRecordManager
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
@@ -113,7 +113,7 @@ _HOMES = {
     "MemorySelector": "memory_selector",
     "Observation": "traits",
     "pre_model_node": "selecting",
-    "Pruned": "pruning",
+    "Pruned": "checkpoint.prune",
     "QuestionType": "policy",
     "RagCache": "tiers",
     "RedisAgentState": "state",
@@ -125,7 +125,7 @@ _HOMES = {
     "RedisMemorySettings": "redis.client.settings",
     "RedisNodeCache": "node_cache",
     "RedisRecordManager": "record_manager",
-    "RedisSaver": "checkpoint",
+    "RedisSaver": "checkpoint.saver",
     "RedisSemanticCache": "semantic",
     "RedisSessionData": "session_data",
     "RedisSessions": "history.sessions",

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from langchain_redis_memory.checkpoint import RedisSaver
+from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.settings import read_settings
 from langchain_redis_memory.store import RedisStore

@@ -9,10 +9,10 @@ from conftest import Both
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.base.id import uuid6
 
-from langchain_redis_memory.checkpoint import RedisSaver
+from langchain_redis_memory.checkpoint.layout import field_of, record_of, spans
+from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.stored import field_of, record_of, spans
 
 Saver = Callable[..., RedisSaver]
 TTL_S = 600

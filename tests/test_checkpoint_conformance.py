@@ -11,7 +11,7 @@ from langgraph.checkpoint.conformance import checkpointer_test, validate
 from langgraph.checkpoint.conformance.capabilities import Capability
 from saves import TTL_S
 
-from langchain_redis_memory.checkpoint import RedisSaver
+from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.redis.client.client import Client
 
 

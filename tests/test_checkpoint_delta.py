@@ -19,7 +19,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from langgraph.graph import START, StateGraph
 from saves import TTL_S, at, checkpoint, loop, place, tidy
 
-from langchain_redis_memory.checkpoint import RedisSaver
+from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.redis.client.client import Client, Trip
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")

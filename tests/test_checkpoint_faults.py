@@ -16,7 +16,7 @@ from langchain_core.messages import HumanMessage
 from saves import TTL_S, at, chain, checkpoint, listed, loop, place, raw, tidy
 from servers import REAL_TABLE, TWO, Farm
 
-from langchain_redis_memory.checkpoint import RedisSaver
+from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.errors import (
     CorruptDataError,
     EvictedError,

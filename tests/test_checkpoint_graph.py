@@ -16,7 +16,7 @@ from langgraph.graph.message import add_messages
 from langgraph.types import Command, Send, interrupt
 from saves import TTL_S, tidy
 
-from langchain_redis_memory.checkpoint import RedisSaver
+from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.redis.client.client import Client, Trip
 
 CONFIG: Any = {"configurable": {"thread_id": "t"}}

@@ -9,7 +9,7 @@ import pytest
 from conftest import Both
 from saves import TTL_S, checkpoint, listed, loop, place
 
-from langchain_redis_memory.checkpoint import RedisSaver
+from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError
 from langchain_redis_memory.redis.client.client import Client, Trip
 

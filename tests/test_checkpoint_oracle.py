@@ -18,7 +18,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from saves import TTL_S, at, chain, checkpoint, listed, loop, names, ordered, place
 
-from langchain_redis_memory.checkpoint import RedisSaver
+from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.redis.client.client import Client, Trip
 
 FEW = settings(

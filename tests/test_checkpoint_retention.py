@@ -15,10 +15,10 @@ from langchain_core.messages import HumanMessage
 from saves import TTL_S, at, chain, checkpoint, hashed, listed, loop, names, place, raw, size, tidy
 from servers import wait_for
 
-from langchain_redis_memory.checkpoint import RedisSaver
-from langchain_redis_memory.checkpoints import Thread
+from langchain_redis_memory.checkpoint.prune import Pruned
+from langchain_redis_memory.checkpoint.saver import RedisSaver
+from langchain_redis_memory.checkpoint.thread import Thread
 from langchain_redis_memory.errors import ConflictError
-from langchain_redis_memory.pruning import Pruned
 from langchain_redis_memory.redis.client.client import Client, Trip
 
 

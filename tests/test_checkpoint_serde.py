@@ -30,8 +30,8 @@ from pydantic import BaseModel
 from saves import TTL_S, chain, checkpoint, hashed, listed, loop, place, raw, size, tidy
 from servers import Farm
 
-from langchain_redis_memory.blobs import Blobs
-from langchain_redis_memory.checkpoint import RedisSaver
+from langchain_redis_memory.checkpoint.blobs import Blobs
+from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, UnserialisableError
 from langchain_redis_memory.redis.client.client import Client
 

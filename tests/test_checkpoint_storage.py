@@ -14,7 +14,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from saves import TTL_S, at, chain, checkpoint, hashed, listed, loop, names, place, raw, size, tidy
 from servers import wait_for
 
-from langchain_redis_memory.checkpoint import RedisSaver
+from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.ops import Call
 from langchain_redis_memory.redis.client.client import Client, Trip
 

@@ -39,8 +39,8 @@ from langgraph.types import Command, Interrupt, Send
 from pydantic import BaseModel, ConfigDict
 from saves import TTL_S, checkpoint, listed, loop, place
 
-from langchain_redis_memory.blobs import Blobs
-from langchain_redis_memory.checkpoint import RedisSaver
+from langchain_redis_memory.checkpoint.blobs import Blobs
+from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.redis.client.client import Client
 
 

@@ -36,7 +36,7 @@ def touch(space: KeySpace, thread_id: str, ttl_ms: int, how: str, runs: Sequence
     Returns:
         An op of one trip. An index that the server refuses to update is logged.
     """
-    call = script("thread_touch")(space.threads(), _spell(thread_id), ttl_ms, how, *map(_spell, runs))
+    call = script("checkpoint/thread_touch")(space.threads(), _spell(thread_id), ttl_ms, how, *map(_spell, runs))
 
     def read(replies: Sequence[Reply]) -> None:
         if isinstance(replies[0], ServerError):
@@ -55,7 +55,7 @@ def forget(space: KeySpace, thread_id: str) -> Op[None]:
     Returns:
         An op of one trip.
     """
-    return Op((script("thread_forget")(space.threads(), _spell(thread_id)),), lambda _replies: None)
+    return Op((script("checkpoint/thread_forget")(space.threads(), _spell(thread_id)),), lambda _replies: None)
 
 
 def page(space: KeySpace, after: str | None, count: int) -> Op[list[str]]:

@@ -22,9 +22,9 @@ from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from langchain_redis_memory.checkpoint.fast_messages import hook_of
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, UnserialisableError
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
-from langchain_redis_memory.revive import hook_of
 
 DIGEST_BYTES = 16
 LARGEST_BYTES = 500_000_000  # a Redis string holds 512 MiB

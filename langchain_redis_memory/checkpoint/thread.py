@@ -23,11 +23,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from langchain_redis_memory.errors import CorruptDataError, EvictedError
-from langchain_redis_memory.ops import Arg, Op, Reply
-from langchain_redis_memory.redis.keys import KeySpace, ThreadKeys
-from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.stored import (
+from langchain_redis_memory.checkpoint.layout import (
     Found,
     Lists,
     NewValue,
@@ -44,6 +40,10 @@ from langchain_redis_memory.stored import (
     values_of,
     writes_of,
 )
+from langchain_redis_memory.errors import CorruptDataError, EvictedError
+from langchain_redis_memory.ops import Arg, Op, Reply
+from langchain_redis_memory.redis.keys import KeySpace, ThreadKeys
+from langchain_redis_memory.redis.scripts import script
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Thread:
             elif value.body is not None:
                 kind, body = "+", value.body
             args += [f"{value.channel}\0{spell_version(value.version)}", value.channel, kind, body]
-        return self._op("checkpoint_put", *args, *_sent(elements))
+        return self._op("checkpoint/checkpoint_put", *args, *_sent(elements))
 
     def write(
         self,
@@ -142,7 +142,7 @@ class Thread:
         args: list[Arg] = [ttl_ms, ns, checkpoint_id, task_id, len(writes)]
         for _, idx, path, channel, value in writes:
             args += [idx, path, channel, b"*" + b"".join(value) if isinstance(value, list) else b"+" + value]
-        return self._op("checkpoint_write", *args, *_sent(elements))
+        return self._op("checkpoint/checkpoint_write", *args, *_sent(elements))
 
     def read(self, ns: str | None, checkpoint_id: str = "", before: str = "", count: int = 1) -> Op[Found]:
         """Reads checkpoints with their values and writes.
@@ -167,7 +167,9 @@ class Thread:
                 values_of(values, elements),
             )
 
-        return self._checked(self._op("checkpoint_read", ns or "", checkpoint_id, everywhere, before, count), read)
+        return self._checked(
+            self._op("checkpoint/checkpoint_read", ns or "", checkpoint_id, everywhere, before, count), read
+        )
 
     def history(
         self, ns: str, checkpoint_id: str, channels: Sequence[str]
@@ -193,7 +195,7 @@ class Thread:
                 found.append(Step(writes_of(writes, elements), seeds))
             return found, values_of(values, elements)
 
-        return self._checked(self._op("checkpoint_history", ns, checkpoint_id, *channels), read)
+        return self._checked(self._op("checkpoint/checkpoint_history", ns, checkpoint_id, *channels), read)
 
     def page(self, before: str, count: int) -> Op[Page]:
         """Reads checkpoints without values, newest first, over all namespaces.
@@ -210,7 +212,7 @@ class Thread:
             revision, *rest = reply
             return Page(revision, [record_of(*pair) for pair in zip(rest[::2], rest[1::2], strict=True) if pair[1]])
 
-        return self._checked(self._op("checkpoint_page", before, count), read)
+        return self._checked(self._op("checkpoint/checkpoint_page", before, count), read)
 
     def lists(self, fields: Sequence[str], records: Sequence[Record]) -> Op[Lists]:
         """Reads which elements lists consist of.
@@ -222,7 +224,7 @@ class Thread:
         Returns:
             An op of one trip.
         """
-        op = self._op("checkpoint_ranges", len(fields), *fields, *map(_name, records))
+        op = self._op("checkpoint/checkpoint_ranges", len(fields), *fields, *map(_name, records))
 
         def read(reply: Any) -> Lists:
             written = [
@@ -247,7 +249,7 @@ class Thread:
         Returns:
             An op of one trip: the bytes, or None where the thread has changed and nothing was deleted.
         """
-        op = self._op("checkpoint_drop", revision, int(dry), len(records), *map(_name, records), *fields)
+        op = self._op("checkpoint/checkpoint_drop", revision, int(dry), len(records), *map(_name, records), *fields)
         return op.map(lambda reply: None if reply < 0 else int(reply))
 
     def delete(self) -> Op[None]:
@@ -264,11 +266,11 @@ class Thread:
         Returns:
             An op of one trip: whether the thread exists.
         """
-        return self._op("thread_lifetime", ttl_ms, how).map(bool)
+        return self._op("checkpoint/thread_lifetime", ttl_ms, how).map(bool)
 
     def dump(self) -> Op[list[bytes]]:
         """Reads the whole thread as the server's own dumps; an empty list where it does not exist."""
-        return self._op("thread_dump")
+        return self._op("checkpoint/thread_dump")
 
     def restore(self, dumps: Sequence[bytes], ttl_ms: int) -> Op[bool]:
         """Makes the thread from the dumps of another.
@@ -280,7 +282,7 @@ class Thread:
         Returns:
             An op of one trip: False where the thread exists, and then nothing was changed.
         """
-        return self._op("thread_restore", ttl_ms, *dumps).map(bool)
+        return self._op("checkpoint/thread_restore", ttl_ms, *dumps).map(bool)
 
 
 def _name(record: Record) -> str:

@@ -26,16 +26,16 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from langchain_redis_memory.blobs import Blobs
+from langchain_redis_memory.checkpoint.blobs import Blobs
+from langchain_redis_memory.checkpoint.config import bound_of, place_of, thread_name
+from langchain_redis_memory.checkpoint.flows import Saving
+from langchain_redis_memory.checkpoint.prune import Pruned, Rule, remove, threads_of_runs
+from langchain_redis_memory.checkpoint.retention import Outline, surplus
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, ask, merge
-from langchain_redis_memory.places import bound_of, place_of, thread_name
-from langchain_redis_memory.pruning import Pruned, Rule, remove, threads_of_runs
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import milliseconds
-from langchain_redis_memory.retention import Outline, surplus
-from langchain_redis_memory.saving import Saving
 
 
 class RedisSaver(BaseCheckpointSaver[Any]):

@@ -15,15 +15,15 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
-from langchain_redis_memory import threads
-from langchain_redis_memory.blobs import Blobs
-from langchain_redis_memory.checkpoints import Thread
+from langchain_redis_memory.checkpoint import thread_index
+from langchain_redis_memory.checkpoint.blobs import Blobs
+from langchain_redis_memory.checkpoint.config import config_of
+from langchain_redis_memory.checkpoint.layout import Lists, Record
+from langchain_redis_memory.checkpoint.retention import Going, Outline, Span, going, unreferenced
+from langchain_redis_memory.checkpoint.thread import Thread
 from langchain_redis_memory.errors import ConflictError
 from langchain_redis_memory.ops import Flow, ask, merge
-from langchain_redis_memory.places import config_of
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.retention import Going, Outline, Span, going, unreferenced
-from langchain_redis_memory.stored import Lists, Record
 
 _PAGE = 1000
 _AT_ONCE = 50
@@ -168,5 +168,5 @@ def threads_of_runs(space: KeySpace, run_ids: Sequence[str]) -> Flow[list[str]]:
     """
     if not run_ids:
         return []
-    found = yield from ask(merge(*(threads.of_run(space, run_id) for run_id in run_ids)))
+    found = yield from ask(merge(*(thread_index.of_run(space, run_id) for run_id in run_ids)))
     return list(dict.fromkeys(thread for some in found for thread in some))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from langchain_redis_memory.stored import Record, Reference, field_of
+from langchain_redis_memory.checkpoint.layout import Record, Reference, field_of
 
 Span = tuple[int, int]
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
 
+from langchain_redis_memory.checkpoint.layout import no_nul
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.stored import no_nul
 
 
 class Place(NamedTuple):

@@ -23,15 +23,15 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
 )
 
-from langchain_redis_memory import threads
-from langchain_redis_memory.blobs import Blobs
-from langchain_redis_memory.checkpoints import Thread
+from langchain_redis_memory.checkpoint import thread_index
+from langchain_redis_memory.checkpoint.blobs import Blobs
+from langchain_redis_memory.checkpoint.config import Place, bound_of, config_of, place_of
+from langchain_redis_memory.checkpoint.layout import Found, NewValue, Record, Reference, Write, field_of, no_nul, utf8
+from langchain_redis_memory.checkpoint.thread import Thread
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
-from langchain_redis_memory.places import Place, bound_of, config_of, place_of
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import milliseconds
-from langchain_redis_memory.stored import Found, NewValue, Record, Reference, Write, field_of, no_nul, utf8
 
 T = TypeVar("T")
 
@@ -158,7 +158,7 @@ class Saving:
         ]
         run_id = kept.get("run_id")
         thread = Thread(self.space, place.thread_id)
-        touch = threads.touch(self.space, place.thread_id, ttl_ms, "write", [str(run_id)] if run_id else [])
+        touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write", [str(run_id)] if run_id else [])
         yield from self._send(
             thread,
             values,
@@ -183,7 +183,7 @@ class Saving:
             stored.append(Write(task_id, number, task_path, channel, self._written(values, channel, value)))
         ttl_ms = self._ttl(config)
         thread = Thread(self.space, place.thread_id)
-        touch = threads.touch(self.space, place.thread_id, ttl_ms, "write")
+        touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write")
 
         def write(elements: Mapping[tuple[str, bytes], bytes]) -> Op[list[bytes]]:
             op = thread.write(place.ns or "", place.checkpoint_id, task_id, stored, elements, ttl_ms)
@@ -232,7 +232,7 @@ class Saving:
             return op
         # A server that is full or read-only refuses the touch; that is no reason not to read.
         touches = merge(
-            threads.touch(self.space, thread_id, ttl_ms, "read"),
+            thread_index.touch(self.space, thread_id, ttl_ms, "read"),
             Thread(self.space, thread_id).lifetime(ttl_ms, "touch"),
         ).optional(None)
         return merge(touches, op).map(lambda both: both[1])
@@ -283,7 +283,7 @@ class Saving:
         left, after = limit, None
         bound = bound_of(before)
         while place is None:
-            names = yield from ask(threads.page(self.space, after, PAGE))
+            names = yield from ask(thread_index.page(self.space, after, PAGE))
             for name in names:
                 left = yield from self._list_thread(Place(name, None, ""), wanted, bound, left)
             if len(names) < PAGE or left == 0:
@@ -351,12 +351,12 @@ class Saving:
     def delete(self, thread_id: str) -> Op[None]:
         """Deletes a thread."""
         gone = Thread(self.space, thread_id).delete()
-        return merge(threads.forget(self.space, thread_id), gone).map(lambda _both: None)
+        return merge(thread_index.forget(self.space, thread_id), gone).map(lambda _both: None)
 
     def persist(self, thread_id: str) -> Op[bool]:
         """Pins a thread."""
         pinned = Thread(self.space, thread_id).lifetime(0, "pin")
-        return merge(threads.touch(self.space, thread_id, 0, "pin"), pinned).map(lambda both: both[1])
+        return merge(thread_index.touch(self.space, thread_id, 0, "pin"), pinned).map(lambda both: both[1])
 
     def copy(self, source: str, target: str) -> Flow[None]:
         """Copies a thread."""
@@ -366,11 +366,11 @@ class Saving:
         copied = Thread(self.space, target)
         copied.keys  # noqa: B018 - a bad id is refused before anything is read
         dumps, runs = yield from ask(
-            merge(Thread(self.space, source).dump(), threads.runs_of(self.space, source)),
+            merge(Thread(self.space, source).dump(), thread_index.runs_of(self.space, source)),
         )
         if not dumps:
             return
-        touch = threads.touch(self.space, target, self.ttl_ms, "write", runs)
+        touch = thread_index.touch(self.space, target, self.ttl_ms, "write", runs)
         _, made = yield from ask(merge(touch, copied.restore(dumps, self.ttl_ms)))
         if not made:
             msg = f"thread {target!r} exists; delete it first, or copy to another id"
