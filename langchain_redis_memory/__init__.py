@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.answers import Asked as Asked
     from langchain_redis_memory.answers import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.answers import MeaningCache as MeaningCache
-    from langchain_redis_memory.byte_store import RedisByteStore as RedisByteStore
     from langchain_redis_memory.cache import RedisCache as RedisCache
     from langchain_redis_memory.checkpoint.prune import Pruned as Pruned
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.progress import Entity as Entity
     from langchain_redis_memory.progress import Search as Search
     from langchain_redis_memory.progress import advance as advance
-    from langchain_redis_memory.record_manager import RedisRecordManager as RedisRecordManager
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
@@ -65,7 +63,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.session_data import RedisSessionData as RedisSessionData
     from langchain_redis_memory.state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state import RedisConversationState as RedisConversationState
-    from langchain_redis_memory.store import RedisStore as RedisStore
+    from langchain_redis_memory.store.byte_store import RedisByteStore as RedisByteStore
+    from langchain_redis_memory.store.record_manager import RedisRecordManager as RedisRecordManager
+    from langchain_redis_memory.store.redis_store import RedisStore as RedisStore
     from langchain_redis_memory.summary import RollingSummary as RollingSummary
     from langchain_redis_memory.tally import Stats as Stats
     from langchain_redis_memory.tiers import CachedEmbeddings as CachedEmbeddings
@@ -117,19 +117,19 @@ _HOMES = {
     "QuestionType": "policy",
     "RagCache": "tiers",
     "RedisAgentState": "state",
-    "RedisByteStore": "byte_store",
+    "RedisByteStore": "store.byte_store",
     "RedisCache": "cache",
     "RedisChatMessageHistory": "history.chat_message_history",
     "RedisConversationState": "state",
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "redis.client.settings",
     "RedisNodeCache": "node_cache",
-    "RedisRecordManager": "record_manager",
+    "RedisRecordManager": "store.record_manager",
     "RedisSaver": "checkpoint.saver",
     "RedisSemanticCache": "semantic",
     "RedisSessionData": "session_data",
     "RedisSessions": "history.sessions",
-    "RedisStore": "store",
+    "RedisStore": "store.redis_store",
     "RememberingRunnable": "wrap",
     "Rewrite": "language.contextualise.contextualiser",
     "RollingSummary": "summary",

@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.settings import read_settings
-from langchain_redis_memory.store import RedisStore
+from langchain_redis_memory.store.redis_store import RedisStore
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from langgraph.store.base import Item, PutOp, SearchOp
 from langgraph.store.memory import InMemoryStore, _compare_values
 
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.store import RedisStore
+from langchain_redis_memory.store.redis_store import RedisStore
 
 DIMS = 8
 

@@ -19,7 +19,6 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_tests.integration_tests.base_store import BaseStoreAsyncTests, BaseStoreSyncTests
 from servers import BINARIES, NEWEST, Farm, wait_for
 
-from langchain_redis_memory.byte_store import RedisByteStore
 from langchain_redis_memory.errors import (
     ConfigError,
     InvalidIdError,
@@ -30,6 +29,7 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.store.byte_store import RedisByteStore
 
 pytestmark = pytest.mark.pins
 

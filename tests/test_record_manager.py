@@ -26,8 +26,8 @@ from langchain_redis_memory.errors import (
     WrongKeyTypeError,
 )
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.record_manager import RedisRecordManager
 from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.store.record_manager import RedisRecordManager
 
 pytestmark = pytest.mark.pins
 

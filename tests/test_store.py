@@ -26,10 +26,10 @@ from langchain_redis_memory.errors import (
     UnserialisableError,
     WrongKeyTypeError,
 )
-from langchain_redis_memory.items import PAGE, NamespaceError, name_of
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.store import RedisStore
+from langchain_redis_memory.store.items import PAGE, NamespaceError, name_of
+from langchain_redis_memory.store.redis_store import RedisStore
 
 pytestmark = pytest.mark.pins
 

@@ -11,10 +11,10 @@ from langgraph.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
 from servers import wait_for
 from stores import DIMS, embed
 
-from langchain_redis_memory.items import name_of
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.store import RedisStore
+from langchain_redis_memory.store.items import name_of
+from langchain_redis_memory.store.redis_store import RedisStore
 
 INDEX: Any = {"dims": DIMS, "embed": embed, "fields": ["text"]}
 SOON = 0.15 / 60

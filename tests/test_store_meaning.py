@@ -15,7 +15,7 @@ from stores import DIMS, Oracle, embed
 from langchain_redis_memory.errors import ConfigError, InvalidInputError, UnserialisableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.store import RedisStore
+from langchain_redis_memory.store.redis_store import RedisStore
 
 pytestmark = pytest.mark.pins
 

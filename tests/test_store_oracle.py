@@ -16,7 +16,7 @@ from servers import Farm
 from stores import DIMS, Colour, Oracle, embed, plain
 
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.store import RedisStore
+from langchain_redis_memory.store.redis_store import RedisStore
 
 pytestmark = pytest.mark.pins
 

@@ -14,15 +14,24 @@ from typing import Any
 from langgraph.store.base import GetOp, Item, ListNamespacesOp, PutOp, Result, SearchOp
 from langgraph.store.base import Op as StoreOp
 
-from langchain_redis_memory import items, roots
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.items import Got, Namespace, Record, check_key, check_namespace, in_full, name_of, root_of
 from langchain_redis_memory.ops import Flow, Op, ask, merge, pure
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.store.indexing import Indexing
-from langchain_redis_memory.store.meaning import Meaning
-from langchain_redis_memory.store.reading import Found, Reading, check_search, listing, searching
-from langchain_redis_memory.store.writing import changes, collection, notes, points, writes
+from langchain_redis_memory.store import items, root_index
+from langchain_redis_memory.store.embedding import Indexing
+from langchain_redis_memory.store.items import (
+    Got,
+    Namespace,
+    Record,
+    check_key,
+    check_namespace,
+    in_full,
+    name_of,
+    root_of,
+)
+from langchain_redis_memory.store.scan import Found, Reading, check_search, listing, searching
+from langchain_redis_memory.store.vector_search import Meaning
+from langchain_redis_memory.store.writes import changes, collection, notes, points, writes
 from langchain_redis_memory.vectors.engine import Engine, Vectors
 
 Ready = Callable[[], Flow[Engine]]
@@ -131,7 +140,7 @@ class Batch:
         for root, found in by_root.items():
             names = [(name_of(record.namespace, record.key), True) for record in found]
             if untold or (yield from ask(items.read(self._space, root, names))).untold:
-                yield from ask(roots.note(self._space, root, 0, "read").optional(None))
+                yield from ask(root_index.note(self._space, root, 0, "read").optional(None))
                 yield from ask(items.read(self._space, root, names, told=True))
             yield from self._renew_points(engine, found)
 

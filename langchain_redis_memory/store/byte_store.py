@@ -172,7 +172,7 @@ def _set(keys: ByteKeys, pairs: Sequence[tuple[str, bytes]], ttl_ms: int) -> Op[
         parts += [name, bytes(value)]
     if not names:
         return pure(None)
-    call = script("bytes_set")((keys.names, keys.lapses, *map(keys.value, names)), ttl_ms, *parts)
+    call = script("store/bytes_set")((keys.names, keys.lapses, *map(keys.value, names)), ttl_ms, *parts)
     return Op((call,), lambda _replies: None)
 
 
@@ -180,7 +180,7 @@ def _delete(keys: ByteKeys, names: Sequence[str]) -> Op[None]:
     names = _checked(names)
     if not names:
         return pure(None)
-    call = script("bytes_delete")((keys.names, keys.lapses, *map(keys.value, names)), *names)
+    call = script("store/bytes_delete")((keys.names, keys.lapses, *map(keys.value, names)), *names)
     return Op((call,), lambda _replies: None)
 
 
@@ -210,7 +210,7 @@ def _page(keys: ByteKeys, low: bytes, high: bytes) -> Op[list[str]]:
 
 
 def _living(keys: ByteKeys, names: list[str]) -> Op[list[str]]:
-    call = script("bytes_living")((keys.names, keys.lapses, *map(keys.value, names)), *names)
+    call = script("store/bytes_living")((keys.names, keys.lapses, *map(keys.value, names)), *names)
     return Op((call,), lambda replies: [name.decode() for name in replies[0]])
 
 

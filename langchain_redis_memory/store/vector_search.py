@@ -13,12 +13,12 @@ from typing import Any
 
 from langgraph.store.base import SearchOp
 
-from langchain_redis_memory import filters, items, roots
-from langchain_redis_memory.items import Namespace, Record, Spaces, name_of, root_of
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.store.reading import Found, Reading, in_chunks, scanning
-from langchain_redis_memory.store.writing import collection
+from langchain_redis_memory.store import filters, items, root_index
+from langchain_redis_memory.store.items import Namespace, Record, Spaces, name_of, root_of
+from langchain_redis_memory.store.scan import Found, Reading, in_chunks, scanning
+from langchain_redis_memory.store.writes import collection
 from langchain_redis_memory.vectors.engine import Engine, Hits, Vectors
 
 Place = tuple[Namespace, str]
@@ -46,7 +46,7 @@ class Meaning:
         """How it is found; the result is a `Found`."""
         prefix = self.op.namespace_prefix
         if not prefix:
-            return Reading(roots.known(self.space), self._from_roots, whole=False)
+            return Reading(root_index.known(self.space), self._from_roots, whole=False)
         first: Op[Any] = merge(items.spaces(self.space, prefix[0], prefix), self._near(prefix, self._needed))
         return Reading(first, self._from_prefix, whole=False)
 

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from langgraph.store.base import ListNamespacesOp, SearchItem, SearchOp
 
-from langchain_redis_memory import filters, items, roots
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.items import Namespace, Page, Record, Spaces, check_namespace, root_of
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.store import filters, items, root_index
+from langchain_redis_memory.store.items import Namespace, Page, Record, Spaces, check_namespace, root_of
 
 AT_ONCE = 200
 """Most roots or namespaces that one trip asks."""
@@ -159,7 +159,7 @@ def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) ->
 
     if prefix:
         return Reading(page(prefix[0]), lambda first: go_on({prefix[0]: first}), whole=True)
-    return Reading(roots.known(space), from_roots, whole=False)
+    return Reading(root_index.known(space), from_roots, whole=False)
 
 
 # --- namespaces ---------------------------------------------------------------------------------------------------
@@ -210,12 +210,12 @@ def listing(space: KeySpace, op: ListNamespacesOp) -> Reading:
     def from_roots(known: Mapping[str, bytes]) -> Flow[list[Namespace]]:
         pages = dict(zip(known, (yield from in_chunks([page(root) for root in known])), strict=True))
         empty = {root: known[root] for root, each in pages.items() if not each.namespaces and each.low is None}
-        yield from ask(roots.forget(space, empty).optional(None))
+        yield from ask(root_index.forget(space, empty).optional(None))
         return (yield from go_on(pages, alone=False))
 
     if lead:
         return Reading(page(root_of(lead)), lambda first: go_on({lead[0]: first}, alone=True), whole=True)
-    return Reading(roots.known(space), from_roots, whole=False)
+    return Reading(root_index.known(space), from_roots, whole=False)
 
 
 def _literal(path: Namespace) -> Namespace:

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from langgraph.store.base import PutOp
 
-from langchain_redis_memory import roots
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.items import Namespace, check_key, check_namespace, name_of, root_of, tail, write
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.store.indexing import Indexing
+from langchain_redis_memory.store import root_index
+from langchain_redis_memory.store.embedding import Indexing
+from langchain_redis_memory.store.items import Namespace, check_key, check_namespace, name_of, root_of, tail, write
 from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Vectors
 
 
@@ -106,7 +106,7 @@ def notes(space: KeySpace, wanted: Sequence[Change]) -> list[Op[Any]]:
     for change in wanted:
         if change.tail:
             lifetimes.setdefault(root_of(change.namespace), []).append(change.ttl_ms)
-    return [roots.note(space, root, 0 if 0 in spans else max(spans), "write") for root, spans in lifetimes.items()]
+    return [root_index.note(space, root, 0 if 0 in spans else max(spans), "write") for root, spans in lifetimes.items()]
 
 
 def points(space: KeySpace, engine: Engine, wanted: Sequence[Change], vectors: Mapping[str, Vectors]) -> list[Op[Any]]:

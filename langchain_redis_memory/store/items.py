@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 from langgraph.store.base import InvalidNamespaceError
 
 from langchain_redis_memory.errors import CorruptDataError, InvalidIdError
-from langchain_redis_memory.filters import marks
 from langchain_redis_memory.ops import Arg, Call, Op, Reply
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.keys import KeySpace, check_id
 from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.store.filters import marks
 
 Namespace = tuple[str, ...]
 
@@ -240,7 +240,7 @@ def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, to
         records = [None if one is None else _record(root, name, one, keys.items) for (name, _), one in pairs]
         return Got(records, bool(untold))
 
-    return Op((script("store_read")(keys.all(), int(told), *args),), decode)
+    return Op((script("store/store_read")(keys.all(), int(told), *args),), decode)
 
 
 def write(
@@ -263,7 +263,7 @@ def write(
     def decode(replies: Sequence[Reply]) -> list[int] | None:
         return None if replies[0] is None else [int(count) for count in replies[0]]
 
-    return Op((script("store_write")(space.items(root).all(), most, span_ms, *args),), decode)
+    return Op((script("store/store_write")(space.items(root).all(), most, span_ms, *args),), decode)
 
 
 def scan(
@@ -298,7 +298,7 @@ def scan(
         records = [_record(root, flat[i], flat[i + 1], keys.items) for i in range(0, len(flat), 2)]
         return Page(records, go_on or None)
 
-    return Op((script("store_scan")(keys.all(), low or first, high, PAGE, most, kind, *marked),), decode)
+    return Op((script("store/store_scan")(keys.all(), low or first, high, PAGE, most, kind, *marked),), decode)
 
 
 class Spaces(NamedTuple):
@@ -330,7 +330,7 @@ def spaces(
         go_on, *found = replies[0]
         return Spaces([labels(root, spelled) for spelled in found], go_on or None)
 
-    return Op((script("store_spaces")(space.items(root).all(), low or first, high, depth, jumps),), decode)
+    return Op((script("store/store_spaces")(space.items(root).all(), low or first, high, depth, jumps),), decode)
 
 
 def in_full(op: Op[Any]) -> Op[Any]:

@@ -26,7 +26,7 @@ def note(space: KeySpace, root: str, ttl_ms: int, how: str) -> Op[None]:
     Returns:
         An op of one trip.
     """
-    return Op((script("store_root")(space.roots().all(), root, ttl_ms, how),), lambda _replies: None)
+    return Op((script("store/store_root")(space.roots().all(), root, ttl_ms, how),), lambda _replies: None)
 
 
 def known(space: KeySpace) -> Op[dict[str, bytes]]:
@@ -60,4 +60,4 @@ def forget(space: KeySpace, empty: Mapping[str, bytes]) -> Op[None]:
     if not empty:
         return pure(None)
     args: list[Arg] = [part for pair in empty.items() for part in pair]
-    return Op((script("store_forget")(space.roots().all(), *args),), lambda _replies: None)
+    return Op((script("store/store_forget")(space.roots().all(), *args),), lambda _replies: None)

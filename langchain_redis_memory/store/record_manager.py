@@ -234,7 +234,7 @@ def _update(
             msg = f"time_at_least must be in the past; {least!r} is later than the server's clock"
             raise ClockError(msg)
 
-    call = script("records_update")((keys.times, keys.groups, keys.members), repr(least), *parts)
+    call = script("store/records_update")((keys.times, keys.groups, keys.members), repr(least), *parts)
     return Op((call,), read)
 
 
@@ -255,7 +255,7 @@ def _list(
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         msg = f"limit must be a whole number or None, got {limit!r}"
         raise InvalidInputError(msg)
-    call = script("records_list")(
+    call = script("store/records_list")(
         (keys.times, keys.members),
         f"({oldest!r}" if oldest else "-inf",
         f"({newest!r}" if newest else "+inf",
@@ -269,5 +269,5 @@ def _delete(keys: RecordKeys, records: Sequence[str]) -> Op[None]:
     records = _checked(records)
     if not records:
         return pure(None)
-    call = script("records_delete")((keys.times, keys.groups, keys.members), *records)
+    call = script("store/records_delete")((keys.times, keys.groups, keys.members), *records)
     return Op((call,), lambda _replies: None)
