@@ -9,13 +9,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from langchain_redis_memory.admission import AdmissionPolicy as AdmissionPolicy
-    from langchain_redis_memory.answers import Answer as Answer
-    from langchain_redis_memory.answers import AnswerCache as AnswerCache
-    from langchain_redis_memory.answers import Asked as Asked
-    from langchain_redis_memory.answers import ExactAnswerCache as ExactAnswerCache
-    from langchain_redis_memory.answers import MeaningCache as MeaningCache
-    from langchain_redis_memory.cache import RedisCache as RedisCache
+    from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
+    from langchain_redis_memory.cache.answers.exact import Answer as Answer
+    from langchain_redis_memory.cache.answers.exact import AnswerCache as AnswerCache
+    from langchain_redis_memory.cache.answers.exact import Asked as Asked
+    from langchain_redis_memory.cache.answers.exact import ExactAnswerCache as ExactAnswerCache
+    from langchain_redis_memory.cache.answers.exact import MeaningCache as MeaningCache
+    from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
+    from langchain_redis_memory.cache.exact import RedisCache as RedisCache
+    from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
+    from langchain_redis_memory.cache.rag.rag_cache import CachedEmbeddings as CachedEmbeddings
+    from langchain_redis_memory.cache.rag.rag_cache import CachedRetriever as CachedRetriever
+    from langchain_redis_memory.cache.rag.rag_cache import EpochAnswerCache as EpochAnswerCache
+    from langchain_redis_memory.cache.rag.rag_cache import RagCache as RagCache
+    from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache as RedisSemanticCache
+    from langchain_redis_memory.cache.semantic.judge import Judge as Judge
+    from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.checkpoint.prune import Pruned as Pruned
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
@@ -24,7 +33,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.history.session_index import Session as Session
     from langchain_redis_memory.history.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.history.sessions import SessionPage as SessionPage
-    from langchain_redis_memory.judging import Judge as Judge
     from langchain_redis_memory.language.classify import CascadeClassifier as CascadeClassifier
     from langchain_redis_memory.language.classify import Classifier as Classifier
     from langchain_redis_memory.language.classify import EmbeddingClassifier as EmbeddingClassifier
@@ -41,7 +49,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.memory_selector import MemorySelector as MemorySelector
-    from langchain_redis_memory.node_cache import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.policy import DEFAULT_POLICY as DEFAULT_POLICY
     from langchain_redis_memory.policy import QuestionType as QuestionType
     from langchain_redis_memory.policy import Rule as Rule
@@ -58,8 +65,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.select import WindowSelector as WindowSelector
     from langchain_redis_memory.selecting import pre_model_node as pre_model_node
     from langchain_redis_memory.selecting import selector_runnable as selector_runnable
-    from langchain_redis_memory.semantic import RedisSemanticCache as RedisSemanticCache
-    from langchain_redis_memory.semantic.answers import SemanticAnswerCache as SemanticAnswerCache
     from langchain_redis_memory.session_data import RedisSessionData as RedisSessionData
     from langchain_redis_memory.state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state import RedisConversationState as RedisConversationState
@@ -67,11 +72,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.store.record_manager import RedisRecordManager as RedisRecordManager
     from langchain_redis_memory.store.redis_store import RedisStore as RedisStore
     from langchain_redis_memory.summary import RollingSummary as RollingSummary
-    from langchain_redis_memory.tally import Stats as Stats
-    from langchain_redis_memory.tiers import CachedEmbeddings as CachedEmbeddings
-    from langchain_redis_memory.tiers import CachedRetriever as CachedRetriever
-    from langchain_redis_memory.tiers import EpochAnswerCache as EpochAnswerCache
-    from langchain_redis_memory.tiers import RagCache as RagCache
     from langchain_redis_memory.traits import Extractor as Extractor
     from langchain_redis_memory.traits import LLMExtractor as LLMExtractor
     from langchain_redis_memory.traits import Observation as Observation
@@ -82,13 +82,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AdmissionPolicy": "admission",
+    "AdmissionPolicy": "cache.admission",
     "advance": "progress",
-    "Answer": "answers",
-    "AnswerCache": "answers",
-    "Asked": "answers",
-    "CachedEmbeddings": "tiers",
-    "CachedRetriever": "tiers",
+    "Answer": "cache.answers.exact",
+    "AnswerCache": "cache.answers.exact",
+    "Asked": "cache.answers.exact",
+    "CachedEmbeddings": "cache.rag.rag_cache",
+    "CachedRetriever": "cache.rag.rag_cache",
     "CascadeClassifier": "language.classify",
     "Classifier": "language.classify",
     "Client": "redis.client.client",
@@ -98,35 +98,35 @@ _HOMES = {
     "DEFAULT_POLICY": "policy",
     "EmbeddingClassifier": "language.classify",
     "Entity": "progress",
-    "EpochAnswerCache": "tiers",
-    "ExactAnswerCache": "answers",
+    "EpochAnswerCache": "cache.rag.rag_cache",
+    "ExactAnswerCache": "cache.answers.exact",
     "Extractor": "traits",
     "Fact": "profiles",
     "HitPolicy": "language.equivalence",
-    "Judge": "judging",
+    "Judge": "cache.semantic.judge",
     "LinguisticClassifier": "language.classify",
     "LLMClassifier": "language.classify",
     "LLMContextualiser": "language.contextualise.llm",
     "LLMExtractor": "traits",
     "LocalContextualiser": "language.contextualise.local",
-    "MeaningCache": "answers",
+    "MeaningCache": "cache.answers.exact",
     "MemorySelector": "memory_selector",
     "Observation": "traits",
     "pre_model_node": "selecting",
     "Pruned": "checkpoint.prune",
     "QuestionType": "policy",
-    "RagCache": "tiers",
+    "RagCache": "cache.rag.rag_cache",
     "RedisAgentState": "state",
     "RedisByteStore": "store.byte_store",
-    "RedisCache": "cache",
+    "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",
     "RedisConversationState": "state",
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "redis.client.settings",
-    "RedisNodeCache": "node_cache",
+    "RedisNodeCache": "cache.node",
     "RedisRecordManager": "store.record_manager",
     "RedisSaver": "checkpoint.saver",
-    "RedisSemanticCache": "semantic",
+    "RedisSemanticCache": "cache.semantic.cache",
     "RedisSessionData": "session_data",
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
@@ -139,10 +139,10 @@ _HOMES = {
     "Search": "progress",
     "Selector": "select",
     "selector_runnable": "selecting",
-    "SemanticAnswerCache": "semantic.answers",
+    "SemanticAnswerCache": "cache.answers.semantic",
     "Session": "history.session_index",
     "SessionPage": "history.sessions",
-    "Stats": "tally",
+    "Stats": "cache.stats",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
     "Turn": "history.chat_message_history",

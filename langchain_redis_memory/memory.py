@@ -23,9 +23,10 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.admission import worth_keeping
-from langchain_redis_memory.answers import Answer, AnswerCache, Asked, ExactAnswerCache, MeaningCache
 from langchain_redis_memory.beyond import Beyond, Known
+from langchain_redis_memory.cache.admission import worth_keeping
+from langchain_redis_memory.cache.answers.exact import Answer, AnswerCache, Asked, ExactAnswerCache, MeaningCache
+from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.client.seen import Seen
 from langchain_redis_memory.conversations import Conversations
 from langchain_redis_memory.errors import OutOfMemoryError, UnavailableError
@@ -43,7 +44,6 @@ from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.messages import encode_message
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 from langchain_redis_memory.select import Selector
-from langchain_redis_memory.semantic.answers import SemanticAnswerCache
 from langchain_redis_memory.summary import RollingSummary
 from langchain_redis_memory.traits import Extractor
 from langchain_redis_memory.turn import Chain, Incoming, Shown, TurnReport, also_given, as_served, cost, with_id

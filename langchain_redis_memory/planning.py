@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.answers import Asked
 from langchain_redis_memory.beyond import Known
+from langchain_redis_memory.cache.answers.exact import Asked
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, search_query
 from langchain_redis_memory.ops import Flow, settled

@@ -16,7 +16,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import RunnableConfig, RunnableGenerator
 from pydantic import Field
 
-from langchain_redis_memory.answers import Answer, Asked
+from langchain_redis_memory.cache.answers.exact import Answer, Asked
 from langchain_redis_memory.errors import UnavailableError
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.memory import ConversationMemory

@@ -11,7 +11,7 @@ import pytest
 import servers
 from servers import Farm
 
-from langchain_redis_memory import flight
+from langchain_redis_memory.cache import single_flight
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.client.topology import Options, topology
@@ -93,7 +93,7 @@ Watch = Callable[[str, str], None]
 @pytest.fixture(autouse=True)
 def no_leases() -> None:
     """This thread, and the tasks that it will start, lead in nothing that an earlier test left undone."""
-    flight._mine.set(None)
+    single_flight._mine.set(None)
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 
-from langchain_redis_memory.admission import worth_keeping
-from langchain_redis_memory.answers import Answer, Asked, ExactAnswerCache
+from langchain_redis_memory.cache.admission import worth_keeping
+from langchain_redis_memory.cache.answers.exact import Answer, Asked, ExactAnswerCache
 from langchain_redis_memory.errors import ServerError, UnserialisableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client

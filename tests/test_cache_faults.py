@@ -16,8 +16,9 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, Generation
 from servers import NEWEST, REAL_TABLE, Farm, wait_for
 
-from langchain_redis_memory import RedisCache, generations
-from langchain_redis_memory.cache import _name
+from langchain_redis_memory import RedisCache
+from langchain_redis_memory.cache import generations
+from langchain_redis_memory.cache.exact import _name
 from langchain_redis_memory.errors import ServerError, UnavailableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.circuit_breaker import Breaker

@@ -23,8 +23,9 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import Generation
 from servers import TWO, Farm, wait_for
 
-from langchain_redis_memory import RedisCache, flight
-from langchain_redis_memory.cache import _name
+from langchain_redis_memory import RedisCache
+from langchain_redis_memory.cache import single_flight
+from langchain_redis_memory.cache.exact import _name
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
@@ -43,7 +44,7 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
 @pytest.fixture(autouse=True)
 def nobody_leads(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests asked for in this process and never made plays no part."""
-    monkeypatch.setattr(flight, "_mine", ContextVar("of this test", default=None))
+    monkeypatch.setattr(single_flight, "_mine", ContextVar("of this test", default=None))
 
 
 def raw(client: Client, *command: Any) -> Any:

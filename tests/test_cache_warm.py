@@ -19,8 +19,9 @@ from langchain_core.tools import tool
 from pydantic import BaseModel
 from servers import TWO, Farm, wait_for
 
-from langchain_redis_memory import RedisCache, warming
-from langchain_redis_memory.cache import _name
+from langchain_redis_memory import RedisCache
+from langchain_redis_memory.cache import warming
+from langchain_redis_memory.cache.exact import _name
 from langchain_redis_memory.errors import InvalidInputError, UnavailableError, UnserialisableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip

@@ -21,10 +21,10 @@ from langchain_core.messages import (
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from langchain_core.prompts import PromptTemplate
 
-from langchain_redis_memory import generations, prompts
-from langchain_redis_memory.admission import AdmissionPolicy, worth_keeping
+from langchain_redis_memory.cache import generations, prompts
+from langchain_redis_memory.cache.admission import AdmissionPolicy, worth_keeping
+from langchain_redis_memory.cache.prompts import Said, Template
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError, UnserialisableError
-from langchain_redis_memory.prompts import Said, Template
 
 MANY = settings(max_examples=80, deadline=None)
 

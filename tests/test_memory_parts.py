@@ -14,7 +14,7 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import RunnableLambda
 from servers import TWO, Farm
 
-from langchain_redis_memory.answers import Answer, Asked, ExactAnswerCache
+from langchain_redis_memory.cache.answers.exact import Answer, Asked, ExactAnswerCache
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, pure, settled

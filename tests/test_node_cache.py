@@ -26,6 +26,7 @@ from langgraph.types import CachePolicy
 from servers import NEWEST, Farm, wait_for
 from typing_extensions import TypedDict
 
+from langchain_redis_memory.cache.node import RedisNodeCache
 from langchain_redis_memory.errors import (
     AuthenticationError,
     ConfigError,
@@ -34,7 +35,6 @@ from langchain_redis_memory.errors import (
     UnavailableError,
     WrongKeyTypeError,
 )
-from langchain_redis_memory.node_cache import RedisNodeCache
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 

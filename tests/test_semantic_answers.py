@@ -12,11 +12,11 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from meanings import ASKED, CLOSE, FAR, NEAR, Cut, WordEmbeddings, keys_of, raw
 from servers import NEWEST, Farm, wait_for
 
-from langchain_redis_memory.answers import Answer, Asked
+from langchain_redis_memory.cache.answers.exact import Answer, Asked
+from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
+from langchain_redis_memory.cache.rag.rag_cache import RagCache
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.semantic.answers import SemanticAnswerCache
-from langchain_redis_memory.tiers import RagCache
 
 ANSWER = Answer(AIMessage("330 metres", response_metadata={"finish_reason": "stop"}), 12)
 

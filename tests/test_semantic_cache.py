@@ -17,10 +17,10 @@ from langchain_tests.integration_tests import AsyncCacheTestSuite, SyncCacheTest
 from meanings import ASKED, DOUBTFUL, FAR, MODEL, NEAR, OTHER, TEXT, Cut, WordEmbeddings, answers, prompt, text
 from servers import NEWEST, TABLE, Farm
 
+from langchain_redis_memory.cache.prompts import Template
+from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError, RedisMemoryError
-from langchain_redis_memory.prompts import Template
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.semantic import RedisSemanticCache
 
 SOLID = ["memory", NEWEST]
 

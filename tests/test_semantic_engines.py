@@ -28,9 +28,9 @@ from meanings import (
 )
 from servers import NEWEST, Farm, wait_for
 
+from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
 from langchain_redis_memory.ops import Op, ask
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.semantic import RedisSemanticCache
 from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Quantisation
 from langchain_redis_memory.vectors.exact_scan import ExactScan
 from langchain_redis_memory.vectors.query_engine import QueryEngine

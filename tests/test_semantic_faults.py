@@ -15,9 +15,9 @@ from langchain_core.embeddings import Embeddings
 from meanings import ASKED, CLOSE, DIMS, FAR, MODEL, NEAR, TEXT, Cut, WordEmbeddings, answers, prompt, raw, text
 from servers import NEWEST, REAL_TABLE, Farm, wait_for
 
+from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
 from langchain_redis_memory.errors import RedisMemoryError, UnavailableError
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.semantic import RedisSemanticCache
 
 
 @pytest.fixture(params=["memory", NEWEST])

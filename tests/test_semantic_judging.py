@@ -34,11 +34,11 @@ from meanings import (
 )
 from servers import NEWEST, Farm
 
-from langchain_redis_memory.entries import MOST_REPORTS
+from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
+from langchain_redis_memory.cache.semantic.entries import MOST_REPORTS
+from langchain_redis_memory.cache.semantic.judge import Judge
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
-from langchain_redis_memory.judging import Judge
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.semantic import RedisSemanticCache
 
 
 @pytest.fixture(params=["memory", NEWEST])

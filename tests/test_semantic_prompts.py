@@ -12,9 +12,9 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import ChatGeneration
 from meanings import ASKED, MODEL, Cut, WordEmbeddings, answers, prompt, text
 
-from langchain_redis_memory.prompts import Said, read
+from langchain_redis_memory.cache.prompts import Said, read
+from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.semantic import RedisSemanticCache
 
 MESSAGES = json.loads(prompt(SystemMessage("Be brief."), ASKED, "330 m", "Is it higher than the church?"))
 JSON = st.recursive(

@@ -22,12 +22,12 @@ from langchain_core.messages import (
 from meanings import MODEL, Cut, WordEmbeddings, answers, prompt, text
 from servers import NEWEST, Farm
 
-from langchain_redis_memory.asking import tells_of_self
+from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
+from langchain_redis_memory.cache.semantic.prompt_reader import tells_of_self
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Invoke
 from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.semantic import RedisSemanticCache
 
 CALL: Any = {"name": "look", "args": {"at": "x"}, "id": "1", "type": "tool_call"}
 CANCER = ["What is throat cancer?", "A tumour of the larynx."]

@@ -19,9 +19,9 @@ from langchain_core.outputs import ChatGeneration, Generation
 
 import langchain_redis_memory
 from langchain_redis_memory import RedisCache
+from langchain_redis_memory.cache.stats import KEEP_HOURS, Count, Stats, Tally, _row
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.tally import KEEP_HOURS, Count, Stats, Tally, _row
 
 GPT, OTHER = "gpt-4o", "other/model:7b 🦊"
 USAGE = {"input_tokens": 100, "output_tokens": 10, "total_tokens": 110}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from servers import NEWEST, Farm, wait_for
 from tiers import raw
 
-from langchain_redis_memory import epochs
+from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.errors import InvalidIdError, OutOfMemoryError, WrongKeyTypeError
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.keys import KeySpace

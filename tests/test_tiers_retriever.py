@@ -27,9 +27,9 @@ from servers import TWO, Farm, wait_for
 from tiers import Library, raw
 
 from langchain_redis_memory import CachedRetriever, RagCache, RedisMemoryError
+from langchain_redis_memory.cache.sharded_entries import seal
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError, UnavailableError
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.tiers.tier import seal
 
 
 @pytest.fixture(params=TWO)

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 
-from langchain_redis_memory.answers import AnswerCache, ExactAnswerCache
+from langchain_redis_memory.cache.answers.exact import AnswerCache, ExactAnswerCache
+from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.demo.replay.answering import Answerer, recorded
 from langchain_redis_memory.demo.replay.judge import Outcome
 from langchain_redis_memory.demo.replay.raw_key import raw_cosine, raw_exact
@@ -31,7 +32,6 @@ from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.semantic.answers import SemanticAnswerCache
 from langchain_redis_memory.turn import TurnReport
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 

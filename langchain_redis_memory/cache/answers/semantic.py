@@ -12,22 +12,22 @@ from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
-from langchain_redis_memory import epochs
-from langchain_redis_memory.answers import Answer, Asked, decode_answer, encode_answer, seen_by_model
-from langchain_redis_memory.asking import indents_of, unfit, within
-from langchain_redis_memory.entries import Entry
+from langchain_redis_memory.cache import epochs
+from langchain_redis_memory.cache.answers.exact import Answer, Asked, decode_answer, encode_answer, seen_by_model
+from langchain_redis_memory.cache.best_effort import Lenient
+from langchain_redis_memory.cache.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
+from langchain_redis_memory.cache.semantic.entries import Entry
+from langchain_redis_memory.cache.semantic.judge import Judge
+from langchain_redis_memory.cache.semantic.prompt_reader import indents_of, unfit, within
+from langchain_redis_memory.cache.semantic.search import Hit, Seeker, Sought
+from langchain_redis_memory.cache.stats import Stats, Tally, told
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.judging import Judge
 from langchain_redis_memory.language.equivalence import HitPolicy
-from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.redis.keys import KeySpace, check_id
 from langchain_redis_memory.redis.ttl import jittered, milliseconds, share
-from langchain_redis_memory.seeking import Hit, Seeker, Sought
-from langchain_redis_memory.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
-from langchain_redis_memory.tally import Stats, Tally, told
 from langchain_redis_memory.vectors.embedder import Embedder
 from langchain_redis_memory.vectors.engine import EngineName, Quantisation
 

@@ -29,7 +29,7 @@ def current(key: str, ttl_ms: int) -> Op[bytes]:
     Returns:
         An op of one trip: the token, without a `;`. The op may be sent any number of times.
     """
-    call = script("epoch_current")((key,), token_hex(8), ttl_ms)
+    call = script("cache/epoch_current")((key,), token_hex(8), ttl_ms)
     return Op((call,), lambda replies: bytes(replies[0]))
 
 

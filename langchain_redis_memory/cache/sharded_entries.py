@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from zlib import crc32
 
-from langchain_redis_memory.lenient import Lenient
+from langchain_redis_memory.cache.best_effort import Lenient
+from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.ops import Op, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.expiring_hash import Kept, Put
 from langchain_redis_memory.redis.keys import EntryKeys
-from langchain_redis_memory.tally import Tally
 
 _SHELVES = 64
 _CHECK_BYTES = 4

@@ -20,9 +20,11 @@ from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
 from langchain_core.runnables.base import coerce_to_runnable
 from pydantic import PrivateAttr
 
-from langchain_redis_memory import epochs
+from langchain_redis_memory.cache import epochs
+from langchain_redis_memory.cache.sharded_entries import Tier, seal, unseal
+from langchain_redis_memory.cache.single_flight import Flights
+from langchain_redis_memory.cache.stats import Stats, told
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
-from langchain_redis_memory.flight import Flights
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, merge
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
@@ -30,8 +32,6 @@ from langchain_redis_memory.redis.codec.fingerprint import describable, fingerpr
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
 from langchain_redis_memory.redis.expiring_hash import Kept, Put
 from langchain_redis_memory.redis.ttl import jittered, milliseconds, share
-from langchain_redis_memory.tally import Stats, told
-from langchain_redis_memory.tiers.tier import Tier, seal, unseal
 
 _log = logging.getLogger(__name__)
 

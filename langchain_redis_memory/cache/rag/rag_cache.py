@@ -12,16 +12,16 @@ from typing import Any
 from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import Runnable
 
-from langchain_redis_memory import epochs
+from langchain_redis_memory.cache import epochs
+from langchain_redis_memory.cache.answers.epoch import EpochAnswerCache
+from langchain_redis_memory.cache.rag.embeddings import CachedEmbeddings
+from langchain_redis_memory.cache.rag.retriever import DAY_S, CachedRetriever, cleared
+from langchain_redis_memory.cache.sharded_entries import Tier
+from langchain_redis_memory.cache.stats import Stats, told
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, merge, pure
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
-from langchain_redis_memory.tally import Stats, told
-from langchain_redis_memory.tiers.embeddings import CachedEmbeddings
-from langchain_redis_memory.tiers.responses import EpochAnswerCache
-from langchain_redis_memory.tiers.retriever import DAY_S, CachedRetriever, cleared
-from langchain_redis_memory.tiers.tier import Tier
 
 __all__ = ["CachedEmbeddings", "CachedRetriever", "EpochAnswerCache", "RagCache"]
 

@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
+from langchain_redis_memory.cache.sharded_entries import Tier, seal, unseal
+from langchain_redis_memory.cache.stats import Stats, told
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, Now
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.expiring_hash import Put
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds, share
-from langchain_redis_memory.tally import Stats, told
-from langchain_redis_memory.tiers.tier import Tier, seal, unseal
 
 Vector = list[float]
 Kind = Literal["document", "query"]

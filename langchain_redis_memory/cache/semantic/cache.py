@@ -20,24 +20,24 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.embeddings import Embeddings
 
-from langchain_redis_memory import entries
-from langchain_redis_memory.admission import AdmissionPolicy
-from langchain_redis_memory.asking import Reader, Understood
+from langchain_redis_memory.cache.admission import AdmissionPolicy
+from langchain_redis_memory.cache.best_effort import Lenient
+from langchain_redis_memory.cache.prompts import Template
+from langchain_redis_memory.cache.semantic import entries
+from langchain_redis_memory.cache.semantic.bulk import Moving, wanted_by
+from langchain_redis_memory.cache.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
+from langchain_redis_memory.cache.semantic.judge import Judge
+from langchain_redis_memory.cache.semantic.lookup import Explanation
+from langchain_redis_memory.cache.semantic.prompt_reader import Reader, Understood
+from langchain_redis_memory.cache.semantic.search import Seeker
+from langchain_redis_memory.cache.single_flight import Flights
+from langchain_redis_memory.cache.stats import Prices, Stats, Tally
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
-from langchain_redis_memory.flight import Flights
-from langchain_redis_memory.judging import Judge
 from langchain_redis_memory.language.classify import Classifier, RulesClassifier
 from langchain_redis_memory.language.equivalence import HitPolicy
-from langchain_redis_memory.lenient import Lenient
-from langchain_redis_memory.prompts import Template
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.keys import KeySpace, check_id
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds, share
-from langchain_redis_memory.seeking import Seeker
-from langchain_redis_memory.semantic.answering import Explanation
-from langchain_redis_memory.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
-from langchain_redis_memory.semantic.moving import Moving, wanted_by
-from langchain_redis_memory.tally import Prices, Stats, Tally
 from langchain_redis_memory.vectors.embedder import Embedder
 from langchain_redis_memory.vectors.engine import EngineName, Quantisation
 

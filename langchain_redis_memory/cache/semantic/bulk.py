@@ -9,16 +9,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from langchain_redis_memory import entries, generations, warming
-from langchain_redis_memory.asking import within
-from langchain_redis_memory.entries import Entry
+from langchain_redis_memory.cache import generations, warming
+from langchain_redis_memory.cache.semantic import entries
+from langchain_redis_memory.cache.semantic.engines import Engines
+from langchain_redis_memory.cache.semantic.entries import Entry
+from langchain_redis_memory.cache.semantic.lookup import Answering, hit_of
+from langchain_redis_memory.cache.semantic.prompt_reader import within
+from langchain_redis_memory.cache.semantic.search import Sought
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import jittered
-from langchain_redis_memory.seeking import Sought
-from langchain_redis_memory.semantic.answering import Answering, hit_of
-from langchain_redis_memory.semantic.engines import Engines
 from langchain_redis_memory.vectors.engine import Engine
 
 _BATCH = 200

@@ -228,7 +228,7 @@ class RedisNodeCache(BaseCache[ValueT]):
     def _write(self, namespace: Namespace, items: list[Put]) -> Op[None]:
         keys, lifetimes = self._space.nodes(namespace), [ttl_ms for _, ttl_ms, body in items if body]
         longest = 0 if 0 in lifetimes else max(lifetimes, default=0)
-        touch = script("namespace_touch")((self._space.namespaces(),), spell_namespace(namespace), longest)
+        touch = script("cache/namespace_touch")((self._space.namespaces(),), spell_namespace(namespace), longest)
         store = expiring_hash.put(keys, items).commands
 
         def read(replies: Sequence[Reply]) -> None:

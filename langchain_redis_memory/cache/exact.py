@@ -23,19 +23,19 @@ from typing import Any, cast
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 
-from langchain_redis_memory import generations, warming
-from langchain_redis_memory.admission import AdmissionPolicy
+from langchain_redis_memory.cache import generations, warming
+from langchain_redis_memory.cache.admission import AdmissionPolicy
+from langchain_redis_memory.cache.best_effort import Lenient
+from langchain_redis_memory.cache.prompts import digest_of, model_of
+from langchain_redis_memory.cache.single_flight import Flights, making
+from langchain_redis_memory.cache.stats import Prices, Stats, Tally, told
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
-from langchain_redis_memory.flight import Flights, making
-from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask, merge
-from langchain_redis_memory.prompts import digest_of, model_of
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.expiring_hash import Kept, Put
 from langchain_redis_memory.redis.keys import EntryKeys, check_id
 from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds, share
-from langchain_redis_memory.tally import Prices, Stats, Tally, told
 
 _log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from langchain_core.messages.base import BaseMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from langchain_core.runnables.base import RunnableBindingBase
 
+from langchain_redis_memory.cache.prompts import read as read_prompt
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
-from langchain_redis_memory.prompts import read as read_prompt
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_nested
 from langchain_redis_memory.redis.codec.values import pack, unpack

@@ -12,18 +12,19 @@ from typing import Any
 from langchain_core.caches import RETURN_VAL_TYPE
 from langchain_core.outputs import ChatGeneration
 
-from langchain_redis_memory import entries, generations
-from langchain_redis_memory.admission import AdmissionPolicy
-from langchain_redis_memory.asking import Reader, Understood, inside, within
-from langchain_redis_memory.entries import Entry
+from langchain_redis_memory.cache import generations
+from langchain_redis_memory.cache.admission import AdmissionPolicy
+from langchain_redis_memory.cache.best_effort import Lenient
+from langchain_redis_memory.cache.semantic import entries
+from langchain_redis_memory.cache.semantic.entries import Entry
+from langchain_redis_memory.cache.semantic.prompt_reader import Reader, Understood, inside, within
+from langchain_redis_memory.cache.semantic.search import Candidate, Found, Hit, Seeker, Sought
+from langchain_redis_memory.cache.single_flight import Flights, making
+from langchain_redis_memory.cache.stats import Prices, Stats, Tally, told
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
-from langchain_redis_memory.flight import Flights, making
-from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Flow, Now, ask, merge
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.ttl import jittered
-from langchain_redis_memory.seeking import Candidate, Found, Hit, Seeker, Sought
-from langchain_redis_memory.tally import Prices, Stats, Tally, told
 
 _log = logging.getLogger(__name__)
 

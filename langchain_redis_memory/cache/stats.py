@@ -105,7 +105,7 @@ class Tally:
         if not counts:
             return pure(True)
         args: list[Arg] = [part for count, n in counts.items() for part in (count.spelled(), n)]
-        call = script("tally_add")((self._key,), KEEP_HOURS, *args)
+        call = script("cache/tally_add")((self._key,), KEEP_HOURS, *args)
         return Op((call,), lambda _replies: True).optional(False)
 
     def reads(self, prices: Prices | None = None) -> Op[Stats]:

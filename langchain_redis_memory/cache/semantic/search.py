@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, NamedTuple
 
-from langchain_redis_memory import entries
-from langchain_redis_memory.entries import Entry, Read, name_of
+from langchain_redis_memory.cache.best_effort import Lenient
+from langchain_redis_memory.cache.semantic import entries
+from langchain_redis_memory.cache.semantic.entries import Entry, Read, name_of
+from langchain_redis_memory.cache.semantic.judge import Judge
 from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, UnavailableError
-from langchain_redis_memory.judging import Judge
 from langchain_redis_memory.language.equivalence import HitPolicy, Judgement, Observations
-from langchain_redis_memory.lenient import Lenient
 from langchain_redis_memory.ops import Flow, Now, Op, merge
 from langchain_redis_memory.redis.keys import EntryKeys, KeySpace
 from langchain_redis_memory.vectors.embedder import Embedder

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol, TypeVar, cast
 
+from langchain_redis_memory.cache.stats import Count, Tally
 from langchain_redis_memory.errors import AuthenticationError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, merge
-from langchain_redis_memory.tally import Count, Tally
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

@@ -120,7 +120,7 @@ def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[Read | None]]:
         found = [_read(pair, keys.items) if pair else None for pair in replies[0]]
         return [one if one and one.entry.name == name else None for one, name in zip(found, names, strict=True)]
 
-    return Op((script("entry_get")(keys.all(), *names),), read)
+    return Op((script("cache/entry_get")(keys.all(), *names),), read)
 
 
 def _read(pair: Sequence[bytes | None], where: str) -> Read | None:
@@ -149,7 +149,7 @@ def put(keys: EntryKeys, entries: Sequence[tuple[Entry, int]], embedding: str, m
         found = (_read((record, None), keys.items) for record in replies[0])
         return [gone.entry for gone in found if gone is not None]
 
-    return Op((script("entry_put")(keys.all(), most, min(most // 100, 500), embedding, *args),), read)
+    return Op((script("cache/entry_put")(keys.all(), most, min(most // 100, 500), embedding, *args),), read)
 
 
 def embedded_by(keys: EntryKeys) -> Op[str]:
@@ -175,7 +175,7 @@ def report(keys: EntryKeys, name: bytes, observation: str) -> Op[bool]:
     Returns:
         An op of one trip: whether there is such an entry.
     """
-    call = script("entry_report")(keys.all(), name, observation, MOST_REPORTS)
+    call = script("cache/entry_report")(keys.all(), name, observation, MOST_REPORTS)
     return Op((call,), lambda replies: bool(replies[0]))
 
 
@@ -189,7 +189,7 @@ def remove(keys: EntryKeys, names: Sequence[bytes]) -> Op[int]:
     Returns:
         An op of one trip: how many there were.
     """
-    return Op((script("entry_remove")(keys.all(), *names),), lambda replies: int(replies[0]))
+    return Op((script("cache/entry_remove")(keys.all(), *names),), lambda replies: int(replies[0]))
 
 
 def count(keys: EntryKeys) -> Op[int]:

@@ -6,11 +6,11 @@ notes the token with the question, the store takes it from there; where the turn
 
 from __future__ import annotations
 
-from langchain_redis_memory import epochs
-from langchain_redis_memory.answers import Answer, Asked, decode_answer, encode_answer
+from langchain_redis_memory.cache import epochs
+from langchain_redis_memory.cache.answers.exact import Answer, Asked, decode_answer, encode_answer
+from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.ops import Op, Reply, merge, pure
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.tally import Tally
 
 
 class EpochAnswerCache:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
 
+from langchain_redis_memory.cache.prompts import Prompt, Said, Template, model_of, read
+from langchain_redis_memory.cache.semantic.search import Sought
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite
 from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.policy import QuestionType
-from langchain_redis_memory.prompts import Prompt, Said, Template, model_of, read
 from langchain_redis_memory.redis.codec.values import pack
-from langchain_redis_memory.seeking import Sought
 from langchain_redis_memory.select import leaning_from
 
 T = TypeVar("T")
