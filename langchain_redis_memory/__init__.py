@@ -52,12 +52,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.policy import DEFAULT_POLICY as DEFAULT_POLICY
     from langchain_redis_memory.policy import QuestionType as QuestionType
     from langchain_redis_memory.policy import Rule as Rule
-    from langchain_redis_memory.profile import UserProfile as UserProfile
-    from langchain_redis_memory.profiles import Fact as Fact
-    from langchain_redis_memory.progress import ConversationState as ConversationState
-    from langchain_redis_memory.progress import Entity as Entity
-    from langchain_redis_memory.progress import Search as Search
-    from langchain_redis_memory.progress import advance as advance
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
@@ -65,17 +59,23 @@ if TYPE_CHECKING:
     from langchain_redis_memory.select import WindowSelector as WindowSelector
     from langchain_redis_memory.selecting import pre_model_node as pre_model_node
     from langchain_redis_memory.selecting import selector_runnable as selector_runnable
-    from langchain_redis_memory.session_data import RedisSessionData as RedisSessionData
-    from langchain_redis_memory.state import RedisAgentState as RedisAgentState
-    from langchain_redis_memory.state import RedisConversationState as RedisConversationState
+    from langchain_redis_memory.state.conversation_state import RedisAgentState as RedisAgentState
+    from langchain_redis_memory.state.conversation_state import RedisConversationState as RedisConversationState
+    from langchain_redis_memory.state.model import ConversationState as ConversationState
+    from langchain_redis_memory.state.model import Entity as Entity
+    from langchain_redis_memory.state.model import Search as Search
+    from langchain_redis_memory.state.model import advance as advance
+    from langchain_redis_memory.state.profile_extractors import Extractor as Extractor
+    from langchain_redis_memory.state.profile_extractors import LLMExtractor as LLMExtractor
+    from langchain_redis_memory.state.profile_extractors import Observation as Observation
+    from langchain_redis_memory.state.profile_extractors import RulesExtractor as RulesExtractor
+    from langchain_redis_memory.state.profile_model import Fact as Fact
+    from langchain_redis_memory.state.session_data import RedisSessionData as RedisSessionData
+    from langchain_redis_memory.state.summary import RollingSummary as RollingSummary
+    from langchain_redis_memory.state.user_profile import UserProfile as UserProfile
     from langchain_redis_memory.store.byte_store import RedisByteStore as RedisByteStore
     from langchain_redis_memory.store.record_manager import RedisRecordManager as RedisRecordManager
     from langchain_redis_memory.store.redis_store import RedisStore as RedisStore
-    from langchain_redis_memory.summary import RollingSummary as RollingSummary
-    from langchain_redis_memory.traits import Extractor as Extractor
-    from langchain_redis_memory.traits import LLMExtractor as LLMExtractor
-    from langchain_redis_memory.traits import Observation as Observation
-    from langchain_redis_memory.traits import RulesExtractor as RulesExtractor
     from langchain_redis_memory.turn import TurnReport as TurnReport
     from langchain_redis_memory.wrap import RememberingRunnable as RememberingRunnable
 
@@ -83,7 +83,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AdmissionPolicy": "cache.admission",
-    "advance": "progress",
+    "advance": "state.model",
     "Answer": "cache.answers.exact",
     "AnswerCache": "cache.answers.exact",
     "Asked": "cache.answers.exact",
@@ -94,49 +94,49 @@ _HOMES = {
     "Client": "redis.client.client",
     "Contextualiser": "language.contextualise.contextualiser",
     "ConversationMemory": "memory",
-    "ConversationState": "progress",
+    "ConversationState": "state.model",
     "DEFAULT_POLICY": "policy",
     "EmbeddingClassifier": "language.classify",
-    "Entity": "progress",
+    "Entity": "state.model",
     "EpochAnswerCache": "cache.rag.rag_cache",
     "ExactAnswerCache": "cache.answers.exact",
-    "Extractor": "traits",
-    "Fact": "profiles",
+    "Extractor": "state.profile_extractors",
+    "Fact": "state.profile_model",
     "HitPolicy": "language.equivalence",
     "Judge": "cache.semantic.judge",
     "LinguisticClassifier": "language.classify",
     "LLMClassifier": "language.classify",
     "LLMContextualiser": "language.contextualise.llm",
-    "LLMExtractor": "traits",
+    "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
     "MeaningCache": "cache.answers.exact",
     "MemorySelector": "memory_selector",
-    "Observation": "traits",
+    "Observation": "state.profile_extractors",
     "pre_model_node": "selecting",
     "Pruned": "checkpoint.prune",
     "QuestionType": "policy",
     "RagCache": "cache.rag.rag_cache",
-    "RedisAgentState": "state",
+    "RedisAgentState": "state.conversation_state",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",
-    "RedisConversationState": "state",
+    "RedisConversationState": "state.conversation_state",
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "redis.client.settings",
     "RedisNodeCache": "cache.node",
     "RedisRecordManager": "store.record_manager",
     "RedisSaver": "checkpoint.saver",
     "RedisSemanticCache": "cache.semantic.cache",
-    "RedisSessionData": "session_data",
+    "RedisSessionData": "state.session_data",
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
     "RememberingRunnable": "wrap",
     "Rewrite": "language.contextualise.contextualiser",
-    "RollingSummary": "summary",
+    "RollingSummary": "state.summary",
     "Rule": "policy",
     "RulesClassifier": "language.classify",
-    "RulesExtractor": "traits",
-    "Search": "progress",
+    "RulesExtractor": "state.profile_extractors",
+    "Search": "state.model",
     "Selector": "select",
     "selector_runnable": "selecting",
     "SemanticAnswerCache": "cache.answers.semantic",
@@ -147,7 +147,7 @@ _HOMES = {
     "Trip": "redis.client.client",
     "Turn": "history.chat_message_history",
     "TurnReport": "turn",
-    "UserProfile": "profile",
+    "UserProfile": "state.user_profile",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",
     "WindowSelector": "select",

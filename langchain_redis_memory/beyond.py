@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory import states, summary
 from langchain_redis_memory.errors import ConfigError, ServerError
 from langchain_redis_memory.history.chat_message_history import exchanges
 from langchain_redis_memory.history.read_through import Outside, fill
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.history.write_behind import Mirror
 from langchain_redis_memory.ops import Beside, Flow, Op, Reply, pure
-from langchain_redis_memory.progress import ConversationState, Move, Search, fold, move_of, plain
 from langchain_redis_memory.redis import cas_record
-from langchain_redis_memory.summary import RollingSummary, Summary
+from langchain_redis_memory.state import state_record, summary
+from langchain_redis_memory.state.model import ConversationState, Move, Search, fold, move_of, plain
+from langchain_redis_memory.state.summary import RollingSummary, Summary
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -118,7 +118,7 @@ class Beyond:
         if not counts and (alone or not self._state):
             return pure(Known())
         keys = transcript.keys
-        fields = (states.FIELD, f"{states.FIELD}+", summary.FIELD)
+        fields = (state_record.FIELD, f"{state_record.FIELD}+", summary.FIELD)
         commands = (("HMGET", keys.state, *fields), ("HMGET", keys.meta, "created", "turns", "tokens"))
 
         def decode(replies: Sequence[Reply]) -> Known:
@@ -127,7 +127,7 @@ class Beyond:
                 return Known(exists=self._exists(replies))
             record, notes, about = replies[0]
             return Known(
-                states.decode(cas_record.parse(record, notes), keys.state) if self._state else None,
+                state_record.decode(cas_record.parse(record, notes), keys.state) if self._state else None,
                 summary.decode(cas_record.parse(about, None), keys.state) if self._rolling else None,
                 self._exists(replies),
                 *(map(_whole, replies[1][1:]) if self._readable(replies) else ()),
@@ -184,7 +184,7 @@ class Beyond:
         """
         if move is None:
             return pure(None)
-        return _logged(states.move_on(transcript.keys, known.state, [move], transcript.ttl_ms), transcript)
+        return _logged(state_record.move_on(transcript.keys, known.state, [move], transcript.ttl_ms), transcript)
 
     def late(self, transcript: Transcript, messages: list[BaseMessage]) -> Op[None]:
         """Notes what turns contribute to the state that are stored later than they were said.
@@ -200,7 +200,7 @@ class Beyond:
             return pure(None)
         moves = [move_of(turn.user, turn.assistant) for turn in exchanges(messages)]
         ids = blake2b("\n".join(message.id or "" for message in messages).encode(), digest_size=8).digest()
-        return _logged(states.move_on(transcript.keys, None, moves, transcript.ttl_ms, ids), transcript)
+        return _logged(state_record.move_on(transcript.keys, None, moves, transcript.ttl_ms, ids), transcript)
 
     def then(self, known: Known, move: Move | None) -> Known:
         """What is known after a turn, if nobody else wrote meanwhile."""

@@ -7,11 +7,11 @@ from typing import Any
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.history.read_through import outside, tells_apart
 from langchain_redis_memory.history.sessions import RedisSessions
-from langchain_redis_memory.profile import UserProfile
 from langchain_redis_memory.redis.client.client import Client, as_client
-from langchain_redis_memory.session_data import RedisSessionData
-from langchain_redis_memory.state import RedisAgentState
-from langchain_redis_memory.traits import Extractor
+from langchain_redis_memory.state.conversation_state import RedisAgentState
+from langchain_redis_memory.state.profile_extractors import Extractor
+from langchain_redis_memory.state.session_data import RedisSessionData
+from langchain_redis_memory.state.user_profile import UserProfile
 
 
 class Conversations:

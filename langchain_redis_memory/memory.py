@@ -44,8 +44,8 @@ from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.messages import encode_message
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 from langchain_redis_memory.select import Selector
-from langchain_redis_memory.summary import RollingSummary
-from langchain_redis_memory.traits import Extractor
+from langchain_redis_memory.state.profile_extractors import Extractor
+from langchain_redis_memory.state.summary import RollingSummary
 from langchain_redis_memory.turn import Chain, Incoming, Shown, TurnReport, also_given, as_served, cost, with_id
 
 if TYPE_CHECKING:

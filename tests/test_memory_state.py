@@ -15,10 +15,10 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.progress import ConversationState
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.select import WindowSelector
-from langchain_redis_memory.state import RedisConversationState
+from langchain_redis_memory.state.conversation_state import RedisConversationState
+from langchain_redis_memory.state.model import ConversationState
 
 
 def raw(client: Client, *command: Any) -> Any:

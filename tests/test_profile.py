@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 from servers import TWO, Farm, wait_for
 
-from langchain_redis_memory import profiles
 from langchain_redis_memory.errors import (
     ConfigError,
     InvalidIdError,
@@ -26,11 +25,12 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.history.chat_message_history import Turn
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.profile import UserProfile
-from langchain_redis_memory.profiles import Fact, Profile, Told, prompt
 from langchain_redis_memory.redis.cas_record import Record, Version
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.traits import LLMExtractor, Observation, RulesExtractor
+from langchain_redis_memory.state import profile_model
+from langchain_redis_memory.state.profile_extractors import LLMExtractor, Observation, RulesExtractor
+from langchain_redis_memory.state.profile_model import Fact, Profile, Told, prompt
+from langchain_redis_memory.state.user_profile import UserProfile
 
 
 @pytest.fixture(params=TWO)
@@ -206,7 +206,7 @@ async def test_concurrent_changes_lose_nothing(client: Client, both: Both) -> No
 
 
 def fact(key: str, value: Any) -> Fact:
-    return profiles.Profile(told={key: Told(value, "user", 0, 0)}).facts(0, 1, 0.5)[0]
+    return profile_model.Profile(told={key: Told(value, "user", 0, 0)}).facts(0, 1, 0.5)[0]
 
 
 async def test_a_prompt_is_short_and_names_what_is_known(both: Both, profile: UserProfile) -> None:
@@ -386,13 +386,13 @@ HEAD = b"7-0123456789abcdef:"
     [
         b"hello",
         HEAD,
-        HEAD + profiles.pack([2, {}, {}, []]),
-        HEAD + profiles.pack([1, {"a": 1}, {}, []]),
-        HEAD + profiles.pack([1, {"a": [1, "u", "now", 0]}, {}, []]),
-        HEAD + profiles.pack([1, {"a": [1, "u", 1 << 60, 0]}, {}, []]),
-        HEAD + profiles.pack([1, {}, {"topics": {"a": ["a", -1.0, 0, []]}}, []]),
-        HEAD + profiles.pack([1, {}, {"topics": {"a": ["a", float("nan"), 0, []]}}, []]),
-        HEAD + profiles.pack([1, {}, {}, ["x"]]),
+        HEAD + profile_model.pack([2, {}, {}, []]),
+        HEAD + profile_model.pack([1, {"a": 1}, {}, []]),
+        HEAD + profile_model.pack([1, {"a": [1, "u", "now", 0]}, {}, []]),
+        HEAD + profile_model.pack([1, {"a": [1, "u", 1 << 60, 0]}, {}, []]),
+        HEAD + profile_model.pack([1, {}, {"topics": {"a": ["a", -1.0, 0, []]}}, []]),
+        HEAD + profile_model.pack([1, {}, {"topics": {"a": ["a", float("nan"), 0, []]}}, []]),
+        HEAD + profile_model.pack([1, {}, {}, ["x"]]),
     ],
 )
 async def test_a_damaged_profile_counts_as_absent(
@@ -409,7 +409,7 @@ async def test_a_damaged_profile_counts_as_absent(
 @given(st.binary(max_size=300))
 @settings(max_examples=150, deadline=None)
 def test_no_bytes_make_reading_fail(body: bytes) -> None:
-    found = profiles.decode(Record(Version("1-0"), body), "k").lapse(5)
+    found = profile_model.decode(Record(Version("1-0"), body), "k").lapse(5)
     assert isinstance(found.facts(5, 5, 0.5), list)
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.phrases import key_of, language_of, phrases
 from langchain_redis_memory.policy import QuestionType
-from langchain_redis_memory.progress import (
+from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.state.model import (
     MOST_ENTITIES,
     MOST_TOPICS,
     ConversationState,
@@ -26,7 +27,6 @@ from langchain_redis_memory.progress import (
     plain,
     plain_move,
 )
-from langchain_redis_memory.redis.codec.values import pack, parse
 
 NEW = Verdict(QuestionType.NEW_TOPIC, 1.0)
 MORE = Verdict(QuestionType.CONTEXTUAL_FOLLOW_UP, 1.0)

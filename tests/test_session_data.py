@@ -17,7 +17,7 @@ from langchain_redis_memory.errors import InvalidIdError, InvalidInputError, Uns
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.session_data import RedisSessionData
+from langchain_redis_memory.state.session_data import RedisSessionData
 
 History = Callable[..., RedisChatMessageHistory]
 

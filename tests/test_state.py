@@ -17,7 +17,6 @@ from langchain_core.messages import HumanMessage
 from pydantic import BaseModel, Field
 from servers import wait_for
 
-from langchain_redis_memory import states
 from langchain_redis_memory.errors import (
     ConfigError,
     ConflictError,
@@ -29,12 +28,13 @@ from langchain_redis_memory.errors import (
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.progress import MOST_ENTITIES, ConversationState, Entity, Search, move_of
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import Version
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.values import pack
-from langchain_redis_memory.state import RedisConversationState
+from langchain_redis_memory.state import state_record
+from langchain_redis_memory.state.conversation_state import RedisConversationState
+from langchain_redis_memory.state.model import MOST_ENTITIES, ConversationState, Entity, Search, move_of
 
 
 class Order(BaseModel):
@@ -107,9 +107,9 @@ async def test_one_that_was_deleted_and_made_anew_is_another(both: Both, state: 
 
 
 async def test_a_write_that_is_sent_again_after_a_lost_reply_stands_once(client: Client, both: Both) -> None:
-    op = states.write(keys(client), FULL, 60_000)
+    op = state_record.write(keys(client), FULL, 60_000)
     assert [await both(client.run)(op) for _ in range(2)] == [True, True]
-    assert client.run(states.read(keys(client))).version.writes == 1
+    assert client.run(state_record.read(keys(client))).version.writes == 1
 
 
 async def test_fields_are_of_the_users_model(client: Client, both: Both) -> None:
@@ -210,23 +210,25 @@ async def test_concurrent_updates_lose_nothing(client: Client, both: Both) -> No
 
 async def test_moves_that_come_too_late_are_noted_and_counted(client: Client, both: Both) -> None:
     place = keys(client)
-    stale = await both(client.run)(states.read(place))
+    stale = await both(client.run)(state_record.read(place))
     for number in range(5):
-        await both(client.run)(states.move_on(place, stale, [move_of(f"Who was Person{number} X?", "")], 60_000))
-    found = await both(client.run)(states.read(place))
+        await both(client.run)(state_record.move_on(place, stale, [move_of(f"Who was Person{number} X?", "")], 60_000))
+    found = await both(client.run)(state_record.read(place))
     assert found.turns == 5
     assert {entity.name for entity in found.entities} == {f"Person{number} X" for number in range(5)}
     assert found.version.seen > 0
-    await both(client.run)(states.move_on(place, found, [move_of("And now?", "")], 60_000))
-    found = await both(client.run)(states.read(place))
+    await both(client.run)(state_record.move_on(place, found, [move_of("And now?", "")], 60_000))
+    found = await both(client.run)(state_record.read(place))
     assert (found.turns, found.version.seen, found.version.writes) == (6, 0, 2)
 
 
 async def test_a_move_without_a_state_that_was_read_is_noted(client: Client, both: Both) -> None:
     place = keys(client)
     for _ in range(3):
-        await both(client.run)(states.move_on(place, None, [move_of("Hi Ann", ""), move_of("Hi Bob", "")], 60_000))
-    assert (await both(client.run)(states.read(place))).turns == 6
+        await both(client.run)(
+            state_record.move_on(place, None, [move_of("Hi Ann", ""), move_of("Hi Bob", "")], 60_000)
+        )
+    assert (await both(client.run)(state_record.read(place))).turns == 6
     assert 0 < raw(client, "PTTL", place.state) <= 60_000
 
 
@@ -234,23 +236,23 @@ async def test_concurrent_turns_lose_nothing(client: Client, both: Both) -> None
     place = keys(client)
 
     def turn(number: int) -> None:
-        known = client.run(states.read(place))
-        client.run(states.move_on(place, known, [move_of(f"about Thing{number}", "")], 60_000))
+        known = client.run(state_record.read(place))
+        client.run(state_record.move_on(place, known, [move_of(f"about Thing{number}", "")], 60_000))
 
     async def aturn(number: int) -> None:
-        known = await client.arun(states.read(place))
-        await client.arun(states.move_on(place, known, [move_of(f"about Thing{number}", "")], 60_000))
+        known = await client.arun(state_record.read(place))
+        await client.arun(state_record.move_on(place, known, [move_of(f"about Thing{number}", "")], 60_000))
 
     if both.asynchronous:
         await asyncio.gather(*map(aturn, range(30)))
     else:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(turn, range(30)))
-    assert client.run(states.read(place)).turns == 30
+    assert client.run(state_record.read(place)).turns == 30
 
 
 async def test_an_update_takes_notes_into_account(client: Client, both: Both, state: RedisConversationState) -> None:
-    await both(client.run)(states.move_on(keys(client), None, [move_of("Who was Marie Curie?", "")], 60_000))
+    await both(client.run)(state_record.move_on(keys(client), None, [move_of("Who was Marie Curie?", "")], 60_000))
     made = await both(state.update)(lambda known: replace(known, depth=known.depth + 10))
     assert (made.turns, made.depth, made.topic) == (1, 11, "Marie Curie")
     assert await both(state.load)() == made
@@ -281,9 +283,9 @@ DAMAGE = {
     "another schema": HEAD + pack(["x", {}]),
     "an empty state": HEAD + pack([1, {}]),
     "a list": HEAD + pack([1, [1, 2]]),
-    "wrong types": HEAD + pack([1, {**states.plain(FULL), "depth": "two"}]),
-    "not a number": HEAD + pack([1, {**states.plain(FULL), "turns": -1}]),
-    "truncated": HEAD + pack([1, states.plain(FULL)])[:-20],
+    "wrong types": HEAD + pack([1, {**state_record.plain(FULL), "depth": "two"}]),
+    "not a number": HEAD + pack([1, {**state_record.plain(FULL), "turns": -1}]),
+    "truncated": HEAD + pack([1, state_record.plain(FULL)])[:-20],
 }
 
 
@@ -317,7 +319,7 @@ def test_no_bytes_make_reading_fail(record: bytes, notes: bytes) -> None:
     try:
         for body in (record, HEAD + record):
             for note in (notes, b"%d:%s" % (len(notes), notes)):
-                assert isinstance(states.decode(cas_record.parse(body, note), "k"), ConversationState)
+                assert isinstance(state_record.decode(cas_record.parse(body, note), "k"), ConversationState)
     finally:
         logging.disable(logging.NOTSET)
 
@@ -351,7 +353,7 @@ async def test_the_state_of_a_newer_package_is_left_alone(
     for write in (lambda: both(state.save)(found), lambda: both(state.update)(lambda known: replace(known, depth=1))):
         with pytest.raises(ConflictError, match="upgrade"):
             await write()
-    await both(client.run)(states.move_on(place, found, [move_of("Who was Marie Curie?", "")], 60_000))
+    await both(client.run)(state_record.move_on(place, found, [move_of("Who was Marie Curie?", "")], 60_000))
     assert raw(client, "HGET", place.state, "state") == newer
     assert len(cas_record.parse(newer, raw(client, "HGET", place.state, "state+")).notes) == 1
 
@@ -365,7 +367,7 @@ async def test_ten_thousand_entities_are_bounded(client: Client, both: Both, sta
     moved = await both(state.load)()
     assert [entity.name for entity in moved.entities] == [f"thing {9_999 - n}" for n in range(MOST_ENTITIES)]
     await both(client.run)(
-        states.move_on(keys(client), moved, [move_of(" ".join(f"Name{n}," for n in range(10_000)), "")], 60_000)
+        state_record.move_on(keys(client), moved, [move_of(" ".join(f"Name{n}," for n in range(10_000)), "")], 60_000)
     )
     assert len((await both(state.load)()).entities) == MOST_ENTITIES
     assert raw(client, "HSTRLEN", keys(client).state, "state") < 20_000
@@ -375,7 +377,7 @@ async def test_notes_are_bounded(client: Client, both: Both) -> None:
     place = keys(client)
     raw(client, "HSET", place.state, "state+", "x" * (cas_record.MOST_NOTES_BYTES - 10))
     raw(client, "PEXPIRE", place.state, 60_000)
-    await both(client.run)(states.move_on(place, None, [move_of("Who was Marie Curie?", "")], 60_000))
+    await both(client.run)(state_record.move_on(place, None, [move_of("Who was Marie Curie?", "")], 60_000))
     assert raw(client, "HSTRLEN", place.state, "state+") == cas_record.MOST_NOTES_BYTES - 10
 
 

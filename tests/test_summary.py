@@ -14,14 +14,14 @@ from conftest import Both, url_of
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from servers import TWO, Farm
 
-from langchain_redis_memory import summary
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis import cas_record, lease
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.summary import RollingSummary, Summary
+from langchain_redis_memory.state import summary
+from langchain_redis_memory.state.summary import RollingSummary, Summary
 
 
 @pytest.fixture(params=TWO)

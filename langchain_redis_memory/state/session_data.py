@@ -158,7 +158,7 @@ class RedisSessionData:
 
     def _set(self, key: str, value: Any, ttl_s: float | None) -> Op[None]:
         keys, body = self._keys, pack(value, "the value")
-        call = script("data_set")(
+        call = script("state/data_set")(
             (keys.data, keys.data_lapses, keys.meta), check_id(key, "key"), body, milliseconds(ttl_s), self._ttl_ms
         )
         return Op((call,), lambda _replies: None)
@@ -175,7 +175,7 @@ class RedisSessionData:
                     _log.warning("a value of a session counts as absent: %s", error)
             return found
 
-        return Op((script("data_read")((place,), *names),), decode)
+        return Op((script("state/data_read")((place,), *names),), decode)
 
     def _get(self, key: str, default: Any) -> Op[Any]:
         return self._read(check_id(key, "key")).map(lambda found: found.get(key, default))

@@ -14,7 +14,11 @@ from functools import reduce
 
 from langchain_redis_memory.errors import ConflictError, UnserialisableError
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.progress import (
+from langchain_redis_memory.redis import cas_record
+from langchain_redis_memory.redis.cas_record import Record, Version
+from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.redis.keys import SessionKeys
+from langchain_redis_memory.state.model import (
     SCHEMA,
     ConversationState,
     Move,
@@ -24,10 +28,6 @@ from langchain_redis_memory.progress import (
     plain,
     plain_move,
 )
-from langchain_redis_memory.redis import cas_record
-from langchain_redis_memory.redis.cas_record import Record, Version
-from langchain_redis_memory.redis.codec.values import pack, parse
-from langchain_redis_memory.redis.keys import SessionKeys
 
 _log = logging.getLogger(__name__)
 

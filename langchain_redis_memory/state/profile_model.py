@@ -19,7 +19,7 @@ from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.phrases import key_of
 from langchain_redis_memory.redis.cas_record import Record
 from langchain_redis_memory.redis.codec.values import pack, parse
-from langchain_redis_memory.traits import LONGEST_VALUE, MANY, TRAITS, Observation
+from langchain_redis_memory.state.profile_extractors import LONGEST_VALUE, MANY, TRAITS, Observation
 
 _log = logging.getLogger(__name__)
 

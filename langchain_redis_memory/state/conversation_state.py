@@ -16,15 +16,15 @@ from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from langchain_redis_memory import states
 from langchain_redis_memory.errors import ConfigError, ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op
-from langchain_redis_memory.progress import ConversationState
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import Record
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.codec.values import pack, parse
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
+from langchain_redis_memory.state import state_record
+from langchain_redis_memory.state.model import ConversationState
 
 _log = logging.getLogger(__name__)
 
@@ -181,16 +181,16 @@ class RedisConversationState:
         **Keys:** `state`.
         **Trips:** 1.
         """
-        return self._client.run(cas_record.drop(self._keys.state, states.FIELD))
+        return self._client.run(cas_record.drop(self._keys.state, state_record.FIELD))
 
     async def adelete(self) -> bool:
         """Deletes the state; see `delete`."""
-        return await self._client.arun(cas_record.drop(self._keys.state, states.FIELD))
+        return await self._client.arun(cas_record.drop(self._keys.state, state_record.FIELD))
 
     # --- in between ---------------------------------------------------------------------------------------------------
 
     def _read(self) -> Op[ConversationState]:
-        return states.read(self._keys).map(self._typed)
+        return state_record.read(self._keys).map(self._typed)
 
     def _typed(self, state: ConversationState) -> ConversationState:
         """The state with fields of the model; what the model does not take counts as absent."""
@@ -226,17 +226,19 @@ class RedisConversationState:
                 msg = f"{self._keys.state!r} was changed since it was read; load it again, or use update()"
                 raise ConflictError(msg)
 
-        return states.write(self._keys, self._plain(state), self._ttl_ms).map(check)
+        return state_record.write(self._keys, self._plain(state), self._ttl_ms).map(check)
 
     def _update(self, change: Callable[[ConversationState], ConversationState]) -> Flow[ConversationState]:
         made = ConversationState()
 
         def body(record: Record) -> bytes:
             nonlocal made
-            made = self._plain(change(self._typed(states.decode(record, self._keys.state))))
-            return states.encode(made)
+            made = self._plain(change(self._typed(state_record.decode(record, self._keys.state))))
+            return state_record.encode(made)
 
-        version = yield from cas_record.revise(self._keys.state, self._keys.meta, states.FIELD, body, self._ttl_ms)
+        version = yield from cas_record.revise(
+            self._keys.state, self._keys.meta, state_record.FIELD, body, self._ttl_ms
+        )
         return self._typed(replace(made, version=version))
 
     def _setting(self, values: Mapping[str, Any]) -> Callable[[ConversationState], ConversationState]:
@@ -306,11 +308,11 @@ class RedisAgentState(Generic[M]):
         **Keys:** `agent_state`.
         **Trips:** 1.
         """
-        return self._client.run(cas_record.read(self._key, states.FIELD).map(self._decode))
+        return self._client.run(cas_record.read(self._key, state_record.FIELD).map(self._decode))
 
     async def aload(self) -> M | dict[str, Any] | None:
         """The state; see `load`."""
-        return await self._client.arun(cas_record.read(self._key, states.FIELD).map(self._decode))
+        return await self._client.arun(cas_record.read(self._key, state_record.FIELD).map(self._decode))
 
     def save(self, state: M | Mapping[str, Any]) -> None:
         """Stores a state in the place of whatever is there. Where others write too, `update` loses nothing.
@@ -327,13 +329,15 @@ class RedisAgentState(Generic[M]):
         **Trips:** 2, and one for each time that somebody else was faster.
         """
         body = self._encode(state)
-        self._client.drive(cas_record.revise(self._key, self._key, states.FIELD, lambda _record: body, self._ttl_ms))
+        self._client.drive(
+            cas_record.revise(self._key, self._key, state_record.FIELD, lambda _record: body, self._ttl_ms)
+        )
 
     async def asave(self, state: M | Mapping[str, Any]) -> None:
         """Stores a state in the place of whatever is there; see `save`."""
         body = self._encode(state)
         await self._client.adrive(
-            cas_record.revise(self._key, self._key, states.FIELD, lambda _record: body, self._ttl_ms)
+            cas_record.revise(self._key, self._key, state_record.FIELD, lambda _record: body, self._ttl_ms)
         )
 
     def update(self, change: Callable[[M | dict[str, Any] | None], M | Mapping[str, Any]]) -> M | dict[str, Any]:
@@ -369,11 +373,11 @@ class RedisAgentState(Generic[M]):
         **Keys:** `agent_state`.
         **Trips:** 1.
         """
-        return self._client.run(cas_record.drop(self._key, states.FIELD))
+        return self._client.run(cas_record.drop(self._key, state_record.FIELD))
 
     async def adelete(self) -> bool:
         """Deletes the state; see `delete`."""
-        return await self._client.arun(cas_record.drop(self._key, states.FIELD))
+        return await self._client.arun(cas_record.drop(self._key, state_record.FIELD))
 
     # --- in between ---------------------------------------------------------------------------------------------------
 
@@ -409,5 +413,5 @@ class RedisAgentState(Generic[M]):
             made = self._encode(change(self._decode(record)))
             return made
 
-        yield from cas_record.revise(self._key, self._key, states.FIELD, body, self._ttl_ms)
+        yield from cas_record.revise(self._key, self._key, state_record.FIELD, body, self._ttl_ms)
         return cast("M | dict[str, Any]", self._decode(Record(body=made)))

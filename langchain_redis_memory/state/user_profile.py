@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from langchain_redis_memory import profiles
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, ask, merge
-from langchain_redis_memory.profiles import LEARNED, Fact, Profile, Told, prompt
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import Record
 from langchain_redis_memory.redis.client.client import Client, as_client
@@ -21,7 +19,16 @@ from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.scripts import script
 from langchain_redis_memory.redis.ttl import milliseconds
-from langchain_redis_memory.traits import MANY, Extractor, Observation, RulesExtractor, observed, said_by_user
+from langchain_redis_memory.state import profile_model
+from langchain_redis_memory.state.profile_extractors import (
+    MANY,
+    Extractor,
+    Observation,
+    RulesExtractor,
+    observed,
+    said_by_user,
+)
+from langchain_redis_memory.state.profile_model import LEARNED, Fact, Profile, Told, prompt
 
 T = TypeVar("T")
 
@@ -258,7 +265,7 @@ class UserProfile:
     def _read(self, look: Callable[[Profile, int], T]) -> Op[T]:
         def decode(loaded: tuple[Record, int]) -> T:
             record, now = loaded
-            return look(profiles.decode(record, self._key).lapse(now), now)
+            return look(profile_model.decode(record, self._key).lapse(now), now)
 
         return self._load().map(decode)
 
@@ -268,7 +275,7 @@ class UserProfile:
         result: list[T] = []
 
         def body(record: Record) -> bytes:
-            profile = profiles.decode(record, self._key).lapse(now)
+            profile = profile_model.decode(record, self._key).lapse(now)
             result[:] = [change(profile, now)]
             return profile.encode()
 
