@@ -21,11 +21,11 @@ from benchmarks.conversations import tiage, turns
 from benchmarks.generated import recalls
 from benchmarks.logit import fit, model
 from benchmarks.recall_phrasings import half
+from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.language.classify.lexicon import lexicon
 from langchain_redis_memory.language.classify.recall_signs import recall_signs
 from langchain_redis_memory.language.classify.tokens import read
-from langchain_redis_memory.policy import QuestionType
 
 EXPECTED = {
     "asks": 0.5, "states": -1, "how_do": -2, "where_do": -1, "wh_was_we": 3, "wh_was": 0.5, "again_first": 1,

@@ -27,6 +27,17 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.checkpoint.prune import Pruned as Pruned
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
+    from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
+    from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
+    from langchain_redis_memory.conversation.policy import QuestionType as QuestionType
+    from langchain_redis_memory.conversation.policy import Rule as Rule
+    from langchain_redis_memory.conversation.runnable import RememberingRunnable as RememberingRunnable
+    from langchain_redis_memory.conversation.select.memory import MemorySelector as MemorySelector
+    from langchain_redis_memory.conversation.select.runnable import pre_model_node as pre_model_node
+    from langchain_redis_memory.conversation.select.runnable import selector_runnable as selector_runnable
+    from langchain_redis_memory.conversation.select.window import Selector as Selector
+    from langchain_redis_memory.conversation.select.window import WindowSelector as WindowSelector
+    from langchain_redis_memory.conversation.turn import TurnReport as TurnReport
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
     from langchain_redis_memory.history.chat_message_history import Turn as Turn
@@ -47,18 +58,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import HitPolicy as HitPolicy
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
-    from langchain_redis_memory.memory import ConversationMemory as ConversationMemory
-    from langchain_redis_memory.memory_selector import MemorySelector as MemorySelector
-    from langchain_redis_memory.policy import DEFAULT_POLICY as DEFAULT_POLICY
-    from langchain_redis_memory.policy import QuestionType as QuestionType
-    from langchain_redis_memory.policy import Rule as Rule
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
-    from langchain_redis_memory.select import Selector as Selector
-    from langchain_redis_memory.select import WindowSelector as WindowSelector
-    from langchain_redis_memory.selecting import pre_model_node as pre_model_node
-    from langchain_redis_memory.selecting import selector_runnable as selector_runnable
     from langchain_redis_memory.state.conversation_state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state.conversation_state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.state.model import ConversationState as ConversationState
@@ -76,8 +78,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.store.byte_store import RedisByteStore as RedisByteStore
     from langchain_redis_memory.store.record_manager import RedisRecordManager as RedisRecordManager
     from langchain_redis_memory.store.redis_store import RedisStore as RedisStore
-    from langchain_redis_memory.turn import TurnReport as TurnReport
-    from langchain_redis_memory.wrap import RememberingRunnable as RememberingRunnable
 
 __version__ = "0.1.0"
 
@@ -93,9 +93,9 @@ _HOMES = {
     "Classifier": "language.classify",
     "Client": "redis.client.client",
     "Contextualiser": "language.contextualise.contextualiser",
-    "ConversationMemory": "memory",
+    "ConversationMemory": "conversation.memory",
     "ConversationState": "state.model",
-    "DEFAULT_POLICY": "policy",
+    "DEFAULT_POLICY": "conversation.policy",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",
     "EpochAnswerCache": "cache.rag.rag_cache",
@@ -110,11 +110,11 @@ _HOMES = {
     "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
     "MeaningCache": "cache.answers.exact",
-    "MemorySelector": "memory_selector",
+    "MemorySelector": "conversation.select.memory",
     "Observation": "state.profile_extractors",
-    "pre_model_node": "selecting",
+    "pre_model_node": "conversation.select.runnable",
     "Pruned": "checkpoint.prune",
-    "QuestionType": "policy",
+    "QuestionType": "conversation.policy",
     "RagCache": "cache.rag.rag_cache",
     "RedisAgentState": "state.conversation_state",
     "RedisByteStore": "store.byte_store",
@@ -130,15 +130,15 @@ _HOMES = {
     "RedisSessionData": "state.session_data",
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
-    "RememberingRunnable": "wrap",
+    "RememberingRunnable": "conversation.runnable",
     "Rewrite": "language.contextualise.contextualiser",
     "RollingSummary": "state.summary",
-    "Rule": "policy",
+    "Rule": "conversation.policy",
     "RulesClassifier": "language.classify",
     "RulesExtractor": "state.profile_extractors",
     "Search": "state.model",
-    "Selector": "select",
-    "selector_runnable": "selecting",
+    "Selector": "conversation.select.window",
+    "selector_runnable": "conversation.select.runnable",
     "SemanticAnswerCache": "cache.answers.semantic",
     "Session": "history.session_index",
     "SessionPage": "history.sessions",
@@ -146,11 +146,11 @@ _HOMES = {
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
     "Turn": "history.chat_message_history",
-    "TurnReport": "turn",
+    "TurnReport": "conversation.turn",
     "UserProfile": "state.user_profile",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",
-    "WindowSelector": "select",
+    "WindowSelector": "conversation.select.window",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604

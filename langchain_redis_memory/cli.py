@@ -22,10 +22,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from langchain_redis_memory.errors import RedisMemoryError
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.conversation.memory import ConversationMemory
+    from langchain_redis_memory.conversation.runnable import RememberingRunnable
+    from langchain_redis_memory.conversation.turn import TurnReport
     from langchain_redis_memory.demo.replay import Report
-    from langchain_redis_memory.memory import ConversationMemory
-    from langchain_redis_memory.turn import TurnReport
-    from langchain_redis_memory.wrap import RememberingRunnable
 
 app = typer.Typer(
     name="langchain-redis-memory",
@@ -81,8 +81,8 @@ def _model(name: str | None, embeddings: Any) -> Any:
 
 def _chain(url: str, model: str | None, reports: list[TurnReport]) -> tuple[ConversationMemory, RememberingRunnable]:
     """The demo's retrieval chain: documentation strings, local embeddings, a memory around a model."""
+    from langchain_redis_memory.conversation.memory import ConversationMemory
     from langchain_redis_memory.demo.corpus import DocstringRetriever, chunks
-    from langchain_redis_memory.memory import ConversationMemory
     from langchain_redis_memory.redis.client.client import Client
     from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 

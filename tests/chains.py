@@ -17,13 +17,13 @@ from langchain_core.runnables import RunnableConfig, RunnableGenerator
 from pydantic import Field
 
 from langchain_redis_memory.cache.answers.exact import Answer, Asked
+from langchain_redis_memory.conversation.memory import ConversationMemory
+from langchain_redis_memory.conversation.policy import QuestionType
+from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import UnavailableError
 from langchain_redis_memory.language.classify import Verdict
-from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op, pure
-from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.turn import TurnReport
 
 NEW = QuestionType.NEW_TOPIC
 MORE = QuestionType.CONTEXTUAL_FOLLOW_UP

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from turns import CLEAR, DOUBTFUL, TALKS, history, rows
 
+from langchain_redis_memory.conversation.policy import QuestionType
+from langchain_redis_memory.conversation.select.window import leaning_from, standalone
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import LinguisticClassifier, RulesClassifier, Verdict, content_words
 from langchain_redis_memory.language.classify.lexicon import lexicon
-from langchain_redis_memory.policy import QuestionType
-from langchain_redis_memory.select import leaning_from, standalone
 
 NEW, RECALL = QuestionType.NEW_TOPIC, QuestionType.HISTORY_RECALL
 MORE, SEARCH = QuestionType.CONTEXTUAL_FOLLOW_UP, QuestionType.CONTEXTUAL_WITH_SEARCH

@@ -20,6 +20,7 @@ from langchain_core.runnables import RunnableLambda
 from pydantic import Field
 from turns import history
 
+from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.classify import (
     CascadeClassifier,
@@ -30,7 +31,6 @@ from langchain_redis_memory.language.classify import (
     Verdict,
 )
 from langchain_redis_memory.ops import settled
-from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.redis.client.client import Client
 
 NEW, RECALL = QuestionType.NEW_TOPIC, QuestionType.HISTORY_RECALL

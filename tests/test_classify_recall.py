@@ -7,8 +7,8 @@ from langchain_core.messages import AIMessage, HumanMessage
 from turns import history
 
 from benchmarks.recall_phrasings import half
+from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify import LinguisticClassifier
-from langchain_redis_memory.policy import QuestionType
 
 ASKED = """What's my name?|what was my budget again|which of those did you recommend first|What did I just ask you?
 who brought up pricing first, you or me?|Can you list everything we've covered so far?|How many questions have I asked?

@@ -15,10 +15,10 @@ from conftest import Both
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from servers import NEWEST, Farm, wait_for
 
+from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.errors import UnserialisableError, WrongKeyTypeError
 from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 

@@ -20,10 +20,10 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableLambda
 
 from langchain_redis_memory.cache.answers.exact import Answer, Asked, ExactAnswerCache
+from langchain_redis_memory.conversation.select.window import WindowSelector
 from langchain_redis_memory.language.classify import RulesClassifier
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.select import WindowSelector
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from langchain_core.runnables import RunnableLambda
 from servers import TWO, Farm
 
 from langchain_redis_memory.cache.answers.exact import Answer, Asked, ExactAnswerCache
+from langchain_redis_memory.conversation.memory import ConversationMemory
+from langchain_redis_memory.conversation.policy import Rule
+from langchain_redis_memory.conversation.select.window import WindowSelector
 from langchain_redis_memory.language.classify import Verdict
-from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, pure, settled
-from langchain_redis_memory.policy import Rule
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.select import WindowSelector
 
 
 @pytest.fixture(params=TWO)

@@ -11,11 +11,11 @@ from conftest import Both
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from test_recall import Topics
 
+from langchain_redis_memory.conversation.policy import Rule
+from langchain_redis_memory.conversation.select.memory import MemorySelector
+from langchain_redis_memory.conversation.select.window import WindowSelector
 from langchain_redis_memory.language.classify import Verdict
-from langchain_redis_memory.memory_selector import MemorySelector
-from langchain_redis_memory.policy import Rule
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.select import WindowSelector
 
 
 def long_talk(turns: int = 300) -> list[BaseMessage]:

@@ -13,10 +13,10 @@ from chains import Desk, Marked, Switch, look_up
 from conftest import Both
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.conversation.select.window import WindowSelector
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.select import WindowSelector
 from langchain_redis_memory.state.conversation_state import RedisConversationState
 from langchain_redis_memory.state.model import ConversationState
 

@@ -7,8 +7,8 @@ from chains import Desk, Marked, look_up
 from conftest import Both
 from langchain_core.messages import AIMessage, HumanMessage
 
-from langchain_redis_memory.memory import ConversationMemory
-from langchain_redis_memory.policy import DEFAULT_POLICY, QuestionType, Rule
+from langchain_redis_memory.conversation.memory import ConversationMemory
+from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, QuestionType, Rule
 from langchain_redis_memory.redis.client.client import Client, Trip
 
 
@@ -148,7 +148,7 @@ async def test_a_question_keeps_its_id(warm: Client, both: Both) -> None:
 
 
 async def test_the_view_of_conversations_is_bounded() -> None:
-    from langchain_redis_memory.client.seen import Seen
+    from langchain_redis_memory.conversation.recent import Seen
     from langchain_redis_memory.history.transcript import Transcript
 
     memory = ConversationMemory("memory://seen")

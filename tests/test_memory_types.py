@@ -10,10 +10,10 @@ from chains import MARKS, MORE, NEW, RECALL, SEARCH, Desk, Marked, look_up
 from conftest import Both
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
+from langchain_redis_memory.conversation.memory import ConversationMemory
+from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, QuestionType, Rule, check_policy
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import Verdict
-from langchain_redis_memory.memory import ConversationMemory
-from langchain_redis_memory.policy import DEFAULT_POLICY, QuestionType, Rule, check_policy
 from langchain_redis_memory.redis.client.client import Client
 
 NEVER = Rule(search=False, read_cache=False, write_cache=False, window=1)
@@ -71,7 +71,7 @@ async def test_the_query_of_a_follow_up_carries_what_it_leans_on(client: Client,
 
 
 async def test_the_windows_differ_by_type(client: Client, both: Both) -> None:
-    from langchain_redis_memory.select import WindowSelector
+    from langchain_redis_memory.conversation.select.window import WindowSelector
 
     desk = Desk(client, both, classifier=Marked(), selector=WindowSelector(base=2))
     for number in range(6):

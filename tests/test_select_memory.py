@@ -14,13 +14,13 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from test_recall import Topics
 
+from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, QuestionType, Rule
+from langchain_redis_memory.conversation.select.memory import MemorySelector
+from langchain_redis_memory.conversation.select.runnable import pre_model_node, selector_runnable
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.language.classify import Verdict
-from langchain_redis_memory.memory_selector import MemorySelector
 from langchain_redis_memory.ops import Flow, pure, settled
-from langchain_redis_memory.policy import DEFAULT_POLICY, QuestionType, Rule
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.selecting import pre_model_node, selector_runnable
 
 NEW, RECALL = QuestionType.NEW_TOPIC, QuestionType.HISTORY_RECALL
 MORE, SEARCH = QuestionType.CONTEXTUAL_FOLLOW_UP, QuestionType.CONTEXTUAL_WITH_SEARCH

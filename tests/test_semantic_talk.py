@@ -24,9 +24,9 @@ from servers import NEWEST, Farm
 
 from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
 from langchain_redis_memory.cache.semantic.prompt_reader import tells_of_self
+from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Invoke
-from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.redis.client.client import Client
 
 CALL: Any = {"name": "look", "args": {"at": "x"}, "id": "1", "type": "tool_call"}

@@ -14,9 +14,9 @@ from conftest import Both, url_of
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from servers import TWO, Farm
 
+from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis import cas_record, lease
 from langchain_redis_memory.redis.client.client import Client, Trip

@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, System
 from langchain_core.runnables import RunnableLambda
 from servers import TWO, Farm
 
+from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.errors import (
     ConfigError,
     InvalidIdError,
@@ -22,7 +23,6 @@ from langchain_redis_memory.errors import (
     UnserialisableError,
 )
 from langchain_redis_memory.language.classify import Verdict
-from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.redis.client.client import Client, Trip
 
 PICTURE = [{"type": "text", "text": "What is Redis?"}, {"type": "image", "url": "http://a/1.png"}]

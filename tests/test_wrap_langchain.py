@@ -17,7 +17,7 @@ from langchain_core.runnables import ConfigurableField, RunnableConfig, Runnable
 from langgraph.graph import StateGraph
 from servers import TWO, Farm
 
-from langchain_redis_memory.memory import ConversationMemory
+from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.redis.client.client import Client
 
 CONFIG: RunnableConfig = {"configurable": {"session_id": "s"}}

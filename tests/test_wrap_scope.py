@@ -20,9 +20,9 @@ from langchain_core.runnables import ConfigurableField, Runnable, RunnableLambda
 from langchain_core.tools import tool
 from servers import TWO, Farm
 
+from langchain_redis_memory.conversation.runnable import is_model
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
-from langchain_redis_memory.wrap import is_model
 
 
 @pytest.fixture(params=TWO)

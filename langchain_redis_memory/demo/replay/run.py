@@ -20,6 +20,9 @@ from langchain_core.runnables import RunnableLambda
 
 from langchain_redis_memory.cache.answers.exact import AnswerCache, ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
+from langchain_redis_memory.conversation.memory import ConversationMemory
+from langchain_redis_memory.conversation.policy import QuestionType
+from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.demo.replay.answering import Answerer, recorded
 from langchain_redis_memory.demo.replay.judge import Outcome
 from langchain_redis_memory.demo.replay.raw_key import raw_cosine, raw_exact
@@ -28,11 +31,8 @@ from langchain_redis_memory.demo.replay.report import ASSUMED_S, Report, Setting
 from langchain_redis_memory.demo.replay.stream import Asking, Kind, Role, askings
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.language.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
-from langchain_redis_memory.memory import ConversationMemory
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.policy import QuestionType
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.turn import TurnReport
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 _LIFETIME_S = 3600.0

@@ -15,6 +15,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify.dependencies import asks_for, leans_on
 from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.classify.logistic import odds, probability, weights
@@ -22,7 +23,6 @@ from langchain_redis_memory.language.classify.recall_signs import recall_signs
 from langchain_redis_memory.language.classify.signs import signs
 from langchain_redis_memory.language.classify.tokens import HEAD, TAIL, Past, Reading, known, past, read, straight
 from langchain_redis_memory.language.classify.verdict import Verdict
-from langchain_redis_memory.policy import QuestionType
 
 MAX_UNSAFE = 0.1
 """The share of dependent turns that may be called self-contained, unless a classifier is told another."""

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.ops import Flow
-from langchain_redis_memory.policy import QuestionType
 
 
 @dataclass(frozen=True)

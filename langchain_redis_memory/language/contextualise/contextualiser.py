@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.conversation.select.window import standalone
 from langchain_redis_memory.language.classify import content_words
 from langchain_redis_memory.ops import Flow
-from langchain_redis_memory.select import standalone
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.messages.utils import convert_to_messages
 from langchain_core.runnables import Runnable, RunnableLambda
 
+from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Policy, check_policy
+from langchain_redis_memory.conversation.select.memory import MemorySelector
+from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.classify import Classifier, RulesClassifier
-from langchain_redis_memory.memory_selector import MemorySelector
 from langchain_redis_memory.ops import Flow, settled
-from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, check_policy
 from langchain_redis_memory.redis.client.client import as_client
-from langchain_redis_memory.select import Selector
 
 _DRIVER = "memory://selecting"
 """A client that only drives flows: selecting asks models, never a server."""

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.beyond import Known
 from langchain_redis_memory.cache.answers.exact import Asked
+from langchain_redis_memory.conversation.context import Known
+from langchain_redis_memory.conversation.policy import Policy, QuestionType
+from langchain_redis_memory.conversation.select.window import Selector
+from langchain_redis_memory.conversation.turn import Plan
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, search_query
 from langchain_redis_memory.ops import Flow, settled
-from langchain_redis_memory.policy import Policy, QuestionType
-from langchain_redis_memory.select import Selector
-from langchain_redis_memory.turn import Plan
 
 _FIRST_LOOK = 30
 """Messages that the first trip loads for a selector that always wants all of them."""

@@ -29,7 +29,7 @@ from langchain_redis_memory.state.summary import RollingSummary, Summary
 if TYPE_CHECKING:
     from langchain_core.documents import Document
 
-    from langchain_redis_memory.turn import Plan
+    from langchain_redis_memory.conversation.turn import Plan
 
 _log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.cache.answers.exact import Asked
+from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Invoke
-from langchain_redis_memory.policy import Rule
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document

@@ -23,12 +23,26 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.beyond import Beyond, Known
 from langchain_redis_memory.cache.admission import worth_keeping
 from langchain_redis_memory.cache.answers.exact import Answer, AnswerCache, Asked, ExactAnswerCache, MeaningCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
-from langchain_redis_memory.client.seen import Seen
-from langchain_redis_memory.conversations import Conversations
+from langchain_redis_memory.conversation.context import Beyond, Known
+from langchain_redis_memory.conversation.parts import Conversations
+from langchain_redis_memory.conversation.planner import Planner
+from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Policy, check_policy
+from langchain_redis_memory.conversation.recent import Seen
+from langchain_redis_memory.conversation.select.memory import MemorySelector
+from langchain_redis_memory.conversation.select.window import Selector
+from langchain_redis_memory.conversation.turn import (
+    Chain,
+    Incoming,
+    Shown,
+    TurnReport,
+    also_given,
+    as_served,
+    cost,
+    with_id,
+)
 from langchain_redis_memory.errors import OutOfMemoryError, UnavailableError
 from langchain_redis_memory.history.outbox import Outbox, attempts
 from langchain_redis_memory.history.read_through import tells_apart
@@ -36,24 +50,19 @@ from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Classifier, RulesClassifier, Verdict
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
-from langchain_redis_memory.memory_selector import MemorySelector
 from langchain_redis_memory.ops import Beside, Flow, Now, Op, ask, counted, merge, pure
-from langchain_redis_memory.planning import Planner
-from langchain_redis_memory.policy import DEFAULT_POLICY, Policy, check_policy
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.messages import encode_message
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
-from langchain_redis_memory.select import Selector
 from langchain_redis_memory.state.profile_extractors import Extractor
 from langchain_redis_memory.state.summary import RollingSummary
-from langchain_redis_memory.turn import Chain, Incoming, Shown, TurnReport, also_given, as_served, cost, with_id
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
     from langchain_core.embeddings import Embeddings
     from langchain_core.runnables import Runnable
 
-    from langchain_redis_memory.wrap import RememberingRunnable
+    from langchain_redis_memory.conversation.runnable import RememberingRunnable
 
 _log = logging.getLogger(__name__)
 
@@ -180,7 +189,7 @@ class ConversationMemory(Conversations):
         **Keys:** none.
         **Trips:** none.
         """
-        from langchain_redis_memory.wrap import RememberingRunnable
+        from langchain_redis_memory.conversation.runnable import RememberingRunnable
 
         return RememberingRunnable(self, chain, retriever, scope, input_key, output_key)
 

@@ -29,13 +29,13 @@ from langchain_core.runnables.base import RunnableBindingBase, coerce_to_runnabl
 from langchain_core.runnables.configurable import DynamicRunnable
 from langchain_core.runnables.utils import ConfigurableFieldSpec, add
 
+from langchain_redis_memory.conversation.turn import Incoming, Shown, TurnReport
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Invoke, Streamed
 from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
-from langchain_redis_memory.turn import Incoming, Shown, TurnReport
 
 if TYPE_CHECKING:
-    from langchain_redis_memory.memory import ConversationMemory
+    from langchain_redis_memory.conversation.memory import ConversationMemory
 
 _log = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ from typing import Any, Protocol
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
+from langchain_redis_memory.conversation.policy import QuestionType, Rule
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.classify import Verdict, dependence
 from langchain_redis_memory.ops import Flow
-from langchain_redis_memory.policy import QuestionType, Rule
 from langchain_redis_memory.redis.codec.messages import TokenCounter
 
 
