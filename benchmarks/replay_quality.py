@@ -23,9 +23,9 @@ from uuid import uuid4
 from rich.console import Console
 from rich.progress import Progress
 
-from langchain_redis_memory.demo.replay import RISKS, Outcome, Recorded, Report, Settings, measure
-from langchain_redis_memory.demo.replay.html import page
-from langchain_redis_memory.demo.replay.table import table
+from langchain_redis_memory.cli.replay import RISKS, Outcome, Recorded, Report, Settings, measure
+from langchain_redis_memory.cli.replay.html import page
+from langchain_redis_memory.cli.replay.table import table
 from langchain_redis_memory.redis.client.client import Client
 
 SOURCES = ("cast2019", "cast2020", "canard-dev")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def main() -> None:
     """Runs the command line."""
-    from langchain_redis_memory.cli import app
+    from langchain_redis_memory.cli.app import app
 
     app()
 

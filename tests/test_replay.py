@@ -14,10 +14,10 @@ import pytest
 from chains import Marked
 from typer.testing import CliRunner
 
-from langchain_redis_memory.cli import app
+from langchain_redis_memory.cli.app import app
+from langchain_redis_memory.cli.replay import Kind, Outcome, Role, askings, play, read, same_question
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.policy import QuestionType
-from langchain_redis_memory.demo.replay import Kind, Outcome, Role, askings, play, read, same_question
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.topology import Options, topology
 

@@ -4,12 +4,12 @@
 `raw_key` through the usual cache, `judge` counts and says what was wrong, `report` holds it, `table`, `html` show it.
 """
 
-from langchain_redis_memory.demo.replay.answering import Answerer, answerer, recorded
-from langchain_redis_memory.demo.replay.judge import Outcome, Serve, same_question
-from langchain_redis_memory.demo.replay.recorded import Damaged, Recorded, read
-from langchain_redis_memory.demo.replay.report import ASSUMED_S, RISKS, Report, Settings
-from langchain_redis_memory.demo.replay.run import local_model, measure, play
-from langchain_redis_memory.demo.replay.stream import Asking, Kind, Role, askings
+from langchain_redis_memory.cli.replay.answerers import Answerer, answerer, recorded
+from langchain_redis_memory.cli.replay.judge import Outcome, Serve, same_question
+from langchain_redis_memory.cli.replay.recorded import Damaged, Recorded, read
+from langchain_redis_memory.cli.replay.report import ASSUMED_S, RISKS, Report, Settings
+from langchain_redis_memory.cli.replay.run import local_model, measure, play
+from langchain_redis_memory.cli.replay.stream import Asking, Kind, Role, askings
 
 __all__ = [
     "ASSUMED_S",

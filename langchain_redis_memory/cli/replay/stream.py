@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from random import Random
 
-from langchain_redis_memory.demo.replay.recorded import Recorded
+from langchain_redis_memory.cli.replay.recorded import Recorded
 
 
 class Role(str, Enum):

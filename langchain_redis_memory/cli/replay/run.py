@@ -20,15 +20,15 @@ from langchain_core.runnables import RunnableLambda
 
 from langchain_redis_memory.cache.answers.exact import AnswerCache, ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
+from langchain_redis_memory.cli.replay.answerers import Answerer, recorded
+from langchain_redis_memory.cli.replay.baseline import raw_cosine, raw_exact
+from langchain_redis_memory.cli.replay.judge import Outcome
+from langchain_redis_memory.cli.replay.recorded import Recorded
+from langchain_redis_memory.cli.replay.report import ASSUMED_S, Report, Settings
+from langchain_redis_memory.cli.replay.stream import Asking, Kind, Role, askings
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.conversation.turn import TurnReport
-from langchain_redis_memory.demo.replay.answering import Answerer, recorded
-from langchain_redis_memory.demo.replay.judge import Outcome
-from langchain_redis_memory.demo.replay.raw_key import raw_cosine, raw_exact
-from langchain_redis_memory.demo.replay.recorded import Recorded
-from langchain_redis_memory.demo.replay.report import ASSUMED_S, Report, Settings
-from langchain_redis_memory.demo.replay.stream import Asking, Kind, Role, askings
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.language.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
 from langchain_redis_memory.ops import Op

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from langchain_redis_memory.cli.replay.judge import Outcome, Serve
+from langchain_redis_memory.cli.replay.report import Report
+from langchain_redis_memory.cli.replay.stream import Asking, Kind, Role
+from langchain_redis_memory.cli.replay.table import rows, share
 from langchain_redis_memory.conversation.policy import QuestionType
-from langchain_redis_memory.demo.replay.judge import Outcome, Serve
-from langchain_redis_memory.demo.replay.report import Report
-from langchain_redis_memory.demo.replay.stream import Asking, Kind, Role
-from langchain_redis_memory.demo.replay.table import rows, share
 
 _MOST = 200
 """Serves that are listed of each cache; the JSON has all of them."""

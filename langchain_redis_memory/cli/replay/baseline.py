@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from langchain_redis_memory.demo.replay.judge import Outcome
-from langchain_redis_memory.demo.replay.stream import Asking
+from langchain_redis_memory.cli.replay.judge import Outcome
+from langchain_redis_memory.cli.replay.stream import Asking
 
 NEAR = 0.85
 """The cosine from which other semantic caches serve an answer, by default or by their examples."""

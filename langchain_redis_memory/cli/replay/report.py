@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from langchain_redis_memory.demo.replay.judge import Outcome
-from langchain_redis_memory.demo.replay.recorded import Damaged
-from langchain_redis_memory.demo.replay.stream import Kind
+from langchain_redis_memory.cli.replay.judge import Outcome
+from langchain_redis_memory.cli.replay.recorded import Damaged
+from langchain_redis_memory.cli.replay.stream import Kind
 from langchain_redis_memory.errors import ConfigError
 
 RISKS = (0.01, 0.02, 0.05, 0.1)

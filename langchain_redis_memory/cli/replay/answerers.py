@@ -17,7 +17,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
-from langchain_redis_memory.demo.replay.stream import Asking
+from langchain_redis_memory.cli.replay.stream import Asking
 from langchain_redis_memory.errors import ConfigError
 
 Answerer = Callable[[Asking, Sequence[BaseMessage]], AIMessage]

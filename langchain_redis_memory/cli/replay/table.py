@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from langchain_redis_memory.cli.replay.judge import Outcome
+from langchain_redis_memory.cli.replay.report import Report
+from langchain_redis_memory.cli.replay.stream import Kind, Role
 from langchain_redis_memory.conversation.policy import QuestionType
-from langchain_redis_memory.demo.replay.judge import Outcome
-from langchain_redis_memory.demo.replay.report import Report
-from langchain_redis_memory.demo.replay.stream import Kind, Role
 
 Row = tuple[str, Callable[[Outcome], str]]
 _HIT = ("hit",)

@@ -22,10 +22,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from langchain_redis_memory.errors import RedisMemoryError
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.cli.replay import Report
     from langchain_redis_memory.conversation.memory import ConversationMemory
     from langchain_redis_memory.conversation.runnable import RememberingRunnable
     from langchain_redis_memory.conversation.turn import TurnReport
-    from langchain_redis_memory.demo.replay import Report
 
 app = typer.Typer(
     name="langchain-redis-memory",
@@ -62,7 +62,7 @@ def _bar() -> Progress:
 
 def _model(name: str | None, embeddings: Any) -> Any:
     if name is None:
-        from langchain_redis_memory.demo.answerer import ExtractiveAnswerer
+        from langchain_redis_memory.cli.demo.answerer import ExtractiveAnswerer
 
         return ExtractiveAnswerer(embeddings=embeddings)
     from langchain_redis_memory.errors import ConfigError
@@ -81,8 +81,8 @@ def _model(name: str | None, embeddings: Any) -> Any:
 
 def _chain(url: str, model: str | None, reports: list[TurnReport]) -> tuple[ConversationMemory, RememberingRunnable]:
     """The demo's retrieval chain: documentation strings, local embeddings, a memory around a model."""
+    from langchain_redis_memory.cli.demo.corpus import DocstringRetriever, chunks
     from langchain_redis_memory.conversation.memory import ConversationMemory
-    from langchain_redis_memory.demo.corpus import DocstringRetriever, chunks
     from langchain_redis_memory.redis.client.client import Client
     from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
@@ -105,7 +105,7 @@ def _chain(url: str, model: str | None, reports: list[TurnReport]) -> tuple[Conv
 @app.command()
 def demo(redis: Url = "memory://", model: Model = None) -> None:
     """Two users talk to one assistant: watch what is searched, remembered, cached, and why."""
-    from langchain_redis_memory.demo.show import Board
+    from langchain_redis_memory.cli.demo.show import Board
 
     with _plain_errors():
         reports: list[TurnReport] = []
@@ -204,9 +204,9 @@ def replay(
     hits from other conversations are listed for you to judge. Beside it: what a cache would do whose key is the
     last utterance. Nothing is left on the server; on a cluster it lapses within the hour.
     """
-    from langchain_redis_memory.demo import replay as replaying
-    from langchain_redis_memory.demo.replay.html import page
-    from langchain_redis_memory.demo.replay.table import table
+    from langchain_redis_memory.cli import replay as replaying
+    from langchain_redis_memory.cli.replay.html import page
+    from langchain_redis_memory.cli.replay.table import table
     from langchain_redis_memory.errors import ConfigError
     from langchain_redis_memory.redis.client.client import Client
 

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from langchain_redis_memory.cli.replay.stream import Asking, Kind, Role, plain
 from langchain_redis_memory.conversation.policy import QuestionType
-from langchain_redis_memory.demo.replay.stream import Asking, Kind, Role, plain
 from langchain_redis_memory.language.bm25 import stem
 
 _NEARLY = 0.85
