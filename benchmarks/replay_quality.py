@@ -59,7 +59,7 @@ def server(url: str | None) -> Iterator[str]:
         yield url
         return
     sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-    import servers
+    from tests.support import servers
 
     farm = servers.Farm()
     try:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
     from langchain_redis_memory.cache.answers.exact import Answer as Answer
     from langchain_redis_memory.cache.answers.exact import AnswerCache as AnswerCache
-    from langchain_redis_memory.cache.answers.exact import Asked as Asked
+    from langchain_redis_memory.cache.answers.exact import CacheQuestion as CacheQuestion
     from langchain_redis_memory.cache.answers.exact import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.cache.answers.exact import MeaningCache as MeaningCache
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache as RedisSemanticCache
     from langchain_redis_memory.cache.semantic.judge import Judge as Judge
     from langchain_redis_memory.cache.stats import Stats as Stats
-    from langchain_redis_memory.checkpoint.prune import Pruned as Pruned
+    from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
@@ -86,7 +86,7 @@ _HOMES = {
     "advance": "state.model",
     "Answer": "cache.answers.exact",
     "AnswerCache": "cache.answers.exact",
-    "Asked": "cache.answers.exact",
+    "CacheQuestion": "cache.answers.exact",
     "CachedEmbeddings": "cache.rag.rag_cache",
     "CachedRetriever": "cache.rag.rag_cache",
     "CascadeClassifier": "language.classify",
@@ -113,7 +113,7 @@ _HOMES = {
     "MemorySelector": "conversation.select.memory",
     "Observation": "state.profile_extractors",
     "pre_model_node": "conversation.select.runnable",
-    "Pruned": "checkpoint.prune",
+    "PruneReport": "checkpoint.prune",
     "QuestionType": "conversation.policy",
     "RagCache": "cache.rag.rag_cache",
     "RedisAgentState": "state.conversation_state",

@@ -1,8 +1,8 @@
 """An operation is a value: commands of one round trip and a pure decoder of their replies.
 
 `Op[T]` does no I/O; only `Client` runs one (`run` / `arun`). `merge` joins several into one trip. `Flow[T]` is a
-generator that yields steps (`Op`, `Invoke`, `Emit`, `Now`, `Sleep`, `Beside`) and returns a T, for what needs more than
-one trip; `Client.drive` / `adrive` run it. So every piece of logic is written once and serves both colours.
+generator that yields steps (`Op`, `Invoke`, `Emit`, `Now`, `Sleep`, `Background`) and returns a T, for what needs
+more than one trip; `Client.drive` / `adrive` run it. So every piece of logic is written once and serves both colours.
 
 An `Op` that is only nice to have (a cache lookup) is made `optional(default)`: if the server refuses its commands it
 yields the default, and the rest of the trip is not disturbed.
@@ -161,7 +161,7 @@ class Invoke(NamedTuple):
     timeout_s: float | None = None
 
 
-class Streamed(NamedTuple):
+class StreamResult(NamedTuple):
     """What a streaming driver sends into a flow in place of an `Invoke`'s result."""
 
     chunks: list[Any]
@@ -183,7 +183,7 @@ class Now(NamedTuple):
     """A step that gives the process's monotonic time in seconds (for durations, never for stored times)."""
 
 
-class Beside(NamedTuple):
+class Background(NamedTuple):
     """A step that starts a flow of its own beside this one and does not wait for it.
 
     A sync driver runs it in a thread, an async one in a task; the client owns both (`Client.settle` waits for them).
@@ -193,7 +193,7 @@ class Beside(NamedTuple):
     flow: Generator[Any, Any, Any]
 
 
-Step = Union[Op[Any], Invoke, Emit, Sleep, Now, Beside]
+Step = Union[Op[Any], Invoke, Emit, Sleep, Now, Background]
 Flow = Generator[Step, Any, T]
 
 

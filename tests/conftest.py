@@ -8,13 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import servers
-from servers import Farm
 
 from langchain_redis_memory.cache import single_flight
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.client.topology import Options, topology
+from tests.support import servers
+from tests.support.servers import Farm
 
 
 def pytest_configure(config: pytest.Config) -> None:

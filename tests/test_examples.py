@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import servers
-from servers import Farm
+
+from tests.support import servers
+from tests.support.servers import Farm
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))

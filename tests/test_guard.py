@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Both, immortal
 
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
+from tests.conftest import Both, immortal
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.pins
@@ -50,9 +50,9 @@ def test_the_guard_fails_a_test_that_leaks(tmp_path: Path) -> None:
         "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "conftest", "-k", "memory", str(tmp_path)],
+        [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "tests.conftest", "-k", "memory", str(tmp_path)],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(HERE)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import Both
 
 from langchain_redis_memory.errors import ServerError, UnavailableError, WrongKeyTypeError
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Sleep, Streamed, ask, counted, merge, pure
+from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Sleep, StreamResult, ask, counted, merge, pure
 from langchain_redis_memory.redis.client.client import Client, Trip
+from tests.conftest import Both
 
 BROKEN = ServerError("no")
 
@@ -180,7 +180,7 @@ class Model:
 def answering(model: Model, stored: list[str], key: str) -> Flow[str]:
     yield Op((("GET", key),), len)
     answer = yield model.invoke()
-    text = "".join(answer.chunks) if isinstance(answer, Streamed) else answer
+    text = "".join(answer.chunks) if isinstance(answer, StreamResult) else answer
     yield Op((("SET", key, text, "EX", 60),), len)
     stored.append(text)
     return f"<{text}>"

@@ -1,0 +1,1 @@
+"""Caches of model answers, search results, vectors and nodes."""

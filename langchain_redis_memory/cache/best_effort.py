@@ -35,7 +35,7 @@ class Fuse(Protocol):
         """Notes a success."""
 
 
-class Lenient:
+class BestEffort:
     """Runs ops and never fails.
 
     Args:

@@ -25,15 +25,15 @@ from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 
 from langchain_redis_memory.cache import generations, warming
 from langchain_redis_memory.cache.admission import AdmissionPolicy
-from langchain_redis_memory.cache.best_effort import Lenient
+from langchain_redis_memory.cache.best_effort import BestEffort
 from langchain_redis_memory.cache.prompts import digest_of, model_of
-from langchain_redis_memory.cache.single_flight import Flights, making
+from langchain_redis_memory.cache.single_flight import SingleFlight, making
 from langchain_redis_memory.cache.stats import Prices, Stats, Tally, told
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.client import Client, as_client
-from langchain_redis_memory.redis.expiring_hash import Kept, Put
+from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.keys import EntryKeys, check_id
 from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds, share
 
@@ -97,12 +97,12 @@ class RedisCache(BaseCache):
         self._ttl_ms = milliseconds(ttl_s)
         self._jitter = share(jitter, "jitter")
         self._stale_ms = milliseconds(stale_s, "stale_s") if self._ttl_ms else 0
-        self._flights = Flights(milliseconds(single_flight_s, "single_flight_s"))
+        self._flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))
         self._admission = admission or AdmissionPolicy()
         self._prices = prices
         self._shelves = [self._space.entries("exact", f"{number}/{name}") for number in range(_SHELVES)]
         self._tally = Tally(self._space.tally("exact", name))
-        self._lenient = Lenient(f"the cache {name!r}", self._tally, self._client.breaker)
+        self._lenient = BestEffort(f"the cache {name!r}", self._tally, self._client.breaker)
 
     def __repr__(self) -> str:
         return f"RedisCache({self._client!r}, name={self._name!r})"
@@ -351,7 +351,7 @@ class RedisCache(BaseCache):
         self._tally.timed(ended - began, model=model)
         return found
 
-    def _is_stale(self, kept: Kept) -> bool:
+    def _is_stale(self, kept: Item) -> bool:
         return bool(self._stale_ms) and kept.left_ms is not None and kept.left_ms <= self._stale_ms
 
     def _update(self, prompt: str, llm_string: str, answer: RETURN_VAL_TYPE) -> Flow[None]:
@@ -448,7 +448,7 @@ class RedisCache(BaseCache):
                 progress(len(batch))
         return stored
 
-    def _put_line(self, number: int, line: str) -> Put:
+    def _put_line(self, number: int, line: str) -> NewItem:
         try:
             row = json.loads(line)
             name, body = bytes.fromhex(row["id"]), b64decode(row["entry"], validate=True)
@@ -460,7 +460,7 @@ class RedisCache(BaseCache):
         except (ValueError, KeyError, TypeError, CorruptDataError) as error:
             msg = f"line {number} is no exported entry: {error}"
             raise InvalidInputError(msg) from None
-        return Put(name, self._lifetime(), body)
+        return NewItem(name, self._lifetime(), body)
 
     def _stats(self) -> Flow[Stats]:
         (found,) = yield from told([self._tally], self._prices)
@@ -474,18 +474,18 @@ class RedisCache(BaseCache):
     def _lease(self, name: bytes) -> str:
         return self._shelf(name).lease(name.hex())
 
-    def _look(self, name: bytes) -> Op[Kept | None]:
+    def _look(self, name: bytes) -> Op[Item | None]:
         return expiring_hash.get(self._shelf(name), [name]).map(lambda found: found[0])
 
     def _lifetime(self) -> int:
         return jittered(self._ttl_ms, self._jitter) + self._stale_ms
 
-    def _put(self, name: bytes, prompt: str, answer: RETURN_VAL_TYPE) -> Put:
+    def _put(self, name: bytes, prompt: str, answer: RETURN_VAL_TYPE) -> NewItem:
         read, written = generations.tokens_of(answer, prompt)
-        return Put(name, self._lifetime(), b"%d %d;" % (read, written) + generations.encode(answer))
+        return NewItem(name, self._lifetime(), b"%d %d;" % (read, written) + generations.encode(answer))
 
-    def _store(self, puts: list[Put]) -> Op[Any]:
-        by_shelf: dict[EntryKeys, list[Put]] = {}
+    def _store(self, puts: list[NewItem]) -> Op[Any]:
+        by_shelf: dict[EntryKeys, list[NewItem]] = {}
         for put in puts:
             by_shelf.setdefault(self._shelf(cast("bytes", put.name)), []).append(put)
         return merge(*(expiring_hash.put(keys, some) for keys, some in by_shelf.items()))

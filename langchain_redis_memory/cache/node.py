@@ -26,7 +26,7 @@ from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, S
 from langchain_redis_memory.ops import Flow, Op, Reply, ask, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.client import Client, as_client
-from langchain_redis_memory.redis.expiring_hash import Put
+from langchain_redis_memory.redis.expiring_hash import NewItem
 from langchain_redis_memory.redis.keys import check_id, spell_namespace
 from langchain_redis_memory.redis.scripts import script
 from langchain_redis_memory.redis.ttl import milliseconds
@@ -202,10 +202,10 @@ class RedisNodeCache(BaseCache[ValueT]):
         for namespace, key in pairs:
             spell_namespace(namespace)
             check_id(key, "key")
-        items: dict[Namespace, list[Put]] = {}
+        items: dict[Namespace, list[NewItem]] = {}
         for (namespace, key), (value, _) in pairs.items():
             body = self._encode(value, f"item {key!r} of {namespace!r}")
-            items.setdefault(tuple(namespace), []).append(Put(key, lifetimes[namespace, key], body))
+            items.setdefault(tuple(namespace), []).append(NewItem(key, lifetimes[namespace, key], body))
         try:
             yield from ask(merge(*(self._write(namespace, some) for namespace, some in items.items())))
         except UnavailableError as error:
@@ -225,7 +225,7 @@ class RedisNodeCache(BaseCache[ValueT]):
         typed = kind.encode() + b":" + data
         return _check(typed) + typed
 
-    def _write(self, namespace: Namespace, items: list[Put]) -> Op[None]:
+    def _write(self, namespace: Namespace, items: list[NewItem]) -> Op[None]:
         keys, lifetimes = self._space.nodes(namespace), [ttl_ms for _, ttl_ms, body in items if body]
         longest = 0 if 0 in lifetimes else max(lifetimes, default=0)
         touch = script("cache/namespace_touch")((self._space.namespaces(),), spell_namespace(namespace), longest)

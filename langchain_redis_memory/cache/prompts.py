@@ -33,7 +33,7 @@ _NAMES_MODEL = (
 )
 
 
-class Said(NamedTuple):
+class PromptMessage(NamedTuple):
     """One message of a prompt.
 
     Args:
@@ -66,7 +66,7 @@ class Prompt:
     """
 
     system: tuple[str, ...]
-    history: tuple[Said, ...]
+    history: tuple[PromptMessage, ...]
     question: str | None
 
     def messages(self) -> list[BaseMessage]:
@@ -97,7 +97,7 @@ def read(prompt: str) -> Prompt:
     return Prompt(system, rest[:-1], rest[-1].text)
 
 
-def _said(part: Mapping[str, Any]) -> Said:
+def _said(part: Mapping[str, Any]) -> PromptMessage:
     if part["lc"] != 1 or part["type"] != "constructor":
         msg = "not a serialised message"
         raise ValueError(msg)
@@ -109,7 +109,7 @@ def _said(part: Mapping[str, Any]) -> Said:
         fields["content"] = others
     if role == "chat":
         fields["role"] = part["kwargs"]["role"]
-    return Said(role, text, json.dumps(fields, sort_keys=True) if fields else "")
+    return PromptMessage(role, text, json.dumps(fields, sort_keys=True) if fields else "")
 
 
 _NOT_SEEN = {"type", "id", "response_metadata", "usage_metadata", "role", "artifact"}

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from zlib import crc32
 
-from langchain_redis_memory.cache.best_effort import Lenient
+from langchain_redis_memory.cache.best_effort import BestEffort
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.ops import Op, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.expiring_hash import Kept, Put
+from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.keys import EntryKeys
 
 _SHELVES = 64
@@ -35,9 +35,9 @@ class Tier:
         space = client.keys(tenant)
         self._shelves = [space.entries(use, f"{number}/{name}") for number in range(_SHELVES)]
         self.tally = Tally(space.tally(use, name))
-        self.lenient = Lenient(f"the tier {use!r} ({name})", self.tally, client.breaker)
+        self.lenient = BestEffort(f"the tier {use!r} ({name})", self.tally, client.breaker)
 
-    def get(self, names: Sequence[bytes]) -> Op[list[Kept | None]]:
+    def get(self, names: Sequence[bytes]) -> Op[list[Item | None]]:
         """Reads entries.
 
         Args:
@@ -51,7 +51,7 @@ class Tier:
             places.setdefault(self._shelf(name), []).append(name)
         found = merge(*(expiring_hash.get(keys, some) for keys, some in places.items()))
 
-        def read(records: tuple[list[Kept | None], ...]) -> list[Kept | None]:
+        def read(records: tuple[list[Item | None], ...]) -> list[Item | None]:
             by_name = {
                 name: kept
                 for some, page in zip(places.values(), records, strict=True)
@@ -61,7 +61,7 @@ class Tier:
 
         return found.map(read)
 
-    def put(self, puts: Sequence[Put]) -> Op[None]:
+    def put(self, puts: Sequence[NewItem]) -> Op[None]:
         """Stores entries.
 
         Args:
@@ -70,7 +70,7 @@ class Tier:
         Returns:
             An op of one trip.
         """
-        places: dict[EntryKeys, list[Put]] = {}
+        places: dict[EntryKeys, list[NewItem]] = {}
         for put in puts:
             places.setdefault(self._shelf(put.name), []).append(put)
         return merge(*(expiring_hash.put(keys, some) for keys, some in places.items())).map(lambda _done: None)

@@ -24,17 +24,17 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.2
 _LEASES = 2
 
 
-class _Held(NamedTuple):
+class _Lease(NamedTuple):
     """A lease of this thread or task, and when it lapses: not every model that fails gives its lease back."""
 
     token: str
     until: float
 
 
-_mine: ContextVar[dict[str, _Held] | None] = ContextVar("leases of this thread or task", default=None)
+_mine: ContextVar[dict[str, _Lease] | None] = ContextVar("leases of this thread or task", default=None)
 
 
-class Flights:
+class SingleFlight:
     """The pieces of work of one cache that only one should do at a time.
 
     Args:
@@ -69,7 +69,7 @@ class Flights:
                 return None
             leads, found = told
             if leads:
-                _mine.set({**mine, key: _Held(token, now + self._ttl_ms / 1000)})
+                _mine.set({**mine, key: _Lease(token, now + self._ttl_ms / 1000)})
                 if found is not None:
                     yield from ask(self.leave(key))
                 return found
@@ -103,7 +103,7 @@ class Flights:
         leads, found = told
         if not leads:
             return old if found is None else found
-        _mine.set({**mine, key: _Held(token, now + ttl_ms / 1000)})
+        _mine.set({**mine, key: _Lease(token, now + ttl_ms / 1000)})
         if found is None or is_stale(found):
             return None
         yield from ask(self.leave(key))
@@ -172,6 +172,6 @@ def making(
     return Invoke(made, amade)
 
 
-def _held(now: float) -> dict[str, _Held]:
+def _held(now: float) -> dict[str, _Lease]:
     """The leases that this thread or task still has."""
     return {key: held for key, held in (_mine.get() or {}).items() if now < held.until}

@@ -1,0 +1,1 @@
+"""LangGraph's checkpointer and all that belongs to a thread."""

@@ -11,7 +11,7 @@ from langchain_redis_memory.checkpoint.layout import no_nul
 from langchain_redis_memory.errors import InvalidInputError
 
 
-class Place(NamedTuple):
+class CheckpointRef(NamedTuple):
     """Where a config points: a thread, a namespace (None where it names none), a checkpoint (empty: the newest)."""
 
     thread_id: str
@@ -19,7 +19,7 @@ class Place(NamedTuple):
     checkpoint_id: str
 
 
-def place_of(config: RunnableConfig) -> Place:
+def place_of(config: RunnableConfig) -> CheckpointRef:
     """Where a config points.
 
     Args:
@@ -37,7 +37,7 @@ def place_of(config: RunnableConfig) -> Place:
         raise InvalidInputError(msg)
     ns = configurable.get("checkpoint_ns")
     checkpoint_id = configurable.get("checkpoint_id") or ""
-    return Place(
+    return CheckpointRef(
         thread_name(configurable["thread_id"]),
         None if ns is None else no_nul(ns, "checkpoint_ns"),
         no_nul(checkpoint_id, "checkpoint_id"),

@@ -25,8 +25,17 @@ from langgraph.checkpoint.base import (
 
 from langchain_redis_memory.checkpoint import thread_index
 from langchain_redis_memory.checkpoint.blobs import Blobs
-from langchain_redis_memory.checkpoint.config import Place, bound_of, config_of, place_of
-from langchain_redis_memory.checkpoint.layout import Found, NewValue, Record, Reference, Write, field_of, no_nul, utf8
+from langchain_redis_memory.checkpoint.config import CheckpointRef, bound_of, config_of, place_of
+from langchain_redis_memory.checkpoint.layout import (
+    CheckpointRecord,
+    NewValue,
+    Reference,
+    TaskWrite,
+    ThreadRead,
+    field_of,
+    no_nul,
+    utf8,
+)
 from langchain_redis_memory.checkpoint.thread import Thread
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
@@ -40,7 +49,7 @@ _TRIES = 5
 _COLD = 32
 
 
-class Values:
+class ValueSplitter:
     """Takes the values of one write apart.
 
     Args:
@@ -62,7 +71,7 @@ class Values:
         return [part.digest for part in parts]
 
 
-class Sent:
+class SentElements:
     """Which list elements threads were sent, as far as this process remembers.
 
     Args:
@@ -100,7 +109,7 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Saving:
+class SaverFlows:
     """Builds the flows of one saver.
 
     Args:
@@ -115,7 +124,7 @@ class Saving:
     blobs: Blobs
     ttl_ms: int
     touch_on_read: bool
-    sent: Sent = field(default_factory=Sent)
+    sent: SentElements = field(default_factory=SentElements)
 
     def _ttl(self, config: RunnableConfig) -> int:
         configurable = config["configurable"]
@@ -139,7 +148,7 @@ class Saving:
             Reference("-", utf8(channel, "a channel"), version)
             for channel, version in checkpoint["channel_versions"].items()
         ]
-        record = Record(
+        record = CheckpointRecord(
             ns,
             no_nul(checkpoint["id"], "the checkpoint's id"),
             place.checkpoint_id,
@@ -149,7 +158,7 @@ class Saving:
         if not record.id:
             msg = "the checkpoint has no id"
             raise InvalidInputError(msg)
-        values = Values(self.blobs)
+        values = ValueSplitter(self.blobs)
         stored = [
             NewValue(utf8(channel, "a channel"), version, values.take(channel, checkpoint["channel_values"][channel]))
             if channel in checkpoint["channel_values"]
@@ -176,11 +185,11 @@ class Saving:
             raise InvalidInputError(msg)
         no_nul(task_id, "task_id")
         utf8(task_path, "task_path")
-        values = Values(self.blobs)
+        values = ValueSplitter(self.blobs)
         stored = []
         for idx, (channel, value) in enumerate(writes):
             number = WRITES_IDX_MAP.get(utf8(channel, "a channel"), idx)
-            stored.append(Write(task_id, number, task_path, channel, self._written(values, channel, value)))
+            stored.append(TaskWrite(task_id, number, task_path, channel, self._written(values, channel, value)))
         ttl_ms = self._ttl(config)
         thread = Thread(self.space, place.thread_id)
         touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write")
@@ -191,13 +200,16 @@ class Saving:
 
         yield from self._send(thread, values, write)
 
-    def _written(self, values: Values, channel: str, value: Any) -> bytes | list[bytes]:
+    def _written(self, values: ValueSplitter, channel: str, value: Any) -> bytes | list[bytes]:
         # A message without an id gets one when it is applied, so the state will not share it.
         nameless = type(value) is list and any(isinstance(item, BaseMessage) and item.id is None for item in value)
         return self.blobs.pack(value) if nameless else values.take(channel, value)
 
     def _send(
-        self, thread: Thread, values: Values, build: Callable[[Mapping[tuple[str, bytes], bytes]], Op[list[bytes]]]
+        self,
+        thread: Thread,
+        values: ValueSplitter,
+        build: Callable[[Mapping[tuple[str, bytes], bytes]], Op[list[bytes]]],
     ) -> Flow[None]:
         """Runs a write, with the list elements that the server may lack; again with those that it did lack."""
         key = thread.keys.blobs
@@ -220,7 +232,7 @@ class Saving:
         place = place_of(config)
         found = Thread(self.space, place.thread_id).read(place.ns or "", place.checkpoint_id)
 
-        def read(found: Found) -> CheckpointTuple | None:
+        def read(found: ThreadRead) -> CheckpointTuple | None:
             for checkpoint in self._tuples(place.thread_id, found):
                 return checkpoint._replace(config=config) if place.checkpoint_id else checkpoint
             return None
@@ -238,7 +250,7 @@ class Saving:
         return merge(touches, op).map(lambda both: both[1])
 
     def _tuples(
-        self, thread_id: str, found: Found, wanted: Mapping[str, Any] | None = None
+        self, thread_id: str, found: ThreadRead, wanted: Mapping[str, Any] | None = None
     ) -> Iterator[CheckpointTuple]:
         values: dict[str, Any] = {}
         for record, writes in zip(found.records, found.writes, strict=True):
@@ -274,7 +286,7 @@ class Saving:
 
     def list(
         self,
-        place: Place | None,
+        place: CheckpointRef | None,
         wanted: Mapping[str, Any] | None,
         before: RunnableConfig | None,
         limit: int | None,
@@ -285,14 +297,14 @@ class Saving:
         while place is None:
             names = yield from ask(thread_index.page(self.space, after, PAGE))
             for name in names:
-                left = yield from self._list_thread(Place(name, None, ""), wanted, bound, left)
+                left = yield from self._list_thread(CheckpointRef(name, None, ""), wanted, bound, left)
             if len(names) < PAGE or left == 0:
                 return
             after = names[-1]
         yield from self._list_thread(place, wanted, bound, left)
 
     def _list_thread(
-        self, place: Place, wanted: Mapping[str, Any] | None, bound: str, left: int | None
+        self, place: CheckpointRef, wanted: Mapping[str, Any] | None, bound: str, left: int | None
     ) -> Flow[int | None]:
         thread = Thread(self.space, place.thread_id)
         exact = bool(place.checkpoint_id) and place.ns is not None

@@ -26,7 +26,7 @@ class Reference(NamedTuple):
     version: Version
 
 
-class Record(NamedTuple):
+class CheckpointRecord(NamedTuple):
     """A stored checkpoint without its values; `body` is a blob of the checkpoint and its metadata."""
 
     ns: str
@@ -36,7 +36,7 @@ class Record(NamedTuple):
     body: bytes
 
 
-class Write(NamedTuple):
+class TaskWrite(NamedTuple):
     """A task's write; `value` is a blob, or the elements of a list: their digests on the way to the server, what is
     stored of them on the way back.
     """
@@ -48,36 +48,36 @@ class Write(NamedTuple):
     value: bytes | list[bytes]
 
 
-class Found(NamedTuple):
+class ThreadRead(NamedTuple):
     """What a read gives: checkpoints, their writes in the order of execution, and the values they share.
 
     `values` maps the field of a value to a blob, or to the stored elements of a list.
     """
 
-    records: list[Record]
-    writes: list[list[Write]]
+    records: list[CheckpointRecord]
+    writes: list[list[TaskWrite]]
     values: Mapping[str, bytes | list[bytes]]
 
 
 class Step(NamedTuple):
     """An ancestor on the way to what delta channels are rebuilt from; `seeds` are the channels whose walk ends here."""
 
-    writes: list[Write]
+    writes: list[TaskWrite]
     seeds: list[tuple[str, str]]
 
 
-class Lists(NamedTuple):
+class ListRanges(NamedTuple):
     """Ranges of element numbers: of values, and for each checkpoint of the lists in its writes, with their channels."""
 
     values: list[list[tuple[int, int]]]
     written: list[list[tuple[str, list[tuple[int, int]]]]]
 
 
-class Page(NamedTuple):
+class CheckpointPage(NamedTuple):
     """Checkpoints without values, newest first, and the thread's count of changes."""
 
     revision: bytes
-    records: list[Record]
+    records: list[CheckpointRecord]
 
 
 @dataclass(frozen=True)
@@ -170,13 +170,15 @@ def _netstrings(data: bytes) -> list[bytes]:
     return found
 
 
-def record_of(name: bytes, data: bytes) -> Record:
+def record_of(name: bytes, data: bytes) -> CheckpointRecord:
     """A checkpoint from its field's name and value."""
     ns, _, checkpoint_id = name.decode().partition("\0")
     colon = data.index(b":")
     stop = colon + 1 + int(data[:colon])
     parent, *references = _netstrings(data[colon + 1 : stop])
-    return Record(ns, checkpoint_id, parent.decode(), [reference_of(part) for part in references], data[stop:])
+    return CheckpointRecord(
+        ns, checkpoint_id, parent.decode(), [reference_of(part) for part in references], data[stop:]
+    )
 
 
 def reference_of(part: bytes) -> Reference:
@@ -185,14 +187,14 @@ def reference_of(part: bytes) -> Reference:
     return Reference(chr(part[0]), channel, _version(version))
 
 
-def writes_of(tasks: list[bytes], elements: Elements) -> list[Write]:
+def writes_of(tasks: list[bytes], elements: Elements) -> list[TaskWrite]:
     """A checkpoint's writes, in the order in which they are applied, from tasks and their writes in turn."""
     found = []
     for task, stored in zip(tasks[::2], tasks[1::2], strict=True):
         parts = _netstrings(stored)
         for idx, path, channel, value in zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=True):
             body = _elements(channel, value, elements) if value[:1] == b"*" else value[1:]
-            found.append(Write(task.decode(), int(idx), path.decode(), channel.decode(), body))
+            found.append(TaskWrite(task.decode(), int(idx), path.decode(), channel.decode(), body))
     return sorted(found, key=lambda write: writes_sort_key(write.path, write.task_id, write.idx))
 
 

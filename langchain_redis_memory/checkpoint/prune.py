@@ -18,8 +18,8 @@ from langchain_core.runnables import RunnableConfig
 from langchain_redis_memory.checkpoint import thread_index
 from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.checkpoint.config import config_of
-from langchain_redis_memory.checkpoint.layout import Lists, Record
-from langchain_redis_memory.checkpoint.retention import Going, Outline, Span, going, unreferenced
+from langchain_redis_memory.checkpoint.layout import CheckpointRecord, ListRanges
+from langchain_redis_memory.checkpoint.retention import CheckpointOutline, Removal, Span, going, unreferenced
 from langchain_redis_memory.checkpoint.thread import Thread
 from langchain_redis_memory.errors import ConflictError
 from langchain_redis_memory.ops import Flow, ask, merge
@@ -29,11 +29,11 @@ _PAGE = 1000
 _AT_ONCE = 50
 _TRIES = 10
 
-Rule = Callable[[Sequence[Outline]], Callable[[Outline], bool]]
+Rule = Callable[[Sequence[CheckpointOutline]], Callable[[CheckpointOutline], bool]]
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PruneReport:
     """What a removal took, or with `dry_run` would take.
 
     Args:
@@ -45,7 +45,9 @@ class Pruned:
     bytes: int
 
 
-def remove(space: KeySpace, blobs: Blobs, thread_ids: Sequence[str], rule: Rule, *, dry: bool = False) -> Flow[Pruned]:
+def remove(
+    space: KeySpace, blobs: Blobs, thread_ids: Sequence[str], rule: Rule, *, dry: bool = False
+) -> Flow[PruneReport]:
     """Removes checkpoints from threads.
 
     Args:
@@ -73,7 +75,7 @@ def remove(space: KeySpace, blobs: Blobs, thread_ids: Sequence[str], rule: Rule,
         else:
             msg = f"threads were written to again and again, nothing was removed from them: {_named(left)}"
             raise ConflictError(msg)
-    return Pruned(gone, total)
+    return PruneReport(gone, total)
 
 
 def _named(left: Sequence[Thread]) -> str:
@@ -82,9 +84,9 @@ def _named(left: Sequence[Thread]) -> str:
 
 def _attempt(
     wanted: Sequence[Thread], blobs: Blobs, rule: Rule, *, dry: bool
-) -> Flow[tuple[list[Thread], list[tuple[Thread, list[Record], int]]]]:
+) -> Flow[tuple[list[Thread], list[tuple[Thread, list[CheckpointRecord], int]]]]:
     """One round: the threads that changed meanwhile, and what was taken from the others."""
-    plans: list[tuple[Thread, bytes, Going]] = []
+    plans: list[tuple[Thread, bytes, Removal]] = []
     for thread, (revision, records) in zip(wanted, (yield from _outlines(wanted)), strict=True):
         outlines = [_outline(record, blobs) for record in records]
         plan = going(outlines, rule(outlines))
@@ -104,9 +106,9 @@ def _attempt(
     return [thread for (thread, _, _), size in zip(plans, sizes, strict=True) if size is None], taken
 
 
-def _outlines(wanted: Sequence[Thread]) -> Flow[list[tuple[bytes, list[Record]]]]:
+def _outlines(wanted: Sequence[Thread]) -> Flow[list[tuple[bytes, list[CheckpointRecord]]]]:
     """All checkpoints of threads, without values. One that changes between its pages is found out when deleting."""
-    found: list[tuple[bytes, list[Record]]] = [(b"", []) for _ in wanted]
+    found: list[tuple[bytes, list[CheckpointRecord]]] = [(b"", []) for _ in wanted]
     cursors = dict.fromkeys(range(len(wanted)), "")
     while cursors:
         pages = yield from ask(merge(*(wanted[i].page(cursor, _PAGE) for i, cursor in cursors.items())))
@@ -120,10 +122,10 @@ def _outlines(wanted: Sequence[Thread]) -> Flow[list[tuple[bytes, list[Record]]]
     return found
 
 
-def _outline(record: Record, blobs: Blobs) -> Outline:
+def _outline(record: CheckpointRecord, blobs: Blobs) -> CheckpointOutline:
     header, metadata = blobs.unpack(record.body)
     counters = metadata.get("counters_since_delta_snapshot")
-    return Outline(
+    return CheckpointOutline(
         record,
         _moment(header.get("ts")),
         metadata.get("run_id"),
@@ -139,12 +141,12 @@ def _moment(written: Any) -> datetime | None:
     return moment if moment.tzinfo is not None else None
 
 
-def _asked(plan: Going) -> tuple[list[str], list[Record]]:
+def _asked(plan: Removal) -> tuple[list[str], list[CheckpointRecord]]:
     """The lists whose elements decide: those that go and those that stay, in values and in writes."""
     return [*plan.lists_gone, *plan.lists_kept], [*plan.gone, *plan.kept]
 
 
-def _free(plan: Going, lists: Lists) -> list[str]:
+def _free(plan: Removal, lists: ListRanges) -> list[str]:
     """The fields of elements that only what goes refers to."""
     gone, kept = defaultdict[str, list[Span]](list), defaultdict[str, list[Span]](list)
     fields = [*plan.lists_gone.values(), *plan.lists_kept.values()]

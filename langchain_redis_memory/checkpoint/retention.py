@@ -13,34 +13,34 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from langchain_redis_memory.checkpoint.layout import Record, Reference, field_of
+from langchain_redis_memory.checkpoint.layout import CheckpointRecord, Reference, field_of
 
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Outline:
+class CheckpointOutline:
     """A checkpoint as retention sees it."""
 
-    record: Record
+    record: CheckpointRecord
     written: datetime | None
     run_id: str | None
     delta_channels: Collection[str]
 
 
-class Going(NamedTuple):
+class Removal(NamedTuple):
     """What goes and what stays: checkpoints, the fields of values that go, lists on both sides: field -> channel."""
 
-    gone: list[Record]
-    kept: list[Record]
+    gone: list[CheckpointRecord]
+    kept: list[CheckpointRecord]
     fields: list[str]
     lists_gone: dict[str, str]
     lists_kept: dict[str, str]
 
 
 def surplus(
-    outlines: Sequence[Outline], keep_last: int, older_than: datetime | None = None
-) -> Callable[[Outline], bool]:
+    outlines: Sequence[CheckpointOutline], keep_last: int, older_than: datetime | None = None
+) -> Callable[[CheckpointOutline], bool]:
     """The rule of pruning: all but the newest of each namespace, if they are old enough.
 
     Args:
@@ -56,7 +56,7 @@ def surplus(
         namespaces[outline.record.ns].append(outline.record.id)
     newest = {(ns, name) for ns, names in namespaces.items() for name in sorted(names, reverse=True)[:keep_last]}
 
-    def may_go(outline: Outline) -> bool:
+    def may_go(outline: CheckpointOutline) -> bool:
         if (outline.record.ns, outline.record.id) in newest:
             return False
         return older_than is None or (outline.written is not None and outline.written < older_than)
@@ -64,7 +64,7 @@ def surplus(
     return may_go
 
 
-def going(outlines: Sequence[Outline], may_go: Callable[[Outline], bool]) -> Going:
+def going(outlines: Sequence[CheckpointOutline], may_go: Callable[[CheckpointOutline], bool]) -> Removal:
     """What goes.
 
     Args:
@@ -82,13 +82,15 @@ def going(outlines: Sequence[Outline], may_go: Callable[[Outline], bool]) -> Goi
     kept = [outline.record for name, outline in by_name.items() if name in staying]
     kept_fields = _fields(kept)
     gone_fields = {field: ref for field, ref in _fields(gone).items() if field not in kept_fields}
-    return Going(gone, kept, list(gone_fields), _lists(gone_fields), _lists(kept_fields))
+    return Removal(gone, kept, list(gone_fields), _lists(gone_fields), _lists(kept_fields))
 
 
-def _chain(outline: Outline, by_name: Mapping[tuple[str, str], Outline]) -> Iterable[tuple[str, str]]:
+def _chain(
+    outline: CheckpointOutline, by_name: Mapping[tuple[str, str], CheckpointOutline]
+) -> Iterable[tuple[str, str]]:
     """The ancestors that the delta channels of a checkpoint are rebuilt from."""
     open_channels = set(outline.delta_channels) - _with_value(outline)
-    here: Outline | None = outline
+    here: CheckpointOutline | None = outline
     while open_channels and here is not None:
         parent = (here.record.ns, here.record.parent)
         here = by_name.get(parent)
@@ -97,11 +99,11 @@ def _chain(outline: Outline, by_name: Mapping[tuple[str, str], Outline]) -> Iter
             open_channels -= _with_value(here)
 
 
-def _with_value(outline: Outline) -> set[str]:
+def _with_value(outline: CheckpointOutline) -> set[str]:
     return {reference.channel for reference in outline.record.references if reference.mark != "-"}
 
 
-def _fields(records: Iterable[Record]) -> dict[str, Reference]:
+def _fields(records: Iterable[CheckpointRecord]) -> dict[str, Reference]:
     return {
         field_of(record.ns, reference): reference
         for record in records

@@ -28,9 +28,9 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.checkpoint.config import bound_of, place_of, thread_name
-from langchain_redis_memory.checkpoint.flows import Saving
-from langchain_redis_memory.checkpoint.prune import Pruned, Rule, remove, threads_of_runs
-from langchain_redis_memory.checkpoint.retention import Outline, surplus
+from langchain_redis_memory.checkpoint.flows import SaverFlows
+from langchain_redis_memory.checkpoint.prune import PruneReport, Rule, remove, threads_of_runs
+from langchain_redis_memory.checkpoint.retention import CheckpointOutline, surplus
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, ask, merge
 from langchain_redis_memory.redis.client.client import Client, as_client
@@ -90,7 +90,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         self._space = space if prefix is None else KeySpace(prefix, tenant)
         self._compress_from = compress_from_bytes
         self._blobs = Blobs(self.serde, compress_from_bytes)
-        self._saving = Saving(self._space, self._blobs, milliseconds(ttl_s), touch_on_read)
+        self._saving = SaverFlows(self._space, self._blobs, milliseconds(ttl_s), touch_on_read)
 
     def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> RedisSaver:
         """The same saver, with more types that may be built when state is read.
@@ -339,7 +339,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         keep_last: int = 1,
         older_than_s: float | None = None,
         dry_run: bool = False,
-    ) -> Pruned:
+    ) -> PruneReport:
         """Removes old checkpoints, with the values and list elements that no other checkpoint refers to.
 
         What a delta channel of a checkpoint that stays is rebuilt from stays as well.
@@ -373,14 +373,14 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         keep_last: int = 1,
         older_than_s: float | None = None,
         dry_run: bool = False,
-    ) -> Pruned:
+    ) -> PruneReport:
         """Removes old checkpoints; see `prune`."""
         flow = self._pruning(thread_ids, strategy, keep_last, older_than_s, dry_run=dry_run)
         return await self._client.adrive(flow)
 
     def _pruning(
         self, thread_ids: Sequence[str], strategy: str, keep_last: int, older_than_s: float | None, *, dry_run: bool
-    ) -> Flow[Pruned]:
+    ) -> Flow[PruneReport]:
         if strategy not in ("keep_latest", "delete"):
             msg = f"strategy must be 'keep_latest' or 'delete', got {strategy!r}"
             raise InvalidInputError(msg)
@@ -391,7 +391,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         older_than = datetime.now(timezone.utc) - age if older_than_s is not None else None
         kept = 0 if strategy == "delete" else keep_last
 
-        def rule(outlines: Sequence[Outline]) -> Callable[[Outline], bool]:
+        def rule(outlines: Sequence[CheckpointOutline]) -> Callable[[CheckpointOutline], bool]:
             return surplus(outlines, kept, older_than)
 
         names = _names(thread_ids)
@@ -399,13 +399,13 @@ class RedisSaver(BaseCheckpointSaver[Any]):
 
     def _removing(
         self, names: Sequence[str], rule: Rule, *, forget: bool = False, dry_run: bool = False
-    ) -> Flow[Pruned]:
+    ) -> Flow[PruneReport]:
         pruned = yield from remove(self._space, self._blobs, names, rule, dry=dry_run)
         if forget and names and not dry_run:
             yield from ask(merge(*(self._saving.delete(name) for name in names)))
         return pruned
 
-    def delete_for_runs(self, run_ids: Sequence[str]) -> Pruned:  # type: ignore[override]
+    def delete_for_runs(self, run_ids: Sequence[str]) -> PruneReport:  # type: ignore[override]
         """Removes the checkpoints that runs made, with their writes and what nothing else refers to.
 
         What a delta channel of a checkpoint that stays is rebuilt from stays as well.
@@ -424,14 +424,14 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         """
         return self._client.drive(self._forgetting(run_ids))
 
-    async def adelete_for_runs(self, run_ids: Sequence[str]) -> Pruned:  # type: ignore[override]
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> PruneReport:  # type: ignore[override]
         """Removes the checkpoints that runs made; see `delete_for_runs`."""
         return await self._client.adrive(self._forgetting(run_ids))
 
-    def _forgetting(self, run_ids: Sequence[str]) -> Flow[Pruned]:
+    def _forgetting(self, run_ids: Sequence[str]) -> Flow[PruneReport]:
         runs = {str(run_id) for run_id in _names(run_ids, "run_ids")}
 
-        def of_runs(_outlines: Sequence[Outline]) -> Callable[[Outline], bool]:
+        def of_runs(_outlines: Sequence[CheckpointOutline]) -> Callable[[CheckpointOutline], bool]:
             return lambda outline: outline.run_id is not None and str(outline.run_id) in runs
 
         names = yield from threads_of_runs(self._space, sorted(runs))

@@ -24,13 +24,13 @@ from functools import cached_property
 from typing import Any
 
 from langchain_redis_memory.checkpoint.layout import (
-    Found,
-    Lists,
+    CheckpointPage,
+    CheckpointRecord,
+    ListRanges,
     NewValue,
-    Page,
-    Record,
     Step,
-    Write,
+    TaskWrite,
+    ThreadRead,
     elements_of,
     field_of,
     record_of,
@@ -89,7 +89,7 @@ class Thread:
 
     def put(
         self,
-        record: Record,
+        record: CheckpointRecord,
         values: Sequence[NewValue],
         elements: Mapping[tuple[str, bytes], bytes],
         ttl_ms: int,
@@ -122,7 +122,7 @@ class Thread:
         ns: str,
         checkpoint_id: str,
         task_id: str,
-        writes: Sequence[Write],
+        writes: Sequence[TaskWrite],
         elements: Mapping[tuple[str, bytes], bytes],
         ttl_ms: int,
     ) -> Op[list[bytes]]:
@@ -144,7 +144,7 @@ class Thread:
             args += [idx, path, channel, b"*" + b"".join(value) if isinstance(value, list) else b"+" + value]
         return self._op("checkpoint/checkpoint_write", *args, *_sent(elements))
 
-    def read(self, ns: str | None, checkpoint_id: str = "", before: str = "", count: int = 1) -> Op[Found]:
+    def read(self, ns: str | None, checkpoint_id: str = "", before: str = "", count: int = 1) -> Op[ThreadRead]:
         """Reads checkpoints with their values and writes.
 
         Args:
@@ -158,10 +158,10 @@ class Thread:
         """
         everywhere = int(ns is None)
 
-        def read(reply: Any) -> Found:
+        def read(reply: Any) -> ThreadRead:
             records, writes, values, channels = reply
             elements = elements_of(channels)
-            return Found(
+            return ThreadRead(
                 [record_of(name, data) for name, data in zip(records[::2], records[1::2], strict=True)],
                 [writes_of(data, elements) for data in writes],
                 values_of(values, elements),
@@ -197,7 +197,7 @@ class Thread:
 
         return self._checked(self._op("checkpoint/checkpoint_history", ns, checkpoint_id, *channels), read)
 
-    def page(self, before: str, count: int) -> Op[Page]:
+    def page(self, before: str, count: int) -> Op[CheckpointPage]:
         """Reads checkpoints without values, newest first, over all namespaces.
 
         Args:
@@ -208,13 +208,15 @@ class Thread:
             An op of one trip.
         """
 
-        def read(reply: Any) -> Page:
+        def read(reply: Any) -> CheckpointPage:
             revision, *rest = reply
-            return Page(revision, [record_of(*pair) for pair in zip(rest[::2], rest[1::2], strict=True) if pair[1]])
+            return CheckpointPage(
+                revision, [record_of(*pair) for pair in zip(rest[::2], rest[1::2], strict=True) if pair[1]]
+            )
 
         return self._checked(self._op("checkpoint/checkpoint_page", before, count), read)
 
-    def lists(self, fields: Sequence[str], records: Sequence[Record]) -> Op[Lists]:
+    def lists(self, fields: Sequence[str], records: Sequence[CheckpointRecord]) -> Op[ListRanges]:
         """Reads which elements lists consist of.
 
         Args:
@@ -226,17 +228,17 @@ class Thread:
         """
         op = self._op("checkpoint/checkpoint_ranges", len(fields), *fields, *map(_name, records))
 
-        def read(reply: Any) -> Lists:
+        def read(reply: Any) -> ListRanges:
             written = [
                 [(channel.decode(), spans(text)) for channel, text in zip(flat[::2], flat[1::2], strict=True)]
                 for flat in reply[len(fields) :]
             ]
-            return Lists([spans(text) for text in reply[: len(fields)]], written)
+            return ListRanges([spans(text) for text in reply[: len(fields)]], written)
 
         return self._checked(op, read)
 
     def drop(
-        self, revision: bytes, records: Sequence[Record], fields: Sequence[str], *, dry: bool = False
+        self, revision: bytes, records: Sequence[CheckpointRecord], fields: Sequence[str], *, dry: bool = False
     ) -> Op[int | None]:
         """Deletes checkpoints, and the values and elements that nothing else refers to.
 
@@ -285,7 +287,7 @@ class Thread:
         return self._op("checkpoint/thread_restore", ttl_ms, *dumps).map(bool)
 
 
-def _name(record: Record) -> str:
+def _name(record: CheckpointRecord) -> str:
     return f"{record.ns}\0{record.id}"
 
 

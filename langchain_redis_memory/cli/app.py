@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from langchain_redis_memory.errors import RedisMemoryError
 
 if TYPE_CHECKING:
-    from langchain_redis_memory.cli.replay import Report
+    from langchain_redis_memory.cli.replay import ReplayReport
     from langchain_redis_memory.conversation.memory import ConversationMemory
     from langchain_redis_memory.conversation.runnable import RememberingRunnable
     from langchain_redis_memory.conversation.turn import TurnReport
@@ -105,14 +105,14 @@ def _chain(url: str, model: str | None, reports: list[TurnReport]) -> tuple[Conv
 @app.command()
 def demo(redis: Url = "memory://", model: Model = None) -> None:
     """Two users talk to one assistant: watch what is searched, remembered, cached, and why."""
-    from langchain_redis_memory.cli.demo.show import Board
+    from langchain_redis_memory.cli.demo.show import TurnTable
 
     with _plain_errors():
         reports: list[TurnReport] = []
         _, chat = _chain(redis, model, reports)
         script = resources.files(__package__ or "langchain_redis_memory") / "demo" / "conversations.jsonl"
         said = [json.loads(line) for line in script.read_text("utf-8").splitlines()]
-        board, run = Board(), uuid4()
+        board, run = TurnTable(), uuid4()
         live = console.is_terminal
         with Live(console=console, auto_refresh=False, transient=True) as screen:
             for turn in said:
@@ -255,7 +255,7 @@ def _shares(text: str) -> tuple[float, ...]:
         raise ConfigError(msg) from error
 
 
-def _say_more(report: Report) -> None:
+def _say_more(report: ReplayReport) -> None:
     """The first damaged lines and wrong serves; a report in a file has all of them."""
     console.print(f"damaged lines skipped: {len(report.damaged)}")
     for fault in report.damaged[:20]:

@@ -1,0 +1,1 @@
+"""`ConversationMemory`: a user turn, from the question to what is stored."""

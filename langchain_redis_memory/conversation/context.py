@@ -17,13 +17,13 @@ from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.errors import ConfigError, ServerError
 from langchain_redis_memory.history.chat_message_history import exchanges
-from langchain_redis_memory.history.read_through import Outside, fill
+from langchain_redis_memory.history.read_through import UserCallback, fill
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.history.write_behind import Mirror
-from langchain_redis_memory.ops import Beside, Flow, Op, Reply, pure
+from langchain_redis_memory.history.write_behind import WriteBehind
+from langchain_redis_memory.ops import Background, Flow, Op, Reply, pure
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.state import state_record, summary
-from langchain_redis_memory.state.model import ConversationState, Move, Search, fold, move_of, plain
+from langchain_redis_memory.state.model import ConversationState, Search, StateDelta, fold, move_of, plain
 from langchain_redis_memory.state.summary import RollingSummary, Summary
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class Known(NamedTuple):
+class Knowledge(NamedTuple):
     """What is known of a conversation beyond its messages.
 
     Args:
@@ -75,7 +75,7 @@ class Known(NamedTuple):
         return [self.summary.message(), *shown]
 
 
-class Beyond:
+class TurnContext:
     """Reads and keeps what is beyond the messages.
 
     Args:
@@ -89,7 +89,7 @@ class Beyond:
     """
 
     def __init__(
-        self, *, state: bool, rolling: RollingSummary | None, loader: Outside | None, writer: Outside | None
+        self, *, state: bool, rolling: RollingSummary | None, loader: UserCallback | None, writer: UserCallback | None
     ) -> None:
         if rolling is not None and not isinstance(rolling, RollingSummary):
             msg = f"summary must be a RollingSummary, got {type(rolling).__name__}"
@@ -97,14 +97,14 @@ class Beyond:
         self._state = state
         self._rolling = rolling
         self._loader = loader
-        self._mirror = None if writer is None else Mirror(writer)
+        self._mirror = None if writer is None else WriteBehind(writer)
 
     @property
     def unwritten(self) -> int:
         """How many messages wait for the permanent database."""
         return 0 if self._mirror is None else len(self._mirror)
 
-    def read(self, transcript: Transcript, *, alone: bool) -> Op[Known]:
+    def read(self, transcript: Transcript, *, alone: bool) -> Op[Knowledge]:
         """Reads what is known.
 
         Args:
@@ -116,17 +116,17 @@ class Beyond:
         """
         counts = self._rolling is not None or self._loader is not None
         if not counts and (alone or not self._state):
-            return pure(Known())
+            return pure(Knowledge())
         keys = transcript.keys
         fields = (state_record.FIELD, f"{state_record.FIELD}+", summary.FIELD)
         commands = (("HMGET", keys.state, *fields), ("HMGET", keys.meta, "created", "turns", "tokens"))
 
-        def decode(replies: Sequence[Reply]) -> Known:
+        def decode(replies: Sequence[Reply]) -> Knowledge:
             if isinstance(replies[0], ServerError):
                 _log.warning("the turn goes on without a state: %s", replies[0])
-                return Known(exists=self._exists(replies))
+                return Knowledge(exists=self._exists(replies))
             record, notes, about = replies[0]
-            return Known(
+            return Knowledge(
                 state_record.decode(cas_record.parse(record, notes), keys.state) if self._state else None,
                 summary.decode(cas_record.parse(about, None), keys.state) if self._rolling else None,
                 self._exists(replies),
@@ -142,7 +142,7 @@ class Beyond:
     def _exists(self, replies: Sequence[Reply]) -> bool:
         return not self._readable(replies) or replies[1][0] is not None
 
-    def missing(self, known: Known) -> bool:
+    def missing(self, known: Knowledge) -> bool:
         """Whether the conversation has to be loaded."""
         return self._loader is not None and not known.exists
 
@@ -152,8 +152,8 @@ class Beyond:
         yield from fill(transcript, self._loader)
 
     def move(
-        self, known: Known, plan: Plan, text: str, said: Sequence[BaseMessage], documents: Sequence[Document]
-    ) -> Move | None:
+        self, known: Knowledge, plan: Plan, text: str, said: Sequence[BaseMessage], documents: Sequence[Document]
+    ) -> StateDelta | None:
         """What a turn contributes to the state, None where none is kept.
 
         Args:
@@ -171,7 +171,7 @@ class Beyond:
         search = Search(plan.query, tuple(map(_name, documents))) if plan.rule.search and documents else None
         return move_of(text, str(said[-1].text), plan.verdict, search)
 
-    def write(self, transcript: Transcript, known: Known, move: Move | None) -> Op[None]:
+    def write(self, transcript: Transcript, known: Knowledge, move: StateDelta | None) -> Op[None]:
         """Stores what a turn contributes to the state.
 
         Args:
@@ -202,11 +202,13 @@ class Beyond:
         ids = blake2b("\n".join(message.id or "" for message in messages).encode(), digest_size=8).digest()
         return _logged(state_record.move_on(transcript.keys, None, moves, transcript.ttl_ms, ids), transcript)
 
-    def then(self, known: Known, move: Move | None) -> Known:
+    def then(self, known: Knowledge, move: StateDelta | None) -> Knowledge:
         """What is known after a turn, if nobody else wrote meanwhile."""
         return known._replace(state=fold(known.state, move)) if known.state is not None and move else known
 
-    def after(self, transcript: Transcript, known: Known, said: Sequence[BaseMessage], *, stored: bool) -> Flow[None]:
+    def after(
+        self, transcript: Transcript, known: Knowledge, said: Sequence[BaseMessage], *, stored: bool
+    ) -> Flow[None]:
         """What comes after a turn: it is mirrored, and a summary is made where it is time.
 
         Args:
@@ -226,7 +228,7 @@ class Beyond:
         if self._rolling.due(known.summary, known.turns + 1, tokens):
             flow = self._rolling.follow(transcript, transcript.ttl_ms)
             if self._rolling.background:
-                yield Beside(flow)
+                yield Background(flow)
             else:
                 yield from flow
 

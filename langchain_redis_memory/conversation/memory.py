@@ -24,19 +24,25 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.cache.admission import worth_keeping
-from langchain_redis_memory.cache.answers.exact import Answer, AnswerCache, Asked, ExactAnswerCache, MeaningCache
+from langchain_redis_memory.cache.answers.exact import (
+    Answer,
+    AnswerCache,
+    CacheQuestion,
+    ExactAnswerCache,
+    MeaningCache,
+)
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
-from langchain_redis_memory.conversation.context import Beyond, Known
+from langchain_redis_memory.conversation.context import Knowledge, TurnContext
 from langchain_redis_memory.conversation.parts import Conversations
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Policy, check_policy
-from langchain_redis_memory.conversation.recent import Seen
+from langchain_redis_memory.conversation.recent import RecentConversations
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import (
     Chain,
-    Incoming,
-    Shown,
+    ModelInput,
+    TurnInput,
     TurnReport,
     also_given,
     as_served,
@@ -50,7 +56,7 @@ from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Classifier, RulesClassifier, Verdict
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
-from langchain_redis_memory.ops import Beside, Flow, Now, Op, ask, counted, merge, pure
+from langchain_redis_memory.ops import Background, Flow, Now, Op, ask, counted, merge, pure
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.messages import encode_message
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
@@ -154,8 +160,8 @@ class ConversationMemory(Conversations):
         self._ttl_ms = milliseconds(ttl_s)
         self.on_turn = on_turn
         self._outbox = Outbox()
-        self._seen = Seen()
-        self._beyond = Beyond(state=state, rolling=summary, loader=self._loader, writer=self._writer)
+        self._seen = RecentConversations()
+        self._beyond = TurnContext(state=state, rolling=summary, loader=self._loader, writer=self._writer)
 
     def __repr__(self) -> str:
         return f"ConversationMemory({self.client!r})"
@@ -228,7 +234,7 @@ class ConversationMemory(Conversations):
 
     # --- a turn -------------------------------------------------------------------------------------------------------
 
-    def turn(self, incoming: Incoming, chain: Chain) -> Flow[TurnReport]:
+    def turn(self, incoming: TurnInput, chain: Chain) -> Flow[TurnReport]:
         """One turn as a flow, for a driver of `Client`.
 
         Args:
@@ -254,7 +260,7 @@ class ConversationMemory(Conversations):
         learner = self.profile(incoming.user, incoming.tenant) if self._learn and incoming.user else None
         text = str(incoming.question.text)
         encode_message(incoming.question)  # what could not be stored is refused before anybody is asked
-        asked = Asked(
+        asked = CacheQuestion(
             transcript.space,
             incoming.agent,
             chain.scope,
@@ -265,7 +271,7 @@ class ConversationMemory(Conversations):
 
         # The first trip asks the cache already, under the key that the conversation as last seen here would give.
         expected = self._seen.get(transcript)
-        guessed: Known = self._seen.beyond(transcript) or Known()
+        guessed: Knowledge = self._seen.beyond(transcript) or Knowledge()
         plan = None if expected is None else (yield from self._planner.plan(text, expected, asked, guessed))
         first = asked if plan is None and self._planner.opens_with_cache else plan.reads if plan is not None else None
         history, guess, known, reachable, trips = yield from self._load(transcript, first, expected, guessed)
@@ -296,7 +302,7 @@ class ConversationMemory(Conversations):
             step = chain.retrieve(plan.query) if plan.rule.search else None
             if step is not None:
                 documents, searched = (yield step), True
-            shown = Shown(incoming.question, plan.shown, documents, plan.query)
+            shown = ModelInput(incoming.question, plan.shown, documents, plan.query)
             value = chain.value((yield chain.generate(shown)))
             tokens = cost(value, [*incoming.lead, *plan.shown, incoming.question], documents)
             if isinstance(value, BaseMessage) and value.id in {message.id for message in history}:
@@ -336,10 +342,10 @@ class ConversationMemory(Conversations):
             self.on_turn(report)
         yield from self._beyond.after(transcript, known, said, stored=stored)
         if learner is not None:
-            yield Beside(learner.learning(text))
+            yield Background(learner.learning(text))
         return report
 
-    def _lookup(self, asked: Asked | None) -> Op[Answer | None]:
+    def _lookup(self, asked: CacheQuestion | None) -> Op[Answer | None]:
         return pure(None) if self._cache is None or asked is None else self._cache.lookup(asked).optional(None)
 
     def _look_again(self, lookup: Op[Answer | None]) -> Flow[Answer | None]:
@@ -351,8 +357,12 @@ class ConversationMemory(Conversations):
             return None
 
     def _load(
-        self, transcript: Transcript, asked: Asked | None, expected: list[BaseMessage] | None, guessed: Known
-    ) -> Flow[tuple[list[BaseMessage], Answer | None, Known, bool, int]]:
+        self,
+        transcript: Transcript,
+        asked: CacheQuestion | None,
+        expected: list[BaseMessage] | None,
+        guessed: Knowledge,
+    ) -> Flow[tuple[list[BaseMessage], Answer | None, Knowledge, bool, int]]:
         """The history and a guess at the cache in one trip; what waits for this conversation is stored first.
 
         Gives the messages, the answer, what is known beyond, whether the server could be reached, and the number of

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.cache.answers.exact import Asked
-from langchain_redis_memory.conversation.context import Known
+from langchain_redis_memory.cache.answers.exact import CacheQuestion
+from langchain_redis_memory.conversation.context import Knowledge
 from langchain_redis_memory.conversation.policy import Policy, QuestionType
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
@@ -63,7 +63,12 @@ class Planner:
         return self.selector.reach(plan.rule) is None
 
     def plan(
-        self, text: str, history: list[BaseMessage], asked: Asked, known: Known, verdict: Verdict | None = None
+        self,
+        text: str,
+        history: list[BaseMessage],
+        asked: CacheQuestion,
+        known: Knowledge,
+        verdict: Verdict | None = None,
     ) -> Flow[Plan]:
         """What to do with a question, given the conversation before it.
 

@@ -15,7 +15,7 @@ from langchain_core.messages import BaseMessage
 from langchain_redis_memory.history.transcript import Transcript
 
 
-class Seen:
+class RecentConversations:
     """The newest messages of the conversations that this process took part in.
 
     Args:

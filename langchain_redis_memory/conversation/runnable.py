@@ -29,9 +29,9 @@ from langchain_core.runnables.base import RunnableBindingBase, coerce_to_runnabl
 from langchain_core.runnables.configurable import DynamicRunnable
 from langchain_core.runnables.utils import ConfigurableFieldSpec, add
 
-from langchain_redis_memory.conversation.turn import Incoming, Shown, TurnReport
+from langchain_redis_memory.conversation.turn import ModelInput, TurnInput, TurnReport
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
-from langchain_redis_memory.ops import Invoke, Streamed
+from langchain_redis_memory.ops import Invoke, StreamResult
 from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class _Call:
         config = self._config
         return Invoke(lambda: retriever.invoke(query, config), lambda: retriever.ainvoke(query, config))
 
-    def generate(self, shown: Shown) -> Invoke:
+    def generate(self, shown: ModelInput) -> Invoke:
         """The step that asks the chain."""
         chain, config, kwargs = self._outer.chain, self._config, self._kwargs
         given = self._messages(shown) if is_model(chain) else self._fields(shown)
@@ -106,11 +106,11 @@ class _Call:
             lambda: chain.astream(given, config, **kwargs),
         )
 
-    def _messages(self, shown: Shown) -> list[BaseMessage]:
+    def _messages(self, shown: ModelInput) -> list[BaseMessage]:
         grounded = [SystemMessage(_GROUNDED + _joined(shown.documents))] if shown.documents else []
         return [*self._lead, *grounded, *shown.memory, shown.question]
 
-    def _fields(self, shown: Shown) -> dict[str, Any]:
+    def _fields(self, shown: ModelInput) -> dict[str, Any]:
         return {
             **self._given,
             self._outer.input_key: str(shown.question.text),
@@ -128,7 +128,7 @@ class _Call:
 
     def value(self, raw: Any) -> str | BaseMessage:
         """The answer in what the chain returned or streamed."""
-        if isinstance(raw, Streamed):
+        if isinstance(raw, StreamResult):
             if not raw.chunks:
                 msg = "the chain streamed nothing"
                 raise InvalidInputError(msg)
@@ -294,7 +294,7 @@ class RememberingRunnable(Runnable[Any, Any]):
         if silent:
             yield _as_chunk(call.output(reports[0]))
 
-    def _prepare(self, input: Any, config: RunnableConfig, kwargs: dict[str, Any]) -> tuple[Incoming, _Call]:
+    def _prepare(self, input: Any, config: RunnableConfig, kwargs: dict[str, Any]) -> tuple[TurnInput, _Call]:
         configurable = config.get("configurable") or {}
         if configurable.get("session_id") is None:
             msg = "name the conversation: config={'configurable': {'session_id': '...'}}"
@@ -309,7 +309,7 @@ class RememberingRunnable(Runnable[Any, Any]):
         settings = {name: value for name, value in configurable.items() if not _is_place(name)}
         deciding = [given, kwargs, settings] if given or kwargs or settings else None
         private = not describable(deciding)
-        incoming = Incoming(
+        incoming = TurnInput(
             session_id=configurable["session_id"],
             agent=configurable.get("agent", ""),
             tenant=configurable.get("tenant", ""),

@@ -10,7 +10,7 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.cache.answers.exact import Asked
+from langchain_redis_memory.cache.answers.exact import CacheQuestion
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Invoke
@@ -53,7 +53,7 @@ class TurnReport:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ModelInput:
     """What a chain gets for one turn."""
 
     question: HumanMessage
@@ -70,10 +70,10 @@ class Plan:
     rule: Rule
     shown: list[BaseMessage]
     query: str
-    asked: Asked | None
+    asked: CacheQuestion | None
 
     @property
-    def reads(self) -> Asked | None:
+    def reads(self) -> CacheQuestion | None:
         """How the cache is asked, None where it is not."""
         return self.asked if self.rule.read_cache else None
 
@@ -88,7 +88,7 @@ class Chain(Protocol):
         """The step that asks the retriever, None where there is none."""
         ...
 
-    def generate(self, shown: Shown) -> Invoke:
+    def generate(self, shown: ModelInput) -> Invoke:
         """The step that asks the model."""
         ...
 
@@ -98,7 +98,7 @@ class Chain(Protocol):
 
 
 @dataclass(frozen=True)
-class Incoming:
+class TurnInput:
     """One turn as it comes in.
 
     Args:
@@ -120,7 +120,7 @@ class Incoming:
     user: str = ""
 
 
-def also_given(incoming: Incoming) -> Any:
+def also_given(incoming: TurnInput) -> Any:
     """What decides the answer besides the words and the memory: the chain's other inputs, and who asks."""
     question = incoming.question
     if question.name or question.additional_kwargs:

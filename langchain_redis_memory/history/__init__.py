@@ -1,0 +1,1 @@
+"""Chat message history: the messages of a conversation, and the index of conversations."""

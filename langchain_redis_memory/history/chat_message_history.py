@@ -17,8 +17,8 @@ from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.history.read_through import adding, onto, outside, through
-from langchain_redis_memory.history.transcript import Added, Transcript
-from langchain_redis_memory.history.write_behind import Mirror
+from langchain_redis_memory.history.transcript import Transcript, WriteResult
+from langchain_redis_memory.history.write_behind import WriteBehind
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.codec.messages import TokenCounter
@@ -121,7 +121,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         self._transcript.space.index(agent)
         self._loader = outside(loader, "load")
         mirrored = outside(writer, "write")
-        self._mirror = None if mirrored is None else Mirror(mirrored)
+        self._mirror = None if mirrored is None else WriteBehind(mirrored)
 
     def __repr__(self) -> str:
         return f"RedisChatMessageHistory({self.session_id!r}, {self._client!r})"
@@ -137,7 +137,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
     def _changing(self, op: Callable[[], Op[T]]) -> Flow[T]:
         return onto(op, self._transcript, self._loader)
 
-    def _adding(self, messages: Sequence[BaseMessage]) -> Flow[Added]:
+    def _adding(self, messages: Sequence[BaseMessage]) -> Flow[WriteResult]:
         added = yield from adding(messages, self._transcript, self._loader)
         if self._mirror is not None:
             yield from self._mirror.write(self._transcript, messages)
@@ -342,7 +342,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
 
     # --- plain turns --------------------------------------------------------------------------------------------------
 
-    def add_turn(self, user: str, assistant: str) -> Added:
+    def add_turn(self, user: str, assistant: str) -> WriteResult:
         """Stores one exchange given as plain text.
 
         Args:
@@ -360,7 +360,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         """
         return self._client.drive(self._adding(_exchange(user, assistant)))
 
-    async def aadd_turn(self, user: str, assistant: str) -> Added:
+    async def aadd_turn(self, user: str, assistant: str) -> WriteResult:
         """Stores one exchange; see `add_turn`."""
         return await self._client.adrive(self._adding(_exchange(user, assistant)))
 

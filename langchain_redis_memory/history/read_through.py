@@ -16,7 +16,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import run_in_executor
 
 from langchain_redis_memory.errors import ConfigError, NotAMessageError
-from langchain_redis_memory.history.transcript import Added, Transcript
+from langchain_redis_memory.history.transcript import Transcript, WriteResult
 from langchain_redis_memory.ops import Flow, Invoke, Op, Sleep, ask, merge
 from langchain_redis_memory.redis import lease
 
@@ -28,7 +28,7 @@ WAIT_S = 5.0
 _PAUSES = (0.005, 0.01, 0.02, 0.04)
 
 
-class Outside:
+class UserCallback:
     """Something of the user's that is called with a session id: a function or a method, sync, async or both.
 
     Args:
@@ -88,7 +88,7 @@ class Outside:
         return Invoke(call, acall)
 
 
-def outside(given: Any, name: str) -> Outside | None:
+def outside(given: Any, name: str) -> UserCallback | None:
     """What the user gave, ready to be called; None for nothing.
 
     Args:
@@ -101,10 +101,10 @@ def outside(given: Any, name: str) -> Outside | None:
     Raises:
         ConfigError: It cannot be called.
     """
-    return given if given is None or isinstance(given, Outside) else Outside(given, name)
+    return given if given is None or isinstance(given, UserCallback) else UserCallback(given, name)
 
 
-def tells_apart(tenant: str, agent: str, *given: Outside | None) -> None:
+def tells_apart(tenant: str, agent: str, *given: UserCallback | None) -> None:
     """Refuses a conversation that a loader or a writer could not tell from another one with the same id.
 
     Args:
@@ -121,7 +121,7 @@ def tells_apart(tenant: str, agent: str, *given: Outside | None) -> None:
             raise ConfigError(msg)
 
 
-def fill(transcript: Transcript, loader: Outside) -> Flow[None]:
+def fill(transcript: Transcript, loader: UserCallback) -> Flow[None]:
     """Loads a conversation that is absent, unless another process does so just now.
 
     Args:
@@ -165,7 +165,7 @@ def _named(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     return named
 
 
-def through(read: Op[T], transcript: Transcript, loader: Outside | None) -> Flow[T]:
+def through(read: Op[T], transcript: Transcript, loader: UserCallback | None) -> Flow[T]:
     """Reads a conversation; where it is absent it is loaded first.
 
     Args:
@@ -185,7 +185,7 @@ def through(read: Op[T], transcript: Transcript, loader: Outside | None) -> Flow
     return (yield from ask(read))
 
 
-def onto(write: Callable[[], Op[T]], transcript: Transcript, loader: Outside | None) -> Flow[T]:
+def onto(write: Callable[[], Op[T]], transcript: Transcript, loader: UserCallback | None) -> Flow[T]:
     """Changes a conversation; where it is absent it is loaded first.
 
     Args:
@@ -201,7 +201,7 @@ def onto(write: Callable[[], Op[T]], transcript: Transcript, loader: Outside | N
     return (yield from ask(write()))
 
 
-def adding(messages: Sequence[BaseMessage], transcript: Transcript, loader: Outside | None) -> Flow[Added]:
+def adding(messages: Sequence[BaseMessage], transcript: Transcript, loader: UserCallback | None) -> Flow[WriteResult]:
     """Adds messages to a conversation; where it is absent it is loaded first.
 
     Args:

@@ -46,7 +46,7 @@ class Session:
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexEntry:
     """A session id of the index with its place, not yet checked."""
 
     session_id: str
@@ -94,7 +94,7 @@ def forget(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[None]:
     return Op((("ZREM", keys.sessions, *session_ids), ("ZREM", keys.lapses, *session_ids)), lambda _replies: None)
 
 
-def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op[list[Entry]]:
+def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op[list[IndexEntry]]:
     """Reads a page of the index, most recently active first.
 
     Args:
@@ -108,9 +108,9 @@ def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op
         An op of one trip.
     """
 
-    def read(replies: Sequence[Reply]) -> list[Entry]:
+    def read(replies: Sequence[Reply]) -> list[IndexEntry]:
         flat = replies[0]
-        return [Entry(flat[i].decode(), int(flat[i + 1])) for i in range(0, len(flat), 2)]
+        return [IndexEntry(flat[i].decode(), int(flat[i + 1])) for i in range(0, len(flat), 2)]
 
     return Op((script("history/session_page")((space.index(agent).sessions,), highest, skip, limit),), read)
 

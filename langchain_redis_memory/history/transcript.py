@@ -27,7 +27,7 @@ REMOVE_ALL_MESSAGES = "__remove_all__"
 """The id by which LangGraph's `RemoveMessage` empties a conversation."""
 
 
-class Added(NamedTuple):
+class WriteResult(NamedTuple):
     """What a write did.
 
     Args:
@@ -74,7 +74,7 @@ class Transcript:
         """The conversation's keys."""
         return self.space.session(self.session_id, self.agent)
 
-    def add(self, messages: Sequence[BaseMessage], how: str = "add") -> Op[Added]:
+    def add(self, messages: Sequence[BaseMessage], how: str = "add") -> Op[WriteResult]:
         """Appends messages; replaces those whose id is stored; obeys `RemoveMessage`; trims.
 
         Args:
@@ -104,11 +104,11 @@ class Transcript:
                 raise NotAMessageError(msg)
         return self._write(pairs, how)
 
-    def _write(self, pairs: list[Arg], how: str = "add") -> Op[Added]:
+    def _write(self, pairs: list[Arg], how: str = "add") -> Op[WriteResult]:
         call = script("history/history_add")(
             self.keys.all(), self.ttl_ms, self.max_messages, self.max_tokens, how, *pairs
         )
-        write = Op((call,), lambda replies: Added(*replies[0]))
+        write = Op((call,), lambda replies: WriteResult(*replies[0]))
         return merge(self._touch("write"), write).map(lambda both: both[1])
 
     def _touch(self, how: str) -> Op[None]:
@@ -153,7 +153,7 @@ class Transcript:
             msg = f"the message has the id {message.id!r}, but {message_id!r} is to be edited"
             raise InvalidInputError(msg)
 
-        def check(added: Added) -> None:
+        def check(added: WriteResult) -> None:
             if not added.replaced:
                 raise MessageNotFoundError(self._unknown(message_id))
 

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from langchain_core.messages import BaseMessage, RemoveMessage
 
 from langchain_redis_memory.history.outbox import Outbox
-from langchain_redis_memory.history.read_through import Outside
+from langchain_redis_memory.history.read_through import UserCallback
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Flow
 
 _log = logging.getLogger(__name__)
 
 
-class Mirror:
+class WriteBehind:
     """Writes messages to a permanent database. Threads may share it.
 
     Args:
@@ -27,7 +27,7 @@ class Mirror:
         most: Most messages that wait at once.
     """
 
-    def __init__(self, writer: Outside, most: int = 10_000) -> None:
+    def __init__(self, writer: UserCallback, most: int = 10_000) -> None:
         self._writer = writer
         self._waiting = Outbox(most)
 

@@ -1,0 +1,1 @@
+"""What English sentences tell: pure functions, no Redis."""

@@ -31,7 +31,7 @@ _UNSPACED_RUN = re.compile(f"[{_UNSPACED}]")
 _SUFFIX = re.compile(r"(?:['\u2019]s?|ies|ied|ing|ed|es|s|e|y)$")
 
 
-class Hit(NamedTuple):
+class TextMatch(NamedTuple):
     """A text that was found: its place and its score."""
 
     place: int
@@ -91,7 +91,7 @@ def _finder(wanted: Sequence[str]) -> Callable[[str], list[str]]:
     return re.compile("|".join(parts)).findall
 
 
-def search(query: str, texts: Sequence[str], without: Collection[str] = ()) -> list[Hit]:
+def search(query: str, texts: Sequence[str], without: Collection[str] = ()) -> list[TextMatch]:
     """The texts that hold words of a query, best first.
 
     Args:
@@ -118,5 +118,5 @@ def search(query: str, texts: Sequence[str], without: Collection[str] = ()) -> l
         damp = K1 * (1 - B + B * min(len(texts[place]), LONGEST) / mean)
         score = sum(idf[term] * counts[term] / (counts[term] + damp) for term in wanted if term in counts)
         if score > 0:
-            hits.append(Hit(place, score))
+            hits.append(TextMatch(place, score))
     return sorted(hits, key=lambda hit: (-hit.score, -hit.place))

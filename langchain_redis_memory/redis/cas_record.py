@@ -37,7 +37,7 @@ class Version(NamedTuple):
         return int(self.head.partition("-")[0] or 0)
 
 
-class Record(NamedTuple):
+class CasRecord(NamedTuple):
     """What stands under a field: its version, its body (None: nothing that can be read), and the notes beside it."""
 
     version: Version = Version()
@@ -45,7 +45,7 @@ class Record(NamedTuple):
     notes: tuple[bytes, ...] = ()
 
 
-def parse(record: bytes | None, notes: bytes | None) -> Record:
+def parse(record: bytes | None, notes: bytes | None) -> CasRecord:
     """A record from what is stored.
 
     Args:
@@ -61,10 +61,10 @@ def parse(record: bytes | None, notes: bytes | None) -> Record:
     while size := _NOTE.match(rest):
         found.append(rest[size.end() : size.end() + int(size[1])])
         rest = rest[size.end() + int(size[1]) :]
-    return Record(Version(head[1].decode() if head else "", len(notes or b"")), body, tuple(found))
+    return CasRecord(Version(head[1].decode() if head else "", len(notes or b"")), body, tuple(found))
 
 
-def read(place: str, field: str) -> Op[Record]:
+def read(place: str, field: str) -> Op[CasRecord]:
     """Reads a record.
 
     Args:
@@ -79,7 +79,7 @@ def read(place: str, field: str) -> Op[Record]:
 
 def swap(
     place: str, owner: str, field: str, version: Version, body: bytes, ttl_ms: int, note: bytes = b""
-) -> Op[Version | Record]:
+) -> Op[Version | CasRecord]:
     """Stores a record in the place of the version that was read.
 
     Args:
@@ -100,7 +100,7 @@ def swap(
         (place, owner), field, version.head, fresh.head, body, version.seen, kept, MOST_NOTES_BYTES, ttl_ms
     )
 
-    def decode(replies: Sequence[Reply]) -> Version | Record:
+    def decode(replies: Sequence[Reply]) -> Version | CasRecord:
         return fresh if replies[0] == 1 else parse(*replies[0])
 
     return Op((call,), decode)
@@ -123,9 +123,9 @@ def revise(
     place: str,
     owner: str,
     field: str,
-    change: Callable[[Record], bytes],
+    change: Callable[[CasRecord], bytes],
     ttl_ms: int,
-    record: Record | None = None,
+    record: CasRecord | None = None,
 ) -> Flow[Version]:
     """Changes a record, again and again until nobody else has changed it meanwhile.
 

@@ -4,7 +4,7 @@ Redis has lifetimes of single fields since 7.4 only. Here the time of an item's 
 set beside the hash: a read passes over what has lapsed, every write removes some of it, and both keys live as long as
 their last item. Deleting everything is deleting two keys: exact, whole, and in no need of a search.
 
-What is spread over several shelves (`ShelfKeys` with numbers) spreads over the nodes of a cluster.
+What is spread over several shelves (`ExpiringHashKeys` with numbers) spreads over the nodes of a cluster.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from langchain_redis_memory.ops import Arg, Op, Reply
-from langchain_redis_memory.redis.keys import ShelfKeys
+from langchain_redis_memory.redis.keys import ExpiringHashKeys
 from langchain_redis_memory.redis.scripts import script
 
 Name = str | bytes
@@ -23,7 +23,7 @@ PAGE = 500
 """About how many items one trip of `page` reads."""
 
 
-class Kept(NamedTuple):
+class Item(NamedTuple):
     """An item as it was read.
 
     Args:
@@ -35,7 +35,7 @@ class Kept(NamedTuple):
     left_ms: int | None
 
 
-class Put(NamedTuple):
+class NewItem(NamedTuple):
     """An item to store.
 
     Args:
@@ -49,14 +49,14 @@ class Put(NamedTuple):
     body: bytes
 
 
-class Page(NamedTuple):
+class ItemPage(NamedTuple):
     """Some items, and the cursor to go on from: 0 after the last."""
 
     items: list[tuple[bytes, bytes]]
     cursor: int
 
 
-def get(keys: ShelfKeys, names: Sequence[Name]) -> Op[list[Kept | None]]:
+def get(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[list[Item | None]]:
     """Reads items.
 
     Args:
@@ -67,19 +67,19 @@ def get(keys: ShelfKeys, names: Sequence[Name]) -> Op[list[Kept | None]]:
         An op of one trip: each item, None where there is none or its lifetime is over.
     """
 
-    def read(replies: Sequence[Reply]) -> list[Kept | None]:
+    def read(replies: Sequence[Reply]) -> list[Item | None]:
         now, *records = replies[0]
         return [None if record is None else _kept(record, int(now)) for record in records]
 
     return Op((script("redis/shelf_get")((keys.items,), *names),), read)
 
 
-def _kept(record: bytes, now: int) -> Kept:
+def _kept(record: bytes, now: int) -> Item:
     lapse, _, body = record.partition(b":")
-    return Kept(body, int(lapse) - now if lapse.isdigit() else None)
+    return Item(body, int(lapse) - now if lapse.isdigit() else None)
 
 
-def put(keys: ShelfKeys, items: Sequence[Put]) -> Op[None]:
+def put(keys: ExpiringHashKeys, items: Sequence[NewItem]) -> Op[None]:
     """Stores and removes items.
 
     Args:
@@ -93,7 +93,7 @@ def put(keys: ShelfKeys, items: Sequence[Put]) -> Op[None]:
     return Op((script("redis/shelf_put")((keys.items, keys.lapses), *args),), lambda _replies: None)
 
 
-def remove(keys: ShelfKeys, names: Sequence[Name]) -> Op[int]:
+def remove(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[int]:
     """Removes items.
 
     Args:
@@ -107,7 +107,7 @@ def remove(keys: ShelfKeys, names: Sequence[Name]) -> Op[int]:
     return Op(commands, lambda replies: int(replies[0]))
 
 
-def page(keys: ShelfKeys, cursor: int = 0) -> Op[Page]:
+def page(keys: ExpiringHashKeys, cursor: int = 0) -> Op[ItemPage]:
     """Reads through a shelf; what was there all the time is given at least once.
 
     Args:
@@ -118,17 +118,19 @@ def page(keys: ShelfKeys, cursor: int = 0) -> Op[Page]:
         An op of one trip: names and bodies of items whose lifetime is not over.
     """
 
-    def read(replies: Sequence[Reply]) -> Page:
+    def read(replies: Sequence[Reply]) -> ItemPage:
         (now,), (further, found) = replies
         pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
         kept = [(name, _kept(record, int(now))) for name, record in pairs]
-        return Page([(name, one.body) for name, one in kept if one.left_ms is None or one.left_ms > 0], int(further))
+        return ItemPage(
+            [(name, one.body) for name, one in kept if one.left_ms is None or one.left_ms > 0], int(further)
+        )
 
     # A look at no item gives the server's time, on a cluster that of the same node.
     return Op((script("redis/shelf_get")((keys.items,)), ("HSCAN", keys.items, cursor, "COUNT", PAGE)), read)
 
 
-def count(keys: Sequence[ShelfKeys]) -> Op[int]:
+def count(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
     """How many items some shelves hold.
 
     Args:
@@ -144,7 +146,7 @@ def count(keys: Sequence[ShelfKeys]) -> Op[int]:
     return Op(tuple(("HLEN", shelf.items) for shelf in keys), read)
 
 
-def clear(keys: Sequence[ShelfKeys]) -> Op[int]:
+def clear(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
     """Deletes shelves whole.
 
     Args:

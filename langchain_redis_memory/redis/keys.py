@@ -178,7 +178,7 @@ class ThreadKeys:
 
 
 @dataclass(frozen=True)
-class ShelfKeys:
+class ExpiringHashKeys:
     """The keys of one shelf of items with lifetimes of their own: all with one hash tag."""
 
     items: str
@@ -186,7 +186,7 @@ class ShelfKeys:
 
 
 @dataclass(frozen=True)
-class EntryKeys(ShelfKeys):
+class EntryKeys(ExpiringHashKeys):
     """The keys of one shelf of a cache's entries: all with one hash tag."""
 
     uses: str
@@ -414,7 +414,7 @@ class KeySpace:
             check_id(agent, "agent")
         return f"{self.key('lease', agent, name)}:{escape(use)}"
 
-    def nodes(self, namespace: Sequence[str]) -> ShelfKeys:
+    def nodes(self, namespace: Sequence[str]) -> ExpiringHashKeys:
         """The keys of one namespace of the cache of nodes.
 
         Args:
@@ -428,7 +428,7 @@ class KeySpace:
         """
         return self.nodes_of(spell_namespace(namespace))
 
-    def nodes_of(self, spelled: str) -> ShelfKeys:
+    def nodes_of(self, spelled: str) -> ExpiringHashKeys:
         """The keys of one namespace of the cache of nodes.
 
         Args:
@@ -437,7 +437,7 @@ class KeySpace:
         Returns:
             Its keys.
         """
-        return ShelfKeys(*(self.key(kind, "", spelled) for kind in ("nodes", "node_lapses")))
+        return ExpiringHashKeys(*(self.key(kind, "", spelled) for kind in ("nodes", "node_lapses")))
 
     def namespaces(self) -> str:
         """The key of the tenant's index of namespaces of the cache of nodes."""

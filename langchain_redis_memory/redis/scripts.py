@@ -4,8 +4,10 @@ A script lies in the `lua/` folder of the room that calls it: `script("cache/ent
 Its file starts with a sentence of what it does and two header lines, `-- KEYS a b` and `-- ARGV x y ...`. The names
 become locals of the script, so the body never spells `KEYS[1]`; `...` says that more keys or arguments follow, which
 the body reads from `KEYS` or `ARGV` after the named ones. `-- WITH name` puts the fragment `_name.lua` in front of the
-body, from the same folder, or from `redis/lua/`, which holds what several rooms share. Atomicity comes from scripts alone; calls go out as EVALSHA and are sent again as EVAL only when the
-server does not know them.
+body, from the same folder, or from `redis/lua/`, which holds what several rooms share.
+
+Atomicity comes from scripts alone; calls go out as EVALSHA and are sent again as EVAL only when the server does not
+know them.
 """
 
 from __future__ import annotations

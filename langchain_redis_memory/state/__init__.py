@@ -1,0 +1,1 @@
+"""What is kept about a conversation, a session, an agent and a user besides the messages."""

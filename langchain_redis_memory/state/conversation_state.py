@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from langchain_redis_memory.errors import ConfigError, ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis import cas_record
-from langchain_redis_memory.redis.cas_record import Record
+from langchain_redis_memory.redis.cas_record import CasRecord
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.codec.values import pack, parse
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
@@ -231,7 +231,7 @@ class RedisConversationState:
     def _update(self, change: Callable[[ConversationState], ConversationState]) -> Flow[ConversationState]:
         made = ConversationState()
 
-        def body(record: Record) -> bytes:
+        def body(record: CasRecord) -> bytes:
             nonlocal made
             made = self._plain(change(self._typed(state_record.decode(record, self._keys.state))))
             return state_record.encode(made)
@@ -381,7 +381,7 @@ class RedisAgentState(Generic[M]):
 
     # --- in between ---------------------------------------------------------------------------------------------------
 
-    def _decode(self, record: Record) -> M | dict[str, Any] | None:
+    def _decode(self, record: CasRecord) -> M | dict[str, Any] | None:
         if record.body is None:
             return None
         try:
@@ -408,10 +408,10 @@ class RedisAgentState(Generic[M]):
     def _update(self, change: Callable[[M | dict[str, Any] | None], M | Mapping[str, Any]]) -> Flow[M | dict[str, Any]]:
         made = b""
 
-        def body(record: Record) -> bytes:
+        def body(record: CasRecord) -> bytes:
             nonlocal made
             made = self._encode(change(self._decode(record)))
             return made
 
         yield from cas_record.revise(self._key, self._key, state_record.FIELD, body, self._ttl_ms)
-        return cast("M | dict[str, Any]", self._decode(Record(body=made)))
+        return cast("M | dict[str, Any]", self._decode(CasRecord(body=made)))

@@ -1,7 +1,7 @@
 """Where a conversation stands beyond its messages: `ConversationState`, and how a turn moves it. Pure.
 
-What a turn contributes is a `Move` that does not depend on the state (`move_of`), and `fold` adds a move to a state; so
-moves of concurrent turns can be kept beside a state and added later, in the order in which the server received them:
+What a turn contributes is a `StateDelta` that does not depend on the state (`move_of`), and `fold` adds a move to a
+state; so moves of concurrent turns can be kept beside a state and added later, in the order in which the server received them:
 nothing is lost. A mention makes an entity salient, every turn lets salience decay, and only the most salient are kept,
 so a state stays small however long the conversation is.
 """
@@ -94,7 +94,7 @@ class ConversationState:
 
 
 @dataclass(frozen=True)
-class Move:
+class StateDelta:
     """What one turn contributes to a state.
 
     Args:
@@ -110,7 +110,7 @@ class Move:
     search: Search | None = None
 
 
-def move_of(turn: str, answer: str, verdict: Verdict | None = None, search: Search | None = None) -> Move:
+def move_of(turn: str, answer: str, verdict: Verdict | None = None, search: Search | None = None) -> StateDelta:
     """What one turn contributes to a state.
 
     Args:
@@ -129,10 +129,10 @@ def move_of(turn: str, answer: str, verdict: Verdict | None = None, search: Sear
             mentions[key_of(phrase.text)] = (name, weight + _WEIGHTS[by_user, phrase.named])
     if search is not None:
         search = Search(search.query[:_LONGEST_QUERY], tuple(search.document_ids)[:_MOST_DOCUMENTS], search.epoch)
-    return Move(tuple(mentions.values())[:40], str(verdict.type) if verdict else None, language_of(turn), search)
+    return StateDelta(tuple(mentions.values())[:40], str(verdict.type) if verdict else None, language_of(turn), search)
 
 
-def fold(state: ConversationState, move: Move) -> ConversationState:
+def fold(state: ConversationState, move: StateDelta) -> ConversationState:
     """The state after a turn.
 
     Args:
@@ -188,7 +188,7 @@ def _entities(known: Sequence[Entity], mentions: Sequence[tuple[str, float]], tu
     return tuple(sorted(present, key=lambda entity: (-entity.salience, entity.name))[:MOST_ENTITIES])
 
 
-def _topic(state: ConversationState, move: Move) -> tuple[str | None, tuple[str, ...], int]:
+def _topic(state: ConversationState, move: StateDelta) -> tuple[str | None, tuple[str, ...], int]:
     """The topic, the earlier ones, and the turns in it, after a turn."""
     said = [(name, weight) for name, weight in move.mentions if weight >= _WEIGHTS[True, False]]
     if move.kind == QuestionType.HISTORY_RECALL:
@@ -283,7 +283,7 @@ def from_plain(found: Mapping[str, Any]) -> ConversationState:
         raise ValueError(msg) from None
 
 
-def plain_move(move: Move) -> list[Any]:
+def plain_move(move: StateDelta) -> list[Any]:
     """A move as plain data.
 
     Args:
@@ -295,7 +295,7 @@ def plain_move(move: Move) -> list[Any]:
     return [[list(mention) for mention in move.mentions], move.kind, move.language, _plain_search(move.search)]
 
 
-def move_from_plain(found: Sequence[Any]) -> Move:
+def move_from_plain(found: Sequence[Any]) -> StateDelta:
     """A move from plain data.
 
     Args:
@@ -309,7 +309,7 @@ def move_from_plain(found: Sequence[Any]) -> Move:
     """
     try:
         mentions, kind, language, search = found
-        return Move(
+        return StateDelta(
             tuple((_text(name), _number(weight)) for name, weight in mentions),
             _text(kind, optional=True),
             _text(language, optional=True),

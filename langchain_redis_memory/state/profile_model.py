@@ -17,7 +17,7 @@ from typing import Any
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.phrases import key_of
-from langchain_redis_memory.redis.cas_record import Record
+from langchain_redis_memory.redis.cas_record import CasRecord
 from langchain_redis_memory.redis.codec.values import pack, parse
 from langchain_redis_memory.state.profile_extractors import LONGEST_VALUE, MANY, TRAITS, Observation
 
@@ -54,7 +54,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Told:
+class ExplicitPreference:
     """A preference that was set; `until` is 0 where it lives as long as the profile."""
 
     value: Any
@@ -64,7 +64,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearnedValue:
     """A value that was learned: its weight at its time, and the last words that it rests on."""
 
     value: str
@@ -81,11 +81,11 @@ class Learned:
 class Profile:
     """All that is kept of a user: preferences by name, what was learned by trait and value, what was forgotten."""
 
-    told: dict[str, Told] = field(default_factory=dict)
-    learned: dict[str, dict[str, Learned]] = field(default_factory=dict)
+    told: dict[str, ExplicitPreference] = field(default_factory=dict)
+    learned: dict[str, dict[str, LearnedValue]] = field(default_factory=dict)
     forgotten: list[tuple[str, str]] = field(default_factory=list)
 
-    def put(self, key: str, told: Told) -> None:
+    def put(self, key: str, told: ExplicitPreference) -> None:
         """Sets a preference, which may be learned of again from now on.
 
         Args:
@@ -118,9 +118,9 @@ class Profile:
             if (one.trait, "") in self.forgotten or (one.trait, name) in self.forgotten:
                 continue
             values = self.learned.setdefault(one.trait, {})
-            old = values.get(name, Learned(one.value, 0.0, now, ()))
+            old = values.get(name, LearnedValue(one.value, 0.0, now, ()))
             evidence = (*(words for words in old.evidence if words != one.evidence), one.evidence)[-_MOST_EVIDENCE:]
-            values[name] = Learned(old.value, old.faded(now, half_life_ms) + one.weight, now, evidence)
+            values[name] = LearnedValue(old.value, old.faded(now, half_life_ms) + one.weight, now, evidence)
             added.append(one)
         for trait, values in self.learned.items():
             heaviest = sorted(values.items(), key=lambda item: -item[1].faded(now, half_life_ms))
@@ -214,7 +214,7 @@ class Profile:
         return pack([_SCHEMA, told, learned, [list(one) for one in self.forgotten]], "the profile")
 
 
-def decode(record: Record, where: str) -> Profile:
+def decode(record: CasRecord, where: str) -> Profile:
     """A profile from what is stored.
 
     Args:
@@ -232,7 +232,7 @@ def decode(record: Record, where: str) -> Profile:
             raise ValueError(schema)
         profile = Profile(
             {
-                str(key): Told(value, str(source), _time(at), _time(until))
+                str(key): ExplicitPreference(value, str(source), _time(at), _time(until))
                 for key, (value, source, at, until) in told.items()
             },
             {trait: _values(values) for trait, values in learned.items() if trait in TRAITS},
@@ -244,9 +244,9 @@ def decode(record: Record, where: str) -> Profile:
     return profile
 
 
-def _values(found: Mapping[str, Any]) -> dict[str, Learned]:
+def _values(found: Mapping[str, Any]) -> dict[str, LearnedValue]:
     return {
-        str(name): Learned(str(value), _weight(weight), _time(at), tuple(str(words) for words in evidence))
+        str(name): LearnedValue(str(value), _weight(weight), _time(at), tuple(str(words) for words in evidence))
         for name, (value, weight, at, evidence) in found.items()
     }
 

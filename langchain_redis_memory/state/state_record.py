@@ -15,13 +15,13 @@ from functools import reduce
 from langchain_redis_memory.errors import ConflictError, UnserialisableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis import cas_record
-from langchain_redis_memory.redis.cas_record import Record, Version
+from langchain_redis_memory.redis.cas_record import CasRecord, Version
 from langchain_redis_memory.redis.codec.values import pack, parse
 from langchain_redis_memory.redis.keys import SessionKeys
 from langchain_redis_memory.state.model import (
     SCHEMA,
     ConversationState,
-    Move,
+    StateDelta,
     fold,
     from_plain,
     move_from_plain,
@@ -36,7 +36,7 @@ _NEWER = Version("0-newer")
 """Fits nothing that is stored: a state under this version is never written over another."""
 
 
-def decode(record: Record, where: str) -> ConversationState:
+def decode(record: CasRecord, where: str) -> ConversationState:
     """A state from what is stored.
 
     Args:
@@ -117,7 +117,7 @@ def write(keys: SessionKeys, state: ConversationState, ttl_ms: int) -> Op[bool]:
 
 
 def move_on(
-    keys: SessionKeys, state: ConversationState | None, moves: Sequence[Move], ttl_ms: int, mark: bytes = b""
+    keys: SessionKeys, state: ConversationState | None, moves: Sequence[StateDelta], ttl_ms: int, mark: bytes = b""
 ) -> Op[None]:
     """Adds what turns contribute. Nothing is lost: if the state was changed meanwhile they are noted beside it.
 

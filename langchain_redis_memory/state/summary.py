@@ -20,7 +20,7 @@ from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge
 from langchain_redis_memory.redis import cas_record, lease
-from langchain_redis_memory.redis.cas_record import Record, Version
+from langchain_redis_memory.redis.cas_record import CasRecord, Version
 from langchain_redis_memory.redis.codec.values import pack, parse
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Summary:
         )
 
 
-def decode(record: Record, where: str) -> Summary | None:
+def decode(record: CasRecord, where: str) -> Summary | None:
     """A summary from what is stored.
 
     Args:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis import cas_record
-from langchain_redis_memory.redis.cas_record import Record
+from langchain_redis_memory.redis.cas_record import CasRecord
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.redis.keys import check_id
@@ -28,7 +28,7 @@ from langchain_redis_memory.state.profile_extractors import (
     observed,
     said_by_user,
 )
-from langchain_redis_memory.state.profile_model import LEARNED, Fact, Profile, Told, prompt
+from langchain_redis_memory.state.profile_model import LEARNED, ExplicitPreference, Fact, Profile, prompt
 
 T = TypeVar("T")
 
@@ -258,12 +258,12 @@ class UserProfile:
 
     # --- in between ---------------------------------------------------------------------------------------------------
 
-    def _load(self) -> Op[tuple[Record, int]]:
+    def _load(self) -> Op[tuple[CasRecord, int]]:
         now = Op((script("redis/records_time")((self._key,)),), lambda replies: int(float(replies[0]) * 1000))
         return merge(cas_record.read(self._key, FIELD), now)
 
     def _read(self, look: Callable[[Profile, int], T]) -> Op[T]:
-        def decode(loaded: tuple[Record, int]) -> T:
+        def decode(loaded: tuple[CasRecord, int]) -> T:
             record, now = loaded
             return look(profile_model.decode(record, self._key).lapse(now), now)
 
@@ -274,7 +274,7 @@ class UserProfile:
         read, now = yield from ask(self._load())
         result: list[T] = []
 
-        def body(record: Record) -> bytes:
+        def body(record: CasRecord) -> bytes:
             profile = profile_model.decode(record, self._key).lapse(now)
             result[:] = [change(profile, now)]
             return profile.encode()
@@ -290,7 +290,7 @@ class UserProfile:
         pack(value, f"the value of {key!r}")
         ttl_ms = milliseconds(ttl_s)
         yield from self._change(
-            lambda profile, now: profile.put(key, Told(value, source, now, now + ttl_ms if ttl_ms else 0))
+            lambda profile, now: profile.put(key, ExplicitPreference(value, source, now, now + ttl_ms if ttl_ms else 0))
         )
 
     def _facts(self) -> Op[list[Fact]]:

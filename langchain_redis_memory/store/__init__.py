@@ -1,0 +1,1 @@
+"""LangGraph's store, and LangChain's byte store and record manager."""

@@ -18,19 +18,19 @@ from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, ask, merge, pure
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.store import items, root_index
-from langchain_redis_memory.store.embedding import Indexing
+from langchain_redis_memory.store.embedding import IndexSettings
 from langchain_redis_memory.store.items import (
-    Got,
+    ItemsRead,
     Namespace,
-    Record,
+    StoredItem,
     check_key,
     check_namespace,
     in_full,
     name_of,
     root_of,
 )
-from langchain_redis_memory.store.scan import Found, Reading, check_search, listing, searching
-from langchain_redis_memory.store.vector_search import Meaning
+from langchain_redis_memory.store.scan import ItemSource, StoreSearchResult, check_search, listing, searching
+from langchain_redis_memory.store.vector_search import VectorQuery
 from langchain_redis_memory.store.writes import changes, collection, notes, points, writes
 from langchain_redis_memory.vectors.engine import Engine, Vectors
 
@@ -50,11 +50,11 @@ class Batch:
         InvalidInputError: One of them is not acceptable.
     """
 
-    def __init__(self, space: KeySpace, indexing: Indexing | None, ready: Ready, ops: Iterable[StoreOp]) -> None:
+    def __init__(self, space: KeySpace, indexing: IndexSettings | None, ready: Ready, ops: Iterable[StoreOp]) -> None:
         self._space, self._indexing, self._ready = space, indexing, ready
         self._gets: dict[str, list[tuple[int, GetOp]]] = {}
         self._searches: dict[int, SearchOp] = {}
-        self._lists: dict[int, Reading] = {}
+        self._lists: dict[int, ItemSource] = {}
         puts, self._size = [], 0
         for place, op in enumerate(ops):
             self._size = place + 1
@@ -103,7 +103,7 @@ class Batch:
                 yield from self._renew_points(engine, kept)
         for (place, reading), first in zip(readings.items(), begun, strict=True):
             results[place] = found = yield from reading.finish(first)
-            if isinstance(found, Found):
+            if isinstance(found, StoreSearchResult):
                 results[place] = found.items()
                 if self._searches[place].refresh_ttl:
                     yield from self._renew(engine, found.records)
@@ -120,20 +120,20 @@ class Batch:
         engine = (yield from self._ready()) if queries or self._changes else None
         return engine, asked, told
 
-    def _search(self, engine: Engine | None, op: SearchOp, asked: Mapping[str, Vectors]) -> Reading:
+    def _search(self, engine: Engine | None, op: SearchOp, asked: Mapping[str, Vectors]) -> ItemSource:
         if engine is None or not op.query:
             return searching(self._space, op)
-        return Meaning(self._space, engine, op, asked[op.query]).reading()
+        return VectorQuery(self._space, engine, op, asked[op.query]).reading()
 
     # --- gets, and lifetimes given anew -------------------------------------------------------------------------------
 
-    def _get(self, root: str, pairs: list[tuple[int, GetOp]]) -> Op[Got]:
+    def _get(self, root: str, pairs: list[tuple[int, GetOp]]) -> Op[ItemsRead]:
         wanted = [(name_of(op.namespace, op.key), bool(op.refresh_ttl)) for _, op in pairs]
         return items.read(self._space, root, wanted)
 
-    def _renew(self, engine: Engine | None, records: Iterable[Record], *, untold: bool = False) -> Flow[None]:
+    def _renew(self, engine: Engine | None, records: Iterable[StoredItem], *, untold: bool = False) -> Flow[None]:
         """Gives what was found its lifetime anew; where the index of roots must be told first, it is."""
-        by_root: dict[str, list[Record]] = {}
+        by_root: dict[str, list[StoredItem]] = {}
         for record in records:
             if record.ttl_ms:
                 by_root.setdefault(root_of(record.namespace), []).append(record)
@@ -144,7 +144,7 @@ class Batch:
                 yield from ask(items.read(self._space, root, names, told=True))
             yield from self._renew_points(engine, found)
 
-    def _renew_points(self, engine: Engine | None, records: Iterable[Record]) -> Flow[None]:
+    def _renew_points(self, engine: Engine | None, records: Iterable[StoredItem]) -> Flow[None]:
         by_namespace: dict[Namespace, list[tuple[str, int]]] = {}
         for record in records:
             if record.ttl_ms and record.vectors:

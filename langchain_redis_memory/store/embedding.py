@@ -18,7 +18,7 @@ Embedded = dict[str, Vectors]
 
 
 @dataclass(frozen=True)
-class Indexing:
+class IndexSettings:
     """An `IndexConfig` made ready.
 
     Args:
@@ -32,7 +32,7 @@ class Indexing:
     paths: Paths
 
     @classmethod
-    def of(cls, config: IndexConfig) -> Indexing:
+    def of(cls, config: IndexConfig) -> IndexSettings:
         """The same, from LangGraph's configuration.
 
         Args:

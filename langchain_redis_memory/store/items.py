@@ -126,7 +126,7 @@ def tail(value: Mapping[str, Any], ttl_ms: int, vectors: int) -> bytes:
 
 
 @dataclass(frozen=True)
-class Record:
+class StoredItem:
     """One stored item.
 
     Args:
@@ -187,10 +187,10 @@ class Record:
         }
 
 
-def _record(root: str, name: bytes, record: bytes, where: str) -> Record:
+def _record(root: str, name: bytes, record: bytes, where: str) -> StoredItem:
     head, _, body = record.partition(b"|")
     spelled, _, key = (b"", b"", name[1:]) if name[:1] == b"\0" else name.partition(b"\0\0")
-    found = Record(labels(root, spelled + b"\0" if spelled else b""), key.decode(), head, body, where)
+    found = StoredItem(labels(root, spelled + b"\0" if spelled else b""), key.decode(), head, body, where)
     try:
         found.numbers[4]
     except (ValueError, IndexError) as error:
@@ -205,21 +205,21 @@ def _damaged(where: str) -> str:
 # --- ops ----------------------------------------------------------------------------------------------------------
 
 
-class Page(NamedTuple):
+class StoredItemPage(NamedTuple):
     """Some items, and the lower bound to go on from (None after the last)."""
 
-    records: list[Record]
+    records: list[StoredItem]
     low: bytes | None
 
 
-class Got(NamedTuple):
+class ItemsRead(NamedTuple):
     """Items read, None for one that does not exist; and whether the index of roots must be told before they live on."""
 
-    records: list[Record | None]
+    records: list[StoredItem | None]
     untold: bool
 
 
-def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, told: bool = False) -> Op[Got]:
+def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, told: bool = False) -> Op[ItemsRead]:
     """Reads items of one root.
 
     Args:
@@ -234,11 +234,11 @@ def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, to
     keys = space.items(root)
     args: list[Arg] = [part for name, refresh in wanted for part in (name, int(refresh))]
 
-    def decode(replies: Sequence[Reply]) -> Got:
+    def decode(replies: Sequence[Reply]) -> ItemsRead:
         untold, *found = replies[0]
         pairs = zip(wanted, found, strict=True)
         records = [None if one is None else _record(root, name, one, keys.items) for (name, _), one in pairs]
-        return Got(records, bool(untold))
+        return ItemsRead(records, bool(untold))
 
     return Op((script("store/store_read")(keys.all(), int(told), *args),), decode)
 
@@ -275,7 +275,7 @@ def scan(
     most: int = 0,
     marked: Sequence[bytes] = (),
     bare: bool = False,
-) -> Op[Page]:
+) -> Op[StoredItemPage]:
     """Looks through a page of the items beneath a namespace.
 
     Args:
@@ -293,15 +293,15 @@ def scan(
     keys, (first, high) = space.items(root), bounds(prefix)
     kind = "bare" if bare else "any"
 
-    def decode(replies: Sequence[Reply]) -> Page:
+    def decode(replies: Sequence[Reply]) -> StoredItemPage:
         go_on, *flat = replies[0]
         records = [_record(root, flat[i], flat[i + 1], keys.items) for i in range(0, len(flat), 2)]
-        return Page(records, go_on or None)
+        return StoredItemPage(records, go_on or None)
 
     return Op((script("store/store_scan")(keys.all(), low or first, high, PAGE, most, kind, *marked),), decode)
 
 
-class Spaces(NamedTuple):
+class NamespacePage(NamedTuple):
     """Some namespaces, and the lower bound to go on from (None after the last)."""
 
     namespaces: list[Namespace]
@@ -310,7 +310,7 @@ class Spaces(NamedTuple):
 
 def spaces(
     space: KeySpace, root: str, prefix: Namespace, low: bytes | None = None, *, depth: int = -1, jumps: int = PAGE
-) -> Op[Spaces]:
+) -> Op[NamespacePage]:
     """Lists namespaces of one root that hold an item, in order.
 
     Args:
@@ -326,9 +326,9 @@ def spaces(
     """
     first, high = bounds(prefix)
 
-    def decode(replies: Sequence[Reply]) -> Spaces:
+    def decode(replies: Sequence[Reply]) -> NamespacePage:
         go_on, *found = replies[0]
-        return Spaces([labels(root, spelled) for spelled in found], go_on or None)
+        return NamespacePage([labels(root, spelled) for spelled in found], go_on or None)
 
     return Op((script("store/store_spaces")(space.items(root).all(), low or first, high, depth, jumps),), decode)
 

@@ -14,7 +14,7 @@ from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, ask
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.store.batch import Batch
-from langchain_redis_memory.store.embedding import Indexing
+from langchain_redis_memory.store.embedding import IndexSettings
 from langchain_redis_memory.store.writes import milliseconds
 from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation, check, engine
 
@@ -78,7 +78,7 @@ class RedisStore(BaseStore):
         self._space = self._client.keys(tenant)
         self.index_config = index
         self.ttl_config = _checked(ttl)
-        self._indexing = None if index is None else Indexing.of(index)
+        self._indexing = None if index is None else IndexSettings.of(index)
         check(self._indexing.dims if self._indexing else 1, engine, quantisation)
         self._wanted: tuple[EngineName | None, Quantisation] = (engine, quantisation)
         self._engine: Engine | None = None

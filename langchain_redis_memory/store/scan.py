@@ -15,13 +15,20 @@ from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.store import filters, items, root_index
-from langchain_redis_memory.store.items import Namespace, Page, Record, Spaces, check_namespace, root_of
+from langchain_redis_memory.store.items import (
+    Namespace,
+    NamespacePage,
+    StoredItem,
+    StoredItemPage,
+    check_namespace,
+    root_of,
+)
 
 AT_ONCE = 200
 """Most roots or namespaces that one trip asks."""
 
 
-class Reading(NamedTuple):
+class ItemSource(NamedTuple):
     """How something is found.
 
     Args:
@@ -35,7 +42,7 @@ class Reading(NamedTuple):
     whole: bool
 
 
-class Found(NamedTuple):
+class StoreSearchResult(NamedTuple):
     """What a search found.
 
     Args:
@@ -43,7 +50,7 @@ class Found(NamedTuple):
         scores: The scores of those that have one: the first ones.
     """
 
-    records: list[Record]
+    records: list[StoredItem]
     scores: tuple[float, ...] = ()
 
     def items(self) -> list[SearchItem]:
@@ -102,7 +109,7 @@ def in_chunks(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
 # --- searches without a query -------------------------------------------------------------------------------------
 
 
-def searching(space: KeySpace, op: SearchOp) -> Reading:
+def searching(space: KeySpace, op: SearchOp) -> ItemSource:
     """A search without a query: items in the order in which they came.
 
     Args:
@@ -110,18 +117,18 @@ def searching(space: KeySpace, op: SearchOp) -> Reading:
         op: A checked search.
 
     Returns:
-        Its reading; the result is a `Found`.
+        Its reading; the result is a `StoreSearchResult`.
     """
     reading = scanning(space, op, most=max(op.offset + op.limit, 1))
 
-    def finish(first: Any) -> Flow[Found]:
+    def finish(first: Any) -> Flow[StoreSearchResult]:
         found = yield from reading.finish(first)
-        return Found(found[op.offset : op.offset + op.limit])
+        return StoreSearchResult(found[op.offset : op.offset + op.limit])
 
     return reading._replace(finish=finish)
 
 
-def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) -> Reading:
+def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) -> ItemSource:
     """Finds the items beneath a namespace that a filter wants, in the order in which they came.
 
     Args:
@@ -140,11 +147,11 @@ def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) ->
         "bare": bare,
     }
 
-    def page(root: str, low: bytes | None = None) -> Op[Page]:
+    def page(root: str, low: bytes | None = None) -> Op[StoredItemPage]:
         return items.scan(space, root, prefix, low, **options)
 
-    def go_on(pages: Mapping[str, Page]) -> Flow[list[Record]]:
-        found: list[Record] = []
+    def go_on(pages: Mapping[str, StoredItemPage]) -> Flow[list[StoredItem]]:
+        found: list[StoredItem] = []
         while pages:
             found += chain.from_iterable(each.records for each in pages.values())
             further = {root: each.low for root, each in pages.items() if each.low is not None}
@@ -152,20 +159,20 @@ def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) ->
         found.sort(key=lambda record: record.order)
         return [record for record in found if filters.wants(wanted, record.value)] if wanted else found
 
-    def from_roots(known: Iterable[str]) -> Flow[list[Record]]:
+    def from_roots(known: Iterable[str]) -> Flow[list[StoredItem]]:
         names = list(known)
         pages = yield from in_chunks([page(root) for root in names])
         return (yield from go_on(dict(zip(names, pages, strict=True))))
 
     if prefix:
-        return Reading(page(prefix[0]), lambda first: go_on({prefix[0]: first}), whole=True)
-    return Reading(root_index.known(space), from_roots, whole=False)
+        return ItemSource(page(prefix[0]), lambda first: go_on({prefix[0]: first}), whole=True)
+    return ItemSource(root_index.known(space), from_roots, whole=False)
 
 
 # --- namespaces ---------------------------------------------------------------------------------------------------
 
 
-def listing(space: KeySpace, op: ListNamespacesOp) -> Reading:
+def listing(space: KeySpace, op: ListNamespacesOp) -> ItemSource:
     """A list of the namespaces that hold an item.
 
     Args:
@@ -190,14 +197,14 @@ def listing(space: KeySpace, op: ListNamespacesOp) -> Reading:
     cuts = bool(deepest) and all(kind == "prefix" and len(path) <= (deepest or 0) for kind, path in conditions)
     depth = (deepest or 0) - 1 if cuts else -1
 
-    def page(root: str, low: bytes | None = None) -> Op[Spaces]:
+    def page(root: str, low: bytes | None = None) -> Op[NamespacePage]:
         return items.spaces(space, root, lead, low, depth=depth)
 
     def fits(found: Iterable[Namespace]) -> set[Namespace]:
         kept = (space for space in found if all(_fits(space, kind, path) for kind, path in conditions))
         return {space[:deepest] for space in kept}
 
-    def go_on(pages: Mapping[str, Spaces], *, alone: bool) -> Flow[list[Namespace]]:
+    def go_on(pages: Mapping[str, NamespacePage], *, alone: bool) -> Flow[list[Namespace]]:
         found: set[Namespace] = set()
         while pages:
             found |= fits(chain.from_iterable(each.namespaces for each in pages.values()))
@@ -214,8 +221,8 @@ def listing(space: KeySpace, op: ListNamespacesOp) -> Reading:
         return (yield from go_on(pages, alone=False))
 
     if lead:
-        return Reading(page(root_of(lead)), lambda first: go_on({lead[0]: first}, alone=True), whole=True)
-    return Reading(root_index.known(space), from_roots, whole=False)
+        return ItemSource(page(root_of(lead)), lambda first: go_on({lead[0]: first}, alone=True), whole=True)
+    return ItemSource(root_index.known(space), from_roots, whole=False)
 
 
 def _literal(path: Namespace) -> Namespace:

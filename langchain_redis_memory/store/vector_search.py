@@ -16,16 +16,16 @@ from langgraph.store.base import SearchOp
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.store import filters, items, root_index
-from langchain_redis_memory.store.items import Namespace, Record, Spaces, name_of, root_of
-from langchain_redis_memory.store.scan import Found, Reading, in_chunks, scanning
+from langchain_redis_memory.store.items import Namespace, NamespacePage, StoredItem, name_of, root_of
+from langchain_redis_memory.store.scan import ItemSource, StoreSearchResult, in_chunks, scanning
 from langchain_redis_memory.store.writes import collection
-from langchain_redis_memory.vectors.engine import Engine, Hits, Vectors
+from langchain_redis_memory.vectors.engine import Engine, VectorHits, Vectors
 
 Place = tuple[Namespace, str]
 
 
 @dataclass
-class Meaning:
+class VectorQuery:
     """One search by meaning.
 
     Args:
@@ -39,39 +39,39 @@ class Meaning:
     engine: Engine
     op: SearchOp
     vector: Vectors
-    _hits: dict[Namespace, Hits] = field(default_factory=dict)
-    _records: dict[Place, Record | None] = field(default_factory=dict)
+    _hits: dict[Namespace, VectorHits] = field(default_factory=dict)
+    _records: dict[Place, StoredItem | None] = field(default_factory=dict)
 
-    def reading(self) -> Reading:
-        """How it is found; the result is a `Found`."""
+    def reading(self) -> ItemSource:
+        """How it is found; the result is a `StoreSearchResult`."""
         prefix = self.op.namespace_prefix
         if not prefix:
-            return Reading(root_index.known(self.space), self._from_roots, whole=False)
+            return ItemSource(root_index.known(self.space), self._from_roots, whole=False)
         first: Op[Any] = merge(items.spaces(self.space, prefix[0], prefix), self._near(prefix, self._needed))
-        return Reading(first, self._from_prefix, whole=False)
+        return ItemSource(first, self._from_prefix, whole=False)
 
     @property
     def _needed(self) -> int:
         return self.op.offset + self.op.limit
 
-    def _near(self, namespace: Namespace, k: int) -> Op[Hits | None]:
+    def _near(self, namespace: Namespace, k: int) -> Op[VectorHits | None]:
         tags = [word.decode() for word in filters.marks_of(self.op.filter or {})]
         return self.engine.search(collection(self.space, namespace), self.vector.tolist(), max(k, 1), tags)
 
-    def _from_prefix(self, first: tuple[Spaces, Hits | None]) -> Flow[Found]:
+    def _from_prefix(self, first: tuple[NamespacePage, VectorHits | None]) -> Flow[StoreSearchResult]:
         prefix, (spaces, hits) = self.op.namespace_prefix, first
         if hits is not None:
             self._hits[prefix] = hits
         found = yield from self._spaces({prefix[0]: spaces})
         return (yield from self._search(found))
 
-    def _from_roots(self, known: Iterable[str]) -> Flow[Found]:
+    def _from_roots(self, known: Iterable[str]) -> Flow[StoreSearchResult]:
         names = list(known)
         pages = yield from in_chunks([items.spaces(self.space, root, ()) for root in names])
         found = yield from self._spaces(dict(zip(names, pages, strict=True)))
         return (yield from self._search(found))
 
-    def _spaces(self, pages: Mapping[str, Spaces]) -> Flow[list[Namespace]]:
+    def _spaces(self, pages: Mapping[str, NamespacePage]) -> Flow[list[Namespace]]:
         found: list[Namespace] = []
         while pages:
             for page in pages.values():
@@ -82,10 +82,10 @@ class Meaning:
             pages = dict(zip(further, (yield from in_chunks(ops)), strict=True))
         return found
 
-    def _search(self, namespaces: list[Namespace]) -> Flow[Found]:
+    def _search(self, namespaces: list[Namespace]) -> Flow[StoreSearchResult]:
         if not self.op.limit:
-            return Found([])
-        k, ranked = self._needed, list[tuple[float, Record]]()
+            return StoreSearchResult([])
+        k, ranked = self._needed, list[tuple[float, StoredItem]]()
         todo = [namespace for namespace in namespaces if namespace not in self._hits]
         while True:
             yield from self._ask(todo, k)
@@ -101,7 +101,7 @@ class Meaning:
         records = [record for _, record in kept]
         if len(kept) < self.op.limit:
             records += yield from self._bare(self.op.limit - len(kept))
-        return Found(records, tuple(score for score, _ in kept))
+        return StoreSearchResult(records, tuple(score for score, _ in kept))
 
     def _open(self, namespace: Namespace) -> bool:
         """Whether a namespace may have more candidates."""
@@ -115,13 +115,13 @@ class Meaning:
             self._hits.update({namespace: hits for namespace, hits in answered.items() if hits is not None})
             namespaces = [namespace for namespace, hits in answered.items() if hits is None]
 
-    def _rank(self, namespaces: list[Namespace]) -> Flow[list[tuple[float, Record]]]:
+    def _rank(self, namespaces: list[Namespace]) -> Flow[list[tuple[float, StoredItem]]]:
         """The candidates that are wanted, nearest first, and the older first of two as near; only as many as needed."""
         candidates = sorted(
             ((score, (namespace, owner)) for namespace in namespaces for owner, score in self._hits[namespace].found),
             key=lambda pair: -pair[0],
         )
-        ranked: list[tuple[float, Record]] = []
+        ranked: list[tuple[float, StoredItem]] = []
         start, step = 0, max(self._needed, 32)
         while start < len(candidates):
             end = start + step
@@ -150,9 +150,9 @@ class Meaning:
         for found, got in zip(by_root.values(), (yield from in_chunks(ops)), strict=True):
             self._records.update(zip(found, got.records, strict=True))
 
-    def _bare(self, most: int) -> Flow[list[Record]]:
+    def _bare(self, most: int) -> Flow[list[StoredItem]]:
         """Items without vectors fill what is left of the limit."""
         reading = scanning(self.space, self.op, most, bare=True)
         first = yield from ask(reading.begin)
-        found: list[Record] = yield from reading.finish(first)
+        found: list[StoredItem] = yield from reading.finish(first)
         return found[:most]

@@ -12,12 +12,12 @@ from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.store import root_index
-from langchain_redis_memory.store.embedding import Indexing
+from langchain_redis_memory.store.embedding import IndexSettings
 from langchain_redis_memory.store.items import Namespace, check_key, check_namespace, name_of, root_of, tail, write
 from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Vectors
 
 
-class Change(NamedTuple):
+class ItemWrite(NamedTuple):
     """One item to be stored, or removed.
 
     Args:
@@ -42,7 +42,7 @@ def collection(space: KeySpace, namespace: Namespace) -> Collection:
     return Collection(space, "store", "\0".join(namespace))
 
 
-def changes(puts: Iterable[PutOp], indexing: Indexing | None) -> list[Change]:
+def changes(puts: Iterable[PutOp], indexing: IndexSettings | None) -> list[ItemWrite]:
     """The changes that puts make, the last of each item.
 
     Args:
@@ -55,16 +55,16 @@ def changes(puts: Iterable[PutOp], indexing: Indexing | None) -> list[Change]:
     Raises:
         InvalidInputError: One of them is not acceptable.
     """
-    found: dict[tuple[Namespace, str], Change] = {}
+    found: dict[tuple[Namespace, str], ItemWrite] = {}
     for put in puts:
         place = (check_namespace(put.namespace), check_key(put.key))
         found[place] = _change(*place, put, indexing)
     return list(found.values())
 
 
-def _change(namespace: Namespace, key: str, put: PutOp, indexing: Indexing | None) -> Change:
+def _change(namespace: Namespace, key: str, put: PutOp, indexing: IndexSettings | None) -> ItemWrite:
     if put.value is None:
-        return Change(namespace, key, b"", [], (), 0)
+        return ItemWrite(namespace, key, b"", [], (), 0)
     if not isinstance(put.value, Mapping):
         msg = f"the value of an item must be a dict, not {type(put.value).__name__}"
         raise InvalidInputError(msg)
@@ -72,7 +72,7 @@ def _change(namespace: Namespace, key: str, put: PutOp, indexing: Indexing | Non
     texts = indexing.texts(put.value, put.index) if indexing is not None else []
     record = tail(put.value, ttl_ms, len(texts))
     words = record.partition(b"|")[0].decode().split()[2:] if texts else []
-    return Change(namespace, key, record, texts, tuple(word for word in words if "=" not in word), ttl_ms)
+    return ItemWrite(namespace, key, record, texts, tuple(word for word in words if "=" not in word), ttl_ms)
 
 
 _LONGEST_MINUTES = 525_600_000
@@ -100,7 +100,7 @@ def milliseconds(minutes: Any) -> int:
     raise InvalidInputError(msg)
 
 
-def notes(space: KeySpace, wanted: Sequence[Change]) -> list[Op[Any]]:
+def notes(space: KeySpace, wanted: Sequence[ItemWrite]) -> list[Op[Any]]:
     """The ops that note the roots of what is stored."""
     lifetimes: dict[str, list[int]] = {}
     for change in wanted:
@@ -109,7 +109,9 @@ def notes(space: KeySpace, wanted: Sequence[Change]) -> list[Op[Any]]:
     return [root_index.note(space, root, 0 if 0 in spans else max(spans), "write") for root, spans in lifetimes.items()]
 
 
-def points(space: KeySpace, engine: Engine, wanted: Sequence[Change], vectors: Mapping[str, Vectors]) -> list[Op[Any]]:
+def points(
+    space: KeySpace, engine: Engine, wanted: Sequence[ItemWrite], vectors: Mapping[str, Vectors]
+) -> list[Op[Any]]:
     """The ops that store the vectors of items and remove those of items that have none (any more)."""
     adds: dict[Namespace, list[Point]] = {}
     removes: dict[Namespace, list[str]] = {}
@@ -123,9 +125,9 @@ def points(space: KeySpace, engine: Engine, wanted: Sequence[Change], vectors: M
     return added + [engine.remove(collection(space, namespace), found) for namespace, found in removes.items()]
 
 
-def writes(space: KeySpace, wanted: Sequence[Change], most: int = 0) -> dict[str, tuple[list[Change], Op[Any]]]:
+def writes(space: KeySpace, wanted: Sequence[ItemWrite], most: int = 0) -> dict[str, tuple[list[ItemWrite], Op[Any]]]:
     """The op that writes the items of each root, with its changes."""
-    by_root: dict[str, list[Change]] = {}
+    by_root: dict[str, list[ItemWrite]] = {}
     for change in wanted:
         by_root.setdefault(root_of(change.namespace), []).append(change)
     return {

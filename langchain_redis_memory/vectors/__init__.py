@@ -1,0 +1,1 @@
+"""Vector search on any server, and the embeddings that it needs."""

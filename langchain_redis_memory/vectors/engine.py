@@ -34,7 +34,7 @@ Vectors = npt.NDArray[np.float32]
 EngineName = Literal["vector_sets", "query_engine", "exact"]
 Quantisation = Literal["none", "int8", "binary"]
 
-__all__ = ["Collection", "Engine", "EngineName", "Hits", "Point", "Quantisation", "as_vectors", "check", "engine"]
+__all__ = ["Collection", "Engine", "EngineName", "VectorHits", "Point", "Quantisation", "as_vectors", "check", "engine"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Point(NamedTuple):
     ttl_ms: int = 0
 
 
-class Hits(NamedTuple):
+class VectorHits(NamedTuple):
     """What a search found.
 
     Args:
@@ -111,7 +111,7 @@ class Engine(Protocol):
 
     def search(
         self, collection: Collection, vector: Sequence[float] | Vectors, k: int, tags: Sequence[str] = ()
-    ) -> Op[Hits | None]:
+    ) -> Op[VectorHits | None]:
         """Finds the `k` nearest points that have all the tags; None asks to be run again (there was much to read)."""
 
     def count(self, collection: Collection) -> Op[int]:

@@ -19,13 +19,13 @@ import numpy as np
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.vectors.engine import Collection, Hits, Point, Quantisation, Vectors, as_vectors
+from langchain_redis_memory.vectors.engine import Collection, Point, Quantisation, VectorHits, Vectors, as_vectors
 
 PAGE = 4000
 """Most changes that one trip reads."""
 
 
-class Mirror(NamedTuple):
+class LocalCopy(NamedTuple):
     """What has been read of a collection; never changed, only replaced.
 
     Args:
@@ -54,7 +54,7 @@ class ExactScan:
     dims: int
     quantisation: Quantisation = "none"
     most_bytes: int = 256 * 2**20
-    _mirrors: OrderedDict[str, Mirror] = field(default_factory=OrderedDict, repr=False)
+    _mirrors: OrderedDict[str, LocalCopy] = field(default_factory=OrderedDict, repr=False)
 
     @property
     def kind(self) -> str:
@@ -94,14 +94,14 @@ class ExactScan:
 
     def search(
         self, collection: Collection, vector: Sequence[float] | Vectors, k: int, tags: Sequence[str] = ()
-    ) -> Op[Hits | None]:
+    ) -> Op[VectorHits | None]:
         """Finds the nearest points, and all that are as near as the last of them; see `Engine`."""
         wanted = as_vectors(vector, self.dims)[0]
         keys = collection.keys
         place = keys.points
         known = self._mirrors.get(place)
 
-        def read(replies: Sequence[Reply]) -> Hits | None:
+        def read(replies: Sequence[Reply]) -> VectorHits | None:
             reached, newest, anew, *flat = replies[0]
             mirror = self._changed(None if int(anew) else known, int(reached), flat)
             self._keep(place, mirror)
@@ -110,10 +110,10 @@ class ExactScan:
         since = known.stamp if known else 0
         return Op((script("vectors/points_since")((keys.points, keys.point_owners), since, PAGE),), read)
 
-    def _changed(self, known: Mirror | None, stamp: int, flat: Sequence[bytes | None]) -> Mirror:
+    def _changed(self, known: LocalCopy | None, stamp: int, flat: Sequence[bytes | None]) -> LocalCopy:
         """The mirror after some changes."""
         if known is None:
-            known = Mirror(0, (), np.zeros((0, self.dims), np.float32), {})
+            known = LocalCopy(0, (), np.zeros((0, self.dims), np.float32), {})
         if not flat:
             return known._replace(stamp=stamp)
         tags, owners, parts = dict(known.tags), [], []
@@ -130,14 +130,14 @@ class ExactScan:
         kept = [place for place, owner in enumerate(known.owners) if owner not in changed]
         old = known.rows if len(kept) == len(known.owners) else known.rows[kept]
         fresh = np.concatenate(parts).astype(np.float32) if parts else np.zeros((0, self.dims), np.float32)
-        return Mirror(
+        return LocalCopy(
             stamp,
             (*(known.owners[place] for place in kept), *owners),
             np.concatenate((old, _unit(fresh))),
             tags,
         )
 
-    def _keep(self, place: str, mirror: Mirror) -> None:
+    def _keep(self, place: str, mirror: LocalCopy) -> None:
         # Steps that other threads may come between: what is lost then is read again.
         self._mirrors[place] = mirror
         self._mirrors.move_to_end(place)
@@ -149,7 +149,7 @@ class ExactScan:
         """Bytes of vectors kept in this process."""
         return sum(mirror.rows.nbytes for mirror in list(self._mirrors.values()))
 
-    def _nearest(self, mirror: Mirror, vector: Vectors, k: int, tags: frozenset[str]) -> Hits:
+    def _nearest(self, mirror: LocalCopy, vector: Vectors, k: int, tags: frozenset[str]) -> VectorHits:
         # Not `rows @ vector`: a BLAS of several threads waits for cores that others use.
         scores = np.einsum("ij,j->i", mirror.rows, _unit(vector[None])[0])
         looked = 4 * k + 16
@@ -159,7 +159,7 @@ class ExactScan:
                 return hits
             looked *= 8
 
-    def _best(self, mirror: Mirror, scores: Vectors, looked: int, k: int, tags: frozenset[str]) -> Hits | None:
+    def _best(self, mirror: LocalCopy, scores: Vectors, looked: int, k: int, tags: frozenset[str]) -> VectorHits | None:
         """The nearest points among the best rows; None where these are too few to tell."""
         whole = looked >= len(scores)
         least = -2.0 if whole else np.partition(scores, len(scores) - looked)[len(scores) - looked]
@@ -172,11 +172,11 @@ class ExactScan:
             if owner in seen or not tags <= mirror.tags[owner]:
                 continue
             if len(found) >= k and score < last:
-                return Hits(found, more=True)
+                return VectorHits(found, more=True)
             seen.add(owner)
             found.append((owner, score))
             last = score
-        return Hits(found, more=False) if whole else None
+        return VectorHits(found, more=False) if whole else None
 
 
 def _unit(rows: Vectors) -> Vectors:

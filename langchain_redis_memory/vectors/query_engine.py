@@ -22,7 +22,7 @@ from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.vectors.engine import Collection, Hits, Point, Quantisation, Vectors, as_vectors
+from langchain_redis_memory.vectors.engine import Collection, Point, Quantisation, VectorHits, Vectors, as_vectors
 
 _COUNTED_EVERY = 500
 _REMEMBERED = 1000
@@ -123,7 +123,7 @@ class QueryEngine:
 
     def search(
         self, collection: Collection, vector: Sequence[float] | Vectors, k: int, tags: Sequence[str] = ()
-    ) -> Op[Hits | None]:
+    ) -> Op[VectorHits | None]:
         """Finds the nearest points; see `Engine`."""
         (wanted,) = self._packed(vector)
         query = " ".join([f"@collection:{{{collection.token}}}", *(f"@tags:{{{tag}}}" for tag in tags)])
@@ -137,7 +137,7 @@ class QueryEngine:
         counts = [("FT.SEARCH", index, part, "LIMIT", 0, 0, "DIALECT", 2) for part in (query, "*")]
         counting = not tags and self._is_due(token)
 
-        def read(replies: Sequence[Reply]) -> Hits | None:
+        def read(replies: Sequence[Reply]) -> VectorHits | None:
             rows = _rows(replies[0])
             if counting:
                 self._fair[token] = _total(replies[1]) >= _FAIR * _total(replies[2])
@@ -145,7 +145,7 @@ class QueryEngine:
             for row in rows:
                 if b"owner" in row and b"far" in row:  # a point that lapses just now has no fields
                     best.setdefault(row[b"owner"].decode("utf-8", "replace"), 1 - float(row[b"far"]))
-            return Hits(list(best.items()), len(rows) >= k)
+            return VectorHits(list(best.items()), len(rows) >= k)
 
         return Op((command, *counts) if counting else (command,), read)
 

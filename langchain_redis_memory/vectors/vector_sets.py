@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.vectors.engine import Collection, Hits, Point, Quantisation, Vectors, as_vectors
+from langchain_redis_memory.vectors.engine import Collection, Point, Quantisation, VectorHits, Vectors, as_vectors
 
 _SPELLED: dict[Quantisation, str] = {"none": "NOQUANT", "int8": "Q8", "binary": "BIN"}
 
@@ -74,7 +74,7 @@ class VectorSets:
 
     def search(
         self, collection: Collection, vector: Sequence[float] | Vectors, k: int, tags: Sequence[str] = ()
-    ) -> Op[Hits | None]:
+    ) -> Op[VectorHits | None]:
         """Finds the nearest points; see `Engine`."""
         wanted = as_vectors(vector, self.dims)[0].astype("<f4").tobytes()
         command: tuple[Arg, ...] = ("VSIM", collection.keys.points, "FP32", wanted, "WITHSCORES", "COUNT", k)
@@ -83,7 +83,7 @@ class VectorSets:
             words = " and ".join(f'"{tag}" in .tags' for tag in tags)
             command = (*command, "FILTER", words, "FILTER-EF", 1_000_000)
 
-        def read(replies: Sequence[Reply]) -> Hits | None:
+        def read(replies: Sequence[Reply]) -> VectorHits | None:
             flat = replies[0] or []
             pairs = list(flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True))
             best: dict[str, float] = {}
@@ -92,6 +92,6 @@ class VectorSets:
                 # Of binary vectors it is the share of equal signs, which tells the angle.
                 binary, share = self.quantisation == "binary", float(similarity)
                 best.setdefault(owner, math.cos(math.pi * (1 - share)) if binary else 2 * share - 1)
-            return Hits(list(best.items()), len(pairs) >= k)
+            return VectorHits(list(best.items()), len(pairs) >= k)
 
         return Op((command,), read)

@@ -1,0 +1,1 @@
+"""Answer caches of a conversation's turns."""

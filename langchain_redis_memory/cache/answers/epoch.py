@@ -7,7 +7,7 @@ notes the token with the question, the store takes it from there; where the turn
 from __future__ import annotations
 
 from langchain_redis_memory.cache import epochs
-from langchain_redis_memory.cache.answers.exact import Answer, Asked, decode_answer, encode_answer
+from langchain_redis_memory.cache.answers.exact import Answer, CacheQuestion, decode_answer, encode_answer
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.ops import Op, Reply, merge, pure
 from langchain_redis_memory.redis.keys import KeySpace
@@ -36,7 +36,7 @@ class EpochAnswerCache:
         self.tally = Tally(space.tally("responses", corpus))
         self._ttl_ms = ttl_ms
 
-    def lookup(self, asked: Asked) -> Op[Answer | None]:
+    def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         """See `AnswerCache`. Damaged bytes count as no answer."""
         key = asked.key()
 
@@ -51,7 +51,7 @@ class EpochAnswerCache:
         get = Op[Reply]((("GET", key),), lambda replies: replies[0])
         return merge(epochs.current(self.epoch, self._ttl_ms), get, self._sends(enough=True)).map(read)
 
-    def store(self, asked: Asked, answer: Answer) -> Op[None]:
+    def store(self, asked: CacheQuestion, answer: Answer) -> Op[None]:
         """See `AnswerCache`."""
         token = asked.notes.get(asked.key())
         if token is None:

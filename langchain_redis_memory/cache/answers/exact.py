@@ -21,7 +21,7 @@ from langchain_redis_memory.redis.keys import KeySpace
 
 
 @dataclass(frozen=True)
-class Asked:
+class CacheQuestion:
     """A question as the cache sees it.
 
     Args:
@@ -84,7 +84,7 @@ class Answer:
 class AnswerCache(Protocol):
     """Keeps answers, by ops that ride on the turn's own round trips."""
 
-    def lookup(self, asked: Asked) -> Op[Answer | None]:
+    def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         """The answer to a question, None where there is none that is right.
 
         Args:
@@ -95,7 +95,7 @@ class AnswerCache(Protocol):
         """
         ...
 
-    def store(self, asked: Asked, answer: Answer) -> Op[Any] | Flow[Op[Any]]:
+    def store(self, asked: CacheQuestion, answer: Answer) -> Op[Any] | Flow[Op[Any]]:
         """Keeps an answer.
 
         Args:
@@ -112,7 +112,7 @@ class AnswerCache(Protocol):
 class MeaningCache(AnswerCache, Protocol):
     """Also finds answers to questions that mean the same."""
 
-    def search(self, asked: Asked) -> Flow[Answer | None]:
+    def search(self, asked: CacheQuestion) -> Flow[Answer | None]:
         """The answer to a question that `lookup` did not find.
 
         Args:
@@ -137,7 +137,7 @@ class ExactAnswerCache:
     def __init__(self, ttl_ms: int) -> None:
         self._ttl_ms = ttl_ms
 
-    def lookup(self, asked: Asked) -> Op[Answer | None]:
+    def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         """See `AnswerCache`. Damaged bytes count as no answer."""
         key = asked.key()
 
@@ -146,7 +146,7 @@ class ExactAnswerCache:
 
         return Op((("GET", key),), read)
 
-    def store(self, asked: Asked, answer: Answer) -> Op[None]:
+    def store(self, asked: CacheQuestion, answer: Answer) -> Op[None]:
         """See `AnswerCache`."""
         lifetime = ("PX", self._ttl_ms) if self._ttl_ms else ()
         return Op(

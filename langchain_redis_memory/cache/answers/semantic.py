@@ -13,13 +13,19 @@ from typing import Any
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.cache import epochs
-from langchain_redis_memory.cache.answers.exact import Answer, Asked, decode_answer, encode_answer, seen_by_model
-from langchain_redis_memory.cache.best_effort import Lenient
+from langchain_redis_memory.cache.answers.exact import (
+    Answer,
+    CacheQuestion,
+    decode_answer,
+    encode_answer,
+    seen_by_model,
+)
+from langchain_redis_memory.cache.best_effort import BestEffort
 from langchain_redis_memory.cache.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
-from langchain_redis_memory.cache.semantic.entries import Entry
+from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.judge import Judge
 from langchain_redis_memory.cache.semantic.prompt_reader import indents_of, unfit, within
-from langchain_redis_memory.cache.semantic.search import Hit, Seeker, Sought
+from langchain_redis_memory.cache.semantic.search import Seeker, SemanticHit, SemanticQuery
 from langchain_redis_memory.cache.stats import Stats, Tally, told
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.equivalence import HitPolicy
@@ -87,7 +93,7 @@ class SemanticAnswerCache:
         self._epoch = epoch
         self._engines = Engines(self._client, engine, quantisation)
         self._seekers: dict[KeySpace, Seeker] = {}
-        self._owed: dict[KeySpace, list[Entry]] = {}
+        self._owed: dict[KeySpace, list[StoredAnswer]] = {}
         self._seeking: dict[str, Any] = {
             "embedder": Embedder(embeddings, embedding_id or embedding_id_of(embeddings)),
             "policy": policy or policy_for(embeddings, max_error, embedding_id),
@@ -96,7 +102,7 @@ class SemanticAnswerCache:
             "judge": judge if judge is None or isinstance(judge, Judge) else Judge(judge),
         }
 
-    def lookup(self, asked: Asked) -> Op[Answer | None]:
+    def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         """The answer to the very same question; see `AnswerCache`.
 
         Args:
@@ -110,7 +116,7 @@ class SemanticAnswerCache:
             return pure(None)
         seeker = self._seeker(asked.space)
 
-        def read(found: tuple[bytes, Hit | None]) -> Answer | None:
+        def read(found: tuple[bytes, SemanticHit | None]) -> Answer | None:
             asked.notes[_TOKEN] = found[0]
             answer = self._answer(found[1], asked)
             if answer is not None:
@@ -120,7 +126,7 @@ class SemanticAnswerCache:
         token = pure(b"") if self._epoch is None else epochs.current(self._epoch, self._ttl_ms)
         return merge(token, seeker.same(sought)).map(read)
 
-    def search(self, asked: Asked) -> Flow[Answer | None]:
+    def search(self, asked: CacheQuestion) -> Flow[Answer | None]:
         """The answer to a question that means the same; for one that `lookup` did not find.
 
         Args:
@@ -143,7 +149,7 @@ class SemanticAnswerCache:
             tally.add("refusals")
         return answer
 
-    def store(self, asked: Asked, answer: Answer) -> Flow[Op[Any]]:
+    def store(self, asked: CacheQuestion, answer: Answer) -> Flow[Op[Any]]:
         """Keeps an answer; see `AnswerCache`.
 
         Args:
@@ -161,7 +167,7 @@ class SemanticAnswerCache:
             if not asked.notes.get(_TOKEN):  # where the turn did not look, nobody knows of what epoch the answer is
                 return pure(None)
             body = epochs.sign(asked.notes[_TOKEN], body)
-        entry = Entry(sought.text, sought.partition, "", "", (), "", "", 0, answer.tokens, body)
+        entry = StoredAnswer(sought.text, sought.partition, "", "", (), "", "", 0, answer.tokens, body)
         ready = yield from within(seeker.keeping([(sought, entry, jittered(self._ttl_ms, self._jitter))]))
         if ready is None:
             return pure(None)
@@ -171,7 +177,7 @@ class SemanticAnswerCache:
         now: float = yield Now()
         counts = tally.take(now)
 
-        def read(done: tuple[list[Entry], Any, bool]) -> None:
+        def read(done: tuple[list[StoredAnswer], Any, bool]) -> None:
             owed.extend(done[0])  # their vectors go with the next answer
             if not done[2]:
                 tally.put_back(counts)
@@ -209,7 +215,7 @@ class SemanticAnswerCache:
         tally.add("hits")
         tally.add("tokens_written", answer.tokens)
 
-    def _sought(self, asked: Asked) -> Sought | None:
+    def _sought(self, asked: CacheQuestion) -> SemanticQuery | None:
         if not isinstance(asked.question, str):
             return None
         text = " ".join(asked.question.split())
@@ -217,13 +223,13 @@ class SemanticAnswerCache:
             return None
         context = [seen_by_model(message) for message in asked.context]
         parts = pack([asked.agent, asked.scope, context, asked.given, indents_of(asked.question)])
-        return Sought(text, blake2b(parts, digest_size=16).digest())
+        return SemanticQuery(text, blake2b(parts, digest_size=16).digest())
 
     def _seeker(self, space: KeySpace) -> Seeker:
         found = self._seekers.get(space)
         if found is None:
             tally = Tally(space.tally("semantic", self._name))
-            lenient = Lenient(f"the cache {self._name!r}", tally, self._client.breaker)
+            lenient = BestEffort(f"the cache {self._name!r}", tally, self._client.breaker)
             found = self._seekers[space] = Seeker(
                 space,
                 self._name,
@@ -233,7 +239,7 @@ class SemanticAnswerCache:
             )
         return found
 
-    def _answer(self, hit: Hit | None, asked: Asked) -> Answer | None:
+    def _answer(self, hit: SemanticHit | None, asked: CacheQuestion) -> Answer | None:
         body = None if hit is None else hit.entry.answer
         if body is not None and self._epoch is not None:
             body = epochs.signed(asked.notes.get(_TOKEN, b""), body)

@@ -1,0 +1,1 @@
+"""The cache tiers of a RAG pipeline: vectors, search results, answers."""

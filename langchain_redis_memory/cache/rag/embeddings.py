@@ -21,7 +21,7 @@ from langchain_redis_memory.cache.stats import Stats, told
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, Now
 from langchain_redis_memory.redis.client.client import Client, as_client
-from langchain_redis_memory.redis.expiring_hash import Put
+from langchain_redis_memory.redis.expiring_hash import NewItem
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds, share
 
@@ -217,7 +217,7 @@ class CachedEmbeddings(Embeddings):
             rounded = self._rounded(vector)
             vectors[text] = vector if rounded is None else rounded.tolist()
             if rounded is not None:
-                puts.append(Put(names[text], jittered(self._ttl_ms, self._jitter), seal(rounded.tobytes())))
+                puts.append(NewItem(names[text], jittered(self._ttl_ms, self._jitter), seal(rounded.tobytes())))
         if puts and kept is not None:
             yield from self.tier.lenient.ask(self.tier.put(puts), write=True)
         return [list(vectors[text]) for text in texts]  # a copy for each: a caller may change one

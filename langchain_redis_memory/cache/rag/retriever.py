@@ -22,7 +22,7 @@ from pydantic import PrivateAttr
 
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.sharded_entries import Tier, seal, unseal
-from langchain_redis_memory.cache.single_flight import Flights
+from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, told
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, merge
@@ -30,7 +30,7 @@ from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
 from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
-from langchain_redis_memory.redis.expiring_hash import Kept, Put
+from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import jittered, milliseconds, share
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ DAY_S = 86_400
 _DEFLATE_FROM_BYTES = 256
 
 
-class _Found(NamedTuple):
+class _CachedResult(NamedTuple):
     """A result of the current epoch, with what is left of its lifetime."""
 
     documents: list[Document]
@@ -106,7 +106,7 @@ class CachedRetriever(BaseRetriever):
     _ttl_ms: int = PrivateAttr()
     _stale_ms: int = PrivateAttr()
     _empty_ms: int = PrivateAttr()
-    _flights: Flights = PrivateAttr()
+    _flights: SingleFlight = PrivateAttr()
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class CachedRetriever(BaseRetriever):
         epoch = wire.keys(tenant).epoch("search", corpus)
         ttl_ms, empty_ms = milliseconds(ttl_s), milliseconds(empty_ttl_s, "empty_ttl_s")
         stale_ms = milliseconds(stale_s, "stale_s") if ttl_ms else 0
-        flights = Flights(milliseconds(single_flight_s, "single_flight_s"))
+        flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))
         fields = {
             "retriever": coerce_to_runnable(cast("Any", retriever)),
             "client": wire,
@@ -285,7 +285,7 @@ class CachedRetriever(BaseRetriever):
         yield from self._leave(lease)
         return documents
 
-    def _look(self, name: bytes, lease: str, tokens: list[bytes]) -> Flow[_Found | None]:
+    def _look(self, name: bytes, lease: str, tokens: list[bytes]) -> Flow[_CachedResult | None]:
         """What may be served; where there is nothing, the last token is of the epoch in which the search begins."""
         began: float = yield Now()
         tally, ask, look = self._tier.tally, self._tier.lenient.ask, self._reads(name, tokens)
@@ -299,7 +299,7 @@ class CachedRetriever(BaseRetriever):
         tally.timed(ended - began)
         return found
 
-    def _is_stale(self, found: _Found) -> bool:
+    def _is_stale(self, found: _CachedResult) -> bool:
         aged = bool(self._stale_ms) and found.left_ms is not None and found.left_ms <= self._stale_ms
         return aged and bool(found.documents)  # a result without documents has its own short lifetime
 
@@ -317,22 +317,22 @@ class CachedRetriever(BaseRetriever):
             self._tier.tally.add("refused_unserialisable")
             return
         self._tier.tally.add("updates")
-        put = Put(name, ttl_ms, epochs.sign(token, _encoded(documents)))
+        put = NewItem(name, ttl_ms, epochs.sign(token, _encoded(documents)))
         if (yield from self._tier.lenient.ask(self._tier.put([put]).map(lambda _done: True), write=True)) is None:
             self._tier.tally.add("dropped")
 
     # --- ops ----------------------------------------------------------------------------------------------------------
 
-    def _reads(self, name: bytes, tokens: list[bytes]) -> Op[_Found | None]:
+    def _reads(self, name: bytes, tokens: list[bytes]) -> Op[_CachedResult | None]:
         """Looks for a result; each time that the op is run it notes the current token."""
         longest = self._ttl_ms and max(self._ttl_ms + self._stale_ms, self._empty_ms)
 
-        def read(replies: tuple[bytes, list[Kept | None]]) -> _Found | None:
+        def read(replies: tuple[bytes, list[Item | None]]) -> _CachedResult | None:
             token, (kept,) = replies
             tokens.append(token)
             body = None if kept is None else epochs.signed(token, kept.body)
             documents = None if body is None else _decoded(body, self._epoch)
-            return None if documents is None or kept is None else _Found(documents, kept.left_ms)
+            return None if documents is None or kept is None else _CachedResult(documents, kept.left_ms)
 
         return merge(epochs.current(self._epoch, longest), self._tier.get([name])).map(read)
 

@@ -1,0 +1,1 @@
+"""LangChain's LLM cache by meaning."""

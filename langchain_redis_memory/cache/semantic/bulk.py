@@ -12,10 +12,10 @@ from typing import Any
 from langchain_redis_memory.cache import generations, warming
 from langchain_redis_memory.cache.semantic import entries
 from langchain_redis_memory.cache.semantic.engines import Engines
-from langchain_redis_memory.cache.semantic.entries import Entry
+from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.lookup import Answering, hit_of
 from langchain_redis_memory.cache.semantic.prompt_reader import within
-from langchain_redis_memory.cache.semantic.search import Sought
+from langchain_redis_memory.cache.semantic.search import SemanticQuery
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
@@ -24,13 +24,13 @@ from langchain_redis_memory.vectors.engine import Engine
 
 _BATCH = 200
 
-Wanted = Callable[[Entry], bool]
+Wanted = Callable[[StoredAnswer], bool]
 
 
 def wanted_by(model: str | None, tag: str | None, session: str | None, embedding: str | None) -> Wanted:
     """Whether an entry fits all that is given."""
 
-    def fits(entry: Entry) -> bool:
+    def fits(entry: StoredAnswer) -> bool:
         return (
             (model is None or entry.model == model)
             and (tag is None or tag in entry.tags)
@@ -74,11 +74,11 @@ class Moving(Answering):
             if not cursor:
                 return deleted
 
-    def _remove(self, gone: list[Entry], damaged: Sequence[bytes] = ()) -> Flow[int]:
+    def _remove(self, gone: list[StoredAnswer], damaged: Sequence[bytes] = ()) -> Flow[int]:
         names = [*(entry.name for entry in gone), *damaged]
         if not names:
             return 0
-        by_dims: dict[str, list[Entry]] = {}
+        by_dims: dict[str, list[StoredAnswer]] = {}
         for entry in gone:
             by_dims.setdefault(entry.embedding.rpartition(":")[2], []).append(entry)
         removals = []
@@ -105,7 +105,7 @@ class Moving(Answering):
                 progress(len(batch))
         return stored
 
-    def _keep_all(self, found: list[tuple[Sought, Entry, int]]) -> Flow[int]:
+    def _keep_all(self, found: list[tuple[SemanticQuery, StoredAnswer, int]]) -> Flow[int]:
         newest = {entry.name: (sought, entry, ttl_ms) for sought, entry, ttl_ms in found}
         if newest and not (yield from within(self._seeker.keep(list(newest.values())))):
             return 0
@@ -129,12 +129,12 @@ class Moving(Answering):
                 progress(len(batch))
         return stored
 
-    def _imported(self, number: int, line: str) -> tuple[Sought, Entry, int]:
+    def _imported(self, number: int, line: str) -> tuple[SemanticQuery, StoredAnswer, int]:
         try:
             entry = entries.entry_of(b":" + b64decode(json.loads(line)["entry"], validate=True), "line")
             generations.decode(entry.answer, "line")
         except (ValueError, KeyError, TypeError, CorruptDataError) as error:
             msg = f"line {number} is no exported entry: {error}"
             raise InvalidInputError(msg) from None
-        sought = Sought(entry.question, entry.partition, entry.model, entry.kind)
+        sought = SemanticQuery(entry.question, entry.partition, entry.model, entry.kind)
         return sought, entry, jittered(self._ttl_ms, self._jitter)

@@ -21,16 +21,16 @@ from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.cache.admission import AdmissionPolicy
-from langchain_redis_memory.cache.best_effort import Lenient
+from langchain_redis_memory.cache.best_effort import BestEffort
 from langchain_redis_memory.cache.prompts import Template
 from langchain_redis_memory.cache.semantic import entries
 from langchain_redis_memory.cache.semantic.bulk import Moving, wanted_by
 from langchain_redis_memory.cache.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
 from langchain_redis_memory.cache.semantic.judge import Judge
 from langchain_redis_memory.cache.semantic.lookup import Explanation
-from langchain_redis_memory.cache.semantic.prompt_reader import Reader, Understood
+from langchain_redis_memory.cache.semantic.prompt_reader import PromptAnalysis, PromptReader
 from langchain_redis_memory.cache.semantic.search import Seeker
-from langchain_redis_memory.cache.single_flight import Flights
+from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Prices, Stats, Tally
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.language.classify import Classifier, RulesClassifier
@@ -140,11 +140,11 @@ class RedisSemanticCache(Moving, BaseCache):
         self._name = check_id(name, "name")
         self._ttl_ms = milliseconds(ttl_s)
         self._jitter = share(jitter, "jitter")
-        self._flights = Flights(milliseconds(single_flight_s, "single_flight_s"))
+        self._flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))
         self._admission = admission or AdmissionPolicy(tool_calls=share_tools)
         self._prices = prices
         self._session, self._tags = _labels(session, tags)
-        self._reader = Reader(
+        self._reader = PromptReader(
             classifier or RulesClassifier(),
             contextualiser,
             Template(template) if isinstance(template, str) else template,
@@ -161,7 +161,7 @@ class RedisSemanticCache(Moving, BaseCache):
             "judge": judge if judge is None or isinstance(judge, Judge) else Judge(judge),
         }
         self._seekers: OrderedDict[KeySpace, Seeker] = OrderedDict()
-        self._understood: OrderedDict[bytes, Understood] = OrderedDict()
+        self._understood: OrderedDict[bytes, PromptAnalysis] = OrderedDict()
         self._set_up(tenant)
 
     def _set_up(self, tenant: str) -> None:
@@ -172,7 +172,7 @@ class RedisSemanticCache(Moving, BaseCache):
             seeker = Seeker(
                 space,
                 self._name,
-                lenient=Lenient(f"the cache {self._name!r}", tally, self._client.breaker),
+                lenient=BestEffort(f"the cache {self._name!r}", tally, self._client.breaker),
                 ready=partial(self._engines.ready, space),
                 **self._seeking,
             )

@@ -22,7 +22,7 @@ MOST_REPORTS = 64
 """How many of its newest reports an entry keeps."""
 
 
-class Entry(NamedTuple):
+class StoredAnswer(NamedTuple):
     """A question with its answer.
 
     Args:
@@ -69,7 +69,7 @@ def name_of(partition: bytes, question: str) -> bytes:
     return blake2b(partition + question.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def entry_of(record: bytes, where: str) -> Entry:
+def entry_of(record: bytes, where: str) -> StoredAnswer:
     """An entry from its record.
 
     Args:
@@ -87,13 +87,13 @@ def entry_of(record: bytes, where: str) -> Entry:
         msg = f"an entry under {where!r} was not written by this package or is damaged"
         raise CorruptDataError(msg)
     parts[4] = tuple(parts[4])
-    return Entry(*parts)
+    return StoredAnswer(*parts)
 
 
 _TYPES = [str, bytes, str, str, list, str, str, int, int, bytes]
 
 
-class Read(NamedTuple):
+class StoredAnswerRead(NamedTuple):
     """An entry as it was read.
 
     Args:
@@ -101,11 +101,11 @@ class Read(NamedTuple):
         reports: What was reported of it, a word for each.
     """
 
-    entry: Entry
+    entry: StoredAnswer
     reports: tuple[str, ...]
 
 
-def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[Read | None]]:
+def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[StoredAnswerRead | None]]:
     """Reads entries, which counts as using them.
 
     Args:
@@ -116,22 +116,24 @@ def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[Read | None]]:
         An op of one trip: each entry, None where there is none, it has lapsed or is damaged.
     """
 
-    def read(replies: Sequence[Reply]) -> list[Read | None]:
+    def read(replies: Sequence[Reply]) -> list[StoredAnswerRead | None]:
         found = [_read(pair, keys.items) if pair else None for pair in replies[0]]
         return [one if one and one.entry.name == name else None for one, name in zip(found, names, strict=True)]
 
     return Op((script("cache/entry_get")(keys.all(), *names),), read)
 
 
-def _read(pair: Sequence[bytes | None], where: str) -> Read | None:
+def _read(pair: Sequence[bytes | None], where: str) -> StoredAnswerRead | None:
     record, reports = pair[0] or b"", pair[1] if len(pair) > 1 else None
     try:
-        return Read(entry_of(record, where), tuple((reports or b"").decode("ascii").split()))
+        return StoredAnswerRead(entry_of(record, where), tuple((reports or b"").decode("ascii").split()))
     except (CorruptDataError, UnicodeDecodeError):
         return None
 
 
-def put(keys: EntryKeys, entries: Sequence[tuple[Entry, int]], embedding: str, most: int = 0) -> Op[list[Entry]]:
+def put(
+    keys: EntryKeys, entries: Sequence[tuple[StoredAnswer, int]], embedding: str, most: int = 0
+) -> Op[list[StoredAnswer]]:
     """Stores entries; what was reported of one with the same name is forgotten.
 
     Args:
@@ -145,7 +147,7 @@ def put(keys: EntryKeys, entries: Sequence[tuple[Entry, int]], embedding: str, m
     """
     args: list[Arg] = [part for entry, ttl_ms in entries for part in (entry.name, ttl_ms, entry.body())]
 
-    def read(replies: Sequence[Reply]) -> list[Entry]:
+    def read(replies: Sequence[Reply]) -> list[StoredAnswer]:
         found = (_read((record, None), keys.items) for record in replies[0])
         return [gone.entry for gone in found if gone is not None]
 
@@ -204,15 +206,15 @@ def count(keys: EntryKeys) -> Op[int]:
     return Op((("HLEN", keys.items),), lambda replies: int(replies[0]))
 
 
-class Page(NamedTuple):
+class AnswerPage(NamedTuple):
     """Some entries, the names of damaged ones among them, and the cursor to go on from: 0 after the last."""
 
-    entries: list[Entry]
+    entries: list[StoredAnswer]
     damaged: list[bytes]
     cursor: int
 
 
-def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[Page]:
+def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[AnswerPage]:
     """Reads through a cache; what was there all the time is given at least once.
 
     Args:
@@ -224,11 +226,11 @@ def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[Page]:
         An op of one trip.
     """
 
-    def read(replies: Sequence[Reply]) -> Page:
+    def read(replies: Sequence[Reply]) -> AnswerPage:
         further, found = replies[0]
         pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
         read = {name: _read((record, None), keys.items) for name, record in pairs}
         whole = [one.entry for one in read.values() if one is not None]
-        return Page(whole, [name for name, one in read.items() if one is None], int(further))
+        return AnswerPage(whole, [name for name, one in read.items() if one is None], int(further))
 
     return Op((("HSCAN", keys.items, cursor, "COUNT", about),), read)

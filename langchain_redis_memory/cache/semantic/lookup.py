@@ -14,12 +14,12 @@ from langchain_core.outputs import ChatGeneration
 
 from langchain_redis_memory.cache import generations
 from langchain_redis_memory.cache.admission import AdmissionPolicy
-from langchain_redis_memory.cache.best_effort import Lenient
+from langchain_redis_memory.cache.best_effort import BestEffort
 from langchain_redis_memory.cache.semantic import entries
-from langchain_redis_memory.cache.semantic.entries import Entry
-from langchain_redis_memory.cache.semantic.prompt_reader import Reader, Understood, inside, within
-from langchain_redis_memory.cache.semantic.search import Candidate, Found, Hit, Seeker, Sought
-from langchain_redis_memory.cache.single_flight import Flights, making
+from langchain_redis_memory.cache.semantic.entries import StoredAnswer
+from langchain_redis_memory.cache.semantic.prompt_reader import PromptAnalysis, PromptReader, inside, within
+from langchain_redis_memory.cache.semantic.search import Candidate, SearchResult, Seeker, SemanticHit, SemanticQuery
+from langchain_redis_memory.cache.single_flight import SingleFlight, making
 from langchain_redis_memory.cache.stats import Prices, Stats, Tally, told
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Now, ask, merge
@@ -49,7 +49,7 @@ class Explanation:
     reasons: tuple[str, ...]
     bypass: str
     candidates: tuple[Candidate, ...]
-    hit: Hit | None
+    hit: SemanticHit | None
 
     def __str__(self) -> str:
         if self.question is None:
@@ -65,18 +65,18 @@ class Answering:
     """The flows of looking up and keeping answers; who inherits them sets what they work with."""
 
     _client: Client
-    _reader: Reader
+    _reader: PromptReader
     _seeker: Seeker
-    _lenient: Lenient
+    _lenient: BestEffort
     _tally: Tally
-    _flights: Flights
+    _flights: SingleFlight
     _admission: AdmissionPolicy
     _prices: Prices | None
     _session: str
     _tags: tuple[str, ...]
     _ttl_ms: int
     _jitter: float
-    _understood: OrderedDict[bytes, Understood]
+    _understood: OrderedDict[bytes, PromptAnalysis]
     """What lookups understood of prompts whose answers are still to come: a model may have been asked for it."""
 
     def _lookup(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
@@ -104,22 +104,22 @@ class Answering:
         self._tally.timed(ended - began, model=sought.model)
         return served
 
-    def _understand(self, prompt: str, llm_string: str) -> Flow[Understood]:
+    def _understand(self, prompt: str, llm_string: str) -> Flow[PromptAnalysis]:
         if inside.get():  # a model that a lookup asks, such as the judge, is never answered from the cache
-            return Understood(None, "nested")
+            return PromptAnalysis(None, "nested")
         try:
             return (yield from within(self._reader.understand(prompt, llm_string)))
         except Exception as error:  # noqa: BLE001 - a user's classifier or contextualiser
             _log.warning("a prompt is not understood and goes past the cache: %s: %s", type(error).__name__, error)
-            return Understood(None, "not_understood")
+            return PromptAnalysis(None, "not_understood")
 
-    def _remember(self, prompt: str, llm_string: str, told: Understood) -> None:
+    def _remember(self, prompt: str, llm_string: str, told: PromptAnalysis) -> None:
         if not inside.get():
             self._understood[self._place(prompt, llm_string)] = told
             while len(self._understood) > _REMEMBERED:
                 self._understood.popitem(last=False)
 
-    def _understand_again(self, prompt: str, llm_string: str) -> Flow[Understood]:
+    def _understand_again(self, prompt: str, llm_string: str) -> Flow[PromptAnalysis]:
         """What the lookup understood, so that the answer is kept under the very question that was looked for."""
         told = None if inside.get() else self._understood.pop(self._place(prompt, llm_string), None)
         return (yield from self._understand(prompt, llm_string)) if told is None else told
@@ -129,7 +129,7 @@ class Answering:
         named = "\0".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass")
         return blake2b(named, digest_size=16).digest()
 
-    def _served(self, hit: Hit, sought: Sought) -> RETURN_VAL_TYPE | None:
+    def _served(self, hit: SemanticHit, sought: SemanticQuery) -> RETURN_VAL_TYPE | None:
         try:
             found = generations.decode(hit.entry.answer, self._seeker.keys.items)
         except CorruptDataError as error:
@@ -175,9 +175,11 @@ class Answering:
         if leave.commands:  # after the answer is there: in one trip a script that the server does not know runs last
             yield from self._lenient.ask(leave)
 
-    def _row(self, sought: Sought, prompt: str, answer: RETURN_VAL_TYPE) -> tuple[Sought, Entry, int]:
+    def _row(
+        self, sought: SemanticQuery, prompt: str, answer: RETURN_VAL_TYPE
+    ) -> tuple[SemanticQuery, StoredAnswer, int]:
         read, written = generations.tokens_of(answer, prompt)
-        entry = Entry(
+        entry = StoredAnswer(
             sought.text,
             sought.partition,
             sought.model,
@@ -198,7 +200,7 @@ class Answering:
         if sought is None:
             return Explanation(None, kind, reasons, told.why, (), None)
         same = yield from self._lenient.ask(self._seeker.same(sought))
-        found: Found = yield from within(self._seeker.near(sought))
+        found: SearchResult = yield from within(self._seeker.near(sought))
         hit, candidates = found.hit, found.candidates
         if same is not None:
             hit, others = same, [one for one in candidates if one.question != sought.text]
@@ -241,7 +243,7 @@ class Answering:
         (found,) = yield from told([self._tally], self._prices)
         return found
 
-    def _lease(self, sought: Sought) -> str:
+    def _lease(self, sought: SemanticQuery) -> str:
         return self._seeker.keys.lease(entries.name_of(sought.partition, sought.text).hex())
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
 
-from langchain_redis_memory.cache.prompts import Prompt, Said, Template, model_of, read
-from langchain_redis_memory.cache.semantic.search import Sought
+from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, read
+from langchain_redis_memory.cache.semantic.search import SemanticQuery
 from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.conversation.select.window import leaning_from
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
@@ -71,7 +71,7 @@ def within(flow: Flow[T]) -> Flow[T]:
         inside.set(outer)
 
 
-class Understood(NamedTuple):
+class PromptAnalysis(NamedTuple):
     """A prompt as the cache sees it.
 
     Args:
@@ -80,13 +80,13 @@ class Understood(NamedTuple):
         verdict: What the classifier said; None where it was not asked.
     """
 
-    sought: Sought | None
+    sought: SemanticQuery | None
     why: str = ""
     verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
-class Reader:
+class PromptReader:
     """Understands prompts.
 
     Args:
@@ -107,11 +107,11 @@ class Reader:
     share_private: bool = False
     share_tools: bool = False
 
-    def within(self, scope: str) -> Reader:
+    def within(self, scope: str) -> PromptReader:
         """The same for another scope."""
         return replace(self, scope=scope)
 
-    def understand(self, prompt: str, llm_string: str) -> Flow[Understood]:
+    def understand(self, prompt: str, llm_string: str) -> Flow[PromptAnalysis]:
         """What to do with a prompt.
 
         Args:
@@ -122,48 +122,48 @@ class Reader:
             The question, or why there is none.
         """
         told = read(prompt)
-        after: Sequence[Said] = ()
+        after: Sequence[PromptMessage] = ()
         if told.question is None and self.share_tools:
             told, after = _before_tools(told)
         if told.question is None:
             tools = any(said.role == "tool" for said in told.history)
-            return Understood(None, "tools" if tools else "no_question")
+            return PromptAnalysis(None, "tools" if tools else "no_question")
         text, variables = told.question, dict[str, str]()
         if self.template is not None:
             split = self.template.split(text)
             if split is None:
-                return Understood(None, "other_template")
+                return PromptAnalysis(None, "other_template")
             text, variables = split
         indents, text = indents_of(text), " ".join(text.split())
         if (why := unfit(text, self.longest)) is not None:
-            return Understood(None, why)
+            return PromptAnalysis(None, why)
         context: Any = [indents, *([said.role, said.text, said.more] for said in after)]
         verdict = None
         if not (told.history or told.system or variables or after) and points_outside(text):
-            return Understood(None, "points_outside")
+            return PromptAnalysis(None, "points_outside")
         if told.history:
             if not self.share_private and any(
                 said.role in {"human", "chat"} and tells_of_self(said.text) for said in told.history
             ):
-                return Understood(None, "private")
+                return PromptAnalysis(None, "private")
             history = told.messages()
             verdict = yield from settled(self.classifier.classify(text, history))
             if verdict.type in _ONE_CONVERSATIONS:
-                return Understood(None, str(verdict.type), verdict)
+                return PromptAnalysis(None, str(verdict.type), verdict)
             if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
                 meant = yield from self._meant(text, verdict, told)
                 if meant is not None:
                     text = meant
                     if (why := unfit(text, self.longest)) is not None:
-                        return Understood(None, why, verdict)
+                        return PromptAnalysis(None, why, verdict)
                 else:
                     leaning = _leaning(told)
                     if any(said.of_tools for said in leaning) and not self.share_tools:
-                        return Understood(None, "tools", verdict)
+                        return PromptAnalysis(None, "tools", verdict)
                     context += [[said.role, said.text, said.more] for said in leaning]
         partition = self._partition(llm_string, told, variables, context)
         kind = str(verdict.type if verdict else QuestionType.NEW_TOPIC)
-        return Understood(Sought(text, partition, model_of(llm_string), kind), "", verdict)
+        return PromptAnalysis(SemanticQuery(text, partition, model_of(llm_string), kind), "", verdict)
 
     def _meant(self, text: str, verdict: Verdict, told: Prompt) -> Flow[str | None]:
         """The question that a dependent one means, where somebody is sure of it."""
@@ -184,7 +184,7 @@ class Reader:
 _ONE_CONVERSATIONS = {QuestionType.HISTORY_RECALL, QuestionType.CONTEXTUAL_FOLLOW_UP}
 
 
-def _before_tools(told: Prompt) -> tuple[Prompt, Sequence[Said]]:
+def _before_tools(told: Prompt) -> tuple[Prompt, Sequence[PromptMessage]]:
     """The prompt up to the user's last words, and what tools gave since."""
     if not told.history or told.history[-1].role != "tool":
         return told, ()
@@ -195,7 +195,7 @@ def _before_tools(told: Prompt) -> tuple[Prompt, Sequence[Said]]:
     return told, ()
 
 
-def _leaning(told: Prompt) -> Sequence[Said]:
+def _leaning(told: Prompt) -> Sequence[PromptMessage]:
     """The exchange that the question leans on: since the last question that stands alone."""
     spoken = [at for at, said in enumerate(told.history) if said.role in {"human", "ai"}]
     start = leaning_from(told.messages())

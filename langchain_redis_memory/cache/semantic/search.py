@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, NamedTuple
 
-from langchain_redis_memory.cache.best_effort import Lenient
+from langchain_redis_memory.cache.best_effort import BestEffort
 from langchain_redis_memory.cache.semantic import entries
-from langchain_redis_memory.cache.semantic.entries import Entry, Read, name_of
+from langchain_redis_memory.cache.semantic.entries import StoredAnswer, StoredAnswerRead, name_of
 from langchain_redis_memory.cache.semantic.judge import Judge
 from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.language.equivalence import HitPolicy, Judgement, Observations
@@ -30,7 +30,7 @@ from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Vec
 _log = logging.getLogger(__name__)
 
 
-class Sought(NamedTuple):
+class SemanticQuery(NamedTuple):
     """A question as it may be answered from the cache.
 
     Args:
@@ -62,7 +62,7 @@ class Candidate(NamedTuple):
     why: str
 
 
-class Hit(NamedTuple):
+class SemanticHit(NamedTuple):
     """An answer that may be served.
 
     Args:
@@ -71,7 +71,7 @@ class Hit(NamedTuple):
         probability: That they are equivalent.
     """
 
-    entry: Entry
+    entry: StoredAnswer
     similarity: float
     probability: float
 
@@ -82,10 +82,10 @@ class Hit(NamedTuple):
 
 
 @dataclass
-class Found:
+class SearchResult:
     """What a search gave: the hit, and everything that was looked at."""
 
-    hit: Hit | None = None
+    hit: SemanticHit | None = None
     candidates: list[Candidate] = field(default_factory=list)
 
     @property
@@ -115,7 +115,7 @@ class Seeker:
     name: str
     embedder: Embedder
     policy: HitPolicy
-    lenient: Lenient
+    lenient: BestEffort
     ready: Callable[[int, bool], Flow[Engine]]
     max_entries: int = 0
     nearest: int = 8
@@ -136,7 +136,7 @@ class Seeker:
 
     # --- finding ------------------------------------------------------------------------------------------------------
 
-    def same(self, sought: Sought) -> Op[Hit | None]:
+    def same(self, sought: SemanticQuery) -> Op[SemanticHit | None]:
         """The entry of the very same question.
 
         Args:
@@ -146,14 +146,14 @@ class Seeker:
             An op of one trip.
         """
 
-        def read(found: Sequence[Read | None]) -> Hit | None:
+        def read(found: Sequence[StoredAnswerRead | None]) -> SemanticHit | None:
             there = found[0]
             served = there is not None and _observed(there.reports).may_serve(1.0, True, self.max_error)
-            return Hit(there.entry, 1.0, 1.0) if there and served else None
+            return SemanticHit(there.entry, 1.0, 1.0) if there and served else None
 
         return entries.get(self.keys, [name_of(sought.partition, sought.text)]).map(read)
 
-    def seek(self, sought: Sought) -> Flow[Found]:
+    def seek(self, sought: SemanticQuery) -> Flow[SearchResult]:
         """The answer to a question, by its words, then by its meaning.
 
         Args:
@@ -164,27 +164,27 @@ class Seeker:
         """
         told = yield from self.lenient.ask(self.same(sought).map(lambda hit: (hit,)))
         if told is None:
-            return Found()
+            return SearchResult()
         if told[0] is not None:
-            return Found(told[0], [Candidate(sought.text, 1.0, None, "")])
+            return SearchResult(told[0], [Candidate(sought.text, 1.0, None, "")])
         return (yield from self.near(sought))
 
-    def near(self, sought: Sought) -> Flow[Found]:
+    def near(self, sought: SemanticQuery) -> Flow[SearchResult]:
         """The answer to a question by its meaning only; see `seek`."""
         if (yield from self.lenient.rests()):
-            return Found()
+            return SearchResult()
         vector = yield from self.embedder.one(sought.text)
         if vector is None:
             self.lenient.tally.add("embedding_errors")
-            return Found()
+            return SearchResult()
         engine = yield from self._engine(len(vector))
         if engine is None:
-            return Found()
+            return SearchResult()
         if not self._compared:
             yield from self._compare(self.embedder.name_of(vector))
         place = self.collection(sought.partition, self.embedder.name_of(vector), engine)
         hits = yield from self._search(engine, place, vector)
-        found = Found()
+        found = SearchResult()
         for question, similarity in hits:
             judgement = self._judged(sought.text, question, similarity)
             why = "too far" if judgement is None else _reason(judgement)
@@ -220,7 +220,9 @@ class Seeker:
             wanted = engine.search(place, vector, self.nearest)
         return []
 
-    def _take(self, found: Found, at: int, sought: Sought, engine: Engine, place: Collection) -> Flow[bool]:
+    def _take(
+        self, found: SearchResult, at: int, sought: SemanticQuery, engine: Engine, place: Collection
+    ) -> Flow[bool]:
         """Reads a candidate's entry and decides, with what was reported of it and the judge; whether it is the hit."""
         candidate = found.candidates[at]
         assert candidate.judgement is not None  # noqa: S101 - only judged ones come here
@@ -241,11 +243,11 @@ class Seeker:
                 why = "the judge refused it"
             elif not may and (sure or seen.reports):
                 why = "reported as wrong at such a distance"
-            found.hit = Hit(got[0].entry, candidate.similarity, probability) if may else None
+            found.hit = SemanticHit(got[0].entry, candidate.similarity, probability) if may else None
         found.candidates[at] = candidate._replace(why="" if found.hit else why)
         return found.hit is not None
 
-    def _ask(self, judge: Judge, sought: Sought, question: str, name: bytes, probability: float) -> Flow[bool]:
+    def _ask(self, judge: Judge, sought: SemanticQuery, question: str, name: bytes, probability: float) -> Flow[bool]:
         """What the second judge says; the entry remembers it, so that the judge is asked less and less."""
         self.lenient.tally.add("judged", model=sought.model)
         same = yield from judge.same(sought.text, question)
@@ -255,7 +257,9 @@ class Seeker:
 
     # --- keeping ------------------------------------------------------------------------------------------------------
 
-    def keeping(self, found: Sequence[tuple[Sought, Entry, int]]) -> Flow[tuple[Engine, Op[list[Entry]]] | None]:
+    def keeping(
+        self, found: Sequence[tuple[SemanticQuery, StoredAnswer, int]]
+    ) -> Flow[tuple[Engine, Op[list[StoredAnswer]]] | None]:
         """Embeds questions, so that their entries can be stored.
 
         Args:
@@ -283,7 +287,7 @@ class Seeker:
         adds = [engine.add(self.collection(partition, embedding, engine), some) for partition, some in points.items()]
         return engine, merge(entries.put(self.keys, rows, embedding, self.max_entries), *adds).map(lambda told: told[0])
 
-    def keep(self, found: Sequence[tuple[Sought, Entry, int]]) -> Flow[bool]:
+    def keep(self, found: Sequence[tuple[SemanticQuery, StoredAnswer, int]]) -> Flow[bool]:
         """Stores entries with their vectors; see `keeping`.
 
         Args:
@@ -303,7 +307,7 @@ class Seeker:
             yield from self.lenient.ask(self.without(engine, gone))
         return True
 
-    def without(self, engine: Engine, gone: Sequence[Entry]) -> Op[Any]:
+    def without(self, engine: Engine, gone: Sequence[StoredAnswer]) -> Op[Any]:
         """Removes the vectors of entries.
 
         Args:

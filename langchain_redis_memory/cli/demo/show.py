@@ -27,7 +27,7 @@ def _clip(text: str, length: int) -> str:
 
 
 @dataclass
-class Board:
+class TurnTable:
     """The turns so far.
 
     Args:

@@ -5,24 +5,24 @@
 """
 
 from langchain_redis_memory.cli.replay.answerers import Answerer, answerer, recorded
-from langchain_redis_memory.cli.replay.judge import Outcome, Serve, same_question
-from langchain_redis_memory.cli.replay.recorded import Damaged, Recorded, read
-from langchain_redis_memory.cli.replay.report import ASSUMED_S, RISKS, Report, Settings
+from langchain_redis_memory.cli.replay.judge import CacheOutcome, ServedAnswer, same_question
+from langchain_redis_memory.cli.replay.recorded import DamagedLine, RecordedTurn, read
+from langchain_redis_memory.cli.replay.report import ASSUMED_S, RISKS, ReplayReport, Settings
 from langchain_redis_memory.cli.replay.run import local_model, measure, play
-from langchain_redis_memory.cli.replay.stream import Asking, Kind, Role, askings
+from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn, askings
 
 __all__ = [
     "ASSUMED_S",
     "RISKS",
     "Answerer",
-    "Asking",
-    "Damaged",
+    "StreamTurn",
+    "DamagedLine",
     "Kind",
-    "Outcome",
-    "Recorded",
-    "Report",
+    "CacheOutcome",
+    "RecordedTurn",
+    "ReplayReport",
     "Role",
-    "Serve",
+    "ServedAnswer",
     "Settings",
     "answerer",
     "askings",

@@ -17,14 +17,14 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable
 
-from langchain_redis_memory.cli.replay.stream import Asking
+from langchain_redis_memory.cli.replay.stream import StreamTurn
 from langchain_redis_memory.errors import ConfigError
 
-Answerer = Callable[[Asking, Sequence[BaseMessage]], AIMessage]
+Answerer = Callable[[StreamTurn, Sequence[BaseMessage]], AIMessage]
 """From a turn and the messages that the memory shows to the answer."""
 
 
-def recorded(asking: Asking, _memory: Sequence[BaseMessage]) -> AIMessage:
+def recorded(asking: StreamTurn, _memory: Sequence[BaseMessage]) -> AIMessage:
     """The recorded answer, or one that names the question."""
     return AIMessage(asking.turn.answer or f"(an answer to: {asking.text})")
 
@@ -63,7 +63,7 @@ def answerer(spec: str) -> Answerer:
 
 
 def _called(thing: Any) -> Answerer:
-    def answer(asking: Asking, memory: Sequence[BaseMessage]) -> AIMessage:
+    def answer(asking: StreamTurn, memory: Sequence[BaseMessage]) -> AIMessage:
         if isinstance(thing, BaseChatModel):
             given: Any = thing.invoke([*memory, HumanMessage(asking.text)])
         elif isinstance(thing, Runnable):

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from langchain_redis_memory.cli.replay.judge import Outcome
-from langchain_redis_memory.cli.replay.stream import Asking
+from langchain_redis_memory.cli.replay.judge import CacheOutcome
+from langchain_redis_memory.cli.replay.stream import StreamTurn
 
 NEAR = 0.85
 """The cosine from which other semantic caches serve an answer, by default or by their examples."""
 
 
-def raw_exact(stream: Sequence[Asking]) -> Iterator[Outcome]:
+def raw_exact(stream: Sequence[StreamTurn]) -> Iterator[CacheOutcome]:
     """The very same utterance, white space at its ends aside.
 
     Args:
@@ -27,7 +27,7 @@ def raw_exact(stream: Sequence[Asking]) -> Iterator[Outcome]:
     Yields:
         The outcome so far, once for each turn (always the same object).
     """
-    outcome, stored = Outcome("raw key, exact"), dict[str, Asking]()
+    outcome, stored = CacheOutcome("raw key, exact"), dict[str, StreamTurn]()
     for asking in stream:
         made_for = stored.get(asking.text.strip())
         outcome.saw(asking, "miss" if made_for is None else "hit", made_for)
@@ -35,7 +35,7 @@ def raw_exact(stream: Sequence[Asking]) -> Iterator[Outcome]:
         yield outcome
 
 
-def raw_cosine(stream: Sequence[Asking], vectors: npt.NDArray[np.float32]) -> Iterator[Outcome]:
+def raw_cosine(stream: Sequence[StreamTurn], vectors: npt.NDArray[np.float32]) -> Iterator[CacheOutcome]:
     """The nearest utterance, from `NEAR` on.
 
     Args:
@@ -45,7 +45,7 @@ def raw_cosine(stream: Sequence[Asking], vectors: npt.NDArray[np.float32]) -> It
     Yields:
         The outcome so far, once for each turn (always the same object).
     """
-    outcome, stored = Outcome(f"raw key, cosine {NEAR}"), list[Asking]()
+    outcome, stored = CacheOutcome(f"raw key, cosine {NEAR}"), list[StreamTurn]()
     rows = np.zeros_like(vectors)
     for asking, vector in zip(stream, vectors, strict=True):
         near = rows[: len(stored)] @ vector

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from langchain_redis_memory.cli.replay.judge import Outcome, Serve
-from langchain_redis_memory.cli.replay.report import Report
-from langchain_redis_memory.cli.replay.stream import Asking, Kind, Role
+from langchain_redis_memory.cli.replay.judge import CacheOutcome, ServedAnswer
+from langchain_redis_memory.cli.replay.report import ReplayReport
+from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn
 from langchain_redis_memory.cli.replay.table import rows, share
 from langchain_redis_memory.conversation.policy import QuestionType
 
@@ -44,7 +44,7 @@ details { margin: .6rem 0; } summary { cursor: pointer; }
 """
 
 
-def page(report: Report) -> str:
+def page(report: ReplayReport) -> str:
     """The report as one file.
 
     Args:
@@ -91,8 +91,8 @@ def _figure(caption: str, svg: str) -> str:
     return f"<figure><figcaption>{escape(caption)}</figcaption>{svg}</figure>"
 
 
-def _measures(report: Report) -> str:
-    def cell(outcome: Outcome, text: str, tag: str = "td") -> str:
+def _measures(report: ReplayReport) -> str:
+    def cell(outcome: CacheOutcome, text: str, tag: str = "td") -> str:
         return f'<{tag} class="n{" raw" if outcome.risk is None else ""}">{escape(text)}</{tag}>'
 
     lines = ["<tr><th></th>" + "".join(cell(one, one.name, "th") for one in report.outcomes) + "</tr>"]
@@ -125,7 +125,7 @@ def _text(x: float, y: float, text: str, anchor: str = "middle", kind: str = "")
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">{escape(text)}</text>'
 
 
-def _risk_plot(outcomes: Sequence[Outcome]) -> str:
+def _risk_plot(outcomes: Sequence[CacheOutcome]) -> str:
     """Wrong share over hit rate: down and to the right is better."""
     points = [
         (one, hit, one.wrong_share)
@@ -181,7 +181,7 @@ def _risk_plot(outcomes: Sequence[Outcome]) -> str:
     return _svg(parts, label)
 
 
-def _bars(levels: Sequence[Outcome]) -> str:
+def _bars(levels: Sequence[CacheOutcome]) -> str:
     """For each level, the share of hits, misses and what went past the cache, by type."""
     kinds = [kind for kind in QuestionType if any(one.bypasses[kind] for one in levels)]
     series = [("hit", "t3"), ("miss", "t0"), *((f"past it: {kind}", f"t{1 + at % 2}") for at, kind in enumerate(kinds))]
@@ -211,7 +211,7 @@ def _bars(levels: Sequence[Outcome]) -> str:
 # --- serves -------------------------------------------------------------------------------------------------------
 
 
-def _serves(outcome: Outcome, serves: Sequence[Serve], what: str) -> str:
+def _serves(outcome: CacheOutcome, serves: Sequence[ServedAnswer], what: str) -> str:
     title = f"{outcome.name}: {len(serves)} {what}"
     if not serves:
         return f'<p class="dim">{escape(title)}</p>'
@@ -229,13 +229,13 @@ def _serves(outcome: Outcome, serves: Sequence[Serve], what: str) -> str:
     )
 
 
-def _said(one: Asking) -> str:
+def _said(one: StreamTurn) -> str:
     before = "".join(f"<div>{escape(text[:300])}</div>" for text in one.before[-3:])
     meaning = f"<div>= {escape(one.meaning)}</div>" if one.meaning is not None else ""
     return f'<div class="dim">{escape(one.session)}{before}</div><div class="q">{escape(one.text[:600])}</div>{meaning}'
 
 
-def _damaged(report: Report) -> str:
+def _damaged(report: ReplayReport) -> str:
     if not report.damaged:
         return ""
     lines = "".join(f"<li>line {fault.line}: {escape(fault.why)}</li>" for fault in report.damaged[:_MOST])

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_redis_memory.cli.replay.stream import Asking, Kind, Role, plain
+from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn, plain
 from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.bm25 import stem
 
@@ -73,7 +73,7 @@ def _decides(words: Iterable[str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Serve:
+class ServedAnswer:
     """An answer from the cache that was made for another turn.
 
     Args:
@@ -82,8 +82,8 @@ class Serve:
         verdict: What the turn was taken for, with the reasons; "" where nobody judged it.
     """
 
-    asked: Asking
-    made_for: Asking
+    asked: StreamTurn
+    made_for: StreamTurn
     verdict: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Serve:
 
 
 @dataclass
-class Outcome:
+class CacheOutcome:
     """What one cache did with the stream.
 
     Args:
@@ -135,8 +135,8 @@ class Outcome:
     cache: Counter[str] = field(default_factory=Counter)
     bypasses: Counter[QuestionType] = field(default_factory=Counter)
     met: Counter[tuple[Role, Kind, str, str]] = field(default_factory=Counter)
-    wrong: list[Serve] = field(default_factory=list)
-    unjudged: list[Serve] = field(default_factory=list)
+    wrong: list[ServedAnswer] = field(default_factory=list)
+    unjudged: list[ServedAnswer] = field(default_factory=list)
     unsafe: int = 0
     tokens_spent: int = 0
     tokens_saved: int = 0
@@ -145,7 +145,7 @@ class Outcome:
     trips: int = 0
     most_trips: int = 0
 
-    def saw(self, asking: Asking, decision: str, made_for: Asking | None, verdict: str = "") -> None:
+    def saw(self, asking: StreamTurn, decision: str, made_for: StreamTurn | None, verdict: str = "") -> None:
         """Counts a turn.
 
         Args:
@@ -157,7 +157,7 @@ class Outcome:
         self.turns += 1
         self.cache[decision] += 1
         if made_for is not None and made_for.turn is not asking.turn:
-            serve = Serve(asking, made_for, verdict)
+            serve = ServedAnswer(asking, made_for, verdict)
             if asking.meaning is None or made_for.meaning is None:
                 if asking.place or made_for.place or plain(asking.text) != plain(made_for.text):
                     self.unjudged.append(serve)

@@ -17,7 +17,7 @@ from langchain_redis_memory.redis.keys import check_id
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedTurn:
     """One recorded turn.
 
     Args:
@@ -38,14 +38,14 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Damaged:
+class DamagedLine:
     """A line that could not be read."""
 
     line: int
     why: str
 
 
-def read(path: Path) -> tuple[list[list[Recorded]], list[Damaged]]:
+def read(path: Path) -> tuple[list[list[RecordedTurn]], list[DamagedLine]]:
     """The conversations of a file.
 
     Args:
@@ -58,8 +58,8 @@ def read(path: Path) -> tuple[list[list[Recorded]], list[Damaged]]:
     Raises:
         ConfigError: The file cannot be opened.
     """
-    conversations: dict[str, list[Recorded]] = defaultdict(list)
-    damaged: list[Damaged] = []
+    conversations: dict[str, list[RecordedTurn]] = defaultdict(list)
+    damaged: list[DamagedLine] = []
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
@@ -68,7 +68,7 @@ def read(path: Path) -> tuple[list[list[Recorded]], list[Damaged]]:
                 try:
                     turn = _turn(line)
                 except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-                    damaged.append(Damaged(number, f"{type(error).__name__}: {error}"[:200]))
+                    damaged.append(DamagedLine(number, f"{type(error).__name__}: {error}"[:200]))
                 else:
                     conversations[turn.conversation].append(turn)
     except OSError as error:
@@ -77,14 +77,14 @@ def read(path: Path) -> tuple[list[list[Recorded]], list[Damaged]]:
     return [_ordered(turns) for turns in conversations.values()], damaged
 
 
-def _ordered(turns: list[Recorded]) -> list[Recorded]:
+def _ordered(turns: list[RecordedTurn]) -> list[RecordedTurn]:
     numbers = [turn.turn for turn in turns]
     if any(number is None for number in numbers):
         return turns
     return sorted(turns, key=lambda turn: turn.turn or 0)
 
 
-def _turn(line: bytes) -> Recorded:
+def _turn(line: bytes) -> RecordedTurn:
     fields = json.loads(line)
     if not isinstance(fields, dict):
         msg = "not a JSON object"
@@ -105,4 +105,4 @@ def _turn(line: bytes) -> Recorded:
     check_id(f"{name}#100", "conv")
     turn = int(fields["turn"]) if "turn" in fields else None
     said = {name: value if value and value.strip() else None for name, value in others.items()}
-    return Recorded(name, turn, question, **said)
+    return RecordedTurn(name, turn, question, **said)

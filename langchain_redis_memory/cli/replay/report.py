@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from langchain_redis_memory.cli.replay.judge import Outcome
-from langchain_redis_memory.cli.replay.recorded import Damaged
+from langchain_redis_memory.cli.replay.judge import CacheOutcome
+from langchain_redis_memory.cli.replay.recorded import DamagedLine
 from langchain_redis_memory.cli.replay.stream import Kind
 from langchain_redis_memory.errors import ConfigError
 
@@ -54,7 +54,7 @@ class Settings:
 
 
 @dataclass
-class Report:
+class ReplayReport:
     """What a replay found.
 
     Args:
@@ -76,11 +76,11 @@ class Report:
     asked: int
     kinds: Counter[Kind]
     wordings: Counter[str]
-    outcomes: list[Outcome] = field(default_factory=list)
-    damaged: list[Damaged] = field(default_factory=list)
+    outcomes: list[CacheOutcome] = field(default_factory=list)
+    damaged: list[DamagedLine] = field(default_factory=list)
 
     @property
-    def levels(self) -> list[Outcome]:
+    def levels(self) -> list[CacheOutcome]:
         """The outcomes of the risk levels."""
         return [outcome for outcome in self.outcomes if outcome.risk is not None]
 

@@ -22,10 +22,10 @@ from langchain_redis_memory.cache.answers.exact import AnswerCache, ExactAnswerC
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cli.replay.answerers import Answerer, recorded
 from langchain_redis_memory.cli.replay.baseline import raw_cosine, raw_exact
-from langchain_redis_memory.cli.replay.judge import Outcome
-from langchain_redis_memory.cli.replay.recorded import Recorded
-from langchain_redis_memory.cli.replay.report import ASSUMED_S, Report, Settings
-from langchain_redis_memory.cli.replay.stream import Asking, Kind, Role, askings
+from langchain_redis_memory.cli.replay.judge import CacheOutcome
+from langchain_redis_memory.cli.replay.recorded import RecordedTurn
+from langchain_redis_memory.cli.replay.report import ASSUMED_S, ReplayReport, Settings
+from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn, askings
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.conversation.turn import TurnReport
@@ -65,11 +65,11 @@ def local_model() -> bool:
 
 def measure(
     client: Client,
-    conversations: Sequence[Sequence[Recorded]],
+    conversations: Sequence[Sequence[RecordedTurn]],
     settings: Settings,
     answer: Answerer = recorded,
     begin: Begin = lambda _stage, _steps: lambda: None,
-) -> Report:
+) -> ReplayReport:
     """Replays conversations at each risk level, and against the raw keys.
 
     Args:
@@ -91,7 +91,7 @@ def measure(
     """
     server = client.server()  # a memory goes on without its server, but a replay would measure nothing
     stream = askings(conversations, settings.users, settings.seed)
-    report = Report(
+    report = ReplayReport(
         settings,
         f"{server.flavour} {server.version}",
         len(conversations),
@@ -120,7 +120,7 @@ def measure(
             ttl_s=_LIFETIME_S,
             tenant=tenant,
         )
-        outcome = Outcome(f"risk {risk:g}", risk)
+        outcome = CacheOutcome(f"risk {risk:g}", risk)
         try:
             played = play(memory, stream, answer, outcome, settings.seconds_per_answer)
             report.outcomes.append(_run(played, begin(outcome.name, len(stream)), outcome))
@@ -137,11 +137,13 @@ def _embed(embeddings: MiniLMEmbeddings, texts: Sequence[str], step: Callable[[]
     embeddings.vectors(texts, advance)
 
 
-def _run(outcomes: Iterator[Outcome], step: Callable[[], object], outcome: Outcome | None = None) -> Outcome:
+def _run(
+    outcomes: Iterator[CacheOutcome], step: Callable[[], object], outcome: CacheOutcome | None = None
+) -> CacheOutcome:
     for so_far in outcomes:
         outcome = so_far
         step()
-    return outcome or Outcome()
+    return outcome or CacheOutcome()
 
 
 def _classifier(settings: Settings, embeddings: MiniLMEmbeddings | None, risk: float) -> Classifier:
@@ -163,11 +165,11 @@ _MADE_FOR = "replayed"
 
 def play(
     memory: ConversationMemory,
-    stream: Sequence[Asking],
+    stream: Sequence[StreamTurn],
     answer: Answerer = recorded,
-    outcome: Outcome | None = None,
+    outcome: CacheOutcome | None = None,
     seconds_per_answer: float | None = ASSUMED_S,
-) -> Iterator[Outcome]:
+) -> Iterator[CacheOutcome]:
     """Replays a stream through a memory.
 
     Args:
@@ -183,9 +185,9 @@ def play(
     Raises:
         ConfigError: The answerer failed several times in a row.
     """
-    outcome = Outcome() if outcome is None else outcome
+    outcome = CacheOutcome() if outcome is None else outcome
     reports, trips, took = list[TurnReport](), list[Trip](), dict[int, float]()
-    asked: list[Asking] = []
+    asked: list[StreamTurn] = []
     failures: list[Exception] = []
 
     def generate(given: dict[str, Any]) -> AIMessage:
@@ -224,10 +226,10 @@ def play(
 
 
 def _count(
-    outcome: Outcome,
-    asking: Asking,
+    outcome: CacheOutcome,
+    asking: StreamTurn,
     report: TurnReport,
-    stream: Sequence[Asking],
+    stream: Sequence[StreamTurn],
     took: dict[int, float],
     seconds_per_answer: float | None,
 ) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from random import Random
 
-from langchain_redis_memory.cli.replay.recorded import Recorded
+from langchain_redis_memory.cli.replay.recorded import RecordedTurn
 
 
 class Role(str, Enum):
@@ -52,7 +52,7 @@ class Kind(str, Enum):
 
 
 @dataclass(frozen=True)
-class Asking:
+class StreamTurn:
     """One user's turn.
 
     Args:
@@ -67,7 +67,7 @@ class Asking:
     """
 
     number: int
-    conversation: Sequence[Recorded]
+    conversation: Sequence[RecordedTurn]
     place: int
     user: int
     role: Role
@@ -76,7 +76,7 @@ class Asking:
     kind: Kind
 
     @property
-    def turn(self) -> Recorded:
+    def turn(self) -> RecordedTurn:
         """The recorded turn."""
         return self.conversation[self.place]
 
@@ -101,7 +101,7 @@ def plain(text: str) -> str:
     return "".join(character for character in text.casefold() if character.isalnum())
 
 
-def kind_of(turn: Recorded, place: int) -> Kind:
+def kind_of(turn: RecordedTurn, place: int) -> Kind:
     """What a recorded turn is.
 
     Args:
@@ -119,7 +119,7 @@ def kind_of(turn: Recorded, place: int) -> Kind:
     return Kind.SELF_CONTAINED if same else Kind.DEPENDENT
 
 
-def askings(conversations: Sequence[Sequence[Recorded]], users: int, seed: int = 0) -> list[Asking]:
+def askings(conversations: Sequence[Sequence[RecordedTurn]], users: int, seed: int = 0) -> list[StreamTurn]:
     """The stream.
 
     Args:
@@ -130,7 +130,7 @@ def askings(conversations: Sequence[Sequence[Recorded]], users: int, seed: int =
     Returns:
         Every turn of every user.
     """
-    found: list[Asking] = []
+    found: list[StreamTurn] = []
     wording = Random(f"{seed} wording")
     for at, user, place in _order(conversations, users, Random(seed)):
         conversation = conversations[at]
@@ -141,7 +141,7 @@ def askings(conversations: Sequence[Sequence[Recorded]], users: int, seed: int =
             text, words = _otherwise(turn, kind, wording.randrange(len(_FORMS)))
         if kind is Kind.DEPENDENT and words == "rewrite":
             kind = Kind.REWRITTEN
-        found.append(Asking(len(found), conversation, place, user, role, text, words, kind))
+        found.append(StreamTurn(len(found), conversation, place, user, role, text, words, kind))
     return found
 
 
@@ -149,7 +149,9 @@ def _role(user: int) -> Role:
     return Role.PLAYS if user == 0 else Role.REPEATS if user % 2 else Role.PARAPHRASES
 
 
-def _order(conversations: Sequence[Sequence[Recorded]], users: int, chance: Random) -> Iterator[tuple[int, int, int]]:
+def _order(
+    conversations: Sequence[Sequence[RecordedTurn]], users: int, chance: Random
+) -> Iterator[tuple[int, int, int]]:
     """(conversation, user, place) of every turn."""
     steps = [at for at, conversation in enumerate(conversations) for _ in range(users * len(conversation))]
     chance.shuffle(steps)
@@ -165,7 +167,7 @@ def _order(conversations: Sequence[Sequence[Recorded]], users: int, chance: Rand
 # --- other words --------------------------------------------------------------------------------------------------
 
 
-def _otherwise(turn: Recorded, kind: Kind, first: int) -> tuple[str, str]:
+def _otherwise(turn: RecordedTurn, kind: Kind, first: int) -> tuple[str, str]:
     """Other words for a turn, and where they are from."""
     if turn.paraphrase is not None:
         return turn.paraphrase, "paraphrase"

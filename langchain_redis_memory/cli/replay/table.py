@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from langchain_redis_memory.cli.replay.judge import Outcome
-from langchain_redis_memory.cli.replay.report import Report
+from langchain_redis_memory.cli.replay.judge import CacheOutcome
+from langchain_redis_memory.cli.replay.report import ReplayReport
 from langchain_redis_memory.cli.replay.stream import Kind, Role
 from langchain_redis_memory.conversation.policy import QuestionType
 
-Row = tuple[str, Callable[[Outcome], str]]
+Row = tuple[str, Callable[[CacheOutcome], str]]
 _HIT = ("hit",)
 
 
@@ -21,21 +21,21 @@ def share(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.{2 if 0 < value < 0.01 else 1}f} %"
 
 
-def _of(what: Iterable[str], kinds: Iterable[Kind], *roles: Role) -> Callable[[Outcome], str]:
+def _of(what: Iterable[str], kinds: Iterable[Kind], *roles: Role) -> Callable[[CacheOutcome], str]:
     wanted, which = tuple(what), tuple(kinds)
     return lambda outcome: share(outcome.rate(wanted, kinds=which, roles=roles or tuple(Role)))
 
 
-def _by(roles: tuple[Role, ...], wording: str) -> Callable[[Outcome], str]:
+def _by(roles: tuple[Role, ...], wording: str) -> Callable[[CacheOutcome], str]:
     return lambda outcome: share(outcome.rate(_HIT, roles=roles, wording=wording))
 
 
-def _ours(tell: Callable[[Outcome], str]) -> Callable[[Outcome], str]:
+def _ours(tell: Callable[[CacheOutcome], str]) -> Callable[[CacheOutcome], str]:
     """What is only known of a memory, not of a raw key."""
     return lambda outcome: "-" if outcome.risk is None else tell(outcome)
 
 
-def rows(report: Report) -> list[Row | None]:
+def rows(report: ReplayReport) -> list[Row | None]:
     """The rows: a name and what to say of an outcome; None between groups.
 
     Args:
@@ -89,15 +89,15 @@ def _part(part: int, rest: int) -> float | None:
     return part / (part + rest) if part + rest else None
 
 
-def _cached(word: str) -> Callable[[Outcome], str]:
+def _cached(word: str) -> Callable[[CacheOutcome], str]:
     return lambda outcome: share(outcome.cache[word] / outcome.turns if outcome.turns else None)
 
 
-def _past(kind: QuestionType) -> Callable[[Outcome], str]:
+def _past(kind: QuestionType) -> Callable[[CacheOutcome], str]:
     return lambda outcome: str(outcome.bypasses[kind])
 
 
-def table(report: Report) -> RenderableType:
+def table(report: ReplayReport) -> RenderableType:
     """The report as a table.
 
     Args:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from langchain_redis_memory.language.bm25 import Hit, search, stem
+from langchain_redis_memory.language.bm25 import TextMatch, search, stem
 
 LONGEST = 2_000
 """Characters of a question that are looked at."""
@@ -166,7 +166,7 @@ def _beside(text: str, history: Sequence[BaseMessage], starts: Sequence[int]) ->
     return [starts[place] for place in (there, at) if 0 <= place < len(starts)]
 
 
-def by_words(turn: str, history: Sequence[BaseMessage]) -> list[Hit]:
+def by_words(turn: str, history: Sequence[BaseMessage]) -> list[TextMatch]:
     """The messages that hold what a question names.
 
     Args:
@@ -181,7 +181,9 @@ def by_words(turn: str, history: Sequence[BaseMessage]) -> list[Hit]:
     mine, yours = _MINE.search(text) is not None, _YOURS.search(text) is not None
     kind = HumanMessage if mine and not yours else AIMessage if yours and not mine else None
     hits = [
-        Hit(said[hit.place], hit.score * (_TENDENCY if kind and isinstance(history[said[hit.place]], kind) else 1.0))
+        TextMatch(
+            said[hit.place], hit.score * (_TENDENCY if kind and isinstance(history[said[hit.place]], kind) else 1.0)
+        )
         for hit in search(text, [str(history[place].text) for place in said], _SCAFFOLD)
     ]
     return sorted(hits, key=lambda hit: (-hit.score, -hit.place))

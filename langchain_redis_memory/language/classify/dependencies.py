@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon
-from langchain_redis_memory.language.classify.tokens import Reading, known, text_of
+from langchain_redis_memory.language.classify.tokens import TurnTokens, known, text_of
 
 FAR = 24
 """Messages that are looked back for what a turn depends on."""
@@ -24,7 +24,7 @@ _FIRST = re.compile(r"\b(?:first|initial|original|start|beginning|begin)\b", re.
 
 
 def leans_on(
-    reading: Reading, history: Sequence[BaseMessage], language: Lexicon, alone: Callable[[str], bool]
+    reading: TurnTokens, history: Sequence[BaseMessage], language: Lexicon, alone: Callable[[str], bool]
 ) -> tuple[int, ...]:
     """The messages that a follow-up depends on.
 
@@ -53,7 +53,7 @@ def leans_on(
     return tuple(sorted(found))
 
 
-def asks_for(reading: Reading, history: Sequence[BaseMessage], language: Lexicon) -> tuple[int, ...]:
+def asks_for(reading: TurnTokens, history: Sequence[BaseMessage], language: Lexicon) -> tuple[int, ...]:
     """The messages that a question for what was said depends on.
 
     Args:
@@ -75,7 +75,7 @@ def asks_for(reading: Reading, history: Sequence[BaseMessage], language: Lexicon
     return tuple(sorted(set(found)))
 
 
-def _spoken(reading: Reading, language: Lexicon) -> frozenset[str]:
+def _spoken(reading: TurnTokens, language: Lexicon) -> frozenset[str]:
     return known(" ".join(reading.low[:60]), language).content
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.language.classify.linguistic import Judged, LinguisticClassifier
+from langchain_redis_memory.language.classify.linguistic import Assessment, LinguisticClassifier
 from langchain_redis_memory.language.classify.logistic import probability, weights
 from langchain_redis_memory.language.classify.similarity_features import (
     UNRELATED,
@@ -123,7 +123,7 @@ class EmbeddingClassifier:
         return probability(self._shift.log_odds(found))
 
     def _corrected(
-        self, turn: str, history: Sequence[BaseMessage], judged: Judged, texts: list[str], joined: str
+        self, turn: str, history: Sequence[BaseMessage], judged: Assessment, texts: list[str], joined: str
     ) -> Flow[Verdict]:
         try:
             vector, behind, *others = yield from self._embed([turn[:EACH], joined, *texts])

@@ -21,7 +21,16 @@ from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.classify.logistic import odds, probability, weights
 from langchain_redis_memory.language.classify.recall_signs import recall_signs
 from langchain_redis_memory.language.classify.signs import signs
-from langchain_redis_memory.language.classify.tokens import HEAD, TAIL, Past, Reading, known, past, read, straight
+from langchain_redis_memory.language.classify.tokens import (
+    HEAD,
+    TAIL,
+    HistoryWords,
+    TurnTokens,
+    known,
+    past,
+    read,
+    straight,
+)
 from langchain_redis_memory.language.classify.verdict import Verdict
 
 MAX_UNSAFE = 0.1
@@ -37,7 +46,7 @@ _COMMENT = frozenset("only_comment only_acknowledges".split())
 
 
 @dataclass(frozen=True)
-class Judged:
+class Assessment:
     """A turn as the linguist sees it, before a threshold decides.
 
     Args:
@@ -52,7 +61,7 @@ class Judged:
 
     verdict: Verdict | None
     log_odds: float
-    reading: Reading
+    reading: TurnTokens
     kind: QuestionType
     reasons: tuple[str, ...] = ()
     changes: bool = False
@@ -106,7 +115,7 @@ class LinguisticClassifier:
         judged = self.judge(turn, history, state)
         return judged.verdict or self.decide(judged, history, judged.log_odds, self.threshold)
 
-    def judge(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Judged:
+    def judge(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Assessment:
         """What speaks for and against dependence, before a threshold decides.
 
         Args:
@@ -139,10 +148,10 @@ class LinguisticClassifier:
                 spans=_span(turn, phrase) if phrase else ((0, len(turn)),),
                 depends_on=places,
             )
-            return Judged(verdict, _CERTAIN, reading, QuestionType.HISTORY_RECALL)
+            return Assessment(verdict, _CERTAIN, reading, QuestionType.HISTORY_RECALL)
         if not before.started and not state and reading.words:
             verdict = Verdict(QuestionType.NEW_TOPIC, 0.99, ("the conversation starts here",), dependence=0.01)
-            return Judged(verdict, -_CERTAIN, reading, QuestionType.NEW_TOPIC)
+            return Assessment(verdict, -_CERTAIN, reading, QuestionType.NEW_TOPIC)
         if not reading.words or not any(letter.isalpha() for letter in text):
             verdict = Verdict(
                 QuestionType.CONTEXTUAL_FOLLOW_UP,
@@ -152,7 +161,7 @@ class LinguisticClassifier:
                 spans=((0, len(turn)),) if turn else (),
                 depends_on=leans_on(reading, history, language, self._alone),
             )
-            return Judged(verdict, _CERTAIN, reading, verdict.type)
+            return Assessment(verdict, _CERTAIN, reading, verdict.type)
         change = language.change.search(text)
         if change:
             reading = read(_without(turn, change[0]))
@@ -184,9 +193,9 @@ class LinguisticClassifier:
         else:
             reasons.append("brings nothing new")
             kind = QuestionType.CONTEXTUAL_FOLLOW_UP
-        return Judged(None, log_odds, reading, kind, tuple(reasons), bool(change), log_odds != weighed)
+        return Assessment(None, log_odds, reading, kind, tuple(reasons), bool(change), log_odds != weighed)
 
-    def weigh(self, turn: str, before: Past) -> tuple[Reading, float]:
+    def weigh(self, turn: str, before: HistoryWords) -> tuple[TurnTokens, float]:
         """The signs of a turn and their log-odds, without what is set and not weighed.
 
         Args:
@@ -202,7 +211,7 @@ class LinguisticClassifier:
         reading = signs(read(turn), replace(before, started=True), self.lexicon)
         return reading, self._weights.log_odds(reading.features)
 
-    def decide(self, judged: Judged, history: Sequence[BaseMessage], log_odds: float, threshold: float) -> Verdict:
+    def decide(self, judged: Assessment, history: Sequence[BaseMessage], log_odds: float, threshold: float) -> Verdict:
         """The verdict on a turn that was judged, by log-odds that may have been corrected since.
 
         Args:
@@ -251,7 +260,7 @@ def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
         return ["no words of its own"]
     if unweighed := _unreadable(reading, language):
         return [unweighed]
-    signs(reading, Past(started=True, answered=True), language)
+    signs(reading, HistoryWords(started=True, answered=True), language)
     comment = _COMMENT & reading.features.keys()
     if not comment and weights("linguistic").log_odds(reading.features) < odds(_ALONE):
         return []
@@ -267,7 +276,7 @@ def points_outside(opening: str) -> bool:
     Returns:
         Whether its words alone are as good as certain to lean on something; its answer is then nobody else's.
     """
-    reading = signs(read(opening), Past(started=True, answered=True), lexicon("en"))
+    reading = signs(read(opening), HistoryWords(started=True, answered=True), lexicon("en"))
     return weights("linguistic").log_odds(reading.features) >= odds(_POINTS)
 
 
@@ -280,7 +289,7 @@ def _read_part(turn: str) -> str:
     return turn if len(turn) <= HEAD + TAIL else f"{turn[:HEAD]} {turn[-TAIL:]}"
 
 
-def _unreadable(reading: Reading, language: Lexicon) -> str | None:
+def _unreadable(reading: TurnTokens, language: Lexicon) -> str | None:
     """Why the signs cannot be weighed: the words are not the lexicon's language."""
     letters = sum(len(word) for word in reading.words)
     if sum(ord(letter) > 0x24F for word in reading.words for letter in word) * 2 > letters:
@@ -311,7 +320,7 @@ def _without(turn: str, words: str) -> str:
     return turn if start < 0 else turn[:start] + turn[start + len(words) :]
 
 
-def _shifted(reading: Reading, turn: str, words: str) -> Reading:
+def _shifted(reading: TurnTokens, turn: str, words: str) -> TurnTokens:
     """The reading of a turn that words were taken out of, with its evidence at the places of the whole turn."""
     start = straight(turn).find(words)
     if start >= 0:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from math import log1p
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon
-from langchain_redis_memory.language.classify.tokens import Reading
+from langchain_redis_memory.language.classify.tokens import TurnTokens
 
 _NEAR = 4
 """Words between a subject and its verb."""
@@ -25,7 +25,7 @@ _IS = frozenset("is are was were what's whats who's where's when's of".split())
 _UNREAL = frozenset("would should could can will must may might shall do to don't".split())
 
 
-def recall_signs(reading: Reading, language: Lexicon) -> dict[str, float]:
+def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:
     """Finds the signs.
 
     Args:

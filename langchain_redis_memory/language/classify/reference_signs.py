@@ -7,8 +7,8 @@ has no complement, no name and is not one of its kind in the world.
 from __future__ import annotations
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon
-from langchain_redis_memory.language.classify.tokens import HEAD, Past, Reading, straight
-from langchain_redis_memory.language.classify.word_kinds import ENDS, Kinds
+from langchain_redis_memory.language.classify.tokens import HEAD, HistoryWords, TurnTokens, straight
+from langchain_redis_memory.language.classify.word_kinds import ENDS, WordKinds
 
 _ADJECTIVE = ("ous", "ful", "able", "ible", "ive", "ic", "ant", "ent", "ish", "less", "est")
 _BE = frozenset(
@@ -17,7 +17,7 @@ _BE = frozenset(
 )
 
 
-def pointers(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) -> None:
+def pointers(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
     """Pronouns, demonstratives, and words such as "other", "same", "there"."""
     low, stop, count = reading.low, reading.stop, len(reading.low)
     expletive = None
@@ -71,7 +71,7 @@ def pointers(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) ->
             reading.sign("anaphor", place, why="refers to something before")
 
 
-def _pronoun(reading: Reading, kinds: Kinds, place: int, language: Lexicon) -> None:
+def _pronoun(reading: TurnTokens, kinds: WordKinds, place: int, language: Lexicon) -> None:
     """A pronoun: what before it in the turn can it mean?
 
     A name or a noun of an earlier clause that says something (a bare heading does not), or one that the same clause
@@ -114,7 +114,7 @@ def _plural(word: str) -> bool:
     return word.endswith("s") and not word.endswith(("ss", "us", "is", "'s"))
 
 
-def definites(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) -> None:
+def definites(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
     """Nouns behind "the": whether the turn itself says which one."""
     low, stop, count = reading.low, reading.stop, len(reading.low)
     place = 0

@@ -17,8 +17,8 @@ from math import log1p
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon
 from langchain_redis_memory.language.classify.reference_signs import definites, pointers
-from langchain_redis_memory.language.classify.tokens import HEAD, Past, Reading
-from langchain_redis_memory.language.classify.word_kinds import Kinds
+from langchain_redis_memory.language.classify.tokens import HEAD, HistoryWords, TurnTokens
+from langchain_redis_memory.language.classify.word_kinds import WordKinds
 
 _INVERTED = frozenset("do does did can will could".split())
 _BE = frozenset("is are was were".split())
@@ -26,7 +26,7 @@ _DETERMINER = frozenset("a an most some many".split())
 _QUOTED = re.compile(r"[\"\u201c`][^\"\u201d`\n]{2,200}[\"\u201d`]|\w\(\)|\w\.\w+\(|\w_\w|https?://|```")
 
 
-def signs(reading: Reading, before: Past, language: Lexicon) -> Reading:
+def signs(reading: TurnTokens, before: HistoryWords, language: Lexicon) -> TurnTokens:
     """Finds the signs of a turn.
 
     Args:
@@ -38,13 +38,13 @@ def signs(reading: Reading, before: Past, language: Lexicon) -> Reading:
         The same reading, with features and evidence.
     """
     if reading.words:
-        kinds = Kinds(reading, before, language)
+        kinds = WordKinds(reading, before, language)
         for look in (pointers, definites, _relational, _ellipsis, _comparison, _substance):
             look(reading, kinds, before, language)
     return reading
 
 
-def _relational(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) -> None:
+def _relational(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
     low, stop, count = reading.low, reading.stop, len(reading.low)
     for place, word in enumerate(low):
         if word not in language.relational or kinds.name[place]:
@@ -83,7 +83,7 @@ def _relational(reading: Reading, kinds: Kinds, before: Past, language: Lexicon)
             reading.sign("relation_open", place, why="of what")
 
 
-def _ellipsis(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) -> None:
+def _ellipsis(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
     low, stop, count = reading.low, reading.stop, len(reading.low)
     start = 0
     while (
@@ -181,7 +181,7 @@ def _ellipsis(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) -
         reading.sign("existence", start, count - 1, why="where, or of what")
 
 
-def _comparison(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) -> None:
+def _comparison(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
     low, stop, count = reading.low, reading.stop, len(reading.low)
     for place, word in enumerate(low):
         closing = place + 1 >= count or bool(stop[place])
@@ -209,7 +209,7 @@ def _comparison(reading: Reading, kinds: Kinds, before: Past, language: Lexicon)
             reading.sign("comparative", place, why="compares with something unsaid")
 
 
-def _substance(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) -> None:
+def _substance(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
     """What the turn brings itself: names, specific nouns, words that the history has or has not."""
     low, count = reading.low, len(reading.low)
     features = reading.features
@@ -313,7 +313,7 @@ def _substance(reading: Reading, kinds: Kinds, before: Past, language: Lexicon) 
         features["only_comment"] = 1.0
 
 
-def _has_subject(reading: Reading, kinds: Kinds, language: Lexicon, anchors: set[int]) -> bool:
+def _has_subject(reading: TurnTokens, kinds: WordKinds, language: Lexicon, anchors: set[int]) -> bool:
     """Whether a question names what does or suffers it: "how does photosynthesis work?", "who wrote Hamlet?"."""
     low, count = reading.low, len(reading.low)
     start = 0
@@ -334,13 +334,13 @@ def _has_subject(reading: Reading, kinds: Kinds, language: Lexicon, anchors: set
     )
 
 
-def _cut_short(name: str, spoken: set[str], before: Past) -> bool:
+def _cut_short(name: str, spoken: set[str], before: HistoryWords) -> bool:
     """Whether the history knows a name only together with another one, which the turn leaves out."""
     partners = {other for pair in before.pairs if name in pair for other in pair if other != name}
     return bool(partners) and not partners & spoken
 
 
-def _defines(reading: Reading, kinds: Kinds, language: Lexicon, anchors: list[int]) -> bool:
+def _defines(reading: TurnTokens, kinds: WordKinds, language: Lexicon, anchors: list[int]) -> bool:
     """Whether the turn asks what something is, or to be told about it, and names that something: "what is taurine?"."""
     low = reading.low
     if reading.evidence or not anchors or len(low) > 9:

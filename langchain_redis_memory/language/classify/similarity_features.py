@@ -20,7 +20,7 @@ import numpy.typing as npt
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from langchain_redis_memory.language.classify.logistic import probability
-from langchain_redis_memory.language.classify.tokens import EACH, Reading, said, text_of
+from langchain_redis_memory.language.classify.tokens import EACH, TurnTokens, said, text_of
 
 Vector = npt.NDArray[np.float32]
 
@@ -98,7 +98,9 @@ def features(
     }
 
 
-def shift_features(reading: Reading, log_odds: float, similar: Sequence[float], asked_back: bool) -> dict[str, float]:
+def shift_features(
+    reading: TurnTokens, log_odds: float, similar: Sequence[float], asked_back: bool
+) -> dict[str, float]:
     """Features of a change of topic inside a conversation.
 
     Args:

@@ -32,7 +32,7 @@ def straight(text: str) -> str:
 
 
 @dataclass
-class Reading:
+class TurnTokens:
     """A turn's words with their places, and the signs found among them."""
 
     text: str
@@ -52,7 +52,7 @@ class Reading:
             self.evidence.append((f"{why}: {' '.join(self.text[start:end].split())[:40]!r}", start, end))
 
 
-def read(turn: str) -> Reading:
+def read(turn: str) -> TurnTokens:
     """The words of a turn; of a long one its start and its end.
 
     Args:
@@ -78,7 +78,7 @@ def read(turn: str) -> Reading:
             mark = _PUNCTUATION.search(text, end)
             stop[-1] = mark[0] if mark else "." if offset or len(cuts) == 1 else "\n"
     words = [word.translate(_APOSTROPHE) for word in words]
-    return Reading(turn, words, [word.lower() for word in words], places, stop)
+    return TurnTokens(turn, words, [word.lower() for word in words], places, stop)
 
 
 def stem(word: str) -> str:
@@ -90,7 +90,7 @@ def stem(word: str) -> str:
     return word
 
 
-class Known(NamedTuple):
+class MessageWords(NamedTuple):
     """What a message says: stems of its content words and names, and the pairs of names that follow each other."""
 
     content: frozenset[str]
@@ -98,7 +98,7 @@ class Known(NamedTuple):
     pairs: frozenset[tuple[str, str]]
 
 
-def known(text: str, language: Lexicon) -> Known:
+def known(text: str, language: Lexicon) -> MessageWords:
     """What a message says, as far as its start is read; remembered.
 
     Args:
@@ -112,7 +112,7 @@ def known(text: str, language: Lexicon) -> Known:
 
 
 @lru_cache(4096)
-def _known(text: str, language: Lexicon) -> Known:
+def _known(text: str, language: Lexicon) -> MessageWords:
     content, names, pairs = set(), set(), set()
     before = ""
     for found in _WORD.findall(text):
@@ -126,11 +126,11 @@ def _known(text: str, language: Lexicon) -> Known:
                 if before and found[0].isupper():
                     pairs.add((before, name))
         before = name if found[0].isupper() else ""
-    return Known(frozenset(content), frozenset(names), frozenset(pairs))
+    return MessageWords(frozenset(content), frozenset(names), frozenset(pairs))
 
 
 @dataclass(frozen=True)
-class Past:
+class HistoryWords:
     """What the signs need of the history: the words of its last messages."""
 
     content: frozenset[str] = frozenset()
@@ -160,7 +160,7 @@ def said(history: Sequence[BaseMessage]) -> list[BaseMessage]:
     return near[-RECENT:]
 
 
-def past(history: Sequence[BaseMessage], language: Lexicon) -> Past:
+def past(history: Sequence[BaseMessage], language: Lexicon) -> HistoryWords:
     """Reads the end of a history.
 
     Args:
@@ -172,10 +172,10 @@ def past(history: Sequence[BaseMessage], language: Lexicon) -> Past:
     """
     last = said(history)
     if not last:
-        return Past()
+        return HistoryWords()
     texts = [text_of(message) for message in last]
     heard = [known(text, language) for text in texts]
-    return Past(
+    return HistoryWords(
         frozenset().union(*(one.content for one in heard)),
         frozenset().union(*(one.names for one in heard)),
         frozenset().union(*(one.content for one in heard[-2:])),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon
-from langchain_redis_memory.language.classify.tokens import Past, Reading, stem
+from langchain_redis_memory.language.classify.tokens import HistoryWords, TurnTokens, stem
 
 ENDS = frozenset("?!.\n")
 
 
-class Kinds:
+class WordKinds:
     """What kind of word each word is, as far as a list and its spelling tell."""
 
-    def __init__(self, reading: Reading, before: Past, language: Lexicon) -> None:
+    def __init__(self, reading: TurnTokens, before: HistoryWords, language: Lexicon) -> None:
         low, words, stop = reading.low, reading.words, reading.stop
         count = len(low)
         self.function = [word in language.function for word in low]

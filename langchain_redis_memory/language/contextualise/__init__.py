@@ -1,0 +1,1 @@
+"""The self-contained question that a dependent turn means."""

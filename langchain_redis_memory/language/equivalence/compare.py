@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from langchain_redis_memory.language.equivalence.parse import Reading, Word
+from langchain_redis_memory.language.equivalence.parse import ParsedQuestion, Word
 from langchain_redis_memory.language.equivalence.wordnet import (
     DERIVED,
     OPPOSITE,
@@ -103,7 +103,7 @@ def pair_up(a: tuple[Word, ...], b: tuple[Word, ...]) -> dict[int, tuple[int, in
     return paired
 
 
-def compare(a: Reading, b: Reading) -> Difference:
+def compare(a: ParsedQuestion, b: ParsedQuestion) -> Difference:
     """Compares two readings.
 
     Args:
@@ -170,7 +170,7 @@ def compare(a: Reading, b: Reading) -> Difference:
     return Difference(features, vetoes)
 
 
-def _literals(text: Reading) -> frozenset[str]:
+def _literals(text: ParsedQuestion) -> frozenset[str]:
     """Literals without the capital that the start of a sentence gives."""
     return frozenset(literal[:1].lower() + literal[1:] for literal in text.literals)
 
@@ -183,7 +183,11 @@ _TITLES = ("same", "synonym", "derived", "wider", "sister", "opposite")
 
 
 def _contents(
-    a: Reading, b: Reading, paired: dict[int, tuple[int, int]], features: dict[str, float], vetoes: list[str]
+    a: ParsedQuestion,
+    b: ParsedQuestion,
+    paired: dict[int, tuple[int, int]],
+    features: dict[str, float],
+    vetoes: list[str],
 ) -> tuple[list[Word], list[Word]]:
     weights = [0.0] * 6
     names = 0
@@ -220,7 +224,11 @@ def _contents(
 
 
 def _order(
-    a: Reading, b: Reading, paired: dict[int, tuple[int, int]], features: dict[str, float], vetoes: list[str]
+    a: ParsedQuestion,
+    b: ParsedQuestion,
+    paired: dict[int, tuple[int, int]],
+    features: dict[str, float],
+    vetoes: list[str],
 ) -> None:
     close = [(one, two) for one, (two, kind) in sorted(paired.items()) if kind <= WIDER][:_MOST_WORDS]
     places = [two for _, two in close]
@@ -268,7 +276,7 @@ def _order(
         vetoes.append("the two sides of a comparison are exchanged")
 
 
-def _numbers(a: Reading, b: Reading, features: dict[str, float], vetoes: list[str]) -> None:
+def _numbers(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vetoes: list[str]) -> None:
     mine, theirs = sorted(number for number, _ in a.numbers), sorted(number for number, _ in b.numbers)
     features["numbers"] = float(len(mine) > 0 and mine == theirs)
     if mine == theirs:
@@ -288,7 +296,7 @@ def _numbers(a: Reading, b: Reading, features: dict[str, float], vetoes: list[st
     vetoes.append(f"numbers differ: {one} / {two}")
 
 
-def _marks(a: Reading, b: Reading, features: dict[str, float], vetoes: list[str]) -> None:
+def _marks(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vetoes: list[str]) -> None:
     odd = (a.negations - b.negations) % 2
     features["negation"] = float(odd)
     features["negations"] = float(a.negations != b.negations)
@@ -322,7 +330,7 @@ def _set(values: frozenset[str]) -> str:
     return ", ".join(sorted(values))
 
 
-def _questions(a: Reading, b: Reading, features: dict[str, float], vetoes: list[str]) -> None:
+def _questions(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vetoes: list[str]) -> None:
     told = "tell" in {a.question, b.question} and not a.asks and not b.asks
     features["question"] = 0.0 if told else question_distance(a.question, b.question)
     features["told"] = float(a.question == b.question == "tell")

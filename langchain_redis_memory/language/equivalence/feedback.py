@@ -47,7 +47,7 @@ Served = Literal["serve", "refuse", "undecided"]
 
 
 @dataclass(frozen=True)
-class Fit:
+class EntryModel:
     """The model of one entry: log-odds `slope * u + intercept` of u = (s - center) / 0.1, and their covariance."""
 
     center: float
@@ -75,7 +75,7 @@ def _logistic(z: float) -> float:
     return 1 / (1 + math.exp(-min(max(z, -40.0), 40.0)))
 
 
-def fit(observations: Sequence[tuple[float, bool]]) -> Fit:
+def fit(observations: Sequence[tuple[float, bool]]) -> EntryModel:
     """The most likely model, by Newton's method on two unknowns; the slope is never negative.
 
     Args:
@@ -107,7 +107,7 @@ def fit(observations: Sequence[tuple[float, bool]]) -> Fit:
         if done:
             break
     determinant = a * c - b * b
-    return Fit(center, slope, intercept, (c / determinant, -b / determinant, a / determinant))
+    return EntryModel(center, slope, intercept, (c / determinant, -b / determinant, a / determinant))
 
 
 @dataclass(frozen=True)

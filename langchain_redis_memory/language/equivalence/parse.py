@@ -35,7 +35,7 @@ class Word(NamedTuple):
     place: int
 
 
-class Reading(NamedTuple):
+class ParsedQuestion(NamedTuple):
     """What one text says; see the module."""
 
     key: str
@@ -342,7 +342,7 @@ _IDENTIFIER = re.compile(r"[a-z][A-Z]|[_/\\=<>{}()\[\]`\"]|\w[.:]\w|\d[A-Za-z]|[
 
 
 @lru_cache(_CACHED)
-def read(text: str) -> Reading:
+def read(text: str) -> ParsedQuestion:
     """Reads one text, of which the first `LONGEST` characters are looked at.
 
     Args:
@@ -379,7 +379,7 @@ def read(text: str) -> Reading:
 _SPELT = str.maketrans({"+": "p", "#": "s", ".": "d"})
 
 
-def _assemble(text: str, lower: str, asks: bool, capitals: set[str], held: list[str]) -> Reading:
+def _assemble(text: str, lower: str, asks: bool, capitals: set[str], held: list[str]) -> ParsedQuestion:
     words: list[Word] = []
     tokens: list[str] = []
     numbers: list[tuple[str, str]] = []
@@ -503,7 +503,7 @@ def _assemble(text: str, lower: str, asks: bool, capitals: set[str], held: list[
         before = base
     chain = [word.lemma for word in words]
     adjacent = frozenset(pairwise(chain))
-    return Reading(
+    return ParsedQuestion(
         key=key_of(text[:LONGEST]),
         words=tuple(words),
         tokens=tuple(tokens),

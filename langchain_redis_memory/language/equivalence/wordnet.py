@@ -13,7 +13,7 @@ from importlib import resources
 from typing import NamedTuple
 
 
-class Entry(NamedTuple):
+class LexiconEntry(NamedTuple):
     """A word of the lexicon: its synsets, their hypernyms, its antonyms, and whether it is a name."""
 
     synsets: frozenset[str]
@@ -23,14 +23,14 @@ class Entry(NamedTuple):
 
 
 @cache
-def lexicon() -> dict[str, Entry]:
+def lexicon() -> dict[str, LexiconEntry]:
     """The lexicon, read once per process (about 40 ms)."""
     packed = resources.files(__package__).joinpath("lexicon.gz").read_bytes()
     found = {}
     for line in gzip.decompress(packed).decode().splitlines():
         word, synsets, parents, antonyms, flag = (*line.split("\t"), "", "", "", "")[:5]
         split = [frozenset(part.split()) for part in (synsets, parents, antonyms)]
-        found[word] = Entry(split[0], split[1], split[2], flag == "n")
+        found[word] = LexiconEntry(split[0], split[1], split[2], flag == "n")
     return found
 
 

@@ -15,7 +15,7 @@ from typing import Any
 _log = logging.getLogger(__name__)
 
 
-class Besides:
+class BackgroundFlows:
     """The flows that a client runs beside others.
 
     Args:

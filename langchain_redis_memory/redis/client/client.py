@@ -22,15 +22,27 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
-from langchain_redis_memory.ops import Beside, Command, Emit, Flow, Invoke, Now, Op, Reply, Sleep, Step, Streamed
+from langchain_redis_memory.ops import (
+    Background,
+    Command,
+    Emit,
+    Flow,
+    Invoke,
+    Now,
+    Op,
+    Reply,
+    Sleep,
+    Step,
+    StreamResult,
+)
 from langchain_redis_memory.redis.capabilities import Server, probe
-from langchain_redis_memory.redis.client.background import Besides
+from langchain_redis_memory.redis.client.background import BackgroundFlows
 from langchain_redis_memory.redis.client.circuit_breaker import Breaker
 from langchain_redis_memory.redis.client.errors import explain, translate, unknown_scripts
-from langchain_redis_memory.redis.client.event_loops import Loops
+from langchain_redis_memory.redis.client.event_loops import LoopClients
 from langchain_redis_memory.redis.client.timeout import awithin, within
 from langchain_redis_memory.redis.client.topology import DEFAULT_URL, Options, Topology, topology
-from langchain_redis_memory.redis.client.transport import APiped, Piped
+from langchain_redis_memory.redis.client.transport import AsyncPipelineTransport, PipelineTransport
 from langchain_redis_memory.redis.keys import KeySpace
 
 if TYPE_CHECKING:
@@ -104,8 +116,8 @@ class Client:
         shown = type(redis if redis is not None else aredis).__name__
         lent = Topology(
             f"<{shown}>",
-            (lambda: Piped(redis, lent=True)) if redis is not None else refuse("redis"),
-            (lambda: APiped(aredis, lent=True)) if aredis is not None else refuse("aredis"),
+            (lambda: PipelineTransport(redis, lent=True)) if redis is not None else refuse("redis"),
+            (lambda: AsyncPipelineTransport(aredis, lent=True)) if aredis is not None else refuse("aredis"),
             cluster=any(hasattr(given, "keyslot") for given in (redis, aredis)),
         )
         self._set_up(lent, prefix, on_trip, None)
@@ -119,8 +131,8 @@ class Client:
         self._sync: Any = None
         self._closer: Any = None
         self._gate = threading.BoundedSemaphore(most or 1_000_000)
-        self._loops = Loops(where.aopen, most or 1_000_000)
-        self._besides = Besides()
+        self._loops = LoopClients(where.aopen, most or 1_000_000)
+        self._besides = BackgroundFlows()
         self._server: Server | None = None
 
     @classmethod
@@ -364,7 +376,7 @@ class Client:
                         for chunk in step.stream():
                             seen.append(chunk)
                             yield chunk
-                        result = Streamed(seen)
+                        result = StreamResult(seen)
                     else:
                         result = self._step(step)
                 except GeneratorExit:
@@ -385,7 +397,7 @@ class Client:
             return monotonic()
         if isinstance(step, Sleep):
             sleep(step.seconds)
-        elif isinstance(step, Beside):
+        elif isinstance(step, Background):
             flow = step.flow
             self._besides.start(flow, lambda: self.drive(flow))
         return None
@@ -438,7 +450,7 @@ class Client:
                         async for chunk in step.astream():
                             seen.append(chunk)
                             yield chunk
-                        value = Streamed(seen)
+                        value = StreamResult(seen)
                     else:
                         value = await self._astep(step)
                 except GeneratorExit:
@@ -459,7 +471,7 @@ class Client:
             return monotonic()
         if isinstance(step, Sleep):
             await asyncio.sleep(step.seconds)
-        elif isinstance(step, Beside):
+        elif isinstance(step, Background):
             flow = step.flow
             self._besides.astart(flow, lambda: self.adrive(flow))
         return None

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 
-class Held(NamedTuple):
+class LoopClient(NamedTuple):
     """A loop's client, its gate, and the generator that closes it."""
 
     client: Any
@@ -21,7 +21,7 @@ class Held(NamedTuple):
     life: AsyncGenerator[Any, None]
 
 
-class Loops:
+class LoopClients:
     """The async clients of one `Client`.
 
     Args:
@@ -32,9 +32,9 @@ class Loops:
     def __init__(self, make: Callable[[], Any], most: int) -> None:
         self._make = make
         self._most = most
-        self._held: WeakKeyDictionary[asyncio.AbstractEventLoop, Held] = WeakKeyDictionary()
+        self._held: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopClient] = WeakKeyDictionary()
 
-    async def get(self) -> Held:
+    async def get(self) -> LoopClient:
         """The running loop's client, made on first use."""
         loop = asyncio.get_running_loop()
         held = self._held.get(loop)
@@ -42,7 +42,7 @@ class Loops:
             for ended in [other for other in list(self._held) if other.is_closed()]:
                 del self._held[ended]
             life = self._live(loop)
-            held = Held(await life.__anext__(), asyncio.Semaphore(self._most), life)
+            held = LoopClient(await life.__anext__(), asyncio.Semaphore(self._most), life)
             self._held[loop] = held
         return held
 

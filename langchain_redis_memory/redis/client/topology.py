@@ -15,7 +15,12 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.redis.client.transport import ADirect, APiped, Direct, Piped
+from langchain_redis_memory.redis.client.transport import (
+    AsyncDirectTransport,
+    AsyncPipelineTransport,
+    DirectTransport,
+    PipelineTransport,
+)
 
 DEFAULT_URL = "redis://localhost:6379/0"
 
@@ -129,12 +134,12 @@ def _memory(name: str) -> Topology:
     def open_sync() -> Any:
         from fakeredis import FakeRedis
 
-        return Piped(FakeRedis(server=server()))
+        return PipelineTransport(FakeRedis(server=server()))
 
     def open_async() -> Any:
         from fakeredis import FakeAsyncRedis
 
-        return APiped(FakeAsyncRedis(server=server()))
+        return AsyncPipelineTransport(FakeAsyncRedis(server=server()))
 
     return Topology(f"memory://{name}", open_sync, open_async)
 
@@ -198,8 +203,8 @@ def _single(url: str, options: Options) -> Topology:
     scheme = "unix" if "path" in fields else "rediss" if tls else "redis"
     return Topology(
         _shown(scheme, where),
-        lambda: Direct(make(redis, asynchronous=False)),
-        lambda: ADirect(make(aredis, asynchronous=True)),
+        lambda: DirectTransport(make(redis, asynchronous=False)),
+        lambda: AsyncDirectTransport(make(aredis, asynchronous=True)),
     )
 
 
@@ -247,11 +252,11 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
 
     def open_sync() -> Any:
         nodes = [node(*host) for host in hosts]
-        return Piped(cluster.RedisCluster(startup_nodes=nodes, **arguments(asynchronous=False)))
+        return PipelineTransport(cluster.RedisCluster(startup_nodes=nodes, **arguments(asynchronous=False)))
 
     def open_async() -> Any:
         nodes = [AsyncNode(*host) for host in hosts]
-        return APiped(AsyncCluster(startup_nodes=nodes, **arguments(asynchronous=True)))
+        return AsyncPipelineTransport(AsyncCluster(startup_nodes=nodes, **arguments(asynchronous=True)))
 
     return Topology(_shown(f"{scheme}+cluster", ",".join(map(_spell, hosts))), open_sync, open_async, cluster=True)
 
@@ -311,6 +316,6 @@ def _sentinel(scheme: str, rest: str, options: Options) -> Topology:
 
     return Topology(
         _shown(f"{scheme}+sentinel", f"{','.join(map(_spell, hosts))}/{service}/{db or 0}"),
-        lambda: Piped(make(Sentinel, asynchronous=False)),
-        lambda: APiped(make(AsyncSentinel, asynchronous=True)),
+        lambda: PipelineTransport(make(Sentinel, asynchronous=False)),
+        lambda: AsyncPipelineTransport(make(AsyncSentinel, asynchronous=True)),
     )

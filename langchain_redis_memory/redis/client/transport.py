@@ -1,8 +1,8 @@
 """One trip: commands go out together, replies come back undecoded, a refused command's reply is its error.
 
-`Direct` writes to a connection of redis-py's pool itself, for the servers that we open: a pipeline object, its command
-stack and its callbacks take longer than a local server takes to answer. `Piped` uses a client's own pipelines, for
-clusters, sentinels, fakes, and clients that belong to somebody else (who may have instrumented them). Scripts go by
+`DirectTransport` writes to a connection of redis-py's pool itself, for the servers that we open: a pipeline object,
+its command stack and its callbacks take longer than a local server takes to answer. `PipelineTransport` uses a client's
+own pipelines, for clusters, sentinels, fakes, and clients that belong to somebody else (who may have instrumented them). Scripts go by
 digest or in full. Each has an async twin.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from langchain_redis_memory.ops import Call, Command, Reply
 
 
-class Piped:
+class PipelineTransport:
     """Sends by the client's own methods.
 
     Args:
@@ -48,8 +48,8 @@ class Piped:
             self.client.close()
 
 
-class APiped:
-    """Sends by an async client's own methods; see `Piped`."""
+class AsyncPipelineTransport:
+    """Sends by an async client's own methods; see `PipelineTransport`."""
 
     def __init__(self, client: Any, *, lent: bool = False) -> None:
         self.client = client
@@ -77,7 +77,7 @@ class APiped:
             await self.client.aclose()
 
 
-class Direct:
+class DirectTransport:
     """Sends on a connection of the client's pool.
 
     Args:
@@ -117,8 +117,8 @@ class Direct:
         self.client.close()
 
 
-class ADirect:
-    """Sends on a connection of an async client's pool; see `Direct`."""
+class AsyncDirectTransport:
+    """Sends on a connection of an async client's pool; see `DirectTransport`."""
 
     def __init__(self, client: Any) -> None:
         self.client = client

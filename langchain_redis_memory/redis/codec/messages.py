@@ -77,7 +77,7 @@ _EXTRA = "x"
 _DEFLATE_FROM_BYTES = 256
 
 
-class _Reading(NamedTuple):
+class _MessagePlan(NamedTuple):
     """How a message is put together: what it is before its fields are known, and their names."""
 
     kind: type[BaseMessage]
@@ -102,10 +102,10 @@ def _fields(letter: str) -> tuple[tuple[str, str, Any], ...]:
 
 
 @lru_cache(maxsize=64)
-def _reading(letter: int) -> _Reading:
+def _reading(letter: int) -> _MessagePlan:
     defaults = _defaults(chr(letter))
     containers = {name: type(default) for name, default in defaults.items() if isinstance(default, list | dict)}
-    return _Reading(
+    return _MessagePlan(
         _CLASSES[chr(letter)],
         {name: None if name in containers else default for name, default in defaults.items()},
         set(defaults),

@@ -1,0 +1,383 @@
+"""Reports of hits, second judges, embedding models that change, single flight, warming and moving."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from langchain_core.globals import set_llm_cache
+from langchain_core.language_models import FakeListLLM
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
+
+from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
+from langchain_redis_memory.cache.semantic.entries import MOST_REPORTS
+from langchain_redis_memory.cache.semantic.judge import Judge
+from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.redis.client.client import Client
+from tests.conftest import Both, url_of
+from tests.support.chains import PureModel
+from tests.support.meanings import (
+    ASKED,
+    CLOSE,
+    DIMS,
+    DOUBTFUL,
+    FAR,
+    MODEL,
+    NEAR,
+    OTHER,
+    TEXT,
+    Cut,
+    WordEmbeddings,
+    answers,
+    prompt,
+    raw,
+    text,
+)
+from tests.support.servers import NEWEST, Farm
+
+
+@pytest.fixture(params=["memory", NEWEST])
+def url(request: pytest.FixtureRequest, farm: Farm) -> str:
+    return url_of(request.param, farm)
+
+
+def made(client: Client, embeddings: Any = None, **options: Any) -> RedisSemanticCache:
+    return RedisSemanticCache(client, embeddings or WordEmbeddings(), **{"policy": Cut(), **options})
+
+
+@pytest.fixture
+def cache(client: Client) -> RedisSemanticCache:
+    return made(client)
+
+
+def hit_of(answer: Any) -> str:
+    return str(answer[0].generation_info["semantic_cache"]["hit_id"])
+
+
+# --- reports --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_hit_that_was_wrong_is_not_served_again(cache: RedisSemanticCache, client: Client, both: Both) -> None:
+    await both(cache.update)(ASKED, MODEL, TEXT)
+    elsewhere = made(client)
+    hit = hit_of(await both(cache.lookup)(CLOSE, MODEL))
+    assert await both(elsewhere.lookup)(CLOSE, MODEL) is not None
+    assert await both(cache.report)(hit, correct=False) is True
+    for one in (cache, elsewhere, made(client)):
+        assert await both(one.lookup)(CLOSE, MODEL) is None
+        told = await both(one.explain)(CLOSE, MODEL)
+        assert [candidate.why for candidate in told.candidates] == ["reported as wrong at such a distance"]
+        assert text(await both(one.lookup)(ASKED, MODEL)) == "330 metres", "the very same question is nearer"
+    await both(cache.update)(ASKED, MODEL, answers("another"))
+    assert text(await both(cache.lookup)(CLOSE, MODEL)) == "another", "the report was of the other answer"
+
+
+async def test_a_wrong_answer_to_the_very_same_question(cache: RedisSemanticCache, both: Both) -> None:
+    await both(cache.update)(ASKED, MODEL, TEXT)
+    hit = (await both(cache.explain)(ASKED, MODEL)).hit
+    assert hit.id.endswith("-10000")
+    await both(cache.report)(hit.id, correct=False)
+    assert await both(cache.lookup)(ASKED, MODEL) is None
+    assert (await both(cache.explain)(ASKED, MODEL)).hit is None
+
+
+async def test_reports_are_bounded_and_go_with_their_entry(cache: RedisSemanticCache, both: Both) -> None:
+    await both(cache.update)(ASKED, MODEL, TEXT)
+    hit = hit_of(await both(cache.lookup)(CLOSE, MODEL))
+    for number in range(MOST_REPORTS + 10):
+        assert await both(cache.report)(hit, correct=number % 2 == 0)
+    keys = cache._seeker.keys
+    name = bytes.fromhex(hit.partition("-")[0])
+    words = raw(cache._client, ("HGET", keys.reports, name))[0].split()
+    assert len(words) == MOST_REPORTS == 64
+    assert 0 < raw(cache._client, ("PTTL", keys.reports))[0] <= raw(cache._client, ("PTTL", keys.items))[0] + 1000
+    told = await both(cache.stats)()
+    assert (told.total("right"), told.wrong_hits) == (37, 37)
+    await both(cache.delete)(hit_id=hit)
+    assert raw(cache._client, ("EXISTS", keys.reports)) == [0]
+    assert await both(cache.report)(hit, correct=False) is False
+    assert raw(cache._client, ("EXISTS", keys.reports)) == [0]
+
+
+# --- a second judge -------------------------------------------------------------------------------------------------
+
+
+class Asking:
+    """A judge that says what it is told to and notes what it was asked."""
+
+    def __init__(self, says: Any) -> None:
+        self.says, self.asked = says, list[tuple[str, str]]()
+
+    def __call__(self, asked: str, stored: str) -> Any:
+        self.asked.append((asked, stored))
+        if isinstance(self.says, BaseException):
+            raise self.says
+        return self.says
+
+
+SAYS: list[tuple[Any, bool]] = [
+    (True, True),
+    (False, False),
+    (0.9, True),
+    (0.1, False),
+    (float("nan"), False),
+    ("Yes.", True),
+    ("yesterday", False),
+    ("No, yes", False),
+    (AIMessage("**Yes**"), True),
+    (AIMessage("no"), False),
+    (None, False),
+    ([], False),
+    (LookupError("x"), False),
+]
+
+
+@pytest.mark.parametrize(("says", "hit"), SAYS, ids=repr)
+async def test_a_judge_decides_where_the_policy_doubts(client: Client, both: Both, says: Any, hit: bool) -> None:
+    judge = Asking(says)
+    cache = made(client, judge=judge)
+    await both(cache.update)(ASKED, MODEL, TEXT)
+    found = await both(cache.lookup)(DOUBTFUL, MODEL)
+    assert (text(found) == "330 metres") is hit
+    assert judge.asked == [(DOUBTFUL, ASKED)]
+    told = await both(cache.explain)(DOUBTFUL, MODEL)
+    assert (told.hit is not None) is hit
+    # Where the judge has answered, its word is remembered and it is not asked again.
+    refused = {"the judge refused it", "reported as wrong at such a distance"}
+    assert told.candidates[0].why in ({""} if hit else refused)
+    asked = len(judge.asked)
+    await both(cache.lookup)(NEAR, MODEL)
+    await both(cache.lookup)(FAR, MODEL)
+    assert len(judge.asked) == asked, "it is asked in doubt only"
+
+
+async def test_a_judge_is_asked_so_often_only(client: Client, both: Both) -> None:
+    for most in (1, 2):
+        judge = Asking(False)
+        cache = made(client, judge=Judge(judge, most=most))
+        for word in ("a", "b", "c"):
+            await both(cache.update)(f"{ASKED} {word}", MODEL, TEXT)
+        await both(cache.lookup)(f"{ASKED} now then", MODEL)
+        assert len(judge.asked) == most
+
+
+async def test_what_was_reported_wrong_is_not_asked_into_the_cache(client: Client, both: Both) -> None:
+    cache = made(client, judge=Asking(True))
+    await both(cache.update)(ASKED, MODEL, TEXT)
+    await both(cache.report)(hit_of(await both(cache.lookup)(DOUBTFUL, MODEL)), correct=False)
+    assert await both(cache.lookup)(DOUBTFUL, MODEL) is None
+
+
+async def test_a_chat_model_as_judge_never_asks_the_cache(client: Client, both: Both) -> None:
+    judge = PureModel(script=[AIMessage("yes"), AIMessage("yes"), AIMessage("No.")])
+    cache = made(client, judge=judge)
+    set_llm_cache(cache)
+    try:
+        await both(cache.update)(ASKED, MODEL, TEXT)
+        assert await both(cache.lookup)(DOUBTFUL, MODEL) is not None
+        assert await both(cache.lookup)(DOUBTFUL, MODEL) is not None
+        for _ in range(2):
+            assert await both(cache.lookup)(DOUBTFUL, MODEL) is None
+    finally:
+        set_llm_cache(None)
+    assert judge.calls == 3, "each time it was really asked, until it refused"
+    assert await both(cache.count)() == 1
+    shown = judge.shown[0]
+    assert [message.type for message in shown] == ["system", "human"]
+    assert ASKED in str(shown[1].content)
+    assert DOUBTFUL in str(shown[1].content)
+
+
+@pytest.mark.parametrize("model", [FakeListLLM(responses=["yes"]), RunnableLambda(lambda _: "yes")], ids=["llm", "any"])
+async def test_other_models_as_judges(client: Client, both: Both, model: Any) -> None:
+    cache = made(client, judge=model)
+    await both(cache.update)(ASKED, MODEL, TEXT)
+    assert await both(cache.lookup)(DOUBTFUL, MODEL) is not None
+
+
+async def test_an_async_judge(client: Client, both: Both, caplog: pytest.LogCaptureFixture) -> None:
+    async def judge(_asked: str, _stored: str) -> bool:
+        return True
+
+    cache = made(client, judge=judge)
+    await both(cache.update)(ASKED, MODEL, TEXT)
+    found = await both(cache.lookup)(DOUBTFUL, MODEL)
+    assert (found is not None) is both.asynchronous
+    assert ("serves async calls only" in caplog.text) is not both.asynchronous
+
+
+async def test_a_slow_judge_is_not_waited_for(client: Client, both: Both, caplog: pytest.LogCaptureFixture) -> None:
+    free = Event()
+
+    def slow(_asked: str, _stored: str) -> bool:
+        return free.wait(30)
+
+    async def aslow(_asked: str, _stored: str) -> bool:
+        await asyncio.sleep(30)
+        return True
+
+    cache = made(client, judge=Judge(aslow if both.asynchronous else slow, timeout_s=0.02))
+    await both(cache.update)(ASKED, MODEL, TEXT)
+    assert await both(cache.lookup)(DOUBTFUL, MODEL) is None
+    assert "the judge is passed over: TimeoutError" in caplog.text
+    free.set()
+
+
+def test_judges_that_cannot_work() -> None:
+    for options in ({"timeout_s": 0}, {"timeout_s": float("nan")}, {"most": 0}, {"most": 1.5}, {"threshold": 2}):
+        with pytest.raises(InvalidInputError):
+            Judge(len, **options)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError):
+        Judge("gpt")
+
+
+# --- another embedding model ----------------------------------------------------------------------------------------
+
+
+async def test_vectors_of_another_model_never_meet(
+    client: Client, both: Both, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = made(client)
+    await both(old.update)(ASKED, MODEL, TEXT)
+    for changed in (WordEmbeddings(model="new"), WordEmbeddings(dims=DIMS // 2)):
+        caplog.clear()
+        cache = made(client, changed)
+        for _ in range(3):
+            assert (await both(cache.explain)(NEAR, MODEL)).candidates == ()
+            assert await both(cache.lookup)(NEAR, MODEL) is None
+        assert caplog.text.count("was last written with the embedding model 'words:128'") == 1
+        assert text(await both(cache.lookup)(ASKED, MODEL)) == "330 metres", "the very same words need no vector"
+    caplog.clear()
+    assert text(await both(made(client).lookup)(NEAR, MODEL)) == "330 metres"
+    assert caplog.text == ""
+    new = made(client, WordEmbeddings(model="new"))
+    await both(new.update)(FAR, MODEL, TEXT)
+    assert await both(new.delete)(embedding="words") == 1
+    assert await both(new.count)() == 1
+    assert await both(new.lookup)(ASKED, MODEL) is None
+
+
+async def test_dimensions_that_change_under_way(cache: RedisSemanticCache, both: Both) -> None:
+    model = WordEmbeddings()
+    cache = made(cache._client, model)
+    await both(cache.update)(ASKED, MODEL, TEXT)
+    model.dims = 32
+    assert await both(cache.lookup)(CLOSE, MODEL) is None
+    await both(cache.update)(FAR, MODEL, answers("far"))
+    assert text(await both(cache.lookup)(FAR.lower(), MODEL)) == "far"
+    assert await both(cache.delete)() == 2
+    assert await both(cache.count)() == 0
+
+
+# --- single flight --------------------------------------------------------------------------------------------------
+
+
+def test_of_all_who_ask_the_same_at_once_one_computes(client: Client) -> None:
+    cache = made(client, single_flight_s=30)
+    started, go_on, called = Event(), Event(), list[int]()
+    found: list[str | None] = []
+
+    def compute() -> str:
+        called.append(1)
+        started.set()
+        assert go_on.wait(30)
+        return "330 metres"
+
+    def work() -> None:
+        found.append(text(cache.get_or_compute(ASKED, MODEL, compute)))
+
+    threads = [Thread(target=work) for _ in range(6)]
+    threads[0].start()
+    assert started.wait(30)
+    for thread in threads[1:]:
+        thread.start()
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert (found, len(called)) == (["330 metres"] * 6, 1)
+
+
+def test_whoever_fails_is_followed_by_the_next(client: Client) -> None:
+    cache = made(client, single_flight_s=60)
+    with pytest.raises(LookupError):
+        cache.get_or_compute(ASKED, MODEL, lambda: (_ for _ in ()).throw(LookupError()))
+    done: list[Any] = []
+    thread = Thread(target=lambda: done.append(cache.get_or_compute(ASKED, MODEL, lambda: "330 metres")))
+    thread.start()
+    thread.join(30)
+    assert [text(one) for one in done] == ["330 metres"], "the lease was given back"
+
+
+async def test_whoever_is_refused_gives_the_lease_back(client: Client, both: Both) -> None:
+    cache = made(client, single_flight_s=60)
+    await both(cache.lookup)(ASKED, MODEL)
+    await both(cache.update)(ASKED, MODEL, answers(""))
+    done: list[Any] = []
+    thread = Thread(target=lambda: done.append(made(client, single_flight_s=60).lookup(ASKED, MODEL)))
+    thread.start()
+    await asyncio.to_thread(thread.join, 30)
+    assert done == [None]
+
+
+# --- warming and moving ---------------------------------------------------------------------------------------------
+
+
+async def test_warming_for_models(client: Client, both: Both) -> None:
+    cache = made(client)
+    chat, llm = PureModel(cache=cache, fail=True), FakeListLLM(responses=["asked"], cache=cache)
+    for model in (chat, chat.bind(stop=["x"]), llm, llm.bind(stop=["x"])):
+        assert await both(cache.warm)([(ASKED, "330 metres"), {"prompt": FAR, "answer": "light"}], model) == 2
+        found = [await both(model.invoke)(question) for question in (NEAR, FAR)]
+        assert [one if isinstance(one, str) else one.text for one in found] == ["330 metres", "light"]
+    told: list[int] = []
+    assert await both(cache.warm)([(str(n), "a") for n in range(250)], MODEL, progress=told.append) == 250
+    assert told == [200, 50]
+    assert await both(cache.warm)([("q", ""), (prompt(ASKED, "a", "Thanks!"), "a")], MODEL) == 0
+
+
+async def test_warming_from_a_file(cache: RedisSemanticCache, both: Both, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"prompt": "What is x?", "answer": "y"}\n\n{"question": "What is z?", "answer": "w"}\n', "utf-8")
+    assert await both(cache.warm)(file, MODEL) == 2
+    assert text(await both(cache.lookup)("what is Z", MODEL)) == "w"
+    file.write_text("{", "utf-8")
+    with pytest.raises(InvalidInputError, match="line 1"):
+        await both(cache.warm)(file, MODEL)
+
+
+async def lines_of(cache: RedisSemanticCache, both: Both) -> list[str]:
+    if both.asynchronous:
+        return [line async for line in cache.aexport_entries()]
+    return list(cache.export_entries())
+
+
+async def test_moving_to_another_place_and_model(cache: RedisSemanticCache, client: Client, both: Both) -> None:
+    bound = cache.bind(tags=["a"], session="s")
+    for number in range(30):
+        await both(bound.update)(f"What is thing number {number}?", (MODEL, OTHER)[number % 2], answers(str(number)))
+    await both(cache.update)(prompt("What is measles?", "A virus.", "Is it bad?"), MODEL, answers("yes"))
+    lines = await lines_of(cache, both)
+    other = made(client, WordEmbeddings(dims=48, model="new"), tenant="t")
+    told: list[int] = []
+    assert await both(other.import_entries)([*lines, "\n"], progress=told.append) == 31
+    assert sum(told) == 32
+    assert await both(other.count)() == 31
+    assert text(await both(other.lookup)("What thing is number 7?", OTHER)) == "7"
+    assert await both(other.lookup)("What thing is number 7?", MODEL) is None
+    assert text(await both(other.lookup)(prompt("What is measles?", "A virus.", "Is it bad?"), MODEL)) == "yes"
+    assert await both(other.delete)(tag="a", session="s", embedding="new") == 30
+    for wrong in ("{", "5", '{"entry": 5}', '{"entry": "AAAA"}', '{"entry": "x"}', "[]"):
+        with pytest.raises(InvalidInputError, match="line 2 is no exported entry"):
+            await both(other.import_entries)([lines[0], wrong])
+
+
+async def test_importing_says_nothing_of_a_lost_server(both: Both, caplog: pytest.LogCaptureFixture) -> None:
+    cache = made(Client.from_url("redis://127.0.0.1:1", retries=0))
+    with caplog.at_level(logging.WARNING):
+        assert await both(cache.warm)([(ASKED, "a")], MODEL) == 0
+    assert "is away" in caplog.text

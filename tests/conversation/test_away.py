@@ -1,0 +1,373 @@
+"""The server is away: the turn goes on, and everything that was said is stored once and in order when it is back."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+
+from langchain_redis_memory.conversation.memory import ConversationMemory
+from langchain_redis_memory.errors import UnserialisableError, WrongKeyTypeError
+from langchain_redis_memory.history.outbox import Outbox
+from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
+from tests.conftest import Both
+from tests.support.chains import Broken, Desk, Marked, Switch
+from tests.support.servers import NEWEST, Farm, wait_for
+
+
+@pytest.fixture
+def switch(client: Client) -> Switch:
+    return Switch(client)
+
+
+@pytest.fixture
+def desk(client: Client, both: Both, switch: Switch) -> Desk:
+    return Desk(client, both, classifier=Marked())
+
+
+async def said(desk: Desk, session: str = "s") -> list[str]:
+    return [text for kind, text in await desk.told(session) if kind == "human"]
+
+
+async def test_away_from_the_start(desk: Desk, both: Both, switch: Switch) -> None:
+    switch.off()
+    await desk.say("N: a")
+    await desk.say("F: b")
+    assert [(report.cache, report.stored) for report in desk.reports] == [("off", False)] * 2
+    assert [m.type for m in desk.model.shown[-1]] == ["human", "ai", "human"], "this process remembers"
+    assert desk.memory.unstored == 4
+    switch.on()
+    await desk.say("F: c")
+    assert desk.last.stored
+    assert [m.type for m in desk.model.shown[-1]] == ["human", "ai"] * 2 + ["human"]
+    assert desk.memory.unstored == 0
+    assert await said(desk) == ["N: a", "F: b", "F: c"]
+    assert len(await desk.told()) == 6
+
+
+async def test_away_between_load_and_store(desk: Desk, switch: Switch) -> None:
+    await desk.say("N: a")
+    switch.off(after=1)
+    await desk.say("F: b")
+    assert (desk.last.stored, desk.memory.unstored) == (False, 2)
+    switch.on()
+    await desk.say("F: c")
+    assert [m.text for m in desk.last.memory[::2]] == ["N: a", "F: b"]
+    assert await said(desk) == ["N: a", "F: b", "F: c"]
+
+
+async def test_away_before_the_second_look_at_the_cache(client: Client, both: Both, switch: Switch) -> None:
+    other = Desk(client, both, classifier=Marked())
+    await other.say("N: a")
+    desk = Desk(client, both, classifier=Marked())
+    switch.off(after=1)
+    answer = await desk.say("S: b")
+    assert answer.text == desk.model.made[-1].text
+    assert (desk.last.stored, desk.memory.unstored) == (False, 2)
+    switch.on()
+    assert await both(desk.memory.flush)() == 0
+    assert await said(desk) == ["N: a", "S: b"]
+
+
+async def test_it_goes_away_again_and_again(desk: Desk, both: Both, switch: Switch) -> None:
+    for number in range(12):
+        switch.on()
+        if number % 4:
+            switch.off(after=number % 3)
+        await desk.say(f"F: {number}")
+        assert [m.text for m in desk.last.memory[::2]] == [f"F: {i}" for i in range(number)][-10:]
+    switch.on()
+    assert await both(desk.memory.flush)() == 0
+    assert await said(desk) == [f"F: {number}" for number in range(12)]
+    assert len(await desk.told()) == 24
+
+
+async def test_the_cache_is_not_used_while_away(desk: Desk, switch: Switch) -> None:
+    await desk.say("N: a", "ana")
+    switch.off()
+    await desk.say("N: a", "ben")
+    assert desk.last.cache == "off"
+    assert desk.model.calls == 2
+    await desk.say("N: b", "ana")
+    switch.on()
+    await desk.say("N: b", "ben")
+    assert desk.last.cache == "miss", "an answer given while away was not cached"
+
+
+async def test_a_hit_between_load_and_store_is_stored_later(desk: Desk, both: Both, switch: Switch) -> None:
+    await desk.say("N: a", "ana")
+    switch.off(after=1)
+    await desk.say("N: a", "ben")
+    assert (desk.last.cache, desk.last.stored) == ("hit", False)
+    switch.on()
+    assert await both(desk.memory.flush)() == 0
+    assert await desk.told("ben") == await desk.told("ana")
+
+
+async def test_flush_says_what_still_waits(desk: Desk, both: Both, switch: Switch) -> None:
+    await desk.say("F: the server knows the scripts from now on")
+    switch.off()
+    for number in range(40):
+        await desk.say("N: a", f"s{number}")
+    assert await both(desk.memory.flush)() == 80
+    switch.off(after=1)
+    assert await both(desk.memory.flush)() == 80 - 2 * 16
+    switch.on()
+    assert await both(desk.memory.flush)() == 0
+    assert await both(desk.memory.flush)() == 0
+    for number in (0, 15, 16, 39):
+        assert len(await desk.told(f"s{number}")) == 2
+
+
+async def test_what_others_said_is_stored_on_the_way(desk: Desk, switch: Switch) -> None:
+    switch.off()
+    for number in range(10):
+        await desk.say(f"F: {number}", f"s{number}")
+    switch.on()
+    await desk.say("F: x", "x")
+    assert desk.memory.unstored == 4
+    await desk.say("F: y", "x")
+    assert desk.memory.unstored == 0
+    for number in range(10):
+        assert await said(desk, f"s{number}") == [f"F: {number}"]
+
+
+async def test_a_reply_that_was_lost_stores_nothing_twice(
+    client: Client, both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(client, both, classifier=Marked())
+    await desk.say("F: a")
+    switch = Switch(client)
+    trip, atrip = client._trip, client._atrip
+
+    def lossy(*args: Any, **kwargs: Any) -> Any:
+        trip(*args, **kwargs)
+        return trip(*args, **kwargs)
+
+    async def alossy(*args: Any, **kwargs: Any) -> Any:
+        await atrip(*args, **kwargs)
+        return await atrip(*args, **kwargs)
+
+    monkeypatch.setattr(client, "_trip", lossy)
+    monkeypatch.setattr(client, "_atrip", alossy)
+    switch.off(after=3)  # load and load again, store, and its reply is lost
+    await desk.say("F: b")
+    assert not desk.last.stored
+    switch.on()
+    await desk.say("F: c")
+    assert await said(desk) == ["F: a", "F: b", "F: c"]
+    assert len(await desk.told()) == 6
+
+
+async def test_streams_go_on_as_well(desk: Desk, both: Both, switch: Switch) -> None:
+    switch.off()
+    chunks = await desk.stream("F: a")
+    assert "".join(chunk.text for chunk in chunks) == desk.model.made[0].text
+    switch.on()
+    assert await both(desk.memory.flush)() == 0
+    assert await said(desk) == ["F: a"]
+
+
+async def test_a_model_that_fails_while_away_leaves_nothing(desk: Desk, switch: Switch) -> None:
+    switch.off()
+    desk.model.fail = True
+    with pytest.raises(Broken):
+        await desk.say("F: a")
+    assert desk.memory.unstored == 0
+
+
+async def test_what_waits_survives_a_turn_that_fails(desk: Desk, client: Client, switch: Switch) -> None:
+    switch.off()
+    await desk.say("F: a")
+    switch.on()
+    key = client.keys().session("s").messages
+    client.run(Op((("SET", key, "foreign", "EX", 60),), len))
+    with pytest.raises(WrongKeyTypeError):
+        await desk.say("F: b")
+    assert desk.memory.unstored == 2
+    client.run(Op((("DEL", key),), len))
+    await desk.say("F: c")
+    assert await said(desk) == ["F: a", "F: c"]
+
+
+async def test_a_broken_conversation_does_not_break_the_others(
+    desk: Desk, both: Both, client: Client, switch: Switch
+) -> None:
+    switch.off()
+    for session in ("bad", "good"):
+        await desk.say("F: a", session)
+    switch.on()
+    client.run(Op((("SET", client.keys().session("bad").messages, "foreign", "EX", 60),), len))
+    await desk.say("F: b", "third")
+    assert desk.last.stored
+    assert await said(desk, "good") == ["F: a"]
+    assert await both(desk.memory.flush)() == 2
+    client.run(Op((("DEL", client.keys().session("bad").messages),), len))
+    assert await both(desk.memory.flush)() == 0
+    assert await said(desk, "bad") == ["F: a"]
+
+
+async def test_what_cannot_be_stored_never_waits(desk: Desk, switch: Switch) -> None:
+    switch.off()
+    desk.model.script = [AIMessage("a", response_metadata={"thing": object()})]
+    with pytest.raises(UnserialisableError):
+        await desk.say("F: a")
+    assert desk.memory.unstored == 0
+
+
+@pytest.mark.parametrize("both", [Both(asynchronous=True)], ids=["async"])  # only a coroutine can be cancelled
+async def test_a_cancelled_turn_does_not_lose_what_waits(desk: Desk, client: Client, switch: Switch) -> None:
+    switch.off()
+    await desk.say("F: a")
+    await desk.say("F: a", "other")
+    switch.on()
+    started, forever = asyncio.Event(), asyncio.Event()
+    whole = client._atrip
+
+    async def stuck(*_args: Any, **_kwargs: Any) -> Any:
+        started.set()
+        await forever.wait()
+
+    client._atrip = stuck  # type: ignore[method-assign]
+    for session in ("s", "third"):
+        started.clear()
+        turn = asyncio.create_task(desk.say("F: b", session))
+        await started.wait()
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+        assert desk.memory.unstored == 4
+    client._atrip = whole  # type: ignore[method-assign]
+    await desk.say("F: c")
+    assert await said(desk) == ["F: a", "F: c"]
+
+
+# --- a server that really stops --------------------------------------------------------------------
+
+
+@pytest.fixture
+async def stopped(farm: Farm, prefix: str) -> AsyncIterator[tuple[Client, Callable[[], None], Callable[[], None]]]:
+    """A client on a server of its own, and how to stop and to start it."""
+    process = farm.start(NEWEST)
+    client = Client.from_url(process.url, prefix=prefix, retries=0)
+
+    def start() -> None:
+        farm.start(NEWEST, port=process.port)
+
+    yield client, process.stop, start
+    await client.aclose()
+
+
+async def test_a_server_that_stops_and_starts(
+    stopped: tuple[Client, Callable[[], None], Callable[[], None]], both: Both
+) -> None:
+    client, stop, start = stopped
+    desk = Desk(client, both, classifier=Marked())
+    await desk.say("N: a", "early")
+    stop()
+    await desk.say("N: b")
+    await desk.say("F: c")
+    assert desk.memory.unstored == 4
+    assert len(desk.last.memory) == 2
+    start()
+    await desk.say("F: d")
+    assert desk.last.stored
+    assert await said(desk) == ["N: b", "F: c", "F: d"]
+    assert desk.memory.unstored == 0
+
+
+async def test_a_full_server(farm: Farm, prefix: str, both: Both) -> None:
+    process = farm.start(NEWEST, "--maxmemory-policy", "noeviction")
+    client = Client.from_url(process.url, prefix=prefix)
+    desk = Desk(client, both, classifier=Marked())
+    await desk.say("N: a")
+    with redis.Redis.from_url(process.url) as plain:
+        plain.config_set("maxmemory", 1)
+        await desk.say("F: b")
+        await desk.say("F: c")
+        assert [report.stored for report in desk.reports] == [True, False, False]
+        assert [m.text for m in desk.last.memory[::2]] == ["N: a", "F: b"]
+        assert await both(desk.memory.flush)() == 4
+        plain.config_set("maxmemory", 0)
+    assert await both(desk.memory.flush)() == 0
+    assert await said(desk) == ["N: a", "F: b", "F: c"]
+    await client.aclose()
+    process.stop()
+
+
+# --- the outbox itself -----------------------------------------------------------------------------
+
+
+def transcript(name: str) -> Transcript:
+    return Transcript(ConversationMemory("memory://outbox").client.keys(), name)
+
+
+def texts(messages: list[BaseMessage]) -> list[Any]:
+    return [message.content for message in messages]
+
+
+def test_the_oldest_conversation_gives_way(caplog: pytest.LogCaptureFixture) -> None:
+    box = Outbox(most=4)
+    for name in ("a", "b", "a", "c"):
+        box.put(transcript(name), [HumanMessage(f"{name}1"), HumanMessage(f"{name}2")])
+    assert len(box) == 2
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    assert texts(box.take(transcript("c"))) == ["c1", "c2"]
+
+
+def test_one_conversation_is_bounded_too(caplog: pytest.LogCaptureFixture) -> None:
+    box = Outbox(most=3)
+    for number in range(5):
+        box.put(transcript("a"), [HumanMessage(str(number))])
+    assert texts(box.take(transcript("a"))) == ["2", "3", "4"]
+    assert len(caplog.records) == 2
+
+
+def test_what_is_put_back_comes_before_what_has_come_since() -> None:
+    box = Outbox()
+    box.put(transcript("a"), [HumanMessage("1")])
+    taken = box.take_some(1)
+    box.put(transcript("a"), [HumanMessage("2")])
+    box.put_back([*taken, (transcript("b"), [])])
+    assert texts(box.take(transcript("a"))) == ["1", "2"]
+    assert len(box) == 0
+    assert box.take_some() == []
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """Threads that take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_threads_lose_nothing() -> None:
+    box, taken, started = Outbox(), [], threading.Barrier(4)
+
+    def fill(name: str) -> None:
+        started.wait()
+        for number in range(300):
+            box.put(transcript("shared"), [HumanMessage(f"{name}{number}")])
+            if number % 10 == 0:
+                box.put_back(box.take_some(2))
+                taken.extend(box.take(transcript("shared")))
+
+    threads = [threading.Thread(target=fill, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    taken.extend(box.take(transcript("shared")))
+    wait_for(lambda: len(box) == 0)
+    assert len(set(texts(taken))) == len(taken) == 1200

@@ -1,0 +1,321 @@
+"""What goes in and what comes out: every form of question, every wrong one, and what fails underneath."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.runnables import RunnableLambda
+
+from langchain_redis_memory.conversation.memory import ConversationMemory
+from langchain_redis_memory.errors import (
+    ConfigError,
+    InvalidIdError,
+    InvalidInputError,
+    NotAMessageError,
+    RedisMemoryError,
+    UnserialisableError,
+)
+from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.redis.client.client import Client, Trip
+from tests.conftest import Both, url_of
+from tests.support.chains import Broken, Desk, Marked, PureModel, look_up
+from tests.support.servers import TWO, Farm
+
+PICTURE = [{"type": "text", "text": "What is Redis?"}, {"type": "image", "url": "http://a/1.png"}]
+
+
+@pytest.fixture(params=TWO)
+def url(request: pytest.FixtureRequest, farm: Farm) -> str:
+    return url_of(request.param, farm)
+
+
+# --- questions -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "lead", "content"),
+    [
+        ("What is Redis?", [], "What is Redis?"),
+        ("", [], ""),
+        ("日本語 🎉\n\x00", [], "日本語 🎉\n\x00"),
+        (HumanMessage("What is Redis?"), [], "What is Redis?"),
+        (HumanMessage(PICTURE), [], PICTURE),
+        ([HumanMessage("What is Redis?")], [], "What is Redis?"),
+        ((HumanMessage("What is Redis?"),), [], "What is Redis?"),
+        ([SystemMessage("a"), SystemMessage("b"), HumanMessage("q?")], ["a", "b"], "q?"),
+        ({"question": "What is Redis?"}, [], "What is Redis?"),
+        ({"question": HumanMessage(PICTURE), "more": 1}, [], PICTURE),
+        ({"question": [SystemMessage("a"), HumanMessage("q?")]}, ["a"], "q?"),
+    ],
+)
+async def test_questions_of_every_form(client: Client, both: Both, said: Any, lead: list[str], content: Any) -> None:
+    desk = Desk(client, both)
+    answer = await desk.say(said)
+    assert [m.content for m in desk.model.shown[0]] == [*lead, content]
+    stored = await both.messages(desk.memory.history("s"))
+    assert [m.content for m in stored] == [content, answer.content]
+    assert type(stored[0]) is HumanMessage
+
+
+async def test_a_chain_gets_a_dict(client: Client, both: Both) -> None:
+    given: list[dict[str, Any]] = []
+
+    def chain(fields: dict[str, Any]) -> str:
+        given.append(fields)
+        return "fine"
+
+    desk = Desk(client, both, chain=RunnableLambda(chain), retriever=look_up, classifier=Marked())
+    await desk.say({"question": [SystemMessage("a"), HumanMessage("N: b")], "tone": "kind"})
+    await desk.say("S: c")
+    first, second = given
+    assert sorted(first) == ["context", "documents", "history", "question", "tone"]
+    assert first["question"] == "N: b"
+    assert [m.content for m in first["history"]] == ["a"]
+    assert first["context"] == "document of <N: b>"
+    assert first["documents"] == look_up("N: b")
+    assert first["tone"] == "kind"
+    assert [m.content for m in second["history"]] == ["N: b", "fine"]
+
+
+async def test_another_input_key(client: Client, both: Both) -> None:
+    given: list[dict[str, Any]] = []
+    memory = ConversationMemory(client)
+    chat = memory.wrap(RunnableLambda(lambda fields: given.append(fields) or "fine"), input_key="input")
+    for said in ("q?", {"input": "q?", "question": "no"}):
+        assert await both(chat.invoke)(said, config={"configurable": {"session_id": "s"}}) == "fine"
+        assert given[-1]["input"] == "q?"
+    with pytest.raises(InvalidInputError, match="'input'"):
+        await both(chat.invoke)({"question": "q?"}, config={"configurable": {"session_id": "s"}})
+
+
+WRONG: dict[str, tuple[Any, type[Exception], str]] = {
+    "none": (None, InvalidInputError, "NoneType"),
+    "number": (7, InvalidInputError, "int"),
+    "bytes": (b"q?", InvalidInputError, "bytes"),
+    "empty list": ([], InvalidInputError, "list"),
+    "text in a list": (["q?"], InvalidInputError, "list"),
+    "pair": (("human", "q?"), InvalidInputError, "tuple"),
+    "an answer": (AIMessage("a"), InvalidInputError, "AIMessage"),
+    "ends with an answer": ([HumanMessage("q?"), AIMessage("a")], InvalidInputError, "list"),
+    "a whole conversation": (
+        [HumanMessage("q"), AIMessage("a"), HumanMessage("q?")],
+        InvalidInputError,
+        "only the new",
+    ),
+    "a tool's answer before it": ([ToolMessage("a", tool_call_id="1"), HumanMessage("q?")], InvalidInputError, "only"),
+    "only system": ([SystemMessage("a")], InvalidInputError, "list"),
+    "dict without it": ({"input": "q?"}, InvalidInputError, "'question'"),
+    "dict with a wrong one": ({"question": 7}, InvalidInputError, "int"),
+    "empty dict": ({}, InvalidInputError, "'question'"),
+    "what cannot be stored": (HumanMessage("q?", additional_kwargs={"a": object()}), UnserialisableError, "object"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG.keys())
+async def test_wrong_inputs_are_refused_before_anything_is_sent(
+    client: Client, both: Both, trips: list[Trip], wrong: tuple[Any, type[Exception], str]
+) -> None:
+    said, kind, told = wrong
+    desk = Desk(client, both)
+    with pytest.raises(kind, match=told) as caught:
+        await desk.say(said)
+    assert type(caught.value) is kind
+    with pytest.raises(kind):
+        await desk.stream(said)
+    assert trips == []
+    assert desk.model.calls == 0
+
+
+async def test_a_message_of_the_users_own_class(client: Client, both: Both, trips: list[Trip]) -> None:
+    class Mine(HumanMessage):
+        pass
+
+    desk = Desk(client, both)
+    with pytest.raises(NotAMessageError, match="Mine"):
+        await desk.say(Mine("q?"))
+    assert trips == []
+    assert desk.model.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("configurable", "kind"),
+    [
+        ({}, ConfigError),
+        ({"session_id": None}, ConfigError),
+        ({"session_id": ""}, InvalidIdError),
+        ({"session_id": 7}, InvalidIdError),
+        ({"session_id": "x" * 2000}, InvalidIdError),
+        ({"session_id": "\ud800"}, InvalidIdError),
+        ({"session_id": "s", "agent": 7}, InvalidIdError),
+        ({"session_id": "s", "tenant": "x" * 2000}, InvalidIdError),
+        ({"session_id": "s", "tenant": 7}, InvalidIdError),
+    ],
+)
+async def test_wrong_configs(
+    client: Client, both: Both, trips: list[Trip], configurable: Mapping[str, Any], kind: type[Exception]
+) -> None:
+    desk = Desk(client, both)
+    with pytest.raises(kind) as caught:
+        await both(desk.chat.invoke)("q?", config={"configurable": configurable})
+    assert type(caught.value) is kind
+    assert trips == []
+    assert desk.model.calls == 0
+
+
+async def test_no_config_at_all(client: Client, both: Both) -> None:
+    with pytest.raises(ConfigError, match="session_id"):
+        await both(Desk(client, both).chat.invoke)("q?")
+
+
+@pytest.mark.parametrize("thing", [None, "model", lambda fields: "x", PureModel])
+def test_wrap_takes_only_runnables(thing: Any) -> None:
+    with pytest.raises(ConfigError, match="wrap takes a runnable"):
+        ConversationMemory("memory://wrap").wrap(thing)
+
+
+OPTIONS: dict[str, tuple[dict[str, Any], type[Exception]]] = {
+    "ttl": ({"ttl_s": 0}, InvalidInputError),
+    "answer ttl": ({"answer_ttl_s": -1}, InvalidInputError),
+    "answer ttl nan": ({"answer_ttl_s": float("nan")}, InvalidInputError),
+    "tenant": ({"tenant": "x" * 2000}, InvalidIdError),
+    "client": ({"client": 7}, ConfigError),
+}
+
+
+@pytest.mark.parametrize("wrong", OPTIONS.values(), ids=OPTIONS.keys())
+def test_wrong_options(wrong: tuple[dict[str, Any], type[Exception]]) -> None:
+    options, kind = wrong
+    with pytest.raises(kind) as caught:
+        ConversationMemory(**{"client": "memory://options", **options})
+    assert isinstance(caught.value, RedisMemoryError)
+
+
+# --- answers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (None, "NoneType"),
+        (7, "int"),
+        (["a"], "list"),
+        (HumanMessage("a"), "HumanMessage"),
+        (ChatMessage("a", role="x"), "ChatMessage"),
+        ({"answer": "a"}, "output_key"),
+    ],
+)
+async def test_wrong_answers_are_refused_and_not_stored(client: Client, both: Both, raw: Any, told: str) -> None:
+    desk = Desk(client, both, chain=RunnableLambda(lambda _: raw))
+    with pytest.raises(InvalidInputError, match=told):
+        await desk.say("q?")
+    assert await desk.told() == []
+
+
+@pytest.mark.parametrize("raw", [{"other": "a"}, {"answer": 7}, {"answer": HumanMessage("a")}])
+async def test_wrong_dicts_are_refused(client: Client, both: Both, raw: Any) -> None:
+    desk = Desk(client, both, chain=RunnableLambda(lambda _: raw), output_key="answer")
+    with pytest.raises(InvalidInputError):
+        await desk.say("q?")
+    assert await desk.told() == []
+
+
+NOT_KEPT = {
+    "a tool": AIMessage("", tool_calls=[{"name": "look", "args": {}, "id": "1"}]),
+    "a tool and text": AIMessage("a", tool_calls=[{"name": "look", "args": {}, "id": "1"}]),
+    "cut off": AIMessage("a", response_metadata={"finish_reason": "length"}),
+    "filtered": AIMessage("a", response_metadata={"finish_reason": "content_filter"}),
+    "empty": AIMessage(""),
+    "blank": AIMessage(" \n"),
+}
+
+
+@pytest.mark.parametrize("answer", NOT_KEPT.values(), ids=NOT_KEPT.keys())
+async def test_answers_that_are_stored_but_not_cached(client: Client, both: Both, answer: AIMessage) -> None:
+    desk = Desk(client, both)
+    desk.model.script = [answer]
+    await desk.say("q?", "one")
+    assert len(await desk.told("one")) == 2
+    await desk.say("q?", "two")
+    assert [report.cache for report in desk.reports] == ["miss", "miss"]
+    await desk.say("q?", "three")
+    assert desk.last.cache == "hit"
+
+
+async def test_blank_texts_are_not_cached(client: Client, both: Both) -> None:
+    desk = Desk(client, both, chain=RunnableLambda(lambda _: " "))
+    for session in ("one", "two"):
+        assert await desk.say("q?", session) == " "
+    assert [report.cache for report in desk.reports] == ["miss", "miss"]
+
+
+# --- what fails underneath -------------------------------------------------------------------------
+
+
+class Failing:
+    def classify(self, turn: str, history: Sequence[Any], state: Any = None) -> Verdict:
+        msg = "the classifier is down"
+        raise Broken(msg)
+
+
+def failing(_: Any) -> Any:
+    msg = "it is down"
+    raise Broken(msg)
+
+
+@pytest.mark.parametrize("what", ["model", "retriever", "classifier", "chain"])
+async def test_what_fails_passes_through_and_nothing_is_stored(client: Client, both: Both, what: str) -> None:
+    options: dict[str, Any] = {}
+    if what == "retriever":
+        options["retriever"] = failing
+    if what == "classifier":
+        options["classifier"] = Failing()
+    if what == "chain":
+        options["chain"] = RunnableLambda(failing)
+    desk = Desk(client, both, **options)
+    desk.model.fail = what == "model"
+    with pytest.raises(Broken, match="is down") as caught:
+        await desk.say("q?")
+    assert type(caught.value) is Broken
+    with pytest.raises(Broken):
+        await desk.stream("q?")
+    assert await desk.told() == []
+    assert desk.reports == []
+    healthy = Desk(client, both)
+    await healthy.say("q?")
+    assert healthy.last.cache == "miss"
+
+
+async def test_a_turn_after_a_failure_sees_no_trace_of_it(client: Client, both: Both) -> None:
+    desk = Desk(client, both, classifier=Marked())
+    await desk.say("F: a")
+    desk.model.fail = True
+    with pytest.raises(Broken):
+        await desk.say("F: b")
+    desk.model.fail = False
+    await desk.say("F: c")
+    assert [m.content for m in desk.model.shown[-1]][::2] == ["F: a", "F: c"]
+    assert len(await desk.told()) == 4
+
+
+async def test_an_answer_that_cannot_be_stored_says_so(client: Client, both: Both) -> None:
+    desk = Desk(client, both)
+    desk.model.script = [AIMessage("a", response_metadata={"thing": object()})]
+    with pytest.raises(UnserialisableError, match="object"):
+        await desk.say("q?")
+    assert await desk.told() == []
+
+
+@pytest.mark.parametrize("found", [[], [Document("")], [Document("a"), Document("b")]])
+async def test_what_the_retriever_finds(client: Client, both: Both, found: list[Document]) -> None:
+    desk = Desk(client, both, retriever=lambda _: found)
+    await desk.say("q?")
+    shown = desk.model.shown[0]
+    assert len(shown) == (2 if found else 1), "without documents the model is told of no context"
+    if len(found) == 2:
+        assert str(shown[0].content).endswith("Context:\na\n\nb")
+    assert desk.last.documents == found
+    assert desk.last.query == "q?"

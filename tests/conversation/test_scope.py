@@ -1,0 +1,241 @@
+"""Which chains share answers: equal ones do, others do not, and what cannot be described keeps to itself."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import ConfigurableField, Runnable, RunnableLambda, RunnableParallel, RunnablePassthrough
+from langchain_core.tools import tool
+
+from langchain_redis_memory.conversation.runnable import is_model
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
+from tests.conftest import Both, url_of
+from tests.support.chains import DescribedModel, Desk, PureModel, look_up
+from tests.support.servers import TWO, Farm
+
+
+@pytest.fixture(params=TWO)
+def url(request: pytest.FixtureRequest, farm: Farm) -> str:
+    return url_of(request.param, farm)
+
+
+def prompt(system: str = "be kind") -> ChatPromptTemplate:
+    return ChatPromptTemplate([("system", system), MessagesPlaceholder("history"), ("human", "{question}")])
+
+
+def chain(system: str = "be kind", **options: Any) -> Runnable[Any, Any]:
+    return prompt(system) | DescribedModel(**options) | StrOutputParser()
+
+
+def function(name: str, **more: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "description": "finds", "parameters": {}, **more}}
+
+
+@tool
+def look(at: str) -> str:
+    """Looks."""
+    return at
+
+
+DESCRIBED: dict[str, Callable[[], Runnable[Any, Any]]] = {
+    "model": DescribedModel,
+    "cold model": lambda: DescribedModel(temperature=0.0),
+    "bound model": lambda: DescribedModel().bind(stop=["a"]),
+    "otherwise bound model": lambda: DescribedModel().bind(stop=["b"]),
+    "tool choice": lambda: DescribedModel().bind(tool_choice={"type": "function", "function": {"name": "a"}}),
+    "other tool choice": lambda: DescribedModel().bind(tool_choice={"type": "function", "function": {"name": "b"}}),
+    "tool": lambda: DescribedModel().bind(tools=[function("a")]),
+    "other tool": lambda: DescribedModel().bind(tools=[function("b")]),
+    "tool with a graph": lambda: DescribedModel().bind(tools=[function("a", graph="x")]),
+    "chain": chain,
+    "other prompt": lambda: chain("be rude"),
+    "cold chain": lambda: chain(temperature=0.0),
+    "no parser": lambda: prompt() | DescribedModel(),
+    "named person": lambda: prompt().partial(name="ana") | DescribedModel(),
+    "other named person": lambda: prompt().partial(name="ben") | DescribedModel(),
+}
+
+PRIVATE: dict[str, Callable[[], Any]] = {
+    "function": lambda: RunnableLambda(lambda fields: "a"),
+    "function in a chain": lambda: prompt() | RunnableLambda(lambda fields: "a"),
+    "function in a branch": lambda: RunnableParallel(a=RunnableLambda(lambda fields: "a")) | chain(),
+    "assigned function": lambda: RunnablePassthrough.assign(a=lambda fields: "a") | chain(),
+    "undescribed model": lambda: prompt() | PureModel(),
+    "function in a prompt": lambda: prompt("it is {day}").partial(day=lambda: "today") | DescribedModel(),
+    "function under a name": lambda: prompt().partial(name=lambda: "today") | DescribedModel(),
+    "retrying": lambda: DescribedModel().with_retry(),
+    "undescribed fallback": lambda: DescribedModel().with_fallbacks([PureModel()]),
+}
+
+
+def test_each_description_is_its_own() -> None:
+    found = {name: fingerprint(make()) for name, make in DESCRIBED.items()}
+    assert None not in found.values(), found
+    assert len(set(found.values())) == len(DESCRIBED)
+
+
+@pytest.mark.parametrize("name", DESCRIBED)
+def test_a_description_is_the_same_each_time(name: str) -> None:
+    make = DESCRIBED[name]
+    assert fingerprint(make()) == fingerprint(make())
+
+
+def test_a_description_is_the_same_in_every_process() -> None:
+    code = "import tests.conversation.test_scope as t; print(*(t.fingerprint(make()) for make in t.DESCRIBED.values()))"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=Path(__file__).parents[2],
+        env={"PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [fingerprint(make()) for make in DESCRIBED.values()]
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_what_cannot_be_described_has_no_fingerprint(name: str) -> None:
+    assert fingerprint(PRIVATE[name]()) is None
+
+
+@pytest.mark.parametrize("make", [chain, lambda: prompt() | DescribedModel(), DescribedModel])
+async def test_equal_chains_share(client: Client, both: Both, make: Callable[[], Any]) -> None:
+    one, two = (Desk(client, both, chain=make(), scope=None) for _ in range(2))
+    first = await one.say("q?", "one")
+    second = await two.say("q?", "two")
+    assert two.last.cache == "hit"
+    assert getattr(first, "text", first) == getattr(second, "text", second)
+
+
+@pytest.mark.parametrize("other", [lambda: chain("be rude"), lambda: chain(temperature=0.0)])
+async def test_other_chains_do_not_share(client: Client, both: Both, other: Callable[[], Any]) -> None:
+    one, two = Desk(client, both, chain=chain(), scope=None), Desk(client, both, chain=other(), scope=None)
+    await one.say("q?", "one")
+    await two.say("q?", "two")
+    assert two.last.cache == "miss"
+
+
+async def test_private_chains_share_with_themselves_only(
+    client: Client, both: Both, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "langchain_redis_memory")
+    function = RunnableLambda(lambda fields: "a")
+    one, two = (Desk(client, both, chain=function, scope=None) for _ in range(2))
+    assert [record.message for record in caplog.records if "scope=" in record.message]
+    for desk, session in ((one, "a"), (one, "b"), (two, "c")):
+        await desk.say("q?", session)
+    assert [report.cache for report in (*one.reports, *two.reports)] == ["miss", "hit", "miss"]
+
+
+async def test_a_retriever_makes_a_chain_private(client: Client, both: Both) -> None:
+    one, two = (Desk(client, both, chain=chain(), retriever=look_up, scope=None) for _ in range(2))
+    await one.say("q?", "a")
+    await two.say("q?", "b")
+    assert two.last.cache == "miss"
+    assert one.chat.scope != two.chat.scope
+
+
+async def test_a_name_shares_what_could_not_be_described(client: Client, both: Both) -> None:
+    one, two = (Desk(client, both, chain=RunnableLambda(lambda _: "a"), retriever=look_up, scope="n") for _ in "ab")
+    await one.say("q?", "a")
+    await two.say("q?", "b")
+    assert two.last.cache == "hit"
+
+
+async def test_what_is_configured_at_run_time_keeps_answers_apart(client: Client, both: Both) -> None:
+    model = DescribedModel().configurable_fields(temperature=ConfigurableField(id="temperature"))
+    desk = Desk(client, both, chain=prompt() | model | RunnableLambda(lambda m: m), scope="n")
+    for session, temperature in enumerate((0.1, 0.2, 0.1)):
+        await desk.say("q?", f"s{session}", temperature=temperature)  # type: ignore[arg-type]
+    assert [report.cache for report in desk.reports] == ["miss", "miss", "hit"]
+
+
+async def test_alternatives_keep_answers_apart(client: Client, both: Both) -> None:
+    kind, rude = PureModel(script=[AIMessage("kind")]), PureModel(script=[AIMessage("rude")])
+    both_ways = kind.configurable_alternatives(ConfigurableField(id="tone"), default_key="kind", rude=rude)
+    desk = Desk(client, both, chain=both_ways, scope="n")
+    assert (await desk.say("q?", "a")).text == "kind"
+    assert (await desk.say("q?", "b", tone="rude")).text == "rude"
+    assert (await desk.say("q?", "c")).text == "kind"
+    assert desk.last.cache == "hit"
+
+
+class Filtered(BaseRetriever):
+    """Finds only what the config's user may see."""
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Any]:
+        raise NotImplementedError
+
+    def invoke(self, input: str, config: Any = None, **kwargs: Any) -> list[Any]:
+        return look_up(f"{input} for {config['configurable']['right']}")
+
+    async def ainvoke(self, input: str, config: Any = None, **kwargs: Any) -> list[Any]:
+        return self.invoke(input, config)
+
+
+async def test_what_a_retriever_reads_in_the_config_keeps_answers_apart(client: Client, both: Both) -> None:
+    desk = Desk(client, both, retriever=Filtered())
+    one = await desk.say("q?", "a", right="boss")
+    two = await desk.say("q?", "b", right="guest")
+    assert one.text != two.text
+    assert desk.last.cache == "miss"
+
+
+# --- what counts as a model ------------------------------------------------------------------------
+
+MODELS: dict[str, Callable[[], Runnable[Any, Any]]] = {
+    "plain": PureModel,
+    "bound": lambda: PureModel().bind(stop=["a"]),
+    "bound twice": lambda: PureModel().bind(stop=["a"]).bind(x=1),
+    "configured": lambda: PureModel().with_config(tags=["a"]),
+    "retrying": lambda: PureModel().with_retry(stop_after_attempt=2),
+    "with fallbacks": lambda: PureModel().with_fallbacks([PureModel()]),
+    "fields": lambda: DescribedModel().configurable_fields(temperature=ConfigurableField(id="temperature")),
+    "alternatives": lambda: PureModel().configurable_alternatives(ConfigurableField(id="m"), other=PureModel()),
+    "before a parser": lambda: PureModel() | StrOutputParser(),
+    "all at once": lambda: PureModel().bind(x=1).with_retry().with_fallbacks([PureModel()]) | StrOutputParser(),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+async def test_a_model_in_any_dress_gets_messages(client: Client, both: Both, name: str) -> None:
+    made = MODELS[name]()
+    assert is_model(made)
+    desk = Desk(client, both, chain=made)
+    answer = await desk.say("q?")
+    assert str(getattr(answer, "text", answer)).startswith("answer ")
+    assert (await desk.told())[0] == ("human", "q?")
+
+
+@pytest.mark.parametrize("make", [chain, lambda: RunnableLambda(look_up), prompt, RunnablePassthrough])
+def test_what_is_no_model(make: Callable[[], Any]) -> None:
+    assert not is_model(make())
+
+
+@pytest.mark.parametrize("value", [None, 1, 1.5, "a", b"a", (1, [2]), {"a": {1: {2}}}, look_up("q"), [AIMessage("a")]])
+def test_plain_values_can_be_described(value: Any) -> None:
+    assert describable(value)
+
+
+def test_other_values_cannot() -> None:
+    import numpy as np
+
+    class Text(str):
+        __slots__ = ()
+
+    endless: list[Any] = []
+    endless.append(endless)
+    assert describable(np.zeros(3))
+    for value in (object(), lambda: 1, Text("a"), [Text("a")], {Text("a"): 1}, endless, bytearray(b"a"), look):
+        assert not describable(value), value
