@@ -23,7 +23,7 @@ from uuid import uuid4
 from rich.console import Console
 from rich.progress import Progress
 
-from langchain_redis_memory.cli.replay import RISKS, Outcome, Recorded, Report, Settings, measure
+from langchain_redis_memory.cli.replay import RISKS, CacheOutcome, RecordedTurn, ReplayReport, Settings, measure
 from langchain_redis_memory.cli.replay.html import page
 from langchain_redis_memory.cli.replay.table import table
 from langchain_redis_memory.redis.client.client import Client
@@ -31,7 +31,7 @@ from langchain_redis_memory.redis.client.client import Client
 SOURCES = ("cast2019", "cast2020", "canard-dev")
 
 
-def conversations(data: Path, canard: int | None, sources: tuple[str, ...] = SOURCES) -> list[list[Recorded]]:
+def conversations(data: Path, canard: int | None, sources: tuple[str, ...] = SOURCES) -> list[list[RecordedTurn]]:
     """The conversations, with answers where the history of the next turn tells them."""
     found: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for line in (data / "conversation_turns.jsonl").open(encoding="utf-8"):
@@ -44,12 +44,12 @@ def conversations(data: Path, canard: int | None, sources: tuple[str, ...] = SOU
     return [list(_turns(rows)) for rows in found.values()]
 
 
-def _turns(rows: list[dict[str, Any]]) -> Iterator[Recorded]:
+def _turns(rows: list[dict[str, Any]]) -> Iterator[RecordedTurn]:
     for row, after in zip(rows, [*rows[1:], None], strict=True):
         answer = None
         if after and after["history"] and after["history"][-1][0] == "assistant":
             answer = after["history"][-1][1]
-        yield Recorded(f"{row['source']}/{row['conv']}", row["turn"], row["question"], row["rewrite"], answer)
+        yield RecordedTurn(f"{row['source']}/{row['conv']}", row["turn"], row["question"], row["rewrite"], answer)
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def server(url: str | None) -> Iterator[str]:
         farm.stop()
 
 
-def by_source(outcome: Outcome) -> str:
+def by_source(outcome: CacheOutcome) -> str:
     """Wrong serves of dependent turns, for each source."""
     wrong = Counter(
         serve.asked.turn.conversation.split("/")[0] for serve in outcome.wrong if serve.asked.kind == "dependent"
@@ -110,7 +110,7 @@ def main() -> None:
             task = bar.add_task(stage, total=steps)
             return lambda: bar.advance(task)
 
-        report: Report = measure(client, conversations(given.data, given.canard), settings, begin=begin)
+        report: ReplayReport = measure(client, conversations(given.data, given.canard), settings, begin=begin)
     console.print(table(report))
     for outcome in report.outcomes:
         console.print("wrong serves of dependent turns, " + by_source(outcome))

@@ -5,7 +5,7 @@ served only where that is the current token still, read in the same trip. So wha
 never served as new, however slow its making was and whoever stores it when.
 
 To end an epoch is to delete its token. A missing token matches nothing, and the next lookup makes a new one that never
-was there before; so an epoch that lapses or is evicted costs misses and no wrong answer, and a full server, which
+was there before; so an epoch that expires or is evicted costs misses and no wrong answer, and a full server, which
 refuses a SET, still ends one. The token is made by the lookup, not by the store: a store that finds none could not tell
 whether there was one meanwhile. A failover to a replica that has not heard of the end yet would bring the token back.
 """

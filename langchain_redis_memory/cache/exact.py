@@ -55,7 +55,7 @@ class RedisCache(BaseCache):
         ttl_s: Lifetime of an answer in seconds; None for no expiry.
         tenant: Whose cache it is; tenants never see each other's.
         name: Names the cache within the tenant.
-        jitter: The largest share by which a lifetime is cut at random, so that not all lapse at once.
+        jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
         stale_s: For so long after its lifetime an answer is still served while one caller makes it anew.
         single_flight_s: Of all who miss the same answer at once one asks the model and the others wait; None: everybody
             asks. Give it about the model's longest time: if there is no answer by then, one of those who wait asks.
@@ -74,7 +74,7 @@ class RedisCache(BaseCache):
         set_llm_cache(RedisCache("redis://localhost:6379/0", ttl_s=3600))
         ```
 
-    **Keys:** `entries`, `entry_lapses` of 64 shelves; `tally`; `lease` of an answer that is being made.
+    **Keys:** `entries`, `entry_expiries` of 64 shelves; `tally`; `lease` of an answer that is being made.
     **Trips:** none to construct; each method says its own. A server that has just failed is not asked for a while.
     """
 
@@ -138,7 +138,7 @@ class RedisCache(BaseCache):
             llm_string: Describes the model and its parameters.
             return_val: What it answered.
 
-        **Keys:** `entries`, `entry_lapses` of one shelf; `tally`; `lease`.
+        **Keys:** `entries`, `entry_expiries` of one shelf; `tally`; `lease`.
         **Trips:** 1, and 1 for who leads others (`single_flight_s`, `stale_s`).
         """
         self._client.drive(self._update(prompt, llm_string, return_val))
@@ -158,7 +158,7 @@ class RedisCache(BaseCache):
             UnavailableError: The server cannot be reached: what was to be deleted may still be served.
             ServerError: The server refused.
 
-        **Keys:** `entries`, `entry_lapses` of all shelves.
+        **Keys:** `entries`, `entry_expiries` of all shelves.
         **Trips:** 1; for one model 1 for about each 32,000 entries, and 1 each to remove those found.
         """
         self._client.drive(self._clear(kwargs))
@@ -206,7 +206,7 @@ class RedisCache(BaseCache):
         Raises:
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `entries`, `entry_lapses` of one shelf.
+        **Keys:** `entries`, `entry_expiries` of one shelf.
         **Trips:** 1.
         """
         return self._client.run(self._delete(prompt, llm_string))
@@ -216,7 +216,7 @@ class RedisCache(BaseCache):
         return await self._client.arun(self._delete(prompt, llm_string))
 
     def count(self) -> int:
-        """How many answers are stored, with those that have lapsed and were not removed yet.
+        """How many answers are stored, with those that have expired and were not removed yet.
 
         Returns:
             The number.
@@ -256,7 +256,7 @@ class RedisCache(BaseCache):
             UnserialisableError: An answer cannot be stored.
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `entries`, `entry_lapses`.
+        **Keys:** `entries`, `entry_expiries`.
         **Trips:** 1 for each 500 rows.
         """
         return self._client.drive(self._warm(answers, model, progress))
@@ -303,7 +303,7 @@ class RedisCache(BaseCache):
             InvalidInputError: A line is something else; batches of 500 before it are stored.
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `entries`, `entry_lapses`.
+        **Keys:** `entries`, `entry_expiries`.
         **Trips:** 1 for each 500 lines.
         """
         return self._client.drive(self._import(lines, progress))

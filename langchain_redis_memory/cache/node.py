@@ -60,7 +60,7 @@ class RedisNodeCache(BaseCache[ValueT]):
         graph = builder.compile(cache=RedisNodeCache("redis://localhost:6379/0"))
         ```
 
-    **Keys:** `nodes`, `node_lapses` of a namespace; `namespaces` of the tenant.
+    **Keys:** `nodes`, `node_expiries` of a namespace; `namespaces` of the tenant.
     **Trips:** none to construct; each method says its own.
     """
 
@@ -113,7 +113,7 @@ class RedisNodeCache(BaseCache[ValueT]):
             InvalidInputError: A lifetime is not positive; nothing was sent.
             AuthenticationError: The server refused the credentials.
 
-        **Keys:** `nodes`, `node_lapses` of each namespace; `namespaces`.
+        **Keys:** `nodes`, `node_expiries` of each namespace; `namespaces`.
         **Trips:** 1 for any number of items, 0 for none.
         """
         self._client.drive(self._set(pairs))
@@ -133,7 +133,7 @@ class RedisNodeCache(BaseCache[ValueT]):
             UnavailableError: The server cannot be reached: what was to be deleted may still be served.
             ServerError: The server refused.
 
-        **Keys:** `nodes`, `node_lapses` of each namespace; `namespaces`.
+        **Keys:** `nodes`, `node_expiries` of each namespace; `namespaces`.
         **Trips:** 1 for named namespaces, 0 for none; without names 1, and 1 for each 1,000 namespaces.
         """
         self._client.drive(self._clear(namespaces))
@@ -257,7 +257,7 @@ class RedisNodeCache(BaseCache[ValueT]):
 
     def _erase(self, names: list[str]) -> Op[None]:
         places = [self._space.nodes_of(name) for name in names]
-        unlinks = (("UNLINK", place.items, place.lapses) for place in places)
+        unlinks = (("UNLINK", place.items, place.expiries) for place in places)
         return Op((("ZREM", self._space.namespaces(), *names), *unlinks), lambda _replies: None)
 
 

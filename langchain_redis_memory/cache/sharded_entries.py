@@ -91,7 +91,7 @@ class Tier:
         """How many entries there are.
 
         Returns:
-            An op of one trip, with those that have lapsed and were not removed yet.
+            An op of one trip, with those that have expired and were not removed yet.
         """
         return expiring_hash.count(self._shelves)
 

@@ -1,7 +1,7 @@
 """Single flight: of all who miss the same answer at once, one makes it and the others wait for it.
 
 The one takes a lease in Redis (see `lease`). The others look again, at growing distances; each look first tries to take
-the lease, so a leader who fails and gives it back, or dies and lets it lapse, is followed by the next. Nobody waits for
+the lease, so a leader who fails and gives it back, or dies and lets it expire, is followed by the next. Nobody waits
 longer than two leases last: a dead leader's and its follower's. Whoever leads and asks again from the same thread or
 task (a retry, the same prompt twice in one call) goes on leading and does not wait for itself. Whoever leads in several
 pieces of work waits in the order of their names only, so no two wait for each other.
@@ -25,7 +25,7 @@ _LEASES = 2
 
 
 class _Lease(NamedTuple):
-    """A lease of this thread or task, and when it lapses: not every model that fails gives its lease back."""
+    """A lease of this thread or task, and when it expires: not every model that fails gives its lease back."""
 
     token: str
     until: float

@@ -66,7 +66,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         graph = builder.compile(checkpointer=RedisSaver("redis://localhost:6379/0", ttl_s=7 * 86_400))
         ```
 
-    **Keys:** `checkpoints`, `order`, `blobs`, `writes` of a thread; `threads`, `thread_lapses` of the tenant.
+    **Keys:** `checkpoints`, `order`, `blobs`, `writes` of a thread; `threads`, `thread_expiries` of the tenant.
     **Trips:** none to construct; each method says its own.
     """
 
@@ -142,7 +142,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
             EvictedError: The server lost a part of the thread.
             OutOfMemoryError: The server refused the write; nothing was stored.
 
-        **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_lapses`.
+        **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_expiries`.
         **Trips:** 1; one more where list elements are missing that this process believed to be stored.
         """
         return self._client.drive(self._saving.put(config, checkpoint, metadata, new_versions))
@@ -173,7 +173,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
             UnserialisableError: A value cannot be stored; nothing was sent.
             EvictedError: The server lost a part of the thread.
 
-        **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_lapses`.
+        **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_expiries`.
         **Trips:** 1; one more where list elements are missing that this process believed to be stored.
         """
         self._client.drive(self._saving.put_writes(config, writes, task_id, task_path))
@@ -198,7 +198,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
             EvictedError: The server lost a part of the thread.
             CorruptDataError: Something else wrote under the thread's keys, or the serde cannot read it.
 
-        **Keys:** `checkpoints`, `order`, `blobs`, `writes`; with `touch_on_read` `threads`, `thread_lapses`.
+        **Keys:** `checkpoints`, `order`, `blobs`, `writes`; with `touch_on_read` `threads`, `thread_expiries`.
         **Trips:** 1.
         """
         return self._client.run(self._saving.get_tuple(config))
@@ -301,7 +301,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         Raises:
             InvalidIdError: The id is not acceptable.
 
-        **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_lapses`.
+        **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_expiries`.
         **Trips:** 1.
         """
         self._client.run(self._saving.delete(thread_name(thread_id)))
@@ -322,7 +322,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
             InvalidInputError: They are the same thread.
             EvictedError: The server lost a part of the source.
 
-        **Keys:** `checkpoints`, `order`, `blobs`, `writes` of both; `threads`, `thread_lapses`.
+        **Keys:** `checkpoints`, `order`, `blobs`, `writes` of both; `threads`, `thread_expiries`.
         **Trips:** 2.
         """
         self._client.drive(self._saving.copy(thread_name(source_thread_id), thread_name(target_thread_id)))
@@ -359,7 +359,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
             InvalidInputError: The strategy is unknown or a number is not acceptable; nothing was removed.
             ConflictError: A thread was written to again and again.
 
-        **Keys:** `checkpoints`, `order`, `blobs`, `writes`; with "delete" `threads`, `thread_lapses`.
+        **Keys:** `checkpoints`, `order`, `blobs`, `writes`; with "delete" `threads`, `thread_expiries`.
         **Trips:** 2, and 1 for each 1,000 checkpoints of the longest thread; for each 50 threads.
         """
         flow = self._pruning(thread_ids, strategy, keep_last, older_than_s, dry_run=dry_run)
@@ -446,7 +446,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         Returns:
             Whether it exists.
 
-        **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_lapses`.
+        **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_expiries`.
         **Trips:** 1.
         """
         return self._client.run(self._saving.persist(thread_name(thread_id)))

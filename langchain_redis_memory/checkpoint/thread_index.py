@@ -1,6 +1,6 @@
 """The index of LangGraph threads: what spans threads, for each tenant.
 
-It knows which threads there are, when each lapses, and which runs wrote to which thread. It lives under another hash
+It knows which threads there are, when each expires, and which runs wrote to which thread. It lives under another hash
 tag than the threads, so it is updated by a command of its own, in the same trip and ahead of the write: it may hold a
 thread that is gone, never miss one that is there, and whoever reads it looks at the thread itself.
 """

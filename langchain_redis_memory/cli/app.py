@@ -202,7 +202,7 @@ def replay(
     recorded, the next repeats it, the one after that says it in other words. Where a line has a rewrite (the question
     as it would be asked alone) every serve is judged by it, and wrong ones are listed with both conversations; else
     hits from other conversations are listed for you to judge. Beside it: what a cache would do whose key is the
-    last utterance. Nothing is left on the server; on a cluster it lapses within the hour.
+    last utterance. Nothing is left on the server; on a cluster it expires within the hour.
     """
     from langchain_redis_memory.cli import replay as replaying
     from langchain_redis_memory.cli.replay.html import page

@@ -112,7 +112,7 @@ class ConversationMemory(Conversations):
         chat.invoke("What is throat cancer?", config={"configurable": {"session_id": "user-42"}})
         ```
 
-    **Keys:** `messages`, `ids`, `meta`, `state` of the conversation; `sessions`, `lapses` of the agent; `answer`;
+    **Keys:** `messages`, `ids`, `meta`, `state` of the conversation; `sessions`, `expiries` of the agent; `answer`;
         `lease`.
     **Trips:** at most 3 a turn; 2 where this process saw the conversation's last turn, or where a question that stands
         alone hits the cache; 3 where something is recalled from a long conversation. One more when the server comes
@@ -210,7 +210,7 @@ class ConversationMemory(Conversations):
         Returns:
             How many messages still wait: 0 where all is stored.
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
+        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1 for each 16 conversations that wait.
         """
         return self.client.drive(self._flush())
@@ -245,7 +245,7 @@ class ConversationMemory(Conversations):
             A flow that gives the report. What the retriever or the model raises passes through it, and nothing is
             stored then.
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`; `answer`.
+        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`; `answer`.
         **Trips:** at most 3.
         """
         started: float = yield Now()

@@ -86,7 +86,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         ```
 
     **Keys:** `messages`, `ids`, `meta` of the conversation (clearing and lifetimes: all of its keys); `sessions`,
-        `lapses` of the agent; `lease` while a conversation is loaded.
+        `expiries` of the agent; `lease` while a conversation is loaded.
     **Trips:** none to construct; each method says its own. A conversation that has to be loaded costs 4 more, and a
         change of known messages 1 more with a loader.
     """
@@ -176,7 +176,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
             WrongKeyTypeError: A key holds another kind of value; nothing was stored.
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
+        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1 for any number of messages, 0 for none.
         """
         if messages:
@@ -197,7 +197,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         Raises:
             UnavailableError: The server cannot be reached.
 
-        **Keys:** all keys of the conversation; `sessions`, `lapses`.
+        **Keys:** all keys of the conversation; `sessions`, `expiries`.
         **Trips:** 1.
         """
         self._client.run(self._transcript.clear())
@@ -310,7 +310,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
             NotAMessageError: It is not a message.
             InvalidInputError: It has another id.
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
+        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1.
         """
         self._client.drive(self._changing(lambda: self._transcript.edit(message_id, message)))
@@ -331,7 +331,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         Raises:
             InvalidInputError: An id is not a non-empty string.
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
+        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1, 0 for no ids.
         """
         return self._client.drive(self._changing(lambda: self._transcript.remove(_several(message_ids))))
@@ -355,7 +355,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         Raises:
             InvalidInputError: One of them is not a string.
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
+        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1.
         """
         return self._client.drive(self._adding(_exchange(user, assistant)))
@@ -400,7 +400,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         Raises:
             InvalidInputError: The number is not positive, or there is none (use `persist` to pin).
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
+        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1.
         """
         return self._client.run(self._transcript.expire(self._lifetime(ttl_s)))
@@ -422,7 +422,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         Returns:
             Whether the conversation exists.
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
+        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1.
         """
         return self._client.run(self._transcript.persist())

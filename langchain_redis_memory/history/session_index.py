@@ -68,7 +68,7 @@ def touch(space: KeySpace, agent: str, session_id: str, ttl_ms: int, how: str) -
         that has been stored unstored.
     """
     keys = space.index(agent)
-    call = script("history/session_touch")((keys.sessions, keys.lapses), session_id, ttl_ms, how)
+    call = script("history/session_touch")((keys.sessions, keys.expiries), session_id, ttl_ms, how)
 
     def read(replies: Sequence[Reply]) -> None:
         if isinstance(replies[0], ServerError):
@@ -91,7 +91,7 @@ def forget(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[None]:
     if not session_ids:
         return Op((), lambda _replies: None)
     keys = space.index(agent)
-    return Op((("ZREM", keys.sessions, *session_ids), ("ZREM", keys.lapses, *session_ids)), lambda _replies: None)
+    return Op((("ZREM", keys.sessions, *session_ids), ("ZREM", keys.expiries, *session_ids)), lambda _replies: None)
 
 
 def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op[list[IndexEntry]]:
@@ -124,7 +124,7 @@ def info(space: KeySpace, agent: str, session_id: str) -> Op[Session | None]:
         session_id: The session.
 
     Returns:
-        An op of one trip: the session, or None where it has lapsed.
+        An op of one trip: the session, or None where it has expired.
     """
     keys = space.session(session_id, agent)
 

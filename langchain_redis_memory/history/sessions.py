@@ -40,7 +40,7 @@ class RedisSessions:
         InvalidIdError: The tenant is not acceptable.
         ConfigError: The URL cannot work.
 
-    **Keys:** `sessions`, `lapses` of an agent; `messages`, `ids`, `meta` of its conversations.
+    **Keys:** `sessions`, `expiries` of an agent; `messages`, `ids`, `meta` of its conversations.
     **Trips:** none to construct; each method says its own.
     """
 
@@ -62,7 +62,7 @@ class RedisSessions:
         Raises:
             InvalidInputError: The limit or the cursor is not acceptable.
 
-        **Keys:** `sessions`, `lapses`; `messages`, `meta` of each session.
+        **Keys:** `sessions`, `expiries`; `messages`, `meta` of each session.
         **Trips:** 2, 1 for an agent without sessions, 3 where some had expired.
         """
         return self._client.drive(_list(self._space, agent, limit, cursor))
@@ -100,7 +100,7 @@ class RedisSessions:
         Returns:
             Whether there was anything.
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `lapses`.
+        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1.
         """
         return bool(self._client.run(session_index.erase(self._space, agent, [session_id])))
@@ -119,7 +119,7 @@ class RedisSessions:
         Returns:
             How many sessions were deleted.
 
-        **Keys:** `sessions`, `lapses`; `messages`, `ids`, `meta` of each session.
+        **Keys:** `sessions`, `expiries`; `messages`, `ids`, `meta` of each session.
         **Trips:** 2 for each 500 sessions, and 1.
         """
         return self._client.drive(_clear(self._space, agent))
@@ -139,15 +139,15 @@ def _list(space: KeySpace, agent: str, limit: int, cursor: str | None) -> Flow[S
         return SessionPage([], None)
     # A conversation that something else has written over cannot be shown; it must not hide the others.
     found = yield from ask(merge(*(session_index.info(space, agent, e.session_id).optional(False) for e in entries)))
-    lapsed = [entry.session_id for entry, session in zip(entries, found, strict=True) if session is None]
-    if lapsed:
-        yield from ask(session_index.forget(space, agent, lapsed))
+    expired = [entry.session_id for entry, session in zip(entries, found, strict=True) if session is None]
+    if expired:
+        yield from ask(session_index.forget(space, agent, expired))
     sessions = [session for session in found if isinstance(session, Session)]
     if len(entries) < limit:
         return SessionPage(sessions, None)
     # Entries of one millisecond share a score, so the next page starts at that score and skips those already given.
     last = entries[-1].active_ms
-    given = sum(entry.active_ms == last and entry.session_id not in lapsed for entry in entries)
+    given = sum(entry.active_ms == last and entry.session_id not in expired for entry in entries)
     return SessionPage(sessions, f"{last}-{given + (skip if highest == str(last) else 0)}")
 
 

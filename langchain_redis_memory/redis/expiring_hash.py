@@ -1,7 +1,7 @@
 """Items with lifetimes of their own in one hash, on any server.
 
-Redis has lifetimes of single fields since 7.4 only. Here the time of an item's lapse stands in the item and in a sorted
-set beside the hash: a read passes over what has lapsed, every write removes some of it, and both keys live as long as
+Redis has lifetimes of single fields since 7.4 only. Here an item's expiry stands in the item and in a sorted
+set beside the hash: a read passes over what has expired, every write removes some of it, and both keys live as long as
 their last item. Deleting everything is deleting two keys: exact, whole, and in no need of a search.
 
 What is spread over several shelves (`ExpiringHashKeys` with numbers) spreads over the nodes of a cluster.
@@ -75,8 +75,8 @@ def get(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[list[Item | None]]:
 
 
 def _kept(record: bytes, now: int) -> Item:
-    lapse, _, body = record.partition(b":")
-    return Item(body, int(lapse) - now if lapse.isdigit() else None)
+    expiry, _, body = record.partition(b":")
+    return Item(body, int(expiry) - now if expiry.isdigit() else None)
 
 
 def put(keys: ExpiringHashKeys, items: Sequence[NewItem]) -> Op[None]:
@@ -90,7 +90,7 @@ def put(keys: ExpiringHashKeys, items: Sequence[NewItem]) -> Op[None]:
         An op of one trip.
     """
     args: list[Arg] = [part for item in items for part in item]
-    return Op((script("redis/shelf_put")((keys.items, keys.lapses), *args),), lambda _replies: None)
+    return Op((script("redis/shelf_put")((keys.items, keys.expiries), *args),), lambda _replies: None)
 
 
 def remove(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[int]:
@@ -101,9 +101,9 @@ def remove(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[int]:
         names: Their names, at least one.
 
     Returns:
-        An op of one trip: how many were there, lapsed ones included.
+        An op of one trip: how many were there, expired ones included.
     """
-    commands = (("HDEL", keys.items, *names), ("ZREM", keys.lapses, *names))
+    commands = (("HDEL", keys.items, *names), ("ZREM", keys.expiries, *names))
     return Op(commands, lambda replies: int(replies[0]))
 
 
@@ -137,7 +137,7 @@ def count(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
         keys: The shelves.
 
     Returns:
-        An op of one trip, with those that have lapsed and were not removed yet.
+        An op of one trip, with those that have expired and were not removed yet.
     """
 
     def read(replies: Sequence[Reply]) -> int:
@@ -155,5 +155,7 @@ def clear(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
     Returns:
         An op of one trip: how many items they held.
     """
-    commands = [command for shelf in keys for command in (("HLEN", shelf.items), ("UNLINK", shelf.items, shelf.lapses))]
+    commands = [
+        command for shelf in keys for command in (("HLEN", shelf.items), ("UNLINK", shelf.items, shelf.expiries))
+    ]
     return Op(tuple(commands), lambda replies: sum(map(int, replies[::2])))

@@ -33,11 +33,11 @@ KINDS = {
     "meta": "the conversation's lifetime",
     "state": "the conversation's lifetime",
     "data": "the conversation's lifetime",
-    "data_lapses": "the conversation's lifetime",
+    "data_expiries": "the conversation's lifetime",
     "agent_state": "its own lifetime",
     "profile": "its own lifetime",
     "sessions": "the longest lifetime of a session in it",
-    "lapses": "the longest lifetime of a session in it",
+    "expiries": "the longest lifetime of a session in it",
     "answer": "its own lifetime",
     "lease": "its own lifetime, as long as one piece of work may take",
     "checkpoints": "the thread's lifetime",
@@ -45,34 +45,34 @@ KINDS = {
     "blobs": "the thread's lifetime",
     "writes": "the thread's lifetime",
     "threads": "the longest lifetime of a thread in it",
-    "thread_lapses": "the longest lifetime of a thread in it",
+    "thread_expiries": "the longest lifetime of a thread in it",
     "nodes": "the longest lifetime of an item in it",
-    "node_lapses": "the longest lifetime of an item in it",
+    "node_expiries": "the longest lifetime of an item in it",
     "namespaces": "the longest lifetime of a namespace in it",
     "bytes": "its own lifetime",
     "byte_names": "the longest lifetime of a value in it",
-    "byte_lapses": "the longest lifetime of a value in it",
+    "byte_expiries": "the longest lifetime of a value in it",
     "record_times": "permanent: until its records are deleted",
     "record_groups": "permanent: until its records are deleted",
     "group_records": "permanent: until its records are deleted",
     "items": "the longest lifetime of an item in it",
     "item_names": "the longest lifetime of an item in it",
-    "item_lapses": "the longest lifetime of an item in it",
+    "item_expiries": "the longest lifetime of an item in it",
     "roots": "the longest lifetime of an item of the tenant",
     "root_spans": "the longest lifetime of an item of the tenant",
     "points": "the longest lifetime of a point in it",
     "point_owners": "the longest lifetime of a point in it",
-    "point_lapses": "the longest lifetime of a point in it",
+    "point_expiries": "the longest lifetime of a point in it",
     "point": "its own lifetime",
     "entries": "the longest lifetime of an entry in it",
-    "entry_lapses": "the longest lifetime of an entry in it",
+    "entry_expiries": "the longest lifetime of an entry in it",
     "entry_uses": "the longest lifetime of an entry in it",
     "entry_reports": "the longest lifetime of an entry in it",
     "tally": "a fixed time from its last count",
     "epoch": "longer than whatever was stored under it",
 }
 """Kind of key -> how long it lives. A key without expiry exists only where a user asked for it (`ttl_s=None`,
-`persist()`) or where its kind is permanent: what says which documents are indexed must not lapse before they do."""
+`persist()`) or where its kind is permanent: what says which documents are indexed must not expire before they do."""
 
 
 def check_id(value: str, what: str = "id") -> str:
@@ -148,11 +148,11 @@ class SessionKeys:
     meta: str
     state: str
     data: str
-    data_lapses: str
+    data_expiries: str
 
     def all(self) -> tuple[str, ...]:
         """Every key of the conversation, for deleting it whole and for moving its lifetime."""
-        return (self.messages, self.ids, self.meta, self.state, self.data, self.data_lapses)
+        return (self.messages, self.ids, self.meta, self.state, self.data, self.data_expiries)
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class IndexKeys:
     """The keys of one agent's index of sessions."""
 
     sessions: str
-    lapses: str
+    expiries: str
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ class ExpiringHashKeys:
     """The keys of one shelf of items with lifetimes of their own: all with one hash tag."""
 
     items: str
-    lapses: str
+    expiries: str
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class EntryKeys(ExpiringHashKeys):
 
     def all(self) -> tuple[str, ...]:
         """Every key, in the order in which scripts take them."""
-        return (self.items, self.lapses, self.uses, self.reports)
+        return (self.items, self.expiries, self.uses, self.reports)
 
     def lease(self, name: str) -> str:
         """The key of the lease of an entry that is being made."""
@@ -207,7 +207,7 @@ class ByteKeys:
     """The keys of one store of bytes: all with one hash tag."""
 
     names: str
-    lapses: str
+    expiries: str
     values: str
 
     def value(self, name: str) -> str:
@@ -230,11 +230,11 @@ class ItemKeys:
 
     items: str
     item_names: str
-    item_lapses: str
+    item_expiries: str
 
     def all(self) -> tuple[str, ...]:
         """Every key, in the order in which scripts take them."""
-        return (self.items, self.item_names, self.item_lapses)
+        return (self.items, self.item_names, self.item_expiries)
 
 
 @dataclass(frozen=True)
@@ -255,11 +255,11 @@ class PointKeys:
 
     points: str
     point_owners: str
-    point_lapses: str
+    point_expiries: str
 
     def all(self) -> tuple[str, ...]:
         """Every key, in the order in which scripts take them."""
-        return (self.points, self.point_owners, self.point_lapses)
+        return (self.points, self.point_owners, self.point_expiries)
 
 
 @dataclass(frozen=True)
@@ -315,7 +315,10 @@ class KeySpace:
         if agent != "":
             check_id(agent, "agent")
         return SessionKeys(
-            *(self.key(kind, agent, session_id) for kind in ("messages", "ids", "meta", "state", "data", "data_lapses"))
+            *(
+                self.key(kind, agent, session_id)
+                for kind in ("messages", "ids", "meta", "state", "data", "data_expiries")
+            )
         )
 
     def agent_state(self, agent: str) -> str:
@@ -362,7 +365,7 @@ class KeySpace:
         """
         if agent != "":
             check_id(agent, "agent")
-        return IndexKeys(*(self.key(kind, agent, "") for kind in ("sessions", "lapses")))
+        return IndexKeys(*(self.key(kind, agent, "") for kind in ("sessions", "expiries")))
 
     def thread(self, thread_id: str) -> ThreadKeys:
         """The keys of one LangGraph thread.
@@ -380,8 +383,8 @@ class KeySpace:
         return ThreadKeys(*(self.key(kind, "", thread_id) for kind in ("checkpoints", "order", "blobs", "writes")))
 
     def threads(self) -> tuple[str, str]:
-        """The keys of the tenant's index of threads: its members, and when they lapse."""
-        return (self.key("threads", "", ""), self.key("thread_lapses", "", ""))
+        """The keys of the tenant's index of threads: its members, and when they expire."""
+        return (self.key("threads", "", ""), self.key("thread_expiries", "", ""))
 
     def answer(self, digest: str, agent: str = "") -> str:
         """The key of one cached answer.
@@ -437,7 +440,7 @@ class KeySpace:
         Returns:
             Its keys.
         """
-        return ExpiringHashKeys(*(self.key(kind, "", spelled) for kind in ("nodes", "node_lapses")))
+        return ExpiringHashKeys(*(self.key(kind, "", spelled) for kind in ("nodes", "node_expiries")))
 
     def namespaces(self) -> str:
         """The key of the tenant's index of namespaces of the cache of nodes."""
@@ -457,7 +460,7 @@ class KeySpace:
         """
         if namespace != "":
             check_id(namespace, "namespace")
-        return ByteKeys(*(self.key(kind, "", namespace) for kind in ("byte_names", "byte_lapses", "bytes")))
+        return ByteKeys(*(self.key(kind, "", namespace) for kind in ("byte_names", "byte_expiries", "bytes")))
 
     def records(self, namespace: str) -> RecordKeys:
         """The keys of one record manager.
@@ -485,7 +488,7 @@ class KeySpace:
         Returns:
             Their keys.
         """
-        return ItemKeys(*(self.key(kind, "", root) for kind in ("items", "item_names", "item_lapses")))
+        return ItemKeys(*(self.key(kind, "", root) for kind in ("items", "item_names", "item_expiries")))
 
     def roots(self) -> RootKeys:
         """The keys of the tenant's index of roots."""
@@ -501,7 +504,7 @@ class KeySpace:
         Returns:
             Its keys.
         """
-        return PointKeys(*(self.key(kind, use, collection) for kind in ("points", "point_owners", "point_lapses")))
+        return PointKeys(*(self.key(kind, use, collection) for kind in ("points", "point_owners", "point_expiries")))
 
     def point(self, use: str, collection: str, owner: str) -> str:
         """The key of an owner's first vector, where every vector has a key of its own (further ones add a number).
@@ -527,7 +530,10 @@ class KeySpace:
             Its keys.
         """
         return EntryKeys(
-            *(self.key(kind, use, name) for kind in ("entries", "entry_lapses", "entry_uses", "entry_reports", "lease"))
+            *(
+                self.key(kind, use, name)
+                for kind in ("entries", "entry_expiries", "entry_uses", "entry_reports", "lease")
+            )
         )
 
     def tally(self, use: str, name: str) -> str:

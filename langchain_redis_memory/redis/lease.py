@@ -1,9 +1,9 @@
 """A lease: of all processes one does a piece of work, for a bounded time.
 
 Whoever wants to work takes the lease under a token of its own and gives it back when done. A holder that dies keeps the
-others waiting until the lease lapses, on the server's clock; its late release or renewal then changes nothing, because
+others waiting until the lease expires, on the server's clock; its late release or renewal then changes nothing, because
 both compare the token. A lease saves work. It is no lock that guards data: what the holder writes must be right even if
-its lease has lapsed meanwhile.
+its lease has expired meanwhile.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def acquire(key: str, token: str, ttl_ms: int) -> Op[bool]:
     Args:
         key: The lease, as `KeySpace.lease` spells it.
         token: Who takes it; one token for each piece of work.
-        ttl_ms: When it lapses, in milliseconds from now.
+        ttl_ms: When it expires, in milliseconds from now.
 
     Returns:
         An op of one trip: whether the token holds the lease now. Sending it again after a lost reply does no harm.
@@ -48,7 +48,7 @@ def renew(key: str, token: str, ttl_ms: int) -> Op[bool]:
     Args:
         key: The lease.
         token: Who holds it.
-        ttl_ms: When it lapses, in milliseconds from now.
+        ttl_ms: When it expires, in milliseconds from now.
 
     Returns:
         An op of one trip: whether the token still holds it; if not, nothing was changed.

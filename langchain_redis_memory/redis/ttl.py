@@ -51,7 +51,7 @@ def share(value: float, what: str) -> float:
 
 
 def jittered(ttl_ms: int, jitter: float) -> int:
-    """A lifetime cut by a random share, so that what was stored at once does not lapse at once.
+    """A lifetime cut by a random share, so that what was stored at once does not expire at once.
 
     Args:
         ttl_ms: Milliseconds, 0 for no expiry.

@@ -1,9 +1,9 @@
 """Where a conversation stands beyond its messages: `ConversationState`, and how a turn moves it. Pure.
 
 What a turn contributes is a `StateDelta` that does not depend on the state (`move_of`), and `fold` adds a move to a
-state; so moves of concurrent turns can be kept beside a state and added later, in the order in which the server received them:
-nothing is lost. A mention makes an entity salient, every turn lets salience decay, and only the most salient are kept,
-so a state stays small however long the conversation is.
+state; so moves of concurrent turns can be kept beside a state and added later, in the order in which the server
+received them: nothing is lost. A mention makes an entity salient, every turn lets salience decay, and only the most
+salient are kept, so a state stays small however long the conversation is.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ class Profile:
         self.forgotten = [*(one for one in self.forgotten if one != (key, name)), (key, name)][-_MOST_FORGOTTEN:]
         return known
 
-    def lapse(self, now: int) -> Profile:
+    def expiry(self, now: int) -> Profile:
         """The profile without preferences whose time is over."""
         self.told = {key: one for key, one in self.told.items() if not one.until or one.until > now}
         return self

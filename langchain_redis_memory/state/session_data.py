@@ -1,6 +1,6 @@
 """`RedisSessionData`: values that an application keeps with a conversation, each with a lifetime of its own if need be.
 
-They are one hash under the conversation's hash tag, with the time of each value's lapse in the value itself and in a
+They are one hash under the conversation's hash tag, with the time of each value's expire in the value itself and in a
 sorted set, by which writes remove what is over. They live as long as the conversation and are deleted with it.
 """
 
@@ -45,7 +45,7 @@ class RedisSessionData:
         data.all()
         ```
 
-    **Keys:** `data`, `data_lapses` of the conversation (`meta` is read).
+    **Keys:** `data`, `data_expiries` of the conversation (`meta` is read).
     **Trips:** none to construct; each method says its own.
     """
 
@@ -75,7 +75,7 @@ class RedisSessionData:
             InvalidInputError: The lifetime is not positive; nothing was sent.
             UnserialisableError: The value cannot be stored; nothing was sent.
 
-        **Keys:** `data`, `data_lapses`, `meta`.
+        **Keys:** `data`, `data_expiries`, `meta`.
         **Trips:** 1.
         """
         self._client.run(self._set(key, value, ttl_s))
@@ -133,7 +133,7 @@ class RedisSessionData:
         Raises:
             InvalidIdError: The name is not acceptable; nothing was sent.
 
-        **Keys:** `data`, `data_lapses`.
+        **Keys:** `data`, `data_expiries`.
         **Trips:** 1.
         """
         return self._client.run(self._delete(key))
@@ -145,7 +145,7 @@ class RedisSessionData:
     def clear(self) -> None:
         """Deletes all values; the conversation stays.
 
-        **Keys:** `data`, `data_lapses`.
+        **Keys:** `data`, `data_expiries`.
         **Trips:** 1.
         """
         self._client.run(self._clear())
@@ -159,7 +159,7 @@ class RedisSessionData:
     def _set(self, key: str, value: Any, ttl_s: float | None) -> Op[None]:
         keys, body = self._keys, pack(value, "the value")
         call = script("state/data_set")(
-            (keys.data, keys.data_lapses, keys.meta), check_id(key, "key"), body, milliseconds(ttl_s), self._ttl_ms
+            (keys.data, keys.data_expiries, keys.meta), check_id(key, "key"), body, milliseconds(ttl_s), self._ttl_ms
         )
         return Op((call,), lambda _replies: None)
 
@@ -182,8 +182,8 @@ class RedisSessionData:
 
     def _delete(self, key: str) -> Op[bool]:
         keys, name = self._keys, check_id(key, "key")
-        commands = (("HDEL", keys.data, name), ("ZREM", keys.data_lapses, name))
+        commands = (("HDEL", keys.data, name), ("ZREM", keys.data_expiries, name))
         return Op(commands, lambda replies: bool(replies[0]))
 
     def _clear(self) -> Op[None]:
-        return Op((("UNLINK", self._keys.data, self._keys.data_lapses),), lambda _replies: None)
+        return Op((("UNLINK", self._keys.data, self._keys.data_expiries),), lambda _replies: None)

@@ -204,7 +204,7 @@ class RollingSummary:
         try:
             yield from ask(lease.release(key, token))
         except RedisMemoryError as error:
-            _log.warning("the lease of a summary is left to lapse: %s", error)
+            _log.warning("the lease of a summary is left to expire: %s", error)
         return made
 
     def _make(

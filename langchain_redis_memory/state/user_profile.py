@@ -265,7 +265,7 @@ class UserProfile:
     def _read(self, look: Callable[[Profile, int], T]) -> Op[T]:
         def decode(loaded: tuple[CasRecord, int]) -> T:
             record, now = loaded
-            return look(profile_model.decode(record, self._key).lapse(now), now)
+            return look(profile_model.decode(record, self._key).expiry(now), now)
 
         return self._load().map(decode)
 
@@ -275,7 +275,7 @@ class UserProfile:
         result: list[T] = []
 
         def body(record: CasRecord) -> bytes:
-            profile = profile_model.decode(record, self._key).lapse(now)
+            profile = profile_model.decode(record, self._key).expiry(now)
             result[:] = [change(profile, now)]
             return profile.encode()
 

@@ -2,7 +2,7 @@
 
 A store is one hash tag, so one script stores or deletes any number of values together with their names in the store's
 index: the index never misses a value. It is a sorted set by name, so names are found by prefix without a search; a
-second one knows when they lapse, so that writes forget names whose values have expired. Values are keys of their own
+second one knows when they expire, so that writes forget names whose values have expired. Values are keys of their own
 with lifetimes of their own: a server that evicts takes single values.
 """
 
@@ -43,7 +43,7 @@ class RedisByteStore(ByteStore):
         embeddings = CacheBackedEmbeddings.from_bytes_store(model, store, namespace="model-v1")
         ```
 
-    **Keys:** `bytes` of each value, `byte_names`, `byte_lapses`.
+    **Keys:** `bytes` of each value, `byte_names`, `byte_expiries`.
     **Trips:** none to construct; each method says its own.
     """
 
@@ -93,7 +93,7 @@ class RedisByteStore(ByteStore):
             OutOfMemoryError: The server refused the write; nothing was stored.
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `bytes` of each, `byte_names`, `byte_lapses`.
+        **Keys:** `bytes` of each, `byte_names`, `byte_expiries`.
         **Trips:** 1 for any number of values, 0 for none.
         """
         self._client.run(_set(self._keys, key_value_pairs, self._ttl_ms))
@@ -112,7 +112,7 @@ class RedisByteStore(ByteStore):
             InvalidIdError: A name is not acceptable; nothing was sent.
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `bytes` of each, `byte_names`, `byte_lapses`.
+        **Keys:** `bytes` of each, `byte_names`, `byte_expiries`.
         **Trips:** 1 for any number of names, 0 for none.
         """
         self._client.run(_delete(self._keys, keys))
@@ -135,7 +135,7 @@ class RedisByteStore(ByteStore):
             InvalidInputError: The prefix is not text.
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `byte_names`, `byte_lapses`, `bytes` of each.
+        **Keys:** `byte_names`, `byte_expiries`, `bytes` of each.
         **Trips:** 1, and 1 for each 1,000 names.
         """
         return self._client.stream(_walk(self._keys, *_bounds(prefix)), chunks=True)
@@ -172,7 +172,7 @@ def _set(keys: ByteKeys, pairs: Sequence[tuple[str, bytes]], ttl_ms: int) -> Op[
         parts += [name, bytes(value)]
     if not names:
         return pure(None)
-    call = script("store/bytes_set")((keys.names, keys.lapses, *map(keys.value, names)), ttl_ms, *parts)
+    call = script("store/bytes_set")((keys.names, keys.expiries, *map(keys.value, names)), ttl_ms, *parts)
     return Op((call,), lambda _replies: None)
 
 
@@ -180,7 +180,7 @@ def _delete(keys: ByteKeys, names: Sequence[str]) -> Op[None]:
     names = _checked(names)
     if not names:
         return pure(None)
-    call = script("store/bytes_delete")((keys.names, keys.lapses, *map(keys.value, names)), *names)
+    call = script("store/bytes_delete")((keys.names, keys.expiries, *map(keys.value, names)), *names)
     return Op((call,), lambda _replies: None)
 
 
@@ -210,7 +210,7 @@ def _page(keys: ByteKeys, low: bytes, high: bytes) -> Op[list[str]]:
 
 
 def _living(keys: ByteKeys, names: list[str]) -> Op[list[str]]:
-    call = script("store/bytes_living")((keys.names, keys.lapses, *map(keys.value, names)), *names)
+    call = script("store/bytes_living")((keys.names, keys.expiries, *map(keys.value, names)), *names)
     return Op((call,), lambda replies: [name.decode() for name in replies[0]])
 
 

@@ -22,7 +22,7 @@ from langchain_redis_memory.redis.scripts import script
 class RedisRecordManager(RecordManager):
     """The records of an index of documents, kept in Redis.
 
-    They do not expire: a record that lapsed before its document would be indexed twice.
+    They do not expire: a record that expired before its document would be indexed twice.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.

@@ -33,12 +33,12 @@ class RedisStore(BaseStore):
     Of one batch that writes into several roots the items come root by root.
 
     A batch reads first and then writes, whatever the order of its operations; of several writes of one item the last
-    counts. What has lapsed is never returned.
+    counts. What has expired is never returned.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
         index: LangGraph's `IndexConfig`: `dims`, `embed` and `fields`; None for no semantic search.
-        ttl: LangGraph's `TTLConfig`: `default_ttl` in minutes and `refresh_on_read`. Lapsed items are always omitted
+        ttl: LangGraph's `TTLConfig`: `default_ttl` in minutes and `refresh_on_read`. Expired items are always omitted
             and leave by themselves, so `omit_expired` and `sweep_interval_minutes` change nothing.
         tenant: Whose data it is; tenants never see each other's.
         engine: How vectors are searched: "vector_sets", "query_engine" or "exact"; None takes the first of these that
@@ -57,8 +57,8 @@ class RedisStore(BaseStore):
         graph = builder.compile(store=store)
         ```
 
-    **Keys:** `items`, `item_names`, `item_lapses` of a root (the first label); `roots`, `root_spans` of the tenant;
-        with an index `points`, `point_owners`, `point_lapses` of a namespace, or `point` with the Query Engine.
+    **Keys:** `items`, `item_names`, `item_expiries` of a root (the first label); `roots`, `root_spans` of the tenant;
+        with an index `points`, `point_owners`, `point_expiries` of a namespace, or `point` with the Query Engine.
     **Trips:** none to construct; see `batch`.
     """
 
@@ -109,7 +109,7 @@ class RedisStore(BaseStore):
             OutOfMemoryError: The server refused the write.
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `items`, `item_names`, `item_lapses` of each root; `roots`, `root_spans`; with an index those of
+        **Keys:** `items`, `item_names`, `item_expiries` of each root; `roots`, `root_spans`; with an index those of
             vectors.
         **Trips:** 1 for reads and writes together. More where there is more to do: 1 for each further 5,000 items that
             are looked at; 1 to read the roots where a search or a list names none; 1 where a search gives items a new

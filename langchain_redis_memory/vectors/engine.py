@@ -9,8 +9,8 @@ what the server can do:
 * `ExactScan`, on any server: the client keeps what it has read, asks what has changed since, and scores it all.
 
 What a search finds are candidates: the owner may have gone a moment ago, so whoever asked reads the owners before using
-them and asks for more where some are gone. Points that have lapsed leave with the next writes, a collection that nobody
-writes to with its last point.
+them and asks for more where some are gone. Expired points leave with the next writes, a collection that nobody writes
+to with its last point.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Engine(Protocol):
         """Finds the `k` nearest points that have all the tags; None asks to be run again (there was much to read)."""
 
     def count(self, collection: Collection) -> Op[int]:
-        """How many points are stored; some of them may have lapsed."""
+        """How many points are stored; some of them may have expired."""
 
 
 def as_vectors(vectors: Any, dims: int) -> Vectors:

@@ -2,7 +2,7 @@
 search.
 
 The index (named after its keys and its dimension) is made when it is first needed; it holds the collections of every
-use, told apart by a tag. Tags are letters and digits, so no query needs escaping. The server itself lets lapsed
+use, told apart by a tag. Tags are letters and digits, so no query needs escaping. The server itself lets expired
 points go.
 
 A collection that is a fair part of the tenant's vectors is found fastest in batches of the graph, a small one by
@@ -143,7 +143,7 @@ class QueryEngine:
                 self._fair[token] = _total(replies[1]) >= _FAIR * _total(replies[2])
             best: dict[str, float] = {}
             for row in rows:
-                if b"owner" in row and b"far" in row:  # a point that lapses just now has no fields
+                if b"owner" in row and b"far" in row:  # a point that expires just now has no fields
                     best.setdefault(row[b"owner"].decode("utf-8", "replace"), 1 - float(row[b"far"]))
             return VectorHits(list(best.items()), len(rows) >= k)
 

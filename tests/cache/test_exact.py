@@ -155,7 +155,7 @@ async def test_clearing_leaves_no_key_of_an_entry(real: Client, both: Both) -> N
 # --- lifetimes --------------------------------------------------------------------------------------
 
 
-async def test_an_answer_lapses_and_its_keys_with_it(client: Client, both: Both) -> None:
+async def test_an_answer_expires_and_its_keys_with_it(client: Client, both: Both) -> None:
     cache = RedisCache(client, ttl_s=0.05)
     await both(cache.update)("q", MODEL, TEXT)
     wait_for(lambda: cache.lookup("q", MODEL) is None)

@@ -115,7 +115,7 @@ def test_a_damaged_entry_is_absent(cache: RedisCache, text: str) -> None:
         assert cache.lookup("q", MODEL) is None
 
 
-@pytest.mark.parametrize("which", ["items", "lapses"])
+@pytest.mark.parametrize("which", ["items", "expiries"])
 async def test_something_else_under_its_keys_is_a_miss(
     cache: RedisCache, both: Both, which: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -166,10 +166,10 @@ async def test_each_item_has_its_own_lifetime(client: Client, cache: RedisNodeCa
     wait_for(lambda: short not in cache.get([short]))
     assert await both(cache.get)([short, long]) == {long: "l"}
     keys = client.keys().nodes(("ns",))
-    assert raw(client, ("HEXISTS", keys.items, "long"), ("ZCARD", keys.lapses))[0] == 1
+    assert raw(client, ("HEXISTS", keys.items, "long"), ("ZCARD", keys.expiries))[0] == 1
     await both(cache.set)({long: ("m", None)})
-    assert raw(client, ("HKEYS", keys.items), ("ZRANGE", keys.lapses, 0, -1)) == [[b"long"], [b"long"]]
-    assert all(60_000 < left <= 100_000 for left in raw(client, ("PTTL", keys.items), ("PTTL", keys.lapses)))
+    assert raw(client, ("HKEYS", keys.items), ("ZRANGE", keys.expiries, 0, -1)) == [[b"long"], [b"long"]]
+    assert all(60_000 < left <= 100_000 for left in raw(client, ("PTTL", keys.items), ("PTTL", keys.expiries)))
 
 
 async def test_a_namespace_lives_as_long_as_its_last_item(
@@ -179,7 +179,7 @@ async def test_a_namespace_lives_as_long_as_its_last_item(
     await both(cache.set)({(("ns",), "a"): (1, 1000), (("ns",), "b"): (2, 10)})
     await both(cache.set)({(("ns",), "c"): (3, 20)})
     index = client.keys().namespaces()
-    every = (("PTTL", keys.items), ("PTTL", keys.lapses), ("PTTL", index))
+    every = (("PTTL", keys.items), ("PTTL", keys.expiries), ("PTTL", index))
     assert all(900_000 < left <= 1_000_000 for left in raw(client, *every))
     await both(cache.set)({(("ns",), "a"): (1, 50)})
     assert all(left <= 50_000 for left in raw(client, *every)[:2])
@@ -190,12 +190,12 @@ async def test_without_a_lifetime_it_stays(client: Client, both: Both) -> None:
     cache: RedisNodeCache[Any] = RedisNodeCache(client)
     keys, index = client.keys().nodes(("ns",)), client.keys().namespaces()
     await both(cache.set)({K: (1, None), (("ns",), "b"): (2, 10)})
-    assert raw(client, ("PTTL", keys.items), ("PTTL", keys.lapses), ("PTTL", index)) == [-1, -1, -1]
+    assert raw(client, ("PTTL", keys.items), ("PTTL", keys.expiries), ("PTTL", index)) == [-1, -1, -1]
     assert await both(cache.get)([K]) == {K: 1}
     await both(cache.set)({K: (1, 20)})  # now every item has one
-    assert all(0 < left <= 20_000 for left in raw(client, ("PTTL", keys.items), ("PTTL", keys.lapses)))
+    assert all(0 < left <= 20_000 for left in raw(client, ("PTTL", keys.items), ("PTTL", keys.expiries)))
     await both(cache.clear)()
-    assert raw(client, ("EXISTS", keys.items, keys.lapses, index)) == [0]
+    assert raw(client, ("EXISTS", keys.items, keys.expiries, index)) == [0]
 
 
 async def test_namespaces_whose_time_is_over_leave_the_index(
@@ -236,7 +236,7 @@ async def test_a_type_that_is_not_allowed_is_not_cached(
     other = (("ns",), "other")
     await both(cache.set)({K: ([["place", Place("x")]], None), other: (1, None)})
     assert await both(cache.get)([K, other]) == {other: 1}
-    assert "item 'k' of ('ns',) is not cached: types that are not allowed: test_node_cache.Place" in caplog.text
+    assert "item 'k' of ('ns',) is not cached: types that are not allowed: tests.cache.test_node.Place" in caplog.text
     await both(cache.set)({K: (1, None)})
     await both(cache.set)({K: (object(), None)})
     assert await both(cache.get)([K, other]) == {other: 1}, "what it should have replaced is not served any more"
@@ -246,7 +246,7 @@ async def test_what_is_not_cached_leaves_nothing(client: Client, both: Both) -> 
     cache: RedisNodeCache[Any] = RedisNodeCache(client)  # whose items would live for ever
     await both(cache.set)({K: (Place("x"), None)})
     keys = client.keys().nodes(("ns",))
-    assert raw(client, ("EXISTS", keys.items, keys.lapses), ("EXISTS", client.keys().namespaces())) == [0, 0]
+    assert raw(client, ("EXISTS", keys.items, keys.expiries), ("EXISTS", client.keys().namespaces())) == [0, 0]
 
 
 async def test_a_type_may_be_allowed(client: Client, both: Both, caplog: pytest.LogCaptureFixture) -> None:
@@ -255,7 +255,7 @@ async def test_a_type_may_be_allowed(client: Client, both: Both, caplog: pytest.
     await both(cache.set)({K: (Place("x"), None)})
     assert await both(cache.get)([K]) == {K: Place("x")}
     assert await both(RedisNodeCache[Any](client).get)([K]) == {}
-    assert "counts as absent: types that are not allowed: test_node_cache.Place" in caplog.text
+    assert "counts as absent: types that are not allowed: tests.cache.test_node.Place" in caplog.text
 
 
 def whole(body: bytes) -> bytes:
@@ -264,7 +264,7 @@ def whole(body: bytes) -> bytes:
 
 
 PICKLED = pickle.dumps(Loaded())
-CONSTRUCTOR = b'{"lc": 2, "type": "constructor", "id": ["test_node_cache", "Loaded", "revive"], "args": []}'
+CONSTRUCTOR = b'{"lc": 2, "type": "constructor", "id": ["tests.cache.test_node", "Loaded", "revive"], "args": []}'
 MESSAGE = b'{"lc": 1, "type": "constructor", "id": ["langchain", "schema", "messages", "HumanMessage"], "kwargs": {}}'
 FOREIGN = {
     "empty": b"",
@@ -337,7 +337,7 @@ async def test_an_encrypted_cache(client: Client, both: Both) -> None:
 # --- what goes wrong --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("which", ["items", "lapses"])
+@pytest.mark.parametrize("which", ["items", "expiries"])
 async def test_something_else_under_its_keys(
     client: Client, cache: RedisNodeCache[Any], both: Both, caplog: pytest.LogCaptureFixture, which: str
 ) -> None:

@@ -290,7 +290,7 @@ async def test_export_from_a_server_that_is_away(both: Both) -> None:
             await lines_of(RedisCache(client), both)
 
 
-async def test_a_warmed_answer_lapses_as_any_other(client: Client, both: Both) -> None:
+async def test_a_warmed_answer_expires_as_any_other(client: Client, both: Both) -> None:
     cache = RedisCache(client, ttl_s=0.05)
     await both(cache.warm)([("q", "a")], MODEL)
     wait_for(lambda: cache.lookup("q", MODEL) is None)

@@ -307,7 +307,7 @@ async def test_without_a_lifetime_a_thread_is_permanent(client: Client, both: Bo
     assert alike([*left(client, "u")[:4], 1e9], 1000)
 
 
-async def test_a_lapsed_thread_is_gone_from_everything(client: Client, both: Both) -> None:
+async def test_a_expired_thread_is_gone_from_everything(client: Client, both: Both) -> None:
     saver = RedisSaver(client, ttl_s=TTL_S)
     await both(saver.put)(place("short", ttl_s=0.05, run_id="r"), checkpoint({}), loop(), {})
     await both(saver.put)(place("long"), checkpoint({}), loop(), {})

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from langchain_redis_memory.cli.app import app
-from langchain_redis_memory.cli.replay import Kind, Outcome, Role, askings, play, read, same_question
+from langchain_redis_memory.cli.replay import CacheOutcome, Kind, Role, askings, play, read, same_question
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.errors import ConfigError
@@ -28,9 +28,9 @@ def write(path: Path, *lines: Any) -> Path:
     return file
 
 
-def run(file: Path, users: int = 2, **options: Any) -> Outcome:
+def run(file: Path, users: int = 2, **options: Any) -> CacheOutcome:
     conversations, _ = read(file)
-    outcome = Outcome()
+    outcome = CacheOutcome()
     memory = ConversationMemory(f"memory://{uuid4().hex}", **options)
     for _ in play(memory, askings(conversations, users), outcome=outcome):
         pass

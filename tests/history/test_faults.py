@@ -211,7 +211,7 @@ async def test_a_user_without_the_permission(real: Client, real_url: str, both: 
             plain.acl_deluser("reader")
 
 
-@pytest.mark.parametrize("kind", ["sessions", "lapses"])
+@pytest.mark.parametrize("kind", ["sessions", "expiries"])
 async def test_a_foreign_index_does_not_call_stored_messages_unstored(
     client: Client, history: History, both: Both, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:

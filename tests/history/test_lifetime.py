@@ -26,7 +26,7 @@ def message(text: str = "x") -> HumanMessage:
 def lifetimes(client: Client, session_id: str = "s", agent: str = "") -> list[int]:
     """PTTL of the conversation's three keys and the index's two; -1 without, -2 where the key is absent."""
     keys, index = client.keys().session(session_id, agent), client.keys().index(agent)
-    names = (keys.messages, keys.ids, keys.meta, index.sessions, index.lapses)
+    names = (keys.messages, keys.ids, keys.meta, index.sessions, index.expiries)
     return list(client.run(Op(tuple(("PTTL", name) for name in names), list)))
 
 
@@ -197,7 +197,7 @@ async def test_the_index_is_pinned_while_one_session_is(client: Client, history:
     assert near(lifetimes(client, "short")[3:], 100)
 
 
-@pytest.mark.parametrize("lost", ["messages", "ids", "meta", "sessions", "lapses"])
+@pytest.mark.parametrize("lost", ["messages", "ids", "meta", "sessions", "expiries"])
 async def test_the_next_write_heals_what_was_evicted(client: Client, history: History, both: Both, lost: str) -> None:
     kept = history(ttl_s=100, max_tokens=1000, token_counter=lambda _: 300)
     await both(kept.add_messages)([HumanMessage("a", id="a"), HumanMessage("b", id="b")])

@@ -1,4 +1,4 @@
-"""`RedisSessions`: order, paging, lapsed and pinned sessions, tenants and agents apart, erasing."""
+"""`RedisSessions`: order, paging, expired and pinned sessions, tenants and agents apart, erasing."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ async def test_pages_give_every_session_once(
     assert [name for page in pages for name in page][:7] == [f"s{i:02}" for i in range(8, 1, -1)]
 
 
-async def test_paging_over_lapsed_sessions_of_one_millisecond(
+async def test_paging_over_expired_sessions_of_one_millisecond(
     client: Client, history: History, sessions: RedisSessions, both: Both
 ) -> None:
     names = [f"s{i}" for i in range(9)]
@@ -152,7 +152,7 @@ async def test_the_limit_is_bounded(sessions: RedisSessions, both: Both, bad: An
     assert trips == []
 
 
-async def test_lapsed_sessions_are_never_reported_and_are_removed(
+async def test_expired_sessions_are_never_reported_and_are_removed(
     client: Client, history: History, sessions: RedisSessions, both: Both
 ) -> None:
     await both(history("long", ttl_s=100).add_turn)("x", "y")
@@ -161,18 +161,18 @@ async def test_lapsed_sessions_are_never_reported_and_are_removed(
     wait_for(lambda: client.run(Transcript(client.keys(), "short").length()) == 0)
     assert ids(await both(sessions.list_sessions)()) == ["long"]
     assert await both(sessions.get)("short") is None
-    assert raw(client, ("ZRANGE", key.sessions, 0, -1), ("ZRANGE", key.lapses, 0, -1)) == [[b"long"], [b"long"]]
+    assert raw(client, ("ZRANGE", key.sessions, 0, -1), ("ZRANGE", key.expiries, 0, -1)) == [[b"long"], [b"long"]]
 
 
-async def test_a_write_sweeps_lapsed_entries(client: Client, history: History, both: Both) -> None:
+async def test_a_write_sweeps_expired_entries(client: Client, history: History, both: Both) -> None:
     key = client.keys().index()
     await both(history("long", ttl_s=100).add_turn)("x", "y")
     for i in range(20):
-        raw(client, ("ZADD", key.sessions, 1, f"gone{i}"), ("ZADD", key.lapses, 1, f"gone{i}"))
+        raw(client, ("ZADD", key.sessions, 1, f"gone{i}"), ("ZADD", key.expiries, 1, f"gone{i}"))
     await both(history("long", ttl_s=100).add_turn)("x", "y")
-    assert raw(client, ("ZCARD", key.sessions), ("ZCARD", key.lapses)) == [5, 5]
+    assert raw(client, ("ZCARD", key.sessions), ("ZCARD", key.expiries)) == [5, 5]
     await both(history("long", ttl_s=100).add_turn)("x", "y")
-    assert raw(client, ("ZRANGE", key.sessions, 0, -1), ("ZRANGE", key.lapses, 0, -1)) == [[b"long"], [b"long"]]
+    assert raw(client, ("ZRANGE", key.sessions, 0, -1), ("ZRANGE", key.expiries, 0, -1)) == [[b"long"], [b"long"]]
 
 
 @pytest.mark.pins
@@ -245,7 +245,7 @@ async def test_clear_agent_deletes_all_of_its_sessions(
     assert await both(sessions.list_sessions)() == SessionPage([], None)
     assert raw(client, ("EXISTS", *client.keys().session("s500").all())) == [0]
     index = client.keys().index()
-    assert raw(client, ("EXISTS", index.sessions, index.lapses)) == [0]
+    assert raw(client, ("EXISTS", index.sessions, index.expiries)) == [0]
     assert ids(await both(sessions.list_sessions)("b")) == ["other"]
 
 

@@ -71,9 +71,9 @@ def further_keys(space: KeySpace, name: str) -> dict[str, str]:
     nodes, values = space.nodes((name,)), space.byte_values(name)
     found = {
         "nodes": nodes.items,
-        "node_lapses": nodes.lapses,
+        "node_expiries": nodes.expiries,
         "byte_names": values.names,
-        "byte_lapses": values.lapses,
+        "byte_expiries": values.expiries,
     }
     found |= {"bytes": values.value("x"), "bytes of it": space.byte_values("x").value(name)}
     if name:
@@ -87,7 +87,7 @@ def every_key(space: KeySpace, agent: str, name: str) -> dict[tuple[str, str, st
     found = {}
     if name:
         session = space.session(name, agent)
-        for kind in ("messages", "ids", "meta", "state", "data", "data_lapses"):
+        for kind in ("messages", "ids", "meta", "state", "data", "data_expiries"):
             found[space.tenant, agent, name, kind] = getattr(session, kind)
         found[space.tenant, agent, name, "answer"] = space.answer(name, agent)
         found[space.tenant, agent, name, "lease"] = space.lease("load", name, agent)
@@ -99,7 +99,7 @@ def every_key(space: KeySpace, agent: str, name: str) -> dict[tuple[str, str, st
     found[space.tenant, agent, "", "agent_state"] = space.agent_state(agent)
     index = space.index(agent)
     found[space.tenant, agent, "", "sessions"] = index.sessions
-    found[space.tenant, agent, "", "lapses"] = index.lapses
+    found[space.tenant, agent, "", "expiries"] = index.expiries
     return found
 
 
@@ -319,7 +319,7 @@ def test_the_keys_of_one_conversation_share_a_slot(tenant, agent, session):
     assert len({key_slot(key.encode()) for key in keys.all()}) == 1
     assert len(set(keys.all())) == 6
     index = space.index(agent)
-    assert key_slot(index.sessions.encode()) == key_slot(index.lapses.encode())
+    assert key_slot(index.sessions.encode()) == key_slot(index.expiries.encode())
 
 
 def test_the_slot_is_that_of_the_whole_tag():
@@ -446,7 +446,7 @@ def test_a_unit_has_one_slot(tenant, namespace, name):
     space = KeySpace("lrm", tenant)
     values = space.byte_values(namespace)
     units = [
-        [values.names, values.lapses, values.value(name)],
+        [values.names, values.expiries, values.value(name)],
         list(vars(space.records(name)).values()),
         list(vars(space.nodes((namespace, name))).values()),
     ]

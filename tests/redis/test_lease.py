@@ -42,7 +42,7 @@ async def test_taking_it_again_after_a_lost_reply_does_no_harm(client: Client, b
     assert [await both(client.run)(op) for _ in range(2)] == [True, True]
 
 
-async def test_it_lapses_and_its_late_holder_changes_nothing(client: Client, both: Both, key: str) -> None:
+async def test_it_expires_and_its_late_holder_changes_nothing(client: Client, both: Both, key: str) -> None:
     run = both(client.run)
     await run(lease.acquire(key, "slow", 1))
     wait_for(lambda: raw(client, "EXISTS", key) == 0)

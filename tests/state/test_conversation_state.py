@@ -430,7 +430,7 @@ async def test_without_a_lifetime_it_stays(client: Client, both: Both) -> None:
     assert left(client) == [-2, -1]
 
 
-async def test_it_lapses_with_its_conversation(client: Client, both: Both, history: History) -> None:
+async def test_it_expires_with_its_conversation(client: Client, both: Both, history: History) -> None:
     await both(history(ttl_s=100).add_messages)([HumanMessage("a")])
     await both(RedisConversationState("s", client).save)(FULL)
     await both(history().extend_ttl)(0.01)

@@ -65,7 +65,7 @@ async def test_values_are_replaced_and_deleted(both: Both, data: RedisSessionDat
     assert await both(data.all)() == {}
 
 
-async def test_a_value_lapses_by_itself(client: Client, both: Both, data: RedisSessionData) -> None:
+async def test_a_value_expires_by_itself(client: Client, both: Both, data: RedisSessionData) -> None:
     keys = client.keys().session("s")
     await both(data.set)("later", "5678", ttl_s=100)
     await both(data.set)("cart", ["A"])
@@ -75,13 +75,13 @@ async def test_a_value_lapses_by_itself(client: Client, both: Both, data: RedisS
     assert raw(client, "HLEN", keys.data) == 3, "it is still stored, but no longer given"
     await both(data.set)("more", 1)
     assert raw(client, "HLEN", keys.data) == 3, "a write removes it"
-    assert raw(client, "ZCARD", keys.data_lapses) == 1
+    assert raw(client, "ZCARD", keys.data_expiries) == 1
 
 
 async def test_a_value_set_anew_has_the_new_lifetime(client: Client, both: Both, data: RedisSessionData) -> None:
     await both(data.set)("code", "old", ttl_s=0.001)
     await both(data.set)("code", "new")
-    assert raw(client, "EXISTS", client.keys().session("s").data_lapses) == 0
+    assert raw(client, "EXISTS", client.keys().session("s").data_expiries) == 0
     assert await both(data.get)("code") == "new"
 
 
@@ -89,7 +89,7 @@ async def test_alone_they_have_their_own_lifetime(client: Client, both: Both) ->
     keys = client.keys().session("s")
     await both(RedisSessionData("s", client, ttl_s=100).set)("a", 1, ttl_s=5)
     await both(RedisSessionData("s", client, ttl_s=1).set)("b", 1)
-    for key in (keys.data, keys.data_lapses):
+    for key in (keys.data, keys.data_expiries):
         assert 75_000 < raw(client, "PTTL", key) <= 100_000
 
 
@@ -101,7 +101,7 @@ async def test_they_live_and_go_with_the_conversation(
     await both(data.set)("a", 1, ttl_s=5)
     for lifetime in (100, 1000):
         await both(history(ttl_s=lifetime).add_messages)([HumanMessage("b")])
-        for key in (keys.data, keys.data_lapses):
+        for key in (keys.data, keys.data_expiries):
             assert lifetime * 750 < raw(client, "PTTL", key) <= lifetime * 1000
     await both(history().clear)()
     assert raw(client, "EXISTS", *keys.all()) == 0
@@ -130,7 +130,7 @@ async def test_a_damaged_value_counts_as_absent(
     assert await both(data.all)() == {"a": 2, "b": 1}
 
 
-@pytest.mark.parametrize("kind", ["data", "data_lapses"])
+@pytest.mark.parametrize("kind", ["data", "data_expiries"])
 async def test_something_else_under_a_key_is_an_error_and_nothing_is_written(
     client: Client, both: Both, data: RedisSessionData, kind: str
 ) -> None:
@@ -138,7 +138,7 @@ async def test_something_else_under_a_key_is_an_error_and_nothing_is_written(
     raw(client, "SET", getattr(keys, kind), "mine", "PX", 60_000)
     with pytest.raises(WrongKeyTypeError):
         await both(data.set)("a", 1, ttl_s=5)
-    assert raw(client, "EXISTS", keys.data, keys.data_lapses) == 1
+    assert raw(client, "EXISTS", keys.data, keys.data_expiries) == 1
 
 
 async def test_bad_input_is_refused_early(client: Client, both: Both, data: RedisSessionData) -> None:

@@ -239,7 +239,7 @@ async def test_one_that_was_made_meanwhile_is_not_replaced(client: Client, both:
     place = client.keys().session("s").state
 
     class Meddling:
-        """While it thinks, its lease lapses and another one stores a summary."""
+        """While it thinks, its lease expires and another one stores a summary."""
 
         def invoke(self, _messages: Any) -> str:
             body = summary.pack([1, "theirs", 0, 1, 1, 5, []])

@@ -74,7 +74,7 @@ async def test_what_is_set_is_known(both: Both, profile: UserProfile) -> None:
     assert await both(profile.get)("language") == "fr"
 
 
-async def test_a_preference_lapses_by_itself(both: Both, profile: UserProfile) -> None:
+async def test_a_preference_expires_by_itself(both: Both, profile: UserProfile) -> None:
     await both(profile.set)("mood", "sad", ttl_s=0.02)
     await both(profile.set)("language", "de", ttl_s=1000)
     wait_for(lambda: profile.get("mood") is None)
@@ -409,7 +409,7 @@ async def test_a_damaged_profile_counts_as_absent(
 @given(st.binary(max_size=300))
 @settings(max_examples=150, deadline=None)
 def test_no_bytes_make_reading_fail(body: bytes) -> None:
-    found = profile_model.decode(CasRecord(Version("1-0"), body), "k").lapse(5)
+    found = profile_model.decode(CasRecord(Version("1-0"), body), "k").expiry(5)
     assert isinstance(found.facts(5, 5, 0.5), list)
 
 

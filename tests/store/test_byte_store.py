@@ -170,7 +170,7 @@ async def test_expired_names_are_not_reported_and_are_forgotten(client: Client, 
     await both(short.mset)([("b", b"2"), ("d", b"4")])
     wait_for(lambda: raw(client, ("EXISTS", keys.value("b"), keys.value("d"))) == [0])
     assert await names(both, long) == ["a", "c"]
-    assert raw(client, ("ZCARD", keys.names), ("ZCARD", keys.lapses)) == [2, 2]
+    assert raw(client, ("ZCARD", keys.names), ("ZCARD", keys.expiries)) == [2, 2]
     assert await both(long.mget)(["a", "b"]) == [b"1", None]
 
 
@@ -178,15 +178,15 @@ async def test_a_write_forgets_names_whose_time_is_over(client: Client, both: Bo
     keys, store = client.keys().byte_values(""), RedisByteStore(client, ttl_s=100)
     await both(store.mset)([("a", b"1")])
     for i in range(40):
-        raw(client, ("ZADD", keys.names, 0, f"gone{i}"), ("ZADD", keys.lapses, 1 + i, f"gone{i}"))
+        raw(client, ("ZADD", keys.names, 0, f"gone{i}"), ("ZADD", keys.expiries, 1 + i, f"gone{i}"))
     for _ in range(3):
         await both(store.mset)([("a", b"1")])
-    assert raw(client, ("ZRANGE", keys.names, 0, -1), ("ZRANGE", keys.lapses, 0, -1)) == [[b"a"], [b"a"]]
+    assert raw(client, ("ZRANGE", keys.names, 0, -1), ("ZRANGE", keys.expiries, 0, -1)) == [[b"a"], [b"a"]]
 
 
 async def test_the_index_lives_as_long_as_the_last_value(client: Client, both: Both) -> None:
     keys = client.keys().byte_values("")
-    left = lambda: raw(client, ("PTTL", keys.names), ("PTTL", keys.lapses), ("PTTL", keys.value("a")))  # noqa: E731
+    left = lambda: raw(client, ("PTTL", keys.names), ("PTTL", keys.expiries), ("PTTL", keys.value("a")))  # noqa: E731
     await both(RedisByteStore(client, ttl_s=100).mset)([("a", b"1")])
     await both(RedisByteStore(client, ttl_s=10).mset)([("b", b"1")])
     assert all(60_000 < ms <= 100_000 for ms in left())
@@ -196,7 +196,7 @@ async def test_the_index_lives_as_long_as_the_last_value(client: Client, both: B
     await both(RedisByteStore(client, ttl_s=10).mset)([("c", b"1")])
     assert left()[0] == -1
     await both(RedisByteStore(client).mdelete)(["a", "b", "c"])
-    assert raw(client, ("EXISTS", keys.names, keys.lapses)) == [0]
+    assert raw(client, ("EXISTS", keys.names, keys.expiries)) == [0]
 
 
 # --- trips ------------------------------------------------------------------------------------------
@@ -287,13 +287,13 @@ async def test_a_full_server_stores_all_or_nothing(farm: Farm, prefix: str, both
     process.stop()
 
 
-@pytest.mark.parametrize("which", ["names", "lapses"])
+@pytest.mark.parametrize("which", ["names", "expiries"])
 async def test_something_else_under_its_keys(client: Client, both: Both, which: str) -> None:
     keys, store = client.keys().byte_values(""), RedisByteStore(client, ttl_s=100)
     raw(client, ("SET", getattr(keys, which), "mine"), ("LPUSH", keys.value("l"), "x"))
     with pytest.raises(WrongKeyTypeError, match="byte_names"):
         await both(store.mset)([("a", b"1")])
-    assert raw(client, ("EXISTS", keys.names, keys.lapses)) == [1]
+    assert raw(client, ("EXISTS", keys.names, keys.expiries)) == [1]
     assert await both(store.mget)(["a", "l"]) == [None, None]
 
 

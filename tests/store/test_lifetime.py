@@ -30,16 +30,16 @@ def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
     return list(client.run(Op(commands, list)))
 
 
-def lapse_of(client: Client, namespace: tuple[str, ...], key: str) -> float:
+def expiry_of(client: Client, namespace: tuple[str, ...], key: str) -> float:
     return float(
-        raw(client, ("ZSCORE", client.keys().items(namespace[0]).item_lapses, name_of(namespace, key)))[0] or 0
+        raw(client, ("ZSCORE", client.keys().items(namespace[0]).item_expiries, name_of(namespace, key)))[0] or 0
     )
 
 
-def after(client: Client, lapse: float) -> Callable[[], bool]:
+def after(client: Client, expiry: float) -> Callable[[], bool]:
     def passed() -> bool:
         seconds, micros = raw(client, ("TIME",))[0]
-        return int(seconds) * 1000 + int(micros) / 1000 > lapse
+        return int(seconds) * 1000 + int(micros) / 1000 > expiry
 
     return passed
 
@@ -49,7 +49,7 @@ async def test_each_item_has_its_own_lifetime(client: Client, store: RedisStore,
     await both(store.put)(("a", "x"), "short", {"v": 1}, ttl=SOON)
     await both(store.put)(("a", "y"), "long", {"v": 2}, ttl=10)
     await both(store.put)(("a", "z"), "ever", {"v": 3})
-    wait_for(after(client, lapse_of(client, ("a", "x"), "short")))
+    wait_for(after(client, expiry_of(client, ("a", "x"), "short")))
     assert await both(store.get)(("a", "x"), "short") is None
     assert [item.key for item in await both(store.search)(("a",))] == ["long", "ever"]
     assert await both(store.search)(("a",), filter={"v": 1}) == []
@@ -65,20 +65,20 @@ async def test_everything_goes_with_the_last_item(client: Client, store: RedisSt
     wait_for(lambda: raw(client, ("EXISTS", *keys)) == [0])
 
 
-async def test_lapsed_items_leave_with_the_next_writes(client: Client, store: RedisStore, both: Both) -> None:
+async def test_expired_items_leave_with_the_next_writes(client: Client, store: RedisStore, both: Both) -> None:
     await both(store.batch)([PutOp(("a",), str(i), {}, ttl=SOON) for i in range(10)])
-    lapse = max(lapse_of(client, ("a",), str(i)) for i in range(10))
+    expiry = max(expiry_of(client, ("a",), str(i)) for i in range(10))
     await both(store.put)(("a",), "k", {}, ttl=10)
-    wait_for(after(client, lapse))
+    wait_for(after(client, expiry))
     await both(store.put)(("a",), "k2", {}, ttl=10)
     keys = client.keys().items("a")
-    assert raw(client, ("ZCARD", keys.item_names), ("ZCARD", keys.item_lapses), ("HLEN", keys.items)) == [2, 2, 3]
+    assert raw(client, ("ZCARD", keys.item_names), ("ZCARD", keys.item_expiries), ("HLEN", keys.items)) == [2, 2, 3]
 
 
 async def test_the_default_lifetime_and_reading(client: Client, both: Both) -> None:
     store = RedisStore(client, ttl={"default_ttl": 5})
     await both(store.put)(("a",), "k", {"v": 1})
-    first = lapse_of(client, ("a",), "k")
+    first = expiry_of(client, ("a",), "k")
     assert after(client, first - 300_000 - 1)()
     assert not after(client, first - 290_000)()
     wait_for(after(client, first - 300_000 + 3))
@@ -87,32 +87,32 @@ async def test_the_default_lifetime_and_reading(client: Client, both: Both) -> N
         lambda: both(store.search)(("a",)),
         lambda: both(store.search)((), filter={"v": 1}),
     ):
-        before = lapse_of(client, ("a",), "k")
+        before = expiry_of(client, ("a",), "k")
         wait_for(after(client, before - 300_000 + 3))
         await read()
-        assert lapse_of(client, ("a",), "k") > before
-    before = lapse_of(client, ("a",), "k")
+        assert expiry_of(client, ("a",), "k") > before
+    before = expiry_of(client, ("a",), "k")
     wait_for(after(client, before - 300_000 + 3))
     await both(store.get)(("a",), "k", refresh_ttl=False)
     await both(store.search)(("a",), refresh_ttl=False)
     await both(store.search)(("a",), filter={"v": 2})
-    assert lapse_of(client, ("a",), "k") == before
+    assert expiry_of(client, ("a",), "k") == before
 
 
 async def test_no_refresh_on_read_by_configuration(client: Client, both: Both) -> None:
     store = RedisStore(client, ttl={"default_ttl": 5, "refresh_on_read": False, "omit_expired": True})
     await both(store.put)(("a",), "k", {"v": 1})
-    before = lapse_of(client, ("a",), "k")
+    before = expiry_of(client, ("a",), "k")
     wait_for(after(client, before - 300_000 + 3))
     await both(store.get)(("a",), "k")
-    assert lapse_of(client, ("a",), "k") == before
+    assert expiry_of(client, ("a",), "k") == before
     await both(store.get)(("a",), "k", refresh_ttl=True)
-    assert lapse_of(client, ("a",), "k") > before
+    assert expiry_of(client, ("a",), "k") > before
 
 
 async def test_reading_keeps_an_item_and_its_root_alive(client: Client, store: RedisStore, both: Both) -> None:
     await both(store.put)(("a",), "k", {"v": 1}, ttl=1 / 60)
-    first = lapse_of(client, ("a",), "k")
+    first = expiry_of(client, ("a",), "k")
     while not after(client, first + 100)():
         assert await both(store.get)(("a",), "k") is not None
     assert await both(store.list_namespaces)() == [("a",)]
@@ -123,7 +123,7 @@ async def test_reading_keeps_an_item_and_its_root_alive(client: Client, store: R
 async def test_an_update_can_take_the_lifetime_away(client: Client, store: RedisStore, both: Both) -> None:
     await both(store.put)(("a",), "k", {}, ttl=5)
     await both(store.put)(("a",), "k", {}, ttl=None)
-    assert lapse_of(client, ("a",), "k") == 0
+    assert expiry_of(client, ("a",), "k") == 0
     keys = client.keys()
     assert raw(client, ("PTTL", keys.items("a").items), ("PTTL", keys.roots().roots)) == [-1, -1]
 
@@ -158,7 +158,7 @@ async def test_vectors_live_and_go_with_their_items(client: Client, both: Both) 
     store = RedisStore(client, index=INDEX)
     await both(store.put)(("a",), "short", {"text": "x"}, ttl=SOON)
     await both(store.put)(("a",), "long", {"text": "y"}, ttl=10)
-    wait_for(after(client, lapse_of(client, ("a",), "short")))
+    wait_for(after(client, expiry_of(client, ("a",), "short")))
     assert [item.key for item in await both(store.search)(("a",), query="x")] == ["long"]
     await both(store.put)(("a",), "long", {"text": "z"}, ttl=SOON)
     await both(store.put)(("a",), "other", {"text": "z"}, ttl=SOON)
@@ -169,7 +169,7 @@ async def test_vectors_live_and_go_with_their_items(client: Client, both: Both) 
 async def test_reading_keeps_vectors_alive(client: Client, both: Both) -> None:
     store = RedisStore(client, index=INDEX)
     await both(store.put)(("a",), "k", {"text": "x"}, ttl=1 / 60)
-    first = lapse_of(client, ("a",), "k")
+    first = expiry_of(client, ("a",), "k")
     turn = 0
     while not after(client, first + 100)():
         turn += 1
@@ -179,10 +179,10 @@ async def test_reading_keeps_vectors_alive(client: Client, both: Both) -> None:
     assert found[0].score == pytest.approx(1, abs=0.01)
 
 
-async def test_lapsed_in_the_middle_of_a_list(client: Client, store: RedisStore, both: Both) -> None:
+async def test_expired_in_the_middle_of_a_list(client: Client, store: RedisStore, both: Both) -> None:
     ops = [PutOp(("a", f"{i:02}"), "k", {}, ttl=SOON if i % 3 else 10) for i in range(30)]
     await both(store.batch)(ops)
-    wait_for(after(client, lapse_of(client, ("a", "29"), "k")))
+    wait_for(after(client, expiry_of(client, ("a", "29"), "k")))
     left = [("a", f"{i:02}") for i in range(0, 30, 3)]
     assert (await both(store.batch)([ListNamespacesOp()]))[0] == left
     assert await both(store.list_namespaces)(prefix=("a",)) == left

@@ -208,7 +208,7 @@ def test_who_was_away_for_long_reads_all_again(real: Client) -> None:
     real.run(made.add(col, [Point(str(i), data[i : i + 1]) for i in range(4)]))
     found(real, made, col, data[0].tolist())
     real.run(ExactScan(DIMS).remove(col, ["1"]))
-    past = Op((("ZADD", col.keys.point_lapses, 1, "1"),), lambda _: None)  # as if an hour had passed
+    past = Op((("ZADD", col.keys.point_expiries, 1, "1"),), lambda _: None)  # as if an hour had passed
     real.run(past)
     real.run(ExactScan(DIMS).add(col, [Point("4", data[4:5])]))
     assert sorted(owners(found(real, made, col, data[0].tolist()))) == ["0", "2", "3", "4"]

@@ -61,7 +61,7 @@ class SemanticAnswerCache:
         InvalidInputError: A number is out of range.
         ConfigError: The URL, the judge or the engine cannot work.
 
-    **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the vectors of a partition; `tally`; `epoch`.
+    **Keys:** `entries`, `entry_expiries`, `entry_uses`, `entry_reports`; the vectors of a partition; `tally`; `epoch`.
     **Trips:** none more than the turn's own for the very same question; else 1 for a miss and 2 for a hit.
     """
 

@@ -1,12 +1,12 @@
--- Gives {record, reports} of some entries, nil for one that is not there or has lapsed, and notes that they are used.
--- KEYS items lapses uses reports
+-- Gives {record, reports} of some entries, nil for one that is not there or has expired, and notes that they are used.
+-- KEYS items expiries uses reports
 -- ARGV ...
 -- WITH now
 local found = {}
 for i, name in ipairs(ARGV) do
   local record = redis.call('HGET', items, name)
-  local lapse = tonumber(string.match(record or '', '^(%d+):'))
-  if record and not (lapse and lapse <= tonumber(now)) then
+  local expiry = tonumber(string.match(record or '', '^(%d+):'))
+  if record and not (expiry and expiry <= tonumber(now)) then
     if redis.call('ZSCORE', uses, name) then redis.pcall('ZADD', uses, now, name) end -- refused where memory is full
     found[i] = {record, redis.call('HGET', reports, name)}
   else

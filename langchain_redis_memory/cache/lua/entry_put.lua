@@ -1,27 +1,27 @@
--- Stores entries: triples (name, ttl_ms, body; ttl_ms 0: no end), each as the time of its lapse, a colon and the body.
--- Removes some that have lapsed, and where more than `most` are stored (0: no bound) `spare` more than needed of those
+-- Stores entries: triples (name, ttl_ms, body; ttl_ms 0: no end), each as the time of its expire, a colon and the body.
+-- Removes some that have expired, and where more than `most` are stored (0: no bound) `spare` more than needed of those
 -- used least recently, whose records it gives: their vectors are to be removed then. Notes who embedded last.
--- KEYS items lapses uses reports
+-- KEYS items expiries uses reports
 -- ARGV most spare embedding ...
 -- WITH now
 -- WITH until
-local _ = redis.call('HLEN', items) + redis.call('ZCARD', lapses) + redis.call('ZCARD', uses)
+local _ = redis.call('HLEN', items) + redis.call('ZCARD', expiries) + redis.call('ZCARD', uses)
 local function remove(name)
   redis.call('HDEL', items, name)
-  redis.call('ZREM', lapses, name)
+  redis.call('ZREM', expiries, name)
   redis.call('ZREM', uses, name)
   redis.call('HDEL', reports, name)
 end
 redis.call('HSET', reports, '', embedding)
 for i = 4, #ARGV, 3 do
   local name, ttl_ms = ARGV[i], ARGV[i + 1]
-  local lapse = ttl_ms == '0' and '+inf' or string.format('%.0f', tonumber(now) + tonumber(ttl_ms))
-  redis.call('ZADD', lapses, lapse, name)
-  redis.call('HSET', items, name, lapse .. ':' .. ARGV[i + 2])
+  local expiry = ttl_ms == '0' and '+inf' or string.format('%.0f', tonumber(now) + tonumber(ttl_ms))
+  redis.call('ZADD', expiries, expiry, name)
+  redis.call('HSET', items, name, expiry .. ':' .. ARGV[i + 2])
   redis.call('HDEL', reports, name)
   redis.call('ZADD', uses, now, name)
 end
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', lapses, '-inf', now, 'LIMIT', 0, 16 + #ARGV)) do remove(name) end
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', expiries, '-inf', now, 'LIMIT', 0, 16 + #ARGV)) do remove(name) end
 local excess, evicted = redis.call('HLEN', items) - tonumber(most), {}
 if most ~= '0' and excess > 0 then
   for i, name in ipairs(redis.call('ZRANGE', uses, 0, math.min(excess + tonumber(spare), 1000) - 1)) do
@@ -29,5 +29,5 @@ if most ~= '0' and excess > 0 then
     remove(name)
   end
 end
-live_until(lapses, KEYS)
+live_until(expiries, KEYS)
 return evicted

@@ -1,6 +1,6 @@
 -- Adds an observation to an entry's reports, which are words between spaces of which the newest `most` are kept.
 -- Gives whether there is such an entry.
--- KEYS items lapses uses reports
+-- KEYS items expiries uses reports
 -- ARGV name observation most
 if redis.call('HEXISTS', items, name) == 0 then return 0 end
 local words = {}

@@ -3,7 +3,7 @@
 -- ARGV namespace ttl_ms
 -- WITH now
 -- WITH until
-local lapse = ttl_ms == '0' and '+inf' or string.format('%.0f', tonumber(now) + tonumber(ttl_ms))
-redis.call('ZADD', namespaces, 'GT', lapse, namespace)
+local expiry = ttl_ms == '0' and '+inf' or string.format('%.0f', tonumber(now) + tonumber(ttl_ms))
+redis.call('ZADD', namespaces, 'GT', expiry, namespace)
 redis.call('ZREMRANGEBYSCORE', namespaces, '-inf', now)
 live_until(namespaces, KEYS)

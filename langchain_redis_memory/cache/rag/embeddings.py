@@ -42,7 +42,7 @@ class CachedEmbeddings(Embeddings):
         model: Names the model: whoever uses the same name shares its vectors. By default the class's name and, where
             the model says them, its `model` (or `model_name`, `model_id`) and `dimensions`.
         dtype: How numbers are stored: "float16" takes half the memory of "float32" and keeps three digits.
-        jitter: The largest share by which a lifetime is cut at random, so that not all lapse at once.
+        jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
 
     Raises:
         InvalidIdError: The tenant or the model's name is not acceptable.
@@ -54,7 +54,7 @@ class CachedEmbeddings(Embeddings):
         embeddings = CachedEmbeddings(OpenAIEmbeddings(model="text-embedding-3-small"), "redis://localhost:6379/0")
         ```
 
-    **Keys:** `entries`, `entry_lapses` of 64 shelves; `tally`.
+    **Keys:** `entries`, `entry_expiries` of 64 shelves; `tally`.
     **Trips:** none to construct; each method says its own. A server that has just failed is not asked for a while.
     """
 
@@ -108,7 +108,7 @@ class CachedEmbeddings(Embeddings):
             InvalidInputError: A text is no string, or the model gave another number of vectors.
             Exception: Whatever the model raises.
 
-        **Keys:** `entries`, `entry_lapses` of the texts' shelves; at times `tally`.
+        **Keys:** `entries`, `entry_expiries` of the texts' shelves; at times `tally`.
         **Trips:** 1 where all are there, else 2; 0 for no texts.
         """
         return self._client.drive(self._embed("document", texts))
@@ -129,7 +129,7 @@ class CachedEmbeddings(Embeddings):
         Raises:
             Exception: Whatever the model raises.
 
-        **Keys:** `entries`, `entry_lapses` of one shelf; at times `tally`.
+        **Keys:** `entries`, `entry_expiries` of one shelf; at times `tally`.
         **Trips:** 1 where it is there, else 2.
         """
         return self._client.drive(self._embed("query", [text]))[0]
@@ -147,7 +147,7 @@ class CachedEmbeddings(Embeddings):
         Raises:
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `entries`, `entry_lapses` of all shelves.
+        **Keys:** `entries`, `entry_expiries` of all shelves.
         **Trips:** 1.
         """
         return self._client.run(self.tier.clear())
@@ -157,7 +157,7 @@ class CachedEmbeddings(Embeddings):
         return await self._client.arun(self.tier.clear())
 
     def count(self) -> int:
-        """How many vectors are stored, with those that have lapsed and were not removed yet.
+        """How many vectors are stored, with those that have expired and were not removed yet.
 
         Returns:
             The number.

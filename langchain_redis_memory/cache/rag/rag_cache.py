@@ -172,7 +172,7 @@ class RagCache:
             ConfigError: There is no embedding model whose vectors could be deleted.
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `entries`, `entry_lapses` of all shelves; `epoch`.
+        **Keys:** `entries`, `entry_expiries` of all shelves; `epoch`.
         **Trips:** 1.
         """
         self._client.run(self._clear(tier))

@@ -62,7 +62,7 @@ class CachedRetriever(BaseRetriever):
         stale_s: For so long after its lifetime a result is still served while one caller searches anew.
         single_flight_s: Of all who miss the same result at once one searches and the others wait; None: everybody
             searches. Give it about the longest time of a search: whoever has not found by then is taken for dead.
-        jitter: The largest share by which a lifetime is cut at random, so that not all lapse at once.
+        jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
         **options: Fields of LangChain's retrievers, such as `tags` and `metadata`.
 
     Raises:
@@ -76,7 +76,7 @@ class CachedRetriever(BaseRetriever):
         retriever.invoke("How do I reset my password?")
         ```
 
-    **Keys:** `entries`, `entry_lapses` of 64 shelves; `epoch` of the corpus; `tally`; `lease` of a search that goes on.
+    **Keys:** `entries`, `entry_expiries` of 64 shelves; `epoch` of the corpus; `tally`; `lease` of a running search.
     **Trips:** none to construct; each method says its own. A server that has just failed is not asked for a while.
     """
 
@@ -176,7 +176,7 @@ class CachedRetriever(BaseRetriever):
             InvalidInputError: The retriever gave something else than documents.
             Exception: Whatever the retriever raises; nothing is stored then.
 
-        **Keys:** `entries`, `entry_lapses` of one shelf; `epoch`; at times `tally`; `lease`.
+        **Keys:** `entries`, `entry_expiries` of one shelf; `epoch`; at times `tally`; `lease`.
         **Trips:** 1 for a hit, else 2. With `single_flight_s` two more where there is nothing, and one for each look
             while another searches; with `stale_s` one or two more for a result that is over its lifetime.
         """
@@ -214,7 +214,7 @@ class CachedRetriever(BaseRetriever):
         Raises:
             UnavailableError: The server cannot be reached: what was to be deleted may still be served.
 
-        **Keys:** `entries`, `entry_lapses` of all shelves; `epoch`.
+        **Keys:** `entries`, `entry_expiries` of all shelves; `epoch`.
         **Trips:** 1.
         """
         self._client.run(cleared(self._tier, self._epoch))

@@ -92,8 +92,8 @@ class RedisSemanticCache(Moving, BaseCache):
         print(cache.explain("How tall is the Eiffel Tower?"))
         ```
 
-    **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; `points`, `point_owners`, `point_lapses` of a
-        partition, or `point` with the Query Engine; `tally`; `lease` of an answer that is being made.
+    **Keys:** `entries`, `entry_expiries`, `entry_uses`, `entry_reports`; `points`, `point_owners`, `point_expiries`
+        of a partition, or `point` with the Query Engine; `tally`; `lease` of an answer that is being made.
     **Trips:** none to construct; each method says its own. The first use asks once what the server can do. A server
         that has just failed is not asked for a while.
     """
@@ -233,7 +233,7 @@ class RedisSemanticCache(Moving, BaseCache):
             `response_metadata` (for a text in its `generation_info`): the hit's id for `report`, that question, the
             similarity and the probability that both are equivalent. None where nothing may be served.
 
-        **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the partition's vectors; at times `tally`.
+        **Keys:** `entries`, `entry_expiries`, `entry_uses`, `entry_reports`; the partition's vectors; at times `tally`.
         **Trips:** none for a prompt that goes past the cache; 1 for the very same question; else 2 for a miss and 3 for
             a hit, one more where the policy is in doubt of a near question (2 with a judge), and one for each candidate
             whose answer is gone. Exact search takes one more for each 4,000 vectors
@@ -253,7 +253,7 @@ class RedisSemanticCache(Moving, BaseCache):
             llm_string: Describes the model and its parameters.
             return_val: What it answered.
 
-        **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the partition's vectors; `tally`; `lease`.
+        **Keys:** `entries`, `entry_expiries`, `entry_uses`, `entry_reports`; the partition's vectors; `tally`; `lease`.
         **Trips:** 1, and one more where others have to go because there are too many, and for who leads others
             (`single_flight_s`); none for a prompt that goes past the cache.
         """
@@ -274,7 +274,7 @@ class RedisSemanticCache(Moving, BaseCache):
             UnavailableError: The server cannot be reached: what was to be deleted may still be served.
             ServerError: The server refused.
 
-        **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the vectors of all partitions.
+        **Keys:** `entries`, `entry_expiries`, `entry_uses`, `entry_reports`; the vectors of all partitions.
         **Trips:** 2 for each 500 entries.
         """
         self._client.drive(self._clear(kwargs))
@@ -382,7 +382,7 @@ class RedisSemanticCache(Moving, BaseCache):
             InvalidInputError: The id is none.
             UnavailableError: The server cannot be reached: what was to be deleted may still be served.
 
-        **Keys:** `entries`, `entry_lapses`, `entry_uses`, `entry_reports`; the vectors of their partitions.
+        **Keys:** `entries`, `entry_expiries`, `entry_uses`, `entry_reports`; the vectors of their partitions.
         **Trips:** 2 for one id or prompt; else 2 for each 500 entries, those looked through included.
         """
         return self._client.drive(self._delete(hit_id, prompt, llm_string, wanted_by(model, tag, session, embedding)))
@@ -403,7 +403,7 @@ class RedisSemanticCache(Moving, BaseCache):
         return await self._client.adrive(self._delete(hit_id, prompt, llm_string, wanted))
 
     def count(self) -> int:
-        """How many answers are stored, with those that have lapsed and were not removed yet.
+        """How many answers are stored, with those that have expired and were not removed yet.
 
         Returns:
             The number.

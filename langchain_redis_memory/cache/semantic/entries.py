@@ -73,7 +73,7 @@ def entry_of(record: bytes, where: str) -> StoredAnswer:
     """An entry from its record.
 
     Args:
-        record: The time of its lapse, a colon, and what `Entry.body` made.
+        record: The time of its expire, a colon, and what `Entry.body` made.
         where: The key that it was read from, for the error.
 
     Returns:
@@ -113,7 +113,7 @@ def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[StoredAnswerRead | N
         names: Their names.
 
     Returns:
-        An op of one trip: each entry, None where there is none, it has lapsed or is damaged.
+        An op of one trip: each entry, None where there is none, it has expired or is damaged.
     """
 
     def read(replies: Sequence[Reply]) -> list[StoredAnswerRead | None]:
@@ -195,7 +195,7 @@ def remove(keys: EntryKeys, names: Sequence[bytes]) -> Op[int]:
 
 
 def count(keys: EntryKeys) -> Op[int]:
-    """How many entries there are, with those that have lapsed and were not removed yet.
+    """How many entries there are, with those that have expired and were not removed yet.
 
     Args:
         keys: The cache's keys.

@@ -346,7 +346,7 @@ class Seeker:
         if theirs and theirs != embedding:
             _log.warning(
                 "the cache %r was last written with the embedding model %r; what it found is not compared with %r "
-                "and lapses by itself, or is deleted by delete(embedding=%r)",
+                "and expires by itself, or is deleted by delete(embedding=%r)",
                 *(self.name, theirs, embedding, theirs),
             )
 

@@ -5,5 +5,5 @@ local function forget(thread)
     redis.call('ZREM', threads, member, 'c' .. string.sub(member, #start + 1) .. '/' .. thread)
   end
   redis.call('ZREM', threads, 'a' .. thread)
-  redis.call('ZREM', thread_lapses, thread)
+  redis.call('ZREM', thread_expiries, thread)
 end

@@ -1,5 +1,5 @@
 -- Takes a thread and its runs out of a tenant's index.
--- KEYS threads thread_lapses
+-- KEYS threads thread_expiries
 -- ARGV thread
 -- WITH forget
 forget(thread)

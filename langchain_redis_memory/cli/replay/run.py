@@ -1,7 +1,7 @@
 """The stream through `ConversationMemory` at several risk levels, beside what the last utterance as key would do.
 
 Each level has a tenant of its own under a prefix that no other run uses, and what it wrote is deleted when it ends (on
-a cluster it lapses within the hour). A risk is the share of errors that both gates are told to keep to: the classifier,
+a cluster it expires within the hour). A risk is the share of errors that both gates keep to: the classifier,
 which calls a turn self-contained, and the verifier of a cache that searches by meaning.
 """
 
@@ -249,7 +249,7 @@ def _count(
 
 
 def forget(client: Client, tenant: str) -> None:
-    """Deletes everything of a tenant; on a cluster, whose nodes cannot be asked at once, it is left to lapse.
+    """Deletes everything of a tenant; on a cluster, whose nodes cannot be asked at once, it is left to expire.
 
     Args:
         client: The client.
@@ -271,4 +271,4 @@ def forget(client: Client, tenant: str) -> None:
             if int(cursor) == 0:
                 return
     except RedisMemoryError:
-        return  # a server that went away has told so already, and what is there lapses
+        return  # a server that went away has told so already, and what is there expires

@@ -1,9 +1,9 @@
 """One trip: commands go out together, replies come back undecoded, a refused command's reply is its error.
 
-`DirectTransport` writes to a connection of redis-py's pool itself, for the servers that we open: a pipeline object,
-its command stack and its callbacks take longer than a local server takes to answer. `PipelineTransport` uses a client's
-own pipelines, for clusters, sentinels, fakes, and clients that belong to somebody else (who may have instrumented them). Scripts go by
-digest or in full. Each has an async twin.
+`DirectTransport` writes to a connection of redis-py's pool itself, for the servers that we open: a pipeline object, its
+command stack and its callbacks take longer than a local server takes to answer. `PipelineTransport` uses a client's own
+pipelines, for clusters, sentinels, fakes, and clients that belong to somebody else (who may have instrumented them).
+Scripts go by digest or in full. Each has an async twin.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@
 -- WITH now
 local found = {}
 for _, name in ipairs(#ARGV > 0 and ARGV or redis.call('HKEYS', data)) do
-  local lapse, body = string.match(redis.call('HGET', data, name) or '', '^(%d+):(.*)$')
-  if lapse == '0' or lapse and tonumber(lapse) > tonumber(now) then
+  local expiry, body = string.match(redis.call('HGET', data, name) or '', '^(%d+):(.*)$')
+  if expiry == '0' or expiry and tonumber(expiry) > tonumber(now) then
     found[#found + 1], found[#found + 2] = name, body
   end
 end

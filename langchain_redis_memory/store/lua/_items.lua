@@ -15,21 +15,21 @@ end
 local function alive(field, record)
   local ttl = record and ttl_of(record)
   if not ttl then return false end
-  local lapse = ttl > 0 and redis.call('ZSCORE', item_lapses, field)
-  return not lapse or tonumber(lapse) > tonumber(now)
+  local expiry = ttl > 0 and redis.call('ZSCORE', item_expiries, field)
+  return not expiry or tonumber(expiry) > tonumber(now)
 end
 local function drop(field)
   local record = redis.call('HGET', items, field)
   if record then redis.call('ZREM', item_names, member_of(field, string.sub(record, 18, 33))) end
   redis.call('HDEL', items, field)
-  redis.call('ZREM', item_lapses, field)
+  redis.call('ZREM', item_expiries, field)
 end
-local function settle() -- forgets some items that have lapsed; the keys live as long as the last item in them
-  for _, field in ipairs(redis.call('ZRANGEBYSCORE', item_lapses, '-inf', now, 'LIMIT', 0, 16)) do drop(field) end
+local function settle() -- forgets some items that have expired; the keys live as long as the last item in them
+  for _, field in ipairs(redis.call('ZRANGEBYSCORE', item_expiries, '-inf', now, 'LIMIT', 0, 16)) do drop(field) end
   local size = redis.call('ZCARD', item_names)
   if size == 0 then return redis.call('DEL', items) end
-  local lasting = size > redis.call('ZCARD', item_lapses)
-  local last = redis.call('ZRANGE', item_lapses, -1, -1, 'WITHSCORES')[2]
+  local lasting = size > redis.call('ZCARD', item_expiries)
+  local last = redis.call('ZRANGE', item_expiries, -1, -1, 'WITHSCORES')[2]
   for _, key in ipairs(KEYS) do
     if lasting then
       redis.call('PERSIST', key)

@@ -1,8 +1,8 @@
 -- Deletes values and takes their names out of the store's index. Each argument is the name of a further key.
--- KEYS names lapses ...
+-- KEYS names expiries ...
 -- ARGV ...
 for i, name in ipairs(ARGV) do
   redis.call('UNLINK', KEYS[i + 2])
   redis.call('ZREM', names, name)
-  redis.call('ZREM', lapses, name)
+  redis.call('ZREM', expiries, name)
 end

@@ -1,5 +1,5 @@
 -- Gives those of the names whose values exist, and takes the others out of the store's index.
--- KEYS names lapses ...
+-- KEYS names expiries ...
 -- ARGV ...
 local living = {}
 for i, name in ipairs(ARGV) do
@@ -7,7 +7,7 @@ for i, name in ipairs(ARGV) do
     living[#living + 1] = name
   else
     redis.call('ZREM', names, name)
-    redis.call('ZREM', lapses, name)
+    redis.call('ZREM', expiries, name)
   end
 end
 return living

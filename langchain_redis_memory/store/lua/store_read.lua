@@ -1,7 +1,7 @@
 -- Gives items of one root: {0, record or nil, ...}. After each field comes 1 where reading also gives the item its
 -- lifetime anew; a server that refuses that write is still read. No item is made to outlive what the index of roots knows
 -- of: where that would be, the reply begins with 1, and `noted` says the next time that the index has been told.
--- KEYS items item_names item_lapses
+-- KEYS items item_names item_expiries
 -- ARGV noted ...
 -- WITH now
 -- WITH items
@@ -20,8 +20,8 @@ for i = 2, #ARGV, 2 do
     if till and tonumber(now) + ttl > tonumber(till) then
       found[1] = 1
     else
-      local lapse = string.format('%.0f', tonumber(now) + ttl)
-      moved = type(redis.pcall('ZADD', item_lapses, lapse, field)) == 'number' or moved
+      local expiry = string.format('%.0f', tonumber(now) + ttl)
+      moved = type(redis.pcall('ZADD', item_expiries, expiry, field)) == 'number' or moved
     end
   end
   found[#found + 1] = record

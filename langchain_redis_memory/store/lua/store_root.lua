@@ -9,15 +9,15 @@ local known = redis.call('ZSCORE', roots, root)
 if not known and how == 'read' or tostring(known) == 'inf' and how == 'read' then return 0 end
 local seen = string.match(redis.call('HGET', root_spans, root) or '0', '^%d+')
 local span = string.format('%.0f', math.max(tonumber(seen), tonumber(ttl_ms)))
-local lapse = '+inf'
+local expiry = '+inf'
 if ttl_ms ~= '0' and tostring(known) ~= 'inf' or how == 'read' then
-  lapse = string.format('%.0f', math.max(tonumber(known or 0), tonumber(now) + 2 * tonumber(span)))
+  expiry = string.format('%.0f', math.max(tonumber(known or 0), tonumber(now) + 2 * tonumber(span)))
 end
 if how == 'write' then redis.call('HSET', root_spans, root, span .. ' ' .. clock[1] .. '.' .. clock[2]) end
-redis.call('ZADD', roots, lapse, root)
-for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', roots, '-inf', now, 'LIMIT', 0, 16)) do
-  redis.call('ZREM', roots, lapsed)
-  redis.call('HDEL', root_spans, lapsed)
+redis.call('ZADD', roots, expiry, root)
+for _, expired in ipairs(redis.call('ZRANGEBYSCORE', roots, '-inf', now, 'LIMIT', 0, 16)) do
+  redis.call('ZREM', roots, expired)
+  redis.call('HDEL', root_spans, expired)
 end
 live_until(roots, KEYS)
 return 1

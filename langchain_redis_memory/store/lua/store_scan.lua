@@ -1,7 +1,7 @@
 -- Looks at up to about `looked` items of one root from `low` to `high` (bounds as of ZRANGEBYLEX), and gives those that
 -- live and hold every mark, of each namespace the oldest `most` (0: all): {where to go on or '', field, record, ...}; the
 -- oldest `most` of them all are among them. `kind` is bare to leave out items with vectors, any to leave out none.
--- KEYS items item_names item_lapses
+-- KEYS items item_names item_expiries
 -- ARGV low high looked most kind ...
 -- WITH now
 -- WITH items

@@ -1,6 +1,6 @@
 -- Gives the namespaces of one root that hold an item, in order, cut to `depth` labels (-1: whole), by jumping from one to
 -- the next within the bounds (as of ZRANGEBYLEX): {where to go on or '', namespace, namespace, ...}.
--- KEYS items item_names item_lapses
+-- KEYS items item_names item_expiries
 -- ARGV low high depth jumps
 -- WITH now
 -- WITH items

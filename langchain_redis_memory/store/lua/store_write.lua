@@ -2,7 +2,7 @@
 -- from its ttl_ms on; an empty one removes. A known item keeps its time of birth. `span_ms` is the longest lifetime that
 -- the index of roots has just been told of. Returns how many vectors each item had before, or nil where more than `most`
 -- (0: no bound) items are stored and so nothing was done.
--- KEYS items item_names item_lapses
+-- KEYS items item_names item_expiries
 -- ARGV most span_ms ...
 -- WITH now
 -- WITH items
@@ -32,8 +32,8 @@ for i = 3, #ARGV, 2 do
       redis.call('ZADD', item_names, 0, member_of(field, born))
     end
     redis.call('HSET', items, field, birth .. ' ' .. born .. ' ' .. tail, '', string.format('%s %.0f', born, noted))
-    local lapse = string.format('%.0f', tonumber(now) + tonumber(string.match(tail, '^%d+')))
-    redis.call(lapse == now and 'ZREM' or 'ZADD', item_lapses, unpack(lapse == now and {field} or {lapse, field}))
+    local expiry = string.format('%.0f', tonumber(now) + tonumber(string.match(tail, '^%d+')))
+    redis.call(expiry == now and 'ZREM' or 'ZADD', item_expiries, unpack(expiry == now and {field} or {expiry, field}))
     stamp = stamp + 1
   end
 end

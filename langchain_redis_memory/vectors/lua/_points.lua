@@ -1,10 +1,10 @@
 -- Fragment: `outlive(total, hashed)` lets a collection's keys live as long as the last of its `total` points (where they
--- are hashed, what was removed has a lapse too, which does not count); `lapsed()` gives some points whose time has come;
--- `lapses(owner, ttl)` sets a lifetime.
-local function lapsed() return redis.call('ZRANGEBYSCORE', point_lapses, '-inf', now, 'LIMIT', 0, 16) end
+-- are hashed, what was removed has a expire too, which does not count); `expired()` gives some points whose time has come;
+-- `expires(owner, ttl)` sets a lifetime.
+local function expired() return redis.call('ZRANGEBYSCORE', point_expiries, '-inf', now, 'LIMIT', 0, 16) end
 local function outlive(total, hashed)
-  local lasting, last = total > redis.call('ZCARD', point_lapses), nil
-  local latest = redis.call('ZREVRANGE', point_lapses, 0, 15, 'WITHSCORES')
+  local lasting, last = total > redis.call('ZCARD', point_expiries), nil
+  local latest = redis.call('ZREVRANGE', point_expiries, 0, 15, 'WITHSCORES')
   for i = 1, #latest, 2 do
     if not last and (not hashed or redis.call('HEXISTS', points, 'p' .. latest[i]) == 1) then last = latest[i + 1] end
   end
@@ -17,10 +17,10 @@ local function outlive(total, hashed)
     end
   end
 end
-local function lapses(owner, ttl)
+local function expiries(owner, ttl)
   if ttl > 0 then
-    redis.call('ZADD', point_lapses, string.format('%.0f', tonumber(now) + ttl), owner)
+    redis.call('ZADD', point_expiries, string.format('%.0f', tonumber(now) + ttl), owner)
   else
-    redis.call('ZREM', point_lapses, owner)
+    redis.call('ZREM', point_expiries, owner)
   end
 end

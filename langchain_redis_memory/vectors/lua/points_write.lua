@@ -1,17 +1,17 @@
 -- Stores and removes points of a collection that clients search by themselves: triples (owner, ttl_ms, record), no record
 -- removes. Each change gets a stamp of its own in `point_owners`, so a client can ask for what has changed since; what is
 -- removed keeps its stamp for an hour, and who has been away for longer (before `floor`) reads everything again.
--- KEYS points point_owners point_lapses
+-- KEYS points point_owners point_expiries
 -- ARGV ...
 -- WITH now
 -- WITH points
-local _ = redis.call('ZCARD', point_owners) + redis.call('ZCARD', point_lapses) -- of another type: nothing is written
+local _ = redis.call('ZCARD', point_owners) + redis.call('ZCARD', point_expiries) -- of another type: nothing is written
 local known = redis.call('HMGET', points, 'stamp', 'floor')
 local stamp = math.max(clock[1] * 1000000 + clock[2], tonumber(known[1] or 0) + 1)
 local floor = known[2] or string.format('%.0f', stamp)
 local function change(owner, ttl)
   redis.call('ZADD', point_owners, string.format('%.0f', stamp), owner)
-  lapses(owner, ttl)
+  expiries(owner, ttl)
   stamp = stamp + 1
 end
 local function remove(owner)
@@ -25,13 +25,13 @@ for i = 1, #ARGV, 3 do
     change(ARGV[i], tonumber(ARGV[i + 1]))
   end
 end
-for _, owner in ipairs(lapsed()) do
+for _, owner in ipairs(expired()) do
   if redis.call('HEXISTS', points, 'p' .. owner) == 1 then
     remove(owner)
   else
     floor = string.format('%.0f', math.max(tonumber(floor), tonumber(redis.call('ZSCORE', point_owners, owner) or 0)))
     redis.call('ZREM', point_owners, owner)
-    redis.call('ZREM', point_lapses, owner)
+    redis.call('ZREM', point_expiries, owner)
   end
 end
 redis.call('HSET', points, 'stamp', string.format('%.0f', stamp), 'floor', floor)

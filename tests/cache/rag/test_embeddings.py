@@ -180,7 +180,7 @@ async def test_models_types_and_tenants_never_meet(client: Client, both: Both) -
 
 
 def entries_of(client: Client, cached: CachedEmbeddings) -> dict[tuple[str, bytes], bytes]:
-    """Every stored record: (shelf, name) -> lapse and body."""
+    """Every stored record: (shelf, name) -> expire and body."""
     shelves = [client.keys().entries("embeddings", f"{n}/float32/{cached.model}").items for n in range(64)]
     found = raw(client, *(("HGETALL", key) for key in shelves))
     pairs = [
@@ -207,8 +207,8 @@ async def test_damaged_entries_are_missing_and_made_anew(client: Client, both: B
     cached = CachedEmbeddings(model, client)
     wanted = await both(cached.embed_documents)(["a", "b"])
     for (key, name), record in entries_of(client, cached).items():
-        lapse, _, body = record.partition(b":")
-        raw(client, ("HSET", key, name, lapse + b":" + DAMAGES[damage](body)))
+        expiry, _, body = record.partition(b":")
+        raw(client, ("HSET", key, name, expiry + b":" + DAMAGES[damage](body)))
     fresh = CachedEmbeddings(model, client)
     model.calls.clear()
     assert await both(fresh.embed_documents)(["a", "b"]) == wanted
@@ -304,7 +304,7 @@ async def test_vectors_live_a_week_less_a_little(client: Client, both: Both) -> 
     keys = {key for key, _ in entries_of(client, cached)}
     left = raw(client, *(("PTTL", key) for key in keys))
     assert all(0.89 * 604_800_000 < ms <= 604_800_000 for ms in left)
-    assert len(set(left)) > 1, "they do not lapse at once"
+    assert len(set(left)) > 1, "they do not expire at once"
     short = CachedEmbeddings(Model(), client, ttl_s=100, jitter=0, model="short")
     await both(short.embed_query)("a")
     (record,) = entries_of(client, short).values()

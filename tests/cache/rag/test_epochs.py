@@ -1,4 +1,4 @@
-"""Epochs: a token that was ended never comes back, whatever is sent again, lapses or is lost."""
+"""Epochs: a token that was ended never comes back, whatever is sent again, expires or is lost."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_an_op_that_is_sent_again_never_brings_a_token_back(client: Client
     assert len(set(seen)) == 20
 
 
-async def test_a_token_that_lapsed_or_was_evicted_is_followed_by_another(client: Client, both: Both, key: str) -> None:
+async def test_a_token_that_expired_or_was_evicted_is_followed_by_another(client: Client, both: Both, key: str) -> None:
     first = await both(client.run)(epochs.current(key, 1))
     wait_for(lambda: raw(client, ("EXISTS", key)) == [0])
     assert await both(client.run)(epochs.current(key, 60_000)) != first

@@ -414,7 +414,7 @@ async def test_a_slow_old_search_does_not_serve_over_a_quick_new_one(client: Cli
 
 
 async def test_an_epoch_that_was_missing_when_the_search_began(client: Client, both: Both) -> None:
-    """It lapses or is evicted while the retriever works, after a bump: still nothing old is served."""
+    """It expires or is evicted while the retriever works, after a bump: still nothing old is served."""
     library, rag = Library(), RagCache(client)
     cached = CachedRetriever(library, client, name="l")
 

@@ -1,4 +1,4 @@
-"""The semantic cache on every engine: the same answers, nothing left of what was deleted, has lapsed or had to go."""
+"""The semantic cache on every engine: the same answers, nothing left of what was deleted, has expired or had to go."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def timed(cache: RedisSemanticCache, ttl_ms: int) -> RedisSemanticCache:
     return bound
 
 
-async def test_entries_and_vectors_lapse(cache: RedisSemanticCache, both: Both) -> None:
+async def test_entries_and_vectors_expire(cache: RedisSemanticCache, both: Both) -> None:
     short = timed(cache, 300)
     await both(short.update)(ASKED, MODEL, TEXT)
     await both(cache.update)(FAR, OTHER, TEXT)
@@ -232,7 +232,7 @@ async def test_what_was_used_least_recently_goes_with_its_vector(cache: RedisSem
         assert await both(small.count)() <= 4
     found = await both(small.explain)("What is the meaning of life?", MODEL)
     assert {one.question.split()[-1] for one in found.candidates} == {"zero?", "four?", "five?", "six?"}
-    assert raw(cache._client, ("ZCARD", keys.uses), ("ZCARD", keys.lapses)) == [4, 4]
+    assert raw(cache._client, ("ZCARD", keys.uses), ("ZCARD", keys.expiries)) == [4, 4]
     await both(small.clear)()
     assert left(cache) == []
 

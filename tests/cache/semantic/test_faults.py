@@ -154,7 +154,7 @@ async def test_a_full_server_serves_what_it_has(full: tuple[Client, redis.Redis]
 
 
 @pytest.mark.parametrize(
-    "kind", ["items", "lapses", "uses", "reports", "points", "point_owners", "point_lapses", "tally"]
+    "kind", ["items", "expiries", "uses", "reports", "points", "point_owners", "point_expiries", "tally"]
 )
 @pytest.mark.parametrize("foreign", ["string", "list"])
 async def test_something_else_under_any_key(
