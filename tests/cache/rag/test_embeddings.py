@@ -137,7 +137,7 @@ class Other(Model):
 @pytest.mark.parametrize(
     ("model", "name"),
     [
-        (Model(), "tiers.Model"),
+        (Model(), "tests.support.rag.Model"),
         (Model(model="m"), "Model/m"),
         (Model(model_name="m"), "Model/m"),
         (Model(model_id="m"), "Model/m"),
