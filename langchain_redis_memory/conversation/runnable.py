@@ -32,7 +32,7 @@ from langchain_core.runnables.utils import ConfigurableFieldSpec, add
 from langchain_redis_memory.conversation.turn import ModelInput, TurnInput, TurnReport
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Invoke, StreamResult
-from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
+from langchain_redis_memory.redis.codec.fingerprint import Description, describable, describe
 
 if TYPE_CHECKING:
     from langchain_redis_memory.conversation.memory import ConversationMemory
@@ -179,17 +179,22 @@ class RememberingRunnable(Runnable[Any, Any]):
         self.retriever = None if retriever is None else coerce_to_runnable(cast("Any", retriever))
         self.input_key = input_key
         self.output_key = output_key
-        self.scope = scope if scope is not None else self._derived()
+        described = describe([self.chain, self.retriever])
+        self.opaque = described.opaque
+        """Parts of the chain that cannot be described: they may know who asks, and do more than answer."""
+        self.scope = self._scope(scope, described)
 
-    def _derived(self) -> str:
-        described = None if self.retriever is not None else fingerprint(self.chain)
-        if described is not None:
-            return described
-        _log.info(
-            "the chain cannot be described, so its cached answers serve only this runnable; "
-            "name it with wrap(..., scope='...') to share them across processes"
-        )
-        return f"private:{uuid4()}"
+    @staticmethod
+    def _scope(scope: str | None, described: Description) -> str:
+        """Names the chain in keys: what the user calls it, and all of it that can be described."""
+        if scope is None and described.opaque:
+            _log.warning(
+                "%s cannot be described, so cached answers serve only this one object and end with its process; "
+                "share them across processes with wrap(..., scope='a-name-and-version')",
+                " and ".join(described.opaque),
+            )
+            return f"private:{uuid4()}"
+        return f"{scope or ''}:{described.digest}"
 
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:

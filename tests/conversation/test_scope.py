@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
@@ -19,7 +20,7 @@ from langchain_core.tools import tool
 
 from langchain_redis_memory.conversation.runnable import is_model
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
+from langchain_redis_memory.redis.codec.fingerprint import describable, describe, fingerprint
 from tests.conftest import Both, url_of
 from tests.support.chains import DescribedModel, Desk, PureModel, look_up
 from tests.support.servers import TWO, Farm
@@ -40,6 +41,16 @@ def chain(system: str = "be kind", **options: Any) -> Runnable[Any, Any]:
 
 def function(name: str, **more: Any) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name, "description": "finds", "parameters": {}, **more}}
+
+
+class OwnModel(PureModel):
+    """A model of the user's that says what identifies it, as LangChain's caches expect."""
+
+    style: str
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"style": self.style}
 
 
 @tool
@@ -64,6 +75,16 @@ DESCRIBED: dict[str, Callable[[], Runnable[Any, Any]]] = {
     "no parser": lambda: prompt() | DescribedModel(),
     "named person": lambda: prompt().partial(name="ana") | DescribedModel(),
     "other named person": lambda: prompt().partial(name="ben") | DescribedModel(),
+    "retrying": lambda: DescribedModel().with_retry(),
+    "fallback": lambda: DescribedModel().with_fallbacks([DescribedModel(temperature=0.1)]),
+    "other fallback": lambda: DescribedModel().with_fallbacks([DescribedModel(temperature=0.2)]),
+    "configured": lambda: DescribedModel().with_config(configurable={"right": "boss"}),
+    "otherwise configured": lambda: DescribedModel().with_config(configurable={"right": "guest"}),
+    "own model": lambda: OwnModel(style="kind"),
+    "other own model": lambda: OwnModel(style="rude"),
+    "fake model": lambda: FakeListChatModel(responses=["a"]),
+    "other fake model": lambda: FakeListChatModel(responses=["b"]),
+    "parallel": lambda: RunnableParallel(a=chain(), b=RunnablePassthrough()),
 }
 
 PRIVATE: dict[str, Callable[[], Any]] = {
@@ -74,7 +95,7 @@ PRIVATE: dict[str, Callable[[], Any]] = {
     "undescribed model": lambda: prompt() | PureModel(),
     "function in a prompt": lambda: prompt("it is {day}").partial(day=lambda: "today") | DescribedModel(),
     "function under a name": lambda: prompt().partial(name=lambda: "today") | DescribedModel(),
-    "retrying": lambda: DescribedModel().with_retry(),
+    "retrying function": lambda: RunnableLambda(lambda fields: "a").with_retry(),
     "undescribed fallback": lambda: DescribedModel().with_fallbacks([PureModel()]),
 }
 
@@ -129,10 +150,11 @@ async def test_other_chains_do_not_share(client: Client, both: Both, other: Call
 async def test_private_chains_share_with_themselves_only(
     client: Client, both: Both, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "langchain_redis_memory")
     function = RunnableLambda(lambda fields: "a")
     one, two = (Desk(client, both, chain=function, scope=None) for _ in range(2))
-    assert [record.message for record in caplog.records if "scope=" in record.message]
+    hints = [record for record in caplog.records if "scope=" in record.message]
+    assert [record.levelno for record in hints] == [logging.WARNING] * 2
+    assert "RunnableLambda(" in hints[0].message, "it names what cannot be described"
     for desk, session in ((one, "a"), (one, "b"), (two, "c")):
         await desk.say("q?", session)
     assert [report.cache for report in (*one.reports, *two.reports)] == ["miss", "hit", "miss"]
@@ -151,6 +173,26 @@ async def test_a_name_shares_what_could_not_be_described(client: Client, both: B
     await one.say("q?", "a")
     await two.say("q?", "b")
     assert two.last.cache == "hit"
+
+
+async def test_a_name_adds_to_what_can_be_described(client: Client, both: Both) -> None:
+    kind, rude = (prompt(text) | RunnableLambda(lambda _: "a") for text in ("be kind", "be rude"))
+    one, two, three = (Desk(client, both, chain=made, scope="n") for made in (kind, rude, kind))
+    await one.say("q?", "a")
+    await two.say("q?", "b")
+    await three.say("q?", "c")
+    assert [desk.last.cache for desk in (one, two, three)] == ["miss", "miss", "hit"]
+
+
+def test_opaque_parts_are_named_and_the_rest_is_described() -> None:
+    def shorten(text: str) -> str:
+        return text[:9]
+
+    found = [describe(prompt(text) | PureModel() | RunnableLambda(shorten)) for text in ("be kind", "be rude")]
+    for one in found:
+        assert one.opaque[0].endswith("chains.PureModel")
+        assert one.opaque[1].endswith("shorten)")
+    assert found[0].digest != found[1].digest
 
 
 async def test_what_is_configured_at_run_time_keeps_answers_apart(client: Client, both: Both) -> None:

@@ -1,28 +1,66 @@
-"""What a chain is, as text: two chains share cached answers only if they are described alike.
+"""Describes a chain: two chains share cached answers only if their descriptions are equal.
 
-LangChain's own serialisation describes models, prompts and their sequences, with secrets left out. What it cannot
-describe (a function, a local object) makes the whole chain undescribable, and its answers are then not shared.
+Models, prompts, parsers and whatever LangChain composes of them (sequences, bindings, retries, fallbacks, configs) are
+described by what decides their answers; secrets, names and callbacks are left out. A function or another object that
+cannot be described is *opaque*: it is named, so that its owner can name the chain (`scope=`), and what surrounds it is
+described all the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from enum import Enum
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from langchain_core.documents import Document
-from langchain_core.load import dumpd
+from langchain_core.language_models import BaseLanguageModel
+from langchain_core.load import Serializable, dumpd
 from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableLambda
+from pydantic import BaseModel, SecretStr
 
 from langchain_redis_memory.errors import UnserialisableError
 from langchain_redis_memory.redis.codec.values import digest
 
 _EXACT = {type(None), bool, int, float, complex, str, bytes, Decimal, UUID, datetime, date, time, timedelta}
 
+_LABELS = frozenset(
+    "name tags metadata callbacks cache verbose rate_limiter custom_get_token_ids custom_input_type "
+    "custom_output_type input_types".split()
+)
+"""Fields of LangChain's runnables that change no answer."""
+
+
+class Description(NamedTuple):
+    """What a chain is.
+
+    Args:
+        digest: Hexadecimal digits, equal in every process for equal chains; an opaque part counts by its name.
+        opaque: Names of the parts that cannot be described, in order, each once.
+    """
+
+    digest: str
+    opaque: tuple[str, ...]
+
+
+def describe(part: Any) -> Description:
+    """Describes a runnable by what decides its answers.
+
+    Args:
+        part: A model, a chain, a prompt.
+
+    Returns:
+        Its description, with the names of what could not be described.
+    """
+    opaque: dict[str, None] = {}
+    return Description(digest({"described": _describe(part, opaque)}), tuple(opaque))
+
 
 def fingerprint(part: Any) -> str | None:
-    """A digest of a runnable's own description.
+    """Describes a runnable, if all of it can be described.
 
     Args:
         part: A model, a chain, a prompt.
@@ -30,23 +68,88 @@ def fingerprint(part: Any) -> str | None:
     Returns:
         Hexadecimal digits, equal in every process; None where something in it cannot be described.
     """
-    described = dumpd(part)
-    if not _whole(described):
-        return None
-    return digest({"described": _plain(described)})
+    found = describe(part)
+    return None if found.opaque else found.digest
+
+
+def _describe(value: Any, opaque: dict[str, None]) -> Any:
+    """A value as plain data; what cannot be described is noted and stands as its name."""
+    if value is None or type(value) in {bool, int, float, str}:
+        return value
+    if isinstance(value, Mapping):
+        # A mapping of tool schemas or arguments: its keys are data, a key called "name" included.
+        return {str(name): _describe(value[name], opaque) for name in sorted(value, key=str)}
+    if isinstance(value, list | tuple):
+        return [_describe(item, opaque) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((_describe(item, opaque) for item in value), key=repr)
+    if isinstance(value, SecretStr):
+        return "secret"
+    if isinstance(value, type):
+        schema = value.model_json_schema() if issubclass(value, BaseModel) else None
+        return [_path(value), schema]
+    if isinstance(value, Enum):
+        return [_path(type(value)), value.name]
+    if isinstance(value, BaseLanguageModel):
+        return _model(value, opaque)
+    if type(value) in _EXACT:
+        return [_path(type(value)), repr(value)]
+    if isinstance(value, BaseModel) and _is_langchains(type(value)) and not isinstance(value, RunnableLambda):
+        return [_path(type(value)), {name: _describe(item, opaque) for name, item in _fields(value)}]
+    if isinstance(value, Serializable) and _whole(dumped := dumpd(value)):
+        return _plain(dumped)
+    return _opaque(value, opaque)
+
+
+def _fields(value: BaseModel) -> Iterator[tuple[str, Any]]:
+    """The fields of one of LangChain's own objects that decide answers."""
+    for name in type(value).model_fields:
+        item = getattr(value, name)
+        if name == "config" and isinstance(item, Mapping):
+            item = item.get("configurable") or None
+        if name not in _LABELS and item not in (None, [], {}):
+            yield name, item
+
+
+def _model(model: BaseLanguageModel[Any], opaque: dict[str, None]) -> Any:
+    """A model as LangChain serialises it, or by what it calls its identifying parameters, as LangChain's caches do."""
+    dumped = dumpd(model)
+    if _whole(dumped):
+        return _plain(dumped)
+    owner = next((base for base in type(model).__mro__ if "_identifying_params" in vars(base)), None)
+    says_nothing = owner is None or owner.__module__.startswith("langchain_core.language_models.")
+    if says_nothing and not _is_langchains(type(model)):
+        return _opaque(model, opaque)
+    return [_path(type(model)), _describe(getattr(model, "_identifying_params", {}), opaque)]
+
+
+def _is_langchains(kind: type) -> bool:
+    return kind.__module__.startswith("langchain_core.")
+
+
+def _opaque(value: Any, opaque: dict[str, None]) -> list[str]:
+    function = getattr(value, "func", None) or getattr(value, "afunc", None) or value
+    name = getattr(function, "__qualname__", "")
+    called = f"{type(value).__name__}({name})" if name and function is not value else name or _path(type(value))
+    opaque.setdefault(called)
+    return ["opaque", called]
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _whole(value: Any) -> bool:
     if isinstance(value, dict):
         if value.get("lc") == 1 and value.get("type") == "not_implemented":
             return False
-        return all(_whole(item) for name, item in value.items() if name not in _labels(value))
+        return all(_whole(item) for name, item in value.items() if name not in _dumped_labels(value))
     if isinstance(value, list):
         return all(map(_whole, value))
     return True
 
 
-def _labels(value: dict[str, Any]) -> set[str]:
+def _dumped_labels(value: dict[str, Any]) -> set[str]:
     """What LangChain adds to an object's description for people; a name inside a tool or a prompt is no label."""
     return {"name", "graph"} if value.get("lc") == 1 else set()
 
@@ -54,7 +157,8 @@ def _labels(value: dict[str, Any]) -> set[str]:
 def _plain(value: Any) -> Any:
     """Without what differs from one construction to the next and changes no answer."""
     if isinstance(value, dict):
-        return {str(name): _plain(value[name]) for name in sorted(value, key=str) if name not in _labels(value)}
+        labels = _dumped_labels(value)
+        return {str(name): _plain(value[name]) for name in sorted(value, key=str) if name not in labels}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value if isinstance(value, str | int | float | bool | None) else repr(value)
