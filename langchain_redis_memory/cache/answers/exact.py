@@ -7,13 +7,14 @@ context. A `MeaningCache` also finds questions that mean the same (see `semantic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage
 
-from langchain_redis_memory.errors import CorruptDataError
+from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
 from langchain_redis_memory.ops import Flow, Op, Reply
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
@@ -32,6 +33,7 @@ class CacheQuestion:
         context: The messages that the model is shown besides the question.
         given: Whatever else the chain is given, in a form that `codec.pack` takes.
         query: What the retriever is asked, where that is not the question; it follows from question and context.
+        audience: For whom the answer is: "" for everybody of the tenant, else the asker's name (see `cache.sharing`).
         notes: What a cache notes when it is asked, for when it is to store the answer: key -> bytes. They go with the
             turn, so two turns that ask the same at once do not mix them up.
     """
@@ -43,6 +45,7 @@ class CacheQuestion:
     context: Sequence[BaseMessage] = ()
     given: Any = None
     query: str | None = None
+    audience: str = ""
     notes: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def key(self) -> str:
@@ -54,6 +57,7 @@ class CacheQuestion:
             "context": [seen_by_model(message) for message in self.context],
             "given": self.given,
             "query": self.query,
+            "audience": self.audience,
         }
         return self.space.answer(digest(parts), self.agent)
 
@@ -73,12 +77,44 @@ class Answer:
     """An answer that was given once.
 
     Args:
-        value: What the chain returned: a string or an AI message.
+        value: What the chain answered: a string or an AI message.
         tokens: What it cost to make, input and output; 0 where unknown.
+        output: The chain's whole output where that is a dict: its other keys, as plain data. None for no dict.
+        documents: What the retriever found for it.
     """
 
     value: str | BaseMessage
     tokens: int = 0
+    output: Mapping[str, Any] | None = None
+    documents: Sequence[Document] = ()
+
+    def grounded_in(self, documents: Sequence[Document]) -> bool:
+        """Whether an asker for whom the retriever finds these documents may be served this answer.
+
+        Args:
+            documents: What the retriever finds now, as this asker.
+
+        Returns:
+            Whether they are the ones that the answer was made from, unchanged; their order does not matter, one more
+            or one less does.
+        """
+        return sorted(map(document_digest, documents)) == sorted(map(document_digest, self.documents))
+
+
+def document_digest(document: Document) -> str:
+    """Names a document by what a model may read of it.
+
+    Args:
+        document: The document.
+
+    Returns:
+        A digest of its text and metadata; without metadata that cannot be stored (a score that differs from one search
+        to the next is stored, and differs).
+    """
+    try:
+        return digest({"text": document.page_content, "metadata": document.metadata})
+    except UnserialisableError:
+        return digest({"text": document.page_content, "metadata": repr(sorted(document.metadata, key=str))})
 
 
 class AnswerCache(Protocol):
@@ -169,7 +205,8 @@ def encode_answer(answer: Answer) -> bytes:
     """
     value = answer.value
     kind, body = ("message", encode_message(value)) if isinstance(value, BaseMessage) else ("text", value)
-    return pack([kind, body, answer.tokens])
+    output = None if answer.output is None else dict(answer.output)
+    return pack([kind, body, answer.tokens, output, list(answer.documents)])
 
 
 def decode_answer(data: bytes, where: str) -> Answer | None:
@@ -190,12 +227,12 @@ def decode_answer(data: bytes, where: str) -> Answer | None:
 
 def _answer(stored: Any) -> Answer | None:
     """The answer in what was stored, None where it is something else."""
-    if type(stored) is not list or len(stored) != 3:
+    if type(stored) is not list or len(stored) != 5:
         return None
-    kind, body, tokens = stored
-    if type(tokens) is not int:
+    kind, body, tokens, output, documents = stored
+    if type(tokens) is not int or not (output is None or isinstance(output, dict)) or not isinstance(documents, list):
         return None
-    if kind == "message":
-        message = decode_message(body)
-        return Answer(message, tokens) if isinstance(message, AIMessage) else None
-    return Answer(body, tokens) if kind == "text" and isinstance(body, str) else None
+    if not all(isinstance(document, Document) for document in documents):
+        return None
+    value = decode_message(body) if kind == "message" else body if kind == "text" else None
+    return Answer(value, tokens, output, tuple(documents)) if isinstance(value, AIMessage | str) else None

@@ -222,7 +222,7 @@ class SemanticAnswerCache:
         if not text or unfit(text) is not None:
             return None
         context = [seen_by_model(message) for message in asked.context]
-        parts = pack([asked.agent, asked.scope, context, asked.given, indents_of(asked.question)])
+        parts = pack([asked.agent, asked.scope, asked.audience, context, asked.given, indents_of(asked.question)])
         return SemanticQuery(text, blake2b(parts, digest_size=16).digest())
 
     def _seeker(self, space: KeySpace) -> Seeker:
