@@ -23,7 +23,7 @@ the tenant, with nobody. A question that asks for an effect, or whose answer cha
 whatever is chosen."""
 
 Grounding = Literal["check", "trust"]
-"""When an answer made from documents is served: `check` runs the retriever as for this asker, and serves the answer only
+"""When an answer made from documents is served: `check` runs the retriever as for this asker and serves the answer only
 if it finds the very documents that the answer was made from; `trust` serves it without a search."""
 
 

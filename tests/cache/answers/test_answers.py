@@ -117,14 +117,14 @@ async def test_an_answer_has_a_lifetime(client: Client, both: Both) -> None:
 async def test_an_answer_without_a_lifetime(client: Client, both: Both) -> None:
     desk = Desk(client, both, answer_ttl_s=None)
     await desk.say("What is Redis?")
-    key = CacheQuestion(client.keys(), "", "desk", "What is Redis?").key()
+    key = CacheQuestion(client.keys(), "", desk.chat.scope, "What is Redis?").key()
     assert await both(client.run)(Op((("PTTL", key),), lambda replies: replies[0])) == -1
 
 
 async def test_the_memory_sets_the_lifetime(client: Client, both: Both) -> None:
     desk = Desk(client, both, answer_ttl_s=90)
     await desk.say("What is Redis?")
-    key = CacheQuestion(client.keys(), "", "desk", "What is Redis?").key()
+    key = CacheQuestion(client.keys(), "", desk.chat.scope, "What is Redis?").key()
     assert 80_000 < await both(client.run)(Op((("PTTL", key),), lambda replies: replies[0])) <= 90_000
 
 
@@ -137,20 +137,24 @@ FOREIGN: dict[str, bytes] = {
     "three keys": pack({"text": 1, "value": 2, "tokens": 3}),
     "two": pack(["text", "a"]),
     "four": pack(["text", "a", 1, 2]),
-    "unknown kind": pack(["other", "a", 1]),
-    "number for text": pack(["text", 5, 1]),
-    "bytes for text": pack(["text", b"a", 1]),
-    "message for text": pack(["text", AIMessage("a"), 1]),
-    "text for message": pack(["message", "a", 1]),
-    "nothing for message": pack(["message", b"", 1]),
-    "not deflated": pack(["message", b"a3~abc", 1]),
-    "no map": pack(["message", b"a3|\xc0", 1]),
-    "text for tokens": pack(["text", "a", "1"]),
-    "nothing for tokens": pack(["text", "a", None]),
-    "no answer": pack(["message", b"h3|\x81\xa1c\xa1x", 1]),
+    "unknown kind": pack(["other", "a", 1, None, []]),
+    "number for text": pack(["text", 5, 1, None, []]),
+    "bytes for text": pack(["text", b"a", 1, None, []]),
+    "message for text": pack(["text", AIMessage("a"), 1, None, []]),
+    "text for message": pack(["message", "a", 1, None, []]),
+    "nothing for message": pack(["message", b"", 1, None, []]),
+    "not deflated": pack(["message", b"a3~abc", 1, None, []]),
+    "no map": pack(["message", b"a3|\xc0", 1, None, []]),
+    "text for tokens": pack(["text", "a", "1", None, []]),
+    "nothing for tokens": pack(["text", "a", None, None, []]),
+    "no answer": pack(["message", b"h3|\x81\xa1c\xa1x", 1, None, []]),
     "pickle": b"\x80\x04\x95\x0f\x00\x00\x00",
     "zeros": b"\0" * 50,
     "an extension": b"\xc7\x03\x00abc",
+    "three, as once": pack(["text", "a", 1]),
+    "output of text": pack(["text", "a", 1, "b", []]),
+    "documents of text": pack(["text", "a", 1, None, ["b"]]),
+    "no documents": pack(["text", "a", 1, None, None]),
 }
 
 
@@ -168,7 +172,7 @@ async def test_damaged_bytes_count_as_no_answer(real: Client, both: Both, foreig
 
 async def test_a_foreign_type_counts_as_no_answer(client: Client, both: Both) -> None:
     desk = Desk(client, both)
-    key = CacheQuestion(client.keys(), "", "desk", "What is Redis?").key()
+    key = CacheQuestion(client.keys(), "", desk.chat.scope, "What is Redis?").key()
     client.run(Op((("RPUSH", key, "a"), ("EXPIRE", key, 60)), len))
     await desk.say("What is Redis?")
     assert desk.last.cache == "miss"
