@@ -1,0 +1,293 @@
+"""Who may be served an answer: never another user, other rights, other documents, another day, nor in place of an effect.
+
+The chains here can see who asks (they read the config), and their answers tell whose they are, so a wrong serve is seen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langchain_core.tools import tool
+
+from langchain_redis_memory import ConversationMemory, TurnReport
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.redis.client.client import Client
+from tests.conftest import Both, url_of
+from tests.support.chains import DescribedModel
+from tests.support.servers import TWO, Farm
+
+
+@pytest.fixture(params=TWO)
+def url(request: pytest.FixtureRequest, farm: Farm) -> str:
+    return url_of(request.param, farm)
+
+
+class Bank:
+    """A desk at which named users ask a chain; it notes what the chain did."""
+
+    def __init__(self, client: Client, both: Both, chain: Any = None, retriever: Any = None, **options: Any) -> None:
+        self.reports: list[TurnReport] = []
+        self.done: list[str] = []
+        self._both = both
+        memory = ConversationMemory(client, on_turn=self.reports.append)
+        options = {"scope": "bank", **options}
+        self.chat = memory.wrap(chain or RunnableLambda(self.answer), retriever, **options)
+
+    def answer(self, given: dict[str, Any], config: RunnableConfig) -> str:
+        who = self.who(config)
+        self.done.append(f"{who}: {given['question']}")
+        return f"an answer for {who}, no. {len(self.done)}"
+
+    @staticmethod
+    def who(config: RunnableConfig) -> str:
+        named = config.get("metadata", {}).get("user_id") or config["configurable"].get("user_id")
+        return str(named or config["configurable"].get("session_id"))
+
+    async def ask(self, who: str, question: Any, where: str = "metadata", session: str = "") -> Any:
+        config: dict[str, Any] = {"configurable": {"session_id": session or f"session of {who}"}}
+        if where != "session":
+            config.setdefault(where, {})["user_id"] = who
+        return await self._both(self.chat.invoke)(question, config)
+
+    @property
+    def served(self) -> list[str]:
+        return [report.cache for report in self.reports]
+
+
+PERSONAL = """
+What is my account balance?
+What's my balance?
+Show my open orders.
+What did my doctor say?
+Am I eligible for a refund?
+Do I have unread messages?
+Which orders did I place last month?
+How much do I owe?
+""".strip().splitlines()
+EFFECTS = """
+Cancel order 123
+Please cancel order 123.
+Can you cancel order 123 for me?
+Send an email to Bob.
+Delete my account.
+Book a table for two at Luigi's.
+Remind me to call mum at five.
+Transfer 100 euros to Bob.
+Set the alarm for 7 am.
+""".strip().splitlines()
+VOLATILE = """
+What is the date today?
+What time is it now?
+What's the weather today?
+Who won the match yesterday?
+Roll a dice.
+Pick a random number.
+What is the latest news?
+Tell me another joke.
+What is the price of bitcoin right now?
+""".strip().splitlines()
+PUBLIC = """
+What is the capital of Norway?
+How do vaccines work?
+What is your refund policy?
+Who wrote Moby-Dick?
+What happened today in 1969?
+Can an order be cancelled?
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("where", ["metadata", "configurable", "session"])
+@pytest.mark.parametrize("question", PERSONAL)
+async def test_nobody_is_served_what_is_anothers(client: Client, both: Both, question: str, where: str) -> None:
+    bank = Bank(client, both)
+    assert "ana" in await bank.ask("ana", question, where)
+    assert "ben" in await bank.ask("ben", question, where)
+    assert bank.served[1] != "hit"
+
+
+@pytest.mark.parametrize("question", EFFECTS + VOLATILE)
+async def test_an_effect_is_had_each_time_and_what_changes_is_asked_anew(
+    client: Client, both: Both, question: str
+) -> None:
+    bank = Bank(client, both)
+    for who, session in (("ana", "1"), ("ben", "2"), ("ana", "3")):
+        await bank.ask(who, question, session=session)
+    assert len(bank.done) == 3
+    assert "hit" not in bank.served
+
+
+@pytest.mark.parametrize("question", PUBLIC)
+async def test_what_is_everybodys_is_shared(client: Client, both: Both, question: str) -> None:
+    bank = Bank(client, both)
+    await bank.ask("ana", question)
+    await bank.ask("ben", question)
+    assert bank.served == ["miss", "hit"]
+    assert len(bank.done) == 1
+
+
+async def test_a_user_is_served_his_own_answer_again(client: Client, both: Both) -> None:
+    bank = Bank(client, both)
+    for session in "12":
+        await bank.ask("ana", "What is my account balance?", session=session)
+    assert bank.served == ["miss", "hit"]
+
+
+async def test_a_model_that_knows_nobody_is_asked_once_for_a_how_to(client: Client, both: Both) -> None:
+    bank = Bank(client, both, DescribedModel())
+    for who in ("ana", "ben"):
+        await bank.ask(who, "How do I reset my password?")
+    assert bank.served == ["miss", "hit"]
+
+
+@pytest.mark.parametrize(("share", "expected"), [("tenant", "hit"), ("user", "miss"), ("none", "bypass")])
+async def test_the_application_may_say_with_whom(client: Client, both: Both, share: Any, expected: str) -> None:
+    bank = Bank(client, both, share=share)
+    await bank.ask("ana", "Which colours do my walls have?")
+    await bank.ask("ben", "Which colours do my walls have?")
+    assert bank.served[1] == expected
+
+
+def test_unknown_words_are_refused(client: Client, both: Both) -> None:
+    with pytest.raises(ConfigError, match="'auto', 'user', 'tenant', 'none'"):
+        Bank(client, both, share="everybody")
+    with pytest.raises(ConfigError, match="'check', 'trust'"):
+        Bank(client, both, grounding="maybe")
+
+
+# --- documents --------------------------------------------------------------------------------------
+
+
+class Library:
+    """A retriever that gives each user what they may read, and counts its searches."""
+
+    def __init__(self, **readable: list[str]) -> None:
+        self.readable = readable
+        self.searches = 0
+
+    def __call__(self) -> Runnable[str, Any]:
+        def find(query: str, config: RunnableConfig) -> list[Document]:
+            self.searches += 1
+            return [Document(text, metadata={"id": text[:9]}) for text in self.readable[Bank.who(config)]]
+
+        return RunnableLambda(find)
+
+
+def quote(given: dict[str, Any]) -> str:
+    return "according to: " + given["context"]
+
+
+async def test_documents_of_other_rights_are_not_served(client: Client, both: Both) -> None:
+    library = Library(ana=["the secret of ana"], ben=["what everybody may read"])
+    bank = Bank(client, both, RunnableLambda(quote), library())
+    assert "secret" in await bank.ask("ana", "What are the terms of the merger?")
+    assert "secret" not in await bank.ask("ben", "What are the terms of the merger?")
+    assert bank.served == ["miss", "miss"]
+
+
+@pytest.mark.parametrize(("grounding", "searches"), [("check", 2), ("trust", 1)])
+async def test_equal_documents_are_served_and_told(
+    client: Client, both: Both, grounding: str, searches: int
+) -> None:
+    library = Library(ana=["one", "two"], ben=["two", "one"])
+    bank = Bank(client, both, RunnableLambda(quote), library(), grounding=grounding)
+    for who in ("ana", "ben"):
+        await bank.ask(who, "What are the terms of the merger?")
+    assert bank.served == ["miss", "hit"]
+    assert {document.page_content for document in bank.reports[1].documents} == {"one", "two"}
+    assert library.searches == searches
+
+
+@pytest.mark.parametrize("now", [["one, changed"], ["one", "two"], []])
+async def test_changed_documents_are_answered_anew(client: Client, both: Both, now: list[str]) -> None:
+    library = Library(ana=["one"])
+    bank = Bank(client, both, RunnableLambda(quote), library())
+    await bank.ask("ana", "What are the terms of the merger?", session="1")
+    library.readable["ana"] = now
+    answer = await bank.ask("ana", "What are the terms of the merger?", session="2")
+    assert bank.served == ["miss", "miss"]
+    assert library.searches == 2, "the documents of the check are those of the answer"
+    assert answer == "according to: " + "\n\n".join(now)
+
+
+# --- outputs and tools ------------------------------------------------------------------------------
+
+
+async def test_a_hit_gives_back_the_whole_output(client: Client, both: Both) -> None:
+    def cite(given: dict[str, Any]) -> dict[str, Any]:
+        return {"answer": AIMessage("42"), "sources": ["d1"], "confidence": 0.9, "context": [Document("a")]}
+
+    bank = Bank(client, both, RunnableLambda(cite), output_key="answer")
+    first = await bank.ask("ana", "What is the answer?")
+    second = await bank.ask("ben", "What is the answer?")
+    assert bank.served == ["miss", "hit"]
+    assert {**second, "answer": second["answer"].text} == {**first, "answer": first["answer"].text}
+    assert second["answer"].id != first["answer"].id
+
+
+async def test_what_cannot_come_back_as_it_was_is_not_cached(client: Client, both: Both) -> None:
+    def strange(given: dict[str, Any]) -> dict[str, Any]:
+        return {"answer": "42", "handle": object()}
+
+    bank = Bank(client, both, RunnableLambda(strange), output_key="answer")
+    for who in ("ana", "ben"):
+        assert "handle" in await bank.ask(who, "What is the answer?")
+    assert bank.served == ["miss", "miss"]
+
+
+@tool
+def look_up_price(what: str) -> str:
+    """Looks up a price."""
+    return f"{what} costs 5"
+
+
+@pytest.mark.parametrize(("pure", "expected"), [((), "miss"), (("look_up_price",), "hit")])
+async def test_what_a_tool_did_is_not_served_again(
+    client: Client, both: Both, pure: tuple[str, ...], expected: str
+) -> None:
+    def use(given: dict[str, Any], config: RunnableConfig) -> str:
+        return str(look_up_price.invoke({"what": "tea"}, config))
+
+    bank = Bank(client, both, RunnableLambda(use), pure_tools=pure)
+    for who in ("ana", "ben"):
+        await bank.ask(who, "What does tea consist of?")
+    assert bank.served == ["miss", expected]
+
+
+# --- manners ----------------------------------------------------------------------------------------
+
+
+async def test_a_metrics_callback_that_fails_is_no_problem_of_the_users(
+    client: Client, both: Both, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(report: TurnReport) -> None:
+        msg = "the dashboard is full"
+        raise ValueError(msg)
+
+    memory = ConversationMemory(client, on_turn=broken)
+    chat = memory.wrap(RunnableLambda(lambda given: "a"), scope="s")
+    assert await both(chat.invoke)("What is Redis?", {"configurable": {"session_id": "a"}}) == "a"
+    assert "the dashboard is full" in caplog.text
+
+
+async def test_an_async_metrics_callback_is_awaited(client: Client, both: Both) -> None:
+    reports: list[TurnReport] = []
+
+    async def note(report: TurnReport) -> None:
+        reports.append(report)
+
+    memory = ConversationMemory(client, on_turn=note)
+    chat = memory.wrap(RunnableLambda(lambda given: "a"), scope="s")
+    await both(chat.invoke)("What is Redis?", {"configurable": {"session_id": "a"}})
+    assert [report.question for report in reports] == ["What is Redis?"]
+
+
+async def test_a_thread_is_a_session(client: Client, both: Both) -> None:
+    memory = ConversationMemory(client)
+    chat = memory.wrap(RunnableLambda(lambda given: str(len(given["history"]))), scope="s")
+    config: RunnableConfig = {"configurable": {"thread_id": "t"}}
+    assert await both(chat.invoke)("Hi, I am Bob.", config) == "0"
+    assert await both(chat.invoke)("What is my name?", config) == "2"
