@@ -32,7 +32,7 @@ from langchain_redis_memory.cache.answers.exact import (
     MeaningCache,
 )
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
-from langchain_redis_memory.conversation.context import Knowledge, TurnContext
+from langchain_redis_memory.conversation.context import StoredContext, TurnContext
 from langchain_redis_memory.conversation.parts import Conversations
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Policy, check_policy
@@ -91,8 +91,9 @@ class ConversationMemory(Conversations):
         ttl_s: Lifetime of a conversation in seconds from its last turn; None for no expiry.
         answer_ttl_s: Lifetime of a cached answer in seconds, for the default cache.
         max_messages: Most messages kept of a conversation; None for no bound.
-        state: Whether the state of each conversation is kept (see `RedisConversationState`) and given to the classifier
-            and the selector. It is read and written in the turn's own trips.
+        state: Whether the state of each conversation is kept (see `RedisConversationState`) and given to classifier,
+            selector and contextualiser (see `TurnState`). It is read and written in the turn's own round trips. Off by
+            default: on public conversations the built-in ones decide no better with it.
         summary: Keeps a summary of each conversation; it is shown in front of a window that does not reach its start.
         loader: Where a conversation comes from that Redis does not have; see `RedisChatMessageHistory`.
         writer: Where turns are mirrored to after they are stored; see `RedisChatMessageHistory`.
@@ -134,7 +135,7 @@ class ConversationMemory(Conversations):
         ttl_s: float | None = WEEK_S,
         answer_ttl_s: float | None = 43_200,
         max_messages: int | None = None,
-        state: bool = True,
+        state: bool = False,
         summary: RollingSummary | None = None,
         loader: Any = None,
         writer: Any = None,
@@ -271,11 +272,11 @@ class ConversationMemory(Conversations):
 
         # The first trip asks the cache already, under the key that the conversation as last seen here would give.
         expected = self._seen.get(transcript)
-        guessed: Knowledge = self._seen.beyond(transcript) or Knowledge()
+        guessed: StoredContext = self._seen.beyond(transcript) or StoredContext()
         plan = None if expected is None else (yield from self._planner.plan(text, expected, asked, guessed))
         first = asked if plan is None and self._planner.opens_with_cache else plan.reads if plan is not None else None
         history, guess, known, reachable, trips = yield from self._load(transcript, first, expected, guessed)
-        if plan is None or history != expected or known.told() != guessed.told():
+        if plan is None or history != expected or known.turn_state(history) != guessed.turn_state(history):
             plan = yield from self._planner.plan(text, history, asked, known)
         if self._planner.wants_all(plan):
             verdict = plan.verdict
@@ -361,8 +362,8 @@ class ConversationMemory(Conversations):
         transcript: Transcript,
         asked: CacheQuestion | None,
         expected: list[BaseMessage] | None,
-        guessed: Knowledge,
-    ) -> Flow[tuple[list[BaseMessage], Answer | None, Knowledge, bool, int]]:
+        guessed: StoredContext,
+    ) -> Flow[tuple[list[BaseMessage], Answer | None, StoredContext, bool, int]]:
         """The history and a guess at the cache in one trip; what waits for this conversation is stored first.
 
         Gives the messages, the answer, what is known beyond, whether the server could be reached, and the number of
