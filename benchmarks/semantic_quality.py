@@ -22,8 +22,8 @@ import numpy as np
 
 from benchmarks.train_equivalence import Pair, is_test, question_pairs, vectors_of
 from langchain_redis_memory.language.equivalence import Judgement, VerifiedPolicy
-from langchain_redis_memory.language.equivalence.logistic import shipped
 from langchain_redis_memory.language.equivalence.parse import key_of, read
+from langchain_redis_memory.language.equivalence.weights import shipped
 
 COSINES = (0.80, 0.85, 0.90, 0.95, 0.97, 0.99)
 ERRORS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)

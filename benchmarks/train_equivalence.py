@@ -22,8 +22,8 @@ import numpy as np
 
 from benchmarks import equivalence_pairs
 from langchain_redis_memory.language.equivalence.compare import compare
-from langchain_redis_memory.language.equivalence.logistic import COSINE_CAP
 from langchain_redis_memory.language.equivalence.parse import read
+from langchain_redis_memory.language.equivalence.weights import COSINE_CAP
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 

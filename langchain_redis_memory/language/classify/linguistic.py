@@ -16,7 +16,6 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.language.classify.dependencies import asks_for, leans_on
 from langchain_redis_memory.language.classify.lexicon import lexicon
-from langchain_redis_memory.language.classify.logistic import probability, weights
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.recall_signs import recall_signs
 from langchain_redis_memory.language.classify.signs import signs
@@ -32,6 +31,8 @@ from langchain_redis_memory.language.classify.tokens import (
     straight,
 )
 from langchain_redis_memory.language.classify.verdict import Verdict
+from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.logistic import probability
 
 MAX_UNSAFE = 0.1
 """The share of dependent turns that may be called self-contained, unless a classifier is told another."""
