@@ -28,10 +28,10 @@ from langchain_redis_memory.language.classify.tokens import (
     known,
     past,
     read,
-    straight,
 )
 from langchain_redis_memory.language.classify.verdict import Verdict
 from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.english import straight
 from langchain_redis_memory.language.logistic import probability
 
 MAX_UNSAFE = 0.1

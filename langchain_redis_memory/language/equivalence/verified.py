@@ -20,7 +20,8 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.equivalence.compare import compare
 from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, from_minilm, scale_of, to_minilm
 from langchain_redis_memory.language.equivalence.hit_policy import Judgement
-from langchain_redis_memory.language.equivalence.parse import LONGEST, key_of, read
+from langchain_redis_memory.language.equivalence.normalise import LONGEST, key_of
+from langchain_redis_memory.language.equivalence.parse import parse
 from langchain_redis_memory.language.equivalence.weights import COSINE_CAP, shipped
 from langchain_redis_memory.language.logistic import probability
 
@@ -100,7 +101,7 @@ class VerifiedPolicy:
             return Judgement(True, _SAME, (), {"cosine": similarity})
         cosine = to_minilm(similarity, self._scale)
         one, two = (asked, stored) if asked <= stored else (stored, asked)
-        difference = compare(read(one), read(two))
+        difference = compare(parse(one), parse(two))
         model = shipped()
         low, _ = model.cosines
         features = {**difference.features, "cosine": min(cosine, COSINE_CAP)}

@@ -73,7 +73,7 @@ class EquivalenceModel(LogisticModel):
         return self.cuts[-1][1]
 
 
-def parse(text: str) -> EquivalenceModel:
+def parse_weights(text: str) -> EquivalenceModel:
     """A model from the text of its file.
 
     Args:
@@ -99,4 +99,4 @@ def parse(text: str) -> EquivalenceModel:
 @cache
 def shipped() -> EquivalenceModel:
     """The weights of the package, read once per process."""
-    return parse(resources.files(__package__).joinpath("weights.json").read_text("utf-8"))
+    return parse_weights(resources.files(__package__).joinpath("weights.json").read_text("utf-8"))

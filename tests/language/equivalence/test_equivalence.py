@@ -15,8 +15,9 @@ from langchain_redis_memory.language.equivalence import Observations, ThresholdP
 from langchain_redis_memory.language.equivalence.compare import compare
 from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, SCALES, from_minilm, scale_of, to_minilm
 from langchain_redis_memory.language.equivalence.feedback import MOST, fit
-from langchain_redis_memory.language.equivalence.parse import LONGEST, key_of, read
-from langchain_redis_memory.language.equivalence.weights import parse, shipped
+from langchain_redis_memory.language.equivalence.normalise import LONGEST, key_of
+from langchain_redis_memory.language.equivalence.parse import parse
+from langchain_redis_memory.language.equivalence.weights import parse_weights, shipped
 
 POLICY = VerifiedPolicy(max_error=0.02)
 
@@ -248,12 +249,17 @@ def test_a_text_is_equivalent_to_itself(text: str) -> None:
     assert POLICY.judge(text, f" {text} ", 1.0).hit or not key_of(text)
 
 
+@pytest.mark.parametrize("text", ['what is "\'" 5', 'what is "\'" here'])
+def test_a_quotation_of_nothing_but_quotes_is_compared(text: str) -> None:
+    assert not POLICY.judge(text, 'how is "\'" 6 there', 0.9).hit
+
+
 # --- the weights and the models' scales ---
 
 
 def test_the_weights_and_the_features_belong_together() -> None:
     model = shipped()
-    features = compare(read("How old is he?"), read("What is this?")).features
+    features = compare(parse("How old is he?"), parse("What is this?")).features
     assert set(model.weights) <= {*features, "cosine"}
     harm = {name for name, weight in model.weights.items() if weight < 0}
     assert {"one_sided", "reordered"} <= harm
@@ -269,7 +275,7 @@ def test_the_weights_and_the_features_belong_together() -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"weights": 3}', '{"weights": {"a": "x"}, "bias": 0}'])
 def test_damaged_weights_are_seen(text: str) -> None:
     with pytest.raises(CorruptDataError, match="damaged"):
-        parse(text)
+        parse_weights(text)
 
 
 def test_a_scale_keeps_the_order_and_the_ends() -> None:
