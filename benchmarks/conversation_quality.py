@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.conversations import Case, cases, fold, foreign, tiage, turns
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.ops import settled
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings

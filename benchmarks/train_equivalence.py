@@ -22,8 +22,8 @@ import numpy as np
 
 from benchmarks import equivalence_pairs
 from langchain_redis_memory.language.equivalence.compare import compare
-from langchain_redis_memory.language.equivalence.logistic import COSINE_CAP
-from langchain_redis_memory.language.equivalence.parse import read
+from langchain_redis_memory.language.equivalence.parse import parse
+from langchain_redis_memory.language.equivalence.weights import COSINE_CAP
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 
@@ -149,7 +149,7 @@ def _close(texts: list[str], vectors: dict[str, np.ndarray], least: float) -> li
 
 def _differs(a: str, b: str) -> bool:
     """Whether two neighbours differ in a content word: mere variants of one question are not taken for different."""
-    one, two = {word.lemma for word in read(a).words}, {word.lemma for word in read(b).words}
+    one, two = {word.lemma for word in parse(a).words}, {word.lemma for word in parse(b).words}
     return bool(one - two) and bool(two - one)
 
 
@@ -158,7 +158,7 @@ def rows_of(pairs: list[Pair], vectors: dict[str, np.ndarray]) -> list[dict[str,
     found = []
     for pair in pairs:
         cosine = float(vectors[pair.a].astype(np.float32) @ vectors[pair.b].astype(np.float32))
-        difference = compare(read(pair.a), read(pair.b))
+        difference = compare(parse(pair.a), parse(pair.b))
         found.append(
             {**difference.features, "vetoes": float(len(difference.vetoes)), "cosine": min(cosine, COSINE_CAP)}
         )

@@ -21,9 +21,9 @@ from benchmarks.conversations import tiage, turns
 from benchmarks.generated import recalls
 from benchmarks.logit import fit, model
 from benchmarks.recall_phrasings import half
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.language.classify.lexicon import lexicon
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.recall_signs import recall_signs
 from langchain_redis_memory.language.classify.tokens import read
 

@@ -53,7 +53,7 @@ from langchain_redis_memory.errors import OutOfMemoryError, UnavailableError
 from langchain_redis_memory.history.outbox import Outbox, attempts
 from langchain_redis_memory.history.read_through import tells_apart
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.language.classify import Classifier, RulesClassifier, Verdict
+from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier, Verdict
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.ops import Background, Flow, Now, Op, ask, counted, merge, pure
@@ -79,7 +79,7 @@ class ConversationMemory(Conversations):
     Args:
         client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
         embeddings: An embedding model: the default cache then also finds answers to questions that mean the same.
-        classifier: Decides the type of each question; `RulesClassifier` by default.
+        classifier: Decides the type of each question; `LinguisticClassifier` by default.
         selector: Chooses the messages that the model is shown; `MemorySelector()` by default.
         contextualiser: Rewrites what leans on the conversation for the retriever; `LocalContextualiser()` by default.
         cache: The cache of answers; None for none. By default `SemanticAnswerCache` with embeddings, else
@@ -150,7 +150,7 @@ class ConversationMemory(Conversations):
         elif cache is True:
             self._cache = ExactAnswerCache(milliseconds(answer_ttl_s))
         self._planner = Planner(
-            classifier or RulesClassifier(),
+            classifier or LinguisticClassifier(),
             selector or MemorySelector(),
             contextualiser or LocalContextualiser(),
             check_policy(policy),

@@ -16,7 +16,8 @@ from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.store.batch import Batch
 from langchain_redis_memory.store.embedding import IndexSettings
 from langchain_redis_memory.store.writes import milliseconds
-from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation, check, engine
+from langchain_redis_memory.vectors.choose import check, engine
+from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation
 
 __all__ = ["RedisStore"]
 

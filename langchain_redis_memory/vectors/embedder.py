@@ -12,7 +12,8 @@ from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke
-from langchain_redis_memory.vectors.engine import Vectors, as_vectors, check
+from langchain_redis_memory.vectors.choose import check
+from langchain_redis_memory.vectors.engine import Vectors, as_vectors
 
 _log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.verdict import Classifier, Verdict
 from langchain_redis_memory.ops import Flow, settled
 

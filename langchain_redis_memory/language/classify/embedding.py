@@ -16,7 +16,6 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.classify.linguistic import Assessment, LinguisticClassifier
-from langchain_redis_memory.language.classify.logistic import probability, weights
 from langchain_redis_memory.language.classify.similarity_features import (
     UNRELATED,
     Vector,
@@ -28,6 +27,8 @@ from langchain_redis_memory.language.classify.similarity_features import (
 )
 from langchain_redis_memory.language.classify.tokens import EACH, past, said, text_of
 from langchain_redis_memory.language.classify.verdict import Verdict
+from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.ops import Flow, Invoke
 
 if TYPE_CHECKING:

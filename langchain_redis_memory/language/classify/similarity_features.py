@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from langchain_redis_memory.language.classify.logistic import probability
 from langchain_redis_memory.language.classify.tokens import EACH, TurnTokens, said, text_of
+from langchain_redis_memory.language.logistic import probability
 
 Vector = npt.NDArray[np.float32]
 
