@@ -171,7 +171,7 @@ class PromptReader:
             return " ".join(verdict.standalone.split()) or None
         if self.contextualiser is None:
             return None
-        rewrite: Rewrite = yield from settled(self.contextualiser.contextualise(text, told.messages(), None))
+        rewrite: Rewrite = yield from settled(self.contextualiser.contextualise(text, told.messages()))
         return (" ".join(rewrite.question.split()) or None) if rewrite.trusted else None
 
     def _partition(self, llm_string: str, told: Prompt, variables: Mapping[str, str], context: Any) -> bytes:

@@ -8,8 +8,8 @@ A model that fails, or gives something else than vectors, costs nothing but the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from langchain_core.messages import AIMessage, BaseMessage
@@ -29,6 +29,7 @@ from langchain_redis_memory.language.classify.tokens import EACH, past, said, te
 from langchain_redis_memory.language.classify.verdict import Verdict
 from langchain_redis_memory.language.classify.weights import weights
 from langchain_redis_memory.language.logistic import probability
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow, Invoke
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class EmbeddingClassifier:
         self._zero: float | None = None
 
     def classify(
-        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
+        self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Verdict | Flow[Verdict]:
         """The verdict on one turn, or the flow that gives it where meaning may change it; see `Classifier.classify`.
 
