@@ -346,7 +346,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
 
         Args:
             thread_ids: The threads; those that do not exist are passed over.
-            strategy: "keep_latest" keeps the newest of each namespace, "delete" nothing.
+            strategy: "keep_latest" keeps the newest of each namespace, "delete" (or "delete_all") nothing.
             keep_last: How many of each namespace "keep_latest" keeps.
             older_than_s: Only checkpoints written longer ago than this, in seconds by this machine's clock; None for
                 any age.
@@ -381,8 +381,9 @@ class RedisSaver(BaseCheckpointSaver[Any]):
     def _pruning(
         self, thread_ids: Sequence[str], strategy: str, keep_last: int, older_than_s: float | None, *, dry_run: bool
     ) -> Flow[PruneReport]:
+        strategy = "delete" if strategy == "delete_all" else strategy
         if strategy not in ("keep_latest", "delete"):
-            msg = f"strategy must be 'keep_latest' or 'delete', got {strategy!r}"
+            msg = f"strategy must be 'keep_latest', 'delete' or 'delete_all', got {strategy!r}"
             raise InvalidInputError(msg)
         if type(keep_last) is not int or keep_last < 1:
             msg = f"keep_last must be at least 1, got {keep_last!r} (strategy='delete' removes everything)"

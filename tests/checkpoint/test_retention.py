@@ -89,16 +89,17 @@ async def test_prune_by_age(client: Client, saver: RedisSaver, both: Both) -> No
     assert tidy(client)
 
 
-async def test_the_strategy_delete_leaves_nothing(client: Client, saver: RedisSaver, both: Both) -> None:
+@pytest.mark.parametrize("strategy", ["delete", "delete_all"])
+async def test_the_strategy_delete_leaves_nothing(client: Client, saver: RedisSaver, both: Both, strategy: str) -> None:
     for thread in ("t", "u", "v"):
         await chain(both, saver, talk(4), thread)
-    told = await both(saver.prune)(["t", "u"], strategy="delete", dry_run=True)
+    told = await both(saver.prune)(["t", "u"], strategy=strategy, dry_run=True)
     assert keys(client, "t") == keys(client, "u") == 4
-    assert await both(saver.prune)(["t", "u"], strategy="delete") == told
+    assert await both(saver.prune)(["t", "u"], strategy=strategy) == told
     assert keys(client, "t") == keys(client, "u") == 0
     assert {one.config["configurable"]["thread_id"] for one in await listed(both, saver, None)} == {"v"}
     assert raw(client, ("ZRANGEBYLEX", client.keys().threads()[0], "[a", "(b")) == [[b"av"]]
-    assert await both(saver.prune)([], strategy="delete") == PruneReport([], 0)
+    assert await both(saver.prune)([], strategy=strategy) == PruneReport([], 0)
 
 
 async def test_prune_of_nothing_sends_nothing(saver: RedisSaver, both: Both, trips: list[Trip]) -> None:
