@@ -11,7 +11,7 @@ import copy
 import random
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -32,19 +32,22 @@ from langchain_redis_memory.checkpoint.prune import PruneReport, Rule, remove, t
 from langchain_redis_memory.checkpoint.retention import CheckpointOutline, surplus
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, ask, merge
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import milliseconds
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-class RedisSaver(BaseCheckpointSaver[Any]):
+
+class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
     """Keeps the checkpoints of LangGraph threads on any Redis: no modules, no set-up.
 
     A channel's value is stored once for each version, and a list (of messages, above all) by its elements, each once
     for a thread; so a conversation grows linearly. All keys of a thread share one lifetime.
 
     Args:
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         ttl_s: Lifetime of a thread in seconds from its last write; None for no expiry. A config may give its own:
             `{"configurable": {"thread_id": ..., "ttl_s": 3600}}`. A write never shortens a lifetime.
         touch_on_read: Whether reading the state moves the lifetime as writing does.
@@ -54,6 +57,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         compress_from_bytes: Values of this size are deflated; None for never.
         prefix: Start of every key; None for the client's.
         tenant: Whose threads.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         ConfigError: The URL or the prefix cannot work.
@@ -71,7 +75,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
 
     def __init__(
         self,
-        client: Client | str | None = None,
+        client: ClientLike = None,
         *,
         ttl_s: float | None = None,
         touch_on_read: bool = False,
@@ -79,12 +83,13 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         compress_from_bytes: int | None = 256,
         prefix: str | None = None,
         tenant: str = "",
+        **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
         if compress_from_bytes is not None and (type(compress_from_bytes) is not int or compress_from_bytes < 1):
             msg = f"compress_from_bytes must be a positive number or None, got {compress_from_bytes!r}"
             raise InvalidInputError(msg)
-        self._client = as_client(client)
+        self._client = connect(client, owner=type(self), **server)
         space = self._client.keys(tenant)
         self._space = space if prefix is None else KeySpace(prefix, tenant)
         self._compress_from = compress_from_bytes
@@ -104,6 +109,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         if other is self:
             return self
         clone = copy.copy(self)
+        clone._owns_client = False
         clone.serde = other.serde
         clone._blobs = Blobs(clone.serde, self._compress_from)
         clone._saving = replace(self._saving, blobs=clone._blobs)
