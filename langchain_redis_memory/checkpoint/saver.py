@@ -11,7 +11,6 @@ import copy
 import random
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
@@ -352,10 +351,10 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
 
         Args:
             thread_ids: The threads; those that do not exist are passed over.
-            strategy: "keep_latest" keeps the newest of each namespace, "delete" nothing.
+            strategy: "keep_latest" keeps the newest of each namespace, "delete" (or "delete_all") nothing.
             keep_last: How many of each namespace "keep_latest" keeps.
-            older_than_s: Only checkpoints written longer ago than this, in seconds by this machine's clock; None for
-                any age.
+            older_than_s: Only checkpoints written longer ago than this, in seconds by the server's clock; None for any
+                age.
             dry_run: Only tell what would go.
 
         Returns:
@@ -387,21 +386,21 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
     def _pruning(
         self, thread_ids: Sequence[str], strategy: str, keep_last: int, older_than_s: float | None, *, dry_run: bool
     ) -> Flow[PruneReport]:
+        strategy = "delete" if strategy == "delete_all" else strategy
         if strategy not in ("keep_latest", "delete"):
-            msg = f"strategy must be 'keep_latest' or 'delete', got {strategy!r}"
+            msg = f"strategy must be 'keep_latest', 'delete' or 'delete_all', got {strategy!r}"
             raise InvalidInputError(msg)
         if type(keep_last) is not int or keep_last < 1:
             msg = f"keep_last must be at least 1, got {keep_last!r} (strategy='delete' removes everything)"
             raise InvalidInputError(msg)
-        age = timedelta(milliseconds=milliseconds(older_than_s, "older_than_s"))
-        older_than = datetime.now(timezone.utc) - age if older_than_s is not None else None
+        older_than_ms = None if older_than_s is None else milliseconds(older_than_s, "older_than_s")
         kept = 0 if strategy == "delete" else keep_last
 
         def rule(outlines: Sequence[CheckpointOutline]) -> Callable[[CheckpointOutline], bool]:
-            return surplus(outlines, kept, older_than)
+            return surplus(outlines, kept, older_than_ms)
 
         names = _names(thread_ids)
-        return self._removing(names, rule, forget=strategy == "delete" and older_than is None, dry_run=dry_run)
+        return self._removing(names, rule, forget=strategy == "delete" and older_than_ms is None, dry_run=dry_run)
 
     def _removing(
         self, names: Sequence[str], rule: Rule, *, forget: bool = False, dry_run: bool = False
