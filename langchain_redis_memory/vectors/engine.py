@@ -18,19 +18,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, get_args
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.extras import np, npt, require_numpy
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.keys import KeySpace, PointKeys
 
 if TYPE_CHECKING:
     from langchain_redis_memory.redis.capabilities import Server
 
-Vectors = npt.NDArray[np.float32]
+Vectors: TypeAlias = "npt.NDArray[np.float32]"
 EngineName = Literal["vector_sets", "query_engine", "exact"]
 Quantisation = Literal["none", "int8", "binary"]
 
@@ -166,6 +164,7 @@ def check(dims: Any, name: Any = None, quantisation: Any = "none") -> None:
     if quantisation not in get_args(Quantisation):
         msg = f"quantisation must be one of {', '.join(get_args(Quantisation))}, got {quantisation!r}"
         raise ConfigError(msg)
+    require_numpy()
 
 
 def engine(server: Server, dims: int, name: EngineName | None = None, quantisation: Quantisation = "none") -> Engine:
