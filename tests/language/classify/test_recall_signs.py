@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from benchmarks.recall_phrasings import half
+from benchmarks.training.recall_phrasings import half
 from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify import LinguisticClassifier
 from tests.support.turns import history
