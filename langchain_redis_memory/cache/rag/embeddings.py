@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.cache.sharded_entries import Tier
 from langchain_redis_memory.cache.stats import Stats, told
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Flow, Invoke, Now
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.codec.envelope import seal, unseal

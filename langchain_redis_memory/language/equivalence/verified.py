@@ -9,7 +9,7 @@ at least the cut below which, on held-out pairs at the reference base rate, the 
 A bound on each hit (1 - p <= max_error) would hold for any traffic but refuses nearly everything; the share depends
 on how many candidates are equivalent, so `base_rate` says it where known. Labels of public sets disagree with one
 another by more than 0.02: under 0.02 little but the same text is served. What is achieved is printed by
-`benchmarks/semantic_quality.py`.
+`benchmarks/quality/semantic_quality.py`.
 """
 
 from __future__ import annotations

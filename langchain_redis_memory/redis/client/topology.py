@@ -11,10 +11,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.extras import missing
 from langchain_redis_memory.redis.client.transport import (
     AsyncDirectTransport,
     AsyncPipelineTransport,
@@ -164,6 +166,10 @@ _SERVERS_LOCK = threading.Lock()
 
 
 def _memory(name: str) -> Topology:
+    if find_spec("fakeredis") is None or find_spec("lupa") is None:
+        msg = "memory:// needs fakeredis and lupa"
+        raise missing(msg, "memory")
+
     def server() -> Any:
         from fakeredis import FakeServer
 
