@@ -71,6 +71,15 @@ class StoredContext(NamedTuple):
             fields=state.fields,
         )
 
+    def after(self, delta: StateDelta | None) -> StoredContext:
+        """Returns what is stored after a turn if no other process writes meanwhile.
+
+        Args:
+            delta: What the turn contributes to the state.
+        """
+        state = fold(self.state, delta) if self.state is not None and delta else self.state
+        return self._replace(state=state, turns=self.turns + 1 if self.turns else 0)
+
 
 class TurnContext:
     """Reads and keeps what is beyond the messages.
@@ -139,16 +148,16 @@ class TurnContext:
     def _exists(self, replies: Sequence[Reply]) -> bool:
         return not self._readable(replies) or replies[1][0] is not None
 
-    def missing(self, known: StoredContext) -> bool:
+    def is_missing(self, known: StoredContext) -> bool:
         """Whether the conversation has to be loaded."""
         return self._loader is not None and not known.exists
 
-    def load(self, transcript: Transcript) -> Flow[None]:
+    def load_flow(self, transcript: Transcript) -> Flow[None]:
         """Loads a conversation that Redis does not have."""
-        assert self._loader is not None  # noqa: S101 - see `missing`
+        assert self._loader is not None  # noqa: S101 - see `is_missing`
         yield from fill(transcript, self._loader)
 
-    def move(
+    def delta(
         self, known: StoredContext, plan: Plan, text: str, said: Sequence[BaseMessage], documents: Sequence[Document]
     ) -> StateDelta | None:
         """What a turn contributes to the state, None where none is kept.
@@ -183,7 +192,7 @@ class TurnContext:
             return pure(None)
         return _logged(state_record.move_on(transcript.keys, known.state, [move], transcript.ttl_ms), transcript)
 
-    def late(self, transcript: Transcript, messages: list[BaseMessage]) -> Op[None]:
+    def write_late(self, transcript: Transcript, messages: list[BaseMessage]) -> Op[None]:
         """Notes what turns contribute to the state that are stored later than they were said.
 
         Args:
@@ -199,12 +208,7 @@ class TurnContext:
         ids = blake2b("\n".join(message.id or "" for message in messages).encode(), digest_size=8).digest()
         return _logged(state_record.move_on(transcript.keys, None, moves, transcript.ttl_ms, ids), transcript)
 
-    def then(self, known: StoredContext, move: StateDelta | None) -> StoredContext:
-        """What is known after a turn, if nobody else wrote meanwhile."""
-        state = fold(known.state, move) if known.state is not None and move else known.state
-        return known._replace(state=state, turns=known.turns + 1 if known.turns else 0)
-
-    def after(
+    def follow_up_flow(
         self, transcript: Transcript, known: StoredContext, said: Sequence[BaseMessage], *, stored: bool
     ) -> Flow[None]:
         """What comes after a turn: it is mirrored, and a summary is made where it is time.
@@ -230,7 +234,7 @@ class TurnContext:
             else:
                 yield from flow
 
-    def flush(self) -> Flow[None]:
+    def flush_flow(self) -> Flow[None]:
         """Mirrors what waits."""
         if self._mirror is not None:
             yield from self._mirror.flush()

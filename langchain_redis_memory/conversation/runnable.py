@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from uuid import uuid4
 
 from langchain_core.documents import Document
@@ -29,13 +29,10 @@ from langchain_core.runnables.base import RunnableBindingBase, coerce_to_runnabl
 from langchain_core.runnables.configurable import DynamicRunnable
 from langchain_core.runnables.utils import ConfigurableFieldSpec, add
 
-from langchain_redis_memory.conversation.turn import ModelInput, TurnInput, TurnReport
+from langchain_redis_memory.conversation.turn import ModelInput, TurnInput, TurnReport, TurnRunner
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Invoke, StreamResult
 from langchain_redis_memory.redis.codec.fingerprint import Description, describable, describe
-
-if TYPE_CHECKING:
-    from langchain_redis_memory.conversation.memory import ConversationMemory
 
 _log = logging.getLogger(__name__)
 
@@ -162,7 +159,7 @@ class RememberingRunnable(Runnable[Any, Any]):
 
     def __init__(
         self,
-        memory: ConversationMemory,
+        memory: TurnRunner,
         chain: Runnable[Any, Any],
         retriever: Runnable[str, Any] | Callable[[str], Any] | None,
         scope: str | None,

@@ -11,8 +11,10 @@ from collections import OrderedDict
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.extras import require_numpy
 from langchain_redis_memory.ops import Flow, Invoke
-from langchain_redis_memory.vectors.engine import Vectors, as_vectors, check
+from langchain_redis_memory.vectors.choose import check
+from langchain_redis_memory.vectors.engine import Vectors, as_vectors
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ class Embedder:
     """
 
     def __init__(self, model: Embeddings, name: str) -> None:
+        require_numpy()
         self._model = model
         self._name = name
         self._known: OrderedDict[str, Vectors] = OrderedDict()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.extras import require_numpy
 from langchain_redis_memory.ops import Flow, Invoke
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class SemanticRecall:
     """
 
     def __init__(self, embeddings: Embeddings, most_vectors: int = 20_000, most_compared: int = 2_000) -> None:
+        require_numpy()
         self._embeddings = embeddings
         self._most_vectors = most_vectors
         self._most_compared = most_compared

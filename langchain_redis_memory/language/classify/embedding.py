@@ -11,12 +11,11 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.extras import np, require_numpy
 from langchain_redis_memory.language.classify.linguistic import Assessment, LinguisticClassifier
-from langchain_redis_memory.language.classify.logistic import probability, weights
 from langchain_redis_memory.language.classify.similarity_features import (
     UNRELATED,
     Vector,
@@ -28,6 +27,8 @@ from langchain_redis_memory.language.classify.similarity_features import (
 )
 from langchain_redis_memory.language.classify.tokens import EACH, past, said, text_of
 from langchain_redis_memory.language.classify.verdict import Verdict
+from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow, Invoke
 
@@ -69,6 +70,7 @@ class EmbeddingClassifier:
         if isinstance(remembered, bool) or not isinstance(remembered, int) or remembered < 1:
             msg = f"remembered must be a positive whole number, got {remembered!r}"
             raise InvalidInputError(msg)
+        require_numpy()
         self._embeddings = embeddings
         self._first = LinguisticClassifier(language, max_unsafe=max_unsafe)
         self._weights = weights("embedding")
