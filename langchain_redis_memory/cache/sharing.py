@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.language.audience import AudienceVerdict
+from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
 
 Share = Literal["auto", "user", "tenant", "none"]
 """With whom a chain's answers are shared: as the words and the chain tell, with the same user only, with everybody of
@@ -25,6 +25,19 @@ whatever is chosen."""
 Grounding = Literal["check", "trust"]
 """When an answer made from documents is served: `check` runs the retriever as for this asker and serves the answer only
 if it finds the very documents that the answer was made from; `trust` serves it without a search."""
+
+
+class AudienceClassifier(Protocol):
+    """Says from a question's words for whom its answer is."""
+
+    def __call__(self, turn: str, /, *, opaque: bool) -> AudienceVerdict:
+        """Judges one question.
+
+        Args:
+            turn: What the user said.
+            opaque: Whether the chain may see who asks.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,7 @@ def user_of(config: Mapping[str, Any]) -> str:
 
 _PLACES = frozenset({"session_id", "agent", "tenant", "thread_id", "user_id"})
 _OF_LANGGRAPH = ("checkpoint_", "__", "langgraph_")
+_OF_TRACING = ("ls_", "lc_", "langgraph_", "langfuse_", "langsmith_", "trace_", "run_", "request_id", "revision_id")
 
 
 def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,30 +106,68 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def audience_key(share: Share, asker: Asker, words: AudienceVerdict, *, opaque: bool, dependent: bool) -> str | None:
-    """Decides for whom an answer may be kept, as a part of its key.
+@dataclass(frozen=True)
+class Sharing:
+    """What decides with whom the answer to one turn may be shared, besides what the model is shown.
 
     Args:
-        share: What the application chose for the chain.
         asker: Who asks.
         words: What the question's words say of its audience.
-        opaque: Whether the chain may see who asks (it holds a function, a tool, an agent).
-        dependent: Whether the question leans on its conversation: whose "it" is cannot be told from its own words.
+        opaque: Whether the chain may see who asks, and do something (it holds a function, a tool, an agent).
+        share: What the application chose for the chain.
+    """
+
+    asker: Asker
+    words: AudienceVerdict
+    opaque: bool
+    share: Share = "auto"
+
+    def bypass(self) -> str:
+        """Why nobody may be served the answer, "" where somebody may."""
+        if self.share == "none":
+            return "its answers are shared with nobody"
+        if self.words.effect:
+            return "asks for something to be done"
+        if self.words.vary:
+            return "asks for something other than what was said"
+        return "its answer changes by itself" if self.words.volatile else ""
+
+    def audience_key(self, *, dependent: bool) -> str | None:
+        """Decides for whom the answer may be kept, as a part of its key.
+
+        Args:
+            dependent: Whether the question depends on its conversation: whose "it" is cannot be told from its words.
+
+        Returns:
+            "" for everybody of the tenant, the asker's name for the asker alone, None for nobody.
+        """
+        if self.bypass():
+            return None
+        if self.share == "user":
+            return self.asker.name
+        if self.share == "tenant" or not self.opaque:
+            return ""
+        if self.words.audience is Audience.SESSION:
+            return f"session:{self.asker.session}"
+        return "" if self.words.audience is Audience.EVERYONE and not dependent else self.asker.name
+
+
+def metadata_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Picks the metadata of a config that a function in the chain may decide by (a role, a department).
+
+    Args:
+        config: A `RunnableConfig`.
 
     Returns:
-        "" for everybody of the tenant, the asker's name for the asker alone, None for nobody.
+        The metadata, without the user (see `Asker`), without what LangChain copies from `configurable`, and without
+        what names a run for tracing.
     """
-    if share == "none" or words.volatile or words.vary or words.effect:
-        return None
-    if share == "user":
-        return asker.name
-    if share == "tenant" or not opaque:
-        return ""
-    if words.audience == "nobody":
-        return None
-    if words.audience == "session":
-        return f"session:{asker.session}"
-    return "" if words.audience == "everyone" and not dependent else asker.name
+    configurable = config.get("configurable") or {}
+    return {
+        name: value
+        for name, value in (config.get("metadata") or {}).items()
+        if name not in configurable and name not in _PLACES and not name.startswith(_OF_TRACING)
+    }
 
 
 def check_share(share: Any, grounding: Any) -> None:

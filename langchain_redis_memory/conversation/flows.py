@@ -9,9 +9,9 @@ process remembers and without the cache, and its messages wait in the outbox.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -43,8 +43,12 @@ from langchain_redis_memory.errors import OutOfMemoryError, UnavailableError
 from langchain_redis_memory.history.outbox import Outbox, attempts
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Verdict
-from langchain_redis_memory.ops import Background, Flow, Now, Op, ask, counted, merge, pure
+from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, counted, merge, pure
+from langchain_redis_memory.redis.client.coroutines import run_coroutine
 from langchain_redis_memory.redis.codec.messages import encode_message
+
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +80,7 @@ class TurnFlows:
         transcript: Transcript,
         incoming: TurnInput,
         chain: Chain,
-        on_turn: Callable[[TurnReport], None] | None,
+        on_turn: Callable[[TurnReport], object] | None,
         learning: Flow[object] | None = None,
     ) -> Flow[TurnReport]:
         """Runs a whole turn.
@@ -97,7 +101,7 @@ class TurnFlows:
         ended: float = yield Now()
         report = _report(turn, done, trips, ended - started)
         if on_turn is not None:
-            on_turn(report)
+            yield from _tell_flow(on_turn, report)
         yield from self.context.follow_up_flow(transcript, done.planned.context, done.messages, stored=done.stored)
         if learning is not None:
             yield Background(learning)
@@ -133,8 +137,8 @@ class TurnFlows:
         """
         seen, plan = self.recent.get(turn.transcript), None
         if seen is not None:
-            plan = yield from self.planner.plan(turn.text, seen.messages, turn.asked, seen.context)
-        alone = turn.asked if self.planner.opens_with_cache else None
+            plan = yield from self.planner.plan(turn.text, seen.messages, turn.asked, seen.context, turn.chain.sharing)
+        alone = self._opening(turn)
         looked_up = alone if plan is None else plan.reads
         loaded = yield from self._read_flow(turn.transcript, looked_up, seen or RecentConversation())
         unchanged = (
@@ -169,6 +173,11 @@ class TurnFlows:
             self.outbox.put_back([(transcript, left)])
         return LoadedTurn(messages, known, answer=answer)
 
+    def _opening(self, turn: TurnRequest) -> CacheQuestion | None:
+        """Returns how the cache is asked before anything is known of the conversation; None where it is not."""
+        audience = turn.chain.sharing.audience_key(dependent=False) if self.planner.opens_with_cache else None
+        return None if audience is None else replace(turn.asked, audience=audience)
+
     def _lookup(self, asked: CacheQuestion | None) -> Op[Answer | None]:
         return pure(None) if self.cache is None or asked is None else self.cache.lookup(asked).optional(None)
 
@@ -190,12 +199,12 @@ class TurnFlows:
         """
         history, context, plan = loaded.history, loaded.context, loaded.plan
         if plan is None:
-            plan = yield from self.planner.plan(turn.text, history, turn.asked, context)
+            plan = yield from self.planner.plan(turn.text, history, turn.asked, context, turn.chain.sharing)
         if self.planner.wants_all(plan):
             verdict = plan.verdict
             if loaded.reachable and len(history) >= self.planner.reach:
                 history, verdict = yield from self._read_all_flow(turn.transcript, history, verdict)
-            plan = yield from self.planner.plan(turn.text, history, turn.asked, context, verdict)
+            plan = yield from self.planner.plan(turn.text, history, turn.asked, context, turn.chain.sharing, verdict)
         if not loaded.reachable:
             plan = replace(plan, asked=None)
         answer = None if plan.reads is None else (yield from self._cached_flow(plan.reads, loaded))
@@ -231,7 +240,7 @@ class TurnFlows:
     # --- answer -------------------------------------------------------------------------------------------------------
 
     def answer_flow(self, turn: TurnRequest, planned: PlannedTurn) -> Flow[AnsweredTurn]:
-        """Serves the cached answer, or retrieves and generates.
+        """Serves the cached answer if its documents are still those of this asker, or retrieves and generates.
 
         Args:
             turn: The request.
@@ -244,10 +253,14 @@ class TurnFlows:
         **Trips:** none.
         """
         plan, chain, question = planned.plan, turn.chain, turn.incoming.question
-        if planned.answer is not None:
-            return AnsweredTurn(as_served(planned.answer.value), planned.answer.tokens, "hit")
+        answer, documents = planned.answer, ()
         step = chain.retrieve(plan.query) if plan.rule.search else None
-        documents = () if step is None else (yield step)
+        if answer is not None and (step is None or chain.grounding == "trust"):
+            return _served(answer, answer.documents)
+        if step is not None:
+            documents = yield step
+        if answer is not None and answer.grounded_in(documents):
+            return _served(answer, documents, plan.query)
         value = chain.value((yield chain.generate(ModelInput(question, plan.shown, documents, plan.query))))
         tokens = cost(value, [*turn.incoming.lead, *plan.shown, question], documents)
         if isinstance(value, BaseMessage) and value.id in {message.id for message in planned.history}:
@@ -273,7 +286,7 @@ class TurnFlows:
         **Trips:** 1; none while the server is away.
         """
         transcript, value = turn.transcript, answered.value
-        cached = yield from self._cache_write_flow(planned, answered)
+        cached = yield from self._cache_write_flow(turn, planned, answered)
         messages = [
             with_id(turn.incoming.question),
             with_id(value if isinstance(value, BaseMessage) else AIMessage(value)),
@@ -290,12 +303,15 @@ class TurnFlows:
         self.recent.put(transcript, [*planned.history, *messages], reach, planned.context.after(delta))
         return StoredTurn(planned, answered, messages, stored)
 
-    def _cache_write_flow(self, planned: PlannedTurn, answered: AnsweredTurn) -> Flow[Op[Any]]:
+    def _cache_write_flow(self, turn: TurnRequest, planned: PlannedTurn, answered: AnsweredTurn) -> Flow[Op[Any]]:
         """Returns the op that caches the answer, an empty one where it is not to be cached."""
         asked = planned.plan.asked if planned.plan.rule.write_cache else None
         if self.cache is None or asked is None or answered.outcome == "hit" or not worth_keeping(answered.value):
             return pure(None)
-        made = self.cache.store(asked, Answer(answered.value, answered.tokens))
+        whole, output = turn.chain.output_to_keep()
+        if not whole:
+            return pure(None)
+        made = self.cache.store(asked, Answer(answered.value, answered.tokens, output, tuple(answered.documents)))
         return (made if isinstance(made, Op) else (yield from made)).optional(None)
 
     def _write_flow(self, write: Op[Any]) -> Flow[bool]:
@@ -330,6 +346,20 @@ class TurnFlows:
         return len(self.outbox)
 
 
+def _tell_flow(on_turn: Callable[[TurnReport], object], report: TurnReport) -> Flow[None]:
+    """Tells of a turn; what a metrics callback raises is logged, and is not the user's problem."""
+    try:
+        told = on_turn(report)
+        if isinstance(told, Coroutine):
+            yield Invoke(lambda: run_coroutine(told), lambda: told)
+    except Exception:  # noqa: BLE001 - whatever a metrics callback raises is its own
+        _log.exception("on_turn failed; the turn itself is done")
+
+
+def _served(answer: Answer, documents: Sequence[Document], query: str | None = None) -> AnsweredTurn:
+    return AnsweredTurn(as_served(answer.value), answer.tokens, "hit", documents, query, answer.output)
+
+
 def _report(turn: TurnRequest, done: StoredTurn, trips: int, seconds: float) -> TurnReport:
     plan, answered = done.planned.plan, done.answered
     return TurnReport(
@@ -345,4 +375,5 @@ def _report(turn: TurnRequest, done: StoredTurn, trips: int, seconds: float) -> 
         trips=trips,
         seconds=seconds,
         stored=done.stored,
+        output=answered.output,
     )

@@ -7,7 +7,7 @@ a chain.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_redis_memory.cache.answers.exact import (
@@ -15,12 +15,13 @@ from langchain_redis_memory.cache.answers.exact import (
     ExactAnswerCache,
 )
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
+from langchain_redis_memory.cache.sharing import AudienceClassifier, Grounding, Share
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
 from langchain_redis_memory.conversation.parts import Conversations
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Policy, check_policy
-from langchain_redis_memory.conversation.runnable import RememberingRunnable
+from langchain_redis_memory.conversation.runnable import RememberingRunnable, WrapOptions
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import (
@@ -30,6 +31,7 @@ from langchain_redis_memory.conversation.turn import (
 )
 from langchain_redis_memory.history.read_through import tells_apart
 from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
@@ -74,7 +76,9 @@ class ConversationMemory(Conversations):
         learn: Whether profiles are learned (see `UserProfile`) of the users that turns name in their config:
             `{"metadata": {"user_id": ...}}`; an extractor says how. It happens beside the turn.
         tenant: Whose data it is, unless a turn's config names another.
-        on_turn: Called with the `TurnReport` of every turn; for metrics. It must be fast.
+        on_turn: Called with the `TurnReport` of every turn, a coroutine function is awaited; for metrics. It must be
+            fast; what it raises is logged.
+        audience: Says from a question's words for whom its answer is; see `language.audience`.
 
     Raises:
         ConfigError: The URL or the policy cannot work.
@@ -115,7 +119,8 @@ class ConversationMemory(Conversations):
         writer: Any = None,
         learn: bool | Extractor = False,
         tenant: str = "",
-        on_turn: Callable[[TurnReport], None] | None = None,
+        on_turn: Callable[[TurnReport], object] | None = None,
+        audience: AudienceClassifier = classify_audience,
     ) -> None:
         super().__init__(client, ttl_s, max_messages, tenant, loader, writer, learn)
         milliseconds(answer_ttl_s, "answer_ttl_s")
@@ -136,6 +141,7 @@ class ConversationMemory(Conversations):
         self._flows = TurnFlows(planner, context, answers, max_messages)
         self._ttl_ms = milliseconds(ttl_s)
         self.on_turn = on_turn
+        self.audience = audience
 
     def __repr__(self) -> str:
         return f"ConversationMemory({self.client!r})"
@@ -148,6 +154,9 @@ class ConversationMemory(Conversations):
         scope: str | None = None,
         input_key: str = "question",
         output_key: str | None = None,
+        share: Share = "auto",
+        grounding: Grounding = "check",
+        pure_tools: Sequence[str] = (),
     ) -> RememberingRunnable:
         """A runnable that remembers: this memory around a chain or a model.
 
@@ -155,11 +164,17 @@ class ConversationMemory(Conversations):
             chain: A chat model, which gets messages, or any runnable, which gets a dict with `input_key`, `history`
                 (messages), `context` (text) and `documents`.
             retriever: A LangChain retriever, or any runnable or function from a query to documents.
-            scope: Names the chain and its documents; answers are shared between all that use the same name. By
-                default it is derived from the chain's own description; where that is impossible (functions in the
-                chain, or any retriever) answers are shared only within this runnable, and a log line says so.
+            scope: Names the chain and its documents, and is added to all that LangChain can describe of them; equal
+                chains of equal names share answers. Without a name, a chain with parts that cannot be described (a
+                function, most retrievers) shares answers only within this runnable, and a warning names the parts.
             input_key: Where the question is in a dict input, and how the chain gets it.
-            output_key: Where the answer is in a dict output.
+            output_key: Where the answer is in a dict output; a hit gives back the other keys as well.
+            share: With whom answers are shared: "auto" (as the question's words and the chain tell), "user", "tenant"
+                or "none"; see `docs/law-of-sharing.md`.
+            grounding: "check" runs the retriever on a candidate hit and serves the answer only if it finds the
+                documents that the answer was made from; "trust" serves it without a search.
+            pure_tools: Names of tools that only look things up, the same for everybody. The answer of a run in which
+                another tool ran is never cached.
 
         Returns:
             A runnable from a question (text, a message, a list that ends with one, or a dict) to what the chain
@@ -169,7 +184,8 @@ class ConversationMemory(Conversations):
         **Keys:** none.
         **Trips:** none.
         """
-        return RememberingRunnable(self, chain, retriever, scope, input_key, output_key)
+        options = WrapOptions(scope, input_key, output_key, share, grounding, frozenset(pure_tools))
+        return RememberingRunnable(self, chain, retriever, options, self.audience)
 
     @property
     def unstored(self) -> int:

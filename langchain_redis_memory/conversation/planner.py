@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.exact import CacheQuestion
+from langchain_redis_memory.cache.sharing import Sharing
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.policy import Policy
 from langchain_redis_memory.conversation.select.window import Selector
@@ -69,6 +70,7 @@ class Planner:
         history: list[BaseMessage],
         asked: CacheQuestion,
         known: StoredContext,
+        sharing: Sharing,
         verdict: Verdict | None = None,
     ) -> Flow[Plan]:
         """What to do with a question, given the conversation before it.
@@ -81,6 +83,7 @@ class Planner:
             history: The conversation as far as it is loaded.
             asked: How the cache would see the question by itself.
             known: What is known of the conversation beyond its messages.
+            sharing: With whom the answer may be shared.
             verdict: What the classifier said; None to ask it.
 
         Returns:
@@ -95,6 +98,13 @@ class Planner:
             return Plan(verdict, rule, [], text, None)
         shares = self.cached and (rule.read_cache or rule.write_cache)
         alone = verdict.type is QuestionType.NEW_TOPIC
+        if shares and (why := sharing.bypass()):
+            verdict = replace(verdict, reasons=(*verdict.reasons, why))
+        audience = sharing.audience_key(dependent=not alone)
+        if audience is None:
+            shares = False
+        else:
+            asked = replace(asked, audience=audience)
         told = history or asked.context or asked.given is not None or state.begun
         if shares and alone and not told and points_outside(text):
             why = "points at what was never told, so its answer is not shared"

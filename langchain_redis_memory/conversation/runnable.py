@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
 from langchain_core.documents import Document
@@ -29,6 +29,18 @@ from langchain_core.runnables.base import RunnableBindingBase, coerce_to_runnabl
 from langchain_core.runnables.configurable import DynamicRunnable
 from langchain_core.runnables.utils import ConfigurableFieldSpec, add
 
+from langchain_redis_memory.cache.sharing import (
+    Asker,
+    AudienceClassifier,
+    Grounding,
+    Share,
+    Sharing,
+    check_share,
+    metadata_of,
+    settings_of,
+    user_of,
+)
+from langchain_redis_memory.conversation.tool_watch import ToolWatch, watched
 from langchain_redis_memory.conversation.turn import ModelInput, TurnInput, TurnReport, TurnRunner
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Invoke, StreamResult
@@ -72,9 +84,13 @@ class _Call:
         lead: Sequence[BaseMessage],
         config: RunnableConfig,
         kwargs: dict[str, Any],
+        sharing: Sharing,
         *,
         private: bool,
     ) -> None:
+        self.sharing = sharing
+        self.grounding = outer.options.grounding
+        self._watch = ToolWatch(outer.options.pure_tools)
         self._outer = outer
         self._given = given
         self._lead = lead
@@ -94,7 +110,7 @@ class _Call:
 
     def generate(self, shown: ModelInput) -> Invoke:
         """The step that asks the chain."""
-        chain, config, kwargs = self._outer.chain, self._config, self._kwargs
+        chain, config, kwargs = self._outer.chain, watched(self._config, self._watch), self._kwargs
         given = self._messages(shown) if is_model(chain) else self._fields(shown)
         return Invoke(
             lambda: chain.invoke(given, config, **kwargs),
@@ -121,7 +137,17 @@ class _Call:
         key = self._outer.output_key
         if key is None:
             return report.value
-        return self._raw if self._raw is not None else {**self._given, key: report.value}
+        return self._raw if self._raw is not None else {**(report.output or {}), key: report.value}
+
+    def output_to_keep(self) -> tuple[bool, dict[str, Any] | None]:
+        """Whether another run may be given what the chain returned, and the other keys of a dict."""
+        if self._watch.tools:
+            _log.debug("not cached, because tools ran: %s", ", ".join(sorted(self._watch.tools)))
+            return False, None
+        if self._raw is None:
+            return True, None
+        output = {name: value for name, value in self._raw.items() if name != self._outer.output_key}
+        return describable(output), output
 
     def value(self, raw: Any) -> str | BaseMessage:
         """The answer in what the chain returned or streamed."""
@@ -150,6 +176,17 @@ def _joined(documents: Sequence[Document]) -> str:
     return "\n\n".join(document.page_content for document in documents)
 
 
+class WrapOptions(NamedTuple):
+    """How a chain is wrapped; see `ConversationMemory.wrap`."""
+
+    scope: str | None
+    input_key: str
+    output_key: str | None
+    share: Share
+    grounding: Grounding
+    pure_tools: frozenset[str]
+
+
 class RememberingRunnable(Runnable[Any, Any]):
     """A chain or a model with a conversation's memory and cache around it. Made by `ConversationMemory.wrap`.
 
@@ -162,9 +199,8 @@ class RememberingRunnable(Runnable[Any, Any]):
         memory: TurnRunner,
         chain: Runnable[Any, Any],
         retriever: Runnable[str, Any] | Callable[[str], Any] | None,
-        scope: str | None,
-        input_key: str,
-        output_key: str | None,
+        options: WrapOptions,
+        audience: AudienceClassifier,
     ) -> None:
         if not isinstance(chain, Runnable):
             msg = (
@@ -174,12 +210,14 @@ class RememberingRunnable(Runnable[Any, Any]):
         self.memory = memory
         self.chain = chain
         self.retriever = None if retriever is None else coerce_to_runnable(cast("Any", retriever))
-        self.input_key = input_key
-        self.output_key = output_key
+        check_share(options.share, options.grounding)
+        self.options = options
+        self.input_key = options.input_key
+        self.output_key = options.output_key
+        self._audience = audience
         described = describe([self.chain, self.retriever])
-        self.opaque = described.opaque
-        """Parts of the chain that cannot be described: they may know who asks, and do more than answer."""
-        self.scope = self._scope(scope, described)
+        self._acts = describe(self.chain).acts
+        self.scope = self._scope(options.scope, described)
 
     @staticmethod
     def _scope(scope: str | None, described: Description) -> str:
@@ -298,7 +336,8 @@ class RememberingRunnable(Runnable[Any, Any]):
 
     def _prepare(self, input: Any, config: RunnableConfig, kwargs: dict[str, Any]) -> tuple[TurnInput, _Call]:
         configurable = config.get("configurable") or {}
-        if configurable.get("session_id") is None:
+        session_id = next((configurable[name] for name in _SESSIONS if configurable.get(name) is not None), None)
+        if session_id is None:
             msg = "name the conversation: config={'configurable': {'session_id': '...'}}"
             raise ConfigError(msg)
         given = dict(input) if isinstance(input, dict) else {}
@@ -308,27 +347,24 @@ class RememberingRunnable(Runnable[Any, Any]):
             )
             raise InvalidInputError(msg)
         lead, question = _question(given.pop(self.input_key) if isinstance(input, dict) else input)
-        settings = {name: value for name, value in configurable.items() if not _is_place(name)}
-        deciding = [given, kwargs, settings] if given or kwargs or settings else None
+        parts = [given, kwargs, settings_of(config), metadata_of(config) if self._acts else {}]
+        deciding = parts if any(parts) else None
         private = not describable(deciding)
+        asker = Asker(user_of(config), str(session_id))
+        sharing = Sharing(asker, self._audience(str(question.text), opaque=self._acts), self._acts, self.options.share)
         incoming = TurnInput(
-            session_id=configurable["session_id"],
+            session_id=session_id,
             agent=configurable.get("agent", ""),
             tenant=configurable.get("tenant", ""),
             question=question,
             lead=lead,
             given=None if private else deciding,
-            user=(config.get("metadata") or {}).get("user_id") or configurable.get("user_id", ""),
+            user=asker.user,
         )
-        return incoming, _Call(self, given, lead, config, kwargs, private=private)
+        return incoming, _Call(self, given, lead, config, kwargs, sharing, private=private)
 
 
-_PLACES = {"session_id", "agent", "tenant", "thread_id"}
-
-
-def _is_place(name: str) -> bool:
-    """Whether a setting of a config names the conversation (LangGraph's own included) and not what the chain does."""
-    return name in _PLACES or name.startswith(("checkpoint_", "__"))
+_SESSIONS = ("session_id", "thread_id")
 
 
 def _question(said: Any) -> tuple[list[BaseMessage], HumanMessage]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.cache.answers.exact import CacheQuestion
+from langchain_redis_memory.cache.sharing import Grounding, Sharing
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Flow, Invoke
@@ -38,6 +39,7 @@ class TurnReport:
         trips: Round trips to the server.
         seconds: Duration.
         stored: Whether the turn is in Redis; if not, it waits in this process.
+        output: The other keys of the chain's output where that is a dict and the answer came from the cache.
     """
 
     question: str
@@ -52,6 +54,7 @@ class TurnReport:
     trips: int
     seconds: float
     stored: bool
+    output: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,10 @@ class Chain(Protocol):
 
     scope: str
     """Names the chain and its documents."""
+    sharing: Sharing
+    """With whom the answer may be shared, besides what the key covers."""
+    grounding: Grounding
+    """When an answer made from documents is served."""
 
     def retrieve(self, query: str) -> Invoke | None:
         """The step that asks the retriever, None where there is none."""
@@ -114,6 +121,10 @@ class Chain(Protocol):
 
     def value(self, raw: Any) -> str | BaseMessage:
         """The answer in what the chain returned (or streamed)."""
+        ...
+
+    def output_to_keep(self) -> tuple[bool, Mapping[str, Any] | None]:
+        """After `value`: whether another run may be given what the chain returned, and the other keys of a dict."""
         ...
 
 

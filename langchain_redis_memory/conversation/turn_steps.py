@@ -5,9 +5,9 @@ Each step is made from the one before it by one flow of `TurnFlows`; all of them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage
 
@@ -29,7 +29,7 @@ class TurnRequest:
         chain: How to retrieve and generate.
         transcript: The conversation.
         text: The user's words.
-        asked: How the cache sees the question by itself.
+        asked: How the cache sees the question by itself; for everybody, until a plan says for whom.
     """
 
     incoming: TurnInput
@@ -89,6 +89,7 @@ class AnsweredTurn:
         outcome: "hit", "miss", "bypass" or "off"; see `TurnReport`.
         documents: What the retriever found.
         query: What the retriever was asked; None where it was not.
+        output: The other keys of the chain's output where that is a dict and the answer came from the cache.
     """
 
     value: str | BaseMessage
@@ -96,6 +97,7 @@ class AnsweredTurn:
     outcome: str
     documents: Sequence[Document] = ()
     query: str | None = None
+    output: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Who may be served an answer: never another user, other rights, other documents, another day, nor in place of an effect.
+"""Who may be served an answer: not another user, other rights, other documents, another day, nor in place of an effect.
 
-The chains here can see who asks (they read the config), and their answers tell whose they are, so a wrong serve is seen.
+The chains here can see who asks (they read the config), and their answers tell whose they are: a wrong serve is seen.
 """
 
 from __future__ import annotations
@@ -189,9 +189,7 @@ async def test_documents_of_other_rights_are_not_served(client: Client, both: Bo
 
 
 @pytest.mark.parametrize(("grounding", "searches"), [("check", 2), ("trust", 1)])
-async def test_equal_documents_are_served_and_told(
-    client: Client, both: Both, grounding: str, searches: int
-) -> None:
+async def test_equal_documents_are_served_and_told(client: Client, both: Both, grounding: str, searches: int) -> None:
     library = Library(ana=["one", "two"], ben=["two", "one"])
     bank = Bank(client, both, RunnableLambda(quote), library(), grounding=grounding)
     for who in ("ana", "ben"):

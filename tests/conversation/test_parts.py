@@ -245,7 +245,7 @@ async def test_the_report_of_a_hit(client: Client, both: Both) -> None:
     report = desk.last
     assert report.cache == "hit"
     assert report.tokens == 42, "what it would have cost"
-    assert (report.query, list(report.documents), report.trips) == (None, [], 2)
+    assert (report.query, list(report.documents), report.trips) == ("N: a", look_up("N: a"), 2)
     assert report.value.text == "one"
 
 

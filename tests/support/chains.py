@@ -19,6 +19,7 @@ from langchain_redis_memory.cache.answers.exact import Answer, CacheQuestion
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import UnavailableError
+from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
@@ -132,6 +133,11 @@ class DescribedModel(PureModel):
         return {"temperature": self.temperature}
 
 
+def for_everyone(turn: str, /, *, opaque: bool) -> AudienceVerdict:
+    """An audience classifier for tests of everything else: whatever is asked is asked by anybody."""
+    return AudienceVerdict(Audience.EVERYONE, False, False, False, 0.0, 0.0, 0.0, 0.0, opaque=opaque)
+
+
 class Marked:
     """A classifier that reads the type from the turn's first letter; without a mark it is a new topic."""
 
@@ -216,6 +222,7 @@ class Desk:
         self.client, self.both = client, both or Both(asynchronous=False)
         self.reports: list[TurnReport] = []
         self.model = chain if isinstance(chain, PureModel) else PureModel()
+        options.setdefault("audience", for_everyone)
         self.memory = ConversationMemory(client, on_turn=self.reports.append, **options)
         self.chat = self.memory.wrap(
             self.model if chain is None else chain, retriever, scope=scope, output_key=output_key

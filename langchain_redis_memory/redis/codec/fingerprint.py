@@ -40,10 +40,12 @@ class Description(NamedTuple):
     Args:
         digest: Hexadecimal digits, equal in every process for equal chains; an opaque part counts by its name.
         opaque: Names of the parts that cannot be described, in order, each once.
+        acts: Whether one of them is more than a model: it may read the config and the clock, and have effects.
     """
 
     digest: str
     opaque: tuple[str, ...]
+    acts: bool
 
 
 def describe(part: Any) -> Description:
@@ -55,8 +57,8 @@ def describe(part: Any) -> Description:
     Returns:
         Its description, with the names of what could not be described.
     """
-    opaque: dict[str, None] = {}
-    return Description(digest({"described": _describe(part, opaque)}), tuple(opaque))
+    opaque: dict[str, bool] = {}
+    return Description(digest({"described": _describe(part, opaque)}), tuple(opaque), any(opaque.values()))
 
 
 def fingerprint(part: Any) -> str | None:
@@ -72,7 +74,7 @@ def fingerprint(part: Any) -> str | None:
     return None if found.opaque else found.digest
 
 
-def _describe(value: Any, opaque: dict[str, None]) -> Any:
+def _describe(value: Any, opaque: dict[str, bool]) -> Any:
     """A value as plain data; what cannot be described is noted and stands as its name."""
     if value is None or type(value) in {bool, int, float, str}:
         return value
@@ -111,7 +113,7 @@ def _fields(value: BaseModel) -> Iterator[tuple[str, Any]]:
             yield name, item
 
 
-def _model(model: BaseLanguageModel[Any], opaque: dict[str, None]) -> Any:
+def _model(model: BaseLanguageModel[Any], opaque: dict[str, bool]) -> Any:
     """A model as LangChain serialises it, or by what it calls its identifying parameters, as LangChain's caches do."""
     dumped = dumpd(model)
     if _whole(dumped):
@@ -127,11 +129,11 @@ def _is_langchains(kind: type) -> bool:
     return kind.__module__.startswith("langchain_core.")
 
 
-def _opaque(value: Any, opaque: dict[str, None]) -> list[str]:
+def _opaque(value: Any, opaque: dict[str, bool]) -> list[str]:
     function = getattr(value, "func", None) or getattr(value, "afunc", None) or value
     name = getattr(function, "__qualname__", "")
     called = f"{type(value).__name__}({name})" if name and function is not value else name or _path(type(value))
-    opaque.setdefault(called)
+    opaque[called] = not isinstance(value, BaseLanguageModel)
     return ["opaque", called]
 
 
