@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
-    from langchain_redis_memory.state.conversation_state import RedisAgentState as RedisAgentState
+    from langchain_redis_memory.state.agent_state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state.conversation_state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.state.model import ConversationState as ConversationState
     from langchain_redis_memory.state.model import Entity as Entity
@@ -116,7 +116,7 @@ _HOMES = {
     "PruneReport": "checkpoint.prune",
     "QuestionType": "conversation.policy",
     "RagCache": "cache.rag.rag_cache",
-    "RedisAgentState": "state.conversation_state",
+    "RedisAgentState": "state.agent_state",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",

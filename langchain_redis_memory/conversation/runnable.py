@@ -32,7 +32,7 @@ from langchain_core.runnables.utils import ConfigurableFieldSpec, add
 from langchain_redis_memory.conversation.turn import ModelInput, TurnInput, TurnReport, TurnRunner
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Invoke, StreamResult
-from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
+from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, fingerprint
 
 _log = logging.getLogger(__name__)
 
@@ -303,7 +303,7 @@ class RememberingRunnable(Runnable[Any, Any]):
             )
             raise InvalidInputError(msg)
         lead, question = _question(given.pop(self.input_key) if isinstance(input, dict) else input)
-        settings = {name: value for name, value in configurable.items() if not _is_place(name)}
+        settings = deciding_settings(configurable, "agent", "tenant")  # by these two every key is separated anyway
         deciding = [given, kwargs, settings] if given or kwargs or settings else None
         private = not describable(deciding)
         incoming = TurnInput(
@@ -316,14 +316,6 @@ class RememberingRunnable(Runnable[Any, Any]):
             user=(config.get("metadata") or {}).get("user_id") or configurable.get("user_id", ""),
         )
         return incoming, _Call(self, given, lead, config, kwargs, private=private)
-
-
-_PLACES = {"session_id", "agent", "tenant", "thread_id"}
-
-
-def _is_place(name: str) -> bool:
-    """Whether a setting of a config names the conversation (LangGraph's own included) and not what the chain does."""
-    return name in _PLACES or name.startswith(("checkpoint_", "__"))
 
 
 def _question(said: Any) -> tuple[list[BaseMessage], HumanMessage]:
