@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
 from langchain_redis_memory.checkpoint import thread_index
 from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.checkpoint.config import config_of
-from langchain_redis_memory.checkpoint.layout import CheckpointRecord, ListRanges
+from langchain_redis_memory.checkpoint.layout import CheckpointPage, CheckpointRecord, ListRanges
 from langchain_redis_memory.checkpoint.retention import CheckpointOutline, Removal, Span, going, unreferenced
 from langchain_redis_memory.checkpoint.thread import Thread
 from langchain_redis_memory.errors import ConflictError
@@ -87,8 +85,8 @@ def _attempt(
 ) -> Flow[tuple[list[Thread], list[tuple[Thread, list[CheckpointRecord], int]]]]:
     """One round: the threads that changed meanwhile, and what was taken from the others."""
     plans: list[tuple[Thread, bytes, Removal]] = []
-    for thread, (revision, records) in zip(wanted, (yield from _outlines(wanted)), strict=True):
-        outlines = [_outline(record, blobs) for record in records]
+    for thread, (revision, now_ms, records) in zip(wanted, (yield from _outlines(wanted)), strict=True):
+        outlines = [_outline(record, blobs, now_ms) for record in records]
         plan = going(outlines, rule(outlines))
         if plan.gone:
             plans.append((thread, revision, plan))
@@ -106,14 +104,14 @@ def _attempt(
     return [thread for (thread, _, _), size in zip(plans, sizes, strict=True) if size is None], taken
 
 
-def _outlines(wanted: Sequence[Thread]) -> Flow[list[tuple[bytes, list[CheckpointRecord]]]]:
+def _outlines(wanted: Sequence[Thread]) -> Flow[list[CheckpointPage]]:
     """All checkpoints of threads, without values. One that changes between its pages is found out when deleting."""
-    found: list[tuple[bytes, list[CheckpointRecord]]] = [(b"", []) for _ in wanted]
+    found = [CheckpointPage(b"", 0, []) for _ in wanted]
     cursors = dict.fromkeys(range(len(wanted)), "")
     while cursors:
         pages = yield from ask(merge(*(wanted[i].page(cursor, _PAGE) for i, cursor in cursors.items())))
         for i, page in zip(list(cursors), pages, strict=True):
-            found[i] = (found[i][0] or page.revision, [*found[i][1], *page.records])
+            found[i] = CheckpointPage(found[i].revision or page.revision, page.now_ms, found[i].records + page.records)
             if len(page.records) < _PAGE:
                 del cursors[i]
             else:
@@ -122,23 +120,15 @@ def _outlines(wanted: Sequence[Thread]) -> Flow[list[tuple[bytes, list[Checkpoin
     return found
 
 
-def _outline(record: CheckpointRecord, blobs: Blobs) -> CheckpointOutline:
-    header, metadata = blobs.unpack(record.body)
+def _outline(record: CheckpointRecord, blobs: Blobs, now_ms: int) -> CheckpointOutline:
+    _, metadata = blobs.unpack(record.body)
     counters = metadata.get("counters_since_delta_snapshot")
     return CheckpointOutline(
         record,
-        _moment(header.get("ts")),
+        now_ms - record.written_ms,
         metadata.get("run_id"),
         list(counters) if isinstance(counters, Mapping) else [],
     )
-
-
-def _moment(written: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(written)
-    except (TypeError, ValueError):
-        return None
-    return moment if moment.tzinfo is not None else None
 
 
 def _asked(plan: Removal) -> tuple[list[str], list[CheckpointRecord]]:

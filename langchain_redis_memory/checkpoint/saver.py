@@ -11,8 +11,7 @@ import copy
 import random
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -33,19 +32,22 @@ from langchain_redis_memory.checkpoint.prune import PruneReport, Rule, remove, t
 from langchain_redis_memory.checkpoint.retention import CheckpointOutline, surplus
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, ask, merge
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import milliseconds
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-class RedisSaver(BaseCheckpointSaver[Any]):
+
+class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
     """Keeps the checkpoints of LangGraph threads on any Redis: no modules, no set-up.
 
     A channel's value is stored once for each version, and a list (of messages, above all) by its elements, each once
     for a thread; so a conversation grows linearly. All keys of a thread share one lifetime.
 
     Args:
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         ttl_s: Lifetime of a thread in seconds from its last write; None for no expiry. A config may give its own:
             `{"configurable": {"thread_id": ..., "ttl_s": 3600}}`. A write never shortens a lifetime.
         touch_on_read: Whether reading the state moves the lifetime as writing does.
@@ -55,6 +57,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         compress_from_bytes: Values of this size are deflated; None for never.
         prefix: Start of every key; None for the client's.
         tenant: Whose threads.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         ConfigError: The URL or the prefix cannot work.
@@ -72,7 +75,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
 
     def __init__(
         self,
-        client: Client | str | None = None,
+        client: ClientLike = None,
         *,
         ttl_s: float | None = None,
         touch_on_read: bool = False,
@@ -80,12 +83,13 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         compress_from_bytes: int | None = 256,
         prefix: str | None = None,
         tenant: str = "",
+        **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
         if compress_from_bytes is not None and (type(compress_from_bytes) is not int or compress_from_bytes < 1):
             msg = f"compress_from_bytes must be a positive number or None, got {compress_from_bytes!r}"
             raise InvalidInputError(msg)
-        self._client = as_client(client)
+        self._client = connect(client, owner=type(self), **server)
         space = self._client.keys(tenant)
         self._space = space if prefix is None else KeySpace(prefix, tenant)
         self._compress_from = compress_from_bytes
@@ -105,6 +109,7 @@ class RedisSaver(BaseCheckpointSaver[Any]):
         if other is self:
             return self
         clone = copy.copy(self)
+        clone._owns_client = False
         clone.serde = other.serde
         clone._blobs = Blobs(clone.serde, self._compress_from)
         clone._saving = replace(self._saving, blobs=clone._blobs)
@@ -346,10 +351,10 @@ class RedisSaver(BaseCheckpointSaver[Any]):
 
         Args:
             thread_ids: The threads; those that do not exist are passed over.
-            strategy: "keep_latest" keeps the newest of each namespace, "delete" nothing.
+            strategy: "keep_latest" keeps the newest of each namespace, "delete" (or "delete_all") nothing.
             keep_last: How many of each namespace "keep_latest" keeps.
-            older_than_s: Only checkpoints written longer ago than this, in seconds by this machine's clock; None for
-                any age.
+            older_than_s: Only checkpoints written longer ago than this, in seconds by the server's clock; None for any
+                age.
             dry_run: Only tell what would go.
 
         Returns:
@@ -381,21 +386,21 @@ class RedisSaver(BaseCheckpointSaver[Any]):
     def _pruning(
         self, thread_ids: Sequence[str], strategy: str, keep_last: int, older_than_s: float | None, *, dry_run: bool
     ) -> Flow[PruneReport]:
+        strategy = "delete" if strategy == "delete_all" else strategy
         if strategy not in ("keep_latest", "delete"):
-            msg = f"strategy must be 'keep_latest' or 'delete', got {strategy!r}"
+            msg = f"strategy must be 'keep_latest', 'delete' or 'delete_all', got {strategy!r}"
             raise InvalidInputError(msg)
         if type(keep_last) is not int or keep_last < 1:
             msg = f"keep_last must be at least 1, got {keep_last!r} (strategy='delete' removes everything)"
             raise InvalidInputError(msg)
-        age = timedelta(milliseconds=milliseconds(older_than_s, "older_than_s"))
-        older_than = datetime.now(timezone.utc) - age if older_than_s is not None else None
+        older_than_ms = None if older_than_s is None else milliseconds(older_than_s, "older_than_s")
         kept = 0 if strategy == "delete" else keep_last
 
         def rule(outlines: Sequence[CheckpointOutline]) -> Callable[[CheckpointOutline], bool]:
-            return surplus(outlines, kept, older_than)
+            return surplus(outlines, kept, older_than_ms)
 
         names = _names(thread_ids)
-        return self._removing(names, rule, forget=strategy == "delete" and older_than is None, dry_run=dry_run)
+        return self._removing(names, rule, forget=strategy == "delete" and older_than_ms is None, dry_run=dry_run)
 
     def _removing(
         self, names: Sequence[str], rule: Rule, *, forget: bool = False, dry_run: bool = False

@@ -15,10 +15,11 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.exact import CacheQuestion
 from langchain_redis_memory.conversation.context import StoredContext
-from langchain_redis_memory.conversation.policy import Policy, QuestionType
+from langchain_redis_memory.conversation.policy import Policy
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, search_query
 from langchain_redis_memory.ops import Flow, settled
 

@@ -8,7 +8,7 @@ Long because one public class has every method with its twin and a full docstrin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from langchain_core.chat_history import BaseChatMessageHistory
@@ -20,9 +20,12 @@ from langchain_redis_memory.history.read_through import adding, onto, outside, t
 from langchain_redis_memory.history.transcript import Transcript, WriteResult
 from langchain_redis_memory.history.write_behind import WriteBehind
 from langchain_redis_memory.ops import Flow, Op
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.messages import TokenCounter
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 T = TypeVar("T")
 
@@ -47,7 +50,7 @@ def _count(value: int, what: str) -> int:
     return value
 
 
-class RedisChatMessageHistory(BaseChatMessageHistory):
+class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
     """The messages of one conversation, kept in Redis.
 
     Every LangChain message type comes back as it was, with all its fields. A message whose id is already stored is
@@ -57,7 +60,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
 
     Args:
         session_id: The conversation: 1 to 1024 bytes of any text.
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         ttl_s: Lifetime in seconds from the last write; None for no expiry.
         max_messages: Most messages kept; None for no bound.
         max_tokens: Most tokens kept; None for no bound.
@@ -72,6 +75,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         writer: Where added messages are mirrored to after they are stored: a function of the session id and the
             messages, or an object with `write` and / or `awrite`. If it fails, that is logged, and it gets the
             messages again with the next ones.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: An id is empty, too long or not encodable.
@@ -94,7 +98,7 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
     def __init__(
         self,
         session_id: str,
-        client: Client | str | None = None,
+        client: ClientLike = None,
         *,
         ttl_s: float | None = WEEK_S,
         max_messages: int | None = None,
@@ -105,8 +109,9 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         touch_on_read: bool = False,
         loader: Any = None,
         writer: Any = None,
+        **server: Unpack[ServerOptions],
     ) -> None:
-        self._client = as_client(client)
+        self._client = connect(client, owner=type(self), **server)
         self._transcript = Transcript(
             self._client.keys(tenant),
             session_id,

@@ -10,18 +10,16 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.extras import np, npt, require_numpy
 from langchain_redis_memory.ops import Flow, Invoke
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
-Vector = npt.NDArray[np.float32]
+Vector: TypeAlias = "npt.NDArray[np.float32]"
 
 _MOST_DIMS = 32_768
 """What vector sets and the Query Engine take."""
@@ -80,9 +78,13 @@ class TextVectors:
     Args:
         embeddings: Any LangChain embedding model; all that are given the same object share its vectors.
         most: How many vectors are remembered at least; the least recently used ones are dropped.
+
+    Raises:
+        ConfigError: numpy is not installed.
     """
 
     def __init__(self, embeddings: Embeddings, most: int) -> None:
+        require_numpy()
         self._embeddings = embeddings
         self._memo = _memo_of(embeddings)
         self._memo.grow(most)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,25 +16,29 @@ from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import CasRecord
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.values import pack, parse
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 from langchain_redis_memory.state import state_record
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=BaseModel)
 
 
-class RedisAgentState(Generic[M]):
+class RedisAgentState(ClientOwner, Generic[M]):
     """What an agent knows across its conversations: plain data, or a pydantic model of your own.
 
     Args:
         agent: The agent; "" is the default one.
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         model: A pydantic model of the state; without it the state is a dict.
         ttl_s: Lifetime in seconds from the last write; None for no expiry.
         tenant: Whose data it is.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: An id is not acceptable.
@@ -54,16 +58,17 @@ class RedisAgentState(Generic[M]):
     def __init__(
         self,
         agent: str,
-        client: Client | str | None = None,
+        client: ClientLike = None,
         *,
         model: type[M] | None = None,
         ttl_s: float | None = WEEK_S,
         tenant: str = "",
+        **server: Unpack[ServerOptions],
     ) -> None:
         if model is not None and not (isinstance(model, type) and issubclass(model, BaseModel)):
             msg = f"model must be a pydantic model (the class), got {model!r}"
             raise ConfigError(msg)
-        self._client = as_client(client)
+        self._client = connect(client, owner=type(self), **server)
         self._key = self._client.keys(tenant).agent_state(agent)
         self._ttl_ms = milliseconds(ttl_s)
         self._model = model

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,27 +18,31 @@ from langchain_redis_memory.errors import ConfigError, ConflictError, InvalidInp
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import CasRecord
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 from langchain_redis_memory.state import state_record
 from langchain_redis_memory.state.model import ConversationState
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 _log = logging.getLogger(__name__)
 
 
-class RedisConversationState:
+class RedisConversationState(ClientOwner):
     """The state of one conversation: entities, topic, depth, last search, counts, language, and fields of your own.
 
     `ConversationMemory` keeps it up to date with every turn; this class reads and changes it at any other time.
 
     Args:
         session_id: The conversation.
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         fields: A pydantic model of your own fields, each with a default; without it `fields` is a plain dict.
         ttl_s: Lifetime in seconds while the conversation has no messages; then it lives as long as they do. None for
             no expiry.
         tenant: Whose data it is.
         agent: Which agent's conversation it is.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: An id is not acceptable.
@@ -62,12 +66,13 @@ class RedisConversationState:
     def __init__(
         self,
         session_id: str,
-        client: Client | str | None = None,
+        client: ClientLike = None,
         *,
         fields: type[BaseModel] | None = None,
         ttl_s: float | None = WEEK_S,
         tenant: str = "",
         agent: str = "",
+        **server: Unpack[ServerOptions],
     ) -> None:
         if fields is not None and not (isinstance(fields, type) and issubclass(fields, BaseModel)):
             msg = f"fields must be a pydantic model (the class), got {fields!r}"
@@ -75,7 +80,7 @@ class RedisConversationState:
         if fields is not None and (bare := [name for name, f in fields.model_fields.items() if f.is_required()]):
             msg = f"every field of {fields.__name__} needs a default, for a conversation without a state: {bare}"
             raise ConfigError(msg)
-        self._client = as_client(client)
+        self._client = connect(client, owner=type(self), **server)
         self._keys = self._client.keys(tenant).session(session_id, agent)
         self._ttl_ms = milliseconds(ttl_s)
         self._model = fields

@@ -8,7 +8,8 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.conversation.memory import ConversationMemory
-from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, QuestionType, Rule
+from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Rule
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 from tests.support.chains import Desk, Marked, look_up

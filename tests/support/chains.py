@@ -17,10 +17,10 @@ from pydantic import Field
 
 from langchain_redis_memory.cache.answers.exact import Answer, CacheQuestion
 from langchain_redis_memory.conversation.memory import ConversationMemory
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import UnavailableError
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Op, pure
 from langchain_redis_memory.redis.client.client import Client

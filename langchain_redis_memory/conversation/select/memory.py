@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.conversation.policy import QuestionType, Rule
+from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.conversation.select.recall import by_position, by_words, turn_starts
 from langchain_redis_memory.conversation.select.semantic_recall import SemanticRecall
-from langchain_redis_memory.conversation.select.window import leaning_from, positive, stands_alone
-from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.conversation.select.window import positive
+from langchain_redis_memory.language.classify import Verdict, leaning_from, stands_alone
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.codec.messages import TokenCounter

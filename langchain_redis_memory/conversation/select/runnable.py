@@ -22,7 +22,7 @@ from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Policy, c
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.language.classify import Classifier, RulesClassifier
+from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.turn_state import TurnState
 from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.redis.client.client import as_client
@@ -40,7 +40,7 @@ def selector_runnable(
 
     Args:
         selector: Chooses; `MemorySelector()` by default.
-        classifier: Decides the type of the question; `RulesClassifier()` by default.
+        classifier: Decides the type of the question; `LinguisticClassifier()` by default.
         policy: How far each type looks back; types left out keep their default rule.
 
     Returns:
@@ -76,7 +76,7 @@ def pre_model_node(
 
     Args:
         selector: Chooses; `MemorySelector()` by default.
-        classifier: Decides the type of the question; `RulesClassifier()` by default.
+        classifier: Decides the type of the question; `LinguisticClassifier()` by default.
         policy: How far each type looks back; types left out keep their default rule.
         messages_key: Where the graph's state has its messages.
 
@@ -114,7 +114,7 @@ class _Chooser:
 
     def __init__(self, selector: Selector | None, classifier: Classifier | None, policy: Policy) -> None:
         self._selector: Selector = selector or MemorySelector()
-        self._classifier: Classifier = classifier or RulesClassifier()
+        self._classifier: Classifier = classifier or LinguisticClassifier()
         self._policy = check_policy(policy)
 
     def flow(self, messages: Sequence[BaseMessage], fields: Mapping[str, Any]) -> Flow[list[BaseMessage]]:

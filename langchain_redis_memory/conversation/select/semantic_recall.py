@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.extras import np
 from langchain_redis_memory.language.text_vectors import TextVectors
 from langchain_redis_memory.ops import Flow
 

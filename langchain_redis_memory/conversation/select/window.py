@@ -4,7 +4,7 @@
 of them as fit a token budget. It never starts with a tool's answer whose call is outside. For a question that is to be
 searched and cached in its context it takes only the turns that the question leans on: back to the last one that stands
 alone. Fewer messages then decide the cache key, so that the same exchange of another user can hit. `MemorySelector`
-(see `memory_selector.py`), the default of a `ConversationMemory`, does more.
+(see `memory.py`), the default of a `ConversationMemory`, does more.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import BaseMessage, SystemMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.conversation.policy import QuestionType, Rule
+from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.language.classify import Verdict, dependence
+from langchain_redis_memory.language.classify import Verdict, leaning_from, stands_alone
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.codec.messages import TokenCounter
@@ -150,37 +151,3 @@ class WindowSelector:
         while start < len(messages) and isinstance(messages[start], ToolMessage):
             start += 1
         return messages[start:]
-
-
-def stands_alone(message: BaseMessage) -> bool:
-    """Returns whether a message is a user's question that shows no sign of depending on its conversation."""
-    return isinstance(message, HumanMessage) and not dependence(str(message.text))
-
-
-def leaning_from(messages: Sequence[BaseMessage]) -> int:
-    """Where the turns begin that the next question leans on.
-
-    Args:
-        messages: The conversation so far, oldest first.
-
-    Returns:
-        The place of the last user message that stands alone, 0 where none does.
-    """
-    for place in range(len(messages) - 1, -1, -1):
-        if stands_alone(messages[place]):
-            return place
-    return 0
-
-
-def standalone(turn: str, history: Sequence[BaseMessage]) -> str:
-    """A question for the retriever that carries what the turn leans on: the user's own words, nothing invented.
-
-    Args:
-        turn: What the user said.
-        history: The selected messages, oldest first.
-
-    Returns:
-        The user's questions since the last one that stands alone, then the turn itself.
-    """
-    asked = [str(message.text) for message in history if isinstance(message, HumanMessage)]
-    return " ".join([*asked[:1], *asked[1:][-2:], turn])

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.verdict import Classifier, Verdict
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow, settled

@@ -15,7 +15,6 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.classify.linguistic import Assessment, LinguisticClassifier
-from langchain_redis_memory.language.classify.logistic import probability, weights
 from langchain_redis_memory.language.classify.similarity_features import (
     UNRELATED,
     around,
@@ -26,6 +25,8 @@ from langchain_redis_memory.language.classify.similarity_features import (
 )
 from langchain_redis_memory.language.classify.tokens import EACH, past, said, text_of
 from langchain_redis_memory.language.classify.verdict import Verdict
+from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.language.text_vectors import TextVectors, Vector, unit
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow

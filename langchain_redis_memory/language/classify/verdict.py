@@ -8,7 +8,7 @@ from typing import Protocol
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.conversation.policy import QuestionType
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 

@@ -55,7 +55,7 @@ class LocalContextualiser:
     """Resolves what the user's own questions make certain, and says where they do not.
 
     Pronouns, "this cancer", nouns that are always of something ("the symptoms"), "what about X?" and "and in X?". Turns
-    that stand alone come back as they are. `benchmarks/rewrite_quality.py` measures it.
+    that stand alone come back as they are. `benchmarks/quality/rewrite_quality.py` measures it.
 
     Example:
         ```python

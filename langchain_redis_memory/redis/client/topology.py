@@ -11,10 +11,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.extras import missing
 from langchain_redis_memory.redis.client.transport import (
     AsyncDirectTransport,
     AsyncPipelineTransport,
@@ -86,6 +88,47 @@ class Topology:
     cluster: bool = False
 
 
+def is_async(client: Any) -> bool:
+    """Whether a client of redis-py is an async one."""
+    return hasattr(client, "__aenter__")
+
+
+def lent(redis: Any, aredis: Any) -> Topology:
+    """Returns the topology of clients of redis-py that belong to the caller and are not closed here.
+
+    Args:
+        redis: A sync client, or None.
+        aredis: An async client, or None.
+
+    Returns:
+        The topology; a colour without a client is refused when it is used.
+
+    Raises:
+        ConfigError: There is no client, or one has the other's colour.
+    """
+    if redis is None and aredis is None:
+        msg = "give Client a URL, a redis or an aredis, or use Client.from_url(...)"
+        raise ConfigError(msg)
+    for client, name, asynchronous in ((redis, "redis", False), (aredis, "aredis", True)):
+        if client is not None and (not hasattr(client, "execute_command") or is_async(client) is not asynchronous):
+            msg = f"{name} must be {'an async' if asynchronous else 'a sync'} client of redis-py"
+            raise ConfigError(msg)
+
+    def absent(name: str) -> Callable[[], Any]:
+        def refuse() -> Any:
+            msg = f"this Client was made without {name}; pass Client(redis=..., aredis=...) to use both colours"
+            raise ConfigError(msg)
+
+        return refuse
+
+    return Topology(
+        f"<{type(redis if redis is not None else aredis).__name__}>",
+        (lambda: PipelineTransport(redis, lent=True)) if redis is not None else absent("redis"),
+        (lambda: AsyncPipelineTransport(aredis, lent=True)) if aredis is not None else absent("aredis"),
+        cluster=any(hasattr(client, "keyslot") for client in (redis, aredis)),
+    )
+
+
 def topology(url: str, options: Options) -> Topology:
     """The topology that a URL names.
 
@@ -123,6 +166,10 @@ _SERVERS_LOCK = threading.Lock()
 
 
 def _memory(name: str) -> Topology:
+    if find_spec("fakeredis") is None or find_spec("lupa") is None:
+        msg = "memory:// needs fakeredis and lupa"
+        raise missing(msg, "memory")
+
     def server() -> Any:
         from fakeredis import FakeServer
 

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, QuestionType, Rule
+from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Rule
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.select.runnable import pre_model_node, selector_runnable
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow, pure, settled
 from langchain_redis_memory.redis.client.client import Client
