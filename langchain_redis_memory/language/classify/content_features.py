@@ -111,12 +111,9 @@ def _apply(table: tuple[_Feature, ...], turn: _Content) -> None:
 
 def _content(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> _Content:
     low = reading.low
-    unspecific = (
-        language.relational | language.generic | language.comparative | language.acknowledgement | language.anaphor
-    )
     content = [place for place in range(len(low)) if not kinds.function[place]]
     names = [place for place in content if kinds.name[place]]
-    anchors = [place for place in content if kinds.noun[place] and low[place] not in unspecific]
+    anchors = [place for place in content if kinds.noun[place] and low[place] not in language.unspecific]
     nouns = [place for place in content if kinds.noun[place] or low[place] in language.relational]
     return _Content(reading, kinds, before, language, content, names, anchors, nouns)
 
@@ -162,8 +159,7 @@ def _is_novel(turn: _Content) -> bool:
 
 
 def _heavy(turn: _Content) -> list[int]:
-    light = turn.language.light | turn.language.generic
-    return [place for place in turn.content if turn.low[place] not in light]
+    return [place for place in turn.content if turn.low[place] not in turn.language.weak]
 
 
 def _has_subject(reading: TurnTokens, kinds: WordKinds, language: Lexicon, anchors: set[int]) -> bool:

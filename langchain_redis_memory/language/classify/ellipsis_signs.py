@@ -89,8 +89,7 @@ def _sentence(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, langu
         or (word in language.light and place > 0)
         for place, word in enumerate(low)
     )
-    opens = language.wh | language.auxiliary | language.imperative | {"how", "what"}
-    return _Sentence(low, stop, kinds, language, before, start, has_verb, low[start] in opens or "?" in stop)
+    return _Sentence(low, stop, kinds, language, before, start, has_verb, low[start] in language.asking or "?" in stop)
 
 
 def _acknowledges(sentence: _Sentence) -> Span | None:
