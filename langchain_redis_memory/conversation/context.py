@@ -16,9 +16,9 @@ from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.errors import ConfigError, ServerError
-from langchain_redis_memory.history.chat_message_history import exchanges
-from langchain_redis_memory.history.read_through import UserCallback, fill
+from langchain_redis_memory.history.read_through import UserCallback, load_flow
 from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.history.turns import exchanges
 from langchain_redis_memory.history.write_behind import WriteBehind
 from langchain_redis_memory.ops import Background, Flow, Op, Reply, pure
 from langchain_redis_memory.redis import cas_record
@@ -149,7 +149,7 @@ class TurnContext:
     def load(self, transcript: Transcript) -> Flow[None]:
         """Loads a conversation that Redis does not have."""
         assert self._loader is not None  # noqa: S101 - see `missing`
-        yield from fill(transcript, self._loader)
+        yield from load_flow(transcript, self._loader)
 
     def move(
         self, known: Knowledge, plan: Plan, text: str, said: Sequence[BaseMessage], documents: Sequence[Document]
@@ -221,7 +221,7 @@ class TurnContext:
             A flow that raises nothing.
         """
         if self._mirror is not None:
-            yield from self._mirror.write(transcript, said)
+            yield from self._mirror.write_flow(transcript, said)
         if self._rolling is None or not stored:
             return
         tokens = known.tokens + count_tokens_approximately(said)
@@ -235,7 +235,7 @@ class TurnContext:
     def flush(self) -> Flow[None]:
         """Mirrors what waits."""
         if self._mirror is not None:
-            yield from self._mirror.flush()
+            yield from self._mirror.flush_flow()
 
 
 def _logged(op: Op[None], transcript: Transcript) -> Op[None]:

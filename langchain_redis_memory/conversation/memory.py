@@ -51,7 +51,7 @@ from langchain_redis_memory.conversation.turn import (
 )
 from langchain_redis_memory.errors import OutOfMemoryError, UnavailableError
 from langchain_redis_memory.history.outbox import Outbox, attempts
-from langchain_redis_memory.history.read_through import tells_apart
+from langchain_redis_memory.history.read_through import check_scope
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Classifier, RulesClassifier, Verdict
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
@@ -249,7 +249,7 @@ class ConversationMemory(Conversations):
         **Trips:** at most 3.
         """
         started: float = yield Now()
-        tells_apart(incoming.tenant, incoming.agent, self._loader, self._writer)
+        check_scope(incoming.tenant, incoming.agent, self._loader, self._writer)
         transcript = Transcript(
             self.client.keys(incoming.tenant or self._tenant),
             incoming.session_id,
