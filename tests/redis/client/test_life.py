@@ -232,7 +232,7 @@ async def test_a_history_on_a_cluster(cluster: Client, both: Both, trips: list[T
 
 async def test_a_cluster_that_forgot_its_scripts(cluster: Client, cluster_url: str, both: Both) -> None:
     kept = [RedisChatMessageHistory(f"s{i}", cluster) for i in range(8)]
-    adds = [one._transcript.add([HumanMessage("x")]) for one in kept]
+    adds = [one._flows.transcript.add([HumanMessage("x")]) for one in kept]
     assert [added.appended for added in await both(cluster.run)(merge(*adds))] == [1] * 8
     with topology(cluster_url, Options()).open().client as plain:
         plain.script_flush()
