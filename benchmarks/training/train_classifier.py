@@ -266,7 +266,8 @@ def main() -> None:
     meaning = fit_meaning(data, x, all_)
     written = {
         "about": "Written by benchmarks/training/train_classifier.py. "
-        "Fitted on TREC CAsT 2019 and 2020 (MIT), CamRest676 with GECOR's annotation (CC BY 4.0; Wen et al. 2017, Quan et al. 2019), TIAGE (MIT), banking77 (CC BY 4.0; "
+        "Fitted on TREC CAsT 2019 and 2020 (MIT), CamRest676 with GECOR's annotation (CC BY 4.0; Wen et al. 2017, "
+        "Quan et al. 2019), TIAGE (MIT), banking77 (CC BY 4.0; "
         "Casanueva et al. 2020), MemoryBank (MIT) and generated turns.",
         "linguistic": model(data.names, language, thresholds(data, judged, 0)),
         "embedding": model(names, meaning, thresholds(data, judged, 1)),

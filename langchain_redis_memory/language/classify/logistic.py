@@ -1,4 +1,4 @@
-"""Weighing the signs: logistic weights, read from a small JSON file that `benchmarks/training/train_classifier.py` writes.
+"""Weighing the signs: logistic weights, read from a small JSON file that `benchmarks.training` writes.
 
 A weight belongs to the name of a feature; a feature that has none counts nothing. The probabilities are calibrated at
 even odds of dependent and self-contained turns. The thresholds say below which probability a turn may be called
