@@ -1,7 +1,7 @@
 """Sentence embeddings of all-MiniLM-L6-v2, computed in this process from an int8 ONNX file.
 
-It needs the extra `local`: onnxruntime, tokenizers and the packages that carry the model and its vocabulary. Their files
-are pinned by their SHA-256. 384 dimensions, about 300 short texts a second on two cores. Vectors are mean-pooled over
+It needs the extra `local`: onnxruntime, tokenizers and the packages that carry the model and its vocabulary, which are
+pinned by SHA-256. 384 dimensions, about 300 short texts a second on two cores. Vectors are mean-pooled over
 the attention mask and scaled to length 1, as the model was trained (Sentence-BERT, arXiv 1908.10084; MiniLM, arXiv
 2002.10957).
 """
