@@ -1,4 +1,4 @@
-"""Embedding questions for a cache that is searched by meaning: one model, whose failures are a miss.
+"""Embeds questions for a semantic cache; a failure of the model is a miss.
 
 What was embedded a moment ago is remembered, so a question that is missed and then stored is embedded once.
 """
@@ -21,7 +21,7 @@ _REMEMBERED = 256
 
 
 class Embedder:
-    """Embeds questions.
+    """Embeds questions, with a small LRU cache.
 
     Args:
         model: The embedding model.
@@ -38,7 +38,7 @@ class Embedder:
         return f"{self._name}:{vectors.shape[-1]}"
 
     def one(self, text: str) -> Flow[Vectors | None]:
-        """The vector of a question.
+        """Embeds one question.
 
         Args:
             text: The question.
@@ -57,7 +57,7 @@ class Embedder:
         return known
 
     def many(self, texts: list[str]) -> Flow[Vectors | None]:
-        """The vectors of questions.
+        """Embeds several questions.
 
         Args:
             texts: The questions, at least one.
@@ -82,5 +82,5 @@ class Embedder:
                 raise InvalidInputError(msg)
             return vectors
         except Exception as error:  # noqa: BLE001 - an embedding model's errors are of any type
-            _log.warning("a question is not embedded, the cache is passed over: %s", error)
+            _log.warning("a question is not embedded, the cache is bypassed: %s", error)
             return None

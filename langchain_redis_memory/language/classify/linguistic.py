@@ -1,4 +1,4 @@
-"""The classifier without a model: signs of language, weighed.
+"""A classifier without a language model: linguistic signs weighed by logistic regression.
 
 In order: what nobody can read is dependent; a question for what was said is a recall; the first turn is a new topic;
 then the signs are weighed, and the threshold that `max_unsafe` stands for decides. Some signs are not weighed because
@@ -43,7 +43,7 @@ _POINTING = frozenset("pronoun demonstrative there opening_phrase bare_question 
 
 @dataclass(frozen=True)
 class Assessment:
-    """A turn as the linguist sees it, before a threshold decides.
+    """The assessment of a turn, before a threshold decides.
 
     Args:
         verdict: The verdict, where the signs need no weighing (recall, first turn, unreadable); else None.
@@ -94,7 +94,7 @@ class LinguisticClassifier:
         self.threshold = self._weights.threshold(max_unsafe)
 
     def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
-        """The verdict on one turn.
+        """Classifies one turn.
 
         Args:
             turn: What the user said.
@@ -112,7 +112,7 @@ class LinguisticClassifier:
         return judged.verdict or self.decide(judged, history, judged.log_odds, self.threshold)
 
     def judge(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Assessment:
-        """What speaks for and against dependence, before a threshold decides.
+        """Assesses the signs for and against dependence, before a threshold decides.
 
         Args:
             turn: What the user said.
@@ -200,7 +200,7 @@ class LinguisticClassifier:
         return Assessment(None, log_odds, reading, kind, tuple(reasons), bool(change), log_odds != weighed)
 
     def weigh(self, turn: str, before: HistoryWords) -> tuple[TurnTokens, float]:
-        """The signs of a turn and their log-odds, without what is set and not weighed.
+        """Returns the signs of a turn and their log-odds, without the rules that overrule them.
 
         Args:
             turn: What was said.
@@ -216,7 +216,7 @@ class LinguisticClassifier:
         return reading, self._weights.log_odds(reading.features)
 
     def decide(self, judged: Assessment, history: Sequence[BaseMessage], log_odds: float, threshold: float) -> Verdict:
-        """The verdict on a turn that was judged, by log-odds that may have been corrected since.
+        """Applies a threshold to an assessment whose log-odds may have been corrected since.
 
         Args:
             judged: What `judge` gave.

@@ -1,4 +1,4 @@
-"""Signs that point at something outside the turn: pronouns, demonstratives, "the other one", "the" before a new noun.
+"""Signs of reference without an antecedent: pronouns, demonstratives, anaphors, definite noun phrases.
 
 A pronoun points outside only if nothing before it in the turn can be what it means, and "the" only before a noun that
 has no complement, no name and is not one of its kind in the world.
@@ -21,7 +21,7 @@ _BE = frozenset(
 
 
 def pointers(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
-    """Pronouns, demonstratives, and words such as "other", "same", "there"."""
+    """Finds pronouns, demonstratives, and anaphors such as "other", "same", "there"."""
     low, stop, count = reading.low, reading.stop, len(reading.low)
     expletive = None
     for place, word in enumerate(low):
@@ -114,7 +114,7 @@ def _pronoun(reading: TurnTokens, kinds: WordKinds, place: int, language: Lexico
 
 
 def definites(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
-    """Noun phrases with "the": whether the turn itself says which one."""
+    """Finds definite noun phrases: whether the turn itself says which one."""
     low, stop, count = reading.low, reading.stop, len(reading.low)
     place = 0
     while place < count:

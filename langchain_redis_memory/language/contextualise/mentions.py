@@ -1,4 +1,4 @@
-"""What does a question speak of? Noun phrases with number and kind, found without a model.
+"""Noun phrases with number and kind (mentions), found without a model.
 
 A phrase is a run of words that are neither function words nor verbs. Without a tagger that is a guess, so a phrase says
 whether it is safe: whether its ends are certain, because a frame that names a topic ("What is ...?", "Tell me about
@@ -53,7 +53,7 @@ _PREPOSITIONS = frozenset(
 
 @dataclass(frozen=True)
 class Mention:
-    """Something that a text speaks of.
+    """A noun phrase of a text.
 
     Args:
         text: The words, with an article where one belongs to them.
@@ -115,7 +115,7 @@ class Mention:
 
 
 def singular(word: str) -> str:
-    """A noun without its plural ending, roughly."""
+    """Returns a noun without its plural ending, roughly."""
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
@@ -127,7 +127,7 @@ def is_plural(word: str) -> bool:
 
 
 def tokens(text: str) -> list[str]:
-    """Words and punctuation."""
+    """Splits a text into words and punctuation."""
     return _TOKEN.findall(text[:LONGEST].replace("\u2019", "'"))
 
 
@@ -142,7 +142,7 @@ def _is_participle(word: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def mentions(text: str, place: int = -1) -> tuple[Mention, ...]:
-    """What a text speaks of.
+    """Finds the noun phrases of a text.
 
     Args:
         text: A question or an answer; what is beyond `LONGEST` is not looked at.

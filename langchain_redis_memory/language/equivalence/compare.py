@@ -51,7 +51,7 @@ class Difference(NamedTuple):
 
 
 def question_distance(a: str, b: str) -> float:
-    """How far two question types are apart, 0 to 1.
+    """Returns the distance of two question types, 0 to 1.
 
     Args:
         a: One type.
