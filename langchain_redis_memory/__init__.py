@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from langchain_redis_memory.conversation.turn import TurnReport as TurnReport
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
-    from langchain_redis_memory.history.chat_message_history import Turn as Turn
     from langchain_redis_memory.history.session_index import Session as Session
     from langchain_redis_memory.history.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.history.sessions import SessionPage as SessionPage
+    from langchain_redis_memory.history.turns import Turn as Turn
     from langchain_redis_memory.language.classify import CascadeClassifier as CascadeClassifier
     from langchain_redis_memory.language.classify import Classifier as Classifier
     from langchain_redis_memory.language.classify import EmbeddingClassifier as EmbeddingClassifier
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
-    from langchain_redis_memory.state.conversation_state import RedisAgentState as RedisAgentState
+    from langchain_redis_memory.state.agent_state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state.conversation_state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.state.model import ConversationState as ConversationState
     from langchain_redis_memory.state.model import Entity as Entity
@@ -115,7 +115,7 @@ _HOMES = {
     "PruneReport": "checkpoint.prune",
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
-    "RedisAgentState": "state.conversation_state",
+    "RedisAgentState": "state.agent_state",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",
@@ -143,7 +143,7 @@ _HOMES = {
     "Stats": "cache.stats",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
-    "Turn": "history.chat_message_history",
+    "Turn": "history.turns",
     "TurnReport": "conversation.turn",
     "UserProfile": "state.user_profile",
     "Verdict": "language.classify",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.extras import require_numpy
 from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation
 from langchain_redis_memory.vectors.exact_scan import ExactScan
 from langchain_redis_memory.vectors.query_engine import QueryEngine
@@ -34,6 +35,7 @@ def check(dims: Any, name: Any = None, quantisation: Any = "none") -> None:
     if quantisation not in get_args(Quantisation):
         msg = f"quantisation must be one of {', '.join(get_args(Quantisation))}, got {quantisation!r}"
         raise ConfigError(msg)
+    require_numpy()
 
 
 def engine(server: Server, dims: int, name: EngineName | None = None, quantisation: Quantisation = "none") -> Engine:

@@ -18,16 +18,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Literal, NamedTuple, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.keys import KeySpace, PointKeys
 
-Vectors = npt.NDArray[np.float32]
+Vectors: TypeAlias = "npt.NDArray[np.float32]"
 EngineName = Literal["vector_sets", "query_engine", "exact"]
 Quantisation = Literal["none", "int8", "binary"]
 

@@ -21,6 +21,7 @@ from langchain_redis_memory.language.classify import Classifier, Verdict, points
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import leaning_from
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite
+from langchain_redis_memory.language.turn_state import NO_STATE
 from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.redis.codec.values import pack
 
@@ -171,7 +172,7 @@ class PromptReader:
             return " ".join(verdict.standalone.split()) or None
         if self.contextualiser is None:
             return None
-        rewrite: Rewrite = yield from settled(self.contextualiser.contextualise(text, told.messages(), None))
+        rewrite: Rewrite = yield from settled(self.contextualiser.contextualise(text, told.messages(), NO_STATE))
         return (" ".join(rewrite.question.split()) or None) if rewrite.trusted else None
 
     def _partition(self, llm_string: str, told: Prompt, variables: Mapping[str, str], context: Any) -> bytes:

@@ -9,16 +9,17 @@ alone. Fewer messages then decide the cache key, so that the same exchange of an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from langchain_core.messages import BaseMessage, SystemMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.language.classify import Verdict, leaning_from
+from langchain_redis_memory.language.classify import Verdict, leaning_from, stands_alone
 from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.codec.messages import TokenCounter
 
@@ -44,7 +45,7 @@ class Selector(Protocol):
         verdict: Verdict,
         history: Sequence[BaseMessage],
         rule: Rule,
-        state: Mapping[str, Any] | None = None,
+        state: TurnState = NO_STATE,
     ) -> list[BaseMessage] | Flow[list[BaseMessage]]:
         """The messages for one turn.
 
@@ -53,11 +54,12 @@ class Selector(Protocol):
             verdict: What the classifier decided.
             history: The loaded messages, oldest first.
             rule: The policy's rule for the verdict's type.
-            state: What is known of the conversation beyond its messages.
+            state: What is known of the conversation besides its messages.
 
         Returns:
-            Messages of `history`, in order, or a flow that gives them where a model has to be asked. A summary of
-            what is left out may stand in front.
+            Messages of `history`, in order, or a flow that gives them where a model has to be asked. Where older ones
+            are left out, `state.summary_message()` stands before them, within the selector's own budget: nobody else
+            adds it.
         """
         ...
 
@@ -113,7 +115,7 @@ class WindowSelector:
         verdict: Verdict,
         history: Sequence[BaseMessage],
         rule: Rule,
-        state: Mapping[str, Any] | None = None,
+        state: TurnState = NO_STATE,
     ) -> list[BaseMessage]:
         """The messages for one turn; see `Selector`.
 
@@ -125,16 +127,27 @@ class WindowSelector:
             return []
         lead = list(history[:1]) if history and isinstance(history[0], SystemMessage) else []
         rest = list(history[len(lead) :])[-wanted:]
+        anchored = False
         if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
             rest = rest[leaning_from(rest) :]
-        if self.max_tokens is not None:
-            rest = self._within(rest, self.max_tokens - (self.token_counter(lead) if lead else 0))
-        while rest and isinstance(rest[0], ToolMessage):
-            del rest[0]
-        return lead + rest
+            anchored = bool(rest) and stands_alone(rest[0])
+        chosen = self._fitting(rest, lead)
+        summary = state.summary_message()
+        if summary is not None and history and not anchored:
+            left_out = state.truncated or len(lead) + len(chosen) < len(history)
+            front: list[BaseMessage] = [*lead, summary]
+            if left_out and (self.max_tokens is None or self.token_counter(front) <= self.max_tokens):
+                return front + self._fitting(rest, front)
+        return lead + chosen
 
-    def _within(self, messages: list[BaseMessage], budget: int) -> list[BaseMessage]:
-        kept = len(messages)
-        while kept and (budget := budget - self.token_counter([messages[kept - 1]])) >= 0:
-            kept -= 1
-        return messages[kept:]
+    def _fitting(self, messages: list[BaseMessage], front: list[BaseMessage]) -> list[BaseMessage]:
+        """Returns the newest messages that fit the budget together with those in front."""
+        start = 0
+        if self.max_tokens is not None:
+            budget = self.max_tokens - (self.token_counter(front) if front else 0)
+            start = len(messages)
+            while start and (budget := budget - self.token_counter([messages[start - 1]])) >= 0:
+                start -= 1
+        while start < len(messages) and isinstance(messages[start], ToolMessage):
+            start += 1
+        return messages[start:]

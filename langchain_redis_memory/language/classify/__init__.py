@@ -16,7 +16,7 @@ from langchain_redis_memory.language.classify.embedding import EmbeddingClassifi
 from langchain_redis_memory.language.classify.linguistic import LinguisticClassifier
 from langchain_redis_memory.language.classify.llm import LLMClassifier
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.classify.standalone import dependence, leaning_from, points_outside
+from langchain_redis_memory.language.classify.standalone import dependence, leaning_from, points_outside, stands_alone
 from langchain_redis_memory.language.classify.tokens import content_words
 from langchain_redis_memory.language.classify.verdict import Classifier, Verdict
 
@@ -32,4 +32,5 @@ __all__ = [
     "dependence",
     "leaning_from",
     "points_outside",
+    "stands_alone",
 ]

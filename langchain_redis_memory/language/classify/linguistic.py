@@ -8,9 +8,8 @@ that speaks of how it is to be handled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from langchain_core.messages import BaseMessage
 
@@ -33,6 +32,7 @@ from langchain_redis_memory.language.classify.verdict import Verdict
 from langchain_redis_memory.language.classify.weights import weights
 from langchain_redis_memory.language.english import straight
 from langchain_redis_memory.language.logistic import probability
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 
 MAX_UNSAFE = 0.1
 """The share of dependent turns that may be called self-contained, unless a classifier is told another."""
@@ -93,7 +93,7 @@ class LinguisticClassifier:
         self._recall = weights("recall")
         self.threshold = self._weights.threshold(max_unsafe)
 
-    def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Verdict:
         """Classifies one turn.
 
         Args:
@@ -111,7 +111,7 @@ class LinguisticClassifier:
         judged = self.judge(turn, history, state)
         return judged.verdict or self.decide(judged, history, judged.log_odds, self.threshold)
 
-    def judge(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Assessment:
+    def judge(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Assessment:
         """Assesses the signs for and against dependence, before a threshold decides.
 
         Args:
@@ -130,7 +130,7 @@ class LinguisticClassifier:
         reading = read(turn)
         if recall := self._recalls(turn, text, reading, history):
             return Assessment(recall, _CERTAIN, reading, recall.type)
-        if not before.started and not state and reading.words:
+        if not before.started and not state.begun and reading.words:
             first = Verdict(QuestionType.NEW_TOPIC, 0.99, ("the conversation starts here",), dependence=0.01)
             return Assessment(first, -_CERTAIN, reading, first.type)
         if not reading.words or not any(letter.isalpha() for letter in text):

@@ -23,6 +23,7 @@ from langchain_redis_memory.language.classify.tokens import content_words, said,
 from langchain_redis_memory.language.classify.verdict import Classifier, Verdict
 from langchain_redis_memory.language.classify.weights import weights
 from langchain_redis_memory.language.logistic import odds, probability
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow, Invoke, settled
 
 if TYPE_CHECKING:
@@ -103,9 +104,7 @@ class LLMClassifier:
         except Exception:  # noqa: BLE001 - models say in many ways that they cannot
             self._asked = model
 
-    def classify(
-        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
-    ) -> Flow[Verdict]:
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Flow[Verdict]:
         """Returns the flow of the verdict; see `Classifier.classify`.
 
         **Keys:** none.

@@ -102,6 +102,18 @@ def unreadable(reading: TurnTokens, language: Lexicon) -> str | None:
     return None
 
 
+def stands_alone(message: BaseMessage) -> bool:
+    """Whether a message is a user's question that shows no sign of depending on its conversation.
+
+    Args:
+        message: The message.
+
+    Returns:
+        Whether it is.
+    """
+    return isinstance(message, HumanMessage) and not dependence(str(message.text))
+
+
 def leaning_from(messages: Sequence[BaseMessage]) -> int:
     """Finds the first turn that the next question depends on.
 
@@ -112,7 +124,6 @@ def leaning_from(messages: Sequence[BaseMessage]) -> int:
         The place of the last user message that stands alone, 0 where none does.
     """
     for place in range(len(messages) - 1, -1, -1):
-        message = messages[place]
-        if isinstance(message, HumanMessage) and not dependence(str(message.text)):
+        if stands_alone(messages[place]):
             return place
     return 0

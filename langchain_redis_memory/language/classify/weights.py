@@ -1,9 +1,9 @@
 """The classifiers' logistic weights and the thresholds that `max_unsafe` stands for.
 
-`benchmarks/train_classifier.py` writes `weights.json`. The probabilities are calibrated at even odds of dependent and
-self-contained turns. A threshold is the probability below which a turn may be called self-contained so that at most a
-given share of dependent turns is: the quantile on the worst source of people's conversations, each judged by weights
-that were fitted without it.
+`benchmarks/training/train_classifier.py` writes `weights.json`. The probabilities are calibrated at even odds of
+dependent and self-contained turns. A threshold is the probability below which a turn may be called self-contained so
+that at most a given share of dependent turns is: the quantile on the worst source of people's conversations, each
+judged by weights that were fitted without it.
 """
 
 from __future__ import annotations

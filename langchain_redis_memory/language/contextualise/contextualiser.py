@@ -7,13 +7,14 @@ cache hit. `LocalContextualiser` needs no model; `LLMContextualiser` asks one an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from langchain_redis_memory.language.classify import content_words
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 
 
@@ -40,7 +41,7 @@ class Contextualiser(Protocol):
     """Rewrites a user's turn so that it stands alone."""
 
     def contextualise(
-        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
+        self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Rewrite | Flow[Rewrite]:
         """Rewrites the turn as a question that stands alone.
 

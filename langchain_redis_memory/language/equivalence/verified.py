@@ -5,7 +5,7 @@ forbids the hit, else a calibrated model gives the probability from the cosine a
 tolerated share of wrong hits among all hits: a hit needs a probability of at least the cut below which, on held-out
 pairs at the reference base rate, that share would be exceeded. A bound on each hit would refuse nearly everything; the
 share depends on how many candidates are equivalent, so `base_rate` says it where known. Labels of public sets disagree
-by more than 0.02: under 0.02 little but the same text is served. `benchmarks/semantic_quality.py` measures it.
+by more than 0.02: under 0.02 little but the same text is served. `benchmarks/quality/semantic_quality.py` measures it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The verifier's logistic weights and the cuts that `max_error` stands for.
 
-The weights are bound in sign (agreement can only help, difference only harm): fitted on generated pairs and a few
-small sets, a freer model learns their templates and is worse than the cosine on text it has not seen; measured, a
-network with 16 hidden units was. `benchmarks/train_equivalence.py` fits them. The file names its features, so that code
-and weights that do not belong together are noticed at the first use.
+The weights are bound in sign (agreement can only help, difference only harm): fitted on generated pairs and a few small
+sets, a freer model learns their templates and is worse than the cosine on text it has not seen; measured, a network
+with 16 hidden units was. `benchmarks/training/train_equivalence.py` fits them. The file names its features, so that
+code and weights that do not belong together are noticed at the first use.
 """
 
 from __future__ import annotations

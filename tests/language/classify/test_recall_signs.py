@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from benchmarks.recall_phrasings import half
+from benchmarks.training.recall_phrasings import half
 from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from tests.support.turns import history

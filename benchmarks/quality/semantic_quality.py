@@ -1,6 +1,6 @@
 """Wrong hits and true hits of a plain cosine cut and of `VerifiedPolicy`, on the same embeddings (MiniLM, int8).
 
-python -m benchmarks.semantic_quality --data DIR [--vectors FILE]
+python -m benchmarks.quality.semantic_quality --data DIR [--vectors FILE]
 
 DIR holds question_pairs.jsonl: lines {"source", "a", "b", "same"} with sources qqp, paws, sick, gptcache-mock. The
 public data is to be had at: Quora Question Pairs, quoradata.quora.com (First Quora Dataset Release); PAWS,
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.train_equivalence import Pair, is_test, question_pairs, vectors_of
+from benchmarks.training.train_equivalence import Pair, is_test, question_pairs, vectors_of
 from langchain_redis_memory.language.equivalence import Judgement, VerifiedPolicy
 from langchain_redis_memory.language.equivalence.normalise import key_of
 from langchain_redis_memory.language.equivalence.parse import parse

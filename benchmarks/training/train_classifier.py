@@ -1,6 +1,6 @@
 """Fits the classifier's weights and thresholds and writes them into the package.
 
-    python -m benchmarks.train_classifier --data DIR [--check]
+    python -m benchmarks.training.train_classifier --data DIR [--check]
 
 Fitted on TREC CAsT 2019 and 2020 (MIT), GECOR's CamRest676 (CC BY 4.0, Quan et al. 2019, arXiv 1909.12086), TIAGE (MIT)
 for the change of topic, banking77 (CC BY 4.0, Casanueva et al. 2020, arXiv 2003.04807) as new topics behind other
@@ -27,10 +27,10 @@ import numpy as np
 import numpy.typing as npt
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from benchmarks.conversations import Case, cases, fold, foreign, tiage, turns
-from benchmarks.generated import generated
-from benchmarks.logit import Array, fit, model, scores
-from benchmarks.train_recall import fit_recall
+from benchmarks.quality.conversations import Case, cases, fold, foreign, tiage, turns
+from benchmarks.training.generated import generated
+from benchmarks.training.logit import Array, fit, model, scores
+from benchmarks.training.train_recall import fit_recall
 from langchain_redis_memory.language.classify.lexicon import lexicon
 from langchain_redis_memory.language.classify.signs import signs
 from langchain_redis_memory.language.classify.similarity_features import (
@@ -266,8 +266,9 @@ def main() -> None:
     names, x = data.meaning(scores(language, data.x))
     meaning = fit_meaning(data, x, all_)
     written = {
-        "about": "Written by benchmarks/train_classifier.py. Fitted on TREC CAsT 2019 and 2020 (MIT), CamRest676 with "
-        "GECOR's annotation (CC BY 4.0; Wen et al. 2017, Quan et al. 2019), TIAGE (MIT), banking77 (CC BY 4.0; "
+        "about": "Written by benchmarks/training/train_classifier.py. "
+        "Fitted on TREC CAsT 2019 and 2020 (MIT), CamRest676 with GECOR's annotation (CC BY 4.0; "
+        "Wen et al. 2017, Quan et al. 2019), TIAGE (MIT), banking77 (CC BY 4.0; "
         "Casanueva et al. 2020), MemoryBank (MIT) and generated turns.",
         "linguistic": model(data.names, language, thresholds(data, judged, 0)),
         "embedding": model(names, meaning, thresholds(data, judged, 1)),
