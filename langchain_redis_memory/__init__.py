@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from langchain_redis_memory.conversation.turn import TurnReport as TurnReport
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
-    from langchain_redis_memory.history.chat_message_history import Turn as Turn
     from langchain_redis_memory.history.session_index import Session as Session
     from langchain_redis_memory.history.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.history.sessions import SessionPage as SessionPage
+    from langchain_redis_memory.history.turns import Turn as Turn
     from langchain_redis_memory.language.classify import CascadeClassifier as CascadeClassifier
     from langchain_redis_memory.language.classify import Classifier as Classifier
     from langchain_redis_memory.language.classify import EmbeddingClassifier as EmbeddingClassifier
@@ -144,7 +144,7 @@ _HOMES = {
     "Stats": "cache.stats",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
-    "Turn": "history.chat_message_history",
+    "Turn": "history.turns",
     "TurnReport": "conversation.turn",
     "TurnState": "language.turn_state",
     "UserProfile": "state.user_profile",

@@ -16,9 +16,9 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.errors import ConfigError, ServerError
-from langchain_redis_memory.history.chat_message_history import exchanges
-from langchain_redis_memory.history.read_through import UserCallback, fill
+from langchain_redis_memory.history.read_through import UserCallback, load_flow
 from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.history.turns import exchanges
 from langchain_redis_memory.history.write_behind import WriteBehind
 from langchain_redis_memory.language.turn_state import TurnState
 from langchain_redis_memory.ops import Background, Flow, Op, Reply, pure
@@ -150,7 +150,7 @@ class TurnContext:
     def load_flow(self, transcript: Transcript) -> Flow[None]:
         """Loads a conversation that Redis does not have."""
         assert self._loader is not None  # noqa: S101 - see `is_missing`
-        yield from fill(transcript, self._loader)
+        yield from load_flow(transcript, self._loader)
 
     def delta(
         self, known: StoredContext, plan: Plan, text: str, said: Sequence[BaseMessage], documents: Sequence[Document]
@@ -215,7 +215,7 @@ class TurnContext:
             A flow that raises nothing.
         """
         if self._mirror is not None:
-            yield from self._mirror.write(transcript, said)
+            yield from self._mirror.write_flow(transcript, said)
         if self._rolling is None or not stored:
             return
         tokens = known.tokens + count_tokens_approximately(said)
@@ -229,7 +229,7 @@ class TurnContext:
     def flush_flow(self) -> Flow[None]:
         """Writes the messages that wait for the user's own database."""
         if self._mirror is not None:
-            yield from self._mirror.flush()
+            yield from self._mirror.flush_flow()
 
 
 def _logged(op: Op[None], transcript: Transcript) -> Op[None]:

@@ -28,7 +28,7 @@ from langchain_redis_memory.conversation.turn import (
     TurnInput,
     TurnReport,
 )
-from langchain_redis_memory.history.read_through import tells_apart
+from langchain_redis_memory.history.read_through import check_scope
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
@@ -209,7 +209,7 @@ class ConversationMemory(Conversations):
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`; `answer`.
         **Trips:** at most 3.
         """
-        tells_apart(incoming.tenant, incoming.agent, self._loader, self._writer)
+        check_scope(incoming.tenant, incoming.agent, self._loader, self._writer)
         transcript = Transcript(
             self.client.keys(incoming.tenant or self._tenant),
             incoming.session_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
-from langchain_redis_memory.history.read_through import outside, tells_apart
+from langchain_redis_memory.history.read_through import as_callback, check_scope
 from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import ClientOwner
@@ -47,8 +47,8 @@ class Conversations(ClientOwner):
         self._ttl_s = ttl_s
         self._max_messages = max_messages
         self._tenant = tenant
-        self._loader = outside(loader, "load")
-        self._writer = outside(writer, "write")
+        self._loader = as_callback(loader, "load")
+        self._writer = as_callback(writer, "write")
         self._learn = learn is not False
         self._extractor = None if isinstance(learn, bool) else learn
 
@@ -74,7 +74,7 @@ class Conversations(ClientOwner):
         **Keys:** none.
         **Trips:** none.
         """
-        tells_apart("", agent, self._loader, self._writer)
+        check_scope("", agent, self._loader, self._writer)
         return RedisChatMessageHistory(
             session_id,
             self.client,
