@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
-    from langchain_redis_memory.conversation.policy import QuestionType as QuestionType
     from langchain_redis_memory.conversation.policy import Rule as Rule
     from langchain_redis_memory.conversation.runnable import RememberingRunnable as RememberingRunnable
     from langchain_redis_memory.conversation.select.memory import MemorySelector as MemorySelector
@@ -49,8 +48,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.classify import EmbeddingClassifier as EmbeddingClassifier
     from langchain_redis_memory.language.classify import LinguisticClassifier as LinguisticClassifier
     from langchain_redis_memory.language.classify import LLMClassifier as LLMClassifier
-    from langchain_redis_memory.language.classify import RulesClassifier as RulesClassifier
     from langchain_redis_memory.language.classify import Verdict as Verdict
+    from langchain_redis_memory.language.classify.question_type import QuestionType as QuestionType
     from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser as Contextualiser
     from langchain_redis_memory.language.contextualise.contextualiser import Rewrite as Rewrite
     from langchain_redis_memory.language.contextualise.llm import LLMContextualiser as LLMContextualiser
@@ -61,7 +60,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
-    from langchain_redis_memory.state.conversation_state import RedisAgentState as RedisAgentState
+    from langchain_redis_memory.state.agent_state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state.conversation_state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.state.model import ConversationState as ConversationState
     from langchain_redis_memory.state.model import Entity as Entity
@@ -114,9 +113,9 @@ _HOMES = {
     "Observation": "state.profile_extractors",
     "pre_model_node": "conversation.select.runnable",
     "PruneReport": "checkpoint.prune",
-    "QuestionType": "conversation.policy",
+    "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
-    "RedisAgentState": "state.conversation_state",
+    "RedisAgentState": "state.agent_state",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",
@@ -134,7 +133,6 @@ _HOMES = {
     "Rewrite": "language.contextualise.contextualiser",
     "RollingSummary": "state.summary",
     "Rule": "conversation.policy",
-    "RulesClassifier": "language.classify",
     "RulesExtractor": "state.profile_extractors",
     "Search": "state.model",
     "Selector": "conversation.select.window",

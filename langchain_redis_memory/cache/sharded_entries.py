@@ -7,7 +7,6 @@ cluster, any number of them is read or written in one trip, and clearing deletes
 from __future__ import annotations
 
 from collections.abc import Sequence
-from zlib import crc32
 
 from langchain_redis_memory.cache.best_effort import BestEffort
 from langchain_redis_memory.cache.stats import Tally
@@ -18,7 +17,6 @@ from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.keys import EntryKeys
 
 _SHELVES = 64
-_CHECK_BYTES = 4
 
 
 class Tier:
@@ -97,14 +95,3 @@ class Tier:
 
     def _shelf(self, name: str | bytes) -> EntryKeys:
         return self._shelves[ord(name[-1:]) % _SHELVES]
-
-
-def seal(data: bytes) -> bytes:
-    """Bytes with a checksum in front."""
-    return crc32(data).to_bytes(_CHECK_BYTES, "little") + data
-
-
-def unseal(stored: bytes) -> bytes | None:
-    """The bytes that `seal` was given, None where they are damaged or something else."""
-    data = stored[_CHECK_BYTES:]
-    return data if seal(data) == stored else None

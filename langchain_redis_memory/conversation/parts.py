@@ -8,7 +8,7 @@ from langchain_redis_memory.history.chat_message_history import RedisChatMessage
 from langchain_redis_memory.history.read_through import as_callback, check_scope
 from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.redis.client.client import Client, as_client
-from langchain_redis_memory.state.conversation_state import RedisAgentState
+from langchain_redis_memory.state.agent_state import RedisAgentState
 from langchain_redis_memory.state.profile_extractors import Extractor
 from langchain_redis_memory.state.session_data import RedisSessionData
 from langchain_redis_memory.state.user_profile import UserProfile

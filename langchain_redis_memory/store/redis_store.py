@@ -16,7 +16,8 @@ from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner,
 from langchain_redis_memory.store.batch import Batch
 from langchain_redis_memory.store.embedding import IndexSettings
 from langchain_redis_memory.store.writes import milliseconds
-from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation, check, engine
+from langchain_redis_memory.vectors.choose import check, engine
+from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

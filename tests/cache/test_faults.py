@@ -14,7 +14,6 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, Generation
 
 from langchain_redis_memory import RedisCache
-from langchain_redis_memory.cache import generations
 from langchain_redis_memory.cache.exact import _name
 from langchain_redis_memory.errors import ServerError, UnavailableError
 from langchain_redis_memory.ops import Op
@@ -23,6 +22,7 @@ from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.codec.values import pack
 from tests.conftest import Both, Watch
 from tests.support.chains import PureModel, Switch
+from tests.support.envelopes import envelope
 from tests.support.servers import NEWEST, REAL_TABLE, Farm, wait_for
 
 MODEL = "model-a"
@@ -50,7 +50,7 @@ def place_of(cache: RedisCache, prompt: str = "q") -> tuple[str, bytes]:
 
 def sealed(body: bytes) -> bytes:
     """A record as the cache writes it, of any body."""
-    return b"+inf:3 5;" + generations._check(body) + body
+    return b"+inf:3 5;" + envelope(body)
 
 
 RECORDS = [["chat", b"a0|\x81\xa1c\xa1x", None, False]]

@@ -17,10 +17,11 @@ from pydantic import Field
 
 from langchain_redis_memory.cache.answers.exact import Answer, CacheQuestion
 from langchain_redis_memory.conversation.memory import ConversationMemory
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import UnavailableError
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Op, pure
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
@@ -137,7 +138,7 @@ class Marked:
     def __init__(self) -> None:
         self.asked: list[tuple[str, list[BaseMessage]]] = []
 
-    def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Verdict:
         self.asked.append((turn, list(history)))
         mark, colon, _ = turn.partition(":")
         return Verdict(MARKS.get(mark, NEW) if colon else NEW, 1.0, ("marked",))

@@ -2,7 +2,7 @@
 
 All texts of a call are looked up in one trip; only those that are missing are embedded, each once and in one call, and
 stored in one trip. Models embed documents and queries differently, so the two never share a vector. A vector is stored
-as a checksum and its numbers, packed; what does not fit (damaged, of another length) counts as missing. Every vector is
+in an envelope, its numbers packed; what does not fit (damaged, of another length) counts as missing. Every vector is
 rounded to what can be stored, so it does not depend on whether it came from the cache.
 """
 
@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
-from langchain_redis_memory.cache.sharded_entries import Tier, seal, unseal
+from langchain_redis_memory.cache.sharded_entries import Tier
 from langchain_redis_memory.cache.stats import Stats, told
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Flow, Invoke, Now
 from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.expiring_hash import NewItem
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds, share
@@ -245,7 +245,10 @@ class CachedEmbeddings(Embeddings):
         return {text: vector for text, vector in found.items() if len(vector) == length}
 
     def _opened(self, body: bytes) -> Vector | None:
-        data = unseal(body)
+        try:
+            data = unseal(body, "a vector")
+        except CorruptDataError:
+            return None
         if not data or len(data) % self._type.itemsize:
             return None
         return list(np.frombuffer(data, self._type).tolist())

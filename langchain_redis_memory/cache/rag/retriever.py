@@ -8,7 +8,6 @@ which its search began (see `epochs`), so no search that a bump overtook is ever
 from __future__ import annotations
 
 import logging
-import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 from uuid import uuid4
@@ -21,14 +20,14 @@ from langchain_core.runnables.base import coerce_to_runnable
 from pydantic import PrivateAttr
 
 from langchain_redis_memory.cache import epochs
-from langchain_redis_memory.cache.sharded_entries import Tier, seal, unseal
+from langchain_redis_memory.cache.sharded_entries import Tier
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, told
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, merge
 from langchain_redis_memory.redis.client.client import Client, as_client
-from langchain_redis_memory.redis.codec.compression import deflate, inflate
-from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
+from langchain_redis_memory.redis.codec.envelope import seal, unseal
+from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, fingerprint
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import jittered, milliseconds, share
@@ -249,7 +248,7 @@ class CachedRetriever(BaseRetriever):
         retriever, config = self.retriever, RunnableConfig(callbacks=callbacks)
         if settings:
             config["configurable"] = dict(settings)
-        deciding = [_deciding(settings or {}), kwargs]
+        deciding = [deciding_settings(settings or {}), kwargs]
         if not describable(deciding):
             self._tier.tally.add("bypasses")
             found = yield Invoke(
@@ -354,15 +353,6 @@ def _settings(config: RunnableConfig | None) -> Mapping[str, Any]:
     return ensure_config(config).get("configurable") or {}
 
 
-def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that may decide a result: not what names a conversation, nor what LangGraph adds for itself."""
-    return {name: value for name, value in settings.items() if not _is_place(name)}
-
-
-def _is_place(name: str) -> bool:
-    return name in {"session_id", "thread_id"} or name.startswith(("checkpoint_", "__"))
-
-
 def _documents(found: Any) -> list[Document]:
     """What a retriever gave, if it is documents."""
     documents = list(found) if isinstance(found, list | tuple) else None
@@ -373,16 +363,13 @@ def _documents(found: Any) -> list[Document]:
 
 
 def _encoded(documents: list[Document]) -> bytes:
-    data = pack(documents, "the documents")
-    small = deflate(data) if len(data) >= _DEFLATE_FROM_BYTES else None
-    return seal(b"|" + data if small is None else b"~" + small)
+    return seal(pack(documents, "the documents"), deflate_from=_DEFLATE_FROM_BYTES)
 
 
 def _decoded(body: bytes, where: str) -> list[Document] | None:
     """The documents in an entry, None where it is damaged."""
     try:
-        data = unseal(body) or b""
-        return _documents(unpack(inflate(data[1:]) if data[:1] == b"~" else data[1:], where))
-    except (CorruptDataError, InvalidInputError, ValueError, zlib.error) as error:
+        return _documents(unpack(unseal(body, where), where))
+    except (CorruptDataError, InvalidInputError, ValueError) as error:
         _log.warning("a cached result counts as absent: %s", error)
         return None

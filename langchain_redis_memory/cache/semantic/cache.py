@@ -33,7 +33,7 @@ from langchain_redis_memory.cache.semantic.search import Seeker
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Prices, Stats, Tally
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
-from langchain_redis_memory.language.classify import Classifier, RulesClassifier
+from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.keys import KeySpace, check_id
@@ -66,7 +66,7 @@ class RedisSemanticCache(Moving, BaseCache):
         tags: Words for stored answers, for deleting them by these.
         template: The f-string that prompts are made from ("Answer from {context}: {question}"), or a `Template`. The
             question is searched by meaning, the other variables must be the same.
-        classifier: Decides what a turn depends on; `RulesClassifier` by default.
+        classifier: Decides what a turn depends on; `LinguisticClassifier` by default.
         contextualiser: Says what a dependent question means; without one it is only looked for after the very same
             exchange.
         share_private: Also serve and store in conversations in which the user told of himself.
@@ -145,7 +145,7 @@ class RedisSemanticCache(Moving, BaseCache):
         self._prices = prices
         self._session, self._tags = _labels(session, tags)
         self._reader = PromptReader(
-            classifier or RulesClassifier(),
+            classifier or LinguisticClassifier(),
             contextualiser,
             Template(template) if isinstance(template, str) else template,
             _scope(scope),
