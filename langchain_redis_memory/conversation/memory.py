@@ -24,13 +24,13 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.cache.admission import worth_keeping
-from langchain_redis_memory.cache.answers.exact import (
+from langchain_redis_memory.cache.answers.answer_cache import (
     Answer,
     AnswerCache,
     CacheQuestion,
-    ExactAnswerCache,
-    MeaningCache,
+    SearchableAnswerCache,
 )
+from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.conversation.context import Knowledge, TurnContext
 from langchain_redis_memory.conversation.parts import Conversations
@@ -148,7 +148,7 @@ class ConversationMemory(Conversations):
         if cache is True and embeddings is not None:
             self._cache = SemanticAnswerCache(self.client, embeddings, ttl_s=answer_ttl_s)
         elif cache is True:
-            self._cache = ExactAnswerCache(milliseconds(answer_ttl_s))
+            self._cache = ExactAnswerCache(answer_ttl_s)
         self._planner = Planner(
             classifier or RulesClassifier(),
             selector or MemorySelector(),
@@ -290,7 +290,7 @@ class ConversationMemory(Conversations):
         elif first is None or plan.reads.key() != first.key():
             guess = yield from self._look_again(self._lookup(plan.reads))
             trips += 1
-        if guess is None and plan.reads is not None and isinstance(self._cache, MeaningCache):
+        if guess is None and plan.reads is not None and isinstance(self._cache, SearchableAnswerCache):
             guess, more = yield from counted(self._cache.search(plan.reads))
             trips += more
 

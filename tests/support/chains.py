@@ -15,7 +15,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import RunnableConfig, RunnableGenerator
 from pydantic import Field
 
-from langchain_redis_memory.cache.answers.exact import Answer, CacheQuestion
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.conversation.turn import TurnReport
