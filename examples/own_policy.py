@@ -10,9 +10,9 @@ from langchain_core.messages import BaseMessage
 from langchain_redis_memory import (
     Client,
     ConversationMemory,
+    LinguisticClassifier,
     QuestionType,
     Rule,
-    RulesClassifier,
     Verdict,
     WindowSelector,
 )
@@ -22,7 +22,7 @@ class OrderDesk:
     """Whatever mentions an order is personal: from memory, never from the cache. The rules decide the rest."""
 
     def __init__(self) -> None:
-        self._rules = RulesClassifier()
+        self._rules = LinguisticClassifier()
 
     def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
         """The verdict on one turn."""

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
-    from langchain_redis_memory.conversation.policy import QuestionType as QuestionType
     from langchain_redis_memory.conversation.policy import Rule as Rule
     from langchain_redis_memory.conversation.runnable import RememberingRunnable as RememberingRunnable
     from langchain_redis_memory.conversation.select.memory import MemorySelector as MemorySelector
@@ -42,17 +41,17 @@ if TYPE_CHECKING:
     from langchain_redis_memory.conversation.turn import TurnReport as TurnReport
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
-    from langchain_redis_memory.history.chat_message_history import Turn as Turn
     from langchain_redis_memory.history.session_index import Session as Session
     from langchain_redis_memory.history.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.history.sessions import SessionPage as SessionPage
+    from langchain_redis_memory.history.turns import Turn as Turn
     from langchain_redis_memory.language.classify import CascadeClassifier as CascadeClassifier
     from langchain_redis_memory.language.classify import Classifier as Classifier
     from langchain_redis_memory.language.classify import EmbeddingClassifier as EmbeddingClassifier
     from langchain_redis_memory.language.classify import LinguisticClassifier as LinguisticClassifier
     from langchain_redis_memory.language.classify import LLMClassifier as LLMClassifier
-    from langchain_redis_memory.language.classify import RulesClassifier as RulesClassifier
     from langchain_redis_memory.language.classify import Verdict as Verdict
+    from langchain_redis_memory.language.classify.question_type import QuestionType as QuestionType
     from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser as Contextualiser
     from langchain_redis_memory.language.contextualise.contextualiser import Rewrite as Rewrite
     from langchain_redis_memory.language.contextualise.llm import LLMContextualiser as LLMContextualiser
@@ -63,7 +62,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
-    from langchain_redis_memory.state.conversation_state import RedisAgentState as RedisAgentState
+    from langchain_redis_memory.state.agent_state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state.conversation_state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.state.model import ConversationState as ConversationState
     from langchain_redis_memory.state.model import Entity as Entity
@@ -118,9 +117,9 @@ _HOMES = {
     "Observation": "state.profile_extractors",
     "pre_model_node": "conversation.select.runnable",
     "PruneReport": "checkpoint.prune",
-    "QuestionType": "conversation.policy",
+    "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
-    "RedisAgentState": "state.conversation_state",
+    "RedisAgentState": "state.agent_state",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",
@@ -138,7 +137,6 @@ _HOMES = {
     "Rewrite": "language.contextualise.contextualiser",
     "RollingSummary": "state.summary",
     "Rule": "conversation.policy",
-    "RulesClassifier": "language.classify",
     "RulesExtractor": "state.profile_extractors",
     "Search": "state.model",
     "Selector": "conversation.select.window",
@@ -149,7 +147,7 @@ _HOMES = {
     "Stats": "cache.stats",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
-    "Turn": "history.chat_message_history",
+    "Turn": "history.turns",
     "TurnReport": "conversation.turn",
     "UserProfile": "state.user_profile",
     "Verdict": "language.classify",

@@ -17,7 +17,11 @@ from langchain_redis_memory.redis.client.client import Client
 
 
 class LLMCache(BaseCache):
-    """The doors of LangChain's caches of model answers, for sync and async calls."""
+    """The doors of LangChain's caches of model answers, for sync and async calls.
+
+    **Keys:** those of the cache.
+    **Trips:** none to construct; each method says its own.
+    """
 
     _client: Client
     _flows: LLMCacheFlows[Any, Any]

@@ -62,7 +62,7 @@ class Blobs:
 
     def __init__(self, serde: SerializerProtocol, compress_from_bytes: int | None = None, memory: int = 8192) -> None:
         self._serde = serde
-        self._compress_from = compress_from_bytes
+        self.compress_from = compress_from_bytes
         self._divides = isinstance(serde, JsonPlusSerializer)
         self._hook = hook_of(serde) if isinstance(serde, JsonPlusSerializer) else None
         self._most = memory
@@ -92,7 +92,7 @@ class Blobs:
         letter = _LETTERS.get(kind)
         head = letter if letter is not None else _OTHER + kind.encode() + b"\0"
         data = bytes(data)
-        if self._compress_from is not None and len(data) >= self._compress_from:
+        if self.compress_from is not None and len(data) >= self.compress_from:
             small = deflate(data)
             if small is not None:
                 return head[:1].upper() + head[1:] + small
@@ -179,7 +179,7 @@ class Blobs:
         """
         data = self._inside(item)
         assert data is not None  # noqa: S101 - `divide` has seen it
-        if self._compress_from is not None and len(data) >= self._compress_from:
+        if self.compress_from is not None and len(data) >= self.compress_from:
             small = deflate(data)
             if small is not None:
                 return b"M" + small

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
-from langchain_redis_memory.history.read_through import outside, tells_apart
+from langchain_redis_memory.history.read_through import as_callback, check_scope
 from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.redis.client.client import Client, as_client
-from langchain_redis_memory.state.conversation_state import RedisAgentState
+from langchain_redis_memory.state.agent_state import RedisAgentState
 from langchain_redis_memory.state.profile_extractors import Extractor
 from langchain_redis_memory.state.session_data import RedisSessionData
 from langchain_redis_memory.state.user_profile import UserProfile
@@ -46,8 +46,8 @@ class Conversations:
         self._ttl_s = ttl_s
         self._max_messages = max_messages
         self._tenant = tenant
-        self._loader = outside(loader, "load")
-        self._writer = outside(writer, "write")
+        self._loader = as_callback(loader, "load")
+        self._writer = as_callback(writer, "write")
         self._learn = learn is not False
         self._extractor = None if isinstance(learn, bool) else learn
 
@@ -68,7 +68,7 @@ class Conversations:
         **Keys:** none.
         **Trips:** none.
         """
-        tells_apart("", agent, self._loader, self._writer)
+        check_scope("", agent, self._loader, self._writer)
         return RedisChatMessageHistory(
             session_id,
             self.client,

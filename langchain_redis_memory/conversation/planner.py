@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
-from langchain_redis_memory.conversation.context import Knowledge
-from langchain_redis_memory.conversation.policy import Policy, QuestionType
+from langchain_redis_memory.conversation.context import StoredContext
+from langchain_redis_memory.conversation.policy import Policy
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, search_query
 from langchain_redis_memory.ops import Flow, settled
 
@@ -67,7 +68,7 @@ class Planner:
         text: str,
         history: list[BaseMessage],
         asked: CacheQuestion,
-        known: Knowledge,
+        known: StoredContext,
         verdict: Verdict | None = None,
     ) -> Flow[Plan]:
         """What to do with a question, given the conversation before it.
@@ -86,28 +87,27 @@ class Planner:
             The plan.
         """
         only_newest = verdict is None
+        state = known.turn_state(history)
         if verdict is None:
-            verdict = yield from settled(self.classifier.classify(text, history, known.told()))
+            verdict = yield from settled(self.classifier.classify(text, history, state))
         rule = self.policy[verdict.type]
         if only_newest and self.selector.reach(rule) is None:
             return Plan(verdict, rule, [], text, None)
         shares = self.cached and (rule.read_cache or rule.write_cache)
         alone = verdict.type is QuestionType.NEW_TOPIC
-        told = history or asked.context or asked.given is not None or known.told()
+        told = history or asked.context or asked.given is not None or state.begun
         if shares and alone and not told and points_outside(text):
             why = "points at what was never told, so its answer is not shared"
             return Plan(replace(verdict, reasons=(*verdict.reasons, why)), rule, [], text, None)
         shown: list[BaseMessage] = []
         if not (shares and alone):
-            shown = yield from settled(self.selector.select(text, verdict, history, rule, known.told()))
-        if not shares:
-            shown = known.in_front(shown, history, self.reach if only_newest else len(history) + 1)
+            shown = yield from settled(self.selector.select(text, verdict, history, rule, state))
         query, meant = text, None
         if not alone and verdict.standalone is not None:
             query = meant = verdict.standalone
         elif not alone and rule.search and not _likely_alone(verdict):
             # What the retriever is asked follows from what the model is shown, as the answer must.
-            rewrite = yield from settled(self.contextualiser.contextualise(text, shown))
+            rewrite = yield from settled(self.contextualiser.contextualise(text, shown, state))
             query = search_query(text, rewrite, shown)
             meant = rewrite.question if rewrite.trusted else None
         if not shares or not (alone or shown or verdict.standalone):

@@ -7,13 +7,17 @@ reported; its entry is removed in passing. No key is ever searched for by patter
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.history import session_index
 from langchain_redis_memory.history.session_index import Session
 from langchain_redis_memory.ops import Flow, ask, merge
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.keys import KeySpace
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,13 @@ class SessionPage:
     cursor: str | None
 
 
-class RedisSessions:
+class RedisSessions(ClientOwner):
     """The sessions of a tenant.
 
     Args:
-        client: A `Client`, a URL, or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         tenant: Whose sessions.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The tenant is not acceptable.
@@ -44,8 +49,8 @@ class RedisSessions:
     **Trips:** none to construct; each method says its own.
     """
 
-    def __init__(self, client: Client | str | None = None, *, tenant: str = "") -> None:
-        self._client = as_client(client)
+    def __init__(self, client: ClientLike = None, *, tenant: str = "", **server: Unpack[ServerOptions]) -> None:
+        self._client = connect(client, owner=type(self), **server)
         self._space = self._client.keys(tenant)
 
     def list_sessions(self, agent: str = "", *, limit: int = 100, cursor: str | None = None) -> SessionPage:

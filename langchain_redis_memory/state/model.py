@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.phrases import key_of, language_of, phrases
 from langchain_redis_memory.redis.cas_record import Version
 

@@ -8,29 +8,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.ops import Op, Reply
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.scripts import script
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 _log = logging.getLogger(__name__)
 
 
-class RedisSessionData:
+class RedisSessionData(ClientOwner):
     """Values by name, kept with one conversation.
 
     Args:
         session_id: The conversation.
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         ttl_s: Lifetime in seconds while the conversation has no messages; then it lives as long as they do. None for
             no expiry.
         tenant: Whose data it is.
         agent: Which agent's conversation it is.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: An id is not acceptable.
@@ -52,13 +56,14 @@ class RedisSessionData:
     def __init__(
         self,
         session_id: str,
-        client: Client | str | None = None,
+        client: ClientLike = None,
         *,
         ttl_s: float | None = WEEK_S,
         tenant: str = "",
         agent: str = "",
+        **server: Unpack[ServerOptions],
     ) -> None:
-        self._client = as_client(client)
+        self._client = connect(client, owner=type(self), **server)
         self._keys = self._client.keys(tenant).session(session_id, agent)
         self._ttl_ms = milliseconds(ttl_s)
 

@@ -67,16 +67,6 @@ class Summary:
     tail: tuple[str, ...] = ()
     version: Version = field(default=Version(), compare=False, repr=False)
 
-    def plain(self) -> dict[str, Any]:
-        """What selectors find under `state["summary"]`: the text, and the indices of the messages that it covers."""
-        return {"text": self.text, "first": self.first, "last": self.last}
-
-    def message(self) -> SystemMessage:
-        """The summary as a message to show in front of a window."""
-        return SystemMessage(
-            f"Summary of the earlier conversation (messages {self.first + 1} to {self.last + 1}):\n{self.text}"
-        )
-
 
 def decode(record: CasRecord, where: str) -> Summary | None:
     """A summary from what is stored.

@@ -8,13 +8,13 @@ whole profile is one record under one key, changed by compare-and-set; the time 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import CasRecord
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.scripts import script
@@ -30,22 +30,26 @@ from langchain_redis_memory.state.profile_extractors import (
 )
 from langchain_redis_memory.state.profile_model import LEARNED, ExplicitPreference, Fact, Profile, prompt
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 T = TypeVar("T")
 
 FIELD = "profile"
 
 
-class UserProfile:
+class UserProfile(ClientOwner):
     """What is known of one user, across conversations and agents.
 
     Args:
         user: The user's id.
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         tenant: Whose user it is; tenants never see each other's.
         ttl_s: Lifetime in seconds from the last change; None for no expiry.
         extractor: Sees what can be learned; `RulesExtractor` by default.
         half_life_s: After how many seconds what was learned has half of its weight.
         min_confidence: From which confidence on it is given.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: An id is not acceptable.
@@ -67,15 +71,16 @@ class UserProfile:
     def __init__(
         self,
         user: str,
-        client: Client | str | None = None,
+        client: ClientLike = None,
         *,
         tenant: str = "",
         ttl_s: float | None = 7_776_000,
         extractor: Extractor | None = None,
         half_life_s: float = 2_592_000,
         min_confidence: float = 0.5,
+        **server: Unpack[ServerOptions],
     ) -> None:
-        self._client = as_client(client)
+        self._client = connect(client, owner=type(self), **server)
         self._key = self._client.keys(tenant).profile(user)
         self._ttl_ms = milliseconds(ttl_s)
         self._half_life_ms = milliseconds(half_life_s, "half_life_s")

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
-
+from langchain_redis_memory.extras import np
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script

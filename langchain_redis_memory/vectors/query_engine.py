@@ -16,9 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
 from langchain_redis_memory.errors import ServerError
+from langchain_redis_memory.extras import np
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script

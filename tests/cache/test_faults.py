@@ -278,19 +278,19 @@ async def test_a_cancelled_lookup_loses_no_counts(real: Client) -> None:
     await cache.aupdate("q", MODEL, TEXT)
     for _ in range(70):
         await cache.alookup("q", MODEL)
-    whole, started, forever = real._atrip, asyncio.Event(), asyncio.Event()
+    whole, started, forever = real.arun, asyncio.Event(), asyncio.Event()
 
     async def stuck(*_args: Any, **_kwargs: Any) -> Any:
         started.set()
         await forever.wait()
 
-    real._atrip = stuck  # type: ignore[method-assign]
+    real.arun = stuck  # type: ignore[method-assign]
     lookup = asyncio.create_task(cache.aupdate("q", MODEL, TEXT))
     await started.wait()
     lookup.cancel()
     with pytest.raises(asyncio.CancelledError):
         await lookup
-    real._atrip = whole  # type: ignore[method-assign]
+    real.arun = whole  # type: ignore[method-assign]
     assert (await cache.astats()).hits == 70
 
 

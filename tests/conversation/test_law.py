@@ -21,7 +21,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.conversation.select.window import WindowSelector
-from langchain_redis_memory.language.classify import RulesClassifier
+from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.chains import Desk, Marked, NeverCache, PureModel, Switch, look_up, pure_chain
@@ -70,7 +70,7 @@ class World:
                     chain=RunnableLambda(pure_chain) if fields else PureModel(),
                     retriever=retriever,
                     cache=cache,
-                    classifier=Marked() if marked else RulesClassifier(),
+                    classifier=Marked() if marked else LinguisticClassifier(),
                     selector=WindowSelector(base=2),
                 )
             )

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.phrases import key_of, language_of, phrases
 from langchain_redis_memory.redis.codec.values import pack, parse
 from langchain_redis_memory.state.model import (

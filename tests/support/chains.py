@@ -17,10 +17,11 @@ from pydantic import Field
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.conversation.memory import ConversationMemory
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import UnavailableError
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Op, pure
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
@@ -137,7 +138,7 @@ class Marked:
     def __init__(self) -> None:
         self.asked: list[tuple[str, list[BaseMessage]]] = []
 
-    def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Verdict:
         self.asked.append((turn, list(history)))
         mark, colon, _ = turn.partition(":")
         return Verdict(MARKS.get(mark, NEW) if colon else NEW, 1.0, ("marked",))
@@ -249,7 +250,7 @@ class Switch:
     def __init__(self, client: Client) -> None:
         self.away = False
         self.after = 0
-        trip, atrip = client._trip, client._atrip
+        run, arun = client.run, client.arun
 
         def check() -> None:
             if not self.away:
@@ -260,16 +261,18 @@ class Switch:
             msg = "the server is away"
             raise UnavailableError(msg)
 
-        def _trip(*args: Any, **kwargs: Any) -> Any:
-            check()
-            return trip(*args, **kwargs)
+        def switched(op: Op[Any]) -> Any:
+            if op.commands:
+                check()
+            return run(op)
 
-        async def _atrip(*args: Any, **kwargs: Any) -> Any:
-            check()
-            return await atrip(*args, **kwargs)
+        async def aswitched(op: Op[Any]) -> Any:
+            if op.commands:
+                check()
+            return await arun(op)
 
-        client._trip = _trip  # type: ignore[method-assign]
-        client._atrip = _atrip  # type: ignore[method-assign]
+        client.run = switched  # type: ignore[method-assign]
+        client.arun = aswitched  # type: ignore[method-assign]
 
     def off(self, after: int = 0) -> None:
         self.away, self.after = True, after

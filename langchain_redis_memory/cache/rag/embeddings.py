@@ -13,14 +13,13 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Flow, Invoke, Now, ask
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.codec.envelope import seal, unseal

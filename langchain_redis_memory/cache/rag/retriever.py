@@ -29,7 +29,7 @@ from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge
 from langchain_redis_memory.redis.client.client import Client, as_client
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
-from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
+from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, fingerprint
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import jittered, milliseconds, share
@@ -252,7 +252,7 @@ class CachedRetriever(BaseRetriever):
         retriever, config = self.retriever, RunnableConfig(callbacks=callbacks)
         if settings:
             config["configurable"] = dict(settings)
-        deciding = [_deciding(settings or {}), kwargs]
+        deciding = [deciding_settings(settings or {}), kwargs]
         if not describable(deciding):
             self._tier.tally.add("bypasses")
             found = yield Invoke(
@@ -366,15 +366,6 @@ def cleared(tier: ShardedEntries, epoch: str) -> Op[None]:
 
 def _settings(config: RunnableConfig | None) -> Mapping[str, Any]:
     return ensure_config(config).get("configurable") or {}
-
-
-def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that may decide a result: not what names a conversation, nor what LangGraph adds for itself."""
-    return {name: value for name, value in settings.items() if not _is_place(name)}
-
-
-def _is_place(name: str) -> bool:
-    return name in {"session_id", "thread_id"} or name.startswith(("checkpoint_", "__"))
 
 
 def _documents(found: Any) -> list[Document]:

@@ -25,7 +25,7 @@ from langchain_redis_memory.cache.semantic.prompt_reader import PromptReader
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches, VectorOptions
 from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
-from langchain_redis_memory.language.classify import Classifier, RulesClassifier
+from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.redis.client.client import Client, as_client
@@ -68,7 +68,7 @@ class PromptOptions:
     def reader(self, scope: str) -> PromptReader:
         """What analyses prompts by these options."""
         return PromptReader(
-            self.classifier or RulesClassifier(),
+            self.classifier or LinguisticClassifier(),
             self.contextualiser,
             Template(self.template) if isinstance(self.template, str) else self.template,
             _checked_scope(scope),

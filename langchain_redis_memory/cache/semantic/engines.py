@@ -13,7 +13,8 @@ from langchain_redis_memory.language.equivalence import VerifiedPolicy
 from langchain_redis_memory.language.equivalence.cosine_scales import scale_of
 from langchain_redis_memory.ops import Flow, Invoke
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation, check, engine
+from langchain_redis_memory.vectors.choose import check, engine
+from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation
 from langchain_redis_memory.vectors.query_engine import QueryEngine
 from langchain_redis_memory.vectors.vector_sets import VectorSets
 

@@ -17,10 +17,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, read
 from langchain_redis_memory.cache.semantic.search import SemanticQuery
-from langchain_redis_memory.conversation.policy import QuestionType
-from langchain_redis_memory.conversation.select.window import leaning_from
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.classify.standalone import leaning_from
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite
+from langchain_redis_memory.language.turn_state import NO_STATE
 from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.redis.codec.values import pack
 
@@ -171,7 +172,7 @@ class PromptReader:
             return " ".join(verdict.standalone.split()) or None
         if self.contextualiser is None:
             return None
-        rewrite: Rewrite = yield from settled(self.contextualiser.contextualise(text, parsed.messages(), None))
+        rewrite: Rewrite = yield from settled(self.contextualiser.contextualise(text, parsed.messages(), NO_STATE))
         return (" ".join(rewrite.question.split()) or None) if rewrite.trusted else None
 
     def _partition(self, llm_string: str, parsed: Prompt, variables: Mapping[str, str], context: Any) -> bytes:

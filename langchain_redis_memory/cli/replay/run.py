@@ -29,10 +29,10 @@ from langchain_redis_memory.cli.replay.recorded import RecordedTurn
 from langchain_redis_memory.cli.replay.report import ASSUMED_S, ReplayReport, Settings
 from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn, askings
 from langchain_redis_memory.conversation.memory import ConversationMemory
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.language.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings

@@ -8,19 +8,17 @@ that speaks of how it is to be handled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify.dependencies import asks_for, leans_on
-from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
-from langchain_redis_memory.language.classify.logistic import odds, probability, weights
+from langchain_redis_memory.language.classify.lexicon import lexicon
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.recall_signs import recall_signs
 from langchain_redis_memory.language.classify.signs import signs
+from langchain_redis_memory.language.classify.standalone import COMMENT, stands, unreadable
 from langchain_redis_memory.language.classify.tokens import (
     HEAD,
     TAIL,
@@ -29,20 +27,18 @@ from langchain_redis_memory.language.classify.tokens import (
     known,
     past,
     read,
-    straight,
 )
 from langchain_redis_memory.language.classify.verdict import Verdict
+from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.english import straight
+from langchain_redis_memory.language.logistic import probability
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 
 MAX_UNSAFE = 0.1
 """The share of dependent turns that may be called self-contained, unless a classifier is told another."""
-_ALONE = 0.3
-"""The probability below which a turn without its conversation is taken to stand alone."""
-_POINTS = 0.95
-"""The probability, by its words alone, from which an opening question points at something."""
 _CERTAIN = 4.0
 """The log-odds of what is not weighed: dependent."""
 _POINTING = frozenset("pronoun demonstrative there opening_phrase bare_question no_content".split())
-_COMMENT = frozenset("only_comment only_acknowledges".split())
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ class LinguisticClassifier:
         self._recall = weights("recall")
         self.threshold = self._weights.threshold(max_unsafe)
 
-    def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Verdict:
         """The verdict on one turn.
 
         Args:
@@ -115,7 +111,7 @@ class LinguisticClassifier:
         judged = self.judge(turn, history, state)
         return judged.verdict or self.decide(judged, history, judged.log_odds, self.threshold)
 
-    def judge(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Assessment:
+    def judge(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Assessment:
         """What speaks for and against dependence, before a threshold decides.
 
         Args:
@@ -149,7 +145,7 @@ class LinguisticClassifier:
                 depends_on=places,
             )
             return Assessment(verdict, _CERTAIN, reading, QuestionType.HISTORY_RECALL)
-        if not before.started and not state and reading.words:
+        if not before.started and not state.begun and reading.words:
             verdict = Verdict(QuestionType.NEW_TOPIC, 0.99, ("the conversation starts here",), dependence=0.01)
             return Assessment(verdict, -_CERTAIN, reading, QuestionType.NEW_TOPIC)
         if not reading.words or not any(letter.isalpha() for letter in text):
@@ -172,7 +168,7 @@ class LinguisticClassifier:
         reasons = [why for why, _, _ in reading.evidence]
         weighed = log_odds
         meddles = language.meddling.search(text)
-        unweighed = f"speaks of its own handling: {meddles[0][:80]!r}" if meddles else _unreadable(reading, language)
+        unweighed = f"speaks of its own handling: {meddles[0][:80]!r}" if meddles else unreadable(reading, language)
         pointing = any(reading.features.get(name) for name in _POINTING)
         if change and not pointing and not unweighed and reading.words:
             log_odds -= _CERTAIN
@@ -186,7 +182,7 @@ class LinguisticClassifier:
             log_odds = max(log_odds, _CERTAIN)
             reasons = [f"about the last answer: {rephrase[0].strip()[:80]!r}", *reasons]
             kind = QuestionType.CONTEXTUAL_FOLLOW_UP
-        elif _COMMENT & reading.features.keys():
+        elif COMMENT & reading.features.keys():
             log_odds, kind = max(log_odds, _CERTAIN), QuestionType.CONTEXTUAL_FOLLOW_UP
         elif new := content - before.last:
             reasons.append(f"asks for something new: {', '.join(sorted(new)[:3])}")
@@ -241,72 +237,11 @@ class LinguisticClassifier:
         )
 
     def _alone(self, text: str) -> bool:
-        return _stands(text[:HEAD], self.lexicon)
-
-
-def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
-    """The signs that a turn leans on its conversation, judged without the conversation.
-
-    Args:
-        turn: What the user said.
-        language: The lexicon; English by default.
-
-    Returns:
-        One reason for each sign, none where the turn stands alone.
-    """
-    language = language or lexicon("en")
-    reading = read(turn)
-    if not reading.words:
-        return ["no words of its own"]
-    if unweighed := _unreadable(reading, language):
-        return [unweighed]
-    signs(reading, HistoryWords(started=True, answered=True), language)
-    comment = _COMMENT & reading.features.keys()
-    if not comment and weights("linguistic").log_odds(reading.features) < odds(_ALONE):
-        return []
-    return [why for why, _, _ in reading.evidence] or ["may depend on the conversation"]
-
-
-def points_outside(opening: str) -> bool:
-    """Whether a question that opens a conversation leans on something that was never told ("Where was he born?").
-
-    Args:
-        opening: The question.
-
-    Returns:
-        Whether its words alone are as good as certain to lean on something; its answer is then nobody else's.
-    """
-    reading = signs(read(opening), HistoryWords(started=True, answered=True), lexicon("en"))
-    return weights("linguistic").log_odds(reading.features) >= odds(_POINTS)
-
-
-@lru_cache(4096)
-def _stands(text: str, language: Lexicon) -> bool:
-    return not dependence(text, language)
+        return stands(text[:HEAD], self.lexicon)
 
 
 def _read_part(turn: str) -> str:
     return turn if len(turn) <= HEAD + TAIL else f"{turn[:HEAD]} {turn[-TAIL:]}"
-
-
-def _unreadable(reading: TurnTokens, language: Lexicon) -> str | None:
-    """Why the signs cannot be weighed: the words are not the lexicon's language."""
-    letters = sum(len(word) for word in reading.words)
-    if sum(ord(letter) > 0x24F for word in reading.words for letter in word) * 2 > letters:
-        return f"a language other than {language.language!r}"
-    strange = next(
-        (
-            word
-            for word, low in zip(reading.words, reading.low, strict=True)
-            if low in language.foreign or (word[0].islower() and not word.isascii() and low not in language.function)
-        ),
-        None,
-    )
-    if strange:
-        return f"another language: {strange[:40]!r}"
-    if not any(word in language.function for word in reading.low):
-        return "no function word of its language"
-    return None
 
 
 def _span(turn: str, words: str) -> tuple[tuple[int, int], ...]:

@@ -7,8 +7,9 @@ has no complement, no name and is not one of its kind in the world.
 from __future__ import annotations
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon
-from langchain_redis_memory.language.classify.tokens import HEAD, HistoryWords, TurnTokens, straight
+from langchain_redis_memory.language.classify.tokens import HEAD, HistoryWords, TurnTokens
 from langchain_redis_memory.language.classify.word_kinds import ENDS, WordKinds
+from langchain_redis_memory.language.english import ends_like_plural, straight
 
 _ADJECTIVE = ("ous", "ful", "able", "ible", "ive", "ic", "ant", "ent", "ish", "less", "est")
 _BE = frozenset(
@@ -90,7 +91,7 @@ def _pronoun(reading: TurnTokens, kinds: WordKinds, place: int, language: Lexico
         elif (
             not kinds.noun[at]
             or (personal and one not in language.persons)
-            or (not personal and _plural(one) != many and not (many and one in language.persons))
+            or (not personal and ends_like_plural(one) != many and not (many and one in language.persons))
         ):
             continue
         else:
@@ -108,10 +109,6 @@ def _pronoun(reading: TurnTokens, kinds: WordKinds, place: int, language: Lexico
         reading.sign("pronoun", place, why="points back")
         if personal:
             reading.sign("pronoun_personal", place)
-
-
-def _plural(word: str) -> bool:
-    return word.endswith("s") and not word.endswith(("ss", "us", "is", "'s"))
 
 
 def definites(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:

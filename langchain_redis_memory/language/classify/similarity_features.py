@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import log
+from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from langchain_redis_memory.language.classify.logistic import probability
+from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.language.classify.tokens import EACH, TurnTokens, said, text_of
+from langchain_redis_memory.language.logistic import probability
 
-Vector = npt.NDArray[np.float32]
+Vector: TypeAlias = "npt.NDArray[np.float32]"
 
 UNRELATED = (
     "The train to the coast leaves at nine.",

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
+from langchain_redis_memory.language.english import straight
 
 HEAD, TAIL = 1500, 500
 """Characters of a turn that are read, from its start and its end."""
@@ -23,12 +24,6 @@ RECENT, EACH = 8, 600
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019.+#/_-][^\W_]+)*[+#]*")
 _PUNCTUATION = re.compile(r"[?!.;:,\n\u2014()\"\u201c\u201d]")
-_APOSTROPHE = str.maketrans({"\u2019": "'", "\u02bc": "'"})
-
-
-def straight(text: str) -> str:
-    """The text with straight apostrophes."""
-    return text.translate(_APOSTROPHE)
 
 
 @dataclass
@@ -77,7 +72,7 @@ def read(turn: str) -> TurnTokens:
         if words:
             mark = _PUNCTUATION.search(text, end)
             stop[-1] = mark[0] if mark else "." if offset or len(cuts) == 1 else "\n"
-    words = [word.translate(_APOSTROPHE) for word in words]
+    words = [straight(word) for word in words]
     return TurnTokens(turn, words, [word.lower() for word in words], places, stop)
 
 
@@ -195,6 +190,6 @@ def content_words(text: str) -> set[str]:
     Returns:
         Its words without English function words.
     """
-    low = (word.translate(_APOSTROPHE).lower().removesuffix("'s") for word in _WORD.findall(text[: 4 * HEAD]))
+    low = (straight(word).lower().removesuffix("'s") for word in _WORD.findall(text[: 4 * HEAD]))
     function: frozenset[str] = lexicon("en").function
     return set(low) - function

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.conversation.policy import QuestionType
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 
 
@@ -41,7 +42,7 @@ class Classifier(Protocol):
     """Decides the type of a user's turn."""
 
     def classify(
-        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
+        self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Verdict | Flow[Verdict]:
         """The verdict on one turn.
 

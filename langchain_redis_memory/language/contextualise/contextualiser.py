@@ -7,14 +7,14 @@ cache hit. `LocalContextualiser` needs no model; `LLMContextualiser` asks one an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 
-from langchain_redis_memory.conversation.select.window import standalone
 from langchain_redis_memory.language.classify import content_words
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 
 
@@ -41,7 +41,7 @@ class Contextualiser(Protocol):
     """Rewrites a user's turn so that it stands alone."""
 
     def contextualise(
-        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
+        self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Rewrite | Flow[Rewrite]:
         """The turn as a question that stands alone.
 
@@ -73,3 +73,17 @@ def search_query(turn: str, rewrite: Rewrite | None, history: Sequence[BaseMessa
     if content_words(turn) <= content_words(rewrite.question):
         return rewrite.question
     return f"{rewrite.question} {turn}"
+
+
+def standalone(turn: str, history: Sequence[BaseMessage]) -> str:
+    """A question for the retriever that carries what the turn leans on: the user's own words, nothing invented.
+
+    Args:
+        turn: What the user said.
+        history: The selected messages, oldest first.
+
+    Returns:
+        The user's questions since the last one that stands alone, then the turn itself.
+    """
+    asked = [str(message.text) for message in history if isinstance(message, HumanMessage)]
+    return " ".join([*asked[:1], *asked[1:][-2:], turn])

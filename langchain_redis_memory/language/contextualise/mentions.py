@@ -26,6 +26,7 @@ from langchain_redis_memory.language.contextualise.word_lists import (
     VAGUE,
     VERBS,
 )
+from langchain_redis_memory.language.english import ends_like_plural
 
 LONGEST = 1_000
 """Characters of a message that are looked at."""
@@ -122,9 +123,7 @@ def singular(word: str) -> str:
 
 def is_plural(word: str) -> bool:
     """Whether a common noun is more than one."""
-    return word in PLURALS or (
-        word.endswith("s") and word not in SINGULARS and not word.endswith(("ss", "us", "is", "'s"))
-    )
+    return word in PLURALS or (word not in SINGULARS and ends_like_plural(word))
 
 
 def tokens(text: str) -> list[str]:

@@ -200,8 +200,8 @@ def _contents(
             names += 1
             vetoes.append(f"names differ: {first.lemma} / {second.lemma}")
     taken = {two for two, _ in paired.values()}
-    alone_a = [word for at, word in enumerate(a.words) if at not in paired and word.lemma[0] != "#"]
-    alone_b = [word for at, word in enumerate(b.words) if at not in taken and word.lemma[0] != "#"]
+    alone_a = [word for at, word in enumerate(a.words) if at not in paired and not word.lemma.startswith("#")]
+    alone_b = [word for at, word in enumerate(b.words) if at not in taken and not word.lemma.startswith("#")]
     heavy_a, heavy_b = sum(word.weight for word in alone_a), sum(word.weight for word in alone_b)
     total = sum(word.weight for word in a.words) + sum(word.weight for word in b.words) or 1.0
     for title, weight in zip(_TITLES, weights, strict=True):

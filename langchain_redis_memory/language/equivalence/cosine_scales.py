@@ -1,8 +1,8 @@
 """What a cosine of each embedding model is worth: a threshold to start from, and the model's scale.
 
-Models differ in how they use the interval: unrelated texts have 0.05 with MiniLM, 0.7 with ada-002. `typical` gives
-the cosine of an unrelated pair and of a plain paraphrase; between them a cosine is mapped linearly onto MiniLM's
-scale. Only the values of MiniLM are measured here (Quora, SICK, PAWS; `benchmarks/semantic_quality.py`). The others
+Models differ in how they use the interval: unrelated texts have 0.05 with MiniLM, 0.7 with ada-002. `typical` gives the
+cosine of an unrelated pair and of a plain paraphrase; between them a cosine is mapped linearly onto MiniLM's scale.
+Only the values of MiniLM are measured here (Quora, SICK, PAWS; `benchmarks/quality/semantic_quality.py`). The others
 are rounded from what the models' authors and users commonly report; they are starting points, to be checked on one's
 own traffic.
 """

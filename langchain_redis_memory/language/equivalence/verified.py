@@ -9,7 +9,7 @@ at least the cut below which, on held-out pairs at the reference base rate, the 
 A bound on each hit (1 - p <= max_error) would hold for any traffic but refuses nearly everything; the share depends
 on how many candidates are equivalent, so `base_rate` says it where known. Labels of public sets disagree with one
 another by more than 0.02: under 0.02 little but the same text is served. What is achieved is printed by
-`benchmarks/semantic_quality.py`.
+`benchmarks/quality/semantic_quality.py`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.equivalence.compare import compare
 from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, from_minilm, scale_of, to_minilm
 from langchain_redis_memory.language.equivalence.hit_policy import Judgement
-from langchain_redis_memory.language.equivalence.logistic import COSINE_CAP, probability, shipped
-from langchain_redis_memory.language.equivalence.parse import LONGEST, key_of, read
+from langchain_redis_memory.language.equivalence.normalise import LONGEST, key_of
+from langchain_redis_memory.language.equivalence.parse import parse
+from langchain_redis_memory.language.equivalence.weights import COSINE_CAP, shipped
+from langchain_redis_memory.language.logistic import probability
 
 VETOED = 0.02
 """The most that the probability of a vetoed pair is."""
@@ -29,6 +31,8 @@ _SAME = 0.999
 _FLOOR = 0.75
 """MiniLM's cosine below which equivalent questions are too rare to be looked for."""
 _DOUBT = 0.25
+_BOUND = 30.0
+"""Largest log-odds of equivalence that are told apart."""
 
 
 class VerifiedPolicy:
@@ -97,16 +101,16 @@ class VerifiedPolicy:
             return Judgement(True, _SAME, (), {"cosine": similarity})
         cosine = to_minilm(similarity, self._scale)
         one, two = (asked, stored) if asked <= stored else (stored, asked)
-        difference = compare(read(one), read(two))
+        difference = compare(parse(one), parse(two))
         model = shipped()
         low, _ = model.cosines
         features = {**difference.features, "cosine": min(cosine, COSINE_CAP)}
-        odds = model.logit(features if cosine >= low else {**features, "cosine": low})
+        odds = model.log_odds(features if cosine >= low else {**features, "cosine": low})
         if self._base_rate is not None:
             odds += math.log(self._base_rate / (1 - self._base_rate)) - math.log(
                 model.base_rate / (1 - model.base_rate)
             )
-        chance = probability(odds)
+        chance = probability(odds, _BOUND)
         vetoes = list(difference.vetoes)
         if not one.strip() or not two.strip():
             vetoes.append("one is empty")

@@ -20,8 +20,8 @@ from langchain_core.messages import (
 
 from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
 from langchain_redis_memory.cache.semantic.prompt_reader import tells_of_self
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.ops import Invoke
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, url_of

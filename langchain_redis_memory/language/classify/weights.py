@@ -1,9 +1,9 @@
-"""Weighing the signs: logistic weights, read from a small JSON file that `benchmarks/train_classifier.py` writes.
+"""The classifiers' logistic weights and the thresholds that `max_unsafe` stands for.
 
-A weight belongs to the name of a feature; a feature that has none counts nothing. The probabilities are calibrated at
-even odds of dependent and self-contained turns. The thresholds say below which probability a turn may be called
-self-contained so that at most a given share of dependent turns is: the quantile on the worst source of people's
-conversations, each judged by weights that were fitted without it.
+`benchmarks/training/train_classifier.py` writes `weights.json`. The probabilities are calibrated at even odds of
+dependent and self-contained turns. A threshold is the probability below which a turn may be called self-contained so
+that at most a given share of dependent turns is: the quantile on the worst source of people's conversations, each
+judged by weights that were fitted without it.
 """
 
 from __future__ import annotations
@@ -13,29 +13,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from math import exp, log
 
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.language.logistic import LogisticModel
 
 
 @dataclass(frozen=True)
-class Weights:
-    """A logistic model over named features.
+class DependenceModel(LogisticModel):
+    """The log-odds that a turn depends on its conversation, with thresholds.
 
     Args:
-        bias: The log-odds of nothing.
-        weights: By feature.
+        bias: See `LogisticModel`.
+        weights: See `LogisticModel`.
         thresholds: Share of unsafe turns -> the probability below which a turn is self-contained.
     """
 
-    bias: float
-    weights: Mapping[str, float]
     thresholds: Mapping[float, float]
-
-    def log_odds(self, features: Mapping[str, float]) -> float:
-        """The log-odds that a turn with these features depends on its conversation."""
-        weights = self.weights
-        return self.bias + sum(weights.get(name, 0.0) * value for name, value in features.items())
 
     def threshold(self, max_unsafe: float) -> float:
         """The probability below which a turn is self-contained.
@@ -55,28 +48,17 @@ class Weights:
         return max((value for share, value in self.thresholds.items() if share <= max_unsafe), default=0.0)
 
 
-def probability(log_odds: float) -> float:
-    """The probability of log-odds, never quite 0 or 1."""
-    return 1 / (1 + exp(-max(-15.0, min(15.0, log_odds))))
-
-
-def odds(share: float) -> float:
-    """The log-odds of a probability; see `probability`."""
-    share = max(1e-6, min(1 - 1e-6, share))
-    return log(share / (1 - share))
-
-
 @cache
-def weights(name: str) -> Weights:
-    """The weights of a model, read once per process.
+def weights(name: str) -> DependenceModel:
+    """Loads a model, once per process.
 
     Args:
         name: Its name in `weights.json`.
 
     Returns:
-        The weights.
+        The model.
     """
     found = json.loads((resources.files(__package__) / "weights.json").read_text("utf-8"))[name]
-    return Weights(
+    return DependenceModel(
         found["bias"], found["weights"], {float(share): value for share, value in found.get("thresholds", {}).items()}
     )

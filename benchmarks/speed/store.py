@@ -1,6 +1,6 @@
 """Long-term memory: our store, langgraph-checkpoint-redis' and LangGraph's own in memory, on the same items.
 
-python -m benchmarks.store [--json FILE]
+python -m benchmarks.speed.store [--json FILE]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from langgraph.store.base import BaseStore, GetOp, ListNamespacesOp, MatchCondition, PutOp, SearchOp
 from langgraph.store.memory import InMemoryStore
 
-from benchmarks.harness import (
+from benchmarks.speed.harness import (
     Report,
     ainterleaved,
     bytes_of_keys,
@@ -264,7 +264,7 @@ def recall(store: BaseStore, vectors: Vectors, here: tuple[str, ...], wanted: di
 
 def main() -> None:
     """Runs everything and prints the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.store", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.store", description=__doc__)
     parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
     options = parser.parse_args()
     warnings.simplefilter("ignore")

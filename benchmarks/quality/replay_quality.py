@@ -1,6 +1,7 @@
 """The end-to-end quality of a conversation's cache: people's conversations replayed, and every serve judged.
 
-    python -m benchmarks.replay_quality --data DIR [--risk 0.01,0.05] [--canard 100] [--redis URL] [--show 9] [--html F]
+    python -m benchmarks.quality.replay_quality --data DIR [--risk 0.01,0.05] [--canard 100] [--redis URL]
+        [--show 9] [--html F]
 
 DIR holds `conversation_turns.jsonl`: TREC CAsT 2019 and 2020 (Dalton et al., MIT) and half of CANARD's development set
 (Elgohary et al., 2019, CC BY-SA 4.0), with people's rewrites. CAsT has no answers; CANARD's come from the histories of
@@ -12,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +58,6 @@ def server(url: str | None) -> Iterator[str]:
     if url:
         yield url
         return
-    sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
     from tests.support import servers
 
     farm = servers.Farm()

@@ -1,6 +1,6 @@
 """How good are the rewrites? Against people's rewrites of the same turns, for the turns that it trusts.
 
-    python -m benchmarks.rewrite_quality --data DIR [--show 20]
+    python -m benchmarks.quality.rewrite_quality --data DIR [--show 20]
 
 DIR holds `conversation_turns.jsonl` with `source`, `turn`, `history` (pairs of role and text), `question`, `rewrite`.
 The numbers in the README are of TREC CAsT 2019 and 2020 (Dalton et al., MIT; the history has the user's turns only) and

@@ -1,6 +1,6 @@
 """LangGraph checkpointers: ours, InMemorySaver, langgraph-checkpoint-plainredis and langgraph-checkpoint-redis.
 
-python -m benchmarks.checkpoint [--json FILE]
+python -m benchmarks.speed.checkpoint [--json FILE]
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph, add_messages
 
-from benchmarks.harness import Report, bytes_of_keys, counted_trips, installed, interleaved, server
-from benchmarks.history import prose
+from benchmarks.speed.harness import Report, bytes_of_keys, counted_trips, installed, interleaved, server
+from benchmarks.speed.history import prose
 from langchain_redis_memory import RedisSaver
 
 OURS, MEMORY, PLAIN, OFFICIAL = (
@@ -251,7 +251,7 @@ async def crowd(port: int, report: Report) -> None:
 
 def main() -> None:
     """Runs everything and prints the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.checkpoint", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.checkpoint", description=__doc__)
     parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
     options = parser.parse_args()
     warnings.simplefilter("ignore")

@@ -1,6 +1,6 @@
 """Fits the weights of the signs that a turn asks for what was said before.
 
-    python -m benchmarks.train_recall --data DIR
+    python -m benchmarks.training.train_recall --data DIR
 
 Fitted on MemoryBank's questions (MIT), the first half of `recall_phrasings.py` and what `generated.py` writes; against
 them stand banking77 (CC BY 4.0), TIAGE, CAsT 2019 (MIT) and GECOR (CC BY 4.0). `train_classifier` writes the weights;
@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from langchain_core.messages import AIMessage, HumanMessage
 
-from benchmarks.conversations import tiage, turns
-from benchmarks.generated import recalls
-from benchmarks.logit import fit, model
-from benchmarks.recall_phrasings import half
-from langchain_redis_memory.conversation.policy import QuestionType
+from benchmarks.quality.conversations import tiage, turns
+from benchmarks.training.generated import recalls
+from benchmarks.training.logit import fit, model
+from benchmarks.training.recall_phrasings import half
 from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.language.classify.lexicon import lexicon
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.recall_signs import recall_signs
 from langchain_redis_memory.language.classify.tokens import read
 

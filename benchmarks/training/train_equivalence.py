@@ -1,6 +1,6 @@
 """Fits the weights of the semantic cache's verifier.
 
-python -m benchmarks.train_equivalence --data DIR --out FILE [--seed 7]
+python -m benchmarks.training.train_equivalence --data DIR --out FILE [--seed 7]
 
 Only data whose licence allows it is fitted: PAWS, the GPTCache mock data, banking77 (different intents as hard
 negatives; one intent, a cosine above 0.88 and no veto as positives with some noise), CAsT rewrites (other questions
@@ -20,10 +20,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import equivalence_pairs
+from benchmarks.training import equivalence_pairs
 from langchain_redis_memory.language.equivalence.compare import compare
-from langchain_redis_memory.language.equivalence.logistic import COSINE_CAP
-from langchain_redis_memory.language.equivalence.parse import read
+from langchain_redis_memory.language.equivalence.parse import parse
+from langchain_redis_memory.language.equivalence.weights import COSINE_CAP
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 
@@ -149,7 +149,7 @@ def _close(texts: list[str], vectors: dict[str, np.ndarray], least: float) -> li
 
 def _differs(a: str, b: str) -> bool:
     """Whether two neighbours differ in a content word: mere variants of one question are not taken for different."""
-    one, two = {word.lemma for word in read(a).words}, {word.lemma for word in read(b).words}
+    one, two = {word.lemma for word in parse(a).words}, {word.lemma for word in parse(b).words}
     return bool(one - two) and bool(two - one)
 
 
@@ -158,7 +158,7 @@ def rows_of(pairs: list[Pair], vectors: dict[str, np.ndarray]) -> list[dict[str,
     found = []
     for pair in pairs:
         cosine = float(vectors[pair.a].astype(np.float32) @ vectors[pair.b].astype(np.float32))
-        difference = compare(read(pair.a), read(pair.b))
+        difference = compare(parse(pair.a), parse(pair.b))
         found.append(
             {**difference.features, "vetoes": float(len(difference.vetoes)), "cosine": min(cosine, COSINE_CAP)}
         )
@@ -253,7 +253,7 @@ def main() -> None:
     weights = {name: round(float(scale * one), 5) for name, one in zip(names, w, strict=True) if abs(one) > 1e-4}
     ends = [round(float(value), 3) for value in (np.quantile(x[:, 0], 0.005), COSINE_CAP)]
     result = {
-        "about": "Fitted by benchmarks/train_equivalence.py on PAWS (Google), GPTCache mock data (MIT), "
+        "about": "Fitted by benchmarks/training/train_equivalence.py on PAWS (Google), GPTCache mock data (MIT), "
         "banking77 (PolyAI, CC BY 4.0), TREC CAsT (MIT) and generated pairs.",
         "weights": weights, "bias": round(scale * bias + shift, 5), "base_rate": BASE_RATE,
         "cuts": cuts, "cosines": ends,

@@ -1,6 +1,6 @@
 """Caches of model answers: ours, langchain-redis' and langchain-community's, on the same questions and answers.
 
-python -m benchmarks.cache [--json FILE]
+python -m benchmarks.speed.cache [--json FILE]
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import ChatGeneration, Generation
 
-from benchmarks.harness import (
+from benchmarks.speed.harness import (
     Report,
     ainterleaved,
     bytes_of_keys,
@@ -299,7 +299,7 @@ MEASURES = (exact, semantic)
 
 def main() -> None:
     """Runs everything and prints the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.cache", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.cache", description=__doc__)
     parser.add_argument("--large", action="store_true", help="only 100,000 answers by meaning on vector sets")
     parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
     options = parser.parse_args()

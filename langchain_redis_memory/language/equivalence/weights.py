@@ -1,57 +1,56 @@
-"""The calibrated probability from features: a logistic model whose weights are a small file of the package.
+"""The verifier's logistic weights and the cuts that `max_error` stands for.
 
-Its weights are bound in sign (agreement can only help, difference only harm): fitted on generated pairs and a few
-small sets, a freer model learns their templates and is worse than the cosine on text it has not seen; measured, a
-network with 16 hidden units was. `benchmarks/train_equivalence.py` fits it. The file names its features, so that code
-and weights that do not belong together are noticed at the first use.
+The weights are bound in sign (agreement can only help, difference only harm): fitted on generated pairs and a few small
+sets, a freer model learns their templates and is worse than the cosine on text it has not seen; measured, a network
+with 16 hidden units was. `benchmarks/training/train_equivalence.py` fits them. The file names its features, so that
+code and weights that do not belong together are noticed at the first use.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import NamedTuple
 
 from langchain_redis_memory.errors import CorruptDataError
+from langchain_redis_memory.language.logistic import LogisticModel
 
 COSINE_CAP = 0.985
 """A cosine counts up to here: no model's scale can buy a hit by itself."""
 
 
-class Model(NamedTuple):
-    """Weights by feature, the intercept, and the cuts.
+@dataclass(frozen=True)
+class EquivalenceModel(LogisticModel):
+    """The log-odds that two questions are equivalent, with the cuts of a hit.
 
     Args:
-        weights: What one unit of a feature adds to the log-odds.
-        bias: The log-odds of nothing.
+        bias: See `LogisticModel`.
+        weights: See `LogisticModel`.
         base_rate: The share of equivalent pairs among the candidates that the probability is calibrated for.
         cuts: Pairs (tolerated share of wrong hits, least probability that keeps it), by the first.
         cosines: The range of cosines that the model was fitted on; one outside counts as the nearer end.
     """
 
-    weights: Mapping[str, float]
-    bias: float
     base_rate: float
     cuts: tuple[tuple[float, float], ...]
     cosines: tuple[float, float]
 
-    def logit(self, features: Mapping[str, float]) -> float:
-        """The log-odds of equivalence.
+    def log_odds(self, features: Mapping[str, float]) -> float:
+        """Returns the log-odds of equivalence at `base_rate`.
 
         Args:
             features: All features by name.
 
         Returns:
-            Log-odds at `base_rate`.
+            The log-odds.
 
         Raises:
             CorruptDataError: A feature that the weights name is missing.
         """
         try:
-            return self.bias + sum(weight * features[name] for name, weight in self.weights.items())
+            return super().log_odds({name: features[name] for name in self.weights})
         except KeyError as error:
             msg = f"the weights of the verifier name a feature that the code does not compute: {error}"
             raise CorruptDataError(msg) from error
@@ -74,12 +73,7 @@ class Model(NamedTuple):
         return self.cuts[-1][1]
 
 
-def probability(logit: float) -> float:
-    """The probability of log-odds."""
-    return 1 / (1 + math.exp(-min(max(logit, -30.0), 30.0)))
-
-
-def parse(text: str) -> Model:
+def parse_weights(text: str) -> EquivalenceModel:
     """A model from the text of its file.
 
     Args:
@@ -96,13 +90,13 @@ def parse(text: str) -> Model:
         cuts = tuple((float(error), float(least)) for error, least in data["cuts"])
         weights = {str(name): float(weight) for name, weight in data["weights"].items()}
         low, high = data["cosines"]
-        return Model(weights, float(data["bias"]), float(data["base_rate"]), cuts, (float(low), float(high)))
+        return EquivalenceModel(float(data["bias"]), weights, float(data["base_rate"]), cuts, (float(low), float(high)))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         msg = f"the weights of the verifier are damaged ({error}): install the package again"
         raise CorruptDataError(msg) from error
 
 
 @cache
-def shipped() -> Model:
+def shipped() -> EquivalenceModel:
     """The weights of the package, read once per process."""
-    return parse(resources.files(__package__).joinpath("weights.json").read_text("utf-8"))
+    return parse_weights(resources.files(__package__).joinpath("weights.json").read_text("utf-8"))

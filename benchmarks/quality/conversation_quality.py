@@ -1,6 +1,6 @@
 """How well the classifiers tell what a turn depends on, on people's conversations.
 
-    python -m benchmarks.conversation_quality --data DIR [--fold N] [--embed] [--limit N]
+    python -m benchmarks.quality.conversation_quality --data DIR [--fold N] [--embed] [--limit N]
 
 Conversations are split by a hash of their id. CANARD is never fitted on; of the sources that the weights were fitted
 on, `train_classifier --check` gives the figures without the source. Every figure is balanced: dependent and
@@ -24,9 +24,9 @@ from langchain_core.messages import AIMessage, HumanMessage
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.conversations import Case, cases, fold, foreign, tiage, turns
-from langchain_redis_memory.conversation.policy import QuestionType
+from benchmarks.quality.conversations import Case, cases, fold, foreign, tiage, turns
 from langchain_redis_memory.language.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.ops import settled
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings

@@ -1,6 +1,6 @@
 """Wrong hits and true hits of a plain cosine cut and of `VerifiedPolicy`, on the same embeddings (MiniLM, int8).
 
-python -m benchmarks.semantic_quality --data DIR [--vectors FILE]
+python -m benchmarks.quality.semantic_quality --data DIR [--vectors FILE]
 
 DIR holds question_pairs.jsonl: lines {"source", "a", "b", "same"} with sources qqp, paws, sick, gptcache-mock. The
 public data is to be had at: Quora Question Pairs, quoradata.quora.com (First Quora Dataset Release); PAWS,
@@ -20,10 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.train_equivalence import Pair, is_test, question_pairs, vectors_of
+from benchmarks.training.train_equivalence import Pair, is_test, question_pairs, vectors_of
 from langchain_redis_memory.language.equivalence import Judgement, VerifiedPolicy
-from langchain_redis_memory.language.equivalence.logistic import shipped
-from langchain_redis_memory.language.equivalence.parse import key_of, read
+from langchain_redis_memory.language.equivalence.normalise import key_of
+from langchain_redis_memory.language.equivalence.parse import parse
+from langchain_redis_memory.language.equivalence.weights import shipped
 
 COSINES = (0.80, 0.85, 0.90, 0.95, 0.97, 0.99)
 ERRORS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
@@ -187,7 +188,7 @@ def main() -> None:
         policy.judge(pair.a, pair.b, 0.9)
     for warm in (False, True):
         if not warm:
-            read.cache_clear()
+            parse.cache_clear()
             key_of.cache_clear()
         some = pairs[:1500]
         started = time.process_time()

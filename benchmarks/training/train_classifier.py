@@ -1,6 +1,6 @@
 """Fits the classifier's weights and thresholds and writes them into the package.
 
-    python -m benchmarks.train_classifier --data DIR [--check]
+    python -m benchmarks.training.train_classifier --data DIR [--check]
 
 Fitted on TREC CAsT 2019 and 2020 (MIT), GECOR's CamRest676 (CC BY 4.0, Quan et al. 2019, arXiv 1909.12086), TIAGE (MIT)
 for the change of topic, banking77 (CC BY 4.0, Casanueva et al. 2020, arXiv 2003.04807) as new topics behind other
@@ -20,17 +20,17 @@ import json
 import pickle
 import random
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-import langchain_redis_memory.language.classify.logistic as logistic
-from benchmarks.conversations import Case, cases, fold, foreign, tiage, turns
-from benchmarks.generated import generated
-from benchmarks.logit import Array, fit, model, scores
-from benchmarks.train_recall import fit_recall
+from benchmarks.quality.conversations import Case, cases, fold, foreign, tiage, turns
+from benchmarks.training.generated import generated
+from benchmarks.training.logit import Array, fit, model, scores
+from benchmarks.training.train_recall import fit_recall
 from langchain_redis_memory.language.classify.lexicon import lexicon
 from langchain_redis_memory.language.classify.signs import signs
 from langchain_redis_memory.language.classify.similarity_features import (
@@ -42,6 +42,7 @@ from langchain_redis_memory.language.classify.similarity_features import (
     unlike,
 )
 from langchain_redis_memory.language.classify.tokens import EACH, past, read, text_of
+from langchain_redis_memory.language.classify.weights import weights
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 EXPECTED = {
@@ -181,7 +182,7 @@ def thresholds(data: Data, judged: dict[str, tuple[Array, Array]], model: int) -
 def topic_shift(data: Path, folds: Sequence[int]) -> tuple[list[str], Array, Array, Array]:
     """Names, features and labels of the change of topic in TIAGE, and the fold of each turn."""
     english = lexicon("en")
-    weighed = logistic.weights("linguistic")
+    weighed = weights("linguistic")
     talks = [talk for talk in tiage(data) if fold(talk[0]) in folds]
     texts = sorted({text[:EACH] for _, said in talks for text, _ in said} | set(UNRELATED))
     vectors = dict(zip(texts, MiniLMEmbeddings().vectors(texts), strict=True))
@@ -265,16 +266,17 @@ def main() -> None:
     names, x = data.meaning(scores(language, data.x))
     meaning = fit_meaning(data, x, all_)
     written = {
-        "about": "Written by benchmarks/train_classifier.py. Fitted on TREC CAsT 2019 and 2020 (MIT), CamRest676 with "
-        "GECOR's annotation (CC BY 4.0; Wen et al. 2017, Quan et al. 2019), TIAGE (MIT), banking77 (CC BY 4.0; "
+        "about": "Written by benchmarks/training/train_classifier.py. "
+        "Fitted on TREC CAsT 2019 and 2020 (MIT), CamRest676 with GECOR's annotation (CC BY 4.0; "
+        "Wen et al. 2017, Quan et al. 2019), TIAGE (MIT), banking77 (CC BY 4.0; "
         "Casanueva et al. 2020), MemoryBank (MIT) and generated turns.",
         "linguistic": model(data.names, language, thresholds(data, judged, 0)),
         "embedding": model(names, meaning, thresholds(data, judged, 1)),
     }
     written["recall"] = fit_recall(given.data)
-    path = Path(logistic.__file__).with_name("weights.json")
+    path = Path(str(resources.files("langchain_redis_memory.language.classify") / "weights.json"))
     path.write_text(json.dumps({**written, "topic_shift": model([], np.zeros(1))}, indent=1) + "\n", "utf-8")
-    logistic.weights.cache_clear()
+    weights.cache_clear()
     names, x, y, where = topic_shift(given.data, range(5))
     nothing = np.zeros(x.shape[1])
     for held in range(5):

@@ -1,6 +1,6 @@
 """Chat message history: ours, langchain-redis' and langchain-community's, on the same conversations.
 
-python -m benchmarks.history [--json FILE]
+python -m benchmarks.speed.history [--json FILE]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from uuid import UUID
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from benchmarks.harness import (
+from benchmarks.speed.harness import (
     Report,
     ainterleaved,
     at_once,
@@ -249,7 +249,7 @@ def memory(port: int, make: dict[str, Make], peers: list[str], report: Report) -
 
 def main() -> None:
     """Runs everything and prints the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.history", description=__doc__)
     parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
