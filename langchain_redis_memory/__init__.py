@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
-    from langchain_redis_memory.cache.answers.exact import Answer as Answer
-    from langchain_redis_memory.cache.answers.exact import AnswerCache as AnswerCache
-    from langchain_redis_memory.cache.answers.exact import CacheQuestion as CacheQuestion
+    from langchain_redis_memory.cache.answers.answer_cache import Answer as Answer
+    from langchain_redis_memory.cache.answers.answer_cache import AnswerCache as AnswerCache
+    from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion as CacheQuestion
+    from langchain_redis_memory.cache.answers.answer_cache import SearchableAnswerCache as SearchableAnswerCache
+    from langchain_redis_memory.cache.answers.epoch import EpochAnswerCache as EpochAnswerCache
     from langchain_redis_memory.cache.answers.exact import ExactAnswerCache as ExactAnswerCache
-    from langchain_redis_memory.cache.answers.exact import MeaningCache as MeaningCache
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.cache.rag.rag_cache import CachedEmbeddings as CachedEmbeddings
     from langchain_redis_memory.cache.rag.rag_cache import CachedRetriever as CachedRetriever
-    from langchain_redis_memory.cache.rag.rag_cache import EpochAnswerCache as EpochAnswerCache
     from langchain_redis_memory.cache.rag.rag_cache import RagCache as RagCache
+    from langchain_redis_memory.cache.semantic.cache import PromptOptions as PromptOptions
     from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache as RedisSemanticCache
     from langchain_redis_memory.cache.semantic.judge import Judge as Judge
+    from langchain_redis_memory.cache.semantic.tenants import VectorOptions as VectorOptions
     from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
@@ -84,9 +86,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "AdmissionPolicy": "cache.admission",
     "advance": "state.model",
-    "Answer": "cache.answers.exact",
-    "AnswerCache": "cache.answers.exact",
-    "CacheQuestion": "cache.answers.exact",
+    "Answer": "cache.answers.answer_cache",
+    "AnswerCache": "cache.answers.answer_cache",
+    "CacheQuestion": "cache.answers.answer_cache",
     "CachedEmbeddings": "cache.rag.rag_cache",
     "CachedRetriever": "cache.rag.rag_cache",
     "CascadeClassifier": "language.classify",
@@ -98,7 +100,7 @@ _HOMES = {
     "DEFAULT_POLICY": "conversation.policy",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",
-    "EpochAnswerCache": "cache.rag.rag_cache",
+    "EpochAnswerCache": "cache.answers.epoch",
     "ExactAnswerCache": "cache.answers.exact",
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
@@ -109,7 +111,9 @@ _HOMES = {
     "LLMContextualiser": "language.contextualise.llm",
     "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
-    "MeaningCache": "cache.answers.exact",
+    "PromptOptions": "cache.semantic.cache",
+    "SearchableAnswerCache": "cache.answers.answer_cache",
+    "VectorOptions": "cache.semantic.tenants",
     "MemorySelector": "conversation.select.memory",
     "Observation": "state.profile_extractors",
     "pre_model_node": "conversation.select.runnable",

@@ -35,7 +35,7 @@ from benchmarks.speed.harness import (
     trips,
     used_memory,
 )
-from langchain_redis_memory import Client, RedisCache, RedisSemanticCache
+from langchain_redis_memory import Client, RedisCache, RedisSemanticCache, VectorOptions
 from langchain_redis_memory.vectors.engine import EngineName
 
 OURS, OFFICIAL, COMMUNITY = "langchain-redis-memory", "langchain-redis", "langchain-community"
@@ -261,7 +261,9 @@ def semantic(report: Report, entries: int = 10_000, engines: tuple[EngineName, .
         where, modules = f"by meaning, {engine}: ", engine == "query_engine"
         with server(query_engine=modules) as port:
             url, before = f"redis://127.0.0.1:{port}/0", used_memory(port)
-            ours = RedisSemanticCache(Client.from_url(url), embeddings, ttl_s=TTL_S, engine=engine)
+            ours = RedisSemanticCache(
+                Client.from_url(url), embeddings, ttl_s=TTL_S, vectors=VectorOptions(engine=engine)
+            )
             ours.warm(zip(stored, answers, strict=True), MODEL)
             caches: dict[str, BaseCache] = {OURS: ours}
             sizes = {OURS: (used_memory(port) - before) / entries}

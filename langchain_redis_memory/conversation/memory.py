@@ -10,10 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from langchain_redis_memory.cache.answers.exact import (
-    AnswerCache,
-    ExactAnswerCache,
-)
+from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
+from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
@@ -128,7 +126,7 @@ class ConversationMemory(Conversations):
         if cache is True and embeddings is not None:
             answers = SemanticAnswerCache(self.client, embeddings, ttl_s=answer_ttl_s)
         elif cache is True:
-            answers = ExactAnswerCache(milliseconds(answer_ttl_s))
+            answers = ExactAnswerCache(answer_ttl_s)
         planner = Planner(
             classifier or LinguisticClassifier(),
             selector or MemorySelector(),

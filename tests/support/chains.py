@@ -15,7 +15,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import RunnableConfig, RunnableGenerator
 from pydantic import Field
 
-from langchain_redis_memory.cache.answers.exact import Answer, CacheQuestion
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import UnavailableError
@@ -250,7 +250,7 @@ class Switch:
     def __init__(self, client: Client) -> None:
         self.away = False
         self.after = 0
-        trip, atrip = client._trip, client._atrip
+        run, arun = client.run, client.arun
 
         def check() -> None:
             if not self.away:
@@ -261,16 +261,18 @@ class Switch:
             msg = "the server is away"
             raise UnavailableError(msg)
 
-        def _trip(*args: Any, **kwargs: Any) -> Any:
-            check()
-            return trip(*args, **kwargs)
+        def switched(op: Op[Any]) -> Any:
+            if op.commands:
+                check()
+            return run(op)
 
-        async def _atrip(*args: Any, **kwargs: Any) -> Any:
-            check()
-            return await atrip(*args, **kwargs)
+        async def aswitched(op: Op[Any]) -> Any:
+            if op.commands:
+                check()
+            return await arun(op)
 
-        client._trip = _trip  # type: ignore[method-assign]
-        client._atrip = _atrip  # type: ignore[method-assign]
+        client.run = switched  # type: ignore[method-assign]
+        client.arun = aswitched  # type: ignore[method-assign]
 
     def off(self, after: int = 0) -> None:
         self.away, self.after = True, after
