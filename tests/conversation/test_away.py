@@ -17,6 +17,7 @@ from langchain_redis_memory.errors import UnserialisableError, WrongKeyTypeError
 from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client import trips
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.chains import Broken, Desk, Marked, Switch
@@ -146,7 +147,7 @@ async def test_a_reply_that_was_lost_stores_nothing_twice(
     desk = Desk(client, both, classifier=Marked())
     await desk.say("F: a")
     switch = Switch(client)
-    trip, atrip = client._trip, client._atrip
+    trip, atrip = trips._trip, trips._atrip
 
     def lossy(*args: Any, **kwargs: Any) -> Any:
         trip(*args, **kwargs)
@@ -156,8 +157,8 @@ async def test_a_reply_that_was_lost_stores_nothing_twice(
         await atrip(*args, **kwargs)
         return await atrip(*args, **kwargs)
 
-    monkeypatch.setattr(client, "_trip", lossy)
-    monkeypatch.setattr(client, "_atrip", alossy)
+    monkeypatch.setattr(trips, "_trip", lossy)
+    monkeypatch.setattr(trips, "_atrip", alossy)
     switch.off(after=3)  # load and load again, store, and its reply is lost
     await desk.say("F: b")
     assert not desk.last.stored
