@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from types import MethodType
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -261,18 +262,18 @@ class Switch:
             msg = "the server is away"
             raise UnavailableError(msg)
 
-        def switched(op: Op[Any]) -> Any:
+        def switched(_client: Client, op: Op[Any]) -> Any:
             if op.commands:
                 check()
             return run(op)
 
-        async def aswitched(op: Op[Any]) -> Any:
+        async def aswitched(_client: Client, op: Op[Any]) -> Any:
             if op.commands:
                 check()
             return await arun(op)
 
-        client.run = switched  # type: ignore[method-assign]
-        client.arun = aswitched  # type: ignore[method-assign]
+        client.run = MethodType(switched, client)  # type: ignore[method-assign]
+        client.arun = MethodType(aswitched, client)  # type: ignore[method-assign]
 
     def off(self, after: int = 0) -> None:
         self.away, self.after = True, after
