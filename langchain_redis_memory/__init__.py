@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import HitPolicy as HitPolicy
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
+    from langchain_redis_memory.language.turn_state import TurnState as TurnState
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
@@ -149,6 +150,7 @@ _HOMES = {
     "Trip": "redis.client.client",
     "Turn": "history.turns",
     "TurnReport": "conversation.turn",
+    "TurnState": "language.turn_state",
     "UserProfile": "state.user_profile",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from statistics import median
 from typing import Any
@@ -145,7 +145,9 @@ def turned(caches: dict[str, BaseCache], work: Callable[[BaseCache, int], Any]) 
     return {name: lambda name=name, cache=cache: work(cache, next(numbers[name])) for name, cache in caches.items()}
 
 
-def add(report: Report, name: str, works: dict[str, Callable[[], Any]], times: int, most: float | None = None) -> None:
+def add(
+    report: Report, name: str, works: Mapping[str, Callable[..., Any]], times: int, most: float | None = None
+) -> None:
     """Time and trips of one work; `most` is the target as a share of langchain-redis' time."""
     taken = interleaved(works, times, 20)
     bound = most * taken[OFFICIAL] if most and OFFICIAL in taken else None

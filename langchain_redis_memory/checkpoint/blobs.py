@@ -51,7 +51,7 @@ class Element(NamedTuple):
 
 
 class Blobs:
-    """Takes values apart and puts them together.
+    """Encodes and decodes channel values.
 
     Args:
         serde: LangGraph's serialiser. Lists are taken apart where it is a `JsonPlusSerializer`; with any other, such as
@@ -69,7 +69,7 @@ class Blobs:
         self._digests: dict[tuple[type, bytes], bytes] = {}
 
     def pack(self, value: Any) -> bytes:
-        """A value as a blob.
+        """Encodes a value.
 
         Args:
             value: Anything that the serde takes.
@@ -99,7 +99,7 @@ class Blobs:
         return head + data
 
     def unpack(self, blob: bytes) -> Any:
-        """A value from its blob.
+        """Decodes a value.
 
         Args:
             blob: What `pack` made.
@@ -120,7 +120,7 @@ class Blobs:
             raise CorruptDataError(msg) from error
 
     def divide(self, value: Any) -> list[Element] | None:
-        """The elements of a list that is worth taking apart.
+        """Splits a list that is worth it into its elements.
 
         Args:
             value: A channel's value.
@@ -169,7 +169,7 @@ class Blobs:
         return bytes(data[1:]) if kind == "msgpack" and data[:1] == b"\x91" else None
 
     def element(self, item: Any) -> bytes:
-        """An element as it is stored, without its digest.
+        """Encodes an element.
 
         Args:
             item: An element of a list that `divide` took apart.
@@ -186,7 +186,7 @@ class Blobs:
         return b"m" + data
 
     def join(self, elements: Sequence[bytes]) -> list[Any]:
-        """A list from its elements.
+        """Decodes a list from its elements.
 
         Args:
             elements: As they are stored.

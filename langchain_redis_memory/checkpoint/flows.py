@@ -23,7 +23,7 @@ from langgraph.checkpoint.base import (
 
 from langchain_redis_memory.checkpoint import thread_index
 from langchain_redis_memory.checkpoint.blobs import Blobs
-from langchain_redis_memory.checkpoint.config import CheckpointRef, bound_of, config_of, place_of, thread_name
+from langchain_redis_memory.checkpoint.config import CheckpointRef, bound_of, config_of, parse_config, thread_name
 from langchain_redis_memory.checkpoint.elements import SentElements, ValueSplitter
 from langchain_redis_memory.checkpoint.layout import (
     CheckpointRecord,
@@ -80,7 +80,7 @@ class SaverFlows:
         new_versions: Mapping[str, Any],
     ) -> Flow[RunnableConfig]:
         """Stores a checkpoint."""
-        place = place_of(config)
+        place = parse_config(config)
         ns, ttl_ms = place.ns or "", self._ttl(config)
         header = {name: part for name, part in checkpoint.items() if name not in _APART}
         kept = get_checkpoint_metadata(config, metadata)
@@ -119,7 +119,7 @@ class SaverFlows:
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str
     ) -> Flow[None]:
         """Notes a task's writes."""
-        place = place_of(config)
+        place = parse_config(config)
         if not place.checkpoint_id:
             msg = "writes belong to a checkpoint: the config needs a checkpoint_id"
             raise InvalidInputError(msg)
@@ -169,7 +169,7 @@ class SaverFlows:
 
     def get_tuple(self, config: RunnableConfig) -> Op[CheckpointTuple | None]:
         """Reads one checkpoint."""
-        place = place_of(config)
+        place = parse_config(config)
         found = Thread(self.space, place.thread_id).read(place.ns or "", place.checkpoint_id)
 
         def read(found: ThreadRead) -> CheckpointTuple | None:
@@ -238,7 +238,7 @@ class SaverFlows:
         if wanted is not None and not isinstance(wanted, Mapping):
             msg = f"filter must be a dict or None, got {type(wanted).__name__}"
             raise InvalidInputError(msg)
-        return self._list_flow(place_of(config) if config else None, wanted, bound_of(before), limit)
+        return self._list_flow(parse_config(config) if config else None, wanted, bound_of(before), limit)
 
     def _list_flow(
         self, place: CheckpointRef | None, wanted: Mapping[str, Any] | None, bound: str, left: int | None
@@ -280,7 +280,7 @@ class SaverFlows:
 
     def delta_history(self, config: RunnableConfig, channels: Sequence[str]) -> Op[Mapping[str, DeltaChannelHistory]]:
         """Reads what delta channels are rebuilt from."""
-        place = place_of(config)
+        place = parse_config(config)
         op = Thread(self.space, place.thread_id).history(place.ns or "", place.checkpoint_id, channels)
 
         def read(both: Any) -> Mapping[str, DeltaChannelHistory]:

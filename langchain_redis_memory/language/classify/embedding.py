@@ -1,4 +1,4 @@
-"""The classifier that compares the turn with its conversation by meaning, through any LangChain embedding model.
+"""A classifier that adds embedding similarity to the linguistic signs, through any LangChain embedding model.
 
 The signs of language come first. Where they leave room the turn, the last messages and the question before it are
 embedded, in one call for what this process has not embedded yet, and the similarities correct the linguist's log-odds.
@@ -80,7 +80,7 @@ class EmbeddingClassifier:
     def classify(
         self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Verdict | Flow[Verdict]:
-        """The verdict on one turn, or the flow that gives it where meaning may change it; see `Classifier.classify`.
+        """Classifies one turn, in a flow where similarity may change the verdict; see `Classifier.classify`.
 
         **Keys:** none.
         **Trips:** none.
@@ -94,7 +94,7 @@ class EmbeddingClassifier:
         return self._corrected(turn, history, judged, texts, joined)
 
     def topic_shift(self, turn: str, history: Sequence[BaseMessage]) -> Flow[float]:
-        """How probable it is that a turn changes the topic of its conversation, chit-chat included.
+        """Returns the probability that a turn changes the topic of its conversation, chit-chat included.
 
         A turn that changes the topic may still depend on the conversation ("and what do you do for a living?"), so
         this is no verdict; it is for whoever cuts a conversation into topics.

@@ -1,4 +1,4 @@
-"""The words and phrasings of a language, read from a JSON file: another language is another file.
+"""The lexicon of a language, word lists and phrasings, read from a JSON file; another language is another file.
 
 Word lists are strings of words; phrasings are regular expressions in which `{NAME}` stands for a slot of the same
 file. A language that no lexicon knows is not guessed at: `Lexicon.foreign` tells and the turn counts as dependent.
@@ -136,7 +136,7 @@ _SLOT = re.compile(r"\{([A-Z]+)\}")
 
 @cache
 def lexicon(language: str) -> Lexicon:
-    """The lexicon of a language.
+    """Loads the lexicon of a language.
 
     Args:
         language: Its code ("en"), or the path of a file in the form of `lexicon/en.json`.
