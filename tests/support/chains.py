@@ -251,7 +251,7 @@ class Switch:
     def __init__(self, client: Client) -> None:
         self.away = False
         self.after = 0
-        run, arun = client.run, client.arun
+        whole, awhole = client.run, client.arun
 
         def check() -> None:
             if not self.away:
@@ -262,18 +262,18 @@ class Switch:
             msg = "the server is away"
             raise UnavailableError(msg)
 
-        def switched(_client: Client, op: Op[Any]) -> Any:
+        def run(_client: Client, op: Op[Any]) -> Any:
             if op.commands:
                 check()
-            return run(op)
+            return whole(op)
 
-        async def aswitched(_client: Client, op: Op[Any]) -> Any:
+        async def arun(_client: Client, op: Op[Any]) -> Any:
             if op.commands:
                 check()
-            return await arun(op)
+            return await awhole(op)
 
-        client.run = MethodType(switched, client)  # type: ignore[method-assign]
-        client.arun = MethodType(aswitched, client)  # type: ignore[method-assign]
+        client.run = MethodType(run, client)  # type: ignore[method-assign]
+        client.arun = MethodType(arun, client)  # type: ignore[method-assign]
 
     def off(self, after: int = 0) -> None:
         self.away, self.after = True, after
