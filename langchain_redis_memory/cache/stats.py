@@ -220,7 +220,7 @@ class Stats:
 
     @property
     def hit_rate(self) -> float:
-        """Share of the lookups that were served, 0 to 1; those that went past the cache do not count."""
+        """Share of the lookups that were served, 0 to 1; bypasses do not count."""
         asked = self.hits + self.misses
         return self.hits / asked if asked else 0.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from types import MethodType
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -250,7 +251,7 @@ class Switch:
     def __init__(self, client: Client) -> None:
         self.away = False
         self.after = 0
-        run, arun = client.run, client.arun
+        whole, awhole = client.run, client.arun
 
         def check() -> None:
             if not self.away:
@@ -261,18 +262,18 @@ class Switch:
             msg = "the server is away"
             raise UnavailableError(msg)
 
-        def switched(op: Op[Any]) -> Any:
+        def run(_client: Client, op: Op[Any]) -> Any:
             if op.commands:
                 check()
-            return run(op)
+            return whole(op)
 
-        async def aswitched(op: Op[Any]) -> Any:
+        async def arun(_client: Client, op: Op[Any]) -> Any:
             if op.commands:
                 check()
-            return await arun(op)
+            return await awhole(op)
 
-        client.run = switched  # type: ignore[method-assign]
-        client.arun = aswitched  # type: ignore[method-assign]
+        client.run = MethodType(run, client)  # type: ignore[method-assign]
+        client.arun = MethodType(arun, client)  # type: ignore[method-assign]
 
     def off(self, after: int = 0) -> None:
         self.away, self.after = True, after
