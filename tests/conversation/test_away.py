@@ -17,7 +17,6 @@ from langchain_redis_memory.errors import UnserialisableError, WrongKeyTypeError
 from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.redis.client import trips
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.chains import Broken, Desk, Marked, Switch
@@ -147,7 +146,7 @@ async def test_a_reply_that_was_lost_stores_nothing_twice(
     desk = Desk(client, both, classifier=Marked())
     await desk.say("F: a")
     switch = Switch(client)
-    trip, atrip = trips._trip, trips._atrip
+    trip, atrip = client.run, client.arun
 
     def lossy(*args: Any, **kwargs: Any) -> Any:
         trip(*args, **kwargs)
@@ -157,8 +156,8 @@ async def test_a_reply_that_was_lost_stores_nothing_twice(
         await atrip(*args, **kwargs)
         return await atrip(*args, **kwargs)
 
-    monkeypatch.setattr(trips, "_trip", lossy)
-    monkeypatch.setattr(trips, "_atrip", alossy)
+    monkeypatch.setattr(client, "run", lossy)
+    monkeypatch.setattr(client, "arun", alossy)
     switch.off(after=3)  # load and load again, store, and its reply is lost
     await desk.say("F: b")
     assert not desk.last.stored
@@ -231,13 +230,13 @@ async def test_a_cancelled_turn_does_not_lose_what_waits(desk: Desk, client: Cli
     await desk.say("F: a", "other")
     switch.on()
     started, forever = asyncio.Event(), asyncio.Event()
-    whole = client._atrip
+    whole = client.arun
 
     async def stuck(*_args: Any, **_kwargs: Any) -> Any:
         started.set()
         await forever.wait()
 
-    client._atrip = stuck  # type: ignore[method-assign]
+    client.arun = stuck  # type: ignore[method-assign]
     for session in ("s", "third"):
         started.clear()
         turn = asyncio.create_task(desk.say("F: b", session))
@@ -246,7 +245,7 @@ async def test_a_cancelled_turn_does_not_lose_what_waits(desk: Desk, client: Cli
         with pytest.raises(asyncio.CancelledError):
             await turn
         assert desk.memory.unstored == 4
-    client._atrip = whole  # type: ignore[method-assign]
+    client.arun = whole  # type: ignore[method-assign]
     await desk.say("F: c")
     assert await said(desk) == ["F: a", "F: c"]
 
