@@ -34,8 +34,9 @@ from langchain_redis_memory.checkpoint.retention import CheckpointOutline, surpl
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, ask, merge
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.redis.ttl import milliseconds
+from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -78,12 +79,12 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         self,
         client: ClientLike = None,
         *,
-        ttl_s: float | None = None,
+        ttl_s: Lifetime = None,
         touch_on_read: bool = False,
         serde: SerializerProtocol | None = None,
         compress_from_bytes: int | None = 256,
         prefix: str | None = None,
-        tenant: str = "",
+        tenant: Id = "",
         **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
@@ -92,7 +93,7 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
             raise InvalidInputError(msg)
         self._client = connect(client, owner=type(self), **server)
         space = self._client.keys(tenant)
-        self._space = space if prefix is None else KeySpace(prefix, tenant)
+        self._space = space if prefix is None else KeySpace(prefix, space.tenant)
         self._compress_from = compress_from_bytes
         self._blobs = Blobs(self.serde, compress_from_bytes)
         self._saving = SaverFlows(self._space, self._blobs, milliseconds(ttl_s), touch_on_read)
@@ -343,7 +344,7 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         *,
         strategy: str = "keep_latest",
         keep_last: int = 1,
-        older_than_s: float | None = None,
+        older_than_s: Lifetime = None,
         dry_run: bool = False,
     ) -> PruneReport:
         """Removes old checkpoints, with the values and list elements that no other checkpoint refers to.
@@ -377,7 +378,7 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         *,
         strategy: str = "keep_latest",
         keep_last: int = 1,
-        older_than_s: float | None = None,
+        older_than_s: Lifetime = None,
         dry_run: bool = False,
     ) -> PruneReport:
         """Removes old checkpoints; see `prune`."""
@@ -385,7 +386,7 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         return await self._client.adrive(flow)
 
     def _pruning(
-        self, thread_ids: Sequence[str], strategy: str, keep_last: int, older_than_s: float | None, *, dry_run: bool
+        self, thread_ids: Sequence[str], strategy: str, keep_last: int, older_than_s: Lifetime, *, dry_run: bool
     ) -> Flow[PruneReport]:
         if strategy not in ("keep_latest", "delete"):
             msg = f"strategy must be 'keep_latest' or 'delete', got {strategy!r}"

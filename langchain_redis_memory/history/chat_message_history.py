@@ -22,7 +22,8 @@ from langchain_redis_memory.history.write_behind import WriteBehind
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.messages import TokenCounter
-from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
+from langchain_redis_memory.redis.key_groups import Id, text_of
+from langchain_redis_memory.redis.ttl import WEEK_S, Lifetime, milliseconds
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -59,9 +60,9 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
     with their answers. All keys of a conversation expire together, counted from the last write.
 
     Args:
-        session_id: The conversation: 1 to 1024 bytes of any text.
+        session_id: The conversation: 1 to 1024 bytes of any text, or a `UUID`.
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
-        ttl_s: Lifetime in seconds from the last write; None for no expiry.
+        ttl_s: Lifetime in seconds (or a `timedelta`) from the last write; None for no expiry.
         max_messages: Most messages kept; None for no bound.
         max_tokens: Most tokens kept; None for no bound.
         tenant: Whose data it is; tenants never see each other's.
@@ -97,14 +98,14 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
 
     def __init__(
         self,
-        session_id: str,
+        session_id: Id,
         client: ClientLike = None,
         *,
-        ttl_s: float | None = WEEK_S,
+        ttl_s: Lifetime = WEEK_S,
         max_messages: int | None = None,
         max_tokens: int | None = None,
-        tenant: str = "",
-        agent: str = "",
+        tenant: Id = "",
+        agent: Id = "",
         token_counter: TokenCounter = count_tokens_approximately,
         touch_on_read: bool = False,
         loader: Any = None,
@@ -114,16 +115,14 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
         self._client = connect(client, owner=type(self), **server)
         self._transcript = Transcript(
             self._client.keys(tenant),
-            session_id,
-            agent,
+            text_of(session_id, "session_id"),
+            text_of(agent, "agent", empty=True),
             milliseconds(ttl_s),
             _bound(max_messages, "max_messages"),
             _bound(max_tokens, "max_tokens"),
             token_counter,
             touch_on_read,
         )
-        self._transcript.keys  # noqa: B018 - validates the ids
-        self._transcript.space.index(agent)
         self._loader = outside(loader, "load")
         mirrored = outside(writer, "write")
         self._mirror = None if mirrored is None else WriteBehind(mirrored)
@@ -393,7 +392,7 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
 
     # --- lifetime -----------------------------------------------------------------------------------------------------
 
-    def extend_ttl(self, ttl_s: float | None = None) -> bool:
+    def extend_ttl(self, ttl_s: Lifetime = None) -> bool:
         """Sets the lifetime of all of the conversation's keys from now; unpins a pinned one.
 
         Args:
@@ -410,11 +409,11 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
         """
         return self._client.run(self._transcript.expire(self._lifetime(ttl_s)))
 
-    async def aextend_ttl(self, ttl_s: float | None = None) -> bool:
+    async def aextend_ttl(self, ttl_s: Lifetime = None) -> bool:
         """Sets the lifetime of all of the conversation's keys from now; see `extend_ttl`."""
         return await self._client.arun(self._transcript.expire(self._lifetime(ttl_s)))
 
-    def _lifetime(self, ttl_s: float | None) -> int:
+    def _lifetime(self, ttl_s: Lifetime) -> int:
         lifetime = milliseconds(ttl_s) or self._transcript.ttl_ms
         if not lifetime:
             msg = "this history has no ttl_s of its own: give extend_ttl a number of seconds, or use persist()"

@@ -22,7 +22,8 @@ from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import CasRecord
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.values import pack, parse
-from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
+from langchain_redis_memory.redis.key_groups import Id
+from langchain_redis_memory.redis.ttl import WEEK_S, Lifetime, milliseconds
 from langchain_redis_memory.state import state_record
 from langchain_redis_memory.state.model import ConversationState
 
@@ -43,8 +44,8 @@ class RedisConversationState(ClientOwner):
         session_id: The conversation.
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         fields: A pydantic model of your own fields, each with a default; without it `fields` is a plain dict.
-        ttl_s: Lifetime in seconds while the conversation has no messages; then it lives as long as they do. None for
-            no expiry.
+        ttl_s: Lifetime in seconds (or a `timedelta`) while the conversation has no messages; then it lives as long as
+            they do. None for no expiry.
         tenant: Whose data it is.
         agent: Which agent's conversation it is.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
@@ -70,13 +71,13 @@ class RedisConversationState(ClientOwner):
 
     def __init__(
         self,
-        session_id: str,
+        session_id: Id,
         client: ClientLike = None,
         *,
         fields: type[BaseModel] | None = None,
-        ttl_s: float | None = WEEK_S,
-        tenant: str = "",
-        agent: str = "",
+        ttl_s: Lifetime = WEEK_S,
+        tenant: Id = "",
+        agent: Id = "",
         **server: Unpack[ServerOptions],
     ) -> None:
         if fields is not None and not (isinstance(fields, type) and issubclass(fields, BaseModel)):
@@ -265,7 +266,7 @@ class RedisAgentState(ClientOwner, Generic[M]):
         agent: The agent; "" is the default one.
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         model: A pydantic model of the state; without it the state is a dict.
-        ttl_s: Lifetime in seconds from the last write; None for no expiry.
+        ttl_s: Lifetime in seconds (or a `timedelta`) from the last write; None for no expiry.
         tenant: Whose data it is.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
@@ -286,12 +287,12 @@ class RedisAgentState(ClientOwner, Generic[M]):
 
     def __init__(
         self,
-        agent: str,
+        agent: Id,
         client: ClientLike = None,
         *,
         model: type[M] | None = None,
-        ttl_s: float | None = WEEK_S,
-        tenant: str = "",
+        ttl_s: Lifetime = WEEK_S,
+        tenant: Id = "",
         **server: Unpack[ServerOptions],
     ) -> None:
         if model is not None and not (isinstance(model, type) and issubclass(model, BaseModel)):

@@ -25,7 +25,8 @@ import numpy.typing as npt
 
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.redis.keys import KeySpace, PointKeys
+from langchain_redis_memory.redis.key_groups import PointKeys
+from langchain_redis_memory.redis.keys import KeySpace
 
 if TYPE_CHECKING:
     from langchain_redis_memory.redis.capabilities import Server

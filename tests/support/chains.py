@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.documents import Document
@@ -249,7 +249,8 @@ class Switch:
     def __init__(self, client: Client) -> None:
         self.away = False
         self.after = 0
-        trip, atrip = client._trip, client._atrip
+        connections = client._connections
+        of_threads, of_loop = connections.of_threads, connections.of_loop
 
         def check() -> None:
             if not self.away:
@@ -260,16 +261,26 @@ class Switch:
             msg = "the server is away"
             raise UnavailableError(msg)
 
-        def _trip(*args: Any, **kwargs: Any) -> Any:
-            check()
-            return trip(*args, **kwargs)
+        class Threads(NamedTuple):
+            transport: Any
 
-        async def _atrip(*args: Any, **kwargs: Any) -> Any:
-            check()
-            return await atrip(*args, **kwargs)
+            def send(self, *args: Any, **kwargs: Any) -> Any:
+                check()
+                return self.transport.send(*args, **kwargs)
 
-        client._trip = _trip  # type: ignore[method-assign]
-        client._atrip = _atrip  # type: ignore[method-assign]
+        class Loop(NamedTuple):
+            transport: Any
+
+            async def send(self, *args: Any, **kwargs: Any) -> Any:
+                check()
+                return await self.transport.send(*args, **kwargs)
+
+        async def switched() -> Any:
+            held = await of_loop()
+            return held._replace(transport=Loop(held.transport))
+
+        connections.of_threads = lambda: Threads(of_threads())  # type: ignore[method-assign]
+        connections.of_loop = switched  # type: ignore[method-assign]
 
     def off(self, after: int = 0) -> None:
         self.away, self.after = True, after

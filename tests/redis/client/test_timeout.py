@@ -37,7 +37,7 @@ def test_calls_that_hang_leave_a_bounded_number_of_threads(monkeypatch: pytest.M
         with pytest.raises(TimeoutError, match=r"no result within 0.02 s$"):
             within(0.02, hang)
     for _ in range(192):
-        with pytest.raises(TimeoutError, match="no result within 3600 s: 8 calls .* are under way already"):
+        with pytest.raises(TimeoutError, match=r"no result within 3600 s: 8 calls .* are under way already"):
             within(3600, hang)
     assert started == 8
     assert threading.active_count() - before == 8
