@@ -40,7 +40,7 @@ from langchain_redis_memory.checkpoint.thread import Thread
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.redis.ttl import milliseconds
+from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 T = TypeVar("T")
 
@@ -315,7 +315,7 @@ class SaverFlows:
         return delete_thread(self.space, thread_name(thread_id))
 
     def prune_flow(
-        self, thread_ids: Sequence[str], strategy: str, keep_last: int, older_than_s: float | None, *, dry_run: bool
+        self, thread_ids: Sequence[str], strategy: str, keep_last: int, older_than_s: Lifetime, *, dry_run: bool
     ) -> Flow[PruneReport]:
         """Removes old checkpoints."""
         return prune_flow(self.space, self.blobs, thread_ids, strategy, keep_last, older_than_s, dry_run=dry_run)

@@ -21,7 +21,7 @@ from langchain_redis_memory.checkpoint.thread import Thread
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.redis.ttl import milliseconds
+from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 _PAGE = 1000
 _AT_ONCE = 50
@@ -157,7 +157,7 @@ def prune_flow(
     thread_ids: Sequence[str],
     strategy: str,
     keep_last: int,
-    older_than_s: float | None,
+    older_than_s: Lifetime,
     *,
     dry_run: bool,
 ) -> Flow[PruneReport]:

@@ -28,8 +28,9 @@ from langchain_redis_memory.checkpoint.flows import SaverFlows
 from langchain_redis_memory.checkpoint.prune import PruneReport
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.redis.ttl import milliseconds
+from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -72,12 +73,12 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         self,
         client: ClientLike = None,
         *,
-        ttl_s: float | None = None,
+        ttl_s: Lifetime = None,
         touch_on_read: bool = False,
         serde: SerializerProtocol | None = None,
         compress_from_bytes: int | None = 256,
         prefix: str | None = None,
-        tenant: str = "",
+        tenant: Id = "",
         **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
@@ -85,7 +86,8 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
             msg = f"compress_from_bytes must be a positive number or None, got {compress_from_bytes!r}"
             raise InvalidInputError(msg)
         self._client = connect(client, owner=type(self), **server)
-        space = self._client.keys(tenant) if prefix is None else KeySpace(prefix, tenant)
+        space = self._client.keys(tenant)
+        space = space if prefix is None else KeySpace(prefix, space.tenant)
         self._flows = SaverFlows(space, Blobs(self.serde, compress_from_bytes), milliseconds(ttl_s), touch_on_read)
 
     def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> RedisSaver:
@@ -305,7 +307,7 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         *,
         strategy: str = "keep_latest",
         keep_last: int = 1,
-        older_than_s: float | None = None,
+        older_than_s: Lifetime = None,
         dry_run: bool = False,
     ) -> PruneReport:
         """Removes old checkpoints, with the values and list elements that no other checkpoint refers to.
@@ -339,7 +341,7 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         *,
         strategy: str = "keep_latest",
         keep_last: int = 1,
-        older_than_s: float | None = None,
+        older_than_s: Lifetime = None,
         dry_run: bool = False,
     ) -> PruneReport:
         """Removes old checkpoints; see `prune`."""

@@ -17,7 +17,8 @@ from langchain_redis_memory.history.transcript import WriteResult
 from langchain_redis_memory.history.turns import Turn
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.messages import TokenCounter
-from langchain_redis_memory.redis.ttl import WEEK_S
+from langchain_redis_memory.redis.key_groups import Id, text_of
+from langchain_redis_memory.redis.ttl import WEEK_S, Lifetime
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -33,9 +34,9 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
     `UnavailableError`.
 
     Args:
-        session_id: The conversation: 1 to 1024 bytes of any text.
+        session_id: The conversation: 1 to 1024 bytes of any text, or a `UUID`.
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
-        ttl_s: Lifetime in seconds from the last write; None for no expiry.
+        ttl_s: Lifetime in seconds (or a `timedelta`) from the last write; None for no expiry.
         max_messages: Most messages kept; None for no bound.
         max_tokens: Most tokens kept; None for no bound.
         tenant: Whose data it is; tenants never see each other's.
@@ -69,14 +70,14 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
 
     def __init__(
         self,
-        session_id: str,
+        session_id: Id,
         client: ClientLike = None,
         *,
-        ttl_s: float | None = WEEK_S,
+        ttl_s: Lifetime = WEEK_S,
         max_messages: int | None = None,
         max_tokens: int | None = None,
-        tenant: str = "",
-        agent: str = "",
+        tenant: Id = "",
+        agent: Id = "",
         token_counter: TokenCounter = count_tokens_approximately,
         touch_on_read: bool = False,
         loader: Any = None,
@@ -85,8 +86,9 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
         bounds = (max_messages, max_tokens)
+        session, owner = text_of(session_id, "session_id"), text_of(agent, "agent", empty=True)
         self._flows = HistoryFlows.of(
-            self._client.keys(tenant), session_id, agent, ttl_s, bounds, token_counter, touch_on_read, loader, writer
+            self._client.keys(tenant), session, owner, ttl_s, bounds, token_counter, touch_on_read, loader, writer
         )
 
     def __repr__(self) -> str:
@@ -340,7 +342,7 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
         """Reads the newest turns as plain text; see `turns`."""
         return await self._client.adrive(self._flows.turns_flow(n))
 
-    def extend_ttl(self, ttl_s: float | None = None) -> bool:
+    def extend_ttl(self, ttl_s: Lifetime = None) -> bool:
         """Sets the lifetime of all of the conversation's keys from now; unpins a pinned one.
 
         Args:
@@ -357,7 +359,7 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
         """
         return self._client.run(self._flows.extend_ttl(ttl_s))
 
-    async def aextend_ttl(self, ttl_s: float | None = None) -> bool:
+    async def aextend_ttl(self, ttl_s: Lifetime = None) -> bool:
         """Sets the lifetime of all of the conversation's keys from now; see `extend_ttl`."""
         return await self._client.arun(self._flows.extend_ttl(ttl_s))
 

@@ -17,7 +17,7 @@ from langchain_redis_memory.language.bm25 import search
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.codec.messages import TokenCounter
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.redis.ttl import milliseconds
+from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class HistoryFlows:
         space: KeySpace,
         session_id: str,
         agent: str,
-        ttl_s: float | None,
+        ttl_s: Lifetime,
         bounds: tuple[int | None, int | None],
         counter: TokenCounter,
         touch_on_read: bool,
@@ -163,7 +163,7 @@ class HistoryFlows:
         """Reads the newest `n` turns as text."""
         return self._read_flow(self.transcript.tail(turns=positive(n, "n")).map(exchanges))
 
-    def extend_ttl(self, ttl_s: float | None) -> Op[bool]:
+    def extend_ttl(self, ttl_s: Lifetime) -> Op[bool]:
         """Sets the lifetime from now."""
         ttl_ms = milliseconds(ttl_s) or self.transcript.ttl_ms
         if not ttl_ms:

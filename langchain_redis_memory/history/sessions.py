@@ -14,6 +14,7 @@ from langchain_redis_memory.history import session_index
 from langchain_redis_memory.history.session_index import Session
 from langchain_redis_memory.ops import Flow, ask, merge
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class RedisSessions(ClientOwner):
     **Trips:** none to construct; each method says its own.
     """
 
-    def __init__(self, client: ClientLike = None, *, tenant: str = "", **server: Unpack[ServerOptions]) -> None:
+    def __init__(self, client: ClientLike = None, *, tenant: Id = "", **server: Unpack[ServerOptions]) -> None:
         self._client = connect(client, owner=type(self), **server)
         self._space = self._client.keys(tenant)
 

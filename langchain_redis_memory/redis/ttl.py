@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 from random import uniform
+from typing import TypeAlias
 
 from langchain_redis_memory.errors import InvalidInputError
 
 WEEK_S = 604_800
 
 
-Lifetime = float | timedelta | None
+Lifetime: TypeAlias = "float | timedelta | None"
 """How a user gives a lifetime: seconds or a `timedelta`, both positive; None for no expiry."""
 
 

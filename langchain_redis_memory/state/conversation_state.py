@@ -19,7 +19,8 @@ from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import CasRecord
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
-from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
+from langchain_redis_memory.redis.key_groups import Id
+from langchain_redis_memory.redis.ttl import WEEK_S, Lifetime, milliseconds
 from langchain_redis_memory.state import state_record
 from langchain_redis_memory.state.model import ConversationState
 
@@ -38,8 +39,8 @@ class RedisConversationState(ClientOwner):
         session_id: The conversation.
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         fields: A pydantic model of your own fields, each with a default; without it `fields` is a plain dict.
-        ttl_s: Lifetime in seconds while the conversation has no messages; then it lives as long as they do. None for
-            no expiry.
+        ttl_s: Lifetime in seconds (or a `timedelta`) while the conversation has no messages; then it lives as long as
+            they do. None for no expiry.
         tenant: Whose data it is.
         agent: Which agent's conversation it is.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
@@ -65,13 +66,13 @@ class RedisConversationState(ClientOwner):
 
     def __init__(
         self,
-        session_id: str,
+        session_id: Id,
         client: ClientLike = None,
         *,
         fields: type[BaseModel] | None = None,
-        ttl_s: float | None = WEEK_S,
-        tenant: str = "",
-        agent: str = "",
+        ttl_s: Lifetime = WEEK_S,
+        tenant: Id = "",
+        agent: Id = "",
         **server: Unpack[ServerOptions],
     ) -> None:
         if fields is not None and not (isinstance(fields, type) and issubclass(fields, BaseModel)):

@@ -17,7 +17,7 @@ from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import CasRecord, Version
 from langchain_redis_memory.redis.codec.values import pack, parse
-from langchain_redis_memory.redis.keys import SessionKeys
+from langchain_redis_memory.redis.key_groups import SessionKeys
 from langchain_redis_memory.state.model import (
     SCHEMA,
     ConversationState,

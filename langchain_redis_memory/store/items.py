@@ -23,7 +23,8 @@ from langgraph.store.base import InvalidNamespaceError
 from langchain_redis_memory.errors import CorruptDataError, InvalidIdError
 from langchain_redis_memory.ops import Arg, Call, Op, Reply
 from langchain_redis_memory.redis.codec.values import pack, unpack
-from langchain_redis_memory.redis.keys import KeySpace, check_id
+from langchain_redis_memory.redis.key_groups import check_id
+from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
 from langchain_redis_memory.store.filters import marks
 

@@ -23,7 +23,8 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.redis.keys import KeySpace, PointKeys
+from langchain_redis_memory.redis.key_groups import PointKeys
+from langchain_redis_memory.redis.keys import KeySpace
 
 Vectors: TypeAlias = "npt.NDArray[np.float32]"
 EngineName = Literal["vector_sets", "query_engine", "exact"]

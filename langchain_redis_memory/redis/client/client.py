@@ -25,6 +25,7 @@ from langchain_redis_memory.redis.client.connections import Connections
 from langchain_redis_memory.redis.client.timeout import awithin, within
 from langchain_redis_memory.redis.client.topology import Options, RedisClient, Topology, is_async, lent, topology
 from langchain_redis_memory.redis.client.trips import OnTrip, Trip, asend, send
+from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.keys import KeySpace
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class Client:
         """Where the data is, without credentials."""
         return self._topology.shown
 
-    def keys(self, tenant: str = "") -> KeySpace:
+    def keys(self, tenant: Id = "") -> KeySpace:
         """The key builder of one tenant under this client's prefix.
 
         Args:
@@ -194,7 +195,7 @@ class Client:
         Raises:
             InvalidIdError: The tenant is not acceptable.
         """
-        return KeySpace(self._space.prefix, tenant)
+        return KeySpace(self._space.prefix, text_of(tenant, "tenant", empty=True))
 
     # --- ops ----------------------------------------------------------------------------------------------------------
 
