@@ -6,6 +6,7 @@ from typing import Any
 
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
 
 from langchain_redis_memory import (
     Client,
@@ -42,7 +43,7 @@ memory = ConversationMemory(
     on_turn=lambda report: print(report.verdict.type, report.cache, len(report.memory), "messages of memory"),
 )
 assistant = memory.wrap(FakeListChatModel(responses=["It is on its way.", "Nine to five."]))
-config = {"configurable": {"session_id": "ana"}}
+config: RunnableConfig = {"configurable": {"session_id": "ana"}}
 print(assistant.invoke("Where is my order 66?", config=config).text)
 print(assistant.invoke("What are the opening hours of the shop in Oslo?", config=config).text)
 memory.history("ana").clear()

@@ -73,7 +73,7 @@ def memory(monkeypatch: pytest.MonkeyPatch, prefix: str) -> pytest.MonkeyPatch:
 
 async def lifetime_s(saver: RedisSaver) -> float | None:
     await saver.aput(place(), checkpoint({"a": 1}), {"source": "input"}, {"a": 1})
-    left = raw(saver._client, ("PTTL", saver._space.thread("t").checkpoints))[0]
+    left = raw(saver._client, ("PTTL", saver._flows.space.thread("t").checkpoints))[0]
     return None if left == -1 else round(left / 1000)
 
 
@@ -104,7 +104,7 @@ async def test_a_read_renews_a_thread_where_that_is_configured(memory: pytest.Mo
     memory.setenv("LANGGRAPH_CHECKPOINTER", json.dumps({"ttl": {"default_ttl": 2, "refresh_on_read": refresh}}))
     async with checkpointer() as saver:
         await lifetime_s(saver)
-        key = saver._space.thread("t").checkpoints
+        key = saver._flows.space.thread("t").checkpoints
         raw(saver._client, ("PEXPIRE", key, 5000))
         await saver.aget_tuple(place())
         assert (raw(saver._client, ("PTTL", key))[0] > 5000) is refresh

@@ -1,10 +1,11 @@
 """How good are the rewrites? Against people's rewrites of the same turns, for the turns that it trusts.
 
-    python -m benchmarks.quality.rewrite_quality --data DIR [--show 20]
+    python -m benchmarks.quality.rewrite_quality --data DIR [--show 20] [--state]
 
 DIR holds `conversation_turns.jsonl` with `source`, `turn`, `history` (pairs of role and text), `question`, `rewrite`.
 The numbers in the README are of TREC CAsT 2019 and 2020 (Dalton et al., MIT; the history has the user's turns only) and
-of CANARD's development set (Elgohary et al., 2019, CC BY-SA 4.0; people saw a title that the history lacks).
+of CANARD's development set (Elgohary et al., 2019, CC BY-SA 4.0; people saw a title that the history lacks). `--state`
+gives the state as well that `ConversationMemory(state=True)` would have kept of the turns before.
 
 Of the turns that are to be rewritten and trusted: `same` is a token F1 of at least 0.8, `all words` that no
 content word of the person's rewrite is missing, `exact` the same words; `wrong` that a content word is there that the
@@ -17,17 +18,21 @@ import argparse
 import json
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from rich.console import Console
 from rich.table import Table
 
+from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.language.bm25 import stem
-from langchain_redis_memory.language.classify import content_words, dependence
+from langchain_redis_memory.language.classify import LinguisticClassifier, content_words, dependence
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
+from langchain_redis_memory.state.model import ConversationState, advance
 
 
 def words(text: str) -> list[str]:
@@ -55,11 +60,24 @@ def judge(said: str, meant: str) -> dict[str, bool]:
     }
 
 
+def state_of(history: Sequence[BaseMessage]) -> TurnState:
+    """Returns the state after the turns of a history."""
+    state = ConversationState()
+    classifier = LinguisticClassifier()
+    turns = [at for at, message in enumerate(history) if isinstance(message, HumanMessage)]
+    for at, end in zip(turns, [*turns[1:], len(history)], strict=True):
+        text = str(history[at].text)
+        answer = next((str(said.text) for said in reversed(history[at + 1 : end])), "")
+        state = advance(state, text, answer, classifier.classify(text, history[:at]))
+    return StoredContext(state).turn_state(history)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--show", type=int, default=0, help="wrong ones to print for each source")
     parser.add_argument("--source", default="")
+    parser.add_argument("--state", action="store_true", help="give the conversation's state as well")
     options = parser.parse_args()
     contextualiser = LocalContextualiser()
     tallies: dict[str, Counter[str]] = defaultdict(Counter)
@@ -71,8 +89,9 @@ def main() -> None:
         if row["turn"] < 2 or not source.startswith(options.source):
             continue
         history = [(HumanMessage if role == "user" else AIMessage)(text) for role, text in row["history"]]
+        state = state_of(history) if options.state else NO_STATE
         started = perf_counter()
-        rewrite = contextualiser.contextualise(row["question"], history)
+        rewrite = contextualiser.contextualise(row["question"], history, state)
         seconds += perf_counter() - started
         tally = tallies[source]
         tally["turns"] += 1

@@ -128,7 +128,7 @@ def curve(score: np.ndarray, same: np.ndarray, balanced: bool) -> tuple[np.ndarr
 def at_rate(score: np.ndarray, same: np.ndarray, rate: float, balanced: bool) -> float:
     """The wrong share at the first cut with a true-hit rate."""
     rates, wrong = curve(score, same, balanced)
-    return float(wrong[min(np.searchsorted(rates, rate), len(wrong) - 1)])
+    return float(wrong[min(int(np.searchsorted(rates, rate)), len(wrong) - 1)])
 
 
 def rate_at(score: np.ndarray, same: np.ndarray, error: float, balanced: bool) -> float:

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from statistics import median
 from typing import Any
@@ -35,7 +35,7 @@ from benchmarks.speed.harness import (
     trips,
     used_memory,
 )
-from langchain_redis_memory import Client, RedisCache, RedisSemanticCache
+from langchain_redis_memory import Client, RedisCache, RedisSemanticCache, VectorOptions
 from langchain_redis_memory.vectors.engine import EngineName
 
 OURS, OFFICIAL, COMMUNITY = "langchain-redis-memory", "langchain-redis", "langchain-community"
@@ -145,7 +145,9 @@ def turned(caches: dict[str, BaseCache], work: Callable[[BaseCache, int], Any]) 
     return {name: lambda name=name, cache=cache: work(cache, next(numbers[name])) for name, cache in caches.items()}
 
 
-def add(report: Report, name: str, works: dict[str, Callable[[], Any]], times: int, most: float | None = None) -> None:
+def add(
+    report: Report, name: str, works: Mapping[str, Callable[..., Any]], times: int, most: float | None = None
+) -> None:
     """Time and trips of one work; `most` is the target as a share of langchain-redis' time."""
     taken = interleaved(works, times, 20)
     bound = most * taken[OFFICIAL] if most and OFFICIAL in taken else None
@@ -261,7 +263,9 @@ def semantic(report: Report, entries: int = 10_000, engines: tuple[EngineName, .
         where, modules = f"by meaning, {engine}: ", engine == "query_engine"
         with server(query_engine=modules) as port:
             url, before = f"redis://127.0.0.1:{port}/0", used_memory(port)
-            ours = RedisSemanticCache(Client.from_url(url), embeddings, ttl_s=TTL_S, engine=engine)
+            ours = RedisSemanticCache(
+                Client.from_url(url), embeddings, ttl_s=TTL_S, vectors=VectorOptions(engine=engine)
+            )
             ours.warm(zip(stored, answers, strict=True), MODEL)
             caches: dict[str, BaseCache] = {OURS: ours}
             sizes = {OURS: (used_memory(port) - before) / entries}

@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from statistics import fmean
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, TypedDict, cast
 
 import redis.asyncio
 from langchain_core.documents import Document
@@ -229,7 +229,7 @@ async def crowd(port: int, report: Report) -> None:
     for name, build in make.items():
         saver = build()
         if name == OFFICIAL:
-            await saver.asetup()
+            await cast("Any", saver).asetup()
         compiled = graph(saver)
 
         async def talk(thread: str, compiled: Any = compiled) -> int:

@@ -104,7 +104,8 @@ def interleaved(works: Mapping[str, Work], times: int, warm_up: int = 5) -> dict
 
     The works take turns, in an order that rotates, so that what else the machine does hits all of them alike.
     """
-    names, taken = list(works), {name: [] for name in works}
+    names = list(works)
+    taken: dict[str, list[float]] = {name: [] for name in works}
     gc.collect()
     for turn in range(warm_up + times):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
@@ -117,7 +118,8 @@ def interleaved(works: Mapping[str, Work], times: int, warm_up: int = 5) -> dict
 
 async def ainterleaved(works: Mapping[str, AsyncWork], times: int, warm_up: int = 5) -> dict[str, float]:
     """As `interleaved`, inside one event loop."""
-    names, taken = list(works), {name: [] for name in works}
+    names = list(works)
+    taken: dict[str, list[float]] = {name: [] for name in works}
     gc.collect()
     for turn in range(warm_up + times):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import count
 from statistics import mean
@@ -125,12 +125,12 @@ def each(stores: dict[str, BaseStore], work: Callable[[BaseStore], Any]) -> dict
     return {name: lambda store=store: work(store) for name, store in stores.items()}
 
 
-def on_redis(works: dict[str, Callable[[], Any]]) -> dict[str, float]:
+def on_redis(works: Mapping[str, Callable[..., Any]]) -> dict[str, float]:
     """Trips of each work; the store in memory makes none."""
     return {name: trips(work) for name, work in works.items()}
 
 
-def add(report: Report, name: str, works: dict[str, Callable[[], Any]], times: int, warm_up: int = 5) -> None:
+def add(report: Report, name: str, works: Mapping[str, Callable[..., Any]], times: int, warm_up: int = 5) -> None:
     """Time and trips of one work."""
     report.add(name, "ms", interleaved(works, times, warm_up))
     report.add(name, "trips", on_redis(works), 1 if "one trip" in name else None)
@@ -155,7 +155,11 @@ def one_by_one(stores: dict[str, BaseStore], report: Report) -> None:
     report.add("a batch of 100 gets: found", "items", {n: sum(i is not None for i in w()) for n, w in works.items()})
     writes = [PutOp(here, str(i), value(i)) for i in range(100)]
     add(report, "a batch of 100 puts", each(stores, lambda store: store.batch(writes)), 40)
-    mixed = [*gets[:20], SearchOp(here, {"kind": "task"}), *writes[:20]]
+    mixed: list[GetOp | SearchOp | PutOp | ListNamespacesOp] = [
+        *gets[:20],
+        SearchOp(here, {"kind": "task"}),
+        *writes[:20],
+    ]
     add(report, "a batch of 20 gets, a search, 20 puts", each(stores, lambda store: store.batch(mixed)), 40)
 
 

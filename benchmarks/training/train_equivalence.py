@@ -87,13 +87,14 @@ def nearest(
     matrix = np.stack([vectors[text] for text in texts]).astype(np.float32)
     numbers = {name: at for at, name in enumerate(dict.fromkeys(groups))}
     group = np.array([numbers[name] for name in groups])
-    found = set()
+    found: set[tuple[str, str]] = set()
     for at in range(len(texts)):
         close = matrix @ matrix[at]
         close[group == group[at]] = -1
         for other in np.argsort(-close)[:each]:
             if close[other] >= least and texts[other].lower() != texts[at].lower():
-                found.add(tuple(sorted((texts[at], texts[int(other)]))))
+                one, two = sorted((texts[at], texts[int(other)]))
+                found.add((one, two))
     return sorted(found)
 
 

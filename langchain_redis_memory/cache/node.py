@@ -231,7 +231,7 @@ class RedisNodeCache(BaseCache[ValueT]):
                 if isinstance(reply, ServerError):
                     _log.warning("the cache of node %r is not written: %s", namespace, reply)
 
-        # The index lives under another hash tag. It is told before, so that a write that breaks off is listed, and
+        # The index lives under another hash tag. It is written before, so that a write that breaks off is listed, and
         # after, so that a clearing of everything that comes in between does not leave the namespace unlisted.
         return Op((touch, *store, touch) if lifetimes else store, read, tolerant=True)
 

@@ -84,26 +84,7 @@ def user_of(config: Mapping[str, Any]) -> str:
 
 
 _PLACES = frozenset({"session_id", "agent", "tenant", "thread_id", "user_id"})
-_OF_LANGGRAPH = ("checkpoint_", "__", "langgraph_")
 _OF_TRACING = ("ls_", "lc_", "langgraph_", "langfuse_", "langsmith_", "trace_", "run_", "request_id", "revision_id")
-
-
-def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Picks the settings of a config that may decide an answer.
-
-    Args:
-        config: A `RunnableConfig`.
-
-    Returns:
-        What is `configurable`, without what names the conversation and the asker (see `Asker`) and without what
-        LangGraph adds for itself.
-    """
-    configurable = config.get("configurable") or {}
-    return {
-        name: value
-        for name, value in configurable.items()
-        if name not in _PLACES and not name.startswith(_OF_LANGGRAPH)
-    }
 
 
 @dataclass(frozen=True)

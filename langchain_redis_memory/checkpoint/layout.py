@@ -1,4 +1,4 @@
-"""What the keys of a LangGraph thread hold (see `checkpoints`), as values, and how it is spelled.
+"""Storage layout of a thread: record types and their encoding.
 
 Names never hold NUL, so NUL parts them; byte strings follow each other as netstrings (`3:abc`), which a script can
 read as well.

@@ -1,4 +1,4 @@
-"""Which checkpoints of a thread may go, and what goes with them. Pure.
+"""Retention: which checkpoints of a thread are removed, and which values and elements with them. Pure.
 
 A delta channel keeps no value at most checkpoints; it is rebuilt from the writes of the ancestors, back to the nearest
 one that has a value. So a checkpoint that stays keeps that chain with it: dropping a link would silently empty the

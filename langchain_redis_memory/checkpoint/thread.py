@@ -43,7 +43,8 @@ from langchain_redis_memory.checkpoint.layout import (
 )
 from langchain_redis_memory.errors import CorruptDataError, EvictedError
 from langchain_redis_memory.ops import Arg, Op, Reply
-from langchain_redis_memory.redis.keys import KeySpace, ThreadKeys
+from langchain_redis_memory.redis.key_groups import ThreadKeys
+from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
 
 

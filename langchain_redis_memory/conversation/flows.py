@@ -18,7 +18,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.cache.admission import worth_keeping
-from langchain_redis_memory.cache.answers.exact import Answer, AnswerCache, CacheQuestion, MeaningCache
+from langchain_redis_memory.cache.answers.answer_cache import Answer, AnswerCache, CacheQuestion, SearchableAnswerCache
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.recent import RecentConversation, RecentConversations
@@ -233,7 +233,7 @@ class TurnFlows:
             except UnavailableError as error:
                 _log.warning("the cache is bypassed: %s", error)
                 answer = None
-        if answer is None and isinstance(self.cache, MeaningCache):
+        if answer is None and isinstance(self.cache, SearchableAnswerCache):
             answer = yield from self.cache.search(asked)
         return answer
 

@@ -10,10 +10,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from langchain_redis_memory.cache.answers.exact import (
-    AnswerCache,
-    ExactAnswerCache,
-)
+from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
+from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.sharing import AudienceClassifier, Grounding, Share
 from langchain_redis_memory.conversation.context import TurnContext
@@ -29,14 +27,14 @@ from langchain_redis_memory.conversation.turn import (
     TurnInput,
     TurnReport,
 )
-from langchain_redis_memory.history.read_through import tells_apart
+from langchain_redis_memory.history.read_through import check_scope
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.ops import Flow
-from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 from langchain_redis_memory.state.profile_extractors import Extractor
 from langchain_redis_memory.state.summary import RollingSummary
@@ -44,6 +42,7 @@ from langchain_redis_memory.state.summary import RollingSummary
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from langchain_core.runnables import Runnable
+    from typing_extensions import Unpack
 
 
 _log = logging.getLogger(__name__)
@@ -53,16 +52,15 @@ class ConversationMemory(Conversations):
     """Decides for every user turn between memory and cache, and keeps the conversation.
 
     Args:
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         embeddings: An embedding model: the default cache then also finds answers to questions that mean the same.
         classifier: Decides the type of each question; `LinguisticClassifier` by default.
         selector: Chooses the messages that the model is shown; `MemorySelector()` by default.
-        contextualiser: Rewrites what leans on the conversation for the retriever; `LocalContextualiser()` by default.
+        contextualiser: Rewrites dependent questions for the retriever; `LocalContextualiser()` by default.
         cache: The cache of answers; None for none. By default `SemanticAnswerCache` with embeddings, else
             `ExactAnswerCache`.
-        share_rewrites: Whether the answer to a question that leans on its conversation is cached under the question
-            that it means, where the contextualiser (or the classifier) is sure of it; by default it is only served
-            after the very same exchange.
+        share_rewrites: Whether the answer to a dependent question is cached under the standalone question that it
+            means, where the rewrite is trusted; by default it is only served after the very same exchange.
         policy: What to do with each type; types left out keep their default rule.
         ttl_s: Lifetime of a conversation in seconds from its last turn; None for no expiry.
         answer_ttl_s: Lifetime of a cached answer in seconds, for the default cache.
@@ -70,15 +68,17 @@ class ConversationMemory(Conversations):
         state: Whether the state of each conversation is kept (see `RedisConversationState`) and given to classifier,
             selector and contextualiser (see `TurnState`). It is read and written in the turn's own round trips. Off by
             default: on public conversations the built-in ones decide no better with it.
-        summary: Keeps a summary of each conversation; it is shown in front of a window that does not reach its start.
-        loader: Where a conversation comes from that Redis does not have; see `RedisChatMessageHistory`.
-        writer: Where turns are mirrored to after they are stored; see `RedisChatMessageHistory`.
+        summary: Keeps a rolling summary of each conversation; the selector shows it before a window that does not reach
+            the conversation's start.
+        loader: Loads a conversation that Redis does not have; see `RedisChatMessageHistory`.
+        writer: Writes turns to your own database after they are stored; see `RedisChatMessageHistory`.
         learn: Whether profiles are learned (see `UserProfile`) of the users that turns name in their config:
-            `{"metadata": {"user_id": ...}}`; an extractor says how. It happens beside the turn.
-        tenant: Whose data it is, unless a turn's config names another.
+            `{"metadata": {"user_id": ...}}`; an extractor says how. It happens in the background.
+        tenant: The tenant, unless a turn's config names another.
         on_turn: Called with the `TurnReport` of every turn, a coroutine function is awaited; for metrics. It must be
             fast; what it raises is logged.
         audience: Says from a question's words for whom its answer is; see `language.audience`.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         ConfigError: The URL or the policy cannot work.
@@ -101,7 +101,7 @@ class ConversationMemory(Conversations):
 
     def __init__(
         self,
-        client: Client | str | None = None,
+        client: ClientLike = None,
         *,
         embeddings: Embeddings | None = None,
         classifier: Classifier | None = None,
@@ -121,14 +121,17 @@ class ConversationMemory(Conversations):
         tenant: str = "",
         on_turn: Callable[[TurnReport], object] | None = None,
         audience: AudienceClassifier = classify_audience,
+        **server: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(client, ttl_s, max_messages, tenant, loader, writer, learn)
+        super().__init__(
+            connect(client, owner=type(self), **server), ttl_s, max_messages, tenant, loader, writer, learn
+        )
         milliseconds(answer_ttl_s, "answer_ttl_s")
         answers: AnswerCache | None = None if isinstance(cache, bool) else cache
         if cache is True and embeddings is not None:
             answers = SemanticAnswerCache(self.client, embeddings, ttl_s=answer_ttl_s)
         elif cache is True:
-            answers = ExactAnswerCache(milliseconds(answer_ttl_s))
+            answers = ExactAnswerCache(answer_ttl_s)
         planner = Planner(
             classifier or LinguisticClassifier(),
             selector or MemorySelector(),
@@ -143,9 +146,6 @@ class ConversationMemory(Conversations):
         self.on_turn = on_turn
         self.audience = audience
 
-    def __repr__(self) -> str:
-        return f"ConversationMemory({self.client!r})"
-
     def wrap(
         self,
         chain: Runnable[Any, Any],
@@ -158,7 +158,7 @@ class ConversationMemory(Conversations):
         grounding: Grounding = "check",
         pure_tools: Sequence[str] = (),
     ) -> RememberingRunnable:
-        """A runnable that remembers: this memory around a chain or a model.
+        """Wraps a chain or a model in this memory.
 
         Args:
             chain: A chat model, which gets messages, or any runnable, which gets a dict with `input_key`, `history`
@@ -193,7 +193,7 @@ class ConversationMemory(Conversations):
         return len(self._flows.outbox)
 
     def flush(self) -> int:
-        """Stores what was said while the server was away. Turns do so by themselves; this is for shutting down.
+        """Stores the messages that wait because the server was away. Turns do so as well; this is for shutting down.
 
         Returns:
             How many messages still wait: 0 where all is stored.
@@ -204,13 +204,13 @@ class ConversationMemory(Conversations):
         return self.client.drive(self._flows.flush_flow())
 
     async def aflush(self) -> int:
-        """Stores what was said while the server was away; see `flush`."""
+        """Stores the messages that wait; see `flush`."""
         return await self.client.adrive(self._flows.flush_flow())
 
     # --- a turn -------------------------------------------------------------------------------------------------------
 
     def turn(self, incoming: TurnInput, chain: Chain) -> Flow[TurnReport]:
-        """One turn as a flow, for a driver of `Client`.
+        """Runs one turn as a flow, for a driver of `Client`.
 
         Args:
             incoming: The turn.
@@ -223,7 +223,7 @@ class ConversationMemory(Conversations):
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`; `answer`.
         **Trips:** at most 3.
         """
-        tells_apart(incoming.tenant, incoming.agent, self._loader, self._writer)
+        check_scope(incoming.tenant, incoming.agent, self._loader, self._writer)
         transcript = Transcript(
             self.client.keys(incoming.tenant or self._tenant),
             incoming.session_id,

@@ -1,10 +1,9 @@
-"""What to do with a question, given its conversation: its type, the messages to show, the query, and the cache's view.
+"""Plans a turn: the question's type, the messages to show, the retriever's query, and the question for the cache.
 
 The law (see `policy`): an answer is cached only under a key that covers everything the model was shown. A question that
-stands alone is shown nothing where its answer is shared. One that leans on the conversation is cached together with the
-very messages that it leans on; or, where the user of this package asks for that and a contextualiser is sure, under the
-question that it means. A conversation may also open with a question that points at something ("Where was he born?"):
-what it means was told to nobody here, only perhaps to whoever answers, so its answer is for nobody else.
+stands alone is shown nothing where its answer is shared. A dependent one is cached together with the very messages that
+it depends on; or, with `share_rewrites` and a trusted rewrite, under the standalone question. An answer to an opening
+question that points at something unsaid ("Where was he born?") is shared with no other conversation.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
 from langchain_redis_memory.cache.answers.exact import CacheQuestion
 from langchain_redis_memory.cache.sharing import Sharing
 from langchain_redis_memory.conversation.context import StoredContext
@@ -35,11 +35,11 @@ class Planner:
     Args:
         classifier: Decides the type of each question.
         selector: Chooses the messages that the model is shown.
-        contextualiser: Rewrites what leans on the conversation.
+        contextualiser: Rewrites dependent questions.
         policy: What to do with each type.
         cached: Whether there is a cache of answers.
-        share_rewrites: Whether an answer is cached under the question that a dependent one means, where the
-            contextualiser is sure of it.
+        share_rewrites: Whether an answer is cached under the standalone question that a dependent one means, where the
+            rewrite is trusted.
     """
 
     classifier: Classifier
@@ -51,17 +51,17 @@ class Planner:
 
     @property
     def reach(self) -> int:
-        """How many messages the first trip loads."""
+        """How many messages the first round trip loads."""
         reaches = [self.selector.reach(replace(rule, whole=False)) for rule in self.policy.values()]
         return max(_FIRST_LOOK if reach is None else reach for reach in reaches)
 
     @property
     def opens_with_cache(self) -> bool:
-        """Whether the cache is asked before anything is known of the conversation."""
+        """Whether the cache is asked before the conversation is loaded."""
         return self.cached and self.policy[QuestionType.NEW_TOPIC].read_cache
 
     def wants_all(self, plan: Plan) -> bool:
-        """Whether a plan needs the whole conversation."""
+        """Returns whether a plan needs the whole conversation."""
         return self.selector.reach(plan.rule) is None
 
     def plan(
@@ -73,18 +73,18 @@ class Planner:
         sharing: Sharing,
         verdict: Verdict | None = None,
     ) -> Flow[Plan]:
-        """What to do with a question, given the conversation before it.
+        """Plans a turn.
 
-        Without a verdict it is only what the newest messages tell: where the selector wants the whole conversation,
-        nothing is selected before that is there and the verdict is given.
+        Without a verdict the history is only the newest messages. Where the selector wants the whole conversation, the
+        plan then selects nothing; with the whole history and that verdict it is made again.
 
         Args:
             text: The question.
             history: The conversation as far as it is loaded.
             asked: How the cache would see the question by itself.
-            known: What is known of the conversation beyond its messages.
+            known: What else is stored of the conversation.
             sharing: With whom the answer may be shared.
-            verdict: What the classifier said; None to ask it.
+            verdict: The classifier's verdict; None to ask it.
 
         Returns:
             The plan.

@@ -37,14 +37,13 @@ from langchain_redis_memory.cache.sharing import (
     Sharing,
     check_share,
     metadata_of,
-    settings_of,
     user_of,
 )
 from langchain_redis_memory.conversation.tool_watch import ToolWatch, watched
 from langchain_redis_memory.conversation.turn import ModelInput, TurnInput, TurnReport, TurnRunner
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Invoke, StreamResult
-from langchain_redis_memory.redis.codec.fingerprint import Description, describable, describe
+from langchain_redis_memory.redis.codec.fingerprint import Description, deciding_settings, describable, describe
 
 _log = logging.getLogger(__name__)
 
@@ -347,7 +346,8 @@ class RememberingRunnable(Runnable[Any, Any]):
             )
             raise InvalidInputError(msg)
         lead, question = _question(given.pop(self.input_key) if isinstance(input, dict) else input)
-        parts = [given, kwargs, settings_of(config), metadata_of(config) if self._acts else {}]
+        settings = deciding_settings(configurable, *_SEPARATED)
+        parts = [given, kwargs, settings, metadata_of(config) if self._acts else {}]
         deciding = parts if any(parts) else None
         private = not describable(deciding)
         asker = Asker(user_of(config), str(session_id))
@@ -365,6 +365,8 @@ class RememberingRunnable(Runnable[Any, Any]):
 
 
 _SESSIONS = ("session_id", "thread_id")
+_SEPARATED = ("agent", "tenant", "user_id", "langgraph_auth_user", "langgraph_auth_user_id")
+"""Settings that every key is separated by anyway; the user is, where the chain can see who asks."""
 
 
 def _question(said: Any) -> tuple[list[BaseMessage], HumanMessage]:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.cache.answers.exact import CacheQuestion
+from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
 from langchain_redis_memory.cache.sharing import Grounding, Sharing
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.language.classify import Verdict

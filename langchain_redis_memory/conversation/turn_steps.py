@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.cache.answers.exact import Answer, CacheQuestion
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.turn import Chain, Plan, TurnInput
 from langchain_redis_memory.history.transcript import Transcript

@@ -1,4 +1,4 @@
-"""What a text is about, by rules: its names, its noun phrases, its language. No model, about a millisecond.
+"""Key phrase extraction by rules: names, noun phrases, and the language. No model, about a millisecond.
 
 A name is a run of capitalised words ("Marie Curie", "Bank of Norway"), an acronym or what stands in quotation marks. A
 noun phrase is a run of words between function words and common verbs ("throat cancer"). A capital at the start of a
@@ -19,7 +19,7 @@ LONGEST_NAME = 80
 
 
 class Phrase(NamedTuple):
-    """Something that a text speaks of: `named` where it is a name and not a noun phrase."""
+    """A key phrase; `named` where it is a name and not a noun phrase."""
 
     text: str
     named: bool
@@ -53,7 +53,7 @@ _SCRIPTS = (
 
 
 def phrases(text: str) -> list[Phrase]:
-    """What a text speaks of.
+    """Extracts the key phrases of a text.
 
     Args:
         text: Any text; its first 2000 characters are looked at.
@@ -74,7 +74,7 @@ def phrases(text: str) -> list[Phrase]:
 
 
 def key_of(text: str) -> str:
-    """What two spellings of a phrase have in common: case, a possessive and a plural ending do not count."""
+    """Returns the key of a phrase: case, a possessive and a plural ending do not count."""
     words = [re.sub(r"['\u2019]s$", "", word) for word in text.casefold().split()]
     return " ".join(
         word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "su" else word for word in words
@@ -82,7 +82,7 @@ def key_of(text: str) -> str:
 
 
 def language_of(text: str) -> str | None:
-    """The language of a text.
+    """Detects the language of a text.
 
     Args:
         text: Any text.

@@ -1,4 +1,4 @@
-"""`RollingSummary`: a conversation in a few words, made anew every so many turns by a chat model.
+"""`RollingSummary`: a chat model summarises each conversation again every so many turns.
 
 A summary covers the messages from the conversation's first to a certain one and is made of the one before it and of the
 messages since. It lies beside the messages, under the same hash tag, and lives as long. Of all processes one makes it

@@ -16,7 +16,7 @@ from langchain_core.indexing import RecordManager
 from langchain_redis_memory.errors import ClockError, InvalidInputError
 from langchain_redis_memory.ops import Op, Reply, pure
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
-from langchain_redis_memory.redis.keys import RecordKeys, check_id, escape
+from langchain_redis_memory.redis.key_groups import Id, RecordKeys, check_id, escape
 from langchain_redis_memory.redis.scripts import script
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class RedisRecordManager(ClientOwner, RecordManager):
     """
 
     def __init__(
-        self, client: ClientLike = None, *, namespace: str, tenant: str = "", **server: Unpack[ServerOptions]
+        self, client: ClientLike = None, *, namespace: str, tenant: Id = "", **server: Unpack[ServerOptions]
     ) -> None:
         super().__init__(namespace)
         self._client = connect(client, owner=type(self), **server)

@@ -13,6 +13,7 @@ from langgraph.store.base import BaseStore, IndexConfig, Op, Result, TTLConfig
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, ask
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.store.batch import Batch
 from langchain_redis_memory.store.embedding import IndexSettings
 from langchain_redis_memory.store.writes import milliseconds
@@ -75,7 +76,7 @@ class RedisStore(ClientOwner, BaseStore):
         *,
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
-        tenant: str = "",
+        tenant: Id = "",
         engine: EngineName | None = None,
         quantisation: Quantisation = "none",
         **server: Unpack[ServerOptions],
@@ -121,11 +122,11 @@ class RedisStore(ClientOwner, BaseStore):
             than equality as many as it takes to find enough), and its batch writes in a trip of its own. The first use
             of an index asks once what the server can do.
         """
-        return self._client.drive(Batch(self._space, self._indexing, self._ready, ops).run())
+        return self._client.drive(Batch(self._space, self._indexing, self._ready, ops).run_flow())
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Runs operations; see `batch`."""
-        return await self._client.adrive(Batch(self._space, self._indexing, self._ready, ops).run())
+        return await self._client.adrive(Batch(self._space, self._indexing, self._ready, ops).run_flow())
 
     def _ready(self) -> Flow[Engine]:
         """The engine, chosen at the first use."""

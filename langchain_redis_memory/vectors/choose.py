@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check(dims: Any, name: Any = None, quantisation: Any = "none") -> None:
-    """Whether an engine can be made with such options.
+    """Checks the options of an engine.
 
     Args:
         dims: Numbers of a vector.
@@ -39,7 +39,7 @@ def check(dims: Any, name: Any = None, quantisation: Any = "none") -> None:
 
 
 def engine(server: Server, dims: int, name: EngineName | None = None, quantisation: Quantisation = "none") -> Engine:
-    """The engine for a server.
+    """Chooses the engine for a server.
 
     Args:
         server: What it can do.

@@ -1,4 +1,4 @@
-"""Vectors and their nearest neighbours, on whatever server there is: the one vector layer of this package.
+"""The vector layer: collections of points and k-nearest-neighbour search, on any server.
 
 A `Collection` holds points. A point belongs to an owner (an item, a cached answer), has one vector or several (its best
 one counts), tags that a search can ask for, and a lifetime. Three engines keep collections; `choose.engine` picks
@@ -23,7 +23,8 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.redis.keys import KeySpace, PointKeys
+from langchain_redis_memory.redis.key_groups import PointKeys
+from langchain_redis_memory.redis.keys import KeySpace
 
 Vectors: TypeAlias = "npt.NDArray[np.float32]"
 EngineName = Literal["vector_sets", "query_engine", "exact"]
@@ -34,7 +35,7 @@ __all__ = ["Collection", "Engine", "EngineName", "VectorHits", "Point", "Quantis
 
 @dataclass(frozen=True)
 class Collection:
-    """Where points are kept: those of one collection are searched together.
+    """A named set of points that are searched together.
 
     Args:
         space: The tenant's key builder.
@@ -74,7 +75,7 @@ class Point(NamedTuple):
 
 
 class VectorHits(NamedTuple):
-    """What a search found.
+    """The result of a search.
 
     Args:
         found: Owners with their cosine similarity, -1 to 1, the nearest first.
@@ -93,7 +94,7 @@ class Engine(Protocol):
         """How it keeps points, as a word: no other kind can read them."""
 
     def prepare(self, space: KeySpace) -> Op[None]:
-        """What must have run once before the first use; most engines need nothing."""
+        """Prepares the server, once before the first use; most engines need nothing."""
 
     def add(self, collection: Collection, points: Sequence[Point]) -> Op[None]:
         """Stores points; one with the same owner is replaced whole."""
@@ -110,11 +111,11 @@ class Engine(Protocol):
         """Finds the `k` nearest points that have all the tags; None asks to be run again (there was much to read)."""
 
     def count(self, collection: Collection) -> Op[int]:
-        """How many points are stored; some of them may have expired."""
+        """Counts the stored points; some of them may have expired."""
 
 
 def as_vectors(vectors: Any, dims: int) -> Vectors:
-    """Embeddings as the engines take them.
+    """Converts embeddings to the float32 array that engines take.
 
     Args:
         vectors: One sequence of numbers or several.

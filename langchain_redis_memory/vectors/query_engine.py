@@ -1,5 +1,4 @@
-"""The Query Engine, where its module is loaded: a hash for each vector, one index for a tenant, filters inside the
-search.
+"""Vector search by the Query Engine module: a hash for each vector, one index per tenant, filters inside the search.
 
 The index (named after its keys and its dimension) is made when it is first needed; it holds the collections of every
 use, told apart by a tag. Tags are letters and digits, so no query needs escaping. The server itself lets expired

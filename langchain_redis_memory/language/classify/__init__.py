@@ -1,4 +1,4 @@
-"""Which type of question is it? What a classifier is, and four of them.
+"""Question classification: the protocol and four classifiers.
 
 * `LinguisticClassifier` needs no model: it reads the signs that a turn leans on its conversation.
 * `EmbeddingClassifier` also compares the turn with the conversation by meaning.

@@ -1,4 +1,4 @@
-"""Classifiers in a row: the next one is asked only where the one before is unsure.
+"""A cascade of classifiers: the next one is asked only where the one before is unsure.
 
 So the cheap one decides most turns, and the model that costs money sees only those whose probability of dependence
 lies between two bounds. A question for what was said is never passed on.
@@ -49,7 +49,7 @@ class CascadeClassifier:
     def classify(
         self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Verdict | Flow[Verdict]:
-        """The verdict of the first classifier that is sure, else of the last; see `Classifier.classify`.
+        """Returns the verdict of the first classifier that is sure, else of the last; see `Classifier.classify`.
 
         **Keys:** none.
         **Trips:** none.

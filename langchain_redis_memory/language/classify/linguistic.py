@@ -1,4 +1,4 @@
-"""The classifier without a model: signs of language, weighed.
+"""A classifier without a language model: linguistic signs weighed by logistic regression.
 
 In order: what nobody can read is dependent; a question for what was said is a recall; the first turn is a new topic;
 then the signs are weighed, and the threshold that `max_unsafe` stands for decides. Some signs are not weighed because
@@ -43,7 +43,7 @@ _POINTING = frozenset("pronoun demonstrative there opening_phrase bare_question 
 
 @dataclass(frozen=True)
 class Assessment:
-    """A turn as the linguist sees it, before a threshold decides.
+    """The assessment of a turn, before a threshold decides.
 
     Args:
         verdict: The verdict, where the signs need no weighing (recall, first turn, unreadable); else None.
@@ -94,7 +94,7 @@ class LinguisticClassifier:
         self.threshold = self._weights.threshold(max_unsafe)
 
     def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Verdict:
-        """The verdict on one turn.
+        """Classifies one turn.
 
         Args:
             turn: What the user said.
@@ -112,7 +112,7 @@ class LinguisticClassifier:
         return judged.verdict or self.decide(judged, history, judged.log_odds, self.threshold)
 
     def judge(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Assessment:
-        """What speaks for and against dependence, before a threshold decides.
+        """Assesses the signs for and against dependence, before a threshold decides.
 
         Args:
             turn: What the user said.
@@ -125,48 +125,57 @@ class LinguisticClassifier:
         **Keys:** none.
         **Trips:** none.
         """
-        language = self.lexicon
         text = straight(" ".join(_read_part(turn).split()))
-        before = past(history, language)
+        before = past(history, self.lexicon)
         reading = read(turn)
-        # The phrasings of recall take the longest to search, and all of them hold one of a few words.
-        talks = any(word.partition("'")[0] in language.recall_needs for word in reading.low)
-        found = language.recall.search(text) if talks else None
-        phrase = found[0] if found and not language.not_recall.search(text) else ""
-        asks = probability(self._recall.log_odds(recall_signs(reading, language))) if not phrase and talks else 0.9
-        if reading.words and (phrase or asks > 0.5) and talks:
-            places = asks_for(reading, history, language)
-            verdict = Verdict(
-                QuestionType.HISTORY_RECALL,
-                asks,
-                (f"asks for what was said: {(phrase or text).strip()[:80]!r}",),
-                dependence=0.99,
-                spans=_span(turn, phrase) if phrase else ((0, len(turn)),),
-                depends_on=places,
-            )
-            return Assessment(verdict, _CERTAIN, reading, QuestionType.HISTORY_RECALL)
+        if recall := self._recalls(turn, text, reading, history):
+            return Assessment(recall, _CERTAIN, reading, recall.type)
         if not before.started and not state.begun and reading.words:
-            verdict = Verdict(QuestionType.NEW_TOPIC, 0.99, ("the conversation starts here",), dependence=0.01)
-            return Assessment(verdict, -_CERTAIN, reading, QuestionType.NEW_TOPIC)
+            first = Verdict(QuestionType.NEW_TOPIC, 0.99, ("the conversation starts here",), dependence=0.01)
+            return Assessment(first, -_CERTAIN, reading, first.type)
         if not reading.words or not any(letter.isalpha() for letter in text):
-            verdict = Verdict(
+            wordless = Verdict(
                 QuestionType.CONTEXTUAL_FOLLOW_UP,
                 0.95,
                 ("no words of its own",),
                 dependence=0.99,
                 spans=((0, len(turn)),) if turn else (),
-                depends_on=leans_on(reading, history, language, self._alone),
+                depends_on=leans_on(reading, history, self.lexicon, self._alone),
             )
-            return Assessment(verdict, _CERTAIN, reading, verdict.type)
+            return Assessment(wordless, _CERTAIN, reading, wordless.type)
+        return self._weighed(turn, text, reading, before)
+
+    def _recalls(self, turn: str, text: str, reading: TurnTokens, history: Sequence[BaseMessage]) -> Verdict | None:
+        """The verdict on a question for what was said before; None where it is none."""
+        language = self.lexicon
+        # The phrasings of recall take the longest to search, and all of them hold one of a few words.
+        if not any(word.partition("'")[0] in language.recall_needs for word in reading.low):
+            return None
+        found = language.recall.search(text)
+        phrase = found[0] if found and not language.not_recall.search(text) else ""
+        share = 0.9 if phrase else probability(self._recall.log_odds(recall_signs(reading, language)))
+        if not phrase and share <= 0.5:
+            return None
+        return Verdict(
+            QuestionType.HISTORY_RECALL,
+            share,
+            (f"asks for what was said: {(phrase or text).strip()[:80]!r}",),
+            dependence=0.99,
+            spans=_span(turn, phrase) if phrase else ((0, len(turn)),),
+            depends_on=asks_for(reading, history, language),
+        )
+
+    def _weighed(self, turn: str, text: str, reading: TurnTokens, before: HistoryWords) -> Assessment:
+        """The assessment of a turn by its signs; what no weight speaks for is set."""
+        language = self.lexicon
         change = language.change.search(text)
         if change:
             reading = read(_without(turn, change[0]))
         signs(reading, replace(before, started=True), language)
         if change:
             reading = _shifted(reading, turn, change[0])
-        log_odds = self._weights.log_odds(reading.features)
+        weighed = log_odds = self._weights.log_odds(reading.features)
         reasons = [why for why, _, _ in reading.evidence]
-        weighed = log_odds
         meddles = language.meddling.search(text)
         unweighed = f"speaks of its own handling: {meddles[0][:80]!r}" if meddles else unreadable(reading, language)
         pointing = any(reading.features.get(name) for name in _POINTING)
@@ -176,23 +185,22 @@ class LinguisticClassifier:
         if unweighed:
             log_odds, reasons = max(log_odds, _CERTAIN), [unweighed, *reasons]
         rephrase = language.rephrase.search(text)
-        kind = QuestionType.CONTEXTUAL_WITH_SEARCH
         content = known(" ".join(reading.low[:80]), language).content
+        kind = QuestionType.CONTEXTUAL_FOLLOW_UP
         if rephrase and not (change and log_odds < 0) and (reasons or len(content) <= 3):
             log_odds = max(log_odds, _CERTAIN)
             reasons = [f"about the last answer: {rephrase[0].strip()[:80]!r}", *reasons]
-            kind = QuestionType.CONTEXTUAL_FOLLOW_UP
         elif COMMENT & reading.features.keys():
-            log_odds, kind = max(log_odds, _CERTAIN), QuestionType.CONTEXTUAL_FOLLOW_UP
+            log_odds = max(log_odds, _CERTAIN)
         elif new := content - before.last:
+            kind = QuestionType.CONTEXTUAL_WITH_SEARCH
             reasons.append(f"asks for something new: {', '.join(sorted(new)[:3])}")
         else:
             reasons.append("brings nothing new")
-            kind = QuestionType.CONTEXTUAL_FOLLOW_UP
         return Assessment(None, log_odds, reading, kind, tuple(reasons), bool(change), log_odds != weighed)
 
     def weigh(self, turn: str, before: HistoryWords) -> tuple[TurnTokens, float]:
-        """The signs of a turn and their log-odds, without what is set and not weighed.
+        """Returns the signs of a turn and their log-odds, without the rules that overrule them.
 
         Args:
             turn: What was said.
@@ -208,7 +216,7 @@ class LinguisticClassifier:
         return reading, self._weights.log_odds(reading.features)
 
     def decide(self, judged: Assessment, history: Sequence[BaseMessage], log_odds: float, threshold: float) -> Verdict:
-        """The verdict on a turn that was judged, by log-odds that may have been corrected since.
+        """Applies a threshold to an assessment whose log-odds may have been corrected since.
 
         Args:
             judged: What `judge` gave.

@@ -1,4 +1,4 @@
-"""The classifier that asks a chat model, which in the same call says the question as it would stand alone.
+"""A classifier that asks a chat model, which also rewrites the question in the same call.
 
 The model's word is evidence, not an order. It moves the log-odds of dependence that the classifier before it gave, up
 freely but down only by `trust`: so what plainly points back stays dependent whatever the model was talked into. The
@@ -105,7 +105,7 @@ class LLMClassifier:
             self._asked = model
 
     def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Flow[Verdict]:
-        """The flow that gives the verdict; see `Classifier.classify`.
+        """Returns the flow of the verdict; see `Classifier.classify`.
 
         **Keys:** none.
         **Trips:** none.

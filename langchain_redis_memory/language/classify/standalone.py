@@ -25,7 +25,7 @@ COMMENT = frozenset("only_comment only_acknowledges".split())
 
 
 def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
-    """The signs that a turn leans on its conversation, judged without the conversation.
+    """Returns the signs that a turn depends on its conversation, judged without the conversation.
 
     Args:
         turn: What the user said.
@@ -48,7 +48,7 @@ def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
 
 
 def points_outside(opening: str) -> bool:
-    """Whether a question that opens a conversation leans on something that was never told ("Where was he born?").
+    """Whether a question that opens a conversation refers to something unknown ("Where was he born?").
 
     Args:
         opening: The question.
@@ -75,7 +75,7 @@ def stands(text: str, language: Lexicon) -> bool:
 
 
 def unreadable(reading: TurnTokens, language: Lexicon) -> str | None:
-    """Why the signs cannot be weighed: the words are not the lexicon's language.
+    """Returns why the signs cannot be weighed: the words are not in the lexicon's language.
 
     Args:
         reading: The turn.
@@ -115,7 +115,7 @@ def stands_alone(message: BaseMessage) -> bool:
 
 
 def leaning_from(messages: Sequence[BaseMessage]) -> int:
-    """Where the turns begin that the next question leans on.
+    """Finds the first turn that the next question depends on.
 
     Args:
         messages: The conversation so far, oldest first.

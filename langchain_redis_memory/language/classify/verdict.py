@@ -1,4 +1,4 @@
-"""What a classifier decides, and what a classifier is."""
+"""The classifier protocol and its verdict."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from langchain_redis_memory.ops import Flow
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a classifier decided.
+    """The decision of a classifier.
 
     Args:
         type: The type of question.
@@ -44,7 +44,7 @@ class Classifier(Protocol):
     def classify(
         self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Verdict | Flow[Verdict]:
-        """The verdict on one turn.
+        """Classifies one turn.
 
         Args:
             turn: What the user said.

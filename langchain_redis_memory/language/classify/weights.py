@@ -31,7 +31,7 @@ class DependenceModel(LogisticModel):
     thresholds: Mapping[float, float]
 
     def threshold(self, max_unsafe: float) -> float:
-        """The probability below which a turn is self-contained.
+        """Returns the probability below which a turn is self-contained.
 
         Args:
             max_unsafe: The largest share of dependent turns that may be called self-contained.

@@ -1,4 +1,4 @@
-"""What would the question be if it were asked alone? The `Contextualiser` protocol.
+"""The query rewriter protocol (`Contextualiser`) and its result.
 
 A rewrite decides what is searched for, and, where it is trusted, what a cached answer is an answer to. So it says
 whether it may be trusted: a rewrite that is wrong and trusted serves a wrong answer, one that is missing only costs a
@@ -43,7 +43,7 @@ class Contextualiser(Protocol):
     def contextualise(
         self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Rewrite | Flow[Rewrite]:
-        """The turn as a question that stands alone.
+        """Rewrites the turn as a question that stands alone.
 
         Args:
             turn: What the user said.
@@ -57,7 +57,7 @@ class Contextualiser(Protocol):
 
 
 def search_query(turn: str, rewrite: Rewrite | None, history: Sequence[BaseMessage]) -> str:
-    """What the retriever is asked: never without the user's own words.
+    """Builds the query for the retriever: never without the user's own words.
 
     Args:
         turn: What the user said.
@@ -76,7 +76,7 @@ def search_query(turn: str, rewrite: Rewrite | None, history: Sequence[BaseMessa
 
 
 def standalone(turn: str, history: Sequence[BaseMessage]) -> str:
-    """A question for the retriever that carries what the turn leans on: the user's own words, nothing invented.
+    """Joins the user's questions that a turn depends on with the turn: no word is invented.
 
     Args:
         turn: What the user said.

@@ -1,4 +1,4 @@
-"""Rewrites by a chat model, checked: a model's words count only where the conversation vouches for them.
+"""Query rewriting by a chat model, trusted only where each content word occurs in the conversation.
 
 The conversation goes to the model as JSON, as data: what a user wrote cannot end the data and become an instruction.
 What comes back is trusted only if it keeps the user's own content words, adds only words of the conversation, and is
@@ -76,7 +76,7 @@ class LLMContextualiser:
     def contextualise(
         self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Rewrite | Flow[Rewrite]:
-        """The turn as a question that stands alone; see `Contextualiser`.
+        """Rewrites the turn as a question that stands alone; see `Contextualiser`.
 
         Args:
             turn: What the user said.
@@ -125,7 +125,7 @@ class LLMContextualiser:
 
 
 def checked(turn: str, answer: str, said: Sequence[tuple[int, BaseMessage]]) -> Rewrite:
-    """A model's rewrite, trusted only where the conversation vouches for it.
+    """Checks a model's rewrite against the words of the conversation.
 
     Args:
         turn: What the user said.

@@ -1,4 +1,4 @@
-"""Rewrites without a model: what a pronoun means, which question a fragment continues.
+"""Query rewriting by rules: resolves pronouns and continues fragments, without a model.
 
 It walks through the user's turns, oldest first, and keeps what the conversation is about: what a self-contained
 question speaks of, or what a dependent one was resolved to (the centre of attention, after Grosz, Joshi and Weinstein,
@@ -68,7 +68,7 @@ class LocalContextualiser:
     """
 
     def contextualise(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Rewrite:
-        """The turn as a question that stands alone; see `Contextualiser`.
+        """Rewrites the turn as a question that stands alone; see `Contextualiser`.
 
         Args:
             turn: What the user said.

@@ -63,7 +63,7 @@ class EntryModel:
 
 
 def fit(observations: Sequence[tuple[float, bool]]) -> EntryModel:
-    """The most likely model, by Newton's method on two unknowns; the slope is never negative.
+    """Fits the model by Newton's method on two unknowns; the slope is never negative.
 
     Args:
         observations: Scores and whether they were right.
@@ -99,7 +99,7 @@ def fit(observations: Sequence[tuple[float, bool]]) -> EntryModel:
 
 @dataclass(frozen=True)
 class Observations:
-    """What was reported about one entry's answers: a value, bounded to the most recent 64.
+    """The reports on one entry's answers, bounded to the most recent 64.
 
     Args:
         reports: Pairs (score, right), oldest first. Scores lie in 0..1 and are of one kind: the verifier's probability
@@ -116,7 +116,7 @@ class Observations:
             object.__setattr__(self, "reports", self.reports[-MOST:])
 
     def reported(self, score: float, right: bool) -> Observations:
-        """These and one more.
+        """Returns the observations with one more report.
 
         Args:
             score: The score of the hit that is reported on.
@@ -136,7 +136,7 @@ class Observations:
         return max((score for score, right in self.reports if not right), default=-1.0)
 
     def decide(self, score: float, delta: float, *, doubt: float = 0.05) -> Served:
-        """Whether a score may be served, from the reports alone; deterministic.
+        """Decides whether a score may be served, from the reports alone; deterministic.
 
         Args:
             score: The score of the candidate.
@@ -158,7 +158,7 @@ class Observations:
         return "serve" if fit(self.reports).least_correctness(score, doubt) >= 1 - delta else "undecided"
 
     def may_serve(self, score: float, verified: bool, delta: float) -> bool:
-        """The verifier's word and the reports together.
+        """Combines the verifier's decision with the reports.
 
         Args:
             score: The score of the candidate.
@@ -172,12 +172,12 @@ class Observations:
         return decided == "serve" or (verified and decided == "undecided")
 
     def encode(self) -> list[int]:
-        """A plain list: ten-thousandths of the score, negative (and less one) for a wrong one."""
+        """Encodes the reports as a list: ten-thousandths of the score, negative (and less one) for a wrong one."""
         return [round(score * 10_000) if right else -round(score * 10_000) - 1 for score, right in self.reports]
 
     @classmethod
     def decode(cls, values: Iterable[object]) -> Observations:
-        """Reads what `encode` gave.
+        """Decodes what `encode` returned.
 
         Args:
             values: The list.

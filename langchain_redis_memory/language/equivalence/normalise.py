@@ -59,7 +59,7 @@ class NormalisedText(NamedTuple):
 
 @lru_cache(CACHED)
 def key_of(text: str) -> str:
-    """A text without what never changes an answer: Unicode forms, white space, ending punctuation, capitals of prose.
+    """Returns the key of a text: without Unicode forms, white space, final punctuation and case of prose.
 
     Words that mix capitals and digits or underscores in their inside are identifiers and keep their case.
 

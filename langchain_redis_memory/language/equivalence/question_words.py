@@ -1,4 +1,4 @@
-"""What a normalised question asks for: its question word, what a "who" stands for, whether it is passive."""
+"""Question words and voice: the type of a question, the role of a "who", whether it is passive."""
 
 from __future__ import annotations
 

@@ -1,15 +1,11 @@
-"""The policy that verifies a neighbour before it is served.
+"""The verifier: a hit policy that compares the two questions before an answer is served.
 
-The two texts are read and compared (`reading`, `compare`); a veto (numbers, names, negation, opposites, roles,
-question type, literals) forbids the hit, else a calibrated model gives the probability from the cosine and the
-differences.
-
-`max_error` is the tolerated share of wrong hits among all hits, not a bound on each one: a hit needs a probability of
-at least the cut below which, on held-out pairs at the reference base rate, the wrong share would exceed `max_error`.
-A bound on each hit (1 - p <= max_error) would hold for any traffic but refuses nearly everything; the share depends
-on how many candidates are equivalent, so `base_rate` says it where known. Labels of public sets disagree with one
-another by more than 0.02: under 0.02 little but the same text is served. What is achieved is printed by
-`benchmarks/quality/semantic_quality.py`.
+Both questions are parsed and compared; a veto (numbers, names, negation, opposites, roles, question type, literals)
+forbids the hit, else a calibrated model gives the probability from the cosine and the differences. `max_error` is the
+tolerated share of wrong hits among all hits: a hit needs a probability of at least the cut below which, on held-out
+pairs at the reference base rate, that share would be exceeded. A bound on each hit would refuse nearly everything; the
+share depends on how many candidates are equivalent, so `base_rate` says it where known. Labels of public sets disagree
+by more than 0.02: under 0.02 little but the same text is served. `benchmarks/quality/semantic_quality.py` measures it.
 """
 
 from __future__ import annotations
@@ -40,7 +36,7 @@ class VerifiedPolicy:
 
     Args:
         max_error: The tolerated share of wrong hits, between 0 and 0.5.
-        model: The embedding model that gives the cosines, one of `scales.SCALES`; MiniLM's scale where not given.
+        model: The embedding model of the cosines, one of `cosine_scales.SCALES`; MiniLM's scale where not given.
         base_rate: The share of equivalent ones among candidates without a veto, where known; lower is stricter.
         floor: The least cosine worth judging; MiniLM's 0.75 on the model's scale where not given.
 

@@ -56,7 +56,7 @@ class EquivalenceModel(LogisticModel):
             raise CorruptDataError(msg) from error
 
     def cut(self, max_error: float) -> float:
-        """The least probability of a hit, interpolated between the measured cuts.
+        """Returns the least probability of a hit, interpolated between the measured cuts.
 
         Args:
             max_error: The tolerated share of wrong hits.
@@ -74,7 +74,7 @@ class EquivalenceModel(LogisticModel):
 
 
 def parse_weights(text: str) -> EquivalenceModel:
-    """A model from the text of its file.
+    """Parses the text of a weights file.
 
     Args:
         text: JSON.
@@ -98,5 +98,5 @@ def parse_weights(text: str) -> EquivalenceModel:
 
 @cache
 def shipped() -> EquivalenceModel:
-    """The weights of the package, read once per process."""
+    """Loads the weights of the package, once per process."""
     return parse_weights(resources.files(__package__).joinpath("weights.json").read_text("utf-8"))

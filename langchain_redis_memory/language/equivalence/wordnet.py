@@ -1,4 +1,4 @@
-"""What the verifier knows about single words: their lemma, and how two of them are related.
+"""Lexical knowledge of the verifier (WordNet): lemmas, and how two words are related.
 
 Synonyms, hypernyms and antonyms come from WordNet 3.1 (Princeton University; its licence is beside the data file) cut down to
 15,000 words; opposites that WordNet lacks (on/off, before/after, enable/disable), irregular forms and aliases are written
@@ -27,7 +27,7 @@ class LexiconEntry(NamedTuple):
 
 @cache
 def lexicon() -> dict[str, LexiconEntry]:
-    """The lexicon, read once per process (about 40 ms)."""
+    """Loads the lexicon, once per process (about 40 ms)."""
     packed = resources.files(__package__).joinpath("lexicon.gz").read_bytes()
     found = {}
     for line in gzip.decompress(packed).decode().splitlines():
@@ -60,7 +60,7 @@ def _undoubled(stem: str) -> tuple[str, ...]:
 
 @lru_cache(8192)
 def lemma(word: str) -> str:
-    """The dictionary form of a lower-cased English word, as far as light rules and the lexicon know it.
+    """Returns the lemma of a lower-cased English word, by light rules and the lexicon.
 
     Args:
         word: One word.
@@ -101,7 +101,7 @@ def lemma(word: str) -> str:
 
 @lru_cache(8192)
 def degree(word: str) -> tuple[str, str]:
-    """A word without its ending of comparison.
+    """Returns the positive form and the degree of an adjective.
 
     Args:
         word: One lower-cased word.
@@ -142,7 +142,7 @@ def _slip(a: str, b: str) -> bool:
 
 @lru_cache(65536)
 def relation(a: str, b: str) -> int:
-    """How two lemmas are related; symmetric.
+    """Returns how two lemmas are related; symmetric.
 
     Args:
         a: One lemma.

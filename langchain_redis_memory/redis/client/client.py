@@ -1,4 +1,4 @@
-"""The wire: the only place that touches a socket, a clock or an event loop.
+"""The client: the only place that touches a socket, a clock or an event loop.
 
 `Client` runs ops (`run`/`arun`: one round trip) and flows (`drive`/`adrive`, and `stream`/`astream` where a step's
 chunks pass through). One client serves threads, event loops and both colours, before and after a fork. It batches with
@@ -10,23 +10,22 @@ and protocol), and turns every failure into one of this package's errors, with k
 from __future__ import annotations
 
 import asyncio
-import threading
-import weakref
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator
 from time import monotonic, sleep
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
-from langchain_redis_memory.errors import ConfigError, RedisMemoryError
-from langchain_redis_memory.ops import Background, Command, Flow, Invoke, Now, Op, Reply, Sleep, Step
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, Sleep, Step
 from langchain_redis_memory.redis.capabilities import Server, probe
 from langchain_redis_memory.redis.client import drivers
 from langchain_redis_memory.redis.client.background import BackgroundFlows
 from langchain_redis_memory.redis.client.circuit_breaker import Breaker
-from langchain_redis_memory.redis.client.errors import explain, translate, unknown_scripts
-from langchain_redis_memory.redis.client.event_loops import LoopClients
+from langchain_redis_memory.redis.client.connections import Connections
 from langchain_redis_memory.redis.client.timeout import awithin, within
-from langchain_redis_memory.redis.client.topology import Options, Topology, is_async, lent, topology
+from langchain_redis_memory.redis.client.topology import Options, RedisClient, Topology, is_async, lent, topology
+from langchain_redis_memory.redis.client.trips import OnTrip, Trip, asend, send
+from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.keys import KeySpace
 
 if TYPE_CHECKING:
@@ -39,23 +38,8 @@ T = TypeVar("T")
 __all__ = ["Client", "ClientLike", "Trip", "as_client"]
 
 
-class RedisClient(Protocol):
-    """A client of redis-py: `Redis`, `RedisCluster`, or one of `redis.asyncio`."""
-
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Sends a command."""
-
-
 ClientLike = Union["Client", str, RedisClient, None]
 """What names a server where one is needed: see `connect`."""
-
-
-class Trip(NamedTuple):
-    """One round trip, as told to `Client.on_trip`."""
-
-    commands: int
-    seconds: float
-    failed: bool
 
 
 class Client:
@@ -91,7 +75,7 @@ class Client:
         aredis: RedisClient | None = None,
         *,
         prefix: str = "lrm",
-        on_trip: Callable[[Trip], None] | None = None,
+        on_trip: OnTrip | None = None,
     ) -> None:
         if isinstance(redis, str):
             if aredis is not None:
@@ -104,17 +88,13 @@ class Client:
             redis, aredis = None, redis
         self._set_up(lent(redis, aredis), prefix, on_trip, None)
 
-    def _set_up(self, where: Topology, prefix: str, on_trip: Callable[[Trip], None] | None, most: int | None) -> None:
+    def _set_up(self, where: Topology, prefix: str, on_trip: OnTrip | None, most: int | None) -> None:
         self._topology = where
         self._space = KeySpace(prefix)
         self.on_trip = on_trip
         self.breaker = Breaker()
-        self._lock = threading.Lock()
-        self._sync: Any = None
-        self._closer: Any = None
-        self._gate = threading.BoundedSemaphore(most or 1_000_000)
-        self._loops = LoopClients(where.aopen, most or 1_000_000)
-        self._besides = BackgroundFlows()
+        self._connections = Connections(where, most)
+        self._background = BackgroundFlows()
         self._server: Server | None = None
 
     @classmethod
@@ -123,7 +103,7 @@ class Client:
         url: str | None = None,
         *,
         prefix: str = "lrm",
-        on_trip: Callable[[Trip], None] | None = None,
+        on_trip: OnTrip | None = None,
         max_connections: int = 50,
         connect_timeout_s: float = 5.0,
         timeout_s: float = 5.0,
@@ -131,7 +111,7 @@ class Client:
         health_check_s: int = 30,
         **extra: Any,
     ) -> Self:
-        """A client for a URL.
+        """Makes a client for a URL.
 
         Args:
             url: `redis://`, `rediss://`, `unix://`, `valkey://`, `valkeys://`, `redis+cluster://h1,h2`,
@@ -167,7 +147,7 @@ class Client:
 
     @classmethod
     def from_settings(cls, settings: RedisMemorySettings | None = None) -> Self:
-        """A client as the environment describes it.
+        """Makes a client from settings.
 
         Args:
             settings: The settings; None reads them from the environment.
@@ -203,7 +183,7 @@ class Client:
         """Where the data is, without credentials."""
         return self._topology.shown
 
-    def keys(self, tenant: str = "") -> KeySpace:
+    def keys(self, tenant: Id = "") -> KeySpace:
         """The key builder of one tenant under this client's prefix.
 
         Args:
@@ -215,7 +195,7 @@ class Client:
         Raises:
             InvalidIdError: The tenant is not acceptable.
         """
-        return KeySpace(self._space.prefix, tenant)
+        return KeySpace(self._space.prefix, text_of(tenant, "tenant", empty=True))
 
     # --- ops ----------------------------------------------------------------------------------------------------------
 
@@ -237,70 +217,18 @@ class Client:
         """
         if not op.commands:
             return op.read(())
-        with self._gate:
-            client = self._open()
-            replies = self._trip(client, op.commands, by_digest=True)
-            unknown = unknown_scripts(op.commands, replies)
-            if unknown:
-                again = self._trip(client, [op.commands[i] for i in unknown], by_digest=False)
-                for i, reply in zip(unknown, again, strict=True):
-                    replies[i] = reply
-        return op.read(explain(op.commands, replies))
+        with self._connections.gate:
+            replies = send(self._connections.of_threads(), op.commands, self._topology.shown, self.on_trip)
+        return op.read(replies)
 
     async def arun(self, op: Op[T]) -> T:
         """Runs an op; see `run`."""
         if not op.commands:
             return op.read(())
-        held = await self._loops.get()
+        held = await self._connections.of_loop()
         async with held.gate:
-            replies = await self._atrip(held.client, op.commands, by_digest=True)
-            unknown = unknown_scripts(op.commands, replies)
-            if unknown:
-                again = await self._atrip(held.client, [op.commands[i] for i in unknown], by_digest=False)
-                for i, reply in zip(unknown, again, strict=True):
-                    replies[i] = reply
-        return op.read(explain(op.commands, replies))
-
-    def _trip(self, client: Any, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
-        started = monotonic()
-        failed = True
-        try:
-            replies: list[Reply] = client.send(commands, by_digest=by_digest)
-            failed = False
-        except Exception as error:
-            raise translate(error, self._topology.shown) from error
-        finally:
-            if self.on_trip is not None:
-                self.on_trip(Trip(len(commands), monotonic() - started, failed))
-        return replies
-
-    async def _atrip(self, client: Any, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
-        started = monotonic()
-        failed = True
-        try:
-            replies: list[Reply] = await client.send(commands, by_digest=by_digest)
-            failed = False
-        except Exception as error:
-            raise translate(error, self._topology.shown) from error
-        finally:
-            if self.on_trip is not None:
-                self.on_trip(Trip(len(commands), monotonic() - started, failed))
-        return replies
-
-    def _open(self) -> Any:
-        client = self._sync
-        if client is None:
-            with self._lock:
-                if self._sync is None:
-                    try:
-                        self._sync = self._topology.open()
-                    except RedisMemoryError:
-                        raise
-                    except Exception as error:
-                        raise translate(error, self._topology.shown) from error
-                    self._closer = weakref.finalize(self, self._sync.close)
-                client = self._sync
-        return client
+            replies = await asend(held.transport, op.commands, self._topology.shown, self.on_trip)
+        return op.read(replies)
 
     # --- flows --------------------------------------------------------------------------------------------------------
 
@@ -347,7 +275,7 @@ class Client:
             sleep(step.seconds)
         elif isinstance(step, Background):
             flow = step.flow
-            self._besides.start(flow, lambda: self.drive(flow))
+            self._background.start(flow, lambda: self.drive(flow))
         return None
 
     async def adrive(self, flow: Flow[T]) -> T:
@@ -357,16 +285,7 @@ class Client:
     def astream(
         self, flow: Flow[T], *, chunks: bool = False, result: list[T] | None = None
     ) -> AsyncGenerator[Any, None]:
-        """Runs a flow and yields what it emits, and the chunks of its streaming steps; see `stream`.
-
-        Args:
-            flow: What to run.
-            chunks: Whether a step that can stream does so.
-            result: Receives the flow's result (an async generator cannot return one).
-
-        Yields:
-            The chunks.
-        """
+        """Runs a flow and yields what it emits; see `stream`. `result` receives its result."""
         return drivers.astream(self._astep, flow, chunks=chunks, result=result)
 
     async def _astep(self, step: Step) -> Any:
@@ -380,16 +299,16 @@ class Client:
             await asyncio.sleep(step.seconds)
         elif isinstance(step, Background):
             flow = step.flow
-            self._besides.astart(flow, lambda: self.adrive(flow))
+            self._background.astart(flow, lambda: self.adrive(flow))
         return None
 
-    # --- what the server is -------------------------------------------------------------------------------------------
+    # --- capabilities ------------------------------------------------------------------------------------------------
 
     def server(self) -> Server:
         """What the server can do.
 
         Returns:
-            Its flavour, version and abilities; asked once and remembered.
+            Its flavour, version and capabilities; probed once.
 
         Raises:
             UnavailableError: The server cannot be reached.
@@ -410,19 +329,19 @@ class Client:
             self._server = await self.arun(self._probe())
         return self._server
 
-    # --- beside -------------------------------------------------------------------------------------------------------
+    # --- background ---------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Waits until what was started beside turns (a summary in the background) is done. For shutting down.
+        """Waits for the background flows that sync calls started, such as a summary. For shutting down.
 
-        **Keys:** those of what was started.
-        **Trips:** those of what was started.
+        **Keys:** those of the flows.
+        **Trips:** those of the flows.
         """
-        self._besides.settle()
+        self._background.settle()
 
     async def asettle(self) -> None:
-        """Waits until what was started beside turns in this event loop is done; see `settle`."""
-        await self._besides.asettle()
+        """Waits for the background flows of the running event loop; see `settle`."""
+        await self._background.asettle()
 
     # --- closing ------------------------------------------------------------------------------------------------------
 
@@ -432,16 +351,11 @@ class Client:
         **Keys:** none.
         **Trips:** none.
         """
-        with self._lock:
-            closer, self._closer, self._sync = self._closer, None, None
-        if closer is not None:
-            closer()
-        self._loops.close()
+        self._connections.close()
 
     async def aclose(self) -> None:
         """Releases the connections, those of the running event loop before it returns; see `close`."""
-        await self._loops.aclose()
-        self.close()
+        await self._connections.aclose()
 
     def __enter__(self) -> Self:
         return self

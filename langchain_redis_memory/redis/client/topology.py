@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from langchain_redis_memory.errors import ConfigError
@@ -77,7 +77,7 @@ class Topology:
 
     Args:
         shown: The URL without credentials and options, for people.
-        open: Makes what sends (see `sending`), with a sync client of redis-py.
+        open: Makes a transport, with a sync client of redis-py.
         aopen: Makes an async one for the running event loop.
         cluster: Whether commands are routed by key.
     """
@@ -88,12 +88,19 @@ class Topology:
     cluster: bool = False
 
 
-def is_async(client: Any) -> bool:
+class RedisClient(Protocol):
+    """A client of redis-py: `Redis`, `RedisCluster`, or one of `redis.asyncio`."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Sends a command."""
+
+
+def is_async(client: RedisClient | str | None) -> bool:
     """Whether a client of redis-py is an async one."""
     return hasattr(client, "__aenter__")
 
 
-def lent(redis: Any, aredis: Any) -> Topology:
+def lent(redis: RedisClient | None, aredis: RedisClient | None) -> Topology:
     """Returns the topology of clients of redis-py that belong to the caller and are not closed here.
 
     Args:

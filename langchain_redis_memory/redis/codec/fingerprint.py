@@ -141,6 +141,24 @@ def _path(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
+_LANGGRAPH = ("checkpoint_", "__")
+
+
+def deciding_settings(configurable: Mapping[str, Any], *separated: str) -> dict[str, Any]:
+    """Returns the settings of a config that may decide a result, to be made part of a cache key.
+
+    Left out is what names a conversation and what LangGraph adds for itself, so that conversations may share.
+
+    Args:
+        configurable: The config's `configurable`.
+        *separated: Further settings that the caller's keys already separate by; only these may be left out as well.
+    """
+    places = {"session_id", "thread_id", *separated}
+    return {
+        name: value for name, value in configurable.items() if name not in places and not name.startswith(_LANGGRAPH)
+    }
+
+
 def _whole(value: Any) -> bool:
     if isinstance(value, dict):
         if value.get("lc") == 1 and value.get("type") == "not_implemented":

@@ -20,6 +20,7 @@ from langchain_redis_memory.language.classify.lexicon import lexicon
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import leaning_from
 from langchain_redis_memory.language.contextualise.contextualiser import standalone
+from langchain_redis_memory.language.turn_state import TurnState
 from tests.support.turns import CLEAR, DOUBTFUL, TALKS, history, rows
 
 NEW, RECALL = QuestionType.NEW_TOPIC, QuestionType.HISTORY_RECALL
@@ -141,10 +142,10 @@ def test_a_smaller_share_of_unsafe_turns_is_stricter() -> None:
 
 
 def test_what_is_known_beyond_the_messages_makes_it_no_first_turn() -> None:
-    assert LinguisticClassifier().classify("Is it treatable?", [], {"summary": "about cancer"}).type is not NEW
-    assert LinguisticClassifier().classify("Is it treatable?", [], {}).type is NEW
-    damaged: Any = ["not", "a", "mapping"]
-    assert LinguisticClassifier().classify("Is it treatable?", [], damaged).type is not NEW
+    known = TurnState(summary="about cancer"), TurnState(turns=2)
+    for state in known:
+        assert LinguisticClassifier().classify("Is it treatable?", [], state).type is not NEW
+    assert LinguisticClassifier().classify("Is it treatable?", [], TurnState(language="en")).type is NEW
 
 
 def test_a_history_of_ten_thousand_turns() -> None:

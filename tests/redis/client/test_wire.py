@@ -158,7 +158,7 @@ async def test_wrapped_clients_of_every_mode(
             kept = RedisChatMessageHistory("s", client)
             await both(kept.add_turn)("a\0é", "b")
             assert [m.content for m in await both.messages(kept)] == ["a\0é", "b"]
-            assert (await both(client.run)(kept._transcript.info())).messages == 2
+            assert (await both(client.run)(kept._flows.transcript.info())).messages == 2
             assert await both(client.run)(command("GET", f"{prefix}:none")) is None
             assert (await both(client.server)()).flavour == "redis"
             await both(client.run)(command("SCRIPT", "FLUSH"))
