@@ -38,7 +38,7 @@ NEVER_AGAINST = {
         "own own_procedure me i i_procedure aux_i i_situation here record record_mine context_own context_i "
         "context_i_situation context_used i_plain pointing_this pointing home_noun reported where_the any_fragment unreadable only_tells"
     ),
-    "volatile": "now weather weather_strong rate rate_goods rate_strong world state_last contest office here next clock whats_on random price is_state weekday age when_the offered home_noun",
+    "volatile": "now weather weather_strong rate rate_goods rate_strong world state_last contest office here next clock whats_on random price is_state weekday age when_the offered home_noun status shows_own",
     "effect": "order order_strong order_tail wish complaint only_tells",
     "vary": "vary random",
 }
@@ -87,6 +87,8 @@ PRIOR = {
         "home_noun": 2.0,
         "reported": 2.5,
         "where_the": 1.0,
+        "status": 2.0,
+        "shows_own": 1.0,
     },
     "volatile": _PUBLIC_FORMS
     | dict.fromkeys(
@@ -103,6 +105,8 @@ PRIOR = {
         "when_the": 1.5,
         "here": 1.5,
         "offered": 2.0,
+        "status": 2.5,
+        "shows_own": 2.0,
         "home_noun": 1.5,
         "office": 4.0,
         "age": 3.5,

@@ -1,7 +1,7 @@
 """The audience classifier that asks a chat model where words are not enough.
 
 The model's word is evidence, not an order: it moves the log-odds that the words gave, up freely but down only by
-`trust`, so that what plainly speaks of the asker stays his whatever the model was talked into. The user's text is JSON
+`trust` and never what the words say plainly, so that what is the asker's stays his whatever the model was talked into. The user's text is JSON
 and called data. Any failure, a late or a senseless answer included, leaves the verdict of the words.
 """
 
@@ -59,6 +59,8 @@ Examples:
 {"message": "What happened today in 1969?"} -> {"personal": 0.0, "volatile": 0.05, "effect": 0.0, "vary": 0.0}
 {"message": "the weather in Oslo"} -> {"personal": 0.02, "volatile": 0.97, "effect": 0.0, "vary": 0.0}
 {"message": "Tell me another joke"} -> {"personal": 0.05, "volatile": 0.1, "effect": 0.0, "vary": 0.98}"""
+_PLAIN = 0.8
+"""From which probability on the words are so plain that the model may not lower it."""
 _CHARACTERS = 2000
 """Characters of the message that the model is shown, from its start and its end each half."""
 
@@ -121,7 +123,9 @@ class LLMAudience:
             share = max(0.02, min(0.98, said[name]))
             if name == "personal" and not first.opaque:
                 share = min(share, 0.5)
-            moved[f"p_{name}"] = probability(odds(getattr(first, f"p_{name}")) + max(-self._trust, 2 * odds(share)))
+            before = getattr(first, f"p_{name}")
+            after = probability(odds(before) + max(-self._trust, 2 * odds(share)))
+            moved[f"p_{name}"] = max(after, before) if before >= _PLAIN else after
         told = ", ".join(f"{name} {said[name]:.2f}" for name in _QUESTIONS)
         return replace(first, **moved, evidence=(*first.evidence, f"the model says {told}")).at(self._max_unsafe)
 

@@ -46,7 +46,6 @@ _LEADS = (
     "i want to know",
     "i would like to know",
     "do you know",
-    "let me know",
     "i need to know",
     "i was wondering",
     "any idea",
@@ -54,6 +53,8 @@ _LEADS = (
     "explain",
     "explain to me",
 )
+_WISHES = ("would it be possible for you to", "would it be possible to", "is it possible for you to", "would you mind")
+_DOING = frozenset("open start make get brew clean vacuum find give show help check fix tell read write".split())
 _DEFINITE = frozenset({"the", "this", "that", "these", "those"})
 
 
@@ -187,21 +188,38 @@ def _start(words: list[str], lists: WordLists) -> tuple[int, bool]:
         and words[at + 1] in lists["wh"]
     ):
         return at + 1, False
+    text = " ".join(words[at : at + 7])
+    for wish in _WISHES:
+        if text.startswith(wish) and len(words) > at + wish.count(" ") + 1:
+            return at + wish.count(" ") + 1, True
     head = words[at : at + 2]
     if head and head[0] in ("can", "could", "would", "will", "may") and head[1:] == ["you"] and len(words) > at + 2:
         rest = at + 2
         while rest < len(words) - 1 and (words[rest] in filler or words[rest] in ("like", "to", "mind", "be", "able")):
             rest += 1
+        if head[0] in ("can", "may") and _general_can(words[rest:], lists):
+            return at, False
         if words[rest : rest + 2] == ["tell", "me"] and words[rest + 2 : rest + 3] and words[rest + 2] in lists["wh"]:
             return rest + 2, False
         return rest, True
     return at, False
 
 
+def _general_can(rest: list[str], lists: WordLists) -> bool:
+    """Whether "can you ..." asks what one can do: "can you dry-clean silk", not "can you clean the floor"."""
+    named = _DEFINITE | _OWN | _I | lists["pointing"] | {"for", "please", "some"}
+    return (
+        rest[0] not in lists["act_strong"] | lists["inform"] | _DOING
+        and named.isdisjoint(rest)
+        and not any(word.isdigit() for word in rest)
+        and len(rest) > 1
+    )
+
+
 def _readable(body: list[str], found: SentenceSigns, lists: WordLists) -> None:
     foreign = sum(word in lists["foreign"] for word in body)
     english = sum(word in lists["english"] for word in body)
-    odd = sum(any(letter > "\u024f" or "\u00bf" < letter for letter in word) for word in body)
+    odd = sum(not word.isascii() for word in body)
     if foreign > english or odd * 2 > len(body) or (len(body) > 3 and not english and not _latin_known(body, lists)):
         found.add("unreadable", " ".join(body)[:40])
 
@@ -316,6 +334,12 @@ def _form(body: list[str], mark: str, polite: bool, found: SentenceSigns, lists:
     if first in _CODE and _tech(body, lists):
         found.add("code_request", " ".join(body[:3]))
         return
+    if body[-1] == "status":
+        found.add("fragment", "status")
+        found.add("status", " ".join(body[-2:]))
+        return
+    if first in ("track", "check", "show", "list", "see", "view") and (_OWN | {"orders", "status"}) & set(body):
+        found.add("shows_own", " ".join(body[:3]))
     if first in act or first in strong:
         found.add("order", " ".join(body[:3]))
         if first in strong:
@@ -645,7 +669,8 @@ def _vary(body: list[str], first: str, inside: set[str], found: SentenceSigns, l
     for place, word in enumerate(body):
         if word in lists["vary"]:
             after = body[place + 1 : place + 3]
-            near = not after or any(each in lists["vary_thing"] for each in after)
+            things = lists["vary_thing"] | ({"that", "it", "this"} if word.startswith("re") else set())
+            near = not after or not things.isdisjoint(after)
             if (
                 near
                 and (word != "new" or first in ("give", "tell", "show", "i"))

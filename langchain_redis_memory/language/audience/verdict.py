@@ -14,6 +14,11 @@ from langchain_redis_memory.errors import InvalidInputError
 
 MAX_UNSAFE = 0.005
 """The risk that is tolerated by default."""
+WITHIN_USER = 0.02
+"""The least risk by which a turn that is not everyone's is called volatile, an effect or a wish to vary.
+
+Only the user who asked could be served it, so less depends on it; a smaller risk is not measured well.
+"""
 PROCEDURE_RISK = 0.02
 """How many "how do I reset my password" questions are taken to be answered by who asks, on a chain that knows who asks.
 
@@ -103,16 +108,17 @@ class AudienceVerdict:
         check_risk(max_unsafe)
         if self.thresholds is None:
             return self
-        limit = {kind: self.thresholds.threshold(kind, max_unsafe) for kind in ("unsafe", "volatile", "effect", "vary")}
+        limit = self.thresholds.threshold
+        unsafe, within = limit("unsafe", max_unsafe), max(WITHIN_USER, max_unsafe) if max_unsafe else 0.0
         asked = self.opaque and self.own_procedure and max_unsafe < PROCEDURE_RISK
-        if self.p_unsafe < limit["unsafe"] and not asked:
+        if self.p_unsafe < unsafe and not asked:
             return replace(
                 self, audience=Audience.EVERYONE, volatile=False, effect=False, vary=False, max_unsafe=max_unsafe
             )
-        volatile = self.p_volatile >= min(limit["volatile"], limit["unsafe"])
-        effect = self.p_effect >= min(limit["effect"], limit["unsafe"])
-        vary = self.p_vary >= min(limit["vary"], limit["unsafe"])
-        personal = asked or self.p_personal >= limit["unsafe"] or not (volatile or effect or vary)
+        volatile = self.p_volatile >= min(limit("volatile", within), unsafe)
+        effect = self.p_effect >= min(limit("effect", within), unsafe)
+        vary = self.p_vary >= min(limit("vary", within), unsafe)
+        personal = asked or self.p_personal >= unsafe or not (volatile or effect or vary)
         if effect or vary:
             audience = Audience.NOBODY
         elif self.here:
