@@ -1,0 +1,117 @@
+"""Judges the audience classifier on domains that it was not fitted on: `python -m benchmarks.quality.audience`.
+
+Each development domain is judged by weights and thresholds of the other ones; the untouched domains by the weights that
+ship. Shown are shares in percent: of the sentences that must not be shared, how many were (by kind), and of those that
+may, how many were. `-v` lists the errors of the development domains.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.quality.audience.sentences import UNTOUCHED, Sentence, load
+from benchmarks.training import audience as training
+from langchain_redis_memory.language.audience import linguistic
+from langchain_redis_memory.language.audience.verdict import MAX_UNSAFE
+
+COLUMNS = ("unsafe", "personal", "volatile", "effect", "vary", "public", "own how-to, plain chain", "public, plain")
+
+
+def judged(rows: Sequence[Sentence], risk: float) -> dict[str, tuple[int, int]]:
+    """Shared and all, by column."""
+    found = dict.fromkeys(COLUMNS, (0, 0))
+
+    def count(name: str, shared: bool) -> None:
+        before = found[name]
+        found[name] = (before[0] + shared, before[1] + 1)
+
+    for row in rows:
+        shared = linguistic.classify_audience(row.text, opaque=True, max_unsafe=risk).shareable()
+        plain = linguistic.classify_audience(row.text, opaque=False, max_unsafe=risk).shareable()
+        if row.unsafe:
+            count("unsafe", shared)
+            for head in linguistic.HEADS:
+                if getattr(row, head):
+                    count(head, shared)
+        elif row.howto_my:
+            count("own how-to, plain chain", plain)
+        else:
+            count("public", shared)
+            count("public, plain", plain)
+        if (
+            VERBOSE
+            and row.domain not in UNTOUCHED
+            and (shared if row.unsafe else not plain if row.howto_my else not shared)
+        ):
+            verdict = linguistic.classify_audience(row.text, opaque=not row.howto_my, max_unsafe=risk)
+            kind = "LEAK" if row.unsafe else "own-howto" if row.howto_my else "public"
+            numbers = f"{verdict.p_personal:.3f} {verdict.p_volatile:.3f} {verdict.p_effect:.3f} {verdict.p_vary:.3f}"
+            print(f"{kind:9} {row.domain:8} {row.template:10} {numbers}  {row.text}")
+    return found
+
+
+def line(name: str, found: dict[str, tuple[int, int]]) -> str:
+    """One row of the table."""
+    cells = (f"{100 * shared / max(1, every):5.1f} ({shared}/{every})" for shared, every in found.values())
+    return f"{name:22} " + " ".join(f"{cell:>16}" for cell in cells)
+
+
+def put(written: dict[str, Any]) -> None:
+    """Makes the classifier use other weights."""
+    made = linguistic.AudienceWeights.parse(written)
+    linguistic._classified.cache_clear()
+    linguistic.audience_weights = lambda: made  # type: ignore[assignment]
+
+
+def add(one: dict[str, tuple[int, int]], two: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """The sum of two results."""
+    return {name: (one[name][0] + two[name][0], one[name][1] + two[name][1]) for name in one}
+
+
+def main() -> None:
+    """Prints the table."""
+    rows = load()
+    dev = [row for row in rows if row.domain not in UNTOUCHED]
+    place = training.folder()
+    extra = training.intents(place) if place else []
+    shipped = linguistic.audience_weights
+    total, by_hand = None, None
+    print(f"shared across users, % at max_unsafe={RISK}; leave one domain out\n")
+    print(f"{'domain':22} " + " ".join(f"{name[:16]:>16}" for name in COLUMNS))
+    folds = list(training.left_out(dev, extra))
+    for domain, fitted, _ in folds:
+        others = [pair for other, _, scored in folds if other != domain for pair in scored]
+        put({**fitted, "thresholds": training.thresholds(others)})
+        mine = [row for row in dev if row.domain == domain]
+        hand = judged([row for row in mine if row.template == "hand"], RISK)
+        made = judged([row for row in mine if row.template != "hand"], RISK)
+        print(line(domain, add(hand, made)))
+        total = add(total, add(hand, made)) if total else add(hand, made)
+        by_hand = add(by_hand, hand) if by_hand else hand
+    assert total
+    assert by_hand
+    print(line("all left out", total))
+    print(line("  of them by hand", by_hand))
+    linguistic.audience_weights = shipped
+    linguistic._classified.cache_clear()
+    if "--untouched" in sys.argv or not VERBOSE:
+        print("\nuntouched domains, the weights that ship")
+        untouched = [row for row in rows if row.domain in UNTOUCHED]
+        for domain in UNTOUCHED:
+            print(line(domain, judged([row for row in untouched if row.domain == domain], RISK)))
+        print(line("both", judged(untouched, RISK)))
+        print(line("  of them by hand", judged([row for row in untouched if row.template == "hand"], RISK)))
+    start = time.perf_counter()
+    for row in rows:
+        linguistic._classified.__wrapped__(row.text, True)
+    print(f"\n{(time.perf_counter() - start) / len(rows) * 1e3:.3f} ms a turn")
+
+
+VERBOSE = "-v" in sys.argv
+RISK = next((float(part) for part in sys.argv[1:] if part[0].isdigit()), MAX_UNSAFE)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,285 @@
+"""Fits the weights of the audience classifier: `python -m benchmarks.training.audience`, in less than a minute.
+
+Fitted on the sentences of `benchmarks/quality/audience` without the untouched domains, and on home_intents and
+banking77 by their intents where `AUDIENCE_DATA` names the folder that has them. Thresholds come from scores of
+sentences whose domain took no part in the fit (leave one domain out), weighed so that a template counts like a few
+sentences written by hand. Nothing is random.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import langchain_redis_memory
+from benchmarks.logit import fit, model
+from benchmarks.quality.audience.sentences import DOMAINS, UNTOUCHED, Sentence, load
+from langchain_redis_memory.language.audience.linguistic import HEADS, AudienceWeights, weigh
+from langchain_redis_memory.language.audience.signs import signs
+from langchain_redis_memory.language.audience.verdict import AudienceVerdict
+
+KINDS = ("unsafe", "volatile", "effect", "vary")
+"""What has a threshold: being unsafe in any way, and what must be known of a turn that only one user is served."""
+RELATED = {"bank": "banking77", "home": "home_intents"}
+RISKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+DEV = tuple(domain for domain in DOMAINS if domain not in UNTOUCHED)
+STRENGTH = 0.5
+EVERY, INTENT_WEIGHT = 4, 0.24
+"""One in so many sentences of the intent sets is used, and counts this much: their intents are rough labels."""
+NEVER_AGAINST = {
+    "personal": (
+        "own own_procedure me i i_procedure aux_i i_situation here record record_mine context_own context_i "
+        "context_i_situation context_used i_plain pointing_this pointing home_noun reported where_the any_fragment unreadable only_tells"
+    ),
+    "volatile": "now weather weather_strong rate rate_goods rate_strong world state_last contest office here next clock whats_on random price is_state weekday age when_the offered home_noun status shows_own",
+    "effect": "order order_strong order_tail wish complaint only_tells",
+    "vary": "vary random",
+}
+"""Signs that may not speak against it, whatever the data says."""
+_PUBLIC_FORMS = {
+    "definition": -1.0,
+    "definition_a": -1.5,
+    "meaning": -2.0,
+    "public_noun": -1.0,
+    "general_why": -1.5,
+    "past_fact": -1.0,
+    "procedure_plain": -1.0,
+    "what_the_of": -1.0,
+    "superlative": -1.0,
+    "which_noun": -1.0,
+    "general_plural": -1.0,
+    "capability": -1.0,
+    "past_fact_the": -1.0,
+    "how_far": -0.5,
+    "why_the": -1.0,
+    "how_physical": -1.0,
+    "code_request": -3.0,
+    "made": -2.0,
+    "inform_about": -1.0,
+    "past_year": -2.0,
+    "timeless": -1.0,
+    "generic": -1.0,
+    "general_aux": -0.5,
+    "passive": -1.0,
+    "indefinite": -0.5,
+}
+PRIOR = {
+    "personal": _PUBLIC_FORMS
+    | {
+        "own": 3.0,
+        "own_procedure": 0.5,
+        "aux_i": 2.0,
+        "me": 1.5,
+        "here": 2.0,
+        "record_mine": 1.0,
+        "pointing": 1.0,
+        "context_used": 3.0,
+        "i_plain": 1.0,
+        "pointing_this": 1.0,
+        "any_fragment": 1.0,
+        "home_noun": 2.0,
+        "reported": 2.5,
+        "where_the": 1.0,
+        "status": 2.0,
+        "shows_own": 1.0,
+    },
+    "volatile": _PUBLIC_FORMS
+    | dict.fromkeys(
+        "now weather_strong rate_strong contest office clock whats_on random price is_state state_last weekday age".split(),
+        2.5,
+    )
+    | {
+        "world": 2.0,
+        "rate": 1.0,
+        "weather": 1.0,
+        "done_yet": 1.0,
+        "has": 1.0,
+        "next": 1.0,
+        "when_the": 1.5,
+        "here": 1.5,
+        "offered": 2.0,
+        "status": 2.5,
+        "shows_own": 2.0,
+        "home_noun": 1.5,
+        "office": 4.0,
+        "age": 3.5,
+    },
+    "effect": {
+        "order": 3.0,
+        "order_strong": 1.0,
+        "order_tail": 1.0,
+        "wish": 1.0,
+        "only_tells": 1.0,
+        "made": -2.0,
+        "code_request": -3.0,
+        "produce_a": -1.0,
+        "public_fragment": -2.0,
+    },
+    "vary": {"vary": 3.0, "random": 3.0},
+}
+"""The weights that are expected before any data is seen; they stand where a domain has no example of a sign."""
+OUT = Path(langchain_redis_memory.__file__).parent / "language" / "audience" / "weights.json"
+Array = npt.NDArray[np.float64]
+
+_EFFECT = (
+    "alarm_remove alarm_set audio_volume_down audio_volume_mute audio_volume_up calendar_remove calendar_set "
+    "email_addcontact email_sendemail iot_cleaning iot_coffee iot_hue_lightchange iot_hue_lightdim iot_hue_lightoff "
+    "iot_hue_lighton iot_hue_lightup iot_wemo_off iot_wemo_on lists_createoradd lists_remove music_settings "
+    "play_audiobook play_game play_music play_podcasts play_radio social_post takeaway_order transport_taxi "
+    "transport_ticket"
+).split()
+_PERSONAL = (
+    "alarm_query calendar_query email_query email_querycontact lists_query takeaway_query social_query"
+).split()
+_VOLATILE = (
+    "weather_query news_query datetime_query qa_currency qa_stock transport_traffic recommendation_events".split()
+)
+_PUBLIC = "qa_definition qa_maths cooking_recipe qa_factoid".split()
+_BANK_PERSONAL = (
+    "card_arrival declined_card_payment declined_cash_withdrawal declined_transfer failed_transfer pending_card_payment "
+    "pending_cash_withdrawal pending_top_up top_up_failed top_up_reverted transaction_charged_twice "
+    "card_payment_not_recognised cash_withdrawal_not_recognised direct_debit_payment_not_recognised "
+    "Refund_not_showing_up balance_not_updated_after_bank_transfer extra_charge_on_statement wrong_amount_of_cash_received"
+).split()
+_BANK_PUBLIC = "age_limit country_support fiat_currency_support supported_cards_and_currencies atm_support".split()
+
+
+def intents(folder: Path) -> list[tuple[Sentence, frozenset[str]]]:
+    """Sentences of the intent sets, with the labels that their intent tells."""
+    found: list[tuple[Sentence, frozenset[str]]] = []
+    every = frozenset(HEADS)
+    for line in (folder / "home_intents.jsonl").read_text("utf-8").splitlines():
+        row = json.loads(line)
+        text, intent = row["text"], row["intent"]
+        if intent in _EFFECT:
+            found.append((Sentence(text, "home_intents", intent, effect=1), frozenset({"effect", "volatile"})))
+        elif intent in _PERSONAL:
+            found.append((Sentence(text, "home_intents", intent, personal=1), frozenset({"personal", "effect"})))
+        elif intent in _VOLATILE:
+            found.append((Sentence(text, "home_intents", intent, volatile=1), frozenset({"volatile", "effect"})))
+        elif intent in _PUBLIC:
+            found.append((Sentence(text, "home_intents", intent), every))
+    for line in (folder / "banking77_train.jsonl").read_text("utf-8").splitlines():
+        row = json.loads(line)
+        text, intent = row["text"], row["category"]
+        if intent in _BANK_PERSONAL:
+            found.append((Sentence(text, "banking77", intent, personal=1), frozenset({"personal"})))
+        elif intent in _BANK_PUBLIC:
+            found.append((Sentence(text, "banking77", intent), frozenset({"personal", "volatile"})))
+    return found[::EVERY]
+
+
+def folder() -> Path | None:
+    """The folder of the intent sets, if there is one."""
+    place = os.environ.get("AUDIENCE_DATA")
+    return Path(place) if place else None
+
+
+def importance(rows: Sequence[Sentence]) -> Array:
+    """What each sentence counts: by hand 1, of a template so that all of it count like four."""
+    size = Counter(row.template for row in rows)
+    return np.array([1.0 if row.template == "hand" else min(1.0, 4 / size[row.template]) for row in rows])
+
+
+_SIGNS: dict[str, list[dict[str, str]]] = {}
+
+
+def read(text: str) -> list[dict[str, str]]:
+    """The signs of a text, remembered."""
+    if text not in _SIGNS:
+        _SIGNS[text] = signs(text)
+    return _SIGNS[text]
+
+
+def train(rows: Sequence[Sentence], extra: Iterable[tuple[Sentence, frozenset[str]]] = ()) -> dict[str, Any]:
+    """Fits every head: what is written, without thresholds."""
+    counted = importance(rows)
+    cases = [(row, frozenset(HEADS), weight) for row, weight in zip(rows, counted, strict=True)]
+    cases += [(row, heads, INTENT_WEIGHT) for row, heads in extra]
+    seen = Counter(name for row, _, _ in cases for name in read(row.text)[-1])
+    expected = {name for prior in PRIOR.values() for name in prior}
+    names = sorted({name for name, times in seen.items() if times >= 5} | expected)
+    place = {name: number for number, name in enumerate(names)}
+    written = {}
+    for head in HEADS:
+        mine = [(row, weight) for row, heads, weight in cases if head in heads]
+        x = np.zeros((len(mine), len(names)))
+        for number, (row, _) in enumerate(mine):
+            for name in read(row.text)[-1]:
+                if name in place:
+                    x[number, place[name]] = 1.0
+        y = np.array([float(getattr(row, head)) for row, _ in mine])
+        w = np.array([weight for _, weight in mine])
+        never = NEVER_AGAINST[head].split()
+        direction = np.array([1.0 if name in never else 0.0 for name in names])
+        prior = np.array([PRIOR[head].get(name, 0.0) for name in names])
+        written[head] = model(names, fit(x, y, w, prior, direction, STRENGTH))
+    return written
+
+
+Scored = tuple[Sentence, AudienceVerdict]
+
+
+def left_out(
+    rows: Sequence[Sentence], extra: Sequence[tuple[Sentence, frozenset[str]]]
+) -> Iterator[tuple[str, dict[str, Any], list[Scored]]]:
+    """Per development domain the weights that it had no part in, and its sentences as they judge them."""
+    for domain in DEV:
+        written = train(
+            [row for row in rows if row.domain != domain],
+            [(row, heads) for row, heads in extra if row.domain != RELATED.get(domain)],
+        )
+        weights = AudienceWeights.parse(written)
+        yield (
+            domain,
+            written,
+            [(row, weigh(read(row.text), weights, opaque=True)) for row in rows if row.domain == domain],
+        )
+
+
+def thresholds(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
+    """By kind and risk: the probability that all but that share of the sentences of the kind reach."""
+    found = {}
+    for kind in KINDS:
+        mine = [pair for pair in scored if getattr(pair[0], kind)]
+        values = np.array([getattr(verdict, f"p_{kind}") for _, verdict in mine])
+        weight = importance([row for row, _ in mine])
+        order = np.argsort(values, kind="stable")
+        share = np.cumsum(weight[order]) / weight.sum()
+        found[kind] = {
+            str(risk): round(float(values[order][int(np.searchsorted(share, risk, side="right"))]), 5) for risk in RISKS
+        }
+    return found
+
+
+def main() -> None:
+    """Fits and writes the weights."""
+    rows = [row for row in load() if row.domain not in UNTOUCHED]
+    place = folder()
+    extra = intents(place) if place else []
+    bounds = thresholds([pair for _, _, scored in left_out(rows, extra) for pair in scored])
+    note = (
+        f"Fitted by benchmarks/training/audience.py on {len(rows)} sentences of benchmarks/quality/audience (CC0), "
+        f"domains {', '.join(DEV)}"
+    )
+    if extra:
+        note += (
+            f", and {len(extra)} sentences of NLU-Evaluation-Data (home_intents, Liu et al. 2019, CC BY 4.0) and "
+            "banking77 (PolyAI, CC BY 4.0), labelled by their intents"
+        )
+    written = {"note": f"{note}.", **train(rows, extra), "thresholds": bounds}
+    OUT.write_text(json.dumps(written, indent=1) + "\n", "utf-8")
+    print(note)
+    for kind, by_risk in bounds.items():
+        print(kind, by_risk)
+
+
+if __name__ == "__main__":
+    main()

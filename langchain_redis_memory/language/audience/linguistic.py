@@ -1,0 +1,146 @@
+"""Classifying a turn's audience by its words: signs, weighed by a logistic model a question.
+
+Four questions are asked of a turn: is it personal, volatile, an effect, a wish to vary? Each sentence that asks or
+orders is weighed, and the worst one counts. What cannot be read, or is written in another language, is personal and
+volatile.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from importlib import resources
+from math import exp
+from typing import Any, NamedTuple
+
+from langchain_redis_memory.language.audience.signs import signs
+from langchain_redis_memory.language.audience.verdict import (
+    MAX_UNSAFE,
+    Audience,
+    AudienceThresholds,
+    AudienceVerdict,
+    check_risk,
+)
+
+HEADS = ("personal", "volatile", "effect", "vary")
+PLAIN_SHIFT = -3.0
+"""By how much log-odds a turn is less personal to a chain that knows nobody: it can only use the words."""
+_UNREADABLE = 0.99
+_ASKER = ("own", "aux_i", "me", "i_plain")
+"""Signs that the asker is spoken of outside of a general procedure: more likely than not his own, whatever else is said."""
+_SPEAKS, _TOLD, _EVIDENCE = 0.4, 0.05, 6
+"""From which weight on a sign is evidence, from which probability on it is told, and how much of it."""
+
+
+class AudienceWeights(NamedTuple):
+    """The weights of the four questions, and the thresholds of their probabilities."""
+
+    bias: Mapping[str, float]
+    weights: Mapping[str, Mapping[str, float]]
+    thresholds: AudienceThresholds
+
+    @classmethod
+    def parse(cls, found: Mapping[str, Any]) -> AudienceWeights:
+        """The weights as `benchmarks/training/audience.py` writes them; without thresholds nothing is shared."""
+        by_risk = {
+            kind: {float(risk): value for risk, value in values.items()}
+            for kind, values in found.get("thresholds", {}).items()
+        }
+        return cls(
+            {head: found[head]["bias"] for head in HEADS},
+            {head: found[head]["weights"] for head in HEADS},
+            AudienceThresholds(by_risk),
+        )
+
+
+@cache
+def audience_weights() -> AudienceWeights:
+    """The weights, read once per process."""
+    return AudienceWeights.parse(json.loads((resources.files(__package__) / "weights.json").read_text("utf-8")))
+
+
+def classify_audience(turn: str, *, opaque: bool = True, max_unsafe: float = MAX_UNSAFE) -> AudienceVerdict:
+    """Classify who may be served the answer to a turn, by its words alone.
+
+    Args:
+        turn: What the user said.
+        opaque: Whether the chain can know who asks: it has functions, tools or a retriever. A plain prompt and model
+            know nobody.
+        max_unsafe: The largest share of turns that must not be shared and are.
+
+    Returns:
+        The verdict. It never raises on a text, and errs to the safe side on one that it cannot read.
+
+    Raises:
+        InvalidInputError: The risk is no share.
+
+    Example:
+        ```python
+        classify_audience("What is my balance?").audience  # Audience.USER
+        classify_audience("Cancel my order").effect  # True
+        classify_audience("What is an IBAN?").shareable()  # True
+        ```
+    """
+    check_risk(max_unsafe)
+    return _classified(turn, bool(opaque)).at(max_unsafe)
+
+
+@lru_cache(2048)
+def _classified(turn: str, opaque: bool) -> AudienceVerdict:
+    return weigh(signs(turn), audience_weights(), opaque=opaque)
+
+
+def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opaque: bool) -> AudienceVerdict:
+    """Weigh the signs of a turn, without deciding yet; see `AudienceVerdict.at`.
+
+    Args:
+        sentences: The signs of its sentences, with the words that speak for each.
+        model: The weights.
+        opaque: Whether the chain can know who asks.
+
+    Returns:
+        A verdict that shares nothing, with the probabilities.
+    """
+    odds = dict.fromkeys(HEADS, -20.0)
+    spoke: dict[tuple[str, str], float] = {}
+    for each in sentences:
+        for head in HEADS:
+            weights = model.weights[head]
+            score = model.bias[head]
+            for name, words in each.items():
+                weight = weights.get(name, 0.0)
+                score += weight
+                if words and weight > _SPEAKS:
+                    spoke[head, words] = max(weight, spoke.get((head, words), 0.0))
+            odds[head] = max(odds[head], score)
+    named = set().union(*sentences)
+    if not opaque:
+        odds["personal"] += PLAIN_SHIFT
+    elif not named.isdisjoint(_ASKER):
+        odds["personal"] = max(odds["personal"], 0.0)
+    found = {head: _probability(score) for head, score in odds.items()}
+    kept = sorted(spoke, key=lambda key: -spoke[key])
+    evidence = [f"{head}: {words!r}" for head, words in kept if found[head] >= _TOLD][:_EVIDENCE]
+    if "unreadable" in named:
+        found["personal"] = found["volatile"] = _UNREADABLE
+        evidence.insert(0, "cannot be read: another language, or no words")
+    return AudienceVerdict(
+        Audience.NOBODY,
+        volatile=True,
+        effect=True,
+        vary=True,
+        p_personal=found["personal"],
+        p_volatile=found["volatile"],
+        p_effect=found["effect"],
+        p_vary=found["vary"],
+        evidence=tuple(evidence),
+        opaque=opaque,
+        own_procedure="own_procedure" in named,
+        here="here" in named,
+        thresholds=model.thresholds,
+    )
+
+
+def _probability(log_odds: float) -> float:
+    return 1 / (1 + exp(-max(-15.0, min(15.0, log_odds))))

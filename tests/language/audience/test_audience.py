@@ -1,0 +1,254 @@
+"""Who may be served the answer: contrasts, the turns that were seen served to a second user, and properties."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.language.audience import Audience, AudienceVerdict, classify_audience
+from langchain_redis_memory.language.audience.linguistic import _classified
+
+PRIVATE = """What is my account balance?
+what's my account balance
+Show my open orders.
+What did my doctor say?
+Am I eligible for a refund?
+Do I have unread messages?
+Where is my order?
+What is my balance?
+I moved house. What is my new tariff?
+did I lock the door
+my doctor
+What is my account number?
+How many vacation days do I have left?
+When is my next appointment?
+Did I pass the exam?
+Which medicines am I taking?
+why was my card declined
+Who am I?
+What do you know about me?"""
+EFFECTS = """Cancel order 123
+Cancel my order
+can you cancel it
+Send an email to Bob.
+Delete my account.
+Please book a table for two
+remind me to call mum
+Turn on the lights
+lights off
+Pay the invoice
+set an alarm for six
+I'd like to order a pizza
+do it
+Could you send it to my office?"""
+VOLATILE = """What is the date today?
+What's the weather today?
+Who won the match yesterday?
+What time is it now?
+What happened today?
+the weather in Oslo
+What is the exchange rate for dollars?
+How much is the dollar worth right now?
+Is the museum open now?
+is the red jacket in stock
+What is the latest version of Python?
+latest news
+who is the president of france"""
+VARY = """Tell me another joke
+again
+a different one
+one more
+Roll a dice
+Pick a random number
+flip a coin"""
+HERE = """restaurants near me
+Is there a bakery near here?
+what is there to do around here
+Where am I?"""
+PUBLIC = """What is an IBAN?
+Can I cancel an order?
+What happened today in 1969?
+What happened in 1989?
+How does compound interest work?
+What is the difference between a debit card and a credit card?
+Who invented the telephone?
+Explain recursion.
+How do I reverse a list in Python?
+What are the symptoms of flu?
+how to wash wool
+Can a contract be cancelled within 14 days?
+Why do onions make people cry?
+Could you tell me who painted Guernica?"""
+OWN_PROCEDURES = """How do I reset my password?
+how can I change my PIN
+Where do I find my IBAN?
+How do I return my order?
+How to connect my phone to the wifi?"""
+
+
+@pytest.mark.parametrize("turn", PRIVATE.splitlines())
+def test_what_is_the_askers_is_not_shared(turn: str) -> None:
+    verdict = classify_audience(turn)
+    assert verdict.audience in (Audience.USER, Audience.NOBODY, Audience.SESSION)
+    assert verdict.p_personal >= 0.3
+    assert not verdict.shareable()
+
+
+@pytest.mark.parametrize("opaque", [True, False])
+@pytest.mark.parametrize("turn", EFFECTS.splitlines())
+def test_what_is_to_be_done_is_served_to_nobody(turn: str, opaque: bool) -> None:
+    verdict = classify_audience(turn, opaque=opaque)
+    assert verdict.effect
+    assert verdict.audience is Audience.NOBODY
+    assert not verdict.storable()
+
+
+@pytest.mark.parametrize("opaque", [True, False])
+@pytest.mark.parametrize("turn", VOLATILE.splitlines())
+def test_what_changes_by_itself_is_volatile(turn: str, opaque: bool) -> None:
+    verdict = classify_audience(turn, opaque=opaque)
+    assert verdict.volatile
+    assert not verdict.shareable()
+
+
+@pytest.mark.parametrize("turn", VARY.splitlines())
+def test_a_wish_to_vary_and_chance_are_never_served_what_was_said(turn: str) -> None:
+    verdict = classify_audience(turn)
+    assert verdict.vary
+    assert verdict.audience is Audience.NOBODY
+
+
+@pytest.mark.parametrize("opaque", [True, False])
+@pytest.mark.parametrize("turn", HERE.splitlines())
+def test_what_depends_on_the_place_stays_in_the_session(turn: str, opaque: bool) -> None:
+    verdict = classify_audience(turn, opaque=opaque)
+    assert verdict.audience in (Audience.SESSION, Audience.NOBODY)
+    assert not verdict.shareable()
+
+
+@pytest.mark.parametrize("opaque", [True, False])
+@pytest.mark.parametrize("turn", PUBLIC.splitlines())
+def test_what_is_public_is_everyones(turn: str, opaque: bool) -> None:
+    verdict = classify_audience(turn, opaque=opaque)
+    assert verdict.audience is Audience.EVERYONE
+    assert verdict.shareable()
+    assert not verdict.effect
+
+
+@pytest.mark.parametrize("turn", OWN_PROCEDURES.splitlines())
+def test_a_procedure_spoken_with_my_is_everyones_where_the_chain_knows_nobody(turn: str) -> None:
+    assert classify_audience(turn, opaque=False).shareable()
+    assert classify_audience(turn, opaque=True).audience is Audience.USER
+    assert classify_audience(turn, opaque=True, max_unsafe=0.05).shareable()
+
+
+CONTRASTS = [
+    ("Can I cancel an order?", "Cancel my order"),
+    ("What happened today in 1969?", "What happened today?"),
+    ("What is the weather in Norway like in general?", "the weather in Oslo"),
+    ("How do I cancel a task in asyncio?", "cancel the task"),
+    ("What is a credit score?", "What is my credit score?"),
+    ("Tell me a joke", "Tell me another joke"),
+    ("Who won the world cup in 2014?", "Who won the match yesterday?"),
+]
+
+
+@pytest.mark.parametrize(("shared", "kept"), CONTRASTS)
+def test_contrasts(shared: str, kept: str) -> None:
+    assert classify_audience(shared).p_unsafe < classify_audience(kept).p_unsafe
+    assert not classify_audience(kept).shareable()
+    assert classify_audience(shared, max_unsafe=0.01).shareable()
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "wie hoch ist mein Kontostand",
+        "¿cuál es mi saldo?",
+        "どこですか",
+        "Где мой заказ?",
+        "",
+        "???",
+        "\x00\ud800",
+        "🙂",
+    ],
+)
+def test_what_cannot_be_read_is_kept_safe(turn: str) -> None:
+    verdict = classify_audience(turn)
+    assert not verdict.shareable()
+    assert verdict.volatile
+    assert verdict.audience is not Audience.EVERYONE
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(max_size=300), st.booleans(), st.sampled_from([0.0, 0.001, 0.005, 0.05, 0.2, 0.9]))
+def test_any_text_gives_a_verdict(turn: str, opaque: bool, risk: float) -> None:
+    verdict = classify_audience(turn, opaque=opaque, max_unsafe=risk)
+    assert all(0 <= p <= 1 for p in (verdict.p_personal, verdict.p_volatile, verdict.p_effect, verdict.p_vary))
+    assert verdict.shareable() == (verdict.audience is Audience.EVERYONE and not verdict.volatile)
+    assert verdict == classify_audience(turn, opaque=opaque, max_unsafe=risk)
+
+
+TURNS = st.one_of(
+    st.sampled_from((PRIVATE + "\n" + EFFECTS + "\n" + VOLATILE + "\n" + PUBLIC + "\n" + OWN_PROCEDURES).splitlines()),
+    st.lists(st.sampled_from("what is the how do i open a of in my can you python weather now order send".split())).map(
+        " ".join
+    ),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(TURNS, st.sampled_from(["What about my account?", "Cancel my order.", "What is the weather now?"]))
+def test_another_sentence_never_makes_a_turn_more_shared(turn: str, more: str) -> None:
+    assert not classify_audience(f"{turn}. {more}").shareable()
+
+
+@settings(deadline=None, max_examples=300)
+@given(TURNS)
+def test_my_account_behind_it_never_makes_a_turn_more_shared(turn: str) -> None:
+    assert not classify_audience(f"{turn.rstrip('?.')} my account").shareable()
+
+
+@settings(deadline=None, max_examples=200)
+@given(TURNS, st.sampled_from([0.0, 0.001, 0.002, 0.005, 0.01]), st.sampled_from([0.02, 0.05, 0.1, 0.2]))
+def test_a_greater_risk_never_shares_less(turn: str, small: float, great: float) -> None:
+    verdict = classify_audience(turn)
+    assert verdict.shareable(great) or not verdict.shareable(small)
+    assert verdict.at(great) == classify_audience(turn, max_unsafe=great)
+
+
+def test_no_risk_shares_nothing() -> None:
+    assert not any(classify_audience(turn, max_unsafe=0).shareable() for turn in PUBLIC.splitlines())
+
+
+@pytest.mark.parametrize("risk", [-0.1, 1, 2, True, "0.1", float("nan")])
+def test_a_risk_is_a_share(risk: float) -> None:
+    with pytest.raises(InvalidInputError, match="share"):
+        classify_audience("What is an IBAN?", max_unsafe=risk)
+    with pytest.raises(InvalidInputError, match="share"):
+        classify_audience("What is an IBAN?").at(risk)
+
+
+def test_evidence_names_the_words() -> None:
+    assert any("my balance" in words for words in classify_audience("What is my balance?").evidence)
+    assert any("cancel" in words for words in classify_audience("cancel the hotel").evidence)
+
+
+def test_a_verdict_without_thresholds_stays_as_it_is() -> None:
+    verdict = AudienceVerdict(Audience.USER, True, False, False, 0.9, 0.9, 0.1, 0.1)
+    assert verdict.at(0.2) is verdict
+
+
+def test_it_is_fast() -> None:
+    turns = (PRIVATE + "\n" + PUBLIC).splitlines()
+    best = 1.0
+    for _ in range(5):
+        start = time.perf_counter()
+        for turn in turns:
+            _classified.__wrapped__(turn, True)
+        best = min(best, (time.perf_counter() - start) / len(turns))
+    assert best < 0.002  # ten times what it takes on an idle machine
