@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
-from langchain_redis_memory.cache.answers.exact import CacheQuestion
 from langchain_redis_memory.cache.sharing import Sharing
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.policy import Policy

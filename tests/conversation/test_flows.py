@@ -9,7 +9,7 @@ import pytest
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_redis_memory.cache.answers.exact import Answer, CacheQuestion
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.conversation.context import StoredContext, TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
 from langchain_redis_memory.conversation.planner import Planner

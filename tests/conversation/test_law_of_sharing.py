@@ -93,7 +93,6 @@ What is the price of bitcoin right now?
 PUBLIC = """
 What is the capital of Norway?
 How do vaccines work?
-What is your refund policy?
 Who wrote Moby-Dick?
 What happened today in 1969?
 Can an order be cancelled?
@@ -132,7 +131,7 @@ async def test_what_is_everybodys_is_shared(client: Client, both: Both, question
 async def test_a_user_is_served_his_own_answer_again(client: Client, both: Both) -> None:
     bank = Bank(client, both)
     for session in "12":
-        await bank.ask("ana", "What is my account balance?", session=session)
+        await bank.ask("ana", "What is my blood type?", session=session)
     assert bank.served == ["miss", "hit"]
 
 
@@ -219,8 +218,8 @@ async def test_a_hit_gives_back_the_whole_output(client: Client, both: Both) -> 
         return {"answer": AIMessage("42"), "sources": ["d1"], "confidence": 0.9, "context": [Document("a")]}
 
     bank = Bank(client, both, RunnableLambda(cite), output_key="answer")
-    first = await bank.ask("ana", "What is the answer?")
-    second = await bank.ask("ben", "What is the answer?")
+    first = await bank.ask("ana", "How do vaccines work?")
+    second = await bank.ask("ben", "How do vaccines work?")
     assert bank.served == ["miss", "hit"]
     assert {**second, "answer": second["answer"].text} == {**first, "answer": first["answer"].text}
     assert second["answer"].id != first["answer"].id
@@ -232,7 +231,7 @@ async def test_what_cannot_come_back_as_it_was_is_not_cached(client: Client, bot
 
     bank = Bank(client, both, RunnableLambda(strange), output_key="answer")
     for who in ("ana", "ben"):
-        assert "handle" in await bank.ask(who, "What is the answer?")
+        assert "handle" in await bank.ask(who, "How do vaccines work?")
     assert bank.served == ["miss", "miss"]
 
 
