@@ -1,4 +1,5 @@
-"""Benchmarks against what else there is: `python -m benchmarks.history`.
+"""Benchmarks: `speed` against other packages, `quality` on public data, `training` of the models in the package.
 
-They need the `[bench]` and `[test]` extras. Every number is measured in one run, on one server, on the same work.
+`python -m benchmarks.speed.history` needs the `[bench]` and `[test]` extras; `quality` and `training` read public data
+sets from a directory, which each module's docstring names.
 """

@@ -4,6 +4,7 @@ import os
 from typing import Annotated, TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import START, StateGraph, add_messages
 
 from langchain_redis_memory import Client, RedisSaver
@@ -13,7 +14,7 @@ class State(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
 
 
-def agent(state: State) -> dict:
+def agent(state: State) -> State:
     """Stands in for a chat model: it finds the user's name in what was said."""
     names = [m.text.rpartition(" ")[2].strip(".!") for m in state["messages"] if "name is" in m.text]
     return {"messages": [AIMessage(f"Hello, {names[-1]}!" if names else "Hello! What is your name?")]}
@@ -24,7 +25,7 @@ def process(words: str) -> str:
     with Client.from_url(os.environ.get("REDIS_URL", "memory://example"), prefix="lrm-example") as client:
         builder = StateGraph(State).add_node(agent).add_edge(START, "agent")
         graph = builder.compile(checkpointer=RedisSaver(client, ttl_s=600))
-        config = {"configurable": {"thread_id": "agent-memory"}}
+        config: RunnableConfig = {"configurable": {"thread_id": "agent-memory"}}
         state = graph.invoke({"messages": [HumanMessage(words)]}, config)
         return f"{len(state['messages'])} messages; {state['messages'][-1].text}"
 

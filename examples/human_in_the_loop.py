@@ -4,6 +4,7 @@ import asyncio
 import os
 from typing import TypedDict
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
 
@@ -26,7 +27,7 @@ def pay(state: State) -> State:
 
 builder = StateGraph(State).add_node(ask).add_node(pay)
 builder.add_edge(START, "ask").add_edge("ask", "pay").add_edge("pay", END)
-config = {"configurable": {"thread_id": "invoice-17", "ttl_s": 600}}
+config: RunnableConfig = {"configurable": {"thread_id": "invoice-17", "ttl_s": 600}}
 
 
 async def main() -> None:

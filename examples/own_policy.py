@@ -6,13 +6,14 @@ from typing import Any
 
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
 
 from langchain_redis_memory import (
     Client,
     ConversationMemory,
+    LinguisticClassifier,
     QuestionType,
     Rule,
-    RulesClassifier,
     Verdict,
     WindowSelector,
 )
@@ -22,7 +23,7 @@ class OrderDesk:
     """Whatever mentions an order is personal: from memory, never from the cache. The rules decide the rest."""
 
     def __init__(self) -> None:
-        self._rules = RulesClassifier()
+        self._rules = LinguisticClassifier()
 
     def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
         """The verdict on one turn."""
@@ -42,7 +43,7 @@ memory = ConversationMemory(
     on_turn=lambda report: print(report.verdict.type, report.cache, len(report.memory), "messages of memory"),
 )
 assistant = memory.wrap(FakeListChatModel(responses=["It is on its way.", "Nine to five."]))
-config = {"configurable": {"session_id": "ana"}}
+config: RunnableConfig = {"configurable": {"session_id": "ana"}}
 print(assistant.invoke("Where is my order 66?", config=config).text)
 print(assistant.invoke("What are the opening hours of the shop in Oslo?", config=config).text)
 memory.history("ana").clear()

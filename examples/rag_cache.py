@@ -16,8 +16,14 @@ def show(report: TurnReport) -> None:
 
 
 client = Client.from_url(os.environ.get("REDIS_URL", "memory://"), prefix="lrm-example")
-lifetimes = {"embeddings_ttl_s": 600, "search_ttl_s": 600, "responses_ttl_s": 600}
-rag = RagCache(client, MiniLMEmbeddings(), corpus="handbook", **lifetimes)
+rag = RagCache(
+    client,
+    MiniLMEmbeddings(),
+    corpus="handbook",
+    embeddings_ttl_s=600,
+    search_ttl_s=600,
+    responses_ttl_s=600,
+)
 store = InMemoryVectorStore(rag.embeddings)
 store.add_documents(
     [

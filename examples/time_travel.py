@@ -4,6 +4,7 @@ import operator
 import os
 from typing import Annotated, TypedDict
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 
 from langchain_redis_memory import Client, RedisSaver
@@ -22,7 +23,7 @@ builder.add_edge("arrive", END)
 with Client.from_url(os.environ.get("REDIS_URL", "memory://"), prefix="lrm-example") as client:
     saver = RedisSaver(client, ttl_s=600)
     graph = builder.compile(checkpointer=saver)
-    config = {"configurable": {"thread_id": "journey"}}
+    config: RunnableConfig = {"configurable": {"thread_id": "journey"}}
     graph.invoke({"path": ["home"]}, config)
 
     before_travel = next(state for state in graph.get_state_history(config) if state.next == ("travel",))

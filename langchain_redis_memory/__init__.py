@@ -10,26 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
-    from langchain_redis_memory.cache.answers.exact import Answer as Answer
-    from langchain_redis_memory.cache.answers.exact import AnswerCache as AnswerCache
-    from langchain_redis_memory.cache.answers.exact import CacheQuestion as CacheQuestion
+    from langchain_redis_memory.cache.answers.answer_cache import Answer as Answer
+    from langchain_redis_memory.cache.answers.answer_cache import AnswerCache as AnswerCache
+    from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion as CacheQuestion
+    from langchain_redis_memory.cache.answers.answer_cache import SearchableAnswerCache as SearchableAnswerCache
+    from langchain_redis_memory.cache.answers.epoch import EpochAnswerCache as EpochAnswerCache
     from langchain_redis_memory.cache.answers.exact import ExactAnswerCache as ExactAnswerCache
-    from langchain_redis_memory.cache.answers.exact import MeaningCache as MeaningCache
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.cache.rag.rag_cache import CachedEmbeddings as CachedEmbeddings
     from langchain_redis_memory.cache.rag.rag_cache import CachedRetriever as CachedRetriever
-    from langchain_redis_memory.cache.rag.rag_cache import EpochAnswerCache as EpochAnswerCache
     from langchain_redis_memory.cache.rag.rag_cache import RagCache as RagCache
+    from langchain_redis_memory.cache.semantic.cache import PromptOptions as PromptOptions
     from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache as RedisSemanticCache
     from langchain_redis_memory.cache.semantic.judge import Judge as Judge
+    from langchain_redis_memory.cache.semantic.tenants import VectorOptions as VectorOptions
     from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
-    from langchain_redis_memory.conversation.policy import QuestionType as QuestionType
     from langchain_redis_memory.conversation.policy import Rule as Rule
     from langchain_redis_memory.conversation.runnable import RememberingRunnable as RememberingRunnable
     from langchain_redis_memory.conversation.select.memory import MemorySelector as MemorySelector
@@ -40,17 +41,17 @@ if TYPE_CHECKING:
     from langchain_redis_memory.conversation.turn import TurnReport as TurnReport
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
-    from langchain_redis_memory.history.chat_message_history import Turn as Turn
     from langchain_redis_memory.history.session_index import Session as Session
     from langchain_redis_memory.history.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.history.sessions import SessionPage as SessionPage
+    from langchain_redis_memory.history.turns import Turn as Turn
     from langchain_redis_memory.language.classify import CascadeClassifier as CascadeClassifier
     from langchain_redis_memory.language.classify import Classifier as Classifier
     from langchain_redis_memory.language.classify import EmbeddingClassifier as EmbeddingClassifier
     from langchain_redis_memory.language.classify import LinguisticClassifier as LinguisticClassifier
     from langchain_redis_memory.language.classify import LLMClassifier as LLMClassifier
-    from langchain_redis_memory.language.classify import RulesClassifier as RulesClassifier
     from langchain_redis_memory.language.classify import Verdict as Verdict
+    from langchain_redis_memory.language.classify.question_type import QuestionType as QuestionType
     from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser as Contextualiser
     from langchain_redis_memory.language.contextualise.contextualiser import Rewrite as Rewrite
     from langchain_redis_memory.language.contextualise.llm import LLMContextualiser as LLMContextualiser
@@ -58,10 +59,11 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import HitPolicy as HitPolicy
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
+    from langchain_redis_memory.language.turn_state import TurnState as TurnState
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
-    from langchain_redis_memory.state.conversation_state import RedisAgentState as RedisAgentState
+    from langchain_redis_memory.state.agent_state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state.conversation_state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.state.model import ConversationState as ConversationState
     from langchain_redis_memory.state.model import Entity as Entity
@@ -84,9 +86,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "AdmissionPolicy": "cache.admission",
     "advance": "state.model",
-    "Answer": "cache.answers.exact",
-    "AnswerCache": "cache.answers.exact",
-    "CacheQuestion": "cache.answers.exact",
+    "Answer": "cache.answers.answer_cache",
+    "AnswerCache": "cache.answers.answer_cache",
+    "CacheQuestion": "cache.answers.answer_cache",
     "CachedEmbeddings": "cache.rag.rag_cache",
     "CachedRetriever": "cache.rag.rag_cache",
     "CascadeClassifier": "language.classify",
@@ -98,7 +100,7 @@ _HOMES = {
     "DEFAULT_POLICY": "conversation.policy",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",
-    "EpochAnswerCache": "cache.rag.rag_cache",
+    "EpochAnswerCache": "cache.answers.epoch",
     "ExactAnswerCache": "cache.answers.exact",
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
@@ -109,14 +111,16 @@ _HOMES = {
     "LLMContextualiser": "language.contextualise.llm",
     "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
-    "MeaningCache": "cache.answers.exact",
+    "PromptOptions": "cache.semantic.cache",
+    "SearchableAnswerCache": "cache.answers.answer_cache",
+    "VectorOptions": "cache.semantic.tenants",
     "MemorySelector": "conversation.select.memory",
     "Observation": "state.profile_extractors",
     "pre_model_node": "conversation.select.runnable",
     "PruneReport": "checkpoint.prune",
-    "QuestionType": "conversation.policy",
+    "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
-    "RedisAgentState": "state.conversation_state",
+    "RedisAgentState": "state.agent_state",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",
@@ -134,7 +138,6 @@ _HOMES = {
     "Rewrite": "language.contextualise.contextualiser",
     "RollingSummary": "state.summary",
     "Rule": "conversation.policy",
-    "RulesClassifier": "language.classify",
     "RulesExtractor": "state.profile_extractors",
     "Search": "state.model",
     "Selector": "conversation.select.window",
@@ -145,8 +148,9 @@ _HOMES = {
     "Stats": "cache.stats",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
-    "Turn": "history.chat_message_history",
+    "Turn": "history.turns",
     "TurnReport": "conversation.turn",
+    "TurnState": "language.turn_state",
     "UserProfile": "state.user_profile",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
-    """Runs the command line."""
-    from langchain_redis_memory.cli.app import app
-
+    """Run the command line; without its extra, say how to install it and exit with status 2."""
+    try:
+        from langchain_redis_memory.cli.app import app
+    except ModuleNotFoundError as error:
+        if error.name not in {"typer", "rich"}:
+            raise
+        sys.stderr.write("the command line needs typer and rich: pip install 'langchain-redis-memory[cli]'\n")
+        raise SystemExit(2) from None
     app()
 
 

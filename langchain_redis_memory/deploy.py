@@ -2,22 +2,26 @@
 
 ```json
 {
-  "checkpointer": {"path": "langchain_redis_memory.deploy:checkpointer"},
-  "store": {"path": "langchain_redis_memory.deploy:store"}
+  "checkpointer": {"path": "langchain_redis_memory.deploy.checkpointer", "ttl": {"default_ttl": 43200}},
+  "store": {"path": "langchain_redis_memory.deploy.store", "ttl": {"default_ttl": 10080}}
 }
 ```
 
-Both read the environment (see `settings`): `REDIS_URL` or `REDIS_HOST` and so on, `REDIS_MEMORY_PREFIX`,
-`REDIS_MEMORY_THREAD_TTL_S`. The server opens them when it starts and closes them when it ends. For other options (an
-index of the store, an allow-list of the checkpointer) write factories like these.
+The paths are dotted: `module:name` is for files. For other options write factories like these.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
+
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_redis_memory.checkpoint.saver import RedisSaver
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.settings import read_settings
 from langchain_redis_memory.store.redis_store import RedisStore
@@ -25,28 +29,115 @@ from langchain_redis_memory.store.redis_store import RedisStore
 
 @asynccontextmanager
 async def checkpointer() -> AsyncIterator[RedisSaver]:
-    """A checkpointer for the lifetime of a server.
+    """Opens a checkpointer for the lifetime of a server.
+
+    The connection and the keys' prefix come from the environment (`REDIS_URL`, `REDIS_MEMORY_PREFIX` ...). The server
+    passes the options of `langgraph.json` in `LANGGRAPH_CHECKPOINTER`; of these count:
+
+    * `ttl.default_ttl`: Minutes that a thread lives after its last write. `REDIS_MEMORY_THREAD_TTL_S` comes first, then
+      `LANGGRAPH_THREAD_TTL` (minutes or JSON). With the strategy "keep_latest" no thread expires: the server prunes.
+    * `ttl.refresh_on_read`: Whether a read renews that lifetime.
+    * `serde.allowed_json_modules`, `serde.allowed_msgpack_modules`: Types that may be built when state is read, each as
+      the parts of its path, or true for any. Pickle is never used.
 
     Yields:
         The saver.
 
     Raises:
         ConfigError: A setting cannot work.
+
+    **Keys:** those of `RedisSaver`.
+    **Trips:** none to open.
     """
     settings = read_settings()
+    options = _options("LANGGRAPH_CHECKPOINTER")
+    ttl = _thread_ttl() or _section(options, "ttl", "LANGGRAPH_CHECKPOINTER")
+    ttl_s: float | None = settings.thread_ttl_s
+    if ttl_s is None and ttl.get("strategy") != "keep_latest":
+        ttl_s = _seconds(ttl.get("default_ttl"))
+    serde = _serializer(_section(options, "serde", "LANGGRAPH_CHECKPOINTER"))
     async with Client.from_settings(settings) as client:
-        yield RedisSaver(client, ttl_s=settings.thread_ttl_s)
+        yield RedisSaver(client, ttl_s=ttl_s, touch_on_read=bool(ttl.get("refresh_on_read")), serde=serde)
 
 
 @asynccontextmanager
 async def store() -> AsyncIterator[RedisStore]:
-    """A store for the lifetime of a server.
+    """Opens a store for the lifetime of a server.
+
+    The connection and the keys' prefix come from the environment, as for `checkpointer`. The server passes the options
+    of `langgraph.json` in `LANGGRAPH_STORE`; of these counts `ttl` (`default_ttl` in minutes, `refresh_on_read`). Redis
+    removes what has expired, so no sweep is needed.
 
     Yields:
         The store.
 
     Raises:
         ConfigError: A setting cannot work.
+
+    **Keys:** those of `RedisStore`.
+    **Trips:** none to open.
     """
+    ttl: Any = _section(_options("LANGGRAPH_STORE"), "ttl", "LANGGRAPH_STORE")
     async with Client.from_settings() as client:
-        yield RedisStore(client)
+        yield RedisStore(client, ttl=ttl or None)
+
+
+def _options(variable: str) -> Mapping[str, Any]:
+    """Reads a JSON object from an environment variable; empty where it is not set."""
+    text = os.environ.get(variable, "").strip()
+    try:
+        options = json.loads(text) if text else {}
+    except ValueError:
+        options = None
+    if not isinstance(options, dict):
+        msg = f"{variable} must hold a JSON object"
+        raise ConfigError(msg)
+    return options
+
+
+def _section(options: Mapping[str, Any], name: str, variable: str) -> Mapping[str, Any]:
+    section = options.get(name) or {}
+    if not isinstance(section, dict):
+        msg = f"{variable}: {name} must be a JSON object"
+        raise ConfigError(msg)
+    return section
+
+
+def _thread_ttl() -> Mapping[str, Any]:
+    """Reads `LANGGRAPH_THREAD_TTL`, which is a number of minutes or a JSON object."""
+    text = os.environ.get("LANGGRAPH_THREAD_TTL", "").strip()
+    if not text or text.startswith("{"):
+        return _options("LANGGRAPH_THREAD_TTL")
+    try:
+        return {"default_ttl": float(text)}
+    except ValueError:
+        msg = "LANGGRAPH_THREAD_TTL must be a number of minutes or a JSON object"
+        raise ConfigError(msg) from None
+
+
+def _seconds(minutes: Any) -> float | None:
+    if minutes is None:
+        return None
+    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not minutes > 0:
+        msg = f"the default_ttl of a thread must be a positive number of minutes, got {minutes!r}"
+        raise ConfigError(msg)
+    return minutes * 60
+
+
+def _serializer(serde: Mapping[str, Any]) -> JsonPlusSerializer | None:
+    """Builds a serializer with the configured allow-lists; None where there are none."""
+    types: list[tuple[str, str]] = []
+    for name in ("allowed_json_modules", "allowed_msgpack_modules"):
+        allowed = serde.get(name)
+        if allowed is True:
+            return JsonPlusSerializer(allowed_json_modules=True, allowed_msgpack_modules=True)
+        for path in allowed if isinstance(allowed, list) else [allowed] if allowed else []:
+            if not isinstance(path, list) or len(path) < 2 or not all(isinstance(part, str) for part in path):
+                msg = f"LANGGRAPH_CHECKPOINTER: {name} must be true or a list of ['module', 'Type'], got {path!r}"
+                raise ConfigError(msg)
+            types.append((".".join(path[:-1]), path[-1]))
+    if not types:
+        return None
+    return JsonPlusSerializer(
+        allowed_json_modules=[(*module.split("."), name) for module, name in types], allowed_msgpack_modules=types
+    )

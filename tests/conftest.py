@@ -21,6 +21,50 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "pins: the test makes keys without a lifetime on purpose")
 
 
+# --- which tests run, and where -------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--servers",
+        metavar="NAMES",
+        default="all",
+        help=f"run only what needs these servers, as in --servers=memory: {', '.join(servers.NAMES)}",
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """One file or one test runs in this process, where a debugger and prints work; all else on every processor."""
+    selected = [argument.partition("::")[0] for argument in config.args]
+    return 0 if all(argument.endswith(".py") for argument in selected) and len(set(selected)) == 1 else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what needs a server that `--servers` does not name."""
+    given = config.getoption("--servers")
+    if given == "all":
+        return
+    wanted = set(given.split(","))
+    if unknown := wanted - set(servers.NAMES):
+        msg = f"--servers knows {', '.join(servers.NAMES)}; got {', '.join(sorted(unknown))}"
+        raise pytest.UsageError(msg)
+    config.hook.pytest_deselected(items=[item for item in items if not needs(item) <= wanted])
+    items[:] = [item for item in items if needs(item) <= wanted]
+
+
+def needs(item: pytest.Item) -> set[str]:
+    """The servers that a test asks: those that its parameters name, those of its fixtures, else one real one."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    given = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    words = [word for value in given for word in (value if isinstance(value, tuple) else (value,))]
+    named = {word for word in words if isinstance(word, str) and word in servers.NAMES}
+    named |= {name for name in ("cluster", "sentinel") if f"{name}_url" in fixtures}
+    if "real_url" in fixtures or ("farm" in fixtures and not named):
+        named.add(servers.NEWEST)
+    return named
+
+
 # --- servers --------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,1 @@
+"""How the weights, word lists and lexica in the package were made."""

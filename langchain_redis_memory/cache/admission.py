@@ -83,14 +83,14 @@ class AdmissionPolicy:
 
     def _refusal(self, generation: Generation) -> str | None:
         message = generation.message if isinstance(generation, ChatGeneration) else None
-        told = {**(generation.generation_info or {}), **(message.response_metadata if message else {})}
+        metadata = {**(generation.generation_info or {}), **(message.response_metadata if message else {})}
         text = str(generation.text if message is None else message.text)
         calls = message is not None and _calls(message)
         if calls and not self.tool_calls:
             return "tool_call"
         if not text.strip() and not calls and not _has_content(message):
             return "empty"
-        if not self.truncated and not all(_whole(told.get(name)) for name in _ENDINGS):
+        if not self.truncated and not all(_whole(metadata.get(name)) for name in _ENDINGS):
             return "truncated"
         if self.max_bytes is not None and _size(text, message) > self.max_bytes:
             return "oversize"

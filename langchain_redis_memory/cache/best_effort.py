@@ -1,7 +1,8 @@
-"""Asking a server that may be away, for what can be done without: a cache never fails the call that it serves.
+"""Best-effort flows: an unreachable server is a miss, never an error.
 
-What cannot be had is None. A server that is away is left alone for a while (see `client/breaker.py`), so callers go on
-at once instead of waiting for one timeout after another. Statistics ride on the trips that are made anyway.
+A cache must not fail the call that it serves. `BestEffort` runs a whole flow: where the server is away, rests behind
+its circuit breaker, or refuses a command, the flow gets one `CacheUnavailable`, and so does the door that runs it,
+which makes a miss of it. Statistics that wait are sent with the flow's own round trips.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-class Fuse(Protocol):
-    """Says whether to ask; see `client/breaker.py`."""
+class CacheUnavailable(Exception):
+    """The cache cannot be used now: a look-up is a miss, an update is dropped."""
+
+
+class CircuitBreaker(Protocol):
+    """Says whether to ask the server; see `redis/client/circuit_breaker.py`."""
 
     def allows(self, now: float) -> bool:
         """Whether to ask at this time."""
@@ -36,74 +41,98 @@ class Fuse(Protocol):
 
 
 class BestEffort:
-    """Runs ops and never fails.
+    """Runs flows that the caller can do without.
 
     Args:
-        what: What is asked, for the log.
+        what: Names the cache, for the log.
         tally: Its statistics.
-        fuse: The server's circuit breaker.
+        breaker: The server's circuit breaker.
     """
 
-    def __init__(self, what: str, tally: Tally, fuse: Fuse) -> None:
+    def __init__(self, what: str, tally: Tally, breaker: CircuitBreaker) -> None:
         self._what = what
         self.tally = tally
-        self._fuse = fuse
+        self._breaker = breaker
 
-    def ask(self, op: Op[T], *, write: bool = False) -> Flow[T | None]:
-        """Runs an op.
+    def __call__(self, flow: Flow[T], *, write: bool = False) -> Flow[T]:
+        """Runs a flow.
 
         Args:
-            op: What to run.
-            write: Whether it writes: then all counts that wait go along.
+            flow: The flow. Each of its ops may raise `CacheUnavailable` in it; it goes on if it catches that.
+            write: Send the counts that wait with its next trip; without it only when enough have come together.
 
         Returns:
-            Its result; None where the server is away or refuses.
+            What the flow returns.
+
+        Raises:
+            CacheUnavailable: The server is away, rests or refuses, and the flow does not catch it.
         """
         began: float = yield Now()
-        if not self._fuse.allows(began):
-            self.tally.add("skipped")
-            return None
+        try:
+            if self._breaker.rests(began):  # not even an embedding model is asked in vain
+                raise self._skipped()
+            step = next(flow)
+            while True:
+                try:
+                    if isinstance(step, Op) and step.commands:
+                        reply = yield from self._trip_flow(step, write)
+                    else:
+                        reply = yield step
+                except Exception as error:  # noqa: BLE001 - the flow decides
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(reply)
+        except StopIteration as done:
+            return cast("T", done.value)
+        except UnavailableError as error:  # where the flow called something that asks the server itself
+            raise (yield from self._away_flow(error, began)) from error
+        except RedisMemoryError as error:
+            raise self._refused(error) from error
+        finally:
+            flow.close()
+
+    def _trip_flow(self, op: Op[T], write: bool) -> Flow[T]:
+        """Runs one op, with the counts that wait."""
+        began: float = yield Now()
+        if not self._breaker.allows(began):
+            raise self._skipped()
         counts, sent = self.tally.take(began) if write or self.tally.due(began) else _NONE, False
         try:
             if counts:
-                result, sent = yield merge(_tried(op), self.tally.sends(counts))
+                result, sent = yield merge(_settled(op), self.tally.sends(counts))
             else:
-                result = yield _tried(op)
-            self._fuse.worked()
+                result = yield _settled(op)
         except UnavailableError as error:
-            yield from self.lost(error, began)
-            return None
+            raise (yield from self._away_flow(error, began)) from error
         except RedisMemoryError as error:
-            result = error
+            raise self._refused(error) from error
         finally:
             if not sent:  # also where the caller was cancelled
                 self.tally.put_back(counts)
+        self._breaker.worked()
         if isinstance(result, RedisMemoryError):
-            self.tally.add("errors")
-            level = logging.ERROR if isinstance(result, AuthenticationError) else logging.WARNING
-            _log.log(level, "%s is passed over: %s", self._what, result)
-            return None
+            raise self._refused(result) from result
         return cast("T", result)
 
-    def lost(self, error: UnavailableError, began: float) -> Flow[None]:
-        """Notes that the server is away.
+    def _skipped(self) -> CacheUnavailable:
+        self.tally.add("skipped")
+        return CacheUnavailable(f"{self._what} rests after a failure")
 
-        Args:
-            error: How it was found out.
-            began: When it was asked.
-        """
+    def _away_flow(self, error: UnavailableError, began: float) -> Flow[CacheUnavailable]:
         self.tally.add("unavailable")
         ended: float = yield Now()
-        if self._fuse.failed(began, ended):
-            _log.warning("%s is away and passed over: %s", self._what, error)
+        if self._breaker.failed(began, ended):
+            _log.warning("%s is away and bypassed: %s", self._what, error)
+        return CacheUnavailable(f"{self._what} is away")
 
-    def rests(self) -> Flow[bool]:
-        """Whether the server is left alone, so that preparing a question for it is in vain."""
-        now: float = yield Now()
-        return self._fuse.rests(now)
+    def _refused(self, error: RedisMemoryError) -> CacheUnavailable:
+        self.tally.add("errors")
+        level = logging.ERROR if isinstance(error, AuthenticationError) else logging.WARNING
+        _log.log(level, "%s is bypassed: %s", self._what, error)
+        return CacheUnavailable(f"{self._what} was refused")
 
 
-def _tried(op: Op[T]) -> Op[T | RedisMemoryError]:
+def _settled(op: Op[T]) -> Op[T | RedisMemoryError]:
     """The same op, whose result may be the error with which the server refused it."""
 
     def read(replies: Sequence[Reply]) -> T | RedisMemoryError:

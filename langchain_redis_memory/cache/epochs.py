@@ -2,7 +2,7 @@
 
 An epoch is a random token in Redis. What is stored carries the token that was current when its making *began*, and is
 served only where that is the current token still, read in the same trip. So what was made from the old documents is
-never served as new, however slow its making was and whoever stores it when.
+never served as new, however slow its making was, and in whatever order results are stored.
 
 To end an epoch is to delete its token. A missing token matches nothing, and the next lookup makes a new one that never
 was there before; so an epoch that expires or is evicted costs misses and no wrong answer, and a full server, which

@@ -8,7 +8,6 @@ that is served again is another message, and one id twice would overwrite what w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -20,12 +19,11 @@ from langchain_core.runnables.base import RunnableBindingBase
 
 from langchain_redis_memory.cache.prompts import read as read_prompt
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
-from langchain_redis_memory.redis.codec.compression import deflate, inflate
+from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_nested
 from langchain_redis_memory.redis.codec.values import pack, unpack
 
 _DEFLATE_FROM_BYTES = 128
-_CHECK_BYTES = 8
 _CHARACTERS = 4  # of a token, about
 _KINDS = {Generation: "text", GenerationChunk: "text", ChatGeneration: "chat", ChatGenerationChunk: "chat"}
 
@@ -94,15 +92,8 @@ def encode(generations: Sequence[Generation]) -> bytes:
         InvalidInputError: One is no generation of langchain-core.
         UnserialisableError: One holds a value that cannot be stored without losing its type.
     """
-    data = pack([_parts(generation) for generation in generations], "the answer")
-    small = deflate(data) if len(data) >= _DEFLATE_FROM_BYTES else None
-    body = b"|" + data if small is None else b"~" + small
-    return _check(body) + body
-
-
-def _check(body: bytes) -> bytes:
-    """Tells damaged bytes, which may read as another answer, from whole ones."""
-    return blake2b(body, digest_size=_CHECK_BYTES).digest()
+    parts = [_parts(generation) for generation in generations]
+    return seal(pack(parts, "the answer"), deflate_from=_DEFLATE_FROM_BYTES)
 
 
 def _parts(generation: Generation) -> list[Any]:
@@ -133,9 +124,8 @@ def decode(data: bytes, where: str) -> list[Generation]:
         CorruptDataError: The bytes are something else.
     """
     try:
-        check, body = data[:_CHECK_BYTES], data[_CHECK_BYTES:]
-        if _check(body) != check or not (parts := unpack(inflate(body[1:]) if body[:1] == b"~" else body[1:], where)):
-            msg = f"the answer under {where!r} was not written by this package or is damaged"
+        if not (parts := unpack(unseal(data, where), where)):
+            msg = f"the answer under {where!r} holds no generations"
             raise CorruptDataError(msg)
         return [_generation(*part) for part in parts]
     except CorruptDataError:

@@ -13,7 +13,6 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from hashlib import blake2b
 from typing import Any
 
 from langgraph.cache.base import BaseCache, FullKey, Namespace, ValueT
@@ -26,6 +25,7 @@ from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, S
 from langchain_redis_memory.ops import Flow, Op, Reply, ask, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.expiring_hash import NewItem
 from langchain_redis_memory.redis.keys import check_id, spell_namespace
 from langchain_redis_memory.redis.scripts import script
@@ -175,11 +175,7 @@ class RedisNodeCache(BaseCache[ValueT]):
         return Op(get.commands, read, tolerant=True)
 
     def _decode(self, body: bytes) -> ValueT:
-        check, typed = body[:_CHECK_BYTES], body[_CHECK_BYTES:]
-        kind, colon, data = typed.partition(b":")
-        if not colon or check != _check(typed):
-            msg = "it is damaged, or something else wrote it"
-            raise CorruptDataError(msg)
+        kind, _, data = unseal(body, "an item").partition(b":")
         value: ValueT = self._load(kind.decode(), data)
         return value
 
@@ -222,8 +218,7 @@ class RedisNodeCache(BaseCache[ValueT]):
         except Exception as error:  # noqa: BLE001 - a serialiser's errors are of any type
             _log.warning("%s is not cached: %s", what, error)
             return b""
-        typed = kind.encode() + b":" + data
-        return _check(typed) + typed
+        return seal(kind.encode() + b":" + data)
 
     def _write(self, namespace: Namespace, items: list[NewItem]) -> Op[None]:
         keys, lifetimes = self._space.nodes(namespace), [ttl_ms for _, ttl_ms, body in items if body]
@@ -236,7 +231,7 @@ class RedisNodeCache(BaseCache[ValueT]):
                 if isinstance(reply, ServerError):
                     _log.warning("the cache of node %r is not written: %s", namespace, reply)
 
-        # The index lives under another hash tag. It is told before, so that a write that breaks off is listed, and
+        # The index lives under another hash tag. It is written before, so that a write that breaks off is listed, and
         # after, so that a clearing of everything that comes in between does not leave the namespace unlisted.
         return Op((touch, *store, touch) if lifetimes else store, read, tolerant=True)
 
@@ -259,13 +254,6 @@ class RedisNodeCache(BaseCache[ValueT]):
         places = [self._space.nodes_of(name) for name in names]
         unlinks = (("UNLINK", place.items, place.expiries) for place in places)
         return Op((("ZREM", self._space.namespaces(), *names), *unlinks), lambda _replies: None)
-
-
-_CHECK_BYTES = 8
-
-
-def _check(typed: bytes) -> bytes:
-    return blake2b(typed, digest_size=_CHECK_BYTES).digest()
 
 
 # LangGraph's serialiser puts plain data in the place of an object that it must not build; only listeners are told.

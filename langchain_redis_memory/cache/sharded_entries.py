@@ -1,43 +1,48 @@
-"""What the tiers have in common: entries on 64 shelves under a checksum, asked leniently, with statistics.
+"""Cache entries spread over 64 hashes by their names, with the cache's statistics.
 
-An entry is named by a digest, whose last byte says on which shelf it stands. So entries spread over the nodes of a
-cluster, any number of them is read or written in one trip, and clearing deletes a fixed number of keys.
+An entry is named by a digest, whose last byte chooses its shard. So entries spread over the nodes of a cluster, any
+number of them is read or written in one round trip, and clearing deletes a fixed number of keys. Each shard is a hash
+with per-field TTL (see `redis/expiring_hash.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from zlib import crc32
+from typing import TypeVar
 
 from langchain_redis_memory.cache.best_effort import BestEffort
 from langchain_redis_memory.cache.stats import Tally
-from langchain_redis_memory.ops import Op, merge
+from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.expiring_hash import Item, NewItem
+from langchain_redis_memory.redis.expiring_hash import Item, ItemPage, Name, NewItem
 from langchain_redis_memory.redis.keys import EntryKeys
 
-_SHELVES = 64
-_CHECK_BYTES = 4
+SHARDS = 64
+NameT = TypeVar("NameT", bound=Name)
 
 
-class Tier:
-    """The entries of one tier.
+class ShardedEntries:
+    """The entries of one cache.
 
     Args:
-        client: Where they are.
-        tenant: Whose they are.
-        use: Which tier: one word of this package's.
-        name: The tier's name within the tenant.
+        client: The server's client.
+        tenant: The tenant that they belong to.
+        use: What they are: one word of this package's.
+        name: The cache's name within the tenant.
     """
 
     def __init__(self, client: Client, tenant: str, use: str, name: str) -> None:
         space = client.keys(tenant)
-        self._shelves = [space.entries(use, f"{number}/{name}") for number in range(_SHELVES)]
+        self._shards = [space.entries(use, f"{number}/{name}") for number in range(SHARDS)]
         self.tally = Tally(space.tally(use, name))
-        self.lenient = BestEffort(f"the tier {use!r} ({name})", self.tally, client.breaker)
+        self.best_effort = BestEffort(f"the cache {name!r} ({use})", self.tally, client.breaker)
 
-    def get(self, names: Sequence[bytes]) -> Op[list[Item | None]]:
+    def shard(self, name: Name) -> EntryKeys:
+        """The keys of the shard that an entry is in."""
+        return self._shards[ord(name[-1:]) % SHARDS]
+
+    def get(self, names: Sequence[NameT]) -> Op[list[Item | None]]:
         """Reads entries.
 
         Args:
@@ -46,38 +51,42 @@ class Tier:
         Returns:
             An op of one trip: an entry for each name, None where there is none.
         """
-        places: dict[EntryKeys, list[bytes]] = {}
+        by_shard: dict[EntryKeys, list[NameT]] = {}
         for name in names:
-            places.setdefault(self._shelf(name), []).append(name)
-        found = merge(*(expiring_hash.get(keys, some) for keys, some in places.items()))
+            by_shard.setdefault(self.shard(name), []).append(name)
+        reads = merge(*(expiring_hash.get(keys, some) for keys, some in by_shard.items()))
 
-        def read(records: tuple[list[Item | None], ...]) -> list[Item | None]:
-            by_name = {
-                name: kept
-                for some, page in zip(places.values(), records, strict=True)
-                for name, kept in zip(some, page, strict=True)
-            }
-            return [by_name[name] for name in names]
+        def in_order(pages: tuple[list[Item | None], ...]) -> list[Item | None]:
+            read = [name for some in by_shard.values() for name in some]
+            found = dict(zip(read, (item for page in pages for item in page), strict=True))
+            return [found[name] for name in names]
 
-        return found.map(read)
+        return reads.map(in_order)
 
-    def put(self, puts: Sequence[NewItem]) -> Op[None]:
+    def put(self, items: Sequence[NewItem]) -> Op[None]:
         """Stores entries.
 
         Args:
-            puts: The entries, named by digests.
+            items: The entries, named by digests.
 
         Returns:
             An op of one trip.
         """
-        places: dict[EntryKeys, list[NewItem]] = {}
-        for put in puts:
-            places.setdefault(self._shelf(put.name), []).append(put)
-        return merge(*(expiring_hash.put(keys, some) for keys, some in places.items())).map(lambda _done: None)
+        by_shard: dict[EntryKeys, list[NewItem]] = {}
+        for item in items:
+            by_shard.setdefault(self.shard(item.name), []).append(item)
+        return merge(*(expiring_hash.put(keys, some) for keys, some in by_shard.items())).map(lambda _done: None)
 
-    def lease(self, name: bytes) -> str:
-        """The key of the lease of an entry that is being made."""
-        return self._shelf(name).lease(name.hex())
+    def delete(self, name: Name) -> Op[bool]:
+        """Deletes one entry.
+
+        Args:
+            name: Its digest.
+
+        Returns:
+            An op of one trip: whether there was one.
+        """
+        return expiring_hash.remove(self.shard(name), [name]).map(bool)
 
     def clear(self) -> Op[int]:
         """Deletes every entry.
@@ -85,26 +94,39 @@ class Tier:
         Returns:
             An op of one trip: how many there were.
         """
-        return expiring_hash.clear(self._shelves)
+        return expiring_hash.clear(self._shards)
 
     def count(self) -> Op[int]:
-        """How many entries there are.
+        """Counts the entries.
 
         Returns:
             An op of one trip, with those that have expired and were not removed yet.
         """
-        return expiring_hash.count(self._shelves)
+        return expiring_hash.count(self._shards)
 
-    def _shelf(self, name: str | bytes) -> EntryKeys:
-        return self._shelves[ord(name[-1:]) % _SHELVES]
+    def lease(self, name: bytes) -> str:
+        """The key of the lease of an entry that is being made."""
+        return self.shard(name).lease(name.hex())
 
+    def start(self) -> dict[EntryKeys, int]:
+        """The cursors to read all shards from their start; see `pages_flow`."""
+        return dict.fromkeys(self._shards, 0)
 
-def seal(data: bytes) -> bytes:
-    """Bytes with a checksum in front."""
-    return crc32(data).to_bytes(_CHECK_BYTES, "little") + data
+    def pages_flow(self, cursors: dict[EntryKeys, int]) -> Flow[list[tuple[EntryKeys, ItemPage]]]:
+        """Reads a page of each shard that is not read to its end, and moves the cursors on.
 
+        Args:
+            cursors: Where to go on; a shard that has been read to its end is taken out.
 
-def unseal(stored: bytes) -> bytes | None:
-    """The bytes that `seal` was given, None where they are damaged or something else."""
-    data = stored[_CHECK_BYTES:]
-    return data if seal(data) == stored else None
+        Returns:
+            The shards with their pages.
+
+        **Trips:** 1.
+        """
+        pages = yield from ask(merge(*(expiring_hash.page(keys, cursor) for keys, cursor in cursors.items())))
+        read = list(zip(cursors, pages, strict=True))
+        for keys, page in read:
+            cursors[keys] = page.cursor
+            if not page.cursor:
+                del cursors[keys]
+        return read

@@ -1,24 +1,25 @@
-"""Single flight: of all who miss the same answer at once, one makes it and the others wait for it.
+"""Single flight: coalesces concurrent misses of the same answer; one caller computes it, the others wait.
 
-The one takes a lease in Redis (see `lease`). The others look again, at growing distances; each look first tries to take
-the lease, so a leader who fails and gives it back, or dies and lets it expire, is followed by the next. Nobody waits
-longer than two leases last: a dead leader's and its follower's. Whoever leads and asks again from the same thread or
-task (a retry, the same prompt twice in one call) goes on leading and does not wait for itself. Whoever leads in several
-pieces of work waits in the order of their names only, so no two wait for each other.
+The leader holds a lease in Redis (see `redis/lease.py`). The others look again at growing intervals; each look first
+tries to take the lease, so a leader that fails and gives it back, or dies and lets it expire, is followed by the next.
+No caller waits longer than two leases last: a dead leader's and its follower's. A leader that asks again from the same
+thread or task (a retry, the same prompt twice in one call) goes on leading and does not wait for itself. A leader of
+several computations waits in the order of their names only, so no two wait for each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from random import random
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Sleep, merge, pure
+from langchain_redis_memory.cache.best_effort import CacheUnavailable
+from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Sleep, ask, merge, pure
 from langchain_redis_memory.redis import lease
 
 T = TypeVar("T")
-Ask = Callable[[Op[Any]], Flow[Any]]
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.2
 _LEASES = 2
@@ -35,10 +36,10 @@ _mine: ContextVar[dict[str, _Lease] | None] = ContextVar("leases of this thread 
 
 
 class SingleFlight:
-    """The pieces of work of one cache that only one should do at a time.
+    """The computations of one cache that only one caller should do at a time.
 
     Args:
-        ttl_ms: How long a lease lasts, and half of what somebody waits at most; 0: everybody does everything.
+        ttl_ms: How long a lease lasts, and half of the longest wait; 0: no coalescing.
     """
 
     def __init__(self, ttl_ms: int) -> None:
@@ -47,16 +48,15 @@ class SingleFlight:
     def __bool__(self) -> bool:
         return bool(self._ttl_ms)
 
-    def join(self, key: str, look: Op[T | None], ask: Ask) -> Flow[T | None]:
-        """Takes the lead, or waits for who has it.
+    def join_flow(self, key: str, look: Op[T | None]) -> Flow[T | None]:
+        """Takes the lead, or waits for the caller that has it.
 
         Args:
-            key: The lease; with the hash tag of what is looked for, so that both are asked for in order.
+            key: The lease; with the hash tag of what is looked for, so that both are read in order.
             look: Looks for the result.
-            ask: Runs an op; None where the server is away.
 
         Returns:
-            What another made meanwhile; None where the caller is to make it.
+            What another caller made meanwhile; None where this one is to make it.
         """
         began: float = yield Now()
         mine = _held(began)
@@ -64,14 +64,11 @@ class SingleFlight:
         # Who leads first and then finds nothing can be sure: a leader stores its result before it gives the lease back.
         step, now, pause = merge(lease.acquire(key, token, self._ttl_ms), look), began, _FIRST_PAUSE_S
         while True:
-            told: tuple[bool, T | None] | None = yield from ask(step)
-            if told is None:
-                return None
-            leads, found = told
+            leads, found = yield from ask(step)
             if leads:
                 _mine.set({**mine, key: _Lease(token, now + self._ttl_ms / 1000)})
                 if found is not None:
-                    yield from ask(self.leave(key))
+                    yield from self.leave_flow(key)
                 return found
             now = yield Now()
             left = began + _LEASES * self._ttl_ms / 1000 - now
@@ -81,15 +78,14 @@ class SingleFlight:
             now = yield Now()
             pause = min(1.5 * pause, _LONGEST_PAUSE_S)
 
-    def refresh(self, key: str, old: T, look: Op[T | None], is_stale: Callable[[T], bool], ask: Ask) -> Flow[T | None]:
-        """Says who makes what is stale anew; the others are not to wait.
+    def refresh_flow(self, key: str, old: T, look: Op[T | None], is_stale: Callable[[T], bool]) -> Flow[T | None]:
+        """Decides which caller makes a stale result anew; the others do not wait.
 
         Args:
-            key: The lease, as for `join`.
-            old: What is stale.
+            key: The lease, as for `join_flow`.
+            old: The stale result.
             look: Looks for it again.
             is_stale: Whether what was found is stale.
-            ask: Runs an op; None where the server is away.
 
         Returns:
             What may be served, stale or made meanwhile; None where the caller is to make it.
@@ -97,17 +93,32 @@ class SingleFlight:
         now: float = yield Now()
         mine, ttl_ms = _held(now), self._ttl_ms or _REFRESH_MS
         token = mine[key].token if key in mine else lease.new_token()
-        told: tuple[bool, T | None] | None = yield from ask(merge(lease.acquire(key, token, ttl_ms), look))
-        if told is None:
+        try:
+            leads, found = yield from ask(merge(lease.acquire(key, token, ttl_ms), look))
+        except CacheUnavailable:  # what was stale before the server went away may be served
             return old
-        leads, found = told
         if not leads:
             return old if found is None else found
         _mine.set({**mine, key: _Lease(token, now + ttl_ms / 1000)})
         if found is None or is_stale(found):
             return None
-        yield from ask(self.leave(key))
+        yield from self.leave_flow(key)
         return found
+
+    def leave_flow(self, key: str) -> Flow[None]:
+        """Gives the lease back; one that cannot be given back now expires.
+
+        Args:
+            key: The lease.
+
+        **Trips:** 1, none where this thread or task does not have it.
+        """
+        with suppress(CacheUnavailable):
+            yield from ask(self.leave(key))
+
+    def leads(self, key: str) -> bool:
+        """Whether this thread or task holds the lease."""
+        return key in (_mine.get() or {})
 
     def leave(self, key: str) -> Op[bool]:
         """Gives the lease back, if this thread or task has it.

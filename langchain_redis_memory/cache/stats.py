@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from math import frexp
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from langchain_redis_memory.ops import Arg, Flow, Now, Op, Reply, ask, merge, pure
@@ -34,11 +34,19 @@ Prices = Mapping[str, tuple[float, float]]
 
 
 class Count(NamedTuple):
-    """What is counted: a metric, of a model and a type of question where they are known."""
+    """What is counted: a metric, of a model and a type of question where they are known.
+
+    Args:
+        metric: The metric.
+        model: The model, "" for none.
+        kind: The type of question, "" for none.
+        key: Where it is counted, "" for the tally's own key.
+    """
 
     metric: str
     model: str = ""
     kind: str = ""
+    key: str = ""
 
     def spelled(self) -> str:
         """The count as a field's name."""
@@ -92,6 +100,11 @@ class Tally:
         """Keeps what could not be sent, the largest counts if there are too many."""
         self._waiting.extend(counts.most_common(_MOST // 2))
 
+    def adopt(self, other: Tally) -> None:
+        """Takes over the counts of a tally that is given up: they go to its key with the next trip of this one."""
+        waiting = other.take(other._sent)
+        self._waiting.extend((count._replace(key=count.key or other._key), n) for count, n in waiting.items())
+
     def sends(self, counts: Counter[Count]) -> Op[bool]:
         """Adds counts in Redis.
 
@@ -104,9 +117,18 @@ class Tally:
         """
         if not counts:
             return pure(True)
-        args: list[Arg] = [part for count, n in counts.items() for part in (count.spelled(), n)]
-        call = script("cache/tally_add")((self._key,), KEEP_HOURS, *args)
-        return Op((call,), lambda _replies: True).optional(False)
+        own: Op[bool] = pure(True)
+        adopted: list[Op[Any]] = []
+        by_key: dict[str, list[Arg]] = {}
+        for count, n in counts.items():
+            by_key.setdefault(count.key, []).extend((count.spelled(), n))
+        for key, args in by_key.items():
+            call = script("cache/tally_add")((key or self._key,), KEEP_HOURS, *args)
+            if key:
+                adopted.append(Op((call,), lambda _replies: None).optional(None))
+            else:
+                own = Op((call,), lambda _replies: True).optional(False)
+        return merge(own, merge(*adopted)).map(lambda done: done[0])
 
     def reads(self, prices: Prices | None = None) -> Op[Stats]:
         """Reads what has been counted.
@@ -198,7 +220,7 @@ class Stats:
 
     @property
     def hit_rate(self) -> float:
-        """Share of the lookups that were served, 0 to 1; those that went past the cache do not count."""
+        """Share of the lookups that were served, 0 to 1; bypasses do not count."""
         asked = self.hits + self.misses
         return self.hits / asked if asked else 0.0
 
@@ -251,11 +273,11 @@ class Stats:
         return {**sums, "hit_rate": self.hit_rate, "tokens_saved": self.tokens_saved, "money_saved": self.money_saved}
 
 
-def told(tallies: Sequence[Tally], prices: Prices | None = None) -> Flow[list[Stats]]:
-    """Reads statistics, and sends what waits in this process first.
+def read_stats_flow(tallies: Sequence[Tally], prices: Prices | None = None) -> Flow[list[Stats]]:
+    """Reads statistics, and sends the counts of this process first.
 
     Args:
-        tallies: Of which caches.
+        tallies: The caches' tallies.
         prices: What tokens cost.
 
     Returns:

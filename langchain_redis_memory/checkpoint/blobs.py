@@ -51,7 +51,7 @@ class Element(NamedTuple):
 
 
 class Blobs:
-    """Takes values apart and puts them together.
+    """Encodes and decodes channel values.
 
     Args:
         serde: LangGraph's serialiser. Lists are taken apart where it is a `JsonPlusSerializer`; with any other, such as
@@ -62,14 +62,14 @@ class Blobs:
 
     def __init__(self, serde: SerializerProtocol, compress_from_bytes: int | None = None, memory: int = 8192) -> None:
         self._serde = serde
-        self._compress_from = compress_from_bytes
+        self.compress_from = compress_from_bytes
         self._divides = isinstance(serde, JsonPlusSerializer)
         self._hook = hook_of(serde) if isinstance(serde, JsonPlusSerializer) else None
         self._most = memory
         self._digests: dict[tuple[type, bytes], bytes] = {}
 
     def pack(self, value: Any) -> bytes:
-        """A value as a blob.
+        """Encodes a value.
 
         Args:
             value: Anything that the serde takes.
@@ -92,14 +92,14 @@ class Blobs:
         letter = _LETTERS.get(kind)
         head = letter if letter is not None else _OTHER + kind.encode() + b"\0"
         data = bytes(data)
-        if self._compress_from is not None and len(data) >= self._compress_from:
+        if self.compress_from is not None and len(data) >= self.compress_from:
             small = deflate(data)
             if small is not None:
                 return head[:1].upper() + head[1:] + small
         return head + data
 
     def unpack(self, blob: bytes) -> Any:
-        """A value from its blob.
+        """Decodes a value.
 
         Args:
             blob: What `pack` made.
@@ -120,7 +120,7 @@ class Blobs:
             raise CorruptDataError(msg) from error
 
     def divide(self, value: Any) -> list[Element] | None:
-        """The elements of a list that is worth taking apart.
+        """Splits a list that is worth it into its elements.
 
         Args:
             value: A channel's value.
@@ -169,7 +169,7 @@ class Blobs:
         return bytes(data[1:]) if kind == "msgpack" and data[:1] == b"\x91" else None
 
     def element(self, item: Any) -> bytes:
-        """An element as it is stored, without its digest.
+        """Encodes an element.
 
         Args:
             item: An element of a list that `divide` took apart.
@@ -179,14 +179,14 @@ class Blobs:
         """
         data = self._inside(item)
         assert data is not None  # noqa: S101 - `divide` has seen it
-        if self._compress_from is not None and len(data) >= self._compress_from:
+        if self.compress_from is not None and len(data) >= self.compress_from:
             small = deflate(data)
             if small is not None:
                 return b"M" + small
         return b"m" + data
 
     def join(self, elements: Sequence[bytes]) -> list[Any]:
-        """A list from its elements.
+        """Decodes a list from its elements.
 
         Args:
             elements: As they are stored.

@@ -1,4 +1,4 @@
-"""Where LangGraph's configs point: a thread, a namespace, a checkpoint."""
+"""Parses a RunnableConfig into a thread id, a namespace and a checkpoint id."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from langchain_redis_memory.errors import InvalidInputError
 
 
 class CheckpointRef(NamedTuple):
-    """Where a config points: a thread, a namespace (None where it names none), a checkpoint (empty: the newest)."""
+    """A parsed config: a thread, a namespace (None where it names none), a checkpoint (empty: the newest)."""
 
     thread_id: str
     ns: str | None
     checkpoint_id: str
 
 
-def place_of(config: RunnableConfig) -> CheckpointRef:
-    """Where a config points.
+def parse_config(config: RunnableConfig) -> CheckpointRef:
+    """Parses a config.
 
     Args:
         config: LangGraph's config.
 
     Returns:
-        The place.
+        The thread, the namespace and the checkpoint.
 
     Raises:
         InvalidInputError: The config has no usable `thread_id`, namespace or checkpoint id.
@@ -45,7 +45,7 @@ def place_of(config: RunnableConfig) -> CheckpointRef:
 
 
 def thread_name(thread_id: Any) -> str:
-    """A thread's id as text: numbers and UUIDs are taken as they print.
+    """Returns a thread's id as text: numbers and UUIDs are taken as they print.
 
     Args:
         thread_id: What the user gave.
@@ -65,12 +65,12 @@ def thread_name(thread_id: Any) -> str:
 
 
 def config_of(thread_id: str, ns: str, checkpoint_id: str) -> RunnableConfig:
-    """The config that points at a checkpoint."""
+    """Builds the config of a checkpoint."""
     return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": checkpoint_id}}
 
 
 def bound_of(before: RunnableConfig | None) -> str:
-    """The id that `before` names, empty for none.
+    """Returns the checkpoint id of `before`, empty for none.
 
     Args:
         before: LangGraph's config.

@@ -1,7 +1,5 @@
-"""What a checkpointer does, as flows: from LangGraph's checkpoints to the ops of a thread and back.
+"""The flows behind `RedisSaver`: from LangGraph's checkpoints to the ops of a thread and back.
 
-Putting a checkpoint sends the elements of long lists only where the server may lack them. What was sent is remembered
-for each thread; the memory is a guess that the server corrects (it says what is missing, which costs one more trip).
 Checkpoints that are read together share the values that they have in common.
 """
 
@@ -25,7 +23,8 @@ from langgraph.checkpoint.base import (
 
 from langchain_redis_memory.checkpoint import thread_index
 from langchain_redis_memory.checkpoint.blobs import Blobs
-from langchain_redis_memory.checkpoint.config import CheckpointRef, bound_of, config_of, place_of
+from langchain_redis_memory.checkpoint.config import CheckpointRef, bound_of, config_of, parse_config, thread_name
+from langchain_redis_memory.checkpoint.elements import SentElements, ValueSplitter
 from langchain_redis_memory.checkpoint.layout import (
     CheckpointRecord,
     NewValue,
@@ -36,76 +35,17 @@ from langchain_redis_memory.checkpoint.layout import (
     no_nul,
     utf8,
 )
+from langchain_redis_memory.checkpoint.prune import PruneReport, delete_for_runs_flow, delete_thread, prune_flow
 from langchain_redis_memory.checkpoint.thread import Thread
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.redis.ttl import milliseconds
+from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 T = TypeVar("T")
 
 PAGE = 100
 _TRIES = 5
-_COLD = 32
-
-
-class ValueSplitter:
-    """Takes the values of one write apart.
-
-    Args:
-        blobs: How values become bytes.
-    """
-
-    def __init__(self, blobs: Blobs) -> None:
-        self._blobs = blobs
-        self.elements: dict[tuple[str, bytes], Any] = {}
-        """The elements of the lists, by channel and digest."""
-
-    def take(self, channel: str, value: Any) -> bytes | list[bytes]:
-        """A value as a blob, or as the digests of its elements."""
-        parts = self._blobs.divide(value)
-        if parts is None:
-            return self._blobs.pack(value)
-        for digest, element in parts:
-            self.elements[channel, digest] = element
-        return [part.digest for part in parts]
-
-
-class SentElements:
-    """Which list elements threads were sent, as far as this process remembers.
-
-    Args:
-        most: Most elements; then all are forgotten.
-    """
-
-    def __init__(self, most: int = 100_000) -> None:
-        self._most = most
-        self._count = 0
-        self._known: dict[str, set[tuple[str, bytes]]] = {}
-
-    def unknown(self, key: str, elements: Mapping[tuple[str, bytes], Any]) -> list[tuple[str, bytes]]:
-        """Which elements to send along.
-
-        Args:
-            key: The thread.
-            elements: What a write needs, by channel and digest.
-
-        Returns:
-            Their names. Of a long list that this process has not seen, the server most likely has all but the end.
-        """
-        known = self._known.get(key)
-        if known is not None:
-            return [name for name in elements if name not in known]
-        return list(elements) if len(elements) <= _COLD else list(elements)[-8:]
-
-    def note(self, key: str, elements: Mapping[tuple[str, bytes], Any]) -> None:
-        """Notes that a thread has elements."""
-        if self._count > self._most:
-            self._known, self._count = {}, 0
-        known = self._known.setdefault(key, set())
-        before = len(known)
-        known.update(elements)
-        self._count += len(known) - before
 
 
 @dataclass(frozen=True)
@@ -132,7 +72,7 @@ class SaverFlows:
 
     # --- writing --------------------------------------------------------------------------------------------------
 
-    def put(
+    def put_flow(
         self,
         config: RunnableConfig,
         checkpoint: Checkpoint,
@@ -140,7 +80,7 @@ class SaverFlows:
         new_versions: Mapping[str, Any],
     ) -> Flow[RunnableConfig]:
         """Stores a checkpoint."""
-        place = place_of(config)
+        place = parse_config(config)
         ns, ttl_ms = place.ns or "", self._ttl(config)
         header = {name: part for name, part in checkpoint.items() if name not in _APART}
         kept = get_checkpoint_metadata(config, metadata)
@@ -168,18 +108,18 @@ class SaverFlows:
         run_id = kept.get("run_id")
         thread = Thread(self.space, place.thread_id)
         touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write", [str(run_id)] if run_id else [])
-        yield from self._send(
+        yield from self._send_flow(
             thread,
             values,
             lambda elements: merge(touch, thread.put(record, stored, elements, ttl_ms)).map(lambda both: both[1]),
         )
         return config_of(config["configurable"]["thread_id"], ns, record.id)
 
-    def put_writes(
+    def put_writes_flow(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str
     ) -> Flow[None]:
         """Notes a task's writes."""
-        place = place_of(config)
+        place = parse_config(config)
         if not place.checkpoint_id:
             msg = "writes belong to a checkpoint: the config needs a checkpoint_id"
             raise InvalidInputError(msg)
@@ -198,14 +138,14 @@ class SaverFlows:
             op = thread.write(place.ns or "", place.checkpoint_id, task_id, stored, elements, ttl_ms)
             return merge(touch, op).map(lambda both: both[1])
 
-        yield from self._send(thread, values, write)
+        yield from self._send_flow(thread, values, write)
 
     def _written(self, values: ValueSplitter, channel: str, value: Any) -> bytes | list[bytes]:
         # A message without an id gets one when it is applied, so the state will not share it.
         nameless = type(value) is list and any(isinstance(item, BaseMessage) and item.id is None for item in value)
         return self.blobs.pack(value) if nameless else values.take(channel, value)
 
-    def _send(
+    def _send_flow(
         self,
         thread: Thread,
         values: ValueSplitter,
@@ -229,7 +169,7 @@ class SaverFlows:
 
     def get_tuple(self, config: RunnableConfig) -> Op[CheckpointTuple | None]:
         """Reads one checkpoint."""
-        place = place_of(config)
+        place = parse_config(config)
         found = Thread(self.space, place.thread_id).read(place.ns or "", place.checkpoint_id)
 
         def read(found: ThreadRead) -> CheckpointTuple | None:
@@ -284,26 +224,36 @@ class SaverFlows:
         value = read[name]
         return value.copy() if type(value) in {list, dict, set} else value
 
-    def list(
+    def list_flow(
         self,
-        place: CheckpointRef | None,
+        config: RunnableConfig | None,
         wanted: Mapping[str, Any] | None,
         before: RunnableConfig | None,
         limit: int | None,
     ) -> Flow[None]:
-        """Emits checkpoints, newest first, a page at a time; of all threads where no place is named."""
-        left, after = limit, None
-        bound = bound_of(before)
+        """Emits checkpoints, newest first, a page at a time; of all threads without a config."""
+        if limit is not None and (type(limit) is not int or limit < 0):
+            msg = f"limit must be a number from 0 on, or None, got {limit!r}"
+            raise InvalidInputError(msg)
+        if wanted is not None and not isinstance(wanted, Mapping):
+            msg = f"filter must be a dict or None, got {type(wanted).__name__}"
+            raise InvalidInputError(msg)
+        return self._list_flow(parse_config(config) if config else None, wanted, bound_of(before), limit)
+
+    def _list_flow(
+        self, place: CheckpointRef | None, wanted: Mapping[str, Any] | None, bound: str, left: int | None
+    ) -> Flow[None]:
+        after = None
         while place is None:
             names = yield from ask(thread_index.page(self.space, after, PAGE))
             for name in names:
-                left = yield from self._list_thread(CheckpointRef(name, None, ""), wanted, bound, left)
+                left = yield from self._list_thread_flow(CheckpointRef(name, None, ""), wanted, bound, left)
             if len(names) < PAGE or left == 0:
                 return
             after = names[-1]
-        yield from self._list_thread(place, wanted, bound, left)
+        yield from self._list_thread_flow(place, wanted, bound, left)
 
-    def _list_thread(
+    def _list_thread_flow(
         self, place: CheckpointRef, wanted: Mapping[str, Any] | None, bound: str, left: int | None
     ) -> Flow[int | None]:
         thread = Thread(self.space, place.thread_id)
@@ -330,7 +280,7 @@ class SaverFlows:
 
     def delta_history(self, config: RunnableConfig, channels: Sequence[str]) -> Op[Mapping[str, DeltaChannelHistory]]:
         """Reads what delta channels are rebuilt from."""
-        place = place_of(config)
+        place = parse_config(config)
         op = Thread(self.space, place.thread_id).history(place.ns or "", place.checkpoint_id, channels)
 
         def read(both: Any) -> Mapping[str, DeltaChannelHistory]:
@@ -362,16 +312,27 @@ class SaverFlows:
 
     def delete(self, thread_id: str) -> Op[None]:
         """Deletes a thread."""
-        gone = Thread(self.space, thread_id).delete()
-        return merge(thread_index.forget(self.space, thread_id), gone).map(lambda _both: None)
+        return delete_thread(self.space, thread_name(thread_id))
+
+    def prune_flow(
+        self, thread_ids: Sequence[str], strategy: str, keep_last: int, older_than_s: Lifetime, *, dry_run: bool
+    ) -> Flow[PruneReport]:
+        """Removes old checkpoints."""
+        return prune_flow(self.space, self.blobs, thread_ids, strategy, keep_last, older_than_s, dry_run=dry_run)
+
+    def delete_for_runs_flow(self, run_ids: Sequence[str]) -> Flow[PruneReport]:
+        """Removes the checkpoints of runs."""
+        return delete_for_runs_flow(self.space, self.blobs, run_ids)
 
     def persist(self, thread_id: str) -> Op[bool]:
         """Pins a thread."""
+        thread_id = thread_name(thread_id)
         pinned = Thread(self.space, thread_id).lifetime(0, "pin")
         return merge(thread_index.touch(self.space, thread_id, 0, "pin"), pinned).map(lambda both: both[1])
 
-    def copy(self, source: str, target: str) -> Flow[None]:
+    def copy_flow(self, source: str, target: str) -> Flow[None]:
         """Copies a thread."""
+        source, target = thread_name(source), thread_name(target)
         if source == target:
             msg = "a thread cannot be copied onto itself"
             raise InvalidInputError(msg)

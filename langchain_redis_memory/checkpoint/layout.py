@@ -1,4 +1,4 @@
-"""What the keys of a LangGraph thread hold (see `checkpoints`), as values, and how it is spelled.
+"""Storage layout of a thread: record types and their encoding.
 
 Names never hold NUL, so NUL parts them; byte strings follow each other as netstrings (`3:abc`), which a script can
 read as well.
@@ -17,6 +17,10 @@ from langchain_redis_memory.errors import InvalidInputError
 Version = str | int | float
 Elements = Mapping[bytes, Mapping[int, bytes]]
 
+RECORD_VERSION = b"\x01"
+"""The first byte of a checkpoint's record; `checkpoint_put.lua` writes it."""
+_FRONT = 14  # the version, and 13 digits of milliseconds
+
 
 class Reference(NamedTuple):
     """A channel's version at a checkpoint; `mark` says whether it has a value (`+`), a list (`*`) or none (`-`)."""
@@ -27,13 +31,17 @@ class Reference(NamedTuple):
 
 
 class CheckpointRecord(NamedTuple):
-    """A stored checkpoint without its values; `body` is a blob of the checkpoint and its metadata."""
+    """A stored checkpoint without its values.
+
+    `body` is a blob of the checkpoint and its metadata; `written_ms` is when the server stored it, by its own clock.
+    """
 
     ns: str
     id: str
     parent: str
     references: list[Reference]
     body: bytes
+    written_ms: int = 0
 
 
 class TaskWrite(NamedTuple):
@@ -74,9 +82,10 @@ class ListRanges(NamedTuple):
 
 
 class CheckpointPage(NamedTuple):
-    """Checkpoints without values, newest first, and the thread's count of changes."""
+    """Checkpoints without values, newest first, the thread's count of changes, and the server's time."""
 
     revision: bytes
+    now_ms: int
     records: list[CheckpointRecord]
 
 
@@ -173,11 +182,19 @@ def _netstrings(data: bytes) -> list[bytes]:
 def record_of(name: bytes, data: bytes) -> CheckpointRecord:
     """A checkpoint from its field's name and value."""
     ns, _, checkpoint_id = name.decode().partition("\0")
-    colon = data.index(b":")
-    stop = colon + 1 + int(data[:colon])
+    if data[:1] != RECORD_VERSION:
+        msg = f"a record of version {data[:1]!r}"
+        raise ValueError(msg)
+    colon = data.index(b":", _FRONT)
+    stop = colon + 1 + int(data[_FRONT:colon])
     parent, *references = _netstrings(data[colon + 1 : stop])
     return CheckpointRecord(
-        ns, checkpoint_id, parent.decode(), [reference_of(part) for part in references], data[stop:]
+        ns,
+        checkpoint_id,
+        parent.decode(),
+        [reference_of(part) for part in references],
+        data[stop:],
+        int(data[1:_FRONT]),
     )
 
 

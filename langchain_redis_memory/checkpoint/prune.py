@@ -1,29 +1,27 @@
-"""Removing checkpoints from threads, as flows: outline, decide (see `retention`), delete what has not changed since.
+"""Removes checkpoints from threads: read outlines, decide (see `retention`), delete if nothing has changed since.
 
-Threads go in step with each other, so the number of round trips does not grow with theirs: one for each 1,000
-checkpoints of the longest, one for how lists are made up, one that deletes. A thread that was written to in between is
-looked at again.
+Up to 50 threads share their round trips: one for each 1,000 checkpoints of the longest, one for the element ranges of
+lists, one that deletes. A thread that was written to in between is looked at again.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
 from langchain_redis_memory.checkpoint import thread_index
 from langchain_redis_memory.checkpoint.blobs import Blobs
-from langchain_redis_memory.checkpoint.config import config_of
-from langchain_redis_memory.checkpoint.layout import CheckpointRecord, ListRanges
-from langchain_redis_memory.checkpoint.retention import CheckpointOutline, Removal, Span, going, unreferenced
+from langchain_redis_memory.checkpoint.config import config_of, thread_name
+from langchain_redis_memory.checkpoint.layout import CheckpointPage, CheckpointRecord, ListRanges
+from langchain_redis_memory.checkpoint.retention import CheckpointOutline, Removal, Span, going, surplus, unreferenced
 from langchain_redis_memory.checkpoint.thread import Thread
-from langchain_redis_memory.errors import ConflictError
-from langchain_redis_memory.ops import Flow, ask, merge
+from langchain_redis_memory.errors import ConflictError, InvalidInputError
+from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 _PAGE = 1000
 _AT_ONCE = 50
@@ -34,19 +32,19 @@ Rule = Callable[[Sequence[CheckpointOutline]], Callable[[CheckpointOutline], boo
 
 @dataclass(frozen=True)
 class PruneReport:
-    """What a removal took, or with `dry_run` would take.
+    """The result of a removal, or with `dry_run` of one that was not carried out.
 
     Args:
-        checkpoints: The configs of the checkpoints.
-        bytes: Bytes of names and values that go with them.
+        checkpoints: The configs of the removed checkpoints.
+        bytes: Bytes of the names and values removed with them.
     """
 
     checkpoints: list[RunnableConfig]
     bytes: int
 
 
-def remove(
-    space: KeySpace, blobs: Blobs, thread_ids: Sequence[str], rule: Rule, *, dry: bool = False
+def remove_flow(
+    space: KeySpace, blobs: Blobs, thread_ids: Sequence[str], rule: Rule, *, dry_run: bool = False
 ) -> Flow[PruneReport]:
     """Removes checkpoints from threads.
 
@@ -54,11 +52,14 @@ def remove(
         space: The tenant's key builder.
         blobs: Reads checkpoints and metadata.
         thread_ids: The threads; those that do not exist are passed over.
-        rule: From all checkpoints of a thread, which may go.
-        dry: Only tell.
+        rule: Decides from all checkpoints of a thread which may be removed.
+        dry_run: Only report what would be removed.
 
     Returns:
-        A flow that gives what went.
+        A flow that gives the report.
+
+    Raises:
+        ConflictError: A thread was written to again and again.
     """
     names = list(dict.fromkeys(thread_ids))
     gone: list[RunnableConfig] = []
@@ -66,7 +67,7 @@ def remove(
     for first in range(0, len(names), _AT_ONCE):
         left = [Thread(space, name) for name in names[first : first + _AT_ONCE]]
         for _ in range(_TRIES):
-            left, taken = yield from _attempt(left, blobs, rule, dry=dry)
+            left, taken = yield from _attempt_flow(left, blobs, rule, dry_run=dry_run)
             for thread, records, size in taken:
                 gone += [config_of(thread.thread_id, record.ns, record.id) for record in records]
                 total += size
@@ -82,13 +83,13 @@ def _named(left: Sequence[Thread]) -> str:
     return ", ".join(repr(thread.thread_id) for thread in left[:5])
 
 
-def _attempt(
-    wanted: Sequence[Thread], blobs: Blobs, rule: Rule, *, dry: bool
+def _attempt_flow(
+    wanted: Sequence[Thread], blobs: Blobs, rule: Rule, *, dry_run: bool
 ) -> Flow[tuple[list[Thread], list[tuple[Thread, list[CheckpointRecord], int]]]]:
-    """One round: the threads that changed meanwhile, and what was taken from the others."""
+    """Tries once: returns the threads that changed meanwhile, and what was removed from the others."""
     plans: list[tuple[Thread, bytes, Removal]] = []
-    for thread, (revision, records) in zip(wanted, (yield from _outlines(wanted)), strict=True):
-        outlines = [_outline(record, blobs) for record in records]
+    for thread, (revision, now_ms, records) in zip(wanted, (yield from _outlines_flow(wanted)), strict=True):
+        outlines = [_outline(record, blobs, now_ms) for record in records]
         plan = going(outlines, rule(outlines))
         if plan.gone:
             plans.append((thread, revision, plan))
@@ -96,7 +97,7 @@ def _attempt(
         return [], []
     lists = yield from ask(merge(*(thread.lists(*_asked(plan)) for thread, _, plan in plans)))
     drops = [
-        thread.drop(revision, plan.gone, [*plan.fields, *_free(plan, found)], dry=dry)
+        thread.drop(revision, plan.gone, [*plan.fields, *_free(plan, found)], dry=dry_run)
         for (thread, revision, plan), found in zip(plans, lists, strict=True)
     ]
     sizes = yield from ask(merge(*drops))
@@ -106,14 +107,14 @@ def _attempt(
     return [thread for (thread, _, _), size in zip(plans, sizes, strict=True) if size is None], taken
 
 
-def _outlines(wanted: Sequence[Thread]) -> Flow[list[tuple[bytes, list[CheckpointRecord]]]]:
-    """All checkpoints of threads, without values. One that changes between its pages is found out when deleting."""
-    found: list[tuple[bytes, list[CheckpointRecord]]] = [(b"", []) for _ in wanted]
+def _outlines_flow(wanted: Sequence[Thread]) -> Flow[list[CheckpointPage]]:
+    """Reads all checkpoints of threads, without values. A change between two pages is noticed when deleting."""
+    found = [CheckpointPage(b"", 0, []) for _ in wanted]
     cursors = dict.fromkeys(range(len(wanted)), "")
     while cursors:
         pages = yield from ask(merge(*(wanted[i].page(cursor, _PAGE) for i, cursor in cursors.items())))
         for i, page in zip(list(cursors), pages, strict=True):
-            found[i] = (found[i][0] or page.revision, [*found[i][1], *page.records])
+            found[i] = CheckpointPage(found[i].revision or page.revision, page.now_ms, found[i].records + page.records)
             if len(page.records) < _PAGE:
                 del cursors[i]
             else:
@@ -122,32 +123,24 @@ def _outlines(wanted: Sequence[Thread]) -> Flow[list[tuple[bytes, list[Checkpoin
     return found
 
 
-def _outline(record: CheckpointRecord, blobs: Blobs) -> CheckpointOutline:
-    header, metadata = blobs.unpack(record.body)
+def _outline(record: CheckpointRecord, blobs: Blobs, now_ms: int) -> CheckpointOutline:
+    _, metadata = blobs.unpack(record.body)
     counters = metadata.get("counters_since_delta_snapshot")
     return CheckpointOutline(
         record,
-        _moment(header.get("ts")),
+        now_ms - record.written_ms,
         metadata.get("run_id"),
         list(counters) if isinstance(counters, Mapping) else [],
     )
 
 
-def _moment(written: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(written)
-    except (TypeError, ValueError):
-        return None
-    return moment if moment.tzinfo is not None else None
-
-
 def _asked(plan: Removal) -> tuple[list[str], list[CheckpointRecord]]:
-    """The lists whose elements decide: those that go and those that stay, in values and in writes."""
+    """Returns the lists whose element ranges decide: removed and kept ones, in values and in writes."""
     return [*plan.lists_gone, *plan.lists_kept], [*plan.gone, *plan.kept]
 
 
 def _free(plan: Removal, lists: ListRanges) -> list[str]:
-    """The fields of elements that only what goes refers to."""
+    """Returns the fields of elements to which only removed lists refer."""
     gone, kept = defaultdict[str, list[Span]](list), defaultdict[str, list[Span]](list)
     fields = [*plan.lists_gone.values(), *plan.lists_kept.values()]
     for i, (channel, spans) in enumerate(zip(fields, lists.values, strict=True)):
@@ -158,17 +151,95 @@ def _free(plan: Removal, lists: ListRanges) -> list[str]:
     return [f"e{channel}\0{number}" for channel in gone for number in unreferenced(gone[channel], kept[channel])]
 
 
-def threads_of_runs(space: KeySpace, run_ids: Sequence[str]) -> Flow[list[str]]:
-    """The threads that runs wrote to.
+def prune_flow(
+    space: KeySpace,
+    blobs: Blobs,
+    thread_ids: Sequence[str],
+    strategy: str,
+    keep_last: int,
+    older_than_s: Lifetime,
+    *,
+    dry_run: bool,
+) -> Flow[PruneReport]:
+    """Checks the arguments of `RedisSaver.prune`, then removes old checkpoints.
 
     Args:
         space: The tenant's key builder.
+        blobs: Reads checkpoints and metadata.
+        thread_ids: The threads.
+        strategy: "keep_latest", or "delete" or "delete_all", which mean the same.
+        keep_last: How many of each namespace "keep_latest" keeps.
+        older_than_s: Only checkpoints written longer ago than this.
+        dry_run: Only report what would be removed.
+
+    Returns:
+        A flow that gives the report.
+
+    Raises:
+        InvalidInputError: An argument is not acceptable.
+    """
+    if strategy not in ("keep_latest", "delete", "delete_all"):
+        msg = f"strategy must be 'keep_latest', 'delete' or 'delete_all', got {strategy!r}"
+        raise InvalidInputError(msg)
+    if type(keep_last) is not int or keep_last < 1:
+        msg = f"keep_last must be at least 1, got {keep_last!r} (strategy='delete' removes everything)"
+        raise InvalidInputError(msg)
+    older_than_ms = None if older_than_s is None else milliseconds(older_than_s, "older_than_s")
+    kept = keep_last if strategy == "keep_latest" else 0
+
+    def rule(outlines: Sequence[CheckpointOutline]) -> Callable[[CheckpointOutline], bool]:
+        return surplus(outlines, kept, older_than_ms)
+
+    names = _ids(thread_ids, "thread_ids")
+    flow = remove_flow(space, blobs, names, rule, dry_run=dry_run)
+    return flow if kept or older_than_ms is not None or dry_run else _with_index_flow(flow, space, names)
+
+
+def _with_index_flow(removal: Flow[PruneReport], space: KeySpace, thread_ids: Sequence[str]) -> Flow[PruneReport]:
+    """Removes all checkpoints of threads, then the threads themselves and their entries in the index."""
+    report = yield from removal
+    if thread_ids:
+        yield from ask(merge(*(delete_thread(space, thread_id) for thread_id in thread_ids)))
+    return report
+
+
+def delete_for_runs_flow(space: KeySpace, blobs: Blobs, run_ids: Sequence[str]) -> Flow[PruneReport]:
+    """Removes the checkpoints that runs made.
+
+    Args:
+        space: The tenant's key builder.
+        blobs: Reads checkpoints and metadata.
         run_ids: The runs.
 
     Returns:
-        A flow that gives thread ids, each once.
+        A flow that gives the report.
     """
-    if not run_ids:
-        return []
-    found = yield from ask(merge(*(thread_index.of_run(space, run_id) for run_id in run_ids)))
-    return list(dict.fromkeys(thread for some in found for thread in some))
+    runs = set(_ids(run_ids, "run_ids"))
+
+    def of_runs(_outlines: Sequence[CheckpointOutline]) -> Callable[[CheckpointOutline], bool]:
+        return lambda outline: outline.run_id is not None and str(outline.run_id) in runs
+
+    ops = [thread_index.of_run(space, run_id) for run_id in sorted(runs)]
+    threads = (yield from ask(merge(*ops))) if ops else ()
+    names = [thread for some in threads for thread in some]
+    return (yield from remove_flow(space, blobs, names, of_runs))
+
+
+def delete_thread(space: KeySpace, thread_id: str) -> Op[None]:
+    """Deletes a thread and its entries in the index.
+
+    Args:
+        space: The tenant's key builder.
+        thread_id: The thread.
+
+    Returns:
+        An op of one trip.
+    """
+    return merge(thread_index.forget(space, thread_id), Thread(space, thread_id).delete()).map(lambda _both: None)
+
+
+def _ids(ids: Sequence[str], what: str) -> list[str]:
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
+        msg = f"{what} must be a list of ids, got {type(ids).__name__}"
+        raise InvalidInputError(msg)
+    return [thread_name(one) for one in ids]

@@ -1,4 +1,4 @@
-"""Which checkpoints of a thread may go, and what goes with them. Pure.
+"""Retention: which checkpoints of a thread are removed, and which values and elements with them. Pure.
 
 A delta channel keeps no value at most checkpoints; it is rebuilt from the writes of the ancestors, back to the nearest
 one that has a value. So a checkpoint that stays keeps that chain with it: dropping a link would silently empty the
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 from langchain_redis_memory.checkpoint.layout import CheckpointRecord, Reference, field_of
@@ -23,7 +22,7 @@ class CheckpointOutline:
     """A checkpoint as retention sees it."""
 
     record: CheckpointRecord
-    written: datetime | None
+    age_ms: int
     run_id: str | None
     delta_channels: Collection[str]
 
@@ -39,14 +38,14 @@ class Removal(NamedTuple):
 
 
 def surplus(
-    outlines: Sequence[CheckpointOutline], keep_last: int, older_than: datetime | None = None
+    outlines: Sequence[CheckpointOutline], keep_last: int, older_than_ms: int | None = None
 ) -> Callable[[CheckpointOutline], bool]:
     """The rule of pruning: all but the newest of each namespace, if they are old enough.
 
     Args:
         outlines: All checkpoints of a thread.
         keep_last: How many stay in each namespace.
-        older_than: Only checkpoints written before this may go; None for any.
+        older_than_ms: Only checkpoints of a greater age may go; None for any.
 
     Returns:
         Whether a checkpoint may go.
@@ -59,7 +58,7 @@ def surplus(
     def may_go(outline: CheckpointOutline) -> bool:
         if (outline.record.ns, outline.record.id) in newest:
             return False
-        return older_than is None or (outline.written is not None and outline.written < older_than)
+        return older_than_ms is None or outline.age_ms > older_than_ms
 
     return may_go
 

@@ -2,7 +2,8 @@
 
 A thread is four keys with one hash tag and one lifetime, however many namespaces it has:
 
-* `checkpoints`, a hash: namespace NUL id -> record. A record is `<size>:` front, rest. The front is netstrings that a
+* `checkpoints`, a hash: namespace NUL id -> record. A record is a version byte, the server's time in milliseconds
+  (13 digits), `<size>:` front, rest. The front is netstrings that a
   script can read: the parent's id, then a reference for each channel version (a mark that says whether it has a value,
   `+`, a list, `*`, or none, `-`; then channel NUL version). The rest is a blob: checkpoint and metadata.
 * `order`, a sorted set by bytes: `i` id NUL namespace, and `n` namespace NUL id where the namespace is not empty.
@@ -42,7 +43,8 @@ from langchain_redis_memory.checkpoint.layout import (
 )
 from langchain_redis_memory.errors import CorruptDataError, EvictedError
 from langchain_redis_memory.ops import Arg, Op, Reply
-from langchain_redis_memory.redis.keys import KeySpace, ThreadKeys
+from langchain_redis_memory.redis.key_groups import ThreadKeys
+from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
 
 
@@ -209,10 +211,9 @@ class Thread:
         """
 
         def read(reply: Any) -> CheckpointPage:
-            revision, *rest = reply
-            return CheckpointPage(
-                revision, [record_of(*pair) for pair in zip(rest[::2], rest[1::2], strict=True) if pair[1]]
-            )
+            revision, now, *rest = reply
+            records = [record_of(*pair) for pair in zip(rest[::2], rest[1::2], strict=True) if pair[1]]
+            return CheckpointPage(revision, int(now), records)
 
         return self._checked(self._op("checkpoint/checkpoint_page", before, count), read)
 

@@ -1,8 +1,8 @@
-"""The index of LangGraph threads: what spans threads, for each tenant.
+"""Thread index: the threads of a tenant, when each expires, and which runs wrote to it.
 
-It knows which threads there are, when each expires, and which runs wrote to which thread. It lives under another hash
+It lives under another hash
 tag than the threads, so it is updated by a command of its own, in the same trip and ahead of the write: it may hold a
-thread that is gone, never miss one that is there, and whoever reads it looks at the thread itself.
+thread that is gone, never miss one that is there, so every reader checks the thread itself.
 """
 
 from __future__ import annotations

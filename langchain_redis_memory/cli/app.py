@@ -19,6 +19,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from langchain_redis_memory import __version__
 from langchain_redis_memory.errors import RedisMemoryError
 
 if TYPE_CHECKING:
@@ -43,6 +44,22 @@ Model = Annotated[
     str | None,
     typer.Option("--model", metavar="PROVIDER:NAME", help="Any LangChain chat model instead of the extractive one."),
 ]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"langchain-redis-memory {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Memory and caching for LangChain on the Redis you already have."""
 
 
 @contextmanager
@@ -278,13 +295,18 @@ def _say_more(report: ReplayReport) -> None:
 
 @app.command()
 def info(
-    redis: Annotated[str | None, typer.Option("--redis", metavar="URL", help="Default: REDIS_URL.")] = None,
+    url: Annotated[str | None, typer.Argument(metavar="[URL]", help="The server. Default: REDIS_URL.")] = None,
+    redis: Annotated[str | None, typer.Option("--redis", metavar="URL", help="The same as an option.")] = None,
 ) -> None:
     """What the server is and can do."""
+    from langchain_redis_memory.errors import ConfigError
     from langchain_redis_memory.redis.client.client import Client
 
     with _plain_errors():
-        client = Client.from_url(redis)
+        if url is not None and redis is not None:
+            msg = "give the URL once: as an argument or as --redis"
+            raise ConfigError(msg)
+        client = Client.from_url(url if url is not None else redis)
         server = client.server()
         console.print(f"{escape(client.url)}: {server.flavour} {server.version}")
         console.print(f"vector sets: {'yes' if server.vector_sets else 'no'}")

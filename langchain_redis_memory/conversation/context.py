@@ -1,29 +1,30 @@
-"""What a turn of `ConversationMemory` knows and keeps beyond the messages: state, summary, the permanent database.
+"""Turn context: state, rolling summary and the user's own database, in the turn's own round trips.
 
 State and summary are read in the trip that reads the messages, and the state is written in the trip that writes them,
-so they cost none. What goes on after the turn (mirroring it, making a summary) comes after its report. Nothing here
-fails a turn, but for a loader: what it raises is passed on.
+so they cost none. Writing behind and summarising follow the turn's report. Nothing here fails a turn, except a loader:
+what it raises is passed on.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.errors import ConfigError, ServerError
-from langchain_redis_memory.history.chat_message_history import exchanges
-from langchain_redis_memory.history.read_through import UserCallback, fill
+from langchain_redis_memory.history.read_through import UserCallback, load_flow
 from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.history.turns import exchanges
 from langchain_redis_memory.history.write_behind import WriteBehind
+from langchain_redis_memory.language.turn_state import TurnState
 from langchain_redis_memory.ops import Background, Flow, Op, Reply, pure
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.state import state_record, summary
-from langchain_redis_memory.state.model import ConversationState, Search, StateDelta, fold, move_of, plain
+from langchain_redis_memory.state.model import ConversationState, Search, StateDelta, apply_delta, delta_of
 from langchain_redis_memory.state.summary import RollingSummary, Summary
 
 if TYPE_CHECKING:
@@ -34,15 +35,15 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class Knowledge(NamedTuple):
-    """What is known of a conversation beyond its messages.
+class StoredContext(NamedTuple):
+    """What is stored of a conversation besides its messages.
 
     Args:
         state: Its state; None where none is kept or none could be read.
-        summary: Its summary, None where there is none.
+        summary: Its rolling summary; None where there is none.
         exists: Whether Redis has the conversation.
-        turns: How many turns it has had.
-        tokens: How many tokens of messages are stored.
+        turns: How many turns it has had; counted only where a summary or a loader needs it.
+        tokens: How many tokens of messages are stored; counted as the turns are.
     """
 
     state: ConversationState | None = None
@@ -51,41 +52,46 @@ class Knowledge(NamedTuple):
     turns: int = 0
     tokens: int = 0
 
-    def told(self) -> Mapping[str, Any] | None:
-        """What classifiers and selectors are given as `state`."""
-        begun = self.state is not None and self.state.turns > 0
-        if not begun and self.summary is None:
-            return None
-        found = plain(self.state) if self.state is not None and begun else {}
-        return {**found, "summary": self.summary.plain()} if self.summary else found
-
-    def in_front(self, shown: list[BaseMessage], history: Sequence[BaseMessage], reach: int) -> list[BaseMessage]:
-        """The messages to show, with the summary in front where they do not reach the conversation's start.
+    def turn_state(self, history: Sequence[BaseMessage]) -> TurnState:
+        """Returns what classifier, selector and contextualiser are given.
 
         Args:
-            shown: The messages that were selected.
-            history: Those that were loaded.
-            reach: How many are loaded at most.
-
-        Returns:
-            The messages.
+            history: The loaded messages; the summary tells of older ones where there are more turns than these hold.
         """
-        if self.summary is None or not shown or (len(shown) >= len(history) < reach):
-            return shown
-        return [self.summary.message(), *shown]
+        state = self.state if self.state is not None and self.state.turns else ConversationState()
+        held = sum(isinstance(message, HumanMessage) for message in history)
+        return TurnState(
+            turns=state.turns,
+            topic=state.topic,
+            entities=tuple(entity.name for entity in state.entities),
+            last_query=state.search.query if state.search else None,
+            language=state.language,
+            summary=self.summary.text if self.summary else "",
+            truncated=self.summary is not None and self.turns > held,
+            fields=state.fields,
+        )
+
+    def after(self, delta: StateDelta | None) -> StoredContext:
+        """Returns what is stored after a turn if no other process writes meanwhile.
+
+        Args:
+            delta: What the turn contributes to the state.
+        """
+        state = apply_delta(self.state, delta) if self.state is not None and delta else self.state
+        return self._replace(state=state, turns=self.turns + 1 if self.turns else 0)
 
 
 class TurnContext:
-    """Reads and keeps what is beyond the messages.
+    """Reads and writes the context of conversations.
 
     Args:
         state: Whether a state is kept.
         rolling: Makes summaries; None for none.
-        loader: Where conversations come from that Redis does not have.
-        writer: Where turns are mirrored to.
+        loader: Loads conversations that Redis does not have; None for none.
+        writer: Writes turns to the user's own database; None for none.
 
     Raises:
-        ConfigError: The summary is none.
+        ConfigError: `rolling` is no `RollingSummary`.
     """
 
     def __init__(
@@ -99,34 +105,29 @@ class TurnContext:
         self._loader = loader
         self._mirror = None if writer is None else WriteBehind(writer)
 
-    @property
-    def unwritten(self) -> int:
-        """How many messages wait for the permanent database."""
-        return 0 if self._mirror is None else len(self._mirror)
-
-    def read(self, transcript: Transcript, *, alone: bool) -> Op[Knowledge]:
-        """Reads what is known.
+    def read(self, transcript: Transcript, *, alone: bool) -> Op[StoredContext]:
+        """Reads the context of a conversation.
 
         Args:
             transcript: The conversation.
-            alone: Whether nothing else is read in this trip: then the state alone is not worth one.
+            alone: Whether nothing else is read in this trip; the state alone is not worth one.
 
         Returns:
             An op of one trip, or of none.
         """
         counts = self._rolling is not None or self._loader is not None
         if not counts and (alone or not self._state):
-            return pure(Knowledge())
+            return pure(StoredContext())
         keys = transcript.keys
         fields = (state_record.FIELD, f"{state_record.FIELD}+", summary.FIELD)
         commands = (("HMGET", keys.state, *fields), ("HMGET", keys.meta, "created", "turns", "tokens"))
 
-        def decode(replies: Sequence[Reply]) -> Knowledge:
+        def decode(replies: Sequence[Reply]) -> StoredContext:
             if isinstance(replies[0], ServerError):
                 _log.warning("the turn goes on without a state: %s", replies[0])
-                return Knowledge(exists=self._exists(replies))
+                return StoredContext(exists=self._exists(replies))
             record, notes, about = replies[0]
-            return Knowledge(
+            return StoredContext(
                 state_record.decode(cas_record.parse(record, notes), keys.state) if self._state else None,
                 summary.decode(cas_record.parse(about, None), keys.state) if self._rolling else None,
                 self._exists(replies),
@@ -142,52 +143,49 @@ class TurnContext:
     def _exists(self, replies: Sequence[Reply]) -> bool:
         return not self._readable(replies) or replies[1][0] is not None
 
-    def missing(self, known: Knowledge) -> bool:
-        """Whether the conversation has to be loaded."""
+    def is_missing(self, known: StoredContext) -> bool:
+        """Returns whether the conversation has to be loaded."""
         return self._loader is not None and not known.exists
 
-    def load(self, transcript: Transcript) -> Flow[None]:
+    def load_flow(self, transcript: Transcript) -> Flow[None]:
         """Loads a conversation that Redis does not have."""
-        assert self._loader is not None  # noqa: S101 - see `missing`
-        yield from fill(transcript, self._loader)
+        assert self._loader is not None  # noqa: S101 - see `is_missing`
+        yield from load_flow(transcript, self._loader)
 
-    def move(
-        self, known: Knowledge, plan: Plan, text: str, said: Sequence[BaseMessage], documents: Sequence[Document]
+    def delta(
+        self, known: StoredContext, plan: Plan, text: str, said: Sequence[BaseMessage], documents: Sequence[Document]
     ) -> StateDelta | None:
-        """What a turn contributes to the state, None where none is kept.
+        """Returns what a turn contributes to the state; None where none is kept.
 
         Args:
-            known: What was known before it.
-            plan: What was decided.
+            known: The context before it.
+            plan: Its plan.
             text: The user's words.
             said: The turn's messages.
-            documents: What was found.
-
-        Returns:
-            The move.
+            documents: What the retriever found.
         """
         if not self._state or known.state is None:
             return None
         search = Search(plan.query, tuple(map(_name, documents))) if plan.rule.search and documents else None
-        return move_of(text, str(said[-1].text), plan.verdict, search)
+        return delta_of(text, str(said[-1].text), plan.verdict, search)
 
-    def write(self, transcript: Transcript, known: Knowledge, move: StateDelta | None) -> Op[None]:
+    def write(self, transcript: Transcript, known: StoredContext, delta: StateDelta | None) -> Op[None]:
         """Stores what a turn contributes to the state.
 
         Args:
             transcript: The conversation.
-            known: What was known before it.
-            move: What it contributes.
+            known: The context before it.
+            delta: What it contributes; None for nothing.
 
         Returns:
-            An op of one trip. A server that refuses it is logged: it is no reason to call a stored turn unstored.
+            An op of one trip. A server that refuses it is logged; the turn is stored all the same.
         """
-        if move is None:
+        if delta is None:
             return pure(None)
-        return _logged(state_record.move_on(transcript.keys, known.state, [move], transcript.ttl_ms), transcript)
+        return _logged(state_record.add_deltas(transcript.keys, known.state, [delta], transcript.ttl_ms), transcript)
 
-    def late(self, transcript: Transcript, messages: list[BaseMessage]) -> Op[None]:
-        """Notes what turns contribute to the state that are stored later than they were said.
+    def write_late(self, transcript: Transcript, messages: list[BaseMessage]) -> Op[None]:
+        """Stores what turns contribute to the state that waited in the outbox.
 
         Args:
             transcript: The conversation.
@@ -198,22 +196,18 @@ class TurnContext:
         """
         if not self._state:
             return pure(None)
-        moves = [move_of(turn.user, turn.assistant) for turn in exchanges(messages)]
+        deltas = [delta_of(turn.user, turn.assistant) for turn in exchanges(messages)]
         ids = blake2b("\n".join(message.id or "" for message in messages).encode(), digest_size=8).digest()
-        return _logged(state_record.move_on(transcript.keys, None, moves, transcript.ttl_ms, ids), transcript)
+        return _logged(state_record.add_deltas(transcript.keys, None, deltas, transcript.ttl_ms, ids), transcript)
 
-    def then(self, known: Knowledge, move: StateDelta | None) -> Knowledge:
-        """What is known after a turn, if nobody else wrote meanwhile."""
-        return known._replace(state=fold(known.state, move)) if known.state is not None and move else known
-
-    def after(
-        self, transcript: Transcript, known: Knowledge, said: Sequence[BaseMessage], *, stored: bool
+    def follow_up_flow(
+        self, transcript: Transcript, known: StoredContext, said: Sequence[BaseMessage], *, stored: bool
     ) -> Flow[None]:
-        """What comes after a turn: it is mirrored, and a summary is made where it is time.
+        """Writes a turn to the user's own database, and makes a summary where one is due.
 
         Args:
             transcript: The conversation.
-            known: What was known before the turn.
+            known: The context before the turn.
             said: Its messages.
             stored: Whether Redis has them.
 
@@ -221,7 +215,7 @@ class TurnContext:
             A flow that raises nothing.
         """
         if self._mirror is not None:
-            yield from self._mirror.write(transcript, said)
+            yield from self._mirror.write_flow(transcript, said)
         if self._rolling is None or not stored:
             return
         tokens = known.tokens + count_tokens_approximately(said)
@@ -232,10 +226,10 @@ class TurnContext:
             else:
                 yield from flow
 
-    def flush(self) -> Flow[None]:
-        """Mirrors what waits."""
+    def flush_flow(self) -> Flow[None]:
+        """Writes the messages that wait for the user's own database."""
         if self._mirror is not None:
-            yield from self._mirror.flush()
+            yield from self._mirror.flush_flow()
 
 
 def _logged(op: Op[None], transcript: Transcript) -> Op[None]:
@@ -255,7 +249,7 @@ def _whole(value: bytes | None) -> int:
 
 
 def _name(document: Document) -> str:
-    """By which a document is known: its id, else its source, else a digest of its text."""
+    """Returns a document's id, else its source, else a digest of its text."""
     known = document.id or document.metadata.get("id") or document.metadata.get("source")
     return (
         str(known)

@@ -1,39 +1,40 @@
-"""The conversations of one tenant: the way from a `ConversationMemory` to the parts that it keeps."""
+"""The conversations of one tenant: from a memory to its histories, data, states and profiles."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
-from langchain_redis_memory.history.read_through import outside, tells_apart
+from langchain_redis_memory.history.read_through import as_callback, check_scope
 from langchain_redis_memory.history.sessions import RedisSessions
-from langchain_redis_memory.redis.client.client import Client, as_client
-from langchain_redis_memory.state.conversation_state import RedisAgentState
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.connect import ClientOwner
+from langchain_redis_memory.state.agent_state import RedisAgentState
 from langchain_redis_memory.state.profile_extractors import Extractor
 from langchain_redis_memory.state.session_data import RedisSessionData
 from langchain_redis_memory.state.user_profile import UserProfile
 
 
-class Conversations:
+class Conversations(ClientOwner):
     """The conversations of a tenant, on one client and with one lifetime.
 
     Args:
-        client: A `Client`, a URL, or None.
+        client: The client.
         ttl_s: Lifetime of a conversation in seconds.
         max_messages: Most messages kept of one.
         tenant: Whose they are.
-        loader: Where conversations come from that Redis does not have.
-        writer: Where messages are mirrored to.
-        learn: Whether something is learned of users, or by which extractor.
+        loader: Loads conversations that Redis does not have.
+        writer: Writes messages to the user's own database.
+        learn: Whether profiles of users are learned, or by which extractor.
 
     Raises:
-        ConfigError: The URL cannot work, or the loader or the writer cannot be called.
+        ConfigError: The loader or the writer cannot be called.
         InvalidIdError: The tenant is not acceptable.
     """
 
     def __init__(
         self,
-        client: Client | str | None,
+        client: Client,
         ttl_s: float | None,
         max_messages: int | None,
         tenant: str,
@@ -41,15 +42,20 @@ class Conversations:
         writer: Any,
         learn: bool | Extractor,
     ) -> None:
-        self.client = as_client(client)
-        self.client.keys(tenant)
+        self._client = client
+        self._client.keys(tenant)
         self._ttl_s = ttl_s
         self._max_messages = max_messages
         self._tenant = tenant
-        self._loader = outside(loader, "load")
-        self._writer = outside(writer, "write")
+        self._loader = as_callback(loader, "load")
+        self._writer = as_callback(writer, "write")
         self._learn = learn is not False
         self._extractor = None if isinstance(learn, bool) else learn
+
+    @property
+    def client(self) -> Client:
+        """The client, which drives the flows and owns the background work."""
+        return self._client
 
     def history(self, session_id: str, agent: str = "") -> RedisChatMessageHistory:
         """The messages of one conversation.
@@ -68,7 +74,7 @@ class Conversations:
         **Keys:** none.
         **Trips:** none.
         """
-        tells_apart("", agent, self._loader, self._writer)
+        check_scope("", agent, self._loader, self._writer)
         return RedisChatMessageHistory(
             session_id,
             self.client,

@@ -1,10 +1,9 @@
-"""What to do with a question, given its conversation: its type, the messages to show, the query, and the cache's view.
+"""Plans a turn: the question's type, the messages to show, the retriever's query, and the question for the cache.
 
 The law (see `policy`): an answer is cached only under a key that covers everything the model was shown. A question that
-stands alone is shown nothing where its answer is shared. One that leans on the conversation is cached together with the
-very messages that it leans on; or, where the user of this package asks for that and a contextualiser is sure, under the
-question that it means. A conversation may also open with a question that points at something ("Where was he born?"):
-what it means was told to nobody here, only perhaps to whoever answers, so its answer is for nobody else.
+stands alone is shown nothing where its answer is shared. A dependent one is cached together with the very messages that
+it depends on; or, with `share_rewrites` and a trusted rewrite, under the standalone question. An answer to an opening
+question that points at something unsaid ("Where was he born?") is shared with no other conversation.
 """
 
 from __future__ import annotations
@@ -13,12 +12,13 @@ from dataclasses import dataclass, replace
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.cache.answers.exact import CacheQuestion
-from langchain_redis_memory.conversation.context import Knowledge
-from langchain_redis_memory.conversation.policy import Policy, QuestionType
+from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
+from langchain_redis_memory.conversation.context import StoredContext
+from langchain_redis_memory.conversation.policy import Policy
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, search_query
 from langchain_redis_memory.ops import Flow, settled
 
@@ -33,11 +33,11 @@ class Planner:
     Args:
         classifier: Decides the type of each question.
         selector: Chooses the messages that the model is shown.
-        contextualiser: Rewrites what leans on the conversation.
+        contextualiser: Rewrites dependent questions.
         policy: What to do with each type.
         cached: Whether there is a cache of answers.
-        share_rewrites: Whether an answer is cached under the question that a dependent one means, where the
-            contextualiser is sure of it.
+        share_rewrites: Whether an answer is cached under the standalone question that a dependent one means, where the
+            rewrite is trusted.
     """
 
     classifier: Classifier
@@ -49,17 +49,17 @@ class Planner:
 
     @property
     def reach(self) -> int:
-        """How many messages the first trip loads."""
+        """How many messages the first round trip loads."""
         reaches = [self.selector.reach(replace(rule, whole=False)) for rule in self.policy.values()]
         return max(_FIRST_LOOK if reach is None else reach for reach in reaches)
 
     @property
     def opens_with_cache(self) -> bool:
-        """Whether the cache is asked before anything is known of the conversation."""
+        """Whether the cache is asked before the conversation is loaded."""
         return self.cached and self.policy[QuestionType.NEW_TOPIC].read_cache
 
     def wants_all(self, plan: Plan) -> bool:
-        """Whether a plan needs the whole conversation."""
+        """Returns whether a plan needs the whole conversation."""
         return self.selector.reach(plan.rule) is None
 
     def plan(
@@ -67,47 +67,46 @@ class Planner:
         text: str,
         history: list[BaseMessage],
         asked: CacheQuestion,
-        known: Knowledge,
+        known: StoredContext,
         verdict: Verdict | None = None,
     ) -> Flow[Plan]:
-        """What to do with a question, given the conversation before it.
+        """Plans a turn.
 
-        Without a verdict it is only what the newest messages tell: where the selector wants the whole conversation,
-        nothing is selected before that is there and the verdict is given.
+        Without a verdict the history is only the newest messages. Where the selector wants the whole conversation, the
+        plan then selects nothing; with the whole history and that verdict it is made again.
 
         Args:
             text: The question.
             history: The conversation as far as it is loaded.
             asked: How the cache would see the question by itself.
-            known: What is known of the conversation beyond its messages.
-            verdict: What the classifier said; None to ask it.
+            known: What else is stored of the conversation.
+            verdict: The classifier's verdict; None to ask it.
 
         Returns:
             The plan.
         """
         only_newest = verdict is None
+        state = known.turn_state(history)
         if verdict is None:
-            verdict = yield from settled(self.classifier.classify(text, history, known.told()))
+            verdict = yield from settled(self.classifier.classify(text, history, state))
         rule = self.policy[verdict.type]
         if only_newest and self.selector.reach(rule) is None:
             return Plan(verdict, rule, [], text, None)
         shares = self.cached and (rule.read_cache or rule.write_cache)
         alone = verdict.type is QuestionType.NEW_TOPIC
-        told = history or asked.context or asked.given is not None or known.told()
+        told = history or asked.context or asked.given is not None or state.begun
         if shares and alone and not told and points_outside(text):
             why = "points at what was never told, so its answer is not shared"
             return Plan(replace(verdict, reasons=(*verdict.reasons, why)), rule, [], text, None)
         shown: list[BaseMessage] = []
         if not (shares and alone):
-            shown = yield from settled(self.selector.select(text, verdict, history, rule, known.told()))
-        if not shares:
-            shown = known.in_front(shown, history, self.reach if only_newest else len(history) + 1)
+            shown = yield from settled(self.selector.select(text, verdict, history, rule, state))
         query, meant = text, None
         if not alone and verdict.standalone is not None:
             query = meant = verdict.standalone
         elif not alone and rule.search and not _likely_alone(verdict):
             # What the retriever is asked follows from what the model is shown, as the answer must.
-            rewrite = yield from settled(self.contextualiser.contextualise(text, shown))
+            rewrite = yield from settled(self.contextualiser.contextualise(text, shown, state))
             query = search_query(text, rewrite, shown)
             meant = rewrite.question if rewrite.trusted else None
         if not shares or not (alone or shown or verdict.standalone):

@@ -1,22 +1,39 @@
-"""Conversations as this process last saw them: a guess, never the truth.
+"""Optimistic per-process cache of recent conversations; never authoritative.
 
-The guess lets a turn ask the cache in its first round trip, together with the history that then confirms or refutes
-it, and it is the memory that is left while the server is away. It is bounded; the longest unused conversation goes.
+It lets a turn ask the cache in its first round trip, together with the history that then confirms or refutes the key,
+and it is what a turn goes on with while the server is away. Bounded: the conversation that was used last the longest
+ago is dropped.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
 
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.history.transcript import Transcript
+
+_NOTHING = StoredContext()
+
+
+@dataclass(frozen=True)
+class RecentConversation:
+    """A conversation after its last turn in this process.
+
+    Args:
+        messages: Its newest messages, oldest first.
+        context: What else was stored of it.
+    """
+
+    messages: list[BaseMessage] = field(default_factory=list)
+    context: StoredContext = _NOTHING
 
 
 class RecentConversations:
-    """The newest messages of the conversations that this process took part in.
+    """The conversations that this process took part in.
 
     Args:
         most: Most conversations.
@@ -24,39 +41,29 @@ class RecentConversations:
 
     def __init__(self, most: int = 512) -> None:
         self._most = most
-        self._messages: dict[str, list[BaseMessage]] = {}
-        self._beyond: dict[str, Any] = {}
+        self._known: dict[str, RecentConversation] = {}
         self._lock = threading.Lock()
 
-    def get(self, transcript: Transcript) -> list[BaseMessage] | None:
-        """What was last seen of a conversation.
+    def get(self, transcript: Transcript) -> RecentConversation | None:
+        """Returns a conversation, None where this process had no turn of it or has dropped it.
 
         Args:
             transcript: The conversation.
-
-        Returns:
-            Its newest messages, None where it was not seen.
         """
-        return self._messages.get(transcript.keys.messages)
+        return self._known.get(transcript.keys.messages)
 
-    def beyond(self, transcript: Transcript) -> Any:
-        """What was last known of a conversation beyond its messages, None where nothing was."""
-        return self._beyond.get(transcript.keys.messages)
-
-    def put(self, transcript: Transcript, messages: Sequence[BaseMessage], reach: int, beyond: Any = None) -> None:
-        """Notes a conversation.
+    def put(self, transcript: Transcript, messages: Sequence[BaseMessage], reach: int, context: StoredContext) -> None:
+        """Remembers a conversation.
 
         Args:
             transcript: The conversation.
             messages: Its newest messages, oldest first.
             reach: How many of them a turn loads.
-            beyond: What is known beyond them.
+            context: What else is stored of it.
         """
         key = transcript.keys.messages
         with self._lock:
-            self._messages.pop(key, None)
-            self._messages[key] = list(messages[-reach:]) if reach else []
-            self._beyond[key] = beyond
-            while len(self._messages) > self._most:
-                oldest = next(iter(self._messages))
-                del self._messages[oldest], self._beyond[oldest]
+            self._known.pop(key, None)
+            self._known[key] = RecentConversation(list(messages[-reach:]) if reach else [], context)
+            while len(self._known) > self._most:
+                del self._known[next(iter(self._known))]

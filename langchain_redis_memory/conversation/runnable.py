@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from uuid import uuid4
 
 from langchain_core.documents import Document
@@ -29,13 +29,10 @@ from langchain_core.runnables.base import RunnableBindingBase, coerce_to_runnabl
 from langchain_core.runnables.configurable import DynamicRunnable
 from langchain_core.runnables.utils import ConfigurableFieldSpec, add
 
-from langchain_redis_memory.conversation.turn import ModelInput, TurnInput, TurnReport
+from langchain_redis_memory.conversation.turn import ModelInput, TurnInput, TurnReport, TurnRunner
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Invoke, StreamResult
-from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
-
-if TYPE_CHECKING:
-    from langchain_redis_memory.conversation.memory import ConversationMemory
+from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, fingerprint
 
 _log = logging.getLogger(__name__)
 
@@ -162,7 +159,7 @@ class RememberingRunnable(Runnable[Any, Any]):
 
     def __init__(
         self,
-        memory: ConversationMemory,
+        memory: TurnRunner,
         chain: Runnable[Any, Any],
         retriever: Runnable[str, Any] | Callable[[str], Any] | None,
         scope: str | None,
@@ -306,7 +303,7 @@ class RememberingRunnable(Runnable[Any, Any]):
             )
             raise InvalidInputError(msg)
         lead, question = _question(given.pop(self.input_key) if isinstance(input, dict) else input)
-        settings = {name: value for name, value in configurable.items() if not _is_place(name)}
+        settings = deciding_settings(configurable, "agent", "tenant")  # by these two every key is separated anyway
         deciding = [given, kwargs, settings] if given or kwargs or settings else None
         private = not describable(deciding)
         incoming = TurnInput(
@@ -319,14 +316,6 @@ class RememberingRunnable(Runnable[Any, Any]):
             user=(config.get("metadata") or {}).get("user_id") or configurable.get("user_id", ""),
         )
         return incoming, _Call(self, given, lead, config, kwargs, private=private)
-
-
-_PLACES = {"session_id", "agent", "tenant", "thread_id"}
-
-
-def _is_place(name: str) -> bool:
-    """Whether a setting of a config names the conversation (LangGraph's own included) and not what the chain does."""
-    return name in _PLACES or name.startswith(("checkpoint_", "__"))
 
 
 def _question(said: Any) -> tuple[list[BaseMessage], HumanMessage]:

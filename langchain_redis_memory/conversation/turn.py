@@ -10,13 +10,15 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.cache.answers.exact import CacheQuestion
+from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.language.classify import Verdict
-from langchain_redis_memory.ops import Invoke
+from langchain_redis_memory.ops import Flow, Invoke
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
+
+    from langchain_redis_memory.redis.client.client import Client
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,24 @@ class Plan:
     def reads(self) -> CacheQuestion | None:
         """How the cache is asked, None where it is not."""
         return self.asked if self.rule.read_cache else None
+
+
+class TurnRunner(Protocol):
+    """Runs turns: what a runnable needs of a memory."""
+
+    @property
+    def client(self) -> Client:
+        """Drives the flows."""
+        ...
+
+    def turn(self, incoming: TurnInput, chain: Chain) -> Flow[TurnReport]:
+        """Runs one turn as a flow, for a driver of the client.
+
+        Args:
+            incoming: The turn.
+            chain: How to retrieve and generate.
+        """
+        ...
 
 
 class Chain(Protocol):

@@ -1,77 +1,54 @@
 """`RedisChatMessageHistory`: LangChain's chat message history, sync and async on one class.
 
-Every method is one op of `transcript` in two colours.
-
-Long because one public class has every method with its twin and a full docstring.
+Each method runs one flow of `HistoryFlows`, each twin runs the same flow with the async driver.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
-from uuid import uuid4
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.chat_history import BaseChatMessageHistory
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.history.read_through import adding, onto, outside, through
-from langchain_redis_memory.history.transcript import Transcript, WriteResult
-from langchain_redis_memory.history.write_behind import WriteBehind
-from langchain_redis_memory.ops import Flow, Op
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.history.flows import HistoryFlows
+from langchain_redis_memory.history.transcript import WriteResult
+from langchain_redis_memory.history.turns import Turn
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.messages import TokenCounter
-from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
+from langchain_redis_memory.redis.key_groups import Id, text_of
+from langchain_redis_memory.redis.ttl import WEEK_S, Lifetime
 
-T = TypeVar("T")
-
-
-class Turn(NamedTuple):
-    """One exchange in plain text; `assistant` is "" while the answer is not there."""
-
-    user: str
-    assistant: str
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
-def _bound(value: int | None, what: str) -> int:
-    if value is None:
-        return 0
-    return _count(value, what)
+class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
+    """The messages of one conversation in Redis.
 
-
-def _count(value: int, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        msg = f"{what} must be a positive whole number, got {value!r}"
-        raise InvalidInputError(msg)
-    return value
-
-
-class RedisChatMessageHistory(BaseChatMessageHistory):
-    """The messages of one conversation, kept in Redis.
-
-    Every LangChain message type comes back as it was, with all its fields. A message whose id is already stored is
-    replaced in its place, so a retried write does no harm; `RemoveMessage` removes by id, and `REMOVE_ALL_MESSAGES`
-    empties the conversation. Trimming keeps a leading system message, the newest message, and tool calls together
-    with their answers. All keys of a conversation expire together, counted from the last write.
+    Every LangChain message type is stored with all its fields. A message whose id is already stored is replaced in its
+    place, so a retried write does no harm; `RemoveMessage` removes by id, `REMOVE_ALL_MESSAGES` everything. Trimming
+    keeps a leading system message, the newest message, and tool calls together with their answers. All keys of a
+    conversation expire together, counted from the last write. Where the server cannot be reached, every method raises
+    `UnavailableError`.
 
     Args:
-        session_id: The conversation: 1 to 1024 bytes of any text.
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
-        ttl_s: Lifetime in seconds from the last write; None for no expiry.
+        session_id: The conversation: 1 to 1024 bytes of any text, or a `UUID`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
+        ttl_s: Lifetime in seconds (or a `timedelta`) from the last write; None for no expiry.
         max_messages: Most messages kept; None for no bound.
         max_tokens: Most tokens kept; None for no bound.
         tenant: Whose data it is; tenants never see each other's.
         agent: Which agent's conversation it is.
         token_counter: Counts the tokens of a list of messages; LangChain's approximate counter by default.
         touch_on_read: Whether reading also moves the lifetime.
-        loader: Where a conversation comes from that Redis does not have: a function from the session id to messages
-            (sync or async), or an object with `load` and / or `aload`. It is given `tenant` and `agent` if it takes
-            them. Of all processes that miss a conversation one loads it, and every method then sees it. What it raises
-            is passed on.
-        writer: Where added messages are mirrored to after they are stored: a function of the session id and the
-            messages, or an object with `write` and / or `awrite`. If it fails, that is logged, and it gets the
-            messages again with the next ones.
+        loader: Read-through: loads a conversation that Redis does not have. A function from the session id to messages
+            (sync or async), or an object with `load` and / or `aload`, called with `tenant` and `agent` if it takes
+            them; by one process at a time. What it raises is passed on.
+        writer: Write-behind: stores added messages elsewhere too, after Redis has them. A function of the session id
+            and the messages, or an object with `write` and / or `awrite`. A failure is logged and retried.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: An id is empty, too long or not encodable.
@@ -93,35 +70,26 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
 
     def __init__(
         self,
-        session_id: str,
-        client: Client | str | None = None,
+        session_id: Id,
+        client: ClientLike = None,
         *,
-        ttl_s: float | None = WEEK_S,
+        ttl_s: Lifetime = WEEK_S,
         max_messages: int | None = None,
         max_tokens: int | None = None,
-        tenant: str = "",
-        agent: str = "",
+        tenant: Id = "",
+        agent: Id = "",
         token_counter: TokenCounter = count_tokens_approximately,
         touch_on_read: bool = False,
         loader: Any = None,
         writer: Any = None,
+        **server: Unpack[ServerOptions],
     ) -> None:
-        self._client = as_client(client)
-        self._transcript = Transcript(
-            self._client.keys(tenant),
-            session_id,
-            agent,
-            milliseconds(ttl_s),
-            _bound(max_messages, "max_messages"),
-            _bound(max_tokens, "max_tokens"),
-            token_counter,
-            touch_on_read,
+        self._client = connect(client, owner=type(self), **server)
+        bounds = (max_messages, max_tokens)
+        session, owner = text_of(session_id, "session_id"), text_of(agent, "agent", empty=True)
+        self._flows = HistoryFlows.of(
+            self._client.keys(tenant), session, owner, ttl_s, bounds, token_counter, touch_on_read, loader, writer
         )
-        self._transcript.keys  # noqa: B018 - validates the ids
-        self._transcript.space.index(agent)
-        self._loader = outside(loader, "load")
-        mirrored = outside(writer, "write")
-        self._mirror = None if mirrored is None else WriteBehind(mirrored)
 
     def __repr__(self) -> str:
         return f"RedisChatMessageHistory({self.session_id!r}, {self._client!r})"
@@ -129,39 +97,24 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
     @property
     def session_id(self) -> str:
         """The conversation's id."""
-        return self._transcript.session_id
-
-    def _reading(self, op: Op[T]) -> Flow[T]:
-        return through(op, self._transcript, self._loader)
-
-    def _changing(self, op: Callable[[], Op[T]]) -> Flow[T]:
-        return onto(op, self._transcript, self._loader)
-
-    def _adding(self, messages: Sequence[BaseMessage]) -> Flow[WriteResult]:
-        added = yield from adding(messages, self._transcript, self._loader)
-        if self._mirror is not None:
-            yield from self._mirror.write(self._transcript, messages)
-        return added
-
-    # --- LangChain's interface ----------------------------------------------------------------------------------------
+        return self._flows.transcript.session_id
 
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]
-        """All messages, oldest first.
+        """Reads all messages, oldest first.
 
         Raises:
             CorruptDataError: An entry was not written by this package; nothing is deleted.
             WrongKeyTypeError: The key holds another kind of value.
-            UnavailableError: The server cannot be reached.
 
         **Keys:** `messages`.
         **Trips:** 1.
         """
-        return self._client.drive(self._reading(self._transcript.read()))
+        return self._client.drive(self._flows.messages_flow())
 
     async def aget_messages(self) -> list[BaseMessage]:
-        """All messages, oldest first; see `messages`."""
-        return await self._client.adrive(self._reading(self._transcript.read()))
+        """Reads all messages, oldest first; see `messages`."""
+        return await self._client.adrive(self._flows.messages_flow())
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Stores messages: appends, replaces by id, obeys `RemoveMessage`, trims, counts turns, moves the lifetime.
@@ -174,18 +127,17 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
             UnserialisableError: One of them holds a value that cannot be stored; nothing was sent.
             OutOfMemoryError: The server refused the write; nothing was stored.
             WrongKeyTypeError: A key holds another kind of value; nothing was stored.
-            UnavailableError: The server cannot be reached.
 
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1 for any number of messages, 0 for none.
         """
         if messages:
-            self._client.drive(self._adding(messages))
+            self._client.drive(self._flows.add_flow(messages))
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Stores messages; see `add_messages`."""
         if messages:
-            await self._client.adrive(self._adding(messages))
+            await self._client.adrive(self._flows.add_flow(messages))
 
     def add_message(self, message: BaseMessage) -> None:
         """Stores one message; see `add_messages`."""
@@ -194,44 +146,35 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
     def clear(self) -> None:
         """Deletes the conversation: messages, counters, state, summary, data, and its entry in the index.
 
-        Raises:
-            UnavailableError: The server cannot be reached.
-
         **Keys:** all keys of the conversation; `sessions`, `expiries`.
         **Trips:** 1.
         """
-        self._client.run(self._transcript.clear())
+        self._client.run(self._flows.transcript.clear())
 
     async def aclear(self) -> None:
         """Deletes the conversation; see `clear`."""
-        await self._client.arun(self._transcript.clear())
-
-    # --- reading a part -----------------------------------------------------------------------------------------------
+        await self._client.arun(self._flows.transcript.clear())
 
     def recent(self, n: int) -> list[BaseMessage]:
-        """The newest messages, oldest first.
+        """Reads the newest messages, oldest first.
 
         Args:
-            n: How many at most.
-
-        Returns:
-            The messages, exactly the last `n`, even where that parts a tool's answer from its call.
+            n: How many at most; exactly the last `n`, even where that parts a tool's answer from its call.
 
         Raises:
             InvalidInputError: `n` is not positive.
-            CorruptDataError: An entry was not written by this package.
 
         **Keys:** `messages`.
         **Trips:** 1.
         """
-        return self._client.drive(self._reading(self._transcript.tail(messages=_count(n, "n"))))
+        return self._client.drive(self._flows.recent_flow(n))
 
     async def arecent(self, n: int) -> list[BaseMessage]:
-        """The newest messages; see `recent`."""
-        return await self._client.adrive(self._reading(self._transcript.tail(messages=_count(n, "n"))))
+        """Reads the newest messages; see `recent`."""
+        return await self._client.adrive(self._flows.recent_flow(n))
 
     def recent_tokens(self, budget: int) -> list[BaseMessage]:
-        """The newest messages that fit a token budget, oldest first.
+        """Reads the newest messages that fit a token budget, oldest first.
 
         Args:
             budget: Most tokens, as the history's `token_counter` counted them when they were stored.
@@ -241,19 +184,18 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
 
         Raises:
             InvalidInputError: `budget` is not positive.
-            CorruptDataError: An entry was not written by this package.
 
         **Keys:** `messages`.
         **Trips:** 1.
         """
-        return self._client.drive(self._reading(self._transcript.tail(tokens=_count(budget, "budget"))))
+        return self._client.drive(self._flows.recent_tokens_flow(budget))
 
     async def arecent_tokens(self, budget: int) -> list[BaseMessage]:
-        """The newest messages that fit a token budget; see `recent_tokens`."""
-        return await self._client.adrive(self._reading(self._transcript.tail(tokens=_count(budget, "budget"))))
+        """Reads the newest messages that fit a token budget; see `recent_tokens`."""
+        return await self._client.adrive(self._flows.recent_tokens_flow(budget))
 
     def before(self, message_id: str, n: int) -> list[BaseMessage]:
-        """A page of older messages: those just before a known one, oldest first.
+        """Reads the page of messages just before a known one, oldest first.
 
         Args:
             message_id: The id of the known message, such as the first one shown.
@@ -269,11 +211,33 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`, `ids`.
         **Trips:** 1.
         """
-        return self._client.drive(self._changing(lambda: self._transcript.before(message_id, _count(n, "n"))))
+        return self._client.drive(self._flows.before_flow(message_id, n))
 
     async def abefore(self, message_id: str, n: int) -> list[BaseMessage]:
-        """A page of older messages; see `before`."""
-        return await self._client.adrive(self._changing(lambda: self._transcript.before(message_id, _count(n, "n"))))
+        """Reads the page of messages just before a known one; see `before`."""
+        return await self._client.adrive(self._flows.before_flow(message_id, n))
+
+    def search_messages(self, query: str, limit: int = 10) -> list[BaseMessage]:
+        """Finds messages by the words of a query, ranked by BM25 over the whole conversation.
+
+        Args:
+            query: The words; their inflected forms match as well.
+            limit: How many at most.
+
+        Returns:
+            The messages that hold any of the words, best first.
+
+        Raises:
+            InvalidInputError: `query` is not a string, or `limit` is not positive.
+
+        **Keys:** `messages`.
+        **Trips:** 1.
+        """
+        return self._client.drive(self._flows.search_flow(query, limit))
+
+    async def asearch_messages(self, query: str, limit: int = 10) -> list[BaseMessage]:
+        """Finds messages by the words of a query; see `search_messages`."""
+        return await self._client.adrive(self._flows.search_flow(query, limit))
 
     def __len__(self) -> int:
         return self.count()
@@ -282,24 +246,19 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         return True
 
     def count(self) -> int:
-        """How many messages are stored; also `len(history)`.
-
-        Returns:
-            The number of messages.
+        """Counts the stored messages; also `len(history)`.
 
         **Keys:** `messages`.
         **Trips:** 1.
         """
-        return self._client.drive(self._reading(self._transcript.length()))
+        return self._client.drive(self._flows.count_flow())
 
     async def acount(self) -> int:
-        """How many messages are stored; see `count`."""
-        return await self._client.adrive(self._reading(self._transcript.length()))
-
-    # --- changing -----------------------------------------------------------------------------------------------------
+        """Counts the stored messages; see `count`."""
+        return await self._client.adrive(self._flows.count_flow())
 
     def edit(self, message_id: str, message: BaseMessage) -> None:
-        """Puts another message in the place of a stored one, under the same id.
+        """Replaces a stored message in its place, under the same id.
 
         Args:
             message_id: The id of the stored message.
@@ -313,11 +272,11 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1.
         """
-        self._client.drive(self._changing(lambda: self._transcript.edit(message_id, message)))
+        self._client.drive(self._flows.edit_flow(message_id, message))
 
     async def aedit(self, message_id: str, message: BaseMessage) -> None:
-        """Puts another message in the place of a stored one; see `edit`."""
-        await self._client.adrive(self._changing(lambda: self._transcript.edit(message_id, message)))
+        """Replaces a stored message; see `edit`."""
+        await self._client.adrive(self._flows.edit_flow(message_id, message))
 
     def delete(self, message_ids: Sequence[str]) -> int:
         """Removes messages by id.
@@ -334,16 +293,14 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1, 0 for no ids.
         """
-        return self._client.drive(self._changing(lambda: self._transcript.remove(_several(message_ids))))
+        return self._client.drive(self._flows.delete_flow(message_ids))
 
     async def adelete(self, message_ids: Sequence[str]) -> int:
         """Removes messages by id; see `delete`."""
-        return await self._client.adrive(self._changing(lambda: self._transcript.remove(_several(message_ids))))
-
-    # --- plain turns --------------------------------------------------------------------------------------------------
+        return await self._client.adrive(self._flows.delete_flow(message_ids))
 
     def add_turn(self, user: str, assistant: str) -> WriteResult:
-        """Stores one exchange given as plain text.
+        """Stores one turn given as plain text.
 
         Args:
             user: What the user said.
@@ -358,14 +315,14 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1.
         """
-        return self._client.drive(self._adding(_exchange(user, assistant)))
+        return self._client.drive(self._flows.add_turn_flow(user, assistant))
 
     async def aadd_turn(self, user: str, assistant: str) -> WriteResult:
-        """Stores one exchange; see `add_turn`."""
-        return await self._client.adrive(self._adding(_exchange(user, assistant)))
+        """Stores one turn; see `add_turn`."""
+        return await self._client.adrive(self._flows.add_turn_flow(user, assistant))
 
     def turns(self, n: int) -> list[Turn]:
-        """The newest exchanges as plain text, oldest first.
+        """Reads the newest turns as plain text, oldest first.
 
         Args:
             n: How many at most.
@@ -375,20 +332,17 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
 
         Raises:
             InvalidInputError: `n` is not positive.
-            CorruptDataError: An entry was not written by this package.
 
         **Keys:** `messages`.
         **Trips:** 1.
         """
-        return self._client.drive(self._reading(self._transcript.tail(turns=_count(n, "n")).map(exchanges)))
+        return self._client.drive(self._flows.turns_flow(n))
 
     async def aturns(self, n: int) -> list[Turn]:
-        """The newest exchanges as plain text; see `turns`."""
-        return await self._client.adrive(self._reading(self._transcript.tail(turns=_count(n, "n")).map(exchanges)))
+        """Reads the newest turns as plain text; see `turns`."""
+        return await self._client.adrive(self._flows.turns_flow(n))
 
-    # --- lifetime -----------------------------------------------------------------------------------------------------
-
-    def extend_ttl(self, ttl_s: float | None = None) -> bool:
+    def extend_ttl(self, ttl_s: Lifetime = None) -> bool:
         """Sets the lifetime of all of the conversation's keys from now; unpins a pinned one.
 
         Args:
@@ -403,18 +357,11 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1.
         """
-        return self._client.run(self._transcript.expire(self._lifetime(ttl_s)))
+        return self._client.run(self._flows.extend_ttl(ttl_s))
 
-    async def aextend_ttl(self, ttl_s: float | None = None) -> bool:
+    async def aextend_ttl(self, ttl_s: Lifetime = None) -> bool:
         """Sets the lifetime of all of the conversation's keys from now; see `extend_ttl`."""
-        return await self._client.arun(self._transcript.expire(self._lifetime(ttl_s)))
-
-    def _lifetime(self, ttl_s: float | None) -> int:
-        lifetime = milliseconds(ttl_s) or self._transcript.ttl_ms
-        if not lifetime:
-            msg = "this history has no ttl_s of its own: give extend_ttl a number of seconds, or use persist()"
-            raise InvalidInputError(msg)
-        return lifetime
+        return await self._client.arun(self._flows.extend_ttl(ttl_s))
 
     def persist(self) -> bool:
         """Pins the conversation: it lives until it is cleared or `extend_ttl` gives it a lifetime.
@@ -425,14 +372,14 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
         **Trips:** 1.
         """
-        return self._client.run(self._transcript.persist())
+        return self._client.run(self._flows.transcript.persist())
 
     async def apersist(self) -> bool:
         """Pins the conversation; see `persist`."""
-        return await self._client.arun(self._transcript.persist())
+        return await self._client.arun(self._flows.transcript.persist())
 
     def ttl(self) -> float | None:
-        """How long the conversation still lives.
+        """Reads the remaining lifetime of the conversation.
 
         Returns:
             Seconds; None where it is pinned; 0.0 where nothing is stored.
@@ -440,38 +387,8 @@ class RedisChatMessageHistory(BaseChatMessageHistory):
         **Keys:** `messages`, `meta`.
         **Trips:** 1.
         """
-        return self._client.run(self._transcript.info().map(lambda session: session.ttl_s if session else 0.0))
+        return self._client.run(self._flows.ttl())
 
     async def attl(self) -> float | None:
-        """How long the conversation still lives; see `ttl`."""
-        return await self._client.arun(self._transcript.info().map(lambda session: session.ttl_s if session else 0.0))
-
-
-def _several(message_ids: Sequence[str]) -> Sequence[str]:
-    return [message_ids] if isinstance(message_ids, str) else message_ids
-
-
-def _exchange(user: str, assistant: str) -> list[BaseMessage]:
-    for text in (user, assistant):
-        if not isinstance(text, str):
-            msg = f"add_turn takes two strings, got {type(text).__name__}; use add_messages for anything else"
-            raise InvalidInputError(msg)
-    return [HumanMessage(user, id=str(uuid4())), AIMessage(assistant, id=str(uuid4()))]
-
-
-def exchanges(messages: Sequence[BaseMessage]) -> list[Turn]:
-    """Messages as exchanges in plain text.
-
-    Args:
-        messages: In order.
-
-    Returns:
-        For each user message its text and the text of the last answer to it.
-    """
-    found: list[Turn] = []
-    for message in messages:
-        if isinstance(message, HumanMessage):
-            found.append(Turn(str(message.text), ""))
-        elif isinstance(message, AIMessage) and found:
-            found[-1] = Turn(found[-1].user, str(message.text) or found[-1].assistant)
-    return found
+        """Reads the remaining lifetime of the conversation; see `ttl`."""
+        return await self._client.arun(self._flows.ttl())

@@ -1,7 +1,7 @@
-"""What was said while the server was away: kept in this process until it can be stored.
+"""Outbox: messages that could not be stored while the server was away, kept in this process until they can.
 
-Messages have ids, so storing them twice does no harm. The box is bounded; when it is full the oldest conversation in it
-gives way, and that is logged as an error, because then something that was said is lost.
+Messages have ids, so storing them twice does no harm. The outbox is bounded; when it is full the oldest conversation in
+it is dropped, which is logged as an error, because messages are lost then.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Outbox:
         return sum(len(messages) for _, messages in self._waiting.values())
 
     def put(self, transcript: Transcript, messages: Sequence[BaseMessage]) -> None:
-        """Keeps messages of a conversation, after those that already wait.
+        """Appends messages of a conversation.
 
         Args:
             transcript: The conversation.
@@ -52,7 +52,7 @@ class Outbox:
             self._shrink()
 
     def put_back(self, taken: Sequence[tuple[Transcript, list[BaseMessage]]]) -> None:
-        """Keeps what was taken out and could not be stored, before what has come since.
+        """Puts messages back that could not be stored, before those that have come since.
 
         Args:
             taken: Conversations with their messages.
@@ -75,7 +75,7 @@ class Outbox:
             _log.error("the outbox is full: %d unstored messages of %s are lost", len(lost), oldest)
 
     def take(self, transcript: Transcript) -> list[BaseMessage]:
-        """Takes out what waits for one conversation.
+        """Takes the messages of one conversation out.
 
         Args:
             transcript: The conversation.
@@ -87,7 +87,7 @@ class Outbox:
             return self._waiting.pop(transcript.keys.messages, (transcript, []))[1]
 
     def take_some(self, most: int | None = None) -> list[tuple[Transcript, list[BaseMessage]]]:
-        """Takes out what waits for some conversations, the longest waiting first.
+        """Takes conversations out, the longest waiting first.
 
         Args:
             most: Most conversations, None for all.
@@ -103,14 +103,14 @@ Waiting = list[tuple[Transcript, list[BaseMessage]]]
 
 
 def attempts(waiting: Waiting, beside: Callable[[Transcript, list[BaseMessage]], Op[None]]) -> Op[Waiting]:
-    """Stores what waits; what the server refuses is no reason to fail a turn.
+    """Retries conversations that wait; a refusal by the server is logged and fails nothing.
 
     Args:
         waiting: Conversations with their messages.
-        beside: What else is stored with the messages of a conversation.
+        beside: Builds the op that goes with the messages of a conversation.
 
     Returns:
-        An op of one trip: those that the server refused.
+        An op of one trip: the conversations that the server refused.
     """
 
     def attempt(transcript: Transcript, messages: list[BaseMessage]) -> Op[Waiting]:
@@ -120,7 +120,7 @@ def attempts(waiting: Waiting, beside: Callable[[Transcript, list[BaseMessage]],
             try:
                 write.read(replies)
             except ServerError as error:
-                _log.warning("what was said is kept in this process until it can be stored: %s", error)
+                _log.warning("messages wait in this process until they can be stored: %s", error)
                 return [(transcript, messages)]
             return []
 

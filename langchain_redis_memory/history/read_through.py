@@ -1,9 +1,8 @@
-"""Reading through to a permanent database: a conversation that Redis does not have (any more) is loaded from there.
+"""Read-through: loads a conversation that is missing in Redis from your database, once for all processes.
 
-Of all processes that miss it at the same time one loads (a lease); the others wait for it, for a bounded time, and then
-read. What is loaded is stored only while the conversation is still absent, and a message without an id gets one from
-its place, so loading twice stores once. A loader that finds nothing leaves nothing behind; what it raises is passed on,
-because to go on without the messages would start the conversation anew.
+Of all processes that miss it one loads, under a lease; the others wait for a bounded time and read. Loaded messages are
+stored only while the conversation is still missing, and a message without an id gets one from its position, so loading
+twice stores once. An error of the loader is passed on: without the messages the conversation would start anew.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _PAUSES = (0.005, 0.01, 0.02, 0.04)
 
 
 class UserCallback:
-    """Something of the user's that is called with a session id: a function or a method, sync, async or both.
+    """A user's callback that takes a session id: a function or a method, sync, async or both.
 
     Args:
         given: A function, or an object with methods of these names.
@@ -58,21 +57,21 @@ class UserCallback:
         self._any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
     def takes(self, what: str) -> bool:
-        """Whether it takes a keyword argument of a name, such as `tenant`."""
+        """Returns whether it takes a keyword argument, such as `tenant`."""
         return self._any or what in self._named
 
     def step(self, transcript: Transcript, *args: Any) -> Invoke:
-        """The step that calls it.
+        """Builds the step that calls it.
 
         Args:
-            transcript: The conversation; its id is the first argument, its tenant and agent are given where taken.
+            transcript: The conversation; its id is the first argument, tenant and agent follow if they are taken.
             *args: Further arguments.
 
         Returns:
             The step. A function that is only sync runs in a thread where the driver is async.
         """
-        places = {"tenant": transcript.space.tenant, "agent": transcript.agent}
-        named = {name: value for name, value in places.items() if self.takes(name)}
+        scope = {"tenant": transcript.space.tenant, "agent": transcript.agent}
+        named = {name: value for name, value in scope.items() if self.takes(name)}
 
         def call() -> Any:
             if self._call is None:
@@ -88,15 +87,15 @@ class UserCallback:
         return Invoke(call, acall)
 
 
-def outside(given: Any, name: str) -> UserCallback | None:
-    """What the user gave, ready to be called; None for nothing.
+def as_callback(given: Any, name: str) -> UserCallback | None:
+    """Wraps a user's loader or writer.
 
     Args:
         given: A function, an object, or None.
         name: The method's name.
 
     Returns:
-        It.
+        The callback; None for None.
 
     Raises:
         ConfigError: It cannot be called.
@@ -104,13 +103,13 @@ def outside(given: Any, name: str) -> UserCallback | None:
     return given if given is None or isinstance(given, UserCallback) else UserCallback(given, name)
 
 
-def tells_apart(tenant: str, agent: str, *given: UserCallback | None) -> None:
-    """Refuses a conversation that a loader or a writer could not tell from another one with the same id.
+def check_scope(tenant: str, agent: str, *given: UserCallback | None) -> None:
+    """Checks that the callbacks take the tenant and the agent of a conversation, which are part of its identity.
 
     Args:
-        tenant: The tenant that is named for it, "" where none is.
-        agent: The agent.
-        *given: The loader, the writer.
+        tenant: The tenant, "" for none.
+        agent: The agent, "" for none.
+        *given: The loader and the writer.
 
     Raises:
         ConfigError: One of them takes no such argument.
@@ -121,8 +120,8 @@ def tells_apart(tenant: str, agent: str, *given: UserCallback | None) -> None:
             raise ConfigError(msg)
 
 
-def fill(transcript: Transcript, loader: UserCallback) -> Flow[None]:
-    """Loads a conversation that is absent, unless another process does so just now.
+def load_flow(transcript: Transcript, loader: UserCallback) -> Flow[None]:
+    """Loads a missing conversation, unless another process is loading it.
 
     Args:
         transcript: The conversation.
@@ -142,10 +141,10 @@ def fill(transcript: Transcript, loader: UserCallback) -> Flow[None]:
         yield Sleep(pause)
         waited, attempt = waited + pause, attempt + 1
     else:
-        there = yield from ask(transcript.exists())  # whoever loads is slow or dead: if need be, load here as well
+        there = yield from ask(transcript.exists())  # the loading process is slow or dead: load here as well
     try:
         if not there:
-            messages = _named((yield loader.step(transcript)) or ())
+            messages = _with_ids((yield loader.step(transcript)) or ())
             if messages:
                 yield from ask(transcript.add(messages, "fill"))
     except Exception:
@@ -154,24 +153,24 @@ def fill(transcript: Transcript, loader: UserCallback) -> Flow[None]:
     yield from ask(lease.release(key, token))
 
 
-def _named(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """The messages, each with an id."""
+def _with_ids(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """Gives each message without an id one from its position."""
     named = []
-    for place, message in enumerate(messages):
+    for position, message in enumerate(messages):
         if not isinstance(message, BaseMessage):
             msg = f"the loader must give LangChain messages, got {type(message).__name__}"
             raise NotAMessageError(msg)
-        named.append(message if message.id else message.model_copy(update={"id": f"loaded-{place}"}))
+        named.append(message if message.id else message.model_copy(update={"id": f"loaded-{position}"}))
     return named
 
 
-def through(read: Op[T], transcript: Transcript, loader: UserCallback | None) -> Flow[T]:
-    """Reads a conversation; where it is absent it is loaded first.
+def read_flow(read: Op[T], transcript: Transcript, loader: UserCallback | None) -> Flow[T]:
+    """Reads a conversation, loaded first where it is missing.
 
     Args:
-        read: What is read.
+        read: The op that reads.
         transcript: The conversation.
-        loader: Gives its messages; None for nothing.
+        loader: Gives its messages; None for no read-through.
 
     Returns:
         A flow of one trip where the conversation is there.
@@ -181,33 +180,33 @@ def through(read: Op[T], transcript: Transcript, loader: UserCallback | None) ->
     found, there = yield from ask(merge(read, transcript.exists()))
     if there:
         return found
-    yield from fill(transcript, loader)
+    yield from load_flow(transcript, loader)
     return (yield from ask(read))
 
 
-def onto(write: Callable[[], Op[T]], transcript: Transcript, loader: UserCallback | None) -> Flow[T]:
-    """Changes a conversation; where it is absent it is loaded first.
+def change_flow(write: Callable[[], Op[T]], transcript: Transcript, loader: UserCallback | None) -> Flow[T]:
+    """Changes a conversation, loaded first where it is missing.
 
     Args:
-        write: Makes the change.
+        write: Builds the op that changes it.
         transcript: The conversation.
-        loader: Gives its messages; None for nothing.
+        loader: Gives its messages; None for no read-through.
 
     Returns:
         A flow of one trip without a loader, of two with one where the conversation is there.
     """
     if loader is not None and not (yield from ask(transcript.exists())):
-        yield from fill(transcript, loader)
+        yield from load_flow(transcript, loader)
     return (yield from ask(write()))
 
 
-def adding(messages: Sequence[BaseMessage], transcript: Transcript, loader: UserCallback | None) -> Flow[WriteResult]:
-    """Adds messages to a conversation; where it is absent it is loaded first.
+def add_flow(messages: Sequence[BaseMessage], transcript: Transcript, loader: UserCallback | None) -> Flow[WriteResult]:
+    """Adds messages to a conversation, loaded first where it is missing.
 
     Args:
         messages: In order.
         transcript: The conversation.
-        loader: Gives its messages; None for nothing.
+        loader: Gives its messages; None for no read-through.
 
     Returns:
         A flow of one trip where the conversation is there, or without a loader.
@@ -217,5 +216,5 @@ def adding(messages: Sequence[BaseMessage], transcript: Transcript, loader: User
     added = yield from ask(transcript.add(messages, "more"))
     if any(added[1:]):
         return added
-    yield from fill(transcript, loader)
+    yield from load_flow(transcript, loader)
     return (yield from ask(transcript.add(messages)))

@@ -1,8 +1,8 @@
-"""The index of sessions: what every write of a conversation notes for its agent, and how it is read.
+"""Session index: sorted sets of an agent's conversations, updated with every write.
 
 The index lives under another hash tag than the conversation, so its update is a command of its own in the same trip.
-It is sent first: the index may hold a session that does not exist (any more), never miss one that does; whoever reads
-it checks each entry against the conversation itself.
+It is sent first: the index may hold a session that does not exist (any more), never miss one that does, so every
+reader checks each entry against the conversation itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`RedisSessions`: which conversations there are, for each agent of a tenant.
+"""`RedisSessions`: lists and deletes the conversations of each agent of a tenant.
 
 Listing reads the agent's index and checks every entry against its conversation, so a session that has expired is never
 reported; its entry is removed in passing. No key is ever searched for by pattern.
@@ -7,13 +7,18 @@ reported; its entry is removed in passing. No key is ever searched for by patter
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.history import session_index
 from langchain_redis_memory.history.session_index import Session
 from langchain_redis_memory.ops import Flow, ask, merge
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,13 @@ class SessionPage:
     cursor: str | None
 
 
-class RedisSessions:
+class RedisSessions(ClientOwner):
     """The sessions of a tenant.
 
     Args:
-        client: A `Client`, a URL, or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         tenant: Whose sessions.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The tenant is not acceptable.
@@ -44,8 +50,8 @@ class RedisSessions:
     **Trips:** none to construct; each method says its own.
     """
 
-    def __init__(self, client: Client | str | None = None, *, tenant: str = "") -> None:
-        self._client = as_client(client)
+    def __init__(self, client: ClientLike = None, *, tenant: Id = "", **server: Unpack[ServerOptions]) -> None:
+        self._client = connect(client, owner=type(self), **server)
         self._space = self._client.keys(tenant)
 
     def list_sessions(self, agent: str = "", *, limit: int = 100, cursor: str | None = None) -> SessionPage:
@@ -65,11 +71,11 @@ class RedisSessions:
         **Keys:** `sessions`, `expiries`; `messages`, `meta` of each session.
         **Trips:** 2, 1 for an agent without sessions, 3 where some had expired.
         """
-        return self._client.drive(_list(self._space, agent, limit, cursor))
+        return self._client.drive(_list_flow(self._space, agent, limit, cursor))
 
     async def alist_sessions(self, agent: str = "", *, limit: int = 100, cursor: str | None = None) -> SessionPage:
         """One page of an agent's sessions; see `list_sessions`."""
-        return await self._client.adrive(_list(self._space, agent, limit, cursor))
+        return await self._client.adrive(_list_flow(self._space, agent, limit, cursor))
 
     def get(self, session_id: str, agent: str = "") -> Session | None:
         """What is known of one session.
@@ -122,18 +128,18 @@ class RedisSessions:
         **Keys:** `sessions`, `expiries`; `messages`, `ids`, `meta` of each session.
         **Trips:** 2 for each 500 sessions, and 1.
         """
-        return self._client.drive(_clear(self._space, agent))
+        return self._client.drive(_clear_flow(self._space, agent))
 
     async def aclear_agent(self, agent: str = "") -> int:
         """Deletes all sessions of an agent; see `clear_agent`."""
-        return await self._client.adrive(_clear(self._space, agent))
+        return await self._client.adrive(_clear_flow(self._space, agent))
 
 
-def _list(space: KeySpace, agent: str, limit: int, cursor: str | None) -> Flow[SessionPage]:
+def _list_flow(space: KeySpace, agent: str, limit: int, cursor: str | None) -> Flow[SessionPage]:
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= 1000:
         msg = f"limit must be 1 to 1000, got {limit!r}"
         raise InvalidInputError(msg)
-    highest, skip = _place(cursor)
+    highest, skip = _parse_cursor(cursor)
     entries = yield from ask(session_index.page(space, agent, limit, highest, skip))
     if not entries:
         return SessionPage([], None)
@@ -151,7 +157,7 @@ def _list(space: KeySpace, agent: str, limit: int, cursor: str | None) -> Flow[S
     return SessionPage(sessions, f"{last}-{given + (skip if highest == str(last) else 0)}")
 
 
-def _place(cursor: str | None) -> tuple[str, int]:
+def _parse_cursor(cursor: str | None) -> tuple[str, int]:
     if cursor is None:
         return "+inf", 0
     highest, dash, skip = cursor.partition("-") if isinstance(cursor, str) else ("", "", "")
@@ -161,7 +167,7 @@ def _place(cursor: str | None) -> tuple[str, int]:
     return highest, int(skip)
 
 
-def _clear(space: KeySpace, agent: str) -> Flow[int]:
+def _clear_flow(space: KeySpace, agent: str) -> Flow[int]:
     cleared = 0
     while True:
         entries = yield from ask(session_index.page(space, agent, 500, "+inf", 0))

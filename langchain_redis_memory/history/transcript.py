@@ -20,7 +20,8 @@ from langchain_redis_memory.errors import InvalidInputError, MessageNotFoundErro
 from langchain_redis_memory.history import session_index
 from langchain_redis_memory.ops import Arg, Op, Reply, merge, pure
 from langchain_redis_memory.redis.codec.messages import TokenCounter, decode_messages, encode_message, identity
-from langchain_redis_memory.redis.keys import KeySpace, SessionKeys
+from langchain_redis_memory.redis.key_groups import SessionKeys
+from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
 
 REMOVE_ALL_MESSAGES = "__remove_all__"

@@ -1,7 +1,7 @@
-"""What is on its way to the permanent database: written after Redis has it, and kept for the next time if that fails.
+"""Write-behind: mirrors messages to your database after Redis has stored them, and retries what failed.
 
-Writing there must not fail a turn that Redis has stored. What could not be written waits in this process, in order and
-within a bound, and goes out together with the conversation's next messages.
+A failing database must not fail a turn that Redis has stored. What could not be written waits in this process, in order
+and within a bound, and goes out together with the conversation's next messages.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _log = logging.getLogger(__name__)
 
 
 class WriteBehind:
-    """Writes messages to a permanent database. Threads may share it.
+    """The write-behind queue of one writer. Threads may share it.
 
     Args:
-        writer: What writes them.
+        writer: The user's callback.
         most: Most messages that wait at once.
     """
 
@@ -34,8 +34,8 @@ class WriteBehind:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def write(self, transcript: Transcript, messages: Sequence[BaseMessage]) -> Flow[None]:
-        """Writes messages of a conversation, after those of it that wait.
+    def write_flow(self, transcript: Transcript, messages: Sequence[BaseMessage]) -> Flow[None]:
+        """Writes messages of a conversation, after those of it that still wait.
 
         Args:
             transcript: The conversation.
@@ -55,8 +55,8 @@ class WriteBehind:
         finally:
             self._waiting.put_back([(transcript, left)])
 
-    def flush(self) -> Flow[None]:
-        """Writes what waits, conversation by conversation."""
+    def flush_flow(self) -> Flow[None]:
+        """Retries everything that waits, conversation by conversation."""
         for transcript, messages in self._waiting.take_some():
             self._waiting.put_back([(transcript, messages)])
-            yield from self.write(transcript, [])
+            yield from self.write_flow(transcript, [])

@@ -1,1 +1,1 @@
-"""What English sentences tell: pure functions, no Redis."""
+"""Language analysis without Redis: question classification, query rewriting, question equivalence, lexical search."""

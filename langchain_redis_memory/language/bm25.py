@@ -1,4 +1,4 @@
-"""Which texts hold the rare words of a query? Okapi BM25 over the messages of one conversation, with no index to keep.
+"""Okapi BM25 over the messages of one conversation, without an index.
 
 The score is Robertson and Zaragoza's ("The Probabilistic Relevance Framework: BM25 and Beyond", 2009) with the idf of
 Lucene, which is never negative (Kamphuis et al., "Which BM25 Do You Mean?", 2020). Two choices make a search of a
@@ -32,7 +32,7 @@ _SUFFIX = re.compile(r"(?:['\u2019]s?|ies|ied|ing|ed|es|s|e|y)$")
 
 
 class TextMatch(NamedTuple):
-    """A text that was found: its place and its score."""
+    """A matching text: its place and its score."""
 
     place: int
     score: float
@@ -40,7 +40,7 @@ class TextMatch(NamedTuple):
 
 @lru_cache(maxsize=16_384)
 def stem(word: str) -> str:
-    """A word without its inflection: a beginning of it, three letters or more.
+    """Returns the stem of a word: a prefix of it, three letters or more.
 
     Args:
         word: A word in lower case.
@@ -62,7 +62,7 @@ def unspaced(term: str) -> bool:
 
 
 def terms(text: str) -> tuple[str, ...]:
-    """The stems of a text's words, in order; of scripts without spaces, every two neighbouring characters.
+    """Returns the stems of a text's words, in order; of scripts without spaces, character bigrams.
 
     Args:
         text: Any text; what is beyond `LONGEST` is not looked at.
@@ -92,7 +92,7 @@ def _finder(wanted: Sequence[str]) -> Callable[[str], list[str]]:
 
 
 def search(query: str, texts: Sequence[str], without: Collection[str] = ()) -> list[TextMatch]:
-    """The texts that hold words of a query, best first.
+    """Ranks the texts that hold words of a query, best first.
 
     Args:
         query: What to look for.

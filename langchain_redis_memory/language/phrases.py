@@ -1,4 +1,4 @@
-"""What a text is about, by rules: its names, its noun phrases, its language. No model, about a millisecond.
+"""Key phrase extraction by rules: names, noun phrases, and the language. No model, about a millisecond.
 
 A name is a run of capitalised words ("Marie Curie", "Bank of Norway"), an acronym or what stands in quotation marks. A
 noun phrase is a run of words between function words and common verbs ("throat cancer"). A capital at the start of a
@@ -11,13 +11,15 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from langchain_redis_memory.language.english import table, word_list
+
 _LONGEST = 2000
 """Characters that are looked at: the time that a text takes is bounded."""
 LONGEST_NAME = 80
 
 
 class Phrase(NamedTuple):
-    """Something that a text speaks of: `named` where it is a name and not a noun phrase."""
+    """A key phrase; `named` where it is a name and not a noun phrase."""
 
     text: str
     named: bool
@@ -29,34 +31,8 @@ _STOP = re.compile(r"[.?!:;\n\"“”`(),]$")
 _INSIDE = frozenset("of the de la del der den van von di da du al el".split())
 """Small words that a name may hold, never begin or end with."""
 
-_FUNCTION = frozenset(
-    "a an the and or but if then so because as of in on at to for from by with about into over after before between "
-    "under above during against without within through around across per via like than unlike is are was were be "
-    "been being am do does did doing done don't doesn't didn't isn't aren't wasn't can't won't have has had having "
-    "can could will would shall should may might must i you he she it we they me him her us them my your his its "
-    "our their mine yours hers ours theirs i'm i'd i've i'll you're it's that's what's who's where's how's let's "
-    "there's this that these those who whom whose which what when where why how not no nor yes ok okay oh hi hello "
-    "hey here there also too very just quite rather really more most much many less least few some any all each "
-    "every both either neither one ones other another others such same else own only even still again now today "
-    "yesterday tomorrow ever never always often usually sometimes please thanks thank tell give show let say said "
-    "ask asked know think want wants need needs go get got make makes made take takes mean means explain describe "
-    "list name find help use used using look see come put keep happen happens happened work works exactly actually "
-    "anyway well great good best better new old main first second last next previous different kind kinds type "
-    "types sort thing things way ways lot lots bit something anything nothing everything someone anyone people "
-    "question topic example examples able possible up down out off while until since once though although however "
-    "instead maybe perhaps about summarize compare mention talk talking speak write read call called".split()
-)
-_WORDS_OF = {
-    "en": "the is are was what how who where when why which does do did can of and to in it that this for with "
-    "you i a an or by from on at be not have has will would should about tell me we",
-    "de": "der die das den dem ein eine ist sind war wie wer wo warum wann und oder nicht mit für auf zu von ich es",
-    "fr": "le la les un une des du est sont qui que quoi quel quelle comment pourquoi où et ou dans avec pour je vous",
-    "es": "el la los las un una es son qué que quién cómo cuál cuándo dónde por para con y o en de mi su yo no lo se",
-    "it": "il lo la gli le un una è sono che chi cosa come dove quando perché e o in di con per mio questo non si del",
-    "pt": "o a os as um uma é são que quem como onde quando qual porque e ou em de do da com para meu não se você",
-    "nl": "de het een is zijn was wat wie hoe waar waarom wanneer en of niet met voor op van ik je mijn dit dat er",
-    "no": "en et er var hva hvem hvor hvordan hvorfor når og eller ikke med for på av jeg du min det den som til kan",
-}
+_FUNCTION = word_list("phrases", "function")
+_WORDS_OF = table("phrases", "languages")
 _PREDICATE = re.compile(r"(?:able|ible)$")
 """What ends like this says something of the noun before it: "is throat cancer treatable"."""
 _BY_WORD: dict[str, tuple[str, ...]] = {}
@@ -77,7 +53,7 @@ _SCRIPTS = (
 
 
 def phrases(text: str) -> list[Phrase]:
-    """What a text speaks of.
+    """Extracts the key phrases of a text.
 
     Args:
         text: Any text; its first 2000 characters are looked at.
@@ -98,7 +74,7 @@ def phrases(text: str) -> list[Phrase]:
 
 
 def key_of(text: str) -> str:
-    """What two spellings of a phrase have in common: case, a possessive and a plural ending do not count."""
+    """Returns the key of a phrase: case, a possessive and a plural ending do not count."""
     words = [re.sub(r"['\u2019]s$", "", word) for word in text.casefold().split()]
     return " ".join(
         word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "su" else word for word in words
@@ -106,7 +82,7 @@ def key_of(text: str) -> str:
 
 
 def language_of(text: str) -> str | None:
-    """The language of a text.
+    """Detects the language of a text.
 
     Args:
         text: Any text.

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from langchain_redis_memory.ops import Arg, Op, Reply
-from langchain_redis_memory.redis.keys import ExpiringHashKeys
+from langchain_redis_memory.redis.key_groups import ExpiringHashKeys
 from langchain_redis_memory.redis.scripts import script
 
 Name = str | bytes

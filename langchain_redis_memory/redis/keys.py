@@ -9,8 +9,6 @@ never writes. So two different (tenant, agent, id, kind) never share a key, no i
 name follows: `prefix:{tenant/agent/id}:kind:name`.
 
 `KINDS` lists every kind of key that exists and how long it may live.
-
-Long because every key of the package is spelled here.
 """
 
 from __future__ import annotations
@@ -18,14 +16,30 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import blake2b
-from urllib.parse import quote
+from typing import TypeVar
 
-from langchain_redis_memory.errors import ConfigError, InvalidIdError
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.redis.key_groups import (
+    ByteKeys,
+    EntryKeys,
+    ExpiringHashKeys,
+    Id,
+    IndexKeys,
+    ItemKeys,
+    KeyGroup,
+    PointKeys,
+    RecordKeys,
+    RootKeys,
+    SessionKeys,
+    ThreadKeys,
+    check_id,
+    escape,
+    spell_namespace,
+    text_of,
+)
 
-MAX_ID_BYTES = 1024
-_LONGEST_ESCAPED = 96
+__all__ = ["KINDS", "EntryKeys", "ExpiringHashKeys", "KeySpace", "SessionKeys", "check_id", "escape", "spell_namespace"]
+
 
 KINDS = {
     "messages": "the conversation's lifetime",
@@ -75,191 +89,7 @@ KINDS = {
 `persist()`) or where its kind is permanent: what says which documents are indexed must not expire before they do."""
 
 
-def check_id(value: str, what: str = "id") -> str:
-    """An id that can be used: text of 1 to 1024 bytes in UTF-8.
-
-    Args:
-        value: What the user gave.
-        what: Its name, for the error.
-
-    Returns:
-        The same text.
-
-    Raises:
-        InvalidIdError: It is not a string, is empty, is too long, or holds lone surrogates.
-    """
-    if not isinstance(value, str):
-        msg = f"{what} must be a string, not {type(value).__name__}"
-        raise InvalidIdError(msg)
-    if not value:
-        msg = f"{what} must not be empty"
-        raise InvalidIdError(msg)
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError as error:
-        msg = f"{what} holds a lone surrogate at position {error.start}; it has no UTF-8 form"
-        raise InvalidIdError(msg) from None
-    if size > MAX_ID_BYTES:
-        msg = f"{what} is {size} bytes long in UTF-8; at most {MAX_ID_BYTES} are allowed"
-        raise InvalidIdError(msg)
-    return value
-
-
-@lru_cache(maxsize=4096)
-def escape(text: str) -> str:
-    """A spelling of any text that is safe inside a key, different for different texts.
-
-    Args:
-        text: Any text with a UTF-8 form, the empty one included.
-
-    Returns:
-        At most 96 characters of `A-Z a-z 0-9 - . _ ~ %`.
-    """
-    escaped = quote(text, safe="")
-    if len(escaped) <= _LONGEST_ESCAPED:
-        return escaped
-    return "%h" + blake2b(text.encode(), digest_size=24).hexdigest()
-
-
-def spell_namespace(labels: Sequence[str]) -> str:
-    """A spelling of a sequence of labels, different for different sequences.
-
-    Args:
-        labels: Any number of texts.
-
-    Returns:
-        Each label escaped and ended with `/`.
-
-    Raises:
-        InvalidIdError: It is no sequence of labels, or a label is not acceptable.
-    """
-    if isinstance(labels, str) or not isinstance(labels, Sequence):
-        msg = f"a namespace must be a tuple of strings, not {type(labels).__name__}"
-        raise InvalidIdError(msg)
-    return "".join(f"{escape(label if label == '' else check_id(label, 'a label'))}/" for label in labels)
-
-
-@dataclass(frozen=True)
-class SessionKeys:
-    """The keys of one conversation: all with one hash tag."""
-
-    messages: str
-    ids: str
-    meta: str
-    state: str
-    data: str
-    data_expiries: str
-
-    def all(self) -> tuple[str, ...]:
-        """Every key of the conversation, for deleting it whole and for moving its lifetime."""
-        return (self.messages, self.ids, self.meta, self.state, self.data, self.data_expiries)
-
-
-@dataclass(frozen=True)
-class IndexKeys:
-    """The keys of one agent's index of sessions."""
-
-    sessions: str
-    expiries: str
-
-
-@dataclass(frozen=True)
-class ThreadKeys:
-    """The keys of one LangGraph thread: all with one hash tag."""
-
-    checkpoints: str
-    order: str
-    blobs: str
-    writes: str
-
-    def all(self) -> tuple[str, ...]:
-        """Every key of the thread, for deleting it whole."""
-        return (self.checkpoints, self.order, self.blobs, self.writes)
-
-
-@dataclass(frozen=True)
-class ExpiringHashKeys:
-    """The keys of one shelf of items with lifetimes of their own: all with one hash tag."""
-
-    items: str
-    expiries: str
-
-
-@dataclass(frozen=True)
-class EntryKeys(ExpiringHashKeys):
-    """The keys of one shelf of a cache's entries: all with one hash tag."""
-
-    uses: str
-    reports: str
-    leases: str
-
-    def all(self) -> tuple[str, ...]:
-        """Every key, in the order in which scripts take them."""
-        return (self.items, self.expiries, self.uses, self.reports)
-
-    def lease(self, name: str) -> str:
-        """The key of the lease of an entry that is being made."""
-        return f"{self.leases}:{escape(name)}"
-
-
-@dataclass(frozen=True)
-class ByteKeys:
-    """The keys of one store of bytes: all with one hash tag."""
-
-    names: str
-    expiries: str
-    values: str
-
-    def value(self, name: str) -> str:
-        """The key of one value."""
-        return f"{self.values}:{escape(name)}"
-
-
-@dataclass(frozen=True)
-class RecordKeys:
-    """The keys of one record manager: all with one hash tag."""
-
-    times: str
-    groups: str
-    members: str
-
-
-@dataclass(frozen=True)
-class ItemKeys:
-    """The keys of the items under one root of a store: all with one hash tag."""
-
-    items: str
-    item_names: str
-    item_expiries: str
-
-    def all(self) -> tuple[str, ...]:
-        """Every key, in the order in which scripts take them."""
-        return (self.items, self.item_names, self.item_expiries)
-
-
-@dataclass(frozen=True)
-class RootKeys:
-    """The keys of a tenant's index of roots."""
-
-    roots: str
-    root_spans: str
-
-    def all(self) -> tuple[str, ...]:
-        """Every key, in the order in which scripts take them."""
-        return (self.roots, self.root_spans)
-
-
-@dataclass(frozen=True)
-class PointKeys:
-    """The keys of one collection of vectors: all with one hash tag."""
-
-    points: str
-    point_owners: str
-    point_expiries: str
-
-    def all(self) -> tuple[str, ...]:
-        """Every key, in the order in which scripts take them."""
-        return (self.points, self.point_owners, self.point_expiries)
+G = TypeVar("G", bound=KeyGroup)
 
 
 @dataclass(frozen=True)
@@ -282,11 +112,17 @@ class KeySpace:
         if not isinstance(self.prefix, str) or not re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", self.prefix):
             msg = f"prefix {self.prefix!r} must be 1 to 64 characters of A-Z a-z 0-9 . _ : -"
             raise ConfigError(msg)
-        if self.tenant != "":
-            check_id(self.tenant, "tenant")
+        text_of(self.tenant, "tenant", empty=True)
+
+    def _tag(self, agent: str, name: str) -> str:
+        return f"{self.prefix}:{{{escape(self.tenant)}/{escape(agent)}/{escape(name)}}}:"
+
+    def _group(self, group: type[G], agent: str, name: str) -> G:
+        tag = self._tag(agent, name)
+        return group(*[tag + kind for kind in group.kinds or group.__match_args__])
 
     def key(self, kind: str, agent: str, name: str) -> str:
-        """One key.
+        """Spells one key.
 
         Args:
             kind: One of `KINDS`.
@@ -296,272 +132,99 @@ class KeySpace:
         Returns:
             `prefix:{tenant/agent/name}:kind`.
         """
-        return f"{self.prefix}:{{{escape(self.tenant)}/{escape(agent)}/{escape(name)}}}:{kind}"
+        return self._tag(agent, name) + kind
 
-    def session(self, session_id: str, agent: str = "") -> SessionKeys:
-        """The keys of one conversation.
+    # --- conversations, agents, users: an id that is not acceptable raises InvalidIdError -----------------------------
 
-        Args:
-            session_id: Its id.
-            agent: The agent it belongs to.
+    def session(self, session_id: Id, agent: Id = "") -> SessionKeys:
+        """The keys of one conversation of an agent."""
+        name = text_of(session_id, "session_id")
+        return self._group(SessionKeys, text_of(agent, "agent", empty=True), name)
 
-        Returns:
-            Its keys.
+    def index(self, agent: Id = "") -> IndexKeys:
+        """The keys of an agent's index of sessions."""
+        return self._group(IndexKeys, text_of(agent, "agent", empty=True), "")
 
-        Raises:
-            InvalidIdError: An id is not acceptable.
-        """
-        check_id(session_id, "session_id")
-        if agent != "":
-            check_id(agent, "agent")
-        return SessionKeys(
-            *(
-                self.key(kind, agent, session_id)
-                for kind in ("messages", "ids", "meta", "state", "data", "data_expiries")
-            )
-        )
+    def agent_state(self, agent: Id) -> str:
+        """The key of an agent's own state; "" is the default agent."""
+        return self.key("agent_state", text_of(agent, "agent", empty=True), "")
 
-    def agent_state(self, agent: str) -> str:
-        """The key of an agent's own state.
+    def profile(self, user: Id) -> str:
+        """The key of a user's profile."""
+        return self.key("profile", "", text_of(user, "user"))
 
-        Args:
-            agent: The agent; "" is the default one.
+    # --- LangGraph: threads, items, cached nodes ----------------------------------------------------------------------
 
-        Returns:
-            Its key.
-
-        Raises:
-            InvalidIdError: The id is not acceptable.
-        """
-        if agent != "":
-            check_id(agent, "agent")
-        return self.key("agent_state", agent, "")
-
-    def profile(self, user: str) -> str:
-        """The key of what is known of a user.
-
-        Args:
-            user: The user's id.
-
-        Returns:
-            Its key.
-
-        Raises:
-            InvalidIdError: The id is not acceptable.
-        """
-        return self.key("profile", "", check_id(user, "user"))
-
-    def index(self, agent: str = "") -> IndexKeys:
-        """The keys of an agent's index of sessions.
-
-        Args:
-            agent: The agent.
-
-        Returns:
-            Its keys.
-
-        Raises:
-            InvalidIdError: The id is not acceptable.
-        """
-        if agent != "":
-            check_id(agent, "agent")
-        return IndexKeys(*(self.key(kind, agent, "") for kind in ("sessions", "expiries")))
-
-    def thread(self, thread_id: str) -> ThreadKeys:
-        """The keys of one LangGraph thread.
-
-        Args:
-            thread_id: Its id.
-
-        Returns:
-            Its keys.
-
-        Raises:
-            InvalidIdError: The id is not acceptable.
-        """
-        check_id(thread_id, "thread_id")
-        return ThreadKeys(*(self.key(kind, "", thread_id) for kind in ("checkpoints", "order", "blobs", "writes")))
+    def thread(self, thread_id: Id) -> ThreadKeys:
+        """The keys of one thread."""
+        return self._group(ThreadKeys, "", text_of(thread_id, "thread_id"))
 
     def threads(self) -> tuple[str, str]:
         """The keys of the tenant's index of threads: its members, and when they expire."""
         return (self.key("threads", "", ""), self.key("thread_expiries", "", ""))
 
-    def answer(self, digest: str, agent: str = "") -> str:
-        """The key of one cached answer.
+    def items(self, root: str) -> ItemKeys:
+        """The keys of the items under one root: the first label of their namespaces, "" for the empty namespace."""
+        return self._group(ItemKeys, "", root)
 
-        Args:
-            digest: Hexadecimal digest of all that the answer depends on.
-            agent: The agent that answered.
-
-        Returns:
-            Its key.
-        """
-        return self.key("answer", agent, digest)
-
-    def lease(self, use: str, name: str, agent: str = "") -> str:
-        """The key of a lease, with the hash tag of what the work is about.
-
-        Args:
-            use: The piece of work: one word of this package's.
-            name: What it is about: a session id, or the digest of an answer.
-            agent: The agent that it belongs to.
-
-        Returns:
-            Its key.
-
-        Raises:
-            InvalidIdError: An id is not acceptable.
-        """
-        check_id(name, "the name of a lease")
-        if agent != "":
-            check_id(agent, "agent")
-        return f"{self.key('lease', agent, name)}:{escape(use)}"
+    def roots(self) -> RootKeys:
+        """The keys of the tenant's index of roots."""
+        return self._group(RootKeys, "", "")
 
     def nodes(self, namespace: Sequence[str]) -> ExpiringHashKeys:
-        """The keys of one namespace of the cache of nodes.
-
-        Args:
-            namespace: Its labels, each of any text.
-
-        Returns:
-            Its keys.
-
-        Raises:
-            InvalidIdError: It is no sequence of labels, or a label is not acceptable.
-        """
+        """The keys of one namespace of the cache of nodes; its labels are of any text."""
         return self.nodes_of(spell_namespace(namespace))
 
     def nodes_of(self, spelled: str) -> ExpiringHashKeys:
-        """The keys of one namespace of the cache of nodes.
-
-        Args:
-            spelled: The namespace as `spell_namespace` gives it.
-
-        Returns:
-            Its keys.
-        """
-        return ExpiringHashKeys(*(self.key(kind, "", spelled) for kind in ("nodes", "node_expiries")))
+        """The keys of one namespace of the cache of nodes, as `spell_namespace` gives it."""
+        return self._group(ExpiringHashKeys, "", spelled)
 
     def namespaces(self) -> str:
         """The key of the tenant's index of namespaces of the cache of nodes."""
         return self.key("namespaces", "", "")
 
+    # --- LangChain: bytes, records of an index ------------------------------------------------------------------------
+
     def byte_values(self, namespace: str) -> ByteKeys:
-        """The keys of one store of bytes.
-
-        Args:
-            namespace: Its name; "" is the default one.
-
-        Returns:
-            Its keys.
-
-        Raises:
-            InvalidIdError: The namespace is not acceptable.
-        """
-        if namespace != "":
-            check_id(namespace, "namespace")
-        return ByteKeys(*(self.key(kind, "", namespace) for kind in ("byte_names", "byte_expiries", "bytes")))
+        """The keys of one store of bytes; "" is the default one."""
+        return self._group(ByteKeys, "", text_of(namespace, "namespace", empty=True))
 
     def records(self, namespace: str) -> RecordKeys:
-        """The keys of one record manager.
+        """The keys of one record manager."""
+        return self._group(RecordKeys, "", check_id(namespace, "namespace"))
 
-        Args:
-            namespace: Its name.
+    # --- caches: `use` is what something is for, one word of this package's -------------------------------------------
 
-        Returns:
-            Its keys.
-
-        Raises:
-            InvalidIdError: The namespace is not acceptable.
-        """
-        check_id(namespace, "namespace")
-        return RecordKeys(
-            *(self.key(kind, "", namespace) for kind in ("record_times", "record_groups", "group_records"))
-        )
-
-    def items(self, root: str) -> ItemKeys:
-        """The keys of the items under one root of the tenant's store.
-
-        Args:
-            root: The first label of their namespaces; "" for the empty namespace.
-
-        Returns:
-            Their keys.
-        """
-        return ItemKeys(*(self.key(kind, "", root) for kind in ("items", "item_names", "item_expiries")))
-
-    def roots(self) -> RootKeys:
-        """The keys of the tenant's index of roots."""
-        return RootKeys(*(self.key(kind, "", "") for kind in ("roots", "root_spans")))
-
-    def points(self, use: str, collection: str) -> PointKeys:
-        """The keys of a collection of vectors.
-
-        Args:
-            use: What the vectors are for: one word of this package's.
-            collection: The collection within it.
-
-        Returns:
-            Its keys.
-        """
-        return PointKeys(*(self.key(kind, use, collection) for kind in ("points", "point_owners", "point_expiries")))
-
-    def point(self, use: str, collection: str, owner: str) -> str:
-        """The key of an owner's first vector, where every vector has a key of its own (further ones add a number).
-
-        Args:
-            use: What the vectors are for.
-            collection: The collection.
-            owner: What the vector belongs to.
-
-        Returns:
-            The key.
-        """
-        return self.key("point", use, f"{len(collection)}:{collection}{owner}")
+    def answer(self, digest: str, agent: str = "") -> str:
+        """The key of one cached answer of an agent, by the digest of all that it depends on."""
+        return self.key("answer", agent, digest)
 
     def entries(self, use: str, name: str) -> EntryKeys:
-        """The keys of a shelf of a cache's entries.
-
-        Args:
-            use: What they are for: one word of this package's.
-            name: The cache and the shelf within it.
-
-        Returns:
-            Its keys.
-        """
-        return EntryKeys(
-            *(
-                self.key(kind, use, name)
-                for kind in ("entries", "entry_expiries", "entry_uses", "entry_reports", "lease")
-            )
-        )
+        """The keys of one shard of a cache's entries."""
+        return self._group(EntryKeys, use, name)
 
     def tally(self, use: str, name: str) -> str:
-        """The key of a cache's statistics.
-
-        Args:
-            use: What the cache is for: one word of this package's.
-            name: The cache.
-
-        Returns:
-            The key.
-        """
+        """The key of a cache's statistics."""
         return self.key("tally", use, name)
 
     def epoch(self, use: str, corpus: str) -> str:
-        """The key of a corpus's epoch.
-
-        Args:
-            use: What is made from the corpus: one word of this package's.
-            corpus: The corpus.
-
-        Returns:
-            The key; all uses of a corpus share a hash tag.
-
-        Raises:
-            InvalidIdError: The corpus is not acceptable.
-        """
+        """The key of a corpus's epoch; all uses of a corpus share a hash tag."""
         return f"{self.key('epoch', '', check_id(corpus, 'corpus'))}:{escape(use)}"
+
+    def points(self, use: str, collection: str) -> PointKeys:
+        """The keys of a collection of vectors."""
+        return self._group(PointKeys, use, collection)
+
+    def point(self, use: str, collection: str, owner: str) -> str:
+        """The key of an owner's first vector, where every vector has a key of its own (further ones add a number)."""
+        return self.key("point", use, f"{len(collection)}:{collection}{owner}")
+
+    def lease(self, use: str, name: Id, agent: Id = "") -> str:
+        """The key of a lease, with the hash tag of what the work is about: a session, or the digest of an answer."""
+        about = text_of(name, "the name of a lease")
+        return f"{self.key('lease', text_of(agent, 'agent', empty=True), about)}:{escape(use)}"
+
+    # --- the tenant ---------------------------------------------------------------------------------------------------
 
     def tenant_prefix(self) -> str:
         """What every key of this tenant starts with, and no other key."""

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.redis.keys import check_id
+from langchain_redis_memory.redis.key_groups import check_id
 from langchain_redis_memory.redis.scripts import script
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from random import uniform
+from typing import TypeAlias
 
 from langchain_redis_memory.errors import InvalidInputError
 
 WEEK_S = 604_800
 
 
-def milliseconds(ttl_s: float | None, what: str = "ttl_s") -> int:
-    """A lifetime in seconds as milliseconds.
+Lifetime: TypeAlias = "float | timedelta | None"
+"""How a user gives a lifetime: seconds or a `timedelta`, both positive; None for no expiry."""
+
+
+def milliseconds(ttl_s: Lifetime, what: str = "ttl_s") -> int:
+    """A lifetime in milliseconds.
 
     Args:
-        ttl_s: Positive seconds, or None for no expiry.
+        ttl_s: Positive seconds or a positive `timedelta`; None for no expiry.
         what: Its name, for the error.
 
     Returns:
@@ -25,8 +31,10 @@ def milliseconds(ttl_s: float | None, what: str = "ttl_s") -> int:
     """
     if ttl_s is None:
         return 0
+    if isinstance(ttl_s, timedelta):
+        ttl_s = ttl_s.total_seconds()
     if isinstance(ttl_s, bool) or not isinstance(ttl_s, int | float) or not math.isfinite(ttl_s) or ttl_s < 0.001:
-        msg = f"{what} must be a positive number of seconds or None for no expiry, got {ttl_s!r}"
+        msg = f"{what} must be a positive number of seconds, a positive timedelta, or None for no expiry, got {ttl_s!r}"
         raise InvalidInputError(msg)
     return round(ttl_s * 1000)
 

@@ -1,7 +1,7 @@
-"""Where a conversation stands beyond its messages: `ConversationState`, and how a turn moves it. Pure.
+"""`ConversationState`: what is known of a conversation besides its messages, and how a turn changes it. Pure.
 
-What a turn contributes is a `StateDelta` that does not depend on the state (`move_of`), and `fold` adds a move to a
-state; so moves of concurrent turns can be kept beside a state and added later, in the order in which the server
+What a turn contributes is a `StateDelta` that does not depend on the state (`delta_of`), and `apply_delta` adds one to
+a state; so deltas of concurrent turns can be kept beside a state and added later, in the order in which the server
 received them: nothing is lost. A mention makes an entity salient, every turn lets salience decay, and only the most
 salient are kept, so a state stays small however long the conversation is.
 """
@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.phrases import key_of, language_of, phrases
 from langchain_redis_memory.redis.cas_record import Version
 
@@ -110,7 +110,7 @@ class StateDelta:
     search: Search | None = None
 
 
-def move_of(turn: str, answer: str, verdict: Verdict | None = None, search: Search | None = None) -> StateDelta:
+def delta_of(turn: str, answer: str, verdict: Verdict | None = None, search: Search | None = None) -> StateDelta:
     """What one turn contributes to a state.
 
     Args:
@@ -120,7 +120,7 @@ def move_of(turn: str, answer: str, verdict: Verdict | None = None, search: Sear
         search: The look-up of this turn.
 
     Returns:
-        The move: the same for the same turn in any state.
+        The delta: the same for the same turn in any state.
     """
     mentions: dict[str, tuple[str, float]] = {}
     for text, by_user in ((turn, True), (answer, False)):
@@ -132,31 +132,31 @@ def move_of(turn: str, answer: str, verdict: Verdict | None = None, search: Sear
     return StateDelta(tuple(mentions.values())[:40], str(verdict.type) if verdict else None, language_of(turn), search)
 
 
-def fold(state: ConversationState, move: StateDelta) -> ConversationState:
+def apply_delta(state: ConversationState, delta: StateDelta) -> ConversationState:
     """The state after a turn.
 
     Args:
         state: Before it.
-        move: What the turn contributes.
+        delta: What the turn contributes.
 
     Returns:
         The state after it.
     """
     turns = state.turns + 1
-    topic, topics, depth = _topic(state, move)
+    topic, topics, depth = _topic(state, delta)
     counts = dict(state.counts)
-    if move.kind is not None:
-        counts[move.kind] = counts.get(move.kind, 0) + 1
+    if delta.kind is not None:
+        counts[delta.kind] = counts.get(delta.kind, 0) + 1
     return replace(
         state,
         turns=turns,
-        entities=_entities(state.entities, move.mentions, turns),
+        entities=_entities(state.entities, delta.mentions, turns),
         topic=topic,
         topics=topics,
         depth=depth,
-        search=move.search or state.search,
+        search=delta.search or state.search,
         counts=counts,
-        language=move.language or state.language,
+        language=delta.language or state.language,
     )
 
 
@@ -175,7 +175,7 @@ def advance(
     Returns:
         The state after it.
     """
-    return fold(state, move_of(turn, answer, verdict, search))
+    return apply_delta(state, delta_of(turn, answer, verdict, search))
 
 
 def _entities(known: Sequence[Entity], mentions: Sequence[tuple[str, float]], turn: int) -> tuple[Entity, ...]:
@@ -188,12 +188,12 @@ def _entities(known: Sequence[Entity], mentions: Sequence[tuple[str, float]], tu
     return tuple(sorted(present, key=lambda entity: (-entity.salience, entity.name))[:MOST_ENTITIES])
 
 
-def _topic(state: ConversationState, move: StateDelta) -> tuple[str | None, tuple[str, ...], int]:
+def _topic(state: ConversationState, delta: StateDelta) -> tuple[str | None, tuple[str, ...], int]:
     """The topic, the earlier ones, and the turns in it, after a turn."""
-    said = [(name, weight) for name, weight in move.mentions if weight >= _WEIGHTS[True, False]]
-    if move.kind == QuestionType.HISTORY_RECALL:
+    said = [(name, weight) for name, weight in delta.mentions if weight >= _WEIGHTS[True, False]]
+    if delta.kind == QuestionType.HISTORY_RECALL:
         return state.topic, state.topics, state.depth
-    stays = move.kind is not None and move.kind != QuestionType.NEW_TOPIC
+    stays = delta.kind is not None and delta.kind != QuestionType.NEW_TOPIC
     if not said or (stays and state.topic is not None) or _speaks_of(said, state.topic):
         return state.topic, state.topics, state.depth + 1
     for earlier in reversed(state.topics):
@@ -283,26 +283,26 @@ def from_plain(found: Mapping[str, Any]) -> ConversationState:
         raise ValueError(msg) from None
 
 
-def plain_move(move: StateDelta) -> list[Any]:
-    """A move as plain data.
+def plain_delta(delta: StateDelta) -> list[Any]:
+    """Encodes a delta as plain data.
 
     Args:
-        move: The move.
+        delta: The delta.
 
     Returns:
         A list.
     """
-    return [[list(mention) for mention in move.mentions], move.kind, move.language, _plain_search(move.search)]
+    return [[list(mention) for mention in delta.mentions], delta.kind, delta.language, _plain_search(delta.search)]
 
 
-def move_from_plain(found: Sequence[Any]) -> StateDelta:
-    """A move from plain data.
+def delta_from_plain(found: Sequence[Any]) -> StateDelta:
+    """Decodes a delta from plain data.
 
     Args:
-        found: What `plain_move` made.
+        found: What `plain_delta` made.
 
     Returns:
-        The move.
+        The delta.
 
     Raises:
         ValueError: It is something else.
@@ -316,7 +316,7 @@ def move_from_plain(found: Sequence[Any]) -> StateDelta:
             _search(search),
         )
     except (TypeError, KeyError, AttributeError) as error:
-        msg = f"no move of a conversation: {error!r}"
+        msg = f"no delta of a conversation: {error!r}"
         raise ValueError(msg) from None
 
 

@@ -8,29 +8,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.ops import Op, Reply
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.values import pack, unpack
-from langchain_redis_memory.redis.keys import check_id
+from langchain_redis_memory.redis.key_groups import Id, check_id
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
+from langchain_redis_memory.redis.ttl import WEEK_S, Lifetime, milliseconds
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _log = logging.getLogger(__name__)
 
 
-class RedisSessionData:
+class RedisSessionData(ClientOwner):
     """Values by name, kept with one conversation.
 
     Args:
         session_id: The conversation.
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
-        ttl_s: Lifetime in seconds while the conversation has no messages; then it lives as long as they do. None for
-            no expiry.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
+        ttl_s: Lifetime in seconds (or a `timedelta`) while the conversation has no messages; then it lives as long as
+            they do. None for no expiry.
         tenant: Whose data it is.
         agent: Which agent's conversation it is.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: An id is not acceptable.
@@ -51,18 +55,19 @@ class RedisSessionData:
 
     def __init__(
         self,
-        session_id: str,
-        client: Client | str | None = None,
+        session_id: Id,
+        client: ClientLike = None,
         *,
-        ttl_s: float | None = WEEK_S,
-        tenant: str = "",
-        agent: str = "",
+        ttl_s: Lifetime = WEEK_S,
+        tenant: Id = "",
+        agent: Id = "",
+        **server: Unpack[ServerOptions],
     ) -> None:
-        self._client = as_client(client)
+        self._client = connect(client, owner=type(self), **server)
         self._keys = self._client.keys(tenant).session(session_id, agent)
         self._ttl_ms = milliseconds(ttl_s)
 
-    def set(self, key: str, value: Any, ttl_s: float | None = None) -> None:
+    def set(self, key: str, value: Any, ttl_s: Lifetime = None) -> None:
         """Stores a value in the place of whatever is there under its name.
 
         Args:
@@ -80,7 +85,7 @@ class RedisSessionData:
         """
         self._client.run(self._set(key, value, ttl_s))
 
-    async def aset(self, key: str, value: Any, ttl_s: float | None = None) -> None:
+    async def aset(self, key: str, value: Any, ttl_s: Lifetime = None) -> None:
         """Stores a value; see `set`."""
         await self._client.arun(self._set(key, value, ttl_s))
 
@@ -156,7 +161,7 @@ class RedisSessionData:
 
     # --- ops ----------------------------------------------------------------------------------------------------------
 
-    def _set(self, key: str, value: Any, ttl_s: float | None) -> Op[None]:
+    def _set(self, key: str, value: Any, ttl_s: Lifetime) -> Op[None]:
         keys, body = self._keys, pack(value, "the value")
         call = script("state/data_set")(
             (keys.data, keys.data_expiries, keys.meta), check_id(key, "key"), body, milliseconds(ttl_s), self._ttl_ms

@@ -17,16 +17,16 @@ from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import CasRecord, Version
 from langchain_redis_memory.redis.codec.values import pack, parse
-from langchain_redis_memory.redis.keys import SessionKeys
+from langchain_redis_memory.redis.key_groups import SessionKeys
 from langchain_redis_memory.state.model import (
     SCHEMA,
     ConversationState,
     StateDelta,
-    fold,
+    apply_delta,
+    delta_from_plain,
     from_plain,
-    move_from_plain,
     plain,
-    plain_move,
+    plain_delta,
 )
 
 _log = logging.getLogger(__name__)
@@ -58,8 +58,8 @@ def decode(record: CasRecord, where: str) -> ConversationState:
             _log.warning("the state under %r is damaged and counts as absent: %s", where, type(error).__name__)
     for note in record.notes:
         try:
-            _token, moves = parse(note)
-            state = reduce(fold, map(move_from_plain, moves), state)
+            _token, deltas = parse(note)
+            state = reduce(apply_delta, map(delta_from_plain, deltas), state)
         except Exception as error:  # noqa: BLE001
             _log.warning("a note beside the state under %r is damaged: %s", where, type(error).__name__)
     return state
@@ -116,23 +116,23 @@ def write(keys: SessionKeys, state: ConversationState, ttl_ms: int) -> Op[bool]:
     return swapped.map(lambda standing: isinstance(standing, Version))
 
 
-def move_on(
-    keys: SessionKeys, state: ConversationState | None, moves: Sequence[StateDelta], ttl_ms: int, mark: bytes = b""
+def add_deltas(
+    keys: SessionKeys, state: ConversationState | None, deltas: Sequence[StateDelta], ttl_ms: int, mark: bytes = b""
 ) -> Op[None]:
     """Adds what turns contribute. Nothing is lost: if the state was changed meanwhile they are noted beside it.
 
     Args:
         keys: The conversation's keys.
         state: The state that was read; None where none was: then they are noted.
-        moves: What turns contribute, in order.
+        deltas: What turns contribute, in order.
         ttl_ms: The lifetime in milliseconds while there is no conversation, 0 for none.
-        mark: Names these moves, where they may be sent again; what is noted already is not noted twice.
+        mark: Names these deltas, where they may be sent again; what is noted already is not noted twice.
 
     Returns:
         An op of one trip.
     """
     version, body = _NEWER, b""
     if state is not None and state.version != _NEWER:
-        version, body = state.version, encode(reduce(fold, moves, state))
-    note = pack([mark or os.urandom(8), [plain_move(move) for move in moves]])
+        version, body = state.version, encode(reduce(apply_delta, deltas, state))
+    note = pack([mark or os.urandom(8), [plain_delta(delta) for delta in deltas]])
     return cas_record.swap(keys.state, keys.meta, FIELD, version, body, ttl_ms, note).map(lambda _standing: None)

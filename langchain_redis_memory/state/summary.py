@@ -1,4 +1,4 @@
-"""`RollingSummary`: a conversation in a few words, made anew every so many turns by a chat model.
+"""`RollingSummary`: a chat model summarises each conversation again every so many turns.
 
 A summary covers the messages from the conversation's first to a certain one and is made of the one before it and of the
 messages since. It lies beside the messages, under the same hash tag, and lives as long. Of all processes one makes it
@@ -66,16 +66,6 @@ class Summary:
     tokens: int
     tail: tuple[str, ...] = ()
     version: Version = field(default=Version(), compare=False, repr=False)
-
-    def plain(self) -> dict[str, Any]:
-        """What selectors find under `state["summary"]`: the text, and the indices of the messages that it covers."""
-        return {"text": self.text, "first": self.first, "last": self.last}
-
-    def message(self) -> SystemMessage:
-        """The summary as a message to show in front of a window."""
-        return SystemMessage(
-            f"Summary of the earlier conversation (messages {self.first + 1} to {self.last + 1}):\n{self.text}"
-        )
 
 
 def decode(record: CasRecord, where: str) -> Summary | None:

@@ -8,17 +8,17 @@ whole profile is one record under one key, changed by compare-and-set; the time 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import CasRecord
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.values import pack
-from langchain_redis_memory.redis.keys import check_id
+from langchain_redis_memory.redis.key_groups import Id, check_id
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.redis.ttl import milliseconds
+from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 from langchain_redis_memory.state import profile_model
 from langchain_redis_memory.state.profile_extractors import (
     MANY,
@@ -30,22 +30,26 @@ from langchain_redis_memory.state.profile_extractors import (
 )
 from langchain_redis_memory.state.profile_model import LEARNED, ExplicitPreference, Fact, Profile, prompt
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 T = TypeVar("T")
 
 FIELD = "profile"
 
 
-class UserProfile:
+class UserProfile(ClientOwner):
     """What is known of one user, across conversations and agents.
 
     Args:
         user: The user's id.
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         tenant: Whose user it is; tenants never see each other's.
-        ttl_s: Lifetime in seconds from the last change; None for no expiry.
+        ttl_s: Lifetime in seconds (or a `timedelta`) from the last change; None for no expiry.
         extractor: Sees what can be learned; `RulesExtractor` by default.
         half_life_s: After how many seconds what was learned has half of its weight.
         min_confidence: From which confidence on it is given.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: An id is not acceptable.
@@ -66,16 +70,17 @@ class UserProfile:
 
     def __init__(
         self,
-        user: str,
-        client: Client | str | None = None,
+        user: Id,
+        client: ClientLike = None,
         *,
-        tenant: str = "",
-        ttl_s: float | None = 7_776_000,
+        tenant: Id = "",
+        ttl_s: Lifetime = 7_776_000,
         extractor: Extractor | None = None,
-        half_life_s: float = 2_592_000,
+        half_life_s: Lifetime = 2_592_000,
         min_confidence: float = 0.5,
+        **server: Unpack[ServerOptions],
     ) -> None:
-        self._client = as_client(client)
+        self._client = connect(client, owner=type(self), **server)
         self._key = self._client.keys(tenant).profile(user)
         self._ttl_ms = milliseconds(ttl_s)
         self._half_life_ms = milliseconds(half_life_s, "half_life_s")
@@ -97,7 +102,7 @@ class UserProfile:
 
     # --- setting and getting ------------------------------------------------------------------------------------------
 
-    def set(self, key: str, value: Any, *, source: str = "user", ttl_s: float | None = None) -> None:
+    def set(self, key: str, value: Any, *, source: str = "user", ttl_s: Lifetime = None) -> None:
         """Sets a preference; it outweighs what is learned, and may be learned of again if it was forgotten.
 
         Args:
@@ -117,7 +122,7 @@ class UserProfile:
         """
         self._client.drive(self._set(key, value, source, ttl_s))
 
-    async def aset(self, key: str, value: Any, *, source: str = "user", ttl_s: float | None = None) -> None:
+    async def aset(self, key: str, value: Any, *, source: str = "user", ttl_s: Lifetime = None) -> None:
         """Sets a preference; see `set`."""
         await self._client.adrive(self._set(key, value, source, ttl_s))
 
@@ -282,7 +287,7 @@ class UserProfile:
         yield from cas_record.revise(self._key, self._key, FIELD, body, self._ttl_ms, read)
         return result[0]
 
-    def _set(self, key: str, value: Any, source: str, ttl_s: float | None) -> Flow[None]:
+    def _set(self, key: str, value: Any, source: str, ttl_s: Lifetime) -> Flow[None]:
         check_id(key, "key")
         if check_id(source, "source") == LEARNED:
             msg = f"{LEARNED!r} is the source of what learn() sees; name another one"

@@ -1,4 +1,4 @@
-"""A batch of LangGraph's operations as one flow: all reads, then all writes, in as few trips as can be.
+"""A batch of LangGraph's operations as one flow: all reads, then all writes, in as few round trips as possible.
 
 Reads and writes share one trip where the reads surely need no second one: gets, searches without a query and lists
 within named roots. The scripts of the reads are sent in full then, so that they run before the writes whatever the
@@ -72,8 +72,8 @@ class Batch:
                 raise InvalidInputError(msg)
         self._changes = changes(puts, indexing)
 
-    def run(self) -> Flow[list[Result]]:
-        """Runs it.
+    def run_flow(self) -> Flow[list[Result]]:
+        """Runs the batch.
 
         Yields:
             Its steps.
@@ -81,10 +81,10 @@ class Batch:
         Returns:
             A result for each operation.
         """
-        engine, asked, told = yield from self._embed()
-        readings = {place: self._search(engine, op, asked) for place, op in self._searches.items()} | self._lists
+        engine, queried, embedded = yield from self._embed_flow()
+        readings = {place: self._search(engine, op, queried) for place, op in self._searches.items()} | self._lists
         together = all(reading.whole for reading in readings.values())
-        written = self._write(engine, told, items.PAGE if readings else 0) if together else pure([])
+        written = self._write(engine, embedded, items.PAGE if readings else 0) if together else pure([])
         gets = merge(*(self._get(root, found) for root, found in self._gets.items()))
         begins: Op[Any] = merge(*(reading.begin for reading in readings.values()))
         reads = merge(gets, begins)
@@ -93,37 +93,39 @@ class Batch:
         (got, begun), had = yield from ask(merge(reads, written))
 
         results: list[Result] = [None] * self._size
-        for pairs, (records, untold) in zip(self._gets.values(), got, strict=True):
+        for pairs, (records, unnoted) in zip(self._gets.values(), got, strict=True):
             for (place, _), record in zip(pairs, records, strict=True):
                 results[place] = None if record is None else Item(**record.fields)
             kept = [record for (_, op), record in zip(pairs, records, strict=True) if record and op.refresh_ttl]
-            if untold:
-                yield from self._renew(engine, kept, untold=True)
+            if unnoted:
+                yield from self._renew_flow(engine, kept, unnoted=True)
             else:
-                yield from self._renew_points(engine, kept)
+                yield from self._renew_points_flow(engine, kept)
         for (place, reading), first in zip(readings.items(), begun, strict=True):
             results[place] = found = yield from reading.finish(first)
             if isinstance(found, StoreSearchResult):
                 results[place] = found.items()
                 if self._searches[place].refresh_ttl:
-                    yield from self._renew(engine, found.records)
+                    yield from self._renew_flow(engine, found.records)
         if not together or None in had:
-            had = yield from ask(self._write(engine, told))
-        yield from self._settle(engine, had)
+            had = yield from ask(self._write(engine, embedded))
+        yield from self._settle_flow(engine, had)
         return results
 
-    def _embed(self) -> Flow[tuple[Engine | None, dict[str, Vectors], dict[str, Vectors]]]:
+    def _embed_flow(self) -> Flow[tuple[Engine | None, dict[str, Vectors], dict[str, Vectors]]]:
         if self._indexing is None:
             return None, {}, {}
         queries = [op.query for op in self._searches.values() if op.query]
-        asked, told = yield from self._indexing.embed(queries, [text for c in self._changes for text in c.texts])
+        queried, embedded = yield from self._indexing.embed_flow(
+            queries, [text for c in self._changes for text in c.texts]
+        )
         engine = (yield from self._ready()) if queries or self._changes else None
-        return engine, asked, told
+        return engine, queried, embedded
 
-    def _search(self, engine: Engine | None, op: SearchOp, asked: Mapping[str, Vectors]) -> ItemSource:
+    def _search(self, engine: Engine | None, op: SearchOp, queried: Mapping[str, Vectors]) -> ItemSource:
         if engine is None or not op.query:
             return searching(self._space, op)
-        return VectorQuery(self._space, engine, op, asked[op.query]).reading()
+        return VectorQuery(self._space, engine, op, queried[op.query]).reading()
 
     # --- gets, and lifetimes given anew -------------------------------------------------------------------------------
 
@@ -131,20 +133,20 @@ class Batch:
         wanted = [(name_of(op.namespace, op.key), bool(op.refresh_ttl)) for _, op in pairs]
         return items.read(self._space, root, wanted)
 
-    def _renew(self, engine: Engine | None, records: Iterable[StoredItem], *, untold: bool = False) -> Flow[None]:
-        """Gives what was found its lifetime anew; where the index of roots must be told first, it is."""
+    def _renew_flow(self, engine: Engine | None, records: Iterable[StoredItem], *, unnoted: bool = False) -> Flow[None]:
+        """Renews the lifetimes of items, after the index of roots has been updated if need be."""
         by_root: dict[str, list[StoredItem]] = {}
         for record in records:
             if record.ttl_ms:
                 by_root.setdefault(root_of(record.namespace), []).append(record)
         for root, found in by_root.items():
             names = [(name_of(record.namespace, record.key), True) for record in found]
-            if untold or (yield from ask(items.read(self._space, root, names))).untold:
+            if unnoted or (yield from ask(items.read(self._space, root, names))).unnoted:
                 yield from ask(root_index.note(self._space, root, 0, "read").optional(None))
-                yield from ask(items.read(self._space, root, names, told=True))
-            yield from self._renew_points(engine, found)
+                yield from ask(items.read(self._space, root, names, noted=True))
+            yield from self._renew_points_flow(engine, found)
 
-    def _renew_points(self, engine: Engine | None, records: Iterable[StoredItem]) -> Flow[None]:
+    def _renew_points_flow(self, engine: Engine | None, records: Iterable[StoredItem]) -> Flow[None]:
         by_namespace: dict[Namespace, list[tuple[str, int]]] = {}
         for record in records:
             if record.ttl_ms and record.vectors:
@@ -156,16 +158,18 @@ class Batch:
 
     # --- writes -------------------------------------------------------------------------------------------------------
 
-    def _write(self, engine: Engine | None, told: Mapping[str, Vectors], most: int = 0) -> Op[list[list[int] | None]]:
+    def _write(
+        self, engine: Engine | None, embedded: Mapping[str, Vectors], most: int = 0
+    ) -> Op[list[list[int] | None]]:
         """Notes the roots, stores the vectors, then the items: how many vectors each item had before, by root."""
         before = notes(self._space, self._changes)
         if engine is not None:
-            before += points(self._space, engine, self._changes, told)
+            before += points(self._space, engine, self._changes, embedded)
         after = [op for _, op in writes(self._space, self._changes, most).values()]
         return merge(*before, *after).map(lambda done: list(done[len(before) :]))
 
-    def _settle(self, engine: Engine | None, had: list[list[int] | None]) -> Flow[None]:
-        """A store without an index also removes the vectors that another one has stored of its items."""
+    def _settle_flow(self, engine: Engine | None, had: list[list[int] | None]) -> Flow[None]:
+        """Removes the vectors that another store, with an index, has stored for items written here."""
         if engine is not None or not any(count for counts in had for count in counts or ()):
             return
         by_root = [found for found, _ in writes(self._space, self._changes).values()]

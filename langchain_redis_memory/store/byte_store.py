@@ -9,28 +9,33 @@ with lifetimes of their own: a server that evicts takes single values.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from langchain_core.stores import ByteStore
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge, pure
-from langchain_redis_memory.redis.client.client import Client, as_client
-from langchain_redis_memory.redis.keys import ByteKeys, check_id
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.key_groups import ByteKeys, Id, check_id
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.redis.ttl import milliseconds
+from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _PAGE = 1000
 
 
-class RedisByteStore(ByteStore):
+class RedisByteStore(ClientOwner, ByteStore):
     """Bytes by name, kept in Redis.
 
     Args:
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         namespace: Which store: stores never see each other's names. On a cluster a store lives on one node, so what is
             large is best spread over several namespaces.
-        ttl_s: Lifetime in seconds of each value from its last write; None for no expiry.
+        ttl_s: Lifetime in seconds (or a `timedelta`) of each value from its last write; None for no expiry.
         tenant: Whose data it is; tenants never see each other's.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The namespace or the tenant is not acceptable.
@@ -49,13 +54,14 @@ class RedisByteStore(ByteStore):
 
     def __init__(
         self,
-        client: Client | str | None = None,
+        client: ClientLike = None,
         *,
         namespace: str = "",
-        ttl_s: float | None = None,
-        tenant: str = "",
+        ttl_s: Lifetime = None,
+        tenant: Id = "",
+        **server: Unpack[ServerOptions],
     ) -> None:
-        self._client = as_client(client)
+        self._client = connect(client, owner=type(self), **server)
         self._keys = self._client.keys(tenant).byte_values(namespace)
         self._ttl_ms = milliseconds(ttl_s)
 
@@ -215,7 +221,7 @@ def _living(keys: ByteKeys, names: list[str]) -> Op[list[str]]:
 
 
 def _out(names: list[str]) -> Invoke:
-    """A step that streams names to whoever drives the flow."""
+    """A step that streams names to the caller."""
 
     async def anames() -> AsyncIterator[str]:
         for name in names:

@@ -77,7 +77,7 @@ class IndexSettings:
             msg = f"the item's value cannot be embedded as text: {error}; name the fields to embed, or pass index=False"
             raise UnserialisableError(msg) from None
 
-    def embed(
+    def embed_flow(
         self, queries: Sequence[str], texts: Sequence[str]
     ) -> Flow[tuple[dict[str, Vectors], dict[str, Vectors]]]:
         """Embeds queries and texts, each once.
@@ -95,25 +95,27 @@ class IndexSettings:
         Raises:
             InvalidInputError: The vectors are not as configured.
         """
-        asked, told = list(dict.fromkeys(queries)), list(dict.fromkeys(texts))
-        if not asked and not told:
+        questions, passages = list(dict.fromkeys(queries)), list(dict.fromkeys(texts))
+        if not questions and not passages:
             return {}, {}
         model = self.embeddings
 
         def call() -> tuple[list[Any], list[Any]]:
-            return [model.embed_query(query) for query in asked], model.embed_documents(told) if told else []
+            return [model.embed_query(query) for query in questions], model.embed_documents(
+                passages
+            ) if passages else []
 
         async def acall() -> tuple[list[Any], list[Any]]:
-            found = [await model.aembed_query(query) for query in asked]
-            return found, await model.aembed_documents(told) if told else []
+            found = [await model.aembed_query(query) for query in questions]
+            return found, await model.aembed_documents(passages) if passages else []
 
         found, stored = yield Invoke(call, acall)
-        if len(stored) != len(told):
-            msg = f"the embedding function gave {len(stored)} vectors for {len(told)} texts"
+        if len(stored) != len(passages):
+            msg = f"the embedding function gave {len(stored)} vectors for {len(passages)} texts"
             raise InvalidInputError(msg)
         return (
-            {query: as_vectors(vector, self.dims)[0] for query, vector in zip(asked, found, strict=True)},
-            {text: as_vectors(vector, self.dims)[0] for text, vector in zip(told, stored, strict=True)},
+            {query: as_vectors(vector, self.dims)[0] for query, vector in zip(questions, found, strict=True)},
+            {text: as_vectors(vector, self.dims)[0] for text, vector in zip(passages, stored, strict=True)},
         )
 
 

@@ -177,11 +177,11 @@ def decided_by_marks(wanted: Mapping[str, Any]) -> bool:
 def _decided(name: Any, wanted: Any) -> bool:
     if not _operators(wanted):
         return mark(name, wanted) is not None
-    told = (
+    checks = (
         mark(name, operand) is not None if operator == "$eq" else operator in _ORDER
         for operator, operand in wanted.items()
     )
-    return isinstance(name, str) and all(told)
+    return isinstance(name, str) and all(checks)
 
 
 def wants(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:

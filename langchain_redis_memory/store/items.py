@@ -23,7 +23,8 @@ from langgraph.store.base import InvalidNamespaceError
 from langchain_redis_memory.errors import CorruptDataError, InvalidIdError
 from langchain_redis_memory.ops import Arg, Call, Op, Reply
 from langchain_redis_memory.redis.codec.values import pack, unpack
-from langchain_redis_memory.redis.keys import KeySpace, check_id
+from langchain_redis_memory.redis.key_groups import check_id
+from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
 from langchain_redis_memory.store.filters import marks
 
@@ -213,20 +214,20 @@ class StoredItemPage(NamedTuple):
 
 
 class ItemsRead(NamedTuple):
-    """Items read, None for one that does not exist; and whether the index of roots must be told before they live on."""
+    """Items read, None for a missing one; `unnoted`: update the index of roots before renewing lifetimes."""
 
     records: list[StoredItem | None]
-    untold: bool
+    unnoted: bool
 
 
-def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, told: bool = False) -> Op[ItemsRead]:
+def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, noted: bool = False) -> Op[ItemsRead]:
     """Reads items of one root.
 
     Args:
         space: The tenant's key builder.
         root: The root.
         wanted: Their names, and whether each gets its lifetime anew.
-        told: Whether the index of roots has just been told.
+        noted: Whether the index of roots has just been updated.
 
     Returns:
         An op of one trip.
@@ -235,12 +236,12 @@ def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, to
     args: list[Arg] = [part for name, refresh in wanted for part in (name, int(refresh))]
 
     def decode(replies: Sequence[Reply]) -> ItemsRead:
-        untold, *found = replies[0]
+        unnoted, *found = replies[0]
         pairs = zip(wanted, found, strict=True)
         records = [None if one is None else _record(root, name, one, keys.items) for (name, _), one in pairs]
-        return ItemsRead(records, bool(untold))
+        return ItemsRead(records, bool(unnoted))
 
-    return Op((script("store/store_read")(keys.all(), int(told), *args),), decode)
+    return Op((script("store/store_read")(keys.all(), int(noted), *args),), decode)
 
 
 def write(

@@ -9,25 +9,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from langchain_core.indexing import RecordManager
 
 from langchain_redis_memory.errors import ClockError, InvalidInputError
 from langchain_redis_memory.ops import Op, Reply, pure
-from langchain_redis_memory.redis.client.client import Client, as_client
-from langchain_redis_memory.redis.keys import RecordKeys, check_id, escape
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.key_groups import Id, RecordKeys, check_id, escape
 from langchain_redis_memory.redis.scripts import script
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-class RedisRecordManager(RecordManager):
+
+class RedisRecordManager(ClientOwner, RecordManager):
     """The records of an index of documents, kept in Redis.
 
     They do not expire: a record that expired before its document would be indexed twice.
 
     Args:
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         namespace: Which index, such as "pgvector/docs"; any text.
         tenant: Whose data it is; tenants never see each other's.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The namespace or the tenant is not acceptable.
@@ -43,9 +48,11 @@ class RedisRecordManager(RecordManager):
     **Trips:** none to construct; each method says its own.
     """
 
-    def __init__(self, client: Client | str | None = None, *, namespace: str, tenant: str = "") -> None:
+    def __init__(
+        self, client: ClientLike = None, *, namespace: str, tenant: Id = "", **server: Unpack[ServerOptions]
+    ) -> None:
         super().__init__(namespace)
-        self._client = as_client(client)
+        self._client = connect(client, owner=type(self), **server)
         self._keys = self._client.keys(tenant).records(namespace)
 
     def create_schema(self) -> None:

@@ -6,22 +6,27 @@ Every call is one batch, and a batch is one flow (see `batch`) in two colours.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langgraph.store.base import BaseStore, IndexConfig, Op, Result, TTLConfig
 
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, ask
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.store.batch import Batch
 from langchain_redis_memory.store.embedding import IndexSettings
 from langchain_redis_memory.store.writes import milliseconds
-from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation, check, engine
+from langchain_redis_memory.vectors.choose import check, engine
+from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["RedisStore"]
 
 
-class RedisStore(BaseStore):
+class RedisStore(ClientOwner, BaseStore):
     """Items in hierarchical namespaces, with filters, lifetimes and semantic search.
 
     Works on plain Redis, Valkey, a cluster, behind a sentinel and on `memory://`; no module and no set-up is needed.
@@ -36,7 +41,7 @@ class RedisStore(BaseStore):
     counts. What has expired is never returned.
 
     Args:
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         index: LangGraph's `IndexConfig`: `dims`, `embed` and `fields`; None for no semantic search.
         ttl: LangGraph's `TTLConfig`: `default_ttl` in minutes and `refresh_on_read`. Expired items are always omitted
             and leave by themselves, so `omit_expired` and `sweep_interval_minutes` change nothing.
@@ -44,6 +49,7 @@ class RedisStore(BaseStore):
         engine: How vectors are searched: "vector_sets", "query_engine" or "exact"; None takes the first of these that
             the server has. All stores on the same data need the same one.
         quantisation: How vectors are kept: "none" is exact; "int8" and "binary" are smaller and less so.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         ConfigError: An option cannot work.
@@ -66,15 +72,16 @@ class RedisStore(BaseStore):
 
     def __init__(
         self,
-        client: Client | str | None = None,
+        client: ClientLike = None,
         *,
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
-        tenant: str = "",
+        tenant: Id = "",
         engine: EngineName | None = None,
         quantisation: Quantisation = "none",
+        **server: Unpack[ServerOptions],
     ) -> None:
-        self._client = as_client(client)
+        self._client = connect(client, owner=type(self), **server)
         self._space = self._client.keys(tenant)
         self.index_config = index
         self.ttl_config = _checked(ttl)
@@ -82,9 +89,6 @@ class RedisStore(BaseStore):
         check(self._indexing.dims if self._indexing else 1, engine, quantisation)
         self._wanted: tuple[EngineName | None, Quantisation] = (engine, quantisation)
         self._engine: Engine | None = None
-
-    def __repr__(self) -> str:
-        return f"RedisStore({self._client!r})"
 
     @property
     def embeddings(self) -> Any:
@@ -118,11 +122,11 @@ class RedisStore(BaseStore):
             than equality as many as it takes to find enough), and its batch writes in a trip of its own. The first use
             of an index asks once what the server can do.
         """
-        return self._client.drive(Batch(self._space, self._indexing, self._ready, ops).run())
+        return self._client.drive(Batch(self._space, self._indexing, self._ready, ops).run_flow())
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Runs operations; see `batch`."""
-        return await self._client.adrive(Batch(self._space, self._indexing, self._ready, ops).run())
+        return await self._client.adrive(Batch(self._space, self._indexing, self._ready, ops).run_flow())
 
     def _ready(self) -> Flow[Engine]:
         """The engine, chosen at the first use."""

@@ -42,7 +42,7 @@ def known(space: KeySpace) -> Op[dict[str, bytes]]:
     def read(replies: Sequence[Reply]) -> dict[str, bytes]:
         found = replies[0]
         pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
-        return dict(sorted((root.decode(), told) for root, told in pairs))
+        return dict(sorted((root.decode(), span) for root, span in pairs))
 
     return Op((("HGETALL", space.roots().root_spans),), read)
 
@@ -52,7 +52,7 @@ def forget(space: KeySpace, empty: Mapping[str, bytes]) -> Op[None]:
 
     Args:
         space: The tenant's key builder.
-        empty: What `known` told of them.
+        empty: The roots, with what `known` returned for each.
 
     Returns:
         An op of one trip, of none for no roots.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 from langgraph.store.base import PutOp
 
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.extras import np
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.store import root_index

@@ -1,18 +1,18 @@
-"""Embedding questions for a cache that is searched by meaning: one model, whose failures are a miss.
+"""Embeds the questions of a cache that is searched by meaning; a model that fails is a miss.
 
-What was embedded a moment ago is remembered, so a question that is missed and then stored is embedded once.
+The vectors are shared with all who use the same embedding model (see `TextVectors`), so a question is embedded once a
+turn: also one that is missed and then stored.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 
 from langchain_core.embeddings import Embeddings
 
-from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.ops import Flow, Invoke
-from langchain_redis_memory.vectors.engine import Vectors, as_vectors, check
+from langchain_redis_memory.language.text_vectors import TextVectors
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.vectors.engine import Vectors
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ _REMEMBERED = 256
 
 
 class Embedder:
-    """Embeds questions.
+    """Embeds questions, with a small LRU cache.
 
     Args:
         model: The embedding model.
@@ -28,58 +28,34 @@ class Embedder:
     """
 
     def __init__(self, model: Embeddings, name: str) -> None:
-        self._model = model
+        self._vectors = TextVectors(model, _REMEMBERED)
         self._name = name
-        self._known: OrderedDict[str, Vectors] = OrderedDict()
 
     def name_of(self, vectors: Vectors) -> str:
-        """The model's name with the dimensions of its vectors."""
+        """Returns the model's name with the dimensions of its vectors."""
         return f"{self._name}:{vectors.shape[-1]}"
 
     def one(self, text: str) -> Flow[Vectors | None]:
-        """The vector of a question.
+        """Returns the vector of a question; None where the model fails.
 
         Args:
             text: The question.
-
-        Returns:
-            Its numbers; None where the model fails.
         """
-        known = self._known.get(text)
-        if known is None:
-            found = yield from self._call([text])
-            if found is None:
-                return None
-            known = self._known[text] = found[0]
-            while len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-        return known
+        vectors = yield from self.many([text])
+        return None if vectors is None else vectors[0]
 
     def many(self, texts: list[str]) -> Flow[Vectors | None]:
-        """The vectors of questions.
+        """Returns a row for each question; None where the model fails.
 
         Args:
-            texts: The questions, at least one.
-
-        Returns:
-            A row for each; None where the model fails.
+            texts: The questions, at least one; several are not remembered, as they come from an import.
         """
-        if len(texts) > 1:
-            return (yield from self._call(texts))
-        vector = yield from self.one(texts[0])
-        return None if vector is None else vector[None]
-
-    def _call(self, texts: list[str]) -> Flow[Vectors | None]:
-        """Stored and asked questions are both questions, so both are embedded in the same way."""
-        model = self._model
         try:
-            found = yield Invoke(lambda: model.embed_documents(texts), lambda: model.aembed_documents(texts))
-            check(len(found[0]))
-            vectors: Vectors = as_vectors(found, len(found[0]))
-            if len(vectors) != len(texts):
-                msg = f"the embedding model gave {len(vectors)} vectors for {len(texts)} texts"
-                raise InvalidInputError(msg)
-            return vectors
+            if len(texts) > 1:
+                vectors: Vectors = yield from self._vectors.embed(texts)
+            else:
+                vectors = (yield from self._vectors.rows(texts))[0][None]
         except Exception as error:  # noqa: BLE001 - an embedding model's errors are of any type
-            _log.warning("a question is not embedded, the cache is passed over: %s", error)
+            _log.warning("a question is not embedded, the cache is bypassed: %s", error)
             return None
+        return vectors

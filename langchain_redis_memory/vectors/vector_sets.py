@@ -1,4 +1,4 @@
-"""Vector sets, the data type of Redis 8: a graph for each collection, filters inside the search.
+"""Vector search by vector sets (Redis 8): an HNSW graph for each collection, filters inside the search.
 
 The tags are an array in the attributes of an element, and a filter is made of words in quotes. Tags are letters and
 digits, so neither needs escaping.

@@ -14,8 +14,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, Generation
 
 from langchain_redis_memory import RedisCache
-from langchain_redis_memory.cache import generations
-from langchain_redis_memory.cache.exact import _name
+from langchain_redis_memory.cache.exact import name_of
 from langchain_redis_memory.errors import ServerError, UnavailableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.circuit_breaker import Breaker
@@ -23,6 +22,7 @@ from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.codec.values import pack
 from tests.conftest import Both, Watch
 from tests.support.chains import PureModel, Switch
+from tests.support.envelopes import envelope
 from tests.support.servers import NEWEST, REAL_TABLE, Farm, wait_for
 
 MODEL = "model-a"
@@ -41,8 +41,8 @@ def cache(client: Client) -> RedisCache:
 
 def place_of(cache: RedisCache, prompt: str = "q") -> tuple[str, bytes]:
     """The key and the field of an entry."""
-    name = _name(prompt, MODEL)
-    return cache._shelf(name).items, name
+    name = name_of(prompt, MODEL)
+    return cache._flows.entries.shard(name).items, name
 
 
 # --- foreign and damaged bytes ------------------------------------------------------------------------
@@ -50,7 +50,7 @@ def place_of(cache: RedisCache, prompt: str = "q") -> tuple[str, bytes]:
 
 def sealed(body: bytes) -> bytes:
     """A record as the cache writes it, of any body."""
-    return b"+inf:3 5;" + generations._check(body) + body
+    return b"+inf:3 5;" + envelope(body)
 
 
 RECORDS = [["chat", b"a0|\x81\xa1c\xa1x", None, False]]
@@ -119,10 +119,10 @@ def test_a_damaged_entry_is_absent(cache: RedisCache, text: str) -> None:
 async def test_something_else_under_its_keys_is_a_miss(
     cache: RedisCache, both: Both, which: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    key = getattr(cache._shelf(_name("q", MODEL)), which)
+    key = getattr(cache._flows.entries.shard(name_of("q", MODEL)), which)
     raw(cache._client, "SET", key, "mine", "PX", 100_000)
     await both(cache.update)("q", MODEL, TEXT)
-    assert "passed over" in caplog.text
+    assert "bypassed" in caplog.text
     assert await both(cache.lookup)("q", MODEL) is None
     told = await both(cache.stats)()
     assert (told.total("dropped"), told.misses, told.total("errors")) == (1, 1, 1 + (which == "items"))
@@ -130,13 +130,13 @@ async def test_something_else_under_its_keys_is_a_miss(
 
 
 async def test_something_else_under_the_tally_disturbs_nothing(cache: RedisCache, both: Both) -> None:
-    raw(cache._client, "SET", cache._tally._key, "mine", "PX", 100_000)
+    raw(cache._client, "SET", cache._flows.best_effort.tally._key, "mine", "PX", 100_000)
     for number in range(100):
         await both(cache.update)(f"q{number % 3}", MODEL, TEXT)
         assert await both(cache.lookup)(f"q{number % 3}", MODEL) == TEXT
     with pytest.raises(ServerError):
         await both(cache.stats)()
-    raw(cache._client, "DEL", cache._tally._key)
+    raw(cache._client, "DEL", cache._flows.best_effort.tally._key)
     assert (await both(cache.stats)()).hits == 100, "nothing that was counted meanwhile is lost"
 
 
@@ -154,7 +154,7 @@ async def test_away_is_a_miss_and_updates_are_dropped_and_counted(
         assert await both(cache.lookup)("q", MODEL) is None
         await both(cache.update)("r", MODEL, TEXT)
         await both(cache.get_or_compute)("s", MODEL, lambda: "a")
-    assert len([record for record in caplog.records if "is away and passed over" in record.message]) == 1
+    assert len([record for record in caplog.records if "is away and bypassed" in record.message]) == 1
     for call in (both(cache.clear), both(cache.count), both(cache.stats)):
         with pytest.raises(UnavailableError):
             await call()
@@ -208,7 +208,7 @@ async def test_wrong_credentials_fail_no_call(farm: Farm, both: Both, caplog: py
         assert await both(cache.lookup)("q", MODEL) is None
         await both(cache.update)("q", MODEL, TEXT)
     process.stop()
-    assert {record.levelname for record in caplog.records if "passed over" in record.message} == {"ERROR"}
+    assert {record.levelname for record in caplog.records if "bypassed" in record.message} == {"ERROR"}
     assert "wrong@" not in caplog.text
 
 
@@ -278,19 +278,19 @@ async def test_a_cancelled_lookup_loses_no_counts(real: Client) -> None:
     await cache.aupdate("q", MODEL, TEXT)
     for _ in range(70):
         await cache.alookup("q", MODEL)
-    whole, started, forever = real._atrip, asyncio.Event(), asyncio.Event()
+    whole, started, forever = real.arun, asyncio.Event(), asyncio.Event()
 
     async def stuck(*_args: Any, **_kwargs: Any) -> Any:
         started.set()
         await forever.wait()
 
-    real._atrip = stuck  # type: ignore[method-assign]
+    real.arun = stuck  # type: ignore[method-assign]
     lookup = asyncio.create_task(cache.aupdate("q", MODEL, TEXT))
     await started.wait()
     lookup.cancel()
     with pytest.raises(asyncio.CancelledError):
         await lookup
-    real._atrip = whole  # type: ignore[method-assign]
+    real.arun = whole  # type: ignore[method-assign]
     assert (await cache.astats()).hits == 70
 
 

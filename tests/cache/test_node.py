@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -35,6 +34,7 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.redis.codec.envelope import seal
 from tests.conftest import Both
 from tests.support.servers import NEWEST, Farm, wait_for
 
@@ -260,7 +260,7 @@ async def test_a_type_may_be_allowed(client: Client, both: Both, caplog: pytest.
 
 def whole(body: bytes) -> bytes:
     """A record as the cache writes it, of any body."""
-    return b"+inf:" + blake2b(body, digest_size=8).digest() + body
+    return b"+inf:" + seal(body)
 
 
 PICKLED = pickle.dumps(Loaded())

@@ -25,6 +25,7 @@ from langchain_redis_memory.cache import generations, prompts
 from langchain_redis_memory.cache.admission import AdmissionPolicy, worth_keeping
 from langchain_redis_memory.cache.prompts import PromptMessage, Template
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError, UnserialisableError
+from tests.support.envelopes import envelope
 
 MANY = settings(max_examples=80, deadline=None)
 
@@ -137,7 +138,7 @@ def test_foreign_bytes_are_told(data: bytes) -> None:
     with pytest.raises(CorruptDataError, match="'k'"):
         generations.decode(data, "k")
     with pytest.raises(CorruptDataError, match="'k'"):
-        generations.decode(generations._check(data) + data, "k")
+        generations.decode(envelope(data), "k")
 
 
 class Special(Generation):

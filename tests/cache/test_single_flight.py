@@ -22,7 +22,7 @@ from langchain_core.outputs import Generation
 
 from langchain_redis_memory import RedisCache
 from langchain_redis_memory.cache import single_flight
-from langchain_redis_memory.cache.exact import _name
+from langchain_redis_memory.cache.exact import name_of
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
@@ -52,7 +52,7 @@ def raw(client: Client, *command: Any) -> Any:
 
 
 def lease_of(cache: RedisCache, prompt: str) -> str:
-    return cache._lease(_name(prompt, MODEL))
+    return cache._flows.entries.lease(name_of(prompt, MODEL))
 
 
 def text_of(answer: Any) -> str:
@@ -353,8 +353,12 @@ def stale(client: Client) -> Iterator[RedisCache]:
     """A cache whose answer to q is over its lifetime and may still be served."""
     cache = RedisCache(client, ttl_s=0.001, stale_s=600, jitter=0)
     cache.update("q", MODEL, [Generation(text="old")])
-    kept = wait_for(lambda: client.run(cache._look(_name("q", MODEL))))
-    wait_for(lambda: client.run(cache._look(_name("q", MODEL))).left_ms <= 600_000)
+    kept = wait_for(lambda: client.run(cache._flows.entries.get([name_of("q", MODEL)]).map(lambda found: found[0])))
+    wait_for(
+        lambda: (
+            client.run(cache._flows.entries.get([name_of("q", MODEL)]).map(lambda found: found[0])).left_ms <= 600_000
+        )
+    )
     assert kept is not None
     return cache
 

@@ -125,12 +125,12 @@ async def test_no_count_is_lost_among_threads(real: Client) -> None:
 
 async def test_it_lives_for_a_fixed_time(cache: RedisCache, both: Both) -> None:
     await both(cache.update)("q", GPT, TEXT)
-    left = raw(cache._client, "TTL", cache._tally._key)
+    left = raw(cache._client, "TTL", cache._flows.best_effort.tally._key)
     assert KEEP_HOURS * 3600 - 60 < left <= KEEP_HOURS * 3600
 
 
 async def test_old_hours_are_removed_when_one_begins(cache: RedisCache, both: Both) -> None:
-    key = cache._tally._key
+    key = cache._flows.best_effort.tally._key
     await both(cache.update)("q", GPT, TEXT)
     now = int(raw(cache._client, "HGET", key, "hour"))
     hours = (1, now - KEEP_HOURS, now - KEEP_HOURS + 1, now - 1)
@@ -167,7 +167,9 @@ FOREIGN: dict[bytes, bytes] = {
 
 async def test_foreign_fields_count_as_absent(cache: RedisCache, both: Both) -> None:
     await both(cache.lookup)("q", GPT)
-    raw(cache._client, "HSET", cache._tally._key, *(part for pair in FOREIGN.items() for part in pair))
+    raw(
+        cache._client, "HSET", cache._flows.best_effort.tally._key, *(part for pair in FOREIGN.items() for part in pair)
+    )
     await both(cache.update)("q", GPT, TEXT)
     told = await both(cache.stats)()
     assert {row.metric for row in told.rows if not row.metric.startswith("us:")} == {"misses", "updates"}
@@ -178,7 +180,7 @@ async def test_foreign_fields_count_as_absent(cache: RedisCache, both: Both) -> 
 
 async def test_a_foreign_value_under_a_count_does_not_stop_the_others(cache: RedisCache, both: Both) -> None:
     await both(cache.update)("q", GPT, TEXT)
-    key = cache._tally._key
+    key = cache._flows.best_effort.tally._key
     (name,) = [field for field in raw(cache._client, "HKEYS", key) if field.endswith(b"updates")]
     raw(cache._client, "HSET", key, name, "foreign")
     for _ in range(3):

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from langchain_redis_memory import RedisCache
 from langchain_redis_memory.cache import warming
-from langchain_redis_memory.cache.exact import _name
+from langchain_redis_memory.cache.exact import name_of
 from langchain_redis_memory.errors import InvalidInputError, UnavailableError, UnserialisableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
@@ -241,7 +241,7 @@ async def test_what_is_exported_can_be_imported_elsewhere(client: Client, cache:
     assert (await both(other.lookup)("q699", MODEL))[0].text == "a699"
     assert (await both(other.lookup)(*warming.asked_of("who?", FAILING)))[0].message.usage_metadata == usage
     assert sorted(await lines_of(other, both)) == sorted(lines)
-    left = client.run(other._look(_name("q1", MODEL)))
+    left = client.run(other._flows.entries.get([name_of("q1", MODEL)]).map(lambda found: found[0]))
     assert left is not None
     assert 0 < (left.left_ms or 0) <= 50_000, "a whole lifetime from now"
 
@@ -250,8 +250,8 @@ async def test_an_entry_whose_time_is_over_is_not_exported(client: Client, both:
     cache = RedisCache(client, ttl_s=100)
     for number in range(3):
         await both(cache.update)(f"q{number}", MODEL, [Generation(text="a")])
-    name = _name("q1", MODEL)
-    key = cache._shelf(name).items
+    name = name_of("q1", MODEL)
+    key = cache._flows.entries.shard(name).items
     record = client.run(Op((("HGET", key, name),), lambda replies: replies[0]))
     client.run(Op((("HSET", key, name, b"1000:" + record.partition(b":")[2]),), len))
     assert await both(cache.lookup)("q1", MODEL) is None

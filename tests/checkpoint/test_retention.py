@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -73,32 +72,55 @@ async def test_prune_keeps_the_newest_of_each_namespace(
     assert tidy(client)
 
 
+def aged(client: Client, name: str, hours: float) -> None:
+    """Makes a stored checkpoint look as if it had been written earlier."""
+    key = client.keys().thread("t").checkpoints
+    record = hashed(client, key)[b"\0" + name.encode()]
+    written = int(record[1:14]) - round(hours * 3_600_000)
+    raw(client, ("HSET", key, b"\0" + name.encode(), record[:1] + b"%013d" % written + record[14:]))
+
+
 async def test_prune_by_age(client: Client, saver: RedisSaver, both: Both) -> None:
-    now = datetime.now(timezone.utc)
     for i, hours in enumerate((50, 30, 10, 1, 0)):
-        made = checkpoint({"a": f"{i}" * 90}, {"a": i}, f"{i}")
-        written = (now - timedelta(hours=hours)).astimezone(timezone(timedelta(hours=5)))
-        await both(saver.put)(place(), made | {"ts": written.isoformat()}, loop(), {"a": i})
-    await both(saver.put)(place(), checkpoint({}, {}, "00") | {"ts": "long ago"}, loop(), {})
+        await both(saver.put)(place(), checkpoint({"a": f"{i}" * 90}, {"a": i}, f"{i}"), loop(), {"a": i})
+        aged(client, f"{i}", hours)
     pruned = await both(saver.prune)(["t"], older_than_s=24 * 3600)
     assert sorted(map(at, pruned.checkpoints)) == ["0", "1"]
     assert await both(saver.prune)(["t"], keep_last=3, older_than_s=0.001) == PruneReport([], 0)
-    assert "00" in names(await listed(both, saver, place())), "who has no known age is not old"
     pruned = await both(saver.prune)(["t"], strategy="delete", older_than_s=5 * 3600)
-    assert names(await listed(both, saver, place())) == ["4", "3", "00"]
+    assert names(await listed(both, saver, place())) == ["4", "3"]
     assert tidy(client)
 
 
-async def test_the_strategy_delete_leaves_nothing(client: Client, saver: RedisSaver, both: Both) -> None:
+@pytest.mark.parametrize("wrong", ["1999-01-02T03:04:05+00:00", "2999-01-02T03:04:05+00:00", "long ago"])
+async def test_the_age_of_a_checkpoint_is_measured_by_the_server(
+    client: Client, saver: RedisSaver, both: Both, wrong: str
+) -> None:
+    for name in ("1", "2", "3"):
+        await both(saver.put)(place(), checkpoint({}, {}, name) | {"ts": wrong}, loop(), {})
+    assert await both(saver.prune)(["t"], older_than_s=3600) == PruneReport([], 0)
+
+    def milliseconds() -> int:
+        seconds, rest = raw(client, ("TIME",))[0]
+        return int(seconds) * 1000 + int(rest) // 1000
+
+    start = milliseconds()
+    wait_for(lambda: milliseconds() > start + 2)
+    pruned = await both(saver.prune)(["t"], older_than_s=0.001)
+    assert sorted(map(at, pruned.checkpoints)) == ["1", "2"]
+
+
+@pytest.mark.parametrize("strategy", ["delete", "delete_all"])
+async def test_the_strategy_delete_leaves_nothing(client: Client, saver: RedisSaver, both: Both, strategy: str) -> None:
     for thread in ("t", "u", "v"):
         await chain(both, saver, talk(4), thread)
-    told = await both(saver.prune)(["t", "u"], strategy="delete", dry_run=True)
+    told = await both(saver.prune)(["t", "u"], strategy=strategy, dry_run=True)
     assert keys(client, "t") == keys(client, "u") == 4
-    assert await both(saver.prune)(["t", "u"], strategy="delete") == told
+    assert await both(saver.prune)(["t", "u"], strategy=strategy) == told
     assert keys(client, "t") == keys(client, "u") == 0
     assert {one.config["configurable"]["thread_id"] for one in await listed(both, saver, None)} == {"v"}
     assert raw(client, ("ZRANGEBYLEX", client.keys().threads()[0], "[a", "(b")) == [[b"av"]]
-    assert await both(saver.prune)([], strategy="delete") == PruneReport([], 0)
+    assert await both(saver.prune)([], strategy=strategy) == PruneReport([], 0)
 
 
 async def test_prune_of_nothing_sends_nothing(saver: RedisSaver, both: Both, trips: list[Trip]) -> None:

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from langchain_redis_memory.cli.app import app
 from langchain_redis_memory.cli.replay import CacheOutcome, Kind, Role, askings, play, read, same_question
 from langchain_redis_memory.conversation.memory import ConversationMemory
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.redis.client.topology import Options, topology
 from tests.support.chains import Marked
 

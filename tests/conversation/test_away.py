@@ -146,7 +146,7 @@ async def test_a_reply_that_was_lost_stores_nothing_twice(
     desk = Desk(client, both, classifier=Marked())
     await desk.say("F: a")
     switch = Switch(client)
-    trip, atrip = client._trip, client._atrip
+    trip, atrip = client.run, client.arun
 
     def lossy(*args: Any, **kwargs: Any) -> Any:
         trip(*args, **kwargs)
@@ -156,8 +156,8 @@ async def test_a_reply_that_was_lost_stores_nothing_twice(
         await atrip(*args, **kwargs)
         return await atrip(*args, **kwargs)
 
-    monkeypatch.setattr(client, "_trip", lossy)
-    monkeypatch.setattr(client, "_atrip", alossy)
+    monkeypatch.setattr(client, "run", lossy)
+    monkeypatch.setattr(client, "arun", alossy)
     switch.off(after=3)  # load and load again, store, and its reply is lost
     await desk.say("F: b")
     assert not desk.last.stored
@@ -230,13 +230,13 @@ async def test_a_cancelled_turn_does_not_lose_what_waits(desk: Desk, client: Cli
     await desk.say("F: a", "other")
     switch.on()
     started, forever = asyncio.Event(), asyncio.Event()
-    whole = client._atrip
+    whole = client.arun
 
     async def stuck(*_args: Any, **_kwargs: Any) -> Any:
         started.set()
         await forever.wait()
 
-    client._atrip = stuck  # type: ignore[method-assign]
+    client.arun = stuck  # type: ignore[method-assign]
     for session in ("s", "third"):
         started.clear()
         turn = asyncio.create_task(desk.say("F: b", session))
@@ -245,7 +245,7 @@ async def test_a_cancelled_turn_does_not_lose_what_waits(desk: Desk, client: Cli
         with pytest.raises(asyncio.CancelledError):
             await turn
         assert desk.memory.unstored == 4
-    client._atrip = whole  # type: ignore[method-assign]
+    client.arun = whole  # type: ignore[method-assign]
     await desk.say("F: c")
     assert await said(desk) == ["F: a", "F: c"]
 

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableLambda
 
-from langchain_redis_memory.cache.answers.exact import Answer, CacheQuestion, ExactAnswerCache
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
+from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.conversation.select.window import WindowSelector
-from langchain_redis_memory.language.classify import RulesClassifier
+from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.chains import Desk, Marked, NeverCache, PureModel, Switch, look_up, pure_chain
@@ -69,7 +70,7 @@ class World:
                     chain=RunnableLambda(pure_chain) if fields else PureModel(),
                     retriever=retriever,
                     cache=cache,
-                    classifier=Marked() if marked else RulesClassifier(),
+                    classifier=Marked() if marked else LinguisticClassifier(),
                     selector=WindowSelector(base=2),
                 )
             )
@@ -186,7 +187,7 @@ class Blind:
     """A wrong cache: its keys leave something out."""
 
     def __init__(self, forget: Callable[[CacheQuestion], CacheQuestion]) -> None:
-        self.forget, self.exact = forget, ExactAnswerCache(60_000)
+        self.forget, self.exact = forget, ExactAnswerCache(60)
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         return self.exact.lookup(self.forget(asked))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +11,13 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import RunnableLambda
 
-from langchain_redis_memory.cache.answers.exact import Answer, CacheQuestion, ExactAnswerCache
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
+from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.conversation.select.window import WindowSelector
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, pure, settled
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, url_of
@@ -37,9 +39,7 @@ class Asking:
     def __init__(self, model: PureModel) -> None:
         self.model, self.colours = model, list[str]()
 
-    def classify(
-        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
-    ) -> Flow[Verdict]:
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Flow[Verdict]:
         def call() -> AIMessage:
             self.colours.append("sync")
             return self.model.invoke(turn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.select.window import WindowSelector
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 from tests.conversation.select.test_recall import Topics
@@ -126,9 +127,7 @@ async def test_windows_never_load_the_whole(client: Client, both: Both, trips: l
 
 async def test_the_places_of_a_verdict_move_with_the_whole(client: Client, both: Both) -> None:
     class Pointing:
-        def classify(
-            self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
-        ) -> Verdict:
+        def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Verdict:
             return Verdict(RECALL, 1.0, depends_on=(0,))  # the oldest message of the six that are loaded at first
 
     desk = Desk(client, both, classifier=Pointing(), selector=MemorySelector(base=2))

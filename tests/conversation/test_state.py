@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,7 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.conversation.select.window import WindowSelector
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.state.conversation_state import RedisConversationState
@@ -35,9 +36,9 @@ class Told(Marked):
 
     def __init__(self) -> None:
         super().__init__()
-        self.states: list[Mapping[str, Any] | None] = []
+        self.states: list[TurnState] = []
 
-    def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Verdict:
         self.states.append(state)
         return super().classify(turn, history, state)
 
@@ -47,7 +48,7 @@ class ToldSelector(WindowSelector):
 
     def __init__(self) -> None:
         super().__init__()
-        self.states: list[Mapping[str, Any] | None] = []
+        self.states: list[TurnState] = []
 
     def select(self, turn: str, verdict: Verdict, history: Any, rule: Any, state: Any = None) -> list[BaseMessage]:
         self.states.append(state)
@@ -55,7 +56,7 @@ class ToldSelector(WindowSelector):
 
 
 async def test_every_turn_moves_the_state(client: Client, both: Both) -> None:
-    desk = Desk(client, both, retriever=look_up, classifier=Marked())
+    desk = Desk(client, both, state=True, retriever=look_up, classifier=Marked())
     await desk.say("N: What is throat cancer?")
     await desk.say("S: How is it treated in Norway?")
     await desk.say("F: Shorter, please")
@@ -78,22 +79,22 @@ async def test_every_turn_moves_the_state(client: Client, both: Both) -> None:
 
 async def test_classifier_and_selector_are_given_the_state(client: Client, both: Both) -> None:
     classifier, selector = Told(), ToldSelector()
-    desk = Desk(client, both, classifier=classifier, selector=selector)
+    desk = Desk(client, both, state=True, classifier=classifier, selector=selector)
     await desk.say("N: What is throat cancer?")
     await desk.say("F: Is it treatable?")
-    assert classifier.states[0] is None, "nothing is known of a conversation that begins"
-    assert classifier.states[-1]["topic"] == "throat cancer"  # type: ignore[index]
+    assert classifier.states[0] == NO_STATE, "nothing is known of a conversation that begins"
+    assert classifier.states[-1].topic == "throat cancer"
     assert selector.states[-1] == classifier.states[-1]
     assert len(classifier.states) == 2, "a state that is as expected asks nobody twice"
 
 
 async def test_a_state_that_another_changed_is_seen(client: Client, both: Both) -> None:
     classifier = Told()
-    desk = Desk(client, both, classifier=classifier)
+    desk = Desk(client, both, state=True, classifier=classifier)
     await desk.say("N: What is throat cancer?")
     await both(RedisConversationState("s", client).set)(tier="gold")
     await desk.say("F: Is it treatable?")
-    assert classifier.states[-1]["fields"] == {"tier": "gold"}  # type: ignore[index]
+    assert classifier.states[-1].fields == {"tier": "gold"}
     assert (await state_of(client, both)).fields == {"tier": "gold"}
     assert (await state_of(client, both)).turns == 2
 
@@ -103,7 +104,7 @@ async def test_without_a_state_there_is_none(client: Client, both: Both) -> None
     desk = Desk(client, both, classifier=classifier, state=False)
     await desk.say("N: What is throat cancer?")
     await desk.say("F: Is it treatable?")
-    assert set(classifier.states) == {None}
+    assert classifier.states == [NO_STATE] * 2
     assert raw(client, "EXISTS", client.keys().session("s").state) == 0
 
 
@@ -123,7 +124,7 @@ async def test_the_state_costs_no_trip(client: Client, both: Both, trips: list[T
 
 
 async def test_a_hit_counts_as_a_turn_too(client: Client, both: Both) -> None:
-    desk = Desk(client, both)
+    desk = Desk(client, both, state=True)
     await desk.say("What is throat cancer?", "ana")
     await desk.say("What is throat cancer?", "ben")
     assert desk.last.cache == "hit"
@@ -131,7 +132,7 @@ async def test_a_hit_counts_as_a_turn_too(client: Client, both: Both) -> None:
 
 
 async def test_concurrent_turns_lose_nothing(client: Client, both: Both) -> None:
-    desks = [Desk(client, both, classifier=Marked(), cache=None) for _ in range(4)]
+    desks = [Desk(client, both, classifier=Marked(), cache=None, state=True) for _ in range(4)]
     if both.asynchronous:
         await asyncio.gather(*(desk.say(f"F: {n}") for desk in desks for n in range(4)))
     else:
@@ -150,7 +151,7 @@ async def test_concurrent_turns_lose_nothing(client: Client, both: Both) -> None
 
 @pytest.mark.parametrize("damage", [b"hello", b"7-0123456789abcdef:\xc1"])
 async def test_a_damaged_state_fails_no_turn(client: Client, both: Both, damage: bytes) -> None:
-    desk = Desk(client, both, classifier=Marked())
+    desk = Desk(client, both, state=True, classifier=Marked())
     await desk.say("N: What is throat cancer?")
     raw(client, "HSET", client.keys().session("s").state, "state", damage)
     await desk.say("F: Is it treatable?")
@@ -163,7 +164,7 @@ async def test_something_else_under_the_key_fails_no_turn(
 ) -> None:
     key = client.keys().session("s").state
     raw(client, "SET", key, "mine", "PX", 60_000)
-    desk = Desk(client, both, classifier=Marked())
+    desk = Desk(client, both, state=True, classifier=Marked())
     for said in ("N: What is throat cancer?", "F: Is it treatable?"):
         await desk.say(said)
         assert desk.last.stored
@@ -173,7 +174,7 @@ async def test_something_else_under_the_key_fails_no_turn(
 
 
 async def test_turns_that_were_said_while_the_server_was_away_count(client: Client, both: Both) -> None:
-    desk = Desk(client, both, classifier=Marked())
+    desk = Desk(client, both, state=True, classifier=Marked())
     await desk.say("N: What is throat cancer?")
     switch = Switch(client)
     switch.off()
@@ -187,7 +188,7 @@ async def test_turns_that_were_said_while_the_server_was_away_count(client: Clie
 
 
 async def test_what_is_flushed_counts_once(client: Client, both: Both) -> None:
-    desk = Desk(client, both, classifier=Marked())
+    desk = Desk(client, both, state=True, classifier=Marked())
     switch = Switch(client)
     switch.off()
     await desk.say("F: Who is Marie Curie?", "a")
@@ -199,7 +200,7 @@ async def test_what_is_flushed_counts_once(client: Client, both: Both) -> None:
 
 
 async def test_the_state_goes_with_the_conversation(client: Client, both: Both) -> None:
-    desk = Desk(client, both, classifier=Marked())
+    desk = Desk(client, both, state=True, classifier=Marked())
     await desk.say("N: What is throat cancer?")
     keys = client.keys().session("s")
     assert raw(client, "PTTL", keys.state) > 0
@@ -210,7 +211,7 @@ async def test_the_state_goes_with_the_conversation(client: Client, both: Both) 
 
 
 async def test_a_failing_model_moves_nothing(client: Client, both: Both) -> None:
-    desk = Desk(client, both, classifier=Marked())
+    desk = Desk(client, both, state=True, classifier=Marked())
     await desk.say("N: What is throat cancer?")
     before = await state_of(client, both)
     desk.model.fail = True
@@ -220,7 +221,7 @@ async def test_a_failing_model_moves_nothing(client: Client, both: Both) -> None
 
 
 async def test_tenants_and_agents_have_states_of_their_own(client: Client, both: Both) -> None:
-    desk = Desk(client, both, classifier=Marked())
+    desk = Desk(client, both, state=True, classifier=Marked())
     await desk.say("N: What is throat cancer?", tenant="acme")
     await desk.say("N: What is a diesel engine?", agent="bot")
     assert (await state_of(client, both)).turns == 0
@@ -246,7 +247,7 @@ async def test_an_update_between_reading_and_writing_is_kept(client: Client, bot
             state.update(lambda found: replace(found, fields={"n": found.fields.get("n", 0) + 1}))
             return super().classify(turn, history, known)
 
-    desk = Desk(client, both, classifier=Meddling(), cache=None)
+    desk = Desk(client, both, state=True, classifier=Meddling(), cache=None)
     for number in range(3):
         await desk.say(f"F: {number}")
     found = await state_of(client, both)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, HumanMessage
 
+from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.conversation.memory import ConversationMemory
-from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, QuestionType, Rule
+from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Rule
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 from tests.support.chains import Desk, Marked, look_up
@@ -148,6 +151,7 @@ async def test_a_question_keeps_its_id(warm: Client, both: Both) -> None:
 
 
 async def test_the_view_of_conversations_is_bounded() -> None:
+    from langchain_redis_memory.conversation.context import StoredContext
     from langchain_redis_memory.conversation.recent import RecentConversations
     from langchain_redis_memory.history.transcript import Transcript
 
@@ -155,8 +159,52 @@ async def test_the_view_of_conversations_is_bounded() -> None:
     seen, names = RecentConversations(most=3), ["a", "b", "c", "a", "d"]
     made = {name: Transcript(memory.client.keys(), name) for name in names}
     for name in names:
-        seen.put(made[name], [HumanMessage(f"{name}{number}") for number in range(5)], 2)
+        seen.put(made[name], [HumanMessage(f"{name}{number}") for number in range(5)], 2, StoredContext())
     assert seen.get(made["b"]) is None
-    assert [m.content for m in seen.get(made["a"]) or []] == ["a3", "a4"]
-    seen.put(made["d"], [HumanMessage("x")], 0)
-    assert seen.get(made["d"]) == []
+    assert [m.content for m in seen.get(made["a"]).messages] == ["a3", "a4"]
+    seen.put(made["d"], [HumanMessage("x")], 0, StoredContext())
+    assert seen.get(made["d"]).messages == []
+
+
+class Meanings(Embeddings):
+    """Texts of the same first letters mean the same."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [[1.0, float(len(text) % 7), 0.5] for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+
+@pytest.mark.parametrize("found", [0, 1, 40])
+async def test_a_loader_is_counted_as_it_is(warm: Client, both: Both, trips: list[Trip], found: int) -> None:
+    """A loader that finds nothing, little, or more than a turn loads."""
+    messages = [kind(f"{number}") for number in range(found) for kind in (HumanMessage, AIMessage)]
+    warming = Desk(warm, both, classifier=Marked(), loader=lambda _session: messages)
+    await warming.say("F: a", "another")
+    desk = Desk(warm, both, classifier=Marked(), loader=lambda _session: messages)
+    counts = [await count(desk, trips, said) for said in ("F: a", "R: b", "N: c", "S: d")]
+    assert counts[0] == (6 if found else 5)
+    assert counts[2:] == [2, 2]
+
+
+async def test_a_search_by_meaning_is_counted_as_it_is(warm: Client, both: Both, trips: list[Trip]) -> None:
+    desk = Desk(warm, both, classifier=Marked(), cache=SemanticAnswerCache(warm, Meanings()))
+    for said in ("N: What is warmth?", "N: What is a diesel engine?"):
+        await desk.say(said, "warming")
+    for session in ("one", "two"):
+        for said in (
+            "N: What is throat cancer?",
+            "N: What is throat cancer, please?",
+            "S: Is it treatable?",
+            "F: Why?",
+        ):
+            await count(desk, trips, said, session)
+    assert desk.last.trips == 2
+
+
+async def test_work_after_a_turn_is_not_counted(warm: Client, both: Both, trips: list[Trip]) -> None:
+    written: list[str] = []
+    desk = Desk(warm, both, classifier=Marked(), writer=lambda session, messages: written.append(session))
+    assert await count(desk, trips, "F: a") == 2
+    assert written == ["s"]

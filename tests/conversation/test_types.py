@@ -9,9 +9,10 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from langchain_redis_memory.conversation.memory import ConversationMemory
-from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, QuestionType, Rule, check_policy
+from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Rule, check_policy
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.chains import MARKS, MORE, NEW, RECALL, SEARCH, Desk, Marked, look_up

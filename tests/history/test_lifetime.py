@@ -212,7 +212,7 @@ async def test_the_next_write_heals_what_was_evicted(client: Client, history: Hi
     await both(kept.add_messages)([HumanMessage("d", id="d"), HumanMessage("e", id="e")])
     found = [message.content for message in await both.messages(kept)]
     assert found == (["d", "e"] if lost == "messages" else ["b", "d", "e"]), "tokens are counted right again"
-    session = await both(client.run)(kept._transcript.info())
+    session = await both(client.run)(kept._flows.transcript.info())
     assert (session.messages, session.tokens) == (len(found), 300 * len(found))
 
 

@@ -256,6 +256,6 @@ def test_trimming_is_what_the_model_says(
                 assert orphans(found) <= orphans(untrimmed), "trimming makes no orphans"
         marks = client.run(Op((("LLEN", client.keys().session(kept.session_id).ids),), lambda replies: replies[0]))
         assert marks == len(model)
-        session = client.run(kept._transcript.info())
+        session = client.run(kept._flows.transcript.info())
         assert session is not None
         assert session.tokens == words(model)

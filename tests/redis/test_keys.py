@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, RedisMemoryError
-from langchain_redis_memory.redis.keys import KINDS, MAX_ID_BYTES, KeySpace, check_id, escape, spell_namespace
+from langchain_redis_memory.redis.key_groups import MAX_ID_BYTES, check_id, escape, spell_namespace
+from langchain_redis_memory.redis.keys import KINDS, KeySpace
 
 bounded = settings(max_examples=100, deadline=None)
 

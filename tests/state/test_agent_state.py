@@ -19,7 +19,7 @@ from langchain_redis_memory.errors import (
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.values import pack
-from langchain_redis_memory.state.conversation_state import RedisAgentState
+from langchain_redis_memory.state.agent_state import RedisAgentState
 from tests.conftest import Both
 
 

@@ -32,7 +32,7 @@ from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.state import state_record
 from langchain_redis_memory.state.conversation_state import RedisConversationState
-from langchain_redis_memory.state.model import MOST_ENTITIES, ConversationState, Entity, Search, move_of
+from langchain_redis_memory.state.model import MOST_ENTITIES, ConversationState, Entity, Search, delta_of
 from tests.conftest import Both
 from tests.support.servers import wait_for
 
@@ -212,12 +212,14 @@ async def test_moves_that_come_too_late_are_noted_and_counted(client: Client, bo
     place = keys(client)
     stale = await both(client.run)(state_record.read(place))
     for number in range(5):
-        await both(client.run)(state_record.move_on(place, stale, [move_of(f"Who was Person{number} X?", "")], 60_000))
+        await both(client.run)(
+            state_record.add_deltas(place, stale, [delta_of(f"Who was Person{number} X?", "")], 60_000)
+        )
     found = await both(client.run)(state_record.read(place))
     assert found.turns == 5
     assert {entity.name for entity in found.entities} == {f"Person{number} X" for number in range(5)}
     assert found.version.seen > 0
-    await both(client.run)(state_record.move_on(place, found, [move_of("And now?", "")], 60_000))
+    await both(client.run)(state_record.add_deltas(place, found, [delta_of("And now?", "")], 60_000))
     found = await both(client.run)(state_record.read(place))
     assert (found.turns, found.version.seen, found.version.writes) == (6, 0, 2)
 
@@ -226,7 +228,7 @@ async def test_a_move_without_a_state_that_was_read_is_noted(client: Client, bot
     place = keys(client)
     for _ in range(3):
         await both(client.run)(
-            state_record.move_on(place, None, [move_of("Hi Ann", ""), move_of("Hi Bob", "")], 60_000)
+            state_record.add_deltas(place, None, [delta_of("Hi Ann", ""), delta_of("Hi Bob", "")], 60_000)
         )
     assert (await both(client.run)(state_record.read(place))).turns == 6
     assert 0 < raw(client, "PTTL", place.state) <= 60_000
@@ -237,11 +239,11 @@ async def test_concurrent_turns_lose_nothing(client: Client, both: Both) -> None
 
     def turn(number: int) -> None:
         known = client.run(state_record.read(place))
-        client.run(state_record.move_on(place, known, [move_of(f"about Thing{number}", "")], 60_000))
+        client.run(state_record.add_deltas(place, known, [delta_of(f"about Thing{number}", "")], 60_000))
 
     async def aturn(number: int) -> None:
         known = await client.arun(state_record.read(place))
-        await client.arun(state_record.move_on(place, known, [move_of(f"about Thing{number}", "")], 60_000))
+        await client.arun(state_record.add_deltas(place, known, [delta_of(f"about Thing{number}", "")], 60_000))
 
     if both.asynchronous:
         await asyncio.gather(*map(aturn, range(30)))
@@ -252,7 +254,7 @@ async def test_concurrent_turns_lose_nothing(client: Client, both: Both) -> None
 
 
 async def test_an_update_takes_notes_into_account(client: Client, both: Both, state: RedisConversationState) -> None:
-    await both(client.run)(state_record.move_on(keys(client), None, [move_of("Who was Marie Curie?", "")], 60_000))
+    await both(client.run)(state_record.add_deltas(keys(client), None, [delta_of("Who was Marie Curie?", "")], 60_000))
     made = await both(state.update)(lambda known: replace(known, depth=known.depth + 10))
     assert (made.turns, made.depth, made.topic) == (1, 11, "Marie Curie")
     assert await both(state.load)() == made
@@ -353,7 +355,7 @@ async def test_the_state_of_a_newer_package_is_left_alone(
     for write in (lambda: both(state.save)(found), lambda: both(state.update)(lambda known: replace(known, depth=1))):
         with pytest.raises(ConflictError, match="upgrade"):
             await write()
-    await both(client.run)(state_record.move_on(place, found, [move_of("Who was Marie Curie?", "")], 60_000))
+    await both(client.run)(state_record.add_deltas(place, found, [delta_of("Who was Marie Curie?", "")], 60_000))
     assert raw(client, "HGET", place.state, "state") == newer
     assert len(cas_record.parse(newer, raw(client, "HGET", place.state, "state+")).notes) == 1
 
@@ -367,7 +369,9 @@ async def test_ten_thousand_entities_are_bounded(client: Client, both: Both, sta
     moved = await both(state.load)()
     assert [entity.name for entity in moved.entities] == [f"thing {9_999 - n}" for n in range(MOST_ENTITIES)]
     await both(client.run)(
-        state_record.move_on(keys(client), moved, [move_of(" ".join(f"Name{n}," for n in range(10_000)), "")], 60_000)
+        state_record.add_deltas(
+            keys(client), moved, [delta_of(" ".join(f"Name{n}," for n in range(10_000)), "")], 60_000
+        )
     )
     assert len((await both(state.load)()).entities) == MOST_ENTITIES
     assert raw(client, "HSTRLEN", keys(client).state, "state") < 20_000
@@ -377,7 +381,7 @@ async def test_notes_are_bounded(client: Client, both: Both) -> None:
     place = keys(client)
     raw(client, "HSET", place.state, "state+", "x" * (cas_record.MOST_NOTES_BYTES - 10))
     raw(client, "PEXPIRE", place.state, 60_000)
-    await both(client.run)(state_record.move_on(place, None, [move_of("Who was Marie Curie?", "")], 60_000))
+    await both(client.run)(state_record.add_deltas(place, None, [delta_of("Who was Marie Curie?", "")], 60_000))
     assert raw(client, "HSTRLEN", place.state, "state+") == cas_record.MOST_NOTES_BYTES - 10
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.phrases import key_of, language_of, phrases
 from langchain_redis_memory.redis.codec.values import pack, parse
 from langchain_redis_memory.state.model import (
@@ -20,12 +20,12 @@ from langchain_redis_memory.state.model import (
     Search,
     StateDelta,
     advance,
-    fold,
+    apply_delta,
+    delta_from_plain,
+    delta_of,
     from_plain,
-    move_from_plain,
-    move_of,
     plain,
-    plain_move,
+    plain_delta,
 )
 
 NEW = Verdict(QuestionType.NEW_TOPIC, 1.0)
@@ -106,7 +106,7 @@ def test_it_is_cheap_to_store() -> None:
         state = advance(state, f"Turn{number} {words}", words, NEW)
     assert 40 <= len(state.entities) <= MOST_ENTITIES
     assert len(pack(plain(state))) < 10_000
-    assert len(pack(plain_move(move_of(words, words)))) < 5_000
+    assert len(pack(plain_delta(delta_of(words, words)))) < 5_000
 
 
 anything = st.text(max_size=400)
@@ -118,9 +118,9 @@ turns = st.lists(st.tuples(anything, anything, st.sampled_from([NEW, MORE, SEARC
 def test_any_conversation_has_a_state_that_can_be_stored(said: list[tuple[str, str, Any]]) -> None:
     state = ConversationState()
     for turn, answer, verdict in said:
-        move = move_of(turn, answer, verdict, Search(turn))
-        assert move_from_plain(parse(pack(plain_move(move)))) == move
-        state = fold(state, move)
+        move = delta_of(turn, answer, verdict, Search(turn))
+        assert delta_from_plain(parse(pack(plain_delta(move)))) == move
+        state = apply_delta(state, move)
     assert state.turns == len(said)
     assert state.depth <= state.turns
     assert len(state.entities) <= MOST_ENTITIES
@@ -132,7 +132,7 @@ def test_any_conversation_has_a_state_that_can_be_stored(said: list[tuple[str, s
 @given(st.recursive(st.none() | st.integers() | st.text(max_size=5) | st.floats(), lambda s: st.lists(s, max_size=4)))
 @settings(max_examples=150, deadline=None)
 def test_anything_else_is_no_state(value: Any) -> None:
-    for read in (from_plain, move_from_plain):
+    for read in (from_plain, delta_from_plain):
         try:
             found = read(value)
         except ValueError:

@@ -20,7 +20,7 @@ from langchain_redis_memory.errors import (
     UnserialisableError,
     WrongKeyTypeError,
 )
-from langchain_redis_memory.history.chat_message_history import Turn
+from langchain_redis_memory.history.turns import Turn
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.cas_record import CasRecord, Version
 from langchain_redis_memory.redis.client.client import Client, Trip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from types import MethodType
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -15,12 +16,13 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import RunnableConfig, RunnableGenerator
 from pydantic import Field
 
-from langchain_redis_memory.cache.answers.exact import Answer, CacheQuestion
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.conversation.memory import ConversationMemory
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import UnavailableError
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Op, pure
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
@@ -137,7 +139,7 @@ class Marked:
     def __init__(self) -> None:
         self.asked: list[tuple[str, list[BaseMessage]]] = []
 
-    def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Verdict:
         self.asked.append((turn, list(history)))
         mark, colon, _ = turn.partition(":")
         return Verdict(MARKS.get(mark, NEW) if colon else NEW, 1.0, ("marked",))
@@ -249,7 +251,7 @@ class Switch:
     def __init__(self, client: Client) -> None:
         self.away = False
         self.after = 0
-        trip, atrip = client._trip, client._atrip
+        whole, awhole = client.run, client.arun
 
         def check() -> None:
             if not self.away:
@@ -260,16 +262,18 @@ class Switch:
             msg = "the server is away"
             raise UnavailableError(msg)
 
-        def _trip(*args: Any, **kwargs: Any) -> Any:
-            check()
-            return trip(*args, **kwargs)
+        def run(_client: Client, op: Op[Any]) -> Any:
+            if op.commands:
+                check()
+            return whole(op)
 
-        async def _atrip(*args: Any, **kwargs: Any) -> Any:
-            check()
-            return await atrip(*args, **kwargs)
+        async def arun(_client: Client, op: Op[Any]) -> Any:
+            if op.commands:
+                check()
+            return await awhole(op)
 
-        client._trip = _trip  # type: ignore[method-assign]
-        client._atrip = _atrip  # type: ignore[method-assign]
+        client.run = MethodType(run, client)  # type: ignore[method-assign]
+        client.arun = MethodType(arun, client)  # type: ignore[method-assign]
 
     def off(self, after: int = 0) -> None:
         self.away, self.after = True, after

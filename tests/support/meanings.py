@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -14,6 +15,8 @@ from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import Generation
 
+from langchain_redis_memory.cache.semantic.cache import PromptOptions
+from langchain_redis_memory.cache.semantic.tenants import VectorOptions
 from langchain_redis_memory.language.equivalence import Judgement
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
@@ -103,3 +106,14 @@ def keys_of(client: Client, *without: str) -> list[str]:
 
 def answers(*texts: str) -> Sequence[Generation]:
     return [Generation(text=one) for one in texts]
+
+
+def grouped(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a semantic cache, those of prompts and of vectors in their groups."""
+    groups: dict[str, type] = {"prompts": PromptOptions, "vectors": VectorOptions}
+    found, rest = {}, dict(options)
+    for name, kind in groups.items():
+        chosen = {field.name: rest.pop(field.name) for field in fields(kind) if field.name in rest}
+        if chosen:
+            found[name] = kind(**chosen)
+    return {**rest, **found}

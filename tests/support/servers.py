@@ -75,6 +75,9 @@ if not REAL:
 NEWEST = "redis82" if "redis82" in REAL else REAL[0]
 """The server of the tests that need only one."""
 
+NAMES = ("memory", *REAL, "cluster", "sentinel")
+"""All that `pytest --servers` can name."""
+
 TABLE = [pytest.param(name, id=name) for name in ("memory", *REAL)]
 TWO = [pytest.param(name, id=name) for name in ("memory", NEWEST)]
 REAL_TABLE = [pytest.param(name, id=name) for name in REAL]

@@ -12,7 +12,8 @@ from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Op, ask
 from langchain_redis_memory.redis.capabilities import Server
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.vectors.engine import Collection, Engine, Point, VectorHits, as_vectors, check, engine
+from langchain_redis_memory.vectors.choose import check, engine
+from langchain_redis_memory.vectors.engine import Collection, Engine, Point, VectorHits, as_vectors
 from langchain_redis_memory.vectors.exact_scan import PAGE, ExactScan
 from langchain_redis_memory.vectors.query_engine import QueryEngine
 from langchain_redis_memory.vectors.vector_sets import VectorSets

@@ -1,16 +1,17 @@
-"""`EpochAnswerCache`: the answers of `ConversationMemory`, until their lifetime is over or the corpus's epoch ends.
+"""`EpochAnswerCache`: the answers of `ConversationMemory`, until they expire or the corpus's epoch ends.
 
-Like `ExactAnswerCache`, and with each answer the token of the epoch (see `epochs`) in which its turn began. The lookup
-notes the token with the question, the store takes it from there; where the turn did not look, nothing is stored.
+Like `ExactAnswerCache`, with each answer signed by the token of the epoch (see `epochs`) in which its turn began. The
+look-up notes the token with the question, the store takes it from there; without a look-up nothing is stored.
 """
 
 from __future__ import annotations
 
 from langchain_redis_memory.cache import epochs
-from langchain_redis_memory.cache.answers.exact import Answer, CacheQuestion, decode_answer, encode_answer
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion, decode_answer, encode_answer
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.ops import Op, Reply, merge, pure
-from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.ttl import milliseconds
 
 
 class EpochAnswerCache:
@@ -20,21 +21,31 @@ class EpochAnswerCache:
     answers of all.
 
     Args:
-        space: The key builder of the tenant that the corpus belongs to.
+        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
         corpus: What the answers are made from.
-        ttl_ms: Lifetime of an answer in milliseconds, 0 for none.
+        ttl_s: Lifetime of an answer in seconds; None for no expiry.
+        tenant: The tenant that the corpus belongs to.
 
     Raises:
-        InvalidIdError: The corpus is not acceptable.
+        InvalidIdError: The tenant or the corpus is not acceptable.
+        InvalidInputError: The lifetime is not positive.
 
     **Keys:** `answer`, `epoch`; `tally`.
     **Trips:** none; its ops ride on the caller's.
     """
 
-    def __init__(self, space: KeySpace, corpus: str, ttl_ms: int) -> None:
+    def __init__(
+        self,
+        client: Client | str | None,
+        corpus: str = "default",
+        *,
+        ttl_s: float | None = 43_200,
+        tenant: str = "",
+    ) -> None:
+        space = as_client(client).keys(tenant)
         self.epoch = space.epoch("responses", corpus)
         self.tally = Tally(space.tally("responses", corpus))
-        self._ttl_ms = ttl_ms
+        self._ttl_ms = milliseconds(ttl_s)
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         """See `AnswerCache`. Damaged bytes count as no answer."""

@@ -1,141 +1,29 @@
-"""The cache of answers: what `ConversationMemory` serves again, and only where it is right.
-
-A key covers everything that decided the answer: the chain, the documents' name, the question, and every message that
-the model was shown. `AnswerCache` is the protocol; `ExactAnswerCache` answers the very same question in the very same
-context. A `MeaningCache` also finds questions that mean the same (see `semantic/answers.py`).
-"""
+"""`ExactAnswerCache`: answers of `ConversationMemory` to the very same question in the very same context."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
 
-from langchain_core.messages import AIMessage, BaseMessage
-
-from langchain_redis_memory.errors import CorruptDataError
-from langchain_redis_memory.ops import Flow, Op, Reply
-from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
-from langchain_redis_memory.redis.codec.values import digest, pack, unpack
-from langchain_redis_memory.redis.keys import KeySpace
-
-
-@dataclass(frozen=True)
-class CacheQuestion:
-    """A question as the cache sees it.
-
-    Args:
-        space: The tenant's key builder.
-        agent: The agent that answers.
-        scope: Names the chain and its documents; answers are shared only within a scope.
-        question: The user's words.
-        context: The messages that the model is shown besides the question.
-        given: Whatever else the chain is given, in a form that `codec.pack` takes.
-        query: What the retriever is asked, where that is not the question; it follows from question and context.
-        notes: What a cache notes when it is asked, for when it is to store the answer: key -> bytes. They go with the
-            turn, so two turns that ask the same at once do not mix them up.
-    """
-
-    space: KeySpace
-    agent: str
-    scope: str
-    question: Any
-    context: Sequence[BaseMessage] = ()
-    given: Any = None
-    query: str | None = None
-    notes: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
-
-    def key(self) -> str:
-        """The key under which the very same question finds its answer."""
-        question = self.question.strip() if isinstance(self.question, str) else self.question
-        parts = {
-            "scope": self.scope,
-            "question": question,
-            "context": [seen_by_model(message) for message in self.context],
-            "given": self.given,
-            "query": self.query,
-        }
-        return self.space.answer(digest(parts), self.agent)
-
-
-def seen_by_model(message: BaseMessage) -> list[Any]:
-    """What a model can see of a message: all but its ids and what was measured when it was made."""
-    calls = [(call["name"], call["args"]) for name in _CALLS for call in getattr(message, name, [])]
-    who = [message.type, message.name, getattr(message, "role", None), getattr(message, "status", None)]
-    return [who, message.content, calls, message.additional_kwargs]
-
-
-_CALLS = ("tool_calls", "invalid_tool_calls")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer that was given once.
-
-    Args:
-        value: What the chain returned: a string or an AI message.
-        tokens: What it cost to make, input and output; 0 where unknown.
-    """
-
-    value: str | BaseMessage
-    tokens: int = 0
-
-
-class AnswerCache(Protocol):
-    """Keeps answers, by ops that ride on the turn's own round trips."""
-
-    def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
-        """The answer to a question, None where there is none that is right.
-
-        Args:
-            asked: The question.
-
-        Returns:
-            An op of one trip.
-        """
-        ...
-
-    def store(self, asked: CacheQuestion, answer: Answer) -> Op[Any] | Flow[Op[Any]]:
-        """Keeps an answer.
-
-        Args:
-            asked: The question.
-            answer: Its answer.
-
-        Returns:
-            An op of one trip, or a flow that prepares one.
-        """
-        ...
-
-
-@runtime_checkable
-class MeaningCache(AnswerCache, Protocol):
-    """Also finds answers to questions that mean the same."""
-
-    def search(self, asked: CacheQuestion) -> Flow[Answer | None]:
-        """The answer to a question that `lookup` did not find.
-
-        Args:
-            asked: The question.
-
-        Returns:
-            The answer, None where there is none that may be served; whatever fails gives none.
-        """
-        ...
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion, decode_answer, encode_answer
+from langchain_redis_memory.ops import Op, Reply
+from langchain_redis_memory.redis.ttl import milliseconds
 
 
 class ExactAnswerCache:
     """Answers the very same question in the very same context; white space at its ends aside.
 
     Args:
-        ttl_ms: Lifetime of an answer in milliseconds, 0 for none.
+        ttl_s: Lifetime of an answer in seconds; None for no expiry.
+
+    Raises:
+        InvalidInputError: The lifetime is not positive.
 
     **Keys:** `answer`.
     **Trips:** none; its ops ride on the caller's.
     """
 
-    def __init__(self, ttl_ms: int) -> None:
-        self._ttl_ms = ttl_ms
+    def __init__(self, ttl_s: float | None = 43_200) -> None:
+        self._ttl_ms = milliseconds(ttl_s)
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         """See `AnswerCache`. Damaged bytes count as no answer."""
@@ -153,49 +41,3 @@ class ExactAnswerCache:
             (("SET", asked.key(), encode_answer(answer), *lifetime),),
             lambda _replies: None,
         )
-
-
-def encode_answer(answer: Answer) -> bytes:
-    """An answer as bytes.
-
-    Args:
-        answer: The answer.
-
-    Returns:
-        The bytes.
-
-    Raises:
-        UnserialisableError: It holds a value that cannot be stored.
-    """
-    value = answer.value
-    kind, body = ("message", encode_message(value)) if isinstance(value, BaseMessage) else ("text", value)
-    return pack([kind, body, answer.tokens])
-
-
-def decode_answer(data: bytes, where: str) -> Answer | None:
-    """An answer from bytes.
-
-    Args:
-        data: What `encode_answer` made.
-        where: The key that it was read from.
-
-    Returns:
-        The answer; None where the bytes are something else.
-    """
-    try:
-        return _answer(unpack(data, where))
-    except (CorruptDataError, ValueError):  # whatever is there, it is no answer of ours
-        return None
-
-
-def _answer(stored: Any) -> Answer | None:
-    """The answer in what was stored, None where it is something else."""
-    if type(stored) is not list or len(stored) != 3:
-        return None
-    kind, body, tokens = stored
-    if type(tokens) is not int:
-        return None
-    if kind == "message":
-        message = decode_message(body)
-        return Answer(message, tokens) if isinstance(message, AIMessage) else None
-    return Answer(body, tokens) if kind == "text" and isinstance(body, str) else None

@@ -2,26 +2,28 @@
 
 All texts of a call are looked up in one trip; only those that are missing are embedded, each once and in one call, and
 stored in one trip. Models embed documents and queries differently, so the two never share a vector. A vector is stored
-as a checksum and its numbers, packed; what does not fit (damaged, of another length) counts as missing. Every vector is
+in an envelope, its numbers packed; what does not fit (damaged, of another length) counts as missing. Every vector is
 rounded to what can be stored, so it does not depend on whether it came from the cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
-from langchain_redis_memory.cache.sharded_entries import Tier, seal, unseal
-from langchain_redis_memory.cache.stats import Stats, told
-from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.ops import Flow, Invoke, Now
+from langchain_redis_memory.cache.best_effort import CacheUnavailable
+from langchain_redis_memory.cache.sharded_entries import ShardedEntries
+from langchain_redis_memory.cache.stats import Stats, read_stats_flow
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.extras import np, npt
+from langchain_redis_memory.ops import Flow, Invoke, Now, ask
 from langchain_redis_memory.redis.client.client import Client, as_client
-from langchain_redis_memory.redis.expiring_hash import NewItem
+from langchain_redis_memory.redis.codec.envelope import seal, unseal
+from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds, share
 
@@ -38,8 +40,8 @@ class CachedEmbeddings(Embeddings):
         embeddings: The model.
         client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
         ttl_s: Lifetime of a vector in seconds; None for no expiry.
-        tenant: Whose cache it is; tenants never see each other's.
-        model: Names the model: whoever uses the same name shares its vectors. By default the class's name and, where
+        tenant: The tenant that it belongs to; tenants never see each other's.
+        model: Names the model: caches with the same name share vectors. By default the class's name and, where
             the model says them, its `model` (or `model_name`, `model_id`) and `dimensions`.
         dtype: How numbers are stored: "float16" takes half the memory of "float32" and keeps three digits.
         jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
@@ -54,7 +56,7 @@ class CachedEmbeddings(Embeddings):
         embeddings = CachedEmbeddings(OpenAIEmbeddings(model="text-embedding-3-small"), "redis://localhost:6379/0")
         ```
 
-    **Keys:** `entries`, `entry_expiries` of 64 shelves; `tally`.
+    **Keys:** `entries`, `entry_expiries` of 64 shards; `tally`.
     **Trips:** none to construct; each method says its own. A server that has just failed is not asked for a while.
     """
 
@@ -79,7 +81,7 @@ class CachedEmbeddings(Embeddings):
         self._jitter = share(jitter, "jitter")
         self._type = np.dtype(_TYPES[dtype])
         self._length: int | None = None
-        self.tier = Tier(self._client, tenant, "embeddings", f"{dtype}/{self._model}")
+        self.tier = ShardedEntries(self._client, tenant, "embeddings", f"{dtype}/{self._model}")
 
     def __repr__(self) -> str:
         return f"CachedEmbeddings({self._client!r}, model={self._model!r})"
@@ -108,14 +110,14 @@ class CachedEmbeddings(Embeddings):
             InvalidInputError: A text is no string, or the model gave another number of vectors.
             Exception: Whatever the model raises.
 
-        **Keys:** `entries`, `entry_expiries` of the texts' shelves; at times `tally`.
+        **Keys:** `entries`, `entry_expiries` of the texts' shards; at times `tally`.
         **Trips:** 1 where all are there, else 2; 0 for no texts.
         """
-        return self._client.drive(self._embed("document", texts))
+        return self._client.drive(self._embed_flow("document", texts))
 
     async def aembed_documents(self, texts: list[str]) -> list[Vector]:
         """The vectors of documents; see `embed_documents`."""
-        return await self._client.adrive(self._embed("document", texts))
+        return await self._client.adrive(self._embed_flow("document", texts))
 
     def embed_query(self, text: str) -> Vector:
         """The vector of a query; see `embed_documents`.
@@ -129,14 +131,14 @@ class CachedEmbeddings(Embeddings):
         Raises:
             Exception: Whatever the model raises.
 
-        **Keys:** `entries`, `entry_expiries` of one shelf; at times `tally`.
+        **Keys:** `entries`, `entry_expiries` of one shard; at times `tally`.
         **Trips:** 1 where it is there, else 2.
         """
-        return self._client.drive(self._embed("query", [text]))[0]
+        return self._client.drive(self._embed_flow("query", [text]))[0]
 
     async def aembed_query(self, text: str) -> Vector:
         """The vector of a query; see `embed_query`."""
-        return (await self._client.adrive(self._embed("query", [text])))[0]
+        return (await self._client.adrive(self._embed_flow("query", [text])))[0]
 
     def clear(self) -> int:
         """Deletes all vectors of this model.
@@ -147,7 +149,7 @@ class CachedEmbeddings(Embeddings):
         Raises:
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `entries`, `entry_expiries` of all shelves.
+        **Keys:** `entries`, `entry_expiries` of all shards.
         **Trips:** 1.
         """
         return self._client.run(self.tier.clear())
@@ -165,7 +167,7 @@ class CachedEmbeddings(Embeddings):
         Raises:
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `entries` of all shelves.
+        **Keys:** `entries` of all shards.
         **Trips:** 1.
         """
         return self._client.run(self.tier.count())
@@ -175,7 +177,7 @@ class CachedEmbeddings(Embeddings):
         return await self._client.arun(self.tier.count())
 
     def stats(self) -> Stats:
-        """What has been counted: a hit or a miss for each different text of a call.
+        """Reads the statistics: a hit or a miss for each different text of a call.
 
         Returns:
             The statistics.
@@ -186,29 +188,33 @@ class CachedEmbeddings(Embeddings):
         **Keys:** `tally`.
         **Trips:** 1, and 1 where counts of this process wait.
         """
-        return self._client.drive(told([self.tier.tally]))[0]
+        return self._client.drive(read_stats_flow([self.tier.tally]))[0]
 
     async def astats(self) -> Stats:
-        """What has been counted; see `stats`."""
-        return (await self._client.adrive(told([self.tier.tally])))[0]
+        """Reads the statistics; see `stats`."""
+        return (await self._client.adrive(read_stats_flow([self.tier.tally])))[0]
 
     # --- flows --------------------------------------------------------------------------------------------------------
 
-    def _embed(self, kind: Kind, texts: Sequence[str]) -> Flow[list[Vector]]:
+    def _embed_flow(self, kind: Kind, texts: Sequence[str]) -> Flow[list[Vector]]:
         began: float = yield Now()
         names = {text: _name(kind, text) for text in texts}
         if not names:
             return []
-        kept = yield from self.tier.lenient.ask(self.tier.get(list(names.values())))
-        found = self._read(dict(zip(names, (one and one.body for one in kept or ()), strict=False)))
+        available, items = True, list[Item | None]()
+        try:
+            items = yield from self.tier.best_effort(ask(self.tier.get(list(names.values()))))
+        except CacheUnavailable:
+            available = False
+        found = self._read({text: item.body for text, item in zip(names, items, strict=available) if item is not None})
         ended: float = yield Now()
         self.tier.tally.timed(ended - began)
 
-        made = yield from self._make(kind, [text for text in names if text not in found])
+        made = yield from self._make_flow(kind, [text for text in names if text not in found])
         if made:
             self._length = len(next(iter(made.values())))
             strangers = [text for text, vector in found.items() if len(vector) != self._length]
-            made |= yield from self._make(kind, strangers)
+            made |= yield from self._make_flow(kind, strangers)
         self.tier.tally.add("hits", len(names) - len(made))
         self.tier.tally.add("misses", len(made))
 
@@ -218,12 +224,13 @@ class CachedEmbeddings(Embeddings):
             vectors[text] = vector if rounded is None else rounded.tolist()
             if rounded is not None:
                 puts.append(NewItem(names[text], jittered(self._ttl_ms, self._jitter), seal(rounded.tobytes())))
-        if puts and kept is not None:
-            yield from self.tier.lenient.ask(self.tier.put(puts), write=True)
+        if puts and available:
+            with suppress(CacheUnavailable):
+                yield from self.tier.best_effort(ask(self.tier.put(puts)), write=True)
         return [list(vectors[text]) for text in texts]  # a copy for each: a caller may change one
 
-    def _make(self, kind: Kind, texts: list[str]) -> Flow[dict[str, Vector]]:
-        """Asks the model, for no texts nobody."""
+    def _make_flow(self, kind: Kind, texts: list[str]) -> Flow[dict[str, Vector]]:
+        """Asks the model for vectors, if there are texts."""
         if not texts:
             return {}
         model, text = self._embeddings, texts[0]
@@ -235,9 +242,9 @@ class CachedEmbeddings(Embeddings):
             raise InvalidInputError(msg)
         return dict(zip(texts, made, strict=True))
 
-    def _read(self, bodies: dict[str, bytes | None]) -> dict[str, Vector]:
+    def _read(self, bodies: dict[str, bytes]) -> dict[str, Vector]:
         """The vectors that are whole and of one length: the model's, where it is known."""
-        found = {text: vector for text, body in bodies.items() if body and (vector := self._opened(body)) is not None}
+        found = {text: vector for text, body in bodies.items() if (vector := self._opened(body)) is not None}
         lengths = {len(vector) for vector in found.values()}
         if self._length is None and len(lengths) > 1:
             return {}
@@ -245,7 +252,10 @@ class CachedEmbeddings(Embeddings):
         return {text: vector for text, vector in found.items() if len(vector) == length}
 
     def _opened(self, body: bytes) -> Vector | None:
-        data = unseal(body)
+        try:
+            data = unseal(body, "a vector")
+        except CorruptDataError:
+            return None
         if not data or len(data) % self._type.itemsize:
             return None
         return list(np.frombuffer(data, self._type).tolist())

@@ -1,4 +1,4 @@
-"""`RagCache`: the tiers of a retrieval-augmented answer, from what seldom changes to what often does.
+"""`RagCache`: the cache tiers of a retrieval-augmented answer: vectors, search results, responses.
 
 Vectors depend on the model alone and live longest. Search results and responses depend on a corpus as well: they live
 shorter, and all of them become stale at once when the corpus's epoch ends. Each tier is usable alone.
@@ -16,8 +16,8 @@ from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.answers.epoch import EpochAnswerCache
 from langchain_redis_memory.cache.rag.embeddings import CachedEmbeddings
 from langchain_redis_memory.cache.rag.retriever import DAY_S, CachedRetriever, cleared
-from langchain_redis_memory.cache.sharded_entries import Tier
-from langchain_redis_memory.cache.stats import Stats, told
+from langchain_redis_memory.cache.sharded_entries import ShardedEntries
+from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, merge, pure
 from langchain_redis_memory.redis.client.client import Client, as_client
@@ -34,7 +34,7 @@ class RagCache:
     Args:
         client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
         embeddings: The embedding model (or a `CachedEmbeddings` with options of your own); None for no such tier.
-        tenant: Whose caches they are; tenants never see each other's.
+        tenant: The tenant that they belong to; tenants never see each other's.
         corpus: What is searched. All `RagCache`s with the same corpus share results, responses and epoch.
         embeddings_ttl_s: Lifetime of a vector in seconds; None for no expiry.
         search_ttl_s: Lifetime of a search result in seconds; None for no expiry.
@@ -75,10 +75,11 @@ class RagCache:
         self._tenant, self._corpus = tenant, corpus
         milliseconds(search_ttl_s, "search_ttl_s")
         milliseconds(embeddings_ttl_s, "embeddings_ttl_s")
+        milliseconds(responses_ttl_s, "responses_ttl_s")
         self._search_ttl_s = search_ttl_s
         self._search_epoch = self._space.epoch("search", corpus)
-        self._search = Tier(self._client, tenant, "search", corpus)
-        self._responses = EpochAnswerCache(self._space, corpus, milliseconds(responses_ttl_s, "responses_ttl_s"))
+        self._search = ShardedEntries(self._client, tenant, "search", corpus)
+        self._responses = EpochAnswerCache(self._client, corpus, ttl_s=responses_ttl_s, tenant=tenant)
         self._embeddings = embeddings
         if embeddings is not None and not isinstance(embeddings, CachedEmbeddings):
             self._embeddings = CachedEmbeddings(embeddings, self._client, ttl_s=embeddings_ttl_s, tenant=tenant)
@@ -120,9 +121,15 @@ class RagCache:
         **Trips:** none.
         """
         options = {"ttl_s": self._search_ttl_s, **options}
-        made = CachedRetriever(retriever, self._client, corpus=self._corpus, tenant=self._tenant, name=name, **options)
-        made._tier = self._search  # its counts, so that `stats` has those that were not sent yet
-        return made
+        return CachedRetriever(
+            retriever,
+            self._client,
+            corpus=self._corpus,
+            tenant=self._tenant,
+            name=name,
+            tier=self._search,  # whose counts `stats` reads, those that were not sent yet included
+            **options,
+        )
 
     @property
     def responses(self) -> EpochAnswerCache:
@@ -182,7 +189,7 @@ class RagCache:
         await self._client.arun(self._clear(tier))
 
     def stats(self) -> dict[str, Stats]:
-        """What has been counted, by tier.
+        """Reads the statistics, by tier.
 
         Returns:
             "embeddings" (if there is a model), "search" and "responses", each with its statistics.
@@ -196,7 +203,7 @@ class RagCache:
         return self._client.drive(self._stats())
 
     async def astats(self) -> dict[str, Stats]:
-        """What has been counted, by tier; see `stats`."""
+        """Reads the statistics, by tier; see `stats`."""
         return await self._client.adrive(self._stats())
 
     # --- ops ----------------------------------------------------------------------------------------------------------
@@ -223,5 +230,5 @@ class RagCache:
         tallies = {"search": self._search.tally, "responses": self._responses.tally}
         if self._embeddings is not None:
             tallies = {"embeddings": self.embeddings.tier.tally, **tallies}
-        found = yield from told(list(tallies.values()))
+        found = yield from read_stats_flow(list(tallies.values()))
         return dict(zip(tallies, found, strict=True))

@@ -8,8 +8,8 @@ which its search began (see `epochs`), so no search that a bump overtook is ever
 from __future__ import annotations
 
 import logging
-import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
@@ -21,14 +21,15 @@ from langchain_core.runnables.base import coerce_to_runnable
 from pydantic import PrivateAttr
 
 from langchain_redis_memory.cache import epochs
-from langchain_redis_memory.cache.sharded_entries import Tier, seal, unseal
+from langchain_redis_memory.cache.best_effort import CacheUnavailable
+from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.single_flight import SingleFlight
-from langchain_redis_memory.cache.stats import Stats, told
+from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, merge
+from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge
 from langchain_redis_memory.redis.client.client import Client, as_client
-from langchain_redis_memory.redis.codec.compression import deflate, inflate
-from langchain_redis_memory.redis.codec.fingerprint import describable, fingerprint
+from langchain_redis_memory.redis.codec.envelope import seal, unseal
+from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, fingerprint
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import jittered, milliseconds, share
@@ -54,15 +55,16 @@ class CachedRetriever(BaseRetriever):
         client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
         corpus: What is searched; `RagCache.bump_epoch` makes all results of a corpus stale at once.
         ttl_s: Lifetime of a result in seconds; None for no expiry.
-        tenant: Whose cache it is; tenants never see each other's.
-        name: Names the retriever with all its settings: whoever uses the same name shares its results. By default what
+        tenant: The tenant that it belongs to; tenants never see each other's.
+        name: Names the retriever with all its settings: retrievers with the same name share results. By default what
             LangChain says of it; where it says nothing (a vector store's retriever, a function), results are shared
             only within this object, and a log line says so.
         empty_ttl_s: Lifetime of a result without documents, in seconds; None: it is not kept.
         stale_s: For so long after its lifetime a result is still served while one caller searches anew.
-        single_flight_s: Of all who miss the same result at once one searches and the others wait; None: everybody
-            searches. Give it about the longest time of a search: whoever has not found by then is taken for dead.
+        single_flight_s: Coalesces concurrent misses of the same result: one caller searches, the others wait; None:
+            each caller searches. Give it about the longest time of a search: one that takes longer is taken for dead.
         jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
+        tier: The corpus's entries, where they are shared with a `RagCache`.
         **options: Fields of LangChain's retrievers, such as `tags` and `metadata`.
 
     Raises:
@@ -76,7 +78,7 @@ class CachedRetriever(BaseRetriever):
         retriever.invoke("How do I reset my password?")
         ```
 
-    **Keys:** `entries`, `entry_expiries` of 64 shelves; `epoch` of the corpus; `tally`; `lease` of a running search.
+    **Keys:** `entries`, `entry_expiries` of 64 shards; `epoch` of the corpus; `tally`; `lease` of a running search.
     **Trips:** none to construct; each method says its own. A server that has just failed is not asked for a while.
     """
 
@@ -89,7 +91,7 @@ class CachedRetriever(BaseRetriever):
     ttl_s: float | None = DAY_S
     """Lifetime of a result in seconds."""
     tenant: str = ""
-    """Whose cache it is."""
+    """The tenant that it belongs to."""
     empty_ttl_s: float | None = 60.0
     """Lifetime of a result without documents, in seconds."""
     stale_s: float | None = None
@@ -100,7 +102,7 @@ class CachedRetriever(BaseRetriever):
     """The largest share by which a lifetime is cut."""
 
     _client: Client = PrivateAttr()
-    _tier: Tier = PrivateAttr()
+    _tier: ShardedEntries = PrivateAttr()
     _epoch: str = PrivateAttr()
     _scope: str = PrivateAttr()
     _ttl_ms: int = PrivateAttr()
@@ -121,6 +123,7 @@ class CachedRetriever(BaseRetriever):
         stale_s: float | None = None,
         single_flight_s: float | None = None,
         jitter: float = 0.1,
+        tier: ShardedEntries | None = None,
         **options: Any,
     ) -> None:
         wire = as_client(client)
@@ -143,7 +146,7 @@ class CachedRetriever(BaseRetriever):
         super().__init__(**options, **fields)
         self._client, self._epoch, self._flights = wire, epoch, flights
         self._ttl_ms, self._stale_ms, self._empty_ms = ttl_ms, stale_ms, empty_ms
-        self._tier = Tier(wire, tenant, "search", corpus)
+        self._tier = tier or ShardedEntries(wire, tenant, "search", corpus)
         self._scope = self._described(name)
 
     def _described(self, name: str | None) -> str:
@@ -176,7 +179,7 @@ class CachedRetriever(BaseRetriever):
             InvalidInputError: The retriever gave something else than documents.
             Exception: Whatever the retriever raises; nothing is stored then.
 
-        **Keys:** `entries`, `entry_expiries` of one shelf; `epoch`; at times `tally`; `lease`.
+        **Keys:** `entries`, `entry_expiries` of one shard; `epoch`; at times `tally`; `lease`.
         **Trips:** 1 for a hit, else 2. With `single_flight_s` two more where there is nothing, and one for each look
             while another searches; with `stale_s` one or two more for a result that is over its lifetime.
         """
@@ -194,7 +197,7 @@ class CachedRetriever(BaseRetriever):
         _settings: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> list[Document]:
-        return self._client.drive(self._search(query, run_manager.get_child(), _settings, kwargs))
+        return self._client.drive(self._search_flow(query, run_manager.get_child(), _settings, kwargs))
 
     async def _aget_relevant_documents(
         self,
@@ -204,7 +207,7 @@ class CachedRetriever(BaseRetriever):
         _settings: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> list[Document]:
-        return await self._client.adrive(self._search(query, run_manager.get_child(), _settings, kwargs))
+        return await self._client.adrive(self._search_flow(query, run_manager.get_child(), _settings, kwargs))
 
     # --- more ---------------------------------------------------------------------------------------------------------
 
@@ -214,7 +217,7 @@ class CachedRetriever(BaseRetriever):
         Raises:
             UnavailableError: The server cannot be reached: what was to be deleted may still be served.
 
-        **Keys:** `entries`, `entry_expiries` of all shelves; `epoch`.
+        **Keys:** `entries`, `entry_expiries` of all shards; `epoch`.
         **Trips:** 1.
         """
         self._client.run(cleared(self._tier, self._epoch))
@@ -224,7 +227,7 @@ class CachedRetriever(BaseRetriever):
         await self._client.arun(cleared(self._tier, self._epoch))
 
     def stats(self) -> Stats:
-        """What has been counted for the corpus.
+        """Reads the statistics of the corpus.
 
         Returns:
             The statistics.
@@ -235,21 +238,21 @@ class CachedRetriever(BaseRetriever):
         **Keys:** `tally`.
         **Trips:** 1, and 1 where counts of this process wait.
         """
-        return self._client.drive(told([self._tier.tally]))[0]
+        return self._client.drive(read_stats_flow([self._tier.tally]))[0]
 
     async def astats(self) -> Stats:
-        """What has been counted for the corpus; see `stats`."""
-        return (await self._client.adrive(told([self._tier.tally])))[0]
+        """Reads the statistics of the corpus; see `stats`."""
+        return (await self._client.adrive(read_stats_flow([self._tier.tally])))[0]
 
     # --- flows --------------------------------------------------------------------------------------------------------
 
-    def _search(
+    def _search_flow(
         self, query: str, callbacks: Any, settings: Mapping[str, Any] | None, kwargs: dict[str, Any]
     ) -> Flow[list[Document]]:
         retriever, config = self.retriever, RunnableConfig(callbacks=callbacks)
         if settings:
             config["configurable"] = dict(settings)
-        deciding = [_deciding(settings or {}), kwargs]
+        deciding = [deciding_settings(settings or {}), kwargs]
         if not describable(deciding):
             self._tier.tally.add("bypasses")
             found = yield Invoke(
@@ -265,50 +268,59 @@ class CachedRetriever(BaseRetriever):
             try:
                 return _documents(retriever.invoke(query, config, **kwargs))
             except BaseException:
-                self._client.drive(self._leave(lease))
+                self._client.drive(self._leave_flow(lease))
                 raise
 
         async def asearched() -> list[Document]:
             try:
                 return _documents(await retriever.ainvoke(query, config, **kwargs))
             except BaseException:
-                await self._client.adrive(self._leave(lease))
+                await self._client.adrive(self._leave_flow(lease))
                 raise
 
         tokens: list[bytes] = []
-        kept = yield from self._look(name, lease, tokens)
-        if kept is not None:
-            return kept.documents
+        cached = yield from self._look_flow(name, lease, tokens)
+        if cached is not None:
+            return cached.documents
         documents: list[Document] = yield Invoke(searched, asearched)
         if tokens:
-            yield from self._keep(name, tokens[-1], documents)
-        yield from self._leave(lease)
+            yield from self._store_flow(name, tokens[-1], documents)
+        yield from self._leave_flow(lease)
         return documents
 
-    def _look(self, name: bytes, lease: str, tokens: list[bytes]) -> Flow[_CachedResult | None]:
+    def _look_flow(self, name: bytes, lease: str, tokens: list[bytes]) -> Flow[_CachedResult | None]:
         """What may be served; where there is nothing, the last token is of the epoch in which the search begins."""
         began: float = yield Now()
-        tally, ask, look = self._tier.tally, self._tier.lenient.ask, self._reads(name, tokens)
-        found = yield from ask(look)
-        if found is None and tokens and self._flights:
-            found = yield from self._flights.join(lease, look, ask)
-        elif found is not None and self._is_stale(found):
-            found = yield from self._flights.refresh(lease, found, look, self._is_stale, ask)
+        tally = self._tier.tally
+        try:
+            found = yield from self._tier.best_effort(self._find_flow(lease, self._reads(name, tokens)))
+        except CacheUnavailable:
+            found = None
         tally.add("misses" if found is None else "hits")
         ended: float = yield Now()
         tally.timed(ended - began)
+        return found
+
+    def _find_flow(self, lease: str, read: Op[_CachedResult | None]) -> Flow[_CachedResult | None]:
+        """The result that may be served, also one that another caller makes meanwhile."""
+        found = yield from ask(read)
+        if found is None:
+            return (yield from self._flights.join_flow(lease, read)) if self._flights else None
+        if self._is_stale(found):
+            return (yield from self._flights.refresh_flow(lease, found, read, self._is_stale))
         return found
 
     def _is_stale(self, found: _CachedResult) -> bool:
         aged = bool(self._stale_ms) and found.left_ms is not None and found.left_ms <= self._stale_ms
         return aged and bool(found.documents)  # a result without documents has its own short lifetime
 
-    def _leave(self, lease: str) -> Flow[None]:
-        leave = self._flights.leave(lease)
-        if leave.commands:  # after the result is there: in one trip a script that the server does not know runs last
-            yield from self._tier.lenient.ask(leave)
+    def _leave_flow(self, lease: str) -> Flow[None]:
+        """Gives the lease back; after the result is stored, as in one trip an unknown script would run last."""
+        if self._flights.leads(lease):
+            with suppress(CacheUnavailable):
+                yield from self._tier.best_effort(self._flights.leave_flow(lease))
 
-    def _keep(self, name: bytes, token: bytes, documents: list[Document]) -> Flow[None]:
+    def _store_flow(self, name: bytes, token: bytes, documents: list[Document]) -> Flow[None]:
         ttl_ms = jittered(self._ttl_ms, self.jitter) + self._stale_ms if documents else self._empty_ms
         if not (documents or ttl_ms):
             return
@@ -318,7 +330,9 @@ class CachedRetriever(BaseRetriever):
             return
         self._tier.tally.add("updates")
         put = NewItem(name, ttl_ms, epochs.sign(token, _encoded(documents)))
-        if (yield from self._tier.lenient.ask(self._tier.put([put]).map(lambda _done: True), write=True)) is None:
+        try:
+            yield from self._tier.best_effort(ask(self._tier.put([put])), write=True)
+        except CacheUnavailable:
             self._tier.tally.add("dropped")
 
     # --- ops ----------------------------------------------------------------------------------------------------------
@@ -337,7 +351,7 @@ class CachedRetriever(BaseRetriever):
         return merge(epochs.current(self._epoch, longest), self._tier.get([name])).map(read)
 
 
-def cleared(tier: Tier, epoch: str) -> Op[None]:
+def cleared(tier: ShardedEntries, epoch: str) -> Op[None]:
     """Deletes a tier's entries and ends the epoch in which others are being made.
 
     Args:
@@ -354,15 +368,6 @@ def _settings(config: RunnableConfig | None) -> Mapping[str, Any]:
     return ensure_config(config).get("configurable") or {}
 
 
-def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that may decide a result: not what names a conversation, nor what LangGraph adds for itself."""
-    return {name: value for name, value in settings.items() if not _is_place(name)}
-
-
-def _is_place(name: str) -> bool:
-    return name in {"session_id", "thread_id"} or name.startswith(("checkpoint_", "__"))
-
-
 def _documents(found: Any) -> list[Document]:
     """What a retriever gave, if it is documents."""
     documents = list(found) if isinstance(found, list | tuple) else None
@@ -373,16 +378,13 @@ def _documents(found: Any) -> list[Document]:
 
 
 def _encoded(documents: list[Document]) -> bytes:
-    data = pack(documents, "the documents")
-    small = deflate(data) if len(data) >= _DEFLATE_FROM_BYTES else None
-    return seal(b"|" + data if small is None else b"~" + small)
+    return seal(pack(documents, "the documents"), deflate_from=_DEFLATE_FROM_BYTES)
 
 
 def _decoded(body: bytes, where: str) -> list[Document] | None:
     """The documents in an entry, None where it is damaged."""
     try:
-        data = unseal(body) or b""
-        return _documents(unpack(inflate(data[1:]) if data[:1] == b"~" else data[1:], where))
-    except (CorruptDataError, InvalidInputError, ValueError, zlib.error) as error:
+        return _documents(unpack(unseal(body, where), where))
+    except (CorruptDataError, InvalidInputError, ValueError) as error:
         _log.warning("a cached result counts as absent: %s", error)
         return None

@@ -11,10 +11,10 @@ from langchain_core.embeddings import Embeddings
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.language.equivalence import VerifiedPolicy
 from langchain_redis_memory.language.equivalence.cosine_scales import scale_of
-from langchain_redis_memory.ops import Flow, Invoke, ask
+from langchain_redis_memory.ops import Flow, Invoke
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation, check, engine
+from langchain_redis_memory.vectors.choose import check, engine
+from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation
 from langchain_redis_memory.vectors.query_engine import QueryEngine
 from langchain_redis_memory.vectors.vector_sets import VectorSets
 
@@ -38,18 +38,12 @@ class Engines:
         self._client = client
         self._wanted: tuple[EngineName | None, Quantisation] = (name, quantisation)
         self._made: dict[int, Engine] = {}
-        self._prepared: set[tuple[KeySpace, int]] = set()
 
-    def ready(self, space: KeySpace, dims: int, anew: bool = False) -> Flow[Engine]:
-        """An engine that can be used; all tenants share it, and so the bound on what it keeps in this process.
+    def choose_flow(self, dims: int) -> Flow[Engine]:
+        """The engine for vectors of so many dimensions; all tenants share it, and the bound on its local copies.
 
         Args:
-            space: The tenant's key builder.
             dims: Numbers of a vector.
-            anew: Whether to prepare it again, because the server may have lost what was prepared.
-
-        Returns:
-            The engine.
 
         Raises:
             ConfigError: The server cannot do what is asked for.
@@ -64,9 +58,6 @@ class Engines:
             elif isinstance(found, QueryEngine):
                 found = replace(found, effort=100)
             self._made[dims] = found
-        if anew or (space, dims) not in self._prepared:
-            yield from ask(found.prepare(space))
-            self._prepared.add((space, dims))
         return found
 
 

@@ -3,7 +3,7 @@
 All entries of a cache share a hash tag, so their number is bounded and they are read through in one place. The vectors
 are in collections (see `vectors`), one for each partition: what was asked of another model, under another system prompt
 or in another context is never even found. An entry's name is a digest of its partition and its question, so the very
-same question needs no vector. A vector may outlive its entry for a moment; whoever finds it reads the entry first.
+same question needs no vector. A vector may outlive its entry for a moment; a search reads the entry first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_REPORTS = 64
 
 
 class StoredAnswer(NamedTuple):
-    """A question with its answer.
+    """A question with its answer, as it is stored.
 
     Args:
         question: What was asked, as its vector was made from it.

@@ -1,7 +1,7 @@
-"""A second judge for questions where the verifier is in doubt: a chat model, a cross-encoder, or any function.
+"""A second judge for pairs of questions where the verifier is in doubt: a chat model, a cross-encoder, or any function.
 
-It is asked about two questions only, never about what a user told elsewhere, within a bound of time and number. What
-goes wrong says nothing.
+It sees two questions only, never the rest of a conversation, within a bound of time and number. A judge that fails
+gives no verdict.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ _TASK = (
 )
 
 
+Comparison = Callable[[str, str], bool | float | Awaitable[bool | float]]
+"""A function of two texts: whether they ask the same, or a score."""
+
+
 class Judge:
     """Asks whether two questions are the same.
 
@@ -45,7 +49,9 @@ class Judge:
         InvalidInputError: A number is out of range.
     """
 
-    def __init__(self, asks: Any, *, timeout_s: float = 2.0, most: int = 1, threshold: float = 0.5) -> None:
+    def __init__(
+        self, asks: Runnable[Any, Any] | Comparison, *, timeout_s: float = 2.0, most: int = 1, threshold: float = 0.5
+    ) -> None:
         if not isinstance(asks, Runnable) and not callable(asks):
             msg = f"judge must be a LangChain model or a function of two texts, not {type(asks).__name__}"
             raise ConfigError(msg)
@@ -78,7 +84,7 @@ class Judge:
             return None
 
     def _model(self, asked: str, stored: str) -> tuple[Callable[[], Any], Callable[[], Awaitable[Any]]]:
-        model = self._asks
+        model: Any = self._asks
         words = f"First question:\n<question>{stored}</question>\n\nSecond question:\n<question>{asked}</question>"
         given: Any = [SystemMessage(_TASK), HumanMessage(words)]
         if not isinstance(model, BaseLanguageModel):
@@ -86,27 +92,31 @@ class Judge:
         return lambda: model.invoke(given), lambda: model.ainvoke(given)
 
     def _function(self, asked: str, stored: str) -> tuple[Callable[[], Any], Callable[[], Awaitable[Any]]]:
-        function = self._asks
+        function: Any = self._asks
 
         async def acall() -> Any:
-            told = function(asked, stored)
-            return await told if isawaitable(told) else told
+            answer = function(asked, stored)
+            return await answer if isawaitable(answer) else answer
 
         def call() -> Any:
-            told = function(asked, stored)
-            if iscoroutine(told):
-                told.close()
+            answer = function(asked, stored)
+            if iscoroutine(answer):
+                answer.close()
                 msg = "the judge is an async function, which serves async calls only"
                 raise TypeError(msg)
-            return told
+            return answer
 
         return call, acall
 
-    def _read(self, told: Any) -> bool:
-        if isinstance(told, BaseMessage):
-            told = str(told.text)
-        if isinstance(told, str):
-            return re.match(r"\W*(yes|true|same)\b", told, re.IGNORECASE) is not None
-        if isinstance(told, bool):
-            return told
-        return float(told) >= self._threshold
+    def _read(self, answer: Any) -> bool:
+        if isinstance(answer, BaseMessage):
+            answer = str(answer.text)
+        if isinstance(answer, str):
+            return re.match(r"\W*(yes|true|same)\b", answer, re.IGNORECASE) is not None
+        if isinstance(answer, bool):
+            return answer
+        return float(answer) >= self._threshold
+
+
+JudgeLike = Judge | Runnable[Any, Any] | Comparison
+"""A `Judge`, a LangChain model, or a function of two texts."""

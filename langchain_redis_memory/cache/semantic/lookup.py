@@ -1,10 +1,16 @@
-"""What `RedisSemanticCache` does with a prompt: its flows, which its doors run in both colours."""
+"""Semantic look-up of a model's answers: analysis of the prompt, search, and storing under the very same question.
+
+`SemanticFlows` completes the flows of `LLMCacheFlows` for `RedisSemanticCache`.
+"""
 
 from __future__ import annotations
 
 import logging
+from base64 import b64decode
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -13,18 +19,29 @@ from langchain_core.caches import RETURN_VAL_TYPE
 from langchain_core.outputs import ChatGeneration
 
 from langchain_redis_memory.cache import generations
-from langchain_redis_memory.cache.admission import AdmissionPolicy
-from langchain_redis_memory.cache.best_effort import BestEffort
-from langchain_redis_memory.cache.semantic import entries
+from langchain_redis_memory.cache.best_effort import CacheUnavailable
+from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
+from langchain_redis_memory.cache.semantic import bulk, entries
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
-from langchain_redis_memory.cache.semantic.prompt_reader import PromptAnalysis, PromptReader, inside, within
-from langchain_redis_memory.cache.semantic.search import Candidate, SearchResult, Seeker, SemanticHit, SemanticQuery
-from langchain_redis_memory.cache.single_flight import SingleFlight, making
-from langchain_redis_memory.cache.stats import Prices, Stats, Tally, told
+from langchain_redis_memory.cache.semantic.prompt_reader import (
+    PromptAnalysis,
+    PromptReader,
+    bypassing_cache,
+    inside_lookup,
+)
+from langchain_redis_memory.cache.semantic.search import (
+    Candidate,
+    NewAnswer,
+    SearchResult,
+    SemanticHit,
+    SemanticQuery,
+    SemanticSearch,
+)
+from langchain_redis_memory.cache.semantic.tenants import TenantSearches
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
-from langchain_redis_memory.ops import Flow, Now, ask, merge
+from langchain_redis_memory.ops import Flow, Now, Op, ask, merge
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.ttl import jittered
+from langchain_redis_memory.redis.keys import KeySpace, check_id
 
 _log = logging.getLogger(__name__)
 
@@ -33,13 +50,13 @@ _REMEMBERED = 256
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a lookup is served, or not.
+    """Why a look-up is served, or not.
 
     Args:
-        question: What would be looked for; None where the prompt goes past the cache.
+        question: What would be looked up; None where the prompt bypasses the cache.
         kind: The type of question, "" where it was not decided.
         reasons: Why it is of this type.
-        bypass: Why it goes past the cache, "" where it does not.
+        bypass: Why it bypasses the cache, "" where it does not.
         candidates: What was found near, with each one's similarity, judgement, and why it was not served.
         hit: What would be served.
     """
@@ -53,7 +70,7 @@ class Explanation:
 
     def __str__(self) -> str:
         if self.question is None:
-            return f"goes past the cache: {self.bypass}"
+            return f"bypasses the cache: {self.bypass}"
         lines = [f"{self.question!r} ({self.kind}): {'hit ' + self.hit.id if self.hit else 'miss'}"]
         for one in self.candidates:
             sure = f", probability {one.judgement.probability:.3f}" if one.judgement else ""
@@ -61,129 +78,174 @@ class Explanation:
         return "\n".join(lines)
 
 
-class Answering:
-    """The flows of looking up and keeping answers; who inherits them sets what they work with."""
+class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
+    """The flows of `RedisSemanticCache`.
 
-    _client: Client
-    _reader: PromptReader
-    _seeker: Seeker
-    _lenient: BestEffort
-    _tally: Tally
-    _flights: SingleFlight
-    _admission: AdmissionPolicy
-    _prices: Prices | None
-    _session: str
-    _tags: tuple[str, ...]
-    _ttl_ms: int
-    _jitter: float
-    _understood: OrderedDict[bytes, PromptAnalysis]
-    """What lookups understood of prompts whose answers are still to come: a model may have been asked for it."""
+    Args:
+        client: The server's client.
+        searches: The searches of all tenants.
+        space: The tenant's key builder.
+        reader: Analyses prompts.
+        **options: See `LLMCacheFlows`.
+    """
 
-    def _lookup(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
+    batch = 200
+
+    def __init__(
+        self, client: Client, searches: TenantSearches, space: KeySpace, reader: PromptReader, **options: Any
+    ) -> None:
+        super().__init__(client, **options)
+        self._searches, self._reader = searches, reader
+        self.search: SemanticSearch = searches.of(space)
+        self.best_effort = self.search.best_effort
+        self._session, self._tags = "", tuple[str, ...]()
+        # What look-ups made of prompts whose answers are still to come: a model may have been asked for it.
+        self._analyses: OrderedDict[bytes, PromptAnalysis] = OrderedDict()
+
+    def bind(
+        self, space: KeySpace | None, scope: str | None, session: str | None, tags: Sequence[str] | None
+    ) -> SemanticFlows:
+        """The same flows for another tenant, scope or session, or with other tags; None leaves one as it is."""
+        bound = copy(self)
+        if session is not None:
+            bound._session = session and check_id(session, "session")
+        if tags is not None:
+            if not isinstance(tags, list | tuple) or not all(isinstance(tag, str) and tag for tag in tags):
+                msg = f"tags must be a sequence of texts, got {tags!r}"
+                raise InvalidInputError(msg)
+            bound._tags = tuple(tags)
+        if scope is not None:
+            bound._reader = self._reader.with_scope(scope)
+        if space is not None:
+            bound.search = self._searches.of(space)
+            bound.best_effort = bound.search.best_effort
+        return bound
+
+    # --- looking up ---------------------------------------------------------------------------------------------------
+
+    def lookup_flow(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
+        """Looks up an answer, and counts."""
         began: float = yield Now()
-        told = yield from self._understand(prompt, llm_string)
-        sought = told.sought
-        if sought is None:
-            self._remember(prompt, llm_string, told)
-            self._tally.add("bypasses", kind=told.why)
+        analysis = yield from self._analyse_flow(prompt, llm_string)
+        query, tally = analysis.query, self.search.tally
+        if query is None:
+            self._remember(prompt, llm_string, analysis)
+            tally.add("bypasses", kind=analysis.bypass)
             return None
-        found = yield from within(self._seeker.seek(sought))
-        hit = found.hit
-        if hit is None and self._flights:
-            hit = yield from self._flights.join(self._lease(sought), self._seeker.same(sought), self._lenient.ask)
-        served = None if hit is None else self._served(hit, sought)
-        self._tally.add("misses" if served is None else "hits", model=sought.model, kind=sought.kind)
-        if found.refused and served is None:
-            self._tally.add("refusals", model=sought.model, kind=sought.kind)
-        if served is None:
-            self._remember(prompt, llm_string, told)
-        elif hit is not None:
-            self._tally.add("tokens_read", hit.entry.read, model=sought.model)
-            self._tally.add("tokens_written", hit.entry.written, model=sought.model)
+        result, answer = SearchResult(), None
+        with suppress(CacheUnavailable):
+            result = yield from self.best_effort(self._find_flow(query))
+        if result.hit is not None:
+            answer = self._decode(result.hit, query)
+        if result.hit is not None and answer is not None:
+            tally.add("hits", model=query.model, kind=query.kind)
+            tally.add("tokens_read", result.hit.entry.read, model=query.model)
+            tally.add("tokens_written", result.hit.entry.written, model=query.model)
+        else:
+            tally.add("misses", model=query.model, kind=query.kind)
+            self._remember(prompt, llm_string, analysis)
+            if result.refused:
+                tally.add("refusals", model=query.model, kind=query.kind)
         ended: float = yield Now()
-        self._tally.timed(ended - began, model=sought.model)
-        return served
+        tally.timed(ended - began, model=query.model)
+        return answer
 
-    def _understand(self, prompt: str, llm_string: str) -> Flow[PromptAnalysis]:
-        if inside.get():  # a model that a lookup asks, such as the judge, is never answered from the cache
-            return PromptAnalysis(None, "nested")
+    def _find_flow(self, query: SemanticQuery) -> Flow[SearchResult]:
+        """Searches; for a miss joins a single flight, whose answer is one to the very same question."""
+        result = yield from bypassing_cache(self.search.search_flow(query))
+        if result.hit is None and self._flights:
+            result.hit = yield from self._flights.join_flow(self.lease(query), self.search.exact(query))
+        return result
+
+    def _decode(self, hit: SemanticHit, query: SemanticQuery) -> RETURN_VAL_TYPE | None:
+        """The answer of a hit, marked where it is one to another question."""
         try:
-            return (yield from within(self._reader.understand(prompt, llm_string)))
-        except Exception as error:  # noqa: BLE001 - a user's classifier or contextualiser
-            _log.warning("a prompt is not understood and goes past the cache: %s: %s", type(error).__name__, error)
-            return PromptAnalysis(None, "not_understood")
-
-    def _remember(self, prompt: str, llm_string: str, told: PromptAnalysis) -> None:
-        if not inside.get():
-            self._understood[self._place(prompt, llm_string)] = told
-            while len(self._understood) > _REMEMBERED:
-                self._understood.popitem(last=False)
-
-    def _understand_again(self, prompt: str, llm_string: str) -> Flow[PromptAnalysis]:
-        """What the lookup understood, so that the answer is kept under the very question that was looked for."""
-        told = None if inside.get() else self._understood.pop(self._place(prompt, llm_string), None)
-        return (yield from self._understand(prompt, llm_string)) if told is None else told
-
-    def _place(self, prompt: str, llm_string: str) -> bytes:
-        parts = (self._reader.scope, llm_string, prompt)
-        named = "\0".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass")
-        return blake2b(named, digest_size=16).digest()
-
-    def _served(self, hit: SemanticHit, sought: SemanticQuery) -> RETURN_VAL_TYPE | None:
-        try:
-            found = generations.decode(hit.entry.answer, self._seeker.keys.items)
+            answer = generations.decode(hit.entry.answer, self.search.keys.items)
         except CorruptDataError as error:
             _log.warning("a cached answer counts as absent: %s", error)
             return None
-        if hit.entry.question == sought.text:
-            return found
-        told = {
+        if hit.entry.question == query.text:
+            return answer
+        mark = {
             "hit_id": hit.id,
             "question": hit.entry.question,
             "similarity": round(hit.similarity, 4),
             "probability": round(hit.probability, 4),
         }
-        for generation in found:
+        for generation in answer:
             if isinstance(generation, ChatGeneration):
-                generation.message.response_metadata["semantic_cache"] = told
+                generation.message.response_metadata["semantic_cache"] = mark
             else:
-                generation.generation_info = {**(generation.generation_info or {}), "semantic_cache": told}
-        return found
+                generation.generation_info = {**(generation.generation_info or {}), "semantic_cache": mark}
+        return answer
 
-    def _update(self, prompt: str, llm_string: str, answer: RETURN_VAL_TYPE) -> Flow[None]:
-        told = yield from self._understand_again(prompt, llm_string)
-        sought = told.sought
-        if sought is None:
-            return
-        leave = self._flights.leave(self._lease(sought))
-        refusal = self._admission.refusal(answer)
-        row = None
-        if refusal is None:
-            try:
-                row = self._row(sought, prompt, answer)
-            except InvalidInputError as error:
-                _log.warning("an answer is not cached: %s", error)
-                refusal = "unserialisable"
-        if row is None:
-            self._tally.add(f"refused_{refusal}", model=sought.model)
-            if leave.commands:
-                yield from self._lenient.ask(leave, write=True)
-            return
-        self._tally.add("updates", model=sought.model)
-        if not (yield from within(self._seeker.keep([row]))):
-            self._tally.add("dropped", model=sought.model)
-        if leave.commands:  # after the answer is there: in one trip a script that the server does not know runs last
-            yield from self._lenient.ask(leave)
+    def explain_flow(self, prompt: str, llm_string: str) -> Flow[Explanation]:
+        """Explains what a look-up would do."""
+        analysis = yield from self._analyse_flow(prompt, llm_string)
+        verdict, query = analysis.verdict, analysis.query
+        kind, reasons = (str(verdict.type), verdict.reasons) if verdict else (query.kind if query else "", ())
+        if query is None:
+            return Explanation(None, kind, reasons, analysis.bypass, (), None)
+        exact, result = None, SearchResult()
+        with suppress(CacheUnavailable):
+            exact = yield from self.best_effort(ask(self.search.exact(query)))
+            result = yield from self.best_effort(bypassing_cache(self.search.similar_flow(query)))
+        hit, candidates = result.hit, result.candidates
+        if exact is not None:
+            itself = next((one for one in candidates if one.question == query.text), None)
+            itself = (itself or Candidate(query.text, 1.0, None, ""))._replace(why="")
+            others = [one for one in candidates if one.question != query.text]
+            others = [one if one.why else one._replace(why="the very same question was served") for one in others]
+            hit, candidates = exact, [itself, *others]
+        if hit is not None and self._decode(hit, query) is None:
+            hit = None
+        return Explanation(query.text, kind, reasons, "", tuple(candidates), hit)
 
-    def _row(
-        self, sought: SemanticQuery, prompt: str, answer: RETURN_VAL_TYPE
-    ) -> tuple[SemanticQuery, StoredAnswer, int]:
+    # --- analysing prompts --------------------------------------------------------------------------------------------
+
+    def query_flow(self, prompt: str, llm_string: str, *, after_lookup: bool = False) -> Flow[SemanticQuery | None]:
+        """The question of a prompt; after a look-up that of the look-up, so that its answer is stored under it."""
+        analysis = None
+        if after_lookup and not inside_lookup.get():
+            analysis = self._analyses.pop(self._name(prompt, llm_string), None)
+        if analysis is None:
+            analysis = yield from self._analyse_flow(prompt, llm_string)
+        return analysis.query
+
+    def _analyse_flow(self, prompt: str, llm_string: str) -> Flow[PromptAnalysis]:
+        if inside_lookup.get():  # a model that a look-up asks, such as the judge, is never answered from the cache
+            return PromptAnalysis(None, "nested")
+        try:
+            return (yield from bypassing_cache(self._reader.analyse_flow(prompt, llm_string)))
+        except Exception as error:  # noqa: BLE001 - a user's classifier or contextualiser
+            _log.warning("a prompt is not understood and bypasses the cache: %s: %s", type(error).__name__, error)
+            return PromptAnalysis(None, "not_understood")
+
+    def _remember(self, prompt: str, llm_string: str, analysis: PromptAnalysis) -> None:
+        if not inside_lookup.get():
+            self._analyses[self._name(prompt, llm_string)] = analysis
+            while len(self._analyses) > _REMEMBERED:
+                self._analyses.popitem(last=False)
+
+    def _name(self, prompt: str, llm_string: str) -> bytes:
+        parts = (self._reader.scope, llm_string, prompt)
+        named = "\0".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass")
+        return blake2b(named, digest_size=16).digest()
+
+    # --- storing ------------------------------------------------------------------------------------------------------
+
+    def lease(self, query: SemanticQuery) -> str:
+        """The key of the lease of an answer that is being made."""
+        return self.search.keys.lease(entries.name_of(query.partition, query.text).hex())
+
+    def entry(self, query: SemanticQuery, prompt: str, answer: RETURN_VAL_TYPE) -> NewAnswer:
+        """An answer as it is stored."""
         read, written = generations.tokens_of(answer, prompt)
         entry = StoredAnswer(
-            sought.text,
-            sought.partition,
-            sought.model,
-            sought.kind,
+            query.text,
+            query.partition,
+            query.model,
+            query.kind,
             self._tags,
             self._session,
             "",
@@ -191,64 +253,89 @@ class Answering:
             written,
             generations.encode(answer),
         )
-        return sought, entry, jittered(self._ttl_ms, self._jitter)
+        return NewAnswer(query, entry, self.lifetime())
 
-    def _explain(self, prompt: str, llm_string: str) -> Flow[Explanation]:
-        told = yield from self._understand(prompt, llm_string)
-        verdict, sought = told.verdict, told.sought
-        kind, reasons = (str(verdict.type), verdict.reasons) if verdict else (sought.kind if sought else "", ())
-        if sought is None:
-            return Explanation(None, kind, reasons, told.why, (), None)
-        same = yield from self._lenient.ask(self._seeker.same(sought))
-        found: SearchResult = yield from within(self._seeker.near(sought))
-        hit, candidates = found.hit, found.candidates
-        if same is not None:
-            hit, others = same, [one for one in candidates if one.question != sought.text]
-            itself = next((one for one in candidates if one.question == sought.text), None)
-            itself = itself or Candidate(sought.text, 1.0, None, "")
-            others = [one if one.why else one._replace(why="the very same question was served") for one in others]
-            candidates = [itself._replace(why=""), *others]
-        if hit is not None and self._served(hit, sought) is None:
-            hit = None
-        return Explanation(sought.text, kind, reasons, "", tuple(candidates), hit)
+    def store_flow(self, entries: list[NewAnswer]) -> Flow[None]:
+        """Stores answers with their vectors."""
+        yield from bypassing_cache(self.search.store_flow(entries))
 
-    def _report(self, hit_id: str, *, correct: bool) -> Flow[bool]:
+    def store_batch_flow(self, entries: list[NewAnswer]) -> Flow[int]:
+        """Stores answers, the newest to each question; how many, none where the cache is unavailable."""
+        newest = list({new.entry.name: new for new in entries}.values())
+        if newest:
+            try:
+                yield from self.best_effort(self.store_flow(newest), write=True)
+            except CacheUnavailable:
+                return 0
+        return len(newest)
+
+    def imported(self, row: Any) -> NewAnswer:
+        """An answer from what a line of an export holds."""
+        entry = entries.entry_of(b":" + b64decode(row["entry"], validate=True), "line")
+        generations.decode(entry.answer, "line")
+        query = SemanticQuery(entry.question, entry.partition, entry.model, entry.kind)
+        return NewAnswer(query, entry, self.lifetime())
+
+    # --- all answers --------------------------------------------------------------------------------------------------
+
+    def count(self) -> Op[int]:
+        """Counts the entries."""
+        return entries.count(self.search.keys)
+
+    def export_flow(self) -> Flow[None]:
+        """Emits every entry as a line of JSON."""
+        return bulk.export_flow(self.search)
+
+    def clear_flow(self, options: Mapping[str, Any]) -> Flow[None]:
+        """Deletes the answers that the options name; see `delete_flow`."""
+        unknown = set(options) - {"hit_id", "prompt", "llm_string", "model", "tag", "session", "embedding"}
+        if unknown:
+            msg = f"clear knows no {', '.join(sorted(unknown))}; see delete"
+            raise InvalidInputError(msg)
+        yield from self.delete_flow(**options)
+
+    def delete_flow(
+        self,
+        *,
+        hit_id: str | None = None,
+        prompt: str | None = None,
+        llm_string: str = "",
+        model: str | None = None,
+        tag: str | None = None,
+        session: str | None = None,
+        embedding: str | None = None,
+    ) -> Flow[int]:
+        """Deletes the answers that fit all that is given; how many there were."""
+        wanted = bulk.filter_by(model, tag, session, embedding)
+        if hit_id is not None:
+            return (yield from bulk.delete_named_flow(self.search, hit_of(hit_id)[0], wanted))
+        if prompt is not None:
+            analysis = yield from bypassing_cache(self._reader.analyse_flow(prompt, llm_string))
+            query = analysis.query
+            if query is None:
+                return 0
+            name = entries.name_of(query.partition, query.text)
+            return (yield from bulk.delete_named_flow(self.search, name, wanted))
+        return (yield from bulk.delete_flow(self.search, wanted))
+
+    def report_flow(self, hit_id: str, *, correct: bool) -> Flow[bool]:
+        """Notes whether a hit was right; whether its entry is still there."""
         name, probability = hit_of(hit_id)
-        self._tally.add("right" if correct else "wrong")
+        tally = self.search.tally
+        tally.add("right" if correct else "wrong")
         now: float = yield Now()
-        counts, sent = self._tally.take(now), False
-        report = self._seeker.report(name, probability, correct=correct)
+        counts, sent = tally.take(now), False
         try:
-            there, sent = yield from ask(merge(report, self._tally.sends(counts)))
+            report = self.search.report(name, probability, correct=correct)
+            there, sent = yield from ask(merge(report, tally.sends(counts)))
         finally:
             if not sent:
-                self._tally.put_back(counts)
+                tally.put_back(counts)
         return there
-
-    def _get_or_compute(self, prompt: str, llm_string: str, compute: Callable[[], Any]) -> Flow[RETURN_VAL_TYPE]:
-        found = yield from self._lookup(prompt, llm_string)
-        if found is not None:
-            return found
-
-        def give_back() -> Flow[None]:
-            told = yield from self._understand_again(prompt, llm_string)
-            if told.sought is not None and (leave := self._flights.leave(self._lease(told.sought))).commands:
-                yield from self._lenient.ask(leave)
-
-        answer: RETURN_VAL_TYPE = yield making(compute, generations.as_generations, give_back, self._client)
-        yield from self._update(prompt, llm_string, answer)
-        return answer
-
-    def _stats(self) -> Flow[Stats]:
-        (found,) = yield from told([self._tally], self._prices)
-        return found
-
-    def _lease(self, sought: SemanticQuery) -> str:
-        return self._seeker.keys.lease(entries.name_of(sought.partition, sought.text).hex())
 
 
 def hit_of(hit_id: str) -> tuple[bytes, float]:
-    """The entry's name and the probability in a hit's id."""
+    """The entry's name and the probability in the id of a hit."""
     try:
         name, _, probability = hit_id.partition("-")
         found = bytes.fromhex(name), int(probability) / 10_000

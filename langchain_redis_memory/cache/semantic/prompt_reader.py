@@ -1,9 +1,9 @@
-"""What a cache may do with a prompt: the conversation decides whether there is a question that others may ask as well.
+"""Analyses a prompt: the question and partition to look up, or why the prompt bypasses the cache.
 
-A question that stands alone is looked for among all that stand alone. One that leans on its conversation is replaced by
-the question that it means, where a contextualiser is sure of that; else it is looked for only among questions that were
-asked after the very same exchange. What recalls or continues a conversation, what follows a call of a tool, and every
-conversation in which the user has told of himself, goes past the cache: its answers are nobody else's.
+A question that stands alone is looked up among all that stand alone. One that depends on its conversation is replaced
+by the question that it means, where a contextualiser is sure of that; else it is looked up only among questions that
+were asked after the very same exchange. What recalls or continues a conversation, what follows a call of a tool, and
+every conversation that contains personal statements by the user, bypasses the cache: its answers belong to that user.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, read
 from langchain_redis_memory.cache.semantic.search import SemanticQuery
-from langchain_redis_memory.conversation.policy import QuestionType
-from langchain_redis_memory.conversation.select.window import leaning_from
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.classify.standalone import leaning_from
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite
+from langchain_redis_memory.language.turn_state import NO_STATE
 from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.redis.codec.values import pack
 
@@ -51,11 +52,11 @@ def indents_of(text: str) -> list[str]:
     return re.findall(r"^[ \t]+", text.strip(), re.MULTILINE)
 
 
-inside: ContextVar[bool] = ContextVar("whether this thread or task is inside of a lookup", default=False)
+inside_lookup: ContextVar[bool] = ContextVar("whether this thread or task is inside of a lookup", default=False)
 
 
-def within(flow: Flow[T]) -> Flow[T]:
-    """A flow that asks other people's models: what they ask a cache goes past it, or it would ask them again.
+def bypassing_cache(flow: Flow[T]) -> Flow[T]:
+    """Runs a flow that calls the user's models: what these ask a cache bypasses it, or it would ask them again.
 
     Args:
         flow: The flow.
@@ -63,39 +64,39 @@ def within(flow: Flow[T]) -> Flow[T]:
     Returns:
         Its result.
     """
-    outer = inside.get()
-    inside.set(True)
+    outer = inside_lookup.get()
+    inside_lookup.set(True)
     try:
         return (yield from flow)
     finally:
-        inside.set(outer)
+        inside_lookup.set(outer)
 
 
 class PromptAnalysis(NamedTuple):
     """A prompt as the cache sees it.
 
     Args:
-        sought: The question; None where the prompt goes past the cache.
-        why: Why it goes past the cache, as a word of statistics; "" where it does not.
+        query: The question; None where the prompt bypasses the cache.
+        bypass: Why it bypasses the cache, as a word of statistics; "" where it does not.
         verdict: What the classifier said; None where it was not asked.
     """
 
-    sought: SemanticQuery | None
-    why: str = ""
+    query: SemanticQuery | None
+    bypass: str = ""
     verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
 class PromptReader:
-    """Understands prompts.
+    """Analyses prompts.
 
     Args:
         classifier: Decides what a question depends on.
         contextualiser: Says what a dependent question means; None for nobody.
         template: The prompt template that texts are made from; None where prompts are questions.
         scope: Answers are shared only within it.
-        longest: Characters of a question that is looked for; longer ones go past the cache.
-        share_private: Whether conversations are served and stored in which the user told of himself.
+        longest: Characters of a question that is looked for; longer ones bypass the cache.
+        share_private: Whether conversations that contain personal statements by the user are served and stored.
         share_tools: Whether what follows calls of tools is.
     """
 
@@ -107,12 +108,12 @@ class PromptReader:
     share_private: bool = False
     share_tools: bool = False
 
-    def within(self, scope: str) -> PromptReader:
-        """The same for another scope."""
+    def with_scope(self, scope: str) -> PromptReader:
+        """The same reader for another scope."""
         return replace(self, scope=scope)
 
-    def understand(self, prompt: str, llm_string: str) -> Flow[PromptAnalysis]:
-        """What to do with a prompt.
+    def analyse_flow(self, prompt: str, llm_string: str) -> Flow[PromptAnalysis]:
+        """Analyses a prompt: the question to look up, or why it bypasses the cache.
 
         Args:
             prompt: What LangChain gave to the cache.
@@ -121,14 +122,14 @@ class PromptReader:
         Returns:
             The question, or why there is none.
         """
-        told = read(prompt)
+        parsed = read(prompt)
         after: Sequence[PromptMessage] = ()
-        if told.question is None and self.share_tools:
-            told, after = _before_tools(told)
-        if told.question is None:
-            tools = any(said.role == "tool" for said in told.history)
+        if parsed.question is None and self.share_tools:
+            parsed, after = _before_tools(parsed)
+        if parsed.question is None:
+            tools = any(said.role == "tool" for said in parsed.history)
             return PromptAnalysis(None, "tools" if tools else "no_question")
-        text, variables = told.question, dict[str, str]()
+        text, variables = parsed.question, dict[str, str]()
         if self.template is not None:
             split = self.template.split(text)
             if split is None:
@@ -139,67 +140,67 @@ class PromptReader:
             return PromptAnalysis(None, why)
         context: Any = [indents, *([said.role, said.text, said.more] for said in after)]
         verdict = None
-        if not (told.history or told.system or variables or after) and points_outside(text):
+        if not (parsed.history or parsed.system or variables or after) and points_outside(text):
             return PromptAnalysis(None, "points_outside")
-        if told.history:
+        if parsed.history:
             if not self.share_private and any(
-                said.role in {"human", "chat"} and tells_of_self(said.text) for said in told.history
+                said.role in {"human", "chat"} and tells_of_self(said.text) for said in parsed.history
             ):
                 return PromptAnalysis(None, "private")
-            history = told.messages()
+            history = parsed.messages()
             verdict = yield from settled(self.classifier.classify(text, history))
             if verdict.type in _ONE_CONVERSATIONS:
                 return PromptAnalysis(None, str(verdict.type), verdict)
             if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
-                meant = yield from self._meant(text, verdict, told)
+                meant = yield from self._meant_flow(text, verdict, parsed)
                 if meant is not None:
                     text = meant
                     if (why := unfit(text, self.longest)) is not None:
                         return PromptAnalysis(None, why, verdict)
                 else:
-                    leaning = _leaning(told)
+                    leaning = _leaning(parsed)
                     if any(said.of_tools for said in leaning) and not self.share_tools:
                         return PromptAnalysis(None, "tools", verdict)
                     context += [[said.role, said.text, said.more] for said in leaning]
-        partition = self._partition(llm_string, told, variables, context)
+        partition = self._partition(llm_string, parsed, variables, context)
         kind = str(verdict.type if verdict else QuestionType.NEW_TOPIC)
         return PromptAnalysis(SemanticQuery(text, partition, model_of(llm_string), kind), "", verdict)
 
-    def _meant(self, text: str, verdict: Verdict, told: Prompt) -> Flow[str | None]:
+    def _meant_flow(self, text: str, verdict: Verdict, parsed: Prompt) -> Flow[str | None]:
         """The question that a dependent one means, where somebody is sure of it."""
         if verdict.standalone:
             return " ".join(verdict.standalone.split()) or None
         if self.contextualiser is None:
             return None
-        rewrite: Rewrite = yield from settled(self.contextualiser.contextualise(text, told.messages(), None))
+        rewrite: Rewrite = yield from settled(self.contextualiser.contextualise(text, parsed.messages(), NO_STATE))
         return (" ".join(rewrite.question.split()) or None) if rewrite.trusted else None
 
-    def _partition(self, llm_string: str, told: Prompt, variables: Mapping[str, str], context: Any) -> bytes:
+    def _partition(self, llm_string: str, parsed: Prompt, variables: Mapping[str, str], context: Any) -> bytes:
         """What besides the question decides the answer: only what agrees in all of it is searched."""
         template = self.template.text if self.template else ""
-        parts = [llm_string, self.scope, list(told.system), template, sorted(variables.items()), context]
+        parts = [llm_string, self.scope, list(parsed.system), template, sorted(variables.items()), context]
         return blake2b(pack(parts), digest_size=16).digest()
 
 
 _ONE_CONVERSATIONS = {QuestionType.HISTORY_RECALL, QuestionType.CONTEXTUAL_FOLLOW_UP}
 
 
-def _before_tools(told: Prompt) -> tuple[Prompt, Sequence[PromptMessage]]:
+def _before_tools(parsed: Prompt) -> tuple[Prompt, Sequence[PromptMessage]]:
     """The prompt up to the user's last words, and what tools gave since."""
-    if not told.history or told.history[-1].role != "tool":
-        return told, ()
-    for at in range(len(told.history) - 1, -1, -1):
-        said = told.history[at]
+    if not parsed.history or parsed.history[-1].role != "tool":
+        return parsed, ()
+    for at in range(len(parsed.history) - 1, -1, -1):
+        said = parsed.history[at]
         if said.role == "human" and not said.more and said.text.strip():
-            return Prompt(told.system, told.history[:at], said.text), told.history[at + 1 :]
-    return told, ()
+            return Prompt(parsed.system, parsed.history[:at], said.text), parsed.history[at + 1 :]
+    return parsed, ()
 
 
-def _leaning(told: Prompt) -> Sequence[PromptMessage]:
+def _leaning(parsed: Prompt) -> Sequence[PromptMessage]:
     """The exchange that the question leans on: since the last question that stands alone."""
-    spoken = [at for at, said in enumerate(told.history) if said.role in {"human", "ai"}]
-    start = leaning_from(told.messages())
-    return told.history[spoken[start] :] if spoken else told.history
+    spoken = [at for at, said in enumerate(parsed.history) if said.role in {"human", "ai"}]
+    start = leaning_from(parsed.messages())
+    return parsed.history[spoken[start] :] if spoken else parsed.history
 
 
 _HALF = re.compile("[\ud800-\udfff]")
@@ -225,7 +226,7 @@ _SELF = re.compile(
 
 
 def tells_of_self(text: str) -> bool:
-    """Whether a user's words tell something of the user, which an answer may then be built from.
+    """Whether a user's words contain a personal statement, which an answer may then be built from.
 
     Args:
         text: What the user said. The ways in which anybody asks a question ("can I", "tell me") tell nothing. A word

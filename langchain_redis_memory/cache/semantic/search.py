@@ -1,28 +1,29 @@
-"""Finding an answer by meaning, and earning it: near in the vector space, then verified, then read.
+"""Semantic search: exact match, k-NN candidates, verification, read.
 
 A question is first looked up by its very words, which needs no vector. Then the engine gives the few nearest questions
-of the same partition, and a `HitPolicy` looks at each pair for what vectors are blind to. Only the winner is read. What
+of the same partition, and a `HitPolicy` verifies each pair for what vectors are blind to. Only the winner is read. What
 users reported of an entry raises or lowers its own bar (see `equivalence.learning`). A second judge may be asked where
 the policy is in doubt, within a bound of time and number.
-
-Everything here is flows over ops; whatever fails is a miss.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, NamedTuple
 
-from langchain_redis_memory.cache.best_effort import BestEffort
+from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.semantic import entries
+from langchain_redis_memory.cache.semantic.engines import Engines
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer, StoredAnswerRead, name_of
 from langchain_redis_memory.cache.semantic.judge import Judge
-from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, UnavailableError
+from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.language.equivalence import HitPolicy, Judgement, Observations
-from langchain_redis_memory.ops import Flow, Now, Op, merge
+from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import EntryKeys, KeySpace
 from langchain_redis_memory.vectors.embedder import Embedder
 from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Vectors
@@ -94,19 +95,33 @@ class SearchResult:
         return self.hit is None and any(candidate.judgement is not None for candidate in self.candidates)
 
 
+class NewAnswer(NamedTuple):
+    """An answer to store.
+
+    Args:
+        query: Its question.
+        entry: The answer; its `embedding` is filled in.
+        ttl_ms: Its lifetime in milliseconds, 0 for none.
+    """
+
+    query: SemanticQuery
+    entry: StoredAnswer
+    ttl_ms: int
+
+
 @dataclass
-class Seeker:
-    """Finds and keeps the entries of one cache.
+class SemanticSearch:
+    """Finds and stores the answers of one cache of one tenant; its flows are run by `best_effort`.
 
     Args:
         space: The tenant's key builder.
         name: The cache.
         embedder: Embeds questions.
         policy: Decides which near question is the same.
-        lenient: Runs ops.
-        ready: The engine for vectors of so many dimensions; True prepares it anew.
-        max_entries: How many entries may be stored; 0 for no bound.
-        nearest: How many near questions are looked at.
+        best_effort: Runs its flows.
+        engines: Chooses the engine for vectors of so many dimensions.
+        max_entries: How many answers may be stored; 0 for no bound.
+        nearest: How many candidates are verified.
         max_error: The share of wrong hits that an entry's reports must stay within.
         judge: Asked where the policy is in doubt.
     """
@@ -115,14 +130,21 @@ class Seeker:
     name: str
     embedder: Embedder
     policy: HitPolicy
-    lenient: BestEffort
-    ready: Callable[[int, bool], Flow[Engine]]
+    best_effort: BestEffort
+    engines: Engines
     max_entries: int = 0
     nearest: int = 8
     max_error: float = 0.02
     judge: Judge | None = None
+    evicted: list[StoredAnswer] = field(default_factory=list, repr=False)
+    """Answers that had to go and whose vectors are still there, where the store could not remove them at once."""
+    _prepared: set[int] = field(default_factory=set, repr=False)
     _compared: bool = field(default=False, repr=False)
-    _refused: bool = field(default=False, repr=False)
+
+    @property
+    def tally(self) -> Tally:
+        """The statistics."""
+        return self.best_effort.tally
 
     @property
     def keys(self) -> EntryKeys:
@@ -131,16 +153,16 @@ class Seeker:
 
     def collection(self, partition: bytes, embedding: str, engine: Engine) -> Collection:
         """Where a partition's vectors are: those of other models are never compared, nor those kept in another way."""
-        place = f"{partition.hex()}/{engine.kind}/{len(embedding)}/{embedding}/{self.name}"
-        return Collection(self.space, "semantic", place)
+        index = f"{partition.hex()}/{engine.kind}/{len(embedding)}/{embedding}/{self.name}"
+        return Collection(self.space, "semantic", index)
 
     # --- finding ------------------------------------------------------------------------------------------------------
 
-    def same(self, sought: SemanticQuery) -> Op[SemanticHit | None]:
-        """The entry of the very same question.
+    def exact(self, query: SemanticQuery) -> Op[SemanticHit | None]:
+        """Reads the answer to the very same question.
 
         Args:
-            sought: The question.
+            query: The question.
 
         Returns:
             An op of one trip.
@@ -151,176 +173,152 @@ class Seeker:
             served = there is not None and _observed(there.reports).may_serve(1.0, True, self.max_error)
             return SemanticHit(there.entry, 1.0, 1.0) if there and served else None
 
-        return entries.get(self.keys, [name_of(sought.partition, sought.text)]).map(read)
+        return entries.get(self.keys, [name_of(query.partition, query.text)]).map(read)
 
-    def seek(self, sought: SemanticQuery) -> Flow[SearchResult]:
-        """The answer to a question, by its words, then by its meaning.
+    def search_flow(self, query: SemanticQuery) -> Flow[SearchResult]:
+        """Finds the answer to a question by its words, else by its meaning.
 
         Args:
-            sought: The question.
+            query: The question.
 
         Returns:
             What was found and looked at.
         """
-        told = yield from self.lenient.ask(self.same(sought).map(lambda hit: (hit,)))
-        if told is None:
-            return SearchResult()
-        if told[0] is not None:
-            return SearchResult(told[0], [Candidate(sought.text, 1.0, None, "")])
-        return (yield from self.near(sought))
+        hit = yield from ask(self.exact(query))
+        if hit is not None:
+            return SearchResult(hit, [Candidate(query.text, 1.0, None, "")])
+        return (yield from self.similar_flow(query))
 
-    def near(self, sought: SemanticQuery) -> Flow[SearchResult]:
-        """The answer to a question by its meaning only; see `seek`."""
-        if (yield from self.lenient.rests()):
-            return SearchResult()
-        vector = yield from self.embedder.one(sought.text)
-        if vector is None:
-            self.lenient.tally.add("embedding_errors")
-            return SearchResult()
-        engine = yield from self._engine(len(vector))
-        if engine is None:
-            return SearchResult()
+    def similar_flow(self, query: SemanticQuery) -> Flow[SearchResult]:
+        """Finds the answer to a question by its meaning only: k-NN candidates, verification, read."""
+        vectors = yield from self._embed_flow([query.text])
+        embedding, engine = self.embedder.name_of(vectors), (yield from self.engine_flow(vectors.shape[1]))
         if not self._compared:
-            yield from self._compare(self.embedder.name_of(vector))
-        place = self.collection(sought.partition, self.embedder.name_of(vector), engine)
-        hits = yield from self._search(engine, place, vector)
-        found = SearchResult()
-        for question, similarity in hits:
-            judgement = self._judged(sought.text, question, similarity)
-            why = "too far" if judgement is None else _reason(judgement)
-            found.candidates.append(Candidate(question, similarity, judgement, why))
-        judged = [(one.judgement, at) for at, one in enumerate(found.candidates) if one.judgement is not None]
+            yield from self._compare_flow(embedding)
+        collection = self.collection(query.partition, embedding, engine)
+        near = yield from self._nearest_flow(engine, collection, vectors[0])
+        result = SearchResult(None, [self._candidate(query.text, question, cosine) for question, cosine in near])
+        for at in self._in_question(result.candidates):
+            candidate = yield from self._read_flow(result, result.candidates[at], query, engine, collection)
+            result.candidates[at] = candidate
+            if result.hit is not None:
+                break
+        return result
+
+    def _nearest_flow(self, engine: Engine, collection: Collection, vector: Vectors) -> Flow[list[tuple[str, float]]]:
+        try:
+            for _ in range(_MOST_PAGES):
+                found = yield from ask(engine.search(collection, vector, self.nearest))
+                if found is not None:
+                    return found.found[: self.nearest]
+        except CacheUnavailable:
+            self._prepared.clear()  # the index may be gone, with all of the server's data
+            raise
+        return []
+
+    def _candidate(self, asked: str, stored: str, similarity: float) -> Candidate:
+        """Verifies a near question; one below the policy's floor is too far to be judged."""
+        if not similarity >= self.policy.floor:
+            return Candidate(stored, similarity, None, "too far")
+        try:
+            judgement = self.policy.judge(asked, stored, similarity)
+        except Exception as error:  # noqa: BLE001 - a user's policy
+            _log.warning("the policy fails, the cache is bypassed: %s: %s", type(error).__name__, error)
+            judgement = _NEVER
+        return Candidate(stored, similarity, judgement, _reason(judgement))
+
+    def _in_question(self, candidates: Sequence[Candidate]) -> list[int]:
+        """The positions of candidates that may be served: the sure ones, then those in doubt, as many as allowed."""
+        judged = [(one.judgement, at) for at, one in enumerate(candidates) if one.judgement is not None]
         judged.sort(key=lambda pair: -pair[0].probability)
         sure = [at for judgement, at in judged if judgement.hit]
         doubtful = [at for judgement, at in judged if judgement.doubtful and not judgement.hit]
-        for at in (*sure, *doubtful[: self.judge.most if self.judge else 1]):
-            if (yield from self._take(found, at, sought, engine, place)):
-                break
-        return found
+        return [*sure, *doubtful[: self.judge.most if self.judge else 1]]
 
-    def _judged(self, asked: str, stored: str, similarity: float) -> Judgement | None:
-        """What the policy says of a pair; None where it is too far to be asked about."""
-        if not similarity >= self.policy.floor:
-            return None
-        try:
-            return self.policy.judge(asked, stored, similarity)
-        except Exception as error:  # noqa: BLE001 - a user's policy
-            _log.warning("the policy fails, the cache is passed over: %s: %s", type(error).__name__, error)
-            return _NEVER
-
-    def _search(self, engine: Engine, place: Collection, vector: Vectors) -> Flow[list[tuple[str, float]]]:
-        wanted = engine.search(place, vector, self.nearest)
-        for _ in range(_MOST_PAGES):
-            told = yield from self.lenient.ask(wanted.map(lambda hits: (hits,)))
-            if told is None:
-                self._refused = True  # the index may be gone, with all of the server's data
-                return []
-            if told[0] is not None:
-                return told[0].found[: self.nearest]
-            wanted = engine.search(place, vector, self.nearest)
-        return []
-
-    def _take(
-        self, found: SearchResult, at: int, sought: SemanticQuery, engine: Engine, place: Collection
-    ) -> Flow[bool]:
-        """Reads a candidate's entry and decides, with what was reported of it and the judge; whether it is the hit."""
-        candidate = found.candidates[at]
+    def _read_flow(
+        self, result: SearchResult, candidate: Candidate, query: SemanticQuery, engine: Engine, collection: Collection
+    ) -> Flow[Candidate]:
+        """Reads a candidate's entry and decides by its reports and the judge; a hit is noted in the result."""
         assert candidate.judgement is not None  # noqa: S101 - only judged ones come here
         sure, probability = candidate.judgement.hit, candidate.judgement.probability
-        name = name_of(sought.partition, candidate.question)
-        got = yield from self.lenient.ask(entries.get(self.keys, [name]))
-        why = candidate.why
-        if got is None:
-            why = "the server went away"
-        elif got[0] is None:
-            why = "its answer is gone"
-            yield from self.lenient.ask(engine.remove(place, [candidate.question]))
-        else:
-            seen = _observed(got[0].reports)
-            may = seen.may_serve(probability, sure, self.max_error)
-            if not may and not sure and self.judge is not None and seen.decide(probability, self.max_error) != "refuse":
-                may = yield from self._ask(self.judge, sought, candidate.question, name, probability)
-                why = "the judge refused it"
-            elif not may and (sure or seen.reports):
-                why = "reported as wrong at such a distance"
-            found.hit = SemanticHit(got[0].entry, candidate.similarity, probability) if may else None
-        found.candidates[at] = candidate._replace(why="" if found.hit else why)
-        return found.hit is not None
+        name = name_of(query.partition, candidate.question)
+        (stored,) = yield from ask(entries.get(self.keys, [name]))
+        if stored is None:
+            yield from ask(engine.remove(collection, [candidate.question]).optional(None))
+            return candidate._replace(why="its answer is gone")
+        observed, why = _observed(stored.reports), candidate.why
+        serve = observed.may_serve(probability, sure, self.max_error)
+        in_doubt = not serve and not sure and observed.decide(probability, self.max_error) != "refuse"
+        if in_doubt and self.judge is not None:
+            serve = yield from self._judge_flow(self.judge, query, candidate.question, name, probability)
+            why = "the judge refused it"
+        elif not serve and (sure or observed.reports):
+            why = "reported as wrong at such a distance"
+        if not serve:
+            return candidate._replace(why=why)
+        result.hit = SemanticHit(stored.entry, candidate.similarity, probability)
+        return candidate._replace(why="")
 
-    def _ask(self, judge: Judge, sought: SemanticQuery, question: str, name: bytes, probability: float) -> Flow[bool]:
-        """What the second judge says; the entry remembers it, so that the judge is asked less and less."""
-        self.lenient.tally.add("judged", model=sought.model)
-        same = yield from judge.same(sought.text, question)
+    def _judge_flow(
+        self, judge: Judge, query: SemanticQuery, question: str, name: bytes, probability: float
+    ) -> Flow[bool]:
+        """Asks the second judge; the entry remembers its verdict, so that it is asked less and less."""
+        self.tally.add("judged", model=query.model)
+        same = yield from judge.same(query.text, question)
         if same is not None:
-            yield from self.lenient.ask(self.report(name, probability, correct=same))
+            with suppress(CacheUnavailable):
+                yield from ask(self.report(name, probability, correct=same))
         return bool(same)
 
-    # --- keeping ------------------------------------------------------------------------------------------------------
+    # --- storing ------------------------------------------------------------------------------------------------------
 
-    def keeping(
-        self, found: Sequence[tuple[SemanticQuery, StoredAnswer, int]]
-    ) -> Flow[tuple[Engine, Op[list[StoredAnswer]]] | None]:
-        """Embeds questions, so that their entries can be stored.
+    def prepare_store_flow(self, answers: Sequence[NewAnswer]) -> Flow[tuple[Engine, Op[list[StoredAnswer]]]]:
+        """Embeds questions, so that their answers can be stored.
 
         Args:
-            found: Questions, their entries and their lifetimes in milliseconds; the entry's `embedding` is filled in.
+            answers: The answers.
 
         Returns:
-            The engine, and an op of one trip that stores entries and vectors and gives the entries that had to go; None
-            where the questions cannot be embedded or the server is away.
+            The engine, and an op of one trip that stores entries and vectors and gives the entries that had to go.
         """
-        if (yield from self.lenient.rests()):
-            return None
-        vectors = yield from self.embedder.many([sought.text for sought, _, _ in found])
-        if vectors is None:
-            self.lenient.tally.add("embedding_errors")
-            return None
-        engine = yield from self._engine(vectors.shape[1])
-        if engine is None:
-            return None
+        vectors = yield from self._embed_flow([answer.query.text for answer in answers])
+        engine = yield from self.engine_flow(vectors.shape[1])
         embedding = self.embedder.name_of(vectors)
         points: dict[bytes, list[Point]] = {}
         rows = []
-        for (sought, entry, ttl_ms), vector in zip(found, vectors, strict=True):
+        for (query, entry, ttl_ms), vector in zip(answers, vectors, strict=True):
             rows.append((entry._replace(embedding=embedding), ttl_ms))
-            points.setdefault(sought.partition, []).append(Point(sought.text, vector[None], (), ttl_ms))
+            points.setdefault(query.partition, []).append(Point(query.text, vector[None], (), ttl_ms))
         adds = [engine.add(self.collection(partition, embedding, engine), some) for partition, some in points.items()]
-        return engine, merge(entries.put(self.keys, rows, embedding, self.max_entries), *adds).map(lambda told: told[0])
+        return engine, merge(entries.put(self.keys, rows, embedding, self.max_entries), *adds).map(lambda done: done[0])
 
-    def keep(self, found: Sequence[tuple[SemanticQuery, StoredAnswer, int]]) -> Flow[bool]:
-        """Stores entries with their vectors; see `keeping`.
+    def store_flow(self, answers: Sequence[NewAnswer]) -> Flow[None]:
+        """Stores answers with their vectors.
 
         Args:
-            found: Questions, their entries and their lifetimes in milliseconds.
-
-        Returns:
-            Whether they are stored.
+            answers: The answers.
         """
-        ready = yield from self.keeping(found)
-        if ready is None:
-            return False
-        engine, put = ready
-        gone = yield from self.lenient.ask(put, write=True)
-        if gone is None:
-            return False
-        if gone:
-            yield from self.lenient.ask(self.without(engine, gone))
-        return True
+        engine, put = yield from self.prepare_store_flow(answers)
+        evicted = yield from ask(put)
+        if evicted:
+            with suppress(CacheUnavailable):  # a vector without its answer is removed by the search that finds it
+                yield from ask(self.remove_vectors(engine, evicted))
 
-    def without(self, engine: Engine, gone: Sequence[StoredAnswer]) -> Op[Any]:
-        """Removes the vectors of entries.
+    def remove_vectors(self, engine: Engine, gone: Sequence[StoredAnswer]) -> Op[Any]:
+        """Removes the vectors of answers.
 
         Args:
             engine: Where they are.
-            gone: The entries.
+            gone: The answers.
 
         Returns:
             An op of one trip.
         """
-        places: dict[Collection, list[str]] = {}
+        questions: dict[Collection, list[str]] = {}
         for entry in gone:
-            places.setdefault(self.collection(entry.partition, entry.embedding, engine), []).append(entry.question)
-        return merge(*(engine.remove(place, questions) for place, questions in places.items()))
+            collection = self.collection(entry.partition, entry.embedding, engine)
+            questions.setdefault(collection, []).append(entry.question)
+        return merge(*(engine.remove(collection, some) for collection, some in questions.items()))
 
     def report(self, name: bytes, probability: float, *, correct: bool) -> Op[bool]:
         """Notes whether a hit was right.
@@ -339,10 +337,34 @@ class Seeker:
 
     # --- vectors ------------------------------------------------------------------------------------------------------
 
-    def _compare(self, embedding: str) -> Flow[None]:
-        """Says once if the cache was filled with vectors of another model."""
+    def engine_flow(self, dims: int) -> Flow[Engine]:
+        """The engine for vectors of so many dimensions, ready to be used.
+
+        Args:
+            dims: Numbers of a vector.
+
+        Raises:
+            ConfigError: The server cannot do what is asked for.
+            UnavailableError: The server cannot be reached.
+        """
+        engine = yield from self.engines.choose_flow(dims)
+        if dims not in self._prepared:
+            yield from ask(engine.prepare(self.space))
+            self._prepared.add(dims)
+        return engine
+
+    def _embed_flow(self, texts: list[str]) -> Flow[Vectors]:
+        vectors = yield from self.embedder.many(texts)
+        if vectors is None:
+            self.tally.add("embedding_errors")
+            msg = "the embedding model fails"
+            raise CacheUnavailable(msg)
+        return vectors
+
+    def _compare_flow(self, embedding: str) -> Flow[None]:
+        """Warns once if the cache was filled with vectors of another model."""
         self._compared = True
-        theirs = yield from self.lenient.ask(entries.embedded_by(self.keys))
+        theirs = yield from ask(entries.embedded_by(self.keys).optional(""))
         if theirs and theirs != embedding:
             _log.warning(
                 "the cache %r was last written with the embedding model %r; what it found is not compared with %r "
@@ -350,27 +372,13 @@ class Seeker:
                 *(self.name, theirs, embedding, theirs),
             )
 
-    def _engine(self, dims: int) -> Flow[Engine | None]:
-        began: float = yield Now()
-        try:
-            engine = yield from self.ready(dims, self._refused)
-            self._refused = False
-            return engine
-        except UnavailableError as error:
-            yield from self.lenient.lost(error, began)
-            return None
-        except RedisMemoryError as error:
-            _log.warning("the cache is passed over: %s", error)
-            self.lenient.tally.add("errors")
-            return None
-
 
 _MOST_PAGES = 100
 _NEVER = Judgement(hit=False, probability=0.0)
 
 
 def _observed(reports: Sequence[str]) -> Observations:
-    """What was reported of an entry; nothing where that is damaged."""
+    """The reports of an entry; none where they are damaged."""
     try:
         return Observations.decode([int(word) for word in reports])
     except (ValueError, CorruptDataError):

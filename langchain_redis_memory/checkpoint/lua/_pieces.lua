@@ -1,5 +1,5 @@
 -- Fragment: `pieces(text, most)` splits a run of netstrings (`3:abc`); `front(record)` gives {parent, reference, ...} of a
--- checkpoint's record, where a reference is a mark (`+` has a value, `*` has a list, `-` has none), channel, NUL, version.
+-- checkpoint's record (a version byte and 13 digits of time go before it), where a reference is a mark (`+` has a value, `*` has a list, `-` has none), channel, NUL, version.
 local function pieces(text, most)
   local found, at = {}, 1
   while at <= #text and #found < (most or #text) do
@@ -11,7 +11,7 @@ local function pieces(text, most)
   return found
 end
 local function front(record)
-  local _, stop, size = string.find(record, '^(%d+):')
-  if not stop or size == '0' or stop + size > #record then error('UNREADABLE') end
+  local _, stop, size = string.find(record, '^(%d+):', 15)
+  if string.byte(record) ~= 1 or not stop or size == '0' or stop + size > #record then error('UNREADABLE') end
   return pieces(string.sub(record, stop + 1, stop + size))
 end

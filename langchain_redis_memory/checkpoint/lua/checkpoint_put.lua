@@ -5,6 +5,7 @@
 -- KEYS checkpoints order blobs writes
 -- ARGV ttl_ms ns id parent body refs values ...
 -- WITH whole
+-- WITH now
 -- WITH alive
 -- WITH runs
 -- WITH elements
@@ -35,7 +36,7 @@ for i = 8, start - 1 do
   parts[#parts + 1] = #ARGV[i] + 1 .. ':' .. mark .. ARGV[i]
 end
 local front = table.concat(parts)
-redis.call('HSET', checkpoints, ns .. '\0' .. id, #front .. ':' .. front .. body)
+redis.call('HSET', checkpoints, ns .. '\0' .. id, string.format('\1%013.0f', now) .. #front .. ':' .. front .. body)
 redis.call('ZADD', order, 0, 'i' .. id .. '\0' .. ns)
 if ns ~= '' then redis.call('ZADD', order, 0, 'n' .. ns .. '\0' .. id) end
 redis.call('HINCRBY', checkpoints, '', 1)

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.conversation.turn import TurnReport
+from langchain_redis_memory.language.classify.question_type import QuestionType
 
 _TYPES = {
     QuestionType.NEW_TOPIC: "[cyan]NEW_TOPIC[/]",

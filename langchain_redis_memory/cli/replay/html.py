@@ -13,7 +13,7 @@ from langchain_redis_memory.cli.replay.judge import CacheOutcome, ServedAnswer
 from langchain_redis_memory.cli.replay.report import ReplayReport
 from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn
 from langchain_redis_memory.cli.replay.table import rows, share
-from langchain_redis_memory.conversation.policy import QuestionType
+from langchain_redis_memory.language.classify.question_type import QuestionType
 
 _MOST = 200
 """Serves that are listed of each cache; the JSON has all of them."""

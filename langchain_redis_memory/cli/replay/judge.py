@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn, plain
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.bm25 import stem
+from langchain_redis_memory.language.classify.question_type import QuestionType
 
 _NEARLY = 0.85
 _EMPTY = frozenset(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.redis.keys import check_id
+from langchain_redis_memory.redis.key_groups import check_id
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,10 @@ import numpy.typing as npt
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 
-from langchain_redis_memory.cache.answers.exact import AnswerCache, ExactAnswerCache
+from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
+from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
+from langchain_redis_memory.cache.semantic.tenants import VectorOptions
 from langchain_redis_memory.cli.replay.answerers import Answerer, recorded
 from langchain_redis_memory.cli.replay.baseline import raw_cosine, raw_exact
 from langchain_redis_memory.cli.replay.judge import CacheOutcome
@@ -27,10 +29,10 @@ from langchain_redis_memory.cli.replay.recorded import RecordedTurn
 from langchain_redis_memory.cli.replay.report import ASSUMED_S, ReplayReport, Settings
 from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn, askings
 from langchain_redis_memory.conversation.memory import ConversationMemory
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.language.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
@@ -155,9 +157,9 @@ def _classifier(settings: Settings, embeddings: MiniLMEmbeddings | None, risk: f
 def _cache(client: Client, settings: Settings, embeddings: MiniLMEmbeddings | None, risk: float) -> AnswerCache:
     if settings.cache == "semantic" and embeddings is not None:
         # The Query Engine would keep an index; the exact scan finds the same and leaves nothing behind.
-        engine = None if client.server().vector_sets else "exact"
-        return SemanticAnswerCache(client, embeddings, max_error=risk, ttl_s=_LIFETIME_S, engine=engine)  # type: ignore[arg-type]
-    return ExactAnswerCache(int(1000 * _LIFETIME_S))
+        vectors = VectorOptions(engine=None if client.server().vector_sets else "exact")
+        return SemanticAnswerCache(client, embeddings, max_error=risk, ttl_s=_LIFETIME_S, vectors=vectors)
+    return ExactAnswerCache(_LIFETIME_S)
 
 
 _MADE_FOR = "replayed"

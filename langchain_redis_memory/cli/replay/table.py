@@ -10,7 +10,7 @@ from rich.table import Table
 from langchain_redis_memory.cli.replay.judge import CacheOutcome
 from langchain_redis_memory.cli.replay.report import ReplayReport
 from langchain_redis_memory.cli.replay.stream import Kind, Role
-from langchain_redis_memory.conversation.policy import QuestionType
+from langchain_redis_memory.language.classify.question_type import QuestionType
 
 Row = tuple[str, Callable[[CacheOutcome], str]]
 _HIT = ("hit",)

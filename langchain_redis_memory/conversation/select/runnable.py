@@ -22,7 +22,8 @@ from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Policy, c
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.language.classify import Classifier, RulesClassifier
+from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
+from langchain_redis_memory.language.turn_state import TurnState
 from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.redis.client.client import as_client
 
@@ -39,13 +40,13 @@ def selector_runnable(
 
     Args:
         selector: Chooses; `MemorySelector()` by default.
-        classifier: Decides the type of the question; `RulesClassifier()` by default.
+        classifier: Decides the type of the question; `LinguisticClassifier()` by default.
         policy: How far each type looks back; types left out keep their default rule.
 
     Returns:
         A runnable, sync and async. Its input is a list of messages that holds the question, or a dict with `messages`
-        (the same), or with `history` and `question` (a text or a message). Other fields of a dict are the state: its
-        `summary` stands for what is left out.
+        (the same), or with `history` and `question` (a text or a message). The text in a dict's `summary` stands for
+        what is left out; its other fields are `TurnState.fields`.
 
     Raises:
         ConfigError: The policy cannot work.
@@ -75,13 +76,13 @@ def pre_model_node(
 
     Args:
         selector: Chooses; `MemorySelector()` by default.
-        classifier: Decides the type of the question; `RulesClassifier()` by default.
+        classifier: Decides the type of the question; `LinguisticClassifier()` by default.
         policy: How far each type looks back; types left out keep their default rule.
         messages_key: Where the graph's state has its messages.
 
     Returns:
         A node, sync and async, from a state to `{"llm_input_messages": [...]}`: the graph's own messages stay as they
-        are. The state itself is what the selector sees as state, so a `summary` in it is used.
+        are. A text under `summary` in the graph's state stands for what is left out.
 
     Raises:
         ConfigError: The policy cannot work.
@@ -113,18 +114,25 @@ class _Chooser:
 
     def __init__(self, selector: Selector | None, classifier: Classifier | None, policy: Policy) -> None:
         self._selector: Selector = selector or MemorySelector()
-        self._classifier: Classifier = classifier or RulesClassifier()
+        self._classifier: Classifier = classifier or LinguisticClassifier()
         self._policy = check_policy(policy)
 
-    def flow(self, messages: Sequence[BaseMessage], state: Mapping[str, Any]) -> Flow[list[BaseMessage]]:
+    def flow(self, messages: Sequence[BaseMessage], fields: Mapping[str, Any]) -> Flow[list[BaseMessage]]:
         at = next((at for at in range(len(messages) - 1, -1, -1) if isinstance(messages[at], HumanMessage)), None)
         if at is None:
             return list(messages)
         turn, history = str(messages[at].text), list(messages[:at])
+        state = _turn_state(fields)
         verdict = yield from settled(self._classifier.classify(turn, history, state))
         rule = self._policy[verdict.type]
         chosen = yield from settled(self._selector.select(turn, verdict, history, rule, state))
         return [*chosen, *messages[at:]]
+
+
+def _turn_state(fields: Mapping[str, Any]) -> TurnState:
+    """Returns the turn state in an input's or a graph's fields: a summary that is text, and the rest."""
+    summary = fields.get("summary")
+    return TurnState(summary=summary if isinstance(summary, str) else "", fields=fields)
 
 
 def _conversation(given: Any) -> tuple[list[BaseMessage], Mapping[str, Any]]:

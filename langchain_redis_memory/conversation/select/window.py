@@ -4,20 +4,22 @@
 of them as fit a token budget. It never starts with a tool's answer whose call is outside. For a question that is to be
 searched and cached in its context it takes only the turns that the question leans on: back to the last one that stands
 alone. Fewer messages then decide the cache key, so that the same exchange of another user can hit. `MemorySelector`
-(see `memory_selector.py`), the default of a `ConversationMemory`, does more.
+(see `memory.py`), the default of a `ConversationMemory`, does more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import BaseMessage, SystemMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.conversation.policy import QuestionType, Rule
+from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.language.classify import Verdict, dependence
+from langchain_redis_memory.language.classify import Verdict, leaning_from, stands_alone
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.codec.messages import TokenCounter
 
@@ -43,7 +45,7 @@ class Selector(Protocol):
         verdict: Verdict,
         history: Sequence[BaseMessage],
         rule: Rule,
-        state: Mapping[str, Any] | None = None,
+        state: TurnState = NO_STATE,
     ) -> list[BaseMessage] | Flow[list[BaseMessage]]:
         """The messages for one turn.
 
@@ -52,11 +54,12 @@ class Selector(Protocol):
             verdict: What the classifier decided.
             history: The loaded messages, oldest first.
             rule: The policy's rule for the verdict's type.
-            state: What is known of the conversation beyond its messages.
+            state: What is known of the conversation besides its messages.
 
         Returns:
-            Messages of `history`, in order, or a flow that gives them where a model has to be asked. A summary of
-            what is left out may stand in front.
+            Messages of `history`, in order, or a flow that gives them where a model has to be asked. Where older ones
+            are left out, `state.summary_message()` stands before them, within the selector's own budget: nobody else
+            adds it.
         """
         ...
 
@@ -112,7 +115,7 @@ class WindowSelector:
         verdict: Verdict,
         history: Sequence[BaseMessage],
         rule: Rule,
-        state: Mapping[str, Any] | None = None,
+        state: TurnState = NO_STATE,
     ) -> list[BaseMessage]:
         """The messages for one turn; see `Selector`.
 
@@ -124,46 +127,27 @@ class WindowSelector:
             return []
         lead = list(history[:1]) if history and isinstance(history[0], SystemMessage) else []
         rest = list(history[len(lead) :])[-wanted:]
+        anchored = False
         if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
             rest = rest[leaning_from(rest) :]
+            anchored = bool(rest) and stands_alone(rest[0])
+        chosen = self._fitting(rest, lead)
+        summary = state.summary_message()
+        if summary is not None and history and not anchored:
+            left_out = state.truncated or len(lead) + len(chosen) < len(history)
+            front: list[BaseMessage] = [*lead, summary]
+            if left_out and (self.max_tokens is None or self.token_counter(front) <= self.max_tokens):
+                return front + self._fitting(rest, front)
+        return lead + chosen
+
+    def _fitting(self, messages: list[BaseMessage], front: list[BaseMessage]) -> list[BaseMessage]:
+        """Returns the newest messages that fit the budget together with those in front."""
+        start = 0
         if self.max_tokens is not None:
-            rest = self._within(rest, self.max_tokens - (self.token_counter(lead) if lead else 0))
-        while rest and isinstance(rest[0], ToolMessage):
-            del rest[0]
-        return lead + rest
-
-    def _within(self, messages: list[BaseMessage], budget: int) -> list[BaseMessage]:
-        kept = len(messages)
-        while kept and (budget := budget - self.token_counter([messages[kept - 1]])) >= 0:
-            kept -= 1
-        return messages[kept:]
-
-
-def leaning_from(messages: Sequence[BaseMessage]) -> int:
-    """Where the turns begin that the next question leans on.
-
-    Args:
-        messages: The conversation so far, oldest first.
-
-    Returns:
-        The place of the last user message that stands alone, 0 where none does.
-    """
-    for place in range(len(messages) - 1, -1, -1):
-        message = messages[place]
-        if isinstance(message, HumanMessage) and not dependence(str(message.text)):
-            return place
-    return 0
-
-
-def standalone(turn: str, history: Sequence[BaseMessage]) -> str:
-    """A question for the retriever that carries what the turn leans on: the user's own words, nothing invented.
-
-    Args:
-        turn: What the user said.
-        history: The selected messages, oldest first.
-
-    Returns:
-        The user's questions since the last one that stands alone, then the turn itself.
-    """
-    asked = [str(message.text) for message in history if isinstance(message, HumanMessage)]
-    return " ".join([*asked[:1], *asked[1:][-2:], turn])
+            budget = self.max_tokens - (self.token_counter(front) if front else 0)
+            start = len(messages)
+            while start and (budget := budget - self.token_counter([messages[start - 1]])) >= 0:
+                start -= 1
+        while start < len(messages) and isinstance(messages[start], ToolMessage):
+            start += 1
+        return messages[start:]

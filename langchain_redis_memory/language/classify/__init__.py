@@ -1,4 +1,4 @@
-"""Which type of question is it? What a classifier is, and four of them.
+"""Question classification: the protocol and four classifiers.
 
 * `LinguisticClassifier` needs no model: it reads the signs that a turn leans on its conversation.
 * `EmbeddingClassifier` also compares the turn with the conversation by meaning.
@@ -13,13 +13,12 @@ so; and what none of them can read counts as dependent.
 
 from langchain_redis_memory.language.classify.cascade import CascadeClassifier
 from langchain_redis_memory.language.classify.embedding import EmbeddingClassifier
-from langchain_redis_memory.language.classify.linguistic import LinguisticClassifier, dependence, points_outside
+from langchain_redis_memory.language.classify.linguistic import LinguisticClassifier
 from langchain_redis_memory.language.classify.llm import LLMClassifier
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.classify.standalone import dependence, leaning_from, points_outside, stands_alone
 from langchain_redis_memory.language.classify.tokens import content_words
 from langchain_redis_memory.language.classify.verdict import Classifier, Verdict
-
-RulesClassifier = LinguisticClassifier
-"""The name that it had before it weighed its signs."""
 
 __all__ = [
     "CascadeClassifier",
@@ -27,9 +26,11 @@ __all__ = [
     "EmbeddingClassifier",
     "LLMClassifier",
     "LinguisticClassifier",
-    "RulesClassifier",
+    "QuestionType",
     "Verdict",
     "content_words",
     "dependence",
+    "leaning_from",
     "points_outside",
+    "stands_alone",
 ]

@@ -1,4 +1,4 @@
-"""Classifiers in a row: the next one is asked only where the one before is unsure.
+"""A cascade of classifiers: the next one is asked only where the one before is unsure.
 
 So the cheap one decides most turns, and the model that costs money sees only those whose probability of dependence
 lies between two bounds. A question for what was said is never passed on.
@@ -6,14 +6,14 @@ lies between two bounds. A question for what was said is never passed on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.verdict import Classifier, Verdict
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow, settled
 
 
@@ -47,9 +47,9 @@ class CascadeClassifier:
         self._low, self._high = low, high
 
     def classify(
-        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
+        self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Verdict | Flow[Verdict]:
-        """The verdict of the first classifier that is sure, else of the last; see `Classifier.classify`.
+        """Returns the verdict of the first classifier that is sure, else of the last; see `Classifier.classify`.
 
         **Keys:** none.
         **Trips:** none.
@@ -64,7 +64,7 @@ class CascadeClassifier:
         answer: Verdict | Flow[Verdict],
         turn: str,
         history: Sequence[BaseMessage],
-        state: Mapping[str, Any] | None,
+        state: TurnState,
     ) -> Flow[Verdict]:
         verdict = yield from settled(answer)
         for classifier in self._classifiers[1:]:

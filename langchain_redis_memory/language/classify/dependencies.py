@@ -1,4 +1,4 @@
-"""Which messages of the history a turn depends on.
+"""Dependency resolution: the messages of the history that a turn depends on.
 
 What only points back ("why?", "tell me more") depends on the last exchange; what lacks its subject depends on the
 turn that introduced it as well: the last question that stands alone, with its answer; and words that a message shares
@@ -26,7 +26,7 @@ _FIRST = re.compile(r"\b(?:first|initial|original|start|beginning|begin)\b", re.
 def leans_on(
     reading: TurnTokens, history: Sequence[BaseMessage], language: Lexicon, alone: Callable[[str], bool]
 ) -> tuple[int, ...]:
-    """The messages that a follow-up depends on.
+    """Returns the messages that a follow-up depends on.
 
     Args:
         reading: The turn.
@@ -54,7 +54,7 @@ def leans_on(
 
 
 def asks_for(reading: TurnTokens, history: Sequence[BaseMessage], language: Lexicon) -> tuple[int, ...]:
-    """The messages that a question for what was said depends on.
+    """Returns the messages that a recall question asks for.
 
     Args:
         reading: The question.

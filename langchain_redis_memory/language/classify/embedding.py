@@ -1,4 +1,4 @@
-"""The classifier that compares the turn with its conversation by meaning, through any LangChain embedding model.
+"""A classifier that adds embedding similarity to the linguistic signs, through any LangChain embedding model.
 
 The signs of language come first. Where they leave room the turn, the last messages and the question before it are
 embedded, in one call for what this process has not embedded yet, and the similarities correct the linguist's log-odds.
@@ -8,18 +8,15 @@ A model that fails, or gives something else than vectors, costs nothing but the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
 from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.classify.linguistic import Assessment, LinguisticClassifier
-from langchain_redis_memory.language.classify.logistic import probability, weights
 from langchain_redis_memory.language.classify.similarity_features import (
     UNRELATED,
-    Vector,
     around,
     cosines,
     features,
@@ -28,7 +25,11 @@ from langchain_redis_memory.language.classify.similarity_features import (
 )
 from langchain_redis_memory.language.classify.tokens import EACH, past, said, text_of
 from langchain_redis_memory.language.classify.verdict import Verdict
-from langchain_redis_memory.ops import Flow, Invoke
+from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.logistic import probability
+from langchain_redis_memory.language.text_vectors import TextVectors, Vector, unit
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
+from langchain_redis_memory.ops import Flow
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
@@ -47,7 +48,8 @@ class EmbeddingClassifier:
         language: The language of the turns; see `LinguisticClassifier`.
         max_unsafe: The share of dependent turns that may be called self-contained; see `LinguisticClassifier`. The
             default leaves room for conversations unlike those that it was measured on, where somewhat more were.
-        remembered: Vectors that this process keeps, so that a conversation's messages are embedded once.
+        remembered: Vectors that this process keeps at least, so that a conversation's messages are embedded once. All
+            that are given the same `embeddings` share them.
 
     Raises:
         ConfigError: There is no lexicon of the language.
@@ -68,19 +70,17 @@ class EmbeddingClassifier:
         if isinstance(remembered, bool) or not isinstance(remembered, int) or remembered < 1:
             msg = f"remembered must be a positive whole number, got {remembered!r}"
             raise InvalidInputError(msg)
-        self._embeddings = embeddings
         self._first = LinguisticClassifier(language, max_unsafe=max_unsafe)
         self._weights = weights("embedding")
         self._shift = weights("topic_shift")
         self._threshold = self._weights.threshold(max_unsafe)
-        self._most = remembered
-        self._vectors: dict[str, Vector] = {}
+        self._vectors = TextVectors(embeddings, remembered)
         self._zero: float | None = None
 
     def classify(
-        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
+        self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Verdict | Flow[Verdict]:
-        """The verdict on one turn, or the flow that gives it where meaning may change it; see `Classifier.classify`.
+        """Classifies one turn, in a flow where similarity may change the verdict; see `Classifier.classify`.
 
         **Keys:** none.
         **Trips:** none.
@@ -94,7 +94,7 @@ class EmbeddingClassifier:
         return self._corrected(turn, history, judged, texts, joined)
 
     def topic_shift(self, turn: str, history: Sequence[BaseMessage]) -> Flow[float]:
-        """How probable it is that a turn changes the topic of its conversation, chit-chat included.
+        """Returns the probability that a turn changes the topic of its conversation, chit-chat included.
 
         A turn that changes the topic may still depend on the conversation ("and what do you do for a living?"), so
         this is no verdict; it is for whoever cuts a conversation into topics.
@@ -141,25 +141,9 @@ class EmbeddingClassifier:
         return self._first.decide(judged, history, log_odds, self._threshold)
 
     def _embed(self, texts: list[str]) -> Flow[list[Vector]]:
-        """The vectors of texts, of length 1; only those that are not known are asked for."""
-        wanted = [*texts, *(UNRELATED if self._zero is None else ())]
-        known = {text: vector for text in wanted if (vector := self._vectors.get(text)) is not None}
-        missing = list(dict.fromkeys(text for text in wanted if text not in known))
-        if missing:
-            embeddings = self._embeddings
-            raw = yield Invoke(
-                lambda: embeddings.embed_documents(missing), lambda: embeddings.aembed_documents(missing)
-            )
-            stacked = np.asarray(raw, np.float32)
-            if stacked.ndim != 2 or len(stacked) != len(missing) or not np.isfinite(stacked).all():
-                msg = "the embedding model did not give one vector of finite numbers for each text"
-                raise ValueError(msg)
-            stacked /= np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-12)
-            known.update(zip(missing, stacked, strict=True))
-            for text in missing:
-                self._vectors[text] = known[text]
-            for oldest in list(self._vectors)[: max(0, len(self._vectors) - self._most)]:
-                self._vectors.pop(oldest, None)
-        if self._zero is None:
-            self._zero = unlike([known[text] for text in UNRELATED])
-        return [known[text] for text in texts]
+        """Returns the vectors of texts, of length 1."""
+        zero = [] if self._zero is not None else list(UNRELATED)
+        rows = [unit(row) for row in (yield from self._vectors.rows([*texts, *zero]))]
+        if zero:
+            self._zero = unlike(rows[len(texts) :])
+        return rows[: len(texts)]

@@ -1,63 +1,134 @@
-"""The words and phrasings of a language, read from a JSON file: another language is another file.
+"""The lexicon of a language, word lists and phrasings, read from a JSON file; another language is another file.
 
 Word lists are strings of words; phrasings are regular expressions in which `{NAME}` stands for a slot of the same
-file. A language that no lexicon knows is not guessed at: `Lexicon.foreign` says so and the turn counts as dependent.
+file. A language that no lexicon knows is not guessed at: `Lexicon.foreign` tells and the turn counts as dependent.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from langchain_redis_memory.errors import ConfigError
 
-_WORDS = (
-    "function foreign person possessive_person thing demonstrative persons wh auxiliary imperative preposition "
-    "complement clause opener anaphor comparative comparison standard superlative unique generic light "
-    "relational transitive fact acknowledgement calendar recall_needs common party saying said memory back exchange "
-    "life recall_filler recall_living recall_ordinal recall_number recall_between third_person"
-).split()
 _PATTERNS = ("recall", "not_recall", "change", "rephrase", "expletive", "meddling")
+_PHRASES = ("definition", "looking_back", "opening_phrase")
 
 
+@dataclass(frozen=True, eq=False)
 class Lexicon:
-    """One language.
+    """The word lists and phrasings of one language; the fields are the keys of its file."""
+
+    language: str
+    definition: tuple[tuple[str, ...], ...]
+    looking_back: tuple[tuple[str, ...], ...]
+    opening_phrase: tuple[tuple[str, ...], ...]
+    recall: re.Pattern[str]
+    not_recall: re.Pattern[str]
+    change: re.Pattern[str]
+    rephrase: re.Pattern[str]
+    expletive: re.Pattern[str]
+    meddling: re.Pattern[str]
+    function: frozenset[str]
+    foreign: frozenset[str]
+    person: frozenset[str]
+    possessive_person: frozenset[str]
+    thing: frozenset[str]
+    demonstrative: frozenset[str]
+    persons: frozenset[str]
+    wh: frozenset[str]
+    auxiliary: frozenset[str]
+    imperative: frozenset[str]
+    preposition: frozenset[str]
+    complement: frozenset[str]
+    clause: frozenset[str]
+    opener: frozenset[str]
+    anaphor: frozenset[str]
+    comparative: frozenset[str]
+    comparison: frozenset[str]
+    standard: frozenset[str]
+    superlative: frozenset[str]
+    unique: frozenset[str]
+    generic: frozenset[str]
+    light: frozenset[str]
+    relational: frozenset[str]
+    transitive: frozenset[str]
+    fact: frozenset[str]
+    acknowledgement: frozenset[str]
+    calendar: frozenset[str]
+    recall_needs: frozenset[str]
+    common: frozenset[str]
+    party: frozenset[str]
+    saying: frozenset[str]
+    said: frozenset[str]
+    memory: frozenset[str]
+    back: frozenset[str]
+    exchange: frozenset[str]
+    life: frozenset[str]
+    recall_filler: frozenset[str]
+    recall_living: frozenset[str]
+    recall_ordinal: frozenset[str]
+    recall_number: frozenset[str]
+    recall_between: frozenset[str]
+    third_person: frozenset[str]
+    clause_subject: frozenset[str]
+
+    @cached_property
+    def unspecific(self) -> frozenset[str]:
+        """Words that do not say by themselves what a turn is about."""
+        return self.relational | self.generic | self.comparative | self.acknowledgement | self.anaphor
+
+    @cached_property
+    def weak(self) -> frozenset[str]:
+        """Words that carry little meaning."""
+        return self.light | self.generic
+
+    @cached_property
+    def asking(self) -> frozenset[str]:
+        """First words of questions and requests."""
+        return self.wh | self.auxiliary | self.imperative | {"how", "what"}
+
+
+_LISTS = tuple(
+    field.name for field in fields(Lexicon) if field.name not in ("language", "clause_subject", *_PATTERNS, *_PHRASES)
+)
+
+
+def build_lexicon(data: Mapping[str, Any]) -> Lexicon:
+    """Builds a lexicon from the content of its file.
 
     Args:
-        data: What its file holds: the word lists, `opening_phrase`, `slots`, and the lists of phrasings.
+        data: The word lists, the phrases, `slots`, and the phrasings.
+
+    Returns:
+        The lexicon.
 
     Raises:
         ConfigError: A list is missing, or a phrasing is no regular expression.
     """
+    try:
+        lists: dict[str, Any] = {name: frozenset(data[name].split()) for name in _LISTS}
+        lists |= {name: tuple(tuple(phrase.split()) for phrase in data[name]) for name in _PHRASES}
+        lists |= {name: _pattern(data[name], data["slots"]) for name in _PATTERNS}
+        clause_subject = frozenset(data["clause_subject"].split()) | lists["auxiliary"] | lists["wh"]
+        return Lexicon(language=str(data["language"]), clause_subject=clause_subject, **lists)
+    except (KeyError, AttributeError, TypeError, re.error) as error:
+        msg = f"a lexicon needs the lists {', '.join((*_LISTS, *_PHRASES, *_PATTERNS))} and `slots`: {error!r}"
+        raise ConfigError(msg) from error
 
-    def __init__(self, data: dict[str, Any]) -> None:
-        try:
-            self.language = str(data["language"])
-            for name in _WORDS:
-                setattr(self, name, frozenset(data[name].split()))
-            self.definition = tuple(tuple(phrase.split()) for phrase in data["definition"])
-            self.looking_back = tuple(tuple(phrase.split()) for phrase in data["looking_back"])
-            self.opening_phrase = tuple(tuple(phrase.split()) for phrase in data["opening_phrase"])
-            self.clause_subject = frozenset(data["clause_subject"].split()) | self.auxiliary | self.wh
-            slots = data["slots"]
-            for name in _PATTERNS:
-                filled = [
-                    _SLOT.sub(lambda found: slots[found[1]], _SLOT.sub(lambda found: slots[found[1]], one))
-                    for one in data[name]
-                ]
-                setattr(self, name, re.compile("|".join(f"(?:{one})" for one in filled), re.IGNORECASE))
-        except (KeyError, AttributeError, TypeError, re.error) as error:
-            msg = (
-                f"a lexicon needs the lists {', '.join((*_WORDS, *_PATTERNS))}, `slots` and `opening_phrase`: {error!r}"
-            )
-            raise ConfigError(msg) from error
 
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(name)
+def _pattern(phrasings: list[str], slots: Mapping[str, str]) -> re.Pattern[str]:
+    """One expression for phrasings; a slot may hold other slots, one deep."""
+    filled = [
+        _SLOT.sub(lambda found: slots[found[1]], _SLOT.sub(lambda found: slots[found[1]], one)) for one in phrasings
+    ]
+    return re.compile("|".join(f"(?:{one})" for one in filled), re.IGNORECASE)
 
 
 _SLOT = re.compile(r"\{([A-Z]+)\}")
@@ -65,7 +136,7 @@ _SLOT = re.compile(r"\{([A-Z]+)\}")
 
 @cache
 def lexicon(language: str) -> Lexicon:
-    """The lexicon of a language.
+    """Loads the lexicon of a language.
 
     Args:
         language: Its code ("en"), or the path of a file in the form of `lexicon/en.json`.
@@ -82,4 +153,4 @@ def lexicon(language: str) -> Lexicon:
     except (OSError, ValueError) as error:
         msg = f"no lexicon for {language!r}: name a language that is there, or the path of a JSON file"
         raise ConfigError(msg) from error
-    return Lexicon(data)
+    return build_lexicon(data)

@@ -1,4 +1,4 @@
-"""The classifier without a model: signs of language, weighed.
+"""A classifier without a language model: linguistic signs weighed by logistic regression.
 
 In order: what nobody can read is dependent; a question for what was said is a recall; the first turn is a new topic;
 then the signs are weighed, and the threshold that `max_unsafe` stands for decides. Some signs are not weighed because
@@ -8,19 +8,17 @@ that speaks of how it is to be handled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify.dependencies import asks_for, leans_on
-from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
-from langchain_redis_memory.language.classify.logistic import odds, probability, weights
+from langchain_redis_memory.language.classify.lexicon import lexicon
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.recall_signs import recall_signs
 from langchain_redis_memory.language.classify.signs import signs
+from langchain_redis_memory.language.classify.standalone import COMMENT, stands, unreadable
 from langchain_redis_memory.language.classify.tokens import (
     HEAD,
     TAIL,
@@ -29,25 +27,23 @@ from langchain_redis_memory.language.classify.tokens import (
     known,
     past,
     read,
-    straight,
 )
 from langchain_redis_memory.language.classify.verdict import Verdict
+from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.english import straight
+from langchain_redis_memory.language.logistic import probability
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 
 MAX_UNSAFE = 0.1
 """The share of dependent turns that may be called self-contained, unless a classifier is told another."""
-_ALONE = 0.3
-"""The probability below which a turn without its conversation is taken to stand alone."""
-_POINTS = 0.95
-"""The probability, by its words alone, from which an opening question points at something."""
 _CERTAIN = 4.0
 """The log-odds of what is not weighed: dependent."""
 _POINTING = frozenset("pronoun demonstrative there opening_phrase bare_question no_content".split())
-_COMMENT = frozenset("only_comment only_acknowledges".split())
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """A turn as the linguist sees it, before a threshold decides.
+    """The assessment of a turn, before a threshold decides.
 
     Args:
         verdict: The verdict, where the signs need no weighing (recall, first turn, unreadable); else None.
@@ -97,8 +93,8 @@ class LinguisticClassifier:
         self._recall = weights("recall")
         self.threshold = self._weights.threshold(max_unsafe)
 
-    def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
-        """The verdict on one turn.
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Verdict:
+        """Classifies one turn.
 
         Args:
             turn: What the user said.
@@ -115,8 +111,8 @@ class LinguisticClassifier:
         judged = self.judge(turn, history, state)
         return judged.verdict or self.decide(judged, history, judged.log_odds, self.threshold)
 
-    def judge(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Assessment:
-        """What speaks for and against dependence, before a threshold decides.
+    def judge(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Assessment:
+        """Assesses the signs for and against dependence, before a threshold decides.
 
         Args:
             turn: What the user said.
@@ -129,50 +125,59 @@ class LinguisticClassifier:
         **Keys:** none.
         **Trips:** none.
         """
-        language = self.lexicon
         text = straight(" ".join(_read_part(turn).split()))
-        before = past(history, language)
+        before = past(history, self.lexicon)
         reading = read(turn)
-        # The phrasings of recall take the longest to search, and all of them hold one of a few words.
-        talks = any(word.partition("'")[0] in language.recall_needs for word in reading.low)
-        found = language.recall.search(text) if talks else None
-        phrase = found[0] if found and not language.not_recall.search(text) else ""
-        asks = probability(self._recall.log_odds(recall_signs(reading, language))) if not phrase and talks else 0.9
-        if reading.words and (phrase or asks > 0.5) and talks:
-            places = asks_for(reading, history, language)
-            verdict = Verdict(
-                QuestionType.HISTORY_RECALL,
-                asks,
-                (f"asks for what was said: {(phrase or text).strip()[:80]!r}",),
-                dependence=0.99,
-                spans=_span(turn, phrase) if phrase else ((0, len(turn)),),
-                depends_on=places,
-            )
-            return Assessment(verdict, _CERTAIN, reading, QuestionType.HISTORY_RECALL)
-        if not before.started and not state and reading.words:
-            verdict = Verdict(QuestionType.NEW_TOPIC, 0.99, ("the conversation starts here",), dependence=0.01)
-            return Assessment(verdict, -_CERTAIN, reading, QuestionType.NEW_TOPIC)
+        if recall := self._recalls(turn, text, reading, history):
+            return Assessment(recall, _CERTAIN, reading, recall.type)
+        if not before.started and not state.begun and reading.words:
+            first = Verdict(QuestionType.NEW_TOPIC, 0.99, ("the conversation starts here",), dependence=0.01)
+            return Assessment(first, -_CERTAIN, reading, first.type)
         if not reading.words or not any(letter.isalpha() for letter in text):
-            verdict = Verdict(
+            wordless = Verdict(
                 QuestionType.CONTEXTUAL_FOLLOW_UP,
                 0.95,
                 ("no words of its own",),
                 dependence=0.99,
                 spans=((0, len(turn)),) if turn else (),
-                depends_on=leans_on(reading, history, language, self._alone),
+                depends_on=leans_on(reading, history, self.lexicon, self._alone),
             )
-            return Assessment(verdict, _CERTAIN, reading, verdict.type)
+            return Assessment(wordless, _CERTAIN, reading, wordless.type)
+        return self._weighed(turn, text, reading, before)
+
+    def _recalls(self, turn: str, text: str, reading: TurnTokens, history: Sequence[BaseMessage]) -> Verdict | None:
+        """The verdict on a question for what was said before; None where it is none."""
+        language = self.lexicon
+        # The phrasings of recall take the longest to search, and all of them hold one of a few words.
+        if not any(word.partition("'")[0] in language.recall_needs for word in reading.low):
+            return None
+        found = language.recall.search(text)
+        phrase = found[0] if found and not language.not_recall.search(text) else ""
+        share = 0.9 if phrase else probability(self._recall.log_odds(recall_signs(reading, language)))
+        if not phrase and share <= 0.5:
+            return None
+        return Verdict(
+            QuestionType.HISTORY_RECALL,
+            share,
+            (f"asks for what was said: {(phrase or text).strip()[:80]!r}",),
+            dependence=0.99,
+            spans=_span(turn, phrase) if phrase else ((0, len(turn)),),
+            depends_on=asks_for(reading, history, language),
+        )
+
+    def _weighed(self, turn: str, text: str, reading: TurnTokens, before: HistoryWords) -> Assessment:
+        """The assessment of a turn by its signs; what no weight speaks for is set."""
+        language = self.lexicon
         change = language.change.search(text)
         if change:
             reading = read(_without(turn, change[0]))
         signs(reading, replace(before, started=True), language)
         if change:
             reading = _shifted(reading, turn, change[0])
-        log_odds = self._weights.log_odds(reading.features)
+        weighed = log_odds = self._weights.log_odds(reading.features)
         reasons = [why for why, _, _ in reading.evidence]
-        weighed = log_odds
         meddles = language.meddling.search(text)
-        unweighed = f"speaks of its own handling: {meddles[0][:80]!r}" if meddles else _unreadable(reading, language)
+        unweighed = f"speaks of its own handling: {meddles[0][:80]!r}" if meddles else unreadable(reading, language)
         pointing = any(reading.features.get(name) for name in _POINTING)
         if change and not pointing and not unweighed and reading.words:
             log_odds -= _CERTAIN
@@ -180,23 +185,22 @@ class LinguisticClassifier:
         if unweighed:
             log_odds, reasons = max(log_odds, _CERTAIN), [unweighed, *reasons]
         rephrase = language.rephrase.search(text)
-        kind = QuestionType.CONTEXTUAL_WITH_SEARCH
         content = known(" ".join(reading.low[:80]), language).content
+        kind = QuestionType.CONTEXTUAL_FOLLOW_UP
         if rephrase and not (change and log_odds < 0) and (reasons or len(content) <= 3):
             log_odds = max(log_odds, _CERTAIN)
             reasons = [f"about the last answer: {rephrase[0].strip()[:80]!r}", *reasons]
-            kind = QuestionType.CONTEXTUAL_FOLLOW_UP
-        elif _COMMENT & reading.features.keys():
-            log_odds, kind = max(log_odds, _CERTAIN), QuestionType.CONTEXTUAL_FOLLOW_UP
+        elif COMMENT & reading.features.keys():
+            log_odds = max(log_odds, _CERTAIN)
         elif new := content - before.last:
+            kind = QuestionType.CONTEXTUAL_WITH_SEARCH
             reasons.append(f"asks for something new: {', '.join(sorted(new)[:3])}")
         else:
             reasons.append("brings nothing new")
-            kind = QuestionType.CONTEXTUAL_FOLLOW_UP
         return Assessment(None, log_odds, reading, kind, tuple(reasons), bool(change), log_odds != weighed)
 
     def weigh(self, turn: str, before: HistoryWords) -> tuple[TurnTokens, float]:
-        """The signs of a turn and their log-odds, without what is set and not weighed.
+        """Returns the signs of a turn and their log-odds, without the rules that overrule them.
 
         Args:
             turn: What was said.
@@ -212,7 +216,7 @@ class LinguisticClassifier:
         return reading, self._weights.log_odds(reading.features)
 
     def decide(self, judged: Assessment, history: Sequence[BaseMessage], log_odds: float, threshold: float) -> Verdict:
-        """The verdict on a turn that was judged, by log-odds that may have been corrected since.
+        """Applies a threshold to an assessment whose log-odds may have been corrected since.
 
         Args:
             judged: What `judge` gave.
@@ -241,72 +245,11 @@ class LinguisticClassifier:
         )
 
     def _alone(self, text: str) -> bool:
-        return _stands(text[:HEAD], self.lexicon)
-
-
-def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
-    """The signs that a turn leans on its conversation, judged without the conversation.
-
-    Args:
-        turn: What the user said.
-        language: The lexicon; English by default.
-
-    Returns:
-        One reason for each sign, none where the turn stands alone.
-    """
-    language = language or lexicon("en")
-    reading = read(turn)
-    if not reading.words:
-        return ["no words of its own"]
-    if unweighed := _unreadable(reading, language):
-        return [unweighed]
-    signs(reading, HistoryWords(started=True, answered=True), language)
-    comment = _COMMENT & reading.features.keys()
-    if not comment and weights("linguistic").log_odds(reading.features) < odds(_ALONE):
-        return []
-    return [why for why, _, _ in reading.evidence] or ["may depend on the conversation"]
-
-
-def points_outside(opening: str) -> bool:
-    """Whether a question that opens a conversation leans on something that was never told ("Where was he born?").
-
-    Args:
-        opening: The question.
-
-    Returns:
-        Whether its words alone are as good as certain to lean on something; its answer is then nobody else's.
-    """
-    reading = signs(read(opening), HistoryWords(started=True, answered=True), lexicon("en"))
-    return weights("linguistic").log_odds(reading.features) >= odds(_POINTS)
-
-
-@lru_cache(4096)
-def _stands(text: str, language: Lexicon) -> bool:
-    return not dependence(text, language)
+        return stands(text[:HEAD], self.lexicon)
 
 
 def _read_part(turn: str) -> str:
     return turn if len(turn) <= HEAD + TAIL else f"{turn[:HEAD]} {turn[-TAIL:]}"
-
-
-def _unreadable(reading: TurnTokens, language: Lexicon) -> str | None:
-    """Why the signs cannot be weighed: the words are not the lexicon's language."""
-    letters = sum(len(word) for word in reading.words)
-    if sum(ord(letter) > 0x24F for word in reading.words for letter in word) * 2 > letters:
-        return f"a language other than {language.language!r}"
-    strange = next(
-        (
-            word
-            for word, low in zip(reading.words, reading.low, strict=True)
-            if low in language.foreign or (word[0].islower() and not word.isascii() and low not in language.function)
-        ),
-        None,
-    )
-    if strange:
-        return f"another language: {strange[:40]!r}"
-    if not any(word in language.function for word in reading.low):
-        return "no function word of its language"
-    return None
 
 
 def _span(turn: str, words: str) -> tuple[tuple[int, int], ...]:

@@ -1,4 +1,4 @@
-"""The classifier that asks a chat model, which in the same call says the question as it would stand alone.
+"""A classifier that asks a chat model, which also rewrites the question in the same call.
 
 The model's word is evidence, not an order. It moves the log-odds of dependence that the classifier before it gave, up
 freely but down only by `trust`: so what plainly points back stays dependent whatever the model was talked into. The
@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.classify.linguistic import LinguisticClassifier
-from langchain_redis_memory.language.classify.logistic import odds, probability, weights
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.tokens import content_words, said, text_of
 from langchain_redis_memory.language.classify.verdict import Classifier, Verdict
+from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.logistic import odds, probability
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow, Invoke, settled
 
 if TYPE_CHECKING:
@@ -102,10 +104,8 @@ class LLMClassifier:
         except Exception:  # noqa: BLE001 - models say in many ways that they cannot
             self._asked = model
 
-    def classify(
-        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
-    ) -> Flow[Verdict]:
-        """The flow that gives the verdict; see `Classifier.classify`.
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Flow[Verdict]:
+        """Returns the flow of the verdict; see `Classifier.classify`.
 
         **Keys:** none.
         **Trips:** none.

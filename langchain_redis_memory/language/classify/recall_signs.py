@@ -1,4 +1,4 @@
-"""Signs that a turn asks for what was said before: who said something to whom, and when.
+"""Signs of a recall question: who said something to whom, and when.
 
 A question for what was said has the speakers themselves as the subject of a verb of saying ("did I tell", "the book you
 mentioned"), or names a piece of the exchange ("your second tip", "my last question"), or an act of memory ("remind me",
@@ -26,7 +26,7 @@ _UNREAL = frozenset("would should could can will must may might shall do to don'
 
 
 def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:
-    """Finds the signs.
+    """Finds the signs of a recall question.
 
     Args:
         reading: The turn.

@@ -1,4 +1,4 @@
-"""Signs that point at something outside the turn: pronouns, demonstratives, "the other one", "the" before a new noun.
+"""Signs of reference without an antecedent: pronouns, demonstratives, anaphors, definite noun phrases.
 
 A pronoun points outside only if nothing before it in the turn can be what it means, and "the" only before a noun that
 has no complement, no name and is not one of its kind in the world.
@@ -7,10 +7,13 @@ has no complement, no name and is not one of its kind in the world.
 from __future__ import annotations
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon
-from langchain_redis_memory.language.classify.tokens import HEAD, HistoryWords, TurnTokens, straight
+from langchain_redis_memory.language.classify.tokens import HEAD, HistoryWords, TurnTokens
 from langchain_redis_memory.language.classify.word_kinds import ENDS, WordKinds
+from langchain_redis_memory.language.english import ends_like_plural, straight
 
 _ADJECTIVE = ("ous", "ful", "able", "ible", "ive", "ic", "ant", "ent", "ish", "less", "est")
+_ADJUNCT = frozenset("on at in for with from when where".split())
+"""Words that may begin an adjunct and so complete no noun."""
 _BE = frozenset(
     "is are was were be been isn't aren't wasn't weren't has have had will would can could may might must seems exists "
     "exist".split()
@@ -18,7 +21,7 @@ _BE = frozenset(
 
 
 def pointers(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
-    """Pronouns, demonstratives, and words such as "other", "same", "there"."""
+    """Finds pronouns, demonstratives, and anaphors such as "other", "same", "there"."""
     low, stop, count = reading.low, reading.stop, len(reading.low)
     expletive = None
     for place, word in enumerate(low):
@@ -90,7 +93,7 @@ def _pronoun(reading: TurnTokens, kinds: WordKinds, place: int, language: Lexico
         elif (
             not kinds.noun[at]
             or (personal and one not in language.persons)
-            or (not personal and _plural(one) != many and not (many and one in language.persons))
+            or (not personal and ends_like_plural(one) != many and not (many and one in language.persons))
         ):
             continue
         else:
@@ -110,68 +113,48 @@ def _pronoun(reading: TurnTokens, kinds: WordKinds, place: int, language: Lexico
             reading.sign("pronoun_personal", place)
 
 
-def _plural(word: str) -> bool:
-    return word.endswith("s") and not word.endswith(("ss", "us", "is", "'s"))
-
-
 def definites(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
-    """Nouns behind "the": whether the turn itself says which one."""
+    """Finds definite noun phrases: whether the turn itself says which one."""
     low, stop, count = reading.low, reading.stop, len(reading.low)
     place = 0
     while place < count:
         if low[place] != "the" or stop[place]:
             place += 1
             continue
-        first = end = place + 1
+        end = place + 1
         while end < count and not kinds.function[end]:
             end += 1
             if stop[end - 1]:
                 break
-        run = range(first, end)
-        closed = end >= count or bool(stop[end - 1])
-        following = "" if closed else low[end]
-        if not run:
-            place = end
-            continue
-        if any(kinds.name[at] and reading.words[at][0].isupper() for at in run) or any(
-            low[at] in language.unique for at in run
-        ):
-            reading.sign("definite_own", first)
-        elif (
-            any(low[at] in language.superlative for at in run)
-            and following != "of"
-            and all(
-                low[at] in language.superlative
-                or low[at] in language.generic
-                or low[at].endswith(_ADJECTIVE)
-                or low[at].endswith("ed")
-                for at in run
-            )
-        ):
-            reading.sign("headless", first - 1, end - 1, why="the most of what")
-        elif (any(low[at] in language.superlative for at in run) and following in language.complement) or (
-            following in language.complement
-            and following
-            not in (
-                "on",
-                "at",
-                "in",
-                "for",
-                "with",
-                "from",
-                "when",
-                "where",
-            )
-        ):
-            reading.sign("definite_own", first)
-        elif any(low[at] in language.superlative for at in run) and len(run) > 1:
-            reading.sign("superlative", first)
-        else:
-            size = sum(low[at] not in language.generic for at in run)
-            known = any(kinds.stems[at] in before.content for at in run)
-            filled = following in language.complement
-            name = "definite_filled" if filled else "definite_long" if size > 1 else "definite"
-            reading.sign(name, first - 1, end - 1, why="" if filled else "not introduced")
-            if known:
-                reading.sign("definite_known", first - 1, end - 1)
+        if end > place + 1:
+            closed = end >= count or bool(stop[end - 1])
+            _definite(range(place + 1, end), "" if closed else low[end], reading, kinds, before, language)
         place = end
+
+
+def _definite(
+    run: range, following: str, reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon
+) -> None:
+    """The sign of one noun phrase: `run` are its words behind "the", `following` the word that governs more of it."""
+    low, first, end = reading.low, run[0], run[-1]
+    superlative = any(low[at] in language.superlative for at in run)
+    filled = following in language.complement
+    if any((kinds.name[at] and reading.words[at][0].isupper()) or low[at] in language.unique for at in run):
+        reading.sign("definite_own", first)
+    elif superlative and following != "of" and all(_modifies(low[at], language) for at in run):
+        reading.sign("headless", first - 1, end, why="the most of what")
+    elif filled and (superlative or following not in _ADJUNCT):
+        reading.sign("definite_own", first)
+    elif superlative and len(run) > 1:
+        reading.sign("superlative", first)
+    else:
+        long = sum(low[at] not in language.generic for at in run) > 1
+        name = "definite_filled" if filled else "definite_long" if long else "definite"
+        reading.sign(name, first - 1, end, why="" if filled else "not introduced")
+        if any(kinds.stems[at] in before.content for at in run):
+            reading.sign("definite_known", first - 1, end)
+
+
+def _modifies(word: str, language: Lexicon) -> bool:
+    """Whether a word only says something of a noun that is missing: "the best", "the most recommended"."""
+    return word in language.superlative or word in language.generic or word.endswith((*_ADJECTIVE, "ed"))

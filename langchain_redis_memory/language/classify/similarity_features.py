@@ -1,4 +1,4 @@
-"""What the similarity of a turn to its conversation says about dependence, as features for `logistic`.
+"""Features of dependence from the embedding similarity of a turn to its conversation.
 
 A turn without a sign of dependence is a new topic where it is far from everything that was said, and names its
 subject itself where it is close to what was said; in between it may be a question that forgot its subject. So the
@@ -14,15 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import log
+from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from langchain_redis_memory.language.classify.logistic import probability
+from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.language.classify.tokens import EACH, TurnTokens, said, text_of
+from langchain_redis_memory.language.logistic import probability
 
-Vector = npt.NDArray[np.float32]
+Vector: TypeAlias = "npt.NDArray[np.float32]"
 
 UNRELATED = (
     "The train to the coast leaves at nine.",
@@ -38,7 +38,7 @@ UNRELATED = (
 
 
 def around(turn: str, history: Sequence[BaseMessage]) -> tuple[list[str], str]:
-    """The texts that a turn is compared with.
+    """Returns the texts that a turn is compared with.
 
     Args:
         turn: What the user said.
@@ -54,21 +54,21 @@ def around(turn: str, history: Sequence[BaseMessage]) -> tuple[list[str], str]:
 
 
 def unlike(vectors: Sequence[Vector]) -> float:
-    """The mean cosine of sentences that have nothing to do with each other: the zero of a model's scale."""
+    """Returns the mean cosine of unrelated sentences: the zero of a model's scale."""
     stacked = np.stack(vectors)
     cosines = stacked @ stacked.T
     return float((cosines.sum() - np.trace(cosines)) / (len(stacked) * (len(stacked) - 1)))
 
 
 def cosines(vector: Vector, others: Sequence[Vector], zero: float) -> list[float]:
-    """The scaled cosines of one vector to others."""
+    """Returns the scaled cosines of one vector to others."""
     return [(float(vector @ other) - zero) / max(1 - zero, 1e-3) for other in others]
 
 
 def features(
     log_odds: float, similar: Sequence[float], pulled: float, answered: bool, found: Mapping[str, float]
 ) -> dict[str, float]:
-    """Features of dependence.
+    """Computes the features of dependence.
 
     Args:
         log_odds: What the signs of language say.
@@ -101,7 +101,7 @@ def features(
 def shift_features(
     reading: TurnTokens, log_odds: float, similar: Sequence[float], asked_back: bool
 ) -> dict[str, float]:
-    """Features of a change of topic inside a conversation.
+    """Computes the features of a topic shift.
 
     Args:
         reading: The turn, with its signs.

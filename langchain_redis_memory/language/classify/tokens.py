@@ -1,4 +1,4 @@
-"""Reading a turn and the end of its history: words, their places, and which of them the history knows.
+"""Tokenises a turn and the end of its history: words, their places, and which of them the history has.
 
 All of it is bounded: of a long turn its start and its end are read, of a history the last messages, of a message the
 first characters. What a message holds is remembered in this process, because the next turn will ask again.
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
+from langchain_redis_memory.language.english import straight
 
 HEAD, TAIL = 1500, 500
 """Characters of a turn that are read, from its start and its end."""
@@ -23,12 +24,6 @@ RECENT, EACH = 8, 600
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019.+#/_-][^\W_]+)*[+#]*")
 _PUNCTUATION = re.compile(r"[?!.;:,\n\u2014()\"\u201c\u201d]")
-_APOSTROPHE = str.maketrans({"\u2019": "'", "\u02bc": "'"})
-
-
-def straight(text: str) -> str:
-    """The text with straight apostrophes."""
-    return text.translate(_APOSTROPHE)
 
 
 @dataclass
@@ -53,7 +48,7 @@ class TurnTokens:
 
 
 def read(turn: str) -> TurnTokens:
-    """The words of a turn; of a long one its start and its end.
+    """Tokenises a turn; of a long one its start and its end.
 
     Args:
         turn: What the user said.
@@ -77,12 +72,12 @@ def read(turn: str) -> TurnTokens:
         if words:
             mark = _PUNCTUATION.search(text, end)
             stop[-1] = mark[0] if mark else "." if offset or len(cuts) == 1 else "\n"
-    words = [word.translate(_APOSTROPHE) for word in words]
+    words = [straight(word) for word in words]
     return TurnTokens(turn, words, [word.lower() for word in words], places, stop)
 
 
 def stem(word: str) -> str:
-    """A word without the endings that English nouns and verbs take."""
+    """Returns the stem of an English word."""
     word = word.removesuffix("'s")
     for ending in ("ies", "ing", "es", "ed", "s", "e"):
         if len(word) > len(ending) + 3 and word.endswith(ending):
@@ -91,7 +86,7 @@ def stem(word: str) -> str:
 
 
 class MessageWords(NamedTuple):
-    """What a message says: stems of its content words and names, and the pairs of names that follow each other."""
+    """The vocabulary of a message: stems of its content words and names, and pairs of neighbouring names."""
 
     content: frozenset[str]
     names: frozenset[str]
@@ -99,7 +94,7 @@ class MessageWords(NamedTuple):
 
 
 def known(text: str, language: Lexicon) -> MessageWords:
-    """What a message says, as far as its start is read; remembered.
+    """Returns the vocabulary of the start of a message; cached.
 
     Args:
         text: Its text.
@@ -131,7 +126,7 @@ def _known(text: str, language: Lexicon) -> MessageWords:
 
 @dataclass(frozen=True)
 class HistoryWords:
-    """What the signs need of the history: the words of its last messages."""
+    """The vocabulary of the last messages of a history."""
 
     content: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
@@ -145,7 +140,7 @@ class HistoryWords:
 
 
 def text_of(message: Any) -> str:
-    """The text of a message, empty where it has none that can be read."""
+    """Returns the text of a message, empty where it has none that can be read."""
     try:
         return str(message.text)[: 4 * EACH]
     except Exception:  # noqa: BLE001 - whatever a damaged message raises, it has no text
@@ -153,7 +148,7 @@ def text_of(message: Any) -> str:
 
 
 def said(history: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """The last messages of the user and the assistant, oldest first."""
+    """Returns the last messages of the user and the assistant, oldest first."""
     near: list[BaseMessage] = [
         message for message in history[-2 * RECENT :] if isinstance(message, HumanMessage | AIMessage)
     ]
@@ -161,7 +156,7 @@ def said(history: Sequence[BaseMessage]) -> list[BaseMessage]:
 
 
 def past(history: Sequence[BaseMessage], language: Lexicon) -> HistoryWords:
-    """Reads the end of a history.
+    """Returns the vocabulary of the end of a history.
 
     Args:
         history: The messages before the turn, oldest first.
@@ -187,7 +182,7 @@ def past(history: Sequence[BaseMessage], language: Lexicon) -> HistoryWords:
 
 
 def content_words(text: str) -> set[str]:
-    """The words of a text that carry its content, in lower case.
+    """Returns the content words of a text, in lower case.
 
     Args:
         text: Any text.
@@ -195,6 +190,6 @@ def content_words(text: str) -> set[str]:
     Returns:
         Its words without English function words.
     """
-    low = (word.translate(_APOSTROPHE).lower().removesuffix("'s") for word in _WORD.findall(text[: 4 * HEAD]))
+    low = (straight(word).lower().removesuffix("'s") for word in _WORD.findall(text[: 4 * HEAD]))
     function: frozenset[str] = lexicon("en").function
     return set(low) - function

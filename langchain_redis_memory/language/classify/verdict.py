@@ -1,20 +1,21 @@
-"""What a classifier decides, and what a classifier is."""
+"""The classifier protocol and its verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.conversation.policy import QuestionType
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a classifier decided.
+    """The decision of a classifier.
 
     Args:
         type: The type of question.
@@ -41,9 +42,9 @@ class Classifier(Protocol):
     """Decides the type of a user's turn."""
 
     def classify(
-        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
+        self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Verdict | Flow[Verdict]:
-        """The verdict on one turn.
+        """Classifies one turn.
 
         Args:
             turn: What the user said.

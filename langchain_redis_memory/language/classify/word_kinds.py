@@ -1,4 +1,4 @@
-"""What kind of word each word of a turn is, as far as word lists and spelling tell: no tagger, no model."""
+"""Word classes by word lists and spelling: function words, names, nouns, clauses. No tagger, no model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ENDS = frozenset("?!.\n")
 
 
 class WordKinds:
-    """What kind of word each word is, as far as a list and its spelling tell."""
+    """The word class of each word of a turn."""
 
     def __init__(self, reading: TurnTokens, before: HistoryWords, language: Lexicon) -> None:
         low, words, stop = reading.low, reading.words, reading.stop

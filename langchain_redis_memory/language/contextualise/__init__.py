@@ -1,1 +1,1 @@
-"""The self-contained question that a dependent turn means."""
+"""Query rewriting: a dependent turn as a self-contained question."""

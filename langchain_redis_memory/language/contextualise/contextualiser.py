@@ -1,4 +1,4 @@
-"""What would the question be if it were asked alone? The `Contextualiser` protocol.
+"""The query rewriter protocol (`Contextualiser`) and its result.
 
 A rewrite decides what is searched for, and, where it is trusted, what a cached answer is an answer to. So it says
 whether it may be trusted: a rewrite that is wrong and trusted serves a wrong answer, one that is missing only costs a
@@ -7,14 +7,14 @@ cache hit. `LocalContextualiser` needs no model; `LLMContextualiser` asks one an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 
-from langchain_redis_memory.conversation.select.window import standalone
 from langchain_redis_memory.language.classify import content_words
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 
 
@@ -41,9 +41,9 @@ class Contextualiser(Protocol):
     """Rewrites a user's turn so that it stands alone."""
 
     def contextualise(
-        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
+        self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Rewrite | Flow[Rewrite]:
-        """The turn as a question that stands alone.
+        """Rewrites the turn as a question that stands alone.
 
         Args:
             turn: What the user said.
@@ -57,7 +57,7 @@ class Contextualiser(Protocol):
 
 
 def search_query(turn: str, rewrite: Rewrite | None, history: Sequence[BaseMessage]) -> str:
-    """What the retriever is asked: never without the user's own words.
+    """Builds the query for the retriever: never without the user's own words.
 
     Args:
         turn: What the user said.
@@ -73,3 +73,17 @@ def search_query(turn: str, rewrite: Rewrite | None, history: Sequence[BaseMessa
     if content_words(turn) <= content_words(rewrite.question):
         return rewrite.question
     return f"{rewrite.question} {turn}"
+
+
+def standalone(turn: str, history: Sequence[BaseMessage]) -> str:
+    """Joins the user's questions that a turn depends on with the turn: no word is invented.
+
+    Args:
+        turn: What the user said.
+        history: The selected messages, oldest first.
+
+    Returns:
+        The user's questions since the last one that stands alone, then the turn itself.
+    """
+    asked = [str(message.text) for message in history if isinstance(message, HumanMessage)]
+    return " ".join([*asked[:1], *asked[1:][-2:], turn])

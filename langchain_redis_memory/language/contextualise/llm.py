@@ -1,4 +1,4 @@
-"""Rewrites by a chat model, checked: a model's words count only where the conversation vouches for them.
+"""Query rewriting by a chat model, trusted only where each content word occurs in the conversation.
 
 The conversation goes to the model as JSON, as data: what a user wrote cannot end the data and become an instruction.
 What comes back is trusted only if it keeps the user's own content words, adds only words of the conversation, and is
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
@@ -21,6 +21,7 @@ from langchain_redis_memory.language.classify import dependence
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.language.contextualise.word_lists import FUNCTION
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow, Invoke, settled
 
 if TYPE_CHECKING:
@@ -73,9 +74,9 @@ class LLMContextualiser:
         self.timeout_s = timeout_s
 
     def contextualise(
-        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
+        self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Rewrite | Flow[Rewrite]:
-        """The turn as a question that stands alone; see `Contextualiser`.
+        """Rewrites the turn as a question that stands alone; see `Contextualiser`.
 
         Args:
             turn: What the user said.
@@ -102,7 +103,7 @@ class LLMContextualiser:
         turn: str,
         said: Sequence[tuple[int, BaseMessage]],
         history: Sequence[BaseMessage],
-        state: Mapping[str, Any] | None,
+        state: TurnState,
     ) -> Flow[Rewrite]:
         conversation = [
             {"role": "user" if isinstance(message, HumanMessage) else "assistant", "text": str(message.text)[:_LONGEST]}
@@ -124,7 +125,7 @@ class LLMContextualiser:
 
 
 def checked(turn: str, answer: str, said: Sequence[tuple[int, BaseMessage]]) -> Rewrite:
-    """A model's rewrite, trusted only where the conversation vouches for it.
+    """Checks a model's rewrite against the words of the conversation.
 
     Args:
         turn: What the user said.

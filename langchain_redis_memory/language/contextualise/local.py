@@ -1,4 +1,4 @@
-"""Rewrites without a model: what a pronoun means, which question a fragment continues.
+"""Query rewriting by rules: resolves pronouns and continues fragments, without a model.
 
 It walks through the user's turns, oldest first, and keeps what the conversation is about: what a self-contained
 question speaks of, or what a dependent one was resolved to (the centre of attention, after Grosz, Joshi and Weinstein,
@@ -10,10 +10,9 @@ comes out still leans on the conversation, it says that the rewrite is not to be
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
@@ -36,6 +35,7 @@ from langchain_redis_memory.language.contextualise.patterns import (
     TOPIC,
 )
 from langchain_redis_memory.language.contextualise.word_lists import FUNCTION, PARTNERS, RELATIONAL, VERBS
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 
 _TURNS = 8
 """User turns that are looked back."""
@@ -55,7 +55,7 @@ class LocalContextualiser:
     """Resolves what the user's own questions make certain, and says where they do not.
 
     Pronouns, "this cancer", nouns that are always of something ("the symptoms"), "what about X?" and "and in X?". Turns
-    that stand alone come back as they are. `benchmarks/rewrite_quality.py` measures it.
+    that stand alone come back as they are. `benchmarks/quality/rewrite_quality.py` measures it.
 
     Example:
         ```python
@@ -67,10 +67,8 @@ class LocalContextualiser:
     **Trips:** none.
     """
 
-    def contextualise(
-        self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None
-    ) -> Rewrite:
-        """The turn as a question that stands alone; see `Contextualiser`.
+    def contextualise(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Rewrite:
+        """Rewrites the turn as a question that stands alone; see `Contextualiser`.
 
         Args:
             turn: What the user said.
@@ -171,21 +169,11 @@ def _after(focus: _Focus, answer: str, place: int) -> _Focus:
     return replace(focus, about=(*focus.about, *brought), sure=focus.sure and not brought)
 
 
-def _from_state(state: Mapping[str, Any] | None) -> _Focus:
-    """What a conversation's state says it is about; damaged parts are passed over."""
-    if not isinstance(state, Mapping):
-        return _Focus()
-    entities = state.get("entities")
-    texts: list[str] = []
-    if isinstance(entities, Mapping):
-        texts = [name for name in entities if isinstance(name, str)]
-    elif isinstance(entities, Sequence) and not isinstance(entities, str | bytes):
-        texts = [one["text"] for one in entities if isinstance(one, Mapping) and isinstance(one.get("text"), str)]
-    topic = state.get("topic")
-    if not texts and isinstance(topic, str):
-        texts = [topic]
-    texts = [text for text in dict.fromkeys(texts) if text.strip() and len(text) <= 80][:20]
-    found = [mention for text in texts for mention in mentions(f"about {text}")[-1:]]
+def _from_state(state: TurnState) -> _Focus:
+    """Returns the focus that the state gives: its entities, or without any its topic."""
+    texts = state.entities or (() if state.topic is None else (state.topic,))
+    short = [text for text in dict.fromkeys(texts) if text.strip() and len(text) <= 80][:20]
+    found = [mention for text in short for mention in mentions(f"about {text}")[-1:]]
     return _Focus(tuple(found))
 
 

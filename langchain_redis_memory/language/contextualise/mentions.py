@@ -1,4 +1,4 @@
-"""What does a question speak of? Noun phrases with number and kind, found without a model.
+"""Noun phrases with number and kind (mentions), found without a model.
 
 A phrase is a run of words that are neither function words nor verbs. Without a tagger that is a guess, so a phrase says
 whether it is safe: whether its ends are certain, because a frame that names a topic ("What is ...?", "Tell me about
@@ -26,6 +26,7 @@ from langchain_redis_memory.language.contextualise.word_lists import (
     VAGUE,
     VERBS,
 )
+from langchain_redis_memory.language.english import ends_like_plural
 
 LONGEST = 1_000
 """Characters of a message that are looked at."""
@@ -52,7 +53,7 @@ _PREPOSITIONS = frozenset(
 
 @dataclass(frozen=True)
 class Mention:
-    """Something that a text speaks of.
+    """A noun phrase of a text.
 
     Args:
         text: The words, with an article where one belongs to them.
@@ -114,7 +115,7 @@ class Mention:
 
 
 def singular(word: str) -> str:
-    """A noun without its plural ending, roughly."""
+    """Returns a noun without its plural ending, roughly."""
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
@@ -122,13 +123,11 @@ def singular(word: str) -> str:
 
 def is_plural(word: str) -> bool:
     """Whether a common noun is more than one."""
-    return word in PLURALS or (
-        word.endswith("s") and word not in SINGULARS and not word.endswith(("ss", "us", "is", "'s"))
-    )
+    return word in PLURALS or (word not in SINGULARS and ends_like_plural(word))
 
 
 def tokens(text: str) -> list[str]:
-    """Words and punctuation."""
+    """Splits a text into words and punctuation."""
     return _TOKEN.findall(text[:LONGEST].replace("\u2019", "'"))
 
 
@@ -143,7 +142,7 @@ def _is_participle(word: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def mentions(text: str, place: int = -1) -> tuple[Mention, ...]:
-    """What a text speaks of.
+    """Finds the noun phrases of a text.
 
     Args:
         text: A question or an answer; what is beyond `LONGEST` is not looked at.
@@ -155,58 +154,79 @@ def mentions(text: str, place: int = -1) -> tuple[Mention, ...]:
     words = tokens(text)
     if not words:
         return ()
-    cased = any(word.islower() and len(word) > 2 for word in words) or len(words) < 4
-    found: list[Mention] = []
-    run: list[str] = []
-    before = after_do = preposition = ""
-    closed_by_verb = False
+    scan = _Scan(words, place)
+    for at in range(len(words)):
+        scan.read(at)
+    scan.close("end")
+    return tuple(mention for mention in scan.found if mention.head not in VAGUE and not mention.head.isdigit())
 
-    owner: Mention | None = None
 
-    def close(end: str) -> None:
-        nonlocal run, preposition, owner
+class _Scan:
+    """Reads the words of a text from left to right and collects its noun phrases.
+
+    Args:
+        words: The text's words and punctuation.
+        place: Where the text is in the history.
+    """
+
+    def __init__(self, words: list[str], place: int) -> None:
+        self.found: list[Mention] = []
+        self._words, self._place = words, place
+        self._cased = any(word.islower() and len(word) > 2 for word in words) or len(words) < 4
+        self._run: list[str] = []
+        self._before = self._after_do = self._preposition = ""
+        self._closed_by_verb = False
+        self._owner: Mention | None = None
+
+    def read(self, at: int) -> None:
+        """Adds one word to the phrase that is open, or closes it."""
+        words, word = self._words, self._words[at]
+        low, ahead = word.lower(), self._words[at + 1 : at + 2]
+        name = self._cased and word[0].isupper() and at > 0 and words[at - 1] not in ".?!" and low != "i"
+        goes_on = low in {"of", "the"} and self._cased and _name_goes_on(self._run, words[at + 1 : at + 3])
+        if not word[0].isalnum():
+            self.close("punctuation")
+            self._before, self._after_do, self._closed_by_verb = "", "", False
+        elif goes_on:
+            self._run.append(word)
+        elif low in FUNCTION and not (name and ahead and ahead[0][0].isupper()):
+            self.close("function")
+            if low in _DO:
+                self._after_do, self._closed_by_verb = low, False
+            self._before = low
+            if low not in _ARTICLES:
+                self._preposition = low if low in _PREPOSITIONS else ""
+        elif _is_verb(low, self._before, ahead, first=not self._run) and not name:
+            self.close("verb")
+            self._closed_by_verb, self._before = True, "verb"
+        elif low.endswith("'s"):
+            self._run.append(word[:-2])
+            self.close("possessor")
+            self._owner = self.found[-1] if self.found else None
+        else:
+            self._run.append(word)
+
+    def close(self, end: str) -> None:
+        """Ends the phrase that is open, if there is one; `end` says what ends it."""
+        run = self._run
         while run and _trails(run[-1].lower()) and not run[-1][0].isupper():
             run.pop()
             end = "adjective"
         if run:
-            safe = not after_do or end in {"verb", "adjective"} or bool(preposition) or closed_by_verb
-            mention = _mention(run, before, words, cased=cased, place=place)
-            safe = safe and mention.safe
-            if owner is not None:
-                text = f"{owner.text}'s {mention.text}"
-                mention, safe = replace(mention, text=text, named=owner.named, person=""), safe and owner.safe
-            found.append(replace(mention, oblique=bool(preposition), safe=safe, owned=before in _OWNERS))
-            owner = None
+            self.found.append(self._mention(run, end))
+            self._owner = None
         if run or end != "function":
-            preposition = ""
-        run = []
+            self._preposition = ""
+        self._run = []
 
-    for at, word in enumerate(words):
-        low = word.lower()
-        name = cased and word[0].isupper() and at > 0 and words[at - 1] not in ".?!" and low != "i"
-        if not (word[0].isalnum()):
-            close("punctuation")
-            before, after_do, closed_by_verb = "", "", False
-        elif run and cased and low in {"of", "the"} and _name_goes_on(run, words[at + 1 : at + 3]):
-            run.append(word)
-        elif low in FUNCTION and not (name and words[at + 1 : at + 2] and words[at + 1][0].isupper()):
-            close("function")
-            if low in _DO:
-                after_do, closed_by_verb = low, False
-            before = low
-            if low not in _ARTICLES:
-                preposition = low if low in _PREPOSITIONS else ""
-        elif _is_verb(low, before, words[at + 1 : at + 2], first=not run) and not name:
-            close("verb")
-            closed_by_verb, before = True, "verb"
-        elif low.endswith("'s"):
-            run.append(word[:-2])
-            close("possessor")
-            owner = found[-1] if found else None
-        else:
-            run.append(word)
-    close("end")
-    return tuple(mention for mention in found if mention.head not in VAGUE and not mention.head.isdigit())
+    def _mention(self, run: list[str], end: str) -> Mention:
+        mention = _mention(run, self._before, self._words, cased=self._cased, place=self._place)
+        certain = not self._after_do or end in {"verb", "adjective"} or bool(self._preposition) or self._closed_by_verb
+        safe = certain and mention.safe
+        if (owner := self._owner) is not None:
+            text = f"{owner.text}'s {mention.text}"
+            mention, safe = replace(mention, text=text, named=owner.named, person=""), safe and owner.safe
+        return replace(mention, oblique=bool(self._preposition), safe=safe, owned=self._before in _OWNERS)
 
 
 def _is_verb(low: str, before: str, ahead: Sequence[str], *, first: bool) -> bool:
@@ -230,7 +250,7 @@ def _is_verb(low: str, before: str, ahead: Sequence[str], *, first: bool) -> boo
 def _name_goes_on(run: Sequence[str], ahead: Sequence[str]) -> bool:
     """Whether "of" or "the" is inside a name: "Lord of the Rings"."""
     following = [word for word in ahead if word.lower() != "the"][:1]
-    return bool(following) and following[0][0].isupper() and (run[-1][0].isupper() or run[-1] == "of")
+    return bool(run) and bool(following) and following[0][0].isupper() and (run[-1][0].isupper() or run[-1] == "of")
 
 
 def _mention(run: Sequence[str], before: str, words: Sequence[str], *, cased: bool, place: int) -> Mention:

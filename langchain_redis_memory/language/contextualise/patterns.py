@@ -1,4 +1,4 @@
-"""The turns of phrase by which a question leans on what was said, and by which one names a topic. English."""
+"""Regular expressions for phrasings of dependent questions and of topics. English."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Are two questions equivalent, so that the stored answer of one may be served for the other?
+"""Question equivalence: may the stored answer of one question be served for the other?
 
 A vector search finds neighbours; a policy judges each. `VerifiedPolicy` looks at what the cosine is blind to,
-`ThresholdPolicy` is the plain cut, `learning` moves the bar of one entry by what its users report.
+`ThresholdPolicy` is the plain cut, `feedback` moves the bar of one entry by what its users report.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What two readings differ in: features for the model, and vetoes that no probability overrules.
+"""Compares two parsed questions: features for the model, and vetoes that no probability overrules.
 
 Content words are paired one to one (same, synonym, same stem, wider, kinds of one thing, opposite); what stays alone is
 what one text says and the other does not. Order is compared over the pairs: inversions, neighbours, governing
@@ -51,7 +51,7 @@ class Difference(NamedTuple):
 
 
 def question_distance(a: str, b: str) -> float:
-    """How far two question types are apart, 0 to 1.
+    """Returns the distance of two question types, 0 to 1.
 
     Args:
         a: One type.
@@ -104,7 +104,7 @@ def pair_up(a: tuple[Word, ...], b: tuple[Word, ...]) -> dict[int, tuple[int, in
 
 
 def compare(a: ParsedQuestion, b: ParsedQuestion) -> Difference:
-    """Compares two readings.
+    """Compares two parsed questions.
 
     Args:
         a: One text's.
@@ -121,53 +121,52 @@ def compare(a: ParsedQuestion, b: ParsedQuestion) -> Difference:
     _numbers(a, b, features, vetoes)
     _marks(a, b, features, vetoes)
     _questions(a, b, features, vetoes)
-    if alone_a and alone_b:
-        names = [word for word in alone_a if word.name], [word for word in alone_b if word.name]
-        features["names_both"] = float(min(len(names[0]), len(names[1])))
-        if names[0] and names[1]:
-            vetoes.append(f"names differ: {_list(names[0])} / {_list(names[1])}")
-    else:
-        features["names_both"] = 0.0
-    features["one_sided"] = float(features["alone_more"] >= 0.9 and not features["alone_less"])
-    features["restricted"] = float(sum(bool(word.preposition) and word.weight >= 1 for word in (*alone_a, *alone_b)))
-    features["names_one"] = float(sum(word.name for word in (*alone_a, *alone_b)))
-    mine, theirs = _literals(a), _literals(b)
-    if mine != theirs:
-        odd = mine ^ theirs
-        features["literals"] = min(len(odd), 4.0)
-        quoted = {literal for literal in odd if not literal.replace(" ", "").isalpha()}
-        lowered = {word for text in (a, b) for word in text.tokens}
-        if any(literal.lower() not in lowered for literal in quoted) or (mine - theirs and theirs - mine):
-            vetoes.append("literals differ: " + " / ".join(sorted(odd)[:4]))
-    else:
-        features["literals"] = 0.0
-    if sorted(a.symbols) != sorted(b.symbols):
-        features["symbols"] = 1.0
-        if a.symbols and b.symbols:
-            vetoes.append(f"symbols differ: {' '.join(a.symbols)} / {' '.join(b.symbols)}")
-    else:
-        features["symbols"] = 0.0
+    _alone(alone_a, alone_b, features, vetoes)
+    _literals_and_symbols(a, b, features, vetoes)
     if min(a.english, b.english) < _ENGLISH and a.tokens != b.tokens:
         vetoes.append("not English as far as known: only a near-identical text may hit")
     features["english"] = min(a.english, b.english)
     features["told_inverted"] = features["told"] * features["inverted_any"]
     features["told_changed"] = features["told"] * (1 - features["bigrams"]) * features["inverted_any"]
     features["told_alone"] = features["told"] * features["one_sided"]
-    differs = (
-        "alone_share",
-        "loose",
-        "inverted_any",
-        "voice",
-        "question",
-        "negations",
-        "literals",
-        "symbols",
-        "synonym",
-    )
-    marks = ("scope_one", "time_one", "degree_one", "modal_both", "tense_both", "person_both", "time_both",
-             "scope_both", "tense_one", "modal_one", "subject", "owner")  # fmt: skip
-    features["plain"] = float(not vetoes and bool(paired) and not any(features[name] for name in (*differs, *marks)))
+    features["plain"] = float(not vetoes and bool(paired) and not any(features[name] for name in _DIFFERENCES))
     return Difference(features, vetoes)
+
+
+_DIFFERENCES = (
+    "alone_share loose inverted_any voice question negations literals symbols synonym scope_one time_one degree_one "
+    "modal_both tense_both person_both time_both scope_both tense_one modal_one subject owner".split()
+)
+"""Features of which a plain pair, the same question in other words, has none."""
+
+
+def _alone(a: list[Word], b: list[Word], features: dict[str, float], vetoes: list[str]) -> None:
+    """Words that one text says and the other does not."""
+    features["names_both"] = 0.0
+    if a and b:
+        names = [word for word in a if word.name], [word for word in b if word.name]
+        features["names_both"] = float(min(len(names[0]), len(names[1])))
+        if names[0] and names[1]:
+            vetoes.append(f"names differ: {_list(names[0])} / {_list(names[1])}")
+    features["one_sided"] = float(features["alone_more"] >= 0.9 and not features["alone_less"])
+    features["restricted"] = float(sum(bool(word.preposition) and word.weight >= 1 for word in (*a, *b)))
+    features["names_one"] = float(sum(word.name for word in (*a, *b)))
+
+
+def _literals_and_symbols(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vetoes: list[str]) -> None:
+    mine, theirs = _literals(a), _literals(b)
+    odd = mine ^ theirs
+    features["literals"] = float(min(len(odd), 4.0))
+    if odd:
+        quoted = {literal for literal in odd if not literal.replace(" ", "").isalpha()}
+        if any(literal.lower() not in {*a.tokens, *b.tokens} for literal in quoted) or (
+            mine - theirs and theirs - mine
+        ):
+            vetoes.append("literals differ: " + " / ".join(sorted(odd)[:4]))
+    differ = sorted(a.symbols) != sorted(b.symbols)
+    features["symbols"] = float(differ)
+    if differ and a.symbols and b.symbols:
+        vetoes.append(f"symbols differ: {' '.join(a.symbols)} / {' '.join(b.symbols)}")
 
 
 def _literals(text: ParsedQuestion) -> frozenset[str]:
@@ -200,8 +199,8 @@ def _contents(
             names += 1
             vetoes.append(f"names differ: {first.lemma} / {second.lemma}")
     taken = {two for two, _ in paired.values()}
-    alone_a = [word for at, word in enumerate(a.words) if at not in paired and word.lemma[0] != "#"]
-    alone_b = [word for at, word in enumerate(b.words) if at not in taken and word.lemma[0] != "#"]
+    alone_a = [word for at, word in enumerate(a.words) if at not in paired and not word.lemma.startswith("#")]
+    alone_b = [word for at, word in enumerate(b.words) if at not in taken and not word.lemma.startswith("#")]
     heavy_a, heavy_b = sum(word.weight for word in alone_a), sum(word.weight for word in alone_b)
     total = sum(word.weight for word in a.words) + sum(word.weight for word in b.words) or 1.0
     for title, weight in zip(_TITLES, weights, strict=True):

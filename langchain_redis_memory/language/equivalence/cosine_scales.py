@@ -1,8 +1,8 @@
-"""What a cosine of each embedding model is worth: a threshold to start from, and the model's scale.
+"""Cosine scales of embedding models: a threshold to start from, and a mapping to MiniLM's scale.
 
-Models differ in how they use the interval: unrelated texts have 0.05 with MiniLM, 0.7 with ada-002. `typical` gives
-the cosine of an unrelated pair and of a plain paraphrase; between them a cosine is mapped linearly onto MiniLM's
-scale. Only the values of MiniLM are measured here (Quora, SICK, PAWS; `benchmarks/semantic_quality.py`). The others
+Models differ in how they use the interval: unrelated texts have 0.05 with MiniLM, 0.7 with ada-002. `typical` gives the
+cosine of an unrelated pair and of a plain paraphrase; between them a cosine is mapped linearly onto MiniLM's scale.
+Only the values of MiniLM are measured here (Quora, SICK, PAWS; `benchmarks/quality/semantic_quality.py`). The others
 are rounded from what the models' authors and users commonly report; they are starting points, to be checked on one's
 own traffic.
 """
@@ -65,7 +65,7 @@ _SHORT = {name.lower(): scale for name, scale in SCALES.items()}
 
 
 def scale_of(model: str) -> Scale:
-    """The scale of an embedding model.
+    """Returns the scale of an embedding model.
 
     Args:
         model: Its name, with or without its organisation: `sentence-transformers/all-MiniLM-L6-v2`.
@@ -86,7 +86,7 @@ def scale_of(model: str) -> Scale:
 
 
 def to_minilm(similarity: float, scale: Scale) -> float:
-    """A cosine on MiniLM's scale.
+    """Maps a cosine to MiniLM's scale.
 
     Args:
         similarity: The cosine of another model; anything that is no number counts as 0.
@@ -108,7 +108,7 @@ def to_minilm(similarity: float, scale: Scale) -> float:
 
 
 def from_minilm(similarity: float, scale: Scale) -> float:
-    """The cosine of a model that `to_minilm` maps to a given one.
+    """Maps a cosine of MiniLM to a model's scale; the inverse of `to_minilm`.
 
     Args:
         similarity: A cosine on MiniLM's scale.

@@ -1,26 +1,9 @@
-"""Online learning of one entry's bar, in the manner of vCache (arXiv 2502.03771): pure mathematics.
+"""Per-entry feedback: learns from users' reports whether a similarity score may be served (after vCache, 2502.03771).
 
-An entry keeps what its users reported: pairs (score s, correct c). The chance that a hit at s is right is modelled as
-
-    L(s; t, g) = 1 / (1 + exp(-g (s - t))),    g > 0,
-
-and (t, g) is the maximum of the likelihood (with a weak normal prior on the log-odds, without which separable
-observations have no maximum). With the Hessian H at the maximum, the log-odds at s have the variance x' H^-1 x, x =
-(s, 1); their lower bound at confidence 1 - e is z(s) - q(1 - e) sqrt(x' H^-1 x), which gives the bound L_e(s) on
-correctness.
-
-* The paper's rule explores (asks the model) with probability at least tau, such that (1 - tau) (1 - alpha(s)) <=
-  delta; with alpha = (1 - e) L_e(s), any e in (0, 1) gives a valid tau = 1 - delta / (1 - alpha), and the least over
-  e is taken: P(right) >= tau + (1 - tau) alpha >= 1 - delta.
-* The deterministic rule serves where L_e(s) >= 1 - delta, with e fixed, and below that leaves it to the verifier.
-
-Guarantee and assumptions: reports are right and independent given s, correctness is logistic in s, and the normal
-approximation of the bound holds; then the share of wrong answers from this entry is at most delta (per entry,
-whatever the traffic). Users who report only errors break independence; then the bar errs to the strict side.
-
-With the verifier: a score that was reported wrong raises the bar above itself at once and for as long as the report
-is kept, however many right ones there are; right reports let a score under the verifier's cut be served only where
-the deterministic rule allows it.
+A score that was reported wrong raises the entry's bar above itself for as long as the report is kept. Reports of right
+answers let a score below the verifier's cut be served, where the lower confidence bound of its correctness allows it.
+The share of wrong answers from an entry is then at most delta, if reports are right and independent given the score
+and correctness is logistic in it. Users who report only errors break independence: the bar errs to the strict side.
 """
 
 from __future__ import annotations
@@ -32,6 +15,7 @@ from statistics import NormalDist
 from typing import Literal
 
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.language.logistic import probability
 
 MOST = 64
 """Observations of one entry that are kept: the most recent."""
@@ -42,13 +26,20 @@ _PRIOR = ((0.0, 0.02), (0.0, 0.05))
 """Mean and precision of slope and intercept, for scores in standard units."""
 _SCALE = 0.1
 """One standard unit of a score."""
+_BOUND = 40.0
+"""Largest log-odds that are told apart."""
 
 Served = Literal["serve", "refuse", "undecided"]
 
 
 @dataclass(frozen=True)
 class EntryModel:
-    """The model of one entry: log-odds `slope * u + intercept` of u = (s - center) / 0.1, and their covariance."""
+    """A logistic model of the correctness of one entry: log-odds `slope * u + intercept` of u = (s - center) / 0.1.
+
+    Slope and intercept maximise the likelihood under a weak normal prior, without which separable observations have no
+    maximum. With the Hessian H at the maximum the log-odds at x = (u, 1) have the variance x' H^-1 x, from which the
+    lower confidence bound of correctness follows.
+    """
 
     center: float
     slope: float
@@ -63,20 +54,16 @@ class EntryModel:
 
     def correctness(self, score: float) -> float:
         """L(s): the estimated chance that a hit at a score is right."""
-        return _logistic(self.log_odds(score)[0])
+        return probability(self.log_odds(score)[0], _BOUND)
 
     def least_correctness(self, score: float, doubt: float) -> float:
         """L_e(s): its lower bound at confidence 1 - doubt."""
         mean, deviation = self.log_odds(score)
-        return _logistic(mean - NormalDist().inv_cdf(1 - doubt) * deviation)
-
-
-def _logistic(z: float) -> float:
-    return 1 / (1 + math.exp(-min(max(z, -40.0), 40.0)))
+        return probability(mean - NormalDist().inv_cdf(1 - doubt) * deviation, _BOUND)
 
 
 def fit(observations: Sequence[tuple[float, bool]]) -> EntryModel:
-    """The most likely model, by Newton's method on two unknowns; the slope is never negative.
+    """Fits the model by Newton's method on two unknowns; the slope is never negative.
 
     Args:
         observations: Scores and whether they were right.
@@ -92,7 +79,7 @@ def fit(observations: Sequence[tuple[float, bool]]) -> EntryModel:
         a, b, c = slope_precision, 0.0, precision
         down, across = slope_precision * slope, precision * intercept
         for u, right in points:
-            p = _logistic(slope * u + intercept)
+            p = probability(slope * u + intercept, _BOUND)
             down += (p - right) * u
             across += p - right
             curve = max(p * (1 - p), 1e-9)
@@ -112,7 +99,7 @@ def fit(observations: Sequence[tuple[float, bool]]) -> EntryModel:
 
 @dataclass(frozen=True)
 class Observations:
-    """What was reported about one entry's answers: a value, bounded to the most recent 64.
+    """The reports on one entry's answers, bounded to the most recent 64.
 
     Args:
         reports: Pairs (score, right), oldest first. Scores lie in 0..1 and are of one kind: the verifier's probability
@@ -129,7 +116,7 @@ class Observations:
             object.__setattr__(self, "reports", self.reports[-MOST:])
 
     def reported(self, score: float, right: bool) -> Observations:
-        """These and one more.
+        """Returns the observations with one more report.
 
         Args:
             score: The score of the hit that is reported on.
@@ -149,7 +136,7 @@ class Observations:
         return max((score for score, right in self.reports if not right), default=-1.0)
 
     def decide(self, score: float, delta: float, *, doubt: float = 0.05) -> Served:
-        """Whether a score may be served, from the reports alone; deterministic.
+        """Decides whether a score may be served, from the reports alone; deterministic.
 
         Args:
             score: The score of the candidate.
@@ -171,7 +158,7 @@ class Observations:
         return "serve" if fit(self.reports).least_correctness(score, doubt) >= 1 - delta else "undecided"
 
     def may_serve(self, score: float, verified: bool, delta: float) -> bool:
-        """The verifier's word and the reports together.
+        """Combines the verifier's decision with the reports.
 
         Args:
             score: The score of the candidate.
@@ -184,34 +171,13 @@ class Observations:
         decided = self.decide(score, delta)
         return decided == "serve" or (verified and decided == "undecided")
 
-    def explore(self, score: float, delta: float) -> float:
-        """The paper's tau: with at least this probability the model has to be asked instead of the cache.
-
-        Args:
-            score: The score of the candidate.
-            delta: The tolerated chance of a wrong answer.
-
-        Returns:
-            A probability: 1 - delta at most where nothing is known, 0 where the bound is met.
-
-        Raises:
-            InvalidInputError: `delta` is not between 0 and 1.
-        """
-        _check(delta, 0.5)
-        model = fit(self.reports)
-        found = 1.0
-        for doubt in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5):
-            alpha = (1 - doubt) * model.least_correctness(score, doubt)
-            found = min(found, max(0.0, 1 - delta / max(1 - alpha, 1e-12)))
-        return found
-
     def encode(self) -> list[int]:
-        """A plain list: ten-thousandths of the score, negative (and less one) for a wrong one."""
+        """Encodes the reports as a list: ten-thousandths of the score, negative (and less one) for a wrong one."""
         return [round(score * 10_000) if right else -round(score * 10_000) - 1 for score, right in self.reports]
 
     @classmethod
     def decode(cls, values: Iterable[object]) -> Observations:
-        """Reads what `encode` gave.
+        """Decodes what `encode` returned.
 
         Args:
             values: The list.

@@ -1,4 +1,4 @@
-"""The question that a semantic cache has to answer: may the stored answer of one question be served for another?"""
+"""The hit policy protocol: may the stored answer of one question be served for another?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a policy decided about one candidate.
+    """The decision of a policy on one candidate.
 
     Args:
         hit: Whether the stored answer may be served.

@@ -1,4 +1,4 @@
-"""The policy of every other semantic cache: a cut on the cosine."""
+"""The baseline hit policy: a threshold on the cosine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from langchain_redis_memory.language.equivalence.hit_policy import Judgement
 
 
 class ThresholdPolicy:
-    """A hit is whatever has at least a given cosine. It sees neither numbers nor negation nor who did what to whom.
+    """A plain threshold on the cosine. It sees neither numbers nor negation nor who did what to whom.
 
     Args:
         threshold: The least cosine of a hit, above 0 up to 1.

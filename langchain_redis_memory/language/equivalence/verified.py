@@ -1,15 +1,11 @@
-"""The policy that verifies a neighbour before it is served.
+"""The verifier: a hit policy that compares the two questions before an answer is served.
 
-The two texts are read and compared (`reading`, `compare`); a veto (numbers, names, negation, opposites, roles,
-question type, literals) forbids the hit, else a calibrated model gives the probability from the cosine and the
-differences.
-
-`max_error` is the tolerated share of wrong hits among all hits, not a bound on each one: a hit needs a probability of
-at least the cut below which, on held-out pairs at the reference base rate, the wrong share would exceed `max_error`.
-A bound on each hit (1 - p <= max_error) would hold for any traffic but refuses nearly everything; the share depends
-on how many candidates are equivalent, so `base_rate` says it where known. Labels of public sets disagree with one
-another by more than 0.02: under 0.02 little but the same text is served. What is achieved is printed by
-`benchmarks/semantic_quality.py`.
+Both questions are parsed and compared; a veto (numbers, names, negation, opposites, roles, question type, literals)
+forbids the hit, else a calibrated model gives the probability from the cosine and the differences. `max_error` is the
+tolerated share of wrong hits among all hits: a hit needs a probability of at least the cut below which, on held-out
+pairs at the reference base rate, that share would be exceeded. A bound on each hit would refuse nearly everything; the
+share depends on how many candidates are equivalent, so `base_rate` says it where known. Labels of public sets disagree
+by more than 0.02: under 0.02 little but the same text is served. `benchmarks/quality/semantic_quality.py` measures it.
 """
 
 from __future__ import annotations
@@ -20,8 +16,10 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.equivalence.compare import compare
 from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, from_minilm, scale_of, to_minilm
 from langchain_redis_memory.language.equivalence.hit_policy import Judgement
-from langchain_redis_memory.language.equivalence.logistic import COSINE_CAP, probability, shipped
-from langchain_redis_memory.language.equivalence.parse import LONGEST, key_of, read
+from langchain_redis_memory.language.equivalence.normalise import LONGEST, key_of
+from langchain_redis_memory.language.equivalence.parse import parse
+from langchain_redis_memory.language.equivalence.weights import COSINE_CAP, shipped
+from langchain_redis_memory.language.logistic import probability
 
 VETOED = 0.02
 """The most that the probability of a vetoed pair is."""
@@ -29,6 +27,8 @@ _SAME = 0.999
 _FLOOR = 0.75
 """MiniLM's cosine below which equivalent questions are too rare to be looked for."""
 _DOUBT = 0.25
+_BOUND = 30.0
+"""Largest log-odds of equivalence that are told apart."""
 
 
 class VerifiedPolicy:
@@ -36,7 +36,7 @@ class VerifiedPolicy:
 
     Args:
         max_error: The tolerated share of wrong hits, between 0 and 0.5.
-        model: The embedding model that gives the cosines, one of `scales.SCALES`; MiniLM's scale where not given.
+        model: The embedding model of the cosines, one of `cosine_scales.SCALES`; MiniLM's scale where not given.
         base_rate: The share of equivalent ones among candidates without a veto, where known; lower is stricter.
         floor: The least cosine worth judging; MiniLM's 0.75 on the model's scale where not given.
 
@@ -97,16 +97,16 @@ class VerifiedPolicy:
             return Judgement(True, _SAME, (), {"cosine": similarity})
         cosine = to_minilm(similarity, self._scale)
         one, two = (asked, stored) if asked <= stored else (stored, asked)
-        difference = compare(read(one), read(two))
+        difference = compare(parse(one), parse(two))
         model = shipped()
         low, _ = model.cosines
         features = {**difference.features, "cosine": min(cosine, COSINE_CAP)}
-        odds = model.logit(features if cosine >= low else {**features, "cosine": low})
+        odds = model.log_odds(features if cosine >= low else {**features, "cosine": low})
         if self._base_rate is not None:
             odds += math.log(self._base_rate / (1 - self._base_rate)) - math.log(
                 model.base_rate / (1 - model.base_rate)
             )
-        chance = probability(odds)
+        chance = probability(odds, _BOUND)
         vetoes = list(difference.vetoes)
         if not one.strip() or not two.strip():
             vetoes.append("one is empty")

@@ -1,48 +1,31 @@
-"""The wire: the only place that touches a socket, a clock or an event loop.
+"""The client: the only place that touches a socket, a clock or an event loop.
 
 `Client` runs ops (`run`/`arun`: one round trip) and flows (`drive`/`adrive`, and `stream`/`astream` where a step's
 chunks pass through). One client serves threads, event loops and both colours, before and after a fork. It batches with
 plain pipelines (no MULTI, no WATCH: atomicity comes from scripts), sends scripts by their digest and only what the
 server did not know again in full, asks for undecoded replies (so it works on clients in any `decode_responses` mode
 and protocol), and turns every failure into one of this package's errors, with key names but no values or secrets.
-
-Long because each half of a twin is read beside the other.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
-import weakref
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
-from functools import lru_cache
+from collections.abc import AsyncGenerator, Generator
 from time import monotonic, sleep
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
-from langchain_redis_memory.errors import ConfigError, RedisMemoryError
-from langchain_redis_memory.ops import (
-    Background,
-    Command,
-    Emit,
-    Flow,
-    Invoke,
-    Now,
-    Op,
-    Reply,
-    Sleep,
-    Step,
-    StreamResult,
-)
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, Sleep, Step
 from langchain_redis_memory.redis.capabilities import Server, probe
+from langchain_redis_memory.redis.client import drivers
 from langchain_redis_memory.redis.client.background import BackgroundFlows
 from langchain_redis_memory.redis.client.circuit_breaker import Breaker
-from langchain_redis_memory.redis.client.errors import explain, translate, unknown_scripts
-from langchain_redis_memory.redis.client.event_loops import LoopClients
+from langchain_redis_memory.redis.client.connections import Connections
 from langchain_redis_memory.redis.client.timeout import awithin, within
-from langchain_redis_memory.redis.client.topology import DEFAULT_URL, Options, Topology, topology
-from langchain_redis_memory.redis.client.transport import AsyncPipelineTransport, PipelineTransport
+from langchain_redis_memory.redis.client.topology import Options, RedisClient, Topology, is_async, lent, topology
+from langchain_redis_memory.redis.client.trips import OnTrip, Trip, asend, send
+from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.keys import KeySpace
 
 if TYPE_CHECKING:
@@ -52,23 +35,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["Client", "Trip", "as_client"]
+__all__ = ["Client", "ClientLike", "Trip", "as_client"]
 
 
-class Trip(NamedTuple):
-    """One round trip, as told to `Client.on_trip`."""
-
-    commands: int
-    seconds: float
-    failed: bool
+ClientLike = Union["Client", str, RedisClient, None]
+"""What names a server where one is needed: see `connect`."""
 
 
 class Client:
     """Runs operations on any Redis, sync and async.
 
     Args:
-        redis: A sync client of redis-py that you already have (single, cluster or from a sentinel).
-        aredis: An async one. Its connections belong to one event loop, as always with redis-py.
+        redis: A URL (then this is `from_url` with its defaults), or a client of redis-py that you already have
+            (single, cluster or from a sentinel). An async one counts as `aredis`.
+        aredis: An async client of redis-py. Its connections belong to one event loop, as always with redis-py.
         prefix: Start of every key.
         on_trip: Called after each round trip with a `Trip`; for metrics. It must be fast and must not raise.
 
@@ -77,12 +57,13 @@ class Client:
 
     Example:
         ```python
-        client = Client.from_url("redis://localhost:6379/0")
+        client = Client("redis://localhost:6379/0")
+        client = Client.from_url("redis://localhost:6379/0", timeout_s=1, max_connections=20)
         client = Client(redis=my_redis, aredis=my_async_redis)
         ```
 
     Raises:
-        ConfigError: Neither client is given, or one has the other's colour.
+        ConfigError: Neither client is given, two are given for one colour, or the URL cannot work.
 
     **Keys:** none by itself.
     **Trips:** none.
@@ -90,49 +71,30 @@ class Client:
 
     def __init__(
         self,
-        redis: Any = None,
-        aredis: Any = None,
+        redis: str | RedisClient | None = None,
+        aredis: RedisClient | None = None,
         *,
         prefix: str = "lrm",
-        on_trip: Callable[[Trip], None] | None = None,
+        on_trip: OnTrip | None = None,
     ) -> None:
-        if redis is None and aredis is None:
-            msg = "give Client a redis or an aredis, or use Client.from_url(...)"
-            raise ConfigError(msg)
-        for given, name, asynchronous in ((redis, "redis", False), (aredis, "aredis", True)):
-            if given is not None and (
-                not hasattr(given, "execute_command") or hasattr(given, "__aenter__") is not asynchronous
-            ):
-                msg = f"{name} must be {'an async' if asynchronous else 'a sync'} client of redis-py"
+        if isinstance(redis, str):
+            if aredis is not None:
+                msg = "a URL serves both colours: give Client a URL or clients of redis-py, not both"
                 raise ConfigError(msg)
+            options = Options()
+            self._set_up(topology(redis, options), prefix, on_trip, options.max_connections)
+            return
+        if aredis is None and is_async(redis):
+            redis, aredis = None, redis
+        self._set_up(lent(redis, aredis), prefix, on_trip, None)
 
-        def refuse(name: str) -> Callable[[], Any]:
-            def absent() -> Any:
-                msg = f"this Client was made without {name}; pass Client(redis=..., aredis=...) to use both colours"
-                raise ConfigError(msg)
-
-            return absent
-
-        shown = type(redis if redis is not None else aredis).__name__
-        lent = Topology(
-            f"<{shown}>",
-            (lambda: PipelineTransport(redis, lent=True)) if redis is not None else refuse("redis"),
-            (lambda: AsyncPipelineTransport(aredis, lent=True)) if aredis is not None else refuse("aredis"),
-            cluster=any(hasattr(given, "keyslot") for given in (redis, aredis)),
-        )
-        self._set_up(lent, prefix, on_trip, None)
-
-    def _set_up(self, where: Topology, prefix: str, on_trip: Callable[[Trip], None] | None, most: int | None) -> None:
+    def _set_up(self, where: Topology, prefix: str, on_trip: OnTrip | None, most: int | None) -> None:
         self._topology = where
         self._space = KeySpace(prefix)
         self.on_trip = on_trip
         self.breaker = Breaker()
-        self._lock = threading.Lock()
-        self._sync: Any = None
-        self._closer: Any = None
-        self._gate = threading.BoundedSemaphore(most or 1_000_000)
-        self._loops = LoopClients(where.aopen, most or 1_000_000)
-        self._besides = BackgroundFlows()
+        self._connections = Connections(where, most)
+        self._background = BackgroundFlows()
         self._server: Server | None = None
 
     @classmethod
@@ -141,7 +103,7 @@ class Client:
         url: str | None = None,
         *,
         prefix: str = "lrm",
-        on_trip: Callable[[Trip], None] | None = None,
+        on_trip: OnTrip | None = None,
         max_connections: int = 50,
         connect_timeout_s: float = 5.0,
         timeout_s: float = 5.0,
@@ -149,12 +111,12 @@ class Client:
         health_check_s: int = 30,
         **extra: Any,
     ) -> Self:
-        """A client for a URL.
+        """Makes a client for a URL.
 
         Args:
             url: `redis://`, `rediss://`, `unix://`, `valkey://`, `valkeys://`, `redis+cluster://h1,h2`,
-                `redis+sentinel://h1,h2/service/db` or `memory://name`; None takes the environment's `REDIS_URL`,
-                else `redis://localhost:6379/0`.
+                `redis+sentinel://h1,h2/service/db` or `memory://name`; None takes the server of the environment's
+                settings (`REDIS_URL`, `REDIS_HOST`, ...; see `RedisMemorySettings`).
             prefix: Start of every key.
             on_trip: Called after each round trip.
             max_connections: Most connections at once; further trips wait for their turn.
@@ -173,15 +135,19 @@ class Client:
         **Keys:** none.
         **Trips:** none.
         """
+        if not url:
+            from langchain_redis_memory.redis.client.settings import read_settings
+
+            settings = read_settings()
+            url, extra = settings.url(), {**settings.credentials(), **extra}
         options = Options(max_connections, connect_timeout_s, timeout_s, retries, health_check_s, extra)
         client = cls.__new__(cls)
-        where = topology(url or os.environ.get("REDIS_URL") or DEFAULT_URL, options)
-        client._set_up(where, prefix, on_trip, max_connections)
+        client._set_up(topology(url, options), prefix, on_trip, max_connections)
         return client
 
     @classmethod
     def from_settings(cls, settings: RedisMemorySettings | None = None) -> Self:
-        """A client as the environment describes it.
+        """Makes a client from settings.
 
         Args:
             settings: The settings; None reads them from the environment.
@@ -217,7 +183,7 @@ class Client:
         """Where the data is, without credentials."""
         return self._topology.shown
 
-    def keys(self, tenant: str = "") -> KeySpace:
+    def keys(self, tenant: Id = "") -> KeySpace:
         """The key builder of one tenant under this client's prefix.
 
         Args:
@@ -229,7 +195,7 @@ class Client:
         Raises:
             InvalidIdError: The tenant is not acceptable.
         """
-        return KeySpace(self._space.prefix, tenant)
+        return KeySpace(self._space.prefix, text_of(tenant, "tenant", empty=True))
 
     # --- ops ----------------------------------------------------------------------------------------------------------
 
@@ -251,70 +217,18 @@ class Client:
         """
         if not op.commands:
             return op.read(())
-        with self._gate:
-            client = self._open()
-            replies = self._trip(client, op.commands, by_digest=True)
-            unknown = unknown_scripts(op.commands, replies)
-            if unknown:
-                again = self._trip(client, [op.commands[i] for i in unknown], by_digest=False)
-                for i, reply in zip(unknown, again, strict=True):
-                    replies[i] = reply
-        return op.read(explain(op.commands, replies))
+        with self._connections.gate:
+            replies = send(self._connections.of_threads(), op.commands, self._topology.shown, self.on_trip)
+        return op.read(replies)
 
     async def arun(self, op: Op[T]) -> T:
         """Runs an op; see `run`."""
         if not op.commands:
             return op.read(())
-        held = await self._loops.get()
+        held = await self._connections.of_loop()
         async with held.gate:
-            replies = await self._atrip(held.client, op.commands, by_digest=True)
-            unknown = unknown_scripts(op.commands, replies)
-            if unknown:
-                again = await self._atrip(held.client, [op.commands[i] for i in unknown], by_digest=False)
-                for i, reply in zip(unknown, again, strict=True):
-                    replies[i] = reply
-        return op.read(explain(op.commands, replies))
-
-    def _trip(self, client: Any, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
-        started = monotonic()
-        failed = True
-        try:
-            replies: list[Reply] = client.send(commands, by_digest=by_digest)
-            failed = False
-        except Exception as error:
-            raise translate(error, self._topology.shown) from error
-        finally:
-            if self.on_trip is not None:
-                self.on_trip(Trip(len(commands), monotonic() - started, failed))
-        return replies
-
-    async def _atrip(self, client: Any, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
-        started = monotonic()
-        failed = True
-        try:
-            replies: list[Reply] = await client.send(commands, by_digest=by_digest)
-            failed = False
-        except Exception as error:
-            raise translate(error, self._topology.shown) from error
-        finally:
-            if self.on_trip is not None:
-                self.on_trip(Trip(len(commands), monotonic() - started, failed))
-        return replies
-
-    def _open(self) -> Any:
-        client = self._sync
-        if client is None:
-            with self._lock:
-                if self._sync is None:
-                    try:
-                        self._sync = self._topology.open()
-                    except RedisMemoryError:
-                        raise
-                    except Exception as error:
-                        raise translate(error, self._topology.shown) from error
-                    self._closer = weakref.finalize(self, self._sync.close)
-                client = self._sync
-        return client
+            replies = await asend(held.transport, op.commands, self._topology.shown, self.on_trip)
+        return op.read(replies)
 
     # --- flows --------------------------------------------------------------------------------------------------------
 
@@ -333,19 +247,7 @@ class Client:
         **Keys:** those of its ops.
         **Trips:** one for each op that it yields.
         """
-        go_on: Callable[[Any], Step] = flow.send
-        result: Any = None
-        try:
-            while True:
-                step = go_on(result)
-                try:
-                    go_on, result = flow.send, self._step(step)
-                except Exception as error:  # noqa: BLE001 - the flow decides
-                    go_on, result = flow.throw, error
-        except StopIteration as done:
-            return cast("T", done.value)
-        finally:
-            flow.close()
+        return drivers.drive(self._step, flow)
 
     def stream(self, flow: Flow[T], *, chunks: bool = False) -> Generator[Any, None, T]:
         """Runs a flow and yields what it emits, and the chunks of its streaming steps, as they come.
@@ -360,33 +262,7 @@ class Client:
         **Keys:** those of its ops.
         **Trips:** one for each op that it yields.
         """
-        go_on = _sender(flow, None)
-        try:
-            while True:
-                try:
-                    step = go_on()
-                except StopIteration as done:
-                    return cast("T", done.value)
-                try:
-                    if isinstance(step, Emit):
-                        yield from step.values
-                        result: Any = None
-                    elif isinstance(step, Invoke) and chunks and step.stream is not None:
-                        seen: list[Any] = []
-                        for chunk in step.stream():
-                            seen.append(chunk)
-                            yield chunk
-                        result = StreamResult(seen)
-                    else:
-                        result = self._step(step)
-                except GeneratorExit:
-                    raise
-                except Exception as error:  # noqa: BLE001 - the flow decides
-                    go_on = _thrower(flow, error)
-                else:
-                    go_on = _sender(flow, result)
-        finally:
-            flow.close()
+        return drivers.stream(self._step, flow, chunks=chunks)
 
     def _step(self, step: Step) -> Any:
         if isinstance(step, Op):
@@ -399,68 +275,18 @@ class Client:
             sleep(step.seconds)
         elif isinstance(step, Background):
             flow = step.flow
-            self._besides.start(flow, lambda: self.drive(flow))
+            self._background.start(flow, lambda: self.drive(flow))
         return None
 
     async def adrive(self, flow: Flow[T]) -> T:
         """Runs a flow; see `drive`."""
-        go_on: Callable[[Any], Step] = flow.send
-        result: Any = None
-        try:
-            while True:
-                step = go_on(result)
-                try:
-                    go_on, result = flow.send, await self._astep(step)
-                except Exception as error:  # noqa: BLE001 - the flow decides
-                    go_on, result = flow.throw, error
-        except StopIteration as done:
-            return cast("T", done.value)
-        finally:
-            flow.close()
+        return await drivers.adrive(self._astep, flow)
 
-    async def astream(
+    def astream(
         self, flow: Flow[T], *, chunks: bool = False, result: list[T] | None = None
-    ) -> AsyncIterator[Any]:
-        """Runs a flow and yields what it emits, and the chunks of its streaming steps; see `stream`.
-
-        Args:
-            flow: What to run.
-            chunks: Whether a step that can stream does so.
-            result: Receives the flow's result (an async generator cannot return one).
-
-        Yields:
-            The chunks.
-        """
-        go_on = _sender(flow, None)
-        try:
-            while True:
-                try:
-                    step = go_on()
-                except StopIteration as done:
-                    if result is not None:
-                        result.append(done.value)
-                    return
-                try:
-                    if isinstance(step, Emit):
-                        for emitted in step.values:
-                            yield emitted
-                        value: Any = None
-                    elif isinstance(step, Invoke) and chunks and step.astream is not None:
-                        seen: list[Any] = []
-                        async for chunk in step.astream():
-                            seen.append(chunk)
-                            yield chunk
-                        value = StreamResult(seen)
-                    else:
-                        value = await self._astep(step)
-                except GeneratorExit:
-                    raise
-                except Exception as error:  # noqa: BLE001 - the flow decides
-                    go_on = _thrower(flow, error)
-                else:
-                    go_on = _sender(flow, value)
-        finally:
-            flow.close()
+    ) -> AsyncGenerator[Any, None]:
+        """Runs a flow and yields what it emits; see `stream`. `result` receives its result."""
+        return drivers.astream(self._astep, flow, chunks=chunks, result=result)
 
     async def _astep(self, step: Step) -> Any:
         if isinstance(step, Op):
@@ -473,16 +299,16 @@ class Client:
             await asyncio.sleep(step.seconds)
         elif isinstance(step, Background):
             flow = step.flow
-            self._besides.astart(flow, lambda: self.adrive(flow))
+            self._background.astart(flow, lambda: self.adrive(flow))
         return None
 
-    # --- what the server is -------------------------------------------------------------------------------------------
+    # --- capabilities ------------------------------------------------------------------------------------------------
 
     def server(self) -> Server:
         """What the server can do.
 
         Returns:
-            Its flavour, version and abilities; asked once and remembered.
+            Its flavour, version and capabilities; probed once.
 
         Raises:
             UnavailableError: The server cannot be reached.
@@ -503,19 +329,19 @@ class Client:
             self._server = await self.arun(self._probe())
         return self._server
 
-    # --- beside -------------------------------------------------------------------------------------------------------
+    # --- background ---------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Waits until what was started beside turns (a summary in the background) is done. For shutting down.
+        """Waits for the background flows that sync calls started, such as a summary. For shutting down.
 
-        **Keys:** those of what was started.
-        **Trips:** those of what was started.
+        **Keys:** those of the flows.
+        **Trips:** those of the flows.
         """
-        self._besides.settle()
+        self._background.settle()
 
     async def asettle(self) -> None:
-        """Waits until what was started beside turns in this event loop is done; see `settle`."""
-        await self._besides.asettle()
+        """Waits for the background flows of the running event loop; see `settle`."""
+        await self._background.asettle()
 
     # --- closing ------------------------------------------------------------------------------------------------------
 
@@ -525,16 +351,11 @@ class Client:
         **Keys:** none.
         **Trips:** none.
         """
-        with self._lock:
-            closer, self._closer, self._sync = self._closer, None, None
-        if closer is not None:
-            closer()
-        self._loops.close()
+        self._connections.close()
 
     async def aclose(self) -> None:
         """Releases the connections, those of the running event loop before it returns; see `close`."""
-        await self._loops.aclose()
-        self.close()
+        await self._connections.aclose()
 
     def __enter__(self) -> Self:
         return self
@@ -555,36 +376,8 @@ class Client:
         await self.aclose()
 
 
-@lru_cache(maxsize=32)
-def _shared(url: str) -> Client:
-    return Client.from_url(url)
+def as_client(client: ClientLike) -> Client:
+    """Returns the client that a constructor was given; see `connect`, which takes its keywords as well."""
+    from langchain_redis_memory.redis.client.connect import connect
 
-
-def as_client(client: Client | str | None) -> Client:
-    """The client that a constructor was given, or the process's shared one for a URL.
-
-    Args:
-        client: A client, a URL, or None for `REDIS_URL` (else `redis://localhost:6379/0`).
-
-    Returns:
-        The client. The same URL gives the same client, so a history built for each request costs no connection.
-
-    Raises:
-        ConfigError: It is something else, or the URL cannot work.
-    """
-    if isinstance(client, Client):
-        return client
-    if client is None:
-        return _shared(os.environ.get("REDIS_URL") or DEFAULT_URL)
-    if isinstance(client, str):
-        return _shared(client)
-    msg = f"expected a Client, a URL or None, got {type(client).__name__}; wrap a redis-py client: Client(redis=...)"
-    raise ConfigError(msg)
-
-
-def _sender(flow: Flow[Any], value: Any) -> Callable[[], Step]:
-    return lambda: flow.send(value)
-
-
-def _thrower(flow: Flow[Any], error: Exception) -> Callable[[], Step]:
-    return lambda: flow.throw(error)
+    return connect(client)

@@ -1,16 +1,104 @@
-"""A call that may take only so long, in both colours.
+"""Calls with a timeout, in both colours.
 
-An async call is cancelled. A sync call cannot be: it goes on in a thread of its own, whose result nobody takes.
+An async call is cancelled. A sync one cannot be: it goes on in its thread, and its result is dropped. So that a model
+that hangs costs a bounded number of threads, at most `MAX_CALLS` calls are under way at once in a process; while all of
+them are, a further one fails at once, as if its time had passed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Awaitable, Callable
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from queue import Empty, SimpleQueue
 from typing import Any
+
+MAX_CALLS = 64
+_IDLE_S = 10.0
+
+
+class _Call:
+    """A call, the context that it sees, and where its outcome goes."""
+
+    def __init__(self, call: Callable[[], Any], context: Context) -> None:
+        self.call = call
+        self.context = context
+        self.outcome: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+
+    def run(self) -> tuple[Any, BaseException | None]:
+        try:
+            return self.context.run(self.call), None
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            return None, error
+
+
+class Executor:
+    """Daemon threads that are started as they are needed and end when nothing has come for a while.
+
+    Args:
+        limit: How many calls may be under way at once, those that nobody waits for any more included.
+        idle_s: After how many seconds without a call a thread ends.
+    """
+
+    def __init__(self, limit: int = MAX_CALLS, idle_s: float = _IDLE_S) -> None:
+        self.limit = limit
+        self._idle_s = idle_s
+        self._lock = threading.Lock()
+        self._calls: SimpleQueue[_Call] = SimpleQueue()
+        self._threads = 0
+        self._busy = 0
+
+    def run(self, seconds: float, call: Callable[[], Any]) -> Any:
+        """Makes a call in one of the threads and waits for its result; see `within`."""
+        task = _Call(call, copy_context())
+        with self._lock:
+            if self._busy >= self.limit:
+                msg = f"{_late(seconds)}: {self.limit} calls that may take only so long are under way already"
+                raise TimeoutError(msg)
+            self._busy += 1
+            starts = self._busy > self._threads
+            self._threads += starts
+        self._calls.put(task)
+        if starts:
+            threading.Thread(target=self._work, name="langchain-redis-memory-call", daemon=True).start()
+        try:
+            result, error = task.outcome.get(timeout=seconds)
+        except Empty:
+            raise TimeoutError(_late(seconds)) from None
+        if error is not None:
+            raise error
+        return result
+
+    def _work(self) -> None:
+        while True:
+            try:
+                task = self._calls.get(timeout=self._idle_s)
+            except Empty:
+                with self._lock:
+                    if self._busy >= self._threads:  # a call was counted on this thread and is just being queued
+                        continue
+                    self._threads -= 1
+                return
+            outcome = task.run()
+            with self._lock:
+                self._busy -= 1  # before its caller knows, who may make the next call at once
+            task.outcome.put(outcome)
+            del task, outcome
+
+
+_executor = Executor()
+
+
+def _renew() -> None:
+    """A child process has none of its parent's threads."""
+    global _executor  # noqa: PLW0603
+    _executor = Executor()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 def within(seconds: float | None, call: Callable[[], Any]) -> Any:
@@ -24,27 +112,9 @@ def within(seconds: float | None, call: Callable[[], Any]) -> Any:
         Its result.
 
     Raises:
-        TimeoutError: It took longer. What the call raises is passed on.
+        TimeoutError: It took longer, or too many calls are under way. What the call raises is passed on.
     """
-    if seconds is None:
-        return call()
-    done: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-    context = copy_context()
-
-    def work() -> None:
-        try:
-            done.put((context.run(call), None))
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            done.put((None, error))
-
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        result, error = done.get(timeout=seconds)
-    except Empty:
-        raise TimeoutError(_late(seconds)) from None
-    if error is not None:
-        raise error
-    return result
+    return call() if seconds is None else _executor.run(seconds, call)
 
 
 async def awithin(seconds: float | None, call: Callable[[], Awaitable[Any]]) -> Any:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.extras import missing
 from langchain_redis_memory.redis.client.transport import (
     AsyncDirectTransport,
     AsyncPipelineTransport,
@@ -75,7 +77,7 @@ class Topology:
 
     Args:
         shown: The URL without credentials and options, for people.
-        open: Makes what sends (see `sending`), with a sync client of redis-py.
+        open: Makes a transport, with a sync client of redis-py.
         aopen: Makes an async one for the running event loop.
         cluster: Whether commands are routed by key.
     """
@@ -84,6 +86,54 @@ class Topology:
     open: Callable[[], Any]
     aopen: Callable[[], Any]
     cluster: bool = False
+
+
+class RedisClient(Protocol):
+    """A client of redis-py: `Redis`, `RedisCluster`, or one of `redis.asyncio`."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Sends a command."""
+
+
+def is_async(client: RedisClient | str | None) -> bool:
+    """Whether a client of redis-py is an async one."""
+    return hasattr(client, "__aenter__")
+
+
+def lent(redis: RedisClient | None, aredis: RedisClient | None) -> Topology:
+    """Returns the topology of clients of redis-py that belong to the caller and are not closed here.
+
+    Args:
+        redis: A sync client, or None.
+        aredis: An async client, or None.
+
+    Returns:
+        The topology; a colour without a client is refused when it is used.
+
+    Raises:
+        ConfigError: There is no client, or one has the other's colour.
+    """
+    if redis is None and aredis is None:
+        msg = "give Client a URL, a redis or an aredis, or use Client.from_url(...)"
+        raise ConfigError(msg)
+    for client, name, asynchronous in ((redis, "redis", False), (aredis, "aredis", True)):
+        if client is not None and (not hasattr(client, "execute_command") or is_async(client) is not asynchronous):
+            msg = f"{name} must be {'an async' if asynchronous else 'a sync'} client of redis-py"
+            raise ConfigError(msg)
+
+    def absent(name: str) -> Callable[[], Any]:
+        def refuse() -> Any:
+            msg = f"this Client was made without {name}; pass Client(redis=..., aredis=...) to use both colours"
+            raise ConfigError(msg)
+
+        return refuse
+
+    return Topology(
+        f"<{type(redis if redis is not None else aredis).__name__}>",
+        (lambda: PipelineTransport(redis, lent=True)) if redis is not None else absent("redis"),
+        (lambda: AsyncPipelineTransport(aredis, lent=True)) if aredis is not None else absent("aredis"),
+        cluster=any(hasattr(client, "keyslot") for client in (redis, aredis)),
+    )
 
 
 def topology(url: str, options: Options) -> Topology:
@@ -123,6 +173,10 @@ _SERVERS_LOCK = threading.Lock()
 
 
 def _memory(name: str) -> Topology:
+    if find_spec("fakeredis") is None or find_spec("lupa") is None:
+        msg = "memory:// needs fakeredis and lupa"
+        raise missing(msg, "memory")
+
     def server() -> Any:
         from fakeredis import FakeServer
 

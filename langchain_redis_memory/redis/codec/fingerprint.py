@@ -6,6 +6,7 @@ describe (a function, a local object) makes the whole chain undescribable, and i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -34,6 +35,24 @@ def fingerprint(part: Any) -> str | None:
     if not _whole(described):
         return None
     return digest({"described": _plain(described)})
+
+
+_LANGGRAPH = ("checkpoint_", "__")
+
+
+def deciding_settings(configurable: Mapping[str, Any], *separated: str) -> dict[str, Any]:
+    """Returns the settings of a config that may decide a result, to be made part of a cache key.
+
+    Left out is what names a conversation and what LangGraph adds for itself, so that conversations may share.
+
+    Args:
+        configurable: The config's `configurable`.
+        *separated: Further settings that the caller's keys already separate by; only these may be left out as well.
+    """
+    places = {"session_id", "thread_id", *separated}
+    return {
+        name: value for name, value in configurable.items() if name not in places and not name.startswith(_LANGGRAPH)
+    }
 
 
 def _whole(value: Any) -> bool:

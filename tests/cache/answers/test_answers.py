@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 
 from langchain_redis_memory.cache.admission import worth_keeping
-from langchain_redis_memory.cache.answers.exact import Answer, CacheQuestion, ExactAnswerCache
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
+from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.errors import ServerError, UnserialisableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
@@ -96,7 +97,7 @@ ANSWERS: list[str | BaseMessage] = [
 
 @pytest.mark.parametrize("value", ANSWERS, ids=["text", "signs", "message", "long"])
 async def test_answers_come_back_as_they_were(client: Client, both: Both, value: Any) -> None:
-    cache, run = ExactAnswerCache(60_000), both(client.run)
+    cache, run = ExactAnswerCache(60), both(client.run)
     asked = replace(ASKED, space=client.keys())
     assert await run(cache.lookup(asked)) is None
     await run(cache.store(asked, Answer(value, 7)))
@@ -109,7 +110,7 @@ async def test_answers_come_back_as_they_were(client: Client, both: Both, value:
 async def test_an_answer_has_a_lifetime(client: Client, both: Both) -> None:
     run = both(client.run)
     asked = replace(ASKED, space=client.keys())
-    await run(ExactAnswerCache(60_000).store(asked, Answer("a")))
+    await run(ExactAnswerCache(60).store(asked, Answer("a")))
     assert 0 < await run(Op((("PTTL", asked.key()),), lambda replies: replies[0])) <= 60_000
 
 
@@ -176,11 +177,11 @@ async def test_a_foreign_type_counts_as_no_answer(client: Client, both: Both) ->
     assert len(await desk.told()) == 2
 
 
-RECORD = ExactAnswerCache(1000).store(ASKED, Answer(AIMessage("the answer " * 40), 3)).commands[0][2]
+RECORD = ExactAnswerCache(1).store(ASKED, Answer(AIMessage("the answer " * 40), 3)).commands[0][2]
 
 
 def read(data: Any) -> Answer | None:
-    return ExactAnswerCache(1000).lookup(ASKED).read([data])
+    return ExactAnswerCache(1).lookup(ASKED).read([data])
 
 
 @settings(max_examples=200, deadline=None)
@@ -204,7 +205,7 @@ def test_a_cut_or_changed_record_never_raises() -> None:
 
 def test_an_error_of_the_server_is_not_hidden_by_the_cache_itself() -> None:
     with pytest.raises(ServerError):
-        ExactAnswerCache(1000).lookup(ASKED).read([ServerError("GET")])
+        ExactAnswerCache(1).lookup(ASKED).read([ServerError("GET")])
 
 
 # --- what is worth keeping -------------------------------------------------------------------------

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
-from langchain_redis_memory.cache.answers.exact import Answer, CacheQuestion
-from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
+from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache, _query
 from langchain_redis_memory.cache.rag.rag_cache import RagCache
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, url_of
 from tests.support.chains import Switch
-from tests.support.meanings import ASKED, CLOSE, FAR, NEAR, Cut, WordEmbeddings, keys_of, raw
+from tests.support.meanings import ASKED, CLOSE, FAR, NEAR, Cut, WordEmbeddings, grouped, keys_of, raw
 from tests.support.servers import NEWEST, Farm, wait_for
 
 ANSWER = Answer(AIMessage("330 metres", response_metadata={"finish_reason": "stop"}), 12)
@@ -32,7 +32,7 @@ class Counter:
     def __init__(self, client: Client, both: Both, **options: Any) -> None:
         self.client, self.both = client, both
         given = {"embeddings": WordEmbeddings(), "policy": Cut(), **options}
-        self.cache = SemanticAnswerCache(client, given.pop("embeddings"), **given)
+        self.cache = SemanticAnswerCache(client, given.pop("embeddings"), **grouped(given))
 
     async def same(self, asked: CacheQuestion) -> Answer | None:
         found: Answer | None = await self.both(self.client.run)(self.cache.lookup(asked))
@@ -103,7 +103,7 @@ APART: dict[str, Any] = {
 
 async def test_what_must_not_meet_is_never_found(desk: Counter, asked: CacheQuestion) -> None:
     await desk.keep(asked)
-    policy: Any = desk.cache._seeking["policy"]
+    policy: Any = desk.cache._searches._policy
     for name, change in APART.items():
         other = change(asked)
         policy.judged.clear()
@@ -172,7 +172,7 @@ async def test_statistics(desk: Counter, asked: CacheQuestion, client: Client, b
     for question in (NEAR, FAR, "How tall is the old Eiffel Tower in Paris?"):
         await desk.near(replace(asked, question=question))
     await desk.keep(asked)
-    told = await both(client.run)(desk.cache._seeker(asked.space).lenient.tally.reads())
+    told = await both(client.run)(desk.cache._searches.of(asked.space).tally.reads())
     assert (told.hits, told.misses, told.refusals) == (1, 2, 1)
 
 
@@ -188,7 +188,7 @@ async def test_statistics(desk: Counter, asked: CacheQuestion, client: Client, b
         {"jitter": 2},
         {"judge": 5},
         {"engine": "best"},
-        {"quantisation": "int4"},
+        {"quantization": "int4"},
         {"policy": 0.9},
     ],
     ids=str,
@@ -241,10 +241,10 @@ async def test_statistics_and_vectors_of_what_had_to_go(client: Client, both: Bo
     assert await desk.same(three) == ANSWER
     stats = await both(desk.cache.stats)()
     assert (stats.hits, stats.misses, stats.tokens_saved) == (1, 3, ANSWER.tokens)
-    seeker, sought = desk.cache._seeker(client.keys()), desk.cache._sought(three)
+    seeker, sought = desk.cache._searches.of(client.keys()), _query(three)
     assert sought is not None
     vector = await both(client.drive)(seeker.embedder.one(ASKED))
-    engine = await both(client.drive)(seeker.ready(len(vector), False))
+    engine = await both(client.drive)(seeker.engine_flow(len(vector)))
     place = seeker.collection(sought.partition, seeker.embedder.name_of(vector), engine)
     assert await both(client.run)(engine.count(place)) == 2, (
         "the vector of what had to go first went with the next answer"

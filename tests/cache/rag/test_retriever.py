@@ -23,11 +23,11 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
 from langchain_redis_memory import CachedRetriever, RagCache, RedisMemoryError
-from langchain_redis_memory.cache.sharded_entries import seal
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError, UnavailableError
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, url_of
 from tests.support.chains import Broken, Switch, look_up
+from tests.support.envelopes import envelope
 from tests.support.rag import Library, raw
 from tests.support.servers import TWO, Farm, wait_for
 
@@ -538,11 +538,11 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "longer": lambda body: body + b"x",
     "a bit": lambda body: body[:-1] + bytes([body[-1] ^ 1]),
     "foreign": lambda _: b"|\x90",
-    "no documents": lambda _: seal(b"|\x93\x01\x02\x03"),
-    "a number": lambda _: seal(b"|\x01"),
-    "not deflated": lambda _: seal(b"~\x00\xff"),
-    "cut before it was sealed": lambda _: seal(b"~"),
-    "empty and sealed": lambda _: seal(b""),
+    "no documents": lambda _: envelope(b"|\x93\x01\x02\x03"),
+    "a number": lambda _: envelope(b"|\x01"),
+    "not deflated": lambda _: envelope(b"~\x00\xff"),
+    "cut before it was sealed": lambda _: envelope(b"~"),
+    "empty and sealed": lambda _: envelope(b""),
 }
 
 

@@ -20,13 +20,13 @@ from langchain_core.messages import (
 
 from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
 from langchain_redis_memory.cache.semantic.prompt_reader import tells_of_self
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.ops import Invoke
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, url_of
 from tests.support.chains import PureModel
-from tests.support.meanings import MODEL, Cut, WordEmbeddings, answers, prompt, text
+from tests.support.meanings import MODEL, Cut, WordEmbeddings, answers, grouped, prompt, text
 from tests.support.servers import NEWEST, Farm
 
 CALL: Any = {"name": "look", "args": {"at": "x"}, "id": "1", "type": "tool_call"}
@@ -41,7 +41,7 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
 
 
 def made(client: Client, **options: Any) -> RedisSemanticCache:
-    return RedisSemanticCache(client, WordEmbeddings(), policy=Cut(), **options)
+    return RedisSemanticCache(client, WordEmbeddings(), policy=Cut(), **grouped(options))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
+from langchain_redis_memory.cache.semantic.tenants import VectorOptions
 from langchain_redis_memory.ops import Op, ask
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Quantisation
@@ -55,7 +56,12 @@ async def cache(
     watch(url, prefix)
     client = Client.from_url(url, prefix=prefix, on_trip=trips.append)
     made = RedisSemanticCache(
-        client, WordEmbeddings(), policy=Cut(), engine=engine, quantisation=quantisation, ttl_s=600, max_entries=200
+        client,
+        WordEmbeddings(),
+        policy=Cut(),
+        vectors=VectorOptions(None, engine, quantisation),
+        ttl_s=600,
+        max_entries=200,
     )
     yield made
     for index in raw(client, ("FT._LIST",))[0] if engine == "query_engine" else []:
@@ -158,7 +164,7 @@ async def test_nothing_is_left(cache: RedisSemanticCache, both: Both) -> None:
 
 async def test_damaged_entries_are_deleted_with_the_others(cache: RedisSemanticCache, both: Both) -> None:
     await both(cache.update)(ASKED, MODEL, TEXT)
-    keys = cache._seeker.keys
+    keys = cache._flows.search.keys
     (name,) = raw(cache._client, ("HKEYS", keys.items))[0]
     raw(cache._client, ("HSET", keys.items, name, b"+inf:damaged"))
     await both(cache.clear)()
@@ -185,7 +191,7 @@ async def test_deleting_asks_for_no_list_of_keys(farm: Farm, prefix: str, watch:
 
 def timed(cache: RedisSemanticCache, ttl_ms: int) -> RedisSemanticCache:
     bound = cache.bind()
-    bound._ttl_ms = ttl_ms
+    bound._flows._ttl_ms = ttl_ms
     return bound
 
 
@@ -209,13 +215,12 @@ async def test_what_was_used_least_recently_goes_with_its_vector(cache: RedisSem
         cache._client,
         WordEmbeddings(),
         policy=Cut(),
-        engine=cache._engines._wanted[0],
-        quantisation=cache._engines._wanted[1],
+        vectors=VectorOptions(None, *cache._flows.search.engines._wanted),
         max_entries=4,
         ttl_s=600,
     )
     names = ["zero", "one", "two", "three", "four", "five", "six"]
-    keys = small._seeker.keys
+    keys = small._flows.search.keys
 
     def later() -> None:
         """Makes whatever was used so far older than what is used now, whose time is counted in milliseconds."""
@@ -242,7 +247,7 @@ async def test_a_bound_holds_for_what_was_stored_without_one(real: Client, both:
     for number in range(9):
         await both(free.update)(f"What is thing number {number}?", MODEL, answers("a"))
     small = RedisSemanticCache(real, WordEmbeddings(), policy=Cut(), max_entries=3)
-    keys = small._seeker.keys
+    keys = small._flows.search.keys
     for name in raw(real, ("ZRANGE", keys.uses, 0, -1))[0]:
         raw(real, ("ZINCRBY", keys.uses, -1000, name))
     await both(small.update)(ASKED, MODEL, TEXT)
@@ -253,7 +258,7 @@ async def test_a_bound_holds_for_what_was_stored_without_one(real: Client, both:
 async def test_a_vector_without_an_entry_is_removed_when_it_is_found(cache: RedisSemanticCache, both: Both) -> None:
     await both(cache.update)(ASKED, MODEL, TEXT)
     await both(cache.update)("please " + ASKED, MODEL, answers("the other"))
-    keys = cache._seeker.keys
+    keys = cache._flows.search.keys
     name = bytes.fromhex((await both(cache.explain)(ASKED, MODEL)).hit.id.partition("-")[0])
     raw(cache._client, ("HDEL", keys.items, name))
     told = await both(cache.explain)(NEAR, MODEL)
@@ -270,7 +275,7 @@ async def test_a_vector_without_an_entry_is_removed_when_it_is_found(cache: Redi
 async def test_without_a_lifetime_it_stays(cache: RedisSemanticCache, both: Both) -> None:
     lasting = timed(cache, 0)
     await both(lasting.update)(ASKED, MODEL, TEXT)
-    keys = cache._seeker.keys
+    keys = cache._flows.search.keys
     assert raw(cache._client, ("PTTL", keys.items), ("PTTL", keys.reports)) == [-1, -1]
     assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
     await both(cache.clear)()
@@ -285,7 +290,9 @@ async def test_another_engine_or_quantisation_starts_anew(farm: Farm, prefix: st
         if client.server().vector_sets:
             ways += [("vector_sets", "int8"), ("vector_sets", "none"), ("vector_sets", "binary")]
         for engine, quantisation in ways:
-            cache = RedisSemanticCache(client, WordEmbeddings(), policy=Cut(), engine=engine, quantisation=quantisation)
+            cache = RedisSemanticCache(
+                client, WordEmbeddings(), policy=Cut(), vectors=VectorOptions(None, engine, quantisation)
+            )
             await both(cache.update)(ASKED, MODEL, TEXT)
             assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
         assert (await both(cache.stats)()).total("errors") == 0
@@ -300,7 +307,7 @@ async def test_a_server_that_lost_its_data_is_filled_again(farm: Farm, both: Bot
     if "lossy" not in farm.started:
         farm.started["lossy"] = farm.start("search")
     async with Client.from_url(farm.started["lossy"].url) as client:
-        cache = RedisSemanticCache(client, WordEmbeddings(), policy=Cut(), engine=engine)
+        cache = RedisSemanticCache(client, WordEmbeddings(), policy=Cut(), vectors=VectorOptions(engine=engine))
         await both(cache.update)(ASKED, MODEL, TEXT)
         assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
         raw(client, ("FLUSHALL",))
@@ -384,5 +391,5 @@ def test_prompts_of_conversations_are_on_the_same_engine(real: Client) -> None:
     cache = RedisSemanticCache(real, WordEmbeddings(), policy=Cut())
     cache.update(prompt("What is measles?", "A virus.", "Is it treatable?"), MODEL, TEXT)
     cache.update(prompt("What is cancer?", "A tumour.", "Is it treatable?"), MODEL, TEXT)
-    assert len(cache._engines._made) == 1
+    assert len(cache._flows.search.engines._made) == 1
     assert cache.count() == 2

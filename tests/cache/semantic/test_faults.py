@@ -27,6 +27,7 @@ from tests.support.meanings import (
     Cut,
     WordEmbeddings,
     answers,
+    grouped,
     prompt,
     raw,
     text,
@@ -40,7 +41,7 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
 
 
 def made(client: Client, embeddings: Any = None, **options: Any) -> RedisSemanticCache:
-    return RedisSemanticCache(client, embeddings or WordEmbeddings(), **{"policy": Cut(), **options})
+    return RedisSemanticCache(client, embeddings or WordEmbeddings(), **grouped({"policy": Cut(), **options}))
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ async def test_a_server_that_never_answers(
         client.breaker._first = 60
         await use(cache, both)
         assert (await both(model.invoke)(ASKED)).text
-        assert caplog.text.count("is away and passed over") == 1
+        assert caplog.text.count("is away and bypassed") == 1
         assert embeddings.asked == [], "nothing is embedded in vain"
         for call in (cache.stats, cache.count, cache.clear, cache.delete):
             with pytest.raises(UnavailableError):
@@ -161,10 +162,10 @@ async def test_something_else_under_any_key(
     cache: RedisSemanticCache, client: Client, both: Both, kind: str, foreign: str
 ) -> None:
     await both(cache.update)(ASKED, MODEL, TEXT)
-    seeker = cache._seeker
+    seeker = cache._flows.search
     if kind.startswith("point"):
         entry = (await both(cache.explain)(ASKED, MODEL)).hit.entry
-        engine = cache._engines._made[DIMS]
+        engine = cache._flows.search.engines._made[DIMS]
         key = getattr(seeker.collection(entry.partition, entry.embedding, engine).keys, kind)
     else:
         key = client.keys().tally("semantic", "llm") if kind == "tally" else getattr(seeker.keys, kind)
@@ -196,7 +197,7 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("name", DAMAGED)
 async def test_damaged_entries_are_absent(cache: RedisSemanticCache, client: Client, both: Both, name: str) -> None:
     await both(cache.update)(ASKED, MODEL, TEXT)
-    key = cache._seeker.keys.items
+    key = cache._flows.search.keys.items
     ((field, record),) = list(zip(*[iter(raw(client, ("HKEYS", key), ("HVALS", key)))] * 2, strict=True))
     changed = DAMAGED[name](record[0])
     assert changed != record[0]
@@ -210,7 +211,7 @@ async def test_damaged_entries_are_absent(cache: RedisSemanticCache, client: Cli
 
 def test_no_changed_byte_makes_another_answer(cache: RedisSemanticCache, client: Client) -> None:
     cache.update(ASKED, MODEL, TEXT)
-    key = cache._seeker.keys.items
+    key = cache._flows.search.keys.items
     (field,) = raw(client, ("HKEYS", key))[0]
     record = raw(client, ("HGET", key, field))[0]
     chance = random.Random(3)
@@ -358,7 +359,7 @@ async def test_a_server_that_comes_back_is_used_again(farm: Farm, both: Both, pr
 
 
 async def test_errors_are_of_this_package(cache: RedisSemanticCache, client: Client, both: Both) -> None:
-    raw(client, ("SET", cache._seeker.keys.items, "mine", "PX", 100_000))
+    raw(client, ("SET", cache._flows.search.keys.items, "mine", "PX", 100_000))
     for call in (cache.count, cache.clear, cache.delete):
         with pytest.raises(RedisMemoryError):
             await both(call)()

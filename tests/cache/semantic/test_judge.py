@@ -34,6 +34,7 @@ from tests.support.meanings import (
     Cut,
     WordEmbeddings,
     answers,
+    grouped,
     prompt,
     raw,
     text,
@@ -47,7 +48,7 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
 
 
 def made(client: Client, embeddings: Any = None, **options: Any) -> RedisSemanticCache:
-    return RedisSemanticCache(client, embeddings or WordEmbeddings(), **{"policy": Cut(), **options})
+    return RedisSemanticCache(client, embeddings or WordEmbeddings(), **grouped({"policy": Cut(), **options}))
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ async def test_reports_are_bounded_and_go_with_their_entry(cache: RedisSemanticC
     hit = hit_of(await both(cache.lookup)(CLOSE, MODEL))
     for number in range(MOST_REPORTS + 10):
         assert await both(cache.report)(hit, correct=number % 2 == 0)
-    keys = cache._seeker.keys
+    keys = cache._flows.search.keys
     name = bytes.fromhex(hit.partition("-")[0])
     words = raw(cache._client, ("HGET", keys.reports, name))[0].split()
     assert len(words) == MOST_REPORTS == 64

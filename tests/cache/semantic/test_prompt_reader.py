@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import ChatGeneration
 
 from langchain_redis_memory.cache.prompts import PromptMessage, read
-from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
+from langchain_redis_memory.cache.semantic.cache import PromptOptions, RedisSemanticCache
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.meanings import ASKED, MODEL, Cut, WordEmbeddings, answers, prompt, text
 
@@ -119,7 +119,11 @@ def test_large_and_strange_prompts(cache: RedisSemanticCache, name: str) -> None
 @pytest.mark.parametrize("template", ["{question}", "From {text}: {question}.", "{question} ({a}: {b})"])
 def test_templates_take_any_prompt(name: str, template: str) -> None:
     with Client.from_url("memory://templates") as client:
-        survives(RedisSemanticCache(client, WordEmbeddings(16), policy=Cut(), template=template), LARGE[name], MODEL)
+        survives(
+            RedisSemanticCache(client, WordEmbeddings(16), policy=Cut(), prompts=PromptOptions(template=template)),
+            LARGE[name],
+            MODEL,
+        )
 
 
 @pytest.mark.parametrize("answer", ["\ud800", "x" * 200_000, "\0", "🦊"])

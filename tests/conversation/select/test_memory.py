@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, QuestionType, Rule
+from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Rule
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.select.runnable import pre_model_node, selector_runnable
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow, pure, settled
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
@@ -42,7 +44,7 @@ def select(
     window: int = 1,
     turn: str = "x",
     depends_on: tuple[int, ...] = (),
-    state: Mapping[str, Any] | None = None,
+    state: TurnState = NO_STATE,
 ) -> list[str]:
     verdict = Verdict(kind, 1.0, depends_on=depends_on)
     chosen = selector.select(turn, verdict, history, Rule(True, False, False, window, whole=True), state)
@@ -127,7 +129,7 @@ def test_tool_calls_and_their_answers_stay_together() -> None:
 
 
 def test_a_summary_stands_for_what_is_left_out() -> None:
-    selector, state = MemorySelector(base=2), {"summary": "They talked."}
+    selector, state = MemorySelector(base=2), TurnState(summary="They talked.")
     chosen = select(selector, MORE, [SystemMessage("s"), *talk(5)], state=state)
     assert chosen[0] == "s"
     assert chosen[1].endswith("They talked.")
@@ -137,7 +139,7 @@ def test_a_summary_stands_for_what_is_left_out() -> None:
 
 
 def test_a_summary_keeps_to_the_budget() -> None:
-    history, state = talk(5), {"summary": "S"}
+    history, state = talk(5), TurnState(summary="S")
     cost = len(select(MemorySelector(base=2), MORE, history, state=state)[0])
     small = MemorySelector(base=4, max_tokens=cost + 5, token_counter=each_letter)
     assert select(small, MORE, history, state=state)[1:] == ["h4", "a4"]
@@ -147,7 +149,7 @@ def test_a_summary_keeps_to_the_budget() -> None:
 
 def test_a_summary_decides_no_cache_key_that_can_do_without() -> None:
     history = [*talk(4), HumanMessage("What is throat cancer?"), AIMessage("a")]
-    state = {"summary": "S"}
+    state = TurnState(summary="S")
     assert select(MemorySelector(base=4), SEARCH, history, state=state) == ["What is throat cancer?", "a"]
     assert (
         len(select(MemorySelector(base=2), SEARCH, [*history, HumanMessage("And it?"), AIMessage("b")], state=state))
@@ -155,9 +157,17 @@ def test_a_summary_decides_no_cache_key_that_can_do_without() -> None:
     )
 
 
-@pytest.mark.parametrize("state", [None, {}, {"summary": None}, {"summary": 3}, {"summary": " "}, [], "x", 7])
-def test_a_damaged_state(state: Any) -> None:
+@pytest.mark.parametrize("state", [NO_STATE, TurnState(summary=" "), TurnState(topic="throat cancer", turns=9)])
+def test_a_state_without_a_summary(state: TurnState) -> None:
     assert select(MemorySelector(base=2), MORE, talk(3), state=state) == ["h2", "a2"]
+
+
+def test_a_summary_of_messages_that_are_not_loaded() -> None:
+    state = TurnState(summary="They talked.", truncated=True)
+    assert select(MemorySelector(base=6), MORE, talk(3), state=state)[0].endswith("They talked.")
+    assert select(MemorySelector(base=6), SEARCH, [HumanMessage("What is throat cancer?")], state=state) == [
+        "What is throat cancer?"
+    ], "where few messages decide a cache key it is left out"
 
 
 # --- recall ----------------------------------------------------------------------------------------
@@ -240,7 +250,7 @@ ONE = st.one_of(
     st.one_of(st.none(), st.integers(1, 60)),
     st.lists(st.integers(-2, 16), max_size=2),
     st.sampled_from(["What did I ask first?", "which cancer did you mention?", "x", ""]),
-    st.sampled_from([None, {"summary": "S"}]),
+    st.sampled_from([NO_STATE, TurnState(summary="S")]),
 )
 def test_whatever_the_history(
     history: list[BaseMessage],
@@ -250,14 +260,14 @@ def test_whatever_the_history(
     budget: int | None,
     depends_on: list[int],
     turn: str,
-    state: Any,
+    state: TurnState,
 ) -> None:
     selector = MemorySelector(base, budget, each_letter)
     verdict = Verdict(kind, 1.0, depends_on=tuple(depends_on))
     chosen = selector.select(turn, verdict, history, Rule(True, False, False, window, whole=True), state)
     assert isinstance(chosen, list)
     told = [message for message in chosen if not any(message is one for one in history)]
-    assert len(told) <= (state is not None), "nothing but the summary is added"
+    assert len(told) <= bool(state.summary), "nothing but the summary is added"
     kept = [message for message in chosen if message not in told]
     places = [next(at for at, one in enumerate(history) if one is message) for message in kept]
     assert places == sorted(set(places)), "messages of the history, in order, once"

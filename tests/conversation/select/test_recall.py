@@ -208,5 +208,5 @@ def test_what_is_kept_and_compared_is_bounded() -> None:
     found = client.drive(recall.nearest("Which illness?", TALK, [CANCER]))
     assert found[0] == CANCER, "found by a word, beyond the newest"
     assert sorted(found) == [CANCER, 8, 9, 10]
-    assert len(recall._known) == 4
+    assert len(recall._vectors) == 4
     assert client.drive(recall.nearest("Which illness?", [AIMessage(" ")], [])) == []

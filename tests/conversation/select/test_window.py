@@ -10,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, QuestionType, Rule
-from langchain_redis_memory.conversation.select.window import WindowSelector, leaning_from, standalone
+from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Rule
+from langchain_redis_memory.conversation.select.window import WindowSelector
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.classify.standalone import leaning_from
+from langchain_redis_memory.language.contextualise.contextualiser import standalone
 
 NEW, RECALL = QuestionType.NEW_TOPIC, QuestionType.HISTORY_RECALL
 MORE, SEARCH = QuestionType.CONTEXTUAL_FOLLOW_UP, QuestionType.CONTEXTUAL_WITH_SEARCH

@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from langchain_redis_memory.conversation.policy import QuestionType
-from langchain_redis_memory.conversation.select.window import leaning_from, standalone
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.language.classify import LinguisticClassifier, RulesClassifier, Verdict, content_words
+from langchain_redis_memory.language.classify import LinguisticClassifier, Verdict, content_words
 from langchain_redis_memory.language.classify.lexicon import lexicon
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.classify.standalone import leaning_from
+from langchain_redis_memory.language.contextualise.contextualiser import standalone
+from langchain_redis_memory.language.turn_state import TurnState
 from tests.support.turns import CLEAR, DOUBTFUL, TALKS, history, rows
 
 NEW, RECALL = QuestionType.NEW_TOPIC, QuestionType.HISTORY_RECALL
@@ -27,7 +29,7 @@ MARKS = {"D": {MORE, SEARCH}, "S": {NEW}, "R": {RECALL}}
 
 
 def verdict(turn: str, talk: str = "cancer") -> Verdict:
-    return RulesClassifier().classify(turn, history(talk))
+    return LinguisticClassifier().classify(turn, history(talk))
 
 
 KNOWN_MISSES = {
@@ -62,13 +64,13 @@ def test_the_doubtful_ones_lean_to_the_safe_side() -> None:
 
 @pytest.mark.parametrize("turn", [turn for _, mark, turn in rows(CLEAR) if mark != "R"])
 def test_the_first_turn_is_a_new_topic(turn: str) -> None:
-    assert RulesClassifier().classify(turn, []).type is NEW
-    assert RulesClassifier().classify(turn, [SystemMessage("be kind")]).type is NEW
+    assert LinguisticClassifier().classify(turn, []).type is NEW
+    assert LinguisticClassifier().classify(turn, [SystemMessage("be kind")]).type is NEW
 
 
 @pytest.mark.parametrize("turn", [turn for _, mark, turn in rows(CLEAR) if mark == "R"])
 def test_a_recall_is_one_even_at_the_start(turn: str) -> None:
-    assert RulesClassifier().classify(turn, []).type is RECALL
+    assert LinguisticClassifier().classify(turn, []).type is RECALL
 
 
 @pytest.mark.parametrize(
@@ -140,10 +142,10 @@ def test_a_smaller_share_of_unsafe_turns_is_stricter() -> None:
 
 
 def test_what_is_known_beyond_the_messages_makes_it_no_first_turn() -> None:
-    assert LinguisticClassifier().classify("Is it treatable?", [], {"summary": "about cancer"}).type is not NEW
-    assert LinguisticClassifier().classify("Is it treatable?", [], {}).type is NEW
-    damaged: Any = ["not", "a", "mapping"]
-    assert LinguisticClassifier().classify("Is it treatable?", [], damaged).type is not NEW
+    known = TurnState(summary="about cancer"), TurnState(turns=2)
+    for state in known:
+        assert LinguisticClassifier().classify("Is it treatable?", [], state).type is not NEW
+    assert LinguisticClassifier().classify("Is it treatable?", [], TurnState(language="en")).type is NEW
 
 
 def test_a_history_of_ten_thousand_turns() -> None:
@@ -241,8 +243,8 @@ TURNS = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(WORDS), max_si
 @settings(max_examples=150, deadline=None)
 @given(TURNS, MESSAGES)
 def test_it_never_raises_and_always_decides_the_same(turn: str, before: list[BaseMessage]) -> None:
-    found = RulesClassifier().classify(turn, before)
-    assert found == RulesClassifier().classify(turn, before)
+    found = LinguisticClassifier().classify(turn, before)
+    assert found == LinguisticClassifier().classify(turn, before)
     assert isinstance(found.type, QuestionType)
     assert 0 < found.confidence <= 1
     assert all(isinstance(reason, str) for reason in found.reasons)
@@ -285,6 +287,6 @@ PIECES: list[Any] = [
 def test_the_work_is_bounded(piece: str) -> None:
     turn = (piece * (100_000 // len(piece) + 1))[:100_000]
     before = process_time()
-    RulesClassifier().classify(turn, [HumanMessage(turn), AIMessage(turn)])
+    LinguisticClassifier().classify(turn, [HumanMessage(turn), AIMessage(turn)])
     leaning_from([HumanMessage(turn)])
     assert process_time() - before < 2

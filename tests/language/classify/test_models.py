@@ -19,7 +19,6 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import RunnableLambda
 from pydantic import Field
 
-from langchain_redis_memory.conversation.policy import QuestionType
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.classify import (
     CascadeClassifier,
@@ -29,6 +28,7 @@ from langchain_redis_memory.language.classify import (
     LLMClassifier,
     Verdict,
 )
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.ops import settled
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.turns import history

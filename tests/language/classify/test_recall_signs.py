@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from benchmarks.recall_phrasings import half
-from langchain_redis_memory.conversation.policy import QuestionType
+from benchmarks.training.recall_phrasings import half
 from langchain_redis_memory.language.classify import LinguisticClassifier
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from tests.support.turns import history
 
 ASKED = """What's my name?|what was my budget again|which of those did you recommend first|What did I just ask you?

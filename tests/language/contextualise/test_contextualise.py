@@ -16,6 +16,7 @@ from langchain_redis_memory.language.contextualise.contextualiser import Rewrite
 from langchain_redis_memory.language.contextualise.llm import LLMContextualiser, checked
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.language.contextualise.mentions import is_plural, mentions, singular
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import settled
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.timeout import awithin, within
@@ -33,7 +34,7 @@ def talk(*said: str) -> list[BaseMessage]:
     return [(AIMessage if at % 2 else HumanMessage)(text) for at, text in enumerate(said)]
 
 
-def rewrite(turn: str, *said: str, state: Any = None) -> Rewrite:
+def rewrite(turn: str, *said: str, state: TurnState = NO_STATE) -> Rewrite:
     return LocalContextualiser().contextualise(turn, talk(*said), state)
 
 
@@ -134,15 +135,8 @@ def test_other_messages_do_not_disturb() -> None:
     assert (found.question, found.trusted, found.used) == ("Is throat cancer treatable?", True, (1,))
 
 
-@pytest.mark.parametrize(
-    "state",
-    [
-        {"entities": [{"text": "Eiffel Tower", "salience": 0.9, "last": 3}]},
-        {"entities": {"Eiffel Tower": {"salience": 1}}},
-        {"topic": "Eiffel Tower"},
-    ],
-)
-def test_the_state_is_asked_where_the_history_names_nothing(state: Any) -> None:
+@pytest.mark.parametrize("state", [TurnState(entities=("Eiffel Tower",)), TurnState(topic="Eiffel Tower")])
+def test_the_state_is_asked_where_the_history_names_nothing(state: TurnState) -> None:
     found = rewrite("How tall is it?", state=state)
     assert (found.question, found.trusted, found.used) == ("How tall is Eiffel Tower?", True, ())
     assert rewrite("Is it treatable?", *CANCER, state=state).question == "Is throat cancer treatable?"
@@ -151,16 +145,14 @@ def test_the_state_is_asked_where_the_history_names_nothing(state: Any) -> None:
 @pytest.mark.parametrize(
     "state",
     [
-        {"entities": [{"text": "Eiffel Tower"}, {"text": "Big Ben"}]},
-        {"entities": [3, None, {"text": 4}, {}, {"text": ""}], "topic": 5},
-        {"entities": "Eiffel", "topic": ""},
-        {"entities": {4: 5}},
-        {"topic": "x" * 100_000},
-        [],
-        "Eiffel",
+        TurnState(entities=("Eiffel Tower", "Big Ben")),
+        TurnState(entities=("", " ")),
+        TurnState(topic="x" * 100_000),
+        TurnState(summary="They spoke of the Eiffel Tower.", turns=3),
+        NO_STATE,
     ],
 )
-def test_a_state_that_decides_nothing(state: Any) -> None:
+def test_a_state_that_decides_nothing(state: TurnState) -> None:
     assert not rewrite("How tall is it?", state=state).trusted
 
 
@@ -222,25 +214,20 @@ SAID = st.one_of(
 @given(
     SAID,
     st.lists(SAID, max_size=6),
-    st.dictionaries(
-        st.sampled_from(["entities", "topic", "x"]),
-        st.one_of(
-            st.text(max_size=20),
-            st.integers(),
-            st.none(),
-            st.lists(st.text(max_size=9), max_size=3),
-            st.dictionaries(st.text(max_size=9), st.none(), max_size=3),
-        ),
+    st.builds(
+        TurnState,
+        topic=st.one_of(st.none(), st.text(max_size=20)),
+        entities=st.lists(st.text(max_size=9), max_size=3).map(tuple),
     ),
 )
-def test_whatever_is_said(turn: str, said: list[str], state: dict[str, Any]) -> None:
+def test_whatever_is_said(turn: str, said: list[str], state: TurnState) -> None:
     history = talk(*said)
     found = LocalContextualiser().contextualise(turn, history, state)
     assert all(0 <= place < len(history) for place in found.used)
     assert 0 <= found.confidence <= 1
     if found.trusted and found.question != turn:
         kept = content_words(turn.replace("\u2019", "'"))
-        words = set().union(*(content_words(str(text)) for text in [*said, *state.values()]))
+        words = set().union(*(content_words(str(text)) for text in [*said, *state.entities, state.topic or ""]))
         assert content_words(found.question) <= kept | words | {word + "s" for word in words}, "only what was said"
 
 

@@ -191,7 +191,7 @@ async def test_memory_is_shared_by_name(both: Both) -> None:
 
 async def test_memory_expires(both: Both) -> None:
     async with Client.from_url(f"memory://{uuid4().hex}") as client:
-        kept = RedisChatMessageHistory("s", client, ttl_s=0.02)
+        kept = RedisChatMessageHistory("s", client, ttl_s=0.5)
         await both(kept.add_turn)("a", "b")
         assert await both(kept.ttl)() > 0
         wait_for(lambda: kept.count() == 0)
@@ -232,7 +232,7 @@ async def test_a_history_on_a_cluster(cluster: Client, both: Both, trips: list[T
 
 async def test_a_cluster_that_forgot_its_scripts(cluster: Client, cluster_url: str, both: Both) -> None:
     kept = [RedisChatMessageHistory(f"s{i}", cluster) for i in range(8)]
-    adds = [one._transcript.add([HumanMessage("x")]) for one in kept]
+    adds = [one._flows.transcript.add([HumanMessage("x")]) for one in kept]
     assert [added.appended for added in await both(cluster.run)(merge(*adds))] == [1] * 8
     with topology(cluster_url, Options()).open().client as plain:
         plain.script_flush()

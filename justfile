@@ -1,0 +1,38 @@
+# Recipes for https://just.systems; `just` lists them.
+
+default:
+    @just --list
+
+# Style and types
+check:
+    ruff check .
+    ruff format --check .
+    mypy
+
+# The suite on every server, or one file in this process: just test tests/history/test_trim.py
+test *ARGS:
+    python -m pytest {{ARGS}}
+
+# What needs no server process
+test-fast *ARGS:
+    python -m pytest --servers=memory {{ARGS}}
+
+# The suite with its coverage
+cover *ARGS:
+    python -m pytest --cov {{ARGS}}
+
+# Build the wheel, install it alone in a fresh environment, use it
+wheel:
+    python .ci/wheel.py
+
+# The oldest dependencies that are declared, on the in-process server
+floors:
+    .ci/floors
+
+# Speed against other packages: just bench checkpoint
+bench WHAT="history" *ARGS:
+    python -m benchmarks.speed.{{WHAT}} {{ARGS}}
+
+# Everything that has to be green
+ci:
+    .ci/run

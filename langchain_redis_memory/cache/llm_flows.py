@@ -1,0 +1,205 @@
+"""The flows that LangChain's two caches of model answers share: update, single flight, warming, import, statistics.
+
+A cache completes them by how it finds and stores an answer.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from langchain_core.caches import RETURN_VAL_TYPE
+
+from langchain_redis_memory.cache import generations, warming
+from langchain_redis_memory.cache.admission import AdmissionPolicy
+from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
+from langchain_redis_memory.cache.single_flight import SingleFlight, making
+from langchain_redis_memory.cache.stats import Prices, Stats, read_stats_flow
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.ops import Flow, Op
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds, share
+
+_log = logging.getLogger(__name__)
+
+
+class Query(Protocol):
+    """What an answer is looked up by."""
+
+    @property
+    def model(self) -> str:
+        """The model's short name, for the statistics."""
+
+
+QueryT = TypeVar("QueryT", bound=Query)
+EntryT = TypeVar("EntryT")
+
+
+class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
+    """The flows of a cache of model answers.
+
+    Args:
+        client: The server's client.
+        ttl_s: Lifetime of an answer in seconds; None for no expiry.
+        jitter: The largest share by which a lifetime is cut at random.
+        single_flight_s: How long a lease of single flight lasts, in seconds; None: no coalescing.
+        admission: Which answers may be cached.
+        prices: Model -> what a million tokens cost (read, written).
+    """
+
+    batch = 500
+    best_effort: BestEffort
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        ttl_s: float | None = WEEK_S,
+        jitter: float = 0.1,
+        single_flight_s: float | None = None,
+        admission: AdmissionPolicy | None = None,
+        prices: Prices | None = None,
+    ) -> None:
+        self.client = client
+        self._ttl_ms = milliseconds(ttl_s)
+        self._jitter = share(jitter, "jitter")
+        self._flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))
+        self._admission = admission or AdmissionPolicy()
+        self._prices = prices
+
+    # --- what a cache adds --------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def lookup_flow(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
+        """Looks up an answer, and counts."""
+
+    @abstractmethod
+    def query_flow(self, prompt: str, llm_string: str, *, after_lookup: bool = False) -> Flow[QueryT | None]:
+        """What the answer to a prompt is found and kept by; None where the prompt bypasses the cache."""
+
+    @abstractmethod
+    def lease(self, query: QueryT) -> str:
+        """The key of the lease of an answer that is being made."""
+
+    @abstractmethod
+    def entry(self, query: QueryT, prompt: str, answer: RETURN_VAL_TYPE) -> EntryT:
+        """An answer as it is stored."""
+
+    @abstractmethod
+    def imported(self, row: Any) -> EntryT:
+        """An entry from what a line of an export holds; any of Python's usual errors where it is something else."""
+
+    @abstractmethod
+    def store_flow(self, entries: list[EntryT]) -> Flow[None]:
+        """Stores entries."""
+
+    @abstractmethod
+    def store_batch_flow(self, entries: list[EntryT]) -> Flow[int]:
+        """Stores entries that nobody waits for; how many."""
+
+    @abstractmethod
+    def export_flow(self) -> Flow[None]:
+        """Emits every entry as a line of JSON."""
+
+    @abstractmethod
+    def clear_flow(self, options: Mapping[str, Any]) -> Flow[None]:
+        """Deletes the answers that the options name."""
+
+    @abstractmethod
+    def count(self) -> Op[int]:
+        """Counts the entries."""
+
+    # --- what all share -----------------------------------------------------------------------------------------------
+
+    def lifetime(self) -> int:
+        """A new entry's lifetime in milliseconds, 0 for none."""
+        return jittered(self._ttl_ms, self._jitter)
+
+    def update_flow(self, prompt: str, llm_string: str, answer: RETURN_VAL_TYPE) -> Flow[None]:
+        """Stores an answer, if it may be cached, and gives the lease back."""
+        query = yield from self.query_flow(prompt, llm_string, after_lookup=True)
+        if query is None:
+            return
+        tally, refusal, entry = self.best_effort.tally, self._admission.refusal(answer), None
+        if refusal is None:
+            try:
+                entry = self.entry(query, prompt, answer)
+            except InvalidInputError as error:
+                _log.warning("an answer is not cached: %s", error)
+                refusal = "unserialisable"
+        if entry is None:
+            tally.add(f"refused_{refusal}", model=query.model)
+        else:
+            tally.add("updates", model=query.model)
+            try:
+                yield from self.best_effort(self.store_flow([entry]), write=True)
+            except CacheUnavailable:
+                tally.add("dropped", model=query.model)
+        yield from self._leave_flow(query)  # in a trip of its own: a script that the server does not know runs last
+
+    def _leave_flow(self, query: QueryT) -> Flow[None]:
+        """Gives the lease back, if this thread or task has it."""
+        if self._flights.leads(key := self.lease(query)):
+            with suppress(CacheUnavailable):
+                yield from self.best_effort(self._flights.leave_flow(key), write=True)
+
+    def get_or_compute_flow(self, prompt: str, llm_string: str, compute: Callable[[], Any]) -> Flow[RETURN_VAL_TYPE]:
+        """Looks up an answer, else computes and stores it."""
+        found = yield from self.lookup_flow(prompt, llm_string)
+        if found is not None:
+            return found
+
+        def give_back() -> Flow[None]:
+            query = yield from self.query_flow(prompt, llm_string, after_lookup=True)
+            if query is not None:
+                yield from self._leave_flow(query)
+
+        answer: RETURN_VAL_TYPE = yield making(compute, generations.as_generations, give_back, self.client)
+        yield from self.update_flow(prompt, llm_string, answer)
+        return answer
+
+    def warm_flow(
+        self, answers: Iterable[Any] | str | Path, model: Any, progress: Callable[[int], None] | None
+    ) -> Flow[int]:
+        """Stores answers in batches, those that may be cached."""
+        stored, pairs = 0, warming.rows(answers)
+        while batch := list(islice(pairs, self.batch)):
+            entries = []
+            for question, given in batch:
+                prompt, llm_string = warming.asked_of(question, model)
+                answer = generations.for_model(given, model)
+                query = yield from self.query_flow(prompt, llm_string)
+                if query is not None and self._admission.refusal(answer) is None:
+                    entries.append(self.entry(query, prompt, answer))
+            stored += yield from self.store_batch_flow(entries)
+            if progress is not None:
+                progress(len(batch))
+        return stored
+
+    def import_flow(self, lines: Iterable[str], progress: Callable[[int], None] | None) -> Flow[int]:
+        """Stores exported entries in batches."""
+        stored, numbered = 0, enumerate(lines, 1)
+        while batch := list(islice(numbered, self.batch)):
+            entries = [self._imported(number, line) for number, line in batch if line.strip()]
+            stored += yield from self.store_batch_flow(entries)
+            if progress is not None:
+                progress(len(batch))
+        return stored
+
+    def _imported(self, number: int, line: str) -> EntryT:
+        try:
+            return self.imported(json.loads(line))
+        except (ValueError, KeyError, TypeError, CorruptDataError) as error:
+            msg = f"line {number} is no exported entry: {error}"
+            raise InvalidInputError(msg) from None
+
+    def stats_flow(self) -> Flow[Stats]:
+        """Reads the statistics."""
+        (found,) = yield from read_stats_flow([self.best_effort.tally], self._prices)
+        return found

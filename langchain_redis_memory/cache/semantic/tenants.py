@@ -1,0 +1,120 @@
+"""The semantic searches of a cache's tenants: a bounded LRU, as a process may serve any number of tenants.
+
+The least recently used search goes first. Its statistics that were not sent yet go with the next round trip of another
+tenant's, to its own key.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from langchain_core.embeddings import Embeddings
+
+from langchain_redis_memory.cache.best_effort import BestEffort
+from langchain_redis_memory.cache.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
+from langchain_redis_memory.cache.semantic.judge import Judge, JudgeLike
+from langchain_redis_memory.cache.semantic.search import SemanticSearch
+from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.equivalence import HitPolicy
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.keys import KeySpace, check_id
+from langchain_redis_memory.redis.ttl import share
+from langchain_redis_memory.vectors.embedder import Embedder
+from langchain_redis_memory.vectors.engine import EngineName, Quantisation
+
+MOST_TENANTS = 1000
+
+
+@dataclass(frozen=True)
+class VectorOptions:
+    """How a semantic cache makes and keeps its vectors.
+
+    Args:
+        embedding_id: Names the embedding model, where its attributes do not; vectors of different ones never meet.
+        engine: "vector_sets", "query_engine" or "exact"; None takes the best that the server has.
+        quantization: How vectors are kept: "int8" or "binary" (float16 in the Query Engine), or "none" for float32.
+    """
+
+    embedding_id: str | None = None
+    engine: EngineName | None = None
+    quantization: Quantisation = "int8"
+
+
+class TenantSearches:
+    """The searches of one cache, by tenant.
+
+    Args:
+        client: The server's client.
+        embeddings: Embeds questions.
+        name: The cache.
+        max_error: The share of served answers that may be wrong.
+        policy: Decides which near question is the same; None: `VerifiedPolicy(max_error)`.
+        judge: Asked where the policy is in doubt.
+        max_entries: How many answers of a tenant are kept; None for no bound.
+        vectors: How vectors are made and kept.
+
+    Raises:
+        InvalidIdError: The name is not acceptable.
+        InvalidInputError: A number is out of range.
+        ConfigError: The embedding model, the policy, the judge or the engine cannot work.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        embeddings: Embeddings,
+        name: str,
+        *,
+        max_error: float,
+        policy: HitPolicy | None,
+        judge: JudgeLike | None,
+        max_entries: int | None,
+        vectors: VectorOptions,
+    ) -> None:
+        if not isinstance(embeddings, Embeddings):
+            msg = f"embeddings must be a LangChain embedding model, not {type(embeddings).__name__}"
+            raise ConfigError(msg)
+        able(policy, "judge", "policy")
+        self._client = client
+        self._name = check_id(name, "name")
+        self._embedder = Embedder(embeddings, vectors.embedding_id or embedding_id_of(embeddings))
+        self._policy = policy or policy_for(embeddings, max_error, vectors.embedding_id)
+        self._engines = Engines(client, vectors.engine, vectors.quantization)
+        self._max_entries = bound(max_entries)
+        self._max_error = share(max_error, "max_error")
+        self._judge = judge if judge is None or isinstance(judge, Judge) else Judge(judge)
+        self._lock = threading.Lock()
+        self._searches: OrderedDict[KeySpace, SemanticSearch] = OrderedDict()
+
+    def of(self, space: KeySpace) -> SemanticSearch:
+        """The search of a tenant, which is from then on the most recently used one.
+
+        Args:
+            space: The tenant's key builder.
+        """
+        with self._lock:
+            found = self._searches.get(space)
+            if found is None:
+                found = self._searches[space] = self._made(space)
+                while len(self._searches) > MOST_TENANTS:
+                    _, gone = self._searches.popitem(last=False)
+                    found.tally.adopt(gone.tally)
+            self._searches.move_to_end(space)
+            return found
+
+    def _made(self, space: KeySpace) -> SemanticSearch:
+        tally = Tally(space.tally("semantic", self._name))
+        return SemanticSearch(
+            space,
+            self._name,
+            self._embedder,
+            self._policy,
+            BestEffort(f"the cache {self._name!r}", tally, self._client.breaker),
+            self._engines,
+            max_entries=self._max_entries,
+            max_error=self._max_error,
+            judge=self._judge,
+        )

@@ -1,0 +1,56 @@
+"""Turns: the exchanges of a conversation as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+
+from langchain_redis_memory.errors import InvalidInputError
+
+
+class Turn(NamedTuple):
+    """One exchange in plain text; `assistant` is "" while there is no answer."""
+
+    user: str
+    assistant: str
+
+
+def turn_messages(user: str, assistant: str) -> list[BaseMessage]:
+    """Builds the two messages of a turn, with new ids.
+
+    Args:
+        user: The text of the user.
+        assistant: The answer.
+
+    Returns:
+        A human and an AI message.
+
+    Raises:
+        InvalidInputError: One of them is not a string.
+    """
+    for text in (user, assistant):
+        if not isinstance(text, str):
+            msg = f"add_turn takes two strings, got {type(text).__name__}; use add_messages for anything else"
+            raise InvalidInputError(msg)
+    return [HumanMessage(user, id=str(uuid4())), AIMessage(assistant, id=str(uuid4()))]
+
+
+def exchanges(messages: Sequence[BaseMessage]) -> list[Turn]:
+    """Groups messages into turns.
+
+    Args:
+        messages: In order.
+
+    Returns:
+        For each user message its text and the text of the last answer to it.
+    """
+    found: list[Turn] = []
+    for message in messages:
+        if isinstance(message, HumanMessage):
+            found.append(Turn(str(message.text), ""))
+        elif isinstance(message, AIMessage) and found:
+            found[-1] = Turn(found[-1].user, str(message.text) or found[-1].assistant)
+    return found

@@ -1,0 +1,199 @@
+"""Signs of ellipsis: acknowledgements, words that continue, and sentences that lack a part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from langchain_redis_memory.language.classify.lexicon import Lexicon
+from langchain_redis_memory.language.classify.tokens import HistoryWords, TurnTokens
+from langchain_redis_memory.language.classify.word_kinds import WordKinds
+
+_BE = ("is", "are", "was", "were")
+_ASKING = frozenset("how when where why can should do does did could will would is who".split())
+"""First words of questions whose object may be left out."""
+
+
+class _Sentence(NamedTuple):
+    """A turn without the acknowledgements in front of it.
+
+    Args:
+        low: The turn's words in lower case.
+        stop: The punctuation behind each.
+        kinds: The kind of each.
+        language: The lexicon.
+        before: The history's words.
+        start: The place of the first word that acknowledges nothing.
+        has_verb: There is a verb.
+        asks: It is a question or a request.
+    """
+
+    low: list[str]
+    stop: list[str]
+    kinds: WordKinds
+    language: Lexicon
+    before: HistoryWords
+    start: int
+    has_verb: bool
+    asks: bool
+
+    @property
+    def first(self) -> str:
+        """The first word behind the acknowledgements."""
+        return self.low[self.start]
+
+    @property
+    def last(self) -> int:
+        """The place of the last word."""
+        return len(self.low) - 1
+
+
+Span = tuple[int, int]
+"""The places of the first and the last word of a sign."""
+
+
+def ellipsis_signs(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
+    """Finds the signs of ellipsis in a turn.
+
+    Args:
+        reading: The turn; the signs are added to it.
+        kinds: The kind of each word.
+        before: The history's words.
+        language: The lexicon.
+    """
+    sentence = _sentence(reading, kinds, before, language)
+    _apply(_OPENINGS, sentence, reading)
+    _phrases(sentence, reading)
+    _apply(_GAPS, sentence, reading)
+
+
+def _apply(table: tuple[_Rule, ...], sentence: _Sentence, reading: TurnTokens) -> None:
+    for name, rule, why in table:
+        if span := rule(sentence):
+            reading.sign(name, *span, why=why)
+
+
+def _sentence(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> _Sentence:
+    low, stop, count = reading.low, reading.stop, len(reading.low)
+    start = 0
+    while (
+        start < count - 1
+        and low[start] in language.acknowledgement
+        and (stop[start] or low[start + 1] in language.acknowledgement)
+    ):
+        start += 1
+    has_verb = any(
+        word in language.auxiliary
+        or word in language.imperative
+        or (len(word) > 4 and word.endswith(("ed", "ing")))
+        or (word in language.light and place > 0)
+        for place, word in enumerate(low)
+    )
+    return _Sentence(low, stop, kinds, language, before, start, has_verb, low[start] in language.asking or "?" in stop)
+
+
+def _acknowledges(sentence: _Sentence) -> Span | None:
+    short = sentence.low[0] in sentence.language.acknowledgement and len(sentence.low) <= 4
+    return (0, max(sentence.start - 1, 0)) if sentence.start or short else None
+
+
+def _answers(sentence: _Sentence) -> Span | None:
+    return _acknowledges(sentence) if sentence.start >= sentence.last else None
+
+
+def _only_acknowledges(sentence: _Sentence) -> Span | None:
+    return (0, sentence.last) if all(word in sentence.language.acknowledgement for word in sentence.low) else None
+
+
+def _opener(sentence: _Sentence) -> Span | None:
+    return (sentence.start, sentence.start) if sentence.first in sentence.language.opener else None
+
+
+def _phrases(sentence: _Sentence, reading: TurnTokens) -> None:
+    """Phrases that continue a conversation, at the start of the turn or near it."""
+    low, start = sentence.low, sentence.start
+    for phrase in sentence.language.opening_phrase:
+        if phrase[0] not in low:
+            continue
+        for at in range(start, min(len(low), start + 12)):
+            if tuple(low[at : at + len(phrase)]) == phrase:
+                name = "opening_phrase" if at == start else "phrase"
+                reading.sign(name, at, at + len(phrase) - 1, why="continues")
+
+
+def _bare_question(sentence: _Sentence) -> Span | None:
+    start, last = sentence.start, sentence.last
+    bare = sentence.first in sentence.language.wh and last - start <= 1 and not any(sentence.kinds.noun[start:])
+    return (start, last) if bare else None
+
+
+def _fragment(sentence: _Sentence) -> Span | None:
+    return None if sentence.has_verb else (sentence.start, sentence.last)
+
+
+def _prepositional_phrase(sentence: _Sentence) -> Span | None:
+    leads = sentence.first in sentence.language.preposition and not sentence.has_verb
+    return (sentence.start, sentence.start) if leads else None
+
+
+def _statement(sentence: _Sentence) -> Span | None:
+    return None if sentence.asks else (sentence.start, sentence.start)
+
+
+def _reply(sentence: _Sentence) -> Span | None:
+    return _statement(sentence) if sentence.before.asked_back else None
+
+
+def _no_object(sentence: _Sentence) -> Span | None:
+    """A transitive verb at the end of a question whose object is not asked for."""
+    low, last, function = sentence.low, sentence.last, sentence.kinds.function
+    lacks = (
+        last > sentence.start
+        and low[last] in sentence.language.transitive
+        and sentence.first in _ASKING
+        and low[last - 1] not in ("be", "is", "are", "was", "were", "been", "get")
+        and function[last - 1]
+    )
+    return (last, last) if lacks else None
+
+
+def _no_subject(sentence: _Sentence) -> Span | None:
+    """A question without its subject: "how is being used?"."""
+    low, start = sentence.low, sentence.start
+    if sentence.first not in sentence.language.wh or sentence.last - start < 2 or low[start + 1] not in _BE:
+        return None
+    participle = low[start + 2].endswith("ing") and sentence.last - start >= 3
+    lacks = low[start + 2] == "being" or (participle and low[start + 3] in sentence.language.preposition)
+    return (start, start + 2) if lacks else None
+
+
+def _existence(sentence: _Sentence) -> Span | None:
+    """Existence without a place: "is there a fee?"."""
+    start, last = sentence.start, sentence.last
+    lacks = (
+        sentence.first in (*_BE, "any")
+        and last - start <= 5
+        and ("there" in sentence.low[start : start + 2] or sentence.first == "any")
+        and not any(sentence.kinds.name[start:])
+    )
+    return (start, last) if lacks else None
+
+
+_Rule = tuple[str, Callable[[_Sentence], Span | None], str]
+"""A sign's name, the words that show it, and the reason for people, empty where it is no reason."""
+_OPENINGS: tuple[_Rule, ...] = (
+    ("acknowledges", _acknowledges, ""),
+    ("acknowledges", _answers, "answers or comments"),
+    ("only_acknowledges", _only_acknowledges, "answers or comments"),
+    ("opener", _opener, "continues"),
+)
+_GAPS: tuple[_Rule, ...] = (
+    ("bare_question", _bare_question, "part of a question"),
+    ("fragment", _fragment, "part of a sentence"),
+    ("phrase", _prepositional_phrase, "part of a sentence"),
+    ("statement", _statement, "a statement, not a question"),
+    ("reply", _reply, "may answer what was asked"),
+    ("no_object", _no_object, "lacks its object"),
+    ("no_subject", _no_subject, "lacks its subject"),
+    ("existence", _existence, "where, or of what"),
+)

@@ -1,0 +1,129 @@
+"""Whether a turn stands alone, judged by its words and without its conversation.
+
+Also where the turns begin that the next question depends on: back to the last question that stands alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from langchain_core.messages import BaseMessage, HumanMessage
+
+from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
+from langchain_redis_memory.language.classify.signs import signs
+from langchain_redis_memory.language.classify.tokens import HistoryWords, TurnTokens, read
+from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.logistic import odds
+
+_ALONE = 0.3
+"""The probability below which a turn without its conversation is taken to stand alone."""
+_POINTS = 0.95
+"""The probability, by its words alone, from which an opening question points at something."""
+COMMENT = frozenset("only_comment only_acknowledges".split())
+"""Signs of a mere comment: the turn depends on the conversation whatever its weight."""
+
+
+def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
+    """Returns the signs that a turn depends on its conversation, judged without the conversation.
+
+    Args:
+        turn: What the user said.
+        language: The lexicon; English by default.
+
+    Returns:
+        One reason for each sign, none where the turn stands alone.
+    """
+    language = language or lexicon("en")
+    reading = read(turn)
+    if not reading.words:
+        return ["no words of its own"]
+    if unweighed := unreadable(reading, language):
+        return [unweighed]
+    signs(reading, HistoryWords(started=True, answered=True), language)
+    comment = COMMENT & reading.features.keys()
+    if not comment and weights("linguistic").log_odds(reading.features) < odds(_ALONE):
+        return []
+    return [why for why, _, _ in reading.evidence] or ["may depend on the conversation"]
+
+
+def points_outside(opening: str) -> bool:
+    """Whether a question that opens a conversation refers to something unknown ("Where was he born?").
+
+    Args:
+        opening: The question.
+
+    Returns:
+        Whether its words alone are as good as certain to lean on something; its answer is then nobody else's.
+    """
+    reading = signs(read(opening), HistoryWords(started=True, answered=True), lexicon("en"))
+    return weights("linguistic").log_odds(reading.features) >= odds(_POINTS)
+
+
+@lru_cache(4096)
+def stands(text: str, language: Lexicon) -> bool:
+    """Whether a text has no sign of dependence; cached.
+
+    Args:
+        text: The text.
+        language: The lexicon.
+
+    Returns:
+        Whether it stands alone.
+    """
+    return not dependence(text, language)
+
+
+def unreadable(reading: TurnTokens, language: Lexicon) -> str | None:
+    """Returns why the signs cannot be weighed: the words are not in the lexicon's language.
+
+    Args:
+        reading: The turn.
+        language: The lexicon.
+
+    Returns:
+        The reason; None where the signs can be weighed.
+    """
+    letters = sum(len(word) for word in reading.words)
+    if sum(ord(letter) > 0x24F for word in reading.words for letter in word) * 2 > letters:
+        return f"a language other than {language.language!r}"
+    strange = next(
+        (
+            word
+            for word, low in zip(reading.words, reading.low, strict=True)
+            if low in language.foreign or (word[0].islower() and not word.isascii() and low not in language.function)
+        ),
+        None,
+    )
+    if strange:
+        return f"another language: {strange[:40]!r}"
+    if not any(word in language.function for word in reading.low):
+        return "no function word of its language"
+    return None
+
+
+def stands_alone(message: BaseMessage) -> bool:
+    """Whether a message is a user's question that shows no sign of depending on its conversation.
+
+    Args:
+        message: The message.
+
+    Returns:
+        Whether it is.
+    """
+    return isinstance(message, HumanMessage) and not dependence(str(message.text))
+
+
+def leaning_from(messages: Sequence[BaseMessage]) -> int:
+    """Finds the first turn that the next question depends on.
+
+    Args:
+        messages: The conversation so far, oldest first.
+
+    Returns:
+        The place of the last user message that stands alone, 0 where none does.
+    """
+    for place in range(len(messages) - 1, -1, -1):
+        if stands_alone(messages[place]):
+            return place
+    return 0

@@ -1,0 +1,64 @@
+"""The classifiers' logistic weights and the thresholds that `max_unsafe` stands for.
+
+`benchmarks/training/train_classifier.py` writes `weights.json`. The probabilities are calibrated at even odds of
+dependent and self-contained turns. A threshold is the probability below which a turn may be called self-contained so
+that at most a given share of dependent turns is: the quantile on the worst source of people's conversations, each
+judged by weights that were fitted without it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.language.logistic import LogisticModel
+
+
+@dataclass(frozen=True)
+class DependenceModel(LogisticModel):
+    """The log-odds that a turn depends on its conversation, with thresholds.
+
+    Args:
+        bias: See `LogisticModel`.
+        weights: See `LogisticModel`.
+        thresholds: Share of unsafe turns -> the probability below which a turn is self-contained.
+    """
+
+    thresholds: Mapping[float, float]
+
+    def threshold(self, max_unsafe: float) -> float:
+        """Returns the probability below which a turn is self-contained.
+
+        Args:
+            max_unsafe: The largest share of dependent turns that may be called self-contained.
+
+        Returns:
+            The threshold of the next smaller share that was measured; 0, which no turn is below, where there is none.
+
+        Raises:
+            InvalidInputError: The share is not between 0 and 1.
+        """
+        if isinstance(max_unsafe, bool) or not isinstance(max_unsafe, int | float) or not 0 <= max_unsafe < 1:
+            msg = f"max_unsafe must be a share from 0 to below 1, got {max_unsafe!r}"
+            raise InvalidInputError(msg)
+        return max((value for share, value in self.thresholds.items() if share <= max_unsafe), default=0.0)
+
+
+@cache
+def weights(name: str) -> DependenceModel:
+    """Loads a model, once per process.
+
+    Args:
+        name: Its name in `weights.json`.
+
+    Returns:
+        The model.
+    """
+    found = json.loads((resources.files(__package__) / "weights.json").read_text("utf-8"))[name]
+    return DependenceModel(
+        found["bias"], found["weights"], {float(share): value for share, value in found.get("thresholds", {}).items()}
+    )

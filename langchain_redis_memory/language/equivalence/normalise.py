@@ -1,0 +1,108 @@
+"""Normalises a question before it is parsed: literals set aside, contractions spelt out, frames and politeness removed.
+
+Phrasings that mean the same ("is it possible to", "can I") become one. The contractions and the phrasings are data
+(`english.json`); they are applied in their order.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import NamedTuple
+
+from langchain_redis_memory.language.english import replacements
+
+LONGEST = 2000
+"""Characters of a text that are looked at. Longer texts are equivalent only if they are the same."""
+CACHED = 4096
+"""Texts whose key and parse are remembered."""
+
+_PLAIN = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": " - ",
+                        "\u27e6": " ", "\u27e7": " "})  # fmt: skip
+_SPACE = re.compile(r"[\s\x00-\x1f\x7f]+")
+_LITERAL = re.compile(
+    r"\"[^\"]{1,200}\"|`[^`]{1,200}`|(?<!\w)'[^']{2,80}'(?!\w)|https?://\S+|\b[\w.+-]{1,64}@[\w-]{1,64}\.[\w.]{1,64}|"
+    r"(?<![\w/])/?(?:[\w.-]+/){2,}[\w.-]*|\b\w{1,80}(?:[.:]{1,2}\w{1,80}){0,9}\(\)|\b[A-Za-z]\w*_\w+\b|\b[a-z]+[A-Z]\w*\b|"
+    r"(?<!\w)--?[a-zA-Z][\w-]*\b|\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\b|\b[A-Za-z]+\d+\w*\b|\b[\da-f]{8,}\b"
+)
+_CONTRACTIONS = [(re.compile(pattern), plain) for pattern, plain in replacements("questions", "contractions")]
+_BARE = re.compile(
+    r"\b(?:can(?:no)?t|im|(?:is|are|was|were|do|does|did|has|have|had|could|would|should)nt|(?:what|who|where|how|that)s)\b"
+)
+_SYMBOLS = re.compile(r"c\+\+|c#|f#|\.net\b")
+_SPELT = str.maketrans({"+": "p", "#": "s", ".": "d"})
+_PHRASES = [
+    (re.compile(pattern), plain, pattern[0] == "^" and "|\\b" not in pattern)
+    for pattern, plain in replacements("questions", "phrases")
+]
+"""Pattern, replacement, and whether it only matches at the start."""
+_ENDING = re.compile(r"[\s?.!\u2026,;:]+$")
+_IDENTIFIER = re.compile(r"[a-z][A-Z]|[_/\\=<>{}()\[\]`\"]|\w[.:]\w|\d[A-Za-z]|[A-Za-z]\d|^-")
+
+
+class NormalisedText(NamedTuple):
+    """A normalised question.
+
+    Args:
+        text: The text in lower case; the literal number n stands in it as the placeholder of n in special brackets.
+        asks: It holds a question mark.
+        capitals: Its words with a capital inside a sentence, in lower case.
+        literals: The literals that were set aside: quotations, identifiers, paths, addresses.
+    """
+
+    text: str
+    asks: bool
+    capitals: frozenset[str]
+    literals: tuple[str, ...]
+
+
+@lru_cache(CACHED)
+def key_of(text: str) -> str:
+    """Returns the key of a text: without Unicode forms, white space, final punctuation and case of prose.
+
+    Words that mix capitals and digits or underscores in their inside are identifiers and keep their case.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The key: two texts with one key are the same question.
+    """
+    plain = unicodedata.normalize("NFKC", text).translate(_PLAIN)
+    plain = _SPACE.sub(" ", plain).strip()
+    plain = _ENDING.sub("", plain) or plain
+    return " ".join(word if _IDENTIFIER.search(word) else word.casefold() for word in plain.split(" "))
+
+
+def normalise(text: str) -> NormalisedText:
+    """Normalises a question, of which the first `LONGEST` characters are looked at.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The normalised text and what was set aside.
+    """
+    raw = unicodedata.normalize("NFKC", text[:LONGEST]).translate(_PLAIN)
+    raw = _SPACE.sub(" ", raw).strip()
+    literals: list[str] = []
+
+    def set_aside(match: re.Match[str]) -> str:
+        literals.append(match.group())
+        return f" \u27e6{len(literals) - 1}\u27e7 "
+
+    held = _LITERAL.sub(set_aside, raw)
+    capitals = frozenset(word.lower() for word in re.findall(r"(?<=[\w,;:] )[A-Z][\w-]*", held))
+    lower = held.lower()
+    if "'" in lower or _BARE.search(lower):
+        for pattern, plain in _CONTRACTIONS:
+            lower = pattern.sub(plain, lower)
+    lower = _SYMBOLS.sub(lambda match: f" {match.group().translate(_SPELT)} ", lower)
+    if "u.s" not in lower and re.search(r"\bUS\b", held):
+        lower = re.sub(r"\bus\b", "u.s.", lower)
+    lower = _ENDING.sub("", lower)
+    for pattern, plain, anchored in _PHRASES:
+        if not anchored or pattern.match(lower):
+            lower = pattern.sub(plain, lower, 1 if anchored else 0)
+    return NormalisedText(_SPACE.sub(" ", lower).strip(), "?" in raw, capitals, tuple(literals))

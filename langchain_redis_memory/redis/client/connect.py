@@ -1,0 +1,200 @@
+"""The one way in which a public class is given its server.
+
+A class takes it as `client` (a `Client`, a URL, or a client of redis-py), by keyword (`redis_url=`, `url=`,
+`redis_client=`), or, given none, from the environment (see `RedisMemorySettings`). Who opens connections closes them:
+a `Client` or a client of redis-py that was passed in stays open. A URL names the process's shared client, so an object
+built for each request costs no connection; it stays open as well, for the others that use it. Only what
+`from_conn_string` opened belongs to one object, and is closed with it.
+"""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from functools import lru_cache
+from inspect import signature
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+from weakref import WeakValueDictionary
+
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.redis.client.client import Client, ClientLike
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+__all__ = ["ClientLike", "ClientOwner", "ServerOptions", "connect"]
+
+
+class ServerOptions(TypedDict, total=False):
+    """Other names for the argument `client`, as other packages spell it; at most one is given."""
+
+    redis_url: str | None
+    url: str | None
+    redis_client: ClientLike
+
+
+_EXPECTED: Final = "a Client, a URL, a client of redis-py, or None for the environment's settings"
+_LOCATION: Final = "redis_url='redis://user:password@host:6379/0'"
+_HINTS: Final[dict[str, tuple[str, str]]] = {
+    **dict.fromkeys(("ttl", "ttl_seconds", "expire", "expiry", "expiration"), ("ttl_s (seconds)", "ttl_s")),
+    "ttl_ms": ("ttl_s (seconds, not milliseconds)", "ttl_s"),
+    **dict.fromkeys(("key_prefix", "prefix"), ("client=Client(url, prefix=...)", "")),
+    **dict.fromkeys(("distance_threshold", "score_threshold"), ("policy=ThresholdPolicy(...)", "policy")),
+    **dict.fromkeys(("embedding", "embedding_model", "vectorizer"), ("embeddings", "embeddings")),
+    **dict.fromkeys(("session", "conversation_id", "thread_id"), ("session_id", "session_id")),
+    **dict.fromkeys(("user_id", "username"), ("user", "user")),
+    **dict.fromkeys(("redis_", "redis", "conn", "connection", "redis_async_client", "async_client"), ("client", "")),
+    **dict.fromkeys(("uri", "redis_uri", "conn_string", "connection_string", "connection_url"), ("redis_url", "")),
+    **dict.fromkeys(("host", "port", "db", "username", "password", "ssl"), (_LOCATION, "")),
+    **dict.fromkeys(
+        ("connection_args", "connection_kwargs", "max_connections", "timeout_s"),
+        ("client=Client.from_url(url, max_connections=..., timeout_s=...)", ""),
+    ),
+}
+"""A keyword of other packages -> what is meant here, and the parameter that the class must have for it to be meant."""
+
+
+def connect(client: ClientLike = None, /, *, owner: type | None = None, **server: Unpack[ServerOptions]) -> Client:
+    """Returns the client that a constructor's arguments name.
+
+    Args:
+        client: A `Client`, a URL, a sync or async client of redis-py, or None.
+        owner: The class whose constructor it is, to name its parameters where a keyword is wrong.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
+
+    Returns:
+        The `Client` itself; the shared one of a URL or of the environment's settings; or one around a redis-py client.
+
+    Raises:
+        ConfigError: Two servers are given, it is something else, or the URL or a setting cannot work.
+        TypeError: A keyword is unknown; the message says which is meant.
+
+    **Keys:** none.
+    **Trips:** none.
+    """
+    if server:
+        client = _named(client, dict(server), owner)
+    if isinstance(client, Client):
+        return client
+    if isinstance(client, str):
+        return _of_url(client)
+    if client is None:
+        return _of_environment(
+            frozenset((name, value) for name, value in os.environ.items() if name.upper().startswith("REDIS_"))
+        )
+    if hasattr(client, "execute_command"):
+        return _of_redis(client)
+    msg = f"expected {_EXPECTED}, got {type(client).__name__}"
+    raise ConfigError(msg)
+
+
+def _named(client: ClientLike, server: dict[str, Any], owner: type | None) -> ClientLike:
+    for name in server:
+        if name not in ServerOptions.__annotations__:
+            raise TypeError(_unknown(name, owner))
+    given = {name: value for name, value in (("client", client), *server.items()) if value is not None}
+    if len(given) > 1:
+        msg = f"one server is needed, but {' and '.join(given)} are given; keep one of them"
+        raise ConfigError(msg)
+    for name in ("redis_url", "url"):
+        if not isinstance(given.get(name, ""), str):
+            msg = f"{name} must be a URL, got {type(given[name]).__name__}; pass a client as client=..."
+            raise ConfigError(msg)
+    return next(iter(given.values()), None)
+
+
+def _unknown(name: str, owner: type | None) -> str:
+    own = () if owner is None else tuple(signature(owner).parameters)
+    known = [*(parameter for parameter in own if parameter not in {"self", "server"}), *ServerOptions.__annotations__]
+    meant, needs = _HINTS.get(name, ("", ""))
+    if not meant or (needs and needs not in known):
+        meant = next(iter(get_close_matches(name, known, 1)), "")
+    where = "connect" if owner is None else owner.__name__
+    return f"{where}() has no keyword {name!r}; " + (
+        f"use {meant}" if meant else f"the keywords are {', '.join(known)}"
+    )
+
+
+@lru_cache(maxsize=32)
+def _of_url(url: str) -> Client:
+    return Client.from_url(url)
+
+
+@lru_cache(maxsize=4)
+def _of_environment(variables: frozenset[tuple[str, str]]) -> Client:
+    return Client.from_settings()
+
+
+_wrapped: WeakValueDictionary[int, Client] = WeakValueDictionary()
+"""By the id of a client of redis-py, which its `Client` keeps alive: what was learned of the server is learned once."""
+
+
+def _of_redis(client: Any) -> Client:
+    wrapped = _wrapped.get(id(client))
+    if wrapped is None:
+        wrapped = _wrapped[id(client)] = Client(client)
+    return wrapped
+
+
+class ClientOwner:
+    """A context manager for an object with a client: leaving it closes what it opened itself, see the module."""
+
+    _client: Client
+    _owns_client = False
+
+    @classmethod
+    def from_conn_string(cls, conn_string: str, **options: Any) -> Self:
+        """Opens a client of its own for a URL, which is closed with the object.
+
+        Args:
+            conn_string: The URL, see `Client.from_url`.
+            **options: Arguments of the class.
+
+        Returns:
+            The object: usable as it is, in a `with` block, and in an `async with` block.
+
+        Raises:
+            ConfigError: The URL or an option cannot work.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        made = cls(client=Client.from_url(conn_string), **options)  # type: ignore[call-arg]
+        made._owns_client = True
+        return made
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._client!r})"
+
+    def close(self) -> None:
+        """Closes the client if this object opened it. Safe to call twice; a later use opens new connections.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+        if self._owns_client:
+            self._client.settle()
+            self._client.close()
+
+    async def aclose(self) -> None:
+        """Closes the client if this object opened it; see `close`."""
+        if self._owns_client:
+            await self._client.asettle()
+            await self._client.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()

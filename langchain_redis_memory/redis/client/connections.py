@@ -1,0 +1,104 @@
+"""The connections of one `Client`: one transport for all threads, and one for each event loop.
+
+Connections of redis-py belong to the event loop that opened them, so a client that outlives an `asyncio.run` would
+fail in the next one. Here each loop gets a transport of its own, and an async generator holds it: an event loop that
+shuts down closes its generators (`shutdown_asyncgens`), which closes the connections inside the loop that owns them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import AsyncGenerator
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from langchain_redis_memory.errors import RedisMemoryError
+from langchain_redis_memory.redis.client.errors import translate
+from langchain_redis_memory.redis.client.topology import Topology
+
+_UNBOUNDED = 1_000_000
+
+
+class LoopTransport(NamedTuple):
+    """An event loop's transport, its gate, and the generator that closes it."""
+
+    transport: Any
+    gate: asyncio.Semaphore
+    lifetime: AsyncGenerator[Any, None]
+
+
+class Connections:
+    """The transports of one `Client`, opened at their first use and again after they were closed.
+
+    Args:
+        topology: Opens them.
+        limit: How many round trips may be under way at once, in all threads and in each event loop; None for no bound.
+    """
+
+    def __init__(self, topology: Topology, limit: int | None) -> None:
+        self._topology = topology
+        self._limit = limit or _UNBOUNDED
+        self._lock = threading.Lock()
+        self._transport: Any = None
+        self._closer: Any = None
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopTransport] = WeakKeyDictionary()
+        self.gate = threading.BoundedSemaphore(self._limit)
+
+    def of_threads(self) -> Any:
+        """Returns the transport of the threads."""
+        transport = self._transport
+        if transport is None:
+            with self._lock:
+                if self._transport is None:
+                    try:
+                        self._transport = self._topology.open()
+                    except RedisMemoryError:
+                        raise
+                    except Exception as error:
+                        raise translate(error, self._topology.shown) from error
+                    self._closer = weakref.finalize(self, self._transport.close)
+                transport = self._transport
+        return transport
+
+    async def of_loop(self) -> LoopTransport:
+        """Returns the transport of the running event loop."""
+        loop = asyncio.get_running_loop()
+        held = self._loops.get(loop)
+        if held is None:
+            for ended in [other for other in list(self._loops) if other.is_closed()]:
+                del self._loops[ended]
+            lifetime = self._live(loop)
+            held = LoopTransport(await lifetime.__anext__(), asyncio.Semaphore(self._limit), lifetime)
+            self._loops[loop] = held
+        return held
+
+    async def _live(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[Any, None]:
+        transport = self._topology.aopen()
+        try:
+            yield transport
+        finally:
+            held = self._loops.get(loop)
+            if held is not None and held.transport is transport:
+                del self._loops[loop]
+            await transport.aclose()
+
+    def close(self) -> None:
+        """Closes the threads' transport, and asks every loop that runs elsewhere to close its own."""
+        with self._lock:
+            closer, self._closer, self._transport = self._closer, None, None
+        if closer is not None:
+            closer()
+        here = asyncio._get_running_loop()
+        for loop, held in list(self._loops.items()):
+            if loop is not here and loop.is_running():
+                self._loops.pop(loop, None)  # from now on that loop opens new connections, not those of a closed one
+                asyncio.run_coroutine_threadsafe(held.lifetime.aclose(), loop)
+
+    async def aclose(self) -> None:
+        """Closes the running event loop's transport before it returns, and the others as `close` does."""
+        held = self._loops.pop(asyncio.get_running_loop(), None)
+        if held is not None:
+            await held.lifetime.aclose()
+        self.close()

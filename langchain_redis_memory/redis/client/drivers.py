@@ -1,0 +1,111 @@
+"""Drivers of flows: each sends a flow the result of every step that it yields, or throws in what the step raised.
+
+`step` is the client's runner of one step. `stream` and `astream` also pass through what a flow emits, and the chunks of
+steps that can stream. A flow is closed whichever way it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from typing import Any, TypeVar, cast
+
+from langchain_redis_memory.ops import Emit, Flow, Invoke, Step, StreamResult
+
+T = TypeVar("T")
+
+
+def drive(run: Callable[[Step], Any], flow: Flow[T]) -> T:
+    """Runs a flow; see `Client.drive`."""
+    go_on: Callable[[Any], Step] = flow.send
+    result: Any = None
+    try:
+        while True:
+            step = go_on(result)
+            try:
+                go_on, result = flow.send, run(step)
+            except Exception as error:  # noqa: BLE001 - the flow decides
+                go_on, result = flow.throw, error
+    except StopIteration as done:
+        return cast("T", done.value)
+    finally:
+        flow.close()
+
+
+async def adrive(run: Callable[[Step], Awaitable[Any]], flow: Flow[T]) -> T:
+    """Runs a flow; see `Client.adrive`."""
+    go_on: Callable[[Any], Step] = flow.send
+    result: Any = None
+    try:
+        while True:
+            step = go_on(result)
+            try:
+                go_on, result = flow.send, await run(step)
+            except Exception as error:  # noqa: BLE001 - the flow decides
+                go_on, result = flow.throw, error
+    except StopIteration as done:
+        return cast("T", done.value)
+    finally:
+        flow.close()
+
+
+def stream(run: Callable[[Step], Any], flow: Flow[T], *, chunks: bool) -> Generator[Any, None, T]:
+    """Runs a flow and yields what it emits; see `Client.stream`."""
+    go_on: Callable[[Any], Step] = flow.send
+    result: Any = None
+    try:
+        while True:
+            try:
+                step = go_on(result)
+            except StopIteration as done:
+                return cast("T", done.value)
+            try:
+                if isinstance(step, Emit):
+                    yield from step.values
+                    value: Any = None
+                elif isinstance(step, Invoke) and chunks and step.stream is not None:
+                    seen: list[Any] = []
+                    for chunk in step.stream():
+                        seen.append(chunk)
+                        yield chunk
+                    value = StreamResult(seen)
+                else:
+                    value = run(step)
+                go_on, result = flow.send, value
+            except Exception as error:  # noqa: BLE001 - the flow decides
+                go_on, result = flow.throw, error
+    finally:
+        flow.close()
+
+
+async def astream(
+    run: Callable[[Step], Awaitable[Any]], flow: Flow[T], *, chunks: bool, result: list[T] | None
+) -> AsyncGenerator[Any, None]:
+    """Runs a flow and yields what it emits; see `Client.astream`."""
+    go_on: Callable[[Any], Step] = flow.send
+    value: Any = None
+    try:
+        while True:
+            try:
+                step = go_on(value)
+            except StopIteration as done:
+                if result is not None:
+                    result.append(done.value)
+                return
+            try:
+                if isinstance(step, Emit):
+                    for emitted in step.values:
+                        yield emitted
+                    value = None
+                elif isinstance(step, Invoke) and chunks and step.astream is not None:
+                    seen: list[Any] = []
+                    async for chunk in step.astream():
+                        seen.append(chunk)
+                        yield chunk
+                    value = StreamResult(seen)
+                else:
+                    value = await run(step)
+                go_on = flow.send
+            except Exception as error:  # noqa: BLE001 - the flow decides
+                go_on, value = flow.throw, error
+    finally:
+        flow.close()

@@ -1,0 +1,91 @@
+"""Round trips: commands go out by a transport, scripts by digest, and those that the server did not know once more.
+
+Each trip is timed and reported, and its failure becomes one of this package's errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any, NamedTuple
+
+from langchain_redis_memory.ops import Command, Reply
+from langchain_redis_memory.redis.client.errors import explain, translate, unknown_scripts
+
+
+class Trip(NamedTuple):
+    """One round trip, as `Client.on_trip` receives it."""
+
+    commands: int
+    seconds: float
+    failed: bool
+
+
+OnTrip = Callable[[Trip], None]
+
+
+def send(transport: Any, commands: Sequence[Command], shown: str, on_trip: OnTrip | None) -> Sequence[Reply]:
+    """Sends commands.
+
+    Args:
+        transport: What sends.
+        commands: What is sent.
+        shown: The server's URL without credentials, for errors.
+        on_trip: Called after each round trip.
+
+    Returns:
+        The replies in the same order; a refused command's is a `ServerError`.
+
+    Raises:
+        RedisMemoryError: The server cannot be reached or did not answer in time.
+    """
+    replies = _trip(transport, commands, shown, on_trip, by_digest=True)
+    unknown = unknown_scripts(commands, replies)
+    if unknown:
+        again = _trip(transport, [commands[i] for i in unknown], shown, on_trip, by_digest=False)
+        for i, reply in zip(unknown, again, strict=True):
+            replies[i] = reply
+    return explain(commands, replies)
+
+
+async def asend(transport: Any, commands: Sequence[Command], shown: str, on_trip: OnTrip | None) -> Sequence[Reply]:
+    """Sends commands; see `send`."""
+    replies = await _atrip(transport, commands, shown, on_trip, by_digest=True)
+    unknown = unknown_scripts(commands, replies)
+    if unknown:
+        again = await _atrip(transport, [commands[i] for i in unknown], shown, on_trip, by_digest=False)
+        for i, reply in zip(unknown, again, strict=True):
+            replies[i] = reply
+    return explain(commands, replies)
+
+
+def _trip(
+    transport: Any, commands: Sequence[Command], shown: str, on_trip: OnTrip | None, *, by_digest: bool
+) -> list[Reply]:
+    started = monotonic()
+    failed = True
+    try:
+        replies: list[Reply] = transport.send(commands, by_digest=by_digest)
+        failed = False
+    except Exception as error:
+        raise translate(error, shown) from error
+    finally:
+        if on_trip is not None:
+            on_trip(Trip(len(commands), monotonic() - started, failed))
+    return replies
+
+
+async def _atrip(
+    transport: Any, commands: Sequence[Command], shown: str, on_trip: OnTrip | None, *, by_digest: bool
+) -> list[Reply]:
+    started = monotonic()
+    failed = True
+    try:
+        replies: list[Reply] = await transport.send(commands, by_digest=by_digest)
+        failed = False
+    except Exception as error:
+        raise translate(error, shown) from error
+    finally:
+        if on_trip is not None:
+            on_trip(Trip(len(commands), monotonic() - started, failed))
+    return replies

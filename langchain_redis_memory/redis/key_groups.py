@@ -1,0 +1,221 @@
+"""Names of keys: ids that are checked, text that is escaped, and groups of keys that share one hash tag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import ClassVar, TypeAlias
+from urllib.parse import quote
+from uuid import UUID
+
+from langchain_redis_memory.errors import InvalidIdError
+
+MAX_ID_BYTES = 1024
+_LONGEST_ESCAPED = 96
+
+Id: TypeAlias = "str | UUID"
+"""How a user names a session, a thread, a user, an agent or a tenant; a `UUID` counts as its text."""
+
+
+def check_id(value: str, what: str = "id") -> str:
+    """Checks an id: text of 1 to 1024 bytes in UTF-8.
+
+    Args:
+        value: What the user gave.
+        what: Its name, for the error.
+
+    Returns:
+        The same text.
+
+    Raises:
+        InvalidIdError: It is not a string, is empty, is too long, or holds lone surrogates.
+    """
+    if not isinstance(value, str):
+        msg = f"{what} must be a string, not {type(value).__name__}"
+        raise InvalidIdError(msg)
+    if not value:
+        msg = f"{what} must not be empty"
+        raise InvalidIdError(msg)
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as error:
+        msg = f"{what} holds a lone surrogate at position {error.start}; it has no UTF-8 form"
+        raise InvalidIdError(msg) from None
+    if size > MAX_ID_BYTES:
+        msg = f"{what} is {size} bytes long in UTF-8; at most {MAX_ID_BYTES} are allowed"
+        raise InvalidIdError(msg)
+    return value
+
+
+def text_of(value: Id, what: str, *, empty: bool = False) -> str:
+    """Checks the id of a session, a thread, a user, an agent or a tenant; a `UUID` counts as its text.
+
+    Args:
+        value: What the user gave.
+        what: Its name, for the error.
+        empty: Whether "" is accepted, which names the default.
+
+    Returns:
+        Its text.
+
+    Raises:
+        InvalidIdError: It is not acceptable; see `check_id`.
+    """
+    if isinstance(value, UUID):
+        return str(value)
+    return value if empty and value == "" else check_id(value, what)
+
+
+@lru_cache(maxsize=4096)
+def escape(text: str) -> str:
+    """A spelling of any text that is safe inside a key, different for different texts.
+
+    Args:
+        text: Any text with a UTF-8 form, the empty one included.
+
+    Returns:
+        At most 96 characters of `A-Z a-z 0-9 - . _ ~ %`.
+    """
+    escaped = quote(text, safe="")
+    if len(escaped) <= _LONGEST_ESCAPED:
+        return escaped
+    return "%h" + blake2b(text.encode(), digest_size=24).hexdigest()
+
+
+def spell_namespace(labels: Sequence[str]) -> str:
+    """A spelling of a sequence of labels, different for different sequences.
+
+    Args:
+        labels: Any number of texts.
+
+    Returns:
+        Each label escaped and ended with `/`.
+
+    Raises:
+        InvalidIdError: It is no sequence of labels, or a label is not acceptable.
+    """
+    if isinstance(labels, str) or not isinstance(labels, Sequence):
+        msg = f"a namespace must be a tuple of strings, not {type(labels).__name__}"
+        raise InvalidIdError(msg)
+    return "".join(f"{escape(label if label == '' else check_id(label, 'a label'))}/" for label in labels)
+
+
+@dataclass(frozen=True)
+class KeyGroup:
+    """Keys that share one hash tag, each named after its kind unless `kinds` says otherwise."""
+
+    kinds: ClassVar[tuple[str, ...]] = ()
+    __match_args__: ClassVar[tuple[str, ...]]
+
+    def all(self) -> tuple[str, ...]:
+        """Every key, in the order in which scripts take them."""
+        return tuple(vars(self).values())
+
+
+@dataclass(frozen=True)
+class SessionKeys(KeyGroup):
+    """The keys of one conversation."""
+
+    messages: str
+    ids: str
+    meta: str
+    state: str
+    data: str
+    data_expiries: str
+
+
+@dataclass(frozen=True)
+class IndexKeys(KeyGroup):
+    """The keys of one agent's index of sessions."""
+
+    sessions: str
+    expiries: str
+
+
+@dataclass(frozen=True)
+class ThreadKeys(KeyGroup):
+    """The keys of one LangGraph thread."""
+
+    checkpoints: str
+    order: str
+    blobs: str
+    writes: str
+
+
+@dataclass(frozen=True)
+class ExpiringHashKeys(KeyGroup):
+    """The keys of one hash with per-field TTL."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("nodes", "node_expiries")
+    items: str
+    expiries: str
+
+
+@dataclass(frozen=True)
+class EntryKeys(ExpiringHashKeys):
+    """The keys of one shard of a cache's entries."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("entries", "entry_expiries", "entry_uses", "entry_reports", "lease")
+    uses: str
+    reports: str
+    leases: str
+
+    def all(self) -> tuple[str, ...]:
+        """Every key but the leases, in the order in which scripts take them."""
+        return (self.items, self.expiries, self.uses, self.reports)
+
+    def lease(self, name: str) -> str:
+        """The key of the lease of an entry that is being made."""
+        return f"{self.leases}:{escape(name)}"
+
+
+@dataclass(frozen=True)
+class ByteKeys(KeyGroup):
+    """The keys of one store of bytes."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("byte_names", "byte_expiries", "bytes")
+    names: str
+    expiries: str
+    values: str
+
+    def value(self, name: str) -> str:
+        """The key of one value."""
+        return f"{self.values}:{escape(name)}"
+
+
+@dataclass(frozen=True)
+class RecordKeys(KeyGroup):
+    """The keys of one record manager."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("record_times", "record_groups", "group_records")
+    times: str
+    groups: str
+    members: str
+
+
+@dataclass(frozen=True)
+class ItemKeys(KeyGroup):
+    """The keys of the items under one root of a store."""
+
+    items: str
+    item_names: str
+    item_expiries: str
+
+
+@dataclass(frozen=True)
+class RootKeys(KeyGroup):
+    """The keys of a tenant's index of roots."""
+
+    roots: str
+    root_spans: str
+
+
+@dataclass(frozen=True)
+class PointKeys(KeyGroup):
+    """The keys of one collection of vectors."""
+
+    points: str
+    point_owners: str
+    point_expiries: str

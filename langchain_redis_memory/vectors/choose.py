@@ -1,0 +1,69 @@
+"""Chooses the vector engine for a server: vector sets, else the Query Engine, else an exact scan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.extras import require_numpy
+from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation
+from langchain_redis_memory.vectors.exact_scan import ExactScan
+from langchain_redis_memory.vectors.query_engine import QueryEngine
+from langchain_redis_memory.vectors.vector_sets import VectorSets
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.redis.capabilities import Server
+
+
+def check(dims: Any, name: Any = None, quantisation: Any = "none") -> None:
+    """Checks the options of an engine.
+
+    Args:
+        dims: Numbers of a vector.
+        name: The engine's name, None to pick one.
+        quantisation: How it keeps its vectors.
+
+    Raises:
+        ConfigError: One of them cannot work.
+    """
+    if isinstance(dims, bool) or not isinstance(dims, int) or not 1 <= dims <= 32_768:
+        msg = f"dims must be a whole number from 1 to 32768, got {dims!r}"
+        raise ConfigError(msg)
+    if name is not None and name not in get_args(EngineName):
+        msg = f"engine must be one of {', '.join(get_args(EngineName))} or None, got {name!r}"
+        raise ConfigError(msg)
+    if quantisation not in get_args(Quantisation):
+        msg = f"quantisation must be one of {', '.join(get_args(Quantisation))}, got {quantisation!r}"
+        raise ConfigError(msg)
+    require_numpy()
+
+
+def engine(server: Server, dims: int, name: EngineName | None = None, quantisation: Quantisation = "none") -> Engine:
+    """Chooses the engine for a server.
+
+    Args:
+        server: What it can do.
+        dims: Numbers of a vector.
+        name: Take this one; None picks the best that the server has.
+        quantisation: How it keeps its vectors.
+
+    Returns:
+        The engine. It does no I/O.
+
+    Raises:
+        ConfigError: The server cannot do what is asked for, or an option cannot work.
+    """
+    check(dims, name, quantisation)
+    in_process = server.flavour == "fakeredis"  # it knows VSIM, but neither the filters nor the scores of a server
+    can: dict[EngineName, bool] = {
+        "vector_sets": server.vector_sets and not in_process,
+        "query_engine": server.query_engine and not in_process,
+        "exact": True,
+    }
+    chosen = name if name is not None else next(ability for ability, there in can.items() if there)
+    if not can[chosen]:
+        msg = f"this server has no {chosen.replace('_', ' ')}; leave the engine out, or take 'exact'"
+        raise ConfigError(msg)
+    if chosen == "vector_sets":
+        return VectorSets(dims, quantisation)
+    return QueryEngine(dims, quantisation) if chosen == "query_engine" else ExactScan(dims, quantisation)

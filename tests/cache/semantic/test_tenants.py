@@ -1,0 +1,80 @@
+"""Many tenants in one process: a bounded LRU of their searches, and no statistics lost with one that goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
+from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
+from langchain_redis_memory.cache.semantic import tenants
+from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
+from langchain_redis_memory.cache.semantic.tenants import TenantSearches
+from langchain_redis_memory.redis.client.client import Client
+from tests.conftest import Both
+from tests.support.meanings import ASKED, MODEL, TEXT, Cut, WordEmbeddings
+
+Ask = Callable[[str], Any]
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tenants, "MOST_TENANTS", 3)
+
+
+def cache_of(client: Client) -> tuple[RedisSemanticCache, TenantSearches]:
+    cache = RedisSemanticCache(client, WordEmbeddings(), policy=Cut())
+    return cache, cache._flows._searches
+
+
+def kept(searches: TenantSearches) -> list[str]:
+    return [space.tenant for space in searches._searches]
+
+
+def test_both_caches_keep_a_bounded_number(client: Client) -> None:
+    answers = SemanticAnswerCache(client, WordEmbeddings(), policy=Cut())
+    cache, searches = cache_of(client)
+    for number in range(3000):
+        answers.lookup(CacheQuestion(client.keys(f"t{number}"), "", "s", ASKED))
+        cache.bind(tenant=f"t{number}")
+    assert len(kept(answers._searches)) == len(kept(searches)) == tenants.MOST_TENANTS == 1000
+
+
+@pytest.mark.usefixtures("few")
+def test_the_least_recently_used_goes(client: Client) -> None:
+    cache, searches = cache_of(client)
+    for tenant in ("a", "b", "a", "c"):
+        cache.bind(tenant=tenant)
+    assert kept(searches) == ["b", "a", "c"]
+    cache.bind(tenant="b")
+    cache.bind(tenant="d")
+    assert kept(searches) == ["c", "b", "d"]
+
+
+@pytest.mark.usefixtures("few")
+async def test_counts_of_a_tenant_that_goes_are_sent(client: Client, both: Both) -> None:
+    cache, searches = cache_of(client)
+    names = ["a", "b", "c", "d", "e"]
+    for tenant in names:
+        bound = cache.bind(tenant=tenant)
+        assert await both(bound.lookup)(ASKED, MODEL) is None  # takes the first counts along, more are left behind
+        assert await both(bound.lookup)(ASKED, MODEL) is None
+    assert kept(searches) == ["c", "d", "e"]
+    await both(cache.bind(tenant="e").update)(ASKED, MODEL, TEXT)
+    for tenant in ("a", "b"):
+        stats = await both(RedisSemanticCache(client, WordEmbeddings(), policy=Cut(), tenant=tenant).stats)()
+        assert (stats.misses, stats.hits) == (2, 0), tenant
+
+
+@pytest.mark.usefixtures("few")
+async def test_counts_of_answers_of_a_tenant_that_goes_are_sent(client: Client, both: Both) -> None:
+    answers = SemanticAnswerCache(client, WordEmbeddings(), policy=Cut())
+    for tenant in ("a", "b", "c", "d"):
+        asked = CacheQuestion(client.keys(tenant), "", "s", ASKED)
+        assert await both(client.drive)(answers.search(asked)) is None
+    op = await both(client.drive)(answers.store(asked, Answer("330 metres")))
+    await both(client.run)(op)
+    other = SemanticAnswerCache(client, WordEmbeddings(), policy=Cut())
+    assert (await both(other.stats)("a")).misses == 1

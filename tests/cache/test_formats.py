@@ -1,0 +1,87 @@
+"""Golden bytes of every format that a cache stores: a change that cannot read what is stored must be made knowingly."""
+
+from __future__ import annotations
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, Generation
+
+from langchain_redis_memory import CachedEmbeddings, RedisCache, RedisNodeCache
+from langchain_redis_memory.cache import epochs, generations
+from langchain_redis_memory.cache.answers.answer_cache import Answer, decode_answer, encode_answer
+from langchain_redis_memory.cache.exact import ExactQuery, name_of
+from langchain_redis_memory.cache.rag.retriever import _decoded, _encoded
+from langchain_redis_memory.cache.semantic.entries import StoredAnswer, entry_of
+from langchain_redis_memory.cache.semantic.entries import name_of as semantic_name_of
+from langchain_redis_memory.redis.client.client import Client
+from tests.support.rag import Model
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client.from_url("memory://formats")
+
+
+ANSWERS: dict[str, tuple[list[Generation], bytes]] = {
+    "text": ([Generation(text="330 metres")], b"\x01\xc1\xa1\xfeG\xc5i\xb7\xbd|\x91\x93\xa4text\xaa330 metres\xc0"),
+    "chat": (
+        [ChatGeneration(message=AIMessage("330 metres"))],
+        b"\x01\x1b|r\x97\x88-\xea\xf8|\x91\x94\xa4chat\xc4\x11a0|\x81\xa1c\xaa330 metres\xc0\xc2",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_generations(name: str) -> None:
+    answer, golden = ANSWERS[name]
+    assert generations.encode(answer) == golden
+    assert generations.decode(golden, "k") == answer
+
+
+def test_exact_entry(client: Client) -> None:
+    cache = RedisCache(client, ttl_s=None)
+    entry = cache._flows.entry(ExactQuery(name_of("q", "m"), "m"), "q", ANSWERS["text"][0])
+    assert entry.name == (b"\x1de\xbe\xde\xfcON.\xa4\x9f\xb2\x80\xdf\xd9\x0c\xce\xe3\xeb9(\xa2B8\xec\xf6\xcd\xc8\xfb")
+    assert entry.body == b"1 3;" + ANSWERS["text"][1]
+
+
+def test_semantic_entry() -> None:
+    entry = StoredAnswer("q", bytes(16), "m", "new_topic", ("a",), "s", "e:2", 1, 3, b"answer")
+    golden = (
+        b"\x9a\xa1q\xc4\x10\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xa1m\xa9"
+        b"new_topic\x91\xa1a\xa1s\xa3e:2\x01\x03\xc4\x06an"
+        b"swer"
+    )
+    assert entry.body() == golden
+    assert entry_of(b"+inf:" + golden, "k") == entry
+    assert semantic_name_of(bytes(16), "q") == b"\x90\xbaLR\xac\x8b]^\xf7j(BU\x87f\x85"
+
+
+def test_answers_of_conversations() -> None:
+    for answer, golden in (
+        (Answer("330 metres", 3), b"\x93\xa4text\xaa330 metres\x03"),
+        (Answer(AIMessage("a"), 0), b"\x93\xa7message\xc4\x08a6|\x81\xa1c\xa1a\x00"),
+    ):
+        assert encode_answer(answer) == golden
+        assert decode_answer(golden, "k") == answer
+    assert epochs.sign(b"token", b"body") == b"token;body"
+
+
+def test_results_of_a_retriever() -> None:
+    documents = [Document("text", metadata={"page": 1})]
+    golden = b'\x01\xf7\xd1tW\xad\x10"h|\x91\xc7\x19\x00\x92\xa8Document\x94\xc0\xa4text\x81\xa4page\x01\xc0'
+    assert _encoded(documents) == golden
+    assert _decoded(golden, "k") == documents
+
+
+def test_vectors(client: Client) -> None:
+    golden = b"\x01\xe1\x16\x87?\x1a\xbf\x9ds|\x00\x00\x80?\x00\x00\x00\xc0"
+    assert CachedEmbeddings(Model(2), client)._opened(golden) == [1.0, -2.0]
+
+
+def test_items_of_nodes(client: Client) -> None:
+    cache = RedisNodeCache[dict[str, int]](client)
+    golden = b"\x01\x968N\x97\x93\xed\xaa\x04|msgpack:\x81\xa1a\x01"
+    assert cache._encode({"a": 1}, "an item") == golden
+    assert cache._decode(golden) == {"a": 1}

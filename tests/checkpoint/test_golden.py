@@ -1,0 +1,84 @@
+"""The stored format of a thread, byte for byte: a change of it fails here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from langchain_redis_memory.checkpoint.saver import RedisSaver
+from langchain_redis_memory.errors import CorruptDataError
+from langchain_redis_memory.redis.client.client import Client
+from tests.conftest import Both
+from tests.support.golden import held, put
+from tests.support.saves import TTL_S, listed, names, place
+
+A, B = "a" * 70, "b" * 70
+CHECKPOINT: Any = {
+    "v": 4,
+    "id": "1",
+    "ts": "2026-01-02T03:04:05+00:00",
+    "channel_values": {"n": 1, "l": [A, B]},
+    "channel_versions": {"n": 1, "l": 2.5, "e": "x"},
+    "versions_seen": {},
+    "updated_channels": None,
+}
+METADATA: Any = {"source": "loop", "step": 1, "parents": {}, "run_id": "r"}
+BODY = (
+    b"m\x92\x85\xa1v\x04\xa2id\xa11\xa2ts\xb92026-01-02T03:04:05+00:00\xadversions_seen\x80\xb0updated_channels\xc0"
+    b"\x84\xa6source\xa4loop\xa4step\x01\xa7parents\x80\xa6run_id\xa1r"
+)
+CHECKPOINTS = {b"": b"2", b"s\x001": b"\x01T25:0:5:+n\x00i17:*l\x00f2.55:-e\x00sx" + BODY}
+DIGESTS = bytes.fromhex("660c4298bf12619fa1b65edbd1175c8cbf9a7cb0c49f50f3f06e120a54dae4b2")
+BLOBS = {
+    b"": b"",
+    b"bs\x00n\x00i1": b"+m\x01",
+    b"bs\x00l\x00f2.5": b"*1,2",
+    b"el\x001": b"m\xd9F" + A.encode(),
+    b"el\x002": b"m\xd9F" + B.encode(),
+    b"dl": DIGESTS,
+}
+WRITES = {
+    b"": b"",
+    b"s\x001": b"4:task1:04:path1:n3:+m\x021:14:path1:l4:*1-2",
+    b"s\x001\x00\x00": b"5:task2",
+    b"s\x001\x00task2": b"1:00:1:n3:+m\x03",
+}
+ORDER = [b"", b"i1\x00s", b"ns\x001"]
+
+
+async def test_a_thread_is_stored_as_these_bytes(client: Client, both: Both) -> None:
+    saver = RedisSaver(client, ttl_s=TTL_S)
+    config = await both(saver.put)(place(ns="s"), CHECKPOINT, METADATA, CHECKPOINT["channel_versions"])
+    await both(saver.put_writes)(config, [("n", 2), ("l", [A, B])], "task", "path")
+    await both(saver.put_writes)(config, [("n", 3)], "task2")
+    keys = client.keys().thread("t")
+    assert [held(client, key) for key in keys.all()] == [CHECKPOINTS, ORDER, BLOBS, WRITES]
+    assert held(client, client.keys().threads()[0]) == [b"at", b"bt/r", b"cr/t"]
+
+
+def stored(client: Client, version: bytes = b"\x01") -> RedisSaver:
+    keys = client.keys().thread("t")
+    record = CHECKPOINTS[b"s\x001"].replace(b"\x01T", version + b"1795562083225", 1)
+    put(client, keys.checkpoints, {**CHECKPOINTS, b"s\x001": record})
+    put(client, keys.order, set(ORDER))
+    put(client, keys.blobs, BLOBS)
+    put(client, keys.writes, WRITES)
+    return RedisSaver(client, ttl_s=TTL_S)
+
+
+async def test_these_bytes_are_read(client: Client, both: Both) -> None:
+    saver = stored(client)
+    found = await both(saver.get_tuple)(place(ns="s"))
+    assert found.checkpoint == CHECKPOINT
+    assert found.metadata == METADATA
+    assert found.pending_writes == [("task2", "n", 3), ("task", "n", 2), ("task", "l", [A, B])]
+    assert names(await listed(both, saver, place(ns="s"))) == ["1"]
+
+
+async def test_a_record_of_another_version_is_refused(client: Client, both: Both) -> None:
+    saver = stored(client, b"\x02")
+    with pytest.raises(CorruptDataError):
+        await both(saver.get_tuple)(place(ns="s"))
+    with pytest.raises(CorruptDataError):
+        await both(saver.prune)(["t"], keep_last=1)
