@@ -1,8 +1,8 @@
 """The audience classifier that asks a chat model where words are not enough.
 
-The model's word is evidence, not an order: it moves the log-odds that the words gave, up freely but down only by
-`trust` and never what the words say plainly, so that what is the asker's stays his whatever the model was talked into. The user's text is JSON
-and called data. Any failure, a late or a senseless answer included, leaves the verdict of the words.
+The model's word is evidence, no order: it moves the log-odds that the words gave, up freely but down only by `trust`,
+and never what the words say plainly, so that what is the asker's own stays so whatever the model was talked into. The
+user's text is JSON and called data. Any failure, a late or senseless answer included, leaves the verdict of the words.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ Examples:
 {"message": "What happened today in 1969?"} -> {"personal": 0.0, "volatile": 0.05, "effect": 0.0, "vary": 0.0}
 {"message": "the weather in Oslo"} -> {"personal": 0.02, "volatile": 0.97, "effect": 0.0, "vary": 0.0}
 {"message": "Tell me another joke"} -> {"personal": 0.05, "volatile": 0.1, "effect": 0.0, "vary": 0.98}"""
-_PLAIN = 0.8
+_PLAIN = 0.6
 """From which probability on the words are so plain that the model may not lower it."""
 _CHARACTERS = 2000
 """Characters of the message that the model is shown, from its start and its end each half."""
@@ -125,9 +125,17 @@ class LLMAudience:
                 share = min(share, 0.5)
             before = getattr(first, f"p_{name}")
             after = probability(odds(before) + max(-self._trust, 2 * odds(share)))
-            moved[f"p_{name}"] = max(after, before) if before >= _PLAIN else after
+            moved[name] = max(after, before) if before >= _PLAIN else after
         told = ", ".join(f"{name} {said[name]:.2f}" for name in _QUESTIONS)
-        return replace(first, **moved, evidence=(*first.evidence, f"the model says {told}")).at(self._max_unsafe)
+        verdict = replace(
+            first,
+            p_personal=moved["personal"],
+            p_volatile=moved["volatile"],
+            p_effect=moved["effect"],
+            p_vary=moved["vary"],
+            evidence=(*first.evidence, f"the model says {told}"),
+        )
+        return verdict.at(self._max_unsafe)
 
 
 def _prompt(turn: str) -> list[BaseMessage]:

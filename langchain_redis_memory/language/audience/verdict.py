@@ -46,7 +46,7 @@ class AudienceThresholds:
     by_risk: Mapping[str, Mapping[float, float]]
 
     def threshold(self, head: str, max_unsafe: float) -> float:
-        """The probability below which a turn is none of that kind; 0, which no turn is below, where no risk is as small."""
+        """The probability below which a turn is none of a kind; 0, below which none is, where no risk is so small."""
         return max((value for risk, value in self.by_risk.get(head, {}).items() if risk <= max_unsafe), default=0.0)
 
 

@@ -1,0 +1,172 @@
+"""Signs of what anybody may ask and be told the same, and pairs of signs that say more together."""
+
+from __future__ import annotations
+
+import re
+
+from langchain_redis_memory.language.audience.words import (
+    DEFINITE,
+    FIRST_PERSON,
+    OWN,
+    SentenceSigns,
+    WordLists,
+    tech_word,
+)
+
+_CLOCK = frozenset("time day date year month else happened happens in for on".split())
+_CAPABLE = frozenset(
+    "support have allow work contain use need exist cause count help keep run expire last mean lower".split()
+)
+
+
+def public_signs(
+    body: list[str], first: str, second: str, third: str, inside: set[str], found: SentenceSigns, lists: WordLists
+) -> None:
+    """Forms of what anybody may ask and be told the same."""
+    signs_ = found.signs
+    text = " ".join(body)
+    if re.match(r"(?:what(?:'s|s| is| are)|what was|define|explain|describe) ", text):
+        rest = body[1:] if first in ("what's", "whats", "define", "explain", "describe") else body[2:]
+        if rest[:1] and rest[0] in ("a", "an"):
+            found.add("definition_a", text[:40])
+        elif rest[:1] and rest[0] not in DEFINITE and rest[0] not in OWN:
+            found.add("definition", text[:40])
+        elif rest[:1] == ["the"]:
+            found.add("what_the", text[:40])
+    if re.search(r"\bwhat (?:does|do) .{1,60}\b(?:mean|do|stand for|return)$|\bmeaning of\b|\bdefinition of\b", text):
+        found.add("meaning", text[:40])
+    noun = next((word for word in body[:7] if word in lists["public_noun"]), "")
+    if noun:
+        found.add("public_noun", noun)
+        if "fragment" in signs_:
+            found.add("public_fragment", noun)
+    tech = tech_word(body, lists)
+    if tech:
+        found.add("tech", tech)
+    now_ = signs_.keys() & {"now", "state_last", "world", "weather", "is_state"}
+    if (
+        re.match(
+            r"(?:(?:what|who)(?:'s|s| is| are| was| were)|(?:tell|give) me) the "
+            r"[a-z' -]+ (?:of|in|for|between) (?!me\b|my\b|our\b|this\b|the (?:living|kitchen|bed))",
+            text,
+        )
+        and not now_
+        and "office" not in signs_
+    ):
+        found.add("what_the_of", text[:40])
+    if (
+        re.match(r"(?:what|who|which)\b.* (?:the )?(?:most|best|[a-z]{3,}est) ", text)
+        and not now_
+        and "latest" not in inside
+    ):
+        found.add("superlative", text[:40])
+    subjects = lists["personal_noun"] | lists["home_noun"] | lists["auxiliary"] | DEFINITE | OWN | _CLOCK
+    if first in ("which", "what") and second not in subjects and not now_:
+        found.add("which_noun", f"{first} {second}")
+    if (
+        first in ("do", "does", "are", "can", "is")
+        and not inside & (OWN | FIRST_PERSON | DEFINITE)
+        and not now_
+        and len(body) > 3
+    ):
+        if (
+            second.endswith("s")
+            and len(second) > 3
+            and second not in lists["personal_noun"] | lists["home_noun"] | lists["pointing"]
+        ):
+            found.add("general_plural", f"{first} {second}")
+        if inside & _CAPABLE and second not in ("you", "there", "anyone"):
+            found.add("capability", f"{first} {second}")
+    if first == "why" and second in ("is", "are") and third == "the" and not signs_.keys() & {"home_noun", "record"}:
+        found.add("why_the", text[:40])
+    if (
+        not now_
+        and first in ("why", "how")
+        and (second in ("do", "does", "is", "are", "was", "did") and third not in OWN | FIRST_PERSON | DEFINITE)
+    ):
+        found.add("general_why", " ".join(body[:3]))
+    if any(word in ("a", "an") for word in body[1:6]):
+        found.add("indefinite")
+    if any(word in lists["generic"] for word in body[1:4]):
+        found.add("generic", next(word for word in body[1:4] if word in lists["generic"]))
+    if "any" in body[:4]:
+        found.add("any", "any")
+    if first in lists["auxiliary"] and second not in DEFINITE | OWN | FIRST_PERSON | lists["pointing"] | {
+        "there",
+        "any",
+        "you",
+        "anyone",
+    }:
+        found.add("general_aux", f"{first} {second}")
+    if second in (
+        "was",
+        "were",
+        "did",
+        "invented",
+        "wrote",
+        "discovered",
+        "built",
+        "painted",
+        "designed",
+        "founded",
+        "created",
+    ):
+        if first in lists["wh"] and third not in OWN | FIRST_PERSON | DEFINITE | {"it"}:
+            found.add("past_fact", f"{first} {second}")
+        elif first in ("who", "when", "why") and third == "the":
+            found.add("past_fact_the", f"{first} {second}")
+    if "can" in body[:1] and re.search(r"\bbe [a-z]+(?:ed|en|t|n|d)\b", text):
+        found.add("passive", text[:40])
+    if "the" in inside:
+        found.add("definite")
+
+
+def joint_signs(found: SentenceSigns) -> None:
+    """Pairs of signs that say more together."""
+    signs_ = found.signs
+    if signs_.keys() & {"i"} and not signs_.keys() & {"can_i", "procedure", "wish_know", "inform"}:
+        found.add("i_plain", signs_["i"])
+    if "any" in signs_ and "fragment" in signs_:
+        found.add("any_fragment", "any")
+    if "procedure" in signs_ and not signs_.keys() & {"own_procedure", "pointing", "me"}:
+        found.add("procedure_plain", signs_["procedure"])
+    if not signs_.keys() & {"own", "own_procedure", "i", "i_procedure", "me", "pointing", "record"}:
+        found.add("nobody")
+    if "can_i" in signs_ and not signs_.keys() & {"own", "me", "pointing"} and "indefinite" in signs_:
+        found.add("can_i_general", signs_["can_i"])
+    if not signs_.keys() & {
+        "now",
+        "weather",
+        "rate",
+        "world",
+        "state_last",
+        "here",
+        "clock",
+        "price",
+        "weekday",
+        "is_state",
+    }:
+        found.add("timeless_words")
+    public = {
+        "what_the_of",
+        "superlative",
+        "which_noun",
+        "why_the",
+        "how_physical",
+        "inform_about",
+        "made",
+        "code_request",
+        "past_fact_the",
+        "definition",
+        "definition_a",
+        "meaning",
+        "public_noun",
+        "general_why",
+        "past_fact",
+        "generic",
+        "passive",
+    }
+    if not signs_.keys() & (
+        public | {"procedure", "indefinite", "past_year", "timeless", "general_aux", "tech", "inform"}
+    ):
+        found.add("no_public")

@@ -1,0 +1,112 @@
+"""Cutting a turn into sentences, and finding where each one starts behind its fillers and polite openings."""
+
+from __future__ import annotations
+
+from langchain_redis_memory.language.audience.words import (
+    DEFINITE,
+    FIRST_PERSON,
+    OWN,
+    SentenceSigns,
+    WordLists,
+    word_lists,
+)
+from langchain_redis_memory.language.classify.tokens import read
+
+_SENTENCES = 8
+_SHORT = frozenset("it me us on off up no ok in so to do go is".split())
+_TELLERS = FIRST_PERSON | OWN | frozenset("the it she he they outlook you".split())
+_LEADS = (
+    "tell me",
+    "i wonder",
+    "i'd like to know",
+    "i want to know",
+    "i would like to know",
+    "do you know",
+    "i need to know",
+    "i was wondering",
+    "any idea",
+    "show me",
+    "explain",
+    "explain to me",
+)
+_WISHES = ("would it be possible for you to", "would it be possible to", "is it possible for you to", "would you mind")
+_DOING = frozenset("open start make get brew clean vacuum find give show help check fix tell read write".split())
+
+
+def sentences(turn: str) -> list[tuple[list[str], str]]:
+    """The words of each sentence, in lower case, with the mark it ends with."""
+    tokens, lists = read(turn), word_lists()
+    low, found, start = tokens.low, [], 0
+    asks = lists["wh"] | lists["auxiliary"]
+    for place, mark in enumerate(tokens.stop):
+        last = place + 1 == len(low)
+        short = (
+            mark == "." and (len(low[place]) < 3 or low[place] in ("mrs", "prof", "etc")) and low[place] not in _SHORT
+        )
+        turns = mark in (",", "\u2014") and not last and low[place + 1] in asks and low[start] in _TELLERS
+        if last or turns or (mark in ("?", "!", ".", "\n", ";") and not short):
+            found.append((low[start : place + 1], "." if turns else mark))
+            start = place + 1
+    return found[:1] + found[1:][-_SENTENCES:]
+
+
+def start(words: list[str], lists: WordLists) -> tuple[int, bool]:
+    """Where the sentence starts behind its fillers, and whether it is put as a polite request ("could you ...")."""
+    at = 0
+    filler = lists["filler"]
+    while at < len(words) - 1 and words[at] in filler:
+        at += 1
+    for lead in _LEADS:
+        size = lead.count(" ") + 1
+        if (
+            words[at + size : at + size + 1]
+            and words[at + size] in lists["wh"]
+            and " ".join(words[at : at + size]) == lead
+        ):
+            return at + size, False
+    if (
+        words[at + 1 : at + 2]
+        and words[at] in ("in", "at", "on", "for", "to", "by", "from")
+        and words[at + 1] in lists["wh"]
+    ):
+        return at + 1, False
+    text = " ".join(words[at : at + 7])
+    for wish in _WISHES:
+        if text.startswith(wish) and len(words) > at + wish.count(" ") + 1:
+            return at + wish.count(" ") + 1, True
+    head = words[at : at + 2]
+    if head and head[0] in ("can", "could", "would", "will", "may") and head[1:] == ["you"] and len(words) > at + 2:
+        rest = at + 2
+        while rest < len(words) - 1 and (words[rest] in filler or words[rest] in ("like", "to", "mind", "be", "able")):
+            rest += 1
+        if head[0] in ("can", "may") and _general_can(words[rest:], lists):
+            return at, False
+        if words[rest : rest + 2] == ["tell", "me"] and words[rest + 2 : rest + 3] and words[rest + 2] in lists["wh"]:
+            return rest + 2, False
+        return rest, True
+    return at, False
+
+
+def _general_can(rest: list[str], lists: WordLists) -> bool:
+    """Whether "can you ..." asks what one can do: "can you dry-clean silk", not "can you clean the floor"."""
+    named = DEFINITE | OWN | FIRST_PERSON | lists["pointing"] | {"for", "please", "some"}
+    return (
+        rest[0] not in lists["act_strong"] | lists["inform"] | _DOING
+        and named.isdisjoint(rest)
+        and not any(word.isdigit() for word in rest)
+        and len(rest) > 1
+    )
+
+
+def readable_signs(body: list[str], found: SentenceSigns, lists: WordLists) -> None:
+    """Notes a sentence that cannot be read: in another language, or in none."""
+    foreign = sum(word in lists["foreign"] for word in body)
+    english = sum(word in lists["english"] for word in body)
+    odd = sum(not word.isascii() for word in body)
+    if foreign > english or odd * 2 > len(body) or (len(body) > 3 and not english and not _latin_known(body, lists)):
+        found.add("unreadable", " ".join(body)[:40])
+
+
+def _latin_known(body: list[str], lists: WordLists) -> bool:
+    """Whether any word is one that the lists know, so that a telegram is still English."""
+    return any(word in group for word in body for group in lists.words.values() if group is not lists["foreign"])

@@ -1,0 +1,69 @@
+"""The word lists of the audience signs, and the few closed word classes that all of them use."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+
+OWN = frozenset({"my", "mine", "our", "ours", "myself"})
+FIRST_PERSON = frozenset({"i", "i'm", "i've", "i'd", "i'll", "im", "ive", "we", "we're", "we've", "we'd", "us", "me"})
+BE = frozenset({"is", "are", "was", "were", "isn't", "aren't", "am"})
+DEFINITE = frozenset({"the", "this", "that", "these", "those"})
+_AMBIGUOUS_TECH = frozenset("go windows swift rust c excel node".split())
+
+
+@dataclass(frozen=True)
+class WordLists:
+    """The English words that signs are made of, and its phrases as tuples of words."""
+
+    words: dict[str, frozenset[str]]
+    phrases: dict[str, tuple[tuple[str, ...], ...]]
+
+    def __getitem__(self, name: str) -> frozenset[str]:
+        return self.words[name]
+
+
+@cache
+def word_lists() -> WordLists:
+    """The word lists, read once per process."""
+    found = json.loads((resources.files(__package__) / "words.json").read_text("utf-8"))
+    phrases = {
+        name: tuple(tuple(phrase.split()) for phrase in value)
+        for name, value in found.items()
+        if name.endswith("_phrase")
+    }
+    words = {name: frozenset(value) for name, value in found.items() if isinstance(value, list) and name not in phrases}
+    return WordLists(words, phrases)
+
+
+@dataclass
+class SentenceSigns:
+    """The signs of one sentence, with the words that each was found in."""
+
+    signs: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, words: str = "") -> None:
+        """Notes a sign; the first words stay."""
+        self.signs.setdefault(name, words)
+
+
+def phrase_in(body: list[str], phrases: tuple[tuple[str, ...], ...]) -> str:
+    """The first of the phrases in the sentence."""
+    text = f" {' '.join(body)} "
+    return next((" ".join(phrase) for phrase in phrases if f" {' '.join(phrase)} " in text), "")
+
+
+def tech_word(body: list[str], lists: WordLists) -> str:
+    """A word for a programming tool in the sentence; one that is an everyday word as well only behind a preposition."""
+    for place, word in enumerate(body):
+        if word in lists["tech"]:
+            before = body[place - 1] if place else ""
+            if (
+                word not in _AMBIGUOUS_TECH
+                or before in ("in", "on", "with", "using", "for")
+                or (place and before in ("is", "does") and body[-1] != word)
+            ):
+                return word
+    return ""

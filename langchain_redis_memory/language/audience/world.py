@@ -1,0 +1,154 @@
+"""Signs of time and world: what changes by itself, chance, and the wish for something new."""
+
+from __future__ import annotations
+
+import re
+
+from langchain_redis_memory.language.audience.words import BE, DEFINITE, SentenceSigns, WordLists, phrase_in, tech_word
+
+_YEAR = re.compile(r"(?:1[0-9]{3}|20[01][0-9]|202[0-4])(?:s|'s)?$")
+_VERSION = frozenset("version release latest newest price ruling".split())
+
+
+def time_signs(body: list[str], first: str, inside: set[str], found: SentenceSigns, lists: WordLists) -> None:
+    """Notes present, past, season and day of the week."""
+    year = next((word for word in body if _YEAR.match(word)), "")
+    timeless = next((word for word in body if word in lists["timeless"]), "")
+    if year or "century" in inside:
+        found.add("past_year", year or "century")
+    if timeless:
+        found.add("timeless", timeless)
+    season = next((word for word in body if word in lists["calendar"] and word != "may"), "")
+    if season:
+        found.add("season", season)
+    now = next((word for word in body if word in lists["now"] and not word.endswith("()")), "")
+    phrase = phrase_in(body, lists.phrases["now_phrase"])
+    if now or phrase:
+        tech = tech_word(body, lists) and (
+            "procedure" in found.signs or (first.startswith("what") and not inside & _VERSION)
+        )
+        found.add("now_tech" if tech else "now_past" if year else "now", phrase or now)
+    day = next((word for word in body if word in lists["weekday"]), "")
+    if day:
+        found.add("weekday", day)
+
+
+def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSigns, lists: WordLists) -> None:
+    """What changes by itself: weather, prices, news, scores, opening, availability; and chance."""
+    text = " ".join(body)
+    history = "past_year" in found.signs
+    here = phrase_in(body, lists.phrases["here_phrase"])
+    if here:
+        found.add("here", here)
+    weather = next((word for word in body if word in lists["weather"]), "")
+    if weather:
+        climate = "like in" in text or "season" in found.signs or "timeless" in found.signs or history
+        found.add("climate" if climate else "weather", weather)
+        if (
+            weather in ("weather", "forecast", "rain", "snow", "umbrella", "pollen", "raining", "snowing")
+            and not climate
+        ):
+            found.add("weather_strong", weather)
+    world = next((word for word in body if word in lists["world"]), "")
+    if world:
+        found.add("world_past" if history else "world", world)
+    rate = next((word for word in body if word in lists["rate"]), "")
+    goods = next((word for word in body if word in lists["goods"]), "")
+    if rate:
+        found.add("rate", rate)
+        if goods:
+            found.add("rate_goods", f"{rate} {goods}")
+    if re.search(r"how much (?:is|are|does|do|for)\b", text):
+        found.add("how_much_is", "how much")
+        if "cost" in inside or first == "how":
+            found.add("price", "how much")
+    if goods and first not in lists["wh"]:
+        found.add("goods", goods)
+    general = (
+        first in ("how", "why")
+        and body[1:2]
+        and body[1] in ("do", "does", "are", "is")
+        and body[-1] not in lists["available"]
+    )
+    strong = re.search(
+        r"\b(?:exchange|conversion|interest|mortgage|savings) rates?\b|\bworth$|\bworth (?!it)|\bprice of\b", text
+    )
+    if strong and not history and not general:
+        found.add("rate_strong", strong[0])
+    if re.match(r"what (?:does|do|is|are) .*\bcosts?\b", text):
+        found.add("price", "cost")
+    if first in BE or (first in lists["wh"] and inside & BE):
+        state = next((word for word in reversed(body[2:]) if word in lists["available"]), "")
+        if state in ("on", "up", "down", "out", "free", "left", "stock", "working", "back") and state != body[-1]:
+            state = "" if "now" not in found.signs and inside.isdisjoint(("again", "stock")) else state
+        if state and not inside & {"was", "were"}:
+            found.add("state_last" if body[-1] in lists["available"] or "now" in found.signs else "state", state)
+            if first in BE and body[1:2] and (body[1] in DEFINITE or body[1] not in ("a", "an", "there", "it")):
+                found.add("is_state", state)
+    past = next((word for word in body[2:] if word in lists["past_tense_state"]), "")
+    if past and first in ("has", "have", "did", "is", "are", "was", "were") and body[1] not in ("a", "an"):
+        found.add("done_yet", f"{first} {body[1]} {past}")
+    if first in ("has", "have", "hasn't"):
+        found.add("has", f"{first} {' '.join(body[1:3])}")
+    clock = re.search(
+        r"\bwhat(?:'s| is)? ?(?:the )?(?:time|date|day|year)\b|\bthe time\b|\bdate today\b"
+        r"|\bdays? (?:until|till)\b|^time\b",
+        text,
+    )
+    if clock and "now_tech" not in found.signs and inside.isdisjoint(("complexity", "zone")):
+        found.add("clock", text[:30])
+    if re.search(r"\bwhat time (?:does|do|is|will)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b", text):
+        found.add("when_the", text[:30])
+    if re.match(r"(?:do|have) you (?:have|got|still)\b|are there (?:any|free)\b|is there any\b", text):
+        found.add("offered", " ".join(body[:3]))
+    if first == "where" and re.match(r"where(?:'s| is| are) the ", text) and len(body) < 6:
+        found.add("where_the", text)
+    if re.search(r"\bwhen (?:will|is the next)\b|\bnext (?!step)", text):
+        found.add("next", "next")
+    office = next((word for word in body if word in lists["office"]), "")
+    if office and first in ("who", "who's") and (not history) and "was" not in inside and "were" not in inside:
+        found.add("office", office)
+    if (
+        first in ("who", "did")
+        and (inside & {"win", "won", "lead", "leading", "playing", "winning"} or "number one" in text)
+        and not history
+    ):
+        found.add("contest", "won")
+    if re.search(r"\bhow old is (?!the\b|a\b)", text):
+        found.signs.pop("how_physical", None)
+        found.add("age", "how old is")
+    drawn = re.match(r"(?:pick|choose|roll|flip|toss|draw|throw) (?:a|an|one|me|two|heads|some)\b", text)
+    if (drawn or inside & lists["random"]) and first not in lists["wh"] | lists["auxiliary"]:
+        found.add("random", next(iter(sorted(inside & lists["random"])), body[0]))
+    if (
+        re.match(
+            r"what(?:'s| is| are)? (?:new|up|happening|happened|going on|on|playing)\b(?! to\b| in [a-z]+ when)", text
+        )
+        and not history
+    ):
+        found.add("whats_on", " ".join(body[:3]))
+
+
+def vary_signs(body: list[str], first: str, inside: set[str], found: SentenceSigns, lists: WordLists) -> None:
+    """Something new is wanted, so that what was said is no answer."""
+    if "procedure" in found.signs:
+        return
+    phrase = phrase_in(body, lists.phrases["vary_phrase"])
+    if phrase and len(body) < 10:
+        found.add("vary", phrase)
+        return
+    if first in lists["wh"] | lists["auxiliary"] and "else" not in inside:
+        return
+    for place, word in enumerate(body):
+        if word in lists["vary"]:
+            after = body[place + 1 : place + 3]
+            things = lists["vary_thing"] | ({"that", "it", "this"} if word.startswith("re") else set())
+            near = not after or not things.isdisjoint(after)
+            if (
+                near
+                and (word != "new" or first in ("give", "tell", "show", "i"))
+                and (word != "more" or len(body) <= 3)
+            ):
+                found.add("vary", " ".join((word, *after)))
+                if len(body) < 8 or "order" not in found.signs:
+                    return
