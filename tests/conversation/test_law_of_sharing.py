@@ -131,7 +131,7 @@ async def test_what_is_everybodys_is_shared(client: Client, both: Both, question
 async def test_a_user_is_served_his_own_answer_again(client: Client, both: Both) -> None:
     bank = Bank(client, both)
     for session in "12":
-        await bank.ask("ana", "What is my blood type?", session=session)
+        await bank.ask("ana", "Which colours do my walls have?", session=session)
     assert bank.served == ["miss", "hit"]
 
 

@@ -14,13 +14,13 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableConfig, RunnableGenerator
-from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
 from pydantic import Field
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import UnavailableError
+from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
