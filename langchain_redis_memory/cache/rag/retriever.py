@@ -27,7 +27,8 @@ from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.connect import connect
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, fingerprint
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
@@ -126,7 +127,7 @@ class CachedRetriever(BaseRetriever):
         tier: ShardedEntries | None = None,
         **options: Any,
     ) -> None:
-        wire = as_client(client)
+        wire = connect(client)
         epoch = wire.keys(tenant).epoch("search", corpus)
         ttl_ms, empty_ms = milliseconds(ttl_s), milliseconds(empty_ttl_s, "empty_ttl_s")
         stale_ms = milliseconds(stale_s, "stale_s") if ttl_ms else 0
