@@ -18,7 +18,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.audience.verdict import MAX_UNSAFE, AudienceVerdict, check_risk
-from langchain_redis_memory.language.classify.logistic import odds, probability
+from langchain_redis_memory.language.logistic import odds, probability
 from langchain_redis_memory.ops import Flow, Invoke
 
 if TYPE_CHECKING:
