@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 import langchain_redis_memory
-from benchmarks.logit import fit, model
 from benchmarks.quality.audience.sentences import DOMAINS, UNTOUCHED, Sentence, load
+from benchmarks.training.logit import fit, model
 from langchain_redis_memory.language.audience.linguistic import HEADS, AudienceWeights, weigh
 from langchain_redis_memory.language.audience.signs import signs
 from langchain_redis_memory.language.audience.verdict import AudienceVerdict
