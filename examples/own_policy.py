@@ -1,8 +1,7 @@
 """Your own classifier and policy: the table of what to do is data, and a classifier is one method."""
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import BaseMessage
@@ -14,9 +13,12 @@ from langchain_redis_memory import (
     LinguisticClassifier,
     QuestionType,
     Rule,
+    TurnState,
     Verdict,
     WindowSelector,
 )
+
+UNKNOWN = TurnState()
 
 
 class OrderDesk:
@@ -25,7 +27,7 @@ class OrderDesk:
     def __init__(self) -> None:
         self._rules = LinguisticClassifier()
 
-    def classify(self, turn: str, history: Sequence[BaseMessage], state: Mapping[str, Any] | None = None) -> Verdict:
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = UNKNOWN) -> Verdict:
         """The verdict on one turn."""
         if "order" in turn.lower():
             return Verdict(QuestionType.CONTEXTUAL_FOLLOW_UP, 1.0, ("mentions an order",))
