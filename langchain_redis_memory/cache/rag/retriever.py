@@ -18,11 +18,13 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
 from langchain_core.runnables.base import coerce_to_runnable
+from langchain_core.vectorstores import VectorStoreRetriever
 from pydantic import PrivateAttr
 
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
+from langchain_redis_memory.cache.sharing import metadata_of, user_of
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
@@ -247,13 +249,23 @@ class CachedRetriever(BaseRetriever):
 
     # --- flows --------------------------------------------------------------------------------------------------------
 
+    def _seen_asker(self, settings: Mapping[str, Any], callbacks: Any) -> list[Any]:
+        """Returns what a retriever may find by besides the query: who asks and with which metadata.
+
+        A vector store's own retriever reads neither, so its results are everybody's.
+        """
+        if type(self.retriever) is VectorStoreRetriever:
+            return []
+        config = {"configurable": settings, "metadata": getattr(callbacks, "metadata", None) or {}}
+        return [user_of(config), metadata_of(config)]
+
     def _search_flow(
         self, query: str, callbacks: Any, settings: Mapping[str, Any] | None, kwargs: dict[str, Any]
     ) -> Flow[list[Document]]:
         retriever, config = self.retriever, RunnableConfig(callbacks=callbacks)
         if settings:
             config["configurable"] = dict(settings)
-        deciding = [deciding_settings(settings or {}), kwargs]
+        deciding = [deciding_settings(settings or {}), kwargs, self._seen_asker(settings or {}, callbacks)]
         if not describable(deciding):
             self._tier.tally.add("bypasses")
             found = yield Invoke(
