@@ -40,7 +40,7 @@ assistant = memory.wrap(read_out, search, scope="handbook-v1")
 
 def ask(user: str) -> None:
     """The same question of several users."""
-    question = "How many days do I have to return a purchase?"
+    question = "How long can a purchase be returned?"
     assistant.invoke(question, config={"configurable": {"session_id": user}})
     memory.history(user).clear()
 

@@ -19,18 +19,24 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
+    from langchain_redis_memory.cache.prompts import Template as Template
     from langchain_redis_memory.cache.rag.rag_cache import CachedEmbeddings as CachedEmbeddings
     from langchain_redis_memory.cache.rag.rag_cache import CachedRetriever as CachedRetriever
     from langchain_redis_memory.cache.rag.rag_cache import RagCache as RagCache
     from langchain_redis_memory.cache.semantic.cache import PromptOptions as PromptOptions
     from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache as RedisSemanticCache
     from langchain_redis_memory.cache.semantic.judge import Judge as Judge
+    from langchain_redis_memory.cache.semantic.lookup import Explanation as Explanation
     from langchain_redis_memory.cache.semantic.tenants import VectorOptions as VectorOptions
+    from langchain_redis_memory.cache.sharing import AudienceClassifier as AudienceClassifier
+    from langchain_redis_memory.cache.sharing import Grounding as Grounding
+    from langchain_redis_memory.cache.sharing import Share as Share
     from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
+    from langchain_redis_memory.conversation.policy import Policy as Policy
     from langchain_redis_memory.conversation.policy import Rule as Rule
     from langchain_redis_memory.conversation.runnable import RememberingRunnable as RememberingRunnable
     from langchain_redis_memory.conversation.select.memory import MemorySelector as MemorySelector
@@ -39,12 +45,32 @@ if TYPE_CHECKING:
     from langchain_redis_memory.conversation.select.window import Selector as Selector
     from langchain_redis_memory.conversation.select.window import WindowSelector as WindowSelector
     from langchain_redis_memory.conversation.turn import TurnReport as TurnReport
+    from langchain_redis_memory.errors import AuthenticationError as AuthenticationError
+    from langchain_redis_memory.errors import ClockError as ClockError
+    from langchain_redis_memory.errors import ConfigError as ConfigError
+    from langchain_redis_memory.errors import ConflictError as ConflictError
+    from langchain_redis_memory.errors import CorruptDataError as CorruptDataError
+    from langchain_redis_memory.errors import EvictedError as EvictedError
+    from langchain_redis_memory.errors import InvalidIdError as InvalidIdError
+    from langchain_redis_memory.errors import InvalidInputError as InvalidInputError
+    from langchain_redis_memory.errors import MessageNotFoundError as MessageNotFoundError
+    from langchain_redis_memory.errors import NotAMessageError as NotAMessageError
+    from langchain_redis_memory.errors import OutOfMemoryError as OutOfMemoryError
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
+    from langchain_redis_memory.errors import ServerError as ServerError
+    from langchain_redis_memory.errors import UnavailableError as UnavailableError
+    from langchain_redis_memory.errors import UnserialisableError as UnserialisableError
+    from langchain_redis_memory.errors import WrongKeyTypeError as WrongKeyTypeError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
     from langchain_redis_memory.history.session_index import Session as Session
     from langchain_redis_memory.history.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.history.sessions import SessionPage as SessionPage
+    from langchain_redis_memory.history.transcript import REMOVE_ALL_MESSAGES as REMOVE_ALL_MESSAGES
     from langchain_redis_memory.history.turns import Turn as Turn
+    from langchain_redis_memory.language.audience import Audience as Audience
+    from langchain_redis_memory.language.audience import AudienceVerdict as AudienceVerdict
+    from langchain_redis_memory.language.audience import LLMAudience as LLMAudience
+    from langchain_redis_memory.language.audience import classify_audience as classify_audience
     from langchain_redis_memory.language.classify import CascadeClassifier as CascadeClassifier
     from langchain_redis_memory.language.classify import Classifier as Classifier
     from langchain_redis_memory.language.classify import EmbeddingClassifier as EmbeddingClassifier
@@ -80,6 +106,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.store.byte_store import RedisByteStore as RedisByteStore
     from langchain_redis_memory.store.record_manager import RedisRecordManager as RedisRecordManager
     from langchain_redis_memory.store.redis_store import RedisStore as RedisStore
+    from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings as MiniLMEmbeddings
 
 __version__ = "0.1.0"
 
@@ -88,35 +115,53 @@ _HOMES = {
     "advance": "state.model",
     "Answer": "cache.answers.answer_cache",
     "AnswerCache": "cache.answers.answer_cache",
-    "CacheQuestion": "cache.answers.answer_cache",
+    "Audience": "language.audience",
+    "AudienceClassifier": "cache.sharing",
+    "AudienceVerdict": "language.audience",
+    "AuthenticationError": "errors",
     "CachedEmbeddings": "cache.rag.rag_cache",
     "CachedRetriever": "cache.rag.rag_cache",
+    "CacheQuestion": "cache.answers.answer_cache",
     "CascadeClassifier": "language.classify",
     "Classifier": "language.classify",
+    "classify_audience": "language.audience",
     "Client": "redis.client.client",
+    "ClockError": "errors",
+    "ConfigError": "errors",
+    "ConflictError": "errors",
     "Contextualiser": "language.contextualise.contextualiser",
     "ConversationMemory": "conversation.memory",
     "ConversationState": "state.model",
+    "CorruptDataError": "errors",
     "DEFAULT_POLICY": "conversation.policy",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",
     "EpochAnswerCache": "cache.answers.epoch",
+    "EvictedError": "errors",
     "ExactAnswerCache": "cache.answers.exact",
+    "Explanation": "cache.semantic.lookup",
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
+    "Grounding": "cache.sharing",
     "HitPolicy": "language.equivalence",
+    "InvalidIdError": "errors",
+    "InvalidInputError": "errors",
     "Judge": "cache.semantic.judge",
     "LinguisticClassifier": "language.classify",
+    "LLMAudience": "language.audience",
     "LLMClassifier": "language.classify",
     "LLMContextualiser": "language.contextualise.llm",
     "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
-    "PromptOptions": "cache.semantic.cache",
-    "SearchableAnswerCache": "cache.answers.answer_cache",
-    "VectorOptions": "cache.semantic.tenants",
     "MemorySelector": "conversation.select.memory",
+    "MessageNotFoundError": "errors",
+    "MiniLMEmbeddings": "vectors.minilm",
+    "NotAMessageError": "errors",
     "Observation": "state.profile_extractors",
+    "OutOfMemoryError": "errors",
+    "Policy": "conversation.policy",
     "pre_model_node": "conversation.select.runnable",
+    "PromptOptions": "cache.semantic.cache",
     "PruneReport": "checkpoint.prune",
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
@@ -135,26 +180,35 @@ _HOMES = {
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
     "RememberingRunnable": "conversation.runnable",
+    "REMOVE_ALL_MESSAGES": "history.transcript",
     "Rewrite": "language.contextualise.contextualiser",
     "RollingSummary": "state.summary",
     "Rule": "conversation.policy",
     "RulesExtractor": "state.profile_extractors",
     "Search": "state.model",
+    "SearchableAnswerCache": "cache.answers.answer_cache",
     "Selector": "conversation.select.window",
     "selector_runnable": "conversation.select.runnable",
     "SemanticAnswerCache": "cache.answers.semantic",
+    "ServerError": "errors",
     "Session": "history.session_index",
     "SessionPage": "history.sessions",
+    "Share": "cache.sharing",
     "Stats": "cache.stats",
+    "Template": "cache.prompts",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
     "Turn": "history.turns",
     "TurnReport": "conversation.turn",
     "TurnState": "language.turn_state",
+    "UnavailableError": "errors",
+    "UnserialisableError": "errors",
     "UserProfile": "state.user_profile",
+    "VectorOptions": "cache.semantic.tenants",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",
     "WindowSelector": "conversation.select.window",
+    "WrongKeyTypeError": "errors",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604

@@ -12,12 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, Union, cast, overload
+from typing import Any, Generic, NamedTuple, TypeVar, Union, cast, overload
 
 from langchain_redis_memory.errors import ServerError
-
-if TYPE_CHECKING:
-    from langchain_redis_memory.redis.scripts import Script
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -29,6 +26,46 @@ D = TypeVar("D")
 Arg = Union[str, bytes, int, float]
 Reply = Any
 """What the server said to one command: bytes, int, float, None, a list of these, or a `ServerError`."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """A Lua script.
+
+    Args:
+        name: Its file's name without `.lua`.
+        source: What is sent: the file with its names bound.
+        keys: Names of its keys.
+        args: Names of its arguments.
+        rest: Whether more arguments may follow.
+        sha: Digest of the source.
+        more: Whether more keys may follow.
+    """
+
+    name: str
+    source: str
+    keys: tuple[str, ...]
+    args: tuple[str, ...]
+    rest: bool
+    sha: str
+    more: bool = False
+
+    def __call__(self, keys: tuple[str, ...], *args: Arg) -> Call:
+        """A call of the script, for an op's commands.
+
+        Args:
+            keys: One for each named key, then the rest, all with one hash tag.
+            *args: One for each named argument, then the rest.
+
+        Returns:
+            The call.
+        """
+        fits = len(args) >= len(self.args) if self.rest else len(args) == len(self.args)
+        keyed = len(keys) >= len(self.keys) if self.more else len(keys) == len(self.keys)
+        if not keyed or not fits:
+            msg = f"{self.name}.lua takes keys {self.keys} and arguments {self.args}"
+            raise TypeError(msg)
+        return Call(self, keys, args)
 
 
 class Call(NamedTuple):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import langchain_redis_memory
+from langchain_redis_memory import errors
 from langchain_redis_memory.redis import key_groups
 from langchain_redis_memory.redis.key_groups import KeyGroup
 from langchain_redis_memory.redis.keys import KINDS
@@ -245,3 +246,10 @@ def test_every_public_name_is_there() -> None:
     assert set(dir(langchain_redis_memory)) == set(langchain_redis_memory.__all__)
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = langchain_redis_memory.no_such_name
+
+
+def test_every_error_is_public() -> None:
+    named = {name for name, found in vars(errors).items() if isinstance(found, type) and name.endswith("Error")}
+    assert len(named) > 10
+    assert named <= set(langchain_redis_memory.__all__)
+    assert langchain_redis_memory.UnavailableError is errors.UnavailableError

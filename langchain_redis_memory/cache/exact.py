@@ -29,7 +29,8 @@ from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask
 from langchain_redis_memory.redis import expiring_hash
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.connect import connect
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
@@ -83,7 +84,7 @@ class RedisCache(LLMCache):
         admission: AdmissionPolicy | None = None,
         prices: Prices | None = None,
     ) -> None:
-        self._client = as_client(client)
+        self._client = connect(client)
         self._name = check_id(name, "name")
         self._flows: ExactFlows = ExactFlows(
             self._client,

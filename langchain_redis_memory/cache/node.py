@@ -24,7 +24,8 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, ServerError, UnavailableError
 from langchain_redis_memory.ops import Flow, Op, Reply, ask, merge
 from langchain_redis_memory.redis import expiring_hash
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.connect import connect
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.expiring_hash import NewItem
 from langchain_redis_memory.redis.keys import check_id, spell_namespace
@@ -74,7 +75,7 @@ class RedisNodeCache(BaseCache[ValueT]):
     ) -> None:
         strict = JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
         super().__init__(serde=strict if serde is None else serde)
-        self._client = as_client(client)
+        self._client = connect(client)
         self._space = self._client.keys(tenant)
         self._ttl_ms = milliseconds(ttl_s)
 

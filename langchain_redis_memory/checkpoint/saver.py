@@ -396,7 +396,5 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         """
         if isinstance(current, str):
             return f"{int(current.split('.')[0]) + 1:032}.{random.random():016}"
-        count = 0 if current is None else int(current)
-        if count >= 1 << 32:
-            count >>= 32
-        return (count + 1) << 32 | random.getrandbits(32)
+        count = int(current or 0)
+        return ((count >> 32 if count >= 1 << 32 else count) + 1) << 32 | random.getrandbits(32)

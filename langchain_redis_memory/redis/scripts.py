@@ -13,56 +13,15 @@ know them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
 from importlib import resources
 
-from langchain_redis_memory.ops import Arg, Call
+from langchain_redis_memory.ops import Script
 
 _HEADER = re.compile(r"^-- (KEYS|ARGV)(?: ([\w ]+?))?( \.\.\.)?$", re.MULTILINE)
 _PACKAGE = resources.files("langchain_redis_memory")
 _WITH = re.compile(r"^-- WITH (\w+)$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Script:
-    """A Lua script.
-
-    Args:
-        name: Its file's name without `.lua`.
-        source: What is sent: the file with its names bound.
-        keys: Names of its keys.
-        args: Names of its arguments.
-        rest: Whether more arguments may follow.
-        sha: Digest of the source.
-        more: Whether more keys may follow.
-    """
-
-    name: str
-    source: str
-    keys: tuple[str, ...]
-    args: tuple[str, ...]
-    rest: bool
-    sha: str
-    more: bool = False
-
-    def __call__(self, keys: tuple[str, ...], *args: Arg) -> Call:
-        """A call of the script, for an op's commands.
-
-        Args:
-            keys: One for each named key, then the rest, all with one hash tag.
-            *args: One for each named argument, then the rest.
-
-        Returns:
-            The call.
-        """
-        fits = len(args) >= len(self.args) if self.rest else len(args) == len(self.args)
-        keyed = len(keys) >= len(self.keys) if self.more else len(keys) == len(self.keys)
-        if not keyed or not fits:
-            msg = f"{self.name}.lua takes keys {self.keys} and arguments {self.args}"
-            raise TypeError(msg)
-        return Call(self, keys, args)
 
 
 @cache

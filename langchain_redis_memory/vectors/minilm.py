@@ -15,11 +15,10 @@ from importlib import resources
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.extras import np, npt
 
 DIMENSIONS = 384
 _LONGEST_TOKENS = 256

@@ -60,8 +60,8 @@ def test_semantic_entry() -> None:
 
 def test_answers_of_conversations() -> None:
     for answer, golden in (
-        (Answer("330 metres", 3), b"\x93\xa4text\xaa330 metres\x03"),
-        (Answer(AIMessage("a"), 0), b"\x93\xa7message\xc4\x08a6|\x81\xa1c\xa1a\x00"),
+        (Answer("330 metres", 3), b"\x95\xa4text\xaa330 metres\x03\xc0\x90"),
+        (Answer(AIMessage("a"), 0), b"\x95\xa7message\xc4\x08a6|\x81\xa1c\xa1a\x00\xc0\x90"),
     ):
         assert encode_answer(answer) == golden
         assert decode_answer(golden, "k") == answer

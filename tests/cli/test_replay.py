@@ -19,7 +19,7 @@ from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.redis.client.topology import Options, topology
-from tests.support.chains import Marked
+from tests.support.chains import Marked, for_everyone
 
 
 def write(path: Path, *lines: Any) -> Path:
@@ -31,7 +31,7 @@ def write(path: Path, *lines: Any) -> Path:
 def run(file: Path, users: int = 2, **options: Any) -> CacheOutcome:
     conversations, _ = read(file)
     outcome = CacheOutcome()
-    memory = ConversationMemory(f"memory://{uuid4().hex}", **options)
+    memory = ConversationMemory(f"memory://{uuid4().hex}", audience=for_everyone, **options)
     for _ in play(memory, askings(conversations, users), outcome=outcome):
         pass
     return outcome
@@ -453,7 +453,7 @@ def test_an_answerer_of_ones_own(tmp_path: Path, module: str, name: str) -> None
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert report["settings"]["seconds_per_answer"] is None
     assert 0 < report["outcomes"][-1]["seconds_saved"] < 60
-    assert report["outcomes"][-1]["cache"]["hit"] >= 3
+    assert report["outcomes"][-1]["cache"]["hit"] >= 2
 
 
 @pytest.mark.parametrize("name", ["nothing", "number", "later", "function.__name__.x"])

@@ -10,6 +10,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
+from langchain_redis_memory.cache.sharing import Asker, Grounding, Sharing
 from langchain_redis_memory.conversation.context import StoredContext, TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
 from langchain_redis_memory.conversation.planner import Planner
@@ -21,13 +22,15 @@ from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.ops import Flow, Invoke, Op, Step
 from langchain_redis_memory.redis.client.client import Client
-from tests.support.chains import Marked, NeverCache
+from tests.support.chains import Marked, NeverCache, for_everyone
 
 
 class Chain:
     """A chain that answers "yes" and finds one document."""
 
     scope = "test"
+    sharing = Sharing(Asker("", "s"), for_everyone("", opaque=False), opaque=False)
+    grounding: Grounding = "check"
 
     def retrieve(self, query: str) -> Invoke:
         return Invoke(lambda: [Document(query)], lambda: None)  # type: ignore[arg-type, return-value]
@@ -37,6 +40,9 @@ class Chain:
 
     def value(self, raw: Any) -> str | BaseMessage:
         return raw  # type: ignore[no-any-return]
+
+    def output_to_keep(self) -> tuple[bool, None]:
+        return True, None
 
 
 def steps(flow: Flow[Any], *replies: Any) -> tuple[list[Step], Any]:
@@ -113,6 +119,7 @@ def test_without_a_server_nothing_is_cached(flows: TurnFlows) -> None:
 def test_a_cached_answer_calls_nothing(flows: TurnFlows) -> None:
     turn = request("N: a")
     _, planned = steps(flows.plan_flow(turn, LoadedTurn([], StoredContext(), True, turn.asked, Answer("yes", 7))))
+    turn.chain.grounding = "trust"
     taken, answered = steps(flows.answer_flow(turn, planned))
     assert (taken, answered) == ([], AnsweredTurn("yes", 7, "hit"))
 

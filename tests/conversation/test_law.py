@@ -20,6 +20,7 @@ from langchain_core.runnables import RunnableLambda
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
+from langchain_redis_memory.cache.sharing import Grounding
 from langchain_redis_memory.conversation.select.window import WindowSelector
 from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.ops import Op
@@ -57,7 +58,9 @@ class Said:
 class World:
     """Two processes on one server."""
 
-    def __init__(self, cache: Any, *, fields: bool, marked: bool, retriever: Any) -> None:
+    def __init__(
+        self, cache: Any, *, fields: bool, marked: bool, retriever: Any, grounding: Grounding = "check"
+    ) -> None:
         self.fields = fields
         url = f"memory://{uuid4().hex}"
         self.desks, self.switches = [], []
@@ -69,6 +72,7 @@ class World:
                     client,
                     chain=RunnableLambda(pure_chain) if fields else PureModel(),
                     retriever=retriever,
+                    grounding=grounding,
                     cache=cache,
                     classifier=Marked() if marked else LinguisticClassifier(),
                     selector=WindowSelector(base=2),
@@ -212,7 +216,12 @@ WRONG: dict[str, tuple[Callable[[CacheQuestion], CacheQuestion], list[Said | str
 @pytest.mark.parametrize("name", WRONG)
 def test_a_cache_that_forgets_something_is_found_out(name: str) -> None:
     forget, steps = WRONG[name]
-    options: dict[str, Any] = {"fields": name in {"settings", "extra"}, "marked": True, "retriever": look_up}
+    options: dict[str, Any] = {
+        "fields": name in {"settings", "extra"},
+        "marked": True,
+        "retriever": look_up,
+        "grounding": "trust",
+    }
     same(steps, True, **options)
     with pytest.raises(AssertionError, match="a wrong answer was served"):
         same(steps, Blind(forget), **options)

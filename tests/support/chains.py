@@ -17,6 +17,7 @@ from langchain_core.runnables import RunnableConfig, RunnableGenerator
 from pydantic import Field
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
+from langchain_redis_memory.cache.sharing import Grounding
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import UnavailableError
@@ -218,6 +219,7 @@ class Desk:
         retriever: Any = None,
         scope: str | None = "desk",
         output_key: str | None = None,
+        grounding: Grounding = "check",
         **options: Any,
     ) -> None:
         self.client, self.both = client, both or Both(asynchronous=False)
@@ -226,7 +228,7 @@ class Desk:
         options.setdefault("audience", for_everyone)
         self.memory = ConversationMemory(client, on_turn=self.reports.append, **options)
         self.chat = self.memory.wrap(
-            self.model if chain is None else chain, retriever, scope=scope, output_key=output_key
+            self.model if chain is None else chain, retriever, scope=scope, output_key=output_key, grounding=grounding
         )
 
     async def say(

@@ -10,7 +10,8 @@ from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion, decode_answer, encode_answer
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.ops import Op, Reply, merge, pure
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.connect import connect
 from langchain_redis_memory.redis.ttl import milliseconds
 
 
@@ -42,7 +43,7 @@ class EpochAnswerCache:
         ttl_s: float | None = 43_200,
         tenant: str = "",
     ) -> None:
-        space = as_client(client).keys(tenant)
+        space = connect(client).keys(tenant)
         self.epoch = space.epoch("responses", corpus)
         self.tally = Tally(space.tally("responses", corpus))
         self._ttl_ms = milliseconds(ttl_s)

@@ -29,7 +29,8 @@ from langchain_redis_memory.cache.semantic.tenants import TenantSearches, Vector
 from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
 from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.connect import connect
 from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.redis.ttl import jittered, milliseconds, share
 
@@ -74,7 +75,7 @@ class SemanticAnswerCache:
         jitter: float = 0.1,
         vectors: VectorOptions | None = None,
     ) -> None:
-        self._client = as_client(client)
+        self._client = connect(client)
         self._ttl_ms = milliseconds(ttl_s)
         self._jitter = share(jitter, "jitter")
         self._epoch = epoch

@@ -21,7 +21,8 @@ from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Flow, Invoke, Now, ask
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.connect import connect
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.keys import check_id
@@ -74,7 +75,7 @@ class CachedEmbeddings(Embeddings):
         if dtype not in _TYPES:
             msg = f"dtype must be 'float32' or 'float16', got {dtype!r}"
             raise InvalidInputError(msg)
-        self._client = as_client(client)
+        self._client = connect(client)
         self._embeddings = embeddings
         self._model = check_id(_described(embeddings) if model is None else model, "model")
         self._ttl_ms = milliseconds(ttl_s)

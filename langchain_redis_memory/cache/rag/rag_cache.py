@@ -20,7 +20,8 @@ from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, merge, pure
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.connect import connect
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 
 __all__ = ["CachedEmbeddings", "CachedRetriever", "EpochAnswerCache", "RagCache"]
@@ -70,7 +71,7 @@ class RagCache:
         search_ttl_s: float | None = DAY_S,
         responses_ttl_s: float | None = 43_200,
     ) -> None:
-        self._client = as_client(client)
+        self._client = connect(client)
         self._space = self._client.keys(tenant)
         self._tenant, self._corpus = tenant, corpus
         milliseconds(search_ttl_s, "search_ttl_s")

@@ -18,16 +18,19 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
 from langchain_core.runnables.base import coerce_to_runnable
+from langchain_core.vectorstores import VectorStoreRetriever
 from pydantic import PrivateAttr
 
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
+from langchain_redis_memory.cache.sharing import metadata_of, user_of
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.connect import connect
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, fingerprint
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
@@ -126,7 +129,7 @@ class CachedRetriever(BaseRetriever):
         tier: ShardedEntries | None = None,
         **options: Any,
     ) -> None:
-        wire = as_client(client)
+        wire = connect(client)
         epoch = wire.keys(tenant).epoch("search", corpus)
         ttl_ms, empty_ms = milliseconds(ttl_s), milliseconds(empty_ttl_s, "empty_ttl_s")
         stale_ms = milliseconds(stale_s, "stale_s") if ttl_ms else 0
@@ -246,13 +249,23 @@ class CachedRetriever(BaseRetriever):
 
     # --- flows --------------------------------------------------------------------------------------------------------
 
+    def _seen_asker(self, settings: Mapping[str, Any], callbacks: Any) -> list[Any]:
+        """Returns what a retriever may find by besides the query: who asks and with which metadata.
+
+        A vector store's own retriever reads neither, so its results are everybody's.
+        """
+        if type(self.retriever) is VectorStoreRetriever:
+            return []
+        config = {"configurable": settings, "metadata": getattr(callbacks, "metadata", None) or {}}
+        return [user_of(config), metadata_of(config)]
+
     def _search_flow(
         self, query: str, callbacks: Any, settings: Mapping[str, Any] | None, kwargs: dict[str, Any]
     ) -> Flow[list[Document]]:
         retriever, config = self.retriever, RunnableConfig(callbacks=callbacks)
         if settings:
             config["configurable"] = dict(settings)
-        deciding = [deciding_settings(settings or {}), kwargs]
+        deciding = [deciding_settings(settings or {}), kwargs, self._seen_asker(settings or {}, callbacks)]
         if not describable(deciding):
             self._tier.tally.add("bypasses")
             found = yield Invoke(

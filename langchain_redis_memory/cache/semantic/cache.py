@@ -28,7 +28,8 @@ from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.equivalence import HitPolicy
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.connect import connect
 from langchain_redis_memory.redis.ttl import WEEK_S
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class RedisSemanticCache(LLMCache):
     ) -> None:
         able(admission, "refusal", "admission")
         prompts = prompts or PromptOptions()
-        self._client = as_client(client)
+        self._client = connect(client)
         self._name = name
         searches = TenantSearches(
             self._client,

@@ -203,7 +203,7 @@ def play(
             took[asking.number] = perf_counter() - started
         return made.model_copy(update={"response_metadata": {**made.response_metadata, _MADE_FOR: asking.number}})
 
-    chat = memory.wrap(RunnableLambda(generate), scope="replay")
+    chat = memory.wrap(RunnableLambda(generate), scope="replay", share="tenant")
     memory.on_turn, memory.client.on_trip = reports.append, trips.append
     for asking in stream:
         asked[:], reports[:], trips[:] = [asking], [], []

@@ -25,7 +25,7 @@ from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.turn_state import TurnState
 from langchain_redis_memory.ops import Flow, settled
-from langchain_redis_memory.redis.client.client import as_client
+from langchain_redis_memory.redis.client.connect import connect
 
 _DRIVER = "memory://selecting"
 """A client that only drives flows: selecting asks models, never a server."""
@@ -55,7 +55,7 @@ def selector_runnable(
     **Trips:** none; what the classifier's and the selector's models cost.
     """
     choose = _Chooser(selector, classifier, policy).flow
-    client = as_client(_DRIVER)
+    client = connect(_DRIVER)
 
     def select(given: Any) -> list[BaseMessage]:
         return client.drive(choose(*_conversation(given)))
@@ -91,7 +91,7 @@ def pre_model_node(
     **Trips:** none; what the classifier's and the selector's models cost.
     """
     choose = _Chooser(selector, classifier, policy).flow
-    client = as_client(_DRIVER)
+    client = connect(_DRIVER)
 
     def flow(state: Any) -> Flow[list[BaseMessage]]:
         fields = state if isinstance(state, Mapping) else vars(state)

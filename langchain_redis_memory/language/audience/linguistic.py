@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
-from math import exp
 from typing import Any, NamedTuple
 
 from langchain_redis_memory.language.audience.signs import signs
@@ -22,6 +21,7 @@ from langchain_redis_memory.language.audience.verdict import (
     AudienceVerdict,
     check_risk,
 )
+from langchain_redis_memory.language.logistic import probability
 
 HEADS = ("personal", "volatile", "effect", "vary")
 PLAIN_SHIFT = -3.0
@@ -119,7 +119,7 @@ def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opa
         odds["personal"] += PLAIN_SHIFT
     elif not named.isdisjoint(_ASKER):
         odds["personal"] = max(odds["personal"], 0.0)
-    found = {head: _probability(score) for head, score in odds.items()}
+    found = {head: probability(score) for head, score in odds.items()}
     kept = sorted(spoke, key=lambda key: -spoke[key])
     evidence = [f"{head}: {words!r}" for head, words in kept if found[head] >= _TOLD][:_EVIDENCE]
     if "unreadable" in named:
@@ -140,7 +140,3 @@ def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opa
         here="here" in named,
         thresholds=model.thresholds,
     )
-
-
-def _probability(log_odds: float) -> float:
-    return 1 / (1 + exp(-max(-15.0, min(15.0, log_odds))))

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["Client", "ClientLike", "Trip", "as_client"]
+__all__ = ["Client", "ClientLike", "Trip"]
 
 
 ClientLike = Union["Client", str, RedisClient, None]
@@ -374,10 +374,3 @@ class Client:
     ) -> None:
         await self.asettle()
         await self.aclose()
-
-
-def as_client(client: ClientLike) -> Client:
-    """Returns the client that a constructor was given; see `connect`, which takes its keywords as well."""
-    from langchain_redis_memory.redis.client.connect import connect
-
-    return connect(client)

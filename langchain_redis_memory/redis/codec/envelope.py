@@ -52,7 +52,7 @@ def unseal(envelope: bytes, where: str) -> bytes:
         if head == VERSION + _checksum(body) and body[:1] in {_PLAIN, _DEFLATED}:
             return inflate(body[1:]) if body[:1] == _DEFLATED else body[1:]
         reason = "damaged, of another version, or not written by this package"
-    except (ValueError, zlib.error) as error:
+    except (ValueError, zlib.error, CorruptDataError) as error:
         reason = f"not what it was deflated from: {error}"
     msg = f"the value under {where!r} is {reason}"
     raise CorruptDataError(msg)

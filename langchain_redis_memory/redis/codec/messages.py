@@ -36,7 +36,7 @@ from pydantic_core import PydanticUndefined
 
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, NotAMessageError
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
-from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.redis.codec.values import pack, parse, register
 
 TokenCounter = Callable[[Sequence[BaseMessage]], int]
 
@@ -312,3 +312,6 @@ def decode_messages(records: Sequence[bytes], where: str) -> list[BaseMessage]:
         )
         raise CorruptDataError(msg) from error
     return messages
+
+
+register("message", BaseMessage, encode_nested, decode_message)

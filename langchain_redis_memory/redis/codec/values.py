@@ -57,21 +57,21 @@ _SCALARS: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
         lambda v: [v.id, v.page_content, v.metadata, v.__pydantic_extra__],
         lambda v: Document(id=v[0], page_content=v[1], metadata=v[2], **(v[3] or {})),
     ),
-    "message": (BaseMessage, lambda v: _record(v), lambda v: _message(v)),  # noqa: PLW0108 - defined below
 }
 _BY_TYPE = {kind: (name, out) for name, (kind, out, _) in _SCALARS.items()}
 
 
-def _record(message: BaseMessage) -> bytes:
-    from langchain_redis_memory.redis.codec.messages import encode_nested
+def register(name: str, kind: type, out: Callable[[Any], Any], back: Callable[[Any], Any]) -> None:
+    """Teaches the codec one more type.
 
-    return encode_nested(message)
-
-
-def _message(record: bytes) -> BaseMessage:
-    from langchain_redis_memory.redis.codec.messages import decode_message
-
-    return decode_message(record)
+    Args:
+        name: Names the type in stored bytes.
+        kind: The type; its subclasses are included.
+        out: From a value to what can be packed.
+        back: From that to the value.
+    """
+    _SCALARS[name] = (kind, out, back)
+    _BY_TYPE[kind] = (name, out)
 
 
 def _zone(zone: tzinfo | None) -> Any:

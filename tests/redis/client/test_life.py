@@ -19,7 +19,8 @@ from langchain_core.messages import HumanMessage
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.ops import Op, merge
-from langchain_redis_memory.redis.client.client import Client, Trip, as_client
+from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.redis.client.connect import connect
 from langchain_redis_memory.redis.client.topology import Options, topology
 from tests.conftest import Both, Watch
 from tests.support import servers
@@ -282,7 +283,7 @@ async def test_closing_behind_a_sentinel_leaves_no_connection(sentinel_url: str,
 
 def test_a_shared_client_survives_being_closed(farm: Farm) -> None:
     url = farm.url(servers.NEWEST)
-    as_client(url).run(Op((("PING",),), len))
-    as_client(url).close()
-    as_client(url).run(Op((("PING",),), len))
-    as_client(url).close()
+    connect(url).run(Op((("PING",),), len))
+    connect(url).close()
+    connect(url).run(Op((("PING",),), len))
+    connect(url).close()

@@ -13,7 +13,8 @@ import redis
 from langchain_redis_memory.errors import AuthenticationError, ConfigError, UnavailableError
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.redis.client.client import Client, as_client
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.connect import connect
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings, read_settings
 from tests.conftest import Both, Watch
 from tests.support import servers
@@ -91,7 +92,7 @@ def test_what_is_no_url_is_refused(bad: Any) -> None:
     with pytest.raises(ConfigError):
         Client.from_url(bad)
     with pytest.raises(ConfigError):
-        as_client(bad)
+        connect(bad)
 
 
 @pytest.mark.parametrize(
@@ -162,20 +163,20 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_url_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Client.from_url().url == "redis://localhost:6379/0"
-    assert as_client(None).url == "redis://localhost:6379/0"
+    assert connect(None).url == "redis://localhost:6379/0"
     monkeypatch.setenv("REDIS_URL", "redis://elsewhere:7/1")
     assert Client.from_url().url == "redis://elsewhere:7/1"
-    assert as_client(None).url == "redis://elsewhere:7/1"
+    assert connect(None).url == "redis://elsewhere:7/1"
     assert Client.from_url("redis://h").url == "redis://h:6379/0"
     monkeypatch.setenv("REDIS_URL", "")
     assert Client.from_url().url == "redis://localhost:6379/0"
 
 
 def test_the_same_url_shares_one_client() -> None:
-    assert as_client("redis://shared") is as_client("redis://shared")
-    assert as_client("redis://shared") is not as_client("redis://other")
+    assert connect("redis://shared") is connect("redis://shared")
+    assert connect("redis://shared") is not connect("redis://other")
     mine = Client.from_url("redis://shared")
-    assert as_client(mine) is mine
+    assert connect(mine) is mine
 
 
 def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
