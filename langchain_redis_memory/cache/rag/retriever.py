@@ -250,10 +250,7 @@ class CachedRetriever(BaseRetriever):
     # --- flows --------------------------------------------------------------------------------------------------------
 
     def _seen_asker(self, settings: Mapping[str, Any], callbacks: Any) -> list[Any]:
-        """Returns what a retriever may find by besides the query: who asks and with which metadata.
-
-        A vector store's own retriever reads neither, so its results are everybody's.
-        """
+        """Returns who asks and with which metadata; a vector store's own retriever reads neither."""
         if type(self.retriever) is VectorStoreRetriever:
             return []
         config = {"configurable": settings, "metadata": getattr(callbacks, "metadata", None) or {}}
