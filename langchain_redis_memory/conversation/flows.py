@@ -156,7 +156,8 @@ class TurnFlows:
         history: Op[list[BaseMessage]] = transcript.tail(messages=reach) if reach else pure([])
         lookup = self._lookup(looked_up)
         context = self.context.read(transcript, alone=not (history.commands or lookup.commands))
-        wanted = merge(history, lookup, context)
+        # The context says whether the conversation exists, so it is asked before the messages; see `read_flow`.
+        wanted = merge(context, lookup, history).map(lambda read: (read[2], read[1], read[0]))
         waiting = left = self.outbox.take(transcript)
         try:
             if waiting:

@@ -177,7 +177,8 @@ def read_flow(read: Op[T], transcript: Transcript, loader: UserCallback | None) 
     """
     if loader is None:
         return (yield from ask(read))
-    found, there = yield from ask(merge(read, transcript.exists()))
+    # Asked first: a conversation that somebody stores between the two commands is then read, not taken for empty.
+    there, found = yield from ask(merge(transcript.exists(), read))
     if there:
         return found
     yield from load_flow(transcript, loader)
