@@ -231,6 +231,12 @@ async def test_without_a_look_nothing_of_an_epoch_is_stored(client: Client, both
     assert await desk.near(asked) is None
 
 
+def milliseconds_of(client: Client) -> int:
+    """The server's clock."""
+    seconds, micros = raw(client, ("TIME",))[0]
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
 async def test_statistics_and_vectors_of_what_had_to_go(client: Client, both: Both) -> None:
     desk = Counter(client, both, max_entries=1)
     one, two, three = (CacheQuestion(client.keys(), "", "scope", question) for question in (ASKED, FAR, CLOSE))
@@ -238,6 +244,8 @@ async def test_statistics_and_vectors_of_what_had_to_go(client: Client, both: Bo
         assert await desk.same(asked) is None
         await desk.near(asked)
         await desk.keep(asked)
+        kept_at = milliseconds_of(client)
+        wait_for(lambda kept_at=kept_at: milliseconds_of(client) > kept_at)  # uses of one millisecond have no order
     assert await desk.same(three) == ANSWER
     stats = await both(desk.cache.stats)()
     assert (stats.hits, stats.misses, stats.tokens_saved) == (1, 3, ANSWER.tokens)
