@@ -45,46 +45,73 @@ class Asker:
     """Who asks.
 
     Args:
-        user: The user's id, "" where nobody says it.
+        users: The user's ids, as the config spells them; empty where nobody is named.
         session: The conversation's id.
     """
 
-    user: str
+    users: tuple[str, ...]
     session: str
 
     @property
+    def user(self) -> str:
+        """The user's id, "" where nobody is named."""
+        return self.users[0] if self.users else ""
+
+    @property
     def name(self) -> str:
-        """Names the asker in keys: the user where there is one, else the conversation."""
-        return f"user:{self.user}" if self.user else f"session:{self.session}"
+        """Names the asker in keys: by every id of the user, else by the conversation."""
+        return f"user:{list(self.users)}" if self.users else f"session:{self.session}"
 
 
-def user_of(config: Mapping[str, Any]) -> str:
+def users_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Finds the user in a config, where LangChain and LangGraph applications put it.
 
     Args:
         config: A `RunnableConfig`.
 
     Returns:
-        The first of `metadata.user_id`, `configurable.user_id`, `configurable.langgraph_auth_user_id` and the identity
-        of `configurable.langgraph_auth_user`; "" where there is none.
+        `metadata.user_id`, `configurable.user_id`, `configurable.langgraph_auth_user_id` and the identity of
+        `configurable.langgraph_auth_user`, those that are there, each once: a chain may read any of them.
     """
-    configurable = config.get("configurable") or {}
-    auth = configurable.get("langgraph_auth_user")
-    identity = auth.get("identity") if isinstance(auth, Mapping) else getattr(auth, "identity", None)
-    metadata = config.get("metadata") or {}
-    for found in (
+    configurable, metadata = config.get("configurable") or {}, config.get("metadata") or {}
+    found = (
         metadata.get("user_id"),
         configurable.get("user_id"),
         configurable.get("langgraph_auth_user_id"),
-        identity,
-    ):
-        if found is not None and found != "":
-            return str(found)
-    return ""
+        _identity(configurable.get("langgraph_auth_user")),
+    )
+    return tuple(dict.fromkeys(str(user) for user in found if user is not None and user != ""))
 
 
-_PLACES = frozenset({"session_id", "agent", "tenant", "thread_id", "user_id"})
-_OF_TRACING = ("ls_", "lc_", "langgraph_", "langfuse_", "langsmith_", "trace_", "run_", "request_id", "revision_id")
+def _identity(auth: Any) -> Any:
+    return auth.get("identity") if isinstance(auth, Mapping) else getattr(auth, "identity", None)
+
+
+_OF_TRACING = ("ls_", "lc_", "langgraph_", "langfuse_", "langsmith_")
+_RUNS = frozenset({"user_id", "trace_id", "span_id", "run_id", "run_name", "request_id", "revision_id"})
+
+
+def rights_of(config: Mapping[str, Any]) -> list[Any]:
+    """Picks what a function in the chain may decide by, besides the settings: a role, a department, permissions.
+
+    Args:
+        config: A `RunnableConfig`.
+
+    Returns:
+        Its metadata, without the user (see `Asker`), what LangChain copied from `configurable`, and what names a run
+        for tracing; and the authenticated user's fields, the identity alone where they cannot be read. Empty for none.
+    """
+    configurable = config.get("configurable") or {}
+    metadata = {
+        name: value
+        for name, value in (config.get("metadata") or {}).items()
+        if name not in _RUNS
+        and not name.startswith(_OF_TRACING)
+        and not (name in configurable and configurable[name] == value)
+    }
+    auth = configurable.get("langgraph_auth_user")
+    fields = dict(auth) if isinstance(auth, Mapping) else _identity(auth)
+    return [metadata, fields] if metadata or auth is not None else []
 
 
 @dataclass(frozen=True)
@@ -131,24 +158,6 @@ class Sharing:
         if self.words.audience is Audience.SESSION:
             return f"session:{self.asker.session}"
         return "" if self.words.audience is Audience.EVERYONE and not dependent else self.asker.name
-
-
-def metadata_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Picks the metadata of a config that a function in the chain may decide by (a role, a department).
-
-    Args:
-        config: A `RunnableConfig`.
-
-    Returns:
-        The metadata, without the user (see `Asker`), without what LangChain copies from `configurable`, and without
-        what names a run for tracing.
-    """
-    configurable = config.get("configurable") or {}
-    return {
-        name: value
-        for name, value in (config.get("metadata") or {}).items()
-        if name not in configurable and name not in _PLACES and not name.startswith(_OF_TRACING)
-    }
 
 
 def check_share(share: Any, grounding: Any) -> None:

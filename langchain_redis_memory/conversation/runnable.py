@@ -36,8 +36,8 @@ from langchain_redis_memory.cache.sharing import (
     Share,
     Sharing,
     check_share,
-    metadata_of,
-    user_of,
+    rights_of,
+    users_of,
 )
 from langchain_redis_memory.conversation.tool_watch import ToolWatch, watched
 from langchain_redis_memory.conversation.turn import ModelInput, TurnInput, TurnReport, TurnRunner
@@ -215,7 +215,9 @@ class RememberingRunnable(Runnable[Any, Any]):
         self.output_key = options.output_key
         self._audience = audience
         described = describe([self.chain, self.retriever])
-        self._acts = describe(self.chain).acts
+        # Where documents are trusted unseen, the retriever decides what is served, so its view counts as the chain's.
+        trusted = self.retriever if options.grounding == "trust" else None
+        self._acts = describe([self.chain, trusted]).acts
         self.scope = self._scope(options.scope, described)
 
     @staticmethod
@@ -347,10 +349,10 @@ class RememberingRunnable(Runnable[Any, Any]):
             raise InvalidInputError(msg)
         lead, question = _question(given.pop(self.input_key) if isinstance(input, dict) else input)
         settings = deciding_settings(configurable, *_SEPARATED)
-        parts = [given, kwargs, settings, metadata_of(config) if self._acts else {}]
+        parts = [given, kwargs, settings, rights_of(config) if self._acts else []]
         deciding = parts if any(parts) else None
         private = not describable(deciding)
-        asker = Asker(user_of(config), str(session_id))
+        asker = Asker(users_of(config), str(session_id))
         sharing = Sharing(asker, self._audience(str(question.text), opaque=self._acts), self._acts, self.options.share)
         incoming = TurnInput(
             session_id=session_id,

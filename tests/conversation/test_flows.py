@@ -29,7 +29,7 @@ class Chain:
     """A chain that answers "yes" and finds one document."""
 
     scope = "test"
-    sharing = Sharing(Asker("", "s"), for_everyone("", opaque=False), opaque=False)
+    sharing = Sharing(Asker((), "s"), for_everyone("", opaque=False), opaque=False)
     grounding: Grounding = "check"
 
     def retrieve(self, query: str) -> Invoke:

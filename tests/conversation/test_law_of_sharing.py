@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableSerializable
 from langchain_core.tools import tool
 
 from langchain_redis_memory import ConversationMemory, TurnReport
@@ -288,3 +288,67 @@ async def test_a_thread_is_a_session(client: Client, both: Both) -> None:
     config: RunnableConfig = {"configurable": {"thread_id": "t"}}
     assert await both(chat.invoke)("Hi, I am Bob.", config) == "0"
     assert await both(chat.invoke)("What is my name?", config) == "2"
+
+
+# --- everything in a config that a function can decide by -------------------------------------------
+
+OPAQUE_READS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a role": ({"metadata": {"role": "boss"}}, {"metadata": {"role": "guest"}}),
+    "a name like a trace's": ({"metadata": {"run_as_admin": True}}, {"metadata": {"run_as_admin": False}}),
+    "a tenant that only the chain knows": ({"metadata": {"tenant": "a"}}, {"metadata": {"tenant": "b"}}),
+    "permissions of an authenticated user": (
+        {"configurable": {"langgraph_auth_user": {"identity": "x", "permissions": ["all"]}}},
+        {"configurable": {"langgraph_auth_user": {"identity": "x", "permissions": []}}},
+    ),
+    "an authenticated user of a class of its own": (
+        {"configurable": {"langgraph_auth_user": type("User", (), {"identity": "x"})()}},
+        {"configurable": {"langgraph_auth_user": type("User", (), {"identity": "y"})()}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPAQUE_READS)
+async def test_rights_in_the_config_keep_answers_apart(client: Client, both: Both, name: str) -> None:
+    bank = Bank(client, both)
+    for place, named in enumerate((*OPAQUE_READS[name], OPAQUE_READS[name][0])):
+        config: dict[str, Any] = {**named, "configurable": {**named.get("configurable", {}), "session_id": f"{place}"}}
+        await both(bank.chat.invoke)("What is the capital of Norway?", config)
+    assert bank.served == ["miss", "miss", "hit"]
+
+
+async def test_two_names_of_the_user_are_both_the_asker(client: Client, both: Both) -> None:
+    bank = Bank(client, both)
+    for place, user in enumerate(("ana", "ben")):
+        config: dict[str, Any] = {
+            "configurable": {"session_id": f"{place}", "user_id": user},
+            "metadata": {"user_id": "the-web-server"},
+        }
+        await both(bank.chat.invoke)("Which colours do my walls have?", config)
+    assert bank.served == ["miss", "miss"]
+
+
+class Speaker(RunnableSerializable[Any, str]):
+    """A runnable of the user's that LangChain can serialise, and that still reads who asks."""
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        return True
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
+        assert config is not None
+        return f"for {Bank.who(config)}"
+
+
+async def test_a_runnable_of_ones_own_may_see_who_asks(client: Client, both: Both) -> None:
+    bank = Bank(client, both, Speaker())
+    for who in ("ana", "ben"):
+        assert who in await bank.ask(who, "Which colours do my walls have?")
+
+
+async def test_what_a_chain_is_configured_with_is_part_of_it(client: Client, both: Both) -> None:
+    def role(given: dict[str, Any], config: RunnableConfig) -> str:
+        return str(config["metadata"]["role"])
+
+    for name in ("boss", "guest"):
+        bank = Bank(client, both, RunnableLambda(role).with_config(metadata={"role": name}))
+        assert await bank.ask("ana", "What is the capital of Norway?", session=name) == name

@@ -24,7 +24,7 @@ from pydantic import PrivateAttr
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
-from langchain_redis_memory.cache.sharing import metadata_of, user_of
+from langchain_redis_memory.cache.sharing import rights_of, users_of
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
@@ -254,7 +254,7 @@ class CachedRetriever(BaseRetriever):
         if type(self.retriever) is VectorStoreRetriever:
             return []
         config = {"configurable": settings, "metadata": getattr(callbacks, "metadata", None) or {}}
-        return [user_of(config), metadata_of(config)]
+        return [*users_of(config), *rights_of(config)]
 
     def _search_flow(
         self, query: str, callbacks: Any, settings: Mapping[str, Any] | None, kwargs: dict[str, Any]

@@ -9,6 +9,7 @@ described all the same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -19,7 +20,8 @@ from langchain_core.documents import Document
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.load import Serializable, dumpd
 from langchain_core.messages import BaseMessage
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.vectorstores import VectorStoreRetriever
 from pydantic import BaseModel, SecretStr
 
 from langchain_redis_memory.errors import UnserialisableError
@@ -40,12 +42,20 @@ class Description(NamedTuple):
     Args:
         digest: Hexadecimal digits, equal in every process for equal chains; an opaque part counts by its name.
         opaque: Names of the parts that cannot be described, in order, each once.
-        acts: Whether one of them is more than a model: it may read the config and the clock, and have effects.
+        acts: Whether a part that is not LangChain's own, and no model, may read the config and have effects.
     """
 
     digest: str
     opaque: tuple[str, ...]
     acts: bool
+
+
+@dataclass
+class _Findings:
+    """What was met on the way through a chain: names of opaque parts, and whether a part may act."""
+
+    opaque: dict[str, None] = field(default_factory=dict)
+    acts: bool = False
 
 
 def describe(part: Any) -> Description:
@@ -57,8 +67,8 @@ def describe(part: Any) -> Description:
     Returns:
         Its description, with the names of what could not be described.
     """
-    opaque: dict[str, bool] = {}
-    return Description(digest({"described": _describe(part, opaque)}), tuple(opaque), any(opaque.values()))
+    found = _Findings()
+    return Description(digest({"described": _describe(part, found)}), tuple(found.opaque), found.acts)
 
 
 def fingerprint(part: Any) -> str | None:
@@ -74,17 +84,17 @@ def fingerprint(part: Any) -> str | None:
     return None if found.opaque else found.digest
 
 
-def _describe(value: Any, opaque: dict[str, bool]) -> Any:
+def _describe(value: Any, found: _Findings) -> Any:
     """A value as plain data; what cannot be described is noted and stands as its name."""
     if value is None or type(value) in {bool, int, float, str}:
         return value
     if isinstance(value, Mapping):
         # A mapping of tool schemas or arguments: its keys are data, a key called "name" included.
-        return {str(name): _describe(value[name], opaque) for name in sorted(value, key=str)}
+        return {str(name): _describe(value[name], found) for name in sorted(value, key=str)}
     if isinstance(value, list | tuple):
-        return [_describe(item, opaque) for item in value]
+        return [_describe(item, found) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted((_describe(item, opaque) for item in value), key=repr)
+        return sorted((_describe(item, found) for item in value), key=repr)
     if isinstance(value, SecretStr):
         return "secret"
     if isinstance(value, type):
@@ -93,14 +103,15 @@ def _describe(value: Any, opaque: dict[str, bool]) -> Any:
     if isinstance(value, Enum):
         return [_path(type(value)), value.name]
     if isinstance(value, BaseLanguageModel):
-        return _model(value, opaque)
+        return _model(value, found)
     if type(value) in _EXACT:
         return [_path(type(value)), repr(value)]
     if isinstance(value, BaseModel) and _is_langchains(type(value)) and not isinstance(value, RunnableLambda):
-        return [_path(type(value)), {name: _describe(item, opaque) for name, item in _fields(value)}]
+        return [_path(type(value)), {name: _describe(item, found) for name, item in _fields(value)}]
     if isinstance(value, Serializable) and _whole(dumped := dumpd(value)):
+        found.acts = found.acts or isinstance(value, Runnable)  # its fields are known, not what it reads and does
         return _plain(dumped)
-    return _opaque(value, opaque)
+    return _opaque(value, found)
 
 
 def _fields(value: BaseModel) -> Iterator[tuple[str, Any]]:
@@ -108,12 +119,12 @@ def _fields(value: BaseModel) -> Iterator[tuple[str, Any]]:
     for name in type(value).model_fields:
         item = getattr(value, name)
         if name == "config" and isinstance(item, Mapping):
-            item = item.get("configurable") or None
+            item = {part: item[part] for part in ("configurable", "metadata", "tags") if item.get(part)}
         if name not in _LABELS and item not in (None, [], {}):
             yield name, item
 
 
-def _model(model: BaseLanguageModel[Any], opaque: dict[str, bool]) -> Any:
+def _model(model: BaseLanguageModel[Any], found: _Findings) -> Any:
     """A model as LangChain serialises it, or by what it calls its identifying parameters, as LangChain's caches do."""
     dumped = dumpd(model)
     if _whole(dumped):
@@ -121,19 +132,20 @@ def _model(model: BaseLanguageModel[Any], opaque: dict[str, bool]) -> Any:
     owner = next((base for base in type(model).__mro__ if "_identifying_params" in vars(base)), None)
     says_nothing = owner is None or owner.__module__.startswith("langchain_core.language_models.")
     if says_nothing and not _is_langchains(type(model)):
-        return _opaque(model, opaque)
-    return [_path(type(model)), _describe(getattr(model, "_identifying_params", {}), opaque)]
+        return _opaque(model, found)
+    return [_path(type(model)), _describe(getattr(model, "_identifying_params", {}), found)]
 
 
 def _is_langchains(kind: type) -> bool:
     return kind.__module__.startswith("langchain_core.")
 
 
-def _opaque(value: Any, opaque: dict[str, bool]) -> list[str]:
+def _opaque(value: Any, found: _Findings) -> list[str]:
     function = getattr(value, "func", None) or getattr(value, "afunc", None) or value
     name = getattr(function, "__qualname__", "")
     called = f"{type(value).__name__}({name})" if name and function is not value else name or _path(type(value))
-    opaque[called] = not isinstance(value, BaseLanguageModel)
+    found.opaque[called] = None
+    found.acts = found.acts or not isinstance(value, BaseLanguageModel | VectorStoreRetriever)
     return ["opaque", called]
 
 

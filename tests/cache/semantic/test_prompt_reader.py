@@ -13,6 +13,7 @@ from langchain_core.outputs import ChatGeneration
 
 from langchain_redis_memory.cache.prompts import PromptMessage, read
 from langchain_redis_memory.cache.semantic.cache import PromptOptions, RedisSemanticCache
+from langchain_redis_memory.cache.semantic.prompt_reader import unrepeatable
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.meanings import ASKED, MODEL, Cut, WordEmbeddings, answers, prompt, text
 
@@ -155,3 +156,21 @@ def test_what_is_read_is_what_was_said(said: list[tuple[str, str]]) -> None:
     if said:
         assert [(one.role, one.text) for one in told.history] == (spoken[:-1] if asked else spoken)
         assert list(told.system) == [words for kind, words in said if kind == "s"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        ("What is the date today?", "volatile"),
+        ("What's the weather today?", "volatile"),
+        ("Cancel order 123", "effect"),
+        ("Send an email to Bob.", "effect"),
+        ("Tell me another joke", "vary"),
+        ("How tall is the Eiffel Tower?", None),
+        ("Write a haiku about the sea.", None),
+        ("Wie ist das Wetter?", None),
+        ("?!", None),
+    ],
+)
+def test_what_nobody_may_be_told_again(text: str, sign: str | None) -> None:
+    assert unrepeatable(text) == sign
