@@ -88,7 +88,7 @@ def _identity(auth: Any) -> Any:
 
 
 _OF_TRACING = ("ls_", "lc_", "langgraph_", "langfuse_", "langsmith_")
-_RUNS = frozenset({"user_id", "trace_id", "span_id", "run_id", "run_name", "request_id", "revision_id"})
+_RUNS = frozenset("user_id session_id thread_id trace_id span_id run_id run_name request_id revision_id".split())
 
 
 def rights_of(config: Mapping[str, Any]) -> list[Any]:
@@ -98,7 +98,7 @@ def rights_of(config: Mapping[str, Any]) -> list[Any]:
         config: A `RunnableConfig`.
 
     Returns:
-        Its metadata, without the user (see `Asker`), what LangChain copied from `configurable`, and what names a run
+        Its metadata, without the asker (see `Asker`), what LangChain copied from `configurable`, and what names a run
         for tracing; and the authenticated user's fields, the identity alone where they cannot be read. Empty for none.
     """
     configurable = config.get("configurable") or {}
