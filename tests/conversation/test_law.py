@@ -20,7 +20,7 @@ from langchain_core.runnables import RunnableLambda
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
-from langchain_redis_memory.cache.sharing import Grounding
+from langchain_redis_memory.cache.sharing import Grounding, Share
 from langchain_redis_memory.conversation.select.window import WindowSelector
 from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.ops import Op
@@ -59,7 +59,14 @@ class World:
     """Two processes on one server."""
 
     def __init__(
-        self, cache: Any, *, fields: bool, marked: bool, retriever: Any, grounding: Grounding = "check"
+        self,
+        cache: Any,
+        *,
+        fields: bool,
+        marked: bool,
+        retriever: Any,
+        grounding: Grounding = "check",
+        share: Share = "auto",
     ) -> None:
         self.fields = fields
         url = f"memory://{uuid4().hex}"
@@ -73,6 +80,7 @@ class World:
                     chain=RunnableLambda(pure_chain) if fields else PureModel(),
                     retriever=retriever,
                     grounding=grounding,
+                    share=share,
                     cache=cache,
                     classifier=Marked() if marked else LinguisticClassifier(),
                     selector=WindowSelector(base=2),
@@ -221,6 +229,7 @@ def test_a_cache_that_forgets_something_is_found_out(name: str) -> None:
         "marked": True,
         "retriever": look_up,
         "grounding": "trust",
+        "share": "tenant",
     }
     same(steps, True, **options)
     with pytest.raises(AssertionError, match="a wrong answer was served"):

@@ -17,7 +17,7 @@ from langchain_core.runnables import RunnableConfig, RunnableGenerator
 from pydantic import Field
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
-from langchain_redis_memory.cache.sharing import Grounding
+from langchain_redis_memory.cache.sharing import Grounding, Share
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import UnavailableError
@@ -220,6 +220,7 @@ class Desk:
         scope: str | None = "desk",
         output_key: str | None = None,
         grounding: Grounding = "check",
+        share: Share = "auto",
         **options: Any,
     ) -> None:
         self.client, self.both = client, both or Both(asynchronous=False)
@@ -228,7 +229,12 @@ class Desk:
         options.setdefault("audience", for_everyone)
         self.memory = ConversationMemory(client, on_turn=self.reports.append, **options)
         self.chat = self.memory.wrap(
-            self.model if chain is None else chain, retriever, scope=scope, output_key=output_key, grounding=grounding
+            self.model if chain is None else chain,
+            retriever,
+            scope=scope,
+            output_key=output_key,
+            grounding=grounding,
+            share=share,
         )
 
     async def say(
