@@ -175,7 +175,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
     def _find_flow(self, query: ExactQuery) -> Flow[Item | None]:
         """The entry that may be served, also one that another caller makes meanwhile."""
-        read = self.entries.get([query.name]).map(lambda found: found[0])
+        read = self.entries.get_one(query.name)
         item = yield from ask(read)
         if item is None:
             return (yield from self._flights.join_flow(self.lease(query), read)) if self._flights else None
