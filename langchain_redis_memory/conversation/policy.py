@@ -1,9 +1,9 @@
 """What to do with each type of question: the policy table, as data that a user can replace.
 
 The law behind it: **an answer is cached only under a key that covers everything the model was shown.** A question that
-stands alone is answered without memory, so its answer is right for everybody who asks it. One that leans on the
-conversation is cached, if at all, together with the very messages it leans on. What only continues or recalls the
-conversation never meets the cache.
+stands alone is answered without memory, so its answer is right for everybody who asks it. One that depends on the
+conversation is cached, if at all, together with the very messages that the model is shown. What only continues or
+recalls the conversation never meets the cache.
 """
 
 from __future__ import annotations
