@@ -26,6 +26,7 @@ from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.prompts import digest_of, model_of
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Prices
+from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask
 from langchain_redis_memory.redis import expiring_hash
@@ -225,10 +226,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         if model is None:
             yield from ask(self.entries.clear())
             return
-        if not isinstance(model, str):
-            msg = f"llm_string must be a text, not {type(model).__name__}"
-            raise InvalidInputError(msg)
-        mark, cursors = digest_of(model), self.entries.start()
+        mark, cursors = digest_of(check_text(model, "llm_string")), self.entries.start()
         while cursors:
             for keys, page in (yield from self.entries.pages_flow(cursors)):
                 if names := [name for name, _ in page.items if name.startswith(mark)]:
@@ -253,9 +251,8 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
 def name_of(prompt: str, llm_string: str) -> bytes:
     """An entry's name: 12 bytes for the model, 16 for the prompt."""
-    if not isinstance(prompt, str) or not isinstance(llm_string, str):
-        msg = f"prompt and llm_string must be texts, not {type(prompt).__name__} and {type(llm_string).__name__}"
-        raise InvalidInputError(msg)
+    check_text(prompt, "prompt")
+    check_text(llm_string, "llm_string")
     return digest_of(llm_string) + _prompt_digest(prompt)
 
 

@@ -26,7 +26,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.checkpoint.flows import SaverFlows
 from langchain_redis_memory.checkpoint.prune import PruneReport
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
@@ -82,9 +82,7 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
-        if compress_from_bytes is not None and (type(compress_from_bytes) is not int or compress_from_bytes < 1):
-            msg = f"compress_from_bytes must be a positive number or None, got {compress_from_bytes!r}"
-            raise InvalidInputError(msg)
+        check_bounds(compress_from_bytes=compress_from_bytes)
         self._client = connect(client, owner=type(self), **server)
         space = self._client.keys(tenant)
         space = space if prefix is None else KeySpace(prefix, space.tenant)

@@ -39,25 +39,6 @@ def milliseconds(ttl_s: Lifetime, what: str = "ttl_s") -> int:
     return round(ttl_s * 1000)
 
 
-def share(value: float, what: str) -> float:
-    """A share that can be used: 0 to 1.
-
-    Args:
-        value: What the user gave.
-        what: Its name, for the error.
-
-    Returns:
-        The same.
-
-    Raises:
-        InvalidInputError: It is no number from 0 to 1.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        msg = f"{what} must be a number from 0 to 1, got {value!r}"
-        raise InvalidInputError(msg)
-    return float(value)
-
-
 def jittered(ttl_ms: int, jitter: float) -> int:
     """A lifetime cut by a random share, so that what was stored at once does not expire at once.
 

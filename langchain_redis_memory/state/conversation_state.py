@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from langchain_redis_memory.checks import check_class, check_type
 from langchain_redis_memory.errors import ConfigError, ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis import cas_record
@@ -75,12 +76,11 @@ class RedisConversationState(ClientOwner):
         agent: Id = "",
         **server: Unpack[ServerOptions],
     ) -> None:
-        if fields is not None and not (isinstance(fields, type) and issubclass(fields, BaseModel)):
-            msg = f"fields must be a pydantic model (the class), got {fields!r}"
-            raise ConfigError(msg)
-        if fields is not None and (bare := [name for name, f in fields.model_fields.items() if f.is_required()]):
-            msg = f"every field of {fields.__name__} needs a default, for a conversation without a state: {bare}"
-            raise ConfigError(msg)
+        if fields is not None:
+            check_class(fields, BaseModel, "fields", "a pydantic model", ConfigError)
+            if bare := [name for name, field in fields.model_fields.items() if field.is_required()]:
+                msg = f"every field of {fields.__name__} needs a default, for a conversation without a state: {bare}"
+                raise ConfigError(msg)
         self._client = connect(client, owner=type(self), **server)
         self._keys = self._client.keys(tenant).session(session_id, agent)
         self._ttl_ms = milliseconds(ttl_s)
@@ -205,10 +205,7 @@ class RedisConversationState(ClientOwner):
         return replace(state, fields=fields)
 
     def _plain(self, state: ConversationState) -> ConversationState:
-        if not isinstance(state, ConversationState):
-            msg = f"expected a ConversationState, got {type(state).__name__}"
-            raise InvalidInputError(msg)
-        fields = state.fields
+        fields = check_type(state, ConversationState, "a state", "a ConversationState").fields
         if self._model is not None:
             try:
                 checked = self._model.model_validate(fields)
@@ -216,9 +213,8 @@ class RedisConversationState(ClientOwner):
             except ValidationError as error:
                 msg = f"the fields do not fit {self._model.__name__}: {error.errors(include_input=False)}"
                 raise InvalidInputError(msg) from None
-        if not isinstance(fields, Mapping):
-            msg = f"fields must be a dict, got {type(fields).__name__}; name the model: fields={type(fields).__name__}"
-            raise InvalidInputError(msg)
+        name = type(fields).__name__
+        check_type(fields, Mapping, "fields", f"a dict, unless their model is named (fields={name})")
         return replace(state, fields=dict(fields))
 
     def _write(self, state: ConversationState) -> Op[None]:

@@ -27,12 +27,13 @@ from langchain_redis_memory.cache.semantic.prompt_reader import bypassing_cache,
 from langchain_redis_memory.cache.semantic.search import NewAnswer, SearchResult, SemanticHit, SemanticQuery
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches, VectorOptions
 from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
+from langchain_redis_memory.checks import check_number
 from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import connect
 from langchain_redis_memory.redis.codec.values import pack
-from langchain_redis_memory.redis.ttl import jittered, milliseconds, share
+from langchain_redis_memory.redis.ttl import jittered, milliseconds
 
 
 class SemanticAnswerCache:
@@ -77,7 +78,7 @@ class SemanticAnswerCache:
     ) -> None:
         self._client = connect(client)
         self._ttl_ms = milliseconds(ttl_s)
-        self._jitter = share(jitter, "jitter")
+        self._jitter = check_number(jitter, "jitter")
         self._epoch = epoch
         self._searches = TenantSearches(
             self._client,

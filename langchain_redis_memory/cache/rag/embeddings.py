@@ -18,6 +18,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
+from langchain_redis_memory.checks import check_number, check_text, check_word
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Flow, Invoke, Now, ask
@@ -26,7 +27,7 @@ from langchain_redis_memory.redis.client.connect import connect
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.keys import check_id
-from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds, share
+from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds
 
 Vector = list[float]
 Kind = Literal["document", "query"]
@@ -72,14 +73,12 @@ class CachedEmbeddings(Embeddings):
         dtype: Literal["float32", "float16"] = "float32",
         jitter: float = 0.1,
     ) -> None:
-        if dtype not in _TYPES:
-            msg = f"dtype must be 'float32' or 'float16', got {dtype!r}"
-            raise InvalidInputError(msg)
+        check_word(dtype, "dtype", _TYPES)
         self._client = connect(client)
         self._embeddings = embeddings
         self._model = check_id(_described(embeddings) if model is None else model, "model")
         self._ttl_ms = milliseconds(ttl_s)
-        self._jitter = share(jitter, "jitter")
+        self._jitter = check_number(jitter, "jitter")
         self._type = np.dtype(_TYPES[dtype])
         self._length: int | None = None
         self.tier = ShardedEntries(self._client, tenant, "embeddings", f"{dtype}/{self._model}")
@@ -283,7 +282,5 @@ def _described(embeddings: Embeddings) -> str:
 
 
 def _name(kind: Kind, text: str) -> bytes:
-    if not isinstance(text, str):
-        msg = f"a text to embed must be a string, not {type(text).__name__}"
-        raise InvalidInputError(msg)
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=kind.encode()).digest()
+    encoded = check_text(text, "a text to embed").encode("utf-8", "surrogatepass")
+    return blake2b(encoded, digest_size=16, person=kind.encode()).digest()

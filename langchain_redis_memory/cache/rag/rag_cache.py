@@ -18,7 +18,8 @@ from langchain_redis_memory.cache.rag.embeddings import CachedEmbeddings
 from langchain_redis_memory.cache.rag.retriever import DAY_S, CachedRetriever, cleared
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
-from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.checks import check_word
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Flow, Op, merge, pure
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import connect
@@ -214,9 +215,8 @@ class RagCache:
         return epochs.bump(*(self._space.epoch(use, corpus) for use in ("search", "responses")))
 
     def _clear(self, tier: str | None) -> Op[Any]:
-        if tier is not None and tier not in TIERS:
-            msg = f"tier must be one of {', '.join(TIERS)}, or None for all, got {tier!r}"
-            raise InvalidInputError(msg)
+        if tier is not None:
+            check_word(tier, "tier", TIERS)
         chosen = set(TIERS) if tier is None else {tier}
         if tier is None and self._embeddings is None:
             chosen.remove("embeddings")

@@ -27,6 +27,7 @@ from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.sharing import rights_of, users_of
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
+from langchain_redis_memory.checks import check_number, check_type
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge
 from langchain_redis_memory.redis.client.client import Client
@@ -35,7 +36,7 @@ from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, fingerprint
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
-from langchain_redis_memory.redis.ttl import jittered, milliseconds, share
+from langchain_redis_memory.redis.ttl import jittered, milliseconds
 
 _log = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ class CachedRetriever(BaseRetriever):
             "empty_ttl_s": empty_ttl_s,
             "stale_s": stale_s,
             "single_flight_s": single_flight_s,
-            "jitter": share(jitter, "jitter"),
+            "jitter": check_number(jitter, "jitter"),
         }
         super().__init__(**options, **fields)
         self._client, self._epoch, self._flights = wire, epoch, flights
@@ -380,10 +381,9 @@ def _settings(config: RunnableConfig | None) -> Mapping[str, Any]:
 
 def _documents(found: Any) -> list[Document]:
     """What a retriever gave, if it is documents."""
-    documents = list(found) if isinstance(found, list | tuple) else None
-    if documents is None or not all(isinstance(document, Document) for document in documents):
-        msg = f"a retriever must give a list of documents, got {type(found).__name__}"
-        raise InvalidInputError(msg)
+    documents: list[Any] = list(check_type(found, (list, tuple), "what a retriever gives", "a list of documents"))
+    for document in documents:
+        check_type(document, Document, "what a retriever gives", "a list of documents")
     return documents
 
 

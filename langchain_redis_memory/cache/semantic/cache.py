@@ -18,13 +18,13 @@ from langchain_core.embeddings import Embeddings
 from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.prompts import Template
-from langchain_redis_memory.cache.semantic.engines import able
 from langchain_redis_memory.cache.semantic.judge import JudgeLike
 from langchain_redis_memory.cache.semantic.lookup import Explanation, SemanticFlows
 from langchain_redis_memory.cache.semantic.prompt_reader import PromptReader
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches, VectorOptions
 from langchain_redis_memory.cache.stats import Prices
-from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.checks import check_method, check_text, check_type
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.equivalence import HitPolicy
@@ -60,11 +60,12 @@ class PromptOptions:
     share_tools: bool = False
 
     def __post_init__(self) -> None:
-        able(self.classifier, "classify", "classifier")
-        able(self.contextualiser, "contextualise", "contextualiser")
-        if self.template is not None and not isinstance(self.template, str | Template):
-            msg = f"template must be an f-string or a Template, not {type(self.template).__name__}"
-            raise ConfigError(msg)
+        if self.classifier is not None:
+            check_method(self.classifier, "classify", "classifier", ConfigError)
+        if self.contextualiser is not None:
+            check_method(self.contextualiser, "contextualise", "contextualiser", ConfigError)
+        if self.template is not None:
+            check_type(self.template, (str, Template), "template", "an f-string or a Template", ConfigError)
 
     def reader(self, scope: str) -> PromptReader:
         """What analyses prompts by these options."""
@@ -72,7 +73,7 @@ class PromptOptions:
             self.classifier or LinguisticClassifier(),
             self.contextualiser,
             Template(self.template) if isinstance(self.template, str) else self.template,
-            _checked_scope(scope),
+            check_text(scope, "scope"),
             share_private=self.share_private,
             share_tools=self.share_tools,
         )
@@ -138,7 +139,8 @@ class RedisSemanticCache(LLMCache):
         prompts: PromptOptions | None = None,
         vectors: VectorOptions | None = None,
     ) -> None:
-        able(admission, "refusal", "admission")
+        if admission is not None:
+            check_method(admission, "refusal", "admission", ConfigError)
         prompts = prompts or PromptOptions()
         self._client = connect(client)
         self._name = name
@@ -195,7 +197,7 @@ class RedisSemanticCache(LLMCache):
         """
         bound = copy(self)
         space = None if tenant is None else self._client.keys(tenant)
-        bound._flows = self._flows.bind(space, None if scope is None else _checked_scope(scope), session, tags)
+        bound._flows = self._flows.bind(space, None if scope is None else check_text(scope, "scope"), session, tags)
         return bound
 
     # --- judging hits -------------------------------------------------------------------------------------------------
@@ -309,10 +311,3 @@ class RedisSemanticCache(LLMCache):
                 embedding=embedding,
             )
         )
-
-
-def _checked_scope(scope: str) -> str:
-    if not isinstance(scope, str):
-        msg = f"scope must be a text, got {scope!r}"
-        raise InvalidInputError(msg)
-    return scope

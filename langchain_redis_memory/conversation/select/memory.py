@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
+from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.conversation.select.recall import by_position, by_words, turn_starts
 from langchain_redis_memory.conversation.select.semantic_recall import SemanticRecall
-from langchain_redis_memory.conversation.select.window import positive
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
@@ -68,7 +68,7 @@ class MemorySelector:
         token_counter: TokenCounter = count_tokens_approximately,
         embeddings: Embeddings | None = None,
     ) -> None:
-        positive(base=base, max_tokens=max_tokens)
+        check_bounds(base=base, max_tokens=max_tokens)
         self.base = base
         self.max_tokens = max_tokens
         self.token_counter = token_counter

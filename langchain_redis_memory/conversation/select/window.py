@@ -14,8 +14,8 @@ from typing import Protocol
 from langchain_core.messages import BaseMessage, SystemMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
+from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.conversation.policy import Rule
-from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
@@ -62,21 +62,6 @@ class Selector(Protocol):
         ...
 
 
-def positive(**numbers: int | None) -> None:
-    """Refuses settings that are no positive whole numbers.
-
-    Args:
-        **numbers: The settings by name; None is no bound.
-
-    Raises:
-        InvalidInputError: One of them is wrong.
-    """
-    for what, value in numbers.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            msg = f"{what} must be a positive whole number, got {value!r}"
-            raise InvalidInputError(msg)
-
-
 class WindowSelector:
     """Windows by type, then a token budget.
 
@@ -98,7 +83,7 @@ class WindowSelector:
         max_tokens: int | None = None,
         token_counter: TokenCounter = count_tokens_approximately,
     ) -> None:
-        positive(base=base, max_tokens=max_tokens)
+        check_bounds(base=base, max_tokens=max_tokens)
         self.base = base
         self.max_tokens = max_tokens
         self.token_counter = token_counter

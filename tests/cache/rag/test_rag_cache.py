@@ -383,7 +383,7 @@ def test_what_cannot_be_constructed(options: dict[str, Any], error: type[RedisMe
 
 
 async def test_a_tier_that_is_none(client: Client, both: Both, trips: list[Trip]) -> None:
-    with pytest.raises(InvalidInputError, match="one of embeddings, search, responses"):
+    with pytest.raises(InvalidInputError, match="one of 'embeddings', 'search', 'responses'"):
         await both(RagCache(client).clear)("answers")
     assert trips == []
 
