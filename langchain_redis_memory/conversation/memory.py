@@ -142,6 +142,7 @@ class ConversationMemory(Conversations):
         )
         context = TurnContext(state=state, rolling=summary, loader=self._loader, writer=self._writer)
         self._flows = TurnFlows(planner, context, answers, max_messages)
+        self._client.outboxes.add(self._flows.outbox)
         self._ttl_ms = milliseconds(ttl_s)
         self.on_turn = on_turn
         self.audience = audience
