@@ -65,7 +65,7 @@ class TenantSearches:
     def __init__(
         self,
         client: Client,
-        embeddings: Embeddings,
+        embeddings: Embeddings | None,
         name: str,
         *,
         max_error: float,
@@ -75,7 +75,8 @@ class TenantSearches:
         vectors: VectorOptions,
     ) -> None:
         if not isinstance(embeddings, Embeddings):
-            msg = f"embeddings must be a LangChain embedding model, not {type(embeddings).__name__}"
+            what = "nothing" if embeddings is None else type(embeddings).__name__
+            msg = f"embeddings must be a LangChain embedding model, as in (client, embeddings); got {what}"
             raise ConfigError(msg)
         able(policy, "judge", "policy")
         self._client = client

@@ -49,7 +49,10 @@ class Connections:
 
     def in_use(self) -> int:
         """Counts the round trips that are under way, in all threads and event loops."""
-        gates = (self.gate, *(held.gate for held in list(self._loops.values())))
+        gates: tuple[threading.Semaphore | asyncio.Semaphore, ...] = (
+            self.gate,
+            *(held.gate for held in list(self._loops.values())),
+        )
         return sum(self._places - gate._value for gate in gates)
 
     def of_threads(self) -> Any:
