@@ -42,7 +42,7 @@ class OverLibrary(CachedRetriever):
     """For LangChain's suite, which sets `k` when constructing."""
 
     def __init__(self, k: int = 2, **options: Any) -> None:
-        super().__init__(Library(k=k), name=f"library-{k}", **options)
+        super().__init__(retriever=Library(k=k), name=f"library-{k}", **options)
 
 
 class TestStandard(RetrieversIntegrationTests):
