@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -189,3 +190,9 @@ def test_a_password_of_any_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_PASSWORD", secret)
     assert option("password")(connect()) == secret
     assert option("password")(connect(f"redis://:{quote(secret, safe='')}@h")) == secret
+
+
+def test_the_readme_names_every_variable() -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    for name in variables().values():
+        assert f"`{name}" in readme or f"`{name.replace('REDIS_MEMORY', '...')}`" in readme, name
