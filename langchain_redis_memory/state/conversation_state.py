@@ -21,7 +21,7 @@ from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import CasRecord
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
-from langchain_redis_memory.redis.ttl import WEEK_S, Lifetime, milliseconds
+from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
 from langchain_redis_memory.state import state_record
 from langchain_redis_memory.state.model import ConversationState
 
@@ -41,7 +41,7 @@ class RedisConversationState(ClientOwner):
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         fields: A pydantic model of your own fields, each with a default; without it `fields` is a plain dict.
         ttl_s: Lifetime in seconds (or a `timedelta`) while the conversation has no messages; then it lives as long as
-            they do. None for no expiry.
+            they do. None for no expiry. By default the settings' `history_ttl_s`.
         tenant: Whose data it is.
         agent: Which agent's conversation it is.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
@@ -71,7 +71,7 @@ class RedisConversationState(ClientOwner):
         client: ClientLike = None,
         *,
         fields: type[BaseModel] | None = None,
-        ttl_s: Lifetime = WEEK_S,
+        ttl_s: Lifetime | FromSettings = "settings",
         tenant: Id = "",
         agent: Id = "",
         **server: Unpack[ServerOptions],
@@ -83,7 +83,7 @@ class RedisConversationState(ClientOwner):
                 raise ConfigError(msg)
         self._client = connect(client, owner=type(self), **server)
         self._keys = self._client.keys(tenant).session(session_id, agent)
-        self._ttl_ms = milliseconds(ttl_s)
+        self._ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.history_ttl_s))
         self._model = fields
 
     def load(self) -> ConversationState:

@@ -50,14 +50,8 @@ def engine(server: Server, dims: int, name: EngineName | None = None, quantisati
         ConfigError: The server cannot do what is asked for, or an option cannot work.
     """
     check(dims, name, quantisation)
-    in_process = server.flavour == "fakeredis"  # it knows VSIM, but neither the filters nor the scores of a server
-    can: dict[EngineName, bool] = {
-        "vector_sets": server.vector_sets and not in_process,
-        "query_engine": server.query_engine and not in_process,
-        "exact": True,
-    }
-    chosen = name if name is not None else next(ability for ability, there in can.items() if there)
-    if not can[chosen]:
+    chosen = name if name is not None else server.engines[0]
+    if chosen not in server.engines:
         msg = f"this server has no {chosen.replace('_', ' ')}; leave the engine out, or take 'exact'"
         raise ConfigError(msg)
     if chosen == "vector_sets":

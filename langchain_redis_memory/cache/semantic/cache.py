@@ -28,12 +28,11 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.equivalence import HitPolicy
-from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.client.connect import connect
+from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import WEEK_S
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,8 @@ class RedisSemanticCache(LLMCache):
     """LangChain's cache of model answers on any Redis, for questions that mean the same.
 
     Args:
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
-        embeddings: Embeds questions.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
+        embeddings: Embeds questions; it must be given, by name or after the client.
         max_error: The share of served answers that may be wrong, 0 to 1.
         ttl_s: Lifetime of an answer in seconds; None for no expiry.
         tenant: The tenant that it belongs to; tenants never see each other's answers.
@@ -100,6 +99,7 @@ class RedisSemanticCache(LLMCache):
         prices: Model -> what a million tokens cost (read, written), for `Stats.money_saved`.
         prompts: How prompts are read, and which of them bypass the cache.
         vectors: How vectors are made and kept.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The tenant or the name is not acceptable.
@@ -121,8 +121,8 @@ class RedisSemanticCache(LLMCache):
 
     def __init__(
         self,
-        client: Client | str | None,
-        embeddings: Embeddings,
+        client: ClientLike = None,
+        embeddings: Embeddings | None = None,
         *,
         max_error: float = 0.02,
         ttl_s: float | None = WEEK_S,
@@ -138,11 +138,12 @@ class RedisSemanticCache(LLMCache):
         prices: Prices | None = None,
         prompts: PromptOptions | None = None,
         vectors: VectorOptions | None = None,
+        **server: Unpack[ServerOptions],
     ) -> None:
         if admission is not None:
             check_method(admission, "refusal", "admission", ConfigError)
         prompts = prompts or PromptOptions()
-        self._client = connect(client)
+        self._client = connect(client, owner=type(self), **server)
         self._name = name
         searches = TenantSearches(
             self._client,
@@ -196,6 +197,7 @@ class RedisSemanticCache(LLMCache):
         **Trips:** none.
         """
         bound = copy(self)
+        bound._owns_client = False
         space = None if tenant is None else self._client.keys(tenant)
         bound._flows = self._flows.bind(space, None if scope is None else check_text(scope, "scope"), session, tags)
         return bound

@@ -65,7 +65,7 @@ class TenantSearches:
     def __init__(
         self,
         client: Client,
-        embeddings: Embeddings,
+        embeddings: Embeddings | None,
         name: str,
         *,
         max_error: float,
@@ -74,14 +74,15 @@ class TenantSearches:
         max_entries: int | None,
         vectors: VectorOptions,
     ) -> None:
-        check_type(embeddings, Embeddings, "embeddings", "a LangChain embedding model", ConfigError)
+        wanted = "a LangChain embedding model, as in (client, embeddings)"
+        model = check_type(embeddings, Embeddings, "embeddings", wanted, ConfigError)
         if policy is not None:
             check_method(policy, "judge", "policy", ConfigError)
         check_bounds(max_entries=max_entries)
         self._client = client
         self._name = check_id(name, "name")
-        self._embedder = Embedder(embeddings, vectors.embedding_id or embedding_id_of(embeddings))
-        self._policy = policy or policy_for(embeddings, max_error, vectors.embedding_id)
+        self._embedder = Embedder(model, vectors.embedding_id or embedding_id_of(model))
+        self._policy = policy or policy_for(model, max_error, vectors.embedding_id)
         self._engines = Engines(client, vectors.engine, vectors.quantization)
         self._max_entries = max_entries or 0
         self._max_error = check_number(max_error, "max_error")

@@ -341,7 +341,7 @@ def test_constructing_sends_nothing(client: Client, trips: list[Trip]) -> None:
 
 
 async def test_a_cached_model_of_your_own(client: Client, both: Both) -> None:
-    own = CachedEmbeddings(Model(), client, dtype="float16", model="m")
+    own = CachedEmbeddings(client, Model(), dtype="float16", model="m")
     rag = RagCache(client, own)
     assert rag.embeddings is own
     await both(own.embed_query)("q")
