@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.conversation.runnable import RememberingRunnable
     from langchain_redis_memory.conversation.turn import TurnReport
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="langchain-redis-memory",
     help="Memory and caching for LangChain on the Redis you already have.",
     no_args_is_help=True,
@@ -37,7 +37,7 @@ app = typer.Typer(
 )
 console = Console()
 if not console.is_terminal:
-    console = Console(width=120)
+    console: Console = Console(width=120)
 
 Url = Annotated[str, typer.Option("--redis", metavar="URL", help="The server; memory:// needs none.")]
 Model = Annotated[

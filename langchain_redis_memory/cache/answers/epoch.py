@@ -44,8 +44,8 @@ class EpochAnswerCache:
         tenant: str = "",
     ) -> None:
         space = connect(client).keys(tenant)
-        self.epoch = space.epoch("responses", corpus)
-        self.tally = Tally(space.tally("responses", corpus))
+        self.epoch: str = space.epoch("responses", corpus)
+        self.tally: Tally = Tally(space.tally("responses", corpus))
         self._ttl_ms = milliseconds(ttl_s)
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:

@@ -82,7 +82,7 @@ class CachedEmbeddings(Embeddings):
         self._jitter = share(jitter, "jitter")
         self._type = np.dtype(_TYPES[dtype])
         self._length: int | None = None
-        self.tier = ShardedEntries(self._client, tenant, "embeddings", f"{dtype}/{self._model}")
+        self.tier: ShardedEntries = ShardedEntries(self._client, tenant, "embeddings", f"{dtype}/{self._model}")
 
     def __repr__(self) -> str:
         return f"CachedEmbeddings({self._client!r}, model={self._model!r})"

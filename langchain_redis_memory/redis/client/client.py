@@ -92,7 +92,7 @@ class Client:
         self._topology = where
         self._space = KeySpace(prefix)
         self.on_trip = on_trip
-        self.breaker = Breaker()
+        self.breaker: Breaker = Breaker()
         self._connections = Connections(where, most)
         self._background = BackgroundFlows()
         self._server: Server | None = None
