@@ -116,7 +116,7 @@ def agree(store: RedisStore, oracle: Oracle, colour: Colour, history: list[list[
         assert plain(colour.batch(store, ops)) == plain(oracle.batch(ops)), ops
 
 
-def calm(examples: int) -> Any:
+def calm(examples: int) -> settings:
     return settings(
         max_examples=examples,
         deadline=None,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.indexing import InMemoryRecordManager, aindex, index
+from langchain_core.indexing.api import IndexingResult
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from langchain_redis_memory.errors import (
@@ -119,9 +120,10 @@ def test_as_the_manager_in_memory(
     after, before = data.draw(moments), data.draw(moments)
 
     def listed(manager: Any, which: int, **options: Any) -> list[str]:
-        return manager.list_keys(
+        found: list[str] = manager.list_keys(
             after=after and after[which], before=before and before[which], group_ids=some or None, **options
         )
+        return found
 
     assert sorted(listed(ours, 0)) == sorted(listed(theirs, 1))
     bounded = listed(ours, 0, limit=limit)
@@ -282,20 +284,17 @@ RUNS: list[Run] = [
 ]
 
 
-async def run(both: Both, manager: Any, vectors: InMemoryVectorStore, one: Run, batch_size: int) -> dict[str, int]:
-    cleanup, texts, options = one
-    options = {
+async def run(both: Both, manager: Any, vectors: InMemoryVectorStore, one: Run, batch_size: int) -> IndexingResult:
+    cleanup, texts, more = one
+    options: dict[str, Any] = {
         "cleanup": cleanup,
         "source_id_key": "source",
         "key_encoder": "blake2b",
         "batch_size": batch_size,
-    } | options
-    done = (
-        await aindex(pages(*texts), manager, vectors, **options)
-        if both.asynchronous
-        else index(pages(*texts), manager, vectors, **options)
-    )
-    return dict(done)
+    } | more
+    if both.asynchronous:
+        return await aindex(pages(*texts), manager, vectors, **options)
+    return index(pages(*texts), manager, vectors, **options)
 
 
 def stored(vectors: InMemoryVectorStore) -> list[str]:
