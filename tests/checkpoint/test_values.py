@@ -104,7 +104,7 @@ VALUES: dict[str, Any] = {
     "enum": Colour.RED,
     "named tuple": Point(1, 2),
     "dataclass": Order(1, [Order(2, []), {"a": (1,)}]),
-    "model": Model(name="n", extra=[1]),
+    "model": Model.model_validate({"name": "n", "extra": [1]}),
     "small things": list(range(1000)),
     "small texts": [str(i) for i in range(1000)],
     "mixed": [1, "x" * 200, None, HumanMessage("x"), {"a": b"b"}, [b"x" * 90] * 2],
@@ -223,15 +223,17 @@ MESSAGE = st.one_of(
     st.builds(lambda content, named: AIMessage(content, additional_kwargs=named), CONTENT, KWARGS),
     st.builds(ToolMessage, **TOOL),
     st.builds(FunctionMessage, **{**COMMON, "name": TEXT}),
-    st.builds(lambda content, role: ChatMessage(content, role=role), CONTENT, TEXT),
+    st.builds(lambda content, role: ChatMessage(content=content, role=role), CONTENT, TEXT),
     st.builds(lambda name: RemoveMessage(id=name), TEXT),
     st.builds(
-        lambda content, last: AIMessageChunk(content, chunk_position=last), CONTENT, st.sampled_from([None, "last"])
+        lambda content, last: AIMessageChunk(content=content, chunk_position=last),
+        CONTENT,
+        st.sampled_from([None, "last"]),
     ),
     st.builds(lambda content: HumanMessageChunk(content=content), CONTENT),
     st.builds(lambda text, named, name: Document(text, metadata=named, id=name), TEXT, NAMED, st.none() | TEXT),
 )
-CHANGES = st.fixed_dictionaries(
+CHANGES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
         "content": st.sampled_from(["x", ["y"], [1], ("a",), 5, None, {"a": 1}, [{"type": "text"}, 2]]),
