@@ -85,7 +85,7 @@ async def test_any_number_of_texts_is_one_trip(client: Client, both: Both, trips
 async def test_no_texts_cost_nothing(client: Client, both: Both, trips: list[Trip]) -> None:
     model = Model()
     assert await both(CachedEmbeddings(model, client).embed_documents)([]) == []
-    assert trips == model.calls == []
+    assert (trips, model.calls) == ([], [])
 
 
 async def test_documents_and_queries_are_apart(client: Client, both: Both, trips: list[Trip]) -> None:
