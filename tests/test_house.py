@@ -165,9 +165,9 @@ def kinds_of(source: str) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.GeneratorExp) and "self.key(kind" in ast.unparse(node.elt):
-            found |= {item.value for item in ast.walk(node.generators[0].iter) if isinstance(item, ast.Constant)}
+            found |= {str(item.value) for item in ast.walk(node.generators[0].iter) if isinstance(item, ast.Constant)}
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "key":
-            found |= {node.args[0].value} if node.args and isinstance(node.args[0], ast.Constant) else set()
+            found |= {str(node.args[0].value)} if node.args and isinstance(node.args[0], ast.Constant) else set()
     return found
 
 

@@ -35,9 +35,9 @@ app: typer.Typer = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-console = Console()
+console: Console = Console()
 if not console.is_terminal:
-    console: Console = Console(width=120)
+    console = Console(width=120)
 
 Url = Annotated[str, typer.Option("--redis", metavar="URL", help="The server; memory:// needs none.")]
 Model = Annotated[

@@ -115,7 +115,7 @@ class CachedRetriever(BaseRetriever):
 
     def __init__(
         self,
-        retriever: Runnable[str, Any] | Callable[[str], Any],
+        retriever: Runnable[str, Any] | Callable[..., Any],
         client: Client | str | None = None,
         *,
         corpus: str = "default",
