@@ -141,7 +141,7 @@ step = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(step, max_size=8))
 def test_as_the_cache_in_memory(steps: list[tuple[str, Any]]) -> None:
     ours: RedisNodeCache[Any] = RedisNodeCache(f"memory://{uuid4().hex}")

@@ -28,7 +28,7 @@ from langchain_redis_memory.cache.prompts import PromptMessage, Template
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError, UnserialisableError
 from tests.support.envelopes import envelope
 
-MANY = settings(max_examples=80, deadline=None)
+MANY = settings(max_examples=40, deadline=None)
 
 # --- generations -----------------------------------------------------------------------------------
 

@@ -56,7 +56,7 @@ from langchain_redis_memory.redis.codec.messages import (
 )
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
 
-bounded = settings(max_examples=100, deadline=None)
+bounded = settings(max_examples=50, deadline=None)
 KEY = "lrm:{//s}:messages"
 Match = Callable[[bytes, str], "str | None"]
 """What a pattern of Lua finds in a record."""
