@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any
@@ -51,6 +52,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(msg)
     config.hook.pytest_deselected(items=[item for item in items if not needs(item) <= wanted])
     items[:] = [item for item in items if needs(item) <= wanted]
+
+
+def pytest_collection_finish() -> None:
+    """What the collection made lives to the end: the garbage collector need not visit it again and again."""
+    gc.freeze()
 
 
 def needs(item: pytest.Item) -> set[str]:

@@ -14,6 +14,8 @@ from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, immortal
 
 ROOT = Path(__file__).parent.parent
+PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "tests.conftest")
+"""Only these: to load all that are installed takes longer than the test."""
 
 
 @pytest.mark.pins
@@ -50,9 +52,9 @@ def test_the_guard_fails_a_test_that_leaks(tmp_path: Path) -> None:
         "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "tests.conftest", "-k", "memory", str(tmp_path)],
+        [sys.executable, "-m", "pytest", "-q", *PLUGINS, "-k", "memory", str(tmp_path)],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,12 @@ SOURCES = {
 # --- twins and docstrings ---------------------------------------------------------------------------
 
 Method = ast.FunctionDef | ast.AsyncFunctionDef
+parsed = cache(ast.parse)  # two rules read every module
 
 
 def classes(source: str) -> Iterator[tuple[ast.ClassDef, dict[str, Method]]]:
     """The public classes of a source with their methods."""
-    for node in ast.parse(source).body:
+    for node in parsed(source).body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield node, {item.name: item for item in node.body if isinstance(item, Method)}
 
@@ -165,9 +167,9 @@ def kinds_of(source: str) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.GeneratorExp) and "self.key(kind" in ast.unparse(node.elt):
-            found |= {item.value for item in ast.walk(node.generators[0].iter) if isinstance(item, ast.Constant)}
+            found |= {str(item.value) for item in ast.walk(node.generators[0].iter) if isinstance(item, ast.Constant)}
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "key":
-            found |= {node.args[0].value} if node.args and isinstance(node.args[0], ast.Constant) else set()
+            found |= {str(node.args[0].value)} if node.args and isinstance(node.args[0], ast.Constant) else set()
     return found
 
 

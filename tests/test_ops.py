@@ -209,7 +209,7 @@ async def test_a_reader_that_stops_early_ends_the_flow(client: Client, both: Bot
     if both.asynchronous:
         results = client.astream(answering(model, stored, key), chunks=True)
         assert await results.__anext__() == "a"
-        await results.aclose()  # type: ignore[attr-defined]
+        await results.aclose()
     else:
         source = client.stream(answering(model, stored, key), chunks=True)
         assert next(source) == "a"
@@ -279,7 +279,7 @@ def test_counted_tells_the_trips_of_a_flow_and_lets_it_handle_errors() -> None:
             return f"{one} and no more"
         raise AssertionError
 
-    asked = counted(flow())
+    asked: Any = counted(flow())
     assert next(asked).commands == ()
     assert asked.send(None).commands == (("GET", "a"),)
     assert asked.send("a").commands == (("GET", "b"),)

@@ -20,7 +20,7 @@ from langchain_core.caches import RETURN_VAL_TYPE
 
 from langchain_redis_memory.cache import generations
 from langchain_redis_memory.cache.admission import AdmissionPolicy
-from langchain_redis_memory.cache.best_effort import CacheUnavailable
+from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.prompts import digest_of, model_of
@@ -148,7 +148,8 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
     def __init__(self, client: Client, entries: ShardedEntries, stale_s: float | None, **options: Any) -> None:
         super().__init__(client, **options)
-        self.entries, self.best_effort = entries, entries.best_effort
+        self.entries: ShardedEntries = entries
+        self.best_effort: BestEffort = entries.best_effort
         self._stale_ms = milliseconds(stale_s, "stale_s") if self._ttl_ms else 0
 
     def query_flow(self, prompt: str, llm_string: str, *, after_lookup: bool = False) -> Flow[ExactQuery | None]:

@@ -175,7 +175,7 @@ class Template:
             msg = f"the template is no f-string: {error}"
             raise ConfigError(msg) from None
         names = [name for _, name, _, _ in parts if name]
-        self.question = question or (names[-1] if names else "")
+        self.question: str = question or (names[-1] if names else "")
         if self.question not in names:
             msg = f"the template must have the variable {self.question or 'question'!r} in braces"
             raise ConfigError(msg)

@@ -35,8 +35,8 @@ class ShardedEntries:
     def __init__(self, client: Client, tenant: str, use: str, name: str) -> None:
         space = client.keys(tenant)
         self._shards = [space.entries(use, f"{number}/{name}") for number in range(SHARDS)]
-        self.tally = Tally(space.tally(use, name))
-        self.best_effort = BestEffort(f"the cache {name!r} ({use})", self.tally, client.breaker)
+        self.tally: Tally = Tally(space.tally(use, name))
+        self.best_effort: BestEffort = BestEffort(f"the cache {name!r} ({use})", self.tally, client.breaker)
 
     def shard(self, name: Name) -> EntryKeys:
         """The keys of the shard that an entry is in."""

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from langchain_redis_memory.conversation.runnable import RememberingRunnable
     from langchain_redis_memory.conversation.turn import TurnReport
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="langchain-redis-memory",
     help="Memory and caching for LangChain on the Redis you already have.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-console = Console()
+console: Console = Console()
 if not console.is_terminal:
     console = Console(width=120)
 

@@ -208,17 +208,19 @@ class RememberingRunnable(Runnable[Any, Any]):
             raise ConfigError(msg)
         self.memory = memory
         self.chain = chain
-        self.retriever = None if retriever is None else coerce_to_runnable(cast("Any", retriever))
+        self.retriever: Runnable[Any, Any] | None = (
+            None if retriever is None else coerce_to_runnable(cast("Any", retriever))
+        )
         check_share(options.share, options.grounding)
         self.options = options
-        self.input_key = options.input_key
-        self.output_key = options.output_key
+        self.input_key: str = options.input_key
+        self.output_key: str | None = options.output_key
         self._audience = audience
         described = describe([self.chain, self.retriever])
         # Where documents are trusted unseen, the retriever decides what is served, so its view counts as the chain's.
         trusted = self.retriever if options.grounding == "trust" else None
         self._acts = describe([self.chain, trusted]).acts
-        self.scope = self._scope(options.scope, described)
+        self.scope: str = self._scope(options.scope, described)
 
     @staticmethod
     def _scope(scope: str | None, described: Description) -> str:

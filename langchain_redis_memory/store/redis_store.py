@@ -85,7 +85,7 @@ class RedisStore(ClientOwner, BaseStore):
         self._client = connect(client, owner=type(self), **server)
         self._space = self._client.keys(tenant)
         self.index_config = index
-        self.ttl_config = _checked(ttl)
+        self.ttl_config: TTLConfig | None = _checked(ttl)
         self._indexing = None if index is None else IndexSettings.of(index)
         check(self._indexing.dims if self._indexing else 1, engine, quantisation)
         self._wanted: tuple[EngineName | None, Quantisation] = (engine, quantisation)

@@ -260,9 +260,9 @@ class Tokens(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     """Asks for the streaming mode, and notes the tokens."""
 
     def __init__(self) -> None:
-        self.seen: list[str] = []
+        self.seen: list[str | list[str | dict[str, Any]]] = []
 
-    def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
+    def on_llm_new_token(self, token: str | list[str | dict[str, Any]], **kwargs: Any) -> None:
         self.seen.append(token)
 
     def tap_output_iter(self, run_id: Any, output: Iterator[Any]) -> Iterator[Any]:
@@ -343,6 +343,6 @@ async def test_bad_arguments_are_refused_before_anything_is_sent(
                 await call()
     with pytest.raises(InvalidInputError, match="llm_string only, got model"):
         await both(cache.clear)(model="x")
-    with pytest.raises(InvalidInputError, match="llm_string must be a text"):
+    with pytest.raises(InvalidInputError, match="llm_string must be a string"):
         await both(cache.clear)(llm_string=5)
     assert trips == []

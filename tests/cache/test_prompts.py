@@ -15,6 +15,7 @@ from langchain_core.messages import (
     BaseMessage,
     HumanMessage,
     SystemMessage,
+    ToolCall,
     ToolMessage,
     message_chunk_to_message,
 )
@@ -27,7 +28,7 @@ from langchain_redis_memory.cache.prompts import PromptMessage, Template
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError, UnserialisableError
 from tests.support.envelopes import envelope
 
-MANY = settings(max_examples=80, deadline=None)
+MANY = settings(max_examples=40, deadline=None)
 
 # --- generations -----------------------------------------------------------------------------------
 
@@ -235,13 +236,13 @@ def test_what_ended_by_itself_is_kept(reason: str | None) -> None:
     assert AdmissionPolicy().refusal([kept]) is None
 
 
-CALL = {"name": "f", "args": {"text": "x" * 500}, "id": "1", "type": "tool_call"}
-IMAGE = [{"type": "image", "base64": "A" * 500}]
+CALL: ToolCall = {"name": "f", "args": {"text": "x" * 500}, "id": "1", "type": "tool_call"}
+IMAGE: list[str | dict[Any, Any]] = [{"type": "image", "base64": "A" * 500}]
 
 
 def test_what_is_empty_is_refused() -> None:
     policy = AdmissionPolicy()
-    empty = ("", " \n", [], [""], [{"type": "text", "text": " "}])
+    empty: tuple[Any, ...] = ("", " \n", [], [""], [{"type": "text", "text": " "}])
     assert policy.refusal([]) == "empty"
     assert [policy.refusal([ChatGeneration(message=AIMessage(content))]) for content in empty] == ["empty"] * 5
     for full in (AIMessage("", tool_calls=[CALL]), AIMessage(IMAGE), AIMessage("0")):

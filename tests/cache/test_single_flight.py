@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from pathlib import Path
@@ -349,17 +349,18 @@ async def test_a_late_leader_gives_back_nothing_of_anothers(client: Client, both
 
 
 @pytest.fixture
-def stale(client: Client) -> Iterator[RedisCache]:
+def stale(client: Client) -> RedisCache:
     """A cache whose answer to q is over its lifetime and may still be served."""
     cache = RedisCache(client, ttl_s=0.001, stale_s=600, jitter=0)
     cache.update("q", MODEL, [Generation(text="old")])
-    kept = wait_for(lambda: client.run(cache._flows.entries.get([name_of("q", MODEL)]).map(lambda found: found[0])))
-    wait_for(
-        lambda: (
-            client.run(cache._flows.entries.get([name_of("q", MODEL)]).map(lambda found: found[0])).left_ms <= 600_000
-        )
-    )
-    assert kept is not None
+
+    def over() -> bool:
+        (kept,) = client.run(cache._flows.entries.get([name_of("q", MODEL)]))
+        assert kept is not None
+        assert kept.left_ms is not None
+        return kept.left_ms <= 600_000
+
+    wait_for(over)
     return cache
 
 

@@ -116,7 +116,7 @@ async def test_one_message_is_a_list_of_one(cache: RedisCache, both: Both) -> No
 
 
 async def test_structured_output_finds_it(cache: RedisCache, both: Both) -> None:
-    chain = WithTools(cache=cache).with_structured_output(Person)
+    chain: Any = WithTools(cache=cache).with_structured_output(Person)
     call = {"name": "Person", "args": {"name": "Ana"}, "id": "1", "type": "tool_call"}
     answer = AIMessage("", tool_calls=[call])
     await both(cache.warm)([("who?", answer)], chain.first)
@@ -201,9 +201,9 @@ async def test_lines_that_are_none(cache: RedisCache, both: Both, tmp_path: Path
 
 
 async def test_models_and_answers_that_are_none(cache: RedisCache, both: Both) -> None:
-    for model in (7, None, RunnableLambda(str)):
+    for none in (7, None, RunnableLambda(str)):
         with pytest.raises(InvalidInputError, match="model must be"):
-            await both(cache.warm)([("q", "a")], model)
+            await both(cache.warm)([("q", "a")], none)
     for question in (7, None, [], [7], [("nobody", "a", "b")], [{"content": "a"}]):
         for model in (FAILING, FakeListLLM(responses=[])):
             with pytest.raises(InvalidInputError, match="question"):

@@ -101,7 +101,7 @@ def answer(state: Chat) -> Any:
 
 def forget(state: Chat) -> Any:
     long = state["messages"][:-6]
-    return {"messages": [RemoveMessage(id=message.id) for message in long], "topic": state["messages"][-1].type}
+    return {"messages": [RemoveMessage(id=message.id or "") for message in long], "topic": state["messages"][-1].type}
 
 
 @scene(lambda: graph_of(answer, forget))
@@ -258,7 +258,8 @@ def flaky() -> StateGraph[Any]:
 @scene(lambda: graph_of(answer, ask))
 async def a_stream(run: Run) -> list[Any]:
     seen: list[Any] = []
-    for value in ({"messages": [HumanMessage("q", id="h")]}, Command(resume="Ann"), Command(resume=7)):
+    inputs: list[Any] = [{"messages": [HumanMessage("q", id="h")]}, Command(resume="Ann"), Command(resume=7)]
+    for value in inputs:
         for mode, part in await run.stream(value, stream_mode=["values", "updates", "checkpoints"]):
             if mode == "checkpoints":
                 seen.append((part["values"], part["next"], part["metadata"]["step"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -88,7 +88,11 @@ BAD_CALLS: dict[str, Any] = {
     "version is None": ("put", (place(), checkpoint({"a": 1}, {"a": None}), loop(), {"a": None}), {}),
     "version is a truth": ("put", (place(), checkpoint({"a": 1}, {"a": True}), loop(), {"a": True}), {}),
     "version has NUL": ("put", (place(), checkpoint({"a": 1}, {"a": "\0"}), loop(), {"a": "\0"}), {}),
-    "channel of a version is a number": ("put", (place(), checkpoint({5: 1}, {5: 1}), loop(), {5: 1}), {}),
+    "channel of a version is a number": (
+        "put",
+        (place(), checkpoint(cast("Any", {5: 1}), cast("Any", {5: 1})), loop(), {5: 1}),
+        {},
+    ),
     "channel of a version has a lone surrogate": (
         "put",
         (place(), checkpoint({"\ud800": 1}, {"\ud800": 1}), loop(), {"\ud800": 1}),

@@ -36,7 +36,7 @@ def talk(turns: int, window: int | None = None) -> list[dict[str, Any]]:
 
 
 def keys(client: Client, thread: str = "t") -> int:
-    return raw(client, ("EXISTS", *client.keys().thread(thread).all()))[0]
+    return int(raw(client, ("EXISTS", *client.keys().thread(thread).all()))[0])
 
 
 # --- prune ----------------------------------------------------------------------------------------
@@ -235,11 +235,12 @@ async def test_a_write_while_pruning_keeps_its_elements(
     saver, said = RedisSaver(client, ttl_s=TTL_S), talk(5)[-1]["messages"]
     configs = await chain(both, saver, [{"m": said}, {"m": said[:1]}])
     where = configs[-1] if known else place(at="2")
-    drop, late = Thread.drop, []
+    drop, late = Thread.drop, list[str]()
 
     def meanwhile(*arguments: Any, **options: Any) -> Any:
         if not late:
-            late.append(saver.put_writes(where, [("m", said)], "late"))
+            late.append("late")
+            saver.put_writes(where, [("m", said)], "late")
         return drop(*arguments, **options)
 
     monkeypatch.setattr(Thread, "drop", meanwhile)
@@ -284,7 +285,7 @@ async def test_runs_are_removed_across_threads_and_namespaces(client: Client, sa
                 ["3" * 90, "same" * 30],
                 ["1" * 90, "same" * 30],
             ]
-            assert [len(one.pending_writes) for one in left] == [1, 1]
+            assert [len(one.pending_writes or ()) for one in left] == [1, 1]
     await both(saver.delete_for_runs)(["run/1"])
     assert [keys(client, thread) for thread in ("t", "u", "with/slash")] == [0, 0, 0]
     assert await listed(both, saver, None) == []

@@ -307,7 +307,8 @@ async def test_compression_makes_smaller_and_is_read_by_anybody(client: Client, 
 
 def test_deflating_does_not_make_longer() -> None:
     blobs = Blobs(JsonPlusSerializer(), 1)
-    for value in (os.urandom(1000), b"", b"a", "", [], None):
+    values: list[Any] = [os.urandom(1000), b"", b"a", "", [], None]
+    for value in values:
         assert len(blobs.pack(value)) <= len(JsonPlusSerializer().dumps_typed(value)[1]) + 1
         assert blobs.unpack(blobs.pack(value)) == value
 

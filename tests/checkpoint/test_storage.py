@@ -135,7 +135,7 @@ def graph(saver: RedisSaver) -> Any:
     def answer(state: MessagesState) -> Any:
         asked = state["messages"][-1]
         usage = {"input_tokens": 9, "output_tokens": 9, "total_tokens": 18}
-        text = f"{asked.content} " + "".join(chr(97 + (i * i + int(asked.id) * i) % 26) for i in range(400))
+        text = f"{asked.content} " + "".join(chr(97 + (i * i + int(asked.id or 0) * i) % 26) for i in range(400))
         return {"messages": [AIMessage(text, id=f"a{asked.id}", usage_metadata=usage)]}
 
     builder = StateGraph(MessagesState)

@@ -78,7 +78,10 @@ def test_damaged_lines_are_skipped_and_named(tmp_path: Path, line: bytes) -> Non
     assert [[turn.question for turn in conversation] for conversation in conversations] == [["What is it?", "Why?"]]
     assert [fault.line for fault in damaged] == [2]
     assert len(damaged[0].why) < 300
-    code, output = command(file)
+
+
+def test_a_damaged_line_is_named_and_the_rest_is_replayed(tmp_path: Path) -> None:
+    code, output = command(write(tmp_path, GOOD, b"[]", b"", {**GOOD, "question": "Why?"}))
     assert code == 0
     assert "line 2 skipped" in output
     assert "3 users each: 6 turns" in output

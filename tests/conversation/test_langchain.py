@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -146,7 +146,7 @@ class Runs(BaseCallbackHandler):
     ) -> None:
         self._start("retriever", run_id, parent_run_id)
 
-    def on_llm_new_token(self, token: str, **kw: Any) -> None:
+    def on_llm_new_token(self, token: str | list[str | dict[str, Any]], **kw: Any) -> None:
         self.tokens += 1
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kw: Any) -> None:
@@ -258,11 +258,11 @@ async def test_a_legacy_model_gives_text(client: Client, both: Both) -> None:
 async def test_in_a_graph(client: Client, both: Both) -> None:
     desk = Desk(client, both, chain=RunnableLambda(pure_chain))
 
-    def node(state: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
+    def node(state: Any, config: RunnableConfig) -> dict[str, Any]:
         name = config["configurable"]["thread_id"]
         return {"said": desk.chat.invoke(state["said"], {"configurable": {"session_id": name}})}
 
-    builder = StateGraph(dict)
+    builder: StateGraph[Any] = StateGraph(cast("Any", dict))
     builder.add_node("chat", node)
     builder.set_entry_point("chat")
     compiled = builder.compile()

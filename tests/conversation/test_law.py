@@ -161,7 +161,7 @@ def same(steps: list[Said | str], cache: Any, **options: Any) -> int:
     return caching.hits
 
 
-SLOW = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize("fields", [False, True], ids=["model", "chain"])

@@ -176,7 +176,7 @@ class Library:
 
 
 def quote(given: dict[str, Any]) -> str:
-    return "according to: " + given["context"]
+    return f"according to: {given['context']}"
 
 
 async def test_documents_of_other_rights_are_not_served(client: Client, both: Both) -> None:

@@ -101,7 +101,8 @@ def test_a_verdict_is_a_verdict_in_either_form() -> None:
 
     client = ConversationMemory("memory://verdicts").client
     assert client.drive(settled(verdict)) is verdict
-    assert client.drive(settled(flow())) is verdict
+    waiting: Verdict | Flow[Verdict] = flow()
+    assert client.drive(settled(waiting)) is verdict
 
 
 # --- a selector of one's own -----------------------------------------------------------------------
@@ -188,7 +189,7 @@ async def test_an_embedding_model_that_fails_is_a_miss(client: Client, both: Bot
         raise OSError
 
     embeddings = LetterEmbeddings()
-    embeddings.embed_documents = failing  # type: ignore[method-assign]
+    embeddings.embed_documents = failing  # type: ignore[method-assign, assignment]
     desk = Desk(client, both, embeddings=embeddings)
     for session in ("one", "two"):
         await desk.say("What is the capital of Norway?", session)

@@ -25,7 +25,10 @@ from tests.conftest import Both, url_of
 from tests.support.chains import Broken, Desk, Marked, PureModel, look_up
 from tests.support.servers import TWO, Farm
 
-PICTURE = [{"type": "text", "text": "What is Redis?"}, {"type": "image", "url": "http://a/1.png"}]
+PICTURE: list[str | dict[Any, Any]] = [
+    {"type": "text", "text": "What is Redis?"},
+    {"type": "image", "url": "http://a/1.png"},
+]
 
 
 @pytest.fixture(params=TWO)
@@ -84,7 +87,12 @@ async def test_a_chain_gets_a_dict(client: Client, both: Both) -> None:
 async def test_another_input_key(client: Client, both: Both) -> None:
     given: list[dict[str, Any]] = []
     memory = ConversationMemory(client)
-    chat = memory.wrap(RunnableLambda(lambda fields: given.append(fields) or "fine"), input_key="input")
+
+    def fine(fields: dict[str, Any]) -> str:
+        given.append(fields)
+        return "fine"
+
+    chat = memory.wrap(RunnableLambda(fine), input_key="input")
     for said in ("q?", {"input": "q?", "question": "no"}):
         assert await both(chat.invoke)(said, config={"configurable": {"session_id": "s"}}) == "fine"
         assert given[-1]["input"] == "q?"
@@ -136,7 +144,7 @@ async def test_a_message_of_the_users_own_class(client: Client, both: Both, trip
 
     desk = Desk(client, both)
     with pytest.raises(NotAMessageError, match="Mine"):
-        await desk.say(Mine("q?"))
+        await desk.say(Mine(content="q?"))
     assert trips == []
     assert desk.model.calls == 0
 
@@ -204,7 +212,7 @@ def test_wrong_options(wrong: tuple[dict[str, Any], type[Exception]]) -> None:
         (7, "int"),
         (["a"], "list"),
         (HumanMessage("a"), "HumanMessage"),
-        (ChatMessage("a", role="x"), "ChatMessage"),
+        (ChatMessage(content="a", role="x"), "ChatMessage"),
         ({"answer": "a"}, "output_key"),
     ],
 )

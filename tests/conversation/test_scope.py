@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.retrievers import BaseRetriever
@@ -150,7 +150,7 @@ async def test_other_chains_do_not_share(client: Client, both: Both, other: Call
 async def test_private_chains_share_with_themselves_only(
     client: Client, both: Both, caplog: pytest.LogCaptureFixture
 ) -> None:
-    function = RunnableLambda(lambda fields: "a")
+    function: Runnable[Any, str] = RunnableLambda(lambda fields: "a")
     one, two = (Desk(client, both, chain=function, scope=None) for _ in range(2))
     hints = [record for record in caplog.records if "scope=" in record.message]
     assert [record.levelno for record in hints] == [logging.WARNING] * 2
@@ -185,8 +185,8 @@ async def test_a_name_adds_to_what_can_be_described(client: Client, both: Both) 
 
 
 def test_opaque_parts_are_named_and_the_rest_is_described() -> None:
-    def shorten(text: str) -> str:
-        return text[:9]
+    def shorten(said: BaseMessage) -> str:
+        return said.text[:9]
 
     found = [describe(prompt(text) | PureModel() | RunnableLambda(shorten)) for text in ("be kind", "be rude")]
     for one in found:

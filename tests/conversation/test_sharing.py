@@ -242,7 +242,8 @@ async def test_scopes_keep_answers_apart(client: Client, both: Both) -> None:
 
 async def test_conversations_of_tenants_and_agents_are_apart(client: Client, both: Both) -> None:
     desk = Desk(client, both, classifier=Marked())
-    for place in ({}, {"agent": "x"}, {"tenant": "x"}, {"tenant": "x", "agent": "x"}):
+    places: list[dict[str, Any]] = [{}, {"agent": "x"}, {"tenant": "x"}, {"tenant": "x", "agent": "x"}]
+    for place in places:
         await desk.say("F: hello", "s", **place)
         assert desk.last.memory == []
     assert len(await desk.told("s")) == 2

@@ -26,7 +26,7 @@ def raw(client: Client, *command: Any) -> Any:
     return client.run(Op((command,), lambda replies: replies[0]))
 
 
-async def state_of(client: Client, both: Both, session: str = "s", **place: str) -> ConversationState:
+async def state_of(client: Client, both: Both, session: str = "s", **place: Any) -> ConversationState:
     found: ConversationState = await both(RedisConversationState(session, client, **place).load)()
     return found
 

@@ -207,7 +207,7 @@ async def test_a_chain_that_cannot_stream_gives_one_chunk(client: Client, both: 
 async def test_tool_calls_survive_streaming(client: Client, both: Both) -> None:
     call: Any = {"name": "look", "args": '{"at": ', "id": "c", "index": 0, "type": "tool_call_chunk"}
     rest: Any = {"name": None, "args": '"x"}', "id": None, "index": 0, "type": "tool_call_chunk"}
-    chain = stream_of(*(AIMessageChunk("", tool_call_chunks=[part]) for part in (call, rest)))
+    chain = stream_of(*(AIMessageChunk(content="", tool_call_chunks=[part]) for part in (call, rest)))
     desk = Desk(client, both, chain=chain, classifier=Marked())
     await desk.stream("N: a")
     stored = (await both.messages(desk.memory.history("s")))[1]

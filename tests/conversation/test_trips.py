@@ -161,9 +161,11 @@ async def test_the_view_of_conversations_is_bounded() -> None:
     for name in names:
         seen.put(made[name], [HumanMessage(f"{name}{number}") for number in range(5)], 2, StoredContext())
     assert seen.get(made["b"]) is None
-    assert [m.content for m in seen.get(made["a"]).messages] == ["a3", "a4"]
+    assert (found := seen.get(made["a"])) is not None
+    assert [m.content for m in found.messages] == ["a3", "a4"]
     seen.put(made["d"], [HumanMessage("x")], 0, StoredContext())
-    assert seen.get(made["d"]).messages == []
+    assert (found := seen.get(made["d"])) is not None
+    assert found.messages == []
 
 
 class Meanings(Embeddings):

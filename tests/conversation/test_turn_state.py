@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.conversation.policy import QuestionType, Rule
+from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.select.window import WindowSelector
+from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.contextualise.contextualiser import Rewrite
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
@@ -133,4 +134,4 @@ def test_a_conversation_without_turns_has_not_begun() -> None:
     assert TurnState(turns=1).begun
     assert TurnState(summary=GIST).begun
     assert NO_STATE.summary_message() is None
-    assert HumanMessage("x") != TurnState(summary=GIST).summary_message()
+    assert isinstance(TurnState(summary=GIST).summary_message(), SystemMessage)

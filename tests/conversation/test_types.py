@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
@@ -178,9 +178,9 @@ def test_rules_left_out_keep_their_default() -> None:
         ({NEW: (True, True, True, 1)}, "QuestionType to Rule"),
         ({NEW: None}, "QuestionType to Rule"),
         ({NEW: Rule(True, True, True, -1)}, "window of NEW_TOPIC"),
-        ({NEW: Rule(True, True, True, 1.5)}, "window"),
+        ({NEW: Rule(True, True, True, cast("int", 1.5))}, "window"),
         ({NEW: Rule(True, True, True, True)}, "window"),
-        ({NEW: Rule(True, True, True, "2")}, "window"),
+        ({NEW: Rule(True, True, True, cast("int", "2"))}, "window"),
         ({MORE: Rule(True, True, False, 1)}, "never be answered from the cache"),
         ({MORE: Rule(True, False, True, 1)}, "never be answered from the cache"),
         ({RECALL: Rule(True, True, True, 1)}, "HISTORY_RECALL"),

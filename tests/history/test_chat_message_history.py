@@ -23,8 +23,9 @@ from langchain_redis_memory.errors import (
     NotAMessageError,
     UnserialisableError,
 )
-from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory, Turn
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.history.transcript import Transcript, WriteResult
+from langchain_redis_memory.history.turns import Turn
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 
@@ -346,7 +347,7 @@ async def test_a_message_class_of_ones_own_is_refused(history: History, both: Bo
         pass
 
     with pytest.raises(NotAMessageError, match="Mine"):
-        await both(history().add_messages)([Mine("x")])
+        await both(history().add_messages)([Mine(content="x")])
     assert trips == []
 
 

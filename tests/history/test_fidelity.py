@@ -132,7 +132,9 @@ async def test_fields_of_every_kind_come_back(client: Client, both: Both) -> Non
         ),
         ToolMessage("r", tool_call_id="c1", artifact={"bytes": b"\0\xff", "tuple": (1, 2), "set": {3}}, status="error"),
         AIMessageChunk(
-            "c", tool_call_chunks=[{"name": "f", "args": '{"a"', "id": None, "index": 0}], chunk_position="last"
+            content="c",
+            tool_call_chunks=[{"name": "f", "args": '{"a"', "id": None, "index": 0, "type": "tool_call_chunk"}],
+            chunk_position="last",
         ),
         SystemMessage("🦊\0\u2028" * 200, id="🦊"),
     ]
@@ -210,11 +212,9 @@ async def test_runnable_with_message_history(client: Client, both: Both) -> None
         history_messages_key="history",
     )
     config: Any = {"configurable": {"session_id": "s"}}
-    call = chain.ainvoke if both.asynchronous else chain.invoke
     answers = []
     for question in ("one", "two"):
-        result = call({"question": question}, config)
-        answers.append((await result if both.asynchronous else result).content)
+        answers.append((await both(chain.invoke)({"question": question}, config)).content)
     assert answers == ["seen 1", "seen 3"]
     kept = RedisChatMessageHistory("s", client)
     assert [m.content for m in await both.messages(kept)] == ["one", "seen 1", "two", "seen 3"]

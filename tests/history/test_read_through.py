@@ -135,7 +135,8 @@ async def test_the_bounds_hold_for_what_is_loaded(both: Both, history: History) 
 
 
 async def test_a_loader_that_finds_nothing_leaves_nothing(client: Client, both: Both, history: History) -> None:
-    for nothing in ([], None, ()):
+    given: tuple[Any, ...] = ([], None, ())
+    for nothing in given:
         kept = history(loader=lambda _session, nothing=nothing: nothing)
         assert await both.messages(kept) == []
         assert raw(client, "EXISTS", *client.keys().session("s").all(), client.keys().lease("load", "s")) == 0
@@ -257,7 +258,8 @@ async def test_tenant_and_agent_are_told_to_whoever_takes_them(both: Both, histo
 async def test_a_loader_that_cannot_tell_tenants_apart_is_not_asked(client: Client, both: Both) -> None:
     database = Database(s=some())
     desk = Desk(client, both, classifier=Marked(), loader=database)
-    for place in ({"tenant": "acme"}, {"agent": "bot"}):
+    places: list[dict[str, Any]] = [{"tenant": "acme"}, {"agent": "bot"}]
+    for place in places:
         with pytest.raises(ConfigError, match="as well"):
             await desk.say("F: a", **place)
     with pytest.raises(ConfigError, match="agent"):

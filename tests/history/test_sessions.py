@@ -286,7 +286,7 @@ async def test_ids_that_cannot_be_keys_are_refused(
         with pytest.raises(InvalidIdError):
             await both(method)(bad)
     if bad != "":
-        for method in (sessions.list_sessions, sessions.clear_agent):
+        for of_agent in (sessions.list_sessions, sessions.clear_agent):
             with pytest.raises(InvalidIdError):
-                await both(method)(bad)
+                await both(of_agent)(bad)
     assert trips == []

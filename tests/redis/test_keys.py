@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from itertools import combinations
 from string import ascii_letters, digits
+from typing import Any, Literal, cast
 
 import pytest
 from hypothesis import given, settings
@@ -51,6 +53,7 @@ AWKWARD = [
 DIGESTS = [escape("x" * 97), escape("x" * 97)[1:], escape("x" * 97)[2:], escape(escape("x" * 97))]
 NAMED = [text for text in [*AWKWARD, *DIGESTS] if text]
 
+FORMS: list[Literal["NFC", "NFD", "NFKC", "NFKD"]] = ["NFC", "NFD", "NFKC", "NFKD"]
 ids = st.one_of(
     st.sampled_from(NAMED),
     st.text(st.sampled_from(ADVERSARIAL), min_size=1, max_size=40),
@@ -58,7 +61,7 @@ ids = st.one_of(
     st.text(st.sampled_from(ADVERSARIAL), min_size=90, max_size=110),
     st.sampled_from(NAMED).map(escape),
     st.sampled_from(NAMED).map(str.swapcase).filter(lambda text: len(text.encode()) <= MAX_ID_BYTES),
-    st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]).flatmap(
+    st.sampled_from(FORMS).flatmap(
         lambda form: st.sampled_from(["é", "e\u0301", "ﬁ", "Å", "한"]).map(
             lambda text: unicodedata.normalize(form, text)
         )
@@ -155,7 +158,7 @@ def redis_glob(pattern: str, text: str) -> bool:
     return match(0, 0)
 
 
-def test_the_glob_of_these_tests_is_that_of_a_server():
+def test_the_glob_of_these_tests_is_that_of_a_server() -> None:
     from fakeredis import FakeRedis, FakeServer
 
     client = FakeRedis(server=FakeServer())
@@ -182,7 +185,7 @@ def test_the_glob_of_these_tests_is_that_of_a_server():
 # --- two names, two keys -----------------------------------------------------------------------------------
 
 
-def test_awkward_names_all_have_keys_of_their_own():
+def test_awkward_names_all_have_keys_of_their_own() -> None:
     seen: dict[str, object] = {}
     texts = list(dict.fromkeys(["", *AWKWARD, *DIGESTS]))
     for tenant in texts:
@@ -200,7 +203,7 @@ places = st.tuples(optional_ids, optional_ids, optional_ids)
 
 @bounded
 @given(places, places)
-def test_two_places_never_share_a_key(one, two):
+def test_two_places_never_share_a_key(one: Any, two: Any) -> None:
     first = every_key(KeySpace("lrm", one[0]), one[1], one[2])
     second = every_key(KeySpace("lrm", two[0]), two[1], two[2])
     joined = {**first, **second}
@@ -209,7 +212,7 @@ def test_two_places_never_share_a_key(one, two):
 
 @bounded
 @given(st.lists(ids, min_size=2, max_size=6, unique=True))
-def test_different_texts_are_spelled_differently(texts):
+def test_different_texts_are_spelled_differently(texts: list[str]) -> None:
     assert len({escape(text) for text in texts}) == len(texts)
 
 
@@ -218,14 +221,14 @@ short_ids = st.text(st.sampled_from(ADVERSARIAL), min_size=1, max_size=40)
 
 @bounded
 @given(short_ids, short_ids, short_ids)
-def test_text_cannot_move_between_the_parts_of_a_key(a, b, c):
+def test_text_cannot_move_between_the_parts_of_a_key(a: str, b: str, c: str) -> None:
     for sign in (":", "/", "}:messages", "%2F", "%h"):
         moved = KeySpace("lrm", a).key("messages", b + sign + c, "x")
         assert moved != KeySpace("lrm", a + sign + b).key("messages", c, "x")
         assert moved != KeySpace("lrm", a).key("messages", b, c + sign + "x")
 
 
-def test_case_and_normal_form_are_not_folded():
+def test_case_and_normal_form_are_not_folded() -> None:
     for one, two in [
         ("User", "user"),
         ("é", "e\u0301"),
@@ -238,7 +241,7 @@ def test_case_and_normal_form_are_not_folded():
         assert escape(one) != escape(two)
 
 
-def test_no_id_is_spelled_like_the_digest_of_another():
+def test_no_id_is_spelled_like_the_digest_of_another() -> None:
     for long in ("x" * 97, "😀" * 200, ":" * 40):
         digest = escape(long)
         assert digest.startswith("%h")
@@ -246,7 +249,7 @@ def test_no_id_is_spelled_like_the_digest_of_another():
             assert escape(mimic) != digest
 
 
-def test_prefixes_that_begin_alike_do_not_meet():
+def test_prefixes_that_begin_alike_do_not_meet() -> None:
     spaces = [KeySpace(prefix, "t") for prefix in ("lrm", "lrm:", "lrm:a", "LRM", "lrm.a", "lrm-a")]
     keys = {space.prefix: space.session("s").messages for space in spaces}
     assert len(set(keys.values())) == len(keys)
@@ -260,7 +263,7 @@ def test_prefixes_that_begin_alike_do_not_meet():
 
 @bounded
 @given(optional_ids, optional_ids, optional_ids)
-def test_a_key_holds_nothing_but_safe_characters(tenant, agent, name):
+def test_a_key_holds_nothing_but_safe_characters(tenant: str, agent: str, name: str) -> None:
     for key in every_key(KeySpace("lrm", tenant), agent, name).values():
         head, brace, rest = key.partition("{")
         tag, closing, kind = rest.partition("}")
@@ -275,7 +278,7 @@ def test_a_key_holds_nothing_but_safe_characters(tenant, agent, name):
 
 @bounded
 @given(ids)
-def test_a_key_as_a_pattern_matches_only_itself(name):
+def test_a_key_as_a_pattern_matches_only_itself(name: str) -> None:
     key = KeySpace("lrm", name).session(name, name).messages
     assert redis_glob(key, key)
     assert not redis_glob(key, key + "x")
@@ -283,7 +286,7 @@ def test_a_key_as_a_pattern_matches_only_itself(name):
 
 
 @pytest.mark.parametrize("text", ["a", "user-42", "a.b_c~d-e", "A9"])
-def test_an_ordinary_id_stays_readable(text):
+def test_an_ordinary_id_stays_readable(text: str) -> None:
     assert KeySpace("app", "acme").session(text, "bot").messages == f"app:{{acme/bot/{text}}}:messages"
 
 
@@ -292,7 +295,7 @@ def test_an_ordinary_id_stays_readable(text):
 
 @bounded
 @given(places, places)
-def test_a_tenants_pattern_matches_all_its_keys_and_no_other(one, two):
+def test_a_tenants_pattern_matches_all_its_keys_and_no_other(one: Any, two: Any) -> None:
     space = KeySpace("lrm", one[0])
     other = KeySpace("lrm", two[0])
     assert all(redis_glob(space.tenant_pattern(), key) for key in every_key(space, one[1], one[2]).values())
@@ -301,7 +304,7 @@ def test_a_tenants_pattern_matches_all_its_keys_and_no_other(one, two):
         assert not any(redis_glob(other.tenant_pattern(), key) for key in every_key(space, one[1], one[2]).values())
 
 
-def test_tenants_that_extend_each_other_are_apart():
+def test_tenants_that_extend_each_other_are_apart() -> None:
     tenants = ["", "a", "ab", "a/", "a/b", "a*", "*", "?", "[a]", "a}", "{a", "A", "%61"]
     for one in tenants:
         pattern = KeySpace("lrm", one).tenant_pattern()
@@ -314,7 +317,7 @@ def test_tenants_that_extend_each_other_are_apart():
 
 @bounded
 @given(optional_ids, optional_ids, ids)
-def test_the_keys_of_one_conversation_share_a_slot(tenant, agent, session):
+def test_the_keys_of_one_conversation_share_a_slot(tenant: str, agent: str, session: str) -> None:
     space = KeySpace("lrm", tenant)
     keys = space.session(session, agent)
     assert len({key_slot(key.encode()) for key in keys.all()}) == 1
@@ -323,13 +326,13 @@ def test_the_keys_of_one_conversation_share_a_slot(tenant, agent, session):
     assert key_slot(index.sessions.encode()) == key_slot(index.expiries.encode())
 
 
-def test_the_slot_is_that_of_the_whole_tag():
+def test_the_slot_is_that_of_the_whole_tag() -> None:
     key = KeySpace("my:app", "t}x{").session("}{").messages
     tag = key[key.index("{") + 1 : key.index("}")]
     assert key_slot(key.encode()) == key_slot(tag.encode())
 
 
-def test_conversations_spread_over_the_slots():
+def test_conversations_spread_over_the_slots() -> None:
     space = KeySpace()
     assert len({key_slot(space.session(f"user-{i}").messages.encode()) for i in range(1000)}) > 900
 
@@ -338,7 +341,7 @@ def test_conversations_spread_over_the_slots():
 
 
 @pytest.mark.parametrize("char", ["a", "é", "한", "😀", "\0", "\n"])
-def test_ids_up_to_1024_bytes_are_taken(char):
+def test_ids_up_to_1024_bytes_are_taken(char: str) -> None:
     size = len(char.encode())
     longest = char * (MAX_ID_BYTES // size) + "a" * (MAX_ID_BYTES % size)
     assert len(longest.encode()) == 1024
@@ -356,7 +359,7 @@ def test_ids_up_to_1024_bytes_are_taken(char):
 
 
 @pytest.mark.parametrize("bad", [None, 7, b"a", 1.5, ["a"], object()])
-def test_an_id_that_is_not_text_is_refused_by_its_type(bad):
+def test_an_id_that_is_not_text_is_refused_by_its_type(bad: Any) -> None:
     with pytest.raises(InvalidIdError, match=f"session_id must be a string, not {type(bad).__name__}"):
         KeySpace().session(bad)
     with pytest.raises(InvalidIdError, match="agent must be a string"):
@@ -367,13 +370,13 @@ def test_an_id_that_is_not_text_is_refused_by_its_type(bad):
         KeySpace("lrm", bad)
 
 
-def test_an_empty_session_is_refused_and_an_empty_agent_or_tenant_is_the_default():
+def test_an_empty_session_is_refused_and_an_empty_agent_or_tenant_is_the_default() -> None:
     with pytest.raises(InvalidIdError, match="session_id must not be empty"):
         KeySpace().session("")
     assert KeySpace("lrm", "").session("s", "").messages == "lrm:{//s}:messages"
 
 
-def test_a_lone_surrogate_is_refused_with_its_place():
+def test_a_lone_surrogate_is_refused_with_its_place() -> None:
     with pytest.raises(InvalidIdError, match="lone surrogate at position 2"):
         KeySpace().session("ab\ud800")
     with pytest.raises(InvalidIdError, match="tenant holds a lone surrogate"):
@@ -402,17 +405,17 @@ def test_a_lone_surrogate_is_refused_with_its_place():
         b"a",
     ],
 )
-def test_a_prefix_that_could_be_a_glob_or_a_tag_is_refused(bad):
+def test_a_prefix_that_could_be_a_glob_or_a_tag_is_refused(bad: Any) -> None:
     with pytest.raises(ConfigError, match="prefix"):
         KeySpace(bad)
 
 
 @pytest.mark.parametrize("good", ["a", "a" * 64, "my-app:v1.2_x"])
-def test_a_prefix_of_plain_characters_is_taken(good):
+def test_a_prefix_of_plain_characters_is_taken(good: str) -> None:
     assert KeySpace(good).session("s").messages.startswith(f"{good}:{{")
 
 
-def test_both_refusals_are_ours_and_a_value_error():
+def test_both_refusals_are_ours_and_a_value_error() -> None:
     for refuse in (lambda: KeySpace("*"), lambda: check_id("")):
         with pytest.raises(RedisMemoryError):
             refuse()
@@ -425,25 +428,25 @@ def test_both_refusals_are_ours_and_a_value_error():
 
 @bounded
 @given(st.lists(optional_ids, max_size=4), st.lists(optional_ids, max_size=4))
-def test_two_namespaces_never_share_a_key(one, two):
+def test_two_namespaces_never_share_a_key(one: Any, two: Any) -> None:
     space = KeySpace()
     assert (spell_namespace(one) == spell_namespace(two)) is (one == two)
     assert (space.nodes(one) == space.nodes(two)) is (one == two)
 
 
-def test_labels_cannot_move_between_namespaces():
+def test_labels_cannot_move_between_namespaces() -> None:
     spelled = [(), ("",), ("", ""), ("a",), ("a", ""), ("", "a"), ("a", "b"), ("a/b",), ("a/", "b"), ("a:b",), ("*",)]
     spelled += [("a%2F", "b"), ("x" * 97,), (escape("x" * 97),), ("a", "b", "c"), ("A",)]
     assert len({KeySpace().nodes(labels).items for labels in spelled}) == len(spelled)
     with pytest.raises(InvalidIdError, match="must be a tuple of strings, not str"):
         KeySpace().nodes("ab")
     with pytest.raises(InvalidIdError, match="a label must be a string, not int"):
-        KeySpace().nodes((7,))
+        KeySpace().nodes((cast("Any", 7),))
 
 
 @bounded
 @given(optional_ids, optional_ids, ids)
-def test_a_unit_has_one_slot(tenant, namespace, name):
+def test_a_unit_has_one_slot(tenant: str, namespace: str, name: str) -> None:
     space = KeySpace("lrm", tenant)
     values = space.byte_values(namespace)
     units = [
@@ -457,8 +460,8 @@ def test_a_unit_has_one_slot(tenant, namespace, name):
 
 @bounded
 @given(st.tuples(ids, ids), st.tuples(ids, ids))
-def test_no_two_roots_collections_or_points_share_a_key(one, two):
-    def keys_of(collection, owner):
+def test_no_two_roots_collections_or_points_share_a_key(one: Any, two: Any) -> None:
+    def keys_of(collection: str, owner: str) -> dict[Any, Sequence[str]]:
         space = KeySpace("lrm", "t")
         owned = {
             (collection, owner): [space.point("store", collection, owner), space.point("cache", collection, owner)]

@@ -32,7 +32,7 @@ from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.state import state_record
 from langchain_redis_memory.state.conversation_state import RedisConversationState
-from langchain_redis_memory.state.model import MOST_ENTITIES, ConversationState, Entity, Search, delta_of
+from langchain_redis_memory.state.model import MOST_ENTITIES, ConversationState, Entity, Search, delta_of, plain
 from tests.conftest import Both
 from tests.support.servers import wait_for
 
@@ -285,9 +285,9 @@ DAMAGE = {
     "another schema": HEAD + pack(["x", {}]),
     "an empty state": HEAD + pack([1, {}]),
     "a list": HEAD + pack([1, [1, 2]]),
-    "wrong types": HEAD + pack([1, {**state_record.plain(FULL), "depth": "two"}]),
-    "not a number": HEAD + pack([1, {**state_record.plain(FULL), "turns": -1}]),
-    "truncated": HEAD + pack([1, state_record.plain(FULL)])[:-20],
+    "wrong types": HEAD + pack([1, {**plain(FULL), "depth": "two"}]),
+    "not a number": HEAD + pack([1, {**plain(FULL), "turns": -1}]),
+    "truncated": HEAD + pack([1, plain(FULL)])[:-20],
 }
 
 
@@ -456,7 +456,7 @@ async def test_a_deleted_conversation_leaves_no_state(client: Client, both: Both
 
 
 async def test_two_tenants_agents_and_sessions_never_meet(client: Client, both: Both) -> None:
-    places = [{}, {"tenant": "acme"}, {"agent": "acme"}, {"tenant": "acme", "agent": "acme"}]
+    places: list[dict[str, Any]] = [{}, {"tenant": "acme"}, {"agent": "acme"}, {"tenant": "acme", "agent": "acme"}]
     made = [RedisConversationState(s, client, **place) for s in ("s", "t") for place in places]
     for number, state in enumerate(made):
         await both(state.save)(ConversationState(topic=str(number)))

@@ -159,7 +159,7 @@ async def test_bad_input_is_refused_early(client: Client, both: Both, data: Redi
 
 
 async def test_two_tenants_agents_and_sessions_never_meet(client: Client, both: Both) -> None:
-    places = [{}, {"tenant": "acme"}, {"agent": "acme"}, {"tenant": "acme", "agent": "acme"}]
+    places: list[dict[str, Any]] = [{}, {"tenant": "acme"}, {"agent": "acme"}, {"tenant": "acme", "agent": "acme"}]
     made = [RedisSessionData(session, client, **place) for session in ("s", "t") for place in places]
     for number, data in enumerate(made):
         await both(data.set)("a", number)

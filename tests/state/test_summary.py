@@ -17,6 +17,7 @@ from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis import cas_record, lease
 from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.state import summary
 from langchain_redis_memory.state.summary import RollingSummary, Summary
 from tests.conftest import Both, url_of
@@ -241,7 +242,7 @@ async def test_one_that_was_made_meanwhile_is_not_replaced(client: Client, both:
         """While it thinks, its lease expires and another one stores a summary."""
 
         def invoke(self, _messages: Any) -> str:
-            body = summary.pack([1, "theirs", 0, 1, 1, 5, []])
+            body = pack([1, "theirs", 0, 1, 1, 5, []])
             client.run(cas_record.swap(place, place, summary.FIELD, cas_record.Version(), body, 60_000))
             return "mine"
 

@@ -24,6 +24,7 @@ from langchain_redis_memory.history.turns import Turn
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.cas_record import CasRecord, Version
 from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.state import profile_model
 from langchain_redis_memory.state.profile_extractors import LLMExtractor, Observation, RulesExtractor
 from langchain_redis_memory.state.profile_model import ExplicitPreference, Fact, Profile, prompt
@@ -386,13 +387,13 @@ HEAD = b"7-0123456789abcdef:"
     [
         b"hello",
         HEAD,
-        HEAD + profile_model.pack([2, {}, {}, []]),
-        HEAD + profile_model.pack([1, {"a": 1}, {}, []]),
-        HEAD + profile_model.pack([1, {"a": [1, "u", "now", 0]}, {}, []]),
-        HEAD + profile_model.pack([1, {"a": [1, "u", 1 << 60, 0]}, {}, []]),
-        HEAD + profile_model.pack([1, {}, {"topics": {"a": ["a", -1.0, 0, []]}}, []]),
-        HEAD + profile_model.pack([1, {}, {"topics": {"a": ["a", float("nan"), 0, []]}}, []]),
-        HEAD + profile_model.pack([1, {}, {}, ["x"]]),
+        HEAD + pack([2, {}, {}, []]),
+        HEAD + pack([1, {"a": 1}, {}, []]),
+        HEAD + pack([1, {"a": [1, "u", "now", 0]}, {}, []]),
+        HEAD + pack([1, {"a": [1, "u", 1 << 60, 0]}, {}, []]),
+        HEAD + pack([1, {}, {"topics": {"a": ["a", -1.0, 0, []]}}, []]),
+        HEAD + pack([1, {}, {"topics": {"a": ["a", float("nan"), 0, []]}}, []]),
+        HEAD + pack([1, {}, {}, ["x"]]),
     ],
 )
 async def test_a_damaged_profile_counts_as_absent(

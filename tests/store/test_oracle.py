@@ -116,7 +116,7 @@ def agree(store: RedisStore, oracle: Oracle, colour: Colour, history: list[list[
         assert plain(colour.batch(store, ops)) == plain(oracle.batch(ops)), ops
 
 
-def calm(examples: int) -> Any:
+def calm(examples: int) -> settings:
     return settings(
         max_examples=examples,
         deadline=None,
@@ -130,7 +130,7 @@ def test_random_batches(name: str, farm: Farm, colour: Colour, prefix: str, watc
     watch(url, prefix)
     client = Client.from_url(url, prefix=prefix)
 
-    @calm(30 if name == "memory" else 60)
+    @calm(20 if name == "memory" else 40)
     @given(batches)
     def run(history: list[tuple[str, list[Any]]]) -> None:
         agree(RedisStore(client, tenant=uuid4().hex), Oracle(), colour, into_one_root(history))
@@ -145,7 +145,7 @@ def test_random_searches_by_meaning(name: str, farm: Farm, colour: Colour, prefi
     client = Client.from_url(url, prefix=prefix)
     index: Any = {"dims": DIMS, "embed": embed, "fields": ["s", "t"]}
 
-    @calm(30 if name == "memory" else 60)
+    @calm(20 if name == "memory" else 40)
     @given(meanings)
     def run(history: list[tuple[str, list[Any]]]) -> None:
         agree(

@@ -45,7 +45,7 @@ async def test_the_same_as_in_memory(client: Client, both: Both) -> None:
     ops: list[Any] = [PutOp(("m", f"u{i % 3}"), str(i), {"text": f"text {i}", "g": i % 4, "n": i}) for i in range(120)]
     ops += [PutOp(("m", "u1"), f"bare {i}", {"g": 1}, index=False) for i in range(3)]
     await both(store.batch)(ops)
-    oracle._insertinmem_store = lambda found, _: Oracle._insertinmem_store(oracle, found, smooth(list(found)))  # type: ignore[method-assign]
+    oracle._insertinmem_store = lambda found, _: Oracle._insertinmem_store(oracle, found, smooth(list(found)))  # type: ignore[method-assign, assignment]
     oracle.batch(ops)
     for op in (
         SearchOp(("m", "u1"), query="text 7"),
@@ -216,7 +216,7 @@ async def test_bad_paths(client: Client, both: Both, trips: list[Trip]) -> None:
 async def test_an_engine_that_the_server_has_not(farm: Any, prefix: str, both: Both) -> None:
     client = Client.from_url("memory://", prefix=prefix)
     for engine in ("vector_sets", "query_engine"):
-        store = RedisStore(client, index=INDEX, engine=engine)  # type: ignore[arg-type]
+        store = RedisStore(client, index=INDEX, engine=engine)
         with pytest.raises(ConfigError, match=engine.replace("_", " ")):
             await both(store.put)(("a",), "k", {"text": "x"})
     await client.aclose()

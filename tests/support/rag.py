@@ -66,7 +66,7 @@ class Library(BaseRetriever):
     asked: list[str] = Field(default_factory=list)
     colours: set[str] = Field(default_factory=set)
     runs: list[Any] = Field(default_factory=list)
-    meanwhile: Callable[[], None] | None = None
+    meanwhile: Callable[[], object] | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
 
     def _found(self, query: str, run_manager: Any, k: int | None) -> list[Document]:

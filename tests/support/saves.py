@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from langgraph.checkpoint.base import CheckpointTuple
@@ -49,9 +49,13 @@ def loop(step: int = 0, **more: Any) -> Any:
     return {"source": "loop", "step": step, "parents": {}, **more}
 
 
-async def chain(both: Both, saver: Any, values: list[Mapping[str, Any]], thread: str = "t", ns: str = "") -> list[Any]:
+async def chain(
+    both: Both, saver: Any, values: Sequence[Mapping[str, Any]], thread: str = "t", ns: str = ""
+) -> list[Any]:
     """Stores checkpoints, each the child of the one before; a value that did not change keeps its version."""
-    config, versions, before, configs = place(thread, ns), {}, {}, []
+    config, configs = place(thread, ns), list[Any]()
+    versions: dict[str, int] = {}
+    before: Mapping[str, Any] = {}
     for step, state in enumerate(values):
         new = {name: step + 1 for name in state if name not in before or before[name] != state[name]}
         versions = {**versions, **new}
@@ -75,7 +79,7 @@ def names(found: list[CheckpointTuple]) -> list[str]:
 
 def at(config: Any) -> str:
     """The checkpoint that a config names."""
-    return config["configurable"]["checkpoint_id"]
+    return str(config["configurable"]["checkpoint_id"])
 
 
 def ordered(found: list[CheckpointTuple]) -> list[CheckpointTuple]:

@@ -37,7 +37,7 @@ class Oracle(InMemoryStore):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._data = _Spaces()  # type: ignore[assignment]
+        self._data = _Spaces()
 
     def _filter_items(self, op: SearchOp) -> Any:
         found = []

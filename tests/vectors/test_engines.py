@@ -106,7 +106,8 @@ def test_several_vectors_of_one_owner(place: tuple[Client, Engine]) -> None:
     for i, owner in enumerate(["a", "a", "a", "b", "b", "ü:\n0"]):
         hits = found(client, made, col, data[i].tolist(), 6)
         assert sorted(owners(hits)) == ["a", "b", "ü:\n0"]
-        assert (hits.found[0][0], hits.found[0][1]) == (owner, pytest.approx(1, abs=0.01))
+        assert hits.found[0][0] == owner
+        assert hits.found[0][1] == pytest.approx(1, abs=0.01)
     assert owners(found(client, made, col, data[4].tolist(), 6, ("x",))) == ["a"]
     client.run(made.add(col, [Point("a", data[5:6], ("y",))]))
     assert owners(found(client, made, col, data[0].tolist(), 6, ("x",))) == []

@@ -51,8 +51,8 @@ class EpochAnswerCache(ClientOwner):
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
         space = self._client.keys(tenant)
-        self.epoch = space.epoch("responses", corpus)
-        self.tally = Tally(space.tally("responses", corpus))
+        self.epoch: str = space.epoch("responses", corpus)
+        self.tally: Tally = Tally(space.tally("responses", corpus))
         self._ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.answer_ttl_s))
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:

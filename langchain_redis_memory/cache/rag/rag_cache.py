@@ -109,7 +109,7 @@ class RagCache(ClientOwner):
         return self._embeddings
 
     def retriever(
-        self, retriever: Runnable[str, Any] | Callable[[str], Any], *, name: str | None = None, **options: Any
+        self, retriever: Runnable[str, Any] | Callable[..., Any], *, name: str | None = None, **options: Any
     ) -> CachedRetriever:
         """A retriever on this corpus, with its results cached.
 

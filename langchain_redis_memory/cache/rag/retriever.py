@@ -113,7 +113,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
     def __init__(
         self,
         client: ClientLike = None,
-        retriever: Runnable[str, Any] | Callable[[str], Any] | None = None,
+        retriever: Runnable[str, Any] | Callable[..., Any] | None = None,
         *,
         corpus: str = "default",
         ttl_s: float | None = DAY_S,

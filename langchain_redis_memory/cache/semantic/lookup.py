@@ -19,7 +19,7 @@ from langchain_core.caches import RETURN_VAL_TYPE
 from langchain_core.outputs import ChatGeneration
 
 from langchain_redis_memory.cache import generations
-from langchain_redis_memory.cache.best_effort import CacheUnavailable
+from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.semantic import bulk, entries
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
@@ -97,7 +97,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         super().__init__(client, **options)
         self._searches, self._reader = searches, reader
         self.search: SemanticSearch = searches.of(space)
-        self.best_effort = self.search.best_effort
+        self.best_effort: BestEffort = self.search.best_effort
         self._session, self._tags = "", tuple[str, ...]()
         # What look-ups made of prompts whose answers are still to come: a model may have been asked for it.
         self._analyses: OrderedDict[bytes, PromptAnalysis] = OrderedDict()

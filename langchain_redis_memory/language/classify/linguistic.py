@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.language.classify.dependencies import asks_for, leans_on
-from langchain_redis_memory.language.classify.lexicon import lexicon
+from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.recall_signs import recall_signs
 from langchain_redis_memory.language.classify.signs import signs
@@ -88,10 +88,10 @@ class LinguisticClassifier:
     """
 
     def __init__(self, language: str = "en", *, max_unsafe: float = MAX_UNSAFE) -> None:
-        self.lexicon = lexicon(language)
+        self.lexicon: Lexicon = lexicon(language)
         self._weights = weights("linguistic")
         self._recall = weights("recall")
-        self.threshold = self._weights.threshold(max_unsafe)
+        self.threshold: float = self._weights.threshold(max_unsafe)
 
     def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Verdict:
         """Classifies one turn.

@@ -14,11 +14,11 @@ class WordKinds:
     def __init__(self, reading: TurnTokens, before: HistoryWords, language: Lexicon) -> None:
         low, words, stop = reading.low, reading.words, reading.stop
         count = len(low)
-        self.function = [word in language.function for word in low]
+        self.function: list[bool] = [word in language.function for word in low]
         opens = [place == 0 or stop[place - 1] in ENDS for place in range(count)]
         shouting = sum(word.isupper() and len(word) > 1 for word in words) * 2 > count
-        self.stems = [stem(word) for word in low]
-        self.name = [
+        self.stems: list[str] = [stem(word) for word in low]
+        self.name: list[bool] = [
             not self.function[place]
             and (
                 (words[place][0].isupper() and not opens[place] and not shouting)
@@ -34,13 +34,13 @@ class WordKinds:
             )
             for place in range(count)
         ]
-        self.noun = [
+        self.noun: list[bool] = [
             not self.function[place]
             and (self.name[place] or (low[place] not in language.light and low[place] not in language.imperative))
             for place in range(count)
         ]
-        self.owned = [word.endswith(("'s", "s'")) and word not in language.function for word in low]
-        self.clause = [0] * count
+        self.owned: list[bool] = [word.endswith(("'s", "s'")) and word not in language.function for word in low]
+        self.clause: list[int] = [0] * count
         clause = 0
         for place in range(count):
             joins = low[place] in ("and", "or") and (
@@ -49,5 +49,5 @@ class WordKinds:
             if place and (stop[place - 1] or (low[place] in language.clause and not joins)):
                 clause += 1
             self.clause[place] = clause
-        self.telling = {self.clause[place] for place in range(count) if self.function[place]}
+        self.telling: set[int] = {self.clause[place] for place in range(count) if self.function[place]}
         """The clauses that say something: a heading has no function word."""

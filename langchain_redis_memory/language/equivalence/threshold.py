@@ -32,7 +32,7 @@ class ThresholdPolicy:
         if not 0 < threshold <= 1:
             msg = f"a cosine threshold lies above 0 and is at most 1, not {threshold}"
             raise ConfigError(msg)
-        self.threshold = float(threshold)
+        self.threshold: float = float(threshold)
 
     @property
     def floor(self) -> float:

@@ -96,7 +96,7 @@ class Client:
         self.settings = settings
         self._space = KeySpace(settings.prefix)
         self.on_trip = on_trip
-        self.breaker = Breaker()
+        self.breaker: Breaker = Breaker()
         self._connections = Connections(where, most)
         self._background = BackgroundFlows()
         self._server: Server | None = None

@@ -45,8 +45,8 @@ APART: dict[str, CacheQuestion] = {
     "two": replace(ASKED, context=[HumanMessage("a"), HumanMessage("b")]),
     "two the other way": replace(ASKED, context=[HumanMessage("b"), HumanMessage("a")]),
     "joined": replace(ASKED, context=[HumanMessage("ab")]),
-    "role": replace(ASKED, context=[ChatMessage("a", role="x")]),
-    "other role": replace(ASKED, context=[ChatMessage("a", role="y")]),
+    "role": replace(ASKED, context=[ChatMessage(content="a", role="x")]),
+    "other role": replace(ASKED, context=[ChatMessage(content="a", role="y")]),
     "call": replace(ASKED, context=[AIMessage("", tool_calls=[CALL])]),
     "other call": replace(ASKED, context=[AIMessage("", tool_calls=[{**CALL, "args": {"at": "y"}}])]),
     "bad call": replace(ASKED, context=[AIMessage("", invalid_tool_calls=[BAD_CALL])]),
@@ -181,7 +181,7 @@ async def test_a_foreign_type_counts_as_no_answer(client: Client, both: Both) ->
     assert len(await desk.told()) == 2
 
 
-RECORD = ExactAnswerCache(1).store(ASKED, Answer(AIMessage("the answer " * 40), 3)).commands[0][2]
+RECORD: Any = ExactAnswerCache(1).store(ASKED, Answer(AIMessage("the answer " * 40), 3)).commands[0][2]
 
 
 def read(data: Any) -> Answer | None:

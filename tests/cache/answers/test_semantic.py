@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -244,8 +245,8 @@ async def test_statistics_and_vectors_of_what_had_to_go(client: Client, both: Bo
         assert await desk.same(asked) is None
         await desk.near(asked)
         await desk.keep(asked)
-        kept_at = milliseconds_of(client)
-        wait_for(lambda kept_at=kept_at: milliseconds_of(client) > kept_at)  # uses of one millisecond have no order
+        later = partial(lambda kept_at: milliseconds_of(client) > kept_at, milliseconds_of(client))
+        wait_for(later)  # uses of one millisecond have no order
     assert await desk.same(three) == ANSWER
     stats = await both(desk.cache.stats)()
     assert (stats.hits, stats.misses, stats.tokens_saved) == (1, 3, ANSWER.tokens)

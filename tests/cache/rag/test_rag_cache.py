@@ -170,7 +170,8 @@ async def test_the_default_cache_and_this_one_do_not_read_each_other(client: Cli
 
 async def test_lifetimes_of_responses(client: Client, both: Both) -> None:
     asked, run = CacheQuestion(client.keys(), "", "s", "q"), both(client.run)
-    for options, ms in (({}, 43_200_000), ({"responses_ttl_s": 100, "corpus": "c"}, 100_000)):
+    every: list[tuple[dict[str, Any], int]] = [({}, 43_200_000), ({"responses_ttl_s": 100, "corpus": "c"}, 100_000)]
+    for options, ms in every:
         rag = RagCache(client, **options)
         await run(rag.responses.lookup(asked))
         await run(rag.responses.store(asked, Answer("a")))

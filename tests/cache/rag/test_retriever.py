@@ -174,7 +174,8 @@ class Note(Document):
 
 
 @pytest.mark.parametrize(
-    "document", [Document("a", metadata={"x": object()}), Document("a", metadata={"g": Grade.GOOD}), Note("a")]
+    "document",
+    [Document("a", metadata={"x": object()}), Document("a", metadata={"g": Grade.GOOD}), Note(page_content="a")],
 )
 async def test_what_would_come_back_changed_is_not_cached(
     client: Client, both: Both, document: Document, caplog: pytest.LogCaptureFixture
@@ -194,7 +195,8 @@ async def test_functions_and_runnables(client: Client, both: Both) -> None:
     async def alook_up(query: str) -> list[Document]:
         return look_up(query)
 
-    for place, source in enumerate((look_up, RunnableLambda(look_up), RunnableLambda(look_up, alook_up), Library())):
+    sources: list[Any] = [look_up, RunnableLambda(look_up), RunnableLambda(look_up, alook_up), Library()]
+    for place, source in enumerate(sources):
         cached = CachedRetriever(client, source, name=f"n{place}")
         assert await both(cached.invoke)("q") == await both(cached.invoke)("q")
         assert (await both(cached.stats)()).hits == place + 1
@@ -274,7 +276,11 @@ async def test_callbacks_reach_the_retriever_within(client: Client, both: Both) 
 async def test_it_is_a_runnable_like_any(client: Client, both: Both) -> None:
     library = Library()
     cached = CachedRetriever(client, library, name="l")
-    chain = cached | RunnableLambda(lambda documents: [d.page_content for d in documents])
+
+    def texts(documents: list[Document]) -> list[str]:
+        return [document.page_content for document in documents]
+
+    chain = cached | RunnableLambda(texts)
     assert await both(chain.batch)(["a", "b"]) == [await both(chain.invoke)(q) for q in ("a", "b")]
     assert sorted(library.asked) == ["a", "b"]
     assert cached.get_name() == "l"
@@ -321,7 +327,8 @@ async def test_a_result_without_documents_is_kept_for_a_short_time(client: Clien
 
 
 async def test_the_epoch_outlives_the_results(client: Client, both: Both) -> None:
-    for options in ({"ttl_s": 100}, {"ttl_s": 10, "stale_s": 200}, {"ttl_s": 1, "empty_ttl_s": 300}):
+    every: list[dict[str, Any]] = [{"ttl_s": 100}, {"ttl_s": 10, "stale_s": 200}, {"ttl_s": 1, "empty_ttl_s": 300}]
+    for options in every:
         corpus = str(options)
         await both(CachedRetriever(client, look_up, name="l", corpus=corpus, **options).invoke)("q")
         (epoch,) = raw(client, ("PTTL", client.keys().epoch("search", corpus)))
@@ -484,7 +491,7 @@ async def test_clearing(client: Client, both: Both, trips: list[Trip]) -> None:
 
 async def test_of_many_one_searches(client: Client, both: Both) -> None:
     library, gate = Library(), threading.Event()
-    library.meanwhile = lambda: None if both.asynchronous else gate.wait(0.2) and None
+    library.meanwhile = None if both.asynchronous else lambda: gate.wait(0.2)
     cached = [CachedRetriever(client, library, name="l", single_flight_s=30) for _ in range(6)]
     if both.asynchronous:
         results = await asyncio.gather(*(asyncio.create_task(one.ainvoke("q")) for one in cached))

@@ -273,6 +273,7 @@ def test_what_is_explained_is_what_is_served(stored: list[str], asked: str) -> N
         served_ones = [one.question for one in told.candidates if not one.why]
         assert served_ones == ([told.hit.entry.question] if told.hit else [])
         if served is not None:
+            assert told.hit is not None
             assert text(served) == told.hit.entry.question
             info = served[0].generation_info
             assert info is None or info["semantic_cache"]["hit_id"] == told.hit.id

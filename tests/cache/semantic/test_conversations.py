@@ -338,7 +338,7 @@ def test_ways_of_asking_tell_nothing(said: str) -> None:
 
 async def test_private_conversations_may_be_shared_on_purpose(real: Client, both: Both) -> None:
     asked = prompt("I have a dog.", "Nice.", "What is measles?")
-    for role in (HumanMessage("I have a dog."), ChatMessage("I have a dog.", role="user")):
+    for role in (HumanMessage("I have a dog."), ChatMessage(content="I have a dog.", role="user")):
         spoken = prompt(role, AIMessage("Nice."), HumanMessage("What is measles?"))
         assert (await both(made(real).explain)(spoken, MODEL)).bypass == "private"
     cache = made(real, share_private=True)

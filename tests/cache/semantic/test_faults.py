@@ -332,7 +332,7 @@ async def test_a_classifier_or_policy_that_fails_is_a_miss(
     assert await both(cache.warm)([(asked, "a")], MODEL) == 0
     assert "LookupError" in caplog.text
     policy = Cut()
-    policy.judge = lambda *_: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    policy.judge = lambda *_: 1 / 0  # type: ignore[method-assign, assignment]
     cache = made(client, policy=policy)
     await both(cache.update)(ASKED, MODEL, TEXT)
     assert await both(cache.lookup)(NEAR, MODEL) is None
@@ -351,7 +351,12 @@ async def test_a_server_that_comes_back_is_used_again(farm: Farm, both: Both, pr
         process.stop()
         await use(cache, both)
         farm.start(NEWEST, port=process.port)
-        wait_for(lambda: bool(cache.update(ASKED, MODEL, TEXT)) or cache.lookup(ASKED, MODEL))
+
+        def stored() -> bool:
+            cache.update(ASKED, MODEL, TEXT)
+            return cache.lookup(ASKED, MODEL) is not None
+
+        wait_for(stored)
         assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
         told = await both(cache.stats)()
         assert told.total("unavailable") >= 1

@@ -106,7 +106,7 @@ def test_stems(group: str) -> None:
     assert len({stem(word) for word in group.split()}) == 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=30))
 def test_a_stem_begins_its_word(word: str) -> None:
     assert word.startswith(stem(word))
@@ -139,7 +139,7 @@ def test_other_scripts() -> None:
     assert terms("苹果派") == ("苹果", "果派")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=40), st.lists(st.text(max_size=60), max_size=6))
 def test_whatever_is_searched(query: str, texts: list[str]) -> None:
     hits = search(query, texts)

@@ -82,7 +82,8 @@ class Broken(Hashed):
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        answer: list[list[float]] = self.answer
+        return answer
 
 
 async def test_vectors_are_asked_for_once(decide: Decide) -> None:

@@ -210,7 +210,7 @@ SAID = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     SAID,
     st.lists(SAID, max_size=6),
@@ -361,7 +361,7 @@ def test_a_wrong_timeout(timeout_s: Any) -> None:
         LLMContextualiser(PureModel(), timeout_s=timeout_s)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(SAID, st.one_of(SAID, st.text(max_size=400)), st.lists(SAID, max_size=4))
 def test_whatever_a_model_says(turn: str, answer: str, said: list[str]) -> None:
     history = talk(*said)

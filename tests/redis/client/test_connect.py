@@ -101,7 +101,7 @@ def takes_a_server(found: object) -> bool:
         or found in {Client, Health, RedisMemorySettings}
     ):
         return False
-    given = getattr(found, "__signature__", None) or signature(found.__init__)  # type: ignore[misc]
+    given = getattr(found, "__signature__", None) or signature(found.__init__)
     return any(
         name in {"client", "redis", "url", "redis_url", "conn_string"} or "Client" in str(parameter.annotation)
         for name, parameter in given.parameters.items()
@@ -342,7 +342,8 @@ def test_the_options_of_the_class_go_through_the_connection_string() -> None:
 
 
 async def test_each_class_opens_a_client_of_its_own(made: Callable[..., ClientOwner], both: Both) -> None:
-    cls, keywords = getattr(made, "func", made), dict(getattr(made, "keywords", {}))
+    cls: Any = getattr(made, "func", made)
+    keywords = dict(getattr(made, "keywords", {}))
     keywords |= dict(zip(signature(cls).parameters, getattr(made, "args", ()), strict=False))
     own = cls.from_conn_string("memory://own", **keywords)
     assert own._client.url == "memory://own"

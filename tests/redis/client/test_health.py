@@ -91,7 +91,7 @@ async def test_a_policy_that_evicts_what_must_stay(
     async with Client.from_url(process.url) as client:
         found: Health = await both(client.health)()
         assert (found.eviction, found.memory_limit) == (policy, 0 if limit == "0" else 100 * 2**20)
-        assert [policy in warning and warned in warning for warning in found.warnings] == [True] * bool(warned)
+        assert [policy in warning and str(warned) in warning for warning in found.warnings] == [True] * bool(warned)
     process.stop()
 
 

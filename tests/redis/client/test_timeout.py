@@ -63,6 +63,6 @@ def test_a_call_sees_its_callers_context_and_its_error_is_passed_on() -> None:
     WHO.set("ana")
     assert within(30, WHO.get) == "ana"
     with pytest.raises(KeyError, match="gone"):
-        within(30, lambda: {}["gone"])
+        within(30, lambda: dict[str, str]()["gone"])
     with pytest.raises(SystemExit):
         within(30, lambda: (_ for _ in ()).throw(SystemExit(3)))

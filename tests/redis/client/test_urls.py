@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -142,7 +141,7 @@ def test_no_error_about_a_url_shows_its_password(url: str, caplog: pytest.LogCap
     with pytest.raises(ConfigError) as caught:
         Client.from_url(url)
     # Only the package's own words: a traceback also shows the source line that holds the URL.
-    chain = [caught.value]
+    chain: list[BaseException] = [caught.value]
     while cause := chain[-1].__cause__ or (None if chain[-1].__suppress_context__ else chain[-1].__context__):
         chain.append(cause)
     assert not any("hunter2" in str(error) + repr(error) for error in chain)
@@ -193,7 +192,8 @@ def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Client.from_settings().url == "rediss://h:7/3", "an empty variable is no URL"
     monkeypatch.setenv("REDIS_URL", "redis://whole:1/2")
     assert Client.from_settings().url == "redis://whole:1/2"
-    assert Client.from_settings(RedisMemorySettings(redis_url=None, host="::1", ssl=False)).url == "redis://::1:7/3"
+    given: dict[str, Any] = {"redis_url": None, "host": "::1", "ssl": False}
+    assert Client.from_settings(RedisMemorySettings(**given)).url == "redis://::1:7/3"
 
 
 @pytest.mark.parametrize("off", ["false", "0", "no", "False", "off"])
@@ -230,7 +230,7 @@ def test_settings_do_not_show_the_password(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.fixture(scope="module")
-def locked(farm: Farm) -> Iterator[Process]:
+def locked(farm: Farm) -> Process:
     """A server with a password."""
     return farm.start(servers.NEWEST, password="hunter2")
 
