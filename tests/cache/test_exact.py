@@ -339,10 +339,10 @@ async def test_bad_arguments_are_refused_before_anything_is_sent(
             lambda prompt=prompt, model=model: both(cache.update)(prompt, model, TEXT),
             lambda prompt=prompt, model=model: both(cache.delete)(prompt, model),
         ):
-            with pytest.raises(InvalidInputError, match="must be texts"):
+            with pytest.raises(InvalidInputError, match="must be a string"):
                 await call()
     with pytest.raises(InvalidInputError, match="llm_string only, got model"):
         await both(cache.clear)(model="x")
-    with pytest.raises(InvalidInputError, match="llm_string must be a text"):
+    with pytest.raises(InvalidInputError, match="llm_string must be a string"):
         await both(cache.clear)(llm_string=5)
     assert trips == []
