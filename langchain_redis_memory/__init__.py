@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import ConflictError as ConflictError
     from langchain_redis_memory.errors import CorruptDataError as CorruptDataError
     from langchain_redis_memory.errors import EvictedError as EvictedError
+    from langchain_redis_memory.errors import FormatVersionError as FormatVersionError
     from langchain_redis_memory.errors import InvalidIdError as InvalidIdError
     from langchain_redis_memory.errors import InvalidInputError as InvalidInputError
     from langchain_redis_memory.errors import MessageNotFoundError as MessageNotFoundError
@@ -139,6 +140,7 @@ _HOMES = {
     "Entity": "state.model",
     "EpochAnswerCache": "cache.answers.epoch",
     "EvictedError": "errors",
+    "FormatVersionError": "errors",
     "ExactAnswerCache": "cache.answers.exact",
     "Explanation": "cache.semantic.lookup",
     "Extractor": "state.profile_extractors",

@@ -64,6 +64,10 @@ class WrongKeyTypeError(ServerError):
     """Something else is stored under one of our keys (another prefix or another database avoids it)."""
 
 
+class FormatVersionError(CorruptDataError):
+    """A newer version of this package wrote what is stored; update the package in this process."""
+
+
 class EvictedError(CorruptDataError):
     """The server lost some keys of a thread while it kept others; what is left would be read as something else."""
 

@@ -1,6 +1,6 @@
 """`RedisNodeCache`: LangGraph's cache of nodes, which a graph asks before it runs a node with a `CachePolicy`.
 
-A namespace is one shelf of items (see `shelf`), so clearing it deletes two keys. Which namespaces a tenant has is noted
+A namespace is one `expiring_hash`, so clearing it deletes two keys. Which namespaces a tenant has is noted
 in an index, which may hold one that is gone, and is read when everything is cleared.
 
 An entry is served only if it is whole and its type is allowed; what else is found there counts as absent and is logged.

@@ -14,11 +14,11 @@ from langgraph.checkpoint.base import writes_sort_key
 
 from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.redis.codec.version import check_version
 
 Version = str | int | float
 Elements = Mapping[bytes, Mapping[int, bytes]]
 
-RECORD_VERSION = b"\x01"
 """The first byte of a checkpoint's record; `checkpoint_put.lua` writes it."""
 _FRONT = 14  # the version, and 13 digits of milliseconds
 
@@ -181,9 +181,7 @@ def _netstrings(data: bytes) -> list[bytes]:
 def record_of(name: bytes, data: bytes) -> CheckpointRecord:
     """A checkpoint from its field's name and value."""
     ns, _, checkpoint_id = name.decode().partition("\0")
-    if data[:1] != RECORD_VERSION:
-        msg = f"a record of version {data[:1]!r}"
-        raise ValueError(msg)
+    check_version(data, f"checkpoint {checkpoint_id}")
     colon = data.index(b":", _FRONT)
     stop = colon + 1 + int(data[_FRONT:colon])
     parent, *references = _netstrings(data[colon + 1 : stop])

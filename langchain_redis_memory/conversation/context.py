@@ -128,8 +128,8 @@ class TurnContext:
                 return StoredContext(exists=self._exists(replies))
             record, notes, about = replies[0]
             return StoredContext(
-                state_record.decode(cas_record.parse(record, notes), keys.state) if self._state else None,
-                summary.decode(cas_record.parse(about, None), keys.state) if self._rolling else None,
+                state_record.decode(cas_record.parse(record, notes, keys.state), keys.state) if self._state else None,
+                summary.decode(cas_record.parse(about, None, keys.state), keys.state) if self._rolling else None,
                 self._exists(replies),
                 *(map(_whole, replies[1][1:]) if self._readable(replies) else ()),
             )

@@ -27,7 +27,7 @@ from langchain_redis_memory.conversation.turn import (
     TurnInput,
     TurnReport,
 )
-from langchain_redis_memory.history.read_through import check_scope
+from langchain_redis_memory.history.read_through import LoaderLike, WriterLike, check_scope
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
@@ -117,8 +117,8 @@ class ConversationMemory(Conversations):
         max_messages: int | None = None,
         state: bool = False,
         summary: RollingSummary | None = None,
-        loader: Any = None,
-        writer: Any = None,
+        loader: LoaderLike | None = None,
+        writer: WriterLike | None = None,
         learn: bool | Extractor = False,
         tenant: str = "",
         on_turn: Callable[[TurnReport], object] | None = None,

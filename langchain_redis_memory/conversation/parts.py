@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
-from langchain_redis_memory.history.read_through import as_callback, check_scope
+from langchain_redis_memory.history.read_through import LoaderLike, WriterLike, as_callback, check_scope
 from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import ClientOwner
@@ -38,8 +38,8 @@ class Conversations(ClientOwner):
         ttl_s: float | None,
         max_messages: int | None,
         tenant: str,
-        loader: Any,
-        writer: Any,
+        loader: LoaderLike | None,
+        writer: WriterLike | None,
         learn: bool | Extractor,
     ) -> None:
         self._client = client

@@ -6,19 +6,21 @@ Each method runs one flow of `HistoryFlows`, each twin runs the same flow with t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
+from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.history.flows import HistoryFlows
-from langchain_redis_memory.history.transcript import WriteResult
+from langchain_redis_memory.history.read_through import LoaderLike, UserCallback, WriterLike
+from langchain_redis_memory.history.transcript import Transcript, WriteResult
 from langchain_redis_memory.history.turns import Turn
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.messages import TokenCounter
 from langchain_redis_memory.redis.key_groups import Id, text_of
-from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime
+from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -81,16 +83,17 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
         agent: Id = "",
         token_counter: TokenCounter = count_tokens_approximately,
         touch_on_read: bool = False,
-        loader: Any = None,
-        writer: Any = None,
+        loader: LoaderLike | UserCallback | None = None,
+        writer: WriterLike | UserCallback | None = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
-        bounds, ttl_s = (max_messages, max_tokens), lifetime(ttl_s, self._client.settings.history_ttl_s)
+        check_bounds(max_messages=max_messages, max_tokens=max_tokens)
+        ttl_s = lifetime(ttl_s, self._client.settings.history_ttl_s)
         session, owner = text_of(session_id, "session_id"), text_of(agent, "agent", empty=True)
-        self._flows = HistoryFlows.of(
-            self._client.keys(tenant), session, owner, ttl_s, bounds, token_counter, touch_on_read, loader, writer
-        )
+        space, kept = self._client.keys(tenant), (max_messages or 0, max_tokens or 0)
+        transcript = Transcript(space, session, owner, milliseconds(ttl_s), *kept, token_counter, touch_on_read)
+        self._flows = HistoryFlows.of(transcript, loader, writer)
 
     def __repr__(self) -> str:
         return f"RedisChatMessageHistory({self.session_id!r}, {self._client!r})"

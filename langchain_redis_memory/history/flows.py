@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.checks import check_bounds, check_text, check_whole
+from langchain_redis_memory.checks import check_text, check_whole
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.history.read_through import UserCallback, add_flow, as_callback, change_flow, read_flow
+from langchain_redis_memory.history.read_through import (
+    LoaderLike,
+    UserCallback,
+    WriterLike,
+    add_flow,
+    as_callback,
+    change_flow,
+    read_flow,
+)
 from langchain_redis_memory.history.transcript import Transcript, WriteResult
 from langchain_redis_memory.history.turns import Turn, exchanges, turn_messages
 from langchain_redis_memory.history.write_behind import WriteBehind
 from langchain_redis_memory.language.bm25 import search
 from langchain_redis_memory.ops import Flow, Op
-from langchain_redis_memory.redis.codec.messages import TokenCounter
-from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 T = TypeVar("T")
@@ -39,27 +45,12 @@ class HistoryFlows:
 
     @classmethod
     def of(
-        cls,
-        space: KeySpace,
-        session_id: str,
-        agent: str,
-        ttl_s: Lifetime,
-        bounds: tuple[int | None, int | None],
-        counter: TokenCounter,
-        touch_on_read: bool,
-        loader: Any,
-        writer: Any,
+        cls, transcript: Transcript, loader: LoaderLike | UserCallback | None, writer: WriterLike | UserCallback | None
     ) -> HistoryFlows:
-        """Checks the arguments of a history and builds its flows.
+        """Checks the ids of a conversation and the user's callbacks, and builds the flows.
 
         Args:
-            space: The tenant's key builder.
-            session_id: The conversation's id.
-            agent: Its agent.
-            ttl_s: Its lifetime from the last write, None for no expiry.
-            bounds: Most messages and most tokens kept, None for no bound.
-            counter: Counts tokens.
-            touch_on_read: Whether reading moves the lifetime as writing does.
+            transcript: The conversation.
             loader: The user's loader, or None.
             writer: The user's writer, or None.
 
@@ -68,15 +59,10 @@ class HistoryFlows:
 
         Raises:
             InvalidIdError: An id is not acceptable.
-            InvalidInputError: A number is not positive.
             ConfigError: The loader or the writer cannot be called.
         """
-        messages, tokens = bounds
-        check_bounds(max_messages=messages, max_tokens=tokens)
-        ttl_ms = milliseconds(ttl_s)
-        transcript = Transcript(space, session_id, agent, ttl_ms, messages or 0, tokens or 0, counter, touch_on_read)
         transcript.keys  # noqa: B018 - validates the ids
-        space.index(agent)
+        transcript.space.index(transcript.agent)
         callback = as_callback(writer, "write")
         return cls(transcript, as_callback(loader, "load"), None if callback is None else WriteBehind(callback))
 

@@ -8,8 +8,8 @@ twice stores once. An error of the loader is passed on: without the messages the
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import run_in_executor
@@ -26,6 +26,49 @@ LEASE_MS = 30_000
 WAIT_S = 5.0
 """How long a loader may take before another process tries, and how long others wait for it."""
 _PAUSES = (0.005, 0.01, 0.02, 0.04)
+
+
+Load: TypeAlias = "Callable[..., Sequence[BaseMessage] | Awaitable[Sequence[BaseMessage] | None] | None]"
+"""A function of the session id that gives the messages, sync or async; it may take `tenant` and `agent` as well."""
+
+Write: TypeAlias = "Callable[..., object]"
+"""A function of the session id and the messages, sync or async; it may take `tenant` and `agent` as well."""
+
+
+class Loader(Protocol):
+    """An object that loads conversations; see `Load`."""
+
+    @property
+    def load(self) -> Load:
+        """Loads one."""
+
+
+class AsyncLoader(Protocol):
+    """An object that loads conversations without blocking; see `Load`."""
+
+    @property
+    def aload(self) -> Load:
+        """Loads one."""
+
+
+class Writer(Protocol):
+    """An object that stores messages elsewhere; see `Write`."""
+
+    @property
+    def write(self) -> Write:
+        """Stores the messages of one conversation."""
+
+
+class AsyncWriter(Protocol):
+    """An object that stores messages elsewhere without blocking; see `Write`."""
+
+    @property
+    def awrite(self) -> Write:
+        """Stores the messages of one conversation."""
+
+
+LoaderLike: TypeAlias = "Load | Loader | AsyncLoader"
+WriterLike: TypeAlias = "Write | Writer | AsyncWriter"
 
 
 class UserCallback:
@@ -88,7 +131,7 @@ class UserCallback:
         return Invoke(call, acall)
 
 
-def as_callback(given: Any, name: str) -> UserCallback | None:
+def as_callback(given: LoaderLike | WriterLike | UserCallback | None, name: str) -> UserCallback | None:
     """Wraps a user's loader or writer.
 
     Args:

@@ -14,7 +14,9 @@ from datetime import datetime, timezone
 
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.ops import Op, Reply
+from langchain_redis_memory.redis.codec.version import VERSION, check_version
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
 
 _log = logging.getLogger(__name__)
@@ -53,6 +55,10 @@ class IndexEntry:
     active_ms: int
 
 
+def _member(session_id: str) -> bytes:
+    return VERSION + session_id.encode()
+
+
 def touch(space: KeySpace, agent: str, session_id: str, ttl_ms: int, how: str) -> Op[None]:
     """Notes that a session is alive.
 
@@ -68,7 +74,7 @@ def touch(space: KeySpace, agent: str, session_id: str, ttl_ms: int, how: str) -
         that has been stored unstored.
     """
     keys = space.index(agent)
-    call = script("history/session_touch")((keys.sessions, keys.expiries), session_id, ttl_ms, how)
+    call = script("history/session_touch")((keys.sessions, keys.expiries), _member(session_id), ttl_ms, how)
 
     def read(replies: Sequence[Reply]) -> None:
         if isinstance(replies[0], ServerError):
@@ -91,7 +97,8 @@ def forget(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[None]:
     if not session_ids:
         return Op((), lambda _replies: None)
     keys = space.index(agent)
-    return Op((("ZREM", keys.sessions, *session_ids), ("ZREM", keys.expiries, *session_ids)), lambda _replies: None)
+    members = [_member(session_id) for session_id in session_ids]
+    return Op((("ZREM", keys.sessions, *members), ("ZREM", keys.expiries, *members)), lambda _replies: None)
 
 
 def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op[list[IndexEntry]]:
@@ -107,12 +114,12 @@ def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op
     Returns:
         An op of one trip.
     """
+    key = space.index(agent).sessions
 
     def read(replies: Sequence[Reply]) -> list[IndexEntry]:
-        flat = replies[0]
-        return [IndexEntry(flat[i].decode(), int(flat[i + 1])) for i in range(0, len(flat), 2)]
+        return [IndexEntry(check_version(member, key).decode(), int(at)) for member, at in pairs(replies[0])]
 
-    return Op((script("history/session_page")((space.index(agent).sessions,), highest, skip, limit),), read)
+    return Op((script("history/session_page")((key,), highest, skip, limit),), read)
 
 
 def info(space: KeySpace, agent: str, session_id: str) -> Op[Session | None]:

@@ -14,11 +14,12 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from langchain_redis_memory.errors import ConflictError
+from langchain_redis_memory.errors import ConflictError, FormatVersionError
 from langchain_redis_memory.ops import Flow, Op, Reply, Sleep, ask
+from langchain_redis_memory.redis.codec.version import is_newer, newer
 from langchain_redis_memory.redis.scripts import script
 
-_HEAD = re.compile(rb"(\d{1,18}-[0-9a-f]{16}):")
+_HEAD = re.compile(rb"\x01(\d{1,18}-[0-9a-f]{16}):")
 _NOTE = re.compile(rb"(\d{1,9}):")
 
 MOST_NOTES_BYTES = 65_536
@@ -45,16 +46,22 @@ class CasRecord(NamedTuple):
     notes: tuple[bytes, ...] = ()
 
 
-def parse(record: bytes | None, notes: bytes | None) -> CasRecord:
-    """A record from what is stored.
+def parse(record: bytes | None, notes: bytes | None, where: str) -> CasRecord:
+    """Parses what is stored.
 
     Args:
         record: The bytes under the field.
         notes: The bytes beside it.
+        where: The key that holds them, for the error.
 
     Returns:
         The record; whatever else is there counts as none.
+
+    Raises:
+        FormatVersionError: A newer version of this package wrote it.
     """
+    if is_newer(record or b""):
+        raise FormatVersionError(newer(where))
     head = _HEAD.match(record or b"")
     body = (record or b"")[head.end() :] if head else None
     found, rest = [], notes or b""
@@ -74,7 +81,7 @@ def read(place: str, field: str) -> Op[CasRecord]:
     Returns:
         An op of one trip.
     """
-    return Op((("HMGET", place, field, f"{field}+"),), lambda replies: parse(*replies[0]))
+    return Op((("HMGET", place, field, f"{field}+"),), lambda replies: parse(replies[0][0], replies[0][1], place))
 
 
 def swap(
@@ -101,7 +108,7 @@ def swap(
     )
 
     def decode(replies: Sequence[Reply]) -> Version | CasRecord:
-        return fresh if replies[0] == 1 else parse(*replies[0])
+        return fresh if replies[0] == 1 else parse(replies[0][0], replies[0][1], place)
 
     return Op((call,), decode)
 

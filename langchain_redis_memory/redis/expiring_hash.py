@@ -1,10 +1,10 @@
-"""Items with lifetimes of their own in one hash, on any server.
+"""A hash whose fields have lifetimes of their own, on any server (HEXPIRE before Redis 7.4).
 
 Redis has lifetimes of single fields since 7.4 only. Here an item's expiry stands in the item and in a sorted
 set beside the hash: a read passes over what has expired, every write removes some of it, and both keys live as long as
 their last item. Deleting everything is deleting two keys: exact, whole, and in no need of a search.
 
-What is spread over several shelves (`ExpiringHashKeys` with numbers) spreads over the nodes of a cluster.
+What is spread over several hashes (`ExpiringHashKeys` with numbers) spreads over the nodes of a cluster.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
 
 Name = str | bytes
-"""An item's name within its shelf."""
+"""An item's name within its hash."""
 
 PAGE = 500
 """About how many items one trip of `page` reads."""
@@ -61,7 +61,7 @@ def get(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[list[Item | None]]:
     """Reads items.
 
     Args:
-        keys: The shelf.
+        keys: The hash.
         names: Their names.
 
     Returns:
@@ -72,7 +72,7 @@ def get(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[list[Item | None]]:
         now, *records = replies[0]
         return [None if record is None else _kept(record, int(now)) for record in records]
 
-    return Op((script("redis/shelf_get")((keys.items,), *names),), read)
+    return Op((script("redis/expiring_hash_get")((keys.items,), *names),), read)
 
 
 def _kept(record: bytes, now: int) -> Item:
@@ -84,21 +84,21 @@ def put(keys: ExpiringHashKeys, items: Sequence[NewItem]) -> Op[None]:
     """Stores and removes items.
 
     Args:
-        keys: The shelf.
+        keys: The hash.
         items: What to store.
 
     Returns:
         An op of one trip.
     """
     args: list[Arg] = [part for item in items for part in item]
-    return Op((script("redis/shelf_put")((keys.items, keys.expiries), *args),), lambda _replies: None)
+    return Op((script("redis/expiring_hash_put")((keys.items, keys.expiries), *args),), lambda _replies: None)
 
 
 def remove(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[int]:
     """Removes items.
 
     Args:
-        keys: The shelf.
+        keys: The hash.
         names: Their names, at least one.
 
     Returns:
@@ -109,10 +109,10 @@ def remove(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[int]:
 
 
 def page(keys: ExpiringHashKeys, cursor: int = 0) -> Op[ItemPage]:
-    """Reads through a shelf; what was there all the time is given at least once.
+    """Reads through a hash; what was there all the time is given at least once.
 
     Args:
-        keys: The shelf.
+        keys: The hash.
         cursor: Where to go on from; 0 for the start.
 
     Returns:
@@ -127,14 +127,14 @@ def page(keys: ExpiringHashKeys, cursor: int = 0) -> Op[ItemPage]:
         )
 
     # A look at no item gives the server's time, on a cluster that of the same node.
-    return Op((script("redis/shelf_get")((keys.items,)), ("HSCAN", keys.items, cursor, "COUNT", PAGE)), read)
+    return Op((script("redis/expiring_hash_get")((keys.items,)), ("HSCAN", keys.items, cursor, "COUNT", PAGE)), read)
 
 
 def count(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
-    """How many items some shelves hold.
+    """How many items some hashes hold.
 
     Args:
-        keys: The shelves.
+        keys: The hashes.
 
     Returns:
         An op of one trip, with those that have expired and were not removed yet.
@@ -143,19 +143,17 @@ def count(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
     def read(replies: Sequence[Reply]) -> int:
         return sum(map(int, replies))
 
-    return Op(tuple(("HLEN", shelf.items) for shelf in keys), read)
+    return Op(tuple(("HLEN", one.items) for one in keys), read)
 
 
 def clear(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
-    """Deletes shelves whole.
+    """Deletes hashes whole.
 
     Args:
-        keys: The shelves.
+        keys: The hashes.
 
     Returns:
         An op of one trip: how many items they held.
     """
-    commands = [
-        command for shelf in keys for command in (("HLEN", shelf.items), ("UNLINK", shelf.items, shelf.expiries))
-    ]
+    commands = [command for one in keys for command in (("HLEN", one.items), ("UNLINK", one.items, one.expiries))]
     return Op(tuple(commands), lambda replies: sum(map(int, replies[::2])))

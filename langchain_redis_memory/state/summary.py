@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
@@ -67,6 +67,24 @@ class Summary:
     tokens: int
     tail: tuple[str, ...] = ()
     version: Version = field(default=Version(), compare=False, repr=False)
+
+
+class Draft(NamedTuple):
+    """What a new summary is made from, as it was read under the lease.
+
+    Args:
+        messages: The stored messages.
+        version: Which version of the stored summary was read.
+        old: The last summary.
+        turns: How many turns the conversation has had.
+        tokens: How many tokens of messages are stored.
+    """
+
+    messages: list[BaseMessage]
+    version: Version
+    old: Summary | None
+    turns: int
+    tokens: int
 
 
 def decode(record: CasRecord, where: str) -> Summary | None:
@@ -170,7 +188,7 @@ class RollingSummary:
         key = transcript.space.lease("summary", transcript.session_id, transcript.agent)
         token = lease.new_token()
         try:
-            held, found, (turns, tokens), messages = yield from ask(
+            held, (version, old), counts, messages = yield from ask(
                 merge(
                     lease.acquire(key, token, self._lease_ms), _read(transcript), _counts(transcript), transcript.read()
                 )
@@ -182,8 +200,9 @@ class RollingSummary:
             return None
         made = None
         try:
-            if self.due(found[1], turns, tokens):
-                made = yield from self._make(transcript, messages, *found, turns, tokens, ttl_ms, key, token)
+            if self.due(old, *counts):
+                draft = Draft(messages, version, old, *counts)
+                made = yield from self._make_flow(transcript, draft, lease.renew(key, token, self._lease_ms), ttl_ms)
         except Exception as error:  # noqa: BLE001 - a model's errors are of any type, and a turn does not need it
             _log.warning("the summary of session %r stays as it was: %r", transcript.session_id, error)
         try:
@@ -192,19 +211,8 @@ class RollingSummary:
             _log.warning("the lease of a summary is left to expire: %s", error)
         return made
 
-    def _make(
-        self,
-        transcript: Transcript,
-        messages: list[BaseMessage],
-        version: Version,
-        old: Summary | None,
-        turns: int,
-        tokens: int,
-        ttl_ms: int,
-        key: str,
-        token: str,
-    ) -> Flow[Summary | None]:
-        keys = transcript.keys
+    def _make_flow(self, transcript: Transcript, draft: Draft, renew: Op[bool], ttl_ms: int) -> Flow[Summary | None]:
+        keys, (messages, version, old, turns, tokens) = transcript.keys, draft
         rest = messages[_covered(old, messages) :]
         made = None
         for _ in range(_MOST_CALLS):
@@ -222,7 +230,7 @@ class RollingSummary:
             old = Summary(text, old.first if old else 0, last, turns - behind, tokens, tuple(tail))
             body = pack([_SCHEMA, old.text, old.first, old.last, old.turns, old.tokens, list(old.tail)])
             swapped = cas_record.swap(keys.state, keys.meta, FIELD, version, body, ttl_ms)
-            standing, _renewed = yield from ask(merge(swapped, lease.renew(key, token, self._lease_ms)))
+            standing, _renewed = yield from ask(merge(swapped, renew))
             if not isinstance(standing, Version):
                 break
             made, version = old, standing

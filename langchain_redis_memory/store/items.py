@@ -24,6 +24,7 @@ from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import CorruptDataError, InvalidIdError
 from langchain_redis_memory.ops import Arg, Call, Op, Reply
 from langchain_redis_memory.redis.codec.values import pack, unpack
+from langchain_redis_memory.redis.codec.version import check_version
 from langchain_redis_memory.redis.key_groups import check_id
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
@@ -185,7 +186,7 @@ class StoredItem:
 
 
 def _record(root: str, name: bytes, record: bytes, where: str) -> StoredItem:
-    head, _, body = record.partition(b"|")
+    head, _, body = check_version(record, where).partition(b"|")
     spelled, _, key = (b"", b"", name[1:]) if name[:1] == b"\0" else name.partition(b"\0\0")
     found = StoredItem(labels(root, spelled + b"\0" if spelled else b""), key.decode(), head, body, where)
     try:

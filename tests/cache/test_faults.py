@@ -53,7 +53,7 @@ def sealed(body: bytes) -> bytes:
     return b"+inf:3 5;" + envelope(body)
 
 
-RECORDS = [["chat", b"a0|\x81\xa1c\xa1x", None, False]]
+RECORDS = [["chat", b"\x01a0|\x81\xa1c\xa1x", None, False]]
 FOREIGN = {
     "empty": b"",
     "text": b"hello",

@@ -27,7 +27,7 @@ ANSWERS: dict[str, tuple[list[Generation], bytes]] = {
     "text": ([Generation(text="330 metres")], b"\x01\xc1\xa1\xfeG\xc5i\xb7\xbd|\x91\x93\xa4text\xaa330 metres\xc0"),
     "chat": (
         [ChatGeneration(message=AIMessage("330 metres"))],
-        b"\x01\x1b|r\x97\x88-\xea\xf8|\x91\x94\xa4chat\xc4\x11a0|\x81\xa1c\xaa330 metres\xc0\xc2",
+        b"\x01m\x0fl\xb1\xe3\xea=\xc3|\x91\x94\xa4chat\xc4\x12\x01a0|\x81\xa1c\xaa330 metres\xc0\xc2",
     ),
 }
 
@@ -61,7 +61,7 @@ def test_semantic_entry() -> None:
 def test_answers_of_conversations() -> None:
     for answer, golden in (
         (Answer("330 metres", 3), b"\x95\xa4text\xaa330 metres\x03\xc0\x90"),
-        (Answer(AIMessage("a"), 0), b"\x95\xa7message\xc4\x08a6|\x81\xa1c\xa1a\x00\xc0\x90"),
+        (Answer(AIMessage("a"), 0), b"\x95\xa7message\xc4\x09\x01a6|\x81\xa1c\xa1a\x00\xc0\x90"),
     ):
         assert encode_answer(answer) == golden
         assert decode_answer(golden, "k") == answer

@@ -19,9 +19,9 @@ MESSAGES = [
 ]
 IDS = [bytes.fromhex("f6fc42039fba3776"), bytes.fromhex("1bf41ef6fd6f6f6c"), bytes.fromhex("9e251905a6d98e01")]
 RECORDS = [
-    b"h7|\x82\xa1c\xa2hi\xa1i\xa11",
-    b"a7:43f000a3|\x83\xa1c\xa0\xa1i\xa12\xa1t\x91\x84\xa4name\xa1f\xa4args\x81\xa1x\x01\xa2id\xa2c1\xa4type\xa9tool_call",
-    b"t7:43f000a3|\x83\xa1c\xa13\xa1i\xa13\xa1d\xa2c1",
+    b"\x01h7|\x82\xa1c\xa2hi\xa1i\xa11",
+    b"\x01a7:43f000a3|\x83\xa1c\xa0\xa1i\xa12\xa1t\x91\x84\xa4name\xa1f\xa4args\x81\xa1x\x01\xa2id\xa2c1\xa4type\xa9tool_call",
+    b"\x01t7:43f000a3|\x83\xa1c\xa13\xa1i\xa13\xa1d\xa2c1",
 ]
 
 
@@ -33,7 +33,7 @@ async def test_a_conversation_is_stored_as_these_bytes(client: Client, both: Bot
     assert held(client, keys.ids) == IDS
     assert held(client, keys.meta) == {b"created": b"T", b"active": b"T", b"tokens": b"21", b"turns": b"1"}
     index = client.keys().index()
-    assert held(client, index.sessions) == held(client, index.expiries) == [b"s"]
+    assert held(client, index.sessions) == held(client, index.expiries) == [b"\x01s"]
 
 
 async def test_these_bytes_are_read(client: Client, both: Both) -> None:
@@ -43,7 +43,7 @@ async def test_these_bytes_are_read(client: Client, both: Both) -> None:
     put(client, keys.meta, {b"created": now, b"active": now, b"tokens": b"21", b"turns": b"1"})
     index = client.keys().index()
     for key in (index.sessions, index.expiries):
-        raw(client, ("ZADD", key, now, "s"), ("PEXPIRE", key, 60_000))
+        raw(client, ("ZADD", key, now, b"\x01s"), ("PEXPIRE", key, 60_000))
     history = RedisChatMessageHistory("s", client, ttl_s=60)
     assert await both.messages(history) == MESSAGES
     assert await both(history.before)("3", 1) == MESSAGES[1:2]

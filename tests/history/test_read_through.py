@@ -234,7 +234,8 @@ async def test_functions_of_either_colour_serve(both: Both, history: History) ->
 
 
 def test_what_cannot_be_called_is_refused_early() -> None:
-    for wrong in (3, "load", object()):
+    anything: list[Any] = [3, "load", object()]
+    for wrong in anything:
         with pytest.raises(ConfigError, match="load"):
             RedisChatMessageHistory("s", "memory://x", loader=wrong)
         with pytest.raises(ConfigError, match="write"):

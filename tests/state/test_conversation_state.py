@@ -272,14 +272,14 @@ async def test_an_update_that_always_loses_gives_up(client: Client, both: Both, 
 
 # --- damage -------------------------------------------------------------------------------------------------------
 
-HEAD = b"7-0123456789abcdef:"
+HEAD = b"\x017-0123456789abcdef:"
 DAMAGE = {
     "empty": b"",
     "text": b"hello",
     "zeros": b"\0" * 50,
     "pickle": b"\x80\x04\x95\x0f",
     "head only": HEAD,
-    "half a head": b"7-0123",
+    "half a head": b"\x017-0123",
     "text after a head": HEAD + b"hello",
     "a number": HEAD + pack(3),
     "another schema": HEAD + pack(["x", {}]),
@@ -321,7 +321,7 @@ def test_no_bytes_make_reading_fail(record: bytes, notes: bytes) -> None:
     try:
         for body in (record, HEAD + record):
             for note in (notes, b"%d:%s" % (len(notes), notes)):
-                assert isinstance(state_record.decode(cas_record.parse(body, note), "k"), ConversationState)
+                assert isinstance(state_record.decode(cas_record.parse(body, note, "k"), "k"), ConversationState)
     finally:
         logging.disable(logging.NOTSET)
 
@@ -357,7 +357,7 @@ async def test_the_state_of_a_newer_package_is_left_alone(
             await write()
     await both(client.run)(state_record.add_deltas(place, found, [delta_of("Who was Marie Curie?", "")], 60_000))
     assert raw(client, "HGET", place.state, "state") == newer
-    assert len(cas_record.parse(newer, raw(client, "HGET", place.state, "state+")).notes) == 1
+    assert len(cas_record.parse(newer, raw(client, "HGET", place.state, "state+"), "k").notes) == 1
 
 
 # --- bounds -------------------------------------------------------------------------------------------------------

@@ -379,7 +379,7 @@ async def test_learning_that_fails_fails_no_turn(client: Client, both: Both, cap
 
 # --- faults -------------------------------------------------------------------------------------------------------
 
-HEAD = b"7-0123456789abcdef:"
+HEAD = b"\x017-0123456789abcdef:"
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableLambda
 from pydantic import BaseModel
@@ -11,6 +13,7 @@ from typing_extensions import assert_type
 
 from langchain_redis_memory import (
     Client,
+    ConfigError,
     ConversationMemory,
     ConversationState,
     RedisAgentState,
@@ -86,3 +89,25 @@ def test_classifier() -> None:
 def test_byte_store(prefix: str) -> None:
     with Client.from_url(f"memory://{prefix}") as client:
         assert_type(RedisByteStore(client).mget(["a"]), list[bytes | None])
+
+
+class Database:
+    def load(self, session_id: str) -> list[BaseMessage]:
+        return [HumanMessage(session_id)]
+
+    async def awrite(self, session_id: str, messages: Sequence[BaseMessage], *, tenant: str = "") -> None: ...
+
+
+async def loaded(session_id: str, *, agent: str = "") -> list[BaseMessage]:
+    return [HumanMessage(session_id + agent)]
+
+
+def test_loaders_and_writers(prefix: str) -> None:
+    with Client.from_url(f"memory://{prefix}") as client:
+        for loader in (Database(), loaded, Database().load):
+            RedisChatMessageHistory("s", client, loader=loader, writer=Database())
+            ConversationMemory(client, loader=loader, writer=Database())
+        with pytest.raises(ConfigError):
+            RedisChatMessageHistory("s", client, loader=object())  # type: ignore[arg-type]
+        with pytest.raises(ConfigError):
+            ConversationMemory(client, writer=3)  # type: ignore[arg-type]

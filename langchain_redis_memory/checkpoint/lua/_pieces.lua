@@ -11,7 +11,9 @@ local function pieces(text, most)
   return found
 end
 local function front(record)
+  local version = string.byte(record) or 0
+  if version > 1 and version < 32 then error('NEWERFORMAT') end
   local _, stop, size = string.find(record, '^(%d+):', 15)
-  if string.byte(record) ~= 1 or not stop or size == '0' or stop + size > #record then error('UNREADABLE') end
+  if version ~= 1 or not stop or size == '0' or stop + size > #record then error('UNREADABLE') end
   return pieces(string.sub(record, stop + 1, stop + size))
 end

@@ -7,7 +7,9 @@
 -- ARGV ttl_ms max_messages max_tokens how ...
 -- WITH now
 -- WITH trim
+-- WITH version
 local size, marks, left = redis.call('LLEN', messages), redis.call('LLEN', ids), redis.call('PTTL', meta)
+versioned(at(-1))
 if how == 'fill' and left ~= -2 or how == 'more' and left == -2 then return {size, 0, 0, 0, 0} end
 local total = math.min(size, 1) * tonumber(redis.call('HGET', meta, 'tokens') or 0)
 if left == -2 then -- evicted, or new
@@ -30,7 +32,7 @@ for i = 5, #ARGV, 2 do
     redis.call('RPUSH', messages, record)
     redis.call('RPUSH', ids, id)
     total, appended = total + cost(record), appended + 1
-    if string.match(record, '^[hH]') then turns = turns + 1 end
+    if string.match(record, '^\1[hH]') then turns = turns + 1 end
   end
 end
 if left == -2 and size + appended == 0 or how == 'known' and replaced == 0 then return {size, 0, 0, 0, 0} end

@@ -5,7 +5,7 @@
 local most, budget, turns = tonumber(max_messages), tonumber(max_tokens), tonumber(max_turns)
 local size, taken, spent, seen = redis.call('LLEN', messages), 0, 0, 0
 while taken < size and (most == 0 or taken < most) and (turns == 0 or seen < turns) do
-  local letter, cost = string.match(redis.call('LINDEX', messages, -1 - taken), '^(%a)(%d+)')
+  local letter, cost = string.match(redis.call('LINDEX', messages, -1 - taken), '^\1(%a)(%d+)')
   spent = spent + tonumber(cost or 0)
   if budget > 0 and spent > budget then break end
   if letter == 'h' or letter == 'H' then seen = seen + 1 end

@@ -8,6 +8,7 @@ from langchain_redis_memory.errors import (
     AuthenticationError,
     ConfigError,
     CorruptDataError,
+    FormatVersionError,
     InvalidInputError,
     OutOfMemoryError,
     RedisMemoryError,
@@ -50,6 +51,9 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
         return OutOfMemoryError(msg)
     if any(word in text for word in ("NOAUTH", "NOPERM", "WRONGPASS", "permissions")):
         return _PermissionRefused(f"{place}: {text}")
+    if "NEWERFORMAT" in text:
+        msg = f"{place}: a newer version of this package wrote there; update langchain-redis-memory in this process"
+        return _Newer(msg)
     if "UNREADABLE" in text:
         return _Unreadable(f"{place}: a key holds bytes that this package did not write")
     return ServerError(f"{place}: {text}")
@@ -57,6 +61,10 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
 
 class _Unreadable(CorruptDataError, ServerError):
     """What a script could not read: an answer of the server as well."""
+
+
+class _Newer(FormatVersionError, ServerError):
+    """What a script must not touch."""
 
 
 class _PermissionRefused(AuthenticationError, ServerError):

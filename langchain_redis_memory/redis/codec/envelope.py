@@ -11,10 +11,10 @@ from __future__ import annotations
 import zlib
 from hashlib import blake2b
 
-from langchain_redis_memory.errors import CorruptDataError
+from langchain_redis_memory.errors import CorruptDataError, FormatVersionError
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
+from langchain_redis_memory.redis.codec.version import VERSION, is_newer, newer
 
-VERSION = b"\x01"
 _CHECKSUM_BYTES = 8
 _PLAIN, _DEFLATED = b"|", b"~"
 
@@ -45,13 +45,16 @@ def unseal(envelope: bytes, where: str) -> bytes:
         The bytes that were put in.
 
     Raises:
-        CorruptDataError: The envelope is damaged, of another version, or something else.
+        FormatVersionError: A newer version of this package wrote it.
+        CorruptDataError: The envelope is damaged or something else.
     """
     head, body = envelope[: 1 + _CHECKSUM_BYTES], envelope[1 + _CHECKSUM_BYTES :]
+    if is_newer(envelope):
+        raise FormatVersionError(newer(where))
     try:
         if head == VERSION + _checksum(body) and body[:1] in {_PLAIN, _DEFLATED}:
             return inflate(body[1:]) if body[:1] == _DEFLATED else body[1:]
-        reason = "damaged, of another version, or not written by this package"
+        reason = "damaged or not written by this package"
     except (ValueError, zlib.error, CorruptDataError) as error:
         reason = f"not what it was deflated from: {error}"
     msg = f"the value under {where!r} is {reason}"

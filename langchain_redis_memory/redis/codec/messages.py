@@ -1,10 +1,10 @@
 """LangChain messages <-> compact records.
 
-A record is `<type><tokens>[:<links>]|<payload>`. The head is text that a script can read: the type's letter (upper case
-for a chunk), an approximate token count, and the digests of the tool calls that the message makes or answers. The
-payload is a MessagePack map (see `codec`) of the fields that differ from their default, under one-letter names. A
-payload of 256 bytes or more is deflated (see `deflate`; then `~` instead of `|`). Reading sets pydantic's own slots, so
-no validator runs twice.
+A record is `<version><type><tokens>[:<links>]|<payload>`. The head is text that a script can read: a version byte, the
+type's letter (upper case for a chunk), an approximate token count, and the digests of the tool calls that the message
+makes or answers. The payload is a MessagePack map (see `values`) of the fields that differ from their default, under
+one-letter names. A payload of 256 bytes or more is deflated (see `compression`; then `~` instead of `|`). Reading sets
+pydantic's own slots, so no validator runs twice.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ from langchain_core.messages.utils import count_tokens_approximately
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, NotAMessageError
+from langchain_redis_memory.errors import CorruptDataError, FormatVersionError, InvalidInputError, NotAMessageError
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
 from langchain_redis_memory.redis.codec.values import pack, parse, register
+from langchain_redis_memory.redis.codec.version import VERSION, is_newer, newer
 
 TokenCounter = Callable[[Sequence[BaseMessage]], int]
 
@@ -167,7 +168,7 @@ def encode_message(message: BaseMessage, counter: TokenCounter = count_tokens_ap
         small = deflate(payload)
         if small is not None:
             payload, mark = small, "~"
-    return f"{letter}{tokens}{_links(message)}{mark}".encode() + payload
+    return VERSION + f"{letter}{tokens}{_links(message)}{mark}".encode() + payload
 
 
 def encode_nested(message: BaseMessage) -> bytes:
@@ -186,7 +187,7 @@ def encode_nested(message: BaseMessage) -> bytes:
     letter = _LETTERS.get(type(message))
     if letter is None:
         raise NotAMessageError(_not_a_message(message))
-    return f"{letter}0|".encode() + _payload(message, letter)
+    return VERSION + f"{letter}0|".encode() + _payload(message, letter)
 
 
 def _payload(message: BaseMessage, letter: str) -> bytes:
@@ -212,26 +213,7 @@ def _not_a_message(value: Any) -> str:
     return f"expected a LangChain message, got {type(value).__name__}"
 
 
-_HEAD = re.compile(rb"([A-Za-z])(\d+)(?::[0-9a-f,]*)?([|~])")
-
-
-def tokens_of(record: bytes) -> int:
-    """The token count that a record was stored with.
-
-    Args:
-        record: What `encode_message` made.
-
-    Returns:
-        The count.
-
-    Raises:
-        ValueError: It is not a record.
-    """
-    head = _HEAD.match(record)
-    if head is None:
-        msg = "no head"
-        raise ValueError(msg)
-    return int(head[2])
+_HEAD = re.compile(rb"\x01([A-Za-z])\d+(?::[0-9a-f,]*)?([|~])")
 
 
 def decode_message(record: bytes) -> BaseMessage:
@@ -258,9 +240,9 @@ def _decode(record: bytes) -> BaseMessage:
     if head is None:
         msg = "no head"
         raise ValueError(msg)
-    kind, blank, fields, fresh, names, required = _reading(record[0])
+    kind, blank, fields, fresh, names, required = _reading(record[1])
     payload = record[head.end() :]
-    stored = parse(inflate(payload) if head[3] == b"~" else payload)
+    stored = parse(inflate(payload) if head[2] == b"~" else payload)
     extra = stored.pop(_EXTRA) if _EXTRA in stored else {}
     message = object.__new__(kind)
     state = message.__dict__
@@ -306,6 +288,8 @@ def decode_messages(records: Sequence[bytes], where: str) -> list[BaseMessage]:
         for record in records:
             messages.append(_decode(record))
     except Exception as error:
+        if is_newer(records[len(messages)]):
+            raise FormatVersionError(newer(where)) from error
         msg = (
             f"entry {len(messages)} of {len(records)} read from {where!r} is not a message record "
             f"({type(error).__name__}: {error}); nothing was deleted"

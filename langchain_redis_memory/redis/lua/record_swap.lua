@@ -1,17 +1,19 @@
 -- Stores a record in the place of the one that was read, unless it was changed meanwhile: then nothing is replaced, `note`
 -- (where there is one) is kept beside it for the next writer, and {record, notes} is returned. Returns 1 where it stands.
--- A record is `head:body`; `head` is what was read (empty: none), `fresh` what is to stand there, `seen` how many bytes
+-- A record is `\1head:body`; `head` is what was read (empty: none), `fresh` what is to stand there, `seen` how many bytes
 -- of notes were read. The record lives as long as its owner; without one, or as its own, `ttl_ms` from its last write and
 -- never shorter, or for ever once that was asked for.
 -- KEYS place owner
 -- ARGV field head fresh body seen note most ttl_ms
+-- WITH version
 local record = redis.call('HGET', place, field) or ''
+versioned(record)
 local notes = redis.call('HGET', place, field .. '+') or ''
-local known = string.match(record, '^(%d+%-%x+):') or ''
+local known = string.match(record, '^\1(%d+%-%x+):') or ''
 local fits = known == head and #notes == tonumber(seen)
 local own, left = redis.call('PTTL', place), redis.call('PTTL', owner) -- before a write makes the place
 if fits then
-  redis.call('HSET', place, field, fresh .. ':' .. body)
+  redis.call('HSET', place, field, '\1' .. fresh .. ':' .. body)
   redis.call('HDEL', place, field .. '+')
 elseif known ~= fresh and note ~= '' then
   if not string.find(notes, note, 1, true) and #notes + #note <= tonumber(most) then

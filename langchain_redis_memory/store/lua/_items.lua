@@ -1,9 +1,9 @@
 -- Fragment: what scripts know of the items of one root.
 -- A field of `items` is the labels below the root, each with a zero byte after it, a zero byte, and the item's key. A
 -- member of `item_names` has the item's birth before the key, so a namespace's items are in a row, the oldest first.
--- A record begins "space_born born updated ttl_ms vectors marks|", times in microseconds. The field '' holds the last
+-- A record begins "\1space_born born updated ttl_ms vectors marks|", times in microseconds. The field '' holds the last
 -- stamp given, and until when (ms) the index of roots surely knows of this root.
-local function ttl_of(record) return tonumber(string.match(record, '^%d+ %d+ %d+ (%d+)')) end
+local function ttl_of(record) return tonumber(string.match(versioned(record), '^\1%d+ %d+ %d+ (%d+)')) end
 local function space_of(name)
   return string.sub(name, 1, 1) == '\0' and '' or string.sub(name, 1, string.find(name, '\0\0', 1, true))
 end
@@ -20,7 +20,7 @@ local function alive(field, record)
 end
 local function drop(field)
   local record = redis.call('HGET', items, field)
-  if record then redis.call('ZREM', item_names, member_of(field, string.sub(record, 18, 33))) end
+  if record then redis.call('ZREM', item_names, member_of(field, string.sub(record, 19, 34))) end
   redis.call('HDEL', items, field)
   redis.call('ZREM', item_expiries, field)
 end

@@ -4,6 +4,7 @@
 -- KEYS items item_names item_expiries
 -- ARGV noted ...
 -- WITH now
+-- WITH version
 -- WITH items
 local found, moved = {0}, false
 for i = 2, #ARGV, 2 do

@@ -4,6 +4,7 @@
 -- KEYS items item_names item_expiries
 -- ARGV low high looked most kind ...
 -- WITH now
+-- WITH version
 -- WITH items
 local from, looks, limit, chunk, reply = low, 0, tonumber(most), 16, {''}
 local space, taken = nil, 0
@@ -16,8 +17,8 @@ local function holds(head, mark)
   return number > other or number == other and #operator == 4
 end
 local function wanted(record)
-  local head = string.match(record, '^[^|]*')
-  if kind == 'bare' and not string.find(head, '^%d+ %d+ %d+ %d+ 0 ') then return false end
+  local head = string.match(versioned(record), '^[^|]*')
+  if kind == 'bare' and not string.find(head, '^\1%d+ %d+ %d+ %d+ 0 ') then return false end
   for i = 6, #ARGV do
     if not holds(head, ARGV[i]) then return false end
   end

@@ -3,6 +3,7 @@
 -- KEYS items item_names item_expiries
 -- ARGV low high depth jumps
 -- WITH now
+-- WITH version
 -- WITH items
 local deepest, reply = tonumber(depth), {''}
 local from = low

@@ -192,9 +192,10 @@ async def test_memory_is_shared_by_name(both: Both) -> None:
 
 async def test_memory_expires(both: Both) -> None:
     async with Client.from_url(f"memory://{uuid4().hex}") as client:
-        kept = RedisChatMessageHistory("s", client, ttl_s=0.5)
+        kept = RedisChatMessageHistory("s", client, ttl_s=60)
         await both(kept.add_turn)("a", "b")
         assert await both(kept.ttl)() > 0
+        await both(client.run)(Op(tuple(("PEXPIRE", key, 1) for key in client.keys().session("s").all()), list))
         wait_for(lambda: kept.count() == 0)
         assert await both.messages(kept) == []
 

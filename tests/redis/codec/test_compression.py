@@ -39,7 +39,7 @@ def test_an_unknown_dictionary_is_refused_by_its_number(number: int) -> None:
     with pytest.raises(CorruptDataError, match=f"'key'.*dictionary {number}, which is not known"):
         unseal(envelope(b"~" + unknown), "key")
     with pytest.raises(CorruptDataError, match=f"'key'.*dictionary {number}, which is not known"):
-        decode_messages([b"h1~" + unknown], "key")
+        decode_messages([b"\x01h1~" + unknown], "key")
 
 
 @pytest.mark.parametrize("data", [b"", SMALL[:1], SMALL[:-1], SMALL + b"x"])

@@ -26,11 +26,9 @@ from langchain_core.messages import (
     ToolMessageChunk,
 )
 
-from langchain_redis_memory.redis.cas_record import CasRecord, Version, parse
 from langchain_redis_memory.redis.codec import messages, values
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
 from langchain_redis_memory.redis.codec.values import pack, unpack
-from langchain_redis_memory.redis.expiring_hash import Item, _kept
 
 VALUES: dict[str, tuple[Any, bytes]] = {
     "plain": (
@@ -60,60 +58,63 @@ VALUES: dict[str, tuple[Any, bytes]] = {
         Document("text", id="1", metadata={"page": 1}),
         b"\xc7\x1a\x00\x92\xa8Document\x94\xa11\xa4text\x81\xa4page\x01\xc0",
     ),
-    "message": (HumanMessage("a"), b"\xc7\x13\x00\x92\xa7message\xc4\x08h0|\x81\xa1c\xa1a"),
+    "message": (HumanMessage("a"), b"\xc7\x14\x00\x92\xa7message\xc4\x09\x01h0|\x81\xa1c\xa1a"),
     "ndarray": (np.float32(1.5), b"\xc7\x16\x00\x92\xa7ndarray\x94\xa3<f4\x90\xc4\x04\x00\x00\xc0?\xc3"),
 }
 MESSAGES: dict[str, tuple[BaseMessage, bytes]] = {
-    "HumanMessage, plain": (HumanMessage("a"), b"h7|\x81\xa1c\xa1a"),
-    "HumanMessage, deflated": (HumanMessage("word " * 80), b"h7~\x01k\\\x98|\x8bqBy~Q\x8a\xc2(1h\x08\x00"),
-    "HumanMessageChunk, plain": (HumanMessageChunk(content="a"), b"H7|\x81\xa1c\xa1a"),
+    "HumanMessage, plain": (HumanMessage("a"), b"\x01h7|\x81\xa1c\xa1a"),
+    "HumanMessage, deflated": (HumanMessage("word " * 80), b"\x01h7~\x01k\\\x98|\x8bqBy~Q\x8a\xc2(1h\x08\x00"),
+    "HumanMessageChunk, plain": (HumanMessageChunk(content="a"), b"\x01H7|\x81\xa1c\xa1a"),
     "HumanMessageChunk, deflated": (
         HumanMessageChunk(content="word " * 80),
-        b"H7~\x01k\\\x98|\x8bqBy~Q\x8a\xc2(1h\x08\x00",
+        b"\x01H7~\x01k\\\x98|\x8bqBy~Q\x8a\xc2(1h\x08\x00",
     ),
-    "AIMessage, plain": (AIMessage("a"), b"a7|\x81\xa1c\xa1a"),
-    "AIMessage, deflated": (AIMessage("word " * 80), b"a7~\x01k\\\x98|\x8bqBy~Q\x8a\xc2(1h\x08\x00"),
-    "AIMessageChunk, plain": (AIMessageChunk(content="a"), b"A7|\x81\xa1c\xa1a"),
-    "AIMessageChunk, deflated": (AIMessageChunk(content="word " * 80), b"A7~\x01k\\\x98|\x8bqBy~Q\x8a\xc2(1h\x08\x00"),
-    "SystemMessage, plain": (SystemMessage("a"), b"s7|\x81\xa1c\xa1a"),
-    "SystemMessage, deflated": (SystemMessage("word " * 80), b"s7~\x01k\\\x98|\x8bqBy~Q\x8a\xc2(1h\x08\x00"),
-    "SystemMessageChunk, plain": (SystemMessageChunk(content="a"), b"S7|\x81\xa1c\xa1a"),
+    "AIMessage, plain": (AIMessage("a"), b"\x01a7|\x81\xa1c\xa1a"),
+    "AIMessage, deflated": (AIMessage("word " * 80), b"\x01a7~\x01k\\\x98|\x8bqBy~Q\x8a\xc2(1h\x08\x00"),
+    "AIMessageChunk, plain": (AIMessageChunk(content="a"), b"\x01A7|\x81\xa1c\xa1a"),
+    "AIMessageChunk, deflated": (
+        AIMessageChunk(content="word " * 80),
+        b"\x01A7~\x01k\\\x98|\x8bqBy~Q\x8a\xc2(1h\x08\x00",
+    ),
+    "SystemMessage, plain": (SystemMessage("a"), b"\x01s7|\x81\xa1c\xa1a"),
+    "SystemMessage, deflated": (SystemMessage("word " * 80), b"\x01s7~\x01k\\\x98|\x8bqBy~Q\x8a\xc2(1h\x08\x00"),
+    "SystemMessageChunk, plain": (SystemMessageChunk(content="a"), b"\x01S7|\x81\xa1c\xa1a"),
     "SystemMessageChunk, deflated": (
         SystemMessageChunk(content="word " * 80),
-        b"S7~\x01k\\\x98|\x8bqBy~Q\x8a\xc2(1h\x08\x00",
+        b"\x01S7~\x01k\\\x98|\x8bqBy~Q\x8a\xc2(1h\x08\x00",
     ),
-    "ToolMessage, plain": (ToolMessage("a", tool_call_id="1"), b"t7:f6fc4203|\x82\xa1c\xa1a\xa1d\xa11"),
+    "ToolMessage, plain": (ToolMessage("a", tool_call_id="1"), b"\x01t7:f6fc4203|\x82\xa1c\xa1a\xa1d\xa11"),
     "ToolMessage, deflated": (
         ToolMessage("word " * 80, tool_call_id="1"),
-        b"t7:f6fc4203~\x01kZ\x98|\x8bqBy~Q\x8a\xc2(1h\x88\x85)\x0b\r\x01",
+        b"\x01t7:f6fc4203~\x01kZ\x98|\x8bqBy~Q\x8a\xc2(1h\x88\x85)\x0b\r\x01",
     ),
     "ToolMessageChunk, plain": (
         ToolMessageChunk(content="a", tool_call_id="1"),
-        b"T7:f6fc4203|\x82\xa1c\xa1a\xa1d\xa11",
+        b"\x01T7:f6fc4203|\x82\xa1c\xa1a\xa1d\xa11",
     ),
     "ToolMessageChunk, deflated": (
         ToolMessageChunk(content="word " * 80, tool_call_id="1"),
-        b"T7:f6fc4203~\x01kZ\x98|\x8bqBy~Q\x8a\xc2(1h\x88\x85)\x0b\r\x01",
+        b"\x01T7:f6fc4203~\x01kZ\x98|\x8bqBy~Q\x8a\xc2(1h\x88\x85)\x0b\r\x01",
     ),
-    "FunctionMessage, plain": (FunctionMessage(content="a", name="f"), b"f7|\x82\xa1c\xa1a\xa1n\xa1f"),
+    "FunctionMessage, plain": (FunctionMessage(content="a", name="f"), b"\x01f7|\x82\xa1c\xa1a\xa1n\xa1f"),
     "FunctionMessage, deflated": (
         FunctionMessage(content="word " * 80, name="f"),
-        b"f7~\x01kZ\x98|\x8bqBy~Q\x8a\xc2(1h\x88\x85y\x0b\xd3\x00",
+        b"\x01f7~\x01kZ\x98|\x8bqBy~Q\x8a\xc2(1h\x88\x85y\x0b\xd3\x00",
     ),
-    "FunctionMessageChunk, plain": (FunctionMessageChunk(content="a", name="f"), b"F7|\x82\xa1c\xa1a\xa1n\xa1f"),
+    "FunctionMessageChunk, plain": (FunctionMessageChunk(content="a", name="f"), b"\x01F7|\x82\xa1c\xa1a\xa1n\xa1f"),
     "FunctionMessageChunk, deflated": (
         FunctionMessageChunk(content="word " * 80, name="f"),
-        b"F7~\x01kZ\x98|\x8bqBy~Q\x8a\xc2(1h\x88\x85y\x0b\xd3\x00",
+        b"\x01F7~\x01kZ\x98|\x8bqBy~Q\x8a\xc2(1h\x88\x85y\x0b\xd3\x00",
     ),
-    "ChatMessage, plain": (ChatMessage(content="a", role="r"), b"c7|\x82\xa1c\xa1a\xa1o\xa1r"),
+    "ChatMessage, plain": (ChatMessage(content="a", role="r"), b"\x01c7|\x82\xa1c\xa1a\xa1o\xa1r"),
     "ChatMessage, deflated": (
         ChatMessage(content="word " * 80, role="r"),
-        b"c7~\x01kZ\x98|\x8bqBy~Q\x8a\xc2(1h\x88\x85\xf9\x0b\x8b\x00",
+        b"\x01c7~\x01kZ\x98|\x8bqBy~Q\x8a\xc2(1h\x88\x85\xf9\x0b\x8b\x00",
     ),
-    "ChatMessageChunk, plain": (ChatMessageChunk(content="a", role="r"), b"C7|\x82\xa1c\xa1a\xa1o\xa1r"),
+    "ChatMessageChunk, plain": (ChatMessageChunk(content="a", role="r"), b"\x01C7|\x82\xa1c\xa1a\xa1o\xa1r"),
     "ChatMessageChunk, deflated": (
         ChatMessageChunk(content="word " * 80, role="r"),
-        b"C7~\x01kZ\x98|\x8bqBy~Q\x8a\xc2(1h\x88\x85\xf9\x0b\x8b\x00",
+        b"\x01C7~\x01kZ\x98|\x8bqBy~Q\x8a\xc2(1h\x88\x85\xf9\x0b\x8b\x00",
     ),
 }
 
@@ -137,13 +138,3 @@ def test_messages(name: str) -> None:
 def test_every_kind_has_its_bytes() -> None:
     assert set(values._SCALARS) <= set(VALUES)
     assert {type(message) for message, _ in MESSAGES.values()} == set(messages._LETTERS)
-
-
-def test_an_expiring_item_is_read() -> None:
-    assert _kept(b"1795562083225:a:b", 1795562083000) == Item(b"a:b", 225)
-    assert _kept(b"+inf:a", 1) == Item(b"a", None)
-
-
-def test_a_record_is_read() -> None:
-    record = CasRecord(Version("2-0123456789abcdef", 6), b"body", (b"note",))
-    assert parse(b"2-0123456789abcdef:body", b"4:note") == record

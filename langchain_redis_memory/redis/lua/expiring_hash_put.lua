@@ -1,4 +1,4 @@
--- Stores items of one shelf, each with its own lifetime (0: none), and removes some whose lifetime is over.
+-- Stores items of one hash, each with its own lifetime (0: none), and removes some whose lifetime is over.
 -- The arguments are triples (item, ttl_ms, body); what is stored is the expiry, a colon and the body. An
 -- item without a body is removed. Something else under one of the keys is found before anything is written.
 -- KEYS items expiries

@@ -1,0 +1,44 @@
+"""The version byte in front of every stored record.
+
+It tells a format that this package does not know yet from bytes that it did not write: the one asks for an update, the
+other is damage. Scripts check the same byte (`redis/lua/_version.lua`). `docs/formats.md` lists the formats.
+"""
+
+from __future__ import annotations
+
+from langchain_redis_memory.errors import CorruptDataError, FormatVersionError
+
+VERSION = b"\x01"
+_ABOVE = b" "  # versions are control characters, which no text of ours begins with
+
+
+def check_version(record: bytes, where: str) -> bytes:
+    """Checks the version of a record and takes it off.
+
+    Args:
+        record: What is stored.
+        where: The key that it was read from, for the error.
+
+    Returns:
+        The rest of the record.
+
+    Raises:
+        FormatVersionError: Another version of this package wrote it.
+        CorruptDataError: It was not written by this package.
+    """
+    if record[:1] == VERSION:
+        return record[1:]
+    if is_newer(record):
+        raise FormatVersionError(newer(where))
+    msg = f"{where!r} holds bytes that were not written by this package, or are damaged"
+    raise CorruptDataError(msg)
+
+
+def is_newer(record: bytes) -> bool:
+    """Whether bytes begin with a version that is not known here."""
+    return VERSION < record[:1] < _ABOVE
+
+
+def newer(where: str) -> str:
+    """Words the error of an unknown version."""
+    return f"{where!r} was written by a newer version of this package; update langchain-redis-memory in this process"
