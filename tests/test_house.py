@@ -255,3 +255,47 @@ def test_every_error_is_public() -> None:
     assert len(named) > 10
     assert named <= set(langchain_redis_memory.__all__)
     assert langchain_redis_memory.UnavailableError is errors.UnavailableError
+
+
+# --- words ------------------------------------------------------------------------------------------
+
+PLAIN = (
+    "checkpoint.",
+    "checks",
+    "history.",
+    "redis.cas_record",
+    "redis.codec.",
+    "redis.expiring_hash",
+    "state.",
+    "store.",
+)
+"""Rooms whose docstrings begin with a verb; a room that is done joins the list."""
+NOUNS = ("Messages", "Others", "This", "Values")
+
+
+def faults_of_words(source: str) -> list[str]:
+    """Public functions whose docstring does not begin with a verb, and flows that are not called so."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, Method):
+            continue
+        first = (ast.get_docstring(node) or "Does.").split()[0].strip(",;:.")
+        verb = re.fullmatch(r"[A-Z][a-z]+s", first) and first not in NOUNS
+        if not (node.name.startswith("_") or is_property(node) or verb):
+            found.append(f"{node.name} begins with {first!r}, not with a verb")
+        public_protocol = node.name in {"extract"}  # what users write need not be a flow
+        flow = node.returns is not None and ast.unparse(node.returns).startswith("Flow[")
+        if flow and not node.name.endswith("_flow") and not public_protocol:
+            found.append(f"{node.name} is a flow and is not called *_flow")
+    return found
+
+
+@pytest.mark.parametrize("module", [module for module in SOURCES if module.startswith(PLAIN)])
+def test_docstrings_begin_with_a_verb_and_flows_are_called_flows(module: str) -> None:
+    assert faults_of_words(SOURCES[module]) == []
+
+
+def test_a_riddle_is_seen() -> None:
+    assert faults_of_words('def f():\n    """Reads it."""\n\n\ndef read_flow() -> Flow[int]: ...\n') == []
+    assert faults_of_words('def f():\n    """What is known."""\n') == ["f begins with 'What', not with a verb"]
+    assert len(faults_of_words("def read() -> Flow[int]: ...\n")) == 1

@@ -51,7 +51,7 @@ _set_private = vars(BaseModel)["__pydantic_private__"].__set__
 
 
 def hook_of(serde: JsonPlusSerializer) -> Hook | None:
-    """The function that builds what MessagePack extensions stand for.
+    """Builds the hook that decodes what MessagePack extensions stand for.
 
     Args:
         serde: LangGraph's serialiser.

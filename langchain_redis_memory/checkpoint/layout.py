@@ -100,7 +100,7 @@ class NewValue:
 
 
 def spell_version(version: Version) -> str:
-    """A version as text that keeps its type.
+    """Spells a version as text that keeps its type.
 
     Args:
         version: A channel's version.
@@ -125,7 +125,7 @@ def _version(text: str) -> Version:
 
 
 def utf8(text: str, what: str) -> str:
-    """A text that can be sent.
+    """Checks that a text has a UTF-8 form.
 
     Args:
         text: What the user gave.
@@ -145,7 +145,7 @@ def utf8(text: str, what: str) -> str:
 
 
 def no_nul(text: str, what: str) -> str:
-    """A text that can be part of a field's name.
+    """Checks that a text can be part of a field's name.
 
     Args:
         text: What the user gave.
@@ -164,7 +164,7 @@ def no_nul(text: str, what: str) -> str:
 
 
 def field_of(ns: str, reference: Reference) -> str:
-    """The field of `blobs` that holds a value."""
+    """Names the field of `blobs` that holds a value."""
     return f"b{ns}\0{reference.channel}\0{spell_version(reference.version)}"
 
 
@@ -179,7 +179,7 @@ def _netstrings(data: bytes) -> list[bytes]:
 
 
 def record_of(name: bytes, data: bytes) -> CheckpointRecord:
-    """A checkpoint from its field's name and value."""
+    """Parses a checkpoint from its field's name and value."""
     ns, _, checkpoint_id = name.decode().partition("\0")
     check_version(data, f"checkpoint {checkpoint_id}")
     colon = data.index(b":", _FRONT)
@@ -196,13 +196,13 @@ def record_of(name: bytes, data: bytes) -> CheckpointRecord:
 
 
 def reference_of(part: bytes) -> Reference:
-    """A reference from a netstring of a record's front."""
+    """Parses a reference from a netstring of a record's front."""
     channel, _, version = part[1:].decode().rpartition("\0")
     return Reference(chr(part[0]), channel, _version(version))
 
 
 def writes_of(tasks: list[bytes], elements: Elements) -> list[TaskWrite]:
-    """A checkpoint's writes, in the order in which they are applied, from tasks and their writes in turn."""
+    """Parses a checkpoint's writes, in the order in which they are applied, from tasks and their writes in turn."""
     found = []
     for task, stored in zip(tasks[::2], tasks[1::2], strict=True):
         parts = _netstrings(stored)
@@ -238,7 +238,7 @@ def _elements(channel: bytes, value: bytes, elements: Elements) -> list[bytes]:
 
 
 def spans(spelled: bytes) -> list[tuple[int, int]]:
-    """The ranges of element numbers of a list, as `1-57,60` spells them.
+    """Parses the ranges of element numbers of a list, as `1-57,60` spells them.
 
     Args:
         spelled: What the server keeps.

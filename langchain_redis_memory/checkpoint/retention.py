@@ -40,7 +40,7 @@ class Removal(NamedTuple):
 def surplus(
     outlines: Sequence[CheckpointOutline], keep_last: int, older_than_ms: int | None = None
 ) -> Callable[[CheckpointOutline], bool]:
-    """The rule of pruning: all but the newest of each namespace, if they are old enough.
+    """Builds the rule of pruning: remove all but the newest of each namespace, if they are old enough.
 
     Args:
         outlines: All checkpoints of a thread.
@@ -64,7 +64,7 @@ def surplus(
 
 
 def going(outlines: Sequence[CheckpointOutline], may_go: Callable[[CheckpointOutline], bool]) -> Removal:
-    """What goes.
+    """Selects the checkpoints that are removed.
 
     Args:
         outlines: All checkpoints of a thread.
@@ -117,7 +117,7 @@ def _lists(fields: Mapping[str, Reference]) -> dict[str, str]:
 
 
 def unreferenced(gone: Iterable[Span], kept: Iterable[Span]) -> list[int]:
-    """The elements of lists that go and of none that stays.
+    """Selects the elements that only removed checkpoints refer to.
 
     Args:
         gone: Ranges of element numbers, both ends included.

@@ -220,7 +220,7 @@ class TurnContext:
             return
         tokens = known.tokens + count_tokens_approximately(said)
         if self._rolling.due(known.summary, known.turns + 1, tokens):
-            flow = self._rolling.follow(transcript, transcript.ttl_ms)
+            flow = self._rolling.follow_flow(transcript, transcript.ttl_ms)
             if self._rolling.background:
                 yield Background(flow)
             else:

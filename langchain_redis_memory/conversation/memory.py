@@ -236,5 +236,5 @@ class ConversationMemory(Conversations):
             self._max_messages or 0,
         )
         learner = self.profile(incoming.user, incoming.tenant) if self._learn and incoming.user else None
-        learning = None if learner is None else learner.learning(str(incoming.question.text))
+        learning = None if learner is None else learner.learn_flow(str(incoming.question.text))
         return self._flows.turn_flow(transcript, incoming, chain, self.on_turn, learning)

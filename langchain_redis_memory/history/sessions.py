@@ -56,7 +56,7 @@ class RedisSessions(ClientOwner):
         self._space = self._client.keys(tenant)
 
     def list_sessions(self, agent: str = "", *, limit: int = 100, cursor: str | None = None) -> SessionPage:
-        """One page of an agent's sessions, most recently active first.
+        """Reads one page of an agent's sessions, most recently active first.
 
         Args:
             agent: The agent.
@@ -75,11 +75,11 @@ class RedisSessions(ClientOwner):
         return self._client.drive(_list_flow(self._space, agent, limit, cursor))
 
     async def alist_sessions(self, agent: str = "", *, limit: int = 100, cursor: str | None = None) -> SessionPage:
-        """One page of an agent's sessions; see `list_sessions`."""
+        """Reads one page of an agent's sessions; see `list_sessions`."""
         return await self._client.adrive(_list_flow(self._space, agent, limit, cursor))
 
     def get(self, session_id: str, agent: str = "") -> Session | None:
-        """What is known of one session.
+        """Reads what is known of one session.
 
         Args:
             session_id: The session.
@@ -94,7 +94,7 @@ class RedisSessions(ClientOwner):
         return self._client.run(session_index.info(self._space, agent, session_id))
 
     async def aget(self, session_id: str, agent: str = "") -> Session | None:
-        """What is known of one session; see `get`."""
+        """Reads what is known of one session; see `get`."""
         return await self._client.arun(session_index.info(self._space, agent, session_id))
 
     def erase(self, session_id: str, agent: str = "") -> bool:

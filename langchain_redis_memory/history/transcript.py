@@ -165,12 +165,12 @@ class Transcript:
         return f"no message with the id {message_id!r} is stored in session {self.session_id!r}"
 
     def read(self) -> Op[list[BaseMessage]]:
-        """All messages, oldest first."""
+        """Reads all messages, oldest first."""
         key = self.keys.messages
         return self._reading(Op((("LRANGE", key, 0, -1),), lambda replies: decode_messages(replies[0], key)))
 
     def tail(self, *, messages: int = 0, tokens: int = 0, turns: int = 0) -> Op[list[BaseMessage]]:
-        """The newest messages within bounds, oldest first.
+        """Reads the newest messages within bounds, oldest first.
 
         Args:
             messages: Most messages, 0 for no bound.
@@ -189,7 +189,7 @@ class Transcript:
         return self._reading(found)
 
     def before(self, message_id: str, count: int) -> Op[list[BaseMessage]]:
-        """The messages just before a known one, oldest first.
+        """Reads the messages just before a known one, oldest first.
 
         Args:
             message_id: The known message's id.
@@ -216,11 +216,11 @@ class Transcript:
         return merge(touches, found).map(lambda both: both[1])
 
     def exists(self) -> Op[bool]:
-        """Whether the conversation is there, be it empty."""
+        """Asks whether the conversation exists, be it empty."""
         return Op((("EXISTS", self.keys.meta),), lambda replies: bool(replies[0]))
 
     def length(self) -> Op[int]:
-        """How many messages are stored."""
+        """Counts the stored messages."""
         return Op((("LLEN", self.keys.messages),), lambda replies: int(replies[0]))
 
     def clear(self) -> Op[None]:
@@ -251,7 +251,7 @@ class Transcript:
         return merge(self._touch("pin"), self._lifetime("pin", 0)).map(lambda both: both[1])
 
     def info(self) -> Op[session_index.Session | None]:
-        """What is known of the conversation, None where it does not exist."""
+        """Reads what is known of the conversation, None where it does not exist."""
         return session_index.info(self.space, self.agent, self.session_id)
 
 

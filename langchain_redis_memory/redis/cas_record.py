@@ -126,7 +126,7 @@ def drop(place: str, field: str) -> Op[bool]:
     return Op((("HDEL", place, field, f"{field}+"),), lambda replies: bool(replies[0]))
 
 
-def revise(
+def revise_flow(
     place: str,
     owner: str,
     field: str,

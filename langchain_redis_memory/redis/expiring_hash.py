@@ -131,7 +131,7 @@ def page(keys: ExpiringHashKeys, cursor: int = 0) -> Op[ItemPage]:
 
 
 def count(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
-    """How many items some hashes hold.
+    """Counts the items of some hashes.
 
     Args:
         keys: The hashes.

@@ -55,7 +55,7 @@ def _code(text: str) -> str:
 
 
 def parse(name: str, text: str) -> Script:
-    """A script from the text of its file.
+    """Parses a script from the text of its file.
 
     Args:
         name: Its name.

@@ -74,7 +74,7 @@ class RedisAgentState(ClientOwner, Generic[M]):
         self._model = model
 
     def load(self) -> M | dict[str, Any] | None:
-        """The state.
+        """Reads the state.
 
         Returns:
             A dict or a model; None where there is none, or where what is stored cannot be read (that is logged).
@@ -89,7 +89,7 @@ class RedisAgentState(ClientOwner, Generic[M]):
         return self._client.run(cas_record.read(self._key, state_record.FIELD).map(self._decode))
 
     async def aload(self) -> M | dict[str, Any] | None:
-        """The state; see `load`."""
+        """Reads the state; see `load`."""
         return await self._client.arun(cas_record.read(self._key, state_record.FIELD).map(self._decode))
 
     def save(self, state: M | Mapping[str, Any]) -> None:
@@ -108,14 +108,14 @@ class RedisAgentState(ClientOwner, Generic[M]):
         """
         body = self._encode(state)
         self._client.drive(
-            cas_record.revise(self._key, self._key, state_record.FIELD, lambda _record: body, self._ttl_ms)
+            cas_record.revise_flow(self._key, self._key, state_record.FIELD, lambda _record: body, self._ttl_ms)
         )
 
     async def asave(self, state: M | Mapping[str, Any]) -> None:
         """Stores a state in the place of whatever is there; see `save`."""
         body = self._encode(state)
         await self._client.adrive(
-            cas_record.revise(self._key, self._key, state_record.FIELD, lambda _record: body, self._ttl_ms)
+            cas_record.revise_flow(self._key, self._key, state_record.FIELD, lambda _record: body, self._ttl_ms)
         )
 
     def update(self, change: Callable[[M | dict[str, Any] | None], M | Mapping[str, Any]]) -> M | dict[str, Any]:
@@ -136,11 +136,11 @@ class RedisAgentState(ClientOwner, Generic[M]):
         **Keys:** `agent_state`.
         **Trips:** 2, and one for each time that somebody else was faster.
         """
-        return self._client.drive(self._update(change))
+        return self._client.drive(self._update_flow(change))
 
     async def aupdate(self, change: Callable[[M | dict[str, Any] | None], M | Mapping[str, Any]]) -> M | dict[str, Any]:
         """Changes the state without losing anybody else's change; see `update`."""
-        return await self._client.adrive(self._update(change))
+        return await self._client.adrive(self._update_flow(change))
 
     def delete(self) -> bool:
         """Deletes the state.
@@ -183,7 +183,9 @@ class RedisAgentState(ClientOwner, Generic[M]):
             raise InvalidInputError(msg)
         return pack(dict(state), "the state")
 
-    def _update(self, change: Callable[[M | dict[str, Any] | None], M | Mapping[str, Any]]) -> Flow[M | dict[str, Any]]:
+    def _update_flow(
+        self, change: Callable[[M | dict[str, Any] | None], M | Mapping[str, Any]]
+    ) -> Flow[M | dict[str, Any]]:
         made = b""
 
         def body(record: CasRecord) -> bytes:
@@ -191,5 +193,5 @@ class RedisAgentState(ClientOwner, Generic[M]):
             made = self._encode(change(self._decode(record)))
             return made
 
-        yield from cas_record.revise(self._key, self._key, state_record.FIELD, body, self._ttl_ms)
+        yield from cas_record.revise_flow(self._key, self._key, state_record.FIELD, body, self._ttl_ms)
         return cast("M | dict[str, Any]", self._decode(CasRecord(body=made)))

@@ -87,7 +87,7 @@ class RedisConversationState(ClientOwner):
         self._model = fields
 
     def load(self) -> ConversationState:
-        """The state.
+        """Reads the state.
 
         Returns:
             The state; an empty one where there is none, or where what is stored cannot be read (that is logged).
@@ -102,7 +102,7 @@ class RedisConversationState(ClientOwner):
         return self._client.run(self._read())
 
     async def aload(self) -> ConversationState:
-        """The state; see `load`."""
+        """Reads the state; see `load`."""
         return await self._client.arun(self._read())
 
     def save(self, state: ConversationState) -> None:
@@ -144,11 +144,11 @@ class RedisConversationState(ClientOwner):
         **Keys:** `state`, `meta`.
         **Trips:** 2, and one for each time that somebody else was faster.
         """
-        return self._client.drive(self._update(change))
+        return self._client.drive(self._update_flow(change))
 
     async def aupdate(self, change: Callable[[ConversationState], ConversationState]) -> ConversationState:
         """Changes the state without losing anybody else's change; see `update`."""
-        return await self._client.adrive(self._update(change))
+        return await self._client.adrive(self._update_flow(change))
 
     def set(self, **fields: Any) -> ConversationState:
         """Sets fields of your own and leaves the others as they are.
@@ -167,11 +167,11 @@ class RedisConversationState(ClientOwner):
         **Keys:** `state`, `meta`.
         **Trips:** 2, and one for each time that somebody else was faster.
         """
-        return self._client.drive(self._update(self._setting(fields)))
+        return self._client.drive(self._update_flow(self._setting(fields)))
 
     async def aset(self, **fields: Any) -> ConversationState:
         """Sets fields of your own; see `set`."""
-        return await self._client.adrive(self._update(self._setting(fields)))
+        return await self._client.adrive(self._update_flow(self._setting(fields)))
 
     def delete(self) -> bool:
         """Deletes the state; the conversation stays.
@@ -225,7 +225,7 @@ class RedisConversationState(ClientOwner):
 
         return state_record.write(self._keys, self._plain(state), self._ttl_ms).map(check)
 
-    def _update(self, change: Callable[[ConversationState], ConversationState]) -> Flow[ConversationState]:
+    def _update_flow(self, change: Callable[[ConversationState], ConversationState]) -> Flow[ConversationState]:
         made = ConversationState()
 
         def body(record: CasRecord) -> bytes:
@@ -233,7 +233,7 @@ class RedisConversationState(ClientOwner):
             made = self._plain(change(self._typed(state_record.decode(record, self._keys.state))))
             return state_record.encode(made)
 
-        version = yield from cas_record.revise(
+        version = yield from cas_record.revise_flow(
             self._keys.state, self._keys.meta, state_record.FIELD, body, self._ttl_ms
         )
         return self._typed(replace(made, version=version))

@@ -111,7 +111,7 @@ class StateDelta:
 
 
 def delta_of(turn: str, answer: str, verdict: Verdict | None = None, search: Search | None = None) -> StateDelta:
-    """What one turn contributes to a state.
+    """Extracts what one turn contributes to a state.
 
     Args:
         turn: What the user said.
@@ -133,7 +133,7 @@ def delta_of(turn: str, answer: str, verdict: Verdict | None = None, search: Sea
 
 
 def apply_delta(state: ConversationState, delta: StateDelta) -> ConversationState:
-    """The state after a turn.
+    """Applies what one turn contributes to a state.
 
     Args:
         state: Before it.
@@ -163,7 +163,7 @@ def apply_delta(state: ConversationState, delta: StateDelta) -> ConversationStat
 def advance(
     state: ConversationState, turn: str, answer: str, verdict: Verdict | None = None, search: Search | None = None
 ) -> ConversationState:
-    """The state after a turn: entities, topic, depth, counts, language and search moved by rules.
+    """Advances a state by a turn: entities, topic, depth, counts, language and search, by rules.
 
     Args:
         state: Before the turn.
@@ -219,7 +219,7 @@ def _speaks_of(said: Sequence[tuple[str, float]], topic: str | None) -> bool:
 
 
 def plain(state: ConversationState) -> dict[str, Any]:
-    """A state as plain data: what is stored, and what classifiers and selectors are given.
+    """Converts a state to plain data: what is stored, and what classifiers and selectors are given.
 
     Args:
         state: The state.
@@ -251,7 +251,7 @@ def _plain_search(search: Search | None) -> dict[str, Any] | None:
 
 
 def from_plain(found: Mapping[str, Any]) -> ConversationState:
-    """A state from plain data.
+    """Builds a state from plain data.
 
     Args:
         found: What `plain` made.

@@ -52,7 +52,7 @@ class Extractor(Protocol):
     """Sees what can be learned of a user."""
 
     def extract(self, said: Sequence[str]) -> Sequence[Observation] | Flow[Sequence[Observation]]:
-        """What can be learned from a user's words.
+        """Extracts what can be learned from a user's words.
 
         Args:
             said: What the user said, turn by turn.
@@ -64,7 +64,7 @@ class Extractor(Protocol):
 
 
 def observed(extractor: Extractor, said: Sequence[str]) -> Generator[Step, Any, list[Observation]]:
-    """An extractor's observations inside a flow, checked and cut.
+    """Runs an extractor inside a flow and checks its observations.
 
     Args:
         extractor: Who makes them.
@@ -89,7 +89,7 @@ def observed(extractor: Extractor, said: Sequence[str]) -> Generator[Step, Any, 
 
 
 def said_by_user(turns: Any) -> list[str]:
-    """The user's words in turns.
+    """Collects the user's words of turns.
 
     Args:
         turns: Texts, pairs (user, assistant), or messages.
@@ -144,7 +144,7 @@ class RulesExtractor:
     """
 
     def extract(self, said: Sequence[str]) -> list[Observation]:
-        """What can be learned; see `Extractor`.
+        """Extracts what can be learned; see `Extractor`.
 
         **Keys:** none.
         **Trips:** none.
@@ -188,7 +188,7 @@ class LLMExtractor:
         self._model = model
 
     def extract(self, said: Sequence[str]) -> Flow[Sequence[Observation]]:
-        """What can be learned; see `Extractor`. What the model raises is passed on.
+        """Extracts what can be learned; see `Extractor`. What the model raises is passed on.
 
         **Keys:** none.
         **Trips:** none.

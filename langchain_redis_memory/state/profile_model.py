@@ -73,7 +73,7 @@ class LearnedValue:
     evidence: tuple[str, ...]
 
     def faded(self, now: int, half_life_ms: int) -> float:
-        """The weight that is left."""
+        """Computes the weight that is left."""
         return self.weight * math.pow(0.5, max(0, now - self.at) / half_life_ms)
 
 
@@ -81,24 +81,24 @@ class LearnedValue:
 class Profile:
     """All that is kept of a user: preferences by name, what was learned by trait and value, what was forgotten."""
 
-    told: dict[str, ExplicitPreference] = field(default_factory=dict)
+    explicit: dict[str, ExplicitPreference] = field(default_factory=dict)
     learned: dict[str, dict[str, LearnedValue]] = field(default_factory=dict)
     forgotten: list[tuple[str, str]] = field(default_factory=list)
 
-    def put(self, key: str, told: ExplicitPreference) -> None:
+    def put(self, key: str, preference: ExplicitPreference) -> None:
         """Sets a preference, which may be learned of again from now on.
 
         Args:
             key: Its name.
-            told: The preference.
+            preference: The preference.
 
         Raises:
             InvalidInputError: Too many are set.
         """
-        if key not in self.told and len(self.told) >= _MOST_SET:
+        if key not in self.explicit and len(self.explicit) >= _MOST_SET:
             msg = f"{_MOST_SET} preferences are set; forget some first"
             raise InvalidInputError(msg)
-        self.told[key] = told
+        self.explicit[key] = preference
         self.forgotten = [one for one in self.forgotten if one[0] != key]
 
     def learn(self, seen: Sequence[Observation], now: int, half_life_ms: int) -> list[Observation]:
@@ -139,20 +139,20 @@ class Profile:
         """
         name = "" if value is None else key_of(value)
         if value is None:
-            told, learned = self.told.pop(key, None), self.learned.pop(key, None)
-            known = bool(told or learned)
+            explicit, learned = self.explicit.pop(key, None), self.learned.pop(key, None)
+            known = bool(explicit or learned)
         else:
             known = self.learned.get(key, {}).pop(name, None) is not None
         self.forgotten = [*(one for one in self.forgotten if one != (key, name)), (key, name)][-_MOST_FORGOTTEN:]
         return known
 
     def expiry(self, now: int) -> Profile:
-        """The profile without preferences whose time is over."""
-        self.told = {key: one for key, one in self.told.items() if not one.until or one.until > now}
+        """Drops preferences whose TTL has passed."""
+        self.explicit = {key: one for key, one in self.explicit.items() if not one.until or one.until > now}
         return self
 
     def facts(self, now: int, half_life_ms: int, least: float) -> list[Fact]:
-        """What is known: what was set, then what was learned, the surest first.
+        """Lists what is known: what was set, then what was learned, the surest first.
 
         Args:
             now: The time.
@@ -162,7 +162,7 @@ class Profile:
         Returns:
             The facts; nothing that was learned under a name that was set.
         """
-        told = [Fact(key, one.value, one.source, 1.0, (), _when(one.at)) for key, one in self.told.items()]
+        explicit = [Fact(key, one.value, one.source, 1.0, (), _when(one.at)) for key, one in self.explicit.items()]
         learned: list[Fact] = []
         for trait, values in self.learned.items():
             faded = {name: one.faded(now, half_life_ms) for name, one in values.items()}
@@ -171,14 +171,14 @@ class Profile:
             for name, one in values.items():
                 share = 1.0 if trait == MANY or not total else faded[name] / total
                 confidence = (1 - math.exp(-faded[name])) * share
-                if confidence >= least and trait not in self.told:
+                if confidence >= least and trait not in self.explicit:
                     sure.append(Fact(trait, one.value, LEARNED, confidence, one.evidence, _when(one.at)))
             sure.sort(key=lambda fact: (-fact.confidence, fact.value))
             learned += sure if trait == MANY else sure[:1]
-        return told + sorted(learned, key=lambda fact: -fact.confidence)
+        return explicit + sorted(learned, key=lambda fact: -fact.confidence)
 
     def export(self, now: int, half_life_ms: int) -> dict[str, Any]:
-        """Everything, for the user to see, as plain data."""
+        """Exports everything, for the user to see, as plain data."""
         return {
             "set": {
                 key: {
@@ -187,7 +187,7 @@ class Profile:
                     "at": _when(one.at),
                     "until": _when(one.until) if one.until else None,
                 }
-                for key, one in self.told.items()
+                for key, one in self.explicit.items()
             },
             "learned": {
                 trait: [
@@ -205,17 +205,17 @@ class Profile:
         }
 
     def encode(self) -> bytes:
-        """The profile as it is stored."""
-        told = {key: [one.value, one.source, one.at, one.until] for key, one in self.told.items()}
+        """Encodes the profile as it is stored."""
+        explicit = {key: [one.value, one.source, one.at, one.until] for key, one in self.explicit.items()}
         learned = {
             trait: {name: [one.value, one.weight, one.at, list(one.evidence)] for name, one in values.items()}
             for trait, values in self.learned.items()
         }
-        return pack([_SCHEMA, told, learned, [list(one) for one in self.forgotten]], "the profile")
+        return pack([_SCHEMA, explicit, learned, [list(one) for one in self.forgotten]], "the profile")
 
 
 def decode(record: CasRecord, where: str) -> Profile:
-    """A profile from what is stored.
+    """Decodes a profile from what is stored.
 
     Args:
         record: The record.
@@ -227,13 +227,13 @@ def decode(record: CasRecord, where: str) -> Profile:
     if record.body is None:
         return Profile()
     try:
-        schema, told, learned, forgotten = parse(record.body)
+        schema, explicit, learned, forgotten = parse(record.body)
         if schema != _SCHEMA:
             raise ValueError(schema)
         profile = Profile(
             {
                 str(key): ExplicitPreference(value, str(source), _time(at), _time(until))
-                for key, (value, source, at, until) in told.items()
+                for key, (value, source, at, until) in explicit.items()
             },
             {trait: _values(values) for trait, values in learned.items() if trait in TRAITS},
             [(str(key), str(name)) for key, name in forgotten],

@@ -90,7 +90,7 @@ class RedisSessionData(ClientOwner):
         await self._client.arun(self._set(key, value, ttl_s))
 
     def get(self, key: str, default: Any = None) -> Any:
-        """One value.
+        """Reads one value.
 
         Args:
             key: Its name.
@@ -108,11 +108,11 @@ class RedisSessionData(ClientOwner):
         return self._client.run(self._get(key, default))
 
     async def aget(self, key: str, default: Any = None) -> Any:
-        """One value; see `get`."""
+        """Reads one value; see `get`."""
         return await self._client.arun(self._get(key, default))
 
     def all(self) -> dict[str, Any]:
-        """All values.
+        """Reads all values.
 
         Returns:
             Name -> value; what cannot be read is left out and logged.
@@ -123,7 +123,7 @@ class RedisSessionData(ClientOwner):
         return self._client.run(self._read())
 
     async def aall(self) -> dict[str, Any]:
-        """All values; see `all`."""
+        """Reads all values; see `all`."""
         return await self._client.arun(self._read())
 
     def delete(self, key: str) -> bool:

@@ -37,7 +37,7 @@ _NEWER = Version("0-newer")
 
 
 def decode(record: CasRecord, where: str) -> ConversationState:
-    """A state from what is stored.
+    """Decodes a state from what is stored.
 
     Args:
         record: The record.
@@ -66,7 +66,7 @@ def decode(record: CasRecord, where: str) -> ConversationState:
 
 
 def encode(state: ConversationState) -> bytes:
-    """A state as it is stored.
+    """Encodes a state as it is stored.
 
     Args:
         state: The state; its `fields` are plain data.

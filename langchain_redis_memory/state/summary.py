@@ -88,7 +88,7 @@ class Draft(NamedTuple):
 
 
 def decode(record: CasRecord, where: str) -> Summary | None:
-    """A summary from what is stored.
+    """Decodes a summary from what is stored.
 
     Args:
         record: The record.
@@ -161,7 +161,7 @@ class RollingSummary:
         self._instruction = instruction.replace("{words}", str(max_words))
 
     def due(self, summary: Summary | None, turns: int, tokens: int) -> bool:
-        """Whether it is time for a new summary.
+        """Returns whether it is time for a new summary.
 
         Args:
             summary: The last one.
@@ -175,7 +175,7 @@ class RollingSummary:
         by_turns = self._every_turns is not None and turns - turns_then >= self._every_turns
         return by_turns or (self._max_tokens is not None and tokens - tokens_then >= self._max_tokens)
 
-    def follow(self, transcript: Transcript, ttl_ms: int) -> Flow[Summary | None]:
+    def follow_flow(self, transcript: Transcript, ttl_ms: int) -> Flow[Summary | None]:
         """Makes the summary anew where it is time and nobody else is making it.
 
         Args:
@@ -237,8 +237,8 @@ class RollingSummary:
         return made
 
     def _ask(self, old: Summary | None, batch: Sequence[BaseMessage]) -> Invoke:
-        told = f"Summary so far:\n{old.text if old else '(none)'}\n\nMessages since then:\n{rendered(batch)}"
-        given = [SystemMessage(self._instruction), HumanMessage(told)]
+        shown = f"Summary so far:\n{old.text if old else '(none)'}\n\nMessages since then:\n{rendered(batch)}"
+        given = [SystemMessage(self._instruction), HumanMessage(shown)]
         return Invoke(lambda: self._model.invoke(given), lambda: self._model.ainvoke(given))
 
 
@@ -292,7 +292,7 @@ def _portion(messages: Sequence[BaseMessage]) -> int:
 
 
 def rendered(messages: Sequence[BaseMessage]) -> str:
-    """Messages as text for a model, one a paragraph.
+    """Renders messages as text for a model, one a paragraph.
 
     Args:
         messages: In order.

@@ -113,14 +113,14 @@ class UserProfile(ClientOwner):
         **Keys:** `profile`.
         **Trips:** 2, and one for each time that somebody else was faster.
         """
-        self._client.drive(self._set(key, value, source, ttl_s))
+        self._client.drive(self._set_flow(key, value, source, ttl_s))
 
     async def aset(self, key: str, value: Any, *, source: str = "user", ttl_s: Lifetime = None) -> None:
         """Sets a preference; see `set`."""
-        await self._client.adrive(self._set(key, value, source, ttl_s))
+        await self._client.adrive(self._set_flow(key, value, source, ttl_s))
 
     def get(self, key: str, default: Any = None) -> Any:
-        """What is known under a name: what was set, else what was learned with enough confidence.
+        """Reads what is known under a name: what was set, else what was learned with enough confidence.
 
         Args:
             key: The name.
@@ -135,11 +135,11 @@ class UserProfile(ClientOwner):
         return self._client.run(self._get(key, default))
 
     async def aget(self, key: str, default: Any = None) -> Any:
-        """What is known under a name; see `get`."""
+        """Reads what is known under a name; see `get`."""
         return await self._client.arun(self._get(key, default))
 
     def facts(self) -> list[Fact]:
-        """All that is known: what was set first, then what was learned, the surest first.
+        """Reads all that is known: what was set first, then what was learned, the surest first.
 
         Returns:
             With source, confidence, evidence and time.
@@ -150,7 +150,7 @@ class UserProfile(ClientOwner):
         return self._client.run(self._facts())
 
     async def afacts(self) -> list[Fact]:
-        """All that is known; see `facts`."""
+        """Reads all that is known; see `facts`."""
         return await self._client.arun(self._facts())
 
     # --- learning and forgetting --------------------------------------------------------------------------------------
@@ -172,11 +172,11 @@ class UserProfile(ClientOwner):
         **Keys:** `profile`.
         **Trips:** 2 (0 where nothing is observed), and one for each time that somebody else was faster.
         """
-        return self._client.drive(self.learning(turns))
+        return self._client.drive(self.learn_flow(turns))
 
     async def alearn(self, turns: Any) -> list[Observation]:
         """Learns from what the user said; see `learn`."""
-        return await self._client.adrive(self.learning(turns))
+        return await self._client.adrive(self.learn_flow(turns))
 
     def forget(self, key: str, value: str | None = None) -> bool:
         """Forgets what is known under a name. It is not learned again unless it is set.
@@ -195,11 +195,11 @@ class UserProfile(ClientOwner):
         **Keys:** `profile`.
         **Trips:** 2, and one for each time that somebody else was faster.
         """
-        return self._client.drive(self._forget(key, value))
+        return self._client.drive(self._forget_flow(key, value))
 
     async def aforget(self, key: str, value: str | None = None) -> bool:
         """Forgets what is known under a name; see `forget`."""
-        return await self._client.adrive(self._forget(key, value))
+        return await self._client.adrive(self._forget_flow(key, value))
 
     def erase(self) -> bool:
         """Deletes the whole profile, what was forgotten included.
@@ -219,7 +219,7 @@ class UserProfile(ClientOwner):
     # --- giving out ---------------------------------------------------------------------------------------------------
 
     def export(self) -> dict[str, Any]:
-        """Everything that is stored of the user, for the user to see.
+        """Exports everything that is stored of the user, for the user to see.
 
         Returns:
             `set`, `learned` (with weights below the threshold as well) and `forgotten`, as plain data.
@@ -230,11 +230,11 @@ class UserProfile(ClientOwner):
         return self._client.run(self._export())
 
     async def aexport(self) -> dict[str, Any]:
-        """Everything that is stored of the user; see `export`."""
+        """Exports everything that is stored of the user; see `export`."""
         return await self._client.arun(self._export())
 
     def as_prompt(self, max_chars: int = 600) -> str:
-        """What is known as a short text for a system prompt. Values are quoted, for they come from users.
+        """Renders what is known as a short text for a system prompt. Values are quoted, for they come from users.
 
         Args:
             max_chars: Its greatest length; what does not fit is left out, the least sure first.
@@ -251,7 +251,7 @@ class UserProfile(ClientOwner):
         return self._client.run(self._prompt(max_chars))
 
     async def aas_prompt(self, max_chars: int = 600) -> str:
-        """What is known as a short text for a system prompt; see `as_prompt`."""
+        """Renders what is known as a short text for a system prompt; see `as_prompt`."""
         return await self._client.arun(self._prompt(max_chars))
 
     # --- in between ---------------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ class UserProfile(ClientOwner):
 
         return self._load().map(decode)
 
-    def _change(self, change: Callable[[Profile, int], T]) -> Flow[T]:
+    def _change_flow(self, change: Callable[[Profile, int], T]) -> Flow[T]:
         """Changes the profile; gives what the change gave when it was stored."""
         read, now = yield from ask(self._load())
         result: list[T] = []
@@ -277,17 +277,17 @@ class UserProfile(ClientOwner):
             result[:] = [change(profile, now)]
             return profile.encode()
 
-        yield from cas_record.revise(self._key, self._key, FIELD, body, self._ttl_ms, read)
+        yield from cas_record.revise_flow(self._key, self._key, FIELD, body, self._ttl_ms, read)
         return result[0]
 
-    def _set(self, key: str, value: Any, source: str, ttl_s: Lifetime) -> Flow[None]:
+    def _set_flow(self, key: str, value: Any, source: str, ttl_s: Lifetime) -> Flow[None]:
         check_id(key, "key")
         if check_id(source, "source") == LEARNED:
             msg = f"{LEARNED!r} is the source of what learn() sees; name another one"
             raise InvalidInputError(msg)
         pack(value, f"the value of {key!r}")
         ttl_ms = milliseconds(ttl_s)
-        yield from self._change(
+        yield from self._change_flow(
             lambda profile, now: profile.put(key, ExplicitPreference(value, source, now, now + ttl_ms if ttl_ms else 0))
         )
 
@@ -306,18 +306,18 @@ class UserProfile(ClientOwner):
 
         return self._facts().map(pick)
 
-    def learning(self, turns: Any) -> Flow[list[Observation]]:
-        """Learning as a flow, for a driver of `Client`; see `learn`."""
+    def learn_flow(self, turns: Any) -> Flow[list[Observation]]:
+        """Learns as a flow, for a driver of `Client`; see `learn`."""
         seen = yield from observed(self._extractor, said_by_user(turns))
         if not seen:
             return []
-        return (yield from self._change(lambda profile, now: profile.learn(seen, now, self._half_life_ms)))
+        return (yield from self._change_flow(lambda profile, now: profile.learn(seen, now, self._half_life_ms)))
 
-    def _forget(self, key: str, value: str | None) -> Flow[bool]:
+    def _forget_flow(self, key: str, value: str | None) -> Flow[bool]:
         check_id(key, "key")
         if value is not None:
             check_id(value, "value")
-        return (yield from self._change(lambda profile, _now: profile.forget(key, value)))
+        return (yield from self._change_flow(lambda profile, _now: profile.forget(key, value)))
 
     def _erase(self) -> Op[bool]:
         return Op((("UNLINK", self._key),), lambda replies: bool(replies[0]))

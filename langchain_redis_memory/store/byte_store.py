@@ -67,7 +67,7 @@ class RedisByteStore(ClientOwner, ByteStore):
         self._ttl_ms = milliseconds(ttl_s)
 
     def mget(self, keys: Sequence[str]) -> list[bytes | None]:
-        """The values under some names.
+        """Reads the values under some names.
 
         Args:
             keys: Names.
@@ -85,7 +85,7 @@ class RedisByteStore(ClientOwner, ByteStore):
         return self._client.run(_get(self._keys, keys))
 
     async def amget(self, keys: Sequence[str]) -> list[bytes | None]:
-        """The values under some names; see `mget`."""
+        """Reads the values under some names; see `mget`."""
         return await self._client.arun(_get(self._keys, keys))
 
     def mset(self, key_value_pairs: Sequence[tuple[str, bytes]]) -> None:
@@ -129,7 +129,7 @@ class RedisByteStore(ClientOwner, ByteStore):
         await self._client.arun(_delete(self._keys, keys))
 
     def yield_keys(self, *, prefix: str | None = None) -> Iterator[str]:
-        """The names that begin with a prefix and have a value, in the order of their bytes.
+        """Reads the names that begin with a prefix and have a value, in the order of their bytes.
 
         Args:
             prefix: Any text, none of it with a special meaning; None for all names.
@@ -145,11 +145,11 @@ class RedisByteStore(ClientOwner, ByteStore):
         **Keys:** `byte_names`, `byte_expiries`, `bytes` of each.
         **Trips:** 1, and 1 for each 1,000 names.
         """
-        return self._client.stream(_walk(self._keys, *_bounds(prefix)), chunks=True)
+        return self._client.stream(_walk_flow(self._keys, *_bounds(prefix)), chunks=True)
 
     async def ayield_keys(self, *, prefix: str | None = None) -> AsyncIterator[str]:
-        """The names that begin with a prefix and have a value; see `yield_keys`."""
-        async for name in self._client.astream(_walk(self._keys, *_bounds(prefix)), chunks=True):
+        """Reads the names that begin with a prefix and have a value; see `yield_keys`."""
+        async for name in self._client.astream(_walk_flow(self._keys, *_bounds(prefix)), chunks=True):
             yield name
 
 
@@ -195,7 +195,7 @@ def _bounds(prefix: str | None) -> tuple[bytes, bytes]:
     return b"[" + first, b"(" + first[:-1] + bytes([first[-1] + 1])  # no byte of UTF-8 is the last one
 
 
-def _walk(keys: ByteKeys, low: bytes, high: bytes) -> Flow[None]:
+def _walk_flow(keys: ByteKeys, low: bytes, high: bytes) -> Flow[None]:
     """Gives the names of a range; each trip checks one page of them and reads the next one."""
     names = yield from ask(_page(keys, low, high))
     while names:

@@ -14,7 +14,6 @@ from langchain_redis_memory.ops import Flow, Invoke
 from langchain_redis_memory.vectors.engine import Vectors, as_vectors
 
 Paths = Sequence[Any]
-Embedded = dict[str, Vectors]
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class IndexSettings:
 
     @classmethod
     def of(cls, config: IndexConfig) -> IndexSettings:
-        """The same, from LangGraph's configuration.
+        """Builds the settings from LangGraph's configuration.
 
         Args:
             config: `dims`, `embed` and `fields`.
@@ -55,7 +54,7 @@ class IndexSettings:
         return cls(config["dims"], embeddings, _paths(["$"] if fields is None else fields, ConfigError))
 
     def texts(self, value: Mapping[str, Any], index: Any) -> list[str]:
-        """The texts of a value that are embedded.
+        """Extracts the texts of a value that are embedded.
 
         Args:
             value: The value.

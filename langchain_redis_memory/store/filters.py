@@ -29,7 +29,7 @@ def _operators(wanted: Any) -> bool:
 
 
 def check_filter(wanted: Any) -> dict[str, Any]:
-    """A filter that can be used.
+    """Checks a filter.
 
     Args:
         wanted: What the user gave; None for no filter.
@@ -73,7 +73,7 @@ def _number(value: Any) -> float | None:
 
 
 def matches(value: Any, wanted: Any) -> bool:
-    """Whether a value is what a condition of a filter wants.
+    """Tests a value against a condition of a filter.
 
     Args:
         value: A stored value, or a part of one.
@@ -105,7 +105,7 @@ def _compares(value: Any, operator: str, operand: Any) -> bool:
 
 
 def mark(name: Any, value: Any) -> bytes | None:
-    """What stands for "this field equals this" in a record; equal values have equal marks.
+    """Hashes "this field equals this" for the head of a record; equal values have equal marks.
 
     Args:
         name: The field.
@@ -139,7 +139,7 @@ def _spelled(number: float) -> bytes:
 
 
 def marks(value: Mapping[Any, Any]) -> list[bytes]:
-    """The marks of a value's own fields."""
+    """Hashes a value's own fields."""
     found = []
     for name, field in value.items():
         equal = mark(name, field)
@@ -152,13 +152,13 @@ def marks(value: Mapping[Any, Any]) -> list[bytes]:
 
 
 def marks_of(wanted: Mapping[str, Any]) -> list[bytes]:
-    """The marks that every item that a filter wants has, for what must be equal."""
+    """Collects the marks that every item that a filter wants has, for what must be equal."""
     equal = [(name, item["$eq"] if _operators(item) and "$eq" in item else item) for name, item in wanted.items()]
     return [found for name, item in equal if (found := mark(name, item)) is not None]
 
 
 def ranges_of(wanted: Mapping[str, Any]) -> list[bytes]:
-    """What a script compares: "digest of the field's name, operator, space, number"."""
+    """Spells what a script compares: "digest of the field's name, operator, space, number"."""
     return [
         b"%s%s %s" % (_digest(name, "<"), operator.encode(), _spelled(float(operand)))
         for name, item in wanted.items()
@@ -169,7 +169,7 @@ def ranges_of(wanted: Mapping[str, Any]) -> list[bytes]:
 
 
 def decided_by_marks(wanted: Mapping[str, Any]) -> bool:
-    """Whether a filter asks for nothing but what marks tell."""
+    """Tells whether marks decide a filter, without the item's value."""
     return all(_decided(name, item) for name, item in wanted.items())
 
 
@@ -184,5 +184,5 @@ def _decided(name: Any, wanted: Any) -> bool:
 
 
 def wants(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
-    """Whether a filter wants an item of this value."""
+    """Tests the value of an item against a filter."""
     return all(matches(value.get(name), item) for name, item in wanted.items())

@@ -46,7 +46,7 @@ class NamespaceError(InvalidIdError, InvalidNamespaceError):
 
 
 def check_namespace(namespace: Any) -> Namespace:
-    """A namespace that can be used: a tuple of non-empty labels without a period or a zero byte.
+    """Checks a namespace: a tuple of non-empty labels without a period or a zero byte.
 
     Args:
         namespace: What the user gave; a list will do.
@@ -69,7 +69,7 @@ def check_namespace(namespace: Any) -> Namespace:
 
 
 def check_key(key: Any) -> str:
-    """An item's key that can be used: any text with a UTF-8 form.
+    """Checks an item's key: any text with a UTF-8 form.
 
     Args:
         key: What the user gave.
@@ -90,28 +90,28 @@ def check_key(key: Any) -> str:
 
 
 def root_of(namespace: Namespace) -> str:
-    """The root that a namespace is beneath; "" for the empty one."""
+    """Returns the root that a namespace is beneath; "" for the empty one."""
     return namespace[0] if namespace else ""
 
 
 def below(namespace: Namespace) -> bytes:
-    """The labels below the root, as a name spells them."""
+    """Returns the labels below the root, as a name spells them."""
     return "".join(f"{label}\0" for label in namespace[1:]).encode()
 
 
 def name_of(namespace: Namespace, key: str) -> bytes:
-    """An item's name within its root."""
+    """Names an item within its root."""
     return below(namespace) + b"\0" + key.encode()
 
 
 def bounds(prefix: Namespace) -> tuple[bytes, bytes]:
-    """The range of names beneath a namespace, as ZRANGEBYLEX takes it."""
+    """Returns the range of names beneath a namespace, as ZRANGEBYLEX takes it."""
     start = below(prefix)
     return (b"[" + start, b"(" + start[:-1] + b"\1") if start else (b"-", b"+")
 
 
 def labels(root: str, spelled: bytes) -> Namespace:
-    """The namespace whose labels below the root are spelled so."""
+    """Parses a namespace from its labels below the root."""
     return (root, *spelled.decode().split("\0")[:-1]) if root else ()
 
 
@@ -119,7 +119,7 @@ def labels(root: str, spelled: bytes) -> Namespace:
 
 
 def tail(value: Mapping[str, Any], ttl_ms: int, vectors: int) -> bytes:
-    """The part of a record that the client writes; the script puts the times in front."""
+    """Encodes the part of a record that the client writes; the script puts the times in front."""
     return b"%d %d %s|%s" % (ttl_ms, vectors, b" ".join(marks(value)), pack(dict(value), "the item's value"))
 
 
@@ -332,7 +332,7 @@ def spaces(
 
 
 def in_full(op: Op[Any]) -> Op[Any]:
-    """The same op with its scripts in full, so that they run in their place and not after what the server knows.
+    """Spells an op's scripts in full, so that they run in their place and not after what the server knows.
 
     Args:
         op: An op whose place among others matters.

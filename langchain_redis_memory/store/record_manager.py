@@ -63,7 +63,7 @@ class RedisRecordManager(ClientOwner, RecordManager):
         """Does nothing: there is no schema to create."""
 
     def get_time(self) -> float:
-        """The time of the server that holds the records.
+        """Reads the time of the server that holds the records.
 
         Returns:
             Seconds since 1970, to the microsecond.
@@ -77,7 +77,7 @@ class RedisRecordManager(ClientOwner, RecordManager):
         return self._client.run(_time(self._keys))
 
     async def aget_time(self) -> float:
-        """The time of the server that holds the records; see `get_time`."""
+        """Reads the time of the server that holds the records; see `get_time`."""
         return await self._client.arun(_time(self._keys))
 
     def update(
@@ -116,7 +116,7 @@ class RedisRecordManager(ClientOwner, RecordManager):
         await self._client.arun(_update(self._keys, keys, group_ids, time_at_least))
 
     def exists(self, keys: Sequence[str]) -> list[bool]:
-        """Whether records are there.
+        """Asks whether records exist.
 
         Args:
             keys: The records.
@@ -134,7 +134,7 @@ class RedisRecordManager(ClientOwner, RecordManager):
         return self._client.run(_exist(self._keys, keys))
 
     async def aexists(self, keys: Sequence[str]) -> list[bool]:
-        """Whether records are there; see `exists`."""
+        """Asks whether records exist; see `exists`."""
         return await self._client.arun(_exist(self._keys, keys))
 
     def list_keys(
@@ -145,7 +145,7 @@ class RedisRecordManager(ClientOwner, RecordManager):
         group_ids: Sequence[str] | None = None,
         limit: int | None = None,
     ) -> list[str]:
-        """The records that were last updated between two times.
+        """Reads the records that were last updated between two times.
 
         Args:
             before: Only records updated before this time, in seconds; None or 0 for no bound.
@@ -174,7 +174,7 @@ class RedisRecordManager(ClientOwner, RecordManager):
         group_ids: Sequence[str] | None = None,
         limit: int | None = None,
     ) -> list[str]:
-        """The records that were last updated between two times; see `list_keys`."""
+        """Reads the records that were last updated between two times; see `list_keys`."""
         return await self._client.arun(_list(self._keys, before, after, group_ids, limit))
 
     def delete_keys(self, keys: Sequence[str]) -> None:

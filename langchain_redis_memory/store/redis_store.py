@@ -123,13 +123,13 @@ class RedisStore(ClientOwner, BaseStore):
             than equality as many as it takes to find enough), and its batch writes in a trip of its own. The first use
             of an index asks once what the server can do.
         """
-        return self._client.drive(Batch(self._space, self._indexing, self._ready, ops).run_flow())
+        return self._client.drive(Batch(self._space, self._indexing, self._ready_flow, ops).run_flow())
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Runs operations; see `batch`."""
-        return await self._client.adrive(Batch(self._space, self._indexing, self._ready, ops).run_flow())
+        return await self._client.adrive(Batch(self._space, self._indexing, self._ready_flow, ops).run_flow())
 
-    def _ready(self) -> Flow[Engine]:
+    def _ready_flow(self) -> Flow[Engine]:
         """The engine, chosen at the first use."""
         if self._engine is None:
             server = yield Invoke(self._client.server, self._client.aserver)

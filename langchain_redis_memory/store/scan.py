@@ -55,13 +55,13 @@ class StoreSearchResult(NamedTuple):
     scores: tuple[float, ...] = ()
 
     def items(self) -> list[SearchItem]:
-        """The same as LangGraph's items."""
+        """Converts the found items to LangGraph's."""
         pairs = zip_longest(self.records, self.scores)
         return [SearchItem(**record.fields, score=score) for record, score in pairs]
 
 
 def check_search(op: SearchOp) -> SearchOp:
-    """A search that can be run.
+    """Checks a search.
 
     Args:
         op: What the user gave.
@@ -78,7 +78,7 @@ def check_search(op: SearchOp) -> SearchOp:
     return op._replace(namespace_prefix=check_namespace(op.namespace_prefix), filter=filters.check_filter(op.filter))
 
 
-def in_chunks(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
+def in_chunks_flow(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
     """Runs any number of ops, so many in a trip that none becomes too large."""
     found: list[Any] = []
     for start in range(0, len(ops), AT_ONCE):
@@ -90,7 +90,7 @@ def in_chunks(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
 
 
 def searching(space: KeySpace, op: SearchOp) -> ItemSource:
-    """A search without a query: items in the order in which they came.
+    """Searches without a query: items in the order in which they came.
 
     Args:
         space: The tenant's key builder.
@@ -101,11 +101,11 @@ def searching(space: KeySpace, op: SearchOp) -> ItemSource:
     """
     reading = scanning(space, op, most=max(op.offset + op.limit, 1))
 
-    def finish(first: Any) -> Flow[StoreSearchResult]:
+    def finish_flow(first: Any) -> Flow[StoreSearchResult]:
         found = yield from reading.finish(first)
         return StoreSearchResult(found[op.offset : op.offset + op.limit])
 
-    return reading._replace(finish=finish)
+    return reading._replace(finish=finish_flow)
 
 
 def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) -> ItemSource:
@@ -130,30 +130,32 @@ def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) ->
     def page(root: str, low: bytes | None = None) -> Op[StoredItemPage]:
         return items.scan(space, root, prefix, low, **options)
 
-    def go_on(pages: Mapping[str, StoredItemPage]) -> Flow[list[StoredItem]]:
+    def go_on_flow(pages: Mapping[str, StoredItemPage]) -> Flow[list[StoredItem]]:
         found: list[StoredItem] = []
         while pages:
             found += chain.from_iterable(each.records for each in pages.values())
             further = {root: each.low for root, each in pages.items() if each.low is not None}
-            pages = dict(zip(further, (yield from in_chunks([page(*pair) for pair in further.items()])), strict=True))
+            pages = dict(
+                zip(further, (yield from in_chunks_flow([page(*pair) for pair in further.items()])), strict=True)
+            )
         found.sort(key=lambda record: record.order)
         return [record for record in found if filters.wants(wanted, record.value)] if wanted else found
 
-    def from_roots(known: Iterable[str]) -> Flow[list[StoredItem]]:
+    def from_roots_flow(known: Iterable[str]) -> Flow[list[StoredItem]]:
         names = list(known)
-        pages = yield from in_chunks([page(root) for root in names])
-        return (yield from go_on(dict(zip(names, pages, strict=True))))
+        pages = yield from in_chunks_flow([page(root) for root in names])
+        return (yield from go_on_flow(dict(zip(names, pages, strict=True))))
 
     if prefix:
-        return ItemSource(page(prefix[0]), lambda first: go_on({prefix[0]: first}), whole=True)
-    return ItemSource(root_index.known(space), from_roots, whole=False)
+        return ItemSource(page(prefix[0]), lambda first: go_on_flow({prefix[0]: first}), whole=True)
+    return ItemSource(root_index.known(space), from_roots_flow, whole=False)
 
 
 # --- namespaces ---------------------------------------------------------------------------------------------------
 
 
 def listing(space: KeySpace, op: ListNamespacesOp) -> ItemSource:
-    """A list of the namespaces that hold an item.
+    """Lists the namespaces that hold an item.
 
     Args:
         space: The tenant's key builder.
@@ -182,25 +184,27 @@ def listing(space: KeySpace, op: ListNamespacesOp) -> ItemSource:
         kept = (space for space in found if all(_fits(space, kind, path) for kind, path in conditions))
         return {space[:deepest] for space in kept}
 
-    def go_on(pages: Mapping[str, NamespacePage], *, alone: bool) -> Flow[list[Namespace]]:
+    def go_on_flow(pages: Mapping[str, NamespacePage], *, alone: bool) -> Flow[list[Namespace]]:
         found: set[Namespace] = set()
         while pages:
             found |= fits(chain.from_iterable(each.namespaces for each in pages.values()))
             further = {root: each.low for root, each in pages.items() if each.low is not None}
             if alone and len(found) >= offset + limit:
                 break
-            pages = dict(zip(further, (yield from in_chunks([page(*pair) for pair in further.items()])), strict=True))
+            pages = dict(
+                zip(further, (yield from in_chunks_flow([page(*pair) for pair in further.items()])), strict=True)
+            )
         return sorted(found)[offset : offset + limit]
 
-    def from_roots(known: Mapping[str, bytes]) -> Flow[list[Namespace]]:
-        pages = dict(zip(known, (yield from in_chunks([page(root) for root in known])), strict=True))
+    def from_roots_flow(known: Mapping[str, bytes]) -> Flow[list[Namespace]]:
+        pages = dict(zip(known, (yield from in_chunks_flow([page(root) for root in known])), strict=True))
         empty = {root: known[root] for root, each in pages.items() if not each.namespaces and each.low is None}
         yield from ask(root_index.forget(space, empty).optional(None))
-        return (yield from go_on(pages, alone=False))
+        return (yield from go_on_flow(pages, alone=False))
 
     if lead:
-        return ItemSource(page(root_of(lead)), lambda first: go_on({lead[0]: first}, alone=True), whole=True)
-    return ItemSource(root_index.known(space), from_roots, whole=False)
+        return ItemSource(page(root_of(lead)), lambda first: go_on_flow({lead[0]: first}, alone=True), whole=True)
+    return ItemSource(root_index.known(space), from_roots_flow, whole=False)
 
 
 def _literal(path: Namespace) -> Namespace:

@@ -39,12 +39,12 @@ class ItemWrite(NamedTuple):
 
 
 def collection(space: KeySpace, namespace: Namespace) -> Collection:
-    """Where the vectors of a namespace are."""
+    """Names the collection of a namespace's vectors."""
     return Collection(space, "store", "\0".join(namespace))
 
 
 def changes(puts: Iterable[PutOp], indexing: IndexSettings | None) -> list[ItemWrite]:
-    """The changes that puts make, the last of each item.
+    """Collects the changes that puts make, the last of each item.
 
     Args:
         puts: In order.
@@ -79,7 +79,7 @@ _LONGEST_MINUTES = 525_600_000
 
 
 def milliseconds(minutes: Any) -> int:
-    """A lifetime in LangGraph's minutes as milliseconds.
+    """Converts a lifetime in LangGraph's minutes as milliseconds.
 
     Args:
         minutes: Positive minutes, or None for no expiry.
@@ -100,7 +100,7 @@ def milliseconds(minutes: Any) -> int:
 
 
 def notes(space: KeySpace, wanted: Sequence[ItemWrite]) -> list[Op[Any]]:
-    """The ops that note the roots of what is stored."""
+    """Builds the ops that note the roots of what is stored."""
     lifetimes: dict[str, list[int]] = {}
     for change in wanted:
         if change.tail:
@@ -111,7 +111,7 @@ def notes(space: KeySpace, wanted: Sequence[ItemWrite]) -> list[Op[Any]]:
 def points(
     space: KeySpace, engine: Engine, wanted: Sequence[ItemWrite], vectors: Mapping[str, Vectors]
 ) -> list[Op[Any]]:
-    """The ops that store the vectors of items and remove those of items that have none (any more)."""
+    """Builds the ops that store the vectors of items and remove those of items that have none (any more)."""
     adds: dict[Namespace, list[Point]] = {}
     removes: dict[Namespace, list[str]] = {}
     for change in wanted:
@@ -125,7 +125,7 @@ def points(
 
 
 def writes(space: KeySpace, wanted: Sequence[ItemWrite], most: int = 0) -> dict[str, tuple[list[ItemWrite], Op[Any]]]:
-    """The op that writes the items of each root, with its changes."""
+    """Builds the op that writes the items of each root, with its changes."""
     by_root: dict[str, list[ItemWrite]] = {}
     for change in wanted:
         by_root.setdefault(root_of(change.namespace), []).append(change)

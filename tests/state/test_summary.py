@@ -215,10 +215,10 @@ async def test_of_many_workers_one_makes_it(client: Client, both: Both) -> None:
     transcript = Transcript(client.keys(), "s")
     client.run(transcript.add([HumanMessage("a", id="a"), AIMessage("b", id="b")]))
     if both.asynchronous:
-        made = await asyncio.gather(*(client.adrive(rolling.follow(transcript, 60_000)) for _ in range(8)))
+        made = await asyncio.gather(*(client.adrive(rolling.follow_flow(transcript, 60_000)) for _ in range(8)))
     else:
         with ThreadPoolExecutor(8) as pool:
-            made = list(pool.map(lambda _: client.drive(rolling.follow(transcript, 60_000)), range(8)))
+            made = list(pool.map(lambda _: client.drive(rolling.follow_flow(transcript, 60_000)), range(8)))
     assert sum(one is not None for one in made) == 1
     assert model.calls == 1
 
@@ -269,12 +269,12 @@ async def test_calls_of_tools_and_their_answers_stay_together(client: Client, bo
     transcript = Transcript(client.keys(), "s")
     rolling = RollingSummary(model, every_turns=1)
     await both(client.run)(transcript.add(CALLS))
-    first = await both(client.drive)(rolling.follow(transcript, 60_000))
+    first = await both(client.drive)(rolling.follow_flow(transcript, 60_000))
     assert (first.first, first.last, first.turns) == (0, 4, 2), "the open call waits for its answer"
     assert "Assistant:  [calls look({'at': 'Oslo'})]\ntool look: rain" in model.told(0)
     answered = [ToolMessage("sun", tool_call_id="c2", id="7"), AIMessage("Sun.", id="8"), HumanMessage("ok", id="9")]
     await both(client.run)(transcript.add(answered))
-    second = await both(client.drive)(rolling.follow(transcript, 60_000))
+    second = await both(client.drive)(rolling.follow_flow(transcript, 60_000))
     assert (second.first, second.last, second.turns) == (0, 8, 3)
     assert "Rome" in model.told(1)
     assert "Oslo" not in model.told(1)
@@ -285,7 +285,7 @@ async def test_a_long_conversation_is_taken_in_portions(client: Client, both: Bo
     transcript = Transcript(client.keys(), "s")
     said = [HumanMessage(f"{number} " + "x" * 3000, id=str(number)) for number in range(20)]
     await both(client.run)(transcript.add(said))
-    made = await both(client.drive)(RollingSummary(model, every_turns=1).follow(transcript, 60_000))
+    made = await both(client.drive)(RollingSummary(model, every_turns=1).follow_flow(transcript, 60_000))
     assert (made.first, made.last, made.turns) == (0, 19, 20)
     assert model.calls == 3
     assert all(len(model.told(call)) < 26_000 for call in range(3))
@@ -298,7 +298,7 @@ async def test_trimmed_deleted_and_edited_messages_confuse_nothing(client: Clien
 
     async def say(*numbers: int) -> Any:
         await both(client.run)(transcript.add([HumanMessage(f"said {n}.", id=str(n)) for n in numbers]))
-        return await both(client.drive)(rolling.follow(transcript, 60_000))
+        return await both(client.drive)(rolling.follow_flow(transcript, 60_000))
 
     assert (await say(0, 1, 2)).last == 2
     assert (await say(3, 4, 5)).last == 5
@@ -307,12 +307,12 @@ async def test_trimmed_deleted_and_edited_messages_confuse_nothing(client: Clien
     assert (await say(6)).last == 6
     assert "said 4." not in model.told(2)
     assert "said 6." in model.told(2)
-    assert await both(client.drive)(rolling.follow(transcript, 60_000)) is None
+    assert await both(client.drive)(rolling.follow_flow(transcript, 60_000)) is None
 
 
 async def test_a_conversation_without_messages_has_none(client: Client, both: Both) -> None:
     rolling = RollingSummary(Numbered(), every_turns=1)
-    assert await both(client.drive)(rolling.follow(Transcript(client.keys(), "s"), 60_000)) is None
+    assert await both(client.drive)(rolling.follow_flow(Transcript(client.keys(), "s"), 60_000)) is None
     assert raw(client, "EXISTS", *client.keys().session("s").all()) == 0
 
 

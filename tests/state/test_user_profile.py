@@ -207,7 +207,7 @@ async def test_concurrent_changes_lose_nothing(client: Client, both: Both) -> No
 
 
 def fact(key: str, value: Any) -> Fact:
-    return profile_model.Profile(told={key: ExplicitPreference(value, "user", 0, 0)}).facts(0, 1, 0.5)[0]
+    return profile_model.Profile(explicit={key: ExplicitPreference(value, "user", 0, 0)}).facts(0, 1, 0.5)[0]
 
 
 async def test_a_prompt_is_short_and_names_what_is_known(both: Both, profile: UserProfile) -> None:
@@ -477,4 +477,4 @@ async def test_too_many_preferences_are_refused(both: Both, client: Client) -> N
     with pytest.raises(InvalidInputError, match="200"):
         notes.put("more", ExplicitPreference(1, "user", 0, 0))
     notes.put("7", ExplicitPreference(1, "user", 0, 0))
-    assert len(notes.told) == 200
+    assert len(notes.explicit) == 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from langchain_redis_memory.redis.codec.envelope import VERSION
+from langchain_redis_memory.redis.codec.version import VERSION
 
 
 def envelope(body: bytes) -> bytes:

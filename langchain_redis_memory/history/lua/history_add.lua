@@ -12,9 +12,7 @@ local size, marks, left = redis.call('LLEN', messages), redis.call('LLEN', ids),
 versioned(at(-1))
 if how == 'fill' and left ~= -2 or how == 'more' and left == -2 then return {size, 0, 0, 0, 0} end
 local total = math.min(size, 1) * tonumber(redis.call('HGET', meta, 'tokens') or 0)
-if left == -2 then -- evicted, or new
-  for _, record in ipairs(redis.call('LRANGE', messages, 0, -1)) do total = total + cost(record) end
-end
+for _, record in ipairs(left == -2 and redis.call('LRANGE', messages, 0, -1) or {}) do total = total + cost(record) end
 for _ = marks + 1, size do redis.call('LPUSH', ids, '?') end
 for _ = size + 1, marks do redis.call('LPOP', ids) end
 local appended, replaced, removed, turns, trimmed = 0, 0, 0, 0, 0

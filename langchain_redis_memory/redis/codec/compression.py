@@ -62,7 +62,7 @@ def deflate(data: bytes) -> bytes | None:
 
 
 def inflate(data: bytes) -> bytes:
-    """The bytes that `deflate` made shorter.
+    """Inflates bytes that `deflate` made shorter.
 
     Args:
         data: What it gave.

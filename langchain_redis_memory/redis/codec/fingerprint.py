@@ -197,7 +197,7 @@ def _plain(value: Any) -> Any:
 
 
 def describable(value: Any) -> bool:
-    """Whether a value's bytes tell all of it: different values of different types then never share a key.
+    """Returns whether a value's bytes tell all of it: different values of different types then never share a key.
 
     Args:
         value: What a chain is given besides the question.

@@ -117,7 +117,7 @@ def _reading(letter: int) -> _MessagePlan:
 
 
 def identity(message_id: str) -> bytes:
-    """Eight bytes that stand for a message id in the scripts.
+    """Hashes a message id to the eight bytes that stand for it in the scripts.
 
     Args:
         message_id: The message's id.
@@ -140,7 +140,7 @@ def _links(message: BaseMessage) -> str:
 
 
 def encode_message(message: BaseMessage, counter: TokenCounter = count_tokens_approximately) -> bytes:
-    """A LangChain message as a record.
+    """Encodes a LangChain message as a record.
 
     Args:
         message: Any message type of langchain-core, chunks included; `RemoveMessage` is an instruction, not a
@@ -172,7 +172,7 @@ def encode_message(message: BaseMessage, counter: TokenCounter = count_tokens_ap
 
 
 def encode_nested(message: BaseMessage) -> bytes:
-    """A message inside a value: not deflated and without a count, so equal messages are equal bytes everywhere.
+    """Encodes a message inside a value: not deflated and without a count, so equal messages are equal bytes everywhere.
 
     Args:
         message: The message.
@@ -217,7 +217,7 @@ _HEAD = re.compile(rb"\x01([A-Za-z])\d+(?::[0-9a-f,]*)?([|~])")
 
 
 def decode_message(record: bytes) -> BaseMessage:
-    """A LangChain message from its record.
+    """Decodes a LangChain message from its record.
 
     Args:
         record: What `encode_message` made.
@@ -271,7 +271,7 @@ _set_private = vars(BaseModel)["__pydantic_private__"].__set__
 
 
 def decode_messages(records: Sequence[bytes], where: str) -> list[BaseMessage]:
-    """Messages from their records.
+    """Decodes messages from their records.
 
     Args:
         records: What was read, oldest first.

@@ -222,7 +222,7 @@ _PLAIN = {type(None), bool, int, float, str, bytes}
 
 
 def parse(data: bytes) -> Any:
-    """A value from bytes, for a reader that words its errors itself.
+    """Decodes a value from bytes, for a reader that words its errors itself.
 
     Args:
         data: What `pack` made.
@@ -241,7 +241,7 @@ def parse(data: bytes) -> Any:
 
 
 def pack(value: Any, what: str = "value") -> bytes:
-    """A value as bytes.
+    """Encodes a value as bytes.
 
     Args:
         value: Anything made of the types that the module's docstring lists.
@@ -265,7 +265,7 @@ def pack(value: Any, what: str = "value") -> bytes:
 
 
 def unpack(data: bytes, where: str) -> Any:
-    """A value from bytes.
+    """Decodes a value from bytes.
 
     Args:
         data: What `pack` made.
@@ -285,7 +285,7 @@ def unpack(data: bytes, where: str) -> Any:
 
 
 def digest(parts: Mapping[str, Any]) -> str:
-    """A collision-proof name for a set of named values.
+    """Hashes named values to a name without collisions.
 
     Args:
         parts: Named values, of the types that `pack` takes; the order does not matter.

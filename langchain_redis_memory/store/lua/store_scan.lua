@@ -6,8 +6,7 @@
 -- WITH now
 -- WITH version
 -- WITH items
-local from, looks, limit, chunk, reply = low, 0, tonumber(most), 16, {''}
-local space, taken = nil, 0
+local from, looks, limit, chunk, reply, space, taken = low, 0, tonumber(most), 16, {''}, nil, 0
 local function holds(head, mark)
   local operator, bound = string.match(mark, '^(%$%a+) (.*)', 13)
   if not operator then return string.find(head, mark, 1, true) end
