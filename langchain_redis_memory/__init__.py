@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
+    from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
     from langchain_redis_memory.state.agent_state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state.conversation_state import RedisConversationState as RedisConversationState
@@ -143,6 +144,7 @@ _HOMES = {
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
     "Grounding": "cache.sharing",
+    "Health": "redis.client.health",
     "HitPolicy": "language.equivalence",
     "InvalidIdError": "errors",
     "InvalidInputError": "errors",

@@ -21,6 +21,7 @@ from typing import Any
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_redis_memory.checkpoint.saver import RedisSaver
+from langchain_redis_memory.checks import check_positive, check_type
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.settings import read_settings
@@ -89,18 +90,11 @@ def _options(variable: str) -> Mapping[str, Any]:
         options = json.loads(text) if text else {}
     except ValueError:
         options = None
-    if not isinstance(options, dict):
-        msg = f"{variable} must hold a JSON object"
-        raise ConfigError(msg)
-    return options
+    return check_type(options, dict, variable, "a JSON object", ConfigError)
 
 
 def _section(options: Mapping[str, Any], name: str, variable: str) -> Mapping[str, Any]:
-    section = options.get(name) or {}
-    if not isinstance(section, dict):
-        msg = f"{variable}: {name} must be a JSON object"
-        raise ConfigError(msg)
-    return section
+    return check_type(options.get(name) or {}, dict, f"{variable}: {name}", "a JSON object", ConfigError)
 
 
 def _thread_ttl() -> Mapping[str, Any]:
@@ -118,10 +112,7 @@ def _thread_ttl() -> Mapping[str, Any]:
 def _seconds(minutes: Any) -> float | None:
     if minutes is None:
         return None
-    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not minutes > 0:
-        msg = f"the default_ttl of a thread must be a positive number of minutes, got {minutes!r}"
-        raise ConfigError(msg)
-    return minutes * 60
+    return 60 * check_positive(minutes, "the default_ttl of a thread", "number of minutes", ConfigError)
 
 
 def _serializer(serde: Mapping[str, Any]) -> JsonPlusSerializer | None:

@@ -7,8 +7,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.support import servers
 from tests.support.servers import Farm
@@ -63,3 +65,35 @@ def test_the_readme_has_exactly_two_set_up_commands_and_ci_runs_the_second() -> 
     assert first.endswith("langchain_redis_memory demo")
     assert second.endswith("pytest")
     assert second in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+def workflow() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
+    return found
+
+
+def test_the_workflow_tests_each_python_that_is_declared() -> None:
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    declared = re.findall(r"Python :: (3\.\d+)", project)
+    jobs = workflow()["jobs"]
+    assert jobs["test"]["strategy"]["matrix"]["python"] == declared
+    assert f'requires-python = ">={declared[0]}"' in project
+    assert jobs["wheel"]["strategy"]["matrix"]["python"] == [declared[0], declared[-1]]
+
+
+def test_what_the_workflow_and_the_hooks_run_is_there() -> None:
+    steps = [step["run"] for job in workflow()["jobs"].values() for step in job["steps"] if "run" in step]
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
+    local = [hook["entry"] for repository in hooks if repository["repo"] == "local" for hook in repository["hooks"]]
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert len(steps) > 6
+    assert len(local) == 3
+    for command in [*steps, *local]:
+        tool = command.removeprefix("python -m ").split()[0]
+        script = command.removeprefix("python ")
+        packages = {"lint-imports": "import-linter", "pip": "pip"}
+        assert (
+            (script.startswith(".ci/") and os.access(ROOT / script, os.R_OK if command != script else os.X_OK))
+            or packages.get(tool) == "pip"
+            or f'"{packages.get(tool, tool)}>=' in project
+        ), command

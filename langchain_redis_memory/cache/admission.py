@@ -14,6 +14,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, Generation
 
+from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.errors import InvalidInputError
 
 _ENDINGS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")
@@ -57,10 +58,7 @@ class AdmissionPolicy:
     tool_calls: bool = True
 
     def __post_init__(self) -> None:
-        most = self.max_bytes
-        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
-            msg = f"max_bytes must be a positive whole number or None, got {most!r}"
-            raise InvalidInputError(msg)
+        check_bounds(max_bytes=self.max_bytes)
         try:
             re.compile(self.errors or "")
         except (re.error, TypeError) as error:

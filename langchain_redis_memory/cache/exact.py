@@ -14,7 +14,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.caches import RETURN_VAL_TYPE
 
@@ -26,14 +26,18 @@ from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.prompts import digest_of, model_of
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Prices
+from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.client.connect import connect
+from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +48,7 @@ class RedisCache(LLMCache):
     """LangChain's cache of model answers on any Redis: exact, shared by all processes, for sync and async calls.
 
     Args:
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         ttl_s: Lifetime of an answer in seconds; None for no expiry.
         tenant: The tenant that it belongs to; tenants never see each other's answers.
         name: Names the cache within the tenant.
@@ -56,6 +60,7 @@ class RedisCache(LLMCache):
             until then, unless it is called through `get_or_compute`.
         admission: Which answers may be cached.
         prices: Model -> what a million tokens cost (read, written), for `Stats.money_saved`.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The tenant or the name is not acceptable.
@@ -73,7 +78,7 @@ class RedisCache(LLMCache):
 
     def __init__(
         self,
-        client: Client | str | None = None,
+        client: ClientLike = None,
         *,
         ttl_s: float | None = WEEK_S,
         tenant: str = "",
@@ -83,8 +88,9 @@ class RedisCache(LLMCache):
         single_flight_s: float | None = None,
         admission: AdmissionPolicy | None = None,
         prices: Prices | None = None,
+        **server: Unpack[ServerOptions],
     ) -> None:
-        self._client = connect(client)
+        self._client = connect(client, owner=type(self), **server)
         self._name = check_id(name, "name")
         self._flows: ExactFlows = ExactFlows(
             self._client,
@@ -176,7 +182,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
     def _find_flow(self, query: ExactQuery) -> Flow[Item | None]:
         """The entry that may be served, also one that another caller makes meanwhile."""
-        read = self.entries.get([query.name]).map(lambda found: found[0])
+        read = self.entries.get_one(query.name)
         item = yield from ask(read)
         if item is None:
             return (yield from self._flights.join_flow(self.lease(query), read)) if self._flights else None
@@ -226,10 +232,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         if model is None:
             yield from ask(self.entries.clear())
             return
-        if not isinstance(model, str):
-            msg = f"llm_string must be a text, not {type(model).__name__}"
-            raise InvalidInputError(msg)
-        mark, cursors = digest_of(model), self.entries.start()
+        mark, cursors = digest_of(check_text(model, "llm_string")), self.entries.start()
         while cursors:
             for keys, page in (yield from self.entries.pages_flow(cursors)):
                 if names := [name for name, _ in page.items if name.startswith(mark)]:
@@ -254,9 +257,8 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
 def name_of(prompt: str, llm_string: str) -> bytes:
     """An entry's name: 12 bytes for the model, 16 for the prompt."""
-    if not isinstance(prompt, str) or not isinstance(llm_string, str):
-        msg = f"prompt and llm_string must be texts, not {type(prompt).__name__} and {type(llm_string).__name__}"
-        raise InvalidInputError(msg)
+    check_text(prompt, "prompt")
+    check_text(llm_string, "llm_string")
     return digest_of(llm_string) + _prompt_digest(prompt)
 
 

@@ -13,17 +13,16 @@ from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.stats import Stats
-from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.connect import ClientOwner
 
 
-class LLMCache(BaseCache):
+class LLMCache(ClientOwner, BaseCache):
     """The doors of LangChain's caches of model answers, for sync and async calls.
 
     **Keys:** those of the cache.
     **Trips:** none to construct; each method says its own.
     """
 
-    _client: Client
     _flows: LLMCacheFlows[Any, Any]
 
     # --- LangChain's interface ----------------------------------------------------------------------------------------

@@ -21,10 +21,11 @@ from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.single_flight import SingleFlight, making
 from langchain_redis_memory.cache.stats import Prices, Stats, read_stats_flow
+from langchain_redis_memory.checks import check_number
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds, share
+from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
     ) -> None:
         self.client = client
         self._ttl_ms = milliseconds(ttl_s)
-        self._jitter = share(jitter, "jitter")
+        self._jitter = check_number(jitter, "jitter")
         self._flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))
         self._admission = admission or AdmissionPolicy()
         self._prices = prices

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langgraph.cache.base import BaseCache, FullKey, Namespace, ValueT
 from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -24,20 +24,22 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, ServerError, UnavailableError
 from langchain_redis_memory.ops import Flow, Op, Reply, ask, merge
 from langchain_redis_memory.redis import expiring_hash
-from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.client.connect import connect
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.expiring_hash import NewItem
 from langchain_redis_memory.redis.keys import check_id, spell_namespace
 from langchain_redis_memory.redis.scripts import script
 from langchain_redis_memory.redis.ttl import milliseconds
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 _log = logging.getLogger(__name__)
 
 _CLEARED_AT_ONCE = 1000
 
 
-class RedisNodeCache(BaseCache[ValueT]):
+class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
     """LangGraph's cache of nodes, kept in Redis and shared by all processes.
 
     The serialiser is strict unless you pass another one: only the types that LangGraph lists as safe are built from
@@ -45,10 +47,11 @@ class RedisNodeCache(BaseCache[ValueT]):
     `serde=JsonPlusSerializer(allowed_msgpack_modules=[MyState])`.
 
     Args:
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         tenant: Whose cache it is; tenants never see each other's.
         ttl_s: Lifetime in seconds of items whose policy names none; None for no expiry.
         serde: Another serialiser, such as an `EncryptedSerializer`.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The tenant is not acceptable.
@@ -67,15 +70,16 @@ class RedisNodeCache(BaseCache[ValueT]):
 
     def __init__(
         self,
-        client: Client | str | None = None,
+        client: ClientLike = None,
         *,
         tenant: str = "",
         ttl_s: float | None = None,
         serde: SerializerProtocol | None = None,
+        **server: Unpack[ServerOptions],
     ) -> None:
         strict = JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
         super().__init__(serde=strict if serde is None else serde)
-        self._client = connect(client)
+        self._client = connect(client, owner=type(self), **server)
         self._space = self._client.keys(tenant)
         self._ttl_ms = milliseconds(ttl_s)
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
+from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
 
@@ -170,7 +171,5 @@ def check_share(share: Any, grounding: Any) -> None:
     Raises:
         ConfigError: It is none of the words.
     """
-    for name, value, words in (("share", share, get_args(Share)), ("grounding", grounding, get_args(Grounding))):
-        if value not in words:
-            msg = f"{name} is one of {', '.join(map(repr, words))}, not {value!r}"
-            raise ConfigError(msg)
+    check_word(share, "share", get_args(Share), ConfigError)
+    check_word(grounding, "grounding", get_args(Grounding), ConfigError)

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 from langchain_redis_memory.ops import Arg, Flow, Now, Op, Reply, ask, merge, pure
 from langchain_redis_memory.redis.keys import escape
+from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
 
 KEEP_HOURS = 30 * 24
@@ -141,9 +142,7 @@ class Tally:
         """
 
         def read(replies: Sequence[Reply]) -> Stats:
-            found = replies[0]
-            pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
-            return Stats(tuple(row for row in map(_row, pairs) if row), dict(prices or {}))
+            return Stats(tuple(row for row in map(_row, pairs(replies[0])) if row), dict(prices or {}))
 
         return Op((("HGETALL", self._key),), read)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any, TypeVar, cast
 
 from langchain_core.messages import BaseMessage
@@ -37,6 +38,7 @@ from langchain_redis_memory.checkpoint.layout import (
 )
 from langchain_redis_memory.checkpoint.prune import PruneReport, delete_for_runs_flow, delete_thread, prune_flow
 from langchain_redis_memory.checkpoint.thread import Thread
+from langchain_redis_memory.checks import check_bounds, check_type
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
@@ -232,12 +234,8 @@ class SaverFlows:
         limit: int | None,
     ) -> Flow[None]:
         """Emits checkpoints, newest first, a page at a time; of all threads without a config."""
-        if limit is not None and (type(limit) is not int or limit < 0):
-            msg = f"limit must be a number from 0 on, or None, got {limit!r}"
-            raise InvalidInputError(msg)
-        if wanted is not None and not isinstance(wanted, Mapping):
-            msg = f"filter must be a dict or None, got {type(wanted).__name__}"
-            raise InvalidInputError(msg)
+        check_bounds(0, limit=limit)
+        check_type(wanted, (Mapping, NoneType), "filter", "a dict or None")
         return self._list_flow(parse_config(config) if config else None, wanted, bound_of(before), limit)
 
     def _list_flow(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from langgraph.checkpoint.base import writes_sort_key
 
+from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.errors import InvalidInputError
 
 Version = str | int | float
@@ -136,9 +137,7 @@ def utf8(text: str, what: str) -> str:
     Raises:
         InvalidInputError: It is not a string, or has no UTF-8 form.
     """
-    if not isinstance(text, str):
-        msg = f"{what} must be a string, got {type(text).__name__}"
-        raise InvalidInputError(msg)
+    check_text(text, what)
     if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
         msg = f"{what} must not hold lone surrogates"
         raise InvalidInputError(msg)

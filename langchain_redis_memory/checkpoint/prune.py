@@ -7,7 +7,7 @@ lists, one that deletes. A thread that was written to in between is looked at ag
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from langchain_core.runnables import RunnableConfig
@@ -18,7 +18,8 @@ from langchain_redis_memory.checkpoint.config import config_of, thread_name
 from langchain_redis_memory.checkpoint.layout import CheckpointPage, CheckpointRecord, ListRanges
 from langchain_redis_memory.checkpoint.retention import CheckpointOutline, Removal, Span, going, surplus, unreferenced
 from langchain_redis_memory.checkpoint.thread import Thread
-from langchain_redis_memory.errors import ConflictError, InvalidInputError
+from langchain_redis_memory.checks import check_several, check_whole, check_word
+from langchain_redis_memory.errors import ConflictError
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
@@ -178,12 +179,8 @@ def prune_flow(
     Raises:
         InvalidInputError: An argument is not acceptable.
     """
-    if strategy not in ("keep_latest", "delete", "delete_all"):
-        msg = f"strategy must be 'keep_latest', 'delete' or 'delete_all', got {strategy!r}"
-        raise InvalidInputError(msg)
-    if type(keep_last) is not int or keep_last < 1:
-        msg = f"keep_last must be at least 1, got {keep_last!r} (strategy='delete' removes everything)"
-        raise InvalidInputError(msg)
+    check_word(strategy, "strategy", ("keep_latest", "delete", "delete_all"))
+    check_whole(keep_last, "keep_last (strategy='delete' removes everything)")
     older_than_ms = None if older_than_s is None else milliseconds(older_than_s, "older_than_s")
     kept = keep_last if strategy == "keep_latest" else 0
 
@@ -239,7 +236,4 @@ def delete_thread(space: KeySpace, thread_id: str) -> Op[None]:
 
 
 def _ids(ids: Sequence[str], what: str) -> list[str]:
-    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
-        msg = f"{what} must be a list of ids, got {type(ids).__name__}"
-        raise InvalidInputError(msg)
-    return [thread_name(one) for one in ids]
+    return [thread_name(one) for one in check_several(ids, what)]

@@ -26,11 +26,11 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.checkpoint.flows import SaverFlows
 from langchain_redis_memory.checkpoint.prune import PruneReport
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
+from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -44,8 +44,8 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
-        ttl_s: Lifetime of a thread in seconds from its last write; None for no expiry. A config may give its own:
-            `{"configurable": {"thread_id": ..., "ttl_s": 3600}}`. A write never shortens a lifetime.
+        ttl_s: Lifetime of a thread in seconds from its last write, which never shortens it; None for no expiry. By
+            default the settings' `thread_ttl_s`. A config may give its own: `{"configurable": {"ttl_s": 3600, ...}}`.
         touch_on_read: Whether reading the state moves the lifetime as writing does.
         serde: LangGraph's serialiser. By default `JsonPlusSerializer` with a strict allow-list: types of LangChain,
             LangGraph and the standard library come back as they were, any other as plain data. Allow yours with
@@ -73,7 +73,7 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         self,
         client: ClientLike = None,
         *,
-        ttl_s: Lifetime = None,
+        ttl_s: Lifetime | FromSettings = "settings",
         touch_on_read: bool = False,
         serde: SerializerProtocol | None = None,
         compress_from_bytes: int | None = 256,
@@ -82,13 +82,11 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
-        if compress_from_bytes is not None and (type(compress_from_bytes) is not int or compress_from_bytes < 1):
-            msg = f"compress_from_bytes must be a positive number or None, got {compress_from_bytes!r}"
-            raise InvalidInputError(msg)
+        check_bounds(compress_from_bytes=compress_from_bytes)
         self._client = connect(client, owner=type(self), **server)
-        space = self._client.keys(tenant)
-        space = space if prefix is None else KeySpace(prefix, space.tenant)
-        self._flows = SaverFlows(space, Blobs(self.serde, compress_from_bytes), milliseconds(ttl_s), touch_on_read)
+        space = self._client.keys(tenant) if prefix is None else KeySpace(prefix, self._client.keys(tenant).tenant)
+        ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.thread_ttl_s))
+        self._flows = SaverFlows(space, Blobs(self.serde, compress_from_bytes), ttl_ms, touch_on_read)
 
     def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> RedisSaver:
         """Returns a saver that may build more types when state is read.

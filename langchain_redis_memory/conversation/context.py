@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from hashlib import blake2b
+from types import NoneType
 from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
+from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError, ServerError
 from langchain_redis_memory.history.read_through import UserCallback, load_flow
 from langchain_redis_memory.history.transcript import Transcript
@@ -97,9 +99,7 @@ class TurnContext:
     def __init__(
         self, *, state: bool, rolling: RollingSummary | None, loader: UserCallback | None, writer: UserCallback | None
     ) -> None:
-        if rolling is not None and not isinstance(rolling, RollingSummary):
-            msg = f"summary must be a RollingSummary, got {type(rolling).__name__}"
-            raise ConfigError(msg)
+        check_type(rolling, (RollingSummary, NoneType), "summary", "a RollingSummary", ConfigError)
         self._state = state
         self._rolling = rolling
         self._loader = loader

@@ -35,7 +35,7 @@ from langchain_redis_memory.language.contextualise.contextualiser import Context
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
-from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
+from langchain_redis_memory.redis.ttl import FromSettings, lifetime, milliseconds
 from langchain_redis_memory.state.profile_extractors import Extractor
 from langchain_redis_memory.state.summary import RollingSummary
 
@@ -62,8 +62,10 @@ class ConversationMemory(Conversations):
         share_rewrites: Whether the answer to a dependent question is cached under the standalone question that it
             means, where the rewrite is trusted; by default it is only served after the very same exchange.
         policy: What to do with each type; types left out keep their default rule.
-        ttl_s: Lifetime of a conversation in seconds from its last turn; None for no expiry.
-        answer_ttl_s: Lifetime of a cached answer in seconds, for the default cache.
+        ttl_s: Lifetime of a conversation in seconds from its last turn; None for no expiry. By default the settings'
+            `history_ttl_s`: a week, unless `REDIS_MEMORY_HISTORY_TTL_S` says otherwise.
+        answer_ttl_s: Lifetime of a cached answer in seconds, for the default cache; None for no expiry. By default the
+            settings' `answer_ttl_s`: 12 hours, unless `REDIS_MEMORY_ANSWER_TTL_S` says otherwise.
         max_messages: Most messages kept of a conversation; None for no bound.
         state: Whether the state of each conversation is kept (see `RedisConversationState`) and given to classifier,
             selector and contextualiser (see `TurnState`). It is read and written in the turn's own round trips. Off by
@@ -110,8 +112,8 @@ class ConversationMemory(Conversations):
         cache: AnswerCache | bool | None = True,
         share_rewrites: bool = False,
         policy: Policy = DEFAULT_POLICY,
-        ttl_s: float | None = WEEK_S,
-        answer_ttl_s: float | None = 43_200,
+        ttl_s: float | FromSettings | None = "settings",
+        answer_ttl_s: float | FromSettings | None = "settings",
         max_messages: int | None = None,
         state: bool = False,
         summary: RollingSummary | None = None,
@@ -123,9 +125,10 @@ class ConversationMemory(Conversations):
         audience: AudienceClassifier = classify_audience,
         **server: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(
-            connect(client, owner=type(self), **server), ttl_s, max_messages, tenant, loader, writer, learn
-        )
+        connected = connect(client, owner=type(self), **server)
+        ttl_s = lifetime(ttl_s, connected.settings.history_ttl_s)
+        answer_ttl_s = lifetime(answer_ttl_s, connected.settings.answer_ttl_s)
+        super().__init__(connected, ttl_s, max_messages, tenant, loader, writer, learn)
         milliseconds(answer_ttl_s, "answer_ttl_s")
         answers: AnswerCache | None = None if isinstance(cache, bool) else cache
         if cache is True and embeddings is not None:
@@ -142,6 +145,7 @@ class ConversationMemory(Conversations):
         )
         context = TurnContext(state=state, rolling=summary, loader=self._loader, writer=self._writer)
         self._flows = TurnFlows(planner, context, answers, max_messages)
+        self._client.outboxes.add(self._flows.outbox)
         self._ttl_ms = milliseconds(ttl_s)
         self.on_turn = on_turn
         self.audience = audience

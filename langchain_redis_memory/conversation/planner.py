@@ -2,8 +2,8 @@
 
 The law (see `policy`): an answer is cached only under a key that covers everything the model was shown. A question that
 stands alone is shown nothing where its answer is shared. A dependent one is cached together with the very messages that
-it depends on; or, with `share_rewrites` and a trusted rewrite, under the standalone question. An answer to an opening
-question that points at something unsaid ("Where was he born?") is shared with no other conversation.
+the model is shown; or, with `share_rewrites` and a trusted rewrite, under the standalone question. An answer to an
+opening question that points at something unsaid ("Where was he born?") is shared with no other conversation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, search_query
+from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, resolved, search_query
 from langchain_redis_memory.ops import Flow, settled
 
 _FIRST_LOOK = 30
@@ -118,7 +118,7 @@ class Planner:
             # What the retriever is asked follows from what the model is shown, as the answer must.
             rewrite = yield from settled(self.contextualiser.contextualise(text, shown, state))
             query = search_query(text, rewrite, shown)
-            meant = rewrite.question if rewrite.trusted else None
+            meant = resolved(text, rewrite)
         if not shares or not (alone or shown or verdict.standalone):
             # The second case leans on something that the model will not see: its answer is good for nobody else.
             return Plan(verdict, rule, shown, query, None)

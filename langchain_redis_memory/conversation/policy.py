@@ -1,9 +1,9 @@
 """What to do with each type of question: the policy table, as data that a user can replace.
 
 The law behind it: **an answer is cached only under a key that covers everything the model was shown.** A question that
-stands alone is answered without memory, so its answer is right for everybody who asks it. One that leans on the
-conversation is cached, if at all, together with the very messages it leans on. What only continues or recalls the
-conversation never meets the cache.
+stands alone is answered without memory, so its answer is right for everybody who asks it. One that depends on the
+conversation is cached, if at all, together with the very messages that the model is shown. What only continues or
+recalls the conversation never meets the cache.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify.question_type import QuestionType
 
@@ -65,9 +66,7 @@ def check_policy(policy: Policy) -> Policy:
         if not isinstance(kind, QuestionType) or not isinstance(rule, Rule):
             msg = f"a policy maps QuestionType to Rule, got {kind!r}: {rule!r}"
             raise ConfigError(msg)
-        if isinstance(rule.window, bool) or not isinstance(rule.window, int) or rule.window < 0:
-            msg = f"the window of {kind} must be a whole number from 0, got {rule.window!r}"
-            raise ConfigError(msg)
+        check_whole(rule.window, f"the window of {kind}", 0, error=ConfigError)
         if kind in _NEVER_CACHED and (rule.read_cache or rule.write_cache):
             msg = f"{kind} depends on one conversation and can never be answered from the cache"
             raise ConfigError(msg)

@@ -18,7 +18,7 @@ from langchain_redis_memory.history.turns import Turn
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.messages import TokenCounter
 from langchain_redis_memory.redis.key_groups import Id, text_of
-from langchain_redis_memory.redis.ttl import WEEK_S, Lifetime
+from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -36,7 +36,8 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
     Args:
         session_id: The conversation: 1 to 1024 bytes of any text, or a `UUID`.
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
-        ttl_s: Lifetime in seconds (or a `timedelta`) from the last write; None for no expiry.
+        ttl_s: Lifetime in seconds (or a `timedelta`) from the last write; None for no expiry. By default the settings'
+            `history_ttl_s`: a week, unless `REDIS_MEMORY_HISTORY_TTL_S` says otherwise.
         max_messages: Most messages kept; None for no bound.
         max_tokens: Most tokens kept; None for no bound.
         tenant: Whose data it is; tenants never see each other's.
@@ -73,7 +74,7 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
         session_id: Id,
         client: ClientLike = None,
         *,
-        ttl_s: Lifetime = WEEK_S,
+        ttl_s: Lifetime | FromSettings = "settings",
         max_messages: int | None = None,
         max_tokens: int | None = None,
         tenant: Id = "",
@@ -85,7 +86,7 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
-        bounds = (max_messages, max_tokens)
+        bounds, ttl_s = (max_messages, max_tokens), lifetime(ttl_s, self._client.settings.history_ttl_s)
         session, owner = text_of(session_id, "session_id"), text_of(agent, "agent", empty=True)
         self._flows = HistoryFlows.of(
             self._client.keys(tenant), session, owner, ttl_s, bounds, token_counter, touch_on_read, loader, writer

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.checks import check_bounds, check_text, check_whole
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.history.read_through import UserCallback, add_flow, as_callback, change_flow, read_flow
 from langchain_redis_memory.history.transcript import Transcript, WriteResult
@@ -20,25 +21,6 @@ from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 T = TypeVar("T")
-
-
-def positive(value: int, what: str) -> int:
-    """Checks a count.
-
-    Args:
-        value: What the user gave.
-        what: Its name, for the error.
-
-    Returns:
-        The same number.
-
-    Raises:
-        InvalidInputError: It is not a positive whole number.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        msg = f"{what} must be a positive whole number, got {value!r}"
-        raise InvalidInputError(msg)
-    return value
 
 
 @dataclass(frozen=True)
@@ -89,12 +71,10 @@ class HistoryFlows:
             InvalidInputError: A number is not positive.
             ConfigError: The loader or the writer cannot be called.
         """
-        messages, tokens = (
-            0 if bound is None else positive(bound, name)
-            for bound, name in zip(bounds, ("max_messages", "max_tokens"), strict=True)
-        )
+        messages, tokens = bounds
+        check_bounds(max_messages=messages, max_tokens=tokens)
         ttl_ms = milliseconds(ttl_s)
-        transcript = Transcript(space, session_id, agent, ttl_ms, messages, tokens, counter, touch_on_read)
+        transcript = Transcript(space, session_id, agent, ttl_ms, messages or 0, tokens or 0, counter, touch_on_read)
         transcript.keys  # noqa: B018 - validates the ids
         space.index(agent)
         callback = as_callback(writer, "write")
@@ -119,22 +99,20 @@ class HistoryFlows:
 
     def recent_flow(self, n: int) -> Flow[list[BaseMessage]]:
         """Reads the newest `n` messages."""
-        return self._read_flow(self.transcript.tail(messages=positive(n, "n")))
+        return self._read_flow(self.transcript.tail(messages=check_whole(n, "n")))
 
     def recent_tokens_flow(self, budget: int) -> Flow[list[BaseMessage]]:
         """Reads the newest messages within a token budget."""
-        return self._read_flow(self.transcript.tail(tokens=positive(budget, "budget")))
+        return self._read_flow(self.transcript.tail(tokens=check_whole(budget, "budget")))
 
     def before_flow(self, message_id: str, n: int) -> Flow[list[BaseMessage]]:
         """Reads the `n` messages before a known one."""
-        return self._change_flow(lambda: self.transcript.before(message_id, positive(n, "n")))
+        return self._change_flow(lambda: self.transcript.before(message_id, check_whole(n, "n")))
 
     def search_flow(self, query: str, limit: int) -> Flow[list[BaseMessage]]:
         """Reads all messages and ranks them by BM25."""
-        if not isinstance(query, str):
-            msg = f"query must be a string, got {type(query).__name__}"
-            raise InvalidInputError(msg)
-        most = positive(limit, "limit")
+        check_text(query, "query")
+        most = check_whole(limit, "limit")
 
         def ranked(messages: list[BaseMessage]) -> list[BaseMessage]:
             matches = search(query, [str(message.text) for message in messages])
@@ -161,7 +139,7 @@ class HistoryFlows:
 
     def turns_flow(self, n: int) -> Flow[list[Turn]]:
         """Reads the newest `n` turns as text."""
-        return self._read_flow(self.transcript.tail(turns=positive(n, "n")).map(exchanges))
+        return self._read_flow(self.transcript.tail(turns=check_whole(n, "n")).map(exchanges))
 
     def extend_ttl(self, ttl_s: Lifetime) -> Op[bool]:
         """Sets the lifetime from now."""

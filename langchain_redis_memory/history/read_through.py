@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import run_in_executor
 
+from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError, NotAMessageError
 from langchain_redis_memory.history.transcript import Transcript, WriteResult
 from langchain_redis_memory.ops import Flow, Invoke, Op, Sleep, ask, merge
@@ -157,9 +158,7 @@ def _with_ids(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     """Gives each message without an id one from its position."""
     named = []
     for position, message in enumerate(messages):
-        if not isinstance(message, BaseMessage):
-            msg = f"the loader must give LangChain messages, got {type(message).__name__}"
-            raise NotAMessageError(msg)
+        check_type(message, BaseMessage, "what the loader gives", "LangChain messages", NotAMessageError)
         named.append(message if message.id else message.model_copy(update={"id": f"loaded-{position}"}))
     return named
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.history import session_index
 from langchain_redis_memory.history.session_index import Session
@@ -136,9 +137,7 @@ class RedisSessions(ClientOwner):
 
 
 def _list_flow(space: KeySpace, agent: str, limit: int, cursor: str | None) -> Flow[SessionPage]:
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= 1000:
-        msg = f"limit must be 1 to 1000, got {limit!r}"
-        raise InvalidInputError(msg)
+    check_whole(limit, "limit", 1, 1000)
     highest, skip = _parse_cursor(cursor)
     entries = yield from ask(session_index.page(space, agent, limit, highest, skip))
     if not entries:

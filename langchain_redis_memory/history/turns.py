@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.checks import check_type
 
 
 class Turn(NamedTuple):
@@ -32,9 +32,7 @@ def turn_messages(user: str, assistant: str) -> list[BaseMessage]:
         InvalidInputError: One of them is not a string.
     """
     for text in (user, assistant):
-        if not isinstance(text, str):
-            msg = f"add_turn takes two strings, got {type(text).__name__}; use add_messages for anything else"
-            raise InvalidInputError(msg)
+        check_type(text, str, "each text of add_turn", "a string; use add_messages for anything else")
     return [HumanMessage(user, id=str(uuid4())), AIMessage(assistant, id=str(uuid4()))]
 
 

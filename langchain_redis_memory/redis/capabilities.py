@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.ops import Op, Reply
+
+EngineName = Literal["vector_sets", "query_engine", "exact"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,15 @@ class Server:
     version: str
     vector_sets: bool
     query_engine: bool
+
+    @property
+    def engines(self) -> tuple[EngineName, ...]:
+        """The ways to search vectors that work on it, the best first; "exact" always does."""
+        if self.flavour == "fakeredis":  # it knows VSIM, but neither the filters nor the scores of a server
+            return ("exact",)
+        vector_sets: tuple[EngineName, ...] = ("vector_sets",) if self.vector_sets else ()
+        query_engine: tuple[EngineName, ...] = ("query_engine",) if self.query_engine else ()
+        return (*vector_sets, *query_engine, "exact")
 
 
 def probe(key: str, *, by_key: bool = False) -> Op[Server]:

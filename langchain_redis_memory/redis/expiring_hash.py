@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.key_groups import ExpiringHashKeys
+from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
 
 Name = str | bytes
@@ -120,8 +121,7 @@ def page(keys: ExpiringHashKeys, cursor: int = 0) -> Op[ItemPage]:
 
     def read(replies: Sequence[Reply]) -> ItemPage:
         (now,), (further, found) = replies
-        pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
-        kept = [(name, _kept(record, int(now))) for name, record in pairs]
+        kept = [(name, _kept(record, int(now))) for name, record in pairs(found)]
         return ItemPage(
             [(name, one.body) for name, one in kept if one.left_ms is None or one.left_ms > 0], int(further)
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.key_groups import check_id
 from langchain_redis_memory.redis.scripts import script
@@ -57,7 +57,7 @@ def renew(key: str, token: str, ttl_ms: int) -> Op[bool]:
         InvalidIdError: The token is not acceptable.
         InvalidInputError: The lifetime is no positive whole number.
     """
-    call = script("redis/lease_renew")((key,), check_id(token, "token"), _lifetime(ttl_ms))
+    call = script("redis/lease_renew")((key,), check_id(token, "token"), check_whole(ttl_ms, "ttl_ms"))
     return Op((call,), lambda replies: bool(replies[0]))
 
 
@@ -75,10 +75,3 @@ def release(key: str, token: str) -> Op[bool]:
         InvalidIdError: The token is not acceptable.
     """
     return Op((script("redis/lease_release")((key,), check_id(token, "token")),), lambda replies: bool(replies[0]))
-
-
-def _lifetime(ttl_ms: int) -> int:
-    if isinstance(ttl_ms, bool) or not isinstance(ttl_ms, int) or ttl_ms < 1:
-        msg = f"ttl_ms must be a positive whole number of milliseconds, got {ttl_ms!r}"
-        raise InvalidInputError(msg)
-    return ttl_ms

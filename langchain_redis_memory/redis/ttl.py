@@ -1,11 +1,11 @@
-"""Lifetimes: users write seconds, the wire speaks milliseconds, 0 is no expiry."""
+"""Lifetimes: users write seconds, the wire speaks milliseconds, 0 is no expiry; "settings" is the deployment's."""
 
 from __future__ import annotations
 
 import math
 from datetime import timedelta
 from random import uniform
-from typing import TypeAlias
+from typing import Literal, TypeAlias, overload
 
 from langchain_redis_memory.errors import InvalidInputError
 
@@ -14,6 +14,26 @@ WEEK_S = 604_800
 
 Lifetime: TypeAlias = "float | timedelta | None"
 """How a user gives a lifetime: seconds or a `timedelta`, both positive; None for no expiry."""
+
+FromSettings: TypeAlias = Literal["settings"]
+"""The default of a lifetime that a deployment sets: what `Client.settings` says."""
+
+
+@overload
+def lifetime(ttl_s: float | FromSettings | None, settings_ttl_s: int | None) -> float | None: ...
+@overload
+def lifetime(ttl_s: Lifetime | FromSettings, settings_ttl_s: int | None) -> Lifetime: ...
+def lifetime(ttl_s: Lifetime | FromSettings, settings_ttl_s: int | None) -> Lifetime:
+    """Returns the lifetime that counts.
+
+    Args:
+        ttl_s: What the user gave; "settings" for nothing.
+        settings_ttl_s: What the settings say.
+
+    Returns:
+        One of them.
+    """
+    return settings_ttl_s if ttl_s == "settings" else ttl_s
 
 
 def milliseconds(ttl_s: Lifetime, what: str = "ttl_s") -> int:
@@ -37,25 +57,6 @@ def milliseconds(ttl_s: Lifetime, what: str = "ttl_s") -> int:
         msg = f"{what} must be a positive number of seconds, a positive timedelta, or None for no expiry, got {ttl_s!r}"
         raise InvalidInputError(msg)
     return round(ttl_s * 1000)
-
-
-def share(value: float, what: str) -> float:
-    """A share that can be used: 0 to 1.
-
-    Args:
-        value: What the user gave.
-        what: Its name, for the error.
-
-    Returns:
-        The same.
-
-    Raises:
-        InvalidInputError: It is no number from 0 to 1.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        msg = f"{what} must be a number from 0 to 1, got {value!r}"
-        raise InvalidInputError(msg)
-    return float(value)
 
 
 def jittered(ttl_ms: int, jitter: float) -> int:

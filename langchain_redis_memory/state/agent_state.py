@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
+from langchain_redis_memory.checks import check_class
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis import cas_record
@@ -65,9 +66,8 @@ class RedisAgentState(ClientOwner, Generic[M]):
         tenant: str = "",
         **server: Unpack[ServerOptions],
     ) -> None:
-        if model is not None and not (isinstance(model, type) and issubclass(model, BaseModel)):
-            msg = f"model must be a pydantic model (the class), got {model!r}"
-            raise ConfigError(msg)
+        if model is not None:
+            check_class(model, BaseModel, "model", "a pydantic model", ConfigError)
         self._client = connect(client, owner=type(self), **server)
         self._key = self._client.keys(tenant).agent_state(agent)
         self._ttl_ms = milliseconds(ttl_s)

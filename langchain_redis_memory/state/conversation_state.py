@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from langchain_redis_memory.checks import check_class, check_type
 from langchain_redis_memory.errors import ConfigError, ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import CasRecord
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
-from langchain_redis_memory.redis.ttl import WEEK_S, Lifetime, milliseconds
+from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
 from langchain_redis_memory.state import state_record
 from langchain_redis_memory.state.model import ConversationState
 
@@ -40,7 +41,7 @@ class RedisConversationState(ClientOwner):
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         fields: A pydantic model of your own fields, each with a default; without it `fields` is a plain dict.
         ttl_s: Lifetime in seconds (or a `timedelta`) while the conversation has no messages; then it lives as long as
-            they do. None for no expiry.
+            they do. None for no expiry. By default the settings' `history_ttl_s`.
         tenant: Whose data it is.
         agent: Which agent's conversation it is.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
@@ -70,20 +71,19 @@ class RedisConversationState(ClientOwner):
         client: ClientLike = None,
         *,
         fields: type[BaseModel] | None = None,
-        ttl_s: Lifetime = WEEK_S,
+        ttl_s: Lifetime | FromSettings = "settings",
         tenant: Id = "",
         agent: Id = "",
         **server: Unpack[ServerOptions],
     ) -> None:
-        if fields is not None and not (isinstance(fields, type) and issubclass(fields, BaseModel)):
-            msg = f"fields must be a pydantic model (the class), got {fields!r}"
-            raise ConfigError(msg)
-        if fields is not None and (bare := [name for name, f in fields.model_fields.items() if f.is_required()]):
-            msg = f"every field of {fields.__name__} needs a default, for a conversation without a state: {bare}"
-            raise ConfigError(msg)
+        if fields is not None:
+            check_class(fields, BaseModel, "fields", "a pydantic model", ConfigError)
+            if bare := [name for name, field in fields.model_fields.items() if field.is_required()]:
+                msg = f"every field of {fields.__name__} needs a default, for a conversation without a state: {bare}"
+                raise ConfigError(msg)
         self._client = connect(client, owner=type(self), **server)
         self._keys = self._client.keys(tenant).session(session_id, agent)
-        self._ttl_ms = milliseconds(ttl_s)
+        self._ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.history_ttl_s))
         self._model = fields
 
     def load(self) -> ConversationState:
@@ -205,10 +205,7 @@ class RedisConversationState(ClientOwner):
         return replace(state, fields=fields)
 
     def _plain(self, state: ConversationState) -> ConversationState:
-        if not isinstance(state, ConversationState):
-            msg = f"expected a ConversationState, got {type(state).__name__}"
-            raise InvalidInputError(msg)
-        fields = state.fields
+        fields = check_type(state, ConversationState, "a state", "a ConversationState").fields
         if self._model is not None:
             try:
                 checked = self._model.model_validate(fields)
@@ -216,9 +213,8 @@ class RedisConversationState(ClientOwner):
             except ValidationError as error:
                 msg = f"the fields do not fit {self._model.__name__}: {error.errors(include_input=False)}"
                 raise InvalidInputError(msg) from None
-        if not isinstance(fields, Mapping):
-            msg = f"fields must be a dict, got {type(fields).__name__}; name the model: fields={type(fields).__name__}"
-            raise InvalidInputError(msg)
+        name = type(fields).__name__
+        check_type(fields, Mapping, "fields", f"a dict, unless their model is named (fields={name})")
         return replace(state, fields=dict(fields))
 
     def _write(self, state: ConversationState) -> Op[None]:

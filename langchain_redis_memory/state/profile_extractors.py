@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
+from langchain_redis_memory.checks import check_method
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.phrases import language_of, phrases
 from langchain_redis_memory.ops import Flow, Invoke, Step
@@ -183,9 +184,7 @@ class LLMExtractor:
     """
 
     def __init__(self, model: Runnable[Any, Any]) -> None:
-        if not callable(getattr(model, "invoke", None)):
-            msg = f"LLMExtractor needs a chat model, got {type(model).__name__}"
-            raise InvalidInputError(msg)
+        check_method(model, "invoke", "model (a chat model)")
         self._model = model
 
     def extract(self, said: Sequence[str]) -> Flow[Sequence[Observation]]:

@@ -16,7 +16,7 @@ from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner,
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.key_groups import Id, check_id
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.redis.ttl import WEEK_S, Lifetime, milliseconds
+from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -31,7 +31,7 @@ class RedisSessionData(ClientOwner):
         session_id: The conversation.
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         ttl_s: Lifetime in seconds (or a `timedelta`) while the conversation has no messages; then it lives as long as
-            they do. None for no expiry.
+            they do. None for no expiry. By default the settings' `history_ttl_s`.
         tenant: Whose data it is.
         agent: Which agent's conversation it is.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
@@ -58,14 +58,14 @@ class RedisSessionData(ClientOwner):
         session_id: Id,
         client: ClientLike = None,
         *,
-        ttl_s: Lifetime = WEEK_S,
+        ttl_s: Lifetime | FromSettings = "settings",
         tenant: Id = "",
         agent: Id = "",
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
         self._keys = self._client.keys(tenant).session(session_id, agent)
-        self._ttl_ms = milliseconds(ttl_s)
+        self._ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.history_ttl_s))
 
     def set(self, key: str, value: Any, ttl_s: Lifetime = None) -> None:
         """Stores a value in the place of whatever is there under its name.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
+from langchain_redis_memory.checks import check_bounds, check_method, check_number, check_whole
 from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge
@@ -127,19 +128,13 @@ class RollingSummary:
         lease_s: float = 120.0,
         instruction: str = INSTRUCTION,
     ) -> None:
-        for value, what in ((every_turns, "every_turns"), (max_tokens, "max_tokens"), (max_words, "max_words")):
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                msg = f"{what} must be a positive whole number, got {value!r}"
-                raise InvalidInputError(msg)
+        check_bounds(every_turns=every_turns, max_tokens=max_tokens)
+        check_whole(max_words, "max_words")
         if every_turns is None and max_tokens is None:
             msg = "a summary needs every_turns or max_tokens, or it is never made"
             raise InvalidInputError(msg)
-        if isinstance(lease_s, bool) or not isinstance(lease_s, int | float) or not 1 <= lease_s <= 86_400:
-            msg = f"lease_s must be 1 to 86400 seconds, got {lease_s!r}"
-            raise InvalidInputError(msg)
-        if not callable(getattr(model, "invoke", None)):
-            msg = f"a summary is made by a chat model, got {type(model).__name__}"
-            raise InvalidInputError(msg)
+        check_number(lease_s, "lease_s", 1, 86_400)
+        check_method(model, "invoke", "model (a chat model)")
         self.background = background
         self._model = model
         self._every_turns = every_turns

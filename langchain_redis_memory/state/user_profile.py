@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from langchain_redis_memory.checks import check_method, check_number, check_whole
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis import cas_record
@@ -87,18 +88,10 @@ class UserProfile(ClientOwner):
         if not self._half_life_ms:
             msg = "half_life_s must be a positive number of seconds"
             raise InvalidInputError(msg)
-        if (
-            isinstance(min_confidence, bool)
-            or not isinstance(min_confidence, int | float)
-            or not 0 < min_confidence < 1
-        ):
-            msg = f"min_confidence must be between 0 and 1, got {min_confidence!r}"
-            raise InvalidInputError(msg)
-        if extractor is not None and not callable(getattr(extractor, "extract", None)):
-            msg = f"extractor must have extract(said), got {type(extractor).__name__}"
-            raise ConfigError(msg)
+        if extractor is not None:
+            check_method(extractor, "extract", "extractor", ConfigError)
         self._extractor: Extractor = extractor or RulesExtractor()
-        self._least = float(min_confidence)
+        self._least = check_number(min_confidence, "min_confidence", without=(0, 1))
 
     # --- setting and getting ------------------------------------------------------------------------------------------
 
@@ -333,7 +326,5 @@ class UserProfile(ClientOwner):
         return self._read(lambda profile, now: profile.export(now, self._half_life_ms))
 
     def _prompt(self, max_chars: int) -> Op[str]:
-        if isinstance(max_chars, bool) or not isinstance(max_chars, int) or max_chars < 1:
-            msg = f"max_chars must be a positive whole number, got {max_chars!r}"
-            raise InvalidInputError(msg)
+        check_whole(max_chars, "max_chars")
         return self._facts().map(lambda facts: prompt(facts, max_chars))

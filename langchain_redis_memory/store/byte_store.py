@@ -9,11 +9,12 @@ with lifetimes of their own: a server that evicts takes single values.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from types import NoneType
 from typing import TYPE_CHECKING
 
 from langchain_core.stores import ByteStore
 
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.checks import check_several, check_type
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge, pure
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import ByteKeys, Id, check_id
@@ -153,10 +154,7 @@ class RedisByteStore(ClientOwner, ByteStore):
 
 
 def _checked(names: Sequence[str]) -> list[str]:
-    if isinstance(names, str):
-        msg = f"keys must be a sequence of strings, got the string {names!r}"
-        raise InvalidInputError(msg)
-    return [check_id(name, "key") for name in names]
+    return [check_id(name, "key") for name in check_several(names, "keys")]
 
 
 def _get(keys: ByteKeys, names: Sequence[str]) -> Op[list[bytes | None]]:
@@ -171,9 +169,7 @@ def _set(keys: ByteKeys, pairs: Sequence[tuple[str, bytes]], ttl_ms: int) -> Op[
     parts: list[str | bytes] = []
     for name, value in pairs:
         check_id(name, "key")
-        if not isinstance(value, bytes | bytearray | memoryview):
-            msg = f"the value of {name!r} must be bytes, not {type(value).__name__}"
-            raise InvalidInputError(msg)
+        check_type(value, (bytes, bytearray, memoryview), f"the value of {name!r}", "bytes")
         names.append(name)
         parts += [name, bytes(value)]
     if not names:
@@ -192,9 +188,7 @@ def _delete(keys: ByteKeys, names: Sequence[str]) -> Op[None]:
 
 def _bounds(prefix: str | None) -> tuple[bytes, bytes]:
     """The names with a prefix as a range of the index: from the prefix to the next text of its length, without that."""
-    if not isinstance(prefix, str | None):
-        msg = f"prefix must be a string or None, not {type(prefix).__name__}"
-        raise InvalidInputError(msg)
+    check_type(prefix, (str, NoneType), "prefix", "a string or None")
     if not prefix:
         return b"-", b"+"
     first = check_id(prefix, "prefix").encode()

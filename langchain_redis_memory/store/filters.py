@@ -12,6 +12,7 @@ from hashlib import blake2b
 from numbers import Number
 from typing import Any
 
+from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import InvalidInputError
 
 _ORDER = {
@@ -41,12 +42,10 @@ def check_filter(wanted: Any) -> dict[str, Any]:
     """
     if wanted is None:
         return {}
-    if not isinstance(wanted, dict):
-        msg = f"a filter must be a dict, not {type(wanted).__name__}"
-        raise InvalidInputError(msg)
-    for field in wanted.values():
+    fields: dict[str, Any] = check_type(wanted, dict, "a filter", "a dict")
+    for field in fields.values():
         _check_condition(field)
-    return wanted
+    return fields
 
 
 def _check_condition(wanted: Any) -> None:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from langgraph.store.base import InvalidNamespaceError
 
+from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import CorruptDataError, InvalidIdError
 from langchain_redis_memory.ops import Arg, Call, Op, Reply
 from langchain_redis_memory.redis.codec.values import pack, unpack
@@ -55,10 +56,7 @@ def check_namespace(namespace: Any) -> Namespace:
     Raises:
         NamespaceError: It is not one.
     """
-    if not isinstance(namespace, tuple | list):
-        msg = f"a namespace must be a tuple of strings, not {type(namespace).__name__}"
-        raise NamespaceError(msg)
-    for label in namespace:
+    for label in check_type(namespace, (tuple, list), "a namespace", "a tuple of strings", NamespaceError):
         try:
             check_id(label, "a namespace label")
         except InvalidIdError as error:
@@ -81,15 +79,13 @@ def check_key(key: Any) -> str:
     Raises:
         InvalidIdError: It is not text, or holds a lone surrogate.
     """
-    if not isinstance(key, str):
-        msg = f"an item's key must be a string, not {type(key).__name__}"
-        raise InvalidIdError(msg)
     try:
-        key.encode()
+        text: str = check_type(key, str, "an item's key", "a string", InvalidIdError)
+        text.encode()
     except UnicodeEncodeError as error:
         msg = f"an item's key holds a lone surrogate at position {error.start}; it has no UTF-8 form"
         raise InvalidIdError(msg) from None
-    return key
+    return text
 
 
 def root_of(namespace: Namespace) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from langchain_core.indexing import RecordManager
 
+from langchain_redis_memory.checks import check_bounds, check_number, check_several
 from langchain_redis_memory.errors import ClockError, InvalidInputError
 from langchain_redis_memory.ops import Op, Reply, pure
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
@@ -197,10 +198,7 @@ class RedisRecordManager(ClientOwner, RecordManager):
 
 
 def _checked(records: Sequence[str]) -> list[str]:
-    if isinstance(records, str):
-        msg = f"keys must be a sequence of strings, got the string {records!r}"
-        raise InvalidInputError(msg)
-    return [check_id(record, "key") for record in records]
+    return [check_id(record, "key") for record in check_several(records, "keys")]
 
 
 def _group(group: str) -> str:
@@ -212,10 +210,7 @@ def _seconds(time: float | None, what: str) -> float:
     """A time, 0 where there is none."""
     if time is None:
         return 0.0
-    if isinstance(time, bool) or not isinstance(time, int | float) or not math.isfinite(time):
-        msg = f"{what} must be seconds since 1970, got {time!r}"
-        raise InvalidInputError(msg)
-    return float(time)
+    return check_number(time, f"{what} (seconds since 1970)", -math.inf, math.inf)
 
 
 def _time(keys: RecordKeys) -> Op[float]:
@@ -256,12 +251,9 @@ def _list(
     keys: RecordKeys, before: float | None, after: float | None, groups: Sequence[str] | None, limit: int | None
 ) -> Op[list[str]]:
     oldest, newest = _seconds(after, "after"), _seconds(before, "before")
-    if isinstance(groups, str):
-        msg = f"group_ids must be a sequence of strings, got the string {groups!r}"
-        raise InvalidInputError(msg)
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
-        msg = f"limit must be a whole number or None, got {limit!r}"
-        raise InvalidInputError(msg)
+    if groups is not None:
+        check_several(groups, "group_ids")
+    check_bounds(0, limit=limit)
     call = script("store/records_list")(
         (keys.times, keys.members),
         f"({oldest!r}" if oldest else "-inf",

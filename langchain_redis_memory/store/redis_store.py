@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.store.base import BaseStore, IndexConfig, Op, Result, TTLConfig
 
+from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, ask
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
@@ -148,11 +149,8 @@ class RedisStore(ClientOwner, BaseStore):
 def _checked(ttl: TTLConfig | None) -> TTLConfig | None:
     if ttl is None:
         return None
-    if not isinstance(ttl, dict):
-        msg = f"ttl must be a TTLConfig (a dict), not {type(ttl).__name__}"
-        raise ConfigError(msg)
     try:
-        milliseconds(ttl.get("default_ttl"))
+        milliseconds(check_type(ttl, dict, "ttl", "a TTLConfig (a dict)", ConfigError).get("default_ttl"))
     except InvalidInputError as error:
         msg = f"default_ttl: {error}"
         raise ConfigError(msg) from None

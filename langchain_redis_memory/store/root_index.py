@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
 
 
@@ -40,9 +41,7 @@ def known(space: KeySpace) -> Op[dict[str, bytes]]:
     """
 
     def read(replies: Sequence[Reply]) -> dict[str, bytes]:
-        found = replies[0]
-        pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
-        return dict(sorted((root.decode(), span) for root, span in pairs))
+        return dict(sorted((root.decode(), span) for root, span in pairs(replies[0])))
 
     return Op((("HGETALL", space.roots().root_spans),), read)
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, zip_longest
+from types import NoneType
 from typing import Any, NamedTuple
 
 from langgraph.store.base import ListNamespacesOp, SearchItem, SearchOp
 
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.checks import check_type, check_whole, check_word
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.store import filters, items, root_index
@@ -59,25 +60,6 @@ class StoreSearchResult(NamedTuple):
         return [SearchItem(**record.fields, score=score) for record, score in pairs]
 
 
-def whole_number(value: Any, what: str) -> int:
-    """A limit or an offset that can be used.
-
-    Args:
-        value: What the user gave.
-        what: Its name, for the error.
-
-    Returns:
-        The same.
-
-    Raises:
-        InvalidInputError: It is not a whole number from 0 on.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        msg = f"{what} must be a whole number, 0 or more, got {value!r}"
-        raise InvalidInputError(msg)
-    return value
-
-
 def check_search(op: SearchOp) -> SearchOp:
     """A search that can be run.
 
@@ -90,11 +72,9 @@ def check_search(op: SearchOp) -> SearchOp:
     Raises:
         InvalidInputError: One of its fields is not acceptable.
     """
-    whole_number(op.limit, "limit")
-    whole_number(op.offset, "offset")
-    if op.query is not None and not isinstance(op.query, str):
-        msg = f"a query must be text, not {type(op.query).__name__}"
-        raise InvalidInputError(msg)
+    check_whole(op.limit, "limit", 0)
+    check_whole(op.offset, "offset", 0)
+    check_type(op.query, (str, NoneType), "query", "a string or None")
     return op._replace(namespace_prefix=check_namespace(op.namespace_prefix), filter=filters.check_filter(op.filter))
 
 
@@ -185,13 +165,11 @@ def listing(space: KeySpace, op: ListNamespacesOp) -> ItemSource:
     Raises:
         InvalidInputError: One of its fields is not acceptable.
     """
-    limit, offset = whole_number(op.limit, "limit"), whole_number(op.offset, "offset")
-    deepest = None if op.max_depth is None else whole_number(op.max_depth, "max_depth")
+    limit, offset = check_whole(op.limit, "limit", 0), check_whole(op.offset, "offset", 0)
+    deepest = None if op.max_depth is None else check_whole(op.max_depth, "max_depth", 0)
     conditions = [(condition.match_type, check_namespace(condition.path)) for condition in op.match_conditions or ()]
     for kind, _path in conditions:
-        if kind not in ("prefix", "suffix"):
-            msg = f"namespaces match by 'prefix' or 'suffix', not by {kind!r}"
-            raise InvalidInputError(msg)
+        check_word(kind, "match_type", ("prefix", "suffix"))
     lead = max((_literal(path) for kind, path in conditions if kind == "prefix"), key=len, default=())
     # A script may cut what it finds only where the cut decides no condition.
     cuts = bool(deepest) and all(kind == "prefix" and len(path) <= (deepest or 0) for kind, path in conditions)

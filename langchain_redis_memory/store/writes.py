@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from langgraph.store.base import PutOp
 
+from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.extras import np
 from langchain_redis_memory.ops import Op
@@ -65,9 +66,7 @@ def changes(puts: Iterable[PutOp], indexing: IndexSettings | None) -> list[ItemW
 def _change(namespace: Namespace, key: str, put: PutOp, indexing: IndexSettings | None) -> ItemWrite:
     if put.value is None:
         return ItemWrite(namespace, key, b"", [], (), 0)
-    if not isinstance(put.value, Mapping):
-        msg = f"the value of an item must be a dict, not {type(put.value).__name__}"
-        raise InvalidInputError(msg)
+    check_type(put.value, Mapping, "the value of an item", "a dict")
     ttl_ms = milliseconds(put.ttl)
     texts = indexing.texts(put.value, put.index) if indexing is not None else []
     record = tail(put.value, ttl_ms, len(texts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
+from langchain_redis_memory.checks import check_whole, check_word
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import require_numpy
 from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation
@@ -26,15 +27,10 @@ def check(dims: Any, name: Any = None, quantisation: Any = "none") -> None:
     Raises:
         ConfigError: One of them cannot work.
     """
-    if isinstance(dims, bool) or not isinstance(dims, int) or not 1 <= dims <= 32_768:
-        msg = f"dims must be a whole number from 1 to 32768, got {dims!r}"
-        raise ConfigError(msg)
-    if name is not None and name not in get_args(EngineName):
-        msg = f"engine must be one of {', '.join(get_args(EngineName))} or None, got {name!r}"
-        raise ConfigError(msg)
-    if quantisation not in get_args(Quantisation):
-        msg = f"quantisation must be one of {', '.join(get_args(Quantisation))}, got {quantisation!r}"
-        raise ConfigError(msg)
+    check_whole(dims, "dims", 1, 32_768, ConfigError)
+    if name is not None:
+        check_word(name, "engine", get_args(EngineName), ConfigError)
+    check_word(quantisation, "quantization", get_args(Quantisation), ConfigError)
     require_numpy()
 
 
@@ -54,14 +50,8 @@ def engine(server: Server, dims: int, name: EngineName | None = None, quantisati
         ConfigError: The server cannot do what is asked for, or an option cannot work.
     """
     check(dims, name, quantisation)
-    in_process = server.flavour == "fakeredis"  # it knows VSIM, but neither the filters nor the scores of a server
-    can: dict[EngineName, bool] = {
-        "vector_sets": server.vector_sets and not in_process,
-        "query_engine": server.query_engine and not in_process,
-        "exact": True,
-    }
-    chosen = name if name is not None else next(ability for ability, there in can.items() if there)
-    if not can[chosen]:
+    chosen = name if name is not None else server.engines[0]
+    if chosen not in server.engines:
         msg = f"this server has no {chosen.replace('_', ' ')}; leave the engine out, or take 'exact'"
         raise ConfigError(msg)
     if chosen == "vector_sets":

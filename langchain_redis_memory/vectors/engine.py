@@ -23,11 +23,11 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.capabilities import EngineName
 from langchain_redis_memory.redis.key_groups import PointKeys
 from langchain_redis_memory.redis.keys import KeySpace
 
 Vectors: TypeAlias = "npt.NDArray[np.float32]"
-EngineName = Literal["vector_sets", "query_engine", "exact"]
 Quantisation = Literal["none", "int8", "binary"]
 
 __all__ = ["Collection", "Engine", "EngineName", "VectorHits", "Point", "Quantisation", "as_vectors"]

@@ -87,6 +87,11 @@ def _model() -> tuple[Any, Any]:
     return tokenizer, session
 
 
+def missing_packages() -> list[str]:
+    """Names the packages of the extra `local` that are not installed."""
+    return [name for name in _MODULES if find_spec(name) is None]
+
+
 class MiniLMEmbeddings(Embeddings):
     """Embeddings of all-MiniLM-L6-v2, computed in this process.
 
@@ -104,7 +109,7 @@ class MiniLMEmbeddings(Embeddings):
     """Names the model: vectors of different models are never compared."""
 
     def __init__(self, batch: int = 32) -> None:
-        if missing := [name for name in _MODULES if find_spec(name) is None]:
+        if missing := missing_packages():
             msg = (
                 f"the local embedding model is not installed ({', '.join(missing)} missing): "
                 "pip install 'langchain-redis-memory[local]'"

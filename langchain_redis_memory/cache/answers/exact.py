@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion, decode_answer, encode_answer
 from langchain_redis_memory.ops import Op, Reply
-from langchain_redis_memory.redis.ttl import milliseconds
+from langchain_redis_memory.redis.client.settings import read_settings
+from langchain_redis_memory.redis.ttl import FromSettings, milliseconds
 
 
 class ExactAnswerCache:
     """Answers the very same question in the very same context; white space at its ends aside.
 
     Args:
-        ttl_s: Lifetime of an answer in seconds; None for no expiry.
+        ttl_s: Lifetime of an answer in seconds; None for no expiry. By default as the environment's settings say: 12
+            hours, unless `REDIS_MEMORY_ANSWER_TTL_S` says otherwise.
 
     Raises:
         InvalidInputError: The lifetime is not positive.
@@ -22,8 +24,8 @@ class ExactAnswerCache:
     **Trips:** none; its ops ride on the caller's.
     """
 
-    def __init__(self, ttl_s: float | None = 43_200) -> None:
-        self._ttl_ms = milliseconds(ttl_s)
+    def __init__(self, ttl_s: float | FromSettings | None = "settings") -> None:
+        self._ttl_ms = milliseconds(read_settings().answer_ttl_s if ttl_s == "settings" else ttl_s)
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         """See `AnswerCache`. Damaged bytes count as no answer."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 
@@ -27,22 +27,25 @@ from langchain_redis_memory.cache.semantic.prompt_reader import bypassing_cache,
 from langchain_redis_memory.cache.semantic.search import NewAnswer, SearchResult, SemanticHit, SemanticQuery
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches, VectorOptions
 from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
+from langchain_redis_memory.checks import check_number
 from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
-from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.client.connect import connect
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.values import pack
-from langchain_redis_memory.redis.ttl import jittered, milliseconds, share
+from langchain_redis_memory.redis.ttl import FromSettings, jittered, lifetime, milliseconds
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
-class SemanticAnswerCache:
+class SemanticAnswerCache(ClientOwner):
     """Answers questions that mean the same, for `ConversationMemory(cache=...)`.
 
     Args:
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
-        embeddings: Embeds questions.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
+        embeddings: Embeds questions; it must be given, by name or after the client.
         max_error: The share of served answers that may be wrong, 0 to 1.
-        ttl_s: Lifetime of an answer in seconds; None for no expiry.
+        ttl_s: Lifetime of an answer in seconds; None for no expiry. By default the settings' `answer_ttl_s`.
         name: Names the cache within the tenant.
         epoch: The key of a corpus's epoch: what is stored is served until it ends; see `RagCache.responses_epoch`.
         policy: Decides which near question is the same; by default `VerifiedPolicy(max_error)`.
@@ -50,6 +53,7 @@ class SemanticAnswerCache:
         max_entries: How many answers of a tenant are kept; None for no bound.
         jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
         vectors: How vectors are made and kept.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The name is not acceptable.
@@ -62,11 +66,11 @@ class SemanticAnswerCache:
 
     def __init__(
         self,
-        client: Client | str | None,
-        embeddings: Embeddings,
+        client: ClientLike = None,
+        embeddings: Embeddings | None = None,
         *,
         max_error: float = 0.02,
-        ttl_s: float | None = 43_200,
+        ttl_s: float | FromSettings | None = "settings",
         name: str = "answers",
         epoch: str | None = None,
         policy: HitPolicy | None = None,
@@ -74,10 +78,11 @@ class SemanticAnswerCache:
         max_entries: int | None = 100_000,
         jitter: float = 0.1,
         vectors: VectorOptions | None = None,
+        **server: Unpack[ServerOptions],
     ) -> None:
-        self._client = connect(client)
-        self._ttl_ms = milliseconds(ttl_s)
-        self._jitter = share(jitter, "jitter")
+        self._client = connect(client, owner=type(self), **server)
+        self._ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.answer_ttl_s))
+        self._jitter = check_number(jitter, "jitter")
         self._epoch = epoch
         self._searches = TenantSearches(
             self._client,

@@ -11,22 +11,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
-from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.checks import check_number, check_text, check_type, check_word
+from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
 from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Flow, Invoke, Now, ask
-from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.client.connect import connect
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.keys import check_id
-from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds, share
+from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Vector = list[float]
 Kind = Literal["document", "query"]
@@ -34,27 +37,28 @@ Kind = Literal["document", "query"]
 _TYPES: dict[str, str] = {"float32": "<f4", "float16": "<f2"}
 
 
-class CachedEmbeddings(Embeddings):
+class CachedEmbeddings(ClientOwner, Embeddings):
     """Any embedding model, with its vectors kept in Redis for all processes.
 
     Args:
-        embeddings: The model.
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
+        embeddings: The model; it must be given, by name or after the client.
         ttl_s: Lifetime of a vector in seconds; None for no expiry.
         tenant: The tenant that it belongs to; tenants never see each other's.
         model: Names the model: caches with the same name share vectors. By default the class's name and, where
             the model says them, its `model` (or `model_name`, `model_id`) and `dimensions`.
         dtype: How numbers are stored: "float16" takes half the memory of "float32" and keeps three digits.
         jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The tenant or the model's name is not acceptable.
         InvalidInputError: An option is out of range.
-        ConfigError: The URL cannot work.
+        ConfigError: The URL cannot work, or there is no embedding model.
 
     Example:
         ```python
-        embeddings = CachedEmbeddings(OpenAIEmbeddings(model="text-embedding-3-small"), "redis://localhost:6379/0")
+        embeddings = CachedEmbeddings("redis://localhost:6379/0", OpenAIEmbeddings(model="text-embedding-3-small"))
         ```
 
     **Keys:** `entries`, `entry_expiries` of 64 shards; `tally`.
@@ -63,23 +67,23 @@ class CachedEmbeddings(Embeddings):
 
     def __init__(
         self,
-        embeddings: Embeddings,
-        client: Client | str | None = None,
+        client: ClientLike = None,
+        embeddings: Embeddings | None = None,
         *,
         ttl_s: float | None = WEEK_S,
         tenant: str = "",
         model: str | None = None,
         dtype: Literal["float32", "float16"] = "float32",
         jitter: float = 0.1,
+        **server: Unpack[ServerOptions],
     ) -> None:
-        if dtype not in _TYPES:
-            msg = f"dtype must be 'float32' or 'float16', got {dtype!r}"
-            raise InvalidInputError(msg)
-        self._client = connect(client)
-        self._embeddings = embeddings
-        self._model = check_id(_described(embeddings) if model is None else model, "model")
+        check_word(dtype, "dtype", _TYPES)
+        self._client = connect(client, owner=type(self), **server)
+        wanted = "a LangChain embedding model, as in (client, embeddings)"
+        self._embeddings = check_type(embeddings, Embeddings, "embeddings", wanted, ConfigError)
+        self._model = check_id(_described(self._embeddings) if model is None else model, "model")
         self._ttl_ms = milliseconds(ttl_s)
-        self._jitter = share(jitter, "jitter")
+        self._jitter = check_number(jitter, "jitter")
         self._type = np.dtype(_TYPES[dtype])
         self._length: int | None = None
         self.tier: ShardedEntries = ShardedEntries(self._client, tenant, "embeddings", f"{dtype}/{self._model}")
@@ -283,7 +287,5 @@ def _described(embeddings: Embeddings) -> str:
 
 
 def _name(kind: Kind, text: str) -> bytes:
-    if not isinstance(text, str):
-        msg = f"a text to embed must be a string, not {type(text).__name__}"
-        raise InvalidInputError(msg)
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, person=kind.encode()).digest()
+    encoded = check_text(text, "a text to embed").encode("utf-8", "surrogatepass")
+    return blake2b(encoded, digest_size=16, person=kind.encode()).digest()

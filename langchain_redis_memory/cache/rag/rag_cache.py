@@ -7,7 +7,7 @@ shorter, and all of them become stale at once when the corpus's epoch ends. Each
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import Runnable
@@ -18,28 +18,32 @@ from langchain_redis_memory.cache.rag.embeddings import CachedEmbeddings
 from langchain_redis_memory.cache.rag.retriever import DAY_S, CachedRetriever, cleared
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
-from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.checks import check_word
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Flow, Op, merge, pure
-from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.client.connect import connect
-from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.ttl import WEEK_S, FromSettings, lifetime, milliseconds
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["CachedEmbeddings", "CachedRetriever", "EpochAnswerCache", "RagCache"]
 
 TIERS = ("embeddings", "search", "responses")
 
 
-class RagCache:
+class RagCache(ClientOwner):
     """The caches of one corpus: vectors, search results, responses.
 
     Args:
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         embeddings: The embedding model (or a `CachedEmbeddings` with options of your own); None for no such tier.
         tenant: The tenant that they belong to; tenants never see each other's.
         corpus: What is searched. All `RagCache`s with the same corpus share results, responses and epoch.
         embeddings_ttl_s: Lifetime of a vector in seconds; None for no expiry.
         search_ttl_s: Lifetime of a search result in seconds; None for no expiry.
-        responses_ttl_s: Lifetime of a response in seconds; None for no expiry.
+        responses_ttl_s: Lifetime of a response in seconds; None for no expiry. By default the settings' `answer_ttl_s`.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The tenant or the corpus is not acceptable.
@@ -62,16 +66,18 @@ class RagCache:
 
     def __init__(
         self,
-        client: Client | str | None = None,
+        client: ClientLike = None,
         embeddings: Embeddings | None = None,
         *,
         tenant: str = "",
         corpus: str = "default",
         embeddings_ttl_s: float | None = WEEK_S,
         search_ttl_s: float | None = DAY_S,
-        responses_ttl_s: float | None = 43_200,
+        responses_ttl_s: float | FromSettings | None = "settings",
+        **server: Unpack[ServerOptions],
     ) -> None:
-        self._client = connect(client)
+        self._client = connect(client, owner=type(self), **server)
+        responses_ttl_s = lifetime(responses_ttl_s, self._client.settings.answer_ttl_s)
         self._space = self._client.keys(tenant)
         self._tenant, self._corpus = tenant, corpus
         milliseconds(search_ttl_s, "search_ttl_s")
@@ -83,7 +89,7 @@ class RagCache:
         self._responses = EpochAnswerCache(self._client, corpus, ttl_s=responses_ttl_s, tenant=tenant)
         self._embeddings = embeddings
         if embeddings is not None and not isinstance(embeddings, CachedEmbeddings):
-            self._embeddings = CachedEmbeddings(embeddings, self._client, ttl_s=embeddings_ttl_s, tenant=tenant)
+            self._embeddings = CachedEmbeddings(self._client, embeddings, ttl_s=embeddings_ttl_s, tenant=tenant)
 
     def __repr__(self) -> str:
         return f"RagCache({self._client!r}, corpus={self._corpus!r})"
@@ -123,8 +129,8 @@ class RagCache:
         """
         options = {"ttl_s": self._search_ttl_s, **options}
         return CachedRetriever(
-            retriever,
             self._client,
+            retriever,
             corpus=self._corpus,
             tenant=self._tenant,
             name=name,
@@ -214,9 +220,8 @@ class RagCache:
         return epochs.bump(*(self._space.epoch(use, corpus) for use in ("search", "responses")))
 
     def _clear(self, tier: str | None) -> Op[Any]:
-        if tier is not None and tier not in TIERS:
-            msg = f"tier must be one of {', '.join(TIERS)}, or None for all, got {tier!r}"
-            raise InvalidInputError(msg)
+        if tier is not None:
+            check_word(tier, "tier", TIERS)
         chosen = set(TIERS) if tier is None else {tier}
         if tier is None and self._embeddings is None:
             chosen.remove("embeddings")

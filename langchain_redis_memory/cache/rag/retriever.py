@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -27,15 +27,19 @@ from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.sharing import rights_of, users_of
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
-from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.checks import check_number, check_type
+from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, Now, Op, ask, merge
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.client.connect import connect
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, fingerprint
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
-from langchain_redis_memory.redis.ttl import jittered, milliseconds, share
+from langchain_redis_memory.redis.ttl import jittered, milliseconds
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _log = logging.getLogger(__name__)
 
@@ -50,12 +54,12 @@ class _CachedResult(NamedTuple):
     left_ms: int | None
 
 
-class CachedRetriever(BaseRetriever):
+class CachedRetriever(ClientOwner, BaseRetriever):
     """Any retriever, with its results kept in Redis for all processes.
 
     Args:
-        retriever: A retriever, or any runnable or function from a query to documents.
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
+        retriever: A retriever, or any runnable or function from a query to documents; it must be given.
         corpus: What is searched; `RagCache.bump_epoch` makes all results of a corpus stale at once.
         ttl_s: Lifetime of a result in seconds; None for no expiry.
         tenant: The tenant that it belongs to; tenants never see each other's.
@@ -68,16 +72,18 @@ class CachedRetriever(BaseRetriever):
             each caller searches. Give it about the longest time of a search: one that takes longer is taken for dead.
         jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
         tier: The corpus's entries, where they are shared with a `RagCache`.
-        **options: Fields of LangChain's retrievers, such as `tags` and `metadata`.
+        tags: Of its runs, as for any retriever.
+        metadata: Of its runs, as for any retriever.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The tenant or the corpus is not acceptable.
         InvalidInputError: A number is out of range.
-        ConfigError: The URL cannot work.
+        ConfigError: The URL cannot work, or there is no retriever.
 
     Example:
         ```python
-        retriever = CachedRetriever(store.as_retriever(), "redis://localhost:6379/0", corpus="docs", name="docs-top4")
+        retriever = CachedRetriever("redis://localhost:6379/0", store.as_retriever(), corpus="docs", name="docs-top4")
         retriever.invoke("How do I reset my password?")
         ```
 
@@ -86,23 +92,14 @@ class CachedRetriever(BaseRetriever):
     """
 
     retriever: Any
-    """The retriever itself, as a runnable."""
     client: Any = None
-    """The `Client`."""
     corpus: str = "default"
-    """What is searched."""
     ttl_s: float | None = DAY_S
-    """Lifetime of a result in seconds."""
     tenant: str = ""
-    """The tenant that it belongs to."""
     empty_ttl_s: float | None = 60.0
-    """Lifetime of a result without documents, in seconds."""
     stale_s: float | None = None
-    """How long after its lifetime a result may still be served while it is made anew, in seconds."""
     single_flight_s: float | None = None
-    """How long to wait for another's search, in seconds."""
     jitter: float = 0.1
-    """The largest share by which a lifetime is cut."""
 
     _client: Client = PrivateAttr()
     _tier: ShardedEntries = PrivateAttr()
@@ -115,8 +112,8 @@ class CachedRetriever(BaseRetriever):
 
     def __init__(
         self,
-        retriever: Runnable[str, Any] | Callable[..., Any],
-        client: Client | str | None = None,
+        client: ClientLike = None,
+        retriever: Runnable[str, Any] | Callable[..., Any] | None = None,
         *,
         corpus: str = "default",
         ttl_s: float | None = DAY_S,
@@ -127,26 +124,26 @@ class CachedRetriever(BaseRetriever):
         single_flight_s: float | None = None,
         jitter: float = 0.1,
         tier: ShardedEntries | None = None,
-        **options: Any,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **server: Unpack[ServerOptions],
     ) -> None:
-        wire = connect(client)
+        wire = connect(client, owner=type(self), **server)
         epoch = wire.keys(tenant).epoch("search", corpus)
+        if retriever is None:
+            msg = "a retriever must be given, as in CachedRetriever(client, retriever)"
+            raise ConfigError(msg)
         ttl_ms, empty_ms = milliseconds(ttl_s), milliseconds(empty_ttl_s, "empty_ttl_s")
         stale_ms = milliseconds(stale_s, "stale_s") if ttl_ms else 0
         flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))
-        fields = {
+        fields: dict[str, Any] = {"corpus": corpus, "tenant": tenant, "name": name, "tags": tags, "metadata": metadata}
+        fields |= {"ttl_s": ttl_s, "empty_ttl_s": empty_ttl_s, "stale_s": stale_s, "single_flight_s": single_flight_s}
+        fields |= {
             "retriever": coerce_to_runnable(cast("Any", retriever)),
             "client": wire,
-            "corpus": corpus,
-            "ttl_s": ttl_s,
-            "tenant": tenant,
-            "name": name,
-            "empty_ttl_s": empty_ttl_s,
-            "stale_s": stale_s,
-            "single_flight_s": single_flight_s,
-            "jitter": share(jitter, "jitter"),
+            "jitter": check_number(jitter, "jitter"),
         }
-        super().__init__(**options, **fields)
+        super().__init__(**fields)
         self._client, self._epoch, self._flights = wire, epoch, flights
         self._ttl_ms, self._stale_ms, self._empty_ms = ttl_ms, stale_ms, empty_ms
         self._tier = tier or ShardedEntries(wire, tenant, "search", corpus)
@@ -380,10 +377,9 @@ def _settings(config: RunnableConfig | None) -> Mapping[str, Any]:
 
 def _documents(found: Any) -> list[Document]:
     """What a retriever gave, if it is documents."""
-    documents = list(found) if isinstance(found, list | tuple) else None
-    if documents is None or not all(isinstance(document, Document) for document in documents):
-        msg = f"a retriever must give a list of documents, got {type(found).__name__}"
-        raise InvalidInputError(msg)
+    documents: list[Any] = list(check_type(found, (list, tuple), "what a retriever gives", "a list of documents"))
+    for document in documents:
+        check_type(document, Document, "what a retriever gives", "a list of documents")
     return documents
 
 

@@ -18,22 +18,21 @@ from langchain_core.embeddings import Embeddings
 from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.prompts import Template
-from langchain_redis_memory.cache.semantic.engines import able
 from langchain_redis_memory.cache.semantic.judge import JudgeLike
 from langchain_redis_memory.cache.semantic.lookup import Explanation, SemanticFlows
 from langchain_redis_memory.cache.semantic.prompt_reader import PromptReader
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches, VectorOptions
 from langchain_redis_memory.cache.stats import Prices
-from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.checks import check_method, check_text, check_type
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.equivalence import HitPolicy
-from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.client.connect import connect
+from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import WEEK_S
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,12 @@ class PromptOptions:
     share_tools: bool = False
 
     def __post_init__(self) -> None:
-        able(self.classifier, "classify", "classifier")
-        able(self.contextualiser, "contextualise", "contextualiser")
-        if self.template is not None and not isinstance(self.template, str | Template):
-            msg = f"template must be an f-string or a Template, not {type(self.template).__name__}"
-            raise ConfigError(msg)
+        if self.classifier is not None:
+            check_method(self.classifier, "classify", "classifier", ConfigError)
+        if self.contextualiser is not None:
+            check_method(self.contextualiser, "contextualise", "contextualiser", ConfigError)
+        if self.template is not None:
+            check_type(self.template, (str, Template), "template", "an f-string or a Template", ConfigError)
 
     def reader(self, scope: str) -> PromptReader:
         """What analyses prompts by these options."""
@@ -72,7 +72,7 @@ class PromptOptions:
             self.classifier or LinguisticClassifier(),
             self.contextualiser,
             Template(self.template) if isinstance(self.template, str) else self.template,
-            _checked_scope(scope),
+            check_text(scope, "scope"),
             share_private=self.share_private,
             share_tools=self.share_tools,
         )
@@ -82,8 +82,8 @@ class RedisSemanticCache(LLMCache):
     """LangChain's cache of model answers on any Redis, for questions that mean the same.
 
     Args:
-        client: A `Client`, a URL (see `Client.from_url`), or None for `REDIS_URL`, else `redis://localhost:6379/0`.
-        embeddings: Embeds questions.
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
+        embeddings: Embeds questions; it must be given, by name or after the client.
         max_error: The share of served answers that may be wrong, 0 to 1.
         ttl_s: Lifetime of an answer in seconds; None for no expiry.
         tenant: The tenant that it belongs to; tenants never see each other's answers.
@@ -99,6 +99,7 @@ class RedisSemanticCache(LLMCache):
         prices: Model -> what a million tokens cost (read, written), for `Stats.money_saved`.
         prompts: How prompts are read, and which of them bypass the cache.
         vectors: How vectors are made and kept.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The tenant or the name is not acceptable.
@@ -120,8 +121,8 @@ class RedisSemanticCache(LLMCache):
 
     def __init__(
         self,
-        client: Client | str | None,
-        embeddings: Embeddings,
+        client: ClientLike = None,
+        embeddings: Embeddings | None = None,
         *,
         max_error: float = 0.02,
         ttl_s: float | None = WEEK_S,
@@ -137,10 +138,12 @@ class RedisSemanticCache(LLMCache):
         prices: Prices | None = None,
         prompts: PromptOptions | None = None,
         vectors: VectorOptions | None = None,
+        **server: Unpack[ServerOptions],
     ) -> None:
-        able(admission, "refusal", "admission")
+        if admission is not None:
+            check_method(admission, "refusal", "admission", ConfigError)
         prompts = prompts or PromptOptions()
-        self._client = connect(client)
+        self._client = connect(client, owner=type(self), **server)
         self._name = name
         searches = TenantSearches(
             self._client,
@@ -194,8 +197,9 @@ class RedisSemanticCache(LLMCache):
         **Trips:** none.
         """
         bound = copy(self)
+        bound._owns_client = False
         space = None if tenant is None else self._client.keys(tenant)
-        bound._flows = self._flows.bind(space, None if scope is None else _checked_scope(scope), session, tags)
+        bound._flows = self._flows.bind(space, None if scope is None else check_text(scope, "scope"), session, tags)
         return bound
 
     # --- judging hits -------------------------------------------------------------------------------------------------
@@ -309,10 +313,3 @@ class RedisSemanticCache(LLMCache):
                 embedding=embedding,
             )
         )
-
-
-def _checked_scope(scope: str) -> str:
-    if not isinstance(scope, str):
-        msg = f"scope must be a text, got {scope!r}"
-        raise InvalidInputError(msg)
-    return scope

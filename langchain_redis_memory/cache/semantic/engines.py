@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
-from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.equivalence import VerifiedPolicy
 from langchain_redis_memory.language.equivalence.cosine_scales import scale_of
 from langchain_redis_memory.ops import Flow, Invoke
@@ -98,39 +97,3 @@ def policy_for(embeddings: Embeddings, max_error: float, embedding_id: str | Non
         _log.info("no scale is known for the cosines of %r: they are taken as those of MiniLM", name)
         return VerifiedPolicy(max_error)
     return VerifiedPolicy(max_error, model=name)
-
-
-def bound(max_entries: int | None) -> int:
-    """A bound on the number of entries that can be used; 0 for None.
-
-    Args:
-        max_entries: What the user gave.
-
-    Returns:
-        The bound.
-
-    Raises:
-        InvalidInputError: It is not a positive whole number.
-    """
-    if max_entries is None:
-        return 0
-    if isinstance(max_entries, bool) or not isinstance(max_entries, int) or max_entries < 1:
-        msg = f"max_entries must be a positive whole number or None, got {max_entries!r}"
-        raise InvalidInputError(msg)
-    return max_entries
-
-
-def able(given: Any, method: str, what: str) -> None:
-    """Whether something that a user gave can do what it is for.
-
-    Args:
-        given: It, or None.
-        method: What it must be able to do.
-        what: The argument's name, for the error.
-
-    Raises:
-        ConfigError: It lacks the method.
-    """
-    if given is not None and not callable(getattr(given, method, None)):
-        msg = f"{what} must have the method {method!r}, got {type(given).__name__}"
-        raise ConfigError(msg)

@@ -16,6 +16,7 @@ from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.keys import EntryKeys
+from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
 
 MOST_REPORTS = 64
@@ -228,8 +229,7 @@ def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[AnswerPage]:
 
     def read(replies: Sequence[Reply]) -> AnswerPage:
         further, found = replies[0]
-        pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2], strict=True)
-        read = {name: _read((record, None), keys.items) for name, record in pairs}
+        read = {name: _read((record, None), keys.items) for name, record in pairs(found)}
         whole = [one.entry for one in read.values() if one is not None]
         return AnswerPage(whole, [name for name, one in read.items() if one is None], int(further))
 

@@ -16,9 +16,9 @@ from langchain_core.language_models import BaseLanguageModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import Runnable
 
-from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.checks import check_number, check_positive, check_whole
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Flow, Invoke
-from langchain_redis_memory.redis.ttl import share
 
 _log = logging.getLogger(__name__)
 
@@ -55,16 +55,10 @@ class Judge:
         if not isinstance(asks, Runnable) and not callable(asks):
             msg = f"judge must be a LangChain model or a function of two texts, not {type(asks).__name__}"
             raise ConfigError(msg)
-        if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not timeout_s > 0:
-            msg = f"timeout_s must be a positive number of seconds, got {timeout_s!r}"
-            raise InvalidInputError(msg)
-        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-            msg = f"most must be a positive whole number, got {most!r}"
-            raise InvalidInputError(msg)
         self._asks = asks
-        self._timeout_s = timeout_s
-        self.most = most
-        self._threshold = share(threshold, "threshold")
+        self._timeout_s = check_positive(timeout_s, "timeout_s", "number of seconds")
+        self.most = check_whole(most, "most")
+        self._threshold = check_number(threshold, "threshold")
 
     def same(self, asked: str, stored: str) -> Flow[bool | None]:
         """Whether an answer to the one question answers the other.

@@ -20,8 +20,7 @@ from langchain_redis_memory.cache.semantic.search import SemanticQuery
 from langchain_redis_memory.language.audience import classify_audience
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.classify.standalone import leaning_from
-from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite
+from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite, resolved
 from langchain_redis_memory.language.turn_state import NO_STATE
 from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.redis.codec.values import pack
@@ -181,10 +180,10 @@ class PromptReader:
                     if (why := unfit(text, self.longest)) is not None:
                         return PromptAnalysis(None, why, verdict)
                 else:
-                    leaning = _leaning(parsed)
-                    if any(said.of_tools for said in leaning) and not self.share_tools:
+                    # All of it: after a side question, what decides the answer stands before that one.
+                    if any(said.of_tools for said in parsed.history) and not self.share_tools:
                         return PromptAnalysis(None, "tools", verdict)
-                    context += [[said.role, said.text, said.more] for said in leaning]
+                    context += [[said.role, said.text, said.more] for said in parsed.history]
         partition = self._partition(llm_string, parsed, variables, context)
         kind = str(verdict.type if verdict else QuestionType.NEW_TOPIC)
         return PromptAnalysis(SemanticQuery(text, partition, model_of(llm_string), kind), "", verdict)
@@ -196,7 +195,7 @@ class PromptReader:
         if self.contextualiser is None:
             return None
         rewrite: Rewrite = yield from settled(self.contextualiser.contextualise(text, parsed.messages(), NO_STATE))
-        return (" ".join(rewrite.question.split()) or None) if rewrite.trusted else None
+        return resolved(text, rewrite)
 
     def _partition(self, llm_string: str, parsed: Prompt, variables: Mapping[str, str], context: Any) -> bytes:
         """What besides the question decides the answer: only what agrees in all of it is searched."""
@@ -217,13 +216,6 @@ def _before_tools(parsed: Prompt) -> tuple[Prompt, Sequence[PromptMessage]]:
         if said.role == "human" and not said.more and said.text.strip():
             return Prompt(parsed.system, parsed.history[:at], said.text), parsed.history[at + 1 :]
     return parsed, ()
-
-
-def _leaning(parsed: Prompt) -> Sequence[PromptMessage]:
-    """The exchange that the question leans on: since the last question that stands alone."""
-    spoken = [at for at, said in enumerate(parsed.history) if said.role in {"human", "ai"}]
-    start = leaning_from(parsed.messages())
-    return parsed.history[spoken[start] :] if spoken else parsed.history
 
 
 _HALF = re.compile("[\ud800-\udfff]")

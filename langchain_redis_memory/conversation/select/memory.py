@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
+from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.conversation.select.recall import by_position, by_words, turn_starts
 from langchain_redis_memory.conversation.select.semantic_recall import SemanticRecall
-from langchain_redis_memory.conversation.select.window import positive
-from langchain_redis_memory.language.classify import Verdict, leaning_from, stands_alone
+from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
@@ -68,7 +68,7 @@ class MemorySelector:
         token_counter: TokenCounter = count_tokens_approximately,
         embeddings: Embeddings | None = None,
     ) -> None:
-        positive(base=base, max_tokens=max_tokens)
+        check_bounds(base=base, max_tokens=max_tokens)
         self.base = base
         self.max_tokens = max_tokens
         self.token_counter = token_counter
@@ -117,14 +117,9 @@ class MemorySelector:
     ) -> list[BaseMessage]:
         lead = _lead(history)
         start = max(lead, len(history) - self.base * rule.window)
-        anchored = False
-        if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
-            # Few messages decide the cache key then; a summary, which differs from user to user, only if they must.
-            start += leaning_from(history[start:])
-            anchored = start < len(history) and stands_alone(history[start])
         must = _depended_on(verdict, history)
         offered = _units(history, range(start, len(history)))[::-1]
-        return self._fill(history, lead, must, offered, state, whole_only=True, summarised=not anchored)
+        return self._fill(history, lead, must, offered, state, whole_only=True)
 
     # --- recall -------------------------------------------------------------------------------------------------------
 
@@ -178,7 +173,6 @@ class MemorySelector:
             offered,
             state,
             whole_only=False,
-            summarised=True,
             count=wanted,
         )
 
@@ -193,7 +187,6 @@ class MemorySelector:
         state: TurnState,
         *,
         whole_only: bool,
-        summarised: bool,
         count: int | None = None,
     ) -> list[BaseMessage]:
         """What must be there, and of what is offered as much as fits; `whole_only` stops at the first that does not."""
@@ -202,7 +195,7 @@ class MemorySelector:
         chosen = self._fitting(history, kept, offered, spent, count, stop=whole_only)
         front = history[:lead]
         summary = state.summary_message()
-        if summary is not None and summarised and history and (state.truncated or lead not in chosen):
+        if summary is not None and history and (state.truncated or lead not in chosen):
             cost = self._tokens([summary])
             if self.max_tokens is None or spent + cost <= self.max_tokens:
                 chosen = self._fitting(history, kept, offered, spent + cost, count, stop=whole_only)

@@ -1,10 +1,9 @@
 """Which messages of the conversation does the model get to see? The `Selector` protocol and plain windows by type.
 
 `WindowSelector` takes the newest messages, as many base windows as the policy's rule allows for the type, then as many
-of them as fit a token budget. It never starts with a tool's answer whose call is outside. For a question that is to be
-searched and cached in its context it takes only the turns that the question leans on: back to the last one that stands
-alone. Fewer messages then decide the cache key, so that the same exchange of another user can hit. `MemorySelector`
-(see `memory.py`), the default of a `ConversationMemory`, does more.
+of them as fit a token budget. It never starts with a tool's answer whose call is outside. It does not stop at a turn
+that stands alone: after a side question ("When do you open?") the next one may still lean on what was said before it.
+`MemorySelector` (see `memory.py`), the default of a `ConversationMemory`, does more.
 """
 
 from __future__ import annotations
@@ -15,10 +14,9 @@ from typing import Protocol
 from langchain_core.messages import BaseMessage, SystemMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
+from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.conversation.policy import Rule
-from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.language.classify import Verdict, leaning_from, stands_alone
-from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.codec.messages import TokenCounter
@@ -64,21 +62,6 @@ class Selector(Protocol):
         ...
 
 
-def positive(**numbers: int | None) -> None:
-    """Refuses settings that are no positive whole numbers.
-
-    Args:
-        **numbers: The settings by name; None is no bound.
-
-    Raises:
-        InvalidInputError: One of them is wrong.
-    """
-    for what, value in numbers.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            msg = f"{what} must be a positive whole number, got {value!r}"
-            raise InvalidInputError(msg)
-
-
 class WindowSelector:
     """Windows by type, then a token budget.
 
@@ -100,7 +83,7 @@ class WindowSelector:
         max_tokens: int | None = None,
         token_counter: TokenCounter = count_tokens_approximately,
     ) -> None:
-        positive(base=base, max_tokens=max_tokens)
+        check_bounds(base=base, max_tokens=max_tokens)
         self.base = base
         self.max_tokens = max_tokens
         self.token_counter = token_counter
@@ -127,13 +110,9 @@ class WindowSelector:
             return []
         lead = list(history[:1]) if history and isinstance(history[0], SystemMessage) else []
         rest = list(history[len(lead) :])[-wanted:]
-        anchored = False
-        if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
-            rest = rest[leaning_from(rest) :]
-            anchored = bool(rest) and stands_alone(rest[0])
         chosen = self._fitting(rest, lead)
         summary = state.summary_message()
-        if summary is not None and history and not anchored:
+        if summary is not None and history:
             left_out = state.truncated or len(lead) + len(chosen) < len(history)
             front: list[BaseMessage] = [*lead, summary]
             if left_out and (self.max_tokens is None or self.token_counter(front) <= self.max_tokens):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.checks import check_positive
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.audience.verdict import MAX_UNSAFE, AudienceVerdict, check_risk
 from langchain_redis_memory.language.logistic import odds, probability
@@ -89,10 +89,8 @@ class LLMAudience:
     def __init__(
         self, model: BaseChatModel, *, timeout_s: float = 5.0, trust: float = 3.0, max_unsafe: float = MAX_UNSAFE
     ) -> None:
-        for value, what in ((timeout_s, "timeout_s"), (trust, "trust")):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-                msg = f"{what} must be a positive number, got {value!r}"
-                raise InvalidInputError(msg)
+        check_positive(timeout_s, "timeout_s", "number of seconds")
+        check_positive(trust, "trust")
         check_risk(max_unsafe)
         self._timeout_s, self._trust, self._max_unsafe = timeout_s, trust, max_unsafe
         try:

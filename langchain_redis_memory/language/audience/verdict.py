@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.checks import check_number
 
 MAX_UNSAFE = 0.005
 """The risk that is tolerated by default."""
@@ -157,6 +157,4 @@ def check_risk(max_unsafe: float) -> None:
     Raises:
         InvalidInputError: It is not between 0 and 1.
     """
-    if isinstance(max_unsafe, bool) or not isinstance(max_unsafe, int | float) or not 0 <= max_unsafe < 1:
-        msg = f"max_unsafe must be a share from 0 to below 1, got {max_unsafe!r}"
-        raise InvalidInputError(msg)
+    check_number(max_unsafe, "max_unsafe", without=(1,))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.language.classify.linguistic import Assessment, LinguisticClassifier
 from langchain_redis_memory.language.classify.similarity_features import (
     UNRELATED,
@@ -67,9 +67,7 @@ class EmbeddingClassifier:
     def __init__(
         self, embeddings: Embeddings, language: str = "en", *, max_unsafe: float = 0.04, remembered: int = 4096
     ) -> None:
-        if isinstance(remembered, bool) or not isinstance(remembered, int) or remembered < 1:
-            msg = f"remembered must be a positive whole number, got {remembered!r}"
-            raise InvalidInputError(msg)
+        check_whole(remembered, "remembered")
         self._first = LinguisticClassifier(language, max_unsafe=max_unsafe)
         self._weights = weights("embedding")
         self._shift = weights("topic_shift")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.checks import check_positive
 from langchain_redis_memory.language.classify.linguistic import LinguisticClassifier
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.tokens import content_words, said, text_of
@@ -91,10 +91,8 @@ class LLMClassifier:
         trust: float = 3.0,
         max_unsafe: float = 0.03,
     ) -> None:
-        for value, what in ((timeout_s, "timeout_s"), (trust, "trust")):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-                msg = f"{what} must be a positive number, got {value!r}"
-                raise InvalidInputError(msg)
+        check_positive(timeout_s, "timeout_s", "number of seconds")
+        check_positive(trust, "trust")
         self._model = model
         self._fallback: Classifier = fallback or LinguisticClassifier()
         self._timeout_s, self._trust = timeout_s, trust

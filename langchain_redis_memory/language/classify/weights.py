@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.checks import check_number
 from langchain_redis_memory.language.logistic import LogisticModel
 
 
@@ -42,9 +42,7 @@ class DependenceModel(LogisticModel):
         Raises:
             InvalidInputError: The share is not between 0 and 1.
         """
-        if isinstance(max_unsafe, bool) or not isinstance(max_unsafe, int | float) or not 0 <= max_unsafe < 1:
-            msg = f"max_unsafe must be a share from 0 to below 1, got {max_unsafe!r}"
-            raise InvalidInputError(msg)
+        check_number(max_unsafe, "max_unsafe", without=(1,))
         return max((value for share, value in self.thresholds.items() if share <= max_unsafe), default=0.0)
 
 

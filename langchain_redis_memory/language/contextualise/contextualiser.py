@@ -13,7 +13,7 @@ from typing import Protocol
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from langchain_redis_memory.language.classify import content_words
+from langchain_redis_memory.language.classify import content_words, leaning_from
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 
@@ -56,6 +56,23 @@ class Contextualiser(Protocol):
         ...
 
 
+def resolved(turn: str, rewrite: Rewrite) -> str | None:
+    """Returns the question that a dependent turn means, where somebody is sure of it.
+
+    Only the classifier says that a turn stands alone. Where it says that the turn depends on its conversation, a rewrite
+    that leaves the turn as it is has resolved nothing, however sure the rewriter is that nothing is missing.
+
+    Args:
+        turn: What the user said.
+        rewrite: The rewrite of it.
+
+    Returns:
+        The rewritten question; None where it is not trusted or is the turn itself.
+    """
+    question = " ".join(rewrite.question.split())
+    return question if rewrite.trusted and question and question != " ".join(turn.split()) else None
+
+
 def search_query(turn: str, rewrite: Rewrite | None, history: Sequence[BaseMessage]) -> str:
     """Builds the query for the retriever: never without the user's own words.
 
@@ -85,5 +102,5 @@ def standalone(turn: str, history: Sequence[BaseMessage]) -> str:
     Returns:
         The user's questions since the last one that stands alone, then the turn itself.
     """
-    asked = [str(message.text) for message in history if isinstance(message, HumanMessage)]
+    asked = [str(message.text) for message in history[leaning_from(history) :] if isinstance(message, HumanMessage)]
     return " ".join([*asked[:1], *asked[1:][-2:], turn])

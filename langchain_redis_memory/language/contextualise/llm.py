@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.checks import check_positive
 from langchain_redis_memory.language.bm25 import stem, terms, unspaced
 from langchain_redis_memory.language.classify import dependence
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite
@@ -66,9 +66,8 @@ class LLMContextualiser:
     def __init__(
         self, model: BaseChatModel, fallback: Contextualiser | None = None, timeout_s: float | None = 3.0
     ) -> None:
-        if timeout_s is not None and not (isinstance(timeout_s, int | float) and timeout_s > 0):
-            msg = f"timeout_s must be a positive number of seconds or None, got {timeout_s!r}"
-            raise InvalidInputError(msg)
+        if timeout_s is not None:
+            check_positive(timeout_s, "timeout_s", "number of seconds, or None")
         self.model = model
         self.fallback: Contextualiser = fallback or LocalContextualiser()
         self.timeout_s = timeout_s

@@ -9,20 +9,20 @@ and protocol), and turns every failure into one of this package's errors, with k
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Generator
-from time import monotonic, sleep
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, Sleep, Step
+from langchain_redis_memory.ops import Flow, Op, Step
 from langchain_redis_memory.redis.capabilities import Server, probe
 from langchain_redis_memory.redis.client import drivers
 from langchain_redis_memory.redis.client.background import BackgroundFlows
 from langchain_redis_memory.redis.client.circuit_breaker import Breaker
 from langchain_redis_memory.redis.client.connections import Connections
-from langchain_redis_memory.redis.client.timeout import awithin, within
+from langchain_redis_memory.redis.client.health import Health, Outboxes, health_flow, ping_flow
+from langchain_redis_memory.redis.client.settings import RedisMemorySettings, read_settings
+from langchain_redis_memory.redis.client.steps import arun_step, run_step
 from langchain_redis_memory.redis.client.topology import Options, RedisClient, Topology, is_async, lent, topology
 from langchain_redis_memory.redis.client.trips import OnTrip, Trip, asend, send
 from langchain_redis_memory.redis.key_groups import Id, text_of
@@ -30,8 +30,6 @@ from langchain_redis_memory.redis.keys import KeySpace
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-    from langchain_redis_memory.redis.client.settings import RedisMemorySettings
 
 T = TypeVar("T")
 
@@ -49,7 +47,7 @@ class Client:
         redis: A URL (then this is `from_url` with its defaults), or a client of redis-py that you already have
             (single, cluster or from a sentinel). An async one counts as `aredis`.
         aredis: An async client of redis-py. Its connections belong to one event loop, as always with redis-py.
-        prefix: Start of every key.
+        prefix: Start of every key; None for the settings' (see `RedisMemorySettings`), which say "lrm" by default.
         on_trip: Called after each round trip with a `Trip`; for metrics. It must be fast and must not raise.
 
     Constructing does no I/O. `close` releases the connections; using the client afterwards opens new ones. Clients
@@ -63,66 +61,74 @@ class Client:
         ```
 
     Raises:
-        ConfigError: Neither client is given, two are given for one colour, or the URL cannot work.
+        ConfigError: Neither client is given, two are given for one colour, or the URL or a setting cannot work.
 
     **Keys:** none by itself.
     **Trips:** none.
     """
+
+    breaker: Breaker
+    outboxes: Outboxes
+    settings: RedisMemorySettings
+    """What was not given as an argument: from the environment, as it was when the client was made."""
 
     def __init__(
         self,
         redis: str | RedisClient | None = None,
         aredis: RedisClient | None = None,
         *,
-        prefix: str = "lrm",
+        prefix: str | None = None,
         on_trip: OnTrip | None = None,
     ) -> None:
         if isinstance(redis, str):
             if aredis is not None:
                 msg = "a URL serves both colours: give Client a URL or clients of redis-py, not both"
                 raise ConfigError(msg)
-            options = Options()
-            self._set_up(topology(redis, options), prefix, on_trip, options.max_connections)
+            settings = read_settings(redis, prefix=prefix)
+            self._set_up(topology(redis, Options.of(settings)), settings, on_trip, settings.max_connections)
             return
         if aredis is None and is_async(redis):
             redis, aredis = None, redis
-        self._set_up(lent(redis, aredis), prefix, on_trip, None)
+        self._set_up(lent(redis, aredis), read_settings("", prefix=prefix), on_trip, None)
 
-    def _set_up(self, where: Topology, prefix: str, on_trip: OnTrip | None, most: int | None) -> None:
+    def _set_up(self, where: Topology, settings: RedisMemorySettings, on_trip: OnTrip | None, most: int | None) -> None:
         self._topology = where
-        self._space = KeySpace(prefix)
+        self.settings = settings
+        self._space = KeySpace(settings.prefix)
         self.on_trip = on_trip
         self.breaker: Breaker = Breaker()
         self._connections = Connections(where, most)
         self._background = BackgroundFlows()
         self._server: Server | None = None
+        self.outboxes = Outboxes()
 
     @classmethod
     def from_url(
         cls,
         url: str | None = None,
         *,
-        prefix: str = "lrm",
+        prefix: str | None = None,
         on_trip: OnTrip | None = None,
-        max_connections: int = 50,
-        connect_timeout_s: float = 5.0,
-        timeout_s: float = 5.0,
-        retries: int = 3,
+        max_connections: int | None = None,
+        connect_timeout_s: float | None = None,
+        timeout_s: float | None = None,
+        retries: int | None = None,
         health_check_s: int = 30,
         **extra: Any,
     ) -> Self:
-        """Makes a client for a URL.
+        """Makes a client for a URL. What is left out is as the environment's settings say (`RedisMemorySettings`).
 
         Args:
             url: `redis://`, `rediss://`, `unix://`, `valkey://`, `valkeys://`, `redis+cluster://h1,h2`,
-                `redis+sentinel://h1,h2/service/db` or `memory://name`; None takes the server of the environment's
-                settings (`REDIS_URL`, `REDIS_HOST`, ...; see `RedisMemorySettings`).
-            prefix: Start of every key.
+                `redis+sentinel://h1,h2/service/db` or `memory://name`; None takes the server of the settings
+                (`REDIS_URL`, `REDIS_HOST`, ...).
+            prefix: Start of every key; by default "lrm".
             on_trip: Called after each round trip.
-            max_connections: Most connections at once; further trips wait for their turn.
-            connect_timeout_s: Longest wait for a connection, in seconds.
-            timeout_s: Longest wait for a reply, in seconds.
-            retries: How often a trip is sent again after a connection error, with exponential back-off and jitter.
+            max_connections: Most connections at once; further trips wait for their turn. By default 50.
+            connect_timeout_s: Longest wait for a connection, in seconds. By default 5.
+            timeout_s: Longest wait for a reply, in seconds. By default 5.
+            retries: How often a trip is sent again after a connection error, with exponential back-off and jitter. By
+                default 3 times.
             health_check_s: A connection idle for longer is checked before use, in seconds.
             **extra: Options of redis-py's connections, such as `credential_provider` or `ssl_ca_certs`.
 
@@ -130,27 +136,31 @@ class Client:
             The client; nothing has been connected.
 
         Raises:
-            ConfigError: The URL or an option cannot work.
+            ConfigError: The URL, an option or a setting cannot work.
 
         **Keys:** none.
         **Trips:** none.
         """
-        if not url:
-            from langchain_redis_memory.redis.client.settings import read_settings
-
-            settings = read_settings()
-            url, extra = settings.url(), {**settings.credentials(), **extra}
-        options = Options(max_connections, connect_timeout_s, timeout_s, retries, health_check_s, extra)
+        settings = read_settings(
+            url or None,
+            prefix=prefix,
+            max_connections=max_connections,
+            connect_timeout_s=connect_timeout_s,
+            timeout_s=timeout_s,
+            retries=retries,
+        )
         client = cls.__new__(cls)
-        client._set_up(topology(url, options), prefix, on_trip, max_connections)
+        options = Options.of(settings, health_check_s, extra)
+        client._set_up(topology(url or settings.url(), options), settings, on_trip, settings.max_connections)
         return client
 
     @classmethod
-    def from_settings(cls, settings: RedisMemorySettings | None = None) -> Self:
+    def from_settings(cls, settings: RedisMemorySettings | None = None, *, on_trip: OnTrip | None = None) -> Self:
         """Makes a client from settings.
 
         Args:
             settings: The settings; None reads them from the environment.
+            on_trip: Called after each round trip.
 
         Returns:
             The client; nothing has been connected.
@@ -161,19 +171,10 @@ class Client:
         **Keys:** none.
         **Trips:** none.
         """
-        if settings is None:
-            from langchain_redis_memory.redis.client.settings import read_settings
-
-            settings = read_settings()
-        return cls.from_url(
-            settings.url(),
-            prefix=settings.prefix,
-            max_connections=settings.max_connections,
-            connect_timeout_s=settings.connect_timeout_s,
-            timeout_s=settings.timeout_s,
-            retries=settings.retries,
-            **settings.credentials(),
-        )
+        settings = read_settings() if settings is None else settings
+        client = cls.__new__(cls)
+        client._set_up(topology(settings.url(), Options.of(settings)), settings, on_trip, settings.max_connections)
+        return client
 
     def __repr__(self) -> str:
         return f"Client({self._topology.shown!r}, prefix={self._space.prefix!r})"
@@ -265,18 +266,7 @@ class Client:
         return drivers.stream(self._step, flow, chunks=chunks)
 
     def _step(self, step: Step) -> Any:
-        if isinstance(step, Op):
-            return self.run(step)
-        if isinstance(step, Invoke):
-            return within(step.timeout_s, step.call)
-        if isinstance(step, Now):
-            return monotonic()
-        if isinstance(step, Sleep):
-            sleep(step.seconds)
-        elif isinstance(step, Background):
-            flow = step.flow
-            self._background.start(flow, lambda: self.drive(flow))
-        return None
+        return run_step(step, self.run, self.drive, self._background)
 
     async def adrive(self, flow: Flow[T]) -> T:
         """Runs a flow; see `drive`."""
@@ -289,18 +279,7 @@ class Client:
         return drivers.astream(self._astep, flow, chunks=chunks, result=result)
 
     async def _astep(self, step: Step) -> Any:
-        if isinstance(step, Op):
-            return await self.arun(step)
-        if isinstance(step, Invoke):
-            return await awithin(step.timeout_s, step.acall)
-        if isinstance(step, Now):
-            return monotonic()
-        if isinstance(step, Sleep):
-            await asyncio.sleep(step.seconds)
-        elif isinstance(step, Background):
-            flow = step.flow
-            self._background.astart(flow, lambda: self.adrive(flow))
-        return None
+        return await arun_step(step, self.arun, self.adrive, self._background)
 
     # --- capabilities ------------------------------------------------------------------------------------------------
 
@@ -321,13 +300,55 @@ class Client:
         return self._server
 
     def _probe(self) -> Op[Server]:
-        return probe(self._space.key("probe", "", ""), by_key=self._topology.cluster)
+        return probe(self._nowhere, by_key=self._topology.cluster)
 
     async def aserver(self) -> Server:
         """What the server can do; see `server`."""
         if self._server is None:
             self._server = await self.arun(self._probe())
         return self._server
+
+    def ping(self) -> float:
+        """Makes a round trip to the server.
+
+        Returns:
+            How long it took, in seconds; the first one opens a connection.
+
+        Raises:
+            UnavailableError: The server cannot be reached.
+            AuthenticationError: It refused the credentials.
+
+        **Keys:** none (it reads a name that does not exist).
+        **Trips:** 1.
+        """
+        return self.drive(ping_flow(self._nowhere))
+
+    async def aping(self) -> float:
+        """Makes a round trip to the server; see `ping`."""
+        return await self.adrive(ping_flow(self._nowhere))
+
+    def health(self) -> Health:
+        """Asks how the server is, and tells how this client is; for a readiness check or an admin page.
+
+        Returns:
+            What was found out now; nothing of it is remembered. An unreachable server is no error.
+
+        **Keys:** none (it reads names that do not exist).
+        **Trips:** 2.
+        """
+        return self.drive(self._health_flow())
+
+    async def ahealth(self) -> Health:
+        """Asks how the server is, and tells how this client is; see `health`."""
+        return await self.adrive(self._health_flow())
+
+    def _health_flow(self) -> Flow[Health]:
+        return health_flow(self._nowhere, self._topology, self.breaker, self._connections, self.outboxes)
+
+    @property
+    def _nowhere(self) -> str:
+        """A key that nobody writes."""
+        return self._space.key("probe", "", "")
 
     # --- background ---------------------------------------------------------------------------------------------------
 

@@ -39,12 +39,21 @@ class Connections:
 
     def __init__(self, topology: Topology, limit: int | None) -> None:
         self._topology = topology
-        self._limit = limit or _UNBOUNDED
+        self.limit = limit
+        self._places = limit or _UNBOUNDED
         self._lock = threading.Lock()
         self._transport: Any = None
         self._closer: Any = None
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopTransport] = WeakKeyDictionary()
-        self.gate = threading.BoundedSemaphore(self._limit)
+        self.gate = threading.BoundedSemaphore(self._places)
+
+    def in_use(self) -> int:
+        """Counts the round trips that are under way, in all threads and event loops."""
+        gates: tuple[threading.Semaphore | asyncio.Semaphore, ...] = (
+            self.gate,
+            *(held.gate for held in list(self._loops.values())),
+        )
+        return sum(self._places - gate._value for gate in gates)
 
     def of_threads(self) -> Any:
         """Returns the transport of the threads."""
@@ -70,7 +79,7 @@ class Connections:
             for ended in [other for other in list(self._loops) if other.is_closed()]:
                 del self._loops[ended]
             lifetime = self._live(loop)
-            held = LoopTransport(await lifetime.__anext__(), asyncio.Semaphore(self._limit), lifetime)
+            held = LoopTransport(await lifetime.__anext__(), asyncio.Semaphore(self._places), lifetime)
             self._loops[loop] = held
         return held
 

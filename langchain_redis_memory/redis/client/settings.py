@@ -1,14 +1,16 @@
-"""Settings from the environment.
+"""Settings from the environment: what is not given as an argument comes from them.
 
-`REDIS_URL`, or `REDIS_HOST`, `REDIS_PORT`, `REDIS_DB`, `REDIS_USERNAME`, `REDIS_PASSWORD`; `REDIS_ENABLED=false` turns
-to `memory://`. `REDIS_MEMORY_*` names the rest. The password is a secret: no repr, log or error shows it.
+`REDIS_URL`, or `REDIS_HOST`, `REDIS_PORT`, `REDIS_DB`, `REDIS_USERNAME`, `REDIS_PASSWORD`, `REDIS_SSL` say where the
+server is; `REDIS_ENABLED=false` turns to `memory://`. A URL or a client that is given takes the place of all these.
+`REDIS_MEMORY_*` names the rest, and counts wherever the server comes from. A client reads them once, when it is made.
+The password is a secret: no repr, log or error shows it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from langchain_redis_memory.errors import ConfigError
@@ -21,10 +23,13 @@ def _env(*names: str) -> AliasChoices:
 class RedisMemorySettings(BaseSettings):
     """What a deployment sets.
 
-    Each field is read from the environment variable of its alias, and can be given by that name or by its own.
+    Each field is read from the environment variable of its alias, and can be given by that name or by its own. An
+    empty variable counts as not set; "none" as a lifetime is no expiry.
     """
 
-    model_config = SettingsConfigDict(populate_by_name=True, extra="ignore", hide_input_in_errors=True)
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        populate_by_name=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
 
     enabled: bool = Field(True, validation_alias=_env("REDIS_ENABLED"), description="False: everything in memory://")
     redis_url: SecretStr | None = Field(None, validation_alias=_env("REDIS_URL"), description="Wins over host and port")
@@ -39,9 +44,32 @@ class RedisMemorySettings(BaseSettings):
     connect_timeout_s: float = Field(5.0, gt=0, validation_alias=_env("REDIS_MEMORY_CONNECT_TIMEOUT_S"))
     timeout_s: float = Field(5.0, gt=0, validation_alias=_env("REDIS_MEMORY_TIMEOUT_S"))
     retries: int = Field(3, ge=0, validation_alias=_env("REDIS_MEMORY_RETRIES"))
-    history_ttl_s: int | None = Field(604_800, ge=1, validation_alias=_env("REDIS_MEMORY_HISTORY_TTL_S"))
-    answer_ttl_s: int | None = Field(43_200, ge=1, validation_alias=_env("REDIS_MEMORY_ANSWER_TTL_S"))
-    thread_ttl_s: int | None = Field(None, ge=1, validation_alias=_env("REDIS_MEMORY_THREAD_TTL_S"))
+    history_ttl_s: int | None = Field(
+        604_800,
+        ge=1,
+        validation_alias=_env("REDIS_MEMORY_HISTORY_TTL_S"),
+        description="Lifetime of a conversation: its messages, data and state",
+    )
+    answer_ttl_s: int | None = Field(
+        43_200,
+        ge=1,
+        validation_alias=_env("REDIS_MEMORY_ANSWER_TTL_S"),
+        description="Lifetime of a conversation's cached answer",
+    )
+    thread_ttl_s: int | None = Field(
+        None, ge=1, validation_alias=_env("REDIS_MEMORY_THREAD_TTL_S"), description="Lifetime of a LangGraph thread"
+    )
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _port_of_a_link(cls, value: object) -> object:
+        """Takes the port of `tcp://10.0.0.1:6379`, which Kubernetes sets for a service named redis."""
+        return value.rpartition(":")[2] if isinstance(value, str) and value.startswith("tcp://") else value
+
+    @field_validator("history_ttl_s", "answer_ttl_s", "thread_ttl_s", mode="before")
+    @classmethod
+    def _no_expiry(cls, value: object) -> object:
+        return None if isinstance(value, str) and value.lower() == "none" else value
 
     def url(self) -> str:
         """The URL to connect to, without the credentials of `credentials()`."""
@@ -64,8 +92,16 @@ class RedisMemorySettings(BaseSettings):
         return found
 
 
-def read_settings() -> RedisMemorySettings:
-    """The environment's settings.
+_LOCATION = ("enabled", "redis_url", "host", "port", "db", "username", "password", "ssl")
+
+
+def read_settings(url: str | None = None, **given: Any) -> RedisMemorySettings:
+    """Reads the environment's settings.
+
+    Args:
+        url: Where the server is, "" for a client of redis-py: what the environment says of its own server is then not
+            read. None for that one.
+        **given: Fields that are given instead; None for those that are not. They are checked where they are used.
 
     Returns:
         The settings.
@@ -73,8 +109,13 @@ def read_settings() -> RedisMemorySettings:
     Raises:
         ConfigError: A variable cannot be read; the message names it without its value.
     """
+    fields = RedisMemorySettings.model_fields
+    elsewhere = {name: fields[name].default for name in _LOCATION} if url is not None else {}
+    update = {name: value for name, value in given.items() if value is not None}
+    if url:
+        update["redis_url"] = SecretStr(url)
     try:
-        return RedisMemorySettings.model_validate({})
+        return RedisMemorySettings.model_validate(elsewhere).model_copy(update=update)
     except ValidationError as error:
         faults = "; ".join(f"{_names(fault['loc'][0])}: {fault['msg']}" for fault in error.errors())
         msg = f"the environment's settings cannot work: {faults}"

@@ -9,14 +9,16 @@ as a query (`?ssl_ca_certs=...`). Nothing here connects: a bad URL fails when it
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
+from langchain_redis_memory.redis.client.settings import RedisMemorySettings
 from langchain_redis_memory.redis.client.transport import (
     AsyncDirectTransport,
     AsyncPipelineTransport,
@@ -31,6 +33,11 @@ _SCHEMES = (
     "redis://, rediss://, unix://, valkey://, valkeys://, redis+cluster://, redis+sentinel:// "
     "(or rediss+...) and memory://"
 )
+
+
+TopologyKind = Literal["memory", "single", "cluster", "sentinel"]
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,15 @@ class Options:
     timeout_s: float = 5.0
     retries: int = 3
     health_check_s: int = 30
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, settings: RedisMemorySettings, health_check_s: int = 30, extra: Mapping[str, Any] = _NOTHING
+    ) -> Options:
+        """The options that settings name, with the settings' credentials."""
+        bounds = (settings.max_connections, settings.connect_timeout_s, settings.timeout_s, settings.retries)
+        return cls(*bounds, health_check_s, {**settings.credentials(), **extra})
 
     def connection(self, *, asynchronous: bool) -> dict[str, Any]:
         """Keyword arguments of a redis-py connection."""
@@ -86,6 +101,14 @@ class Topology:
     open: Callable[[], Any]
     aopen: Callable[[], Any]
     cluster: bool = False
+
+    @property
+    def kind(self) -> TopologyKind:
+        """What kind it is; a master that a lent client found by sentinels counts as one server."""
+        scheme = self.shown.partition("://")[0]
+        if scheme == "memory":
+            return "memory"
+        return "cluster" if self.cluster else "sentinel" if scheme.endswith("+sentinel") else "single"
 
 
 class RedisClient(Protocol):

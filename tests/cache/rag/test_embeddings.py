@@ -35,7 +35,7 @@ class TestStandard(EmbeddingsIntegrationTests):
 class TestStandardOnARealServerWithARealModel(EmbeddingsIntegrationTests):
     @pytest.fixture
     def model(self, real: Client) -> Embeddings:
-        return CachedEmbeddings(MiniLMEmbeddings(), real)
+        return CachedEmbeddings(real, MiniLMEmbeddings())
 
     @property
     def embeddings_class(self) -> type[Embeddings]:
@@ -53,7 +53,7 @@ async def test_only_what_is_missing_is_embedded_once_and_in_one_call(
     client: Client, both: Both, trips: list[Trip]
 ) -> None:
     model = Model()
-    cached = CachedEmbeddings(model, client)
+    cached = CachedEmbeddings(client, model)
     await both(cached.embed_documents)(["a", "b"])
     await both(cached.embed_documents)(["a"])
     model.calls.clear()
@@ -71,7 +71,7 @@ async def test_only_what_is_missing_is_embedded_once_and_in_one_call(
 
 async def test_any_number_of_texts_is_one_trip(client: Client, both: Both, trips: list[Trip]) -> None:
     model = Model()
-    cached = CachedEmbeddings(model, client)
+    cached = CachedEmbeddings(client, model)
     await both(cached.embed_documents)(["warm"])
     texts = [f"text {number}" for number in range(1500)]
     for spent in (2, 1):
@@ -84,13 +84,13 @@ async def test_any_number_of_texts_is_one_trip(client: Client, both: Both, trips
 
 async def test_no_texts_cost_nothing(client: Client, both: Both, trips: list[Trip]) -> None:
     model = Model()
-    assert await both(CachedEmbeddings(model, client).embed_documents)([]) == []
+    assert await both(CachedEmbeddings(client, model).embed_documents)([]) == []
     assert (trips, model.calls) == ([], [])
 
 
 async def test_documents_and_queries_are_apart(client: Client, both: Both, trips: list[Trip]) -> None:
     model = Model()
-    cached = CachedEmbeddings(model, client)
+    cached = CachedEmbeddings(client, model)
     for _ in range(2):
         assert await both(cached.embed_documents)(["same"]) == [model.vector("d", "same")]
         assert await both(cached.embed_query)("same") == model.vector("q", "same")
@@ -101,7 +101,7 @@ async def test_documents_and_queries_are_apart(client: Client, both: Both, trips
 
 
 async def test_the_same_text_twice_gives_two_lists(client: Client, both: Both) -> None:
-    one, other = await both(CachedEmbeddings(Model(), client).embed_documents)(["a", "a"])
+    one, other = await both(CachedEmbeddings(client, Model()).embed_documents)(["a", "a"])
     one[0] = 7.0
     assert other[0] != 7.0
 
@@ -113,7 +113,7 @@ texts_of_any_kind = st.lists(st.text(st.characters(), max_size=4) | st.just("\ud
 @given(st.lists(texts_of_any_kind, max_size=4))
 def test_as_the_model_itself(calls: list[list[str]]) -> None:
     model = Model()
-    cached = CachedEmbeddings(model, f"memory://{uuid4().hex}")
+    cached = CachedEmbeddings(f"memory://{uuid4().hex}", model)
     for texts in calls:
         assert cached.embed_documents(texts) == [model.vector("d", text) for text in texts]
     embedded = [text for call in model.calls for text in call]
@@ -122,8 +122,8 @@ def test_as_the_model_itself(calls: list[list[str]]) -> None:
 
 async def test_two_processes_share(client: Client, both: Both) -> None:
     first, second = Model(), Model()
-    made = await both(CachedEmbeddings(first, client).embed_documents)(["a"])
-    assert await both(CachedEmbeddings(second, client).embed_documents)(["a"]) == made
+    made = await both(CachedEmbeddings(client, first).embed_documents)(["a"])
+    assert await both(CachedEmbeddings(client, second).embed_documents)(["a"]) == made
     assert second.calls == []
 
 
@@ -151,8 +151,8 @@ class Other(Model):
     ],
 )
 def test_a_model_says_its_name(model: Embeddings, name: str) -> None:
-    assert CachedEmbeddings(model, "memory://x").model == name
-    assert CachedEmbeddings(model, "memory://x", model="mine").model == "mine"
+    assert CachedEmbeddings("memory://x", model).model == name
+    assert CachedEmbeddings("memory://x", model, model="mine").model == "mine"
 
 
 async def test_models_types_and_tenants_never_meet(client: Client, both: Both) -> None:
@@ -165,14 +165,14 @@ async def test_models_types_and_tenants_never_meet(client: Client, both: Both) -
     for place, options in enumerate(apart):
         model = Model()
         model.special["same"] = [float(place), 1.0]
-        cached = CachedEmbeddings(model, client, **options)
+        cached = CachedEmbeddings(client, model, **options)
         assert await both(cached.embed_query)("same") == [float(place), 1.0]
     for place, options in enumerate(apart):
         model = Model()
-        assert await both(CachedEmbeddings(model, client, **options).embed_query)("same") == [float(place), 1.0]
+        assert await both(CachedEmbeddings(client, model, **options).embed_query)("same") == [float(place), 1.0]
         assert model.calls == []
-    await both(CachedEmbeddings(Model(), client, tenant="*", model="*").clear)()
-    counts = [await both(CachedEmbeddings(Model(), client, **options).count)() for options in apart]
+    await both(CachedEmbeddings(client, Model(), tenant="*", model="*").clear)()
+    counts = [await both(CachedEmbeddings(client, Model(), **options).count)() for options in apart]
     assert sum(counts) == len(apart) - 1
 
 
@@ -204,12 +204,12 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 async def test_damaged_entries_are_missing_and_made_anew(client: Client, both: Both, damage: str) -> None:
     model = Model()
-    cached = CachedEmbeddings(model, client)
+    cached = CachedEmbeddings(client, model)
     wanted = await both(cached.embed_documents)(["a", "b"])
     for (key, name), record in entries_of(client, cached).items():
         expiry, _, body = record.partition(b":")
         raw(client, ("HSET", key, name, expiry + b":" + DAMAGES[damage](body)))
-    fresh = CachedEmbeddings(model, client)
+    fresh = CachedEmbeddings(client, model)
     model.calls.clear()
     assert await both(fresh.embed_documents)(["a", "b"]) == wanted
     assert model.calls == [["a", "b"]]
@@ -219,8 +219,8 @@ async def test_damaged_entries_are_missing_and_made_anew(client: Client, both: B
 
 async def test_vectors_of_another_length_are_missing(client: Client, both: Both) -> None:
     old, new = Model(4), Model(6)
-    await both(CachedEmbeddings(old, client).embed_documents)(["a", "b"])
-    cached = CachedEmbeddings(new, client)
+    await both(CachedEmbeddings(client, old).embed_documents)(["a", "b"])
+    cached = CachedEmbeddings(client, new)
     texts = ["a", "c", "b"]
     assert await both(cached.embed_documents)(texts) == [new.vector("d", text) for text in texts]
     assert new.calls == [["c"], ["a", "b"]]
@@ -229,18 +229,18 @@ async def test_vectors_of_another_length_are_missing(client: Client, both: Both)
 
 
 async def test_once_the_length_is_known_only_that_is_served(client: Client, both: Both) -> None:
-    await both(CachedEmbeddings(Model(4), client).embed_documents)(["a"])
+    await both(CachedEmbeddings(client, Model(4)).embed_documents)(["a"])
     new = Model(6)
-    cached = CachedEmbeddings(new, client)
+    cached = CachedEmbeddings(client, new)
     await both(cached.embed_documents)(["x"])
     assert await both(cached.embed_documents)(["a"]) == [new.vector("d", "a")]
 
 
 async def test_a_mixture_of_lengths_is_missing_altogether(client: Client, both: Both) -> None:
-    await both(CachedEmbeddings(Model(4), client).embed_documents)(["a"])
-    await both(CachedEmbeddings(Model(6), client).embed_documents)(["b"])
+    await both(CachedEmbeddings(client, Model(4)).embed_documents)(["a"])
+    await both(CachedEmbeddings(client, Model(6)).embed_documents)(["b"])
     model = Model(4)
-    assert [len(v) for v in await both(CachedEmbeddings(model, client).embed_documents)(["a", "b"])] == [4, 4]
+    assert [len(v) for v in await both(CachedEmbeddings(client, model).embed_documents)(["a", "b"])] == [4, 4]
     assert model.calls == [["a", "b"]]
 
 
@@ -251,7 +251,7 @@ async def test_vectors_with_odd_numbers_are_given_and_not_stored(
 ) -> None:
     model = Model()
     model.special["odd"] = [1.0, odd, 0.0, 0.0]
-    cached = CachedEmbeddings(model, client, dtype=dtype)
+    cached = CachedEmbeddings(client, model, dtype=dtype)
     for _ in range(2):
         odds, good = await both(cached.embed_documents)(["odd", "good"])
         assert repr(odds) == repr(model.special["odd"])
@@ -263,7 +263,7 @@ async def test_vectors_with_odd_numbers_are_given_and_not_stored(
 async def test_what_float16_cannot_hold_is_given_as_it_is(client: Client, both: Both) -> None:
     model = Model()
     model.special["large"] = [1e6, 0.123456789, 0.0, 0.0]
-    cached = CachedEmbeddings(model, client, dtype="float16")
+    cached = CachedEmbeddings(client, model, dtype="float16")
     for _ in range(2):
         assert await both(cached.embed_query)("large") == model.special["large"]
     assert await both(cached.count)() == 0
@@ -274,7 +274,7 @@ async def test_a_vector_is_the_same_from_the_model_and_from_the_cache(
     client: Client, both: Both, dtype: Any, digits: float
 ) -> None:
     exact = DeterministicFakeEmbedding(size=64).embed_query("a")
-    cached = CachedEmbeddings(DeterministicFakeEmbedding(size=64), client, dtype=dtype)
+    cached = CachedEmbeddings(client, DeterministicFakeEmbedding(size=64), dtype=dtype)
     first, second = [await both(cached.embed_query)("a") for _ in range(2)]
     assert first == second
     assert all(type(number) is float for number in first)
@@ -285,7 +285,7 @@ async def test_float16_takes_half_the_memory(client: Client, both: Both) -> None
     texts = [f"t{n}" for n in range(256)]
     sizes = {}
     for dtype in ("float32", "float16"):
-        cached = CachedEmbeddings(Model(384), client, dtype=dtype)
+        cached = CachedEmbeddings(client, Model(384), dtype=dtype)
         await both(cached.embed_documents)(texts)
         shelves = [client.keys().entries("embeddings", f"{n}/{dtype}/{cached.model}").items for n in range(64)]
         found = raw(client, *(("HVALS", key) for key in shelves))
@@ -299,13 +299,13 @@ async def test_float16_takes_half_the_memory(client: Client, both: Both) -> None
 
 
 async def test_vectors_live_a_week_less_a_little(client: Client, both: Both) -> None:
-    cached = CachedEmbeddings(Model(), client)
+    cached = CachedEmbeddings(client, Model())
     await both(cached.embed_documents)([f"t{n}" for n in range(50)])
     keys = {key for key, _ in entries_of(client, cached)}
     left = raw(client, *(("PTTL", key) for key in keys))
     assert all(0.89 * 604_800_000 < ms <= 604_800_000 for ms in left)
     assert len(set(left)) > 1, "they do not expire at once"
-    short = CachedEmbeddings(Model(), client, ttl_s=100, jitter=0, model="short")
+    short = CachedEmbeddings(client, Model(), ttl_s=100, jitter=0, model="short")
     await both(short.embed_query)("a")
     (record,) = entries_of(client, short).values()
     assert int(record.partition(b":")[0]) - server_ms(client) == pytest.approx(100_000, abs=5_000)
@@ -318,7 +318,7 @@ def server_ms(client: Client) -> int:
 
 @pytest.mark.pins
 async def test_vectors_without_an_end(client: Client, both: Both) -> None:
-    cached = CachedEmbeddings(Model(), client, ttl_s=None)
+    cached = CachedEmbeddings(client, Model(), ttl_s=None)
     await both(cached.embed_query)("a")
     ((key, _),) = entries_of(client, cached)
     assert raw(client, ("PTTL", key)) == [-1]
@@ -326,7 +326,7 @@ async def test_vectors_without_an_end(client: Client, both: Both) -> None:
 
 async def test_clearing_deletes_all(client: Client, both: Both, trips: list[Trip]) -> None:
     model = Model()
-    cached = CachedEmbeddings(model, client)
+    cached = CachedEmbeddings(client, model)
     await both(cached.embed_documents)(["a", "b"])
     trips.clear()
     assert await both(cached.clear)() == 2
@@ -336,7 +336,7 @@ async def test_clearing_deletes_all(client: Client, both: Both, trips: list[Trip
 
 
 async def test_it_counts_texts(client: Client, both: Both) -> None:
-    cached = CachedEmbeddings(Model(), client)
+    cached = CachedEmbeddings(client, Model())
     await both(cached.embed_documents)(["a", "b", "a"])
     await both(cached.embed_documents)(["b", "c"])
     await both(cached.embed_query)("b")
@@ -350,7 +350,7 @@ async def test_it_counts_texts(client: Client, both: Both) -> None:
 
 async def test_without_a_server_it_is_the_model(both: Both) -> None:
     model = Model()
-    cached = CachedEmbeddings(model, Client.from_url("redis://127.0.0.1:1", retries=0))
+    cached = CachedEmbeddings(Client.from_url("redis://127.0.0.1:1", retries=0), model)
     for _ in range(2):
         assert await both(cached.embed_documents)(["a", "b"]) == [model.vector("d", text) for text in ("a", "b")]
         assert await both(cached.embed_query)("a") == model.vector("q", "a")
@@ -361,7 +361,7 @@ async def test_without_a_server_it_is_the_model(both: Both) -> None:
 
 async def test_a_server_that_goes_before_the_write(client: Client, both: Both) -> None:
     model = Model()
-    cached = CachedEmbeddings(model, client)
+    cached = CachedEmbeddings(client, model)
     switch = Switch(client)
     switch.off(after=1)
     assert await both(cached.embed_query)("a") == model.vector("q", "a")
@@ -374,7 +374,7 @@ async def test_a_server_that_goes_before_the_write(client: Client, both: Both) -
 
 async def test_something_else_under_its_keys(client: Client, both: Both) -> None:
     model = Model()
-    cached = CachedEmbeddings(model, client)
+    cached = CachedEmbeddings(client, model)
     await both(cached.embed_query)("a")
     ((key, _),) = entries_of(client, cached)
     raw(client, ("DEL", key), ("SET", key, "mine", "PX", 60_000))
@@ -387,7 +387,7 @@ async def test_what_the_model_raises_is_raised(client: Client, both: Both) -> No
         def _all(self, kind: str, texts: list[str]) -> list[list[float]]:
             raise Broken
 
-    cached = CachedEmbeddings(Down(), client)
+    cached = CachedEmbeddings(client, Down())
     with pytest.raises(Broken):
         await both(cached.embed_query)("a")
     assert await both(cached.count)() == 0
@@ -398,14 +398,14 @@ async def test_a_model_that_loses_texts_is_found_out(client: Client, both: Both)
         def _all(self, kind: str, texts: list[str]) -> list[list[float]]:
             return super()._all(kind, texts)[1:]
 
-    cached = CachedEmbeddings(Lossy(), client)
+    cached = CachedEmbeddings(client, Lossy())
     with pytest.raises(InvalidInputError, match="gave 1 vectors for 2 texts"):
         await both(cached.embed_documents)(["a", "b"])
     assert await both(cached.count)() == 0
 
 
 async def test_a_text_must_be_text(client: Client, both: Both, trips: list[Trip]) -> None:
-    cached = CachedEmbeddings(Model(), client)
+    cached = CachedEmbeddings(client, Model())
     for bad in (None, b"a", 3):
         with pytest.raises(InvalidInputError, match="must be a string"):
             await both(cached.embed_documents)(["a", bad])
@@ -425,7 +425,7 @@ async def test_a_text_must_be_text(client: Client, both: Both, trips: list[Trip]
 )
 def test_what_cannot_be_constructed(options: dict[str, Any], error: type[RedisMemoryError]) -> None:
     with pytest.raises(error):
-        CachedEmbeddings(Model(), **{"client": "memory://x", **options})
+        CachedEmbeddings(**{"client": "memory://x", "embeddings": Model(), **options})
 
 
 # --- elsewhere --------------------------------------------------------------------------------------
@@ -433,7 +433,7 @@ def test_what_cannot_be_constructed(options: dict[str, Any], error: type[RedisMe
 
 async def test_on_a_cluster(cluster: Client, both: Both) -> None:
     model = Model()
-    cached = CachedEmbeddings(model, cluster)
+    cached = CachedEmbeddings(cluster, model)
     texts = [f"t{n}" for n in range(100)]
     for _ in range(2):
         assert await both(cached.embed_documents)(texts) == [model.vector("d", text) for text in texts]
@@ -443,7 +443,7 @@ async def test_on_a_cluster(cluster: Client, both: Both) -> None:
 
 def test_behind_a_vector_store(client: Client) -> None:
     model = Model()
-    store = InMemoryVectorStore(CachedEmbeddings(model, client))
+    store = InMemoryVectorStore(CachedEmbeddings(client, model))
     store.add_texts(["one", "two"])
     store.add_texts(["one", "two"])
     store.similarity_search("one")

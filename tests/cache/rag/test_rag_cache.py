@@ -342,7 +342,7 @@ def test_constructing_sends_nothing(client: Client, trips: list[Trip]) -> None:
 
 
 async def test_a_cached_model_of_your_own(client: Client, both: Both) -> None:
-    own = CachedEmbeddings(Model(), client, dtype="float16", model="m")
+    own = CachedEmbeddings(client, Model(), dtype="float16", model="m")
     rag = RagCache(client, own)
     assert rag.embeddings is own
     await both(own.embed_query)("q")
@@ -384,7 +384,7 @@ def test_what_cannot_be_constructed(options: dict[str, Any], error: type[RedisMe
 
 
 async def test_a_tier_that_is_none(client: Client, both: Both, trips: list[Trip]) -> None:
-    with pytest.raises(InvalidInputError, match="one of embeddings, search, responses"):
+    with pytest.raises(InvalidInputError, match="one of 'embeddings', 'search', 'responses'"):
         await both(RagCache(client).clear)("answers")
     assert trips == []
 

@@ -42,7 +42,7 @@ class OverLibrary(CachedRetriever):
     """For LangChain's suite, which sets `k` when constructing."""
 
     def __init__(self, k: int = 2, **options: Any) -> None:
-        super().__init__(Library(k=k), name=f"library-{k}", **options)
+        super().__init__(retriever=Library(k=k), name=f"library-{k}", **options)
 
 
 class TestStandard(RetrieversIntegrationTests):
@@ -68,7 +68,7 @@ class TestStandard(RetrieversIntegrationTests):
 
 async def test_a_search_is_made_once(client: Client, both: Both, trips: list[Trip]) -> None:
     library = Library()
-    cached = CachedRetriever(library, client, name="l")
+    cached = CachedRetriever(client, library, name="l")
     first = await both(cached.invoke)("q")
     trips.clear()
     assert await both(cached.invoke)("q") == first == library._found("q", None, None)
@@ -82,10 +82,10 @@ async def test_a_search_is_made_once(client: Client, both: Both, trips: list[Tri
 
 async def test_two_processes_share_by_name(client: Client, both: Both) -> None:
     first, second = Library(edition=1), Library(edition=2)
-    made = await both(CachedRetriever(first, client, name="l").invoke)("q")
-    assert await both(CachedRetriever(second, client, name="l").invoke)("q") == made
+    made = await both(CachedRetriever(client, first, name="l").invoke)("q")
+    assert await both(CachedRetriever(client, second, name="l").invoke)("q") == made
     assert second.asked == []
-    await both(CachedRetriever(second, client, name="m").invoke)("q")
+    await both(CachedRetriever(client, second, name="m").invoke)("q")
     assert second.asked == ["q"]
 
 
@@ -96,7 +96,7 @@ async def test_documents_come_back_whole(client: Client, both: Both) -> None:
         Document("x" * 10_000, metadata={"when": datetime(2026, 1, 2, tzinfo=timezone.utc), "id": UUID(int=7)}),
         Document("scored", metadata={"score": np.float32(0.5), "vector": b"\x00\xff", 3: "three", "big": 2**80}),
     ]
-    cached = CachedRetriever(lambda _: documents, client, name="l")
+    cached = CachedRetriever(client, lambda _: documents, name="l")
     await both(cached.invoke)("q")
     found = await both(cached.invoke)("q")
     assert found == documents
@@ -107,7 +107,7 @@ async def test_documents_come_back_whole(client: Client, both: Both) -> None:
 
 async def test_white_space_does_not_count(client: Client, both: Both) -> None:
     library = Library()
-    cached = CachedRetriever(library, client, name="l")
+    cached = CachedRetriever(client, library, name="l")
     for query in ("what is it", "  what is it\n", "what\tis  it"):
         await both(cached.invoke)(query)
     assert library.asked == ["what is it"]
@@ -121,7 +121,7 @@ async def test_all_that_decides_is_in_the_name(client: Client, both: Both) -> No
     for tenant in ("", "a", "*"):
         for corpus in ("docs", "do:cs", "*"):
             for name in ("l", "m"):
-                cached = CachedRetriever(library, client, tenant=tenant, corpus=corpus, name=name)
+                cached = CachedRetriever(client, library, tenant=tenant, corpus=corpus, name=name)
                 for kwargs in ({}, {"k": 1}, {"k": True}):
                     for _ in range(2):
                         await both(cached.invoke)("q", None, **kwargs)
@@ -130,7 +130,7 @@ async def test_all_that_decides_is_in_the_name(client: Client, both: Both) -> No
 
 async def test_settings_decide_and_the_conversation_does_not(client: Client, both: Both) -> None:
     library = Library().configurable_fields(k=ConfigurableField(id="k"))
-    cached = CachedRetriever(library, client, name="l")
+    cached = CachedRetriever(client, library, name="l")
 
     async def found(**configurable: Any) -> int:
         return len(await both(cached.invoke)("q", {"configurable": configurable}))
@@ -150,7 +150,7 @@ async def test_the_settings_of_an_outer_chain_arrive(client: Client, both: Both)
         seen.append(config.get("configurable", {}).get("rights"))
         return look_up(query)
 
-    chain = RunnableLambda(lambda q: q) | CachedRetriever(search, client, name="l")
+    chain = RunnableLambda(lambda q: q) | CachedRetriever(client, search, name="l")
     for rights in ("all", "few", "all"):
         await both(chain.invoke)("q", {"configurable": {"rights": rights}})
     assert seen == ["all", "few"]
@@ -158,7 +158,7 @@ async def test_the_settings_of_an_outer_chain_arrive(client: Client, both: Both)
 
 @pytest.mark.parametrize("odd", [object(), Library, open])
 async def test_what_cannot_be_named_is_not_cached(client: Client, both: Both, odd: Any, trips: list[Trip]) -> None:
-    cached = CachedRetriever(look_up, client, name="l")
+    cached = CachedRetriever(client, look_up, name="l")
     for _ in range(2):
         assert await both(cached.invoke)("q", {"configurable": {"odd": odd}}) == look_up("q")
     assert trips == []
@@ -180,7 +180,7 @@ class Note(Document):
 async def test_what_would_come_back_changed_is_not_cached(
     client: Client, both: Both, document: Document, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cached = CachedRetriever(lambda _: [document], client, name="l", single_flight_s=30)
+    cached = CachedRetriever(client, lambda _: [document], name="l", single_flight_s=30)
     for _ in range(2):
         assert (await both(cached.invoke)("q"))[0] is document
     assert "would not come back as they are" in caplog.text
@@ -197,7 +197,7 @@ async def test_functions_and_runnables(client: Client, both: Both) -> None:
 
     sources: list[Any] = [look_up, RunnableLambda(look_up), RunnableLambda(look_up, alook_up), Library()]
     for place, source in enumerate(sources):
-        cached = CachedRetriever(source, client, name=f"n{place}")
+        cached = CachedRetriever(client, source, name=f"n{place}")
         assert await both(cached.invoke)("q") == await both(cached.invoke)("q")
         assert (await both(cached.stats)()).hits == place + 1
 
@@ -207,7 +207,7 @@ async def test_without_a_name_only_the_object_shares(
 ) -> None:
     library = Library()
     with caplog.at_level(logging.INFO):
-        one, other = (CachedRetriever(library, client) for _ in range(2))
+        one, other = (CachedRetriever(client, library) for _ in range(2))
     assert "name it with CachedRetriever" in caplog.text
     for cached in (one, one, other, other):
         await both(cached.invoke)("q")
@@ -229,14 +229,14 @@ class Described(BaseRetriever):
 
 async def test_what_describes_itself_needs_no_name(client: Client, both: Both) -> None:
     sources = [Described(index=index) for index in "aab"]
-    by = [(await both(CachedRetriever(one, client).invoke)("q"))[0].metadata["by"] for one in sources]
+    by = [(await both(CachedRetriever(client, one).invoke)("q"))[0].metadata["by"] for one in sources]
     assert by == [id(sources[0]), id(sources[0]), id(sources[2])]
 
 
 async def test_a_vector_store_behind_it(client: Client, both: Both) -> None:
     store = InMemoryVectorStore(DeterministicFakeEmbedding(size=8))
     store.add_texts(["one", "two", "three"])
-    cached = CachedRetriever(store.as_retriever(search_kwargs={"k": 2}), client, name="top2")
+    cached = CachedRetriever(client, store.as_retriever(search_kwargs={"k": 2}), name="top2")
     first = await both(cached.invoke)("one")
     store.delete([d.id for d in first if d.id])
     assert await both(cached.invoke)("one") == first
@@ -245,7 +245,7 @@ async def test_a_vector_store_behind_it(client: Client, both: Both) -> None:
 
 @pytest.mark.parametrize("odd", ["text", None, ["text"], {"a": 1}, [Document("a"), None]])
 async def test_what_is_no_documents_is_refused(client: Client, both: Both, odd: Any) -> None:
-    cached = CachedRetriever(lambda _: odd, client, name="l", single_flight_s=60)
+    cached = CachedRetriever(client, lambda _: odd, name="l", single_flight_s=60)
     for _ in range(2):
         with pytest.raises(InvalidInputError, match="list of documents"):
             await both(cached.invoke)("q")
@@ -263,7 +263,7 @@ async def test_callbacks_reach_the_retriever_within(client: Client, both: Both) 
         def on_retriever_end(self, documents: Any, *, run_id: UUID, **_: Any) -> None:
             self.ended.append(run_id)
 
-    heard, cached = Heard(), CachedRetriever(Library(), client, name="l", tags=["outer"])
+    heard, cached = Heard(), CachedRetriever(client, Library(), name="l", tags=["outer"])
     config = {"callbacks": [heard], "tags": ["t"], "metadata": {"m": 1}}
     await both(cached.invoke)("q", config)
     (outer, parent), (inner, of) = heard.runs
@@ -275,7 +275,7 @@ async def test_callbacks_reach_the_retriever_within(client: Client, both: Both) 
 
 async def test_it_is_a_runnable_like_any(client: Client, both: Both) -> None:
     library = Library()
-    cached = CachedRetriever(library, client, name="l")
+    cached = CachedRetriever(client, library, name="l")
 
     def texts(documents: list[Document]) -> list[str]:
         return [document.page_content for document in documents]
@@ -303,11 +303,11 @@ def left_ms(client: Client, corpus: str = "default") -> list[int]:
 
 
 async def test_lifetimes(client: Client, both: Both) -> None:
-    await both(CachedRetriever(look_up, client, name="l").invoke)("q")
+    await both(CachedRetriever(client, look_up, name="l").invoke)("q")
     assert 0.89 * 86_400_000 < left_ms(client)[0] <= 86_400_000
-    await both(CachedRetriever(look_up, client, name="l", corpus="c", ttl_s=100, jitter=0).invoke)("q")
+    await both(CachedRetriever(client, look_up, name="l", corpus="c", ttl_s=100, jitter=0).invoke)("q")
     assert left_ms(client, "c") == [pytest.approx(100_000, abs=5_000)]
-    await both(CachedRetriever(lambda _: [], client, name="l", corpus="d").invoke)("q")
+    await both(CachedRetriever(client, lambda _: [], name="l", corpus="d").invoke)("q")
     assert left_ms(client, "d") == [pytest.approx(60_000, abs=5_000)]
 
 
@@ -320,7 +320,7 @@ async def test_a_result_without_documents_is_kept_for_a_short_time(client: Clien
 
     for options, n in (({}, 1), ({"empty_ttl_s": None}, 2), ({"stale_s": 1000, "empty_ttl_s": 10}, 1)):
         asked.clear()
-        cached = CachedRetriever(nothing, client, name=str(options), **options)
+        cached = CachedRetriever(client, nothing, name=str(options), **options)
         for _ in range(2):
             assert await both(cached.invoke)("q") == []
         assert len(asked) == n
@@ -330,20 +330,20 @@ async def test_the_epoch_outlives_the_results(client: Client, both: Both) -> Non
     every: list[dict[str, Any]] = [{"ttl_s": 100}, {"ttl_s": 10, "stale_s": 200}, {"ttl_s": 1, "empty_ttl_s": 300}]
     for options in every:
         corpus = str(options)
-        await both(CachedRetriever(look_up, client, name="l", corpus=corpus, **options).invoke)("q")
+        await both(CachedRetriever(client, look_up, name="l", corpus=corpus, **options).invoke)("q")
         (epoch,) = raw(client, ("PTTL", client.keys().epoch("search", corpus)))
         assert epoch > max(*left_ms(client, corpus), 1000 * options.get("empty_ttl_s", 0))
 
 
 @pytest.mark.pins
 async def test_results_without_an_end(client: Client, both: Both) -> None:
-    await both(CachedRetriever(look_up, client, name="l", ttl_s=None).invoke)("q")
+    await both(CachedRetriever(client, look_up, name="l", ttl_s=None).invoke)("q")
     assert raw(client, ("PTTL", client.keys().epoch("search", "default"))) == [-1]
 
 
 async def test_what_is_stale_is_served_while_one_searches(client: Client, both: Both) -> None:
     library, served = Library(), list[int]()
-    cached = CachedRetriever(library, client, name="l", ttl_s=0.001, stale_s=100)
+    cached = CachedRetriever(client, library, name="l", ttl_s=0.001, stale_s=100)
 
     def meanwhile() -> None:
         library.edition = 2
@@ -368,8 +368,8 @@ async def test_what_is_stale_is_served_while_one_searches(client: Client, both: 
 
 async def test_a_bump_makes_all_results_stale(client: Client, both: Both, trips: list[Trip]) -> None:
     library, rag = Library(), RagCache(client)
-    cached = CachedRetriever(library, client, name="l")
-    other = CachedRetriever(Library(), client, name="l", corpus="other")
+    cached = CachedRetriever(client, library, name="l")
+    other = CachedRetriever(client, Library(), name="l", corpus="other")
     await both(other.invoke)("q")
     for edition in (1, 2, 3):
         library.edition = edition
@@ -391,7 +391,7 @@ async def test_a_search_that_a_bump_overtook_is_never_served(
 ) -> None:
     """The retriever reads the old edition, the corpus changes, the epoch is bumped, then the retriever answers."""
     library, rag = Library(), RagCache(client)
-    cached = CachedRetriever(library, client, name="l", single_flight_s=single_flight_s)
+    cached = CachedRetriever(client, library, name="l", single_flight_s=single_flight_s)
 
     def change() -> None:
         library.edition = 2
@@ -408,12 +408,12 @@ async def test_a_search_that_a_bump_overtook_is_never_served(
 
 async def test_a_slow_old_search_does_not_serve_over_a_quick_new_one(client: Client, both: Both) -> None:
     library, rag = Library(), RagCache(client)
-    cached = CachedRetriever(library, client, name="l")
+    cached = CachedRetriever(client, library, name="l")
 
     def change() -> None:
         library.meanwhile, library.edition = None, 2
         rag.bump_epoch()
-        assert CachedRetriever(library, client, name="l").invoke("q")[0].metadata["edition"] == 2
+        assert CachedRetriever(client, library, name="l").invoke("q")[0].metadata["edition"] == 2
 
     library.meanwhile = change
     await both(cached.invoke)("q")
@@ -423,7 +423,7 @@ async def test_a_slow_old_search_does_not_serve_over_a_quick_new_one(client: Cli
 async def test_an_epoch_that_was_missing_when_the_search_began(client: Client, both: Both) -> None:
     """It expires or is evicted while the retriever works, after a bump: still nothing old is served."""
     library, rag = Library(), RagCache(client)
-    cached = CachedRetriever(library, client, name="l")
+    cached = CachedRetriever(client, library, name="l")
 
     def change() -> None:
         library.meanwhile, library.edition = None, 2
@@ -448,7 +448,7 @@ async def test_who_waited_during_a_bump_gets_and_keeps_the_new(client: Client, b
             go_on.wait(20)
         return [Document(query, metadata={"edition": mine})]
 
-    cached = CachedRetriever(RunnableLambda(search), client, name="l", single_flight_s=60)
+    cached = CachedRetriever(client, RunnableLambda(search), name="l", single_flight_s=60)
     with ThreadPoolExecutor(2) as pool:
         leader = pool.submit(cached.invoke, "q")
         assert began.wait(20)
@@ -466,14 +466,14 @@ async def test_tenants_have_epochs_of_their_own(client: Client, both: Both) -> N
     a, b = Library(), Library()
     for _ in range(2):
         for tenant, library in (("a", a), ("b", b)):
-            await both(CachedRetriever(library, client, tenant=tenant, name="l").invoke)("q")
+            await both(CachedRetriever(client, library, tenant=tenant, name="l").invoke)("q")
         await both(RagCache(client, tenant="a").bump_epoch)()
     assert (len(a.asked), len(b.asked)) == (2, 1)
 
 
 async def test_clearing(client: Client, both: Both, trips: list[Trip]) -> None:
     library = Library()
-    cached = CachedRetriever(library, client, name="l")
+    cached = CachedRetriever(client, library, name="l")
     await both(cached.invoke)("q")
     library.meanwhile = cached.clear
     trips.clear()
@@ -492,7 +492,7 @@ async def test_clearing(client: Client, both: Both, trips: list[Trip]) -> None:
 async def test_of_many_one_searches(client: Client, both: Both) -> None:
     library, gate = Library(), threading.Event()
     library.meanwhile = None if both.asynchronous else lambda: gate.wait(0.2)
-    cached = [CachedRetriever(library, client, name="l", single_flight_s=30) for _ in range(6)]
+    cached = [CachedRetriever(client, library, name="l", single_flight_s=30) for _ in range(6)]
     if both.asynchronous:
         results = await asyncio.gather(*(asyncio.create_task(one.ainvoke("q")) for one in cached))
     else:
@@ -508,7 +508,7 @@ async def test_who_fails_lets_the_next_search(client: Client, both: Both) -> Non
         raise Broken
 
     library = Library(meanwhile=fail)
-    cached = CachedRetriever(library, client, name="l", single_flight_s=40)
+    cached = CachedRetriever(client, library, name="l", single_flight_s=40)
     with pytest.raises(Broken):
         await both(cached.invoke)("q")
     if both.asynchronous:
@@ -527,7 +527,7 @@ async def test_who_is_cancelled_lets_the_next_search(client: Client) -> None:
         began.set()
         return await asyncio.Future()
 
-    cached = CachedRetriever(RunnableLambda(look_up, search), client, name="l", single_flight_s=40)
+    cached = CachedRetriever(client, RunnableLambda(look_up, search), name="l", single_flight_s=40)
     task = asyncio.create_task(cached.ainvoke("q"))
     await began.wait()
     task.cancel()
@@ -556,7 +556,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 async def test_damaged_entries_are_missing(client: Client, both: Both, damage: str) -> None:
     library = Library()
-    cached = CachedRetriever(library, client, name="l")
+    cached = CachedRetriever(client, library, name="l")
     found = await both(cached.invoke)("q")
     shelves = [client.keys().entries("search", f"{n}/default").items for n in range(64)]
     told = dict(zip(shelves, raw(client, *(("HKEYS", key) for key in shelves)), strict=True))
@@ -574,7 +574,7 @@ async def test_damaged_entries_are_missing(client: Client, both: Both, damage: s
 async def test_without_a_server_it_is_the_retriever(both: Both) -> None:
     library = Library()
     away = Client.from_url("redis://127.0.0.1:1", retries=0)
-    cached = CachedRetriever(library, away, name="l", single_flight_s=60, stale_s=5)
+    cached = CachedRetriever(away, library, name="l", single_flight_s=60, stale_s=5)
     for _ in range(3):
         assert len(await both(cached.invoke)("q")) == 2
     assert len(library.asked) == 3
@@ -584,7 +584,7 @@ async def test_without_a_server_it_is_the_retriever(both: Both) -> None:
 
 async def test_a_server_that_goes_during_the_search(client: Client, both: Both) -> None:
     library, switch = Library(), Switch(client)
-    cached = CachedRetriever(library, client, name="l")
+    cached = CachedRetriever(client, library, name="l")
     library.meanwhile = switch.off
     assert len(await both(cached.invoke)("q")) == 2
     switch.on()
@@ -602,7 +602,7 @@ async def test_something_else_under_its_keys(client: Client, both: Both, which: 
     keys = [space.epoch("search", "default")] if which == "epoch" else []
     keys = keys or [space.entries("search", f"{n}/default").items for n in range(64)]
     raw(client, *(("RPUSH", key, "mine") for key in keys), *(("PEXPIRE", key, 60_000) for key in keys))
-    cached = CachedRetriever(library, client, name="l", single_flight_s=60)
+    cached = CachedRetriever(client, library, name="l", single_flight_s=60)
     for _ in range(2):
         assert len(await both(cached.invoke)("q")) == 2
     assert len(library.asked) == 2
@@ -612,7 +612,7 @@ async def test_what_the_retriever_raises_is_raised(client: Client, both: Both) -
     def fail(_: str) -> list[Document]:
         raise Broken
 
-    cached = CachedRetriever(fail, client, name="l")
+    cached = CachedRetriever(client, fail, name="l")
     with pytest.raises(Broken):
         await both(cached.invoke)("q")
     assert left_ms(client) == []
@@ -633,12 +633,12 @@ async def test_what_the_retriever_raises_is_raised(client: Client, both: Both) -
 )
 def test_what_cannot_be_constructed(options: dict[str, Any], error: type[RedisMemoryError]) -> None:
     with pytest.raises(error):
-        CachedRetriever(look_up, **{"client": f"memory://{uuid4().hex}", "name": "l", **options})
+        CachedRetriever(**{"retriever": look_up, "client": f"memory://{uuid4().hex}", "name": "l", **options})
 
 
 async def test_on_a_cluster(cluster: Client, both: Both) -> None:
     library, rag = Library(), RagCache(cluster)
-    cached = CachedRetriever(library, cluster, name="l", single_flight_s=30)
+    cached = CachedRetriever(cluster, library, name="l", single_flight_s=30)
     queries = [f"q{n}" for n in range(20)]
     for edition in (1, 2):
         library.edition = edition

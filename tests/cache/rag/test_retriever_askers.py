@@ -34,7 +34,7 @@ class ByRights(BaseRetriever):
 @pytest.mark.parametrize("other", [{"user_id": "ben"}, {"user_id": "ana", "role": "guest"}, {}])
 async def test_rights_in_the_metadata_keep_results_apart(client: Client, both: Both, other: dict[str, str]) -> None:
     inner = ByRights()
-    retriever = CachedRetriever(inner, client, name="by-rights")
+    retriever = CachedRetriever(client, inner, name="by-rights")
     ana: dict[str, str] = {"user_id": "ana", "role": "boss"}
     found = [await both(retriever.invoke)("terms", {"metadata": who}) for who in (ana, other, ana)]
     assert found[0] == found[2] != found[1]
@@ -44,7 +44,7 @@ async def test_rights_in_the_metadata_keep_results_apart(client: Client, both: B
 async def test_a_vector_store_knows_nobody(client: Client, both: Both) -> None:
     store = InMemoryVectorStore(DeterministicFakeEmbedding(size=4))
     store.add_documents([Document("a")])
-    retriever = CachedRetriever(store.as_retriever(), client, name="vectors")
+    retriever = CachedRetriever(client, store.as_retriever(), name="vectors")
     for who in ("ana", "ben"):
         await both(retriever.invoke)("a", {"metadata": {"user_id": who}})
     stats = await both(retriever.stats)()

@@ -22,6 +22,7 @@ from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
 from langchain_redis_memory.cache.semantic.prompt_reader import tells_of_self
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.ops import Invoke
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, url_of
@@ -242,10 +243,18 @@ async def test_a_provider_s_empty_extras_are_no_tool(cache: RedisSemanticCache, 
 # --- contexts -------------------------------------------------------------------------------------------------------
 
 
-async def test_what_lies_before_the_topic_does_not_matter(cache: RedisSemanticCache, both: Both) -> None:
+async def test_a_dependent_turn_is_answered_after_the_very_same_conversation(
+    cache: RedisSemanticCache, both: Both
+) -> None:
     await both(cache.update)(prompt(*CANCER, IT), MODEL, answers("of cancer"))
-    assert text(await both(cache.lookup)(prompt(*MEASLES, *CANCER, IT), MODEL)) == "of cancer"
-    for other in (prompt(*CANCER, *MEASLES, IT), prompt(CANCER[0], "Another answer.", IT), prompt(IT), IT):
+    assert text(await both(cache.lookup)(prompt(*CANCER, IT), MODEL)) == "of cancer"
+    for other in (
+        prompt(*CANCER, *MEASLES, IT),
+        prompt(*MEASLES, *CANCER, IT),
+        prompt(CANCER[0], "Another answer.", IT),
+        prompt(IT),
+        IT,
+    ):
         assert await both(cache.lookup)(other, MODEL) is None
         assert (await both(cache.explain)(other, MODEL)).candidates == ()
 
@@ -272,6 +281,23 @@ async def test_what_a_turn_means_is_shared(cache: RedisSemanticCache, client: Cl
     unsure = made(client, contextualiser=Contextualiser(sure=False))
     assert await both(unsure.lookup)(prompt(*CANCER, IT), MODEL) is None
     assert (await both(unsure.explain)(prompt(*CANCER, IT), MODEL)).question == IT
+
+
+async def test_a_rewriter_that_sees_nothing_missing_does_not_overrule_the_classifier(
+    cache: RedisSemanticCache, client: Client, both: Both
+) -> None:
+    """`LocalContextualiser` sees no sign in these words; the classifier says that they depend on what was said."""
+
+    class Dependent:
+        def classify(self, *_args: Any) -> Verdict:
+            return Verdict(QuestionType.CONTEXTUAL_WITH_SEARCH, 1.0)
+
+    asked = "Which bicycles are allowed?"
+    sure = made(client, contextualiser=LocalContextualiser(), classifier=Dependent())
+    await both(sure.update)(prompt(*CANCER, asked), MODEL, answers("of cancer"))
+    assert await both(sure.lookup)(asked, MODEL) is None
+    assert await both(sure.lookup)(prompt(*MEASLES, asked), MODEL) is None
+    assert text(await both(sure.lookup)(prompt(*CANCER, asked), MODEL)) == "of cancer"
 
 
 async def test_a_contextualiser_that_fails_is_a_bypass(

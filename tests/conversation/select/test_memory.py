@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Rule
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.select.runnable import pre_model_node, selector_runnable
+from langchain_redis_memory.conversation.select.window import Selector, WindowSelector
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
@@ -38,7 +39,7 @@ def talk(turns: int) -> list[BaseMessage]:
 
 
 def select(
-    selector: MemorySelector,
+    selector: Selector,
     kind: QuestionType,
     history: Sequence[BaseMessage],
     window: int = 1,
@@ -71,7 +72,7 @@ def test_what_is_loaded() -> None:
     assert selector.reach(Rule(False, False, False, 0, whole=True)) == 0
 
 
-@pytest.mark.parametrize(("kind", "window", "count"), [(NEW, 1, 4), (MORE, 2, 8), (SEARCH, 1, 2), (RECALL, 3, 12)])
+@pytest.mark.parametrize(("kind", "window", "count"), [(NEW, 1, 4), (MORE, 2, 8), (SEARCH, 1, 4), (RECALL, 3, 12)])
 def test_windows(kind: QuestionType, window: int, count: int) -> None:
     history = [SystemMessage("s"), HumanMessage("What is Redis?"), AIMessage("a"), *talk(20)]
     history += [HumanMessage("What is throat cancer?"), AIMessage("b")]
@@ -147,14 +148,20 @@ def test_a_summary_keeps_to_the_budget() -> None:
     assert select(tiny, MORE, history, state=state) == ["h3", "a3", "h4", "a4"], "it does not fit at all"
 
 
-def test_a_summary_decides_no_cache_key_that_can_do_without() -> None:
-    history = [*talk(4), HumanMessage("What is throat cancer?"), AIMessage("a")]
-    state = TurnState(summary="S")
-    assert select(MemorySelector(base=4), SEARCH, history, state=state) == ["What is throat cancer?", "a"]
-    assert (
-        len(select(MemorySelector(base=2), SEARCH, [*history, HumanMessage("And it?"), AIMessage("b")], state=state))
-        == 3
-    )
+@pytest.mark.parametrize("selector", [MemorySelector(base=8), WindowSelector(base=8)])
+def test_what_a_side_question_came_in_between_is_still_shown(selector: Selector) -> None:
+    """The question after it may lean on what was said before it; nobody can tell from the side question's words."""
+    history = talk(3)
+    history[2:2] = [HumanMessage("I have booked the night train to Oslo."), AIMessage("It leaves at nine.")]
+    history[6:6] = [HumanMessage("What is throat cancer?"), AIMessage("A disease.")]
+    assert select(selector, SEARCH, history[:8], turn="Can I take a bicycle?") == texts(history[:8])
+
+
+@pytest.mark.parametrize("kind", [MORE, SEARCH])
+def test_a_summary_stands_for_what_the_window_leaves_out(kind: QuestionType) -> None:
+    shown = select(MemorySelector(base=4), kind, talk(4), state=TurnState(summary="S"))
+    assert len(shown) == 5
+    assert shown[0].endswith("S")
 
 
 @pytest.mark.parametrize("state", [NO_STATE, TurnState(summary=" "), TurnState(topic="throat cancer", turns=9)])
@@ -165,9 +172,6 @@ def test_a_state_without_a_summary(state: TurnState) -> None:
 def test_a_summary_of_messages_that_are_not_loaded() -> None:
     state = TurnState(summary="They talked.", truncated=True)
     assert select(MemorySelector(base=6), MORE, talk(3), state=state)[0].endswith("They talked.")
-    assert select(MemorySelector(base=6), SEARCH, [HumanMessage("What is throat cancer?")], state=state) == [
-        "What is throat cancer?"
-    ], "where few messages decide a cache key it is left out"
 
 
 # --- recall ----------------------------------------------------------------------------------------

@@ -109,16 +109,6 @@ def test_a_tools_answer_never_stands_without_its_call() -> None:
     assert select(small, MORE, history) == ["a"]
 
 
-def test_a_contextual_search_goes_back_to_what_stands_alone() -> None:
-    history: list[BaseMessage] = []
-    for text in ("What is a diesel engine?", "How loud is it?", ALONE, LEANS, "And in children?"):
-        history += [HumanMessage(text), AIMessage(f"about {text}")]
-    chosen = select(WindowSelector(), SEARCH, history)
-    assert chosen[0] == ALONE
-    assert len(chosen) == 6
-    assert len(select(WindowSelector(), MORE, history)) == 10
-
-
 @pytest.mark.parametrize(
     ("texts", "place"),
     [

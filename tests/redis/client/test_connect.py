@@ -5,23 +5,37 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import pytest
 import redis
 import redis.asyncio as aredis
+from langchain_core.embeddings import DeterministicFakeEmbedding
 
+import langchain_redis_memory
 from langchain_redis_memory import (
+    CachedEmbeddings,
+    CachedRetriever,
     Client,
+    ConversationMemory,
+    EpochAnswerCache,
+    Health,
+    RagCache,
     RedisAgentState,
     RedisByteStore,
+    RedisCache,
     RedisChatMessageHistory,
     RedisConversationState,
+    RedisMemorySettings,
+    RedisNodeCache,
     RedisRecordManager,
     RedisSaver,
+    RedisSemanticCache,
     RedisSessionData,
     RedisSessions,
     RedisStore,
+    SemanticAnswerCache,
     UserProfile,
 )
 from langchain_redis_memory.errors import ConfigError
@@ -33,7 +47,18 @@ from tests.support.servers import Farm
 
 PING = Op((("PING",),), len)
 
+MODEL = DeterministicFakeEmbedding(size=3)
+
 CLASSES: dict[str, Callable[..., ClientOwner]] = {
+    "memory": ConversationMemory,
+    "exact_cache": RedisCache,
+    "semantic_cache": partial(RedisSemanticCache, embeddings=MODEL),
+    "semantic_answers": partial(SemanticAnswerCache, embeddings=MODEL),
+    "epoch_answers": EpochAnswerCache,
+    "node_cache": RedisNodeCache,
+    "embeddings": partial(CachedEmbeddings, embeddings=MODEL),
+    "retriever": partial(CachedRetriever, retriever=lambda _query: [], name="r"),
+    "rag": RagCache,
     "history": partial(RedisChatMessageHistory, "s"),
     "sessions": RedisSessions,
     "saver": RedisSaver,
@@ -68,6 +93,42 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_PORT", "7")
 
 
+def takes_a_server(found: object) -> bool:
+    """Whether a public object is a class whose constructor is given a server."""
+    if (
+        not isinstance(found, type)
+        or issubclass(found, BaseException)
+        or found in {Client, Health, RedisMemorySettings}
+    ):
+        return False
+    given = getattr(found, "__signature__", None) or signature(found.__init__)
+    return any(
+        name in {"client", "redis", "url", "redis_url", "conn_string"} or "Client" in str(parameter.annotation)
+        for name, parameter in given.parameters.items()
+    )
+
+
+def test_every_public_class_that_takes_a_server_is_in_the_table() -> None:
+    public = [getattr(langchain_redis_memory, name) for name in langchain_redis_memory.__all__]
+    taking = {found for found in public if takes_a_server(found)}
+    assert taking == {getattr(made, "func", made) for made in CLASSES.values()}
+    for found in taking:
+        assert issubclass(found, ClientOwner)
+
+    class Newcomer:
+        def __init__(self, name: str, server: Client | str | None = None) -> None: ...
+
+    assert takes_a_server(Newcomer)
+    assert not takes_a_server(langchain_redis_memory.ExactAnswerCache)
+
+
+def test_the_server_comes_before_the_rest() -> None:
+    """Only what names a conversation, an agent or a user stands before it, as in LangChain's own classes."""
+    for made in CLASSES.values():
+        names = list(signature(getattr(made, "func", made)).parameters)
+        assert names[0] == "client" or (names[0] in {"session_id", "agent", "user"} and names[1] == "client")
+
+
 @pytest.fixture(params=CLASSES)
 def made(request: pytest.FixtureRequest) -> Callable[..., ClientOwner]:
     return CLASSES[request.param]
@@ -81,7 +142,8 @@ def test_each_class_takes_each_way(made: Callable[..., ClientOwner], way: str) -
     if args and isinstance(args[0], Client):
         assert built._client is args[0]
     assert "\n" not in repr(built)
-    assert repr(built).endswith(f"Client({url!r}, prefix='lrm'))")
+    assert repr(built).startswith(f"{type(built).__name__}(")
+    assert f"Client({url!r}, prefix='lrm')" in repr(built)
 
 
 def test_two_servers_are_refused(made: Callable[..., ClientOwner]) -> None:
@@ -111,6 +173,15 @@ HINTS = [
     ("profile", "timeout_s", r"Client.from_url\(url, .*timeout_s"),
     ("byte_store", "zzz", "the keywords are client, namespace, ttl_s, tenant, redis_url, url, redis_client"),
     ("store", "ttl_seconds", "has no keyword 'ttl_seconds'"),
+    ("exact_cache", "ttl", r"use ttl_s \(seconds\)"),
+    ("semantic_cache", "distance_threshold", r"use policy=ThresholdPolicy\(...\)"),
+    ("semantic_cache", "embedding", "use embeddings"),
+    ("semantic_answers", "score_threshold", r"use policy=ThresholdPolicy\(...\)"),
+    ("embeddings", "redis_", "use client"),
+    ("retriever", "key_prefix", r"use client=Client\(url, prefix=...\)"),
+    ("retriever", "tag", "use tags"),
+    ("node_cache", "host", "redis_url='redis://"),
+    ("rag", "corpse", "use corpus"),
 ]
 
 
@@ -126,13 +197,19 @@ def test_a_hint_names_only_what_the_class_takes() -> None:
     with pytest.raises(TypeError, match=r"connect\(\) has no keyword 'ulr'; use url"):
         connect(ulr="redis://h")  # type: ignore[call-arg]
 
-    class Cache(ClientOwner):
-        def __init__(self, client: Any = None, *, policy: Any = None, **server: Any) -> None:
-            self._client = connect(client, owner=type(self), **server)
+    with pytest.raises(TypeError, match=r"'score_threshold'; the keywords are client, ttl_s"):
+        RedisCache(score_threshold=0.1)  # type: ignore[call-arg]
 
-    for threshold in ("distance_threshold", "score_threshold"):
-        with pytest.raises(TypeError, match=r"use policy=ThresholdPolicy\(...\)"):
-            Cache(**{threshold: 0.1})
+
+@pytest.mark.parametrize("made", [RedisSemanticCache, SemanticAnswerCache, CachedEmbeddings])
+def test_an_embedding_model_is_needed(made: Any) -> None:
+    for given in ((), ("memory://x",), ("memory://x", "text-embedding-3-small")):
+        with pytest.raises(ConfigError, match=r"as in .*\(client, embeddings\), not (NoneType|str)"):
+            made(*given)
+    with pytest.raises(ConfigError, match=r"expected a Client.*got DeterministicFakeEmbedding"):
+        made(MODEL, "memory://x")
+    with pytest.raises(ConfigError, match=r"as in CachedRetriever\(client, retriever\)"):
+        CachedRetriever("memory://x")
 
 
 # --- which client it is -------------------------------------------------------------------------------------------
@@ -164,6 +241,7 @@ def test_a_url_shares_one_client_and_so_does_a_client_of_redis() -> None:
 def test_a_wrapped_client_is_forgotten_with_its_last_user() -> None:
     from langchain_redis_memory.redis.client import connect as module
 
+    gc.collect()
     theirs = redis.Redis()
     known = len(module._wrapped)
     kept = connect(theirs)
@@ -261,3 +339,30 @@ def test_the_options_of_the_class_go_through_the_connection_string() -> None:
         assert found.value == {"v": 1}
     with pytest.raises(TypeError, match="use ttl_s"):
         RedisSaver.from_conn_string("memory://s", ttl=3)
+
+
+async def test_each_class_opens_a_client_of_its_own(made: Callable[..., ClientOwner], both: Both) -> None:
+    cls: Any = getattr(made, "func", made)
+    keywords = dict(getattr(made, "keywords", {}))
+    keywords |= dict(zip(signature(cls).parameters, getattr(made, "args", ()), strict=False))
+    own = cls.from_conn_string("memory://own", **keywords)
+    assert own._client.url == "memory://own"
+    assert own._client is not connect("memory://own")
+    transport = own._client._connections
+    if both.asynchronous:
+        async with own as inside:
+            await inside._client.aping()
+            assert list(transport._loops)
+        assert not list(transport._loops)
+    else:
+        with own as inside:
+            inside._client.ping()
+            assert transport._transport is not None
+        assert transport._transport is None
+
+
+async def test_a_bound_cache_closes_nothing() -> None:
+    with RedisSemanticCache.from_conn_string("memory://own", embeddings=MODEL) as cache:
+        assert cache.bind(tenant="t").count() == 0
+        cache.bind(tenant="t").close()
+        assert cache._client._connections._transport is not None

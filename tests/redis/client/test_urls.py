@@ -106,7 +106,6 @@ def test_what_is_no_url_is_refused(bad: Any) -> None:
         {"prefix": "a{b}"},
         {"prefix": "a*"},
         {"prefix": "x" * 65},
-        {"prefix": None},
     ],
 )
 def test_an_option_that_cannot_work_is_refused(options: dict[str, Any]) -> None:

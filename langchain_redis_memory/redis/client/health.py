@@ -1,0 +1,178 @@
+"""Health of a client and its server: asked of the server each time, never remembered.
+
+It sends what managed servers allow: a read of a key that does not exist, the probe of `capabilities`, and INFO, but
+neither CONFIG nor PING (which redis-py cannot send undecoded to a cluster).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from langchain_redis_memory.errors import AuthenticationError, ServerError, UnavailableError
+from langchain_redis_memory.ops import Flow, Now, Op, Reply, ask, merge
+from langchain_redis_memory.redis.capabilities import EngineName, probe
+from langchain_redis_memory.redis.client.topology import Topology, TopologyKind
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.redis.client.circuit_breaker import Breaker
+    from langchain_redis_memory.redis.client.connections import Connections
+
+
+@dataclass(frozen=True)
+class Health:
+    """How a client and its server are.
+
+    Args:
+        url: Where the data is, without credentials.
+        topology: "memory", "single", "cluster" or "sentinel"; of a cluster one node is asked.
+        reachable: Whether the server answers.
+        error: Why it does not; else "".
+        round_trip_s: How long a round trip takes, in seconds; None where there was none.
+        flavour: "redis", "valkey", "fakeredis"; "" where it is not known.
+        version: The server's version; "" where it is not known.
+        engine: How vectors are searched: "vector_sets", "query_engine" or "exact"; None where it is not known.
+        eviction: The server's maxmemory-policy; "" where it does not say.
+        memory_used: Bytes that the server uses; None where it does not say.
+        memory_limit: Its maxmemory in bytes, 0 for no limit; None where it does not say.
+        breaker_open: Whether caches leave the server alone for a while, since it has just failed.
+        connections: How many round trips of this process are under way.
+        connection_limit: How many there may be at once, in all threads and in each event loop; None for no limit.
+        unstored: How many messages wait in this process to be stored.
+        warnings: What should be changed about the server, in sentences.
+    """
+
+    url: str
+    topology: TopologyKind
+    reachable: bool
+    error: str = ""
+    round_trip_s: float | None = None
+    flavour: str = ""
+    version: str = ""
+    engine: EngineName | None = None
+    eviction: str = ""
+    memory_used: int | None = None
+    memory_limit: int | None = None
+    breaker_open: bool = False
+    connections: int = 0
+    connection_limit: int | None = None
+    unstored: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+class Outboxes:
+    """The outboxes of what uses a client, so that its health can tell what waits in them; none is kept alive."""
+
+    def __init__(self) -> None:
+        self._known: WeakSet[Sized] = WeakSet()
+        self._lock = threading.Lock()
+
+    def add(self, outbox: Sized) -> None:
+        """Counts an outbox in."""
+        with self._lock:
+            self._known.add(outbox)
+
+    def waiting(self) -> int:
+        """How many messages wait."""
+        with self._lock:
+            known = list(self._known)
+        return sum(map(len, known))
+
+
+def ping_flow(key: str) -> Flow[float]:
+    """Makes a round trip.
+
+    Args:
+        key: A key that does not exist.
+
+    Returns:
+        How long it took, in seconds.
+    """
+    began: float = yield Now()
+    yield from ask(Op((("EXISTS", key),), lambda _replies: None))
+    ended: float = yield Now()
+    return ended - began
+
+
+def health_flow(
+    key: str, topology: Topology, breaker: Breaker, connections: Connections, outboxes: Outboxes
+) -> Flow[Health]:
+    """Asks how the server is.
+
+    Args:
+        key: A key that does not exist, with the hash tag that vector sets would have.
+        topology: Where the server is.
+        breaker: Says whether caches leave it alone.
+        connections: The client's connections.
+        outboxes: What waits to be stored.
+
+    Returns:
+        The client's and the server's health; an unreachable server is no error.
+    """
+    found = Health(topology.shown, topology.kind, reachable=False)
+    try:
+        found = yield from _server_flow(found, key, by_key=topology.cluster)
+    except (UnavailableError, AuthenticationError, ServerError) as error:
+        found = replace(found, error=str(error))
+    now: float = yield Now()
+    return replace(
+        found,
+        breaker_open=breaker.rests(now),
+        connections=connections.in_use(),
+        connection_limit=connections.limit,
+        unstored=outboxes.waiting(),
+    )
+
+
+def _server_flow(found: Health, key: str, *, by_key: bool) -> Flow[Health]:
+    server, told = yield from ask(merge(probe(key, by_key=by_key), _info()))
+    seconds = yield from ping_flow(key)
+    eviction, limit = told.get("maxmemory_policy", ""), _number(told.get("maxmemory"))
+    return replace(
+        found,
+        reachable=True,
+        round_trip_s=seconds,
+        flavour=server.flavour or told.get("server_name", "redis" if "redis_version" in told else ""),
+        version=server.version or told.get("valkey_version", told.get("redis_version", "")),
+        engine=server.engines[0],
+        eviction=eviction,
+        memory_used=_number(told.get("used_memory")),
+        memory_limit=limit,
+        warnings=tuple(_warnings(eviction, limit, in_process=server.flavour == "fakeredis")),
+    )
+
+
+def _info() -> Op[Mapping[str, str]]:
+    """The fields of INFO that it may read: one section a command, as Redis 6.2 takes no more."""
+
+    def read(replies: Sequence[Reply]) -> Mapping[str, str]:
+        return {name: value for reply in replies for name, value in _fields(reply)}
+
+    return Op((("INFO", "server"), ("INFO", "memory")), read, tolerant=True)
+
+
+def _fields(reply: Reply) -> list[tuple[str, str]]:
+    if isinstance(reply, Mapping):  # a client of redis-py has parsed it
+        return [(str(name), str(value)) for name, value in reply.items()]
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply if isinstance(reply, str) else ""
+    return [(name, value) for name, colon, value in (line.partition(":") for line in text.splitlines()) if colon]
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() else None
+
+
+def _warnings(eviction: str, limit: int | None, *, in_process: bool) -> list[str]:
+    if not eviction:
+        unknown = "the server does not tell its maxmemory-policy: see that it is noeviction"
+        return [] if in_process else [unknown]
+    if eviction == "noeviction" or limit == 0:
+        return []
+    what = "any key" if eviction.startswith("allkeys") else "keys with a lifetime"
+    return [
+        f"maxmemory-policy is {eviction}: when memory is full the server evicts {what}, parts of conversations and "
+        "threads included; noeviction keeps them"
+    ]

@@ -1,0 +1,61 @@
+"""What the client does for each step of a flow, in both colours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic, sleep
+from typing import Any
+
+from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, Sleep, Step
+from langchain_redis_memory.redis.client.background import BackgroundFlows
+from langchain_redis_memory.redis.client.timeout import awithin, within
+
+
+def run_step(
+    step: Step, run: Callable[[Op[Any]], Any], drive: Callable[[Flow[Any]], Any], background: BackgroundFlows
+) -> Any:
+    """Runs a step.
+
+    Args:
+        step: The step.
+        run: Runs an op.
+        drive: Drives a flow that runs beside others.
+        background: Starts it.
+
+    Returns:
+        What the flow is sent.
+    """
+    if isinstance(step, Op):
+        return run(step)
+    if isinstance(step, Invoke):
+        return within(step.timeout_s, step.call)
+    if isinstance(step, Now):
+        return monotonic()
+    if isinstance(step, Sleep):
+        sleep(step.seconds)
+    elif isinstance(step, Background):
+        flow = step.flow
+        background.start(flow, lambda: drive(flow))
+    return None
+
+
+async def arun_step(
+    step: Step,
+    arun: Callable[[Op[Any]], Awaitable[Any]],
+    adrive: Callable[[Flow[Any]], Any],
+    background: BackgroundFlows,
+) -> Any:
+    """Runs a step; see `run_step`."""
+    if isinstance(step, Op):
+        return await arun(step)
+    if isinstance(step, Invoke):
+        return await awithin(step.timeout_s, step.acall)
+    if isinstance(step, Now):
+        return monotonic()
+    if isinstance(step, Sleep):
+        await asyncio.sleep(step.seconds)
+    elif isinstance(step, Background):
+        flow = step.flow
+        background.astart(flow, lambda: adrive(flow))
+    return None
