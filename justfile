@@ -8,6 +8,7 @@ check:
     ruff check .
     ruff format --check .
     mypy
+    pyright --verifytypes langchain_redis_memory --ignoreexternal
 
 # The suite on every server, or one file in this process: just test tests/history/test_trim.py
 test *ARGS:

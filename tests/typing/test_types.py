@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import pytest
+from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage, HumanMessage
-from langchain_core.runnables import RunnableLambda
+from langchain_core.outputs import Generation
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langgraph.checkpoint.base import CheckpointTuple
+from langgraph.store.base import GetOp, Item, Result, SearchItem
 from pydantic import BaseModel
 from typing_extensions import assert_type
 
 from langchain_redis_memory import (
+    CachedEmbeddings,
+    CachedRetriever,
     Client,
     ConfigError,
     ConversationMemory,
     ConversationState,
+    EpochAnswerCache,
+    Explanation,
+    PruneReport,
+    RagCache,
     RedisAgentState,
     RedisByteStore,
+    RedisCache,
     RedisChatMessageHistory,
     RedisConversationState,
+    RedisNodeCache,
+    RedisRecordManager,
+    RedisSaver,
+    RedisSemanticCache,
     RedisSessions,
+    RedisStore,
     Session,
     SessionPage,
+    Stats,
     Turn,
     Verdict,
 )
 from langchain_redis_memory.conversation.runnable import RememberingRunnable
 from langchain_redis_memory.language.classify import LinguisticClassifier
+from tests.support.chains import LetterEmbeddings, look_up
+from tests.support.saves import checkpoint, loop, place
 
 
 class Plan(BaseModel):
@@ -111,3 +130,111 @@ def test_loaders_and_writers(prefix: str) -> None:
             RedisChatMessageHistory("s", client, loader=object())  # type: ignore[arg-type]
         with pytest.raises(ConfigError):
             ConversationMemory(client, writer=3)  # type: ignore[arg-type]
+
+
+def test_history_by_tokens_words_and_lifetime(prefix: str) -> None:
+    with Client.from_url(f"memory://{prefix}") as client:
+        history = RedisChatMessageHistory("s", client)
+        assert_type(history.recent_tokens(10), list[BaseMessage])
+        assert_type(history.search_messages("hello"), list[BaseMessage])
+        assert_type(history.extend_ttl(60), bool)
+        assert_type(history.persist(), bool)
+
+
+def test_saver(prefix: str) -> None:
+    with Client.from_url(f"memory://{prefix}") as client:
+        saver = RedisSaver(client)
+        stored = saver.put(place(), checkpoint({"a": 1}), loop(), {"a": 1})
+        assert_type(stored, RunnableConfig)
+        assert_type(saver.get_tuple(stored), CheckpointTuple | None)
+        assert_type(saver.list(place()), Iterator[CheckpointTuple])
+        assert_type(saver.prune(["t"]), PruneReport)
+        assert_type(saver.persist("t"), bool)
+        assert_type(saver.with_allowlist([]), RedisSaver)
+
+
+async def test_async_saver(prefix: str) -> None:
+    client = Client.from_url(f"memory://{prefix}")
+    saver = RedisSaver(client)
+    assert_type(await saver.aget_tuple(place()), CheckpointTuple | None)
+    assert_type(saver.alist(place()), AsyncIterator[CheckpointTuple])
+    assert_type(await saver.aprune(["t"]), PruneReport)
+    await client.aclose()
+
+
+def test_store(prefix: str) -> None:
+    with Client.from_url(f"memory://{prefix}") as client:
+        store = RedisStore(client)
+        store.put(("a",), "k", {"text": "x"})
+        assert_type(store.get(("a",), "k"), Item | None)
+        assert_type(store.search(("a",)), list[SearchItem])
+        assert_type(store.list_namespaces(), list[tuple[str, ...]])
+        assert_type(store.batch([GetOp(("a",), "k")]), list[Result])
+
+
+def test_records(prefix: str) -> None:
+    with Client.from_url(f"memory://{prefix}") as client:
+        records = RedisRecordManager(client, namespace="docs")
+        assert_type(records.exists(["a"]), list[bool])
+        assert_type(records.list_keys(), list[str])
+        assert_type(records.get_time(), float)
+
+
+def test_cache_of_answers(prefix: str) -> None:
+    with Client.from_url(f"memory://{prefix}") as client:
+        cache = RedisCache(client)
+        answer = [Generation(text="yes")]
+        assert_type(cache.lookup("q", "model"), Sequence[Generation] | None)
+        assert_type(cache.get_or_compute("q", "model", lambda: answer), Sequence[Generation])
+        assert_type(cache.delete("q", "model"), bool)
+        assert_type(cache.count(), int)
+        assert_type(cache.export_entries(), Iterator[str])
+        assert_type(cache.stats(), Stats)
+
+
+async def test_async_cache_of_answers(prefix: str) -> None:
+    client = Client.from_url(f"memory://{prefix}")
+    cache = RedisCache(client)
+    assert_type(await cache.alookup("q", "model"), Sequence[Generation] | None)
+    assert_type(await cache.acount(), int)
+    assert_type(await cache.astats(), Stats)
+    await client.aclose()
+
+
+def test_cache_by_meaning(prefix: str) -> None:
+    with Client.from_url(f"memory://{prefix}") as client:
+        cache = RedisSemanticCache(client, embeddings=LetterEmbeddings())
+        assert_type(cache.bind(tenant="acme"), RedisSemanticCache)
+        assert_type(cache.lookup("q", "model"), Sequence[Generation] | None)
+        assert_type(cache.explain("q", "model"), Explanation)
+        assert_type(cache.report("0" * 32 + "-0", correct=True), bool)
+        assert_type(cache.delete(prompt="q", llm_string="model"), int)
+
+
+def test_cache_of_nodes(prefix: str) -> None:
+    with Client.from_url(f"memory://{prefix}") as client:
+        cache: RedisNodeCache[str] = RedisNodeCache(client)
+        cache.set({(("ns",), "k"): ("value", 60)})
+        assert_type(cache.get([(("ns",), "k")]), dict[tuple[tuple[str, ...], str], str])
+
+
+def test_caches_of_retrieval(prefix: str) -> None:
+    with Client.from_url(f"memory://{prefix}") as client:
+        rag = RagCache(client, embeddings=LetterEmbeddings())
+        assert_type(rag.embeddings, CachedEmbeddings)
+        assert_type(rag.embeddings.embed_query("a"), list[float])
+        retriever = rag.retriever(look_up, name="documents")
+        assert_type(retriever, CachedRetriever)
+        assert_type(retriever.invoke("q"), list[Document])
+        assert_type(rag.responses, EpochAnswerCache)
+        assert_type(rag.stats(), dict[str, Stats])
+
+
+def test_wrapped_chain(prefix: str) -> None:
+    with Client.from_url(f"memory://{prefix}") as client:
+        chat = ConversationMemory(client).wrap(RunnableLambda(lambda _: "yes"), look_up, scope="typed")
+        assert_type(chat.retriever, Runnable[Any, Any] | None)
+        assert_type(chat.input_key, str)
+        assert_type(chat.output_key, str | None)
+        assert_type(chat.scope, str)
+        assert_type(chat.stream("q", {"configurable": {"session_id": "s"}}), Iterator[Any])

@@ -57,7 +57,7 @@ class Judge:
             raise ConfigError(msg)
         self._asks = asks
         self._timeout_s = check_positive(timeout_s, "timeout_s", "number of seconds")
-        self.most = check_whole(most, "most")
+        self.most: int = check_whole(most, "most")
         self._threshold = check_number(threshold, "threshold")
 
     def same(self, asked: str, stored: str) -> Flow[bool | None]:

@@ -45,7 +45,7 @@ class Connections:
         self._transport: Any = None
         self._closer: Any = None
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopTransport] = WeakKeyDictionary()
-        self.gate = threading.BoundedSemaphore(self._places)
+        self.gate: threading.BoundedSemaphore = threading.BoundedSemaphore(self._places)
 
     def in_use(self) -> int:
         """Counts the round trips that are under way, in all threads and event loops."""

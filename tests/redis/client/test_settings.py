@@ -176,7 +176,8 @@ def test_a_lifetime_that_is_not_given_is_the_settings(field: str, monkeypatch: p
 
 def test_settings_that_were_given_decide_not_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_MEMORY_HISTORY_TTL_S", "60")
-    client = Client.from_settings(RedisMemorySettings(redis_url="memory://own", history_ttl_s=7))  # type: ignore[arg-type,call-arg]
+    given: dict[str, Any] = {"redis_url": "memory://own", "history_ttl_s": 7}
+    client = Client.from_settings(RedisMemorySettings(**given))
     assert RedisChatMessageHistory("s", client)._flows.transcript.ttl_ms == 7000
 
 
