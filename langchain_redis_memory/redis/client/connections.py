@@ -39,13 +39,13 @@ class Connections:
 
     def __init__(self, topology: Topology, limit: int | None) -> None:
         self._topology = topology
-        self.limit = limit
+        self.limit: int | None = limit
         self._places = limit or _UNBOUNDED
         self._lock = threading.Lock()
         self._transport: Any = None
         self._closer: Any = None
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopTransport] = WeakKeyDictionary()
-        self.gate = threading.BoundedSemaphore(self._places)
+        self.gate: threading.BoundedSemaphore = threading.BoundedSemaphore(self._places)
 
     def in_use(self) -> int:
         """Counts the round trips that are under way, in all threads and event loops."""
