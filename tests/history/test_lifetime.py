@@ -9,9 +9,10 @@ import pytest
 from langchain_core.messages import HumanMessage, RemoveMessage
 
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.history.chat_message_history import WEEK_S, RedisChatMessageHistory
+from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.ttl import WEEK_S
 from tests.conftest import Both
 from tests.support.servers import wait_for
 
