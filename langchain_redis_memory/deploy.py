@@ -7,7 +7,8 @@
 }
 ```
 
-The paths are dotted: `module:name` is for files. For other options write factories like these.
+The paths are dotted: `module:name` is for files. For another server or other options write factories like these, as in
+`def mine(): return checkpointer("redis://...")`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
@@ -24,12 +25,15 @@ from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.checks import check_positive, check_type
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.client.settings import read_settings
+from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.store.redis_store import RedisStore
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @asynccontextmanager
-async def checkpointer() -> AsyncIterator[RedisSaver]:
+async def checkpointer(client: ClientLike = None, **server: Unpack[ServerOptions]) -> AsyncIterator[RedisSaver]:
     """Opens a checkpointer for the lifetime of a server.
 
     The connection and the keys' prefix come from the environment (`REDIS_URL`, `REDIS_MEMORY_PREFIX` ...). The server
@@ -41,6 +45,11 @@ async def checkpointer() -> AsyncIterator[RedisSaver]:
     * `serde.allowed_json_modules`, `serde.allowed_msgpack_modules`: Types that may be built when state is read, each as
       the parts of its path, or true for any. Pickle is never used.
 
+    Args:
+        client: A `Client`, a URL, or a client of redis-py, which stays open; None for one of the environment's
+            settings, which is closed.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
+
     Yields:
         The saver.
 
@@ -50,24 +59,26 @@ async def checkpointer() -> AsyncIterator[RedisSaver]:
     **Keys:** those of `RedisSaver`.
     **Trips:** none to open.
     """
-    settings = read_settings()
     options = _options("LANGGRAPH_CHECKPOINTER")
     ttl = _thread_ttl() or _section(options, "ttl", "LANGGRAPH_CHECKPOINTER")
-    ttl_s: float | None = settings.thread_ttl_s
-    if ttl_s is None and ttl.get("strategy") != "keep_latest":
-        ttl_s = _seconds(ttl.get("default_ttl"))
+    default = None if ttl.get("strategy") == "keep_latest" else _seconds(ttl.get("default_ttl"))
     serde = _serializer(_section(options, "serde", "LANGGRAPH_CHECKPOINTER"))
-    async with Client.from_settings(settings) as client:
-        yield RedisSaver(client, ttl_s=ttl_s, touch_on_read=bool(ttl.get("refresh_on_read")), serde=serde)
+    async with _opened(client, server) as connected:
+        ttl_s = connected.settings.thread_ttl_s or default
+        yield RedisSaver(connected, ttl_s=ttl_s, touch_on_read=bool(ttl.get("refresh_on_read")), serde=serde)
 
 
 @asynccontextmanager
-async def store() -> AsyncIterator[RedisStore]:
+async def store(client: ClientLike = None, **server: Unpack[ServerOptions]) -> AsyncIterator[RedisStore]:
     """Opens a store for the lifetime of a server.
 
     The connection and the keys' prefix come from the environment, as for `checkpointer`. The server passes the options
     of `langgraph.json` in `LANGGRAPH_STORE`; of these counts `ttl` (`default_ttl` in minutes, `refresh_on_read`). Redis
     removes what has expired, so no sweep is needed.
+
+    Args:
+        client: The server, see `checkpointer`.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Yields:
         The store.
@@ -79,8 +90,18 @@ async def store() -> AsyncIterator[RedisStore]:
     **Trips:** none to open.
     """
     ttl: Any = _section(_options("LANGGRAPH_STORE"), "ttl", "LANGGRAPH_STORE")
-    async with Client.from_settings() as client:
-        yield RedisStore(client, ttl=ttl or None)
+    async with _opened(client, server) as connected:
+        yield RedisStore(connected, ttl=ttl or None)
+
+
+@asynccontextmanager
+async def _opened(client: ClientLike, server: ServerOptions) -> AsyncIterator[Client]:
+    """The client that is named, which stays open; else one of the environment's settings, which is closed."""
+    if client is None and not any(server.values()):
+        async with Client.from_settings() as own:
+            yield own
+    else:
+        yield connect(client, **server)
 
 
 def _options(variable: str) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 from langchain_core.documents import Document
 from langgraph.checkpoint.base import empty_checkpoint
 
-from langchain_redis_memory import RedisSaver, RedisStore
+from langchain_redis_memory import Client, RedisSaver, RedisStore
 from langchain_redis_memory.deploy import checkpointer, store
 from langchain_redis_memory.errors import ConfigError
 from tests.checkpoint.test_serde import Order
@@ -59,6 +59,19 @@ async def test_a_bad_setting_is_said_when_the_server_starts(monkeypatch: pytest.
     monkeypatch.setenv("REDIS_MEMORY_THREAD_TTL_S", "soon")
     with pytest.raises(ConfigError, match="REDIS_MEMORY_THREAD_TTL_S"):
         async with checkpointer():
+            pass
+
+
+async def test_a_factory_of_your_own_names_another_server(prefix: str) -> None:
+    client = Client(f"memory://{prefix}")
+    for opened in (checkpointer(client), checkpointer(redis_url=f"memory://{prefix}")):
+        async with opened as saver:
+            await saver.aput(place(), checkpoint({"a": 1}), {"source": "input"}, {"a": 1})
+            assert await saver.aget_tuple(place()) is not None
+    async with store(url=f"memory://{prefix}") as kept:
+        assert kept._client.url == client.url
+    with pytest.raises(TypeError, match="use redis_url"):
+        async with store(redis_uri="redis://h"):  # type: ignore[call-arg]
             pass
 
 

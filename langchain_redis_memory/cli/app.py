@@ -311,3 +311,9 @@ def info(
         console.print(f"{escape(client.url)}: {server.flavour} {server.version}")
         console.print(f"vector sets: {'yes' if server.vector_sets else 'no'}")
         console.print(f"query engine: {'yes' if server.query_engine else 'no'}")
+        health = client.health()
+        console.print(f"vectors are searched by: {health.engine}")
+        console.print(f"maxmemory-policy: {health.eviction or 'unknown'}")
+        console.print(f"round trip: {1000 * (health.round_trip_s or 0):.2f} ms")
+        for warning in health.warnings:
+            console.print(f"[yellow]{escape(warning)}[/]")

@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from langchain_redis_memory import __version__
 from langchain_redis_memory.cli.app import app
+from tests.support import servers
+from tests.support.servers import Farm
 
 
 def said(*arguments: str, status: int = 0) -> str:
@@ -26,3 +28,12 @@ def test_info_takes_the_url_as_an_argument_or_as_an_option(form: tuple[str, ...]
 
 def test_info_takes_one_url() -> None:
     assert "give the URL once" in said("info", "memory://a", "--redis", "memory://b", status=1)
+
+
+def test_info_tells_what_would_be_evicted(farm: Farm) -> None:
+    process = farm.start(servers.NEWEST, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+    told = said("info", process.url)
+    assert "vectors are searched by: " in told
+    assert "maxmemory-policy: allkeys-lru\n" in told
+    assert "evicts any key" in told
+    process.stop()

@@ -25,7 +25,7 @@ class ExactAnswerCache:
     """
 
     def __init__(self, ttl_s: float | FromSettings | None = "settings") -> None:
-        self._ttl_ms = milliseconds(read_settings().answer_ttl_s if ttl_s == "settings" else ttl_s)
+        self._ttl_ms = milliseconds(read_settings("").answer_ttl_s if ttl_s == "settings" else ttl_s)
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         """See `AnswerCache`. Damaged bytes count as no answer."""

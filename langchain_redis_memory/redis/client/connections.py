@@ -39,7 +39,7 @@ class Connections:
 
     def __init__(self, topology: Topology, limit: int | None) -> None:
         self._topology = topology
-        self.limit = limit
+        self.limit: int | None = limit
         self._places = limit or _UNBOUNDED
         self._lock = threading.Lock()
         self._transport: Any = None

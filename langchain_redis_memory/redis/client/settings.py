@@ -31,33 +31,42 @@ class RedisMemorySettings(BaseSettings):
         populate_by_name=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
     )
 
-    enabled: bool = Field(True, validation_alias=_env("REDIS_ENABLED"), description="False: everything in memory://")
-    redis_url: SecretStr | None = Field(None, validation_alias=_env("REDIS_URL"), description="Wins over host and port")
-    host: str = Field("localhost", validation_alias=_env("REDIS_HOST"))
-    port: int = Field(6379, ge=1, le=65535, validation_alias=_env("REDIS_PORT"))
-    db: int = Field(0, ge=0, validation_alias=_env("REDIS_DB"))
-    username: str | None = Field(None, validation_alias=_env("REDIS_USERNAME"))
-    password: SecretStr | None = Field(None, validation_alias=_env("REDIS_PASSWORD"))
-    ssl: bool = Field(False, validation_alias=_env("REDIS_SSL"), description="TLS, when host and port are used")
-    prefix: str = Field("lrm", validation_alias=_env("REDIS_MEMORY_PREFIX"))
-    max_connections: int = Field(50, ge=1, validation_alias=_env("REDIS_MEMORY_MAX_CONNECTIONS", "REDIS_POOL_SIZE"))
-    connect_timeout_s: float = Field(5.0, gt=0, validation_alias=_env("REDIS_MEMORY_CONNECT_TIMEOUT_S"))
-    timeout_s: float = Field(5.0, gt=0, validation_alias=_env("REDIS_MEMORY_TIMEOUT_S"))
-    retries: int = Field(3, ge=0, validation_alias=_env("REDIS_MEMORY_RETRIES"))
+    enabled: bool = Field(
+        default=True, validation_alias=_env("REDIS_ENABLED"), description="False: everything in memory://"
+    )
+    redis_url: SecretStr | None = Field(
+        default=None, validation_alias=_env("REDIS_URL"), description="Wins over host and port"
+    )
+    host: str = Field(default="localhost", validation_alias=_env("REDIS_HOST"))
+    port: int = Field(default=6379, ge=1, le=65535, validation_alias=_env("REDIS_PORT"))
+    db: int = Field(default=0, ge=0, validation_alias=_env("REDIS_DB"))
+    username: str | None = Field(default=None, validation_alias=_env("REDIS_USERNAME"))
+    password: SecretStr | None = Field(default=None, validation_alias=_env("REDIS_PASSWORD"))
+    ssl: bool = Field(default=False, validation_alias=_env("REDIS_SSL"), description="TLS, when host and port are used")
+    prefix: str = Field(default="lrm", validation_alias=_env("REDIS_MEMORY_PREFIX"))
+    max_connections: int = Field(
+        default=50, ge=1, validation_alias=_env("REDIS_MEMORY_MAX_CONNECTIONS", "REDIS_POOL_SIZE")
+    )
+    connect_timeout_s: float = Field(default=5.0, gt=0, validation_alias=_env("REDIS_MEMORY_CONNECT_TIMEOUT_S"))
+    timeout_s: float = Field(default=5.0, gt=0, validation_alias=_env("REDIS_MEMORY_TIMEOUT_S"))
+    retries: int = Field(default=3, ge=0, validation_alias=_env("REDIS_MEMORY_RETRIES"))
     history_ttl_s: int | None = Field(
-        604_800,
+        default=604_800,
         ge=1,
         validation_alias=_env("REDIS_MEMORY_HISTORY_TTL_S"),
         description="Lifetime of a conversation: its messages, data and state",
     )
     answer_ttl_s: int | None = Field(
-        43_200,
+        default=43_200,
         ge=1,
         validation_alias=_env("REDIS_MEMORY_ANSWER_TTL_S"),
         description="Lifetime of a conversation's cached answer",
     )
     thread_ttl_s: int | None = Field(
-        None, ge=1, validation_alias=_env("REDIS_MEMORY_THREAD_TTL_S"), description="Lifetime of a LangGraph thread"
+        default=None,
+        ge=1,
+        validation_alias=_env("REDIS_MEMORY_THREAD_TTL_S"),
+        description="Lifetime of a LangGraph thread",
     )
 
     @field_validator("port", mode="before")

@@ -101,10 +101,9 @@ def takes_a_server(found: object) -> bool:
         or found in {Client, Health, RedisMemorySettings}
     ):
         return False
-    given = getattr(found, "__signature__", None) or signature(found.__init__)
     return any(
         name in {"client", "redis", "url", "redis_url", "conn_string"} or "Client" in str(parameter.annotation)
-        for name, parameter in given.parameters.items()
+        for name, parameter in signature(found).parameters.items()
     )
 
 

@@ -142,6 +142,7 @@ def test_with_a_url_what_the_environment_says_of_its_server_is_not_read(monkeypa
     monkeypatch.setenv("REDIS_URL", "redis://env")
     assert Client("redis://h").settings.url() == "redis://h"
     assert connect("redis://h:2").url == "redis://h:2/0"
+    assert ConversationMemory("memory://x", cache=ExactAnswerCache())._ttl_ms
     monkeypatch.setenv("REDIS_MEMORY_RETRIES", "many")
     with pytest.raises(ConfigError, match="REDIS_MEMORY_RETRIES"):
         Client("redis://h:3")
