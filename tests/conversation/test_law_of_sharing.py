@@ -5,6 +5,7 @@ The chains here can see who asks (they read the config), and their answers tell 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableSerializable
 from langchain_core.tools import tool
+from langgraph.runtime import Runtime
 
 from langchain_redis_memory import ConversationMemory, TurnReport
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.audience import Audience, AudienceVerdict
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, url_of
 from tests.support.chains import DescribedModel
@@ -292,6 +295,28 @@ async def test_a_thread_is_a_session(client: Client, both: Both) -> None:
 
 # --- everything in a config that a function can decide by -------------------------------------------
 
+
+class AuthenticatedUser:
+    """A user as LangGraph's server gives it: an object, whose fields can be asked for by name."""
+
+    def __init__(self, *permissions: str, **more: Any) -> None:
+        self.identity, self.permissions, self._more = "x", permissions, more
+
+    def __iter__(self) -> Any:
+        return iter(self._more)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._more[name]
+
+
+@dataclass
+class Context:
+    """What a graph is run with, as its `context`."""
+
+    user_id: str = "x"
+    role: str = "guest"
+
+
 OPAQUE_READS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a role": ({"metadata": {"role": "boss"}}, {"metadata": {"role": "guest"}}),
     "a name like a trace's": ({"metadata": {"run_as_admin": True}}, {"metadata": {"run_as_admin": False}}),
@@ -304,6 +329,19 @@ OPAQUE_READS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"configurable": {"langgraph_auth_user": type("User", (), {"identity": "x"})()}},
         {"configurable": {"langgraph_auth_user": type("User", (), {"identity": "y"})()}},
     ),
+    "permissions of an authenticated user that is an object": (
+        {"configurable": {"langgraph_auth_user": AuthenticatedUser("all")}},
+        {"configurable": {"langgraph_auth_user": AuthenticatedUser()}},
+    ),
+    "a field of an authenticated user that is an object": (
+        {"configurable": {"langgraph_auth_user": AuthenticatedUser(plan="gold")}},
+        {"configurable": {"langgraph_auth_user": AuthenticatedUser(plan="free")}},
+    ),
+    "the context that a graph is run with": (
+        {"configurable": {"__pregel_runtime": Runtime(context=Context(role="boss"))}},
+        {"configurable": {"__pregel_runtime": Runtime(context=Context())}},
+    ),
+    "tags": ({"tags": ["boss"]}, {"tags": ["guest"]}),
 }
 
 
@@ -325,6 +363,28 @@ async def test_two_names_of_the_user_are_both_the_asker(client: Client, both: Bo
         }
         await both(bank.chat.invoke)("Which colours do my walls have?", config)
     assert bank.served == ["miss", "miss"]
+
+
+async def test_the_user_of_a_graphs_context_is_the_asker(client: Client, both: Both) -> None:
+    bank = Bank(client, both)
+    for place, user in enumerate(("ana", "ben", "ana")):
+        runtime = Runtime(context=Context(user))
+        config: dict[str, Any] = {"configurable": {"session_id": f"{place}", "__pregel_runtime": runtime}}
+        await both(bank.chat.invoke)("Which colours do my walls have?", config)
+    assert bank.served == ["miss", "miss", "hit"]
+
+
+async def test_who_logs_in_to_anothers_session_is_somebody_else(client: Client, both: Both) -> None:
+    def of_the_session(turn: str, /, *, opaque: bool) -> AudienceVerdict:
+        return AudienceVerdict(Audience.SESSION, False, False, False, 0.0, 0.0, 0.0, 0.0, opaque=opaque)
+
+    reports: list[TurnReport] = []
+    memory = ConversationMemory(client, on_turn=reports.append, audience=of_the_session)
+    chat = memory.wrap(RunnableLambda(lambda given: "a"), scope="s")
+    for user in ("ana", "ben", "ana"):
+        config = {"configurable": {"session_id": "s"}, "metadata": {"user_id": user}}
+        await both(chat.invoke)("What is the capital of Norway?", config)
+    assert [report.cache for report in reports] == ["miss", "miss", "hit"]
 
 
 class Speaker(RunnableSerializable[Any, str]):
