@@ -16,8 +16,10 @@ from langchain_core.tools import tool
 from langgraph.runtime import Runtime
 
 from langchain_redis_memory import ConversationMemory, TurnReport
+from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience import Audience, AudienceVerdict
+from langchain_redis_memory.language.classify import QuestionType
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, url_of
 from tests.support.chains import DescribedModel
@@ -211,6 +213,67 @@ async def test_changed_documents_are_answered_anew(client: Client, both: Both, n
     assert bank.served == ["miss", "miss"]
     assert library.searches == 2, "the documents of the check are those of the answer"
     assert answer == "according to: " + "\n\n".join(now)
+
+
+MERGER = "What are the terms of the merger?"
+
+
+class Shelf:
+    """A retriever that gives one list of documents after the other, and the bank that quotes them."""
+
+    def __init__(self, client: Client, both: Both, *given: list[Document], **options: Any) -> None:
+        left = iter(given)
+        self.bank = Bank(client, both, RunnableLambda(self.cite), RunnableLambda(lambda query: next(left)), **options)
+
+    @staticmethod
+    def cite(given: dict[str, Any]) -> str:
+        return " ".join(f"{d.id}: {d.page_content} ({d.metadata.get('rank')})" for d in given["documents"])
+
+    async def ask(self) -> str:
+        return str(await self.bank.ask("ana", MERGER, session=f"{id(self)} {len(self.bank.reports)}"))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        Document("text", id="b", metadata={"rank": 1}),
+        Document("text", id="a", metadata={"rank": 2}),
+        Document("text", id="a", metadata={"rank": True}),
+        Document("text, edited in place", id="a", metadata={"rank": 1}),
+    ],
+    ids=["id", "metadata", "type in the metadata", "text"],
+)
+async def test_a_document_is_all_that_a_chain_can_read_of_it(client: Client, both: Both, changed: Document) -> None:
+    shelf = Shelf(client, both, [Document("text", id="a", metadata={"rank": 1})], [changed])
+    assert await shelf.ask() != await shelf.ask()
+    assert shelf.bank.served == ["miss", "miss"]
+
+
+async def test_documents_that_cannot_be_compared_are_answered_anew(client: Client, both: Both) -> None:
+    strange = [[Document("text", metadata={"rank": rank, "handle": object()})] for rank in (1, 2)]
+    shelf = Shelf(client, both, *strange)
+    assert [await shelf.ask(), await shelf.ask()] == ["None: text (1)", "None: text (2)"]
+    plain = Shelf(client, both, [Document("text", metadata={"rank": 1})], strange[1])
+    assert [await plain.ask(), await plain.ask()] == ["None: text (1)", "None: text (2)"]
+
+
+async def test_reordered_documents_are_told_in_the_order_that_the_answer_counts_them_in(
+    client: Client, both: Both
+) -> None:
+    one, two = Document("one", id="1"), Document("two", id="2")
+    shelf = Shelf(client, both, [one, two], [two, one])
+    assert await shelf.ask() == await shelf.ask()
+    assert [document.id for document in shelf.bank.reports[1].documents] == ["1", "2"]
+
+
+async def test_who_does_not_search_is_not_served_what_was_found(client: Client, both: Both) -> None:
+    chain, found = RunnableLambda(quote), RunnableLambda(lambda query: [Document("a secret")])
+    no_search = {QuestionType.NEW_TOPIC: Rule(search=False, read_cache=True, write_cache=True, window=1)}
+    answers = []
+    for options in ({}, {"policy": no_search}):
+        chat = ConversationMemory(client, **options).wrap(chain, found, scope="s")
+        answers.append(await both(chat.invoke)(MERGER, {"configurable": {"session_id": "s"}}))
+    assert answers == ["according to: a secret", "according to: "]
 
 
 # --- outputs and tools ------------------------------------------------------------------------------
