@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -47,9 +47,6 @@ from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, c
 from langchain_redis_memory.redis.client.coroutines import run_coroutine
 from langchain_redis_memory.redis.codec.fingerprint import describable
 from langchain_redis_memory.redis.codec.messages import encode_message
-
-if TYPE_CHECKING:
-    pass
 
 _log = logging.getLogger(__name__)
 

@@ -89,7 +89,7 @@ class _Call:
     ) -> None:
         self.sharing = sharing
         self.grounding = outer.options.grounding
-        self._watch = ToolWatch(outer.options.pure_tools)
+        self._watch = ToolWatch(outer.options.pure_tools, trusting=outer.options.grounding == "trust")
         self._outer = outer
         self._given = given
         self._lead = lead
@@ -140,8 +140,7 @@ class _Call:
 
     def output_to_keep(self) -> tuple[bool, dict[str, Any] | None]:
         """Whether another run may be given what the chain returned, and the other keys of a dict."""
-        if self._watch.tools:
-            _log.debug("not cached, because tools ran: %s", ", ".join(sorted(self._watch.tools)))
+        if self._watch.forbids_caching(self._outer.told):
             return False, None
         if self._raw is None:
             return True, None
@@ -214,6 +213,7 @@ class RememberingRunnable(Runnable[Any, Any]):
         self.input_key = options.input_key
         self.output_key = options.output_key
         self._audience = audience
+        self.told: set[str] = set()
         described = describe([self.chain, self.retriever])
         # Where documents are trusted unseen, the retriever decides what is served, so its view counts as the chain's.
         trusted = self.retriever if options.grounding == "trust" else None

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableSerializable
 from langchain_core.tools import tool
 from langgraph.runtime import Runtime
@@ -318,6 +319,55 @@ async def test_what_a_tool_did_is_not_served_again(
     for who in ("ana", "ben"):
         await bank.ask(who, "What does tea consist of?")
     assert bank.served == ["miss", expected]
+
+
+class Found(BaseRetriever):
+    """A retriever whose one document changes."""
+
+    text: str = "old"
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        return [Document(self.text)]
+
+
+def seek(retriever: Found, through: Any = None) -> Runnable[Any, Any]:
+    """A chain that searches by itself."""
+
+    @tool
+    def search(query: str) -> str:
+        """Searches, in a chain of its own."""
+        return str((RunnableLambda(lambda query: query) | retriever).invoke(query)[0].page_content)
+
+    def answer(given: dict[str, Any], config: RunnableConfig) -> str:
+        if through is None:
+            return retriever.invoke(given["question"], config)[0].page_content
+        return str(search.invoke({"query": given["question"]}, config))
+
+    return RunnableLambda(answer)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({}, "new"), ({"grounding": "trust"}, "old"), ({"pure_tools": ("Found",)}, "old")],
+    ids=["check", "trust", "pure"],
+)
+async def test_documents_found_inside_of_a_chain_cannot_be_checked(
+    client: Client, both: Both, caplog: pytest.LogCaptureFixture, options: dict[str, Any], expected: str
+) -> None:
+    found = Found()
+    bank = Bank(client, both, seek(found), **options)
+    assert await bank.ask("ana", "What are the terms of the merger?", session="1") == "old"
+    found.text = "new"
+    for session in "23":
+        assert await bank.ask("ana", "What are the terms of the merger?", session=session) == expected
+    assert caplog.text.count("Found ran inside of the chain") == (expected == "new")
+
+
+async def test_what_a_pure_tool_searches_is_pure(client: Client, both: Both) -> None:
+    bank = Bank(client, both, seek(Found(), through="a tool"), pure_tools=("search",))
+    for session in "12":
+        assert await bank.ask("ana", "What are the terms of the merger?", session=session) == "old"
+    assert bank.served == ["miss", "hit"]
 
 
 # --- manners ----------------------------------------------------------------------------------------
