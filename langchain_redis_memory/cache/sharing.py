@@ -10,7 +10,7 @@ function, a tool or an agent (an *opaque* chain) may see all of it, so there the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, Protocol, get_args
 
@@ -155,12 +155,14 @@ class Sharing:
         words: What the question's words say of its audience.
         opaque: Whether the chain may see who asks, and do something (it holds a function, a tool, an agent).
         share: What the application chose for the chain.
+        judge: Says the same of another text, such as the question that a dependent one continues.
     """
 
     asker: Asker
     words: AudienceVerdict
     opaque: bool
     share: Share = "auto"
+    judge: Callable[[str], AudienceVerdict] | None = None
 
     def bypass(self) -> str:
         """Why nobody may be served the answer, "" where somebody may."""
@@ -171,6 +173,19 @@ class Sharing:
         if self.words.vary:
             return "asks for something other than what was said"
         return "its answer changes by itself" if self.words.volatile else ""
+
+    def bypass_after(self, texts: Iterable[str]) -> str:
+        """Why nobody may be served the answer to a question that continues others, "" where somebody may.
+
+        "What about Berlin?" asks for the weather where that was asked before, "the kitchen as well" for another lamp.
+
+        Args:
+            texts: What the user said before, as far as the question depends on it, and what the question means.
+        """
+        if self.judge is None:
+            return ""
+        continued = (Sharing(self.asker, self.judge(text), self.opaque, self.share).bypass() for text in texts)
+        return next((f"continues what {why.removeprefix('its answer ')}" for why in continued if why), "")
 
     def audience_key(self, *, dependent: bool) -> str | None:
         """Decides for whom the answer may be kept, as a part of its key.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
@@ -353,7 +354,8 @@ class RememberingRunnable(Runnable[Any, Any]):
         deciding = parts if any(parts) else None
         private = not describable(deciding)
         asker = Asker(users_of(config), str(session_id))
-        sharing = Sharing(asker, self._audience(str(question.text), opaque=self._acts), self._acts, self.options.share)
+        judge = partial(self._audience, opaque=self._acts)
+        sharing = Sharing(asker, judge(str(question.text)), self._acts, self.options.share, judge)
         incoming = TurnInput(
             session_id=session_id,
             agent=configurable.get("agent", ""),

@@ -125,6 +125,28 @@ async def test_an_effect_is_had_each_time_and_what_changes_is_asked_anew(
     assert "hit" not in bank.served
 
 
+@pytest.mark.parametrize("share_rewrites", [False, True])
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("What's the weather in Paris?", "What about Berlin?"),
+        ("What is the price of bitcoin right now?", "How about gold?"),
+        ("Book a table at Luigi's.", "What about Mario's?"),
+    ],
+)
+async def test_a_question_continues_what_was_asked_before(
+    client: Client, both: Both, first: str, then: str, share_rewrites: bool
+) -> None:
+    done: list[str] = []
+    memory = ConversationMemory(client, share_rewrites=share_rewrites)
+    chat = memory.wrap(RunnableLambda(lambda given: done.append(given["question"]) or "Sunny."), scope="s")
+    for session in "12":
+        for question in (first, then):
+            config = {"configurable": {"session_id": session}, "metadata": {"user_id": "ana"}}
+            await both(chat.invoke)(question, config)
+    assert done == [first, then] * 2
+
+
 @pytest.mark.parametrize("question", PUBLIC)
 async def test_what_is_everybodys_is_shared(client: Client, both: Both, question: str) -> None:
     bank = Bank(client, both)

@@ -175,13 +175,16 @@ class PromptReader:
             if verdict.type in _ONE_CONVERSATIONS:
                 return PromptAnalysis(None, str(verdict.type), verdict)
             if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
+                leaning = _leaning(parsed)
                 meant = yield from self._meant_flow(text, verdict, parsed)
+                continued = [said.text for said in leaning if said.role == "human"] if meant is None else [meant]
+                if sign := next(filter(None, map(unrepeatable, continued)), None):
+                    return PromptAnalysis(None, sign, verdict)
                 if meant is not None:
                     text = meant
                     if (why := unfit(text, self.longest)) is not None:
                         return PromptAnalysis(None, why, verdict)
                 else:
-                    leaning = _leaning(parsed)
                     if any(said.of_tools for said in leaning) and not self.share_tools:
                         return PromptAnalysis(None, "tools", verdict)
                     context += [[said.role, said.text, said.more] for said in leaning]
