@@ -220,6 +220,8 @@ class RememberingRunnable(Runnable[Any, Any]):
         trusted = self.retriever if options.grounding == "trust" else None
         self._acts = describe([self.chain, trusted]).acts
         self.scope = self._scope(options.scope, described)
+        # What the chain itself is configured by decides its answers, whatever the setting is called.
+        self._own_settings = {spec.id for spec in self.chain.config_specs}
 
     @staticmethod
     def _scope(scope: str | None, described: Description) -> str:
@@ -350,6 +352,7 @@ class RememberingRunnable(Runnable[Any, Any]):
             raise InvalidInputError(msg)
         lead, question = _question(given.pop(self.input_key) if isinstance(input, dict) else input)
         settings = deciding_settings(configurable, *_SEPARATED)
+        settings |= {name: value for name, value in configurable.items() if name in self._own_settings}
         parts = [given, kwargs, settings, rights_of(config) if self._acts else []]
         deciding = parts if any(parts) else None
         private = not describable(deciding)
