@@ -224,7 +224,7 @@ MADE: dict[str, Any] = {
     "a default": lambda tone: lambda given, tone=tone: tone,
     "arguments bound before": lambda tone: partial(speak, tone=tone),
     "a method": lambda tone: Voice(tone).method,
-    "an object": lambda tone: Voice(tone),
+    "an object": Voice,
     "other code": {"kind": lambda given: "kind", "rude": lambda given: "rude"}.get,
 }
 

@@ -177,7 +177,9 @@ class PromptReader:
             if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
                 leaning = _leaning(parsed)
                 meant = yield from self._meant_flow(text, verdict, parsed)
-                continued = [said.text for said in leaning if said.role == "human"] if meant is None else [meant]
+                by_tools = any(said.of_tools for said in leaning)
+                continued = [said.text for said in leaning if said.role == "human" and not by_tools]
+                continued = continued if meant is None else [meant]
                 if sign := next(filter(None, map(unrepeatable, continued)), None):
                     return PromptAnalysis(None, sign, verdict)
                 if meant is not None:
@@ -185,7 +187,7 @@ class PromptReader:
                     if (why := unfit(text, self.longest)) is not None:
                         return PromptAnalysis(None, why, verdict)
                 else:
-                    if any(said.of_tools for said in leaning) and not self.share_tools:
+                    if by_tools and not self.share_tools:
                         return PromptAnalysis(None, "tools", verdict)
                     context += [[said.role, said.text, said.more] for said in leaning]
         partition = self._partition(llm_string, parsed, variables, context)
