@@ -9,9 +9,9 @@ process remembers and without the cache, and its messages wait in the outbox.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -45,10 +45,8 @@ from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, counted, merge, pure
 from langchain_redis_memory.redis.client.coroutines import run_coroutine
+from langchain_redis_memory.redis.codec.fingerprint import describable
 from langchain_redis_memory.redis.codec.messages import encode_message
-
-if TYPE_CHECKING:
-    from langchain_core.documents import Document
 
 _log = logging.getLogger(__name__)
 
@@ -256,12 +254,12 @@ class TurnFlows:
         plan, chain, question = planned.plan, turn.chain, turn.incoming.question
         answer, documents = planned.answer, ()
         step = chain.retrieve(plan.query) if plan.rule.search else None
-        if answer is not None and (step is None or chain.grounding == "trust"):
-            return _served(answer, answer.documents)
+        if answer is not None and chain.grounding == "trust":
+            return _served(answer)
         if step is not None:
             documents = yield step
         if answer is not None and answer.grounded_in(documents):
-            return _served(answer, documents, plan.query)
+            return _served(answer, None if step is None else plan.query)
         value = chain.value((yield chain.generate(ModelInput(question, plan.shown, documents, plan.query))))
         tokens = cost(value, [*turn.incoming.lead, *plan.shown, question], documents)
         if isinstance(value, BaseMessage) and value.id in {message.id for message in planned.history}:
@@ -312,6 +310,9 @@ class TurnFlows:
         whole, output = turn.chain.output_to_keep()
         if not whole:
             return pure(None)
+        if not describable(list(answered.documents)):
+            _log.warning("an answer is not cached: its documents hold values that would not come back as they are")
+            return pure(None)
         made = self.cache.store(asked, Answer(answered.value, answered.tokens, output, tuple(answered.documents)))
         return (made if isinstance(made, Op) else (yield from made)).optional(None)
 
@@ -357,8 +358,9 @@ def _tell_flow(on_turn: Callable[[TurnReport], object], report: TurnReport) -> F
         _log.exception("on_turn failed; the turn itself is done")
 
 
-def _served(answer: Answer, documents: Sequence[Document], query: str | None = None) -> AnsweredTurn:
-    return AnsweredTurn(as_served(answer.value), answer.tokens, "hit", documents, query, answer.output)
+def _served(answer: Answer, query: str | None = None) -> AnsweredTurn:
+    # The documents in the order in which the answer may count them: "as [1] says".
+    return AnsweredTurn(as_served(answer.value), answer.tokens, "hit", answer.documents, query, answer.output)
 
 
 def _report(turn: TurnRequest, done: StoredTurn, trips: int, seconds: float) -> TurnReport:

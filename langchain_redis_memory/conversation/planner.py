@@ -20,6 +20,7 @@ from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.classify.standalone import continued
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, resolved, search_query
 from langchain_redis_memory.ops import Flow, settled
 
@@ -119,6 +120,8 @@ class Planner:
             rewrite = yield from settled(self.contextualiser.contextualise(text, shown, state))
             query = search_query(text, rewrite, shown)
             meant = resolved(text, rewrite)
+        if shares and not alone and (why := sharing.bypass_after([*continued(shown), *([meant] if meant else [])])):
+            return Plan(replace(verdict, reasons=(*verdict.reasons, why)), rule, shown, query, None)
         if not shares or not (alone or shown or verdict.standalone):
             # The second case leans on something that the model will not see: its answer is good for nobody else.
             return Plan(verdict, rule, shown, query, None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
@@ -89,7 +90,7 @@ class _Call:
     ) -> None:
         self.sharing = sharing
         self.grounding = outer.options.grounding
-        self._watch = ToolWatch(outer.options.pure_tools)
+        self._watch = ToolWatch(outer.options.pure_tools, trusting=outer.options.grounding == "trust")
         self._outer = outer
         self._given = given
         self._lead = lead
@@ -140,8 +141,7 @@ class _Call:
 
     def output_to_keep(self) -> tuple[bool, dict[str, Any] | None]:
         """Whether another run may be given what the chain returned, and the other keys of a dict."""
-        if self._watch.tools:
-            _log.debug("not cached, because tools ran: %s", ", ".join(sorted(self._watch.tools)))
+        if self._watch.forbids_caching(self._outer.told):
             return False, None
         if self._raw is None:
             return True, None
@@ -216,11 +216,14 @@ class RememberingRunnable(Runnable[Any, Any]):
         self.input_key: str = options.input_key
         self.output_key: str | None = options.output_key
         self._audience = audience
+        self.told: set[str] = set()
         described = describe([self.chain, self.retriever])
         # Where documents are trusted unseen, the retriever decides what is served, so its view counts as the chain's.
         trusted = self.retriever if options.grounding == "trust" else None
         self._acts = describe([self.chain, trusted]).acts
         self.scope: str = self._scope(options.scope, described)
+        # What the chain itself is configured by decides its answers, whatever the setting is called.
+        self._own_settings = {spec.id for spec in self.chain.config_specs}
 
     @staticmethod
     def _scope(scope: str | None, described: Description) -> str:
@@ -351,11 +354,13 @@ class RememberingRunnable(Runnable[Any, Any]):
             raise InvalidInputError(msg)
         lead, question = _question(given.pop(self.input_key) if isinstance(input, dict) else input)
         settings = deciding_settings(configurable, *_SEPARATED)
+        settings |= {name: value for name, value in configurable.items() if name in self._own_settings}
         parts = [given, kwargs, settings, rights_of(config) if self._acts else []]
         deciding = parts if any(parts) else None
         private = not describable(deciding)
         asker = Asker(users_of(config), str(session_id))
-        sharing = Sharing(asker, self._audience(str(question.text), opaque=self._acts), self._acts, self.options.share)
+        judge = partial(self._audience, opaque=self._acts)
+        sharing = Sharing(asker, judge(str(question.text)), self._acts, self.options.share, judge)
         incoming = TurnInput(
             session_id=session_id,
             agent=configurable.get("agent", ""),

@@ -250,7 +250,8 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         """Returns who asks and with which metadata; a vector store's own retriever reads neither."""
         if type(self.retriever) is VectorStoreRetriever:
             return []
-        config = {"configurable": settings, "metadata": getattr(callbacks, "metadata", None) or {}}
+        given = {name: getattr(callbacks, name, None) for name in ("metadata", "tags")}
+        config = {"configurable": settings, **given}
         return [*users_of(config), *rights_of(config)]
 
     def _search_flow(

@@ -20,6 +20,7 @@ from langchain_redis_memory.cache.semantic.search import SemanticQuery
 from langchain_redis_memory.language.audience import classify_audience
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.classify.standalone import continued
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite, resolved
 from langchain_redis_memory.language.turn_state import NO_STATE
 from langchain_redis_memory.ops import Flow, settled
@@ -175,13 +176,17 @@ class PromptReader:
                 return PromptAnalysis(None, str(verdict.type), verdict)
             if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
                 meant = yield from self._meant_flow(text, verdict, parsed)
+                by_tools = any(said.of_tools for said in parsed.history)
+                before = [] if by_tools else continued(history)
+                if sign := next(filter(None, map(unrepeatable, before if meant is None else [meant])), None):
+                    return PromptAnalysis(None, sign, verdict)
                 if meant is not None:
                     text = meant
                     if (why := unfit(text, self.longest)) is not None:
                         return PromptAnalysis(None, why, verdict)
                 else:
-                    # All of it: after a side question, what decides the answer stands before that one.
-                    if any(said.of_tools for said in parsed.history) and not self.share_tools:
+                    # The whole of it is the key: after a side question, what decides stands before that one.
+                    if by_tools and not self.share_tools:
                         return PromptAnalysis(None, "tools", verdict)
                     context += [[said.role, said.text, said.more] for said in parsed.history]
         partition = self._partition(llm_string, parsed, variables, context)

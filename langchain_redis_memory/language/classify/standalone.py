@@ -114,6 +114,18 @@ def stands_alone(message: BaseMessage) -> bool:
     return isinstance(message, HumanMessage) and not dependence(str(message.text))
 
 
+def continued(messages: Sequence[BaseMessage]) -> list[str]:
+    """Lists the user's turns that the next one may continue.
+
+    Args:
+        messages: The conversation so far, oldest first.
+
+    Returns:
+        The texts of the last user turn that stands alone and of those after it, oldest first.
+    """
+    return [str(said.text) for said in messages[leaning_from(messages) :] if isinstance(said, HumanMessage)]
+
+
 def leaning_from(messages: Sequence[BaseMessage]) -> int:
     """Finds the first turn that the next question depends on.
 

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.language.classify import content_words, leaning_from
+from langchain_redis_memory.language.classify import content_words
+from langchain_redis_memory.language.classify.standalone import continued
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
 
@@ -102,5 +103,5 @@ def standalone(turn: str, history: Sequence[BaseMessage]) -> str:
     Returns:
         The user's questions since the last one that stands alone, then the turn itself.
     """
-    asked = [str(message.text) for message in history[leaning_from(history) :] if isinstance(message, HumanMessage)]
+    asked = continued(history)
     return " ".join([*asked[:1], *asked[1:][-2:], turn])

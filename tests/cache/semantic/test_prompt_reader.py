@@ -174,3 +174,11 @@ def test_what_is_read_is_what_was_said(said: list[tuple[str, str]]) -> None:
 )
 def test_what_nobody_may_be_told_again(text: str, sign: str | None) -> None:
     assert unrepeatable(text) == sign
+
+
+@pytest.mark.parametrize("then", ["What about Berlin?", "How about Berlin?"])
+def test_what_a_question_continues_may_change_by_itself(cache: RedisSemanticCache, then: str) -> None:
+    for first, served in (("What's the weather in Paris?", None), ("How large is Paris?", "an answer")):
+        asked = prompt(first, "Sunny.", then)
+        cache.update(asked, MODEL, answers("an answer"))
+        assert text(cache.lookup(asked, MODEL)) == served
