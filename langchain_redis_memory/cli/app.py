@@ -278,6 +278,7 @@ def replay(
                 report = replaying.measure(client, conversations, settings, answers, begin)
         report.damaged = damaged
         console.print(table(report))
+        console.print(report.conclusion, style="bold", highlight=False, markup=False)
         _say_more(report)
         if json_file:
             json_file.write_text(json.dumps(report.as_dict(), indent=1, ensure_ascii=False), "utf-8")
