@@ -135,9 +135,9 @@ def demo(redis: Url = "memory://") -> None:
     """
     from langchain_core.runnables import RunnableLambda
 
+    from langchain_redis_memory.cli import local
     from langchain_redis_memory.cli.demo.clinic import Clinic, find
     from langchain_redis_memory.cli.demo.show import WIDTH, Comparison
-    from langchain_redis_memory.cli.replay import local_model
     from langchain_redis_memory.conversation.memory import ConversationMemory
     from langchain_redis_memory.redis.client.client import Client
 
@@ -145,7 +145,7 @@ def demo(redis: Url = "memory://") -> None:
         reports: list[TurnReport] = []
         run, shown = uuid4(), Comparison()
         embeddings = None
-        if local_model():
+        if local.local_model():
             from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
             embeddings = MiniLMEmbeddings()

@@ -10,12 +10,12 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner
 
-from langchain_redis_memory.cli import replay
+from langchain_redis_memory.cli import local
 from langchain_redis_memory.cli.app import app
 from langchain_redis_memory.cli.demo.show import WIDTH, NaiveCache
 
 README = Path(__file__).parents[2] / "README.md"
-LOCAL = pytest.mark.skipif(not replay.local_model(), reason="needs the extra 'local'")
+LOCAL = pytest.mark.skipif(not local.local_model(), reason="needs the extra 'local'")
 
 
 def played(**options: Any) -> str:
@@ -34,7 +34,7 @@ def turn(output: str, number: int) -> list[str]:
 def test_without_embeddings_it_says_how_to_get_them_and_needs_three_trips_at_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(replay, "local_model", lambda: False)
+    monkeypatch.setattr(local, "local_model", lambda: False)
     output = played()
     assert "langchain-redis-memory[local]" in output
     assert max(int(trips) for trips in re.findall(r", (\d+) trips?\]", output)) <= 3

