@@ -6,6 +6,7 @@ Everything heavy loads when its command runs. Errors of this package are printed
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -15,7 +16,6 @@ from uuid import uuid4
 
 import typer
 from rich.console import Console
-from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -97,7 +97,7 @@ def _model(name: str | None, embeddings: Any) -> Any:
 
 
 def _chain(url: str, model: str | None, reports: list[TurnReport]) -> tuple[ConversationMemory, RememberingRunnable]:
-    """The demo's retrieval chain: documentation strings, local embeddings, a memory around a model."""
+    """The retrieval chain of `chat`: documentation strings, local embeddings, a memory around a model."""
     from langchain_redis_memory.cli.demo.corpus import DocstringRetriever, chunks
     from langchain_redis_memory.conversation.memory import ConversationMemory
     from langchain_redis_memory.redis.client.client import Client
@@ -119,31 +119,54 @@ def _chain(url: str, model: str | None, reports: list[TurnReport]) -> tuple[Conv
     return memory, memory.wrap(answerer, retriever, scope=f"demo:{model or 'extractive'}:{uuid4()}")
 
 
+_INTRO = """\
+Two users, ana and ben, talk to one assistant of a clinic, in turns.
+ours:  what ConversationMemory answered (hit: from its cache; miss: made and
+       cached; bypass: never cached), and its round trips to the server.
+naive: what a cache keyed on the last utterance alone would have said.
+"""
+
+
 @app.command()
-def demo(redis: Url = "memory://", model: Model = None) -> None:
-    """Two users talk to one assistant: watch what is searched, remembered, cached, and why."""
-    from langchain_redis_memory.cli.demo.show import TurnTable
+def demo(redis: Url = "memory://") -> None:
+    """Two users talk to one assistant: see what is cached, beside a cache keyed on the last utterance.
+
+    Example: langchain-redis-memory demo --redis redis://localhost:6379/0
+    """
+    from langchain_core.runnables import RunnableLambda
+
+    from langchain_redis_memory.cli import local
+    from langchain_redis_memory.cli.demo.clinic import Clinic, find
+    from langchain_redis_memory.cli.demo.show import WIDTH, Comparison
+    from langchain_redis_memory.conversation.memory import ConversationMemory
+    from langchain_redis_memory.redis.client.client import Client
 
     with _plain_errors():
         reports: list[TurnReport] = []
-        _, chat = _chain(redis, model, reports)
-        script = resources.files(__package__ or "langchain_redis_memory") / "demo" / "conversations.jsonl"
-        said = [json.loads(line) for line in script.read_text("utf-8").splitlines()]
-        board, run = TurnTable(), uuid4()
-        live = console.is_terminal
-        with Live(console=console, auto_refresh=False, transient=True) as screen:
-            for turn in said:
-                session = f"demo-{run}-{turn['user']}"
-                chat.invoke(turn["says"], config={"configurable": {"session_id": session}})
-                board.turns.append((turn["user"], reports[-1]))
-                if live:
-                    screen.update(board.table(console.width, newest=max(4, console.height // 3 - 2)), refresh=True)
-        console.print(board.table(console.width))
-        console.print(board.totals())
-        console.print(
-            "Yours: [bold]ConversationMemory(url).wrap(chain, retriever)[/]. "
-            "Try [bold]langchain-redis-memory chat[/], or [bold]replay FILE.jsonl[/] on recorded conversations."
-        )
+        run, shown = uuid4(), Comparison()
+        embeddings = None
+        if local.local_model():
+            from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
+
+            embeddings = MiniLMEmbeddings()
+        with Client.from_url(redis) as client:
+            client.server()
+            memory = ConversationMemory(client, embeddings=embeddings, ttl_s=600, on_turn=reports.append)
+            chat = memory.wrap(RunnableLambda(Clinic().answer), RunnableLambda(find), scope=f"demo:{run}")
+            console.print(_INTRO, highlight=False)
+            for line in (resources.files(__package__ or "") / "demo" / "conversations.jsonl").read_text().splitlines():
+                turn = json.loads(line)
+                user = turn["user"]
+                configurable, metadata = {"session_id": f"demo-{run}-{user}"}, {"user_id": user}
+                chat.invoke(turn["says"], config={"configurable": configurable, "metadata": metadata})
+                for text in shown.turn(user, reports[-1], turn["expects"]):
+                    console.print(text, highlight=False)
+        if embeddings is None:
+            console.print(
+                "\nQuestions in other words hit with: pip install 'langchain-redis-memory[local]'", markup=False
+            )
+        console.print()
+        console.print(textwrap.fill(shown.conclusion(), WIDTH), style="bold", highlight=False)
 
 
 @app.command()
@@ -152,7 +175,7 @@ def chat(
     model: Model = None,
     session: Annotated[str, typer.Option(help="The conversation to go on with.")] = "chat",
 ) -> None:
-    """Talk to the demo's assistant yourself; every answer says what was decided and why."""
+    """Talk to an assistant on Python's standard library yourself; every answer says what was decided and why."""
     with _plain_errors():
         reports: list[TurnReport] = []
         memory, assistant = _chain(redis, model, reports)
@@ -255,6 +278,7 @@ def replay(
                 report = replaying.measure(client, conversations, settings, answers, begin)
         report.damaged = damaged
         console.print(table(report))
+        console.print(report.conclusion, style="bold", highlight=False, markup=False)
         _say_more(report)
         if json_file:
             json_file.write_text(json.dumps(report.as_dict(), indent=1, ensure_ascii=False), "utf-8")

@@ -1,1 +1,1 @@
-"""What `demo`, `chat` and `replay` run: a small retrieval chain on text that every machine has."""
+"""What `demo` and `chat` run: an assistant of a clinic, and a retrieval chain on text that every machine has."""

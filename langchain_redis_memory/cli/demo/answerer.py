@@ -1,7 +1,7 @@
-"""The demo's default model: it extracts, it does not generate.
+"""The default model of `chat`: it extracts, it does not generate.
 
 From the context it is given it returns the sentences nearest to the question; without context it answers from the
-conversation that it was shown. So the demo needs no key and no download, and what it says is traceable. It is a
+conversation that it was shown. So it needs no key and no download, and what it says is traceable. It is a
 LangChain chat model like any other, so `--model` can replace it.
 """
 

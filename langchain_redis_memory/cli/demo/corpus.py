@@ -1,4 +1,4 @@
-"""The demo's documents: the documentation strings of Python's standard library, chunked and embedded at start."""
+"""The documents of `chat`: the documentation strings of Python's standard library, embedded at start."""
 
 from __future__ import annotations
 

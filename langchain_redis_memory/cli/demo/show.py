@@ -1,109 +1,108 @@
-"""How turns are shown: a live table, then what the cache saved."""
+"""How the demo's turns are shown: what was said, and beside it what a last-utterance cache would have said."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.panel import Panel
-from rich.table import Table
+from rich.text import Text
 
 from langchain_redis_memory.conversation.turn import TurnReport
-from langchain_redis_memory.language.classify.question_type import QuestionType
 
-_TYPES = {
-    QuestionType.NEW_TOPIC: "[cyan]NEW_TOPIC[/]",
-    QuestionType.CONTEXTUAL_FOLLOW_UP: "[magenta]CONTEXTUAL_FOLLOW_UP[/]",
-    QuestionType.HISTORY_RECALL: "[yellow]HISTORY_RECALL[/]",
-    QuestionType.CONTEXTUAL_WITH_SEARCH: "[blue]CONTEXTUAL_WITH_SEARCH[/]",
-}
-_CACHE = {"hit": "[bold green]hit[/]", "miss": "miss", "bypass": "[dim]bypass[/]", "off": "[red]off[/]"}
+WIDTH = 80
+_STYLES = {"hit": "bold green", "WRONG": "bold red", "right": "green"}  # legible on black and on white
 
 
-def _clip(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+class NaiveCache:
+    """A cache whose key is the last utterance alone: the first answer to some words is everybody's.
+
+    **Keys:** none.
+    **Trips:** none.
+    """
+
+    def __init__(self) -> None:
+        self._stored: dict[str, tuple[str, str]] = {}
+
+    def serve(self, user: str, question: str, fresh: str) -> tuple[str, str] | None:
+        """Serves what is stored under the words, else stores the fresh answer.
+
+        Args:
+            user: Who asks.
+            question: The words.
+            fresh: What the assistant says to them in this conversation.
+
+        Returns:
+            For whom the answer was made, and the answer; None on a miss.
+        """
+        found = self._stored.get(question.strip())
+        self._stored.setdefault(question.strip(), (user, fresh))
+        return found
 
 
 @dataclass
-class TurnTable:
-    """The turns so far.
+class Comparison:
+    """The turns so far, and what each cache did in them.
 
     Args:
-        turns: (who, report) of each turn, in order.
+        naive: The cache to compare with.
+        reports: Of the turns, in order.
+        hits: How many of them the naive cache answered.
+        wrong: The questions of those whose answer lacks what this user had to be told.
+        ours_wrong: The questions whose answer by the memory lacks it.
     """
 
-    turns: list[tuple[str, TurnReport]] = field(default_factory=list)
+    naive: NaiveCache = field(default_factory=NaiveCache)
+    reports: list[TurnReport] = field(default_factory=list)
+    hits: int = 0
+    wrong: list[str] = field(default_factory=list)
+    ours_wrong: list[str] = field(default_factory=list)
 
-    def table(self, width: int, *, newest: int | None = None) -> RenderableType:
-        """The turns as a table.
+    def turn(self, user: str, report: TurnReport, expects: str) -> Iterator[Text]:
+        """Compares one turn.
 
         Args:
-            width: Columns of the terminal.
-            newest: Only that many of the newest turns; None for all.
+            user: Who asked.
+            report: What happened.
+            expects: Words of the right answer, by which both caches are judged.
+
+        Yields:
+            Lines of at most 80 columns.
+        """
+        self.reports.append(report)
+        said = str(report.value)
+        if expects not in said:
+            self.ours_wrong.append(report.question)
+        yield from _lines(f"{len(self.reports):2} {user}: ", report.question, "bold")
+        trips = f"{report.trips} trip" + "s" * (report.trips != 1)
+        yield from _lines(f"   ours  [{report.cache}, {trips}] ", said, _STYLES.get(report.cache, ""))
+        served = self.naive.serve(user, report.question, said)
+        if served is None:
+            yield Text("   naive [miss]")
+            return
+        self.hits += 1
+        made_for, told = served
+        if expects in told:
+            yield from _lines("   naive [hit, right] ", told, _STYLES["right"])
+        else:
+            self.wrong.append(report.question)
+            yield from _lines(f"   naive [WRONG] would have told {user} {made_for}'s answer: ", told, _STYLES["WRONG"])
+
+    def conclusion(self) -> str:
+        """What to conclude, in one sentence.
 
         Returns:
-            What rich can print.
+            The sentence.
         """
-        table = Table(expand=True, show_lines=False, header_style="bold", pad_edge=False, box=None)
-        table.add_column("#", style="dim", no_wrap=True)
-        table.add_column("who", style="bold", no_wrap=True)
-        table.add_column("turn, answer", ratio=5)
-        table.add_column("type, why", ratio=4, min_width=22)
-        table.add_column("memory", justify="right", no_wrap=True)
-        table.add_column("cache", no_wrap=True)
-        table.add_column("trips", justify="right")
-        table.add_column("ms", justify="right")
-        first = 0 if newest is None else max(0, len(self.turns) - newest)
-        for number, (who, report) in enumerate(self.turns[first:], first + 1):
-            answer = _clip(" ".join(str(getattr(report.value, "text", report.value)).split()), width - 40)
-            why = _clip("; ".join(report.verdict.reasons), max(20, width // 2 - 20))
-            memory = f"{len(report.memory)} msg\n{report.memory_tokens} tok" if report.memory else "[dim]none[/]"
-            table.add_row(
-                str(number),
-                who,
-                f"{escape(report.question)}\n[dim]{escape(answer)}[/]",
-                f"{_TYPES[report.verdict.type]}\n[dim]{escape(why)}[/]",
-                memory,
-                _CACHE[report.cache],
-                str(report.trips),
-                f"{report.seconds * 1000:.1f}",
-            )
-        return table
-
-    def totals(self) -> RenderableType:
-        """What the cache saved.
-
-        Returns:
-            What rich can print.
-        """
-        reports = [report for _, report in self.turns]
-        hits = [report for report in reports if report.cache == "hit"]
-        misses = [report for report in reports if report.cache == "miss"]
-        bypassed = [report for report in reports if report.cache == "bypass"]
-        asked = len(hits) + len(misses)
-        spent = sum(report.tokens for report in reports if report.cache != "hit")
-        saved = sum(report.tokens for report in hits)
-        lines = [
-            f"[bold green]{len(hits)} hits[/] of {asked} turns that may be cached ({_share(len(hits), asked)}); "
-            f"{len(bypassed)} follow-ups and recalls never met the cache",
-            f"tokens: {spent} spent, [bold green]{saved} saved[/] ({_share(saved, spent + saved)})",
-        ]
-        if hits and misses:
-            slow, fast = _mean(misses), _mean(hits)
-            lines.append(
-                f"time: {fast:.1f} ms a hit against {slow:.1f} ms a miss, "
-                f"[bold green]{(slow - fast) * len(hits):.0f} ms saved[/] with this answerer"
-            )
-        most = max((report.trips for report in reports), default=0)
-        lines.append(f"round trips to the server: {most} at most in a turn")
-        return Panel(Group(*lines), title="what it saved", border_style="green", expand=False)
+        hits = sum(report.cache == "hit" for report in self.reports)
+        most = max((report.trips for report in self.reports), default=0)
+        return (
+            f"Of {len(self.reports)} turns a cache keyed on the last utterance would have answered {self.hits}, "
+            f"{len(self.wrong)} of them wrongly; this memory served {hits} from its cache and answered "
+            f"{len(self.ours_wrong)} wrongly, with {most} round trips at most in a turn."
+        )
 
 
-def _mean(reports: Sequence[TurnReport]) -> float:
-    return 1000 * sum(report.seconds for report in reports) / len(reports)
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else "-"
+def _lines(label: str, text: str, style: str) -> Iterator[Text]:
+    for line in textwrap.wrap(label + text, WIDTH, subsequent_indent="      ", drop_whitespace=False):
+        yield Text(line.rstrip(), style=style)

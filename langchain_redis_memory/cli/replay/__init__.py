@@ -4,11 +4,12 @@
 `raw_key` through the usual cache, `judge` counts and says what was wrong, `report` holds it, `table`, `html` show it.
 """
 
+from langchain_redis_memory.cli.local import local_model
 from langchain_redis_memory.cli.replay.answerers import Answerer, answerer, recorded
 from langchain_redis_memory.cli.replay.judge import CacheOutcome, ServedAnswer, same_question
 from langchain_redis_memory.cli.replay.recorded import DamagedLine, RecordedTurn, read
 from langchain_redis_memory.cli.replay.report import ASSUMED_S, RISKS, ReplayReport, Settings
-from langchain_redis_memory.cli.replay.run import local_model, measure, play
+from langchain_redis_memory.cli.replay.run import measure, play
 from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn, askings
 
 __all__ = [

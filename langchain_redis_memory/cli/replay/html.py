@@ -17,7 +17,7 @@ from langchain_redis_memory.language.classify.question_type import QuestionType
 
 _MOST = 200
 """Serves that are listed of each cache; the JSON has all of them."""
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _RIGHT = 560, 330, 64, 30, 52, 24
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _RIGHT = 640, 330, 64, 30, 52, 150
 _ALONE = (Kind.FIRST, Kind.SELF_CONTAINED)
 
 _STYLE = """
@@ -57,7 +57,7 @@ def page(report: ReplayReport) -> str:
     head = (
         f"{report.conversations} conversations with {report.recorded} turns, {settings.users} users each: "
         f"{report.asked} turns. {settings.cache} cache, {settings.classifier} classifier, {report.server}, "
-        f"seed {settings.seed}. {len(report.damaged)} damaged lines skipped."
+        f"seed {settings.seed}; {len(report.damaged)} damaged lines skipped."
     )
     return "\n".join(
         [
@@ -67,6 +67,7 @@ def page(report: ReplayReport) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>Conversations replayed</title><style>{_STYLE}</style></head><body>",
             "<h1>Conversations replayed</h1>",
+            f"<p><strong>{escape(report.conclusion)}</strong></p>",
             f'<p class="dim">{escape(head)}</p>',
             '<div class="plots">',
             _figure("What safety costs", _risk_plot(report.outcomes)),
@@ -125,6 +126,28 @@ def _text(x: float, y: float, text: str, anchor: str = "middle", kind: str = "")
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">{escape(text)}</text>'
 
 
+def spread(wanted: Sequence[float], gap: float, top: float, bottom: float) -> list[float]:
+    """Places labels near where they are wanted, none closer to another than a gap.
+
+    Args:
+        wanted: Where each would be best.
+        gap: The least distance of two.
+        top: The least place; more labels than fit go on below the bottom.
+        bottom: The greatest place.
+
+    Returns:
+        The place of each, in the order given.
+    """
+    places = [0.0] * len(wanted)
+    order = sorted(range(len(wanted)), key=lambda at: wanted[at])
+    least = top
+    for rank, at in enumerate(order):
+        most = bottom - gap * (len(order) - 1 - rank)
+        places[at] = max(least, min(wanted[at], most))
+        least = places[at] + gap
+    return places
+
+
 def _risk_plot(outcomes: Sequence[CacheOutcome]) -> str:
     """Wrong share over hit rate: down and to the right is better."""
     points = [
@@ -159,20 +182,15 @@ def _risk_plot(outcomes: Sequence[CacheOutcome]) -> str:
         ]
     path = " ".join(f"{x(hit):.1f},{y(wrong):.1f}" for one, hit, wrong in points if one.risk is not None)
     parts.append(f'<polyline points="{path}" class="path"/>')
-    above = sum(one.risk is not None for one, _, _ in points)
-    for one, hit, wrong in points:
-        kind, anchor = ("raw" if one.risk is None else "level"), "end" if hit > 0.6 else "start"
-        above -= one.risk is not None  # levels are close to one another, so their names are stacked
+    places = spread([y(wrong) for _, _, wrong in points], 15, _TOP, bottom)
+    for (one, hit, wrong), place in zip(points, places, strict=True):
+        kind = "raw" if one.risk is None else "level"
         said = f"{one.name}: {share(wrong)} wrong, {share(hit)} hit"
         parts += [
+            f'<line x1="{x(hit):.1f}" y1="{y(wrong):.1f}" x2="{right + 8}" y2="{place:.1f}" class="axis"/>',
             f'<circle cx="{x(hit):.1f}" cy="{y(wrong):.1f}" r="5" class="{kind}">',
             f"<title>{escape(said)}</title></circle>",
-            _text(
-                x(hit) + (-9 if anchor == "end" else 9),
-                y(wrong) + (4 if one.risk is None else -8 - 13 * above),
-                one.name,
-                anchor,
-            ),
+            _text(right + 12, place + 4, one.name, "start"),
         ]
     parts += [
         _text((_LEFT + right) / 2, _HEIGHT - 14, "first and self-contained turns that were asked again: hit"),

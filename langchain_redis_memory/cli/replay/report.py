@@ -85,6 +85,28 @@ class ReplayReport:
         return [outcome for outcome in self.outcomes if outcome.risk is not None]
 
     @property
+    def recommended(self) -> CacheOutcome | None:
+        """The level to choose: fewest wrong serves in this log, of these the most hits, of these the lowest risk.
+
+        None where no dependent turn could be judged.
+        """
+        judged = [one for one in self.levels if one.risk is not None and one.wrong_share is not None]
+        return min(judged, key=lambda one: (len(one.wrong), -one.cache["hit"], one.risk), default=None)
+
+    @property
+    def conclusion(self) -> str:
+        """What to conclude, in one sentence."""
+        best = self.recommended
+        if best is None:
+            return "No dependent turn of this log has a rewrite to judge by: look at the hits, or add rewrites."
+        raw = [f"{one.name}: {len(one.wrong)}" for one in self.outcomes if one.risk is None]
+        return (
+            f"Take max_unsafe and max_error {best.risk:g}: of {best.turns} turns {best.cache['hit']} were served from "
+            f"the cache and {len(best.wrong)} wrongly; a cache keyed on the last utterance served wrongly "
+            f"({', '.join(raw)})."
+        )
+
+    @property
     def notes(self) -> list[str]:
         """How to read it, for people."""
         changed = ", ".join(f"{count} {words}" for words, count in self.wordings.most_common())

@@ -21,6 +21,7 @@ from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.semantic.tenants import VectorOptions
+from langchain_redis_memory.cli.local import local_model
 from langchain_redis_memory.cli.replay.answerers import Answerer, recorded
 from langchain_redis_memory.cli.replay.baseline import raw_cosine, raw_exact
 from langchain_redis_memory.cli.replay.judge import CacheOutcome
@@ -34,7 +35,7 @@ from langchain_redis_memory.language.classify import Classifier, EmbeddingClassi
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings, missing_packages
+from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 _LIFETIME_S = 3600.0
 _FAILED = 5
@@ -57,11 +58,6 @@ class RememberingEmbeddings(MiniLMEmbeddings):
         if new:
             self._known.update(zip(new, super().vectors(new, progress), strict=True))
         return np.stack([self._known[text] for text in texts])
-
-
-def local_model() -> bool:
-    """Whether the extra `local` is installed."""
-    return not missing_packages()
 
 
 def measure(
