@@ -195,9 +195,9 @@ class KeySpace:
 
     # --- caches: `use` is what something is for, one word of this package's -------------------------------------------
 
-    def answer(self, digest: str, agent: str = "") -> str:
-        """The key of one cached answer of an agent, by the digest of all that it depends on."""
-        return self.key("answer", agent, digest)
+    def answer(self, digest: str) -> str:
+        """The key of one cached answer, by the digest of all that it depends on."""
+        return self.key("answer", "", digest)
 
     def entries(self, use: str, name: str) -> EntryKeys:
         """The keys of one shard of a cache's entries."""

@@ -59,12 +59,17 @@ def test_semantic_entry() -> None:
 
 
 def test_answers_of_conversations() -> None:
-    for answer, golden in (
-        (Answer("330 metres", 3), b"\x95\xa4text\xaa330 metres\x03\xc0\x90"),
-        (Answer(AIMessage("a"), 0), b"\x95\xa7message\xc4\x08a6|\x81\xa1c\xa1a\x00\xc0\x90"),
+    for answer, ttl_ms, golden in (
+        (Answer("330 metres", 3, seconds=1.5), 9, b"\x98\x02\xa4text\xaa330 metres\xc0\x90\x03\xcd\x05\xdc\x09"),
+        (
+            Answer(AIMessage("a"), 0, {"b": 1}),
+            0,
+            b"\x98\x02\xa7message\xc4\x08a6|\x81\xa1c\xa1a\x81\xa1b\x01\x90\x00\x00\x00",
+        ),
     ):
-        assert encode_answer(answer) == golden
+        assert encode_answer(answer, ttl_ms) == golden
         assert decode_answer(golden, "k") == answer
+        assert decode_answer(b"\x98\x03" + golden[2:], "k") is None
     assert epochs.sign(b"token", b"body") == b"token;body"
 
 

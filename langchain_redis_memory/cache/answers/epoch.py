@@ -6,8 +6,17 @@ look-up notes the token with the question, the store takes it from there; withou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from langchain_redis_memory.cache import epochs
-from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion, decode_answer, encode_answer
+from langchain_redis_memory.cache.answers.answer_cache import (
+    VERY_SAME,
+    Answer,
+    CacheQuestion,
+    decode_answer,
+    encode_answer,
+)
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.ops import Op, Reply, merge, pure
 from langchain_redis_memory.redis.client.client import Client
@@ -50,17 +59,18 @@ class EpochAnswerCache:
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         """See `AnswerCache`. Damaged bytes count as no answer."""
-        key = asked.key()
+        entry = asked.entry
+        key = asked.space.answer(entry)
 
-        def read(found: tuple[bytes, bytes | None, None]) -> Answer | None:
-            token, stored, _ = found
+        def read(found: tuple[bytes, Sequence[Reply], None]) -> Answer | None:
+            token, (stored, left_ms), _ = found
             asked.notes[key] = token
             body = None if stored is None else epochs.signed(token, stored)
-            answer = None if body is None else decode_answer(body, key)
+            answer = None if body is None else decode_answer(body, key, left_ms if left_ms >= 0 else None)
             self.tally.add("misses" if answer is None else "hits")
-            return answer
+            return answer and replace(answer, entry=entry, kind="exact", why=VERY_SAME)
 
-        get = Op[Reply]((("GET", key),), lambda replies: replies[0])
+        get = Op[Sequence[Reply]]((("GET", key), ("PTTL", key)), lambda replies: replies)
         return merge(epochs.current(self.epoch, self._ttl_ms), get, self._sends(enough=True)).map(read)
 
     def store(self, asked: CacheQuestion, answer: Answer) -> Op[None]:
@@ -70,7 +80,8 @@ class EpochAnswerCache:
             return pure(None)
         lifetime = ("PX", self._ttl_ms) if self._ttl_ms else ()
         put = Op[None](
-            (("SET", asked.key(), epochs.sign(token, encode_answer(answer)), *lifetime),), lambda _replies: None
+            (("SET", asked.key(), epochs.sign(token, encode_answer(answer, self._ttl_ms)), *lifetime),),
+            lambda _replies: None,
         )
         self.tally.add("updates")
         return merge(put, self._sends(enough=False)).map(lambda _done: None)

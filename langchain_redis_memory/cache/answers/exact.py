@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion, decode_answer, encode_answer
+from langchain_redis_memory.cache.answers.answer_cache import (
+    VERY_SAME,
+    Answer,
+    CacheQuestion,
+    decode_answer,
+    encode_answer,
+)
 from langchain_redis_memory.ops import Op, Reply
 from langchain_redis_memory.redis.ttl import milliseconds
 
@@ -27,17 +34,20 @@ class ExactAnswerCache:
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         """See `AnswerCache`. Damaged bytes count as no answer."""
-        key = asked.key()
+        entry = asked.entry
+        key = asked.space.answer(entry)
 
         def read(replies: Sequence[Reply]) -> Answer | None:
-            return None if replies[0] is None else decode_answer(replies[0], key)
+            stored, left_ms = replies
+            answer = None if stored is None else decode_answer(stored, key, left_ms if left_ms >= 0 else None)
+            return answer and replace(answer, entry=entry, kind="exact", why=VERY_SAME)
 
-        return Op((("GET", key),), read)
+        return Op((("GET", key), ("PTTL", key)), read)
 
     def store(self, asked: CacheQuestion, answer: Answer) -> Op[None]:
         """See `AnswerCache`."""
         lifetime = ("PX", self._ttl_ms) if self._ttl_ms else ()
         return Op(
-            (("SET", asked.key(), encode_answer(answer), *lifetime),),
+            (("SET", asked.key(), encode_answer(answer, self._ttl_ms), *lifetime),),
             lambda _replies: None,
         )

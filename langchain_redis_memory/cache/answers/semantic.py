@@ -7,6 +7,7 @@ on) must be the same to the letter; only the question itself is searched by mean
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
@@ -14,6 +15,7 @@ from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.answers.answer_cache import (
+    VERY_SAME,
     Answer,
     CacheQuestion,
     decode_answer,
@@ -106,7 +108,7 @@ class SemanticAnswerCache:
 
         def read(found: tuple[bytes, SemanticHit | None]) -> Answer | None:
             asked.notes[_TOKEN] = found[0]
-            answer = self._answer(found[1], asked)
+            answer = self._answer(found[1], asked, "exact")
             if answer is not None:
                 _count_hit(search.tally, answer)
             return answer
@@ -129,7 +131,7 @@ class SemanticAnswerCache:
         search, result = self._searches.of(asked.space), SearchResult()
         with suppress(CacheUnavailable):
             result = yield from search.best_effort(bypassing_cache(search.similar_flow(query)))
-        answer = self._answer(result.hit, asked)
+        answer = self._answer(result.hit, asked, "meaning")
         if answer is not None:
             _count_hit(search.tally, answer)
         else:
@@ -151,13 +153,14 @@ class SemanticAnswerCache:
         query = _query(asked)
         if query is None:
             return pure(None)
-        search, body = self._searches.of(asked.space), encode_answer(answer)
+        search, ttl_ms = self._searches.of(asked.space), jittered(self._ttl_ms, self._jitter)
+        body = encode_answer(answer, ttl_ms)
         if self._epoch is not None:
             if not asked.notes.get(_TOKEN):  # without a look-up nobody knows of what epoch the answer is
                 return pure(None)
             body = epochs.sign(asked.notes[_TOKEN], body)
         entry = StoredAnswer(query.text, query.partition, "", "", (), "", "", 0, answer.tokens, body)
-        new = NewAnswer(query, entry, jittered(self._ttl_ms, self._jitter))
+        new = NewAnswer(query, entry, ttl_ms)
         try:
             engine, put = yield from search.best_effort(bypassing_cache(search.prepare_store_flow([new])))
         except CacheUnavailable:
@@ -199,11 +202,16 @@ class SemanticAnswerCache:
         (found,) = yield from read_stats_flow([self._searches.of(self._client.keys(tenant)).tally])
         return found
 
-    def _answer(self, hit: SemanticHit | None, asked: CacheQuestion) -> Answer | None:
-        body = None if hit is None else hit.entry.answer
+    def _answer(self, hit: SemanticHit | None, asked: CacheQuestion, kind: str, why: str = VERY_SAME) -> Answer | None:
+        if hit is None:
+            return None
+        body: bytes | None = hit.entry.answer
         if body is not None and self._epoch is not None:
             body = epochs.signed(asked.notes.get(_TOKEN, b""), body)
-        return None if body is None else decode_answer(body, "answer")
+        answer = None if body is None else decode_answer(body, "answer", hit.left_ms)
+        if kind == "meaning":
+            why = f"{hit.entry.question!r} means the same, p={hit.probability:.2f}"
+        return answer and replace(answer, entry=hit.id, kind=kind, why=why)
 
 
 def _query(asked: CacheQuestion) -> SemanticQuery | None:

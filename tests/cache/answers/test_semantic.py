@@ -71,6 +71,21 @@ async def test_an_answer_is_found_by_its_words_and_by_its_meaning(desk: Counter,
     assert await desk.near(replace(asked, question=FAR)) == Answer("light")
 
 
+async def test_a_hit_says_what_it_is(desk: Counter, asked: CacheQuestion) -> None:
+    await desk.keep(asked, replace(ANSWER, seconds=2.5))
+    same, near = await desk.same(asked), await desk.near(replace(asked, question=NEAR))
+    assert same
+    assert near
+    assert (same.kind, same.why) == ("exact", "the very same question")
+    assert near.kind == "meaning"
+    assert near.why == f"{ASKED!r} means the same, p=1.00"
+    assert same.entry.partition("-")[0] == near.entry.partition("-")[0]
+    for found in (same, near):
+        assert found.seconds == 2.5
+        assert found.age_s is not None
+        assert 0 <= found.age_s < 60
+
+
 async def test_the_turn_s_trips(desk: Counter, asked: CacheQuestion, trips: list[Trip]) -> None:
     for _ in range(2):
         await desk.near(replace(asked, question=NEAR))
