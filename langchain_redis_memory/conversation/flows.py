@@ -9,29 +9,30 @@ process remembers and without the cache, and its messages wait in the outbox.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.cache.admission import worth_keeping
-from langchain_redis_memory.cache.answers.answer_cache import Answer, AnswerCache, CacheQuestion, SearchableAnswerCache
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.conversation.context import TurnContext
+from langchain_redis_memory.conversation.guarded import Driver, guarded
+from langchain_redis_memory.conversation.measured import measured
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.recent import RecentConversation, RecentConversations
+from langchain_redis_memory.conversation.reporting import outcome_of, report_of, tell_flow, why_not
 from langchain_redis_memory.conversation.turn import (
     Chain,
     ModelInput,
     TurnInput,
     TurnReport,
     also_given,
-    as_served,
     cost,
     with_id,
 )
+from langchain_redis_memory.conversation.turn_cache import NOTHING, Found, TurnCache, leave
 from langchain_redis_memory.conversation.turn_steps import (
     AnsweredTurn,
     LoadedTurn,
@@ -39,16 +40,12 @@ from langchain_redis_memory.conversation.turn_steps import (
     StoredTurn,
     TurnRequest,
 )
-from langchain_redis_memory.errors import OutOfMemoryError, UnavailableError
+from langchain_redis_memory.errors import OutOfMemoryError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.history.outbox import Outbox, attempts
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Verdict
-from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, counted, merge, pure
-from langchain_redis_memory.redis.client.coroutines import run_coroutine
+from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, StreamResult, ask, merge, pure
 from langchain_redis_memory.redis.codec.messages import encode_message
-
-if TYPE_CHECKING:
-    from langchain_core.documents import Document
 
 _log = logging.getLogger(__name__)
 
@@ -64,13 +61,15 @@ class TurnFlows:
     Args:
         planner: Decides what is done with a question.
         context: Reads and keeps state, summary and the user's own database.
-        cache: The cache of answers; None for none.
+        cache: The cache of answers, as a turn uses it.
+        driver: Runs what is left to do when a turn is interrupted.
         max_messages: Most messages kept of a conversation; None for no bound.
     """
 
     planner: Planner
     context: TurnContext
-    cache: AnswerCache | None
+    cache: TurnCache
+    driver: Driver
     max_messages: int | None
     outbox: Outbox = field(default_factory=Outbox)
     recent: RecentConversations = field(default_factory=RecentConversations)
@@ -89,7 +88,7 @@ class TurnFlows:
             transcript: The conversation.
             incoming: The turn as it came in.
             chain: How to retrieve and generate.
-            on_turn: Called with the report, before what follows the turn.
+            on_turn: Called with the report, before what follows the turn; also with that of a turn that fails.
             learning: Learns of the user in the background.
 
         Returns:
@@ -97,11 +96,16 @@ class TurnFlows:
         """
         started: float = yield Now()
         turn = self._request(transcript, incoming, chain)
-        done, trips = yield from counted(self._steps_flow(turn))
-        ended: float = yield Now()
-        report = _report(turn, done, trips, ended - started)
-        if on_turn is not None:
-            yield from _tell_flow(on_turn, report)
+        try:
+            done = yield from measured(self._steps_flow(turn, started), turn.progress.spent)
+        except Exception as error:
+            yield from self._broken_off_flow(turn)
+            ended: float = yield Now()
+            yield from tell_flow(on_turn, report_of(turn, None, ended - started, error))
+            raise
+        ended = yield Now()
+        report = report_of(turn, done, ended - started)
+        yield from tell_flow(on_turn, report)
         yield from self.context.follow_up_flow(transcript, done.planned.context, done.messages, stored=done.stored)
         if learning is not None:
             yield Background(learning)
@@ -115,11 +119,33 @@ class TurnFlows:
         )
         return TurnRequest(incoming, chain, transcript, str(question.text), asked)
 
-    def _steps_flow(self, turn: TurnRequest) -> Flow[StoredTurn]:
+    def _steps_flow(self, turn: TurnRequest, started: float) -> Flow[StoredTurn]:
         loaded = yield from self.load_flow(turn)
+        turn.progress.flight = loaded.found.flight
         planned = yield from self.plan_flow(turn, loaded)
-        answered = yield from self.answer_flow(turn, planned)
+        turn.progress.planned = planned
+        answered = yield from self.answer_flow(turn, planned, started)
         return (yield from self.store_flow(turn, planned, answered))
+
+    def _broken_off_flow(self, turn: TurnRequest) -> Flow[None]:
+        """Keeps what was said of an answer that broke off, if that is wanted, and lets others ask the model.
+
+        Raises nothing that a server that is away would raise.
+        """
+        progress, chain = turn.progress, turn.chain
+        said = chain.said_so_far(progress.chunks) if chain.keep_partial and progress.chunks else ""
+        try:
+            if said and progress.planned is not None:
+                value = AIMessage(said, response_metadata={"partial": True})
+                planned = replace(progress.planned, plan=replace(progress.planned.plan, asked=None))
+                done = yield from self.store_flow(turn, planned, AnsweredTurn(value, 0, "bypass"))
+                yield from self.context.follow_up_flow(
+                    turn.transcript, planned.context, done.messages, stored=done.stored
+                )
+            elif (given_back := leave(progress.flight)).commands:
+                yield from ask(given_back)
+        except RedisMemoryError as error:
+            _log.warning("what was left of a turn that broke off is not stored: %s", error)
 
     # --- load ---------------------------------------------------------------------------------------------------------
 
@@ -140,7 +166,8 @@ class TurnFlows:
             plan = yield from self.planner.plan(turn.text, seen.messages, turn.asked, seen.context, turn.chain.sharing)
         alone = self._opening(turn)
         looked_up = alone if plan is None else plan.reads
-        loaded = yield from self._read_flow(turn.transcript, looked_up, seen or RecentConversation())
+        lookup = self.cache.lookup(looked_up, turn.chain.single_flight_ms)
+        loaded = yield from self._read_flow(turn.transcript, lookup, seen or RecentConversation())
         unchanged = (
             seen is not None
             and loaded.history == seen.messages
@@ -148,13 +175,10 @@ class TurnFlows:
         )
         return replace(loaded, looked_up=looked_up, plan=plan if unchanged else None)
 
-    def _read_flow(
-        self, transcript: Transcript, looked_up: CacheQuestion | None, seen: RecentConversation
-    ) -> Flow[LoadedTurn]:
+    def _read_flow(self, transcript: Transcript, lookup: Op[Found], seen: RecentConversation) -> Flow[LoadedTurn]:
         """Reads all in one trip, after the messages of this conversation that wait were stored."""
         reach = self.planner.reach
         history: Op[list[BaseMessage]] = transcript.tail(messages=reach) if reach else pure([])
-        lookup = self._lookup(looked_up)
         context = self.context.read(transcript, alone=not (history.commands or lookup.commands))
         # The context says whether the conversation exists, so it is asked before the messages; see `read_flow`.
         wanted = merge(context, lookup, history).map(lambda read: (read[2], read[1], read[0]))
@@ -163,24 +187,21 @@ class TurnFlows:
             if waiting:
                 yield from ask(merge(self.context.write_late(transcript, waiting), transcript.add(waiting)))
                 left = []
-            messages, answer, known = yield from ask(wanted)
+            messages, found, known = yield from ask(wanted)
             if self.context.is_missing(known):
                 yield from self.context.load_flow(transcript)
-                messages, answer, known = yield from ask(wanted)
+                messages, found, known = yield from ask(wanted)
         except (UnavailableError, OutOfMemoryError) as error:
             _log.warning("the turn goes on with what this process remembers: %s", error)
             return LoadedTurn(seen.messages or waiting, seen.context, reachable=False)
         finally:
             self.outbox.put_back([(transcript, left)])
-        return LoadedTurn(messages, known, answer=answer)
+        return LoadedTurn(messages, known, found=found)
 
     def _opening(self, turn: TurnRequest) -> CacheQuestion | None:
         """Returns how the cache is asked before anything is known of the conversation; None where it is not."""
         audience = turn.chain.sharing.audience_key(dependent=False) if self.planner.opens_with_cache else None
         return None if audience is None else replace(turn.asked, audience=audience)
-
-    def _lookup(self, asked: CacheQuestion | None) -> Op[Answer | None]:
-        return pure(None) if self.cache is None or asked is None else self.cache.lookup(asked).optional(None)
 
     # --- plan ---------------------------------------------------------------------------------------------------------
 
@@ -208,8 +229,8 @@ class TurnFlows:
             plan = yield from self.planner.plan(turn.text, history, turn.asked, context, turn.chain.sharing, verdict)
         if not loaded.reachable:
             plan = replace(plan, asked=None)
-        answer = None if plan.reads is None else (yield from self._cached_flow(plan.reads, loaded))
-        return PlannedTurn(history, context, loaded.reachable, plan, answer)
+        answer = None if plan.reads is None else (yield from self._cached_flow(turn, plan.reads, loaded))
+        return PlannedTurn(history, context, loaded.reachable, plan, answer, self.cache.cache is not None)
 
     def _read_all_flow(
         self, transcript: Transcript, newest: list[BaseMessage], verdict: Verdict
@@ -225,27 +246,27 @@ class TurnFlows:
             return messages, replace(verdict, depends_on=())  # somebody wrote in between
         return messages, replace(verdict, depends_on=tuple(place + before for place in verdict.depends_on))
 
-    def _cached_flow(self, asked: CacheQuestion, loaded: LoadedTurn) -> Flow[Answer | None]:
-        """Returns the cached answer: from the first trip if its key was right, else by one more; then by meaning."""
-        answer = loaded.answer
+    def _cached_flow(self, turn: TurnRequest, asked: CacheQuestion, loaded: LoadedTurn) -> Flow[Answer | None]:
+        """Returns the cached answer: of the first trip if its key was right, else by one more; then by other ways."""
+        found, lease_ms = loaded.found, turn.chain.single_flight_ms
         if loaded.looked_up is None or asked.key() != loaded.looked_up.key():
             try:
-                answer = yield from ask(self._lookup(asked))
+                found = yield from ask(self.cache.lookup(asked, lease_ms, found.flight))
             except UnavailableError as error:
                 _log.warning("the cache is bypassed: %s", error)
-                answer = None
-        if answer is None and isinstance(self.cache, SearchableAnswerCache):
-            answer = yield from self.cache.search(asked)
-        return answer
+                found = NOTHING
+            turn.progress.flight = found.flight
+        return (yield from self.cache.find_flow(asked, found, lease_ms))
 
     # --- answer -------------------------------------------------------------------------------------------------------
 
-    def answer_flow(self, turn: TurnRequest, planned: PlannedTurn) -> Flow[AnsweredTurn]:
+    def answer_flow(self, turn: TurnRequest, planned: PlannedTurn, started: float = 0.0) -> Flow[AnsweredTurn]:
         """Serves the cached answer if its documents are still those of this asker, or retrieves and generates.
 
         Args:
             turn: The request.
             planned: The planned turn.
+            started: When the turn began.
 
         Returns:
             The answered turn. What the retriever or the model raises passes through.
@@ -253,22 +274,48 @@ class TurnFlows:
         **Keys:** none.
         **Trips:** none.
         """
-        plan, chain, question = planned.plan, turn.chain, turn.incoming.question
-        answer, documents = planned.answer, ()
+        plan, chain, question, spent = planned.plan, turn.chain, turn.incoming.question, turn.progress.spent
+        answer, documents, why = planned.answer, (), ""
         step = chain.retrieve(plan.query) if plan.rule.search else None
         if answer is not None and (step is None or chain.grounding == "trust"):
-            return _served(answer, answer.documents)
+            shown = ModelInput(question, plan.shown, answer.documents, plan.query)
+            if (served := AnsweredTurn.from_cache(chain, answer, shown)) is not None:
+                return served
+            answer, why = None, "the cached output cannot be built here"
         if step is not None:
-            documents = yield step
+            began: float = yield Now()
+            documents = yield self._guarded(turn, step)
+            ended: float = yield Now()
+            spent.retrieval_s = ended - began
+        shown = ModelInput(question, plan.shown, documents, plan.query)
         if answer is not None and answer.grounded_in(documents):
-            return _served(answer, documents, plan.query)
-        value = chain.value((yield chain.generate(ModelInput(question, plan.shown, documents, plan.query))))
+            if (served := AnsweredTurn.from_cache(chain, answer, shown, plan.query)) is not None:
+                return served
+            why = "the cached output cannot be built here"
+        elif answer is not None:
+            why = "its documents have changed, or are others for this asker"
+        began = yield Now()
+        raw = yield self._guarded(turn, chain.generate(shown))
+        ended = yield Now()
+        spent.model_s = ended - began
+        if isinstance(raw, StreamResult) and raw.first_s is not None:
+            spent.first_chunk_s = began - started + raw.first_s
+        value = chain.value(raw)
+        output = chain.output(value)
         tokens = cost(value, [*turn.incoming.lead, *plan.shown, question], documents)
         if isinstance(value, BaseMessage) and value.id in {message.id for message in planned.history}:
             # A model that repeats an id (LangChain's own cache does) would overwrite an earlier message.
-            value = value.model_copy(update={"id": str(uuid4())})
-        outcome = "miss" if plan.reads else "off" if self.cache is None or not planned.reachable else "bypass"
-        return AnsweredTurn(value, tokens, outcome, documents, None if step is None else plan.query)
+            again = value.model_copy(update={"id": str(uuid4())})
+            value, output = again, again if output is value else output
+        outcome = outcome_of(planned)
+        query = None if step is None else plan.query
+        return AnsweredTurn(value, tokens, outcome, documents, query, output, None, why or why_not(turn, planned))
+
+    def _guarded(self, turn: TurnRequest, step: Invoke) -> Invoke:
+        """Guards a step: an interruption is the end of a turn that nobody else would notice."""
+        made = guarded(step, lambda _chunks: self._broken_off_flow(turn), self.driver)
+        turn.progress.chunks = made.chunks
+        return made.step
 
     # --- store --------------------------------------------------------------------------------------------------------
 
@@ -294,9 +341,9 @@ class TurnFlows:
         ]
         delta = self.context.delta(planned.context, planned.plan, turn.text, messages, answered.documents)
         state = self.context.write(transcript, planned.context, delta)
-        write = merge(
-            transcript.add(messages), cached, state
-        )  # refuses what cannot be stored, so it never waits either
+        # What cannot be stored is refused here, so it never waits either. The lead is given up after that.
+        write = merge(transcript.add(messages), cached, state, leave(turn.progress.flight))
+        turn.progress.flight = None
         stored = planned.reachable and (yield from self._write_flow(write))
         if not stored:
             self.outbox.put(transcript, messages)
@@ -307,13 +354,12 @@ class TurnFlows:
     def _cache_write_flow(self, turn: TurnRequest, planned: PlannedTurn, answered: AnsweredTurn) -> Flow[Op[Any]]:
         """Returns the op that caches the answer, an empty one where it is not to be cached."""
         asked = planned.plan.asked if planned.plan.rule.write_cache else None
-        if self.cache is None or asked is None or answered.outcome == "hit" or not worth_keeping(answered.value):
+        if asked is None or answered.served is not None:
             return pure(None)
         whole, output = turn.chain.output_to_keep()
-        if not whole:
-            return pure(None)
-        made = self.cache.store(asked, Answer(answered.value, answered.tokens, output, tuple(answered.documents)))
-        return (made if isinstance(made, Op) else (yield from made)).optional(None)
+        spent, documents = turn.progress.spent, tuple(answered.documents)
+        made = Answer(answered.value, answered.tokens, output, documents, spent.retrieval_s + spent.model_s)
+        return (yield from self.cache.store_flow(asked if whole else None, made))
 
     def _write_flow(self, write: Op[Any]) -> Flow[bool]:
         """Writes a turn and some of the messages that wait; returns whether it could."""
@@ -345,36 +391,3 @@ class TurnFlows:
             self.outbox.put_back(left)
         yield from self.context.flush_flow()
         return len(self.outbox)
-
-
-def _tell_flow(on_turn: Callable[[TurnReport], object], report: TurnReport) -> Flow[None]:
-    """Tells of a turn; what a metrics callback raises is logged, and is not the user's problem."""
-    try:
-        told = on_turn(report)
-        if isinstance(told, Coroutine):
-            yield Invoke(lambda: run_coroutine(told), lambda: told)
-    except Exception:  # noqa: BLE001 - whatever a metrics callback raises is its own
-        _log.exception("on_turn failed; the turn itself is done")
-
-
-def _served(answer: Answer, documents: Sequence[Document], query: str | None = None) -> AnsweredTurn:
-    return AnsweredTurn(as_served(answer.value), answer.tokens, "hit", documents, query, answer.output)
-
-
-def _report(turn: TurnRequest, done: StoredTurn, trips: int, seconds: float) -> TurnReport:
-    plan, answered = done.planned.plan, done.answered
-    return TurnReport(
-        question=turn.text,
-        verdict=plan.verdict,
-        cache=answered.outcome,
-        value=answered.value,
-        memory=plan.shown,
-        memory_tokens=count_tokens_approximately(plan.shown) if plan.shown else 0,
-        query=answered.query,
-        documents=answered.documents,
-        tokens=answered.tokens,
-        trips=trips,
-        seconds=seconds,
-        stored=done.stored,
-        output=answered.output,
-    )

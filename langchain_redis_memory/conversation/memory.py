@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
-from langchain_redis_memory.cache.sharing import AudienceClassifier, Grounding, Share
+from langchain_redis_memory.cache.sharing import AudienceClassifier, Grounding, Share, check_share
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
 from langchain_redis_memory.conversation.parts import Conversations
@@ -27,6 +27,7 @@ from langchain_redis_memory.conversation.turn import (
     TurnInput,
     TurnReport,
 )
+from langchain_redis_memory.conversation.turn_cache import TurnCache
 from langchain_redis_memory.history.read_through import check_scope
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.audience.linguistic import classify_audience
@@ -141,7 +142,7 @@ class ConversationMemory(Conversations):
             share_rewrites,
         )
         context = TurnContext(state=state, rolling=summary, loader=self._loader, writer=self._writer)
-        self._flows = TurnFlows(planner, context, answers, max_messages)
+        self._flows = TurnFlows(planner, context, TurnCache(answers), self.client, max_messages)
         self._ttl_ms = milliseconds(ttl_s)
         self.on_turn = on_turn
         self.audience = audience
@@ -152,39 +153,66 @@ class ConversationMemory(Conversations):
         retriever: Runnable[str, Any] | Callable[[str], Any] | None = None,
         *,
         scope: str | None = None,
-        input_key: str = "question",
+        input_key: str | None = None,
         output_key: str | None = None,
         share: Share = "auto",
         grounding: Grounding = "check",
         pure_tools: Sequence[str] = (),
+        single_flight_s: float | None = 30.0,
+        keep_partial: bool = False,
     ) -> RememberingRunnable:
         """Wraps a chain or a model in this memory.
 
         Args:
-            chain: A chat model, which gets messages, or any runnable, which gets a dict with `input_key`, `history`
-                (messages), `context` (text) and `documents`.
+            chain: A chat model, which gets messages; a LangGraph graph, an agent of `create_agent` or any runnable on a
+                state with `messages`, which gets those (and gives its answer as the last of them); or any other
+                runnable, which gets a dict with `input_key`, `history` (messages), `context` (text) and `documents`.
             retriever: A LangChain retriever, or any runnable or function from a query to documents.
             scope: Names the chain and its documents, and is added to all that LangChain can describe of them; equal
                 chains of equal names share answers. Without a name, a chain with parts that cannot be described (a
                 function, most retrievers) shares answers only within this runnable, and a warning names the parts.
-            input_key: Where the question is in a dict input, and how the chain gets it.
-            output_key: Where the answer is in a dict output; a hit gives back the other keys as well.
+            input_key: Where the question is in a dict input, and how the chain gets it. By default it is looked for
+                under `question`, LangChain's `input` and a graph's `messages`, and the chain gets it as its own schema
+                says, else as its caller wrote it.
+            output_key: Where the answer is in a dict output; a hit gives back the other keys as well. Without it a dict
+                of plain data is a structured answer, and one with `messages` a graph's state.
             share: With whom answers are shared: "auto" (as the question's words and the chain tell), "user", "tenant"
                 or "none"; see `docs/law-of-sharing.md`.
             grounding: "check" runs the retriever on a candidate hit and serves the answer only if it finds the
                 documents that the answer was made from; "trust" serves it without a search.
             pure_tools: Names of tools that only look things up, the same for everybody. The answer of a run in which
                 another tool ran is never cached.
+            single_flight_s: How long a turn waits for the answer to the very same question that another turn is just
+                asking the model, in whatever process; then, or where that answer may not be shared, it asks the model
+                itself. None: equal questions do not wait for each other.
+            keep_partial: Whether the question and what was said so far are kept in the history when a stream breaks off
+                (the consumer leaves, a task is cancelled, the model fails), with `{"partial": True}` in the answer's
+                `response_metadata`. It is never cached. Where nothing was said yet, nothing is kept.
 
         Returns:
             A runnable from a question (text, a message, a list that ends with one, or a dict) to what the chain
             returns. Its config names the conversation: `{"configurable": {"session_id": ...}}`, and may name an
             `agent` and a `tenant`.
 
+        Raises:
+            ConfigError: The chain is no runnable, or a graph with a checkpointer of its own; or an option has no such
+                value.
+            InvalidInputError: A number is not positive.
+
         **Keys:** none.
         **Trips:** none.
         """
-        options = WrapOptions(scope, input_key, output_key, share, grounding, frozenset(pure_tools))
+        check_share(share, grounding)
+        options = WrapOptions(
+            scope,
+            input_key,
+            output_key,
+            share,
+            grounding,
+            frozenset(pure_tools),
+            milliseconds(single_flight_s, "single_flight_s"),
+            keep_partial,
+        )
         return RememberingRunnable(self, chain, retriever, options, self.audience)
 
     @property

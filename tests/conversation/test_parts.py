@@ -224,7 +224,8 @@ async def test_what_a_report_says(client: Client, both: Both, trips: list[Trip])
     answer = await desk.say("S: b")
     first, second = desk.reports
     assert (first.question, second.question) == ("N: a", "S: b")
-    assert second.value == answer
+    assert second.value == second.output
+    assert answer == second.value.model_copy(update={"response_metadata": answer.response_metadata})
     assert [m.text for m in second.memory] == ["N: a", "one"]
     assert (first.memory_tokens, second.memory_tokens) == (0, count_tokens_approximately(second.memory))
     assert second.query == "N: a S: b"

@@ -108,7 +108,7 @@ WRONG: dict[str, tuple[Any, type[Exception], str]] = {
     ),
     "a tool's answer before it": ([ToolMessage("a", tool_call_id="1"), HumanMessage("q?")], InvalidInputError, "only"),
     "only system": ([SystemMessage("a")], InvalidInputError, "list"),
-    "dict without it": ({"input": "q?"}, InvalidInputError, "'question'"),
+    "dict without it": ({"query": "q?"}, InvalidInputError, "'question', 'input', 'messages'"),
     "dict with a wrong one": ({"question": 7}, InvalidInputError, "int"),
     "empty dict": ({}, InvalidInputError, "'question'"),
     "what cannot be stored": (HumanMessage("q?", additional_kwargs={"a": object()}), UnserialisableError, "object"),
@@ -201,11 +201,12 @@ def test_wrong_options(wrong: tuple[dict[str, Any], type[Exception]]) -> None:
     ("raw", "told"),
     [
         (None, "NoneType"),
-        (7, "int"),
-        (["a"], "list"),
+        (b"a", "bytes"),
+        (object(), "object"),
         (HumanMessage("a"), "HumanMessage"),
         (ChatMessage("a", role="x"), "ChatMessage"),
-        ({"answer": "a"}, "output_key"),
+        ({"answer": AIMessage("a")}, "output_key"),
+        ({"answer": "a", "context": [Document("b")]}, "output_key"),
     ],
 )
 async def test_wrong_answers_are_refused_and_not_stored(client: Client, both: Both, raw: Any, told: str) -> None:
@@ -215,7 +216,7 @@ async def test_wrong_answers_are_refused_and_not_stored(client: Client, both: Bo
     assert await desk.told() == []
 
 
-@pytest.mark.parametrize("raw", [{"other": "a"}, {"answer": 7}, {"answer": HumanMessage("a")}])
+@pytest.mark.parametrize("raw", [{"other": "a"}, {"answer": None}, {"answer": HumanMessage("a")}])
 async def test_wrong_dicts_are_refused(client: Client, both: Both, raw: Any) -> None:
     desk = Desk(client, both, chain=RunnableLambda(lambda _: raw), output_key="answer")
     with pytest.raises(InvalidInputError):
@@ -283,7 +284,7 @@ async def test_what_fails_passes_through_and_nothing_is_stored(client: Client, b
     with pytest.raises(Broken):
         await desk.stream("q?")
     assert await desk.told() == []
-    assert desk.reports == []
+    assert [type(report.error) for report in desk.reports] == [Broken, Broken]
     healthy = Desk(client, both)
     await healthy.say("q?")
     assert healthy.last.cache == "miss"
