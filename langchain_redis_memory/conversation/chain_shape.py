@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, is_dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
@@ -48,11 +48,12 @@ class ChainShape:
     types: tuple[type, ...] = ()
 
 
-def shape_of(chain: Runnable[Any, Any]) -> ChainShape:
+def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainShape:
     """Reads what a chain takes and gives.
 
     Args:
         chain: The chain.
+        input_key: What the caller says of where the question is: `messages` says that the chain takes a state.
 
     Returns:
         Its shape.
@@ -73,7 +74,7 @@ def shape_of(chain: Runnable[Any, Any]) -> ChainShape:
     takes: Literal["messages", "state", "fields"] = "fields"
     if isinstance(first, BaseLanguageModel):
         takes = "messages"
-    elif "messages" in fields and not fields.intersection(QUESTION_KEYS[:2]):
+    elif input_key == "messages" or ("messages" in fields and not fields.intersection({*QUESTION_KEYS[:2], input_key})):
         takes = "state"
     return ChainShape(
         takes,
@@ -127,10 +128,14 @@ def _is_graph(chain: Any) -> bool:
 
 
 def _fields_of(chain: Runnable[Any, Any]) -> Iterator[str]:
+    """The names of what a chain takes; none for one that cannot say."""
     try:
-        yield from getattr(chain.get_input_schema(), "model_fields", ())
+        schema = chain.get_input_schema()
+        fields = getattr(schema, "model_fields", {})
+        # A graph's state is a class of its own, a TypedDict as a rule, as the root of a model.
+        yield from get_type_hints(fields["root"].annotation) if set(fields) == {"root"} else fields
     except (TypeError, ValueError, RuntimeError, NameError, AttributeError):
-        return  # a chain that cannot say what it takes takes a dict
+        return
 
 
 def _types_of(last: Any) -> Iterator[Any]:

@@ -173,7 +173,8 @@ class ConversationMemory(Conversations):
                 function, most retrievers) shares answers only within this runnable, and a warning names the parts.
             input_key: Where the question is in a dict input, and how the chain gets it. By default it is looked for
                 under `question`, LangChain's `input` and a graph's `messages`, and the chain gets it as its own schema
-                says, else as its caller wrote it.
+                says, else as its caller wrote it. `"messages"` says that the chain takes a state, where it does not
+                say so itself.
             output_key: Where the answer is in a dict output; a hit gives back the other keys as well. Without it a dict
                 of plain data is a structured answer, and one with `messages` a graph's state.
             share: With whom answers are shared: "auto" (as the question's words and the chain tell), "user", "tenant"

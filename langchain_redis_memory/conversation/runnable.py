@@ -82,7 +82,7 @@ class RememberingRunnable(Runnable[Any, Any]):
         trusted = self.retriever if options.grounding == "trust" else None
         self._acts = describe([self.chain, trusted]).acts
         self.scope = self._scope(options.scope, described)
-        shape = shape_of(chain)
+        shape = shape_of(chain, options.input_key)
         self._wrapped = WrappedChain(
             self.chain,
             self.retriever,
