@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
 from langchain_core.documents import Document
@@ -112,8 +112,7 @@ class OutputForm:
             if self._key not in output:
                 raise InvalidInputError(_unnamed(output))
             output = output[self._key]
-        if isinstance(output, BaseMessageChunk):
-            output = message_chunk_to_message(output)
+        output = _unchunked(output)
         return output if isinstance(output, str | AIMessage) else _as_json(output)
 
     def _is_state(self, output: Any) -> bool:
@@ -133,11 +132,11 @@ class OutputForm:
         Returns:
             Whether it would come back as it was; and all of it but the answer, None where there is nothing else.
         """
-        output = raw.value
+        output = _unchunked(raw.value)
         try:
             if not raw.sure:
                 raise _Unfit(f"a stream of {type(output).__name__}")
-            if isinstance(output, str | AIMessage | BaseMessageChunk):
+            if isinstance(output, str | AIMessage):
                 return True, None
             if self._is_state(output):
                 made = _made(output["messages"])
@@ -192,11 +191,9 @@ class OutputForm:
 
     def _plain(self, value: Any) -> list[Any]:
         """A value as `[how, data]`."""
-        if isinstance(value, BaseMessageChunk):
-            value = message_chunk_to_message(value)
         if describable(value):
             return ["plain", value]
-        if type(value) is dict or type(value) is AddableDict:
+        if type(value) is dict:
             return ["dict", [[name, self._plain(item)] for name, item in value.items()]]
         if type(value) is list:
             return ["list", [self._plain(item) for item in value]]
@@ -244,6 +241,15 @@ class OutputForm:
             raise _Unfit(f"{name} ({type(error).__name__})") from error
 
 
+def _unchunked(value: Any) -> Any:
+    """What streaming leaves behind, as whole messages and plain containers."""
+    if isinstance(value, BaseMessageChunk):
+        return message_chunk_to_message(value)
+    if type(value) is dict or type(value) is AddableDict:
+        return {name: _unchunked(item) for name, item in value.items()}
+    return [_unchunked(item) for item in value] if type(value) is list else value
+
+
 def _without(output: Mapping[str, Any], key: str) -> dict[str, Any]:
     return {name: value for name, value in output.items() if name != key}
 
@@ -282,9 +288,7 @@ def _last_answer(messages: Sequence[Any]) -> AIMessage:
         if isinstance(message, HumanMessage):
             break
         if isinstance(message, AIMessage):
-            whole = message_chunk_to_message(message) if isinstance(message, BaseMessageChunk) else message
-            if isinstance(whole, AIMessage):
-                return whole
+            return cast("AIMessage", _unchunked(message))
     msg = "the graph returned messages without an AIMessage after the question"
     raise InvalidInputError(msg)
 
@@ -297,7 +301,7 @@ def _made(messages: Sequence[Any]) -> list[BaseMessage]:
     for message in reversed(messages[:-1]):
         if isinstance(message, HumanMessage):
             return made[::-1]
-        made.append(message_chunk_to_message(message) if isinstance(message, BaseMessageChunk) else message)
+        made.append(message)
     raise _Unfit("a state without the question")
 
 
