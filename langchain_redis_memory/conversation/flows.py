@@ -99,7 +99,7 @@ class TurnFlows:
         try:
             done = yield from measured(self._steps_flow(turn, started), turn.progress.spent)
         except Exception as error:
-            yield from self._broken_off_flow(turn)
+            yield from measured(self._broken_off_flow(turn), turn.progress.spent)
             ended: float = yield Now()
             yield from tell_flow(on_turn, report_of(turn, None, ended - started, error))
             raise

@@ -6,8 +6,9 @@ caller who named it. A cached answer comes in the same modes, as one update of a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 
@@ -58,9 +59,10 @@ class GraphStream:
 
     async def athrough(self, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Passes on what the caller asked for; see `through`."""
-        async for chunk in chunks:
-            for shown in self._seen(chunk):
-                yield shown
+        async with aclosing(cast("AsyncGenerator[Any, None]", chunks)) as steps:
+            async for chunk in steps:
+                for shown in self._seen(chunk):
+                    yield shown
 
     def served(self, state: Mapping[str, Any]) -> list[Any]:
         """Returns the chunks that a cached answer comes in.

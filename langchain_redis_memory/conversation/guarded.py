@@ -7,7 +7,7 @@ at once where the step is sync, beside the caller where it is async, because who
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from langchain_redis_memory.errors import RedisMemoryError
@@ -84,10 +84,11 @@ def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver
             driver.drive(_logged(interrupted(chunks)))
             raise
 
-    async def astream() -> AsyncIterator[Any]:
+    async def astream() -> AsyncGenerator[Any, None]:
         assert step.astream is not None  # noqa: S101 - given below only where it is
+        made = step.astream()
         try:
-            async for chunk in step.astream():
+            async for chunk in made:
                 chunks.append(chunk)
                 yield chunk
         except Exception:
@@ -95,6 +96,9 @@ def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver
         except BaseException:
             await driver.adrive(_beside(interrupted(chunks)))
             raise
+        finally:
+            if isinstance(made, AsyncGenerator):
+                await made.aclose()
 
     streams = step.stream is not None and step.astream is not None
     made = Invoke(call, acall, stream if streams else None, astream if streams else None, step.timeout_s)

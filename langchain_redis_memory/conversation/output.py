@@ -165,7 +165,7 @@ class OutputForm:
         """
         try:
             return True, self._built(value, kept, shown)
-        except (_Unfit, KeyError, TypeError, ValueError) as unfit:
+        except (_Unfit, KeyError, TypeError, ValueError, AttributeError) as unfit:
             _log.info("a cached answer is not served, because its output cannot be built: %s", unfit)
             return False, None
 
@@ -177,7 +177,7 @@ class OutputForm:
                 raise _Unfit("a state, where a dict is asked for")
             state = self._back(kept["state"])
             return {**state, "messages": [*map(_named, shown), *map(_anew, state["messages"]), value]}
-        if kept.get("key") != self._key:
+        if kept["key"] != self._key:
             raise _Unfit("it was made under another output_key")
         answer = self._back(kept["answer"]) if "answer" in kept else value
         return answer if self._key is None else {**self._back(kept["rest"]), self._key: answer}

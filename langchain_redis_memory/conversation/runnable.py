@@ -9,7 +9,8 @@ is closed early stores nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
@@ -158,8 +159,10 @@ class RememberingRunnable(Runnable[Any, Any]):
         async def one() -> AsyncIterator[Any]:
             yield input
 
-        async for chunk in self.atransform(one(), config, **kwargs):
-            yield chunk
+        # What wraps a generator closes it: else one that is left is closed whenever the loop gets to it.
+        async with aclosing(cast("AsyncGenerator[Any, None]", self.atransform(one(), config, **kwargs))) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     def transform(self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
         """Answers a question that comes in chunks; see `stream`.
@@ -173,8 +176,10 @@ class RememberingRunnable(Runnable[Any, Any]):
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         """Answers a question that comes in chunks; see `transform`."""
-        async for chunk in self._atransform_stream_with_config(input, cast("Any", self._atransform), config, **kwargs):
-            yield chunk
+        made = self._atransform_stream_with_config(input, cast("Any", self._atransform), config, **kwargs)
+        async with aclosing(cast("AsyncGenerator[Any, None]", made)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     # --- one turn -----------------------------------------------------------------------------------------------------
 
@@ -202,12 +207,10 @@ class RememberingRunnable(Runnable[Any, Any]):
     ) -> AsyncIterator[Any]:
         incoming, call = self._prepare(add([part async for part in inputs]), config, kwargs)
         reports: list[TurnReport] = []
-        chunks = self.memory.client.astream(self.memory.turn(incoming, call), chunks=True, result=reports)
-        try:
+        turn = self.memory.turn(incoming, call)
+        async with aclosing(self.memory.client.astream(turn, chunks=True, result=reports)) as chunks:
             async for chunk in chunks:
                 yield chunk
-        finally:
-            await chunks.aclose()
         if reports[0].cache == "hit":
             for chunk in call.chunks_of(reports[0]):
                 yield chunk

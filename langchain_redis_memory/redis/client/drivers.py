@@ -7,6 +7,7 @@ steps that can stream. A flow is closed whichever way it ends.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import aclosing
 from time import monotonic
 from typing import Any, TypeVar, cast
 
@@ -100,10 +101,11 @@ async def astream(
                     value = None
                 elif isinstance(step, Invoke) and chunks and step.astream is not None:
                     seen, began, first_s = list[Any](), monotonic(), None
-                    async for chunk in step.astream():
-                        first_s = monotonic() - began if first_s is None else first_s
-                        seen.append(chunk)
-                        yield chunk
+                    async with aclosing(step.astream()) as steps:
+                        async for chunk in steps:
+                            first_s = monotonic() - began if first_s is None else first_s
+                            seen.append(chunk)
+                            yield chunk
                     value = StreamResult(seen, first_s)
                 else:
                     value = await run(step)
