@@ -2,8 +2,8 @@
 
 A turn costs at most three round trips: history and context together with the cache under the key that is expected, the
 cache again where the history proves that key wrong, and one write of everything; where one process serves a
-conversation, two. Nothing is stored when the model fails. While the server is away a turn goes on with what this
-process remembers and without the cache, and its messages wait in the outbox.
+conversation, two. Nothing is stored when the model fails, unless what was said until then is wanted. While the server
+is away a turn goes on with what this process remembers and without the cache, and its messages wait in the outbox.
 """
 
 from __future__ import annotations

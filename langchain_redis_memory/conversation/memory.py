@@ -76,8 +76,8 @@ class ConversationMemory(Conversations):
         learn: Whether profiles are learned (see `UserProfile`) of the users that turns name in their config:
             `{"metadata": {"user_id": ...}}`; an extractor says how. It happens in the background.
         tenant: The tenant, unless a turn's config names another.
-        on_turn: Called with the `TurnReport` of every turn, a coroutine function is awaited; for metrics. It must be
-            fast; what it raises is logged.
+        on_turn: Called with the `TurnReport` of every turn, also of one that fails; a coroutine function is awaited.
+            For metrics: it must be fast, and what it raises is logged.
         audience: Says from a question's words for whom its answer is; see `language.audience`.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
@@ -97,7 +97,8 @@ class ConversationMemory(Conversations):
     **Trips:** at most 3 a turn; 2 where this process saw the conversation's last turn, or where a question that stands
         alone hits the cache; 3 where something is recalled from a long conversation. One more when the server comes
         back; 1 to 2 more where the cache is searched by meaning, 4 more where a conversation is loaded; 2 after a turn
-        that is followed by a summary.
+        that is followed by a summary; 1 for each look of a turn that waits for the answer to an equal question, and 1
+        where a turn fails that others may wait for.
     """
 
     def __init__(
@@ -185,7 +186,7 @@ class ConversationMemory(Conversations):
                 another tool ran is never cached.
             single_flight_s: How long a turn waits for the answer to the very same question that another turn is just
                 asking the model, in whatever process; then, or where that answer may not be shared, it asks the model
-                itself. None: equal questions do not wait for each other.
+                itself. A stream is answered when its consumer has read it. None: equal questions do not wait.
             keep_partial: Whether the question and what was said so far are kept in the history when a stream breaks off
                 (the consumer leaves, a task is cancelled, the model fails), with `{"partial": True}` in the answer's
                 `response_metadata`. It is never cached. Where nothing was said yet, nothing is kept.

@@ -1,9 +1,8 @@
 """A memory around a chain, as a LangChain runnable: sync, async, streaming.
 
-The input is a question as text, a message, a list of messages that ends with a human one, or a dict. A chat model gets
-messages; any other runnable gets a dict. What comes out is what the chain returns; on a cache hit, the same kind of
-thing. A stream's chunks pass through while they come, and the turn is stored when the last one has: an iterator that
-is closed early stores nothing.
+The input is a question as text, a message, a list of messages that ends with a human one, or a dict. What comes out is
+what the chain returns; on a cache hit, the like of it. A stream's chunks pass through while they come, and the turn is
+stored when the last one has: an iterator that is closed early stores nothing, or what was said with `keep_partial`.
 """
 
 from __future__ import annotations
@@ -56,8 +55,11 @@ class WrapOptions(NamedTuple):
 class RememberingRunnable(Runnable[Any, Any]):
     """A chain or a model with a conversation's memory and cache around it. Made by `ConversationMemory.wrap`.
 
+    Each turn leaves the custom event `langchain_redis_memory.turn` in the run tree.
+
     **Keys:** those of `ConversationMemory`.
-    **Trips:** at most 3 a call; 2 where a question that stands alone hits the cache.
+    **Trips:** at most 3 a call; 2 where a question that stands alone hits the cache. 1 for each look of a call that waits
+        for the answer to an equal question.
     """
 
     def __init__(
@@ -130,7 +132,8 @@ class RememberingRunnable(Runnable[Any, Any]):
             **kwargs: Passed on to the chain.
 
         Returns:
-            What the chain returns.
+            What the chain returns; on a hit the like of it, of the same type. A message says in
+            `response_metadata["cache"]` whether it is from the cache, and why.
 
         Raises:
             ConfigError: The config names no `session_id`.
@@ -147,6 +150,9 @@ class RememberingRunnable(Runnable[Any, Any]):
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
         """Answers a question in chunks and stores the turn after the last one; see `invoke`.
+
+        A served answer is one chunk, of the kind that the chain streams. A LangGraph graph streams in the modes that
+        `stream_mode` names (its own by default), a served answer as an update of a node called `cache`.
 
         **Keys:** those of `ConversationMemory`.
         **Trips:** at most 3.
