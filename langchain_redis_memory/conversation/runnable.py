@@ -58,8 +58,8 @@ class RememberingRunnable(Runnable[Any, Any]):
     Each turn leaves the custom event `langchain_redis_memory.turn` in the run tree.
 
     **Keys:** those of `ConversationMemory`.
-    **Trips:** at most 3 a call; 2 where a question that stands alone hits the cache. 1 for each look of a call that waits
-        for the answer to an equal question.
+    **Trips:** at most 3 a call; 2 where a question that stands alone hits the cache. 1 for each look of a call that
+        waits for the answer to an equal question.
     """
 
     def __init__(
