@@ -32,6 +32,7 @@ from langchain_redis_memory.conversation.turn import (
     cost,
     with_id,
 )
+from langchain_redis_memory.conversation.turn_record import TurnRecorder
 from langchain_redis_memory.conversation.turn_steps import (
     AnsweredTurn,
     LoadedTurn,
@@ -66,12 +67,14 @@ class TurnFlows:
         context: Reads and keeps state, summary and the user's own database.
         cache: The cache of answers; None for none.
         max_messages: Most messages kept of a conversation; None for no bound.
+        recorder: Counts and logs turns; None for a cache that keeps no statistics.
     """
 
     planner: Planner
     context: TurnContext
     cache: AnswerCache | None
     max_messages: int | None
+    recorder: TurnRecorder | None = None
     outbox: Outbox = field(default_factory=Outbox)
     recent: RecentConversations = field(default_factory=RecentConversations)
 
@@ -111,7 +114,13 @@ class TurnFlows:
         question = incoming.question
         encode_message(question)  # what could not be stored is refused before anybody is asked
         asked = CacheQuestion(
-            transcript.space, incoming.agent, chain.scope, question.content, incoming.lead, also_given(incoming)
+            transcript.space,
+            incoming.agent,
+            chain.scope,
+            question.content,
+            incoming.lead,
+            also_given(incoming),
+            session=str(incoming.session_id),
         )
         return TurnRequest(incoming, chain, transcript, str(question.text), asked)
 
@@ -283,7 +292,7 @@ class TurnFlows:
         Returns:
             The stored turn; where the server is away its messages wait in the outbox.
 
-        **Keys:** `messages`, `ids`, `meta`, `state`; `sessions`, `expiries`; `answer`.
+        **Keys:** `messages`, `ids`, `meta`, `state`; `sessions`, `expiries`; `answer`; `tally`, `decisions`.
         **Trips:** 1; none while the server is away.
         """
         transcript, value = turn.transcript, answered.value
@@ -294,9 +303,11 @@ class TurnFlows:
         ]
         delta = self.context.delta(planned.context, planned.plan, turn.text, messages, answered.documents)
         state = self.context.write(transcript, planned.context, delta)
-        write = merge(
-            transcript.add(messages), cached, state
-        )  # refuses what cannot be stored, so it never waits either
+        record = pure(None)
+        if self.recorder is not None:
+            record = yield from self.recorder.write_flow(turn, planned, answered, cached=bool(cached.commands))
+        # It refuses what cannot be stored, so that never waits either.
+        write = merge(transcript.add(messages), cached, state, record)
         stored = planned.reachable and (yield from self._write_flow(write))
         if not stored:
             self.outbox.put(transcript, messages)

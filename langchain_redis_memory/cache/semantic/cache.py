@@ -19,9 +19,11 @@ from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.prompts import Template
 from langchain_redis_memory.cache.semantic.engines import able
+from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.semantic.judge import JudgeLike
-from langchain_redis_memory.cache.semantic.lookup import Explanation, SemanticFlows
+from langchain_redis_memory.cache.semantic.lookup import SemanticFlows
 from langchain_redis_memory.cache.semantic.prompt_reader import PromptReader
+from langchain_redis_memory.cache.semantic.search import SemanticHit
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches, VectorOptions
 from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
@@ -200,7 +202,7 @@ class RedisSemanticCache(LLMCache):
 
     # --- judging hits -------------------------------------------------------------------------------------------------
 
-    def explain(self, prompt: str, llm_string: str = "") -> Explanation:
+    def explain(self, prompt: str, llm_string: str = "") -> Explanation[SemanticHit]:
         """Explains what a look-up would do, and why; nothing is counted.
 
         Args:
@@ -215,7 +217,7 @@ class RedisSemanticCache(LLMCache):
         """
         return self._client.drive(self._flows.explain_flow(prompt, llm_string))
 
-    async def aexplain(self, prompt: str, llm_string: str = "") -> Explanation:
+    async def aexplain(self, prompt: str, llm_string: str = "") -> Explanation[SemanticHit]:
         """Explains what a look-up would do, and why; see `explain`."""
         return await self._client.adrive(self._flows.explain_flow(prompt, llm_string))
 
