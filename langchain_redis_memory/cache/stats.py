@@ -331,3 +331,25 @@ def read_stats_flow(tallies: Sequence[Tally], prices: Prices | None = None) -> F
             if not done:
                 tally.put_back(counts)
     return list((yield from ask(merge(*(tally.reads(prices) for tally in tallies)))))
+
+
+def reported_flow(tally: Tally, report: Op[bool], *, correct: bool) -> Flow[bool]:
+    """Runs an op that notes whether a hit was right, and counts the report in the same trip.
+
+    Args:
+        tally: The cache's tally.
+        report: The op.
+        correct: Whether the hit was right.
+
+    Returns:
+        What the op gives.
+    """
+    tally.add("right" if correct else "wrong")
+    now: float = yield Now()
+    counts, sent = tally.take(now), False
+    try:
+        there, sent = yield from ask(merge(report, tally.sends(counts)))
+    finally:
+        if not sent:
+            tally.put_back(counts)
+    return there

@@ -7,9 +7,9 @@ from langchain_redis_memory.cache.answers.advice import Advice, MissedQuestion, 
 from langchain_redis_memory.cache.answers.decision_log import DEFAULT_LOG, Decision, DecisionLog
 from langchain_redis_memory.cache.answers.marks import Wanted
 from langchain_redis_memory.cache.answers.records import AnswerRecords
-from langchain_redis_memory.cache.stats import Prices, Stats, read_stats_flow
+from langchain_redis_memory.cache.stats import Prices, Stats, read_stats_flow, reported_flow
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.ops import Flow, Now, Op, ask, merge, pure
+from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
 
 
@@ -75,18 +75,11 @@ class DeskFlows:
 
     def report_flow(self, hit_id: str, *, correct: bool) -> Flow[bool]:
         """Notes whether a hit was right, counts it and logs it."""
-        outcome = "right" if correct else "wrong"
-        report, tally = self.records.report(self.space, hit_id, correct=correct), self.records.tally(self.space)
-        tally.add(outcome)
-        now: float = yield Now()
-        counts, sent = tally.take(now), False
-        line = pure(None) if self.log is None else self.log.append(self._key, Decision(outcome, entry=hit_id))
-        try:
-            there, sent, _ = yield from ask(merge(report, tally.sends(counts), line))
-        finally:
-            if not sent:
-                tally.put_back(counts)
-        return there
+        report = self.records.report(self.space, hit_id, correct=correct)
+        if self.log is not None:
+            line = self.log.append(self._key, Decision("right" if correct else "wrong", entry=hit_id))
+            report = merge(report, line).map(lambda done: done[0])
+        return (yield from reported_flow(self.records.tally(self.space), report, correct=correct))
 
     def top_misses_flow(self, most: int) -> Flow[list[MissedQuestion]]:
         """Counts what was missed."""

@@ -38,8 +38,10 @@ from langchain_redis_memory.cache.semantic.search import (
     SemanticSearch,
 )
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches
+from langchain_redis_memory.cache.stats import reported_flow
+from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
-from langchain_redis_memory.ops import Flow, Now, Op, ask, merge
+from langchain_redis_memory.ops import Flow, Now, Op, ask
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace, check_id
 
@@ -258,7 +260,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
 
     def clear_flow(self, options: Mapping[str, Any]) -> Flow[None]:
         """Deletes the answers that the options name; see `delete_flow`."""
-        unknown = set(options) - {"hit_id", "prompt", "llm_string", "model", "tag", "session", "embedding"}
+        unknown = set(options) - {"hit_id", "prompt", "model", "tag", "session", "embedding"}
         if unknown:
             msg = f"clear knows no {', '.join(sorted(unknown))}; see delete"
             raise InvalidInputError(msg)
@@ -268,19 +270,18 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         self,
         *,
         hit_id: str | None = None,
-        prompt: str | None = None,
-        llm_string: str = "",
-        model: str | None = None,
+        prompt: Any = None,
+        model: Any = None,
         tag: str | None = None,
         session: str | None = None,
         embedding: str | None = None,
     ) -> Flow[int]:
         """Deletes the answers that fit all that is given; how many there were."""
-        wanted = bulk.filter_by(model, tag, session, embedding)
+        wanted = bulk.filter_by(None if prompt is not None else model, tag, session, embedding)
         if hit_id is not None:
             return (yield from bulk.delete_named_flow(self.search, entries.hit_of(hit_id)[0], wanted))
         if prompt is not None:
-            analysis = yield from bypassing_cache(self._reader.analyse_flow(prompt, llm_string))
+            analysis = yield from bypassing_cache(self._reader.analyse_flow(*asked_of(prompt, model)))
             query = analysis.query
             if query is None:
                 return 0
@@ -291,14 +292,5 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
     def report_flow(self, hit_id: str, *, correct: bool) -> Flow[bool]:
         """Notes whether a hit was right; whether its entry is still there."""
         name, probability = entries.hit_of(hit_id)
-        tally = self.search.tally
-        tally.add("right" if correct else "wrong")
-        now: float = yield Now()
-        counts, sent = tally.take(now), False
-        try:
-            report = self.search.report(name, probability, correct=correct)
-            there, sent = yield from ask(merge(report, tally.sends(counts)))
-        finally:
-            if not sent:
-                tally.put_back(counts)
-        return there
+        report = self.search.report(name, probability, correct=correct)
+        return (yield from reported_flow(self.search.tally, report, correct=correct))
