@@ -188,7 +188,9 @@ class Call:
         if self._watch.tools:
             _log.debug("not cached, because tools ran: %s", ", ".join(sorted(self._watch.tools)))
             return False, None
-        return (False, None) if self._raw is None else self._outer.form.keep(self._raw)
+        if self._raw is None:  # an answer that was not made by the chain, as in warming
+            return self._outer.shape.takes != "state" and not self._outer.shape.types, None
+        return self._outer.form.keep(self._raw)
 
     def restored(self, value: str | BaseMessage, kept: Mapping[str, Any] | None, shown: ModelInput) -> tuple[bool, Any]:
         """Whether a cached answer's output can be built, and the output."""

@@ -12,27 +12,26 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
-from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
+from langchain_redis_memory.conversation.answering import answer_flow
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.guarded import Driver, guarded
 from langchain_redis_memory.conversation.measured import measured
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.recent import RecentConversation, RecentConversations
-from langchain_redis_memory.conversation.reporting import outcome_of, report_of, tell_flow, why_not
+from langchain_redis_memory.conversation.reporting import report_of, tell_flow
 from langchain_redis_memory.conversation.turn import (
     Chain,
-    ModelInput,
     TurnInput,
     TurnReport,
     also_given,
-    cost,
     with_id,
 )
 from langchain_redis_memory.conversation.turn_cache import NOTHING, Found, TurnCache, leave
+from langchain_redis_memory.conversation.turn_record import TurnRecorder
 from langchain_redis_memory.conversation.turn_steps import (
     AnsweredTurn,
     LoadedTurn,
@@ -44,7 +43,7 @@ from langchain_redis_memory.errors import OutOfMemoryError, RedisMemoryError, Un
 from langchain_redis_memory.history.outbox import Outbox, attempts
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Verdict
-from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, StreamResult, ask, merge, pure
+from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, merge, pure
 from langchain_redis_memory.redis.codec.messages import encode_message
 
 _log = logging.getLogger(__name__)
@@ -64,6 +63,7 @@ class TurnFlows:
         cache: The cache of answers, as a turn uses it.
         driver: Runs what is left to do when a turn is interrupted.
         max_messages: Most messages kept of a conversation; None for no bound.
+        recorder: Counts and logs turns; None for a cache that keeps no statistics.
     """
 
     planner: Planner
@@ -71,6 +71,7 @@ class TurnFlows:
     cache: TurnCache
     driver: Driver
     max_messages: int | None
+    recorder: TurnRecorder | None = None
     outbox: Outbox = field(default_factory=Outbox)
     recent: RecentConversations = field(default_factory=RecentConversations)
 
@@ -115,7 +116,13 @@ class TurnFlows:
         question = incoming.question
         encode_message(question)  # what could not be stored is refused before anybody is asked
         asked = CacheQuestion(
-            transcript.space, incoming.agent, chain.scope, question.content, incoming.lead, also_given(incoming)
+            transcript.space,
+            incoming.agent,
+            chain.scope,
+            question.content,
+            incoming.lead,
+            also_given(incoming),
+            session=str(incoming.session_id),
         )
         return TurnRequest(incoming, chain, transcript, str(question.text), asked)
 
@@ -138,7 +145,7 @@ class TurnFlows:
             if said and progress.planned is not None:
                 value = AIMessage(said, response_metadata={"partial": True})
                 planned = replace(progress.planned, plan=replace(progress.planned.plan, asked=None))
-                done = yield from self.store_flow(turn, planned, AnsweredTurn(value, 0, "bypass"))
+                done = yield from self.store_flow(turn, planned, AnsweredTurn(value, 0, "off"))
                 yield from self.context.follow_up_flow(
                     turn.transcript, planned.context, done.messages, stored=done.stored
                 )
@@ -261,7 +268,7 @@ class TurnFlows:
     # --- answer -------------------------------------------------------------------------------------------------------
 
     def answer_flow(self, turn: TurnRequest, planned: PlannedTurn, started: float = 0.0) -> Flow[AnsweredTurn]:
-        """Serves the cached answer if its documents are still those of this asker, or retrieves and generates.
+        """Serves the cached answer, or retrieves and generates; see `answering`.
 
         Args:
             turn: The request.
@@ -274,42 +281,7 @@ class TurnFlows:
         **Keys:** none.
         **Trips:** none.
         """
-        plan, chain, question, spent = planned.plan, turn.chain, turn.incoming.question, turn.progress.spent
-        answer, documents, why = planned.answer, (), ""
-        step = chain.retrieve(plan.query) if plan.rule.search else None
-        if answer is not None and (step is None or chain.grounding == "trust"):
-            shown = ModelInput(question, plan.shown, answer.documents, plan.query)
-            if (served := AnsweredTurn.from_cache(chain, answer, shown)) is not None:
-                return served
-            answer, why = None, "the cached output cannot be built here"
-        if step is not None:
-            began: float = yield Now()
-            documents = yield self._guarded(turn, step)
-            ended: float = yield Now()
-            spent.retrieval_s = ended - began
-        shown = ModelInput(question, plan.shown, documents, plan.query)
-        if answer is not None and answer.grounded_in(documents):
-            if (served := AnsweredTurn.from_cache(chain, answer, shown, plan.query)) is not None:
-                return served
-            why = "the cached output cannot be built here"
-        elif answer is not None:
-            why = "its documents have changed, or are others for this asker"
-        began = yield Now()
-        raw = yield self._guarded(turn, chain.generate(shown))
-        ended = yield Now()
-        spent.model_s = ended - began
-        if isinstance(raw, StreamResult) and raw.first_s is not None:
-            spent.first_chunk_s = began - started + raw.first_s
-        value = chain.value(raw)
-        output = chain.output(value)
-        tokens = cost(value, [*turn.incoming.lead, *plan.shown, question], documents)
-        if isinstance(value, BaseMessage) and value.id in {message.id for message in planned.history}:
-            # A model that repeats an id (LangChain's own cache does) would overwrite an earlier message.
-            again = value.model_copy(update={"id": str(uuid4())})
-            value, output = again, again if output is value else output
-        outcome = outcome_of(planned)
-        query = None if step is None else plan.query
-        return AnsweredTurn(value, tokens, outcome, documents, query, output, None, why or why_not(turn, planned))
+        return answer_flow(turn, planned, started, lambda step: self._guarded(turn, step))
 
     def _guarded(self, turn: TurnRequest, step: Invoke) -> Invoke:
         """Guards a step: an interruption is the end of a turn that nobody else would notice."""
@@ -330,7 +302,7 @@ class TurnFlows:
         Returns:
             The stored turn; where the server is away its messages wait in the outbox.
 
-        **Keys:** `messages`, `ids`, `meta`, `state`; `sessions`, `expiries`; `answer`.
+        **Keys:** `messages`, `ids`, `meta`, `state`; `sessions`, `expiries`; `answer`; `tally`, `decisions`.
         **Trips:** 1; none while the server is away.
         """
         transcript, value = turn.transcript, answered.value
@@ -341,8 +313,11 @@ class TurnFlows:
         ]
         delta = self.context.delta(planned.context, planned.plan, turn.text, messages, answered.documents)
         state = self.context.write(transcript, planned.context, delta)
-        # What cannot be stored is refused here, so it never waits either. The lead is given up after that.
-        write = merge(transcript.add(messages), cached, state, leave(turn.progress.flight))
+        record = pure(None)
+        if self.recorder is not None:
+            record = yield from self.recorder.write_flow(turn, planned, answered, cached=bool(cached.commands))
+        # It refuses what cannot be stored, so that never waits either. The lead is given up once the answer is there.
+        write = merge(transcript.add(messages), cached, state, merge(record, leave(turn.progress.flight)))
         turn.progress.flight = None
         stored = planned.reachable and (yield from self._write_flow(write))
         if not stored:

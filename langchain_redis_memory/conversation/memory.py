@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
+from langchain_redis_memory.cache.answers.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
+from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.sharing import AudienceClassifier, Grounding, Share, check_share
+from langchain_redis_memory.conversation.answers import MemoryAnswers
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
 from langchain_redis_memory.conversation.parts import Conversations
@@ -28,6 +31,7 @@ from langchain_redis_memory.conversation.turn import (
     TurnReport,
 )
 from langchain_redis_memory.conversation.turn_cache import TurnCache
+from langchain_redis_memory.conversation.turn_record import TurnRecorder
 from langchain_redis_memory.history.read_through import check_scope
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.audience.linguistic import classify_audience
@@ -79,6 +83,7 @@ class ConversationMemory(Conversations):
         on_turn: Called with the `TurnReport` of every turn, also of one that fails; a coroutine function is awaited.
             For metrics: it must be fast, and what it raises is logged.
         audience: Says from a question's words for whom its answer is; see `language.audience`.
+        log: What is logged of the turns for `answers`, and for how long; None for nothing.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -92,8 +97,8 @@ class ConversationMemory(Conversations):
         chat.invoke("What is throat cancer?", config={"configurable": {"session_id": "user-42"}})
         ```
 
-    **Keys:** `messages`, `ids`, `meta`, `state` of the conversation; `sessions`, `expiries` of the agent; `answer`;
-        `lease`.
+    **Keys:** `messages`, `ids`, `meta`, `state` of the conversation; `sessions`, `expiries` of the agent; `answer`,
+        `entries`, `entry_expiries`; `tally`, `decisions`; `lease`.
     **Trips:** at most 3 a turn; 2 where this process saw the conversation's last turn, or where a question that stands
         alone hits the cache; 3 where something is recalled from a long conversation. One more when the server comes
         back; 1 to 2 more where the cache is searched by meaning, 4 more where a conversation is loaded; 2 after a turn
@@ -123,6 +128,7 @@ class ConversationMemory(Conversations):
         tenant: str = "",
         on_turn: Callable[[TurnReport], object] | None = None,
         audience: AudienceClassifier = classify_audience,
+        log: DecisionLog | None = DEFAULT_LOG,
         **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__(
@@ -143,7 +149,9 @@ class ConversationMemory(Conversations):
             share_rewrites,
         )
         context = TurnContext(state=state, rolling=summary, loader=self._loader, writer=self._writer)
-        self._flows = TurnFlows(planner, context, TurnCache(answers), self.client, max_messages)
+        self._log = log
+        recorder = TurnRecorder(answers.records, log) if isinstance(answers, ManagedAnswerCache) else None
+        self._flows = TurnFlows(planner, context, TurnCache(answers), self.client, max_messages, recorder)
         self._ttl_ms = milliseconds(ttl_s)
         self.on_turn = on_turn
         self.audience = audience
@@ -218,6 +226,22 @@ class ConversationMemory(Conversations):
         return RememberingRunnable(self, chain, retriever, options, self.audience)
 
     @property
+    def answers(self) -> MemoryAnswers:
+        """The desk of the cached answers of this memory's tenant: look at them, explain, remove, report, warm.
+
+        Raises:
+            ConfigError: There is no cache, or it is one whose entries cannot be looked at.
+        """
+        return MemoryAnswers(
+            self.client,
+            self._flows,
+            tenant=self._tenant,
+            log=self._log,
+            wrap=self.wrap,
+            transcript=self._transcript,
+        )
+
+    @property
     def unstored(self) -> int:
         """How many messages wait in this process because the server was away."""
         return len(self._flows.outbox)
@@ -254,13 +278,11 @@ class ConversationMemory(Conversations):
         **Trips:** at most 3.
         """
         check_scope(incoming.tenant, incoming.agent, self._loader, self._writer)
-        transcript = Transcript(
-            self.client.keys(incoming.tenant or self._tenant),
-            incoming.session_id,
-            incoming.agent,
-            self._ttl_ms,
-            self._max_messages or 0,
-        )
+        transcript = self._transcript(incoming)
         learner = self.profile(incoming.user, incoming.tenant) if self._learn and incoming.user else None
         learning = None if learner is None else learner.learning(str(incoming.question.text))
         return self._flows.turn_flow(transcript, incoming, chain, self.on_turn, learning)
+
+    def _transcript(self, incoming: TurnInput) -> Transcript:
+        space = self.client.keys(incoming.tenant or self._tenant)
+        return Transcript(space, incoming.session_id, incoming.agent, self._ttl_ms, self._max_messages or 0)

@@ -9,6 +9,7 @@ from typing import Any
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.conversation.turn import TurnReport
+from langchain_redis_memory.conversation.turn_record import why_bypassed
 from langchain_redis_memory.conversation.turn_steps import PlannedTurn, StoredTurn, TurnRequest
 from langchain_redis_memory.language.classify import QuestionType, Verdict
 from langchain_redis_memory.ops import Flow, Invoke
@@ -102,7 +103,7 @@ def why_not(turn: TurnRequest, planned: PlannedTurn) -> str:
         return "there is no cache" if not planned.cached else "the server is away"
     if outcome == "miss":
         return "there is no answer to it"
-    return turn.chain.sharing.bypass() or "; ".join(planned.plan.verdict.reasons)
+    return why_bypassed(turn, planned.plan)
 
 
 def tell_flow(on_turn: Callable[[TurnReport], object] | None, report: TurnReport) -> Flow[None]:

@@ -83,6 +83,7 @@ KINDS = {
     "entry_uses": "the longest lifetime of an entry in it",
     "entry_reports": "the longest lifetime of an entry in it",
     "tally": "a fixed time from its last count",
+    "decisions": "a fixed time from its last line",
     "epoch": "longer than whatever was stored under it",
 }
 """Kind of key -> how long it lives. A key without expiry exists only where a user asked for it (`ttl_s=None`,
@@ -206,6 +207,10 @@ class KeySpace:
     def tally(self, use: str, name: str) -> str:
         """The key of a cache's statistics."""
         return self.key("tally", use, name)
+
+    def decisions(self, name: str) -> str:
+        """The key of the log of what became of the turns that asked a cache."""
+        return self.key("decisions", "", name)
 
     def epoch(self, use: str, corpus: str) -> str:
         """The key of a corpus's epoch; all uses of a corpus share a hash tag."""

@@ -99,7 +99,7 @@ async def test_a_replayed_message_is_a_new_one_each_time(client: Client, both: B
 WHY_NOT: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "miss": ({}, "What is Redis?", "miss", "there is no answer to it"),
     "effect": ({"audience": None}, "Cancel order 123", "bypass", "asks for something to be done"),
-    "policy": ({"classifier": Marked()}, "F: a", "bypass", "marked"),
+    "policy": ({"classifier": Marked()}, "F: a", "bypass", "by policy"),
     "nobody": ({"share": "none"}, "What is Redis?", "bypass", "shared with nobody"),
     "no cache": ({"cache": None}, "What is Redis?", "off", "there is no cache"),
 }

@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage
 
+from langchain_redis_memory.cache.answers.marks import Marks, marks_of
 from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
@@ -34,8 +35,9 @@ class CacheQuestion:
         given: Whatever else the chain is given, in a form that `codec.pack` takes.
         query: What the retriever is asked, where that is not the question; it follows from question and context.
         audience: For whom the answer is: "" for everybody of the tenant, else the asker's name (see `cache.sharing`).
-        notes: What a cache notes at the look-up for the store: key -> bytes. They belong to the turn, so two concurrent
-            turns with the same question do not mix them up.
+        session: The conversation, for removing its answers; it decides nothing and is no part of the key.
+        notes: What a cache notes at the look-up for the store and for the log, by name. They belong to the turn, so two
+            concurrent turns with the same question do not mix them up.
     """
 
     space: KeySpace
@@ -46,11 +48,17 @@ class CacheQuestion:
     given: Any = None
     query: str | None = None
     audience: str = ""
-    notes: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    session: str = field(default="", compare=False)
+    notes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def key(self) -> str:
         """The key under which the very same question finds its answer."""
         return self.space.answer(self.entry)
+
+    @property
+    def marks(self) -> Marks:
+        """By what the answer is found again to be removed."""
+        return marks_of(self.question, self.session, self.scope)
 
     @property
     def entry(self) -> str:
@@ -178,6 +186,9 @@ class SearchableAnswerCache(AnswerCache, Protocol):
 
 
 _VERSION = 2
+
+CANDIDATES = "candidates"
+"""The note of what a search by meaning looked at: a list of `Candidate`."""
 
 VERY_SAME = "the very same question"
 """Why an answer is served that was found under its key."""

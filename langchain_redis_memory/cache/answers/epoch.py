@@ -1,30 +1,14 @@
-"""`EpochAnswerCache`: the answers of `ConversationMemory`, until they expire or the corpus's epoch ends.
-
-Like `ExactAnswerCache`, with each answer signed by the token of the epoch (see `epochs`) in which its turn began. The
-look-up notes the token with the question, the store takes it from there; without a look-up nothing is stored.
-"""
+"""`EpochAnswerCache`: the answers of `ConversationMemory`, until they expire or the corpus's epoch ends."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
-from langchain_redis_memory.cache import epochs
-from langchain_redis_memory.cache.answers.answer_cache import (
-    VERY_SAME,
-    Answer,
-    CacheQuestion,
-    decode_answer,
-    encode_answer,
-)
+from langchain_redis_memory.cache.answers.exact import ExactAnswerCache, ExactRecords
 from langchain_redis_memory.cache.stats import Tally
-from langchain_redis_memory.ops import Op, Reply, merge, pure
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import connect
-from langchain_redis_memory.redis.ttl import milliseconds
 
 
-class EpochAnswerCache:
+class EpochAnswerCache(ExactAnswerCache):
     """Answers the very same question in the very same context, in the same epoch of the corpus.
 
     An answer is of its turn's tenant. The epoch is of the tenant that the cache is made for, so ending it reaches the
@@ -40,7 +24,7 @@ class EpochAnswerCache:
         InvalidIdError: The tenant or the corpus is not acceptable.
         InvalidInputError: The lifetime is not positive.
 
-    **Keys:** `answer`, `epoch`; `tally`.
+    **Keys:** those of `ExactAnswerCache`; `epoch`; `tally`.
     **Trips:** none; its ops ride on the caller's.
     """
 
@@ -55,40 +39,9 @@ class EpochAnswerCache:
         space = connect(client).keys(tenant)
         self.epoch = space.epoch("responses", corpus)
         self.tally = Tally(space.tally("responses", corpus))
-        self._ttl_ms = milliseconds(ttl_s)
+        super().__init__(ttl_s, epoch=self.epoch)
 
-    def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
-        """See `AnswerCache`. Damaged bytes count as no answer."""
-        entry = asked.entry
-        key = asked.space.answer(entry)
-
-        def read(found: tuple[bytes, Sequence[Reply], None]) -> Answer | None:
-            token, (stored, left_ms), _ = found
-            asked.notes[key] = token
-            body = None if stored is None else epochs.signed(token, stored)
-            answer = None if body is None else decode_answer(body, key, left_ms if left_ms >= 0 else None)
-            self.tally.add("misses" if answer is None else "hits")
-            return answer and replace(answer, entry=entry, kind="exact", why=VERY_SAME)
-
-        get = Op[Sequence[Reply]]((("GET", key), ("PTTL", key)), lambda replies: replies)
-        return merge(epochs.current(self.epoch, self._ttl_ms), get, self._sends(enough=True)).map(read)
-
-    def store(self, asked: CacheQuestion, answer: Answer) -> Op[None]:
-        """See `AnswerCache`."""
-        token = asked.notes.get(asked.key())
-        if token is None:
-            return pure(None)
-        lifetime = ("PX", self._ttl_ms) if self._ttl_ms else ()
-        put = Op[None](
-            (("SET", asked.key(), epochs.sign(token, encode_answer(answer, self._ttl_ms)), *lifetime),),
-            lambda _replies: None,
-        )
-        self.tally.add("updates")
-        return merge(put, self._sends(enough=False)).map(lambda _done: None)
-
-    def _sends(self, *, enough: bool) -> Op[None]:
-        """The counts that wait; a lookup takes them along only when enough have come together."""
-        if enough and not self.tally.due(0.0):
-            return pure(None)
-        counts = self.tally.take(0.0)
-        return self.tally.sends(counts).map(lambda sent: None if sent else self.tally.put_back(counts))
+    @property
+    def records(self) -> ExactRecords:
+        """Its entries, to look at and to remove; counts of all tenants go to the corpus's."""
+        return ExactRecords(self, self.tally)
