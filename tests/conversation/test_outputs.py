@@ -158,7 +158,7 @@ async def test_a_parser_that_streams_patches_is_refused(client: Client, both: Bo
 
 
 async def test_with_structured_output_and_its_raw_message(client: Client, both: Both) -> None:
-    chain = RunnableLambda(lambda _: AIMessage("{}")) | {
+    chain: Any = RunnableLambda(lambda _: AIMessage("{}")) | {
         "raw": RunnablePassthrough(),
         "parsed": RunnableLambda(lambda _: Place(name="Rome")),
         "parsing_error": RunnableLambda(lambda _: None),
@@ -259,7 +259,10 @@ async def test_chunks_that_may_not_add_up_are_not_cached(
 
 
 async def test_messages_in_dicts_stream_as_chunks_on_a_hit_as_well(client: Client, both: Both) -> None:
-    parts = [AddableDict(answer=AIMessageChunk("a "), by=AIMessageChunk("x")), AddableDict(answer=AIMessageChunk("b"))]
+    parts = [
+        AddableDict(answer=AIMessageChunk(content="a "), by=AIMessageChunk(content="x")),
+        AddableDict(answer=AIMessageChunk(content="b")),
+    ]
     desk = Desk(client, both, chain=stream_of(*parts), output_key="answer")
     await desk.stream("What is Redis?", "one")
     (served,) = await desk.stream("What is Redis?", "two")

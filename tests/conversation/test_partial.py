@@ -117,7 +117,7 @@ async def test_a_cancelled_task_keeps_what_was_said_if_that_is_wanted(client: Cl
 
 CHUNKS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "texts": (["one ", "two ", "three"], {}),
-    "messages": ([AIMessageChunk("one "), AIMessageChunk("two "), AIMessageChunk("three")], {}),
+    "messages": ([AIMessageChunk(content="one "), AIMessageChunk(content="two "), AIMessageChunk(content="three")], {}),
     "dicts": (
         [AddableDict(about="x", answer="one "), AddableDict(answer="two "), AddableDict(answer="three")],
         {"output_key": "answer"},
@@ -143,7 +143,7 @@ async def test_a_graph_that_streams_messages(client: Client, both: Both) -> None
         return {"messages": [model.invoke(state["messages"])]}
 
     builder = StateGraph(MessagesState)
-    builder.add_node("chat", achat if both.asynchronous else chat)  # type: ignore[type-var]
+    builder.add_node("chat", achat if both.asynchronous else chat)
     builder.add_edge(START, "chat")
     desk = keeping(Desk(client, both, classifier=Marked()), builder.compile())
     await take(desk, 2, stream_mode="messages")

@@ -241,6 +241,7 @@ async def test_the_event_is_among_those_of_astream_events(client: Client) -> Non
     for session, expected in (("one", "miss"), ("two", "hit")):
         config: RunnableConfig = {"configurable": {"session_id": session}}
         events = [event async for event in desk.chat.astream_events("What is Redis?", config, version="v2")]
+        told: Any
         (told,) = [event for event in events if event["event"] == "on_custom_event"]
         assert told["name"] == EVENT
         assert told["data"]["cache"] == expected
