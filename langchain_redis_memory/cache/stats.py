@@ -198,7 +198,7 @@ class Stats:
             f"{self.wrong_hits:,} reported wrong",
         ]
         saved = [f"{self.tokens_saved:,} tokens"]
-        if self.seconds_saved:
+        if self.seconds_saved >= 1:
             saved.append(f"{self.seconds_saved:,.0f} s")
         if self.prices:
             saved.append(f"${self.money_saved:,.2f}")

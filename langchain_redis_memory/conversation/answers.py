@@ -89,7 +89,7 @@ class MemoryAnswers(AnswerDesk):
 
         Args:
             answers: Pairs (question, answer), mappings with "question" and "answer", or the path of a file with such a
-                mapping in each line (JSON Lines).
+                mapping in each line (JSON Lines). An answer is a text, a message, or what the chain would return.
             chain: What `wrap` returned; of any other chain or model, what `wrap` would make of it without options.
             config: As for the chain's `invoke`, for its tenant, agent and settings; a conversation need not be named.
 
@@ -192,7 +192,7 @@ class MemoryAnswers(AnswerDesk):
             else:
                 step = turn.chain.retrieve(plan.query) if plan.rule.search else None
                 documents = () if step is None else (yield step)
-                answered = AnsweredTurn(_as_value(given, chain), 0, "miss", documents, plan.query)
+                answered = AnsweredTurn(_as_value(given, chain, turn), 0, "miss", documents, plan.query)
             write = yield from flows._cache_write_flow(turn, planned, answered)
             if write.commands:
                 yield from ask(write)
@@ -200,12 +200,11 @@ class MemoryAnswers(AnswerDesk):
         return stored
 
 
-def _as_value(given: Any, chain: Runnable[Any, Any]) -> str | BaseMessage:
-    """A given answer as the chain would give it: a message of a model, a text of anything else."""
-    asked = chain.chain if isinstance(chain, RememberingRunnable) else chain
-    if isinstance(given, BaseMessage):
-        return given
-    return AIMessage(str(given)) if is_model(asked) else str(given)
+def _as_value(given: Any, chain: Runnable[Any, Any], turn: TurnRequest) -> str | BaseMessage:
+    """The answer in what is given: of a model a message; what is neither text nor message is the chain's output."""
+    if not isinstance(given, str):
+        return given if isinstance(given, BaseMessage) else turn.chain.value(given)
+    return AIMessage(given) if is_model(chain.chain if isinstance(chain, RememberingRunnable) else chain) else given
 
 
 def _parts(turn: TurnRequest, plan: Plan) -> dict[str, str]:

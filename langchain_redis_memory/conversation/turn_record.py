@@ -98,7 +98,7 @@ def _decision(turn: TurnRequest, planned: PlannedTurn, answered: AnsweredTurn, n
         question=turn.text,
         type=str(plan.verdict.type),
         kind=answer.kind if answer else "",
-        why=answer.why if answer else why_bypassed(turn, plan) if answered.outcome == "bypass" else "",
+        why=answered.why,
         entry=answer.entry if answer else "",
         tokens=answered.tokens,
         dependence=plan.verdict.dependence,

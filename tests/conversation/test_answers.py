@@ -261,6 +261,10 @@ async def test_documents_that_have_changed_speak_against_an_answer(client: Clien
     assert told.hit is not None
     assert told.parts["documents"] == "those that it was made from"
     edition[0] = "second"
+    await desk.say(QUESTION, "b")
+    (line,) = await both(desk.memory.answers.decisions)(1)
+    assert line.why == "its documents have changed, or are others for this asker"
+    edition[0] = "third"
     changed = await both(desk.memory.answers.explain)(QUESTION, None, desk.chat)
     assert (changed.hit, changed.hit_id) == (None, "")
     assert changed.parts["documents"] == "not those that it was made from"
@@ -286,6 +290,14 @@ async def test_given_answers_are_served(client: Client, both: Both, cache: str) 
     assert (await desk.say("N: two", "b")).text == "2"
     assert desk.model.calls == 0
     assert await desk.told("desk") == []
+
+
+async def test_given_outputs_of_a_chain_are_served_whole(client: Client, both: Both) -> None:
+    chain = RunnableLambda(lambda _fields: {"answer": "asked", "sources": []})
+    desk = desk_of(client, both, chain=chain, output_key="answer")
+    given = {"answer": "given", "sources": ["a.txt"]}
+    assert await both(desk.memory.answers.warm)([(QUESTION, given)], desk.chat) == 1
+    assert await desk.say(QUESTION, "a") == given
 
 
 async def test_what_was_missed_most_is_asked_and_stored(client: Client, both: Both) -> None:
