@@ -4,7 +4,6 @@ import os
 
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import FakeListChatModel
-from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, HumanMessage
 
 from langchain_redis_memory import Client, RedisSemanticCache
@@ -30,8 +29,8 @@ print(model.invoke(after("throat cancer")).text, "- after the very same exchange
 print(model.invoke(after("measles")).text, "- the same words in another conversation")
 
 # Why? Every candidate, how near it is, and what spoke against it.
-explanation = cache.explain(dumps([HumanMessage("How old is the Eiffel tower?")]), model._get_llm_string())
+explanation = cache.explain("How old is the Eiffel tower?", model)
 print(explanation)
-print(cache.stats().as_dict())
+print(cache.stats())
 cache.clear()
 set_llm_cache(None)

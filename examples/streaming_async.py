@@ -22,7 +22,8 @@ async def main() -> None:
         answers = await asyncio.gather(
             *(assistant.ainvoke("What is Redis?", config={"configurable": {"session_id": user}}) for user in users)
         )
-        print(len(answers), "users answered, from the cache:", all(a.response_metadata.get("cached") for a in answers))
+        served = [answer.response_metadata["cache"]["hit"] for answer in answers]
+        print(len(answers), "users answered, from the cache:", all(served))
         for user in ["ana", *users]:
             await memory.history(user).aclear()
 

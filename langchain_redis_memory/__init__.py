@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
+    from langchain_redis_memory.cache.answers.advice import Advice as Advice
     from langchain_redis_memory.cache.answers.answer_cache import Answer as Answer
     from langchain_redis_memory.cache.answers.answer_cache import AnswerCache as AnswerCache
     from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion as CacheQuestion
     from langchain_redis_memory.cache.answers.answer_cache import SearchableAnswerCache as SearchableAnswerCache
+    from langchain_redis_memory.cache.answers.decision_log import Decision as Decision
+    from langchain_redis_memory.cache.answers.decision_log import DecisionLog as DecisionLog
+    from langchain_redis_memory.cache.answers.desk import AnswerDesk as AnswerDesk
     from langchain_redis_memory.cache.answers.epoch import EpochAnswerCache as EpochAnswerCache
     from langchain_redis_memory.cache.answers.exact import ExactAnswerCache as ExactAnswerCache
+    from langchain_redis_memory.cache.answers.records import ManagedAnswerCache as ManagedAnswerCache
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
@@ -25,8 +30,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.rag.rag_cache import RagCache as RagCache
     from langchain_redis_memory.cache.semantic.cache import PromptOptions as PromptOptions
     from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache as RedisSemanticCache
+    from langchain_redis_memory.cache.semantic.explanation import Explanation as Explanation
     from langchain_redis_memory.cache.semantic.judge import Judge as Judge
-    from langchain_redis_memory.cache.semantic.lookup import Explanation as Explanation
     from langchain_redis_memory.cache.semantic.tenants import VectorOptions as VectorOptions
     from langchain_redis_memory.cache.sharing import AudienceClassifier as AudienceClassifier
     from langchain_redis_memory.cache.sharing import Grounding as Grounding
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
+    from langchain_redis_memory.conversation.answers import MemoryAnswers as MemoryAnswers
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
     from langchain_redis_memory.conversation.policy import Policy as Policy
@@ -115,8 +121,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "AdmissionPolicy": "cache.admission",
     "advance": "state.model",
+    "Advice": "cache.answers.advice",
     "Answer": "cache.answers.answer_cache",
     "AnswerCache": "cache.answers.answer_cache",
+    "AnswerDesk": "cache.answers.desk",
     "Audience": "language.audience",
     "AudienceClassifier": "cache.sharing",
     "AudienceVerdict": "language.audience",
@@ -135,6 +143,8 @@ _HOMES = {
     "ConversationMemory": "conversation.memory",
     "ConversationState": "state.model",
     "CorruptDataError": "errors",
+    "Decision": "cache.answers.decision_log",
+    "DecisionLog": "cache.answers.decision_log",
     "DEFAULT_POLICY": "conversation.policy",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",
@@ -142,7 +152,7 @@ _HOMES = {
     "EvictedError": "errors",
     "FormatVersionError": "errors",
     "ExactAnswerCache": "cache.answers.exact",
-    "Explanation": "cache.semantic.lookup",
+    "Explanation": "cache.semantic.explanation",
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
     "Grounding": "cache.sharing",
@@ -157,6 +167,8 @@ _HOMES = {
     "LLMContextualiser": "language.contextualise.llm",
     "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
+    "ManagedAnswerCache": "cache.answers.records",
+    "MemoryAnswers": "conversation.answers",
     "MemorySelector": "conversation.select.memory",
     "MessageNotFoundError": "errors",
     "MiniLMEmbeddings": "vectors.minilm",

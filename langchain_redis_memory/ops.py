@@ -199,9 +199,15 @@ class Invoke(NamedTuple):
 
 
 class StreamResult(NamedTuple):
-    """What a streaming driver sends into a flow in place of an `Invoke`'s result."""
+    """What a streaming driver sends into a flow in place of an `Invoke`'s result.
+
+    Args:
+        chunks: All chunks, in order.
+        first_s: Seconds from the start of the step to its first chunk; None where there is none.
+    """
 
     chunks: list[Any]
+    first_s: float | None = None
 
 
 class Emit(NamedTuple):

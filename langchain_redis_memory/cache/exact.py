@@ -24,8 +24,11 @@ from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailabl
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.prompts import digest_of, model_of
+from langchain_redis_memory.cache.semantic.explanation import Explanation
+from langchain_redis_memory.cache.semantic.search import Candidate
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
-from langchain_redis_memory.cache.stats import Prices
+from langchain_redis_memory.cache.stats import Prices, reported_flow
+from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask
@@ -106,27 +109,74 @@ class RedisCache(LLMCache):
     def __repr__(self) -> str:
         return f"RedisCache({self._client!r}, name={self._name!r})"
 
-    def delete(self, prompt: str, llm_string: str) -> bool:
+    def explain(self, prompt: Any, model: Any) -> Explanation[RETURN_VAL_TYPE]:
+        """Explains what a look-up would do, and why; nothing is counted.
+
+        Args:
+            prompt: What the model would be asked: a text, messages, or a prompt value.
+            model: The model that would be asked, with what is bound to it; see `warming.asked_of`.
+
+        Returns:
+            The answer that would be served, and as candidates those of other models to the same prompt.
+
+        Raises:
+            InvalidInputError: One of them is something else.
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `entries` of one shard.
+        **Trips:** 1 for each 500 entries of the shard, and 1 for the answer.
+        """
+        return self._client.drive(self._flows.explain_flow(prompt, model))
+
+    async def aexplain(self, prompt: Any, model: Any) -> Explanation[RETURN_VAL_TYPE]:
+        """Explains what a look-up would do, and why; see `explain`."""
+        return await self._client.adrive(self._flows.explain_flow(prompt, model))
+
+    def report(self, hit_id: str, *, correct: bool = False) -> bool:
+        """Reports whether an answer was right; a wrong one is deleted, so that it is not served any more.
+
+        Args:
+            hit_id: The answer's id, from `explain`.
+            correct: Whether it was right.
+
+        Returns:
+            Whether it was still there.
+
+        Raises:
+            InvalidInputError: It is no id of an answer.
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `entries`, `entry_expiries` of one shard; `tally`.
+        **Trips:** 1.
+        """
+        return self._client.drive(self._flows.report_flow(hit_id, correct=correct))
+
+    async def areport(self, hit_id: str, *, correct: bool = False) -> bool:
+        """Reports whether an answer was right; see `report`."""
+        return await self._client.adrive(self._flows.report_flow(hit_id, correct=correct))
+
+    def delete(self, prompt: Any, model: Any) -> bool:
         """Deletes one answer.
 
         Args:
-            prompt: What the model was asked.
-            llm_string: Describes the model and its parameters.
+            prompt: What the model was asked: a text, messages, or a prompt value.
+            model: The model that was asked, with what is bound to it; see `warming.asked_of`.
 
         Returns:
             Whether there was one.
 
         Raises:
+            InvalidInputError: One of them is something else.
             UnavailableError: The server cannot be reached.
 
         **Keys:** `entries`, `entry_expiries` of one shard.
         **Trips:** 1.
         """
-        return self._client.run(self._flows.entries.delete(name_of(prompt, llm_string)))
+        return self._client.run(self._flows.entries.delete(name_of(*asked_of(prompt, model))))
 
-    async def adelete(self, prompt: str, llm_string: str) -> bool:
+    async def adelete(self, prompt: Any, model: Any) -> bool:
         """Deletes one answer; see `delete`."""
-        return await self._client.arun(self._flows.entries.delete(name_of(prompt, llm_string)))
+        return await self._client.arun(self._flows.entries.delete(name_of(*asked_of(prompt, model))))
 
 
 class ExactQuery(NamedTuple):
@@ -190,6 +240,32 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             return (yield from self._flights.refresh_flow(self.lease(query), item, read, self._is_stale))
         return item
 
+    def explain_flow(self, prompt: Any, model: Any) -> Flow[Explanation[RETURN_VAL_TYPE]]:
+        """Explains what a look-up would do."""
+        asked, llm_string = asked_of(prompt, model)
+        name, others, cursor = name_of(asked, llm_string), list[Candidate](), 0
+        (item,) = yield from ask(self.entries.get([name]))
+        found = None if item is None else self._decode(item.body, name)
+        while True:  # a prompt's answers are all in one shard, whichever model gave them
+            page = yield from ask(expiring_hash.page(self.entries.shard(name), cursor))
+            theirs = [other for other, _ in page.items if other.endswith(_prompt_digest(asked)) and other != name]
+            others += [Candidate(asked, 1.0, None, "made by another model, or with other settings") for _ in theirs]
+            cursor = page.cursor
+            if not cursor:
+                hit_id = "" if found is None else name.hex()
+                parts = {"model": llm_string}
+                return Explanation(asked, "", (), "", tuple(others), found, hit_id, parts)
+
+    def report_flow(self, hit_id: str, *, correct: bool) -> Flow[bool]:
+        """Counts whether an answer was right, and deletes a wrong one."""
+        if not isinstance(hit_id, str) or not re.fullmatch(rf"[0-9a-f]{{{2 * _NAME_BYTES}}}", hit_id):
+            msg = f"{hit_id!r} is no id of an answer; take it from `explain`"
+            raise InvalidInputError(msg)
+        name = bytes.fromhex(hit_id)
+        there = self.entries.get([name]).map(lambda found: found[0] is not None)
+        op = there if correct else self.entries.delete(name)
+        return (yield from reported_flow(self.best_effort.tally, op, correct=correct))
+
     def _is_stale(self, item: Item) -> bool:
         return bool(self._stale_ms) and item.left_ms is not None and item.left_ms <= self._stale_ms
 
@@ -225,14 +301,13 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
     def clear_flow(self, options: Mapping[str, Any]) -> Flow[None]:
         """Deletes every answer, or those of one model."""
-        if set(options) - {"llm_string"}:
-            msg = f"clear takes llm_string only, got {', '.join(sorted(options))}"
+        if set(options) - {"model", "llm_string"}:  # LangChain's name for a model that is described
+            msg = f"clear takes model only, got {', '.join(sorted(options))}"
             raise InvalidInputError(msg)
-        model = options.get("llm_string")
-        if model is None:
+        if (model := options.get("model", options.get("llm_string"))) is None:
             yield from ask(self.entries.clear())
             return
-        mark, cursors = digest_of(check_text(model, "llm_string")), self.entries.start()
+        mark, cursors = digest_of(asked_of("", model)[1]), self.entries.start()
         while cursors:
             for keys, page in (yield from self.entries.pages_flow(cursors)):
                 if names := [name for name, _ in page.items if name.startswith(mark)]:

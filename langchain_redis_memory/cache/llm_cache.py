@@ -76,7 +76,8 @@ class LLMCache(ClientOwner, BaseCache):
         """Deletes every answer of the tenant, or some.
 
         Args:
-            **kwargs: `llm_string`: only the answers of this model; for `RedisSemanticCache` the arguments of `delete`.
+            **kwargs: `model`: only the answers of this model, with what is bound to it; for `RedisSemanticCache` the
+                arguments of `delete`.
 
         Raises:
             InvalidInputError: An option is unknown.

@@ -78,6 +78,38 @@ class SingleFlight:
             now = yield Now()
             pause = min(1.5 * pause, _LONGEST_PAUSE_S)
 
+    def follow_flow(self, key: str, look: Op[T | None]) -> Flow[T | None]:
+        """Waits for what another caller makes, without wanting to make it next.
+
+        For results that may turn out not to be shared: had each who waits to take the lead, they would make them one
+        after the other.
+
+        Args:
+            key: The lease, which another caller holds.
+            look: Looks for the result.
+
+        Returns:
+            What the leader stored; None where it gave the lease back without, was followed by another, or took longer
+            than one lease lasts.
+
+        **Trips:** 1 for each look.
+        """
+        began: float = yield Now()
+        leader, pause = None, _FIRST_PAUSE_S
+        # The lease is read first: a leader stores its result before it gives the lease back.
+        step = merge(lease.holder(key), look)
+        while True:
+            now: float = yield Now()
+            left = began + self._ttl_ms / 1000 - now
+            if left <= 0:
+                return None
+            yield Sleep(min(pause * (0.5 + random()), left))
+            pause = min(1.5 * pause, _LONGEST_PAUSE_S)
+            holder, found = yield from ask(step)
+            if found is not None or holder is None or leader not in (None, holder):
+                return found
+            leader = holder
+
     def refresh_flow(self, key: str, old: T, look: Op[T | None], is_stale: Callable[[T], bool]) -> Flow[T | None]:
         """Decides which caller makes a stale result anew; the others do not wait.
 

@@ -188,6 +188,24 @@ class Stats:
     rows: tuple[Row, ...]
     prices: Prices
 
+    def __str__(self) -> str:
+        asked = self.hits + self.misses
+        why = ", ".join(f"{n:,} {reason}" for reason, n in self.bypass_reasons.items() if reason)
+        parts = [
+            f"{self.hits:,} of {asked:,} look-ups hit ({self.hit_rate:.0%})",
+            f"{self.bypasses:,} bypassed{f' ({why})' if why else ''}",
+            f"{self.wrong_hits:,} reported wrong",
+        ]
+        saved = [f"{self.tokens_saved:,} tokens"]
+        if self.seconds_saved >= 1:
+            saved.append(f"{self.seconds_saved:,.0f} s")
+        if self.prices:
+            saved.append(f"${self.money_saved:,.2f}")
+        return f"{', '.join(parts)}; saved {', '.join(saved)}"
+
+    def __repr__(self) -> str:
+        return f"<Stats: {self}>"
+
     def total(self, metric: str) -> int:
         """The sum of one metric."""
         return sum(row.n for row in self.rows if row.metric == metric)
@@ -206,6 +224,15 @@ class Stats:
     def bypasses(self) -> int:
         """Lookups that must not be served from the cache."""
         return self.total("bypasses")
+
+    @property
+    def bypass_reasons(self) -> dict[str, int]:
+        """Why lookups bypassed the cache, the most frequent reason first."""
+        found: Counter[str] = Counter()
+        for row in self.rows:
+            if row.metric == "bypasses":
+                found[row.kind] += row.n
+        return dict(found.most_common())
 
     @property
     def refusals(self) -> int:
@@ -227,6 +254,11 @@ class Stats:
     def tokens_saved(self) -> int:
         """Tokens, read and written, that the served answers would have cost."""
         return self.total("tokens_read") + self.total("tokens_written")
+
+    @property
+    def seconds_saved(self) -> float:
+        """Seconds that the served answers took to make, where that is known."""
+        return self.total("ms_saved") / 1000
 
     @property
     def money_saved(self) -> float:
@@ -269,7 +301,13 @@ class Stats:
         """The sums as plain data, for a log or a metrics endpoint."""
         names = sorted({row.metric for row in self.rows if not row.metric.startswith("us:")})
         sums: dict[str, object] = {name: self.total(name) for name in names}
-        return {**sums, "hit_rate": self.hit_rate, "tokens_saved": self.tokens_saved, "money_saved": self.money_saved}
+        return {
+            **sums,
+            "hit_rate": self.hit_rate,
+            "tokens_saved": self.tokens_saved,
+            "seconds_saved": self.seconds_saved,
+            "money_saved": self.money_saved,
+        }
 
 
 def read_stats_flow(tallies: Sequence[Tally], prices: Prices | None = None) -> Flow[list[Stats]]:
@@ -292,3 +330,25 @@ def read_stats_flow(tallies: Sequence[Tally], prices: Prices | None = None) -> F
             if not done:
                 tally.put_back(counts)
     return list((yield from ask(merge(*(tally.reads(prices) for tally in tallies)))))
+
+
+def reported_flow(tally: Tally, report: Op[bool], *, correct: bool) -> Flow[bool]:
+    """Runs an op that notes whether a hit was right, and counts the report in the same trip.
+
+    Args:
+        tally: The cache's tally.
+        report: The op.
+        correct: Whether the hit was right.
+
+    Returns:
+        What the op gives.
+    """
+    tally.add("right" if correct else "wrong")
+    now: float = yield Now()
+    counts, sent = tally.take(now), False
+    try:
+        there, sent = yield from ask(merge(report, tally.sends(counts)))
+    finally:
+        if not sent:
+            tally.put_back(counts)
+    return there

@@ -2,36 +2,36 @@
 
 A turn costs at most three round trips: history and context together with the cache under the key that is expected, the
 cache again where the history proves that key wrong, and one write of everything; where one process serves a
-conversation, two. Nothing is stored when the model fails. While the server is away a turn goes on with what this
-process remembers and without the cache, and its messages wait in the outbox.
+conversation, two. Nothing is stored when the model fails, unless what was said until then is wanted. While the server
+is away a turn goes on with what this process remembers and without the cache, and its messages wait in the outbox.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
-from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.cache.admission import worth_keeping
-from langchain_redis_memory.cache.answers.answer_cache import Answer, AnswerCache, CacheQuestion, SearchableAnswerCache
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
+from langchain_redis_memory.conversation.answering import answer_flow
 from langchain_redis_memory.conversation.context import TurnContext
+from langchain_redis_memory.conversation.guarded import Driver, guarded
+from langchain_redis_memory.conversation.measured import measured
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.recent import RecentConversation, RecentConversations
+from langchain_redis_memory.conversation.reporting import report_of, tell_flow
 from langchain_redis_memory.conversation.turn import (
     Chain,
-    ModelInput,
     TurnInput,
     TurnReport,
     also_given,
-    as_served,
-    cost,
     with_id,
 )
+from langchain_redis_memory.conversation.turn_cache import NOTHING, Found, TurnCache, leave
+from langchain_redis_memory.conversation.turn_record import TurnRecorder
 from langchain_redis_memory.conversation.turn_steps import (
     AnsweredTurn,
     LoadedTurn,
@@ -39,12 +39,11 @@ from langchain_redis_memory.conversation.turn_steps import (
     StoredTurn,
     TurnRequest,
 )
-from langchain_redis_memory.errors import OutOfMemoryError, UnavailableError
+from langchain_redis_memory.errors import OutOfMemoryError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.history.outbox import Outbox, attempts
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Verdict
-from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, counted, merge, pure
-from langchain_redis_memory.redis.client.coroutines import run_coroutine
+from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, merge, pure
 from langchain_redis_memory.redis.codec.fingerprint import describable
 from langchain_redis_memory.redis.codec.messages import encode_message
 
@@ -62,14 +61,18 @@ class TurnFlows:
     Args:
         planner: Decides what is done with a question.
         context: Reads and keeps state, summary and the user's own database.
-        cache: The cache of answers; None for none.
+        cache: The cache of answers, as a turn uses it.
+        driver: Runs what is left to do when a turn is interrupted.
         max_messages: Most messages kept of a conversation; None for no bound.
+        recorder: Counts and logs turns; None for a cache that keeps no statistics.
     """
 
     planner: Planner
     context: TurnContext
-    cache: AnswerCache | None
+    cache: TurnCache
+    driver: Driver
     max_messages: int | None
+    recorder: TurnRecorder | None = None
     outbox: Outbox = field(default_factory=Outbox)
     recent: RecentConversations = field(default_factory=RecentConversations)
 
@@ -87,7 +90,7 @@ class TurnFlows:
             transcript: The conversation.
             incoming: The turn as it came in.
             chain: How to retrieve and generate.
-            on_turn: Called with the report, before what follows the turn.
+            on_turn: Called with the report, before what follows the turn; also with that of a turn that fails.
             learning: Learns of the user in the background.
 
         Returns:
@@ -95,11 +98,16 @@ class TurnFlows:
         """
         started: float = yield Now()
         turn = self._request(transcript, incoming, chain)
-        done, trips = yield from counted(self._steps_flow(turn))
-        ended: float = yield Now()
-        report = _report(turn, done, trips, ended - started)
-        if on_turn is not None:
-            yield from _tell_flow(on_turn, report)
+        try:
+            done = yield from measured(self._steps_flow(turn, started), turn.progress.spent)
+        except Exception as error:
+            yield from measured(self._broken_off_flow(turn), turn.progress.spent)
+            ended: float = yield Now()
+            yield from tell_flow(on_turn, report_of(turn, None, ended - started, error))
+            raise
+        ended = yield Now()
+        report = report_of(turn, done, ended - started)
+        yield from tell_flow(on_turn, report)
         yield from self.context.follow_up_flow(transcript, done.planned.context, done.messages, stored=done.stored)
         if learning is not None:
             yield Background(learning)
@@ -109,15 +117,43 @@ class TurnFlows:
         question = incoming.question
         encode_message(question)  # what could not be stored is refused before anybody is asked
         asked = CacheQuestion(
-            transcript.space, incoming.agent, chain.scope, question.content, incoming.lead, also_given(incoming)
+            transcript.space,
+            incoming.agent,
+            chain.scope,
+            question.content,
+            incoming.lead,
+            also_given(incoming),
+            session=str(incoming.session_id),
         )
         return TurnRequest(incoming, chain, transcript, str(question.text), asked)
 
-    def _steps_flow(self, turn: TurnRequest) -> Flow[StoredTurn]:
+    def _steps_flow(self, turn: TurnRequest, started: float) -> Flow[StoredTurn]:
         loaded = yield from self.load_flow(turn)
+        turn.progress.flight = loaded.found.flight
         planned = yield from self.plan_flow(turn, loaded)
-        answered = yield from self.answer_flow(turn, planned)
+        turn.progress.planned = planned
+        answered = yield from self.answer_flow(turn, planned, started)
         return (yield from self.store_flow(turn, planned, answered))
+
+    def _broken_off_flow(self, turn: TurnRequest) -> Flow[None]:
+        """Keeps what was said of an answer that broke off, if that is wanted, and lets others ask the model.
+
+        Raises nothing that a server that is away would raise.
+        """
+        progress, chain = turn.progress, turn.chain
+        said = chain.said_so_far(progress.chunks) if chain.keep_partial and progress.chunks else ""
+        try:
+            if said and progress.planned is not None:
+                value = AIMessage(said, response_metadata={"partial": True})
+                planned = replace(progress.planned, plan=replace(progress.planned.plan, asked=None))
+                done = yield from self.store_flow(turn, planned, AnsweredTurn(value, 0, "off"))
+                yield from self.context.follow_up_flow(
+                    turn.transcript, planned.context, done.messages, stored=done.stored
+                )
+            elif (given_back := leave(progress.flight)).commands:
+                yield from ask(given_back)
+        except RedisMemoryError as error:
+            _log.warning("what was left of a turn that broke off is not stored: %s", error)
 
     # --- load ---------------------------------------------------------------------------------------------------------
 
@@ -138,7 +174,8 @@ class TurnFlows:
             plan = yield from self.planner.plan(turn.text, seen.messages, turn.asked, seen.context, turn.chain.sharing)
         alone = self._opening(turn)
         looked_up = alone if plan is None else plan.reads
-        loaded = yield from self._read_flow(turn.transcript, looked_up, seen or RecentConversation())
+        lookup = self.cache.lookup(looked_up, turn.chain.single_flight_ms)
+        loaded = yield from self._read_flow(turn.transcript, lookup, seen or RecentConversation())
         unchanged = (
             seen is not None
             and loaded.history == seen.messages
@@ -146,13 +183,10 @@ class TurnFlows:
         )
         return replace(loaded, looked_up=looked_up, plan=plan if unchanged else None)
 
-    def _read_flow(
-        self, transcript: Transcript, looked_up: CacheQuestion | None, seen: RecentConversation
-    ) -> Flow[LoadedTurn]:
+    def _read_flow(self, transcript: Transcript, lookup: Op[Found], seen: RecentConversation) -> Flow[LoadedTurn]:
         """Reads all in one trip, after the messages of this conversation that wait were stored."""
         reach = self.planner.reach
         history: Op[list[BaseMessage]] = transcript.tail(messages=reach) if reach else pure([])
-        lookup = self._lookup(looked_up)
         context = self.context.read(transcript, alone=not (history.commands or lookup.commands))
         # The context says whether the conversation exists, so it is asked before the messages; see `read_flow`.
         wanted = merge(context, lookup, history).map(lambda read: (read[2], read[1], read[0]))
@@ -161,24 +195,21 @@ class TurnFlows:
             if waiting:
                 yield from ask(merge(self.context.write_late(transcript, waiting), transcript.add(waiting)))
                 left = []
-            messages, answer, known = yield from ask(wanted)
+            messages, found, known = yield from ask(wanted)
             if self.context.is_missing(known):
                 yield from self.context.load_flow(transcript)
-                messages, answer, known = yield from ask(wanted)
+                messages, found, known = yield from ask(wanted)
         except (UnavailableError, OutOfMemoryError) as error:
             _log.warning("the turn goes on with what this process remembers: %s", error)
             return LoadedTurn(seen.messages or waiting, seen.context, reachable=False)
         finally:
             self.outbox.put_back([(transcript, left)])
-        return LoadedTurn(messages, known, answer=answer)
+        return LoadedTurn(messages, known, found=found)
 
     def _opening(self, turn: TurnRequest) -> CacheQuestion | None:
         """Returns how the cache is asked before anything is known of the conversation; None where it is not."""
         audience = turn.chain.sharing.audience_key(dependent=False) if self.planner.opens_with_cache else None
         return None if audience is None else replace(turn.asked, audience=audience)
-
-    def _lookup(self, asked: CacheQuestion | None) -> Op[Answer | None]:
-        return pure(None) if self.cache is None or asked is None else self.cache.lookup(asked).optional(None)
 
     # --- plan ---------------------------------------------------------------------------------------------------------
 
@@ -206,8 +237,8 @@ class TurnFlows:
             plan = yield from self.planner.plan(turn.text, history, turn.asked, context, turn.chain.sharing, verdict)
         if not loaded.reachable:
             plan = replace(plan, asked=None)
-        answer = None if plan.reads is None else (yield from self._cached_flow(plan.reads, loaded))
-        return PlannedTurn(history, context, loaded.reachable, plan, answer)
+        answer = None if plan.reads is None else (yield from self._cached_flow(turn, plan.reads, loaded))
+        return PlannedTurn(history, context, loaded.reachable, plan, answer, self.cache.cache is not None)
 
     def _read_all_flow(
         self, transcript: Transcript, newest: list[BaseMessage], verdict: Verdict
@@ -223,27 +254,27 @@ class TurnFlows:
             return messages, replace(verdict, depends_on=())  # somebody wrote in between
         return messages, replace(verdict, depends_on=tuple(place + before for place in verdict.depends_on))
 
-    def _cached_flow(self, asked: CacheQuestion, loaded: LoadedTurn) -> Flow[Answer | None]:
-        """Returns the cached answer: from the first trip if its key was right, else by one more; then by meaning."""
-        answer = loaded.answer
+    def _cached_flow(self, turn: TurnRequest, asked: CacheQuestion, loaded: LoadedTurn) -> Flow[Answer | None]:
+        """Returns the cached answer: of the first trip if its key was right, else by one more; then by other ways."""
+        found, lease_ms = loaded.found, turn.chain.single_flight_ms
         if loaded.looked_up is None or asked.key() != loaded.looked_up.key():
             try:
-                answer = yield from ask(self._lookup(asked))
+                found = yield from ask(self.cache.lookup(asked, lease_ms, found.flight))
             except UnavailableError as error:
                 _log.warning("the cache is bypassed: %s", error)
-                answer = None
-        if answer is None and isinstance(self.cache, SearchableAnswerCache):
-            answer = yield from self.cache.search(asked)
-        return answer
+                found = NOTHING
+            turn.progress.flight = found.flight
+        return (yield from self.cache.find_flow(asked, found, lease_ms))
 
     # --- answer -------------------------------------------------------------------------------------------------------
 
-    def answer_flow(self, turn: TurnRequest, planned: PlannedTurn) -> Flow[AnsweredTurn]:
-        """Serves the cached answer if its documents are still those of this asker, or retrieves and generates.
+    def answer_flow(self, turn: TurnRequest, planned: PlannedTurn, started: float = 0.0) -> Flow[AnsweredTurn]:
+        """Serves the cached answer, or retrieves and generates; see `answering`.
 
         Args:
             turn: The request.
             planned: The planned turn.
+            started: When the turn began.
 
         Returns:
             The answered turn. What the retriever or the model raises passes through.
@@ -251,22 +282,13 @@ class TurnFlows:
         **Keys:** none.
         **Trips:** none.
         """
-        plan, chain, question = planned.plan, turn.chain, turn.incoming.question
-        answer, documents = planned.answer, ()
-        step = chain.retrieve(plan.query) if plan.rule.search else None
-        if answer is not None and chain.grounding == "trust":
-            return _served(answer)
-        if step is not None:
-            documents = yield step
-        if answer is not None and answer.grounded_in(documents):
-            return _served(answer, None if step is None else plan.query)
-        value = chain.value((yield chain.generate(ModelInput(question, plan.shown, documents, plan.query))))
-        tokens = cost(value, [*turn.incoming.lead, *plan.shown, question], documents)
-        if isinstance(value, BaseMessage) and value.id in {message.id for message in planned.history}:
-            # A model that repeats an id (LangChain's own cache does) would overwrite an earlier message.
-            value = value.model_copy(update={"id": str(uuid4())})
-        outcome = "miss" if plan.reads else "off" if self.cache is None or not planned.reachable else "bypass"
-        return AnsweredTurn(value, tokens, outcome, documents, None if step is None else plan.query)
+        return answer_flow(turn, planned, started, lambda step: self._guarded(turn, step))
+
+    def _guarded(self, turn: TurnRequest, step: Invoke) -> Invoke:
+        """Guards a step: an interruption is the end of a turn that nobody else would notice."""
+        made = guarded(step, lambda _chunks: self._broken_off_flow(turn), self.driver)
+        turn.progress.chunks = made.chunks
+        return made.step
 
     # --- store --------------------------------------------------------------------------------------------------------
 
@@ -281,7 +303,7 @@ class TurnFlows:
         Returns:
             The stored turn; where the server is away its messages wait in the outbox.
 
-        **Keys:** `messages`, `ids`, `meta`, `state`; `sessions`, `expiries`; `answer`.
+        **Keys:** `messages`, `ids`, `meta`, `state`; `sessions`, `expiries`; `answer`; `tally`, `decisions`.
         **Trips:** 1; none while the server is away.
         """
         transcript, value = turn.transcript, answered.value
@@ -292,9 +314,12 @@ class TurnFlows:
         ]
         delta = self.context.delta(planned.context, planned.plan, turn.text, messages, answered.documents)
         state = self.context.write(transcript, planned.context, delta)
-        write = merge(
-            transcript.add(messages), cached, state
-        )  # refuses what cannot be stored, so it never waits either
+        record = pure(None)
+        if self.recorder is not None:
+            record = yield from self.recorder.write_flow(turn, planned, answered, cached=bool(cached.commands))
+        # It refuses what cannot be stored, so that never waits either. The lead is given up once the answer is there.
+        write = merge(transcript.add(messages), cached, state, merge(record, leave(turn.progress.flight)))
+        turn.progress.flight = None
         stored = planned.reachable and (yield from self._write_flow(write))
         if not stored:
             self.outbox.put(transcript, messages)
@@ -305,16 +330,15 @@ class TurnFlows:
     def _cache_write_flow(self, turn: TurnRequest, planned: PlannedTurn, answered: AnsweredTurn) -> Flow[Op[Any]]:
         """Returns the op that caches the answer, an empty one where it is not to be cached."""
         asked = planned.plan.asked if planned.plan.rule.write_cache else None
-        if self.cache is None or asked is None or answered.outcome == "hit" or not worth_keeping(answered.value):
+        if asked is None or answered.served is not None:
             return pure(None)
         whole, output = turn.chain.output_to_keep()
-        if not whole:
-            return pure(None)
-        if not describable(list(answered.documents)):
+        spent, documents = turn.progress.spent, tuple(answered.documents)
+        if whole and not describable(list(documents)):
             _log.warning("an answer is not cached: its documents hold values that would not come back as they are")
-            return pure(None)
-        made = self.cache.store(asked, Answer(answered.value, answered.tokens, output, tuple(answered.documents)))
-        return (made if isinstance(made, Op) else (yield from made)).optional(None)
+            whole = False
+        made = Answer(answered.value, answered.tokens, output, documents, spent.retrieval_s + spent.model_s)
+        return (yield from self.cache.store_flow(asked if whole else None, made))
 
     def _write_flow(self, write: Op[Any]) -> Flow[bool]:
         """Writes a turn and some of the messages that wait; returns whether it could."""
@@ -346,37 +370,3 @@ class TurnFlows:
             self.outbox.put_back(left)
         yield from self.context.flush_flow()
         return len(self.outbox)
-
-
-def _tell_flow(on_turn: Callable[[TurnReport], object], report: TurnReport) -> Flow[None]:
-    """Tells of a turn; what a metrics callback raises is logged, and is not the user's problem."""
-    try:
-        told = on_turn(report)
-        if isinstance(told, Coroutine):
-            yield Invoke(lambda: run_coroutine(told), lambda: told)
-    except Exception:  # noqa: BLE001 - whatever a metrics callback raises is its own
-        _log.exception("on_turn failed; the turn itself is done")
-
-
-def _served(answer: Answer, query: str | None = None) -> AnsweredTurn:
-    # The documents in the order in which the answer may count them: "as [1] says".
-    return AnsweredTurn(as_served(answer.value), answer.tokens, "hit", answer.documents, query, answer.output)
-
-
-def _report(turn: TurnRequest, done: StoredTurn, trips: int, seconds: float) -> TurnReport:
-    plan, answered = done.planned.plan, done.answered
-    return TurnReport(
-        question=turn.text,
-        verdict=plan.verdict,
-        cache=answered.outcome,
-        value=answered.value,
-        memory=plan.shown,
-        memory_tokens=count_tokens_approximately(plan.shown) if plan.shown else 0,
-        query=answered.query,
-        documents=answered.documents,
-        tokens=answered.tokens,
-        trips=trips,
-        seconds=seconds,
-        stored=done.stored,
-        output=answered.output,
-    )

@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
+from langchain_redis_memory.cache.answers.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
+from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
-from langchain_redis_memory.cache.sharing import AudienceClassifier, Grounding, Share
+from langchain_redis_memory.cache.sharing import AudienceClassifier, Grounding, Share, check_share
+from langchain_redis_memory.conversation.answers import MemoryAnswers
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
 from langchain_redis_memory.conversation.parts import Conversations
@@ -27,6 +30,8 @@ from langchain_redis_memory.conversation.turn import (
     TurnInput,
     TurnReport,
 )
+from langchain_redis_memory.conversation.turn_cache import TurnCache
+from langchain_redis_memory.conversation.turn_record import TurnRecorder
 from langchain_redis_memory.history.read_through import LoaderLike, WriterLike, check_scope
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.audience.linguistic import classify_audience
@@ -77,9 +82,10 @@ class ConversationMemory(Conversations):
         learn: Whether profiles are learned (see `UserProfile`) of the users that turns name in their config:
             `{"metadata": {"user_id": ...}}`; an extractor says how. It happens in the background.
         tenant: The tenant, unless a turn's config names another.
-        on_turn: Called with the `TurnReport` of every turn, a coroutine function is awaited; for metrics. It must be
-            fast; what it raises is logged.
+        on_turn: Called with the `TurnReport` of every turn, also of one that fails; a coroutine function is awaited.
+            For metrics: it must be fast, and what it raises is logged.
         audience: Says from a question's words for whom its answer is; see `language.audience`.
+        log: What is logged of the turns for `answers`, and for how long; None for nothing.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -93,12 +99,13 @@ class ConversationMemory(Conversations):
         chat.invoke("What is throat cancer?", config={"configurable": {"session_id": "user-42"}})
         ```
 
-    **Keys:** `messages`, `ids`, `meta`, `state` of the conversation; `sessions`, `expiries` of the agent; `answer`;
-        `lease`.
+    **Keys:** `messages`, `ids`, `meta`, `state` of the conversation; `sessions`, `expiries` of the agent; `answer`,
+        `entries`, `entry_expiries`; `tally`, `decisions`; `lease`.
     **Trips:** at most 3 a turn; 2 where this process saw the conversation's last turn, or where a question that stands
         alone hits the cache; 3 where something is recalled from a long conversation. One more when the server comes
         back; 1 to 2 more where the cache is searched by meaning, 4 more where a conversation is loaded; 2 after a turn
-        that is followed by a summary.
+        that is followed by a summary; 1 for each look of a turn that waits for the answer to an equal question, and 1
+        where a turn fails that others may wait for.
     """
 
     def __init__(
@@ -123,6 +130,7 @@ class ConversationMemory(Conversations):
         tenant: str = "",
         on_turn: Callable[[TurnReport], object] | None = None,
         audience: AudienceClassifier = classify_audience,
+        log: DecisionLog | None = DEFAULT_LOG,
         **server: Unpack[ServerOptions],
     ) -> None:
         connected = connect(client, owner=type(self), **server)
@@ -144,7 +152,9 @@ class ConversationMemory(Conversations):
             share_rewrites,
         )
         context = TurnContext(state=state, rolling=summary, loader=self._loader, writer=self._writer)
-        self._flows = TurnFlows(planner, context, answers, max_messages)
+        self._log = log
+        recorder = TurnRecorder(answers.records, log) if isinstance(answers, ManagedAnswerCache) else None
+        self._flows = TurnFlows(planner, context, TurnCache(answers), self.client, max_messages, recorder)
         self._client.outboxes.add(self._flows.outbox)
         self._ttl_ms = milliseconds(ttl_s)
         self.on_turn = on_turn
@@ -156,23 +166,30 @@ class ConversationMemory(Conversations):
         retriever: Runnable[str, Any] | Callable[[str], Any] | None = None,
         *,
         scope: str | None = None,
-        input_key: str = "question",
+        input_key: str | None = None,
         output_key: str | None = None,
         share: Share = "auto",
         grounding: Grounding = "check",
         pure_tools: Sequence[str] = (),
+        single_flight_s: float | None = 30.0,
+        keep_partial: bool = False,
     ) -> RememberingRunnable:
         """Wraps a chain or a model in this memory.
 
         Args:
-            chain: A chat model, which gets messages, or any runnable, which gets a dict with `input_key`, `history`
-                (messages), `context` (text) and `documents`.
+            chain: A chat model, which gets messages; a LangGraph graph, an agent of `create_agent` or any runnable on a
+                state with `messages`, which gets those (and gives its answer as the last of them); or any other
+                runnable, which gets a dict with `input_key`, `history` (messages), `context` (text) and `documents`.
             retriever: A LangChain retriever, or any runnable or function from a query to documents.
             scope: Names the chain and its documents, and is added to all that LangChain can describe of them; equal
                 chains of equal names share answers. Without a name, a chain with parts that cannot be described (a
                 function, most retrievers) shares answers only within this runnable, and a warning names the parts.
-            input_key: Where the question is in a dict input, and how the chain gets it.
-            output_key: Where the answer is in a dict output; a hit gives back the other keys as well.
+            input_key: Where the question is in a dict input, and how the chain gets it. By default it is looked for
+                under `question`, LangChain's `input` and a graph's `messages`, and the chain gets it as its own schema
+                says, else as its caller wrote it. `"messages"` says that the chain takes a state, where it does not
+                say so itself.
+            output_key: Where the answer is in a dict output; a hit gives back the other keys as well. Without it a dict
+                of plain data is a structured answer, and one with `messages` a graph's state.
             share: With whom answers are shared: "auto" (as the question's words and the chain tell), "user", "tenant"
                 or "none"; see `docs/law-of-sharing.md`.
             grounding: "check" runs the retriever on a candidate hit and serves the answer only if it finds the
@@ -180,17 +197,54 @@ class ConversationMemory(Conversations):
                 cannot be checked and is not cached. "trust" serves either without a search.
             pure_tools: Names of tools that only look things up, the same for everybody. The answer of a run in which
                 another tool ran is never cached.
+            single_flight_s: How long a turn waits for the answer to the very same question that another turn is just
+                asking the model, in whatever process; then, or where that answer may not be shared, it asks the model
+                itself. A stream is answered when its consumer has read it. None: equal questions do not wait.
+            keep_partial: Whether the question and what was said so far are kept in the history when a stream breaks off
+                (the consumer leaves, a task is cancelled, the model fails), with `{"partial": True}` in the answer's
+                `response_metadata`. It is never cached. Where nothing was said yet, nothing is kept.
 
         Returns:
             A runnable from a question (text, a message, a list that ends with one, or a dict) to what the chain
             returns. Its config names the conversation: `{"configurable": {"session_id": ...}}`, and may name an
             `agent` and a `tenant`.
 
+        Raises:
+            ConfigError: The chain is no runnable, or a graph with a checkpointer of its own; or an option has no such
+                value.
+            InvalidInputError: A number is not positive.
+
         **Keys:** none.
         **Trips:** none.
         """
-        options = WrapOptions(scope, input_key, output_key, share, grounding, frozenset(pure_tools))
+        check_share(share, grounding)
+        options = WrapOptions(
+            scope,
+            input_key,
+            output_key,
+            share,
+            grounding,
+            frozenset(pure_tools),
+            milliseconds(single_flight_s, "single_flight_s"),
+            keep_partial,
+        )
         return RememberingRunnable(self, chain, retriever, options, self.audience)
+
+    @property
+    def answers(self) -> MemoryAnswers:
+        """The desk of the cached answers of this memory's tenant: look at them, explain, remove, report, warm.
+
+        Raises:
+            ConfigError: There is no cache, or it is one whose entries cannot be looked at.
+        """
+        return MemoryAnswers(
+            self.client,
+            self._flows,
+            tenant=self._tenant,
+            log=self._log,
+            wrap=self.wrap,
+            transcript=self._transcript,
+        )
 
     @property
     def unstored(self) -> int:
@@ -229,13 +283,11 @@ class ConversationMemory(Conversations):
         **Trips:** at most 3.
         """
         check_scope(incoming.tenant, incoming.agent, self._loader, self._writer)
-        transcript = Transcript(
-            self.client.keys(incoming.tenant or self._tenant),
-            incoming.session_id,
-            incoming.agent,
-            self._ttl_ms,
-            self._max_messages or 0,
-        )
+        transcript = self._transcript(incoming)
         learner = self.profile(incoming.user, incoming.tenant) if self._learn and incoming.user else None
         learning = None if learner is None else learner.learn_flow(str(incoming.question.text))
         return self._flows.turn_flow(transcript, incoming, chain, self.on_turn, learning)
+
+    def _transcript(self, incoming: TurnInput) -> Transcript:
+        space = self.client.keys(incoming.tenant or self._tenant)
+        return Transcript(space, incoming.session_id, incoming.agent, self._ttl_ms, self._max_messages or 0)

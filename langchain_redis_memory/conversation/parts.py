@@ -57,63 +57,73 @@ class Conversations(ClientOwner):
         """The client, which drives the flows and owns the background work."""
         return self._client
 
-    def history(self, session_id: str, agent: str = "") -> RedisChatMessageHistory:
+    def history(self, session_id: str, agent: str = "", tenant: str = "") -> RedisChatMessageHistory:
         """The messages of one conversation.
 
         Args:
             session_id: The conversation.
             agent: The agent.
+            tenant: Whose conversation it is; "" for this memory's tenant.
 
         Returns:
-            The history, on this memory's client and tenant.
+            The history, on this memory's client.
 
         Raises:
             InvalidIdError: An id is not acceptable.
-            ConfigError: The loader or the writer cannot tell the agent's conversation from another's.
+            ConfigError: The loader or the writer cannot tell the agent's or tenant's conversation from another's.
 
         **Keys:** none.
         **Trips:** none.
         """
-        check_scope("", agent, self._loader, self._writer)
+        check_scope(tenant, agent, self._loader, self._writer)
         return RedisChatMessageHistory(
             session_id,
             self.client,
             ttl_s=self._ttl_s,
             max_messages=self._max_messages,
-            tenant=self._tenant,
+            tenant=tenant or self._tenant,
             agent=agent,
             loader=self._loader,
             writer=self._writer,
         )
 
-    def session(self, session_id: str, agent: str = "") -> RedisSessionData:
+    def session(self, session_id: str, agent: str = "", tenant: str = "") -> RedisSessionData:
         """The values that the application keeps with one conversation.
 
         Args:
             session_id: The conversation.
             agent: The agent.
+            tenant: Whose conversation it is; "" for this memory's tenant.
 
         Returns:
-            The values, on this memory's client and tenant.
+            The values, on this memory's client.
+
+        Raises:
+            InvalidIdError: An id is not acceptable.
 
         **Keys:** none.
         **Trips:** none.
         """
-        return RedisSessionData(session_id, self.client, ttl_s=self._ttl_s, tenant=self._tenant, agent=agent)
+        whose = tenant or self._tenant
+        return RedisSessionData(session_id, self.client, ttl_s=self._ttl_s, tenant=whose, agent=agent)
 
-    def agent_state(self, agent: str = "") -> RedisAgentState[Any]:
+    def agent_state(self, agent: str = "", tenant: str = "") -> RedisAgentState[Any]:
         """What an agent knows across its conversations, as a dict.
 
         Args:
             agent: The agent.
+            tenant: Whose agent it is; "" for this memory's tenant.
 
         Returns:
-            The state, on this memory's client and tenant.
+            The state, on this memory's client.
+
+        Raises:
+            InvalidIdError: An id is not acceptable.
 
         **Keys:** none.
         **Trips:** none.
         """
-        return RedisAgentState(agent, self.client, ttl_s=self._ttl_s, tenant=self._tenant)
+        return RedisAgentState(agent, self.client, ttl_s=self._ttl_s, tenant=tenant or self._tenant)
 
     def profile(self, user: str, tenant: str = "") -> UserProfile:
         """What is known of a user across conversations.
@@ -133,13 +143,19 @@ class Conversations(ClientOwner):
         """
         return UserProfile(user, self.client, tenant=tenant or self._tenant, extractor=self._extractor)
 
-    def sessions(self) -> RedisSessions:
-        """The conversations of this memory's tenant.
+    def sessions(self, tenant: str = "") -> RedisSessions:
+        """The conversations of a tenant.
+
+        Args:
+            tenant: The tenant; "" for this memory's own.
 
         Returns:
             The sessions.
 
+        Raises:
+            InvalidIdError: The tenant is not acceptable.
+
         **Keys:** none.
         **Trips:** none.
         """
-        return RedisSessions(self.client, tenant=self._tenant)
+        return RedisSessions(self.client, tenant=tenant or self._tenant)

@@ -10,7 +10,7 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.sharing import Grounding, Sharing
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.language.classify import Verdict
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TurnReport:
-    """What happened in one turn.
+    """What happened in one turn; of a failing one, what had happened until then.
 
     Args:
         question: The user's words.
         verdict: What the classifier decided, and why.
-        cache: "hit", "miss", "bypass" (the policy forbids it), or "off" (no cache, or no server).
-        value: What the chain returned or the cache gave: a string or a message.
+        cache: "hit", "miss", "bypass" (the policy or the words forbid it), or "off" (no cache, or no server).
+        value: The answer as the conversation keeps it: a string (JSON for a structured output) or a message.
         memory: The messages that the model was shown, or that decided the cache key.
         memory_tokens: Their approximate tokens.
         query: What the retriever was asked, None where it was not.
@@ -38,8 +38,25 @@ class TurnReport:
         tokens: What the answer cost; on a hit, what it would have cost.
         trips: Round trips to the server.
         seconds: Duration.
-        stored: Whether the turn is in Redis; if not, it waits in this process.
-        output: The other keys of the chain's output where that is a dict and the answer came from the cache.
+        stored: Whether the turn is in Redis; if not, it waits in this process, or it failed.
+        output: What the chain returned, whole; on a hit, what was built again from the cache.
+        why: Why the answer was served from the cache, or was not.
+        kind: On a hit, "exact" or "meaning".
+        entry: On a hit, names the cached entry.
+        age_s: On a hit, seconds since it was stored; None where unknown.
+        saved_tokens: On a hit, the tokens that were not spent.
+        saved_s: On a hit, the seconds that making the answer took.
+        redis_s: Seconds that the round trips took, together.
+        retrieval_s: Seconds that the retriever took.
+        model_s: Seconds that the chain took.
+        first_chunk_s: Seconds until the chain's first chunk; None where it streamed none.
+        session: The conversation.
+        tenant: Whose it is; "" for the memory's own.
+        agent: The agent.
+        user: Who asked; "" where that is not told.
+        run_id: LangChain's id of the run; "" where there is none.
+        scope: Names the chain in keys.
+        error: What the turn failed with; it passes on to the caller.
     """
 
     question: str
@@ -54,7 +71,24 @@ class TurnReport:
     trips: int
     seconds: float
     stored: bool
-    output: Mapping[str, Any] | None = None
+    output: Any = None
+    why: str = ""
+    kind: str = ""
+    entry: str = ""
+    age_s: float | None = None
+    saved_tokens: int = 0
+    saved_s: float = 0.0
+    redis_s: float = 0.0
+    retrieval_s: float = 0.0
+    model_s: float = 0.0
+    first_chunk_s: float | None = None
+    session: str = ""
+    tenant: str = ""
+    agent: str = ""
+    user: str = ""
+    run_id: str = ""
+    scope: str = ""
+    error: BaseException | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +144,10 @@ class Chain(Protocol):
     """With whom the answer may be shared, besides what the key covers."""
     grounding: Grounding
     """When an answer made from documents is served."""
+    keep_partial: bool
+    """Whether what was said is kept when a stream breaks off."""
+    single_flight_ms: int
+    """How long an equal question waits for the first one's answer; 0: not at all."""
 
     def retrieve(self, query: str) -> Invoke | None:
         """The step that asks the retriever, None where there is none."""
@@ -123,8 +161,20 @@ class Chain(Protocol):
         """The answer in what the chain returned (or streamed)."""
         ...
 
+    def output(self, value: str | BaseMessage) -> Any:
+        """After `value`: the whole output."""
+        ...
+
     def output_to_keep(self) -> tuple[bool, Mapping[str, Any] | None]:
-        """After `value`: whether another run may be given what the chain returned, and the other keys of a dict."""
+        """After `value`: whether another run may be given the output, and all of it but the answer, as plain data."""
+        ...
+
+    def restored(self, value: str | BaseMessage, kept: Mapping[str, Any] | None, shown: ModelInput) -> tuple[bool, Any]:
+        """Whether the output of a cached answer can be built, and that output."""
+        ...
+
+    def said_so_far(self, chunks: Sequence[Any]) -> str:
+        """The text of an answer that broke off after these chunks."""
         ...
 
 
@@ -140,6 +190,7 @@ class TurnInput:
         lead: System messages that the caller put in front of it.
         given: What else the caller gave to the chain.
         user: Who says it, "" where that is not told; a profile is learned of nobody else.
+        run_id: LangChain's id of the run.
     """
 
     session_id: str
@@ -149,6 +200,7 @@ class TurnInput:
     lead: Sequence[BaseMessage] = ()
     given: Any = None
     user: str = ""
+    run_id: str = ""
 
 
 def also_given(incoming: TurnInput) -> Any:
@@ -159,11 +211,14 @@ def also_given(incoming: TurnInput) -> Any:
     return incoming.given
 
 
-def as_served(value: str | BaseMessage) -> str | BaseMessage:
-    """A cached answer as a new message: an id of its own, and no tokens, because none were spent."""
+def as_served(answer: Answer) -> str | BaseMessage:
+    """A cached answer as a new message: an id of its own, where it is from, and no tokens, because none were spent."""
+    value = answer.value
     if isinstance(value, str):
         return value
-    metadata = {**value.response_metadata, "cached": True}
+    about = {"hit": True, "kind": answer.kind, "why": answer.why, "entry": answer.entry, "age_s": answer.age_s}
+    saved = {"tokens": answer.tokens, "seconds": answer.seconds}
+    metadata = {**value.response_metadata, "cache": {**about, "saved": saved}}
     return value.model_copy(update={"id": str(uuid4()), "usage_metadata": None, "response_metadata": metadata})
 
 

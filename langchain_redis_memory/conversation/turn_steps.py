@@ -5,19 +5,39 @@ Each step is made from the one before it by one flow of `TurnFlows`; all of them
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.conversation.context import StoredContext
-from langchain_redis_memory.conversation.turn import Chain, Plan, TurnInput
+from langchain_redis_memory.conversation.measured import Spent
+from langchain_redis_memory.conversation.turn import Chain, ModelInput, Plan, TurnInput, as_served
+from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, Found
 from langchain_redis_memory.history.transcript import Transcript
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
+    from typing_extensions import Self
+
+
+@dataclass
+class TurnProgress:
+    """How far a turn has come, for what has to be done when it fails.
+
+    Args:
+        planned: The planned turn.
+        flight: The lease that the turn may hold.
+        spent: What it has cost.
+        chunks: What the chain has streamed.
+    """
+
+    planned: PlannedTurn | None = None
+    flight: Flight | None = None
+    spent: Spent = field(default_factory=Spent)
+    chunks: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)
@@ -30,6 +50,7 @@ class TurnRequest:
         transcript: The conversation.
         text: The user's words.
         asked: How the cache sees the question by itself; for everybody, until a plan says for whom.
+        progress: How far the turn has come.
     """
 
     incoming: TurnInput
@@ -37,6 +58,7 @@ class TurnRequest:
     transcript: Transcript
     text: str
     asked: CacheQuestion
+    progress: TurnProgress = field(default_factory=TurnProgress)
 
 
 @dataclass(frozen=True)
@@ -48,7 +70,7 @@ class LoadedTurn:
         context: What else is stored of it.
         reachable: Whether the server could be reached; if not, this is what the process remembers.
         looked_up: The question that the cache was asked in the same trip; None where it was not.
-        answer: The cached answer to it.
+        found: What the cache gave.
         plan: The plan that was made before the trip, where the loaded conversation is what it was made for.
     """
 
@@ -56,7 +78,7 @@ class LoadedTurn:
     context: StoredContext
     reachable: bool = True
     looked_up: CacheQuestion | None = None
-    answer: Answer | None = None
+    found: Found = NOTHING
     plan: Plan | None = None
 
 
@@ -69,7 +91,8 @@ class PlannedTurn:
         context: What else is stored of the conversation.
         reachable: Whether the server could be reached.
         plan: What is done with the question.
-        answer: The cached answer to serve; None to ask the model.
+        answer: A cached answer that may be served; None to ask the model.
+        cached: Whether there is a cache at all.
     """
 
     history: list[BaseMessage]
@@ -77,6 +100,7 @@ class PlannedTurn:
     reachable: bool
     plan: Plan
     answer: Answer | None = None
+    cached: bool = True
 
 
 @dataclass(frozen=True)
@@ -89,7 +113,9 @@ class AnsweredTurn:
         outcome: "hit", "miss", "bypass" or "off"; see `TurnReport`.
         documents: What the retriever found.
         query: What the retriever was asked; None where it was not.
-        output: The other keys of the chain's output where that is a dict and the answer came from the cache.
+        output: The chain's whole output.
+        served: The cached answer; None where the model was asked.
+        why: Why the answer was served from the cache, or was not.
     """
 
     value: str | BaseMessage
@@ -97,7 +123,28 @@ class AnsweredTurn:
     outcome: str
     documents: Sequence[Document] = ()
     query: str | None = None
-    output: Mapping[str, Any] | None = None
+    output: Any = None
+    served: Answer | None = None
+    why: str = ""
+
+    @classmethod
+    def from_cache(cls, chain: Chain, answer: Answer, shown: ModelInput, query: str | None = None) -> Self | None:
+        """Makes a cached answer this turn's.
+
+        Args:
+            chain: The chain, which builds its output.
+            answer: The cached answer.
+            shown: What the chain would have been given.
+            query: What the retriever was asked; None where it was not.
+
+        Returns:
+            The answered turn; None where the chain's output cannot be built here.
+        """
+        value = as_served(answer)
+        built, output = chain.restored(value, answer.output, shown)
+        if not built:
+            return None
+        return cls(value, answer.tokens, "hit", shown.documents, query, output, answer, answer.why)
 
 
 @dataclass(frozen=True)

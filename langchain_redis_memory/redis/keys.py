@@ -83,6 +83,7 @@ KINDS = {
     "entry_uses": "the longest lifetime of an entry in it",
     "entry_reports": "the longest lifetime of an entry in it",
     "tally": "a fixed time from its last count",
+    "decisions": "a fixed time from its last line",
     "epoch": "longer than whatever was stored under it",
 }
 """Kind of key -> how long it lives. A key without expiry exists only where a user asked for it (`ttl_s=None`,
@@ -195,9 +196,9 @@ class KeySpace:
 
     # --- caches: `use` is what something is for, one word of this package's -------------------------------------------
 
-    def answer(self, digest: str, agent: str = "") -> str:
-        """The key of one cached answer of an agent, by the digest of all that it depends on."""
-        return self.key("answer", agent, digest)
+    def answer(self, digest: str) -> str:
+        """The key of one cached answer, by the digest of all that it depends on."""
+        return self.key("answer", "", digest)
 
     def entries(self, use: str, name: str) -> EntryKeys:
         """The keys of one shard of a cache's entries."""
@@ -206,6 +207,10 @@ class KeySpace:
     def tally(self, use: str, name: str) -> str:
         """The key of a cache's statistics."""
         return self.key("tally", use, name)
+
+    def decisions(self, name: str) -> str:
+        """The key of the log of what became of the turns that asked a cache."""
+        return self.key("decisions", "", name)
 
     def epoch(self, use: str, corpus: str) -> str:
         """The key of a corpus's epoch; all uses of a corpus share a hash tag."""

@@ -42,6 +42,18 @@ def acquire(key: str, token: str, ttl_ms: int) -> Op[bool]:
     return Op((("SET", key, token, "NX", "PX", ttl_ms), *held.commands), lambda replies: held.read(replies[1:]))
 
 
+def holder(key: str) -> Op[str | None]:
+    """Reads who holds a lease.
+
+    Args:
+        key: The lease.
+
+    Returns:
+        An op of one trip: the holder's token, None where nobody holds it.
+    """
+    return Op((("GET", key),), lambda replies: None if replies[0] is None else replies[0].decode())
+
+
 def renew(key: str, token: str, ttl_ms: int) -> Op[bool]:
     """Lets a lease last longer.
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from langchain_core.caches import BaseCache
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
-from langchain_core.language_models import FakeListLLM
+from langchain_core.language_models import FakeListChatModel, FakeListLLM
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
@@ -125,11 +125,11 @@ async def test_clearing_one_model_leaves_the_others(cache: RedisCache, both: Bot
     for number in range(40):
         for model in (MODEL, OTHER):
             await both(cache.update)(f"q{number}", model, TEXT)
-    await both(cache.clear)(llm_string=MODEL)
+    await both(cache.clear)(model=MODEL)
     assert await both(cache.count)() == 40
     assert await both(cache.lookup)("q1", MODEL) is None
     assert await both(cache.lookup)("q1", OTHER) == TEXT
-    await both(cache.clear)(llm_string="unknown")
+    await both(cache.clear)(model="unknown")
     assert await both(cache.count)() == 40
     await both(cache.clear)()
     assert await both(cache.count)() == 0
@@ -208,7 +208,7 @@ async def test_round_trips_are_as_the_docstrings_say(cache: RedisCache, both: Bo
     assert await spent(cache.delete, "other", MODEL) == 1
     assert await spent(cache.count) == 1
     assert await spent(cache.stats) == 1
-    assert await spent(cache.clear, llm_string="unknown") == 1
+    assert await spent(cache.clear, model="unknown") == 1
     assert await spent(cache.clear) == 1
     rows = [(f"q{number}", "a") for number in range(1001)]
     assert await spent(cache.warm, rows, MODEL) == 3
@@ -330,6 +330,28 @@ def test_what_cannot_be_constructed(options: dict[str, Any], error: type[Excepti
         RedisCache(**{"client": "memory://x", **options})
 
 
+async def test_an_answer_is_explained_reported_and_deleted_by_its_model(cache: RedisCache, both: Both) -> None:
+    model, other = FakeListChatModel(responses=["yes"]), FakeListChatModel(responses=["no"])
+    question = [HumanMessage("Is it?")]
+    missed = await both(cache.explain)(question, model)
+    assert (missed.hit, missed.hit_id, missed.candidates) == (None, "", ())
+    for each in (model, other):
+        assert await both(cache.warm)([(question, "maybe")], each) == 1
+    told = await both(cache.explain)(question, model)
+    assert told.hit is not None
+    assert told.hit[0].text == "maybe"
+    assert [one.why for one in told.candidates] == ["made by another model, or with other settings"]
+    assert f"hit {told.hit_id}" in str(told)
+    assert await both(cache.report)(told.hit_id, correct=True)
+    assert (await both(cache.explain)(question, model)).hit is not None
+    assert await both(cache.report)(told.hit_id)
+    assert (await both(cache.explain)(question, model)).hit is None
+    assert not await both(cache.report)(told.hit_id)
+    assert (await both(cache.stats)()).wrong_hits == 2
+    assert await both(cache.delete)(question, other)
+    assert await both(cache.count)() == 0
+
+
 async def test_bad_arguments_are_refused_before_anything_is_sent(
     cache: RedisCache, both: Both, trips: list[Trip]
 ) -> None:
@@ -337,12 +359,17 @@ async def test_bad_arguments_are_refused_before_anything_is_sent(
         for call in (
             lambda prompt=prompt, model=model: both(cache.lookup)(prompt, model),
             lambda prompt=prompt, model=model: both(cache.update)(prompt, model, TEXT),
-            lambda prompt=prompt, model=model: both(cache.delete)(prompt, model),
         ):
             with pytest.raises(InvalidInputError, match="must be a string"):
                 await call()
-    with pytest.raises(InvalidInputError, match="llm_string only, got model"):
-        await both(cache.clear)(model="x")
-    with pytest.raises(InvalidInputError, match="llm_string must be a string"):
-        await both(cache.clear)(llm_string=5)
+        for of_model in (cache.delete, cache.explain):
+            with pytest.raises(InvalidInputError, match="must be a"):
+                await both(of_model)(prompt, model)
+    with pytest.raises(InvalidInputError, match="model only, got prompt"):
+        await both(cache.clear)(prompt="x")
+    with pytest.raises(InvalidInputError, match="model must be a LangChain model"):
+        await both(cache.clear)(model=5)
+    for hit_id in ("", "x" * 56, b"a" * 56, 5):
+        with pytest.raises(InvalidInputError, match="no id of an answer"):
+            await both(cache.report)(hit_id)
     assert trips == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime, timezone
+
 import pytest
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
@@ -10,6 +13,8 @@ from langchain_core.outputs import ChatGeneration, Generation
 from langchain_redis_memory import CachedEmbeddings, RedisCache, RedisNodeCache
 from langchain_redis_memory.cache import epochs, generations
 from langchain_redis_memory.cache.answers.answer_cache import Answer, decode_answer, encode_answer
+from langchain_redis_memory.cache.answers.decision_log import Decision, LoggedCandidate, decoded
+from langchain_redis_memory.cache.answers.marks import marks_from, marks_of
 from langchain_redis_memory.cache.exact import ExactQuery, name_of
 from langchain_redis_memory.cache.rag.retriever import _decoded, _encoded
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer, entry_of
@@ -59,12 +64,17 @@ def test_semantic_entry() -> None:
 
 
 def test_answers_of_conversations() -> None:
-    for answer, golden in (
-        (Answer("330 metres", 3), b"\x95\xa4text\xaa330 metres\x03\xc0\x90"),
-        (Answer(AIMessage("a"), 0), b"\x95\xa7message\xc4\x09\x01a6|\x81\xa1c\xa1a\x00\xc0\x90"),
+    for answer, ttl_ms, golden in (
+        (Answer("330 metres", 3, seconds=1.5), 9, b"\x98\x02\xa4text\xaa330 metres\xc0\x90\x03\xcd\x05\xdc\x09"),
+        (
+            Answer(AIMessage("a"), 0, {"b": 1}),
+            0,
+            b"\x98\x02\xa7message\xc4\x08a6|\x81\xa1c\xa1a\x81\xa1b\x01\x90\x00\x00\x00",
+        ),
     ):
-        assert encode_answer(answer) == golden
+        assert encode_answer(answer, ttl_ms) == golden
         assert decode_answer(golden, "k") == answer
+        assert decode_answer(b"\x98\x03" + golden[2:], "k") is None
     assert epochs.sign(b"token", b"body") == b"token;body"
 
 
@@ -85,3 +95,22 @@ def test_items_of_nodes(client: Client) -> None:
     golden = b"\x01\x968N\x97\x93\xed\xaa\x04|msgpack:\x81\xa1a\x01"
     assert cache._encode({"a": 1}, "an item") == golden
     assert cache._decode(golden) == {"a": 1}
+
+
+def test_lines_of_a_log_and_marks_of_an_answer() -> None:
+    marks = marks_of("What?", "s", "faq:0")
+    assert marks.joined().hex() == "251add662c54c4ffe64984c3aacf6ede179ed4616fcb45640fb662e7c41e08e2"
+    assert marks_from(marks.joined()) == marks
+    near = LoggedCandidate("What is it?", 0.5, 0.25, vetoed=True)
+    line = Decision("hit", "What?", "NEW_TOPIC", "meaning", "why", "e-1", 7, 0.5, (near,), marks)
+    golden = (
+        b"\x9b\x01\xa3hit\xa5What?\xa9NEW_TOPIC\xa7m"
+        b"eaning\xa3why\xa3e-1\x07\xcb?\xe0\x00\x00\x00\x00\x00\x00"
+        b"\x91\x94\xabWhat is it?\xcb?\xe0\x00\x00\x00\x00\x00\x00\xcb"
+        b"?\xd0\x00\x00\x00\x00\x00\x00\xc3\xc4 %\x1a\xddf,T\xc4\xff\xe6I\x84\xc3\xaa"
+        b"\xcfn\xde\x17\x9e\xd4ao\xcbEd\x0f\xb6b\xe7\xc4\x1e\x08\xe2"
+    )
+    assert line.encoded(content=True) == golden
+    read = decoded(golden, "1500-0")
+    assert read == replace(line, at=datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=timezone.utc), id="1500-0")
+    assert decoded(golden.replace(b"\x01", b"\x02", 1), "1500-0") is None

@@ -16,6 +16,7 @@ from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.conversation.select.window import WindowSelector
+from langchain_redis_memory.errors import InvalidIdError
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, pure, settled
@@ -225,7 +226,8 @@ async def test_what_a_report_says(client: Client, both: Both, trips: list[Trip])
     answer = await desk.say("S: b")
     first, second = desk.reports
     assert (first.question, second.question) == ("N: a", "S: b")
-    assert second.value == answer
+    assert second.value == second.output
+    assert answer == second.value.model_copy(update={"response_metadata": answer.response_metadata})
     assert [m.text for m in second.memory] == ["N: a", "one"]
     assert (first.memory_tokens, second.memory_tokens) == (0, count_tokens_approximately(second.memory))
     assert second.query == "N: a S: b"
@@ -287,3 +289,33 @@ async def test_its_histories_and_sessions_are_its_own(client: Client, both: Both
     await both(history.add_messages)([HumanMessage("a"), HumanMessage("b")])
     assert await both.len(history) == 3
     assert repr(desk.memory) == f"ConversationMemory({client!r})"
+
+
+# --- whose parts -----------------------------------------------------------------------------------
+
+
+async def test_every_part_takes_the_tenant(client: Client, both: Both) -> None:
+    desk = Desk(client, both, tenant="own")
+    for tenant in ("", "acme"):
+        await desk.say("What is Redis?", tenant=tenant)
+        await both(desk.memory.session("s", tenant=tenant).set)("whose", tenant)
+        await both(desk.memory.agent_state(tenant=tenant).save)({"whose": tenant})
+    own, acme = desk.memory, ConversationMemory(client, tenant="acme")
+    for tenant, same in (("", ConversationMemory(client, tenant="own")), ("acme", acme)):
+        for memory, named in ((own, tenant), (same, "")):
+            assert len(await both.messages(memory.history("s", tenant=named))) == 2
+            assert await both(memory.session("s", tenant=named).get)("whose") == tenant
+            assert await both(memory.agent_state(tenant=named).load)() == {"whose": tenant}
+            page = await both(memory.sessions(named).list_sessions)()
+            assert [session.session_id for session in page.sessions] == ["s"]
+
+
+def test_a_tenant_that_cannot_be_is_refused() -> None:
+    memory = ConversationMemory("memory://parts-of-tenants")
+    wrong: Any = "x" * 2000
+    for part in (memory.sessions, lambda tenant: memory.history("s", tenant=tenant)):
+        with pytest.raises(InvalidIdError):
+            part(wrong)
+    for data in (lambda: memory.session("s", tenant=wrong), lambda: memory.agent_state(tenant=wrong)):
+        with pytest.raises(InvalidIdError):
+            data()

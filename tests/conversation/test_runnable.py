@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 
 from langchain_redis_memory.conversation.memory import ConversationMemory
@@ -84,6 +85,49 @@ async def test_a_chain_gets_a_dict(client: Client, both: Both) -> None:
     assert [m.content for m in second["history"]] == ["N: b", "fine"]
 
 
+@pytest.mark.parametrize(
+    ("said", "key"),
+    [
+        ("q?", "question"),
+        ({"question": "q?"}, "question"),
+        ({"input": "q?"}, "input"),
+        ({"messages": [HumanMessage("q?")]}, "question"),
+        ({"messages": [("user", "q?")]}, "question"),
+        ({"question": "q?", "input": "other"}, "question"),
+    ],
+)
+async def test_a_chain_that_says_nothing_gets_the_question_as_its_caller_wrote_it(
+    client: Client, both: Both, said: Any, key: str
+) -> None:
+    given: list[dict[str, Any]] = []
+
+    def fine(fields: dict[str, Any]) -> str:
+        given.append({**fields})
+        return "fine"
+
+    desk = Desk(client, both, chain=RunnableLambda(fine))
+    assert await desk.say(said) == "fine"
+    assert given[0][key] == "q?"
+    assert "messages" not in given[0]
+
+
+@pytest.mark.parametrize("said", ["q?", {"question": "q?"}, {"input": "q?"}, {"messages": [("user", "q?")]}])
+@pytest.mark.parametrize("key", ["question", "input"])
+async def test_a_chain_gets_the_question_under_the_name_that_it_asks_for(
+    client: Client, both: Both, said: Any, key: str
+) -> None:
+    model = PureModel()
+    desk = Desk(client, both, chain=ChatPromptTemplate([("human", "<{" + key + "}>")]) | model)
+    await desk.say(said)
+    assert model.shown[0][0].text == "<q?>"
+
+
+async def test_the_name_of_the_question_tells_inputs_apart(client: Client, both: Both) -> None:
+    desk = Desk(client, both, chain=RunnableLambda(lambda fields: ", ".join(sorted(fields))), classifier=Marked())
+    answers = [await desk.say({name: "N: a"}, name) for name in ("question", "input")]
+    assert answers == ["context, documents, history, question", "context, documents, history, input"]
+
+
 async def test_another_input_key(client: Client, both: Both) -> None:
     given: list[dict[str, Any]] = []
     memory = ConversationMemory(client)
@@ -92,12 +136,13 @@ async def test_another_input_key(client: Client, both: Both) -> None:
         given.append(fields)
         return "fine"
 
-    chat = memory.wrap(RunnableLambda(fine), input_key="input")
-    for said in ("q?", {"input": "q?", "question": "no"}):
+    chat = memory.wrap(RunnableLambda(fine), input_key="query")
+    for said in ("q?", {"query": "q?", "question": "no", "input": "no"}):
         assert await both(chat.invoke)(said, config={"configurable": {"session_id": "s"}}) == "fine"
-        assert given[-1]["input"] == "q?"
-    with pytest.raises(InvalidInputError, match="'input'"):
-        await both(chat.invoke)({"question": "q?"}, config={"configurable": {"session_id": "s"}})
+        assert given[-1]["query"] == "q?"
+    for other in ("question", "input"):
+        with pytest.raises(InvalidInputError, match="expected in 'query'"):
+            await both(chat.invoke)({other: "q?"}, config={"configurable": {"session_id": "s"}})
 
 
 WRONG: dict[str, tuple[Any, type[Exception], str]] = {
@@ -116,9 +161,15 @@ WRONG: dict[str, tuple[Any, type[Exception], str]] = {
     ),
     "a tool's answer before it": ([ToolMessage("a", tool_call_id="1"), HumanMessage("q?")], InvalidInputError, "only"),
     "only system": ([SystemMessage("a")], InvalidInputError, "list"),
-    "dict without it": ({"input": "q?"}, InvalidInputError, "'question'"),
+    "dict without it": ({"query": "q?"}, InvalidInputError, "'question', 'input', 'messages'"),
     "dict with a wrong one": ({"question": 7}, InvalidInputError, "int"),
     "empty dict": ({}, InvalidInputError, "'question'"),
+    "messages that are none": ({"messages": [7]}, InvalidInputError, "cannot be read"),
+    "messages with a whole conversation": (
+        {"messages": [("user", "q"), ("ai", "a"), ("user", "q?")]},
+        InvalidInputError,
+        "only the new",
+    ),
     "what cannot be stored": (HumanMessage("q?", additional_kwargs={"a": object()}), UnserialisableError, "object"),
 }
 
@@ -209,11 +260,12 @@ def test_wrong_options(wrong: tuple[dict[str, Any], type[Exception]]) -> None:
     ("raw", "told"),
     [
         (None, "NoneType"),
-        (7, "int"),
-        (["a"], "list"),
+        (b"a", "bytes"),
+        (object(), "object"),
         (HumanMessage("a"), "HumanMessage"),
         (ChatMessage(content="a", role="x"), "ChatMessage"),
-        ({"answer": "a"}, "output_key"),
+        ({"answer": AIMessage("a")}, "output_key"),
+        ({"answer": "a", "context": [Document("b")]}, "output_key"),
     ],
 )
 async def test_wrong_answers_are_refused_and_not_stored(client: Client, both: Both, raw: Any, told: str) -> None:
@@ -223,7 +275,7 @@ async def test_wrong_answers_are_refused_and_not_stored(client: Client, both: Bo
     assert await desk.told() == []
 
 
-@pytest.mark.parametrize("raw", [{"other": "a"}, {"answer": 7}, {"answer": HumanMessage("a")}])
+@pytest.mark.parametrize("raw", [{"other": "a"}, {"answer": None}, {"answer": HumanMessage("a")}])
 async def test_wrong_dicts_are_refused(client: Client, both: Both, raw: Any) -> None:
     desk = Desk(client, both, chain=RunnableLambda(lambda _: raw), output_key="answer")
     with pytest.raises(InvalidInputError):
@@ -291,7 +343,7 @@ async def test_what_fails_passes_through_and_nothing_is_stored(client: Client, b
     with pytest.raises(Broken):
         await desk.stream("q?")
     assert await desk.told() == []
-    assert desk.reports == []
+    assert [type(report.error) for report in desk.reports] == [Broken, Broken]
     healthy = Desk(client, both)
     await healthy.say("q?")
     assert healthy.last.cache == "miss"

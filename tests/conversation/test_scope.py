@@ -20,7 +20,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import ConfigurableField, Runnable, RunnableLambda, RunnableParallel, RunnablePassthrough
 from langchain_core.tools import tool
 
-from langchain_redis_memory.conversation.runnable import is_model
+from langchain_redis_memory.conversation.chain_shape import is_model
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.fingerprint import describable, describe, fingerprint
 from tests.conftest import Both, url_of

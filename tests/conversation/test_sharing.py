@@ -28,7 +28,7 @@ async def test_a_question_that_stands_alone_is_answered_once(client: Client, bot
     assert desk.model.calls == 1
     assert [report.cache for report in desk.reports] == ["miss", "hit"]
     assert first.id != second.id
-    assert second.response_metadata["cached"] is True
+    assert second.response_metadata["cache"]["hit"] is True
     assert second.usage_metadata is None
     assert await desk.told("ana") == await desk.told("ben")
 

@@ -43,6 +43,7 @@ from langchain_redis_memory import (
     Turn,
     Verdict,
 )
+from langchain_redis_memory.cache.semantic.search import SemanticHit
 from langchain_redis_memory.conversation.runnable import RememberingRunnable
 from langchain_redis_memory.language.classify import LinguisticClassifier
 from tests.support.chains import LetterEmbeddings, look_up
@@ -206,9 +207,9 @@ def test_cache_by_meaning(prefix: str) -> None:
         cache = RedisSemanticCache(client, embeddings=LetterEmbeddings())
         assert_type(cache.bind(tenant="acme"), RedisSemanticCache)
         assert_type(cache.lookup("q", "model"), Sequence[Generation] | None)
-        assert_type(cache.explain("q", "model"), Explanation)
+        assert_type(cache.explain("q", "model"), Explanation[SemanticHit])
         assert_type(cache.report("0" * 32 + "-0", correct=True), bool)
-        assert_type(cache.delete(prompt="q", llm_string="model"), int)
+        assert_type(cache.delete(prompt="q", model="model"), int)
 
 
 def test_cache_of_nodes(prefix: str) -> None:
@@ -234,7 +235,5 @@ def test_wrapped_chain(prefix: str) -> None:
     with Client.from_url(f"memory://{prefix}") as client:
         chat = ConversationMemory(client).wrap(RunnableLambda(lambda _: "yes"), look_up, scope="typed")
         assert_type(chat.retriever, Runnable[Any, Any] | None)
-        assert_type(chat.input_key, str)
-        assert_type(chat.output_key, str | None)
         assert_type(chat.scope, str)
         assert_type(chat.stream("q", {"configurable": {"session_id": "s"}}), Iterator[Any])

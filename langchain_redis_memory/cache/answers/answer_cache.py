@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage
 
+from langchain_redis_memory.cache.answers.marks import Marks, marks_of
 from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
@@ -34,8 +35,9 @@ class CacheQuestion:
         given: Whatever else the chain is given, in a form that `codec.pack` takes.
         query: What the retriever is asked, where that is not the question; it follows from question and context.
         audience: For whom the answer is: "" for everybody of the tenant, else the asker's name (see `cache.sharing`).
-        notes: What a cache notes at the look-up for the store: key -> bytes. They belong to the turn, so two concurrent
-            turns with the same question do not mix them up.
+        session: The conversation, for removing its answers; it decides nothing and is no part of the key.
+        notes: What a cache notes at the look-up for the store and for the log, by name. They belong to the turn, so two
+            concurrent turns with the same question do not mix them up.
     """
 
     space: KeySpace
@@ -46,10 +48,21 @@ class CacheQuestion:
     given: Any = None
     query: str | None = None
     audience: str = ""
-    notes: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    session: str = field(default="", compare=False)
+    notes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def key(self) -> str:
         """The key under which the very same question finds its answer."""
+        return self.space.answer(self.entry)
+
+    @property
+    def marks(self) -> Marks:
+        """By what the answer is found again to be removed."""
+        return marks_of(self.question, self.session, self.scope)
+
+    @property
+    def entry(self) -> str:
+        """Names the answer to the very same question: the digest of all that decides it."""
         question = self.question.strip() if isinstance(self.question, str) else self.question
         parts = {
             "scope": self.scope,
@@ -58,8 +71,9 @@ class CacheQuestion:
             "given": self.given,
             "query": self.query,
             "audience": self.audience,
+            "agent": self.agent,
         }
-        return self.space.answer(digest(parts), self.agent)
+        return digest(parts)
 
 
 def seen_by_model(message: BaseMessage) -> list[Any]:
@@ -81,12 +95,24 @@ class Answer:
         tokens: What it cost to make, input and output; 0 where unknown.
         output: The other keys of the chain's output where that is a dict, as plain data; None for no dict.
         documents: What the retriever found for it.
+        seconds: What it took to make; 0 where unknown.
+        entry: Names the cached entry, for `report`; "" where it is not from a cache.
+        kind: "exact" for the very same question, "meaning" for one that means the same, "" for no cache.
+        why: Why it may be served, in a line.
+        age_s: Seconds since it was stored, by the server's clock; None where unknown (it is not from a cache, or it
+            never expires).
     """
 
     value: str | BaseMessage
     tokens: int = 0
     output: Mapping[str, Any] | None = None
     documents: Sequence[Document] = ()
+    seconds: float = 0.0
+    # How it was found is no part of what it is.
+    entry: str = field(default="", compare=False)
+    kind: str = field(default="", compare=False)
+    why: str = field(default="", compare=False)
+    age_s: float | None = field(default=None, compare=False)
 
     def grounded_in(self, documents: Sequence[Document]) -> bool:
         """Whether an asker for whom the retriever finds these documents may be served this answer.
@@ -160,11 +186,21 @@ class SearchableAnswerCache(AnswerCache, Protocol):
         ...
 
 
-def encode_answer(answer: Answer) -> bytes:
+_VERSION = 2
+
+CANDIDATES = "candidates"
+"""The note of what a search by meaning looked at: a list of `Candidate`."""
+
+VERY_SAME = "the very same question"
+"""Why an answer is served that was found under its key."""
+
+
+def encode_answer(answer: Answer, ttl_ms: int) -> bytes:
     """An answer as bytes.
 
     Args:
         answer: The answer.
+        ttl_ms: The lifetime that it is stored with, 0 for none: what is left of it tells the answer's age.
 
     Returns:
         The bytes.
@@ -175,33 +211,39 @@ def encode_answer(answer: Answer) -> bytes:
     value = answer.value
     kind, body = ("message", encode_message(value)) if isinstance(value, BaseMessage) else ("text", value)
     output = None if answer.output is None else dict(answer.output)
-    return pack([kind, body, answer.tokens, output, list(answer.documents)])
+    made = [answer.tokens, round(answer.seconds * 1000), ttl_ms]
+    return pack([_VERSION, kind, body, output, list(answer.documents), *made])
 
 
-def decode_answer(data: bytes, where: str) -> Answer | None:
+def decode_answer(data: bytes, where: str, left_ms: int | None = None) -> Answer | None:
     """An answer from bytes.
 
     Args:
         data: What `encode_answer` made.
         where: The key that it was read from.
+        left_ms: What is left of its lifetime; None where it has none.
 
     Returns:
-        The answer; None where the bytes are something else.
+        The answer; None where the bytes are something else, or of another version.
     """
     try:
-        return _answer(unpack(data, where))
+        return _answer(unpack(data, where), left_ms)
     except (CorruptDataError, ValueError):  # whatever is there, it is no answer of ours
         return None
 
 
-def _answer(stored: Any) -> Answer | None:
+def _answer(stored: Any, left_ms: int | None) -> Answer | None:
     """The answer in what was stored, None where it is something else."""
-    if type(stored) is not list or len(stored) != 5:
+    if type(stored) is not list or len(stored) != 8 or stored[0] != _VERSION:
         return None
-    kind, body, tokens, output, documents = stored
-    if type(tokens) is not int or not (output is None or isinstance(output, dict)) or not isinstance(documents, list):
+    _, kind, body, output, documents, *made = stored
+    if any(type(number) is not int for number in made) or not (output is None or isinstance(output, dict)):
         return None
-    if not all(isinstance(document, Document) for document in documents):
+    if not isinstance(documents, list) or not all(isinstance(document, Document) for document in documents):
         return None
     value = decode_message(body) if kind == "message" else body if kind == "text" else None
-    return Answer(value, tokens, output, tuple(documents)) if isinstance(value, AIMessage | str) else None
+    if not isinstance(value, AIMessage | str):
+        return None
+    tokens, made_ms, ttl_ms = made
+    age_s = None if left_ms is None or not ttl_ms else max(0, ttl_ms - left_ms) / 1000
+    return Answer(value, tokens, output, tuple(documents), made_ms / 1000, age_s=age_s)

@@ -1,13 +1,37 @@
-"""`ExactAnswerCache`: answers of `ConversationMemory` to the very same question in the very same context."""
+"""`ExactAnswerCache`: answers of `ConversationMemory` to the very same question in the very same context.
+
+An answer is a key of its own, so that a cluster spreads them and each expires by itself. Beside them is an index of the
+tenant, with an entry's marks under its digest and the same lifetime: by it answers are found again to be removed.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion, decode_answer, encode_answer
-from langchain_redis_memory.ops import Op, Reply
+from langchain_redis_memory.cache import epochs
+from langchain_redis_memory.cache.answers.answer_cache import (
+    VERY_SAME,
+    Answer,
+    CacheQuestion,
+    decode_answer,
+    encode_answer,
+)
+from langchain_redis_memory.cache.answers.marks import Marks, Wanted, marks_from, plain_text
+from langchain_redis_memory.cache.answers.records import Explained
+from langchain_redis_memory.cache.semantic.search import Candidate
+from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.ops import Flow, Op, Reply, ask, merge, pure
+from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.settings import read_settings
+from langchain_redis_memory.redis.expiring_hash import NewItem
 from langchain_redis_memory.redis.ttl import FromSettings, milliseconds
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.redis.keys import EntryKeys, KeySpace
 
 
 class ExactAnswerCache:
@@ -16,30 +40,132 @@ class ExactAnswerCache:
     Args:
         ttl_s: Lifetime of an answer in seconds; None for no expiry. By default as the environment's settings say: 12
             hours, unless `REDIS_MEMORY_ANSWER_TTL_S` says otherwise.
+        epoch: The key of a corpus's epoch: what is stored is served until it ends; see `RagCache.responses_epoch`. An
+            answer is signed by the token of the epoch in which its turn began: the look-up notes it with the question,
+            the store takes it from there; without a look-up nothing is stored.
 
     Raises:
         InvalidInputError: The lifetime is not positive.
 
-    **Keys:** `answer`.
+    **Keys:** `answer`; `entries`, `entry_expiries` of the index; `epoch`.
     **Trips:** none; its ops ride on the caller's.
     """
 
-    def __init__(self, ttl_s: float | FromSettings | None = "settings") -> None:
+    def __init__(self, ttl_s: float | FromSettings | None = "settings", *, epoch: str | None = None) -> None:
         self._ttl_ms = milliseconds(read_settings("").answer_ttl_s if ttl_s == "settings" else ttl_s)
+        self._epoch = epoch
+
+    @property
+    def records(self) -> ExactRecords:
+        """Its entries, to look at and to remove."""
+        return ExactRecords(self)
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         """See `AnswerCache`. Damaged bytes count as no answer."""
-        key = asked.key()
+        entry = asked.entry
+        key = asked.space.answer(entry)
 
-        def read(replies: Sequence[Reply]) -> Answer | None:
-            return None if replies[0] is None else decode_answer(replies[0], key)
+        def read(found: tuple[bytes, Sequence[Reply]]) -> Answer | None:
+            token, (body, left_ms) = found
+            if self._epoch is not None:
+                asked.notes[key] = token
+                body = None if body is None else epochs.signed(token, body)
+            answer = None if body is None else decode_answer(body, key, left_ms if left_ms >= 0 else None)
+            return answer and replace(answer, entry=entry, kind="exact", why=VERY_SAME)
 
-        return Op((("GET", key),), read)
+        token = pure(b"") if self._epoch is None else epochs.current(self._epoch, self._ttl_ms)
+        return merge(token, Op[Sequence[Reply]]((("GET", key), ("PTTL", key)), list)).map(read)
 
     def store(self, asked: CacheQuestion, answer: Answer) -> Op[None]:
         """See `AnswerCache`."""
+        entry, body = asked.entry, encode_answer(answer, self._ttl_ms)
+        key = asked.space.answer(entry)
+        if self._epoch is not None:
+            if key not in asked.notes:
+                return pure(None)
+            body = epochs.sign(asked.notes[key], body)
         lifetime = ("PX", self._ttl_ms) if self._ttl_ms else ()
-        return Op(
-            (("SET", asked.key(), encode_answer(answer), *lifetime),),
-            lambda _replies: None,
-        )
+        put = Op[None]((("SET", key, body, *lifetime),), lambda _replies: None)
+        item = NewItem(bytes.fromhex(entry), self._ttl_ms, asked.marks.joined())
+        return merge(put, expiring_hash.put(_index(asked.space), [item])).map(lambda _done: None)
+
+
+class ExactRecords:
+    """The entries of an `ExactAnswerCache`; see `AnswerRecords`.
+
+    Args:
+        cache: The cache.
+        tally: Its statistics; None: those that all exact caches of the asker's tenant share.
+    """
+
+    name = "exact"
+
+    def __init__(self, cache: ExactAnswerCache, tally: Tally | None = None) -> None:
+        self._cache, self._tally = cache, tally
+
+    def tally(self, space: KeySpace) -> Tally:
+        """See `AnswerRecords`."""
+        return self._tally or Tally(space.tally("answers", self.name))
+
+    def delete_flow(self, space: KeySpace, wanted: Wanted) -> Flow[int]:
+        """See `AnswerRecords`."""
+        deleted = cursor = 0
+        while True:
+            page = yield from ask(expiring_hash.page(_index(space), cursor))
+            names = [name for name, body in page.items if wanted.fits(marks_from(body))]
+            deleted += yield from ask(_remove(space, names))
+            cursor = page.cursor
+            if not cursor:
+                return deleted
+
+    def remove_flow(self, space: KeySpace, entries: Sequence[str]) -> Flow[int]:
+        """See `AnswerRecords`."""
+        return (yield from ask(_remove(space, [_name(entry) for entry in dict.fromkeys(entries)])))
+
+    def report(self, space: KeySpace, entry: str, *, correct: bool) -> Op[bool]:
+        """See `AnswerRecords`. There is no nearer question to an answer that was wrong for its own: it is deleted."""
+        name = _name(entry)
+        there = Op[bool]((("EXISTS", space.answer(entry)),), lambda replies: bool(replies[0]))
+        return there if correct else _remove(space, [name]).map(bool)
+
+    def explain_flow(self, asked: CacheQuestion) -> Flow[Explained]:
+        """See `AnswerRecords`. The candidates are the answers to the same words under other keys."""
+        answer = yield from ask(self._cache.lookup(asked))
+        marks, others, cursor = asked.marks, list[Candidate](), 0
+        while True:
+            page = yield from ask(expiring_hash.page(_index(asked.space), cursor))
+            for name, body in page.items:
+                theirs = marks_from(body)
+                if theirs.question == marks.question and name.hex() != asked.entry:
+                    others.append(Candidate(plain_text(asked.question), 1.0, None, _apart(marks, theirs)))
+            cursor = page.cursor
+            if not cursor:
+                return Explained(answer, others)
+
+
+def _apart(marks: Marks, theirs: Marks) -> str:
+    if theirs.scope != marks.scope:
+        same_name = theirs.name == marks.name
+        return "made by a chain of the same name that has changed" if same_name else "made by another chain"
+    return "made for another context, input, asker or agent"
+
+
+def _index(space: KeySpace) -> EntryKeys:
+    return space.entries("answers", "")
+
+
+def _remove(space: KeySpace, names: Sequence[bytes]) -> Op[int]:
+    """Deletes answers, each where it is, and their lines in the index."""
+    if not names:
+        return pure(0)
+    answers = Op[int](
+        tuple(("DEL", space.answer(name.hex())) for name in names), lambda replies: sum(map(int, replies))
+    )
+    return merge(answers, expiring_hash.remove(_index(space), names)).map(lambda done: done[0])
+
+
+def _name(entry: str) -> bytes:
+    if isinstance(entry, str) and re.fullmatch(r"[0-9a-f]{40}", entry):
+        return bytes.fromhex(entry)
+    msg = f"{entry!r} is no id of an entry; take it from `Answer.entry`, a hit's report or `explain`"
+    raise InvalidInputError(msg)

@@ -7,31 +7,31 @@ on) must be the same to the letter; only the question itself is searched by mean
 from __future__ import annotations
 
 from contextlib import suppress
-from hashlib import blake2b
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.answers.answer_cache import (
+    CANDIDATES,
+    VERY_SAME,
     Answer,
     CacheQuestion,
     decode_answer,
     encode_answer,
-    seen_by_model,
 )
+from langchain_redis_memory.cache.answers.semantic_records import SemanticRecords, query_of
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.judge import JudgeLike
-from langchain_redis_memory.cache.semantic.prompt_reader import bypassing_cache, indents_of, unfit
-from langchain_redis_memory.cache.semantic.search import NewAnswer, SearchResult, SemanticHit, SemanticQuery
+from langchain_redis_memory.cache.semantic.prompt_reader import bypassing_cache
+from langchain_redis_memory.cache.semantic.search import NewAnswer, SearchResult, SemanticHit
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches, VectorOptions
-from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
 from langchain_redis_memory.checks import check_number
 from langchain_redis_memory.language.equivalence import HitPolicy
-from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
+from langchain_redis_memory.ops import Flow, Op, merge, pure
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
-from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.redis.ttl import FromSettings, jittered, lifetime, milliseconds
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class SemanticAnswerCache(ClientOwner):
         InvalidInputError: A number is out of range.
         ConfigError: The URL, the judge or the engine cannot work.
 
-    **Keys:** `entries`, `entry_expiries`, `entry_uses`, `entry_reports`; the vectors of a partition; `tally`; `epoch`.
+    **Keys:** `entries`, `entry_expiries`, `entry_uses`, `entry_reports`; the vectors of a partition; `epoch`.
     **Trips:** none more than the turn's own for the very same question; else 1 for a miss and 2 for a hit.
     """
 
@@ -83,7 +83,7 @@ class SemanticAnswerCache(ClientOwner):
         self._client = connect(client, owner=type(self), **server)
         self._ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.answer_ttl_s))
         self._jitter = check_number(jitter, "jitter")
-        self._epoch = epoch
+        self._epoch, self._name = epoch, name
         self._searches = TenantSearches(
             self._client,
             embeddings,
@@ -104,17 +104,14 @@ class SemanticAnswerCache(ClientOwner):
         Returns:
             An op of one trip, of none for a question that is no text, or one too long to be searched by meaning.
         """
-        query = _query(asked)
+        query = query_of(asked)
         if query is None:
             return pure(None)
         search = self._searches.of(asked.space)
 
         def read(found: tuple[bytes, SemanticHit | None]) -> Answer | None:
             asked.notes[_TOKEN] = found[0]
-            answer = self._answer(found[1], asked)
-            if answer is not None:
-                _count_hit(search.tally, answer)
-            return answer
+            return self._answer(found[1], asked, "exact")
 
         token = pure(b"") if self._epoch is None else epochs.current(self._epoch, self._ttl_ms)
         return merge(token, search.exact(query)).map(read)
@@ -128,20 +125,14 @@ class SemanticAnswerCache(ClientOwner):
         Returns:
             The answer, None where there is none that may be served.
         """
-        query = _query(asked)
+        query = query_of(asked)
         if query is None:
             return None
         search, result = self._searches.of(asked.space), SearchResult()
         with suppress(CacheUnavailable):
             result = yield from search.best_effort(bypassing_cache(search.similar_flow(query)))
-        answer = self._answer(result.hit, asked)
-        if answer is not None:
-            _count_hit(search.tally, answer)
-        else:
-            search.tally.add("misses")
-        if result.refused:
-            search.tally.add("refusals")
-        return answer
+        asked.notes[CANDIDATES] = result.candidates
+        return self._answer(result.hit, asked, "meaning")
 
     def store(self, asked: CacheQuestion, answer: Answer) -> Flow[Op[Any]]:
         """Keeps an answer; see `AnswerCache`.
@@ -153,79 +144,45 @@ class SemanticAnswerCache(ClientOwner):
         Returns:
             A flow that embeds the question and gives an op of one trip.
         """
-        query = _query(asked)
+        query = query_of(asked)
         if query is None:
             return pure(None)
-        search, body = self._searches.of(asked.space), encode_answer(answer)
+        search, ttl_ms = self._searches.of(asked.space), jittered(self._ttl_ms, self._jitter)
+        body = encode_answer(answer, ttl_ms)
         if self._epoch is not None:
             if not asked.notes.get(_TOKEN):  # without a look-up nobody knows of what epoch the answer is
                 return pure(None)
             body = epochs.sign(asked.notes[_TOKEN], body)
-        entry = StoredAnswer(query.text, query.partition, "", "", (), "", "", 0, answer.tokens, body)
-        new = NewAnswer(query, entry, jittered(self._ttl_ms, self._jitter))
+        entry = StoredAnswer(
+            query.text, query.partition, "", "", (asked.scope,), asked.session, "", 0, answer.tokens, body
+        )
+        new = NewAnswer(query, entry, ttl_ms)
         try:
             engine, put = yield from search.best_effort(bypassing_cache(search.prepare_store_flow([new])))
         except CacheUnavailable:
             return pure(None)
         evicted, search.evicted = search.evicted, []
-        now: float = yield Now()
-        counts = search.tally.take(now)
 
-        def read(done: tuple[list[StoredAnswer], Any, bool]) -> None:
+        def read(done: tuple[list[StoredAnswer], Any]) -> None:
             search.evicted.extend(done[0])  # their vectors go with the next answer
-            if not done[2]:
-                search.tally.put_back(counts)
 
-        return merge(put, search.remove_vectors(engine, evicted), search.tally.sends(counts)).map(read)
+        return merge(put, search.remove_vectors(engine, evicted)).map(read)
 
-    def stats(self, tenant: str = "") -> Stats:
-        """Reads the statistics, with the counts that this process has not sent yet.
+    @property
+    def records(self) -> SemanticRecords:
+        """Its entries, to look at and to remove."""
+        return SemanticRecords(self._searches, self._name, self)
 
-        Args:
-            tenant: The tenant.
-
-        Returns:
-            The statistics by hour.
-
-        Raises:
-            InvalidIdError: The tenant is not acceptable.
-            UnavailableError: The server cannot be reached.
-
-        **Keys:** `tally`.
-        **Trips:** 1, and 1 where something waited in this process.
-        """
-        return self._client.drive(self._stats_flow(tenant))
-
-    async def astats(self, tenant: str = "") -> Stats:
-        """Reads the statistics; see `stats`."""
-        return await self._client.adrive(self._stats_flow(tenant))
-
-    def _stats_flow(self, tenant: str) -> Flow[Stats]:
-        (found,) = yield from read_stats_flow([self._searches.of(self._client.keys(tenant)).tally])
-        return found
-
-    def _answer(self, hit: SemanticHit | None, asked: CacheQuestion) -> Answer | None:
-        body = None if hit is None else hit.entry.answer
+    def _answer(self, hit: SemanticHit | None, asked: CacheQuestion, kind: str, why: str = VERY_SAME) -> Answer | None:
+        if hit is None:
+            return None
+        body: bytes | None = hit.entry.answer
         if body is not None and self._epoch is not None:
             body = epochs.signed(asked.notes.get(_TOKEN, b""), body)
-        return None if body is None else decode_answer(body, "answer")
-
-
-def _query(asked: CacheQuestion) -> SemanticQuery | None:
-    """The question to search for; None for one that cannot be searched by meaning."""
-    if not isinstance(asked.question, str):
-        return None
-    text = " ".join(asked.question.split())
-    if not text or unfit(text) is not None:
-        return None
-    context = [seen_by_model(message) for message in asked.context]
-    parts = pack([asked.agent, asked.scope, asked.audience, context, asked.given, indents_of(asked.question)])
-    return SemanticQuery(text, blake2b(parts, digest_size=16).digest())
-
-
-def _count_hit(tally: Tally, answer: Answer) -> None:
-    tally.add("hits")
-    tally.add("tokens_written", answer.tokens)
+        answer = None if body is None else decode_answer(body, "answer", hit.left_ms)
+        if kind == "meaning":
+            why = f"{hit.entry.question!r} means the same, p={hit.probability:.2f}"
+        return answer and replace(answer, entry=hit.id, kind=kind, why=why)
 
 
 _TOKEN = "epoch"  # noqa: S105 - the name of a note

@@ -1,4 +1,4 @@
--- Gives {record, reports} of some entries, nil for one that is not there or has expired, and notes that they are used.
+-- Gives {record, reports, now} of some entries, nil for one that is not there or has expired; notes that they are used.
 -- KEYS items expiries uses reports
 -- ARGV ...
 -- WITH now
@@ -8,7 +8,7 @@ for i, name in ipairs(ARGV) do
   local expiry = tonumber(string.match(record or '', '^(%d+):'))
   if record and not (expiry and expiry <= tonumber(now)) then
     if redis.call('ZSCORE', uses, name) then redis.pcall('ZADD', uses, now, name) end -- refused where memory is full
-    found[i] = {record, redis.call('HGET', reports, name)}
+    found[i] = {record, redis.call('HGET', reports, name), now}
   else
     found[i] = false
   end

@@ -11,18 +11,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.prompts import Template
+from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.semantic.judge import JudgeLike
-from langchain_redis_memory.cache.semantic.lookup import Explanation, SemanticFlows
+from langchain_redis_memory.cache.semantic.lookup import SemanticFlows
 from langchain_redis_memory.cache.semantic.prompt_reader import PromptReader
+from langchain_redis_memory.cache.semantic.search import SemanticHit
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches, VectorOptions
 from langchain_redis_memory.cache.stats import Prices
+from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.checks import check_method, check_text, check_type
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
@@ -110,7 +113,7 @@ class RedisSemanticCache(LLMCache):
         ```python
         cache = RedisSemanticCache("redis://localhost:6379/0", OpenAIEmbeddings(), max_error=0.01)
         set_llm_cache(cache)
-        print(cache.explain("How tall is the Eiffel Tower?"))
+        print(cache.explain("How tall is the Eiffel Tower?", model))
         ```
 
     **Keys:** `entries`, `entry_expiries`, `entry_uses`, `entry_reports`; `points`, `point_owners`, `point_expiries`
@@ -204,26 +207,29 @@ class RedisSemanticCache(LLMCache):
 
     # --- judging hits -------------------------------------------------------------------------------------------------
 
-    def explain(self, prompt: str, llm_string: str = "") -> Explanation:
+    def explain(self, prompt: Any, model: Any) -> Explanation[SemanticHit]:
         """Explains what a look-up would do, and why; nothing is counted.
 
         Args:
-            prompt: What the model would be asked.
-            llm_string: Describes the model and its parameters.
+            prompt: What the model would be asked: a text, messages, or a prompt value.
+            model: The model that would be asked, with what is bound to it; see `warming.asked_of`.
 
         Returns:
             The question as the cache understands it, what is near, and the verdict on each.
 
+        Raises:
+            InvalidInputError: One of them is something else.
+
         **Keys:** those of `lookup`.
         **Trips:** those of `lookup`, and 1 more for the very same question.
         """
-        return self._client.drive(self._flows.explain_flow(prompt, llm_string))
+        return self._client.drive(self._flows.explain_flow(*asked_of(prompt, model)))
 
-    async def aexplain(self, prompt: str, llm_string: str = "") -> Explanation:
+    async def aexplain(self, prompt: Any, model: Any) -> Explanation[SemanticHit]:
         """Explains what a look-up would do, and why; see `explain`."""
-        return await self._client.adrive(self._flows.explain_flow(prompt, llm_string))
+        return await self._client.adrive(self._flows.explain_flow(*asked_of(prompt, model)))
 
-    def report(self, hit_id: str, *, correct: bool) -> bool:
+    def report(self, hit_id: str, *, correct: bool = False) -> bool:
         """Reports whether a hit was right; an entry with a wrong hit is then served to nearer questions only.
 
         Args:
@@ -242,7 +248,7 @@ class RedisSemanticCache(LLMCache):
         """
         return self._client.drive(self._flows.report_flow(hit_id, correct=correct))
 
-    async def areport(self, hit_id: str, *, correct: bool) -> bool:
+    async def areport(self, hit_id: str, *, correct: bool = False) -> bool:
         """Reports whether a hit was right; see `report`."""
         return await self._client.adrive(self._flows.report_flow(hit_id, correct=correct))
 
@@ -250,9 +256,8 @@ class RedisSemanticCache(LLMCache):
         self,
         *,
         hit_id: str | None = None,
-        prompt: str | None = None,
-        llm_string: str = "",
-        model: str | None = None,
+        prompt: Any = None,
+        model: Any = None,
         tag: str | None = None,
         session: str | None = None,
         embedding: str | None = None,
@@ -261,9 +266,8 @@ class RedisSemanticCache(LLMCache):
 
         Args:
             hit_id: The id of a hit.
-            prompt: The prompt that was answered, with `llm_string`.
-            llm_string: The model of `prompt`.
-            model: A model's name, as in the statistics.
+            prompt: The prompt that was answered, by `model`.
+            model: With a prompt the model that was asked, as for `explain`; else a model's name, as in the statistics.
             tag: A tag.
             session: The conversation that they came from.
             embedding: An embedding model's name.
@@ -272,7 +276,7 @@ class RedisSemanticCache(LLMCache):
             How many there were.
 
         Raises:
-            InvalidInputError: The id is none.
+            InvalidInputError: The id is none, or the prompt or the model is something else.
             UnavailableError: The server cannot be reached: what was to be deleted may still be served.
 
         **Keys:** `entries`, `entry_expiries`, `entry_uses`, `entry_reports`; the vectors of their partitions.
@@ -282,7 +286,6 @@ class RedisSemanticCache(LLMCache):
             self._flows.delete_flow(
                 hit_id=hit_id,
                 prompt=prompt,
-                llm_string=llm_string,
                 model=model,
                 tag=tag,
                 session=session,
@@ -294,9 +297,8 @@ class RedisSemanticCache(LLMCache):
         self,
         *,
         hit_id: str | None = None,
-        prompt: str | None = None,
-        llm_string: str = "",
-        model: str | None = None,
+        prompt: Any = None,
+        model: Any = None,
         tag: str | None = None,
         session: str | None = None,
         embedding: str | None = None,
@@ -306,7 +308,6 @@ class RedisSemanticCache(LLMCache):
             self._flows.delete_flow(
                 hit_id=hit_id,
                 prompt=prompt,
-                llm_string=llm_string,
                 model=model,
                 tag=tag,
                 session=session,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-from langchain_redis_memory.errors import CorruptDataError
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.keys import EntryKeys
@@ -100,10 +100,12 @@ class StoredAnswerRead(NamedTuple):
     Args:
         entry: The entry.
         reports: What was reported of it, a word for each.
+        left_ms: What is left of its lifetime in milliseconds; None for no end, or where it was read with others.
     """
 
     entry: StoredAnswer
     reports: tuple[str, ...]
+    left_ms: int | None = None
 
 
 def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[StoredAnswerRead | None]]:
@@ -125,9 +127,11 @@ def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[StoredAnswerRead | N
 
 
 def _read(pair: Sequence[bytes | None], where: str) -> StoredAnswerRead | None:
-    record, reports = pair[0] or b"", pair[1] if len(pair) > 1 else None
+    record, reports, now = pair[0] or b"", pair[1], pair[2]
+    expiry = record.partition(b":")[0]
+    left_ms = int(expiry) - int(now) if now is not None and expiry.isdigit() else None
     try:
-        return StoredAnswerRead(entry_of(record, where), tuple((reports or b"").decode("ascii").split()))
+        return StoredAnswerRead(entry_of(record, where), tuple((reports or b"").decode("ascii").split()), left_ms)
     except (CorruptDataError, UnicodeDecodeError):
         return None
 
@@ -149,7 +153,7 @@ def put(
     args: list[Arg] = [part for entry, ttl_ms in entries for part in (entry.name, ttl_ms, entry.body())]
 
     def read(replies: Sequence[Reply]) -> list[StoredAnswer]:
-        found = (_read((record, None), keys.items) for record in replies[0])
+        found = (_read((record, None, None), keys.items) for record in replies[0])
         return [gone.entry for gone in found if gone is not None]
 
     return Op((script("cache/entry_put")(keys.all(), most, min(most // 100, 500), embedding, *args),), read)
@@ -229,8 +233,21 @@ def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[AnswerPage]:
 
     def read(replies: Sequence[Reply]) -> AnswerPage:
         further, found = replies[0]
-        read = {name: _read((record, None), keys.items) for name, record in pairs(found)}
+        read = {name: _read((record, None, None), keys.items) for name, record in pairs(found)}
         whole = [one.entry for one in read.values() if one is not None]
         return AnswerPage(whole, [name for name, one in read.items() if one is None], int(further))
 
     return Op((("HSCAN", keys.items, cursor, "COUNT", about),), read)
+
+
+def hit_of(hit_id: str) -> tuple[bytes, float]:
+    """The entry's name and the probability in the id of a hit."""
+    try:
+        name, _, probability = hit_id.partition("-")
+        found = bytes.fromhex(name), int(probability) / 10_000
+        if len(found[0]) == 16 and 0 <= found[1] <= 1:
+            return found
+    except (ValueError, AttributeError, TypeError):
+        pass
+    msg = f"{hit_id!r} is no id of a hit; take it from the answer or from `explain`"
+    raise InvalidInputError(msg)

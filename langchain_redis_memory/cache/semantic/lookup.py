@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -23,6 +22,7 @@ from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailabl
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.semantic import bulk, entries
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
+from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.semantic.prompt_reader import (
     PromptAnalysis,
     PromptReader,
@@ -38,44 +38,16 @@ from langchain_redis_memory.cache.semantic.search import (
     SemanticSearch,
 )
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches
+from langchain_redis_memory.cache.stats import reported_flow
+from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
-from langchain_redis_memory.ops import Flow, Now, Op, ask, merge
+from langchain_redis_memory.ops import Flow, Now, Op, ask
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace, check_id
 
 _log = logging.getLogger(__name__)
 
 _REMEMBERED = 256
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Why a look-up is served, or not.
-
-    Args:
-        question: What would be looked up; None where the prompt bypasses the cache.
-        kind: The type of question, "" where it was not decided.
-        reasons: Why it is of this type.
-        bypass: Why it bypasses the cache, "" where it does not.
-        candidates: What was found near, with each one's similarity, judgement, and why it was not served.
-        hit: What would be served.
-    """
-
-    question: str | None
-    kind: str
-    reasons: tuple[str, ...]
-    bypass: str
-    candidates: tuple[Candidate, ...]
-    hit: SemanticHit | None
-
-    def __str__(self) -> str:
-        if self.question is None:
-            return f"bypasses the cache: {self.bypass}"
-        lines = [f"{self.question!r} ({self.kind}): {'hit ' + self.hit.id if self.hit else 'miss'}"]
-        for one in self.candidates:
-            sure = f", probability {one.judgement.probability:.3f}" if one.judgement else ""
-            lines.append(f"  {one.similarity:.3f} {one.question!r}{sure}: {one.why or 'served'}")
-        return "\n".join(lines)
 
 
 class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
@@ -179,7 +151,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
                 generation.generation_info = {**(generation.generation_info or {}), "semantic_cache": mark}
         return answer
 
-    def explain_flow(self, prompt: str, llm_string: str) -> Flow[Explanation]:
+    def explain_flow(self, prompt: str, llm_string: str) -> Flow[Explanation[SemanticHit]]:
         """Explains what a look-up would do."""
         analysis = yield from self._analyse_flow(prompt, llm_string)
         verdict, query = analysis.verdict, analysis.query
@@ -199,7 +171,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             hit, candidates = exact, [itself, *others]
         if hit is not None and self._decode(hit, query) is None:
             hit = None
-        return Explanation(query.text, kind, reasons, "", tuple(candidates), hit)
+        return Explanation(query.text, kind, reasons, "", tuple(candidates), hit, hit.id if hit else "")
 
     # --- analysing prompts --------------------------------------------------------------------------------------------
 
@@ -288,7 +260,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
 
     def clear_flow(self, options: Mapping[str, Any]) -> Flow[None]:
         """Deletes the answers that the options name; see `delete_flow`."""
-        unknown = set(options) - {"hit_id", "prompt", "llm_string", "model", "tag", "session", "embedding"}
+        unknown = set(options) - {"hit_id", "prompt", "model", "tag", "session", "embedding"}
         if unknown:
             msg = f"clear knows no {', '.join(sorted(unknown))}; see delete"
             raise InvalidInputError(msg)
@@ -298,19 +270,18 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         self,
         *,
         hit_id: str | None = None,
-        prompt: str | None = None,
-        llm_string: str = "",
-        model: str | None = None,
+        prompt: Any = None,
+        model: Any = None,
         tag: str | None = None,
         session: str | None = None,
         embedding: str | None = None,
     ) -> Flow[int]:
         """Deletes the answers that fit all that is given; how many there were."""
-        wanted = bulk.filter_by(model, tag, session, embedding)
+        wanted = bulk.filter_by(None if prompt is not None else model, tag, session, embedding)
         if hit_id is not None:
-            return (yield from bulk.delete_named_flow(self.search, hit_of(hit_id)[0], wanted))
+            return (yield from bulk.delete_named_flow(self.search, entries.hit_of(hit_id)[0], wanted))
         if prompt is not None:
-            analysis = yield from bypassing_cache(self._reader.analyse_flow(prompt, llm_string))
+            analysis = yield from bypassing_cache(self._reader.analyse_flow(*asked_of(prompt, model)))
             query = analysis.query
             if query is None:
                 return 0
@@ -320,28 +291,6 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
 
     def report_flow(self, hit_id: str, *, correct: bool) -> Flow[bool]:
         """Notes whether a hit was right; whether its entry is still there."""
-        name, probability = hit_of(hit_id)
-        tally = self.search.tally
-        tally.add("right" if correct else "wrong")
-        now: float = yield Now()
-        counts, sent = tally.take(now), False
-        try:
-            report = self.search.report(name, probability, correct=correct)
-            there, sent = yield from ask(merge(report, tally.sends(counts)))
-        finally:
-            if not sent:
-                tally.put_back(counts)
-        return there
-
-
-def hit_of(hit_id: str) -> tuple[bytes, float]:
-    """The entry's name and the probability in the id of a hit."""
-    try:
-        name, _, probability = hit_id.partition("-")
-        found = bytes.fromhex(name), int(probability) / 10_000
-        if len(found[0]) == 16 and 0 <= found[1] <= 1:
-            return found
-    except (ValueError, AttributeError, TypeError):
-        pass
-    msg = f"{hit_id!r} is no id of a hit; take it from the answer's 'semantic_cache'"
-    raise InvalidInputError(msg)
+        name, probability = entries.hit_of(hit_id)
+        report = self.search.report(name, probability, correct=correct)
+        return (yield from reported_flow(self.search.tally, report, correct=correct))

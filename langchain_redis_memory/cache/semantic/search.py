@@ -70,11 +70,13 @@ class SemanticHit(NamedTuple):
         entry: The entry.
         similarity: Cosine of the two questions.
         probability: That they are equivalent.
+        left_ms: What is left of the entry's lifetime in milliseconds; None for no end.
     """
 
     entry: StoredAnswer
     similarity: float
     probability: float
+    left_ms: int | None = None
 
     @property
     def id(self) -> str:
@@ -171,7 +173,7 @@ class SemanticSearch:
         def read(found: Sequence[StoredAnswerRead | None]) -> SemanticHit | None:
             there = found[0]
             served = there is not None and _observed(there.reports).may_serve(1.0, True, self.max_error)
-            return SemanticHit(there.entry, 1.0, 1.0) if there and served else None
+            return SemanticHit(there.entry, 1.0, 1.0, there.left_ms) if there and served else None
 
         return entries.get(self.keys, [name_of(query.partition, query.text)]).map(read)
 
@@ -256,7 +258,7 @@ class SemanticSearch:
             why = "reported as wrong at such a distance"
         if not serve:
             return candidate._replace(why=why)
-        result.hit = SemanticHit(stored.entry, candidate.similarity, probability)
+        result.hit = SemanticHit(stored.entry, candidate.similarity, probability, stored.left_ms)
         return candidate._replace(why="")
 
     def _judge_flow(

@@ -24,7 +24,7 @@ from langchain_redis_memory.redis.client.health import Health, Outboxes, health_
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings, read_settings
 from langchain_redis_memory.redis.client.steps import arun_step, run_step
 from langchain_redis_memory.redis.client.topology import Options, RedisClient, Topology, is_async, lent, topology
-from langchain_redis_memory.redis.client.trips import OnTrip, Trip, asend, send
+from langchain_redis_memory.redis.client.trips import OnTrip, Trip, asend, check_on_trip, send
 from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.keys import KeySpace
 
@@ -48,7 +48,8 @@ class Client:
             (single, cluster or from a sentinel). An async one counts as `aredis`.
         aredis: An async client of redis-py. Its connections belong to one event loop, as always with redis-py.
         prefix: Start of every key; None for the settings' (see `RedisMemorySettings`), which say "lrm" by default.
-        on_trip: Called after each round trip with a `Trip`; for metrics. It must be fast and must not raise.
+        on_trip: Called after each round trip with a `Trip`; for metrics. A plain function, which must be fast; what it
+            raises is logged.
 
     Constructing does no I/O. `close` releases the connections; using the client afterwards opens new ones. Clients
     that you passed in are yours to close.
@@ -95,7 +96,7 @@ class Client:
         self._topology = where
         self.settings = settings
         self._space = KeySpace(settings.prefix)
-        self.on_trip = on_trip
+        self.on_trip = check_on_trip(on_trip)
         self.breaker: Breaker = Breaker()
         self._connections = Connections(where, most)
         self._background = BackgroundFlows()

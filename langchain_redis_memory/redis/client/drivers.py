@@ -7,6 +7,8 @@ steps that can stream. A flow is closed whichever way it ends.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import aclosing
+from time import monotonic
 from typing import Any, TypeVar, cast
 
 from langchain_redis_memory.ops import Emit, Flow, Invoke, Step, StreamResult
@@ -63,11 +65,12 @@ def stream(run: Callable[[Step], Any], flow: Flow[T], *, chunks: bool) -> Genera
                     yield from step.values
                     value: Any = None
                 elif isinstance(step, Invoke) and chunks and step.stream is not None:
-                    seen: list[Any] = []
+                    seen, began, first_s = list[Any](), monotonic(), None
                     for chunk in step.stream():
+                        first_s = monotonic() - began if first_s is None else first_s
                         seen.append(chunk)
                         yield chunk
-                    value = StreamResult(seen)
+                    value = StreamResult(seen, first_s)
                 else:
                     value = run(step)
                 go_on, result = flow.send, value
@@ -97,11 +100,13 @@ async def astream(
                         yield emitted
                     value = None
                 elif isinstance(step, Invoke) and chunks and step.astream is not None:
-                    seen: list[Any] = []
-                    async for chunk in step.astream():
-                        seen.append(chunk)
-                        yield chunk
-                    value = StreamResult(seen)
+                    seen, began, first_s = list[Any](), monotonic(), None
+                    async with aclosing(step.astream()) as steps:
+                        async for chunk in steps:
+                            first_s = monotonic() - began if first_s is None else first_s
+                            seen.append(chunk)
+                            yield chunk
+                    value = StreamResult(seen, first_s)
                 else:
                     value = await run(step)
                 go_on = flow.send

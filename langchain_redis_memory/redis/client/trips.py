@@ -5,10 +5,13 @@ Each trip is timed and reported, and its failure becomes one of this package's e
 
 from __future__ import annotations
 
+import inspect
+import logging
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Command, Reply
 from langchain_redis_memory.redis.client.errors import explain, translate, unknown_scripts
 
@@ -21,7 +24,34 @@ class Trip(NamedTuple):
     failed: bool
 
 
-OnTrip = Callable[[Trip], None]
+OnTrip = Callable[[Trip], object]
+
+_log = logging.getLogger(__name__)
+
+
+def check_on_trip(on_trip: OnTrip | None) -> OnTrip | None:
+    """Refuses a callback that nobody would await: a trip is told in the middle of sync and async calls alike.
+
+    Args:
+        on_trip: The callback.
+
+    Returns:
+        The callback.
+
+    Raises:
+        ConfigError: It is a coroutine function.
+    """
+    if inspect.iscoroutinefunction(on_trip):
+        msg = "on_trip must be a plain function: it is called between commands, where nothing can be awaited"
+        raise ConfigError(msg)
+    return on_trip
+
+
+def _tell(on_trip: OnTrip, trip: Trip) -> None:
+    try:
+        on_trip(trip)
+    except Exception:  # noqa: BLE001 - whatever a metrics callback raises is its own
+        _log.exception("on_trip failed; the round trip itself is not affected")
 
 
 def send(transport: Any, commands: Sequence[Command], shown: str, on_trip: OnTrip | None) -> Sequence[Reply]:
@@ -71,7 +101,7 @@ def _trip(
         raise translate(error, shown) from error
     finally:
         if on_trip is not None:
-            on_trip(Trip(len(commands), monotonic() - started, failed))
+            _tell(on_trip, Trip(len(commands), monotonic() - started, failed))
     return replies
 
 
@@ -87,5 +117,5 @@ async def _atrip(
         raise translate(error, shown) from error
     finally:
         if on_trip is not None:
-            on_trip(Trip(len(commands), monotonic() - started, failed))
+            _tell(on_trip, Trip(len(commands), monotonic() - started, failed))
     return replies

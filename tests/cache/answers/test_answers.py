@@ -107,6 +107,26 @@ async def test_answers_come_back_as_they_were(client: Client, both: Both, value:
     assert await run(cache.lookup(replace(asked, question="another"))) is None
 
 
+async def test_a_hit_says_what_it_is(client: Client, both: Both) -> None:
+    cache, run = ExactAnswerCache(60), both(client.run)
+    asked = replace(ASKED, space=client.keys())
+    await run(cache.store(asked, Answer("a", 7, seconds=1.25)))
+    found = await run(cache.lookup(asked))
+    assert (found.entry, found.kind, found.why) == (asked.entry, "exact", "the very same question")
+    assert found.seconds == 1.25
+    client.run(Op((("PEXPIRE", asked.key(), 50_000),), len))  # ten seconds later
+    aged = await run(cache.lookup(asked))
+    assert 10 <= aged.age_s < 20
+
+
+@pytest.mark.pins
+async def test_an_answer_for_ever_has_no_age(client: Client, both: Both) -> None:
+    cache, run = ExactAnswerCache(None), both(client.run)
+    asked = replace(ASKED, space=client.keys())
+    await run(cache.store(asked, Answer("a")))
+    assert (await run(cache.lookup(asked))).age_s is None
+
+
 async def test_an_answer_has_a_lifetime(client: Client, both: Both) -> None:
     run = both(client.run)
     asked = replace(ASKED, space=client.keys())
@@ -185,7 +205,7 @@ RECORD: Any = ExactAnswerCache(1).store(ASKED, Answer(AIMessage("the answer " * 
 
 
 def read(data: Any) -> Answer | None:
-    return ExactAnswerCache(1).lookup(ASKED).read([data])
+    return ExactAnswerCache(1).lookup(ASKED).read([data, 400])
 
 
 @settings(max_examples=200, deadline=None)
@@ -209,7 +229,7 @@ def test_a_cut_or_changed_record_never_raises() -> None:
 
 def test_an_error_of_the_server_is_not_hidden_by_the_cache_itself() -> None:
     with pytest.raises(ServerError):
-        ExactAnswerCache(1).lookup(ASKED).read([ServerError("GET")])
+        ExactAnswerCache(1).lookup(ASKED).read([ServerError("GET"), -2])
 
 
 # --- what is worth keeping -------------------------------------------------------------------------

@@ -293,15 +293,6 @@ async def test_statistics_by_tier(client: Client, both: Both, trips: list[Trip])
     assert elsewhere["responses"].rows == told["responses"].rows
 
 
-async def test_counts_of_a_process_that_only_hits_are_sent_with_its_lookups(client: Client, both: Both) -> None:
-    cache, asked, run = RagCache(client).responses, CacheQuestion(client.keys(), "", "s", "q"), both(client.run)
-    await run(cache.lookup(asked))
-    await run(cache.store(asked, Answer("a")))
-    for _ in range(130):
-        await run(cache.lookup(asked))
-    assert 100 <= (await both(RagCache(client).stats)())["responses"].hits <= 130
-
-
 async def test_another_corpus_is_bumped_by_name(client: Client, both: Both) -> None:
     libraries = {corpus: Library() for corpus in ("a", "b")}
     rags = {corpus: RagCache(client, corpus=corpus) for corpus in libraries}

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
+from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
+from langchain_redis_memory.cache.answers.desk import AnswerDesk
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.semantic import tenants
 from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
@@ -73,8 +74,8 @@ async def test_counts_of_answers_of_a_tenant_that_goes_are_sent(client: Client, 
     answers = SemanticAnswerCache(client, WordEmbeddings(), policy=Cut())
     for tenant in ("a", "b", "c", "d"):
         asked = CacheQuestion(client.keys(tenant), "", "s", ASKED)
+        answers.records.tally(asked.space).add("misses")
         assert await both(client.drive)(answers.search(asked)) is None
-    op = await both(client.drive)(answers.store(asked, Answer("330 metres")))
-    await both(client.run)(op)
-    other = SemanticAnswerCache(client, WordEmbeddings(), policy=Cut())
-    assert (await both(other.stats)("a")).misses == 1
+    tally = answers.records.tally(asked.space)
+    await both(client.run)(tally.sends(tally.take(0.0)))
+    assert (await both(AnswerDesk(client, answers, tenant="a").stats)()).misses == 1

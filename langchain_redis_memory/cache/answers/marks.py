@@ -1,0 +1,97 @@
+"""Marks of a cached answer: by which question, conversation and chain it is found again to be removed.
+
+The keys of answers are digests, so nothing in them tells what they are about. A mark is a short digest as well: it
+answers "is it this one?" and gives away nothing. Marks are no part of any key that an answer is served by.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+_BYTES = 8
+
+
+class Marks(NamedTuple):
+    """The marks of one answer, each of eight bytes.
+
+    Args:
+        question: Of its question, case and white space aside.
+        session: Of the conversation that it was made in.
+        scope: Of the chain's whole scope.
+        name: Of the scope's name, as it was given to `wrap(scope=...)`.
+    """
+
+    question: bytes
+    session: bytes
+    scope: bytes
+    name: bytes
+
+    def joined(self) -> bytes:
+        """The marks as they are stored."""
+        return b"".join(self)
+
+
+NO_MARKS = Marks(b"", b"", b"", b"")
+"""Of what nobody knows what it is about."""
+
+
+def marks_of(question: Any, session: str, scope: str) -> Marks:
+    """The marks of an answer.
+
+    Args:
+        question: A text, or the parts of a message.
+        session: The conversation, "" where nobody says.
+        scope: The chain's scope.
+
+    Returns:
+        The marks.
+    """
+    return Marks(_mark(_plain(question)), _mark(session), _mark(scope), _mark(scope.rpartition(":")[0]))
+
+
+def marks_from(stored: bytes) -> Marks:
+    """The marks in what `Marks.joined` made; of anything else, marks that fit nothing."""
+    parts = [stored[at : at + _BYTES] for at in range(0, 4 * _BYTES, _BYTES)]
+    return Marks(*parts) if len(stored) == 4 * _BYTES else NO_MARKS
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which answers are meant: those that fit all that is given, every one for nothing.
+
+    Args:
+        question: The question.
+        session: The conversation that they were made in.
+        scope: The chain: the name given to `wrap(scope=...)`, or the runnable's whole `scope`.
+    """
+
+    question: str | None = None
+    session: str | None = None
+    scope: str | None = None
+
+    def fits(self, marks: Marks) -> bool:
+        """Whether an answer with these marks is meant."""
+        return (
+            (self.question is None or marks.question == _mark(_plain(self.question)))
+            and (self.session is None or marks.session == _mark(self.session))
+            and (self.scope is None or _mark(self.scope) in {marks.scope, marks.name})
+        )
+
+
+def plain_text(question: Any) -> str:
+    """The words of a question, also of one that is made of parts."""
+    if isinstance(question, str):
+        return " ".join(question.split())
+    parts = question if isinstance(question, list | tuple) else ()
+    words = [part if isinstance(part, str) else part.get("text", "") for part in parts if isinstance(part, str | dict)]
+    return " ".join(" ".join(map(str, words)).split())
+
+
+def _plain(question: Any) -> str:
+    return plain_text(question).casefold()
+
+
+def _mark(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_BYTES).digest()

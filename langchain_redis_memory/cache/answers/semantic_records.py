@@ -1,0 +1,86 @@
+"""The entries of a `SemanticAnswerCache`: the question that is searched for, and what people on call can do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import blake2b
+
+from langchain_redis_memory.cache.answers.answer_cache import (
+    CANDIDATES,
+    CacheQuestion,
+    SearchableAnswerCache,
+    seen_by_model,
+)
+from langchain_redis_memory.cache.answers.marks import Wanted, marks_of
+from langchain_redis_memory.cache.answers.records import Explained
+from langchain_redis_memory.cache.semantic import bulk
+from langchain_redis_memory.cache.semantic.entries import StoredAnswer, hit_of
+from langchain_redis_memory.cache.semantic.prompt_reader import indents_of, unfit
+from langchain_redis_memory.cache.semantic.search import Candidate, SemanticQuery
+from langchain_redis_memory.cache.semantic.tenants import TenantSearches
+from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.ops import Flow, Op, ask
+from langchain_redis_memory.redis.codec.values import pack
+from langchain_redis_memory.redis.keys import KeySpace
+
+
+def query_of(asked: CacheQuestion) -> SemanticQuery | None:
+    """The question to search for; None for one that cannot be searched by meaning."""
+    if not isinstance(asked.question, str):
+        return None
+    text = " ".join(asked.question.split())
+    if not text or unfit(text) is not None:
+        return None
+    context = [seen_by_model(message) for message in asked.context]
+    parts = pack([asked.agent, asked.scope, asked.audience, context, asked.given, indents_of(asked.question)])
+    return SemanticQuery(text, blake2b(parts, digest_size=16).digest())
+
+
+class SemanticRecords:
+    """The entries of a `SemanticAnswerCache`; see `AnswerRecords`.
+
+    Args:
+        searches: The searches of all tenants.
+        name: The cache.
+        cache: The cache.
+    """
+
+    def __init__(self, searches: TenantSearches, name: str, cache: SearchableAnswerCache) -> None:
+        self._searches, self._cache = searches, cache
+        self.name = f"semantic/{name}"
+
+    def tally(self, space: KeySpace) -> Tally:
+        """See `AnswerRecords`."""
+        return self._searches.of(space).tally
+
+    def delete_flow(self, space: KeySpace, wanted: Wanted) -> Flow[int]:
+        """See `AnswerRecords`."""
+
+        def meant(entry: StoredAnswer) -> bool:
+            return wanted.fits(marks_of(entry.question, entry.session, "".join(entry.tags)))
+
+        return bulk.delete_flow(self._searches.of(space), meant)
+
+    def remove_flow(self, space: KeySpace, entries: Sequence[str]) -> Flow[int]:
+        """See `AnswerRecords`."""
+        deleted = 0
+        for name in dict.fromkeys(hit_of(entry)[0] for entry in entries):
+            deleted += yield from bulk.delete_named_flow(self._searches.of(space), name, lambda _entry: True)
+        return deleted
+
+    def report(self, space: KeySpace, entry: str, *, correct: bool) -> Op[bool]:
+        """See `AnswerRecords`. An answer that was wrong for a near question is then served to nearer ones only."""
+        name, probability = hit_of(entry)
+        return self._searches.of(space).report(name, probability, correct=correct)
+
+    def explain_flow(self, asked: CacheQuestion) -> Flow[Explained]:
+        """See `AnswerRecords`."""
+        asked = replace(asked, notes={})
+        answer = yield from ask(self._cache.lookup(asked))
+        near = yield from self._cache.search(asked)
+        candidates: list[Candidate] = asked.notes.get(CANDIDATES, [])
+        if answer is not None:
+            itself = "the very same question was served"
+            candidates = [one if one.why else one._replace(why=itself) for one in candidates]
+        return Explained(answer or near, candidates)

@@ -1,0 +1,150 @@
+"""What a chain takes and gives: messages, a state with messages, or a dict; a graph's modes, a parser's classes.
+
+It is read once, when a chain is wrapped, from what LangChain says of it: what it is composed of and its schemas.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, is_dataclass
+from typing import Any, Literal, get_args, get_type_hints
+
+from langchain_core.language_models import BaseLanguageModel
+from langchain_core.output_parsers.transform import BaseCumulativeTransformOutputParser
+from langchain_core.runnables import Runnable, RunnableSequence, RunnableWithFallbacks
+from langchain_core.runnables.base import RunnableBindingBase
+from langchain_core.runnables.configurable import DynamicRunnable
+from pydantic import BaseModel
+
+from langchain_redis_memory.errors import ConfigError
+
+QUESTION_KEYS = ("question", "input", "messages")
+"""Where a question is looked for in a dict, in this order, where the caller named no key."""
+
+
+@dataclass(frozen=True)
+class ChainShape:
+    """What a chain takes and gives.
+
+    Args:
+        takes: "messages" (a model), "state" (a dict with `messages`: a graph, an agent), or "fields" (any other dict).
+        question_key: The name under which it gets the question, unless the caller names another.
+        fields: The names that its schema asks for; empty where it does not tell.
+        graph: Whether it is a LangGraph graph, which streams by modes.
+        stream_mode: The mode in which the graph streams by itself.
+        cumulative: Whether each chunk of its stream stands for all before it.
+        patches: Whether its stream is JSON patches.
+        types: The classes that its own schema names for its outputs.
+    """
+
+    takes: Literal["messages", "state", "fields"]
+    question_key: str = "question"
+    fields: frozenset[str] = frozenset()
+    graph: bool = False
+    stream_mode: Any = "values"
+    cumulative: bool = False
+    patches: bool = False
+    types: tuple[type, ...] = ()
+
+
+def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainShape:
+    """Reads what a chain takes and gives.
+
+    Args:
+        chain: The chain.
+        input_key: What the caller says of where the question is: `messages` says that the chain takes a state.
+
+    Returns:
+        Its shape.
+
+    Raises:
+        ConfigError: It is a graph that keeps its conversations itself.
+    """
+    first, last, whole = _core(chain, "first"), _core(chain, "last"), _core(chain, None)
+    if _is_graph(first) and getattr(first, "checkpointer", None):
+        msg = (
+            "the graph has a checkpointer, so it would be shown the conversation twice: by its checkpointer and by "
+            "this memory. Wrap a graph that was compiled without one (checkpointer=False)"
+        )
+        raise ConfigError(msg)
+    fields = frozenset() if isinstance(first, BaseLanguageModel) else frozenset(_fields_of(chain))
+    graph = _is_graph(whole)
+    key = next((key for key in QUESTION_KEYS[:2] if key in fields), QUESTION_KEYS[0])
+    takes: Literal["messages", "state", "fields"] = "fields"
+    if isinstance(first, BaseLanguageModel):
+        takes = "messages"
+    elif input_key == "messages" or ("messages" in fields and not fields.intersection({*QUESTION_KEYS[:2], input_key})):
+        takes = "state"
+    return ChainShape(
+        takes,
+        key,
+        fields,
+        graph,
+        getattr(whole, "stream_mode", "values") if graph else "values",
+        isinstance(last, BaseCumulativeTransformOutputParser),
+        getattr(last, "diff", False) is True,
+        tuple(kind for kind in _types_of(last) if is_rebuildable(kind)),
+    )
+
+
+def is_model(chain: Any) -> bool:
+    """Whether a runnable takes messages: a language model, also bound, retried, configurable or before a parser.
+
+    Args:
+        chain: The runnable.
+
+    Returns:
+        Whether it is a model.
+    """
+    return isinstance(_core(chain, "first"), BaseLanguageModel)
+
+
+def is_rebuildable(kind: Any) -> bool:
+    """Whether a class is one whose objects may be rebuilt from plain data: a pydantic model or a dataclass."""
+    if not isinstance(kind, type) or kind.__module__.startswith(("langchain_core.", "langgraph.")):
+        return False
+    return issubclass(kind, BaseModel) or is_dataclass(kind)
+
+
+def _core(chain: Any, end: Literal["first", "last"] | None) -> Any:
+    """What is inside of bindings, retries, fallbacks and, if an end is named, sequences."""
+    while True:
+        if isinstance(chain, RunnableBindingBase):
+            chain = chain.bound
+        elif isinstance(chain, RunnableWithFallbacks):
+            chain = chain.runnable
+        elif isinstance(chain, DynamicRunnable):
+            chain = chain.default
+        elif isinstance(chain, RunnableSequence) and end is not None:
+            chain = getattr(chain, end)
+        else:
+            return chain
+
+
+def _is_graph(chain: Any) -> bool:
+    """Whether a runnable is a compiled graph; where LangGraph was never imported nothing is."""
+    return isinstance(chain, getattr(sys.modules.get("langgraph.pregel"), "Pregel", ()))
+
+
+def _fields_of(chain: Runnable[Any, Any]) -> Iterator[str]:
+    """The names of what a chain takes; none for one that cannot say."""
+    try:
+        schema = chain.get_input_schema()
+        fields = getattr(schema, "model_fields", {})
+        # A graph's state is a class of its own, a TypedDict as a rule, as the root of a model.
+        yield from get_type_hints(fields["root"].annotation) if set(fields) == {"root"} else fields
+    except (TypeError, ValueError, RuntimeError, NameError, AttributeError):
+        return
+
+
+def _types_of(last: Any) -> Iterator[Any]:
+    yield getattr(last, "pydantic_object", None)
+    tools = getattr(last, "tools", None)
+    yield from tools if isinstance(tools, list | tuple) else ()
+    try:
+        declared = last.OutputType
+    except (TypeError, ValueError, NameError, AttributeError):
+        return
+    yield declared
+    yield from get_args(declared)

@@ -1,0 +1,61 @@
+"""Measures a flow: its round trips and the seconds that they took, also where the flow fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from langchain_redis_memory.ops import Flow, Now, Op
+
+T = TypeVar("T")
+
+
+@dataclass
+class Spent:
+    """What a turn has cost so far.
+
+    Args:
+        trips: Round trips to the server.
+        redis_s: Seconds that they took.
+        retrieval_s: Seconds that the retriever took.
+        model_s: Seconds that the chain took.
+        first_chunk_s: Seconds from the start of the turn to the first chunk; None where nothing was streamed.
+    """
+
+    trips: int = 0
+    redis_s: float = 0.0
+    retrieval_s: float = 0.0
+    model_s: float = 0.0
+    first_chunk_s: float | None = None
+
+
+def measured(flow: Flow[T], spent: Spent) -> Flow[T]:
+    """Runs a flow and counts its round trips.
+
+    Args:
+        flow: The flow.
+        spent: Where they are counted.
+
+    Returns:
+        The flow's result.
+    """
+    try:
+        step = next(flow)
+        while True:
+            trip = isinstance(step, Op) and bool(step.commands)
+            began: float = (yield Now()) if trip else 0.0
+            try:
+                sent = yield step
+            except Exception as error:  # noqa: BLE001 - the flow decides
+                failed: Exception | None = error
+            else:
+                failed = None
+            if trip:
+                ended: float = yield Now()
+                spent.trips += 1
+                spent.redis_s += ended - began
+            step = flow.send(sent) if failed is None else flow.throw(failed)
+    except StopIteration as done:
+        return cast("T", done.value)
+    finally:
+        flow.close()

@@ -1,0 +1,135 @@
+"""The answer cache within a turn: look-up, single flight of equal questions, store.
+
+The lease of single flight is taken in the trip that looks the answer up and given back in the trip that stores the
+turn, so neither a hit nor a leader pays a trip for it. Who finds the lease taken waits and looks; what is found then is
+judged like any other candidate. A question that turns out not to be read from the cache may have taken a lease that
+nobody needs: another turn waits for it at worst until that one's answer is stored.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from langchain_redis_memory.cache.admission import worth_keeping
+from langchain_redis_memory.cache.answers.answer_cache import Answer, AnswerCache, CacheQuestion, SearchableAnswerCache
+from langchain_redis_memory.cache.single_flight import SingleFlight
+from langchain_redis_memory.errors import UnavailableError
+from langchain_redis_memory.ops import Flow, Op, merge, pure
+from langchain_redis_memory.redis import lease
+
+_log = logging.getLogger(__name__)
+
+
+class Flight(NamedTuple):
+    """A turn's part in a single flight.
+
+    Args:
+        key: The lease.
+        token: The turn's own.
+        leads: Whether the turn has it; None where that could not be told.
+    """
+
+    key: str
+    token: str
+    leads: bool | None
+
+
+class Found(NamedTuple):
+    """What a look-up gave.
+
+    Args:
+        answer: The cached answer; None for none.
+        flight: The lease that was asked for in the same trip; None where none was.
+    """
+
+    answer: Answer | None = None
+    flight: Flight | None = None
+
+
+NOTHING = Found()
+
+
+@dataclass(frozen=True)
+class TurnCache:
+    """The answer cache as a turn uses it.
+
+    Args:
+        cache: The cache; None for none.
+    """
+
+    cache: AnswerCache | None
+
+    def lookup(self, asked: CacheQuestion | None, lease_ms: int, held: Flight | None = None) -> Op[Found]:
+        """Looks up the answer to the very same question, and asks for the lead in answering it.
+
+        Args:
+            asked: The question; None to ask nothing.
+            lease_ms: How long a lease lasts; 0: no coalescing.
+            held: The lease of another question, which is given back.
+
+        Returns:
+            An op of one trip, of none for no question.
+        """
+        if self.cache is None or asked is None:
+            return pure(NOTHING)
+        look = self.cache.lookup(asked).optional(None)
+        if not lease_ms or not look.commands:
+            return look.map(Found)
+        key, token = asked.space.lease("turn", asked.entry, asked.agent), lease.new_token()
+        taken = lease.acquire(key, token, lease_ms).optional(None)
+        return merge(taken, look, leave(held)).map(lambda read: Found(read[1], Flight(key, token, read[0])))
+
+    def find_flow(self, asked: CacheQuestion, found: Found, lease_ms: int) -> Flow[Answer | None]:
+        """Goes on where the very same question has no answer yet: searches by meaning, and waits for who leads.
+
+        Args:
+            asked: The question.
+            found: What its look-up gave.
+            lease_ms: How long is waited at most.
+
+        Returns:
+            The answer; None to ask the model.
+
+        **Trips:** those of a search by meaning; 1 for each look while waiting.
+        """
+        answer = found.answer
+        if answer is None and isinstance(self.cache, SearchableAnswerCache):
+            answer = yield from self.cache.search(asked)
+        if answer is None and self.cache is not None and found.flight is not None and found.flight.leads is False:
+            look = self.cache.lookup(asked).optional(None)
+            try:
+                answer = yield from SingleFlight(lease_ms).follow_flow(found.flight.key, look)
+            except UnavailableError as error:
+                _log.warning("asked without waiting for an equal question: %s", error)
+        return answer
+
+    def store_flow(self, asked: CacheQuestion | None, answer: Answer) -> Flow[Op[Any]]:
+        """Prepares the storing of an answer.
+
+        Args:
+            asked: Its question; None for an answer that is not to be cached.
+            answer: The answer.
+
+        Returns:
+            An op for the trip that stores the turn, an empty one where the answer is not worth keeping.
+        """
+        if self.cache is None or asked is None or not worth_keeping(answer.value):
+            return pure(None)
+        made = self.cache.store(asked, answer)
+        return (made if isinstance(made, Op) else (yield from made)).optional(None)
+
+
+def leave(held: Flight | None) -> Op[bool]:
+    """Gives a lease back.
+
+    Args:
+        held: The lease.
+
+    Returns:
+        An op of one trip, of none where there is nothing to give back.
+    """
+    if held is None or held.leads is False:
+        return pure(False)
+    return lease.release(held.key, held.token).optional(False)

@@ -1,0 +1,77 @@
+"""Reads the input of a turn: the question, the system messages in front of it, and what else the chain is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, convert_to_messages
+
+from langchain_redis_memory.conversation.chain_shape import QUESTION_KEYS
+from langchain_redis_memory.errors import InvalidInputError
+
+
+class Said(NamedTuple):
+    """What came in.
+
+    Args:
+        lead: System messages in front of the question.
+        question: The question.
+        given: The other keys of a dict.
+        key: Where the question was in it; None for no dict.
+    """
+
+    lead: list[BaseMessage]
+    question: HumanMessage
+    given: dict[str, Any]
+    key: str | None
+
+
+def read_input(given: Any, named: str | None) -> Said:
+    """Finds the question.
+
+    Args:
+        given: Text, a message, a list of messages that ends with a human one, or a dict with one of them.
+        named: The key that the caller named for the question in a dict; None to look for `question`, for LangChain's
+            `input` and for a graph's `messages`.
+
+    Returns:
+        What came in.
+
+    Raises:
+        InvalidInputError: There is no question.
+    """
+    if not isinstance(given, dict):
+        return Said(*_question(given), {}, None)
+    key = next((key for key in ((named,) if named else QUESTION_KEYS) if key in given), None)
+    if key is None:
+        places = repr(named) if named else ", ".join(map(repr, QUESTION_KEYS))
+        names = sorted(map(str, given))
+        msg = f"the input has the keys {names}, but the question is expected in {places}; wrap(..., input_key=...)"
+        raise InvalidInputError(msg)
+    said = _messages(given[key]) if key == "messages" else given[key]
+    return Said(*_question(said), {name: value for name, value in given.items() if name != key}, key)
+
+
+def _messages(said: Any) -> Any:
+    """The messages of a state, which may be spelled as LangGraph takes them: pairs, or dicts with a role."""
+    try:
+        return convert_to_messages(said if isinstance(said, list | tuple) else [said])
+    except (ValueError, NotImplementedError, TypeError, KeyError) as error:
+        msg = f"the input's messages cannot be read: {type(error).__name__}"
+        raise InvalidInputError(msg) from error
+
+
+def _question(said: Any) -> tuple[list[BaseMessage], HumanMessage]:
+    if isinstance(said, str):
+        return [], HumanMessage(said)
+    if isinstance(said, HumanMessage):
+        return [], said
+    if isinstance(said, Sequence) and said and isinstance(said[-1], HumanMessage):
+        lead = list(said[:-1])
+        if all(isinstance(message, SystemMessage) for message in lead):
+            return lead, said[-1]
+        msg = "pass only the new question (and system messages before it): the memory adds the conversation itself"
+        raise InvalidInputError(msg)
+    msg = f"a question is text, a HumanMessage, or a list that ends with one; got {type(said).__name__}"
+    raise InvalidInputError(msg)
