@@ -17,7 +17,17 @@ from benchmarks.training import audience as training
 from langchain_redis_memory.language.audience import linguistic
 from langchain_redis_memory.language.audience.verdict import MAX_UNSAFE
 
-COLUMNS = ("unsafe", "personal", "volatile", "effect", "vary", "public", "own how-to, plain chain", "public, plain")
+COLUMNS = (
+    "unsafe",
+    "personal",
+    "volatile",
+    "effect",
+    "vary",
+    "public",
+    "plain: unsafe",
+    "plain: own how-to",
+    "plain: public",
+)
 
 
 def judged(rows: Sequence[Sentence], risk: float) -> dict[str, tuple[int, int]]:
@@ -37,10 +47,12 @@ def judged(rows: Sequence[Sentence], risk: float) -> dict[str, tuple[int, int]]:
                 if getattr(row, head):
                     count(head, shared)
         elif row.howto_my:
-            count("own how-to, plain chain", plain)
+            count("plain: own how-to", plain)
         else:
             count("public", shared)
-            count("public, plain", plain)
+            count("plain: public", plain)
+        if row.unsafe_plain:
+            count("plain: unsafe", plain)
         if (
             VERBOSE
             and row.domain not in UNTOUCHED

@@ -51,6 +51,11 @@ class Sentence:
         """Whether its answer must not be served to somebody else, or later."""
         return bool(self.personal or self.volatile or self.effect or self.vary)
 
+    @property
+    def unsafe_plain(self) -> bool:
+        """Whether its answer must not be served again by a chain that can only know the words."""
+        return bool((self.volatile and not self.personal) or self.effect or self.vary)
+
 
 def _sentence(text: str, flags: str, domain: str, template: str) -> Sentence:
     labels = {_FLAGS[flag]: 1 for flag in flags if flag in _FLAGS}

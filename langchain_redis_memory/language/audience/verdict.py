@@ -109,7 +109,8 @@ class AudienceVerdict:
         if self.thresholds is None:
             return self
         limit = self.thresholds.threshold
-        unsafe, within = limit("unsafe", max_unsafe), max(WITHIN_USER, max_unsafe) if max_unsafe else 0.0
+        unsafe = limit("unsafe" if self.opaque else "plain", max_unsafe)
+        within = max(WITHIN_USER, max_unsafe) if max_unsafe else 0.0
         asked = self.opaque and self.own_procedure and max_unsafe < PROCEDURE_RISK
         if self.p_unsafe < unsafe and not asked:
             return replace(

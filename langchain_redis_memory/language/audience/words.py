@@ -35,6 +35,8 @@ def word_lists() -> WordLists:
         if name.endswith("_phrase")
     }
     words = {name: frozenset(value) for name, value in found.items() if isinstance(value, list) and name not in phrases}
+    words["asks"] = words["wh"] | words["auxiliary"]
+    words["orders"] = words["act"] | words["act_strong"] | words["inform"] | words["produce"]
     return WordLists(words, phrases)
 
 
