@@ -138,7 +138,7 @@ class TurnFlows:
         seen, plan = self.recent.get(turn.transcript), None
         if seen is not None:
             plan = yield from self.planner.plan(turn.text, seen.messages, turn.asked, seen.context, turn.chain.sharing)
-        alone = self._opening(turn)
+        alone = self.planner.opening(turn.asked, turn.chain.sharing)
         looked_up = alone if plan is None else plan.reads
         loaded = yield from self._read_flow(turn.transcript, looked_up, seen or RecentConversation())
         unchanged = (
@@ -173,11 +173,6 @@ class TurnFlows:
         finally:
             self.outbox.put_back([(transcript, left)])
         return LoadedTurn(messages, known, answer=answer)
-
-    def _opening(self, turn: TurnRequest) -> CacheQuestion | None:
-        """Returns how the cache is asked before anything is known of the conversation; None where it is not."""
-        audience = turn.chain.sharing.audience_key(dependent=False) if self.planner.opens_with_cache else None
-        return None if audience is None else replace(turn.asked, audience=audience)
 
     def _lookup(self, asked: CacheQuestion | None) -> Op[Answer | None]:
         return pure(None) if self.cache is None or asked is None else self.cache.lookup(asked).optional(None)
@@ -256,7 +251,7 @@ class TurnFlows:
         plan, chain, question = planned.plan, turn.chain, turn.incoming.question
         answer, documents = planned.answer, ()
         step = chain.retrieve(plan.query) if plan.rule.search else None
-        if answer is not None and (step is None or chain.grounding == "trust"):
+        if answer is not None and (step is None or chain.grounding != "check"):
             return _served(answer, answer.documents)
         if step is not None:
             documents = yield step

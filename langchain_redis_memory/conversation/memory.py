@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
-from langchain_redis_memory.cache.sharing import AudienceClassifier, Grounding, Share
+from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, Grounding, Lifetimes, Share
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
 from langchain_redis_memory.conversation.parts import Conversations
@@ -27,6 +27,7 @@ from langchain_redis_memory.conversation.turn import (
     TurnInput,
     TurnReport,
 )
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.history.read_through import check_scope
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.audience.linguistic import classify_audience
@@ -78,6 +79,8 @@ class ConversationMemory(Conversations):
         on_turn: Called with the `TurnReport` of every turn, a coroutine function is awaited; for metrics. It must be
             fast; what it raises is logged.
         audience: Says from a question's words for whom its answer is; see `language.audience`.
+        lifetimes: How long answers are kept that do not stay true, by default not at all: what is the asker's own (of a
+            chain that may know who asks), and what changes by itself.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -121,6 +124,7 @@ class ConversationMemory(Conversations):
         tenant: str = "",
         on_turn: Callable[[TurnReport], object] | None = None,
         audience: AudienceClassifier = classify_audience,
+        lifetimes: Lifetimes = NOT_KEPT,
         **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__(
@@ -139,6 +143,7 @@ class ConversationMemory(Conversations):
             check_policy(policy),
             answers is not None,
             share_rewrites,
+            lifetimes,
         )
         context = TurnContext(state=state, rolling=summary, loader=self._loader, writer=self._writer)
         self._flows = TurnFlows(planner, context, answers, max_messages)
@@ -172,7 +177,8 @@ class ConversationMemory(Conversations):
             share: With whom answers are shared: "auto" (as the question's words and the chain tell), "user", "tenant"
                 or "none"; see `docs/law-of-sharing.md`.
             grounding: "check" runs the retriever on a candidate hit and serves the answer only if it finds the
-                documents that the answer was made from; "trust" serves it without a search.
+                documents that the answer was made from; "epoch" serves it without a search until the corpus's epoch
+                ends, and needs a cache that has one (`RagCache.responses`); "trust" serves it without a search.
             pure_tools: Names of tools that only look things up, the same for everybody. The answer of a run in which
                 another tool ran is never cached.
 
@@ -184,6 +190,9 @@ class ConversationMemory(Conversations):
         **Keys:** none.
         **Trips:** none.
         """
+        if grounding == "epoch" and getattr(self._flows.cache, "epoch", None) is None:
+            msg = "grounding='epoch' needs a cache with an epoch: ConversationMemory(cache=RagCache(...).responses)"
+            raise ConfigError(msg)
         options = WrapOptions(scope, input_key, output_key, share, grounding, frozenset(pure_tools))
         return RememberingRunnable(self, chain, retriever, options, self.audience)
 

@@ -68,7 +68,8 @@ class EpochAnswerCache:
         token = asked.notes.get(asked.key())
         if token is None:
             return pure(None)
-        lifetime = ("PX", self._ttl_ms) if self._ttl_ms else ()
+        ttl_ms = asked.lifetime_ms(self._ttl_ms)
+        lifetime = ("PX", ttl_ms) if ttl_ms else ()
         put = Op[None](
             (("SET", asked.key(), epochs.sign(token, encode_answer(answer)), *lifetime),), lambda _replies: None
         )

@@ -36,7 +36,8 @@ class ExactAnswerCache:
 
     def store(self, asked: CacheQuestion, answer: Answer) -> Op[None]:
         """See `AnswerCache`."""
-        lifetime = ("PX", self._ttl_ms) if self._ttl_ms else ()
+        ttl_ms = asked.lifetime_ms(self._ttl_ms)
+        lifetime = ("PX", ttl_ms) if ttl_ms else ()
         return Op(
             (("SET", asked.key(), encode_answer(answer), *lifetime),),
             lambda _replies: None,

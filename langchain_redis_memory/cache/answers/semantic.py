@@ -78,7 +78,7 @@ class SemanticAnswerCache:
         self._client = connect(client)
         self._ttl_ms = milliseconds(ttl_s)
         self._jitter = share(jitter, "jitter")
-        self._epoch = epoch
+        self._epoch = self.epoch = epoch
         self._searches = TenantSearches(
             self._client,
             embeddings,
@@ -157,7 +157,7 @@ class SemanticAnswerCache:
                 return pure(None)
             body = epochs.sign(asked.notes[_TOKEN], body)
         entry = StoredAnswer(query.text, query.partition, "", "", (), "", "", 0, answer.tokens, body)
-        new = NewAnswer(query, entry, jittered(self._ttl_ms, self._jitter))
+        new = NewAnswer(query, entry, jittered(asked.lifetime_ms(self._ttl_ms), self._jitter))
         try:
             engine, put = yield from search.best_effort(bypassing_cache(search.prepare_store_flow([new])))
         except CacheUnavailable:

@@ -34,7 +34,11 @@ def public_signs(
             found.add("definition", text[:40])
         elif rest[:1] == ["the"]:
             found.add("what_was_the" if second in ("was", "were") else "what_the", text[:40])
-    if re.search(r"\bwhat (?:does|do) .{1,60}\b(?:mean|do|stand for|return)$|\bmeaning of\b|\bdefinition of\b", text):
+    if re.search(
+        r"\bwhat (?:does|do) .{1,60}\b(?:mean|do|stand for|return|contain|consist of|look like|taste like)$"
+        r"|\bmeaning of\b|\bdefinition of\b",
+        text,
+    ):
         found.add("meaning", text[:40])
     noun = next((word for word in body[:7] if word in lists["public_noun"]), "")
     if noun:

@@ -93,6 +93,14 @@ class AudienceVerdict:
             return 1.0
         return 1 - (1 - self.p_personal) * (1 - self.p_volatile) * (1 - self.p_effect) * (1 - self.p_vary)
 
+    def __str__(self) -> str:
+        kinds = ", ".join(
+            f"{name} p={getattr(self, f'p_{name}'):.2f}" for name in ("personal", "volatile", "effect", "vary")
+        )
+        return (
+            f"for {self.audience.value}{', volatile' if self.volatile else ''} ({'; '.join((kinds, *self.evidence))})"
+        )
+
     def at(self, max_unsafe: float) -> AudienceVerdict:
         """The verdict at another tolerated risk.
 

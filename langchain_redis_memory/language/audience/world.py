@@ -124,6 +124,8 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
     drawn = re.match(r"(?:pick|choose|roll|flip|toss|draw|throw) (?:a|an|one|me|two|heads|some)\b", text)
     if (drawn or inside & lists["random"]) and first not in lists["wh"] | lists["auxiliary"]:
         found.add("random", next(iter(sorted(inside & lists["random"])), body[0]))
+        if drawn:
+            found.add("vary", drawn[0])
     if (
         re.match(
             r"what(?:'s| is| are)? (?:new|up|happening|going on|on|playing"
