@@ -5,12 +5,13 @@ The chains here can see who asks (they read the config), and their answers tell 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableSerializable
 from langchain_core.tools import tool
 
@@ -19,7 +20,9 @@ from langchain_redis_memory.cache.sharing import Lifetimes
 from langchain_redis_memory.conversation.policy import DEFAULT_POLICY
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.language.audience import Audience
+from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, url_of
@@ -39,7 +42,9 @@ class Bank:
         self.reports: list[TurnReport] = []
         self.done: list[str] = []
         self._both = both
-        of_memory = {name: options.pop(name) for name in ("lifetimes", "cache", "policy") if name in options}
+        of_memory = {
+            name: options.pop(name) for name in ("lifetimes", "cache", "policy", "classifier") if name in options
+        }
         memory = ConversationMemory(client, on_turn=self.reports.append, **of_memory)
         options = {"scope": "bank", **options}
         self.chat = memory.wrap(chain or RunnableLambda(self.answer), retriever, **options)
@@ -179,6 +184,23 @@ async def stored_for_s(client: Client, both: Both) -> float:
 def test_a_lifetime_is_a_number_of_seconds(name: str, value: Any) -> None:
     with pytest.raises(InvalidInputError, match=name):
         Lifetimes(**{name: value})
+
+
+class Suspicious:
+    """A classifier whose model takes every question for a personal one."""
+
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Verdict:
+        said = {"personal": 0.98, "volatile": 0.0, "effect": 0.0, "vary": 0.0}
+        return Verdict(QuestionType.NEW_TOPIC, 1.0, said_of_audience=said)
+
+
+async def test_what_the_classifiers_model_says_decides_as_well(client: Client, both: Both) -> None:
+    bank = Bank(client, both, classifier=Suspicious())
+    for who in ("ana", "ben"):
+        await bank.ask(who, "What is the capital of Norway?")
+    assert bank.served == ["bypass", "bypass"]
+    assert bank.reports[1].verdict.audience is not None
+    assert "the model says personal 0.98" in bank.reports[1].verdict.audience.evidence[-1]
 
 
 async def test_a_report_says_for_whom_the_answer_is(client: Client, both: Both) -> None:

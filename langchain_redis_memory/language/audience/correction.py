@@ -54,14 +54,21 @@ def corrected(words: AudienceVerdict, said: Mapping[str, float], trust: float = 
     Returns:
         The verdict, at the same tolerated risk.
     """
-    moved = {}
+    moved: dict[str, float] = {}
     for name in QUESTIONS:
         share = max(0.02, min(0.98, said[name]))
         if name == "personal" and not words.opaque:
             share = min(share, 0.5)
         before = getattr(words, f"p_{name}")
         after = probability(odds(before) + max(-trust, 2 * odds(share)))
-        moved[f"p_{name}"] = max(after, before) if before >= _PLAIN else after
+        moved[name] = max(after, before) if before >= _PLAIN else after
     told = ", ".join(f"{name} {said[name]:.2f}" for name in QUESTIONS)
-    verdict = replace(words, evidence=(*words.evidence, f"the model says {told}"), **moved)
+    verdict = replace(
+        words,
+        p_personal=moved["personal"],
+        p_volatile=moved["volatile"],
+        p_effect=moved["effect"],
+        p_vary=moved["vary"],
+        evidence=(*words.evidence, f"the model says {told}"),
+    )
     return verdict.at(words.max_unsafe)
