@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -25,8 +26,9 @@ from langchain_redis_memory.language.audience.linguistic import HEADS, AudienceW
 from langchain_redis_memory.language.audience.signs import signs
 from langchain_redis_memory.language.audience.verdict import AudienceVerdict
 
-KINDS = ("unsafe", "volatile", "effect", "vary")
-"""What has a threshold: being unsafe in any way, and what must be known of a turn that only one user is served."""
+KINDS = ("unsafe", "plain", "volatile", "effect", "vary")
+"""What has a threshold: being unsafe in any way, also on a chain that knows nobody, and what must be known of a turn
+that only one user is served."""
 RELATED = {"bank": "banking77", "home": "home_intents"}
 RISKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 DEV = tuple(domain for domain in DOMAINS if domain not in UNTOUCHED)
@@ -37,7 +39,7 @@ NEVER_AGAINST = {
     "personal": (
         "own own_procedure me i i_procedure aux_i i_situation here record record_mine context_own context_i "
         "context_i_situation context_used i_plain pointing_this "
-        "pointing home_noun reported where_the any_fragment unreadable only_tells"
+        "pointing home_noun reported where_the any_fragment unreadable only_tells full_name about_name past_name titled"
     ),
     "volatile": (
         "now weather weather_strong rate rate_goods rate_strong world state_last contest office here next "
@@ -90,6 +92,7 @@ PRIOR = {
         "any_fragment": 1.0,
         "home_noun": 2.0,
         "reported": 2.5,
+        "titled": 2.0,
         "where_the": 1.0,
         "status": 2.0,
         "shows_own": 1.0,
@@ -156,6 +159,8 @@ _BANK_PERSONAL = (
     "Refund_not_showing_up balance_not_updated_after_bank_transfer extra_charge_on_statement "
     "wrong_amount_of_cash_received"
 ).split()
+_OF_THE_DAY = re.compile(r"\b(?:newest|latest|recent|current|currently|now|today|near me|my|me|I|cost|price)\b")
+"""Signs of questions in CAsT whose answer changes after all, or is one person's."""
 _BANK_PUBLIC = "age_limit country_support fiat_currency_support supported_cards_and_currencies atm_support".split()
 
 
@@ -181,7 +186,15 @@ def intents(folder: Path) -> list[tuple[Sentence, frozenset[str]]]:
             found.append((Sentence(text, "banking77", intent, personal=1), frozenset({"personal"})))
         elif intent in _BANK_PUBLIC:
             found.append((Sentence(text, "banking77", intent), frozenset({"personal", "volatile"})))
-    return found[::EVERY]
+    return found[::EVERY] + _asked_of_the_world(folder)
+
+
+def _asked_of_the_world(folder: Path) -> list[tuple[Sentence, frozenset[str]]]:
+    """Questions of people to a search system about the world (TREC CAsT), written out: anybody's, and of any day."""
+    rows = map(json.loads, (folder / "conversation_turns.jsonl").read_text("utf-8").splitlines())
+    texts = dict.fromkeys(row["rewrite"] for row in rows if row["source"].startswith("cast"))
+    heads = frozenset(HEADS) - {"personal"}  # that a search system knows nobody tells nothing of chains that may
+    return [(Sentence(text, "cast", "cast"), heads) for text in texts if not _OF_THE_DAY.search(text)]
 
 
 def folder() -> Path | None:
@@ -217,7 +230,12 @@ def train(rows: Sequence[Sentence], extra: Iterable[tuple[Sentence, frozenset[st
     place = {name: number for number, name in enumerate(names)}
     written = {}
     for head in HEADS:
-        mine = [(row, weight) for row, heads, weight in cases if head in heads]
+        # What is somebody's own changes by what he does: that is his answers' short lifetime, and not what this asks.
+        mine = [
+            (row, weight)
+            for row, heads, weight in cases
+            if head in heads and not (head == "volatile" and row.personal and row.volatile)
+        ]
         x = np.zeros((len(mine), len(names)))
         for number, (row, _) in enumerate(mine):
             for name in read(row.text)[-1]:
@@ -232,7 +250,8 @@ def train(rows: Sequence[Sentence], extra: Iterable[tuple[Sentence, frozenset[st
     return written
 
 
-Scored = tuple[Sentence, AudienceVerdict]
+Scored = tuple[Sentence, AudienceVerdict, AudienceVerdict]
+"""A sentence as it is judged for an opaque chain, and for a plain one."""
 
 
 def left_out(
@@ -248,7 +267,11 @@ def left_out(
         yield (
             domain,
             written,
-            [(row, weigh(read(row.text), weights, opaque=True)) for row in rows if row.domain == domain],
+            [
+                (row, weigh(read(row.text), weights, opaque=True), weigh(read(row.text), weights, opaque=False))
+                for row in rows
+                if row.domain == domain
+            ],
         )
 
 
@@ -259,8 +282,14 @@ def thresholds(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
     """
     found = {}
     for kind in KINDS:
-        mine = [pair for pair in scored if getattr(pair[0], kind) and pair[0].template == "hand"]
-        values = np.array([getattr(verdict, f"p_{kind}") for _, verdict in mine])
+        by_hand = [case for case in scored if case[0].template == "hand"]
+        if kind == "plain":
+            mine = [(row, plain.p_unsafe) for row, _, plain in by_hand if row.unsafe_plain]
+        elif kind == "volatile":
+            mine = [(row, verdict.p_volatile) for row, verdict, _ in by_hand if row.volatile and not row.personal]
+        else:
+            mine = [(row, getattr(verdict, f"p_{kind}")) for row, verdict, _ in by_hand if getattr(row, kind)]
+        values = np.array([value for _, value in mine])
         weight = importance([row for row, _ in mine])
         order = np.argsort(values, kind="stable")
         share = np.cumsum(weight[order]) / weight.sum()

@@ -47,6 +47,8 @@ class AdmissionPolicy:
             none.
         truncated: Whether answers may be kept that the provider says it cut off.
         tool_calls: Whether answers may be kept that call a tool.
+        unrepeatable: Whether `RedisCache` may keep answers to prompts that clearly ask for an effect, for something
+            other than before, or for what changes by itself; `RedisSemanticCache` never does.
 
     Raises:
         InvalidInputError: The bound is not positive, or the expression cannot be read.
@@ -56,6 +58,7 @@ class AdmissionPolicy:
     errors: str | None = _ERROR
     truncated: bool = False
     tool_calls: bool = True
+    unrepeatable: bool = False
 
     def __post_init__(self) -> None:
         check_bounds(max_bytes=self.max_bytes)

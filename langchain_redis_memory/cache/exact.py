@@ -23,10 +23,11 @@ from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
-from langchain_redis_memory.cache.prompts import digest_of, model_of
+from langchain_redis_memory.cache.prompts import digest_of, model_of, read
 from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.semantic.search import Candidate
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
+from langchain_redis_memory.cache.sharing import unrepeatable
 from langchain_redis_memory.cache.stats import Prices, reported_flow
 from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.checks import check_text
@@ -279,6 +280,14 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
     def lifetime(self) -> int:
         """A new entry's lifetime in milliseconds, 0 for none: it may be served stale."""
         return super().lifetime() + self._stale_ms
+
+    def refusal(self, prompt: str, answer: RETURN_VAL_TYPE) -> str | None:
+        """Why an answer may not be cached: as the admission policy says, or by what the prompt asks for.
+
+        It is asked where an answer is stored, so that a hit costs nothing more.
+        """
+        question = None if self._admission.unrepeatable else read(prompt).question
+        return super().refusal(prompt, answer) or (unrepeatable(question) if question else None)
 
     def entry(self, query: ExactQuery, prompt: str, answer: RETURN_VAL_TYPE) -> NewItem:
         """An answer as it is stored: what it cost, and its generations."""

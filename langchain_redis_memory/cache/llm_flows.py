@@ -122,12 +122,16 @@ class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
         """A new entry's lifetime in milliseconds, 0 for none."""
         return jittered(self._ttl_ms, self._jitter)
 
+    def refusal(self, prompt: str, answer: RETURN_VAL_TYPE) -> str | None:
+        """Why an answer may not be cached, as a word of statistics; None where it may."""
+        return self._admission.refusal(answer)
+
     def update_flow(self, prompt: str, llm_string: str, answer: RETURN_VAL_TYPE) -> Flow[None]:
         """Stores an answer, if it may be cached, and gives the lease back."""
         query = yield from self.query_flow(prompt, llm_string, after_lookup=True)
         if query is None:
             return
-        tally, refusal, entry = self.best_effort.tally, self._admission.refusal(answer), None
+        tally, refusal, entry = self.best_effort.tally, self.refusal(prompt, answer), None
         if refusal is None:
             try:
                 entry = self.entry(query, prompt, answer)
@@ -176,7 +180,7 @@ class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
                 prompt, llm_string = warming.asked_of(question, model)
                 answer = generations.for_model(given, model)
                 query = yield from self.query_flow(prompt, llm_string)
-                if query is not None and self._admission.refusal(answer) is None:
+                if query is not None and self.refusal(prompt, answer) is None:
                     entries.append(self.entry(query, prompt, answer))
             stored += yield from self.store_batch_flow(entries)
             if progress is not None:

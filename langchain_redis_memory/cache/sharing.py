@@ -18,16 +18,19 @@ from pydantic import BaseModel
 
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
+from langchain_redis_memory.redis.ttl import milliseconds
 
 Share = Literal["auto", "user", "tenant", "none"]
 """With whom a chain's answers are shared: as the words and the chain tell, with the same user only, with everybody of
-the tenant, with nobody. A question that asks for an effect, or whose answer changes by itself, is shared with nobody,
-whatever is chosen."""
+the tenant, with nobody. A question that asks for an effect is shared with nobody, whatever is chosen; what changes by
+itself, and what is the asker's own, only as long as `Lifetimes` says."""
 
-Grounding = Literal["check", "trust"]
+Grounding = Literal["check", "epoch", "trust"]
 """When an answer made from documents is served: `check` runs the retriever as for this asker and serves the answer only
-if it finds the very documents that the answer was made from; `trust` serves it without a search."""
+if it finds the very documents that the answer was made from; `epoch` serves it without a search until the corpus's
+epoch ends (`RagCache.bump_epoch`); `trust` serves it without a search."""
 
 
 class AudienceClassifier(Protocol):
@@ -148,6 +151,35 @@ def rights_of(config: Mapping[str, Any]) -> list[Any]:
 
 
 @dataclass(frozen=True)
+class Lifetimes:
+    """How long answers may be served that do not stay true: the policy by audience, as data.
+
+    Nothing tells a cache that a user's order was cancelled, by him or elsewhere: by default such answers are not kept.
+
+    Args:
+        user_s: Lifetime in seconds of what is the asker's own, of a chain that may know who asks; 0 for not at all.
+            Within these seconds he may be told what was so before he did something.
+        volatile_s: Lifetime in seconds of what changes by itself (the weather, a price); 0 for not at all.
+
+    Raises:
+        InvalidInputError: A lifetime is no number from 0.
+    """
+
+    user_s: float = 0
+    volatile_s: float = 0
+
+    def __post_init__(self) -> None:
+        for name in ("user_s", "volatile_s"):
+            seconds = getattr(self, name)
+            if seconds != 0 or isinstance(seconds, bool):
+                milliseconds(seconds, name)
+
+
+NOT_KEPT = Lifetimes()
+"""What is the asker's own and what changes by itself is asked each time."""
+
+
+@dataclass(frozen=True)
 class Sharing:
     """What decides with whom the answer to one turn may be shared, besides what the model is shown.
 
@@ -157,6 +189,7 @@ class Sharing:
         opaque: Whether the chain may see who asks, and do something (it holds a function, a tool, an agent).
         share: What the application chose for the chain.
         judge: Says the same of another text, such as the question that a dependent one continues.
+        lifetimes: How long answers are kept that do not stay true.
     """
 
     asker: Asker
@@ -164,6 +197,7 @@ class Sharing:
     opaque: bool
     share: Share = "auto"
     judge: Callable[[str], AudienceVerdict] | None = None
+    lifetimes: Lifetimes = NOT_KEPT
 
     def bypass(self) -> str:
         """Why nobody may be served the answer, "" where somebody may."""
@@ -173,7 +207,20 @@ class Sharing:
             return "asks for something to be done"
         if self.words.vary:
             return "asks for something other than what was said"
-        return "its answer changes by itself" if self.words.volatile else ""
+        if self.words.volatile and not self.lifetimes.volatile_s:
+            return "its answer changes by itself"
+        return "its answer is the asker's own" if self._own and not self.lifetimes.user_s else ""
+
+    @property
+    def _own(self) -> bool:
+        """Whether the answer may be of the asker's own account, orders, appointments: the chain can look them up."""
+        chosen = not self.opaque or self.share == "tenant"
+        return not chosen and self.words.audience in (Audience.USER, Audience.SESSION)
+
+    def lifetime_s(self) -> float | None:
+        """How long the answer may be kept at most, in seconds; None for no bound but the cache's own."""
+        bounds = [self.lifetimes.volatile_s] if self.words.volatile else []
+        return min([*bounds, self.lifetimes.user_s] if self._own else bounds, default=None)
 
     def bypass_after(self, texts: Iterable[str]) -> str:
         """Why nobody may be served the answer to a question that continues others, "" where somebody may.
@@ -206,6 +253,27 @@ class Sharing:
         if self.words.audience is Audience.SESSION:
             return self.asker.place
         return "" if self.words.audience is Audience.EVERYONE and not dependent else self.asker.name
+
+
+def unrepeatable(text: str) -> str | None:
+    """Why nobody may be served the answer again: not in place of an effect, and not on another day.
+
+    LangChain's caches take any text, so only clear signs count, and doubt (another language) does not.
+
+    Args:
+        text: The question.
+
+    Returns:
+        "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.
+    """
+    words = classify_audience(text, opaque=False)
+    signs = {"effect": words.p_effect, "vary": words.p_vary, "volatile": words.p_volatile}
+    told = [name for name in signs if signs[name] >= LIKELY and any(one.startswith(name) for one in words.evidence)]
+    return told[0] if told else None
+
+
+LIKELY = 0.85
+"""From which probability on a question asks for an effect or for what changes, in caches that take any text."""
 
 
 def check_share(share: Any, grounding: Any) -> None:

@@ -33,7 +33,7 @@ def answer_flow(
     plan, chain, question, spent = planned.plan, turn.chain, turn.incoming.question, turn.progress.spent
     answer, documents, why = planned.answer, (), ""
     step = chain.retrieve(plan.query) if plan.rule.search else None
-    if answer is not None and chain.grounding == "trust":
+    if answer is not None and chain.grounding != "check":
         shown = ModelInput(question, plan.shown, answer.documents, plan.query)
         if (served := AnsweredTurn.from_cache(chain, answer, shown)) is not None:
             return served

@@ -105,7 +105,7 @@ class Call:
         self._said = said
         self._config = config
         self._kwargs = kwargs
-        self._watch = ToolWatch(outer.pure_tools, trusting=outer.grounding == "trust")
+        self._watch = ToolWatch(outer.pure_tools, trusting=outer.grounding != "check")
         self._streamed: GraphStream | None = None
         self._raw: Raw | None = None
         self.scope = f"private:{uuid4()}" if private else outer.scope

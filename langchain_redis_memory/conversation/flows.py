@@ -172,7 +172,7 @@ class TurnFlows:
         seen, plan = self.recent.get(turn.transcript), None
         if seen is not None:
             plan = yield from self.planner.plan(turn.text, seen.messages, turn.asked, seen.context, turn.chain.sharing)
-        alone = self._opening(turn)
+        alone = self.planner.opening(turn.asked, turn.chain.sharing)
         looked_up = alone if plan is None else plan.reads
         lookup = self.cache.lookup(looked_up, turn.chain.single_flight_ms)
         loaded = yield from self._read_flow(turn.transcript, lookup, seen or RecentConversation())
@@ -205,11 +205,6 @@ class TurnFlows:
         finally:
             self.outbox.put_back([(transcript, left)])
         return LoadedTurn(messages, known, found=found)
-
-    def _opening(self, turn: TurnRequest) -> CacheQuestion | None:
-        """Returns how the cache is asked before anything is known of the conversation; None where it is not."""
-        audience = turn.chain.sharing.audience_key(dependent=False) if self.planner.opens_with_cache else None
-        return None if audience is None else replace(turn.asked, audience=audience)
 
     # --- plan ---------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from langchain_redis_memory.cache.answers.decision_log import DEFAULT_LOG, Decis
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
-from langchain_redis_memory.cache.sharing import AudienceClassifier, Grounding, Share, check_share
+from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, Grounding, Lifetimes, Share, check_share
 from langchain_redis_memory.conversation.answers import MemoryAnswers
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
@@ -32,6 +32,7 @@ from langchain_redis_memory.conversation.turn import (
 )
 from langchain_redis_memory.conversation.turn_cache import TurnCache
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.history.read_through import LoaderLike, WriterLike, check_scope
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.audience.linguistic import classify_audience
@@ -86,6 +87,8 @@ class ConversationMemory(Conversations):
             For metrics: it must be fast, and what it raises is logged.
         audience: Says from a question's words for whom its answer is; see `language.audience`.
         log: What is logged of the turns for `answers`, and for how long; None for nothing.
+        lifetimes: How long answers are kept that do not stay true, by default not at all: what is the asker's own (of a
+            chain that may know who asks), and what changes by itself.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -131,6 +134,7 @@ class ConversationMemory(Conversations):
         on_turn: Callable[[TurnReport], object] | None = None,
         audience: AudienceClassifier = classify_audience,
         log: DecisionLog | None = DEFAULT_LOG,
+        lifetimes: Lifetimes = NOT_KEPT,
         **server: Unpack[ServerOptions],
     ) -> None:
         connected = connect(client, owner=type(self), **server)
@@ -150,6 +154,7 @@ class ConversationMemory(Conversations):
             check_policy(policy),
             answers is not None,
             share_rewrites,
+            lifetimes,
         )
         context = TurnContext(state=state, rolling=summary, loader=self._loader, writer=self._writer)
         self._log = log
@@ -194,7 +199,8 @@ class ConversationMemory(Conversations):
                 or "none"; see `docs/law-of-sharing.md`.
             grounding: "check" runs the retriever on a candidate hit and serves the answer only if it finds the
                 documents that the answer was made from; an answer for which a retriever ran inside of the chain
-                cannot be checked and is not cached. "trust" serves either without a search.
+                cannot be checked and is not cached. "epoch" serves it without a search until the corpus's epoch ends,
+                and needs a cache that has one (`RagCache.responses`); "trust" serves either without a search.
             pure_tools: Names of tools that only look things up, the same for everybody. The answer of a run in which
                 another tool ran is never cached.
             single_flight_s: How long a turn waits for the answer to the very same question that another turn is just
@@ -218,6 +224,9 @@ class ConversationMemory(Conversations):
         **Trips:** none.
         """
         check_share(share, grounding)
+        if grounding == "epoch" and getattr(self._flows.cache.cache, "epoch", None) is None:
+            msg = "grounding='epoch' needs a cache with an epoch: ConversationMemory(cache=RagCache(...).responses)"
+            raise ConfigError(msg)
         options = WrapOptions(
             scope,
             input_key,

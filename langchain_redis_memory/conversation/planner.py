@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
-from langchain_redis_memory.cache.sharing import Sharing
+from langchain_redis_memory.cache.sharing import NOT_KEPT, Lifetimes, Sharing
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.policy import Policy
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
+from langchain_redis_memory.language.audience.correction import corrected
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import continued
@@ -40,6 +41,7 @@ class Planner:
         cached: Whether there is a cache of answers.
         share_rewrites: Whether an answer is cached under the standalone question that a dependent one means, where the
             rewrite is trusted.
+        lifetimes: How long answers are kept that do not stay true.
     """
 
     classifier: Classifier
@@ -48,6 +50,7 @@ class Planner:
     policy: Policy
     cached: bool
     share_rewrites: bool = False
+    lifetimes: Lifetimes = NOT_KEPT
 
     @property
     def reach(self) -> int:
@@ -59,6 +62,18 @@ class Planner:
     def opens_with_cache(self) -> bool:
         """Whether the cache is asked before the conversation is loaded."""
         return self.cached and self.policy[QuestionType.NEW_TOPIC].read_cache
+
+    def opening(self, asked: CacheQuestion, sharing: Sharing) -> CacheQuestion | None:
+        """Returns how the cache is asked before anything is known of the conversation; None where it is not.
+
+        Args:
+            asked: How the cache would see the question by itself.
+            sharing: With whom the answer may be shared.
+        """
+        if not self.opens_with_cache:
+            return None
+        audience = replace(sharing, lifetimes=self.lifetimes).audience_key(dependent=False)
+        return None if audience is None else replace(asked, audience=audience)
 
     def wants_all(self, plan: Plan) -> bool:
         """Returns whether a plan needs the whole conversation."""
@@ -96,6 +111,12 @@ class Planner:
         rule = self.policy[verdict.type]
         if only_newest and self.selector.reach(rule) is None:
             return Plan(verdict, rule, [], text, None)
+        if verdict.audience is None:
+            words = sharing.words
+            if verdict.said_of_audience is not None:
+                words = corrected(words, verdict.said_of_audience)
+            verdict = replace(verdict, audience=words)
+        sharing = replace(sharing, words=verdict.audience or sharing.words, lifetimes=self.lifetimes)
         shares = self.cached and (rule.read_cache or rule.write_cache)
         alone = verdict.type is QuestionType.NEW_TOPIC
         if shares and (why := sharing.bypass()):
@@ -104,7 +125,8 @@ class Planner:
         if audience is None:
             shares = False
         else:
-            asked = replace(asked, audience=audience)
+            bounds = (sharing.lifetime_s(), rule.answer_ttl_s)
+            asked = replace(asked, audience=audience, ttl_s=min(filter(None, bounds), default=None))
         told = history or asked.context or asked.given is not None or state.begun
         if shares and alone and not told and points_outside(text):
             why = "points at what was never told, so its answer is not shared"

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.redis.ttl import milliseconds
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Rule:
             question stands alone, the model is shown no memory whatever the window.
         whole: Whether the selector may look for them in the whole conversation instead of its newest part. Where the
             conversation is longer than that part, loading it costs one more round trip.
+        answer_ttl_s: How long answers are cached at most, in seconds; None for as long as the cache keeps any.
     """
 
     search: bool
@@ -36,6 +38,7 @@ class Rule:
     write_cache: bool
     window: int
     whole: bool = False
+    answer_ttl_s: float | None = None
 
 
 Policy = Mapping[QuestionType, Rule]
@@ -61,12 +64,14 @@ def check_policy(policy: Policy) -> Policy:
 
     Raises:
         ConfigError: A key is no question type, a value no rule, or a window negative.
+        InvalidInputError: A lifetime is not positive.
     """
     for kind, rule in policy.items():
         if not isinstance(kind, QuestionType) or not isinstance(rule, Rule):
             msg = f"a policy maps QuestionType to Rule, got {kind!r}: {rule!r}"
             raise ConfigError(msg)
         check_whole(rule.window, f"the window of {kind}", 0, error=ConfigError)
+        milliseconds(rule.answer_ttl_s, f"answer_ttl_s of {kind}")
         if kind in _NEVER_CACHED and (rule.read_cache or rule.write_cache):
             msg = f"{kind} depends on one conversation and can never be answered from the cache"
             raise ConfigError(msg)

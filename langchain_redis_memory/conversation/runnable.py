@@ -85,7 +85,7 @@ class RememberingRunnable(Runnable[Any, Any]):
         self._share = options.share
         described = describe([self.chain, self.retriever])
         # Where documents are trusted unseen, the retriever decides what is served, so its view counts as the chain's.
-        trusted = self.retriever if options.grounding == "trust" else None
+        trusted = self.retriever if options.grounding != "check" else None
         self._acts = describe([self.chain, trusted]).acts
         self.scope: str = self._scope(options.scope, described)
         # What the chain itself is configured by decides its answers, whatever the setting is called.

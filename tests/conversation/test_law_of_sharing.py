@@ -5,22 +5,27 @@ The chains here can see who asks (they read the config), and their answers tell 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableSerializable
 from langchain_core.tools import tool
 from langgraph.runtime import Runtime
 
-from langchain_redis_memory import ConversationMemory, TurnReport
-from langchain_redis_memory.conversation.policy import Rule
-from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory import ConversationMemory, RagCache, TurnReport
+from langchain_redis_memory.cache.sharing import Lifetimes
+from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Rule
+from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.language.audience import Audience, AudienceVerdict
-from langchain_redis_memory.language.classify import QuestionType
+from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
+from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, url_of
 from tests.support.chains import DescribedModel
@@ -39,7 +44,10 @@ class Bank:
         self.reports: list[TurnReport] = []
         self.done: list[str] = []
         self._both = both
-        memory = ConversationMemory(client, on_turn=self.reports.append)
+        of_memory = {
+            name: options.pop(name) for name in ("lifetimes", "cache", "policy", "classifier") if name in options
+        }
+        memory = ConversationMemory(client, on_turn=self.reports.append, **of_memory)
         options = {"scope": "bank", **options}
         self.chat = memory.wrap(chain or RunnableLambda(self.answer), retriever, **options)
 
@@ -161,11 +169,78 @@ async def test_what_is_everybodys_is_shared(client: Client, both: Both, question
     assert len(bank.done) == 1
 
 
-async def test_a_user_is_served_his_own_answer_again(client: Client, both: Both) -> None:
+async def test_nobody_is_served_again_what_he_may_have_changed(client: Client, both: Both) -> None:
     bank = Bank(client, both)
-    for session in "12":
-        await bank.ask("ana", "Which colours do my walls have?", session=session)
+    for question in ("Show my open orders.", "Cancel order 123", "Show my open orders."):
+        await bank.ask("ana", question)
+    assert len(bank.done) == 3
+    assert bank.served == ["bypass"] * 3
+
+
+async def test_a_user_is_served_his_own_answer_for_as_long_as_the_application_says(client: Client, both: Both) -> None:
+    bank = Bank(client, both, lifetimes=Lifetimes(user_s=60))
+    for who, session in (("ana", "1"), ("ana", "2"), ("ben", "3")):
+        await bank.ask(who, "Which colours do my walls have?", session=session)
+    assert bank.served == ["miss", "hit", "miss"]
+    assert await stored_for_s(client, both) <= 60
+
+
+async def test_what_changes_by_itself_is_kept_for_as_long_as_the_application_says(client: Client, both: Both) -> None:
+    bank = Bank(client, both, DescribedModel(), lifetimes=Lifetimes(volatile_s=5))
+    for who in ("ana", "ben"):
+        await bank.ask(who, "What is the weather in Oslo today?")
     assert bank.served == ["miss", "hit"]
+    assert await stored_for_s(client, both) <= 5
+
+
+async def test_a_type_of_question_has_a_lifetime_of_its_own(client: Client, both: Both) -> None:
+    rule = replace(DEFAULT_POLICY[QuestionType.NEW_TOPIC], answer_ttl_s=30)
+    bank = Bank(client, both, policy={QuestionType.NEW_TOPIC: rule})
+    await bank.ask("ana", "What is the capital of Norway?")
+    assert await stored_for_s(client, both) <= 30
+
+
+async def stored_for_s(client: Client, both: Both) -> float:
+    """The longest remaining lifetime of a cached answer, in seconds."""
+    keys = await both(client.run)(Op((("KEYS", "*answer*"),), lambda replies: list(replies[0])))
+    assert keys
+    left = Op(tuple(("PTTL", key) for key in keys), max)
+    return float(await both(client.run)(left)) / 1000
+
+
+@pytest.mark.parametrize("name", ["user_s", "volatile_s"])
+@pytest.mark.parametrize("value", [-1, True, "1", float("nan")])
+def test_a_lifetime_is_a_number_of_seconds(name: str, value: Any) -> None:
+    with pytest.raises(InvalidInputError, match=name):
+        Lifetimes(**{name: value})
+
+
+class Suspicious:
+    """A classifier whose model takes every question for a personal one."""
+
+    def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Verdict:
+        said = {"personal": 0.98, "volatile": 0.0, "effect": 0.0, "vary": 0.0}
+        return Verdict(QuestionType.NEW_TOPIC, 1.0, said_of_audience=said)
+
+
+async def test_what_the_classifiers_model_says_decides_as_well(client: Client, both: Both) -> None:
+    bank = Bank(client, both, classifier=Suspicious())
+    for who in ("ana", "ben"):
+        await bank.ask(who, "What is the capital of Norway?")
+    assert bank.served == ["bypass", "bypass"]
+    assert bank.reports[1].verdict.audience is not None
+    assert "the model says personal 0.98" in bank.reports[1].verdict.audience.evidence[-1]
+
+
+async def test_a_report_says_for_whom_the_answer_is(client: Client, both: Both) -> None:
+    bank = Bank(client, both)
+    for question in ("What is my balance?", "What is the capital of Norway?", "Cancel order 123"):
+        await bank.ask("ana", question)
+    told = [report.verdict.audience for report in bank.reports]
+    assert [each and each.audience for each in told] == [Audience.USER, Audience.EVERYONE, Audience.NOBODY]
+    assert "the asker's own" in bank.reports[0].verdict.reasons[-1]
+    assert "for user" in str(told[0])
+    assert "my balance" in str(told[0])
 
 
 async def test_a_model_that_knows_nobody_is_asked_once_for_a_how_to(client: Client, both: Both) -> None:
@@ -177,7 +252,7 @@ async def test_a_model_that_knows_nobody_is_asked_once_for_a_how_to(client: Clie
 
 @pytest.mark.parametrize(("share", "expected"), [("tenant", "hit"), ("user", "miss"), ("none", "bypass")])
 async def test_the_application_may_say_with_whom(client: Client, both: Both, share: Any, expected: str) -> None:
-    bank = Bank(client, both, share=share)
+    bank = Bank(client, both, share=share, lifetimes=Lifetimes(user_s=60))
     await bank.ask("ana", "Which colours do my walls have?")
     await bank.ask("ben", "Which colours do my walls have?")
     assert bank.served[1] == expected
@@ -186,7 +261,7 @@ async def test_the_application_may_say_with_whom(client: Client, both: Both, sha
 def test_unknown_words_are_refused(client: Client, both: Both) -> None:
     with pytest.raises(ConfigError, match="'auto', 'user', 'tenant', 'none'"):
         Bank(client, both, share="everybody")
-    with pytest.raises(ConfigError, match="'check', 'trust'"):
+    with pytest.raises(ConfigError, match="'check', 'epoch', 'trust'"):
         Bank(client, both, grounding="maybe")
 
 
@@ -229,6 +304,24 @@ async def test_equal_documents_are_served_and_told(client: Client, both: Both, g
     assert bank.served == ["miss", "hit"]
     assert {document.page_content for document in bank.reports[1].documents} == {"one", "two"}
     assert library.searches == searches
+
+
+async def test_an_epoch_does_for_a_search(client: Client, both: Both) -> None:
+    library, rag = Library(ana=["one"], ben=["one"]), RagCache(client, corpus="papers")
+    bank = Bank(client, both, RunnableLambda(quote), library(), cache=rag.responses, grounding="epoch")
+    for who in ("ana", "ben"):
+        await bank.ask(who, "What are the terms of the merger?")
+    assert bank.served == ["miss", "hit"]
+    assert library.searches == 1
+    assert bank.reports[1].trips == bank.reports[0].trips
+    library.readable["ben"] = ["two"]
+    await both(rag.bump_epoch)()
+    assert await bank.ask("ben", "What are the terms of the merger?", session="3") == "according to: two"
+
+
+def test_an_epoch_without_a_cache_that_has_one_is_refused(client: Client, both: Both) -> None:
+    with pytest.raises(ConfigError, match=r"RagCache\(\.\.\.\)\.responses"):
+        Bank(client, both, grounding="epoch")
 
 
 @pytest.mark.parametrize("now", [["one, changed"], ["one", "two"], []])
@@ -497,7 +590,7 @@ async def test_rights_in_the_config_keep_answers_apart(client: Client, both: Bot
 
 
 async def test_two_names_of_the_user_are_both_the_asker(client: Client, both: Both) -> None:
-    bank = Bank(client, both)
+    bank = Bank(client, both, lifetimes=Lifetimes(user_s=60))
     for place, user in enumerate(("ana", "ben")):
         config: dict[str, Any] = {
             "configurable": {"session_id": f"{place}", "user_id": user},

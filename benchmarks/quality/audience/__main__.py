@@ -12,12 +12,22 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.quality.audience.sentences import UNTOUCHED, Sentence, load
+from benchmarks.quality.audience.sentences import HELD_OUT, UNTOUCHED, Sentence, by_hand, load
 from benchmarks.training import audience as training
 from langchain_redis_memory.language.audience import linguistic
 from langchain_redis_memory.language.audience.verdict import MAX_UNSAFE
 
-COLUMNS = ("unsafe", "personal", "volatile", "effect", "vary", "public", "own how-to, plain chain", "public, plain")
+COLUMNS = (
+    "unsafe",
+    "personal",
+    "volatile",
+    "effect",
+    "vary",
+    "public",
+    "plain: unsafe",
+    "plain: own how-to",
+    "plain: public",
+)
 
 
 def judged(rows: Sequence[Sentence], risk: float) -> dict[str, tuple[int, int]]:
@@ -37,13 +47,15 @@ def judged(rows: Sequence[Sentence], risk: float) -> dict[str, tuple[int, int]]:
                 if getattr(row, head):
                     count(head, shared)
         elif row.howto_my:
-            count("own how-to, plain chain", plain)
+            count("plain: own how-to", plain)
         else:
             count("public", shared)
-            count("public, plain", plain)
+            count("plain: public", plain)
+        if row.unsafe_plain:
+            count("plain: unsafe", plain)
         if (
             VERBOSE
-            and row.domain not in UNTOUCHED
+            and row.domain not in UNTOUCHED + HELD_OUT
             and (shared if row.unsafe else not plain if row.howto_my else not shared)
         ):
             verdict = linguistic.classify_audience(row.text, opaque=not row.howto_my, max_unsafe=risk)
@@ -78,7 +90,7 @@ def main() -> None:
     place = training.folder()
     extra = training.intents(place) if place else []
     shipped = linguistic.audience_weights
-    total, by_hand = None, None
+    total, hand_total = None, None
     print(f"shared across users, % at max_unsafe={RISK}; leave one domain out\n")
     print(f"{'domain':22} " + " ".join(f"{name[:16]:>16}" for name in COLUMNS))
     folds = list(training.left_out(dev, extra))
@@ -90,11 +102,11 @@ def main() -> None:
         made = judged([row for row in mine if row.template != "hand"], RISK)
         print(line(domain, add(hand, made)))
         total = add(total, add(hand, made)) if total else add(hand, made)
-        by_hand = add(by_hand, hand) if by_hand else hand
+        hand_total = add(hand_total, hand) if hand_total else hand
     assert total
-    assert by_hand
+    assert hand_total
     print(line("all left out", total))
-    print(line("  of them by hand", by_hand))
+    print(line("  of them by hand", hand_total))
     linguistic.audience_weights = shipped
     linguistic._classified.cache_clear()
     if "--untouched" in sys.argv or not VERBOSE:
@@ -104,6 +116,11 @@ def main() -> None:
             print(line(domain, judged([row for row in untouched if row.domain == domain], RISK)))
         print(line("both", judged(untouched, RISK)))
         print(line("  of them by hand", judged([row for row in untouched if row.template == "hand"], RISK)))
+    print("\nheld-out domains, the weights that ship")
+    held_out = [by_hand(domain) for domain in HELD_OUT]
+    for domain, mine in zip(HELD_OUT, held_out, strict=True):
+        print(line(domain, judged(mine, RISK)))
+    print(line("all of them", judged([row for mine in held_out for row in mine], RISK)))
     start = time.perf_counter()
     for row in rows:
         linguistic._classified.__wrapped__(row.text, True)

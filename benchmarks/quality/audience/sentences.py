@@ -6,7 +6,8 @@
 * personal: the answer depends on who asks. * volatile: it changes within hours. * effect: something is to be done.
 * howto_my: a general procedure, spoken with "my". * vary: something new is wanted, so what was said is no answer.
 
-`UNTOUCHED` domains take no part in fitting, nor in the choice of signs or thresholds.
+`UNTOUCHED` domains take no part in fitting, nor in the choice of signs or thresholds. Their figures have been seen
+while the classifier was worked on; `HELD_OUT` domains were written and committed before any result on them was.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 DOMAINS = ("bank", "shop", "travel", "health", "hr", "ithelp", "coding", "law", "kitchen", "home", "general")
 UNTOUCHED = ("hr", "kitchen")
+HELD_OUT = ("garden", "transit", "museum", "gym")
 _KEPT = 18
 _FLAGS = {"P": "personal", "V": "volatile", "E": "effect", "M": "howto_my", "R": "vary"}
 
@@ -49,6 +51,11 @@ class Sentence:
         """Whether its answer must not be served to somebody else, or later."""
         return bool(self.personal or self.volatile or self.effect or self.vary)
 
+    @property
+    def unsafe_plain(self) -> bool:
+        """Whether its answer must not be served again by a chain that can only know the words."""
+        return bool((self.volatile and not self.personal) or self.effect or self.vary)
+
 
 def _sentence(text: str, flags: str, domain: str, template: str) -> Sentence:
     labels = {_FLAGS[flag]: 1 for flag in flags if flag in _FLAGS}
@@ -64,13 +71,18 @@ def _filled(template: str) -> list[str]:
     return texts if len(texts) <= _KEPT else random.Random(template).sample(texts, _KEPT)
 
 
+def by_hand(domain: str) -> list[Sentence]:
+    """The sentences of a domain that were written by hand."""
+    lines = (HERE / "hand" / f"{domain}.txt").read_text("utf-8").splitlines()
+    return [_sentence(text, flags, domain, "hand") for flags, text in (line.split(" ", 1) for line in lines)]
+
+
 def build() -> list[Sentence]:
     """All sentences, from the hand-written files and the templates."""
     found: dict[str, Sentence] = {}
     for domain in DOMAINS:
-        for line in (HERE / "hand" / f"{domain}.txt").read_text("utf-8").splitlines():
-            flags, text = line.split(" ", 1)
-            found.setdefault(text.lower(), _sentence(text, flags, domain, "hand"))
+        for sentence in by_hand(domain):
+            found.setdefault(sentence.text.lower(), sentence)
     domain, number = "", 0
     for line in (HERE / "templates.txt").read_text("utf-8").splitlines():
         if line.startswith("#"):

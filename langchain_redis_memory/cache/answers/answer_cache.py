@@ -20,6 +20,7 @@ from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.ttl import milliseconds
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class CacheQuestion:
         query: What the retriever is asked, where that is not the question; it follows from question and context.
         audience: For whom the answer is: "" for everybody of the tenant, else the asker's name (see `cache.sharing`).
         session: The conversation, for removing its answers; it decides nothing and is no part of the key.
+        ttl_s: How long the answer may be kept at most, in seconds; None for as long as the cache keeps any.
         notes: What a cache notes at the look-up for the store and for the log, by name. They belong to the turn, so two
             concurrent turns with the same question do not mix them up.
     """
@@ -49,7 +51,19 @@ class CacheQuestion:
     query: str | None = None
     audience: str = ""
     session: str = field(default="", compare=False)
+    ttl_s: float | None = field(default=None, compare=False)
     notes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def lifetime_ms(self, ttl_ms: int) -> int:
+        """The lifetime that the answer is stored with.
+
+        Args:
+            ttl_ms: The cache's own, in milliseconds, 0 for none.
+
+        Returns:
+            The shorter one of the two, 0 for none.
+        """
+        return min(filter(None, (ttl_ms, milliseconds(self.ttl_s))), default=0)
 
     def key(self) -> str:
         """The key under which the very same question finds its answer."""

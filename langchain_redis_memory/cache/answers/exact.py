@@ -78,15 +78,16 @@ class ExactAnswerCache:
 
     def store(self, asked: CacheQuestion, answer: Answer) -> Op[None]:
         """See `AnswerCache`."""
-        entry, body = asked.entry, encode_answer(answer, self._ttl_ms)
+        ttl_ms = asked.lifetime_ms(self._ttl_ms)
+        entry, body = asked.entry, encode_answer(answer, ttl_ms)
         key = asked.space.answer(entry)
         if self._epoch is not None:
             if key not in asked.notes:
                 return pure(None)
             body = epochs.sign(asked.notes[key], body)
-        lifetime = ("PX", self._ttl_ms) if self._ttl_ms else ()
+        lifetime = ("PX", ttl_ms) if ttl_ms else ()
         put = Op[None]((("SET", key, body, *lifetime),), lambda _replies: None)
-        item = NewItem(bytes.fromhex(entry), self._ttl_ms, asked.marks.joined())
+        item = NewItem(bytes.fromhex(entry), ttl_ms, asked.marks.joined())
         return merge(put, expiring_hash.put(_index(asked.space), [item])).map(lambda _done: None)
 
 

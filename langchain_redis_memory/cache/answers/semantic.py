@@ -84,6 +84,7 @@ class SemanticAnswerCache(ClientOwner):
         self._ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.answer_ttl_s))
         self._jitter = check_number(jitter, "jitter")
         self._epoch, self._name = epoch, name
+        self.epoch: str | None = epoch
         self._searches = TenantSearches(
             self._client,
             embeddings,

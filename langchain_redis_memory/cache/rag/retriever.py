@@ -24,7 +24,7 @@ from pydantic import PrivateAttr
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
-from langchain_redis_memory.cache.sharing import rights_of, users_of
+from langchain_redis_memory.cache.sharing import rights_of, unrepeatable, users_of
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.checks import check_number, check_type
@@ -291,7 +291,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         if cached is not None:
             return cached.documents
         documents: list[Document] = yield Invoke(searched, asearched)
-        if tokens:
+        if tokens and (type(retriever) is VectorStoreRetriever or unrepeatable(query) != "volatile"):
             yield from self._store_flow(name, tokens[-1], documents)
         yield from self._leave_flow(lease)
         return documents

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, read
 from langchain_redis_memory.cache.semantic.search import SemanticQuery
-from langchain_redis_memory.language.audience import classify_audience
+from langchain_redis_memory.cache.sharing import unrepeatable
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import continued
@@ -28,8 +28,6 @@ from langchain_redis_memory.redis.codec.values import pack
 
 T = TypeVar("T")
 
-LIKELY = 0.85
-"""The probability from which a prompt that asks for an effect, or for what changes by itself, bypasses the cache."""
 LONGEST = 2000
 """Characters of a question beyond which an embedding model sees only a part of it."""
 
@@ -44,23 +42,6 @@ def unfit(text: str, longest: int = LONGEST) -> str | None:
     if len(text) > longest:
         return "too_long"
     return "no_text" if _HALF.search(text) else None
-
-
-def unrepeatable(text: str) -> str | None:
-    """Why nobody may be served the answer again: not in place of an effect, and not on another day.
-
-    LangChain's caches take any text, so only clear signs count, and doubt (another language) does not.
-
-    Args:
-        text: The question.
-
-    Returns:
-        "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.
-    """
-    words = classify_audience(text, opaque=False)
-    signs = {"effect": words.p_effect, "vary": words.p_vary, "volatile": words.p_volatile}
-    told = [name for name in signs if signs[name] >= LIKELY and any(one.startswith(name) for one in words.evidence)]
-    return told[0] if told else None
 
 
 def indents_of(text: str) -> list[str]:

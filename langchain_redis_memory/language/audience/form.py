@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from langchain_redis_memory.language.audience.sentences import LEAD
 from langchain_redis_memory.language.audience.words import BE, OWN, SentenceSigns, WordLists, tech_word
 
 _MADE = frozenset(
@@ -20,6 +21,10 @@ _GRANTED = frozenset("access rights permission permissions admin refund money".s
 def form_signs(body: list[str], mark: str, polite: bool, found: SentenceSigns, lists: WordLists) -> None:
     """Question, order, statement or fragment."""
     first, second, third = (*body[:3], "", "", "")[:3]
+    if mark == LEAD:
+        found.add("tells")
+        found.add("lead")
+        return
     act, strong, inform, produce = lists["act"], lists["act_strong"], lists["inform"], lists["produce"]
     if is_procedure(body):
         found.add("procedure", " ".join(body[:4]))
@@ -52,11 +57,11 @@ def form_signs(body: list[str], mark: str, polite: bool, found: SentenceSigns, l
     if first in ("i", "i'd", "id", "we", "we'd", "i'm", "let's", "lets", "let"):
         rest = _wish(body)
         if rest is not None:
-            found.add("wish", " ".join(body[: rest + 1]))
             word = body[rest] if rest < len(body) else ""
             if word in ("know", "understand", "learn", "ask", "see", "hear"):
                 found.add("wish_know", " ".join(body[: rest + 1]))
             else:
+                found.add("wish", " ".join(body[: rest + 1]))
                 found.add("order", " ".join(body[: rest + 1]))
             return
         if first in ("let's", "lets", "let"):
@@ -88,12 +93,12 @@ def form_signs(body: list[str], mark: str, polite: bool, found: SentenceSigns, l
         elif second in ("a", "an", "one", "you", "it") or second in lists["generic"]:
             found.add("aux_generic")
         elif second == "the":
-            found.add("aux_the", " ".join(body[:4]))
+            found.add("aux_the" if first not in ("was", "were") else "was_the", " ".join(body[:4]))
         elif second in ("there", "any", "anyone", "anybody"):
             found.add("aux_there", " ".join(body[:3]))
         return
     if first in inform or (first in ("help",) and "understand" in body):
-        if first == "tell" and second not in ("me", "us"):
+        if first == "tell" and second not in ("me", "us", "about"):
             found.add("order", f"{first} {second}")
         else:
             found.add("inform")
@@ -135,6 +140,7 @@ def form_signs(body: list[str], mark: str, polite: bool, found: SentenceSigns, l
         return
     if first in (
         "it's",
+        "that's",
         "it",
         "he",
         "she",

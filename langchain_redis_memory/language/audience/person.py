@@ -6,6 +6,8 @@ import re
 
 from langchain_redis_memory.language.audience.words import BE, DEFINITE, FIRST_PERSON, OWN, SentenceSigns, WordLists
 
+_TITLES = frozenset("mr mrs ms dr doctor prof miss".split())
+
 
 def person_signs(body: list[str], found: SentenceSigns, lists: WordLists) -> None:
     """First person, second person's records, and what is pointed at."""
@@ -76,6 +78,9 @@ def person_signs(body: list[str], found: SentenceSigns, lists: WordLists) -> Non
     home = next((place for place, word in enumerate(body) if word in lists["home_noun"]), -1)
     if home >= 0 and "the" in body[max(0, home - 2) : home]:
         found.add("home_noun", f"the {body[home]}")
+    titled = next((word for word in body[1:] if word in _TITLES), "")
+    if titled and not {"a", "an", "the"} & set(body[:3]):
+        found.add("titled", titled)
     if re.search(
         r"\b(?:did|has|have) .{2,40}\b(?:say|said|tell|told|prescribe|decide|decided|answer|promise|write)$",
         " ".join(body),

@@ -25,6 +25,7 @@ def public_signs(
     """Forms of what anybody may ask and be told the same."""
     signs_ = found.signs
     text = " ".join(body)
+    now_ = signs_.keys() & {"now", "state_last", "world", "weather", "is_state"}
     if re.match(r"(?:what(?:'s|s| is| are)|what was|define|explain|describe) ", text):
         rest = body[1:] if first in ("what's", "whats", "define", "explain", "describe") else body[2:]
         if rest[:1] and rest[0] in ("a", "an"):
@@ -32,8 +33,12 @@ def public_signs(
         elif rest[:1] and rest[0] not in DEFINITE and rest[0] not in OWN:
             found.add("definition", text[:40])
         elif rest[:1] == ["the"]:
-            found.add("what_the", text[:40])
-    if re.search(r"\bwhat (?:does|do) .{1,60}\b(?:mean|do|stand for|return)$|\bmeaning of\b|\bdefinition of\b", text):
+            found.add("what_was_the" if second in ("was", "were") else "what_the", text[:40])
+    if re.search(
+        r"\bwhat (?:does|do) .{1,60}\b(?:mean|do|stand for|return|contain|consist of|look like|taste like)$"
+        r"|\bmeaning of\b|\bdefinition of\b",
+        text,
+    ):
         found.add("meaning", text[:40])
     noun = next((word for word in body[:7] if word in lists["public_noun"]), "")
     if noun:
@@ -43,7 +48,6 @@ def public_signs(
     tech = tech_word(body, lists)
     if tech:
         found.add("tech", tech)
-    now_ = signs_.keys() & {"now", "state_last", "world", "weather", "is_state"}
     if (
         re.match(
             r"(?:(?:what|who)(?:'s|s| is| are| was| were)|(?:tell|give) me) the "
@@ -115,6 +119,14 @@ def public_signs(
             found.add("past_fact", f"{first} {second}")
         elif first in ("who", "when", "why") and third == "the":
             found.add("past_fact_the", f"{first} {second}")
+    if (
+        "full_name" in signs_
+        and not inside & (OWN | FIRST_PERSON)
+        and not signs_.keys() & ({"now", "state_last", "weather", "is_state", "weekday", "reported"})
+    ):
+        found.add("about_name")
+        if first in ("did", "was", "were") or second in ("did", "was", "were") or third in ("did", "was", "were"):
+            found.add("past_name")
     if "can" in body[:1] and re.search(r"\bbe [a-z]+(?:ed|en|t|n|d)\b", text):
         found.add("passive", text[:40])
     if "the" in inside:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import NamedTuple
+
 from langchain_redis_memory.language.audience.words import (
     DEFINITE,
     FIRST_PERSON,
@@ -15,6 +18,11 @@ from langchain_redis_memory.language.classify.tokens import read
 _SENTENCES = 8
 _SHORT = frozenset("it me us on off up no ok in so to do go is".split())
 _TELLERS = FIRST_PERSON | OWN | frozenset("the it she he they outlook you".split())
+_LEADERS = frozenset(
+    "after along although apart as aside at because before besides by during for from generally given if in of oh ok "
+    "okay on once other since together unlike when while with without wow".split()
+)
+"""Words that a clause in front of a question starts with."""
 _LEADS = (
     "tell me",
     "i wonder",
@@ -33,21 +41,48 @@ _WISHES = ("would it be possible for you to", "would it be possible to", "is it 
 _DOING = frozenset("open start make get brew clean vacuum find give show help check fix tell read write".split())
 
 
-def sentences(turn: str) -> list[tuple[list[str], str]]:
-    """The words of each sentence, in lower case, with the mark it ends with."""
+LEAD = "lead"
+"""The mark of a clause in front of a question: it is what the question is asked in, and asks nothing itself."""
+
+
+class SentenceWords(NamedTuple):
+    """A sentence: its words in lower case, the mark that it ends with, and whether it has a name of several words."""
+
+    words: list[str]
+    mark: str
+    full_name: bool
+
+
+def sentences(turn: str) -> list[SentenceWords]:
+    """The sentences of a turn; a clause in front of a question ("Besides that, what ...") is one of its own."""
     tokens, lists = read(turn), word_lists()
-    low, found, start = tokens.low, [], 0
-    asks = lists["wh"] | lists["auxiliary"]
+    low, start = tokens.low, 0
+    found: list[SentenceWords] = []
+    asks, orders = lists["asks"], lists["orders"]
     for place, mark in enumerate(tokens.stop):
         last = place + 1 == len(low)
         short = (
             mark == "." and (len(low[place]) < 3 or low[place] in ("mrs", "prof", "etc")) and low[place] not in _SHORT
         )
-        turns = mark in (",", "\u2014") and not last and low[place + 1] in asks and low[start] in _TELLERS
+        turns = mark in (",", "\u2014") and not last and low[place + 1] in asks
+        leads = turns and low[start] in _LEADERS
+        turns = leads or (turns and low[start] in _TELLERS)
+        if (mark == ":" and not last and low[place + 1] in asks and low[start] not in orders) or (
+            found and low[start] == "or" and mark in ("?", "!", ".", "\n")
+        ):
+            turns = leads = True
         if last or turns or (mark in ("?", "!", ".", "\n", ";") and not short):
-            found.append((low[start : place + 1], "." if turns else mark))
+            part = slice(start, place + 1)
+            ending = LEAD if leads else "." if turns else mark
+            found.append(SentenceWords(low[part], ending, _full_name(tokens.words[part])))
             start = place + 1
     return found[:1] + found[1:][-_SENTENCES:]
+
+
+def _full_name(words: list[str]) -> bool:
+    """Whether there are two capitalised words in a row behind the first word; not where everything is capitalised."""
+    capital = [word[0].isupper() and word not in ("I", "I'm", "I've") for word in words]
+    return capital.count(False) > 1 and any(one and two for one, two in pairwise(capital[1:]))
 
 
 def start(words: list[str], lists: WordLists) -> tuple[int, bool]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from langchain_redis_memory.language.audience.form import form_signs
 from langchain_redis_memory.language.audience.person import person_signs
 from langchain_redis_memory.language.audience.public import joint_signs, public_signs
-from langchain_redis_memory.language.audience.sentences import readable_signs, sentences, start
+from langchain_redis_memory.language.audience.sentences import LEAD, SentenceWords, readable_signs, sentences, start
 from langchain_redis_memory.language.audience.words import SentenceSigns, WordLists, word_lists
 from langchain_redis_memory.language.audience.world import time_signs, vary_signs, world_signs
 
@@ -29,23 +29,31 @@ def signs(turn: str) -> list[dict[str, str]]:
     if not found:
         return [{"unreadable": turn.strip()[:40]}]
     lists = word_lists()
-    every = [_sentence(words, mark, lists) for words, mark in found]
+    saying = [each for each in found if each.mark == "?" or not lists["exclamation"].issuperset(each.words)]
+    every = [_sentence(each, lists) for each in saying or found]
     asking = [each for each in every if "tells" not in each]
     telling = [each for each in every if "tells" in each]
     if not asking:
         return [{**each, "only_tells": ""} for each in telling]
     context: dict[str, str] = {}
+    leads: dict[str, str] = {}
     for each in telling:
         for name in ("own", "i", "i_situation"):
             if name in each:
                 context.setdefault(f"context_{name}", each[name])
+        if "lead" in each:
+            leads |= {name: words for name, words in each.items() if name in _OF_THE_QUESTION}
     if telling:
         context.setdefault("context", "")
     idle = {"context_idle": ""} if telling else {}
-    result = [{**each, **_in_context(each, context, idle)} for each in asking]
+    result = [{**leads, **each, **_in_context(each, context, idle)} for each in asking]
     if any("unreadable" in each for each in every):
         result = [{**each, "unreadable": ""} for each in result]
     return result
+
+
+_OF_THE_QUESTION = frozenset("now here weekday home_noun weather weather_strong".split())
+"""Signs in a clause in front of a question that are the question's: "At the moment, is it open?"."""
 
 
 def _in_context(each: dict[str, str], context: dict[str, str], idle: dict[str, str]) -> dict[str, str]:
@@ -56,14 +64,18 @@ def _in_context(each: dict[str, str], context: dict[str, str], idle: dict[str, s
     return {**context, "context_used": next(iter(sorted(used)))} if context and used else context
 
 
-def _sentence(words: list[str], mark: str, lists: WordLists) -> dict[str, str]:
+def _sentence(each: SentenceWords, lists: WordLists) -> dict[str, str]:
     """The signs of one sentence."""
     found = SentenceSigns()
+    words, mark = each.words, each.mark
     at, polite = start(words, lists)
     body = words[at:] or words
+    if each.full_name:
+        found.add("full_name")
     first, second, third = (*body[:3], "", "", "")[:3]
     inside = set(body)
-    readable_signs(body, found, lists)
+    if mark != LEAD:
+        readable_signs(body, found, lists)
     form_signs(body, mark, polite, found, lists)
     person_signs(body, found, lists)
     time_signs(body, first, inside, found, lists)

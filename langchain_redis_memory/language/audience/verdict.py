@@ -93,6 +93,14 @@ class AudienceVerdict:
             return 1.0
         return 1 - (1 - self.p_personal) * (1 - self.p_volatile) * (1 - self.p_effect) * (1 - self.p_vary)
 
+    def __str__(self) -> str:
+        kinds = ", ".join(
+            f"{name} p={getattr(self, f'p_{name}'):.2f}" for name in ("personal", "volatile", "effect", "vary")
+        )
+        return (
+            f"for {self.audience.value}{', volatile' if self.volatile else ''} ({'; '.join((kinds, *self.evidence))})"
+        )
+
     def at(self, max_unsafe: float) -> AudienceVerdict:
         """The verdict at another tolerated risk.
 
@@ -109,7 +117,8 @@ class AudienceVerdict:
         if self.thresholds is None:
             return self
         limit = self.thresholds.threshold
-        unsafe, within = limit("unsafe", max_unsafe), max(WITHIN_USER, max_unsafe) if max_unsafe else 0.0
+        unsafe = limit("unsafe" if self.opaque else "plain", max_unsafe)
+        within = max(WITHIN_USER, max_unsafe) if max_unsafe else 0.0
         asked = self.opaque and self.own_procedure and max_unsafe < PROCEDURE_RISK
         if self.p_unsafe < unsafe and not asked:
             return replace(

@@ -16,10 +16,10 @@ _AMBIGUOUS_TECH = frozenset("go windows swift rust c excel node".split())
 
 @dataclass(frozen=True)
 class WordLists:
-    """The English words that signs are made of, and its phrases as tuples of words."""
+    """The English words that signs are made of, and its phrases, each with a space on both sides."""
 
     words: dict[str, frozenset[str]]
-    phrases: dict[str, tuple[tuple[str, ...], ...]]
+    phrases: dict[str, tuple[str, ...]]
 
     def __getitem__(self, name: str) -> frozenset[str]:
         return self.words[name]
@@ -30,11 +30,11 @@ def word_lists() -> WordLists:
     """The word lists, read once per process."""
     found = json.loads((resources.files(__package__) / "words.json").read_text("utf-8"))
     phrases = {
-        name: tuple(tuple(phrase.split()) for phrase in value)
-        for name, value in found.items()
-        if name.endswith("_phrase")
+        name: tuple(f" {phrase} " for phrase in value) for name, value in found.items() if name.endswith("_phrase")
     }
     words = {name: frozenset(value) for name, value in found.items() if isinstance(value, list) and name not in phrases}
+    words["asks"] = words["wh"] | words["auxiliary"]
+    words["orders"] = words["act"] | words["act_strong"] | words["inform"] | words["produce"]
     return WordLists(words, phrases)
 
 
@@ -49,10 +49,10 @@ class SentenceSigns:
         self.signs.setdefault(name, words)
 
 
-def phrase_in(body: list[str], phrases: tuple[tuple[str, ...], ...]) -> str:
+def phrase_in(body: list[str], phrases: tuple[str, ...]) -> str:
     """The first of the phrases in the sentence."""
     text = f" {' '.join(body)} "
-    return next((" ".join(phrase) for phrase in phrases if f" {' '.join(phrase)} " in text), "")
+    return next((phrase.strip() for phrase in phrases if phrase in text), "")
 
 
 def tech_word(body: list[str], lists: WordLists) -> str:

@@ -36,7 +36,8 @@ def time_signs(body: list[str], first: str, inside: set[str], found: SentenceSig
 def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSigns, lists: WordLists) -> None:
     """What changes by itself: weather, prices, news, scores, opening, availability; and chance."""
     text = " ".join(body)
-    history = "past_year" in found.signs
+    named = "full_name" in found.signs and not {"did", "was", "were"}.isdisjoint(body[:3])
+    history = "past_year" in found.signs or (named and not found.signs.keys() & {"now", "weekday"})
     here = phrase_in(body, lists.phrases["here_phrase"])
     if here:
         found.add("here", here)
@@ -58,7 +59,7 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
         found.add("rate", rate)
         if goods:
             found.add("rate_goods", f"{rate} {goods}")
-    if re.search(r"how much (?:is|are|does|do|for)\b", text):
+    if re.search(r"how much (?:is|are|for)\b|how much (?:does|do) .*\b(?:cost|costs|sell|go for|charge)\b", text):
         found.add("how_much_is", "how much")
         if "cost" in inside or first == "how":
             found.add("price", "how much")
@@ -91,7 +92,7 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
     if first in ("has", "have", "hasn't"):
         found.add("has", f"{first} {' '.join(body[1:3])}")
     clock = re.search(
-        r"\bwhat(?:'s| is)? ?(?:the )?(?:time|date|day|year)\b|\bthe time\b|\bdate today\b"
+        r"\bwhat(?:'s| is)? ?(?:the )?(?:time|date|day|year)\b(?! (?:was|were|did)\b)|\bthe time\b|\bdate today\b"
         r"|\bdays? (?:until|till)\b|^time\b",
         text,
     )
@@ -99,7 +100,10 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
         found.add("clock", text[:30])
     if re.search(r"\bwhat time (?:does|do|is|will)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b", text):
         found.add("when_the", text[:30])
-    if re.match(r"(?:do|have) you (?:have|got|still)\b|are there (?:any|free)\b|is there any\b", text):
+    of_something = re.match(r"(?:is|are) there any\b.* (?:of|to|for|about|between|with) (?!the\b|my\b|me\b|us\b)", text)
+    if of_something and "now" not in found.signs:
+        found.add("any_of", text[:40])
+    elif re.match(r"(?:do|have) you (?:have|got|still)\b|are there (?:any|free)\b|is there any\b", text):
         found.add("offered", " ".join(body[:3]))
     if first == "where" and re.match(r"where(?:'s| is| are) the ", text) and len(body) < 6:
         found.add("where_the", text)
@@ -109,7 +113,7 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
     if office and first in ("who", "who's") and (not history) and "was" not in inside and "were" not in inside:
         found.add("office", office)
     if (
-        first in ("who", "did")
+        (first == "who" or (first == "did" and ("now" in found.signs or body[-1] in ("win", "won", "lead"))))
         and (inside & {"win", "won", "lead", "leading", "playing", "winning"} or "number one" in text)
         and not history
     ):
@@ -120,9 +124,14 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
     drawn = re.match(r"(?:pick|choose|roll|flip|toss|draw|throw) (?:a|an|one|me|two|heads|some)\b", text)
     if (drawn or inside & lists["random"]) and first not in lists["wh"] | lists["auxiliary"]:
         found.add("random", next(iter(sorted(inside & lists["random"])), body[0]))
+        if drawn:
+            found.add("vary", drawn[0])
     if (
         re.match(
-            r"what(?:'s| is| are)? (?:new|up|happening|happened|going on|on|playing)\b(?! to\b| in [a-z]+ when)", text
+            r"what(?:'s| is| are)? (?:new|up|happening|going on|on|playing"
+            r"|happened(?! (?:in|during|after|before|between)\b))"
+            r"\b(?! to\b| in [a-z]+ when)",
+            text,
         )
         and not history
     ):
@@ -137,7 +146,7 @@ def vary_signs(body: list[str], first: str, inside: set[str], found: SentenceSig
     if phrase and len(body) < 10:
         found.add("vary", phrase)
         return
-    if first in lists["wh"] | lists["auxiliary"] and "else" not in inside:
+    if first in lists["asks"] and ("else" not in inside or "full_name" in found.signs):
         return
     for place, word in enumerate(body):
         if word in lists["vary"]:

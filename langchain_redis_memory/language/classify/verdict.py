@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from langchain_core.messages import BaseMessage
 
+from langchain_redis_memory.language.audience.verdict import AudienceVerdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
@@ -27,6 +28,10 @@ class Verdict:
             gives none.
         spans: Where in the turn the evidence is: pairs (start, end) of characters.
         depends_on: Which messages of the history it depends on, as places in it; empty where it depends on none.
+        audience: Who may be served the answer, and whether it changes by itself or is an effect; None where it was not
+            asked for.
+        said_of_audience: What a model that the classifier asked said of it: a probability each for "personal",
+            "volatile", "effect" and "vary". It corrects what the words say (see `corrected`).
     """
 
     type: QuestionType
@@ -36,6 +41,8 @@ class Verdict:
     dependence: float | None = None
     spans: tuple[tuple[int, int], ...] = ()
     depends_on: tuple[int, ...] = ()
+    audience: AudienceVerdict | None = None
+    said_of_audience: Mapping[str, float] | None = None
 
 
 class Classifier(Protocol):

@@ -13,7 +13,7 @@ from langchain_core.outputs import ChatGeneration
 
 from langchain_redis_memory.cache.prompts import PromptMessage, read
 from langchain_redis_memory.cache.semantic.cache import PromptOptions, RedisSemanticCache
-from langchain_redis_memory.cache.semantic.prompt_reader import unrepeatable
+from langchain_redis_memory.cache.sharing import unrepeatable
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.meanings import ASKED, MODEL, Cut, WordEmbeddings, answers, prompt, text
 

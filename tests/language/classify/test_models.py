@@ -178,6 +178,21 @@ async def test_the_model_settles_a_doubt(decide: Decide, structured: bool) -> No
     assert found.dependence < 0.05
 
 
+async def test_one_call_also_says_for_whom_the_answer_is(decide: Decide) -> None:
+    shares = {"personal": 0.9, "volatile": 0.2, "effect": 0.0, "vary": 0.0}
+    model = Says(answer=json.dumps({**json.loads(ALONE), **shares}))
+    found = await decide(LLMClassifier(model), DOUBTFUL)
+    assert (found.type, found.said_of_audience) == (NEW, shares)
+
+
+@pytest.mark.parametrize("shares", [{}, {"personal": 0.9}, {"personal": 7, "volatile": 0, "effect": 0, "vary": 0}])
+async def test_what_it_does_not_say_of_the_audience_is_left_to_the_words(
+    decide: Decide, shares: dict[str, float]
+) -> None:
+    found = await decide(LLMClassifier(Says(answer=json.dumps({**json.loads(ALONE), **shares}))), DOUBTFUL)
+    assert (found.type, found.said_of_audience) == (NEW, None)
+
+
 async def test_the_model_says_the_question_alone(decide: Decide) -> None:
     alone = "Is throat cancer treatable?"
     found = await decide(LLMClassifier(Says(answer=said("CONTEXTUAL_WITH_SEARCH", 0.95, alone))), "Is it treatable?")

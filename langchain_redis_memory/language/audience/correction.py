@@ -1,0 +1,74 @@
+"""What a chat model says of a turn's audience, as a correction of what the words say.
+
+The model's word is evidence, no order: it moves the log-odds that the words gave, up freely but down only by `trust`,
+and never what the words say plainly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from langchain_redis_memory.language.audience.verdict import AudienceVerdict
+from langchain_redis_memory.language.logistic import odds, probability
+
+QUESTIONS = ("personal", "volatile", "effect", "vary")
+"""What a model is asked for a probability of."""
+TRUST = 3.0
+"""By how much log-odds a model may lower a probability, unless told otherwise."""
+_PLAIN = 0.6
+"""From which probability on the words are so plain that the model may not lower it."""
+
+
+def shares(found: Mapping[str, Any]) -> dict[str, float]:
+    """Reads the four probabilities from what a model answered.
+
+    Args:
+        found: Its answer as an object.
+
+    Returns:
+        A probability for each of `QUESTIONS`.
+
+    Raises:
+        ValueError: One is missing or is no probability.
+    """
+    said = {}
+    for name in QUESTIONS:
+        value = found.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            msg = f"{name} is no probability"
+            raise ValueError(msg)
+        said[name] = float(value)
+    return said
+
+
+def corrected(words: AudienceVerdict, said: Mapping[str, float], trust: float = TRUST) -> AudienceVerdict:
+    """Corrects the verdict of the words by what a model said.
+
+    Args:
+        words: The verdict of the words.
+        said: What the model said, a probability for each of `QUESTIONS`.
+        trust: By how much log-odds the model may lower a probability.
+
+    Returns:
+        The verdict, at the same tolerated risk.
+    """
+    moved: dict[str, float] = {}
+    for name in QUESTIONS:
+        share = max(0.02, min(0.98, said[name]))
+        if name == "personal" and not words.opaque:
+            share = min(share, 0.5)
+        before = getattr(words, f"p_{name}")
+        after = probability(odds(before) + max(-trust, 2 * odds(share)))
+        moved[name] = max(after, before) if before >= _PLAIN else after
+    told = ", ".join(f"{name} {said[name]:.2f}" for name in QUESTIONS)
+    verdict = replace(
+        words,
+        p_personal=moved["personal"],
+        p_volatile=moved["volatile"],
+        p_effect=moved["effect"],
+        p_vary=moved["vary"],
+        evidence=(*words.evidence, f"the model says {told}"),
+    )
+    return verdict.at(words.max_unsafe)
