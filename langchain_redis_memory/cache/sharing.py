@@ -246,12 +246,12 @@ class Sharing:
         """
         if self.bypass():
             return None
+        if self.share == "tenant" or not (self.opaque or self.share == "user"):
+            return ""
+        if self.opaque and self.words.audience is Audience.SESSION:
+            return self.asker.place
         if self.share == "user":
             return self.asker.name
-        if self.share == "tenant" or not self.opaque:
-            return ""
-        if self.words.audience is Audience.SESSION:
-            return self.asker.place
         return "" if self.words.audience is Audience.EVERYONE and not dependent else self.asker.name
 
 

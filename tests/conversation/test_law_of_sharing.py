@@ -609,17 +609,18 @@ async def test_the_user_of_a_graphs_context_is_the_asker(client: Client, both: B
     assert bank.served == ["miss", "miss", "hit"]
 
 
-async def test_who_logs_in_to_anothers_session_is_somebody_else(client: Client, both: Both) -> None:
+@pytest.mark.parametrize("share", ["auto", "user"])
+async def test_what_is_of_one_session_is_of_one_user_in_it(client: Client, both: Both, share: Any) -> None:
     def of_the_session(turn: str, /, *, opaque: bool) -> AudienceVerdict:
         return AudienceVerdict(Audience.SESSION, False, False, False, 0.0, 0.0, 0.0, 0.0, opaque=opaque)
 
     reports: list[TurnReport] = []
     memory = ConversationMemory(client, on_turn=reports.append, audience=of_the_session)
-    chat = memory.wrap(RunnableLambda(lambda given: "a"), scope="s")
-    for user in ("ana", "ben", "ana"):
-        config = {"configurable": {"session_id": "s"}, "metadata": {"user_id": user}}
+    chat = memory.wrap(RunnableLambda(lambda given: "a"), scope="s", share=share)
+    for user, session in (("ana", "s"), ("ben", "s"), ("ana", "other"), ("ana", "s")):
+        config = {"configurable": {"session_id": session}, "metadata": {"user_id": user}}
         await both(chat.invoke)("What is the capital of Norway?", config)
-    assert [report.cache for report in reports] == ["miss", "miss", "hit"]
+    assert [report.cache for report in reports] == ["miss", "miss", "miss", "hit"]
 
 
 class Speaker(RunnableSerializable[Any, str]):

@@ -250,8 +250,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         """Returns who asks and with which metadata; a vector store's own retriever reads neither."""
         if type(self.retriever) is VectorStoreRetriever:
             return []
-        given = {name: getattr(callbacks, name, None) for name in ("metadata", "tags")}
-        config = {"configurable": settings, **given}
+        config = {"configurable": settings, **{name: getattr(callbacks, name, None) for name in ("metadata", "tags")}}
         return [*users_of(config), *rights_of(config)]
 
     def _search_flow(

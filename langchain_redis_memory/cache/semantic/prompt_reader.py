@@ -45,12 +45,23 @@ def unfit(text: str, longest: int = LONGEST) -> str | None:
 
 
 def indents_of(text: str) -> list[str]:
-    """The indents of a question's lines: two pieces of code that differ in these only are not the same question.
+    """The white space of a question that may decide: indents, what is between quotes, and the lines of code.
+
+    Two pieces of code that differ in these only are not the same question.
 
     Args:
         text: The question.
     """
-    return re.findall(r"^[ \t]+", text.strip(), re.MULTILINE)
+    text = text.strip()
+    found = re.findall(r"^[ \t]+", text, re.MULTILINE)
+    for quoted in re.findall(r"\"[^\"]*\"|`[^`]*`|'[^']*'", text):
+        found += [space for space in re.findall(r"\s+", quoted) if space != " "]
+    if "\n" in text and _CODE.search(text):
+        found += [str(len(line.split())) for line in text.splitlines()]
+    return found
+
+
+_CODE = re.compile(r"[#;{}=]|//|--")
 
 
 inside_lookup: ContextVar[bool] = ContextVar("whether this thread or task is inside of a lookup", default=False)
@@ -151,6 +162,8 @@ class PromptReader:
                 said.role in {"human", "chat"} and tells_of_self(said.text) for said in parsed.history
             ):
                 return PromptAnalysis(None, "private")
+            if any(_INSTRUCTS.search(said.text) for said in parsed.history if said.role in {"human", "chat"}):
+                return PromptAnalysis(None, "instructed")
             history = parsed.messages()
             verdict = yield from settled(self.classifier.classify(text, history))
             if verdict.type in _ONE_CONVERSATIONS:
@@ -186,7 +199,15 @@ class PromptReader:
     def _partition(self, llm_string: str, parsed: Prompt, variables: Mapping[str, str], context: Any) -> bytes:
         """What besides the question decides the answer: only what agrees in all of it is searched."""
         template = self.template.text if self.template else ""
-        parts = [llm_string, self.scope, list(parsed.system), template, sorted(variables.items()), context]
+        parts = [
+            llm_string,
+            self.scope,
+            list(parsed.system),
+            list(parsed.system_more),
+            template,
+            sorted(variables.items()),
+            context,
+        ]
         return blake2b(pack(parts), digest_size=16).digest()
 
 
@@ -200,7 +221,7 @@ def _before_tools(parsed: Prompt) -> tuple[Prompt, Sequence[PromptMessage]]:
     for at in range(len(parsed.history) - 1, -1, -1):
         said = parsed.history[at]
         if said.role == "human" and not said.more and said.text.strip():
-            return Prompt(parsed.system, parsed.history[:at], said.text), parsed.history[at + 1 :]
+            return Prompt(parsed.system, parsed.history[:at], said.text, parsed.system_more), parsed.history[at + 1 :]
     return parsed, ()
 
 
@@ -224,6 +245,17 @@ _SELF = re.compile(
     r"|[我私僕俺]|あたし|わたし|ぼく|おれ|저는|나는|내\s|제\s|أنا|मैं|मेर",
     re.IGNORECASE,
 )
+
+
+_INSTRUCTS = re.compile(
+    r"\bfrom now on\b|\b(?:answer|respond|reply|talk|speak)(?: \w+){0,3} (?:in|like|as|with|without|only)\b"
+    r"|\byou(?:'re| are)(?: now)? (?:a|an|my|the)\b|\bin (?:one|two|a few|\d+) (?:words?|sentences?)\b"
+    r"|(?:^|[.!?,;:] *|\b(?:please|and|but) )"
+    r"(?:always|never|use|avoid|act|pretend|assume|suppose|imagine|keep|write|explain"
+    r"|be (?:brief|concise|short|polite|rude|funny|formal|honest|more|less|as))\b",
+    re.IGNORECASE,
+)
+"""What a user says of all answers to come: they are another user's only where he said it too."""
 
 
 def tells_of_self(text: str) -> bool:
