@@ -77,14 +77,16 @@ class RememberingRunnable(Runnable[Any, Any]):
             raise ConfigError(msg)
         self.memory = memory
         self.chain = chain
-        self.retriever = None if retriever is None else coerce_to_runnable(cast("Any", retriever))
+        self.retriever: Runnable[Any, Any] | None = (
+            None if retriever is None else coerce_to_runnable(cast("Any", retriever))
+        )
         self._audience = audience
         self._share = options.share
         described = describe([self.chain, self.retriever])
         # Where documents are trusted unseen, the retriever decides what is served, so its view counts as the chain's.
         trusted = self.retriever if options.grounding == "trust" else None
         self._acts = describe([self.chain, trusted]).acts
-        self.scope = self._scope(options.scope, described)
+        self.scope: str = self._scope(options.scope, described)
         shape = shape_of(chain, options.input_key)
         self._wrapped = WrappedChain(
             self.chain,
