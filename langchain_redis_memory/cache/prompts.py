@@ -63,11 +63,13 @@ class Prompt:
         system: The texts of the system messages.
         history: What was said before the question, oldest first.
         question: The user's last words; None where the prompt does not end with words of the user's alone.
+        system_more: Whatever else a model sees of each system message, as JSON; "" for nothing.
     """
 
     system: tuple[str, ...]
     history: tuple[PromptMessage, ...]
     question: str | None
+    system_more: tuple[str, ...] = ()
 
     def messages(self) -> list[BaseMessage]:
         """The history as messages of user and model, for a classifier."""
@@ -90,11 +92,12 @@ def read(prompt: str) -> Prompt:
         said = [_said(part) for part in json.loads(prompt)]
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return Prompt((), (), None)
-    system = tuple(one.text + one.more for one in said if one.role == "system")
+    systems = [one for one in said if one.role == "system"]
+    system, more = tuple(one.text for one in systems), tuple(one.more for one in systems)
     rest = tuple(one for one in said if one.role != "system")
     if not rest or rest[-1].role != "human" or rest[-1].more or not rest[-1].text.strip():
-        return Prompt(system, rest, None)
-    return Prompt(system, rest[:-1], rest[-1].text)
+        return Prompt(system, rest, None, more)
+    return Prompt(system, rest[:-1], rest[-1].text, more)
 
 
 def _said(part: Mapping[str, Any]) -> PromptMessage:

@@ -10,9 +10,11 @@ function, a tool or an agent (an *opaque* chain) may see all of it, so there the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, Protocol, get_args
+
+from pydantic import BaseModel
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
@@ -62,6 +64,11 @@ class Asker:
         """Names the asker in keys: by every id of the user, else by the conversation."""
         return f"user:{list(self.users)}" if self.users else f"session:{self.session}"
 
+    @property
+    def place(self) -> str:
+        """Names the asker in this very conversation: another user may have logged in there since."""
+        return f"session:{[self.session, *self.users]}"
+
 
 def users_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Finds the user in a config, where LangChain and LangGraph applications put it.
@@ -70,23 +77,45 @@ def users_of(config: Mapping[str, Any]) -> tuple[str, ...]:
         config: A `RunnableConfig`.
 
     Returns:
-        `metadata.user_id`, `configurable.user_id`, `configurable.langgraph_auth_user_id` and the identity of
-        `configurable.langgraph_auth_user`, those that are there, each once: a chain may read any of them.
+        `metadata.user_id`, `configurable.user_id`, `configurable.langgraph_auth_user_id`, the identity of
+        `configurable.langgraph_auth_user` and the `user_id` of LangGraph's runtime context, those that are there, each
+        once: a chain may read any of them.
     """
     configurable, metadata = config.get("configurable") or {}, config.get("metadata") or {}
+    auth, context = configurable.get("langgraph_auth_user"), _runtime_context(configurable)
     found = (
         metadata.get("user_id"),
         configurable.get("user_id"),
         configurable.get("langgraph_auth_user_id"),
-        _identity(configurable.get("langgraph_auth_user")),
+        auth.get("identity") if isinstance(auth, Mapping) else getattr(auth, "identity", None),
+        context.get("user_id") if isinstance(context, Mapping) else None,
     )
     return tuple(dict.fromkeys(str(user) for user in found if user is not None and user != ""))
 
 
-def _identity(auth: Any) -> Any:
-    return auth.get("identity") if isinstance(auth, Mapping) else getattr(auth, "identity", None)
+def _runtime_context(configurable: Mapping[str, Any]) -> Any:
+    """What a LangGraph application gives to its nodes as `context=`, as a dict where it can be read."""
+    context = getattr(configurable.get("__pregel_runtime"), "context", None)
+    if isinstance(context, Mapping):
+        return dict(context)
+    if isinstance(context, BaseModel):
+        return {name: getattr(context, name) for name in type(context).model_fields}
+    if is_dataclass(context):
+        return {field.name: getattr(context, field.name) for field in fields(context)}
+    return context
 
 
+def _user_fields(auth: Any) -> Any:
+    """All that can be read of an authenticated user: an object of LangGraph's protocol, or any other."""
+    if auth is None or isinstance(auth, Mapping):
+        return auth and dict(auth)
+    known = {name: getattr(auth, name) for name in _AUTH if hasattr(auth, name)}
+    named = {name: auth[name] for name in auth} if hasattr(auth, "__iter__") and hasattr(auth, "__getitem__") else {}
+    own = {name: value for name, value in getattr(auth, "__dict__", {}).items() if not name.startswith("_")}
+    return {**known, **named, **own}
+
+
+_AUTH = ("identity", "permissions", "display_name", "is_authenticated")
 _OF_TRACING = ("ls_", "lc_", "langgraph_", "langfuse_", "langsmith_")
 _RUNS = frozenset("user_id session_id thread_id trace_id span_id run_id run_name request_id revision_id".split())
 
@@ -99,7 +128,8 @@ def rights_of(config: Mapping[str, Any]) -> list[Any]:
 
     Returns:
         Its metadata, without the asker (see `Asker`), what LangChain copied from `configurable`, and what names a run
-        for tracing; and the authenticated user's fields, the identity alone where they cannot be read. Empty for none.
+        for tracing; the authenticated user's fields; LangGraph's runtime context, without the asker; the tags. Empty
+        for none.
     """
     configurable = config.get("configurable") or {}
     metadata = {
@@ -109,9 +139,11 @@ def rights_of(config: Mapping[str, Any]) -> list[Any]:
         and not name.startswith(_OF_TRACING)
         and not (name in configurable and configurable[name] == value)
     }
-    auth = configurable.get("langgraph_auth_user")
-    fields = dict(auth) if isinstance(auth, Mapping) else _identity(auth)
-    return [metadata, fields] if metadata or auth is not None else []
+    context = _runtime_context(configurable)
+    if isinstance(context, dict):
+        context.pop("user_id", None)
+    found = [metadata, _user_fields(configurable.get("langgraph_auth_user")), context, config.get("tags")]
+    return found if any(part for part in found) else []
 
 
 @dataclass(frozen=True)
@@ -123,12 +155,14 @@ class Sharing:
         words: What the question's words say of its audience.
         opaque: Whether the chain may see who asks, and do something (it holds a function, a tool, an agent).
         share: What the application chose for the chain.
+        judge: Says the same of another text, such as the question that a dependent one continues.
     """
 
     asker: Asker
     words: AudienceVerdict
     opaque: bool
     share: Share = "auto"
+    judge: Callable[[str], AudienceVerdict] | None = None
 
     def bypass(self) -> str:
         """Why nobody may be served the answer, "" where somebody may."""
@@ -139,6 +173,19 @@ class Sharing:
         if self.words.vary:
             return "asks for something other than what was said"
         return "its answer changes by itself" if self.words.volatile else ""
+
+    def bypass_after(self, texts: Iterable[str]) -> str:
+        """Why nobody may be served the answer to a question that continues others, "" where somebody may.
+
+        "What about Berlin?" asks for the weather where that was asked before, "the kitchen as well" for another lamp.
+
+        Args:
+            texts: What the user said before, as far as the question depends on it, and what the question means.
+        """
+        if self.judge is None:
+            return ""
+        continued = (Sharing(self.asker, self.judge(text), self.opaque, self.share).bypass() for text in texts)
+        return next((f"continues what {why.removeprefix('its answer ')}" for why in continued if why), "")
 
     def audience_key(self, *, dependent: bool) -> str | None:
         """Decides for whom the answer may be kept, as a part of its key.
@@ -151,12 +198,12 @@ class Sharing:
         """
         if self.bypass():
             return None
+        if self.share == "tenant" or not (self.opaque or self.share == "user"):
+            return ""
+        if self.opaque and self.words.audience is Audience.SESSION:
+            return self.asker.place
         if self.share == "user":
             return self.asker.name
-        if self.share == "tenant" or not self.opaque:
-            return ""
-        if self.words.audience is Audience.SESSION:
-            return f"session:{self.asker.session}"
         return "" if self.words.audience is Audience.EVERYONE and not dependent else self.asker.name
 
 

@@ -33,7 +33,7 @@ def answer_flow(
     plan, chain, question, spent = planned.plan, turn.chain, turn.incoming.question, turn.progress.spent
     answer, documents, why = planned.answer, (), ""
     step = chain.retrieve(plan.query) if plan.rule.search else None
-    if answer is not None and (step is None or chain.grounding == "trust"):
+    if answer is not None and chain.grounding == "trust":
         shown = ModelInput(question, plan.shown, answer.documents, plan.query)
         if (served := AnsweredTurn.from_cache(chain, answer, shown)) is not None:
             return served
@@ -45,7 +45,10 @@ def answer_flow(
         spent.retrieval_s = ended - began
     shown = ModelInput(question, plan.shown, documents, plan.query)
     if answer is not None and answer.grounded_in(documents):
-        if (served := AnsweredTurn.from_cache(chain, answer, shown, plan.query)) is not None:
+        # The documents in the order in which the answer may count them: "as [1] says".
+        made_for = ModelInput(question, plan.shown, answer.documents, plan.query)
+        query = None if step is None else plan.query
+        if (served := AnsweredTurn.from_cache(chain, answer, made_for, query)) is not None:
             return served
         why = "the cached output cannot be built here"
     elif answer is not None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -23,8 +22,6 @@ from langchain_redis_memory.ops import Invoke, StreamResult
 
 if TYPE_CHECKING:
     from langchain_redis_memory.conversation.turn_input import Said
-
-_log = logging.getLogger(__name__)
 
 _GROUNDED = "Answer the question from the context below. If the context does not hold the answer, say so.\n\nContext:\n"
 
@@ -45,6 +42,7 @@ class WrappedChain:
         pure_tools: Tools that only look things up.
         keep_partial: Whether what was said is kept when a stream breaks off.
         single_flight_ms: How long an equal question waits for the first one's answer; 0: not at all.
+        told: The retrievers inside of it that its user was warned of.
     """
 
     chain: Runnable[Any, Any]
@@ -58,6 +56,7 @@ class WrappedChain:
     pure_tools: frozenset[str]
     keep_partial: bool
     single_flight_ms: int
+    told: set[str] = field(default_factory=set)
 
     def question_key(self, said: str | None) -> str:
         """Returns the name under which the chain gets the question.
@@ -103,7 +102,7 @@ class Call:
         self._said = said
         self._config = config
         self._kwargs = kwargs
-        self._watch = ToolWatch(outer.pure_tools)
+        self._watch = ToolWatch(outer.pure_tools, trusting=outer.grounding == "trust")
         self._streamed: GraphStream | None = None
         self._raw: Raw | None = None
         self.scope = f"private:{uuid4()}" if private else outer.scope
@@ -185,8 +184,7 @@ class Call:
 
     def output_to_keep(self) -> tuple[bool, Mapping[str, Any] | None]:
         """Whether another run may be given what the chain returned, and all of it but the answer; see `OutputForm`."""
-        if self._watch.tools:
-            _log.debug("not cached, because tools ran: %s", ", ".join(sorted(self._watch.tools)))
+        if self._watch.forbids_caching(self._outer.told):
             return False, None
         if self._raw is None:  # an answer that was not made by the chain, as in warming
             return self._outer.shape.takes != "state" and not self._outer.shape.types, None

@@ -44,6 +44,7 @@ from langchain_redis_memory.history.outbox import Outbox, attempts
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, merge, pure
+from langchain_redis_memory.redis.codec.fingerprint import describable
 from langchain_redis_memory.redis.codec.messages import encode_message
 
 _log = logging.getLogger(__name__)
@@ -332,6 +333,9 @@ class TurnFlows:
         if asked is None or answered.served is not None:
             return pure(None)
         whole, output = turn.chain.output_to_keep()
+        if whole and not describable(list(answered.documents)):
+            _log.warning("an answer is not cached: its documents hold values that would not come back as they are")
+            whole = False
         spent, documents = turn.progress.spent, tuple(answered.documents)
         made = Answer(answered.value, answered.tokens, output, documents, spent.retrieval_s + spent.model_s)
         return (yield from self.cache.store_flow(asked if whole else None, made))

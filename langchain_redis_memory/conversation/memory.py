@@ -189,7 +189,8 @@ class ConversationMemory(Conversations):
             share: With whom answers are shared: "auto" (as the question's words and the chain tell), "user", "tenant"
                 or "none"; see `docs/law-of-sharing.md`.
             grounding: "check" runs the retriever on a candidate hit and serves the answer only if it finds the
-                documents that the answer was made from; "trust" serves it without a search.
+                documents that the answer was made from; an answer for which a retriever ran inside of the chain
+                cannot be checked and is not cached. "trust" serves either without a search.
             pure_tools: Names of tools that only look things up, the same for everybody. The answer of a run in which
                 another tool ran is never cached.
             single_flight_s: How long a turn waits for the answer to the very same question that another turn is just

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
 from langchain_redis_memory.cache.sharing import Sharing
@@ -20,6 +20,7 @@ from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.classify.standalone import leaning_from
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, search_query
 from langchain_redis_memory.ops import Flow, settled
 
@@ -119,6 +120,10 @@ class Planner:
             rewrite = yield from settled(self.contextualiser.contextualise(text, shown, state))
             query = search_query(text, rewrite, shown)
             meant = rewrite.question if rewrite.trusted else None
+        if shares and not alone:
+            asked_before = [str(m.text) for m in shown[leaning_from(shown) :] if isinstance(m, HumanMessage)]
+            if why := sharing.bypass_after([*asked_before, *([meant] if meant else [])]):
+                return Plan(replace(verdict, reasons=(*verdict.reasons, why)), rule, shown, query, None)
         if not shares or not (alone or shown or verdict.standalone):
             # The second case leans on something that the model will not see: its answer is good for nobody else.
             return Plan(verdict, rule, shown, query, None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
@@ -87,6 +88,8 @@ class RememberingRunnable(Runnable[Any, Any]):
         trusted = self.retriever if options.grounding == "trust" else None
         self._acts = describe([self.chain, trusted]).acts
         self.scope: str = self._scope(options.scope, described)
+        # What the chain itself is configured by decides its answers, whatever the setting is called.
+        self._own_settings = {spec.id for spec in self.chain.config_specs}
         shape = shape_of(chain, options.input_key)
         self._wrapped = WrappedChain(
             self.chain,
@@ -232,11 +235,13 @@ class RememberingRunnable(Runnable[Any, Any]):
             raise ConfigError(msg)
         said = read_input(input, self._wrapped.input_key)
         settings = deciding_settings(configurable, *_SEPARATED)
+        settings |= {name: value for name, value in configurable.items() if name in self._own_settings}
         parts = [said.given, kwargs, settings, rights_of(config) if self._acts else []]
         deciding = parts if any(parts) else None
         private = not describable(deciding)
         asker = Asker(users_of(config), str(session_id))
-        sharing = Sharing(asker, self._audience(str(said.question.text), opaque=self._acts), self._acts, self._share)
+        judge = partial(self._audience, opaque=self._acts)
+        sharing = Sharing(asker, judge(str(said.question.text)), self._acts, self._share, judge)
         incoming = TurnInput(
             session_id=session_id,
             agent=configurable.get("agent", ""),

@@ -1,32 +1,78 @@
-"""Watches a run for tools: an answer that came with an effect is never served in place of it."""
+"""Watches a run for tools and retrievers inside of a chain.
+
+An answer that came with an effect is never served in place of it, nor one from documents that nobody could check again.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from typing import Any, cast
+from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.runnables import RunnableConfig
 
+_log = logging.getLogger(__name__)
+
 
 class ToolWatch(BaseCallbackHandler):
-    """Notes the tools that run anywhere inside of a chain.
+    """Notes the tools and retrievers that run anywhere inside of a chain.
 
     Args:
-        pure: Names of tools that only look things up and find the same for everybody; they are not noted.
+        pure: Names of tools and retrievers that only look things up and find the same for everybody; neither they nor
+            the retrievers that such a tool runs are noted.
+        trusting: Whether documents are trusted, so that no retriever is noted.
     """
 
     run_inline = True
 
-    def __init__(self, pure: Collection[str] = ()) -> None:
+    def __init__(self, pure: Collection[str] = (), *, trusting: bool = False) -> None:
         self._pure = frozenset(pure)
+        self._trusting = trusting
+        self._inside_pure: set[UUID] = set()
         self.tools: set[str] = set()
+        self.retrievers: set[str] = set()
 
     def on_tool_start(self, serialized: Mapping[str, Any] | None, input_str: str, **kwargs: Any) -> None:
         """Notes a tool; see LangChain's `BaseCallbackHandler`."""
-        name = str(kwargs.get("name") or (serialized or {}).get("name") or "a tool without a name")
+        name = _name(serialized, kwargs, "a tool without a name")
         if name not in self._pure:
             self.tools.add(name)
+        else:
+            self._inside_pure.add(kwargs["run_id"])
+
+    def on_chain_start(self, serialized: Mapping[str, Any] | None, inputs: Any, **kwargs: Any) -> None:
+        """Follows the runs inside of a pure tool."""
+        if kwargs.get("parent_run_id") in self._inside_pure:
+            self._inside_pure.add(kwargs["run_id"])
+
+    def on_retriever_start(self, serialized: Mapping[str, Any] | None, query: str, **kwargs: Any) -> None:
+        """Notes a retriever."""
+        name = _name(serialized, kwargs, "a retriever without a name")
+        if not (self._trusting or name in self._pure or kwargs.get("parent_run_id") in self._inside_pure):
+            self.retrievers.add(name)
+
+    def forbids_caching(self, told: set[str]) -> bool:
+        """Returns whether the run's answer is not to be cached, and says why; of retrievers once, as it is a setting.
+
+        Args:
+            told: The retrievers that were warned of, to be added to.
+        """
+        if self.tools:
+            _log.debug("not cached, because tools ran: %s", ", ".join(sorted(self.tools)))
+        if unknown := self.retrievers - told:
+            told |= unknown
+            _log.warning(
+                "not cached: %s ran inside of the chain, so a hit could not check what is found now; give the "
+                "retriever to wrap(chain, retriever), or trust its documents with grounding='trust'",
+                " and ".join(sorted(unknown)),
+            )
+        return bool(self.tools or self.retrievers)
+
+
+def _name(serialized: Mapping[str, Any] | None, kwargs: Mapping[str, Any], otherwise: str) -> str:
+    return str(kwargs.get("name") or (serialized or {}).get("name") or otherwise)
 
 
 def watched(config: RunnableConfig, watch: ToolWatch) -> RunnableConfig:

@@ -5,16 +5,22 @@ The chains here can see who asks (they read the config), and their answers tell 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableSerializable
 from langchain_core.tools import tool
+from langgraph.runtime import Runtime
 
 from langchain_redis_memory import ConversationMemory, TurnReport
+from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.audience import Audience, AudienceVerdict
+from langchain_redis_memory.language.classify import QuestionType
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, url_of
 from tests.support.chains import DescribedModel
@@ -119,6 +125,28 @@ async def test_an_effect_is_had_each_time_and_what_changes_is_asked_anew(
     assert "hit" not in bank.served
 
 
+@pytest.mark.parametrize("share_rewrites", [False, True])
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("What's the weather in Paris?", "What about Berlin?"),
+        ("What is the price of bitcoin right now?", "How about gold?"),
+        ("Book a table at Luigi's.", "What about Mario's?"),
+    ],
+)
+async def test_a_question_continues_what_was_asked_before(
+    client: Client, both: Both, first: str, then: str, share_rewrites: bool
+) -> None:
+    done: list[str] = []
+    memory = ConversationMemory(client, share_rewrites=share_rewrites)
+    chat = memory.wrap(RunnableLambda(lambda given: done.append(given["question"]) or "Sunny."), scope="s")
+    for session in "12":
+        for question in (first, then):
+            config = {"configurable": {"session_id": session}, "metadata": {"user_id": "ana"}}
+            await both(chat.invoke)(question, config)
+    assert done == [first, then] * 2
+
+
 @pytest.mark.parametrize("question", PUBLIC)
 async def test_what_is_everybodys_is_shared(client: Client, both: Both, question: str) -> None:
     bank = Bank(client, both)
@@ -210,6 +238,67 @@ async def test_changed_documents_are_answered_anew(client: Client, both: Both, n
     assert answer == "according to: " + "\n\n".join(now)
 
 
+MERGER = "What are the terms of the merger?"
+
+
+class Shelf:
+    """A retriever that gives one list of documents after the other, and the bank that quotes them."""
+
+    def __init__(self, client: Client, both: Both, *given: list[Document], **options: Any) -> None:
+        left = iter(given)
+        self.bank = Bank(client, both, RunnableLambda(self.cite), RunnableLambda(lambda query: next(left)), **options)
+
+    @staticmethod
+    def cite(given: dict[str, Any]) -> str:
+        return " ".join(f"{d.id}: {d.page_content} ({d.metadata.get('rank')})" for d in given["documents"])
+
+    async def ask(self) -> str:
+        return str(await self.bank.ask("ana", MERGER, session=f"{id(self)} {len(self.bank.reports)}"))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        Document("text", id="b", metadata={"rank": 1}),
+        Document("text", id="a", metadata={"rank": 2}),
+        Document("text", id="a", metadata={"rank": True}),
+        Document("text, edited in place", id="a", metadata={"rank": 1}),
+    ],
+    ids=["id", "metadata", "type in the metadata", "text"],
+)
+async def test_a_document_is_all_that_a_chain_can_read_of_it(client: Client, both: Both, changed: Document) -> None:
+    shelf = Shelf(client, both, [Document("text", id="a", metadata={"rank": 1})], [changed])
+    assert await shelf.ask() != await shelf.ask()
+    assert shelf.bank.served == ["miss", "miss"]
+
+
+async def test_documents_that_cannot_be_compared_are_answered_anew(client: Client, both: Both) -> None:
+    strange = [[Document("text", metadata={"rank": rank, "handle": object()})] for rank in (1, 2)]
+    shelf = Shelf(client, both, *strange)
+    assert [await shelf.ask(), await shelf.ask()] == ["None: text (1)", "None: text (2)"]
+    plain = Shelf(client, both, [Document("text", metadata={"rank": 1})], strange[1])
+    assert [await plain.ask(), await plain.ask()] == ["None: text (1)", "None: text (2)"]
+
+
+async def test_reordered_documents_are_told_in_the_order_that_the_answer_counts_them_in(
+    client: Client, both: Both
+) -> None:
+    one, two = Document("one", id="1"), Document("two", id="2")
+    shelf = Shelf(client, both, [one, two], [two, one])
+    assert await shelf.ask() == await shelf.ask()
+    assert [document.id for document in shelf.bank.reports[1].documents] == ["1", "2"]
+
+
+async def test_who_does_not_search_is_not_served_what_was_found(client: Client, both: Both) -> None:
+    chain, found = RunnableLambda(quote), RunnableLambda(lambda query: [Document("a secret")])
+    no_search = {QuestionType.NEW_TOPIC: Rule(search=False, read_cache=True, write_cache=True, window=1)}
+    answers = []
+    for options in ({}, {"policy": no_search}):
+        chat = ConversationMemory(client, **options).wrap(chain, found, scope="s")
+        answers.append(await both(chat.invoke)(MERGER, {"configurable": {"session_id": "s"}}))
+    assert answers == ["according to: a secret", "according to: "]
+
+
 # --- outputs and tools ------------------------------------------------------------------------------
 
 
@@ -254,6 +343,55 @@ async def test_what_a_tool_did_is_not_served_again(
     assert bank.served == ["miss", expected]
 
 
+class Found(BaseRetriever):
+    """A retriever whose one document changes."""
+
+    text: str = "old"
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        return [Document(self.text)]
+
+
+def seek(retriever: Found, through: Any = None) -> Runnable[Any, Any]:
+    """A chain that searches by itself."""
+
+    @tool
+    def search(query: str) -> str:
+        """Searches, in a chain of its own."""
+        return str((RunnableLambda(lambda query: query) | retriever).invoke(query)[0].page_content)
+
+    def answer(given: dict[str, Any], config: RunnableConfig) -> str:
+        if through is None:
+            return retriever.invoke(given["question"], config)[0].page_content
+        return str(search.invoke({"query": given["question"]}, config))
+
+    return RunnableLambda(answer)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({}, "new"), ({"grounding": "trust"}, "old"), ({"pure_tools": ("Found",)}, "old")],
+    ids=["check", "trust", "pure"],
+)
+async def test_documents_found_inside_of_a_chain_cannot_be_checked(
+    client: Client, both: Both, caplog: pytest.LogCaptureFixture, options: dict[str, Any], expected: str
+) -> None:
+    found = Found()
+    bank = Bank(client, both, seek(found), **options)
+    assert await bank.ask("ana", "What are the terms of the merger?", session="1") == "old"
+    found.text = "new"
+    for session in "23":
+        assert await bank.ask("ana", "What are the terms of the merger?", session=session) == expected
+    assert caplog.text.count("Found ran inside of the chain") == (expected == "new")
+
+
+async def test_what_a_pure_tool_searches_is_pure(client: Client, both: Both) -> None:
+    bank = Bank(client, both, seek(Found(), through="a tool"), pure_tools=("search",))
+    for session in "12":
+        assert await bank.ask("ana", "What are the terms of the merger?", session=session) == "old"
+    assert bank.served == ["miss", "hit"]
+
+
 # --- manners ----------------------------------------------------------------------------------------
 
 
@@ -292,6 +430,28 @@ async def test_a_thread_is_a_session(client: Client, both: Both) -> None:
 
 # --- everything in a config that a function can decide by -------------------------------------------
 
+
+class AuthenticatedUser:
+    """A user as LangGraph's server gives it: an object, whose fields can be asked for by name."""
+
+    def __init__(self, *permissions: str, **more: Any) -> None:
+        self.identity, self.permissions, self._more = "x", permissions, more
+
+    def __iter__(self) -> Any:
+        return iter(self._more)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._more[name]
+
+
+@dataclass
+class Context:
+    """What a graph is run with, as its `context`."""
+
+    user_id: str = "x"
+    role: str = "guest"
+
+
 OPAQUE_READS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a role": ({"metadata": {"role": "boss"}}, {"metadata": {"role": "guest"}}),
     "a name like a trace's": ({"metadata": {"run_as_admin": True}}, {"metadata": {"run_as_admin": False}}),
@@ -304,6 +464,19 @@ OPAQUE_READS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"configurable": {"langgraph_auth_user": type("User", (), {"identity": "x"})()}},
         {"configurable": {"langgraph_auth_user": type("User", (), {"identity": "y"})()}},
     ),
+    "permissions of an authenticated user that is an object": (
+        {"configurable": {"langgraph_auth_user": AuthenticatedUser("all")}},
+        {"configurable": {"langgraph_auth_user": AuthenticatedUser()}},
+    ),
+    "a field of an authenticated user that is an object": (
+        {"configurable": {"langgraph_auth_user": AuthenticatedUser(plan="gold")}},
+        {"configurable": {"langgraph_auth_user": AuthenticatedUser(plan="free")}},
+    ),
+    "the context that a graph is run with": (
+        {"configurable": {"__pregel_runtime": Runtime(context=Context(role="boss"))}},
+        {"configurable": {"__pregel_runtime": Runtime(context=Context())}},
+    ),
+    "tags": ({"tags": ["boss"]}, {"tags": ["guest"]}),
 }
 
 
@@ -325,6 +498,29 @@ async def test_two_names_of_the_user_are_both_the_asker(client: Client, both: Bo
         }
         await both(bank.chat.invoke)("Which colours do my walls have?", config)
     assert bank.served == ["miss", "miss"]
+
+
+async def test_the_user_of_a_graphs_context_is_the_asker(client: Client, both: Both) -> None:
+    bank = Bank(client, both)
+    for place, user in enumerate(("ana", "ben", "ana")):
+        runtime = Runtime(context=Context(user))
+        config: dict[str, Any] = {"configurable": {"session_id": f"{place}", "__pregel_runtime": runtime}}
+        await both(bank.chat.invoke)("Which colours do my walls have?", config)
+    assert bank.served == ["miss", "miss", "hit"]
+
+
+@pytest.mark.parametrize("share", ["auto", "user"])
+async def test_what_is_of_one_session_is_of_one_user_in_it(client: Client, both: Both, share: Any) -> None:
+    def of_the_session(turn: str, /, *, opaque: bool) -> AudienceVerdict:
+        return AudienceVerdict(Audience.SESSION, False, False, False, 0.0, 0.0, 0.0, 0.0, opaque=opaque)
+
+    reports: list[TurnReport] = []
+    memory = ConversationMemory(client, on_turn=reports.append, audience=of_the_session)
+    chat = memory.wrap(RunnableLambda(lambda given: "a"), scope="s", share=share)
+    for user, session in (("ana", "s"), ("ben", "s"), ("ana", "other"), ("ana", "s")):
+        config = {"configurable": {"session_id": session}, "metadata": {"user_id": user}}
+        await both(chat.invoke)("What is the capital of Norway?", config)
+    assert [report.cache for report in reports] == ["miss", "miss", "miss", "hit"]
 
 
 class Speaker(RunnableSerializable[Any, str]):

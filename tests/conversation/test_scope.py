@@ -6,6 +6,8 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +195,65 @@ def test_opaque_parts_are_named_and_the_rest_is_described() -> None:
         assert one.opaque[0].endswith("chains.PureModel")
         assert one.opaque[1].endswith("shorten)")
     assert found[0].digest != found[1].digest
+
+
+def speak(given: Any, tone: str = "kind") -> str:
+    return tone
+
+
+def calling(inner: Callable[[], str]) -> Callable[[Any], str]:
+    return lambda given: inner()
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A callable with settings of its own."""
+
+    tone: str
+
+    def __call__(self, given: Any) -> str:
+        return self.tone
+
+    def method(self, given: Any) -> str:
+        return self.tone
+
+
+MADE: dict[str, Any] = {
+    "a closure": lambda tone: lambda given: tone,
+    "a function in a closure": lambda tone: calling(lambda: tone),
+    "a default": lambda tone: lambda given, tone=tone: tone,
+    "arguments bound before": lambda tone: partial(speak, tone=tone),
+    "a method": lambda tone: Voice(tone).method,
+    "an object": Voice,
+    "other code": {"kind": lambda given: "kind", "rude": lambda given: "rude"}.get,
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+async def test_functions_of_one_name_that_were_made_with_other_data_are_told_apart(
+    client: Client, both: Both, name: str
+) -> None:
+    for session, tone in enumerate(("kind", "rude", "kind")):
+        desk = Desk(client, both, chain=RunnableLambda(MADE[name](tone)), scope="n")
+        assert await desk.say("q?", f"s{session}") == tone
+        assert desk.last.cache == ("hit" if session == 2 else "miss")
+
+
+def test_what_cannot_be_read_to_its_end_is_still_described() -> None:
+    endless: list[Any] = [object()] * 2000
+    knotted: list[Any] = []
+    knotted.append(knotted)
+    found = [describe(RunnableLambda(lambda given: (endless, knotted))).digest for _ in "ab"]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("setting", ["user_id", "langgraph_auth_user_id", "thread_id"])
+async def test_what_the_chain_itself_is_configured_by_is_no_mere_name(client: Client, both: Both, setting: str) -> None:
+    model = DescribedModel().configurable_fields(temperature=ConfigurableField(id=setting))
+    desk = Desk(client, both, chain=prompt() | model)
+    for session, temperature in enumerate((0.1, 0.2, 0.1)):
+        await desk.say("q?", f"s{session}", **{setting: temperature})  # type: ignore[arg-type]
+    assert [report.cache for report in desk.reports] == ["miss", "miss", "hit"]
 
 
 async def test_what_is_configured_at_run_time_keeps_answers_apart(client: Client, both: Both) -> None:

@@ -124,22 +124,23 @@ class Answer:
             Whether they are the ones that the answer was made from, unchanged; their order does not matter, one more
             or one less does.
         """
-        return sorted(map(document_digest, documents)) == sorted(map(document_digest, self.documents))
+        found, made = ([document_digest(document) for document in some] for some in (documents, self.documents))
+        return None not in found and sorted(map(str, found)) == sorted(map(str, made))
 
 
-def document_digest(document: Document) -> str:
-    """Names a document by what a model may read of it.
+def document_digest(document: Document) -> str | None:
+    """Names a document by what a chain may read of it.
 
     Args:
         document: The document.
 
     Returns:
-        A digest of its text and its metadata; of the metadata's names alone where that holds what cannot be stored.
+        A digest of its id, its text and its metadata; None where that holds what cannot be stored, and so not compared.
     """
     try:
-        return digest({"text": document.page_content, "metadata": document.metadata})
+        return digest({"id": document.id, "text": document.page_content, "metadata": document.metadata})
     except UnserialisableError:
-        return digest({"text": document.page_content, "metadata": sorted(map(str, document.metadata))})
+        return None
 
 
 class AnswerCache(Protocol):

@@ -253,7 +253,7 @@ class CachedRetriever(BaseRetriever):
         """Returns who asks and with which metadata; a vector store's own retriever reads neither."""
         if type(self.retriever) is VectorStoreRetriever:
             return []
-        config = {"configurable": settings, "metadata": getattr(callbacks, "metadata", None) or {}}
+        config = {"configurable": settings, **{name: getattr(callbacks, name, None) for name in ("metadata", "tags")}}
         return [*users_of(config), *rights_of(config)]
 
     def _search_flow(

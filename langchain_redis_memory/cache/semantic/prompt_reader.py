@@ -64,12 +64,23 @@ def unrepeatable(text: str) -> str | None:
 
 
 def indents_of(text: str) -> list[str]:
-    """The indents of a question's lines: two pieces of code that differ in these only are not the same question.
+    """The white space of a question that may decide: indents, what is between quotes, and the lines of code.
+
+    Two pieces of code that differ in these only are not the same question.
 
     Args:
         text: The question.
     """
-    return re.findall(r"^[ \t]+", text.strip(), re.MULTILINE)
+    text = text.strip()
+    found = re.findall(r"^[ \t]+", text, re.MULTILINE)
+    for quoted in re.findall(r"\"[^\"]*\"|`[^`]*`|'[^']*'", text):
+        found += [space for space in re.findall(r"\s+", quoted) if space != " "]
+    if "\n" in text and _CODE.search(text):
+        found += [str(len(line.split())) for line in text.splitlines()]
+    return found
+
+
+_CODE = re.compile(r"[#;{}=]|//|--")
 
 
 inside_lookup: ContextVar[bool] = ContextVar("whether this thread or task is inside of a lookup", default=False)
@@ -170,19 +181,26 @@ class PromptReader:
                 said.role in {"human", "chat"} and tells_of_self(said.text) for said in parsed.history
             ):
                 return PromptAnalysis(None, "private")
+            if any(_INSTRUCTS.search(said.text) for said in parsed.history if said.role in {"human", "chat"}):
+                return PromptAnalysis(None, "instructed")
             history = parsed.messages()
             verdict = yield from settled(self.classifier.classify(text, history))
             if verdict.type in _ONE_CONVERSATIONS:
                 return PromptAnalysis(None, str(verdict.type), verdict)
             if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
+                leaning = _leaning(parsed)
                 meant = yield from self._meant_flow(text, verdict, parsed)
+                by_tools = any(said.of_tools for said in leaning)
+                continued = [said.text for said in leaning if said.role == "human" and not by_tools]
+                continued = continued if meant is None else [meant]
+                if sign := next(filter(None, map(unrepeatable, continued)), None):
+                    return PromptAnalysis(None, sign, verdict)
                 if meant is not None:
                     text = meant
                     if (why := unfit(text, self.longest)) is not None:
                         return PromptAnalysis(None, why, verdict)
                 else:
-                    leaning = _leaning(parsed)
-                    if any(said.of_tools for said in leaning) and not self.share_tools:
+                    if by_tools and not self.share_tools:
                         return PromptAnalysis(None, "tools", verdict)
                     context += [[said.role, said.text, said.more] for said in leaning]
         partition = self._partition(llm_string, parsed, variables, context)
@@ -201,7 +219,15 @@ class PromptReader:
     def _partition(self, llm_string: str, parsed: Prompt, variables: Mapping[str, str], context: Any) -> bytes:
         """What besides the question decides the answer: only what agrees in all of it is searched."""
         template = self.template.text if self.template else ""
-        parts = [llm_string, self.scope, list(parsed.system), template, sorted(variables.items()), context]
+        parts = [
+            llm_string,
+            self.scope,
+            list(parsed.system),
+            list(parsed.system_more),
+            template,
+            sorted(variables.items()),
+            context,
+        ]
         return blake2b(pack(parts), digest_size=16).digest()
 
 
@@ -215,7 +241,7 @@ def _before_tools(parsed: Prompt) -> tuple[Prompt, Sequence[PromptMessage]]:
     for at in range(len(parsed.history) - 1, -1, -1):
         said = parsed.history[at]
         if said.role == "human" and not said.more and said.text.strip():
-            return Prompt(parsed.system, parsed.history[:at], said.text), parsed.history[at + 1 :]
+            return Prompt(parsed.system, parsed.history[:at], said.text, parsed.system_more), parsed.history[at + 1 :]
     return parsed, ()
 
 
@@ -246,6 +272,17 @@ _SELF = re.compile(
     r"|[我私僕俺]|あたし|わたし|ぼく|おれ|저는|나는|내\s|제\s|أنا|मैं|मेर",
     re.IGNORECASE,
 )
+
+
+_INSTRUCTS = re.compile(
+    r"\bfrom now on\b|\b(?:answer|respond|reply|talk|speak)(?: \w+){0,3} (?:in|like|as|with|without|only)\b"
+    r"|\byou(?:'re| are)(?: now)? (?:a|an|my|the)\b|\bin (?:one|two|a few|\d+) (?:words?|sentences?)\b"
+    r"|(?:^|[.!?,;:] *|\b(?:please|and|but) )"
+    r"(?:always|never|use|avoid|act|pretend|assume|suppose|imagine|keep|write|explain"
+    r"|be (?:brief|concise|short|polite|rude|funny|formal|honest|more|less|as))\b",
+    re.IGNORECASE,
+)
+"""What a user says of all answers to come: they are another user's only where he said it too."""
 
 
 def tells_of_self(text: str) -> bool:

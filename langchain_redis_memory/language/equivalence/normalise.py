@@ -41,6 +41,14 @@ _ENDING = re.compile(r"[\s?.!\u2026,;:]+$")
 _IDENTIFIER = re.compile(r"[a-z][A-Z]|[_/\\=<>{}()\[\]`\"]|\w[.:]\w|\d[A-Za-z]|[A-Za-z]\d|^-")
 
 
+_DECIDING = re.compile(
+    r"[\u00b2\u00b3\u00b9\u2070-\u209c\u00bc-\u00be\u2150-\u215e]"  # raised, lowered, fractions
+    r"|(?:(?<=^)|(?<=[\s(=,:]))[-\u2212](?=\d)"  # the sign of a number
+    r"|(?<=\d)\s?(?:%|per ?cent\b)|(?<!\w)[$]\w+|\b[A-Za-z]#"
+)
+_ACRONYMS = re.compile(r"\b(?:IT|US|WHO|ME|OR|IN|AM|AIDS)\b")
+
+
 class NormalisedText(NamedTuple):
     """A normalised question.
 
@@ -73,6 +81,21 @@ def key_of(text: str) -> str:
     plain = _SPACE.sub(" ", plain).strip()
     plain = _ENDING.sub("", plain) or plain
     return " ".join(word if _IDENTIFIER.search(word) else word.casefold() for word in plain.split(" "))
+
+
+@lru_cache(CACHED)
+def deciding_marks(text: str) -> tuple[str, ...]:
+    """Returns the marks that no normal form may lose: signs, exponents, fractions, percent, acronyms that are words.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The marks in order; two texts with different ones are not the same question.
+    """
+    found = (mark.strip() for mark in _DECIDING.findall(text))
+    marks = ("%" if mark.startswith("per") else mark for mark in found)
+    return (*marks, *(() if text.isupper() else _ACRONYMS.findall(text)))
 
 
 def normalise(text: str) -> NormalisedText:

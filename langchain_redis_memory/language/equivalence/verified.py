@@ -16,7 +16,7 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.equivalence.compare import compare
 from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, from_minilm, scale_of, to_minilm
 from langchain_redis_memory.language.equivalence.hit_policy import Judgement
-from langchain_redis_memory.language.equivalence.normalise import LONGEST, key_of
+from langchain_redis_memory.language.equivalence.normalise import LONGEST, deciding_marks, key_of
 from langchain_redis_memory.language.equivalence.parse import parse
 from langchain_redis_memory.language.equivalence.weights import COSINE_CAP, shipped
 from langchain_redis_memory.language.logistic import probability
@@ -92,8 +92,9 @@ class VerifiedPolicy:
             return Judgement(
                 False, 0.0, ("longer than what is compared: only the same text may hit",), {"cosine": similarity}
             )
+        marks, others = deciding_marks(asked), deciding_marks(stored)
         key = key_of(asked)
-        if key and key == key_of(stored):
+        if marks == others and key and key == key_of(stored):
             return Judgement(True, _SAME, (), {"cosine": similarity})
         cosine = to_minilm(similarity, self._scale)
         one, two = (asked, stored) if asked <= stored else (stored, asked)
@@ -108,6 +109,8 @@ class VerifiedPolicy:
             )
         chance = probability(odds, _BOUND)
         vetoes = list(difference.vetoes)
+        if marks != others:
+            vetoes.append(f"signs differ: {' / '.join(sorted((' '.join(marks), ' '.join(others))))}")
         if not one.strip() or not two.strip():
             vetoes.append("one is empty")
         if vetoes:

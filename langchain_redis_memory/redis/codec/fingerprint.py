@@ -9,10 +9,12 @@ described all the same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import partial
+from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -40,7 +42,8 @@ class Description(NamedTuple):
     """What a chain is.
 
     Args:
-        digest: Hexadecimal digits, equal in every process for equal chains; an opaque part counts by its name.
+        digest: Hexadecimal digits, equal in every process for equal chains; an opaque part counts by its name, its code
+            and the plain data that it was made with.
         opaque: Names of the parts that cannot be described, in order, each once.
         acts: Whether a part that is not LangChain's own, and no model, may read the config and have effects.
     """
@@ -146,7 +149,42 @@ def _opaque(value: Any, found: _Findings) -> list[str]:
     called = f"{type(value).__name__}({name})" if name and function is not value else name or _path(type(value))
     found.opaque[called] = None
     found.acts = found.acts or not isinstance(value, BaseLanguageModel | VectorStoreRetriever)
-    return ["opaque", called]
+    return ["opaque", called, _data(function)]
+
+
+_DEEP, _LONG = 6, 1000
+"""How deep and how long plain data is read that a function was made with."""
+
+
+def _data(value: Any, depth: int = 0) -> Any:
+    """What can be told of an opaque part: a function's code and the plain data it was made with, an object's fields.
+
+    Two functions of one name may be two versions of one, or close over different data. What they call is not seen, nor
+    is the state of an object of a class that declares no fields.
+    """
+    inner = depth + 1
+    if depth > _DEEP or (isinstance(value, Mapping | list | tuple | set | frozenset) and len(value) > _LONG):
+        return _path(type(value))
+    if isinstance(value, Mapping):
+        return [[str(name), _data(value[name], inner)] for name in sorted(value, key=str)]
+    if isinstance(value, list | tuple):
+        return [_path(type(value)), *(_data(item, inner) for item in value)]
+    if isinstance(value, set | frozenset):
+        return [_path(type(value)), *sorted(map(repr, (_data(item, inner) for item in value)))]
+    if isinstance(value, CodeType):
+        return [value.co_code.hex(), list(value.co_names), _data(value.co_consts, inner)]
+    if isinstance(value, partial):
+        return [_data(part, inner) for part in (value.func, value.args, value.keywords)]
+    if isinstance(value, MethodType):
+        return [_data(value.__func__, inner), _data(value.__self__, inner)]
+    if isinstance(value, FunctionType):
+        closed = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
+        return [_data(part, inner) for part in (value.__code__, value.__defaults__, value.__kwdefaults__, closed)]
+    if is_dataclass(value) or isinstance(value, BaseModel):
+        names = type(value).model_fields if isinstance(value, BaseModel) else [field.name for field in fields(value)]
+        told = {name: getattr(value, name, None) for name in names if name not in _LABELS}
+        return [_path(type(value)), _data(told, inner)]
+    return [_path(type(value)), repr(value) if type(value) in _EXACT else ""]
 
 
 def _path(kind: type) -> str:

@@ -49,3 +49,11 @@ async def test_a_vector_store_knows_nobody(client: Client, both: Both) -> None:
         await both(retriever.invoke)("a", {"metadata": {"user_id": who}})
     stats = await both(retriever.stats)()
     assert (stats.hits, stats.misses) == (1, 1)
+
+
+async def test_tags_keep_results_apart(client: Client, both: Both) -> None:
+    inner = ByRights()
+    retriever = CachedRetriever(inner, client, name="by-rights")
+    for tag in ("boss", "guest", "boss"):
+        await both(retriever.invoke)("terms", {"tags": [tag]})
+    assert inner.searches == 2

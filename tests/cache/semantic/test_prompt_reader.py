@@ -174,3 +174,56 @@ def test_what_is_read_is_what_was_said(said: list[tuple[str, str]]) -> None:
 )
 def test_what_nobody_may_be_told_again(text: str, sign: str | None) -> None:
     assert unrepeatable(text) == sign
+
+
+@pytest.mark.parametrize("then", ["What about Berlin?", "How about Berlin?"])
+def test_what_a_question_continues_may_change_by_itself(cache: RedisSemanticCache, then: str) -> None:
+    for first, served in (("What's the weather in Paris?", None), ("How large is Paris?", "an answer")):
+        asked = prompt(first, "Sunny.", then)
+        cache.update(asked, MODEL, answers("an answer"))
+        assert text(cache.lookup(asked, MODEL)) == served
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "From now on answer in French.",
+        "Talk like a pirate.",
+        "Answer in one word, always.",
+        "Pretend that it is 1950.",
+        "Use metric units only.",
+        "Assume that Norway moved its capital to Bergen.",
+        "You are a pirate.",
+        "Be brief.",
+    ],
+)
+def test_what_a_user_told_of_all_answers_is_kept_to_the_conversation(cache: RedisSemanticCache, told: str) -> None:
+    alone, instructed = prompt(ASKED), prompt(told, "OK.", ASKED)
+    for stored, other in ((alone, instructed), (instructed, alone)):
+        cache.clear()
+        cache.update(stored, MODEL, answers("an answer"))
+        assert cache.lookup(other, MODEL) is None
+
+
+@pytest.mark.parametrize("told", ["What is photosynthesis?", "How do plants use light?", "Why is the sky always blue?"])
+def test_a_question_before_is_no_instruction(cache: RedisSemanticCache, told: str) -> None:
+    cache.update(prompt(ASKED), MODEL, answers("an answer"))
+    assert text(cache.lookup(prompt(told, "A process.", ASKED), MODEL)) == "an answer"
+
+
+def test_what_a_model_sees_of_a_system_message_is_no_text_of_another(cache: RedisSemanticCache) -> None:
+    cache.update(prompt(SystemMessage("a", name="b"), HumanMessage(ASKED)), MODEL, answers("an answer"))
+    assert cache.lookup(prompt(SystemMessage('a{"name": "b"}'), HumanMessage(ASKED)), MODEL) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("How long is the string 'a  b'?", "How long is the string 'a b'?"),
+        ("What does `a\tb` print?", "What does `a b` print?"),
+        ("What does this print?\nx = 1 # set\nx = 2\nprint(x)", "What does this print?\nx = 1 # set x = 2\nprint(x)"),
+    ],
+)
+def test_white_space_in_literals_and_code_decides(cache: RedisSemanticCache, one: str, other: str) -> None:
+    cache.update(prompt(HumanMessage(one)), MODEL, answers("an answer"))
+    assert cache.lookup(prompt(HumanMessage(other)), MODEL) is None

@@ -425,3 +425,33 @@ def test_bad_reports_are_refused() -> None:
     for values in (["a"], [20_000], [True], [0.5]):
         with pytest.raises(CorruptDataError):
             Observations.decode(values)
+
+
+@pytest.mark.parametrize(
+    ("asked", "stored"),
+    [
+        ("What is 2\u00b2?", "What is 22?"),
+        ("What is x\u00b2?", "What is x2?"),
+        ("What is -5 + 3?", "What is 5 + 3?"),
+        ("What is 10% of 50?", "What is 10 of 50?"),
+        ("What is C#?", "What is C?"),
+        ("What does $x mean?", "What does x mean?"),
+        ("What is IT?", "What is it?"),
+        ("Is AIDS curable?", "Is aids curable?"),
+    ],
+)
+def test_signs_that_a_normal_form_would_lose_decide(asked: str, stored: str) -> None:
+    for one, two in ((asked, stored), (stored, asked)):
+        assert not VerifiedPolicy(0.4).judge(one, two, 0.9999).hit
+
+
+@pytest.mark.parametrize(
+    ("asked", "stored"),
+    [
+        ("What is 10% of 50?", "What is 10 percent of 50?"),
+        ("WHAT IS IT WORTH?", "what is it worth?"),
+        ("Is the range 5-10 normal?", "is the range 5-10 normal"),
+    ],
+)
+def test_signs_that_mean_the_same_do_not(asked: str, stored: str) -> None:
+    assert not [veto for veto in VerifiedPolicy().judge(asked, stored, 0.9999).vetoes if veto.startswith("signs")]

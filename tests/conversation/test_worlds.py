@@ -1,0 +1,322 @@
+"""A cached answer equals the one that a world without a cache gives: whatever users, rights, days and documents are.
+
+The seeds are reports of newcomers, their paraphrases, and near traps. Each mutant below forgets one part of
+the key, and is found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from langchain_redis_memory import RedisCache, RedisSemanticCache, SemanticAnswerCache
+from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
+from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
+from langchain_redis_memory.cache.sharing import Asker, Sharing
+from langchain_redis_memory.conversation import runnable
+from langchain_redis_memory.conversation.tool_watch import ToolWatch
+from langchain_redis_memory.language.equivalence import ThresholdPolicy, VerifiedPolicy
+from langchain_redis_memory.redis.client.client import Client
+from tests.conftest import Both, Watch
+from tests.support.chains import NeverCache
+from tests.support.worlds import Alike, PromptWorld, Turn, World, everybody, lexicon, never_part
+
+PERSONAL = """
+What is my account balance? | What's my account balance? | How much is my account balance?
+What is my balance?
+Show my open orders. | Show me my open orders.
+What did my doctor say?
+Am I eligible for a refund?
+Do I have unread messages? | Do I have any unread messages?
+Which orders did I place last month?
+How much do I owe?
+Is my flight booked?
+Who is my manager?
+Which devices do I own?
+Which colours do my walls have?
+"""
+EFFECT = """
+Cancel order 123 | Cancel order 123 please. | Can you cancel order 123 for me?
+Cancel order 124
+Send an email to Bob.
+Delete my account.
+Book a table for two at Luigi's.
+Remind me to call mum at five.
+Transfer 100 euros to Bob.
+Set the alarm for 7 am.
+Go ahead.
+Yes please, do it.
+Confirm the booking.
+Turn on the light in the kitchen.
+"""
+VOLATILE = """
+What is the date today? | What day is it today?
+What time is it now?
+What's the weather today?
+What's the weather in Paris?
+Who won the match yesterday?
+What is the latest news?
+What is the price of bitcoin right now?
+"""
+VARY = """
+Roll a dice.
+Pick a random number.
+Tell me another joke.
+"""
+PUBLIC = """
+What is the capital of Norway? | What's the capital of Norway?
+What is the capital of Sweden?
+How do vaccines work?
+Who wrote Moby-Dick?
+What happened today in 1969?
+Can an order be cancelled?
+How do I enable two-factor login?
+How do I disable two-factor login?
+Which vaccines are safe in pregnancy?
+Which vaccines are not safe in pregnancy?
+How long is 5 km in miles?
+How long is 50 km in miles?
+What is 22?
+What is 2\u00b2?
+What is C#?
+What is C?
+How large is Paris?
+"""
+WORDS = lexicon(
+    personal=PERSONAL,
+    effect=EFFECT,
+    volatile=VOLATILE,
+    vary=VARY,
+    public=PUBLIC,
+    continues="What about Berlin?\nWhat about Mario's?\nHow is it treated?\nAnd what does that cost?",
+    tool="What is the capital of Freedonia?",
+    quiet="Book a table at Luigi's.",
+)
+ASKED = [text for text, words in WORDS.items() if words.kind not in {"continues", "tool"}]
+CHAINS = ["model", "function", "agent", "rag"]
+LIFE = [
+    Turn("What is the capital of Norway?"),
+    Turn("What is the capital of Norway?", user="ben"),
+    Turn("What's the capital of Norway?", user="ben", where="session"),
+    Turn("What is the capital of Norway?", tenant="t"),
+    Turn("What is the capital of Norway?", lead="Be brief."),
+    Turn("What is the capital of Norway?", edition=2),
+    Turn("Which colours do my walls have?"),
+    Turn("Which colours do my walls have?"),
+    Turn("Which colours do my walls have?", user="ben", where="auth"),
+    Turn("Cancel order 123"),
+    Turn("Cancel order 123"),
+    Turn("What's the weather in Paris?", session="a"),
+    Turn("What about Berlin?", session="a"),
+    Turn("What's the weather in Paris?", session="b", day=2),
+    Turn("What about Berlin?", session="b", day=2),
+    *(Turn(text, session=session) for session in "cd" for text in ("Book a table at Luigi's.", "What about Mario's?")),
+]
+
+
+def memory() -> Client:
+    return Client.from_url(f"memory://{uuid4().hex}")
+
+
+async def worlds(
+    both: Both,
+    turns: Sequence[Turn],
+    chain: str,
+    client: Client | None = None,
+    cache: Any = True,
+    other: Client | None = None,
+) -> int:
+    client = client or memory()
+    cached = World(WORDS, chain, client, cached=True, cache=cache)
+    plain = World(WORDS, chain, other or memory(), cached=False)
+    return await never_part(both, cached, plain, turns)
+
+
+def meanings(client: Client, policy: Any = None) -> SemanticAnswerCache:
+    return SemanticAnswerCache(client, Alike(), policy=policy or VerifiedPolicy(0.05))
+
+
+# --- every server, every chain, both colours ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chain", ["model", "rag"])
+async def test_the_worlds_never_part(client: Client, url: str, prefix: str, both: Both, chain: str) -> None:
+    cache = meanings(client) if chain == "model" else True
+    assert await worlds(both, LIFE, chain, client, cache, Client.from_url(url, prefix=f"{prefix}:plain")) > 0
+
+
+@pytest.mark.parametrize("chain", ["function", "agent"])
+@pytest.mark.parametrize("embedded", [False, True], ids=["exact", "meaning"])
+async def test_the_worlds_of_functions_never_part(both: Both, chain: str, embedded: bool) -> None:
+    client = memory()
+    assert await worlds(both, LIFE, chain, client, meanings(client) if embedded else True) > 0
+
+
+@pytest.mark.parametrize("name", ["exact", "meaning"])
+async def test_the_worlds_of_langchains_caches_never_part(client: Client, both: Both, name: str) -> None:
+    def cache_of(tenant: str) -> Any:
+        if name == "exact":
+            return RedisCache(client, tenant=tenant)
+        return RedisSemanticCache(client, Alike(), policy=VerifiedPolicy(0.05), tenant=tenant)
+
+    # LangChain's exact cache serves the very same prompt: there the day is in it, and effects are not asked for.
+    exact = name == "exact"
+    turns = [replace(turn, lead=f"Day {turn.day}") if exact else turn for turn in LIFE]
+    turns = [
+        turn for turn in turns if not exact or (WORDS[turn.text].kind != "effect" and turn.session not in ("c", "d"))
+    ]
+    cached, plain = PromptWorld(WORDS, cache_of), PromptWorld(WORDS, lambda tenant: False)
+    assert await never_part(both, cached, plain, turns) > 0
+
+
+# --- every seed ---------------------------------------------------------------------------------------------------
+
+SYNC = Both(asynchronous=False)
+
+
+@pytest.fixture
+def fresh(real_url: str, prefix: str, watch: Watch) -> Callable[[], Client]:
+    """Makes clients of which each has a server to itself, as far as it can see."""
+    watch(real_url, prefix)
+    return lambda: Client.from_url(real_url, prefix=f"{prefix}:{uuid4().hex}")
+
+
+@pytest.mark.parametrize("chain", ["model", "function"])
+def test_the_worlds_never_part_at_a_seed(fresh: Callable[[], Client], chain: str) -> None:
+    client, turns = fresh(), [turn for text in ASKED for turn in everybody(text)[:: 2 if chain == "model" else 1]]
+    assert asyncio.run(worlds(SYNC, turns, chain, client, meanings(client), fresh())) > 15
+
+
+TURNS = st.builds(
+    Turn,
+    text=st.sampled_from(sorted(WORDS)),
+    user=st.sampled_from(["ana", "ben"]),
+    session=st.sampled_from(["", "s", "of:ana"]),
+    tenant=st.sampled_from(["", "a:b", "a"]),
+    agent=st.sampled_from(["", "c", "b:c"]),
+    role=st.sampled_from(["", "boss"]),
+    where=st.sampled_from(["metadata", "configurable", "auth", "session"]),
+    lead=st.sampled_from(["", "", "Be brief."]),
+    tone=st.sampled_from([None, None, 1, True, "1"]),
+    day=st.sampled_from([1, 1, 2]),
+    edition=st.sampled_from([1, 1, 2]),
+)
+FEW = settings(
+    max_examples=4, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+
+
+@pytest.mark.parametrize(("chain", "embedded"), [("function", False), ("agent", True), ("rag", False)])
+def test_the_worlds_never_part_whatever_is_said(fresh: Callable[[], Client], chain: str, embedded: bool) -> None:
+    @FEW
+    @given(st.lists(TURNS, min_size=2, max_size=6).map(lambda turns: turns * 2))
+    @example(
+        [
+            Turn("What is the capital of Norway?", tenant="a", agent="b:c"),
+            Turn("What is the capital of Norway?", tenant="a:b", agent="c"),
+        ]
+    )
+    @example([replace(MINE, session="s"), replace(MINE, session="s", user="ben")])
+    def check(turns: list[Turn]) -> None:
+        client = fresh()
+        asyncio.run(worlds(SYNC, turns, chain, client, meanings(client) if embedded else True, fresh()))
+
+    check()
+
+
+# --- mutants: each forgets something, and is found ----------------------------------------------------------------
+
+NORWAY, MINE = Turn("What is the capital of Norway?"), Turn("Which colours do my walls have?")
+
+
+class Blind(ExactAnswerCache):
+    """A wrong cache: its keys leave something out."""
+
+    def __init__(self, forget: Callable[[CacheQuestion], CacheQuestion]) -> None:
+        super().__init__(60)
+        self.forget = forget
+
+    def lookup(self, asked: CacheQuestion) -> Any:
+        return super().lookup(self.forget(asked))
+
+    def store(self, asked: CacheQuestion, answer: Answer) -> Any:
+        return super().store(self.forget(asked), answer)
+
+
+FORGETFUL: dict[str, tuple[str, Callable[[CacheQuestion], CacheQuestion], Turn]] = {
+    "the system prompt": ("model", lambda asked: replace(asked, context=()), replace(NORWAY, lead="Be brief.")),
+    "the question": ("model", lambda asked: replace(asked, question=""), Turn("Who wrote Moby-Dick?")),
+    "the tenant": (
+        "function",
+        lambda asked: replace(asked, space=replace(asked.space, tenant="")),
+        replace(NORWAY, tenant="t"),
+    ),
+    "the agent": ("function", lambda asked: replace(asked, agent=""), replace(NORWAY, agent="x")),
+    "a right in the metadata": ("function", lambda asked: replace(asked, given=None), replace(NORWAY, role="boss")),
+    "an input": ("function", lambda asked: replace(asked, given=None), replace(NORWAY, tone=1)),
+    "the audience": ("function", lambda asked: replace(asked, audience=""), replace(MINE, user="ben")),
+}
+
+
+@pytest.mark.parametrize("name", FORGETFUL)
+async def test_a_cache_that_forgets_is_found(name: str) -> None:
+    chain, forget, other = FORGETFUL[name]
+    turns = [MINE if name == "the audience" else NORWAY, other]
+    await worlds(SYNC, turns, chain, cache=Blind(lambda asked: asked))
+    with pytest.raises(AssertionError, match="the worlds part"):
+        await worlds(SYNC, turns, chain, cache=Blind(forget))
+
+
+MUTANTS: dict[str, tuple[Any, str, Any, str, list[Turn]]] = {
+    "the user": (Asker, "name", "somebody", "function", [MINE, replace(MINE, user="ben")]),
+    "rights": (runnable, "rights_of", lambda config: [], "function", [NORWAY, replace(NORWAY, role="boss")]),
+    "documents": (
+        Answer,
+        "grounded_in",
+        lambda answer, documents: True,
+        "rag",
+        [NORWAY, replace(NORWAY, edition=2)],
+    ),
+    "the day": (Sharing, "bypass", lambda sharing: "", "model", everybody("What is the date today?")),
+    "effects": (Sharing, "bypass", lambda sharing: "", "model", everybody("Cancel order 123")),
+    "what is continued": (Sharing, "bypass_after", lambda sharing, texts: "", "function", LIFE[-4:]),
+    "tools": (
+        ToolWatch,
+        "forbids_caching",
+        lambda watch, told: False,
+        "agent",
+        [Turn("What is the capital of Freedonia?")] * 2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+async def test_a_law_that_forgets_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, part, mutant, chain, turns = MUTANTS[name]
+    options = {"cache": ExactAnswerCache(60)}
+    await worlds(SYNC, turns, chain, **options)
+    monkeypatch.setattr(owner, part, mutant)
+    with pytest.raises(AssertionError, match="the worlds part"):
+        await worlds(SYNC, turns, chain, **options)
+
+
+async def test_a_verifier_that_trusts_the_cosine_is_found() -> None:
+    turns = [Turn("How do I enable two-factor login?"), Turn("How do I disable two-factor login?")]
+    for policy, parts in ((VerifiedPolicy(0.05), False), (ThresholdPolicy(0.5), True)):
+        client = memory()
+        if not parts:
+            await worlds(SYNC, turns, "model", client, meanings(client, policy))
+            continue
+        with pytest.raises(AssertionError, match="the worlds part"):
+            await worlds(SYNC, turns, "model", client, meanings(client, policy))
+
+
+async def test_a_world_without_a_cache_is_never_served() -> None:
+    assert await worlds(SYNC, LIFE, "function", cache=NeverCache()) == 0
