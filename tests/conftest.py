@@ -20,6 +20,8 @@ from tests.support.servers import Farm
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "pins: the test makes keys without a lifetime on purpose")
+    for name in ("benchmark", "vcr"):  # langchain-tests marks with them, for plugins that pyproject.toml turns off
+        config.addinivalue_line("markers", f"{name}: not used here")
 
 
 # --- which tests run, and where -------------------------------------------------------------------
