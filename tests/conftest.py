@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -20,6 +20,8 @@ from tests.support.servers import Farm
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "pins: the test makes keys without a lifetime on purpose")
+    for name in ("benchmark", "vcr"):  # langchain-tests marks with them, for plugins that pyproject.toml turns off
+        config.addinivalue_line("markers", f"{name}: not used here")
 
 
 # --- which tests run, and where -------------------------------------------------------------------
@@ -41,17 +43,32 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return 0 if all(argument.endswith(".py") for argument in selected) and len(set(selected)) == 1 else None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Makes no test for a server that `--servers` does not name: to make them and leave them out costs seconds."""
+    chosen = wanted(metafunc.config)
+    parametrize = metafunc.parametrize
+
+    def with_chosen(argnames: Any, argvalues: Any, *args: Any, **kwargs: Any) -> None:
+        values = list(argvalues)
+        kept = [
+            value
+            for value in values
+            if named(value.values if isinstance(value, type(pytest.param())) else (value,)) <= chosen
+        ]
+        if len(kept) < len(values) and not isinstance(kwargs.get("ids"), (list, tuple)):
+            values = kept or values[:1]  # the one of a test that needs another server is left out below
+        parametrize(argnames, values, *args, **kwargs)
+
+    if len(chosen) < len(servers.NAMES):
+        metafunc.parametrize = with_chosen  # type: ignore[method-assign]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what needs a server that `--servers` does not name."""
-    given = config.getoption("--servers")
-    if given == "all":
-        return
-    wanted = set(given.split(","))
-    if unknown := wanted - set(servers.NAMES):
-        msg = f"--servers knows {', '.join(servers.NAMES)}; got {', '.join(sorted(unknown))}"
-        raise pytest.UsageError(msg)
-    config.hook.pytest_deselected(items=[item for item in items if not needs(item) <= wanted])
-    items[:] = [item for item in items if needs(item) <= wanted]
+    chosen = wanted(config)
+    config.hook.pytest_deselected(items=[item for item in items if not needs(item) <= chosen])
+    items[:] = [item for item in items if needs(item) <= chosen]
 
 
 def pytest_collection_finish() -> None:
@@ -59,16 +76,32 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def wanted(config: pytest.Config) -> set[str]:
+    """The servers that `--servers` names."""
+    given = config.getoption("--servers")
+    chosen = set(servers.NAMES) if given == "all" else set(given.split(","))
+    if unknown := chosen - set(servers.NAMES):
+        msg = f"--servers knows {', '.join(servers.NAMES)}; got {', '.join(sorted(unknown))}"
+        raise pytest.UsageError(msg)
+    return chosen
+
+
+def named(values: Iterable[object]) -> set[str]:
+    """The servers that parameters name, alone or in a tuple."""
+    words = [word for value in values for word in (value if isinstance(value, tuple) else (value,))]
+    return {word for word in words if isinstance(word, str) and word in servers.NAMES}
+
+
 def needs(item: pytest.Item) -> set[str]:
     """The servers that a test asks: those that its parameters name, those of its fixtures, else one real one."""
     fixtures = set(getattr(item, "fixturenames", ()))
-    given = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
-    words = [word for value in given for word in (value if isinstance(value, tuple) else (value,))]
-    named = {word for word in words if isinstance(word, str) and word in servers.NAMES}
-    named |= {name for name in ("cluster", "sentinel") if f"{name}_url" in fixtures}
-    if "real_url" in fixtures or ("farm" in fixtures and not named):
-        named.add(servers.NEWEST)
-    return named
+    asked = named(
+        item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    )
+    asked |= {name for name in ("cluster", "sentinel") if f"{name}_url" in fixtures}
+    if "real_url" in fixtures or ("farm" in fixtures and not asked):
+        asked.add(servers.NEWEST)
+    return asked
 
 
 # --- servers --------------------------------------------------------------------------------------
