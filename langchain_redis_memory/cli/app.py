@@ -1,6 +1,7 @@
 """The command line: `demo` and `chat` on real text, `replay` on recorded conversations, `info` on a server.
 
-Everything heavy loads when its command runs. Errors of this package are printed as one line, without a traceback.
+Everything heavy loads when its command runs. Errors of this package are one line on stderr, without a traceback, and
+the exit code says what kind: 1 where the command cannot do what it was asked, 2 where the server cannot be reached.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -20,7 +22,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from langchain_redis_memory import __version__
-from langchain_redis_memory.errors import RedisMemoryError
+from langchain_redis_memory.errors import RedisMemoryError, UnavailableError
 
 if TYPE_CHECKING:
     from langchain_redis_memory.cli.replay import ReplayReport
@@ -30,12 +32,12 @@ if TYPE_CHECKING:
 
 app: typer.Typer = typer.Typer(
     name="langchain-redis-memory",
-    help="Memory and caching for LangChain on the Redis you already have.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
 console: Console = Console()
+errors: Console = Console(stderr=True)
 if not console.is_terminal:
     console = Console(width=120)
 
@@ -59,7 +61,12 @@ def options(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Memory and caching for LangChain on the Redis you already have."""
+    """Memory and caching for LangChain on the Redis you already have.
+
+    Exit codes: 0 done; 1 it cannot do what was asked; 2 wrong usage, or no server.
+
+    Example: langchain-redis-memory demo
+    """
 
 
 @contextmanager
@@ -67,13 +74,13 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except RedisMemoryError as error:
-        console.print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(1) from error
+        errors.print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(2 if isinstance(error, UnavailableError) else 1) from error
 
 
 def _bar() -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=errors
     )
 
 
@@ -175,7 +182,10 @@ def chat(
     model: Model = None,
     session: Annotated[str, typer.Option(help="The conversation to go on with.")] = "chat",
 ) -> None:
-    """Talk to an assistant on Python's standard library yourself; every answer says what was decided and why."""
+    """Talk to an assistant on Python's standard library yourself; every answer says what was decided and why.
+
+    Example: langchain-redis-memory chat --redis redis://localhost:6379/0 --session ana
+    """
     with _plain_errors():
         reports: list[TurnReport] = []
         memory, assistant = _chain(redis, model, reports)
@@ -215,8 +225,9 @@ def _converse(assistant: RememberingRunnable, said: str, session: str, reports: 
 @app.command()
 def replay(
     file: Annotated[
-        Path, typer.Argument(help="JSONL: conv, question, and optionally turn, rewrite, answer, paraphrase.")
-    ],
+        Path | None, typer.Argument(help="JSONL: conv, question, and optionally turn, rewrite, answer, paraphrase.")
+    ] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Replay the sample that comes with the package.")] = False,
     redis: Url = "memory://",
     users: Annotated[int, typer.Option(min=1, max=100, help="One plays, the next repeats, the next paraphrases.")] = 3,
     risk: Annotated[str, typer.Option(help="Shares of errors to keep to; one run for each.")] = "0.01,0.02,0.05,0.1",
@@ -238,11 +249,16 @@ def replay(
 ) -> None:
     """Replay recorded conversations: the hits, the wrong ones among them, and what it saves, at several risk levels.
 
-    Run this on your own logs before you go live. Several users have each conversation, interleaved: one as it was
-    recorded, the next repeats it, the one after that says it in other words. Where a line has a rewrite (the question
-    as it would be asked alone) every serve is judged by it, and wrong ones are listed with both conversations; else
-    hits from other conversations are listed for you to judge. Beside it: what a cache would do whose key is the
-    last utterance. Nothing is left on the server; on a cluster it expires within the hour.
+    Run this on your own logs before you go live. Several users have each
+    conversation, interleaved: one as it was recorded, the next repeats it, the
+    one after that says it in other words. Where a line has a rewrite (the
+    question as it would be asked alone) every serve is judged by it, and wrong
+    ones are listed with both conversations; else hits from other conversations
+    are listed for you to judge. Beside it: what a cache would do whose key is
+    the last utterance. Nothing is left on the server; on a cluster it expires
+    within the hour.
+
+    Example: langchain-redis-memory replay --sample --html report.html
     """
     from langchain_redis_memory.cli import replay as replaying
     from langchain_redis_memory.cli.replay.html import page
@@ -251,6 +267,9 @@ def replay(
     from langchain_redis_memory.redis.client.client import Client
 
     with _plain_errors():
+        if (file is None) != sample:
+            msg = "give one FILE to replay, or --sample"
+            raise ConfigError(msg)
         assumed = seconds_per_answer if seconds_per_answer is not None or answerer else replaying.ASSUMED_S
         settings = replaying.Settings(
             users,
@@ -266,7 +285,7 @@ def replay(
             if not wanted.parent.is_dir() or wanted.is_dir():
                 msg = f"cannot write {wanted}: {'it is' if wanted.is_dir() else 'there is no such'} directory"
                 raise ConfigError(msg)
-        conversations, damaged = replaying.read(file)
+        conversations, damaged = replaying.read(file or replaying.SAMPLE)
         with Client.from_url(redis, prefix=f"lrm-replay-{uuid4()}") as client:
             client.server()  # what is wrong with it is said before any bar is shown
             with _bar() as bar:
@@ -321,8 +340,12 @@ def _say_more(report: ReplayReport) -> None:
 def info(
     url: Annotated[str | None, typer.Argument(metavar="[URL]", help="The server. Default: REDIS_URL.")] = None,
     redis: Annotated[str | None, typer.Option("--redis", metavar="URL", help="The same as an option.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """What the server is and can do."""
+    """What the server is and can do.
+
+    Example: langchain-redis-memory info redis://localhost:6379/0 --json
+    """
     from langchain_redis_memory.errors import ConfigError
     from langchain_redis_memory.redis.client.client import Client
 
@@ -332,10 +355,14 @@ def info(
             raise ConfigError(msg)
         client = Client.from_url(url if url is not None else redis)
         server = client.server()
+        health = client.health()
+        if as_json:
+            can = {"vector_sets": server.vector_sets, "query_engine": server.query_engine}
+            typer.echo(json.dumps({**asdict(health), **can}, indent=1))
+            return
         console.print(f"{escape(client.url)}: {server.flavour} {server.version}")
         console.print(f"vector sets: {'yes' if server.vector_sets else 'no'}")
         console.print(f"query engine: {'yes' if server.query_engine else 'no'}")
-        health = client.health()
         console.print(f"vectors are searched by: {health.engine}")
         console.print(f"maxmemory-policy: {health.eviction or 'unknown'}")
         console.print(f"round trip: {1000 * (health.round_trip_s or 0):.2f} ms")

@@ -34,10 +34,10 @@ def report(*outcomes: CacheOutcome) -> ReplayReport:
 
 def test_the_recommended_risk_has_the_fewest_wrong_serves_then_the_most_hits_then_is_the_lowest() -> None:
     levels = [outcome(f"risk {r}", r, hits, wrong) for r, hits, wrong in ((0.01, 20, 0), (0.02, 30, 0), (0.05, 30, 0))]
-    found = report(outcome("raw key, exact", None, 40, 7), *levels, outcome("risk 0.1", 0.1, 50, 1))
+    found = report(outcome("naive, same words", None, 40, 7), *levels, outcome("risk 0.1", 0.1, 50, 1))
     assert found.recommended is levels[1]
-    assert "max_error 0.02: of 100 turns 30 were served" in found.conclusion
-    assert "(raw key, exact: 7)" in found.conclusion
+    assert "max_error 0.02 for now: of 100 turns 30 were served" in found.conclusion
+    assert "served 7 (naive, same words) wrongly" in found.conclusion
     assert found.conclusion in page(found)
 
 

@@ -27,7 +27,7 @@ def raw_exact(stream: Sequence[StreamTurn]) -> Iterator[CacheOutcome]:
     Yields:
         The outcome so far, once for each turn (always the same object).
     """
-    outcome, stored = CacheOutcome("raw key, exact"), dict[str, StreamTurn]()
+    outcome, stored = CacheOutcome("naive, same words"), dict[str, StreamTurn]()
     for asking in stream:
         made_for = stored.get(asking.text.strip())
         outcome.saw(asking, "miss" if made_for is None else "hit", made_for)
@@ -45,7 +45,7 @@ def raw_cosine(stream: Sequence[StreamTurn], vectors: npt.NDArray[np.float32]) -
     Yields:
         The outcome so far, once for each turn (always the same object).
     """
-    outcome, stored = CacheOutcome(f"raw key, cosine {NEAR}"), list[StreamTurn]()
+    outcome, stored = CacheOutcome(f"naive, cosine {NEAR}"), list[StreamTurn]()
     rows = np.zeros_like(vectors)
     for asking, vector in zip(stream, vectors, strict=True):
         near = rows[: len(stored)] @ vector

@@ -12,19 +12,20 @@ from html import escape
 from langchain_redis_memory.cli.replay.judge import CacheOutcome, ServedAnswer
 from langchain_redis_memory.cli.replay.report import ReplayReport
 from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn
-from langchain_redis_memory.cli.replay.table import rows, share
+from langchain_redis_memory.cli.replay.table import reliability_rows, rows, share
 from langchain_redis_memory.language.classify.question_type import QuestionType
 
 _MOST = 200
 """Serves that are listed of each cache; the JSON has all of them."""
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _RIGHT = 640, 330, 64, 30, 52, 150
 _ALONE = (Kind.FIRST, Kind.SELF_CONTAINED)
+_TONES = ("t1", "t2", "t4", "t5")
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --dim: #5c6670; --paper: #ffffff; --line: #d8dee4; --card: #f6f8fa;
-  --a: #0969da; --b: #8250df; --c: #1a7f37; --d: #bc4c00; --bad: #cf222e; }
+  --a: #0969da; --b: #8250df; --c: #1a7f37; --d: #bc4c00; --e: #1b7c83; --bad: #cf222e; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --dim: #9aa6b2; --paper: #0d1117; --line: #30363d;
-  --card: #161b22; --a: #58a6ff; --b: #bc8cff; --c: #3fb950; --d: #f0883e; --bad: #ff7b72; } }
+  --card: #161b22; --a: #58a6ff; --b: #bc8cff; --c: #3fb950; --d: #f0883e; --e: #39c5cf; --bad: #ff7b72; } }
 body { background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto;
   max-width: 75rem; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
@@ -39,6 +40,7 @@ svg { display: block; height: auto; max-width: 100%; } svg text { fill: var(--in
 svg .dim { fill: var(--dim); } svg .axis { stroke: var(--line); } svg .level { fill: var(--a); }
 svg .raw { fill: var(--bad); } svg .path { fill: none; stroke: var(--a); stroke-opacity: .5; }
 svg .t0 { fill: var(--a); } svg .t1 { fill: var(--b); } svg .t2 { fill: var(--d); } svg .t3 { fill: var(--c); }
+svg .t4 { fill: var(--e); } svg .t5 { fill: var(--dim); } svg .lead { stroke: var(--dim); stroke-opacity: .6; }
 .q { font-weight: 600; overflow-wrap: anywhere; } .wrong td { max-width: 26rem; overflow-wrap: anywhere; }
 details { margin: .6rem 0; } summary { cursor: pointer; }
 """
@@ -73,6 +75,8 @@ def page(report: ReplayReport) -> str:
             _figure("What safety costs", _risk_plot(report.outcomes)),
             _figure("Hits, and what went past the cache", _bars(report.levels)),
             "</div>",
+            "<h2>How sure is that?</h2>",
+            _reliability(report),
             "<h2>Measures</h2>",
             _measures(report),
             "<ul>",
@@ -90,6 +94,18 @@ def page(report: ReplayReport) -> str:
 
 def _figure(caption: str, svg: str) -> str:
     return f"<figure><figcaption>{escape(caption)}</figcaption>{svg}</figure>"
+
+
+def _reliability(report: ReplayReport) -> str:
+    head, *found = reliability_rows(report)
+    last = len(head) - 1
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        kinds = ["n" if 0 < place < last else "" for place in range(len(cells))]
+        return "".join(f'<{tag} class="{kind}">{escape(cell)}</{tag}>' for kind, cell in zip(kinds, cells, strict=True))
+
+    lines = [line(head, "th"), *(line(cells, "td") for cells in found)]
+    return '<div class="scroll"><table>' + "\n".join(f"<tr>{cells}</tr>" for cells in lines) + "</table></div>"
 
 
 def _measures(report: ReplayReport) -> str:
@@ -156,10 +172,11 @@ def _risk_plot(outcomes: Sequence[CacheOutcome]) -> str:
         if (hit := one.rate(["hit"], roles=[Role.REPEATS, Role.PARAPHRASES], kinds=_ALONE)) is not None
         and one.wrong_share is not None
     ]
-    label = "Share of dependent turns served wrongly, over the hit rate of self-contained turns"
+    label = "Share of follow-ups served wrongly, over the hit rate of turns that stand alone"
     if not points:
         return _svg([_text(_WIDTH / 2, _HEIGHT / 2, "no rewrites, or one user: nothing to judge", kind="dim")], label)
-    most = max(0.01, *(wrong for _, _, wrong in points)) * 1.15
+    worst = max(wrong for _, _, wrong in points)
+    most = next((level for level in (0.01, 0.02, 0.04, 0.08, 0.2, 0.4, 0.8) if worst <= 0.95 * level), 1.0)
     right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
 
     def x(hit: float) -> float:
@@ -187,14 +204,14 @@ def _risk_plot(outcomes: Sequence[CacheOutcome]) -> str:
         kind = "raw" if one.risk is None else "level"
         said = f"{one.name}: {share(wrong)} wrong, {share(hit)} hit"
         parts += [
-            f'<line x1="{x(hit):.1f}" y1="{y(wrong):.1f}" x2="{right + 8}" y2="{place:.1f}" class="axis"/>',
+            f'<line x1="{x(hit):.1f}" y1="{y(wrong):.1f}" x2="{right + 8}" y2="{place:.1f}" class="lead"/>',
             f'<circle cx="{x(hit):.1f}" cy="{y(wrong):.1f}" r="5" class="{kind}">',
             f"<title>{escape(said)}</title></circle>",
             _text(right + 12, place + 4, one.name, "start"),
         ]
     parts += [
-        _text((_LEFT + right) / 2, _HEIGHT - 14, "first and self-contained turns that were asked again: hit"),
-        _text(_LEFT - 52, _TOP - 14, "dependent turns served wrongly", "start", "dim"),
+        _text((_LEFT + right) / 2, _HEIGHT - 14, "turns that stand alone and were asked again: served from the cache"),
+        _text(_LEFT - 52, _TOP - 14, "follow-ups served wrongly", "start", "dim"),
     ]
     return _svg(parts, label)
 
@@ -202,13 +219,17 @@ def _risk_plot(outcomes: Sequence[CacheOutcome]) -> str:
 def _bars(levels: Sequence[CacheOutcome]) -> str:
     """For each level, the share of hits, misses and what went past the cache, by type."""
     kinds = [kind for kind in QuestionType if any(one.bypasses[kind] for one in levels)]
-    series = [("hit", "t3"), ("miss", "t0"), *((f"past it: {kind}", f"t{1 + at % 2}") for at, kind in enumerate(kinds))]
+    series = [
+        ("served from the cache", "t3"),
+        ("answered, then cached", "t0"),
+        *((f"not cached: {kind}", tone) for kind, tone in zip(kinds, _TONES, strict=False)),
+    ]
     bar = min(34.0, (_HEIGHT - _TOP - _BOTTOM - 20 * len(series)) / max(1, len(levels)) * 0.7)
     parts: list[str] = []
     for row, one in enumerate(levels):
         top, left = _TOP + row * bar / 0.7, float(_LEFT + 8)
         counts = [one.cache["hit"], one.cache["miss"], *(one.bypasses[kind] for kind in kinds)]
-        parts.append(_text(_LEFT, top + bar / 2 + 4, one.name, "end"))
+        parts.append(_text(_LEFT, top + bar / 2 + 4, f"risk {one.risk:g}", "end"))
         for (name, kind), count in zip(series, counts, strict=True):
             width = count / max(1, one.turns) * (_WIDTH - _RIGHT - _LEFT - 8)
             told = f"{one.name}, {name}: {count} of {one.turns}"

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from langchain_redis_memory.cli.replay.reliability import Reliability
 from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn, plain
 from langchain_redis_memory.language.bm25 import stem
 from langchain_redis_memory.language.classify.question_type import QuestionType
@@ -219,6 +220,11 @@ class CacheOutcome:
         return self.rate(["wrong"], kinds=[Kind.DEPENDENT])
 
     @property
+    def reliability(self) -> Reliability:
+        """The claimed and the achieved share of wrong serves; hits that no rewrite can judge are left out."""
+        return Reliability(self.risk, self.cache["hit"] - len(self.unjudged), len(self.wrong))
+
+    @property
     def repeats_hit(self) -> dict[Kind, float | None]:
         """Of the turns that were repeated word for word, the share that hit, rightly."""
         return {kind: self.rate(["hit"], roles=[Role.REPEATS], kinds=[kind]) for kind in Kind}
@@ -245,6 +251,7 @@ class CacheOutcome:
             "wrong": len(self.wrong),
             "wrong_by_kind": {str(kind): self.count(["wrong"], kinds=[kind]) for kind in Kind},
             "wrong_share_of_dependent": self.wrong_share,
+            "reliability": self.reliability.as_dict(),
             "repeats_hit": {
                 **{str(kind): share for kind, share in self.repeats_hit.items()},
                 "first and self-contained": self.rate(["hit"], roles=[Role.REPEATS], kinds=alone),

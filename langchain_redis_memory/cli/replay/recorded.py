@@ -15,6 +15,10 @@ from pathlib import Path
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.key_groups import check_id
 
+SAMPLE = Path(__file__).with_name("sample.jsonl")
+"""Conversations of shops, banks, travellers, patients and others, made up for this package and free of rights (CC0):
+follow-ups in the same words, whose answers differ."""
+
 
 @dataclass(frozen=True)
 class RecordedTurn:

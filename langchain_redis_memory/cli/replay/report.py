@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from langchain_redis_memory.cli.replay.judge import CacheOutcome
 from langchain_redis_memory.cli.replay.recorded import DamagedLine
+from langchain_redis_memory.cli.replay.reliability import CONFIDENCE, Reliability
 from langchain_redis_memory.cli.replay.stream import Kind
 from langchain_redis_memory.errors import ConfigError
 
@@ -95,15 +96,26 @@ class ReplayReport:
 
     @property
     def conclusion(self) -> str:
-        """What to conclude, in one sentence."""
+        """What to conclude: which risk to take, and how sure the log makes one of it."""
         best = self.recommended
         if best is None:
             return "No dependent turn of this log has a rewrite to judge by: look at the hits, or add rewrites."
-        raw = [f"{one.name}: {len(one.wrong)}" for one in self.outcomes if one.risk is None]
+        taken = f"{best.risk:g}" if best.reliability.shown else f"{best.risk:g} for now"
+        naive = [f"{len(one.wrong)} ({one.name})" for one in self.outcomes if one.risk is None]
         return (
-            f"Take max_unsafe and max_error {best.risk:g}: of {best.turns} turns {best.cache['hit']} were served from "
-            f"the cache and {len(best.wrong)} wrongly; a cache keyed on the last utterance served wrongly "
-            f"({', '.join(raw)})."
+            f"Take max_unsafe and max_error {taken}: of {best.turns} turns {best.cache['hit']} were served from the "
+            f"cache and {len(best.wrong)} wrongly; a cache keyed on the last utterance served {' and '.join(naive)} "
+            f"wrongly. {self._how_sure(best.reliability)}"
+        )
+
+    @staticmethod
+    def _how_sure(found: Reliability) -> str:
+        if found.at_most is None:
+            return "How sure is that? Nothing that was served can be judged, so that nothing is shown."
+        return (
+            f"How sure is that? {found.wrong} wrong of {found.served} judged serves: with {100 * CONFIDENCE:g} % "
+            f"confidence at most {100 * found.at_most:.1f} % are wrong; claimed are "
+            f"{100 * (found.claimed or 0):g} %: {found.verdict}."
         )
 
     @property
@@ -112,6 +124,10 @@ class ReplayReport:
         changed = ", ".join(f"{count} {words}" for words, count in self.wordings.most_common())
         assumed = self.settings.seconds_per_answer
         return [
+            "ours, risk r: this memory, told to keep to that share of errors (max_unsafe and max_error); naive: a "
+            "cache keyed on the last utterance alone, on its very words or on their embedding.",
+            "Follow-ups lean on what was said before them, the others stand alone; the rewrites tell.",
+            "At most: with 95 % confidence, if serves are independent; those of one conversation are less so.",
             "User 1 plays each conversation as recorded, the next repeats it, the one after that paraphrases it.",
             f"Where the paraphrases have their words from: {changed or 'there are none'}. 'paraphrase' and 'rewrite' "
             "are people's; 'case', 'politeness' and 'contraction' are plain changes of form that keep the meaning.",
@@ -130,6 +146,8 @@ class ReplayReport:
             "asked_turns": self.asked,
             "kinds": {str(kind): count for kind, count in self.kinds.items()},
             "paraphrase_wordings": dict(self.wordings),
+            "conclusion": self.conclusion,
+            "recommended_risk": self.recommended.risk if self.recommended else None,
             "notes": self.notes,
             "outcomes": [outcome.as_dict() for outcome in self.outcomes],
             "damaged": [vars(fault) for fault in self.damaged],

