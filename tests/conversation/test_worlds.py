@@ -300,7 +300,7 @@ MUTANTS: dict[str, tuple[Any, str, Any, str, list[Turn]]] = {
 @pytest.mark.parametrize("name", MUTANTS)
 async def test_a_law_that_forgets_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, part, mutant, chain, turns = MUTANTS[name]
-    options = {"cache": ExactAnswerCache(60)}
+    options: dict[str, Any] = {"cache": ExactAnswerCache(60)}
     await worlds(SYNC, turns, chain, **options)
     monkeypatch.setattr(owner, part, mutant)
     with pytest.raises(AssertionError, match="the worlds part"):

@@ -70,7 +70,7 @@ class Words:
 
 def lexicon(**texts: str) -> dict[str, Words]:
     """Kind -> texts, one a line; paraphrases of one meaning stand in one line, separated by bars."""
-    found = {}
+    found: dict[str, Words] = {}
     for kind, lines in texts.items():
         for line in lines.strip().splitlines():
             meaning, *others = line.split(" | ")
@@ -163,7 +163,8 @@ class World:
         self, words: dict[str, Words], chain: str, client: Client, *, cached: bool, cache: Any = True, **options: Any
     ) -> None:
         self.facts, self.reports = Facts(words), list[TurnReport]()
-        self.rag, retriever = None, None
+        self.rag: RagCache | None = None
+        retriever: Any = None
         if chain == "rag":
             self.rag = RagCache(client)
             retriever = RunnableLambda(self.find)
