@@ -181,8 +181,8 @@ class SemanticAnswerCache(ClientOwner):
         if body is not None and self._epoch is not None:
             body = epochs.signed(asked.notes.get(_TOKEN, b""), body)
         answer = None if body is None else decode_answer(body, "answer", hit.left_ms)
-        if kind == "meaning":
-            why = f"{hit.entry.question!r} means the same, p={hit.probability:.2f}"
+        if kind == "meaning":  # not in whose words: they are another user's, and this is read by the asker
+            why = f"a question that was asked before means the same, p={hit.probability:.2f}"
         return answer and replace(answer, entry=hit.id, kind=kind, why=why)
 
 

@@ -41,6 +41,9 @@ _WISHES = ("would it be possible for you to", "would it be possible to", "is it 
 _DOING = frozenset("open start make get brew clean vacuum find give show help check fix tell read write".split())
 
 
+_AND = frozenset(("and", "then", "also", "afterwards"))
+_ASKED = frozenset(("to", "how", "if", "whether"))
+
 LEAD = "lead"
 """The mark of a clause in front of a question: it is what the question is asked in, and asks nothing itself."""
 
@@ -71,12 +74,32 @@ def sentences(turn: str) -> list[SentenceWords]:
             found and low[start] == "or" and mark in ("?", "!", ".", "\n")
         ):
             turns = leads = True
-        if last or turns or (mark in ("?", "!", ".", "\n", ";") and not short):
+        order = _next_order(low, start, place + 1, lists)
+        if order:
+            found.append(SentenceWords(low[start : place + 1], ".", _full_name(tokens.words[start : place + 1])))
+            start = order
+        elif last or turns or (mark in ("?", "!", ".", "\n", ";") and not short):
             part = slice(start, place + 1)
             ending = LEAD if leads else "." if turns else mark
             found.append(SentenceWords(low[part], ending, _full_name(tokens.words[part])))
             start = place + 1
     return found[:1] + found[1:][-_SENTENCES:]
+
+
+def _next_order(low: list[str], start: int, at: int, lists: WordLists) -> int:
+    """Where a second order begins: "summarise the report and mail it to Bob"; 0 where none does.
+
+    Behind a question or a "how to" the verb asks for nothing: "tell me how to copy and delete a file".
+    """
+    verb = at
+    while verb < len(low) and verb < at + 3 and low[verb] in _AND:
+        verb += 1
+    if verb == at or verb + 1 >= len(low) or low[verb] not in lists["act"]:
+        return 0
+    first = low[start:at]
+    begins = next((word for word in first if word not in lists["filler"]), "")
+    told = lists["inform"] | lists["produce"]
+    return 0 if begins not in told or not _ASKED.isdisjoint(first) or not lists["wh"].isdisjoint(first) else verb
 
 
 def _full_name(words: list[str]) -> bool:

@@ -98,6 +98,24 @@ def test_what_is_the_askers_is_not_shared(turn: str) -> None:
     assert not verdict.shareable()
 
 
+@pytest.mark.parametrize(
+    ("turn", "effect"),
+    [
+        ("Translate this text and send it to Bob", True),
+        ("Summarise the report, then mail it to Bob", True),
+        ("Explain recursion, then delete the file", True),
+        ("Tell me a joke and also turn off the light", True),
+        ("Tell me how to copy and delete a file", False),
+        ("Explain when I copy and delete files", False),
+        ("Write a poem about love and order", False),
+        ("Compare push and pull", False),
+        ("Explain supply and demand", False),
+    ],
+)
+def test_a_second_order_in_a_sentence_is_an_order(turn: str, effect: bool) -> None:
+    assert classify_audience(turn).effect is effect
+
+
 @pytest.mark.parametrize("opaque", [True, False])
 @pytest.mark.parametrize("turn", EFFECTS.splitlines())
 def test_what_is_to_be_done_is_served_to_nobody(turn: str, opaque: bool) -> None:
@@ -227,9 +245,9 @@ def test_no_risk_shares_nothing() -> None:
 
 @pytest.mark.parametrize("risk", [-0.1, 1, 2, True, "0.1", float("nan")])
 def test_a_risk_is_a_share(risk: float) -> None:
-    with pytest.raises(InvalidInputError, match="share"):
+    with pytest.raises(InvalidInputError, match="max_unsafe"):
         classify_audience("What is an IBAN?", max_unsafe=risk)
-    with pytest.raises(InvalidInputError, match="share"):
+    with pytest.raises(InvalidInputError, match="max_unsafe"):
         classify_audience("What is an IBAN?").at(risk)
 
 
