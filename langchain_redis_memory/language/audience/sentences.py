@@ -13,7 +13,7 @@ from langchain_redis_memory.language.audience.words import (
     WordLists,
     word_lists,
 )
-from langchain_redis_memory.language.classify.tokens import read
+from langchain_redis_memory.language.turn_tokens import read
 
 _SENTENCES = 8
 _SHORT = frozenset("it me us on off up no ok in so to do go is".split())
@@ -56,7 +56,8 @@ class SentenceWords(NamedTuple):
 def sentences(turn: str) -> list[SentenceWords]:
     """The sentences of a turn; a clause in front of a question ("Besides that, what ...") is one of its own."""
     tokens, lists = read(turn), word_lists()
-    low, found, start = tokens.low, [], 0
+    low, start = tokens.low, 0
+    found: list[SentenceWords] = []
     asks, orders = lists["asks"], lists["orders"]
     for place, mark in enumerate(tokens.stop):
         last = place + 1 == len(low)
