@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.semantic.tenants import VectorOptions as VectorOptions
     from langchain_redis_memory.cache.sharing import AudienceClassifier as AudienceClassifier
     from langchain_redis_memory.cache.sharing import Grounding as Grounding
+    from langchain_redis_memory.cache.sharing import Lifetimes as Lifetimes
     from langchain_redis_memory.cache.sharing import Share as Share
     from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
@@ -161,6 +162,7 @@ _HOMES = {
     "InvalidIdError": "errors",
     "InvalidInputError": "errors",
     "Judge": "cache.semantic.judge",
+    "Lifetimes": "cache.sharing",
     "LinguisticClassifier": "language.classify",
     "LLMAudience": "language.audience",
     "LLMClassifier": "language.classify",

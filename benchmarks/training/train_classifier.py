@@ -41,8 +41,9 @@ from langchain_redis_memory.language.classify.similarity_features import (
     shift_features,
     unlike,
 )
-from langchain_redis_memory.language.classify.tokens import EACH, past, read, text_of
+from langchain_redis_memory.language.classify.tokens import EACH, past, text_of
 from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.turn_tokens import read
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 EXPECTED = {

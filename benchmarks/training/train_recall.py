@@ -25,7 +25,7 @@ from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.language.classify.lexicon import lexicon
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.recall_signs import recall_signs
-from langchain_redis_memory.language.classify.tokens import read
+from langchain_redis_memory.language.turn_tokens import read
 
 EXPECTED = {
     "asks": 0.5, "states": -1, "how_do": -2, "where_do": -1, "wh_was_we": 3, "wh_was": 0.5, "again_first": 1,

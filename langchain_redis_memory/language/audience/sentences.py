@@ -13,7 +13,7 @@ from langchain_redis_memory.language.audience.words import (
     WordLists,
     word_lists,
 )
-from langchain_redis_memory.language.classify.tokens import read
+from langchain_redis_memory.language.turn_tokens import read
 
 _SENTENCES = 8
 _SHORT = frozenset("it me us on off up no ok in so to do go is".split())

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon
-from langchain_redis_memory.language.classify.tokens import HistoryWords, TurnTokens
+from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.word_kinds import WordKinds
+from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 _BE = ("is", "are", "was", "were")
 _ASKING = frozenset("how when where why can should do does did could will would is who".split())

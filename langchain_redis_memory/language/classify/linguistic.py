@@ -19,20 +19,13 @@ from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.recall_signs import recall_signs
 from langchain_redis_memory.language.classify.signs import signs
 from langchain_redis_memory.language.classify.standalone import COMMENT, stands, unreadable
-from langchain_redis_memory.language.classify.tokens import (
-    HEAD,
-    TAIL,
-    HistoryWords,
-    TurnTokens,
-    known,
-    past,
-    read,
-)
+from langchain_redis_memory.language.classify.tokens import HistoryWords, known, past
 from langchain_redis_memory.language.classify.verdict import Verdict
 from langchain_redis_memory.language.classify.weights import weights
 from langchain_redis_memory.language.english import straight
 from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
+from langchain_redis_memory.language.turn_tokens import HEAD, TAIL, TurnTokens, read
 
 MAX_UNSAFE = 0.1
 """The share of dependent turns that may be called self-contained, unless a classifier is told another."""

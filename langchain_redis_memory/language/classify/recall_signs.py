@@ -14,7 +14,7 @@ from __future__ import annotations
 from math import log1p
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon
-from langchain_redis_memory.language.classify.tokens import TurnTokens
+from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 _NEAR = 4
 """Words between a subject and its verb."""

@@ -13,8 +13,9 @@ from langchain_redis_memory.language.classify.content_features import content_fe
 from langchain_redis_memory.language.classify.ellipsis_signs import ellipsis_signs
 from langchain_redis_memory.language.classify.lexicon import Lexicon
 from langchain_redis_memory.language.classify.reference_signs import definites, pointers
-from langchain_redis_memory.language.classify.tokens import HistoryWords, TurnTokens
+from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.word_kinds import WordKinds
+from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 
 def signs(reading: TurnTokens, before: HistoryWords, language: Lexicon) -> TurnTokens:

@@ -19,8 +19,9 @@ from typing import TypeAlias
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from langchain_redis_memory.extras import np, npt
-from langchain_redis_memory.language.classify.tokens import EACH, TurnTokens, said, text_of
+from langchain_redis_memory.language.classify.tokens import EACH, said, text_of
 from langchain_redis_memory.language.logistic import probability
+from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 Vector: TypeAlias = "npt.NDArray[np.float32]"
 

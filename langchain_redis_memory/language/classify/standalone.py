@@ -12,9 +12,10 @@ from langchain_core.messages import BaseMessage, HumanMessage
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.classify.signs import signs
-from langchain_redis_memory.language.classify.tokens import HistoryWords, TurnTokens, read
+from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.weights import weights
 from langchain_redis_memory.language.logistic import odds
+from langchain_redis_memory.language.turn_tokens import TurnTokens, read
 
 _ALONE = 0.3
 """The probability below which a turn without its conversation is taken to stand alone."""

@@ -6,9 +6,8 @@ first characters. What a message holds is remembered in this process, because th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -16,64 +15,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.english import straight
+from langchain_redis_memory.language.turn_tokens import HEAD, WORD
 
-HEAD, TAIL = 1500, 500
-"""Characters of a turn that are read, from its start and its end."""
 RECENT, EACH = 8, 600
 """Messages of the history that are read, and characters of each."""
-
-_WORD = re.compile(r"[^\W_]+(?:['\u2019.+#/_-][^\W_]+)*[+#]*")
-_PUNCTUATION = re.compile(r"[?!.;:,\n\u2014()\"\u201c\u201d]")
-
-
-@dataclass
-class TurnTokens:
-    """A turn's words with their places, and the signs found among them."""
-
-    text: str
-    words: list[str]
-    low: list[str]
-    places: list[tuple[int, int]]
-    stop: list[str]
-    """The punctuation behind each word, empty where there is none."""
-    features: dict[str, float] = field(default_factory=dict)
-    evidence: list[tuple[str, int, int]] = field(default_factory=list)
-
-    def sign(self, name: str, first: int, last: int | None = None, why: str = "", strength: float = 1.0) -> None:
-        """Notes a sign at the words from `first` to `last`."""
-        self.features[name] = max(self.features.get(name, 0.0), strength)
-        if why:
-            start, end = self.places[first][0], self.places[first if last is None else last][1]
-            self.evidence.append((f"{why}: {' '.join(self.text[start:end].split())[:40]!r}", start, end))
-
-
-def read(turn: str) -> TurnTokens:
-    """Tokenises a turn; of a long one its start and its end.
-
-    Args:
-        turn: What the user said.
-
-    Returns:
-        The reading, without signs yet.
-    """
-    cuts = [(0, turn)] if len(turn) <= HEAD + TAIL else [(0, turn[:HEAD]), (len(turn) - TAIL, turn[-TAIL:])]
-    words: list[str] = []
-    places: list[tuple[int, int]] = []
-    stop: list[str] = []
-    for offset, text in cuts:
-        end = 0
-        for found in _WORD.finditer(text):
-            if words and (mark := _PUNCTUATION.search(text, end, found.start())):
-                stop[-1] = mark[0]
-            word, end = found[0], found.end()
-            words.append(word)
-            places.append((offset + found.start(), offset + end))
-            stop.append("")
-        if words:
-            mark = _PUNCTUATION.search(text, end)
-            stop[-1] = mark[0] if mark else "." if offset or len(cuts) == 1 else "\n"
-    words = [straight(word) for word in words]
-    return TurnTokens(turn, words, [word.lower() for word in words], places, stop)
 
 
 def stem(word: str) -> str:
@@ -110,7 +55,7 @@ def known(text: str, language: Lexicon) -> MessageWords:
 def _known(text: str, language: Lexicon) -> MessageWords:
     content, names, pairs = set(), set(), set()
     before = ""
-    for found in _WORD.findall(text):
+    for found in WORD.findall(text):
         low = straight(found).lower()
         name = ""
         if low not in language.function:
@@ -190,6 +135,6 @@ def content_words(text: str) -> set[str]:
     Returns:
         Its words without English function words.
     """
-    low = (straight(word).lower().removesuffix("'s") for word in _WORD.findall(text[: 4 * HEAD]))
+    low = (straight(word).lower().removesuffix("'s") for word in WORD.findall(text[: 4 * HEAD]))
     function: frozenset[str] = lexicon("en").function
     return set(low) - function

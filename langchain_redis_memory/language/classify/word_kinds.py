@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon
-from langchain_redis_memory.language.classify.tokens import HistoryWords, TurnTokens, stem
+from langchain_redis_memory.language.classify.tokens import HistoryWords, stem
+from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 ENDS = frozenset("?!.\n")
 
