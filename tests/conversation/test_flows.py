@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -17,10 +17,11 @@ from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.policy import DEFAULT_POLICY
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.turn import ModelInput, TurnInput
+from langchain_redis_memory.conversation.turn_cache import NOTHING, Found, TurnCache
 from langchain_redis_memory.conversation.turn_steps import AnsweredTurn, LoadedTurn, PlannedTurn, TurnRequest
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
-from langchain_redis_memory.ops import Flow, Invoke, Op, Step
+from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Step
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.chains import Marked, NeverCache, for_everyone
 
@@ -31,6 +32,8 @@ class Chain:
     scope = "test"
     sharing = Sharing(Asker((), "s"), for_everyone("", opaque=False), opaque=False)
     grounding: Grounding = "check"
+    keep_partial = False
+    single_flight_ms = 0
 
     def retrieve(self, query: str) -> Invoke:
         return Invoke(lambda: [Document(query)], lambda: None)  # type: ignore[arg-type, return-value]
@@ -41,17 +44,29 @@ class Chain:
     def value(self, raw: Any) -> str | BaseMessage:
         return raw  # type: ignore[no-any-return]
 
+    def output(self, value: str | BaseMessage) -> Any:
+        return value
+
     def output_to_keep(self) -> tuple[bool, None]:
         return True, None
 
+    def restored(self, value: str | BaseMessage, kept: Any, shown: ModelInput) -> tuple[bool, Any]:
+        return kept is None, value
+
+    def said_so_far(self, chunks: Sequence[Any]) -> str:
+        return ""
+
 
 def steps(flow: Flow[Any], *replies: Any) -> tuple[list[Step], Any]:
-    """Drives a flow without a server: models are called, ops get the replies in order."""
+    """Drives a flow without a server or a clock: models are called, ops get the replies in order."""
     given: Iterator[Any] = iter(replies)
     taken: list[Step] = []
     try:
         step = next(flow)
         while True:
+            if isinstance(step, Now):
+                step = flow.send(0.0)
+                continue
             taken.append(step)
             step = flow.send(step.call() if isinstance(step, Invoke) else next(given))
     except StopIteration as done:
@@ -62,7 +77,7 @@ def steps(flow: Flow[Any], *replies: Any) -> tuple[list[Step], Any]:
 def flows() -> TurnFlows:
     planner = Planner(Marked(), MemorySelector(), LocalContextualiser(), DEFAULT_POLICY, cached=True)
     context = TurnContext(state=False, rolling=None, loader=None, writer=None)
-    return TurnFlows(planner, context, NeverCache(), None)
+    return TurnFlows(planner, context, TurnCache(NeverCache()), Client.from_url("memory://steps"), None)
 
 
 def request(text: str) -> TurnRequest:
@@ -79,31 +94,31 @@ def talk() -> list[BaseMessage]:
 
 def test_loading_is_one_trip_that_asks_the_cache_as_well(flows: TurnFlows) -> None:
     turn, answer = request("N: a"), Answer("yes", 7)
-    taken, loaded = steps(flows.load_flow(turn), (talk(), answer, StoredContext()))
+    taken, loaded = steps(flows.load_flow(turn), (talk(), Found(answer), StoredContext()))
     assert len(taken) == 1
-    assert loaded == LoadedTurn(talk(), StoredContext(), True, turn.asked, answer, plan=None)
+    assert loaded == LoadedTurn(talk(), StoredContext(), True, turn.asked, Found(answer), plan=None)
 
 
 def test_what_this_process_saw_is_planned_before_the_trip(flows: TurnFlows) -> None:
     turn = request("S: Is it treatable?")
     flows.recent.put(turn.transcript, talk(), 30, StoredContext())
-    _, loaded = steps(flows.load_flow(turn), (talk(), None, StoredContext()))
+    _, loaded = steps(flows.load_flow(turn), (talk(), NOTHING, StoredContext()))
     assert loaded.plan is not None
     assert loaded.looked_up == loaded.plan.reads
-    _, changed = steps(flows.load_flow(turn), ([*talk(), *talk()], None, StoredContext()))
+    _, changed = steps(flows.load_flow(turn), ([*talk(), *talk()], NOTHING, StoredContext()))
     assert changed.plan is None, "the conversation is not what it was made for"
 
 
 def test_an_answer_under_the_expected_key_needs_no_second_look(flows: TurnFlows) -> None:
     turn, answer = request("N: a"), Answer("yes")
-    taken, planned = steps(flows.plan_flow(turn, LoadedTurn([], StoredContext(), True, turn.asked, answer)))
+    taken, planned = steps(flows.plan_flow(turn, LoadedTurn([], StoredContext(), True, turn.asked, Found(answer))))
     assert (taken, planned.answer) == ([], answer)
 
 
 def test_an_answer_under_another_key_is_not_served(flows: TurnFlows) -> None:
     turn = request("S: Is it treatable?")
-    loaded = LoadedTurn(talk(), StoredContext(), True, turn.asked, Answer("of another context"))
-    (step,), planned = steps(flows.plan_flow(turn, loaded), None)
+    loaded = LoadedTurn(talk(), StoredContext(), True, turn.asked, Found(Answer("of another context")))
+    (step,), planned = steps(flows.plan_flow(turn, loaded), NOTHING)
     assert isinstance(step, Op)
     assert planned.answer is None
 
@@ -118,10 +133,21 @@ def test_without_a_server_nothing_is_cached(flows: TurnFlows) -> None:
 
 def test_a_cached_answer_calls_nothing(flows: TurnFlows) -> None:
     turn = request("N: a")
-    _, planned = steps(flows.plan_flow(turn, LoadedTurn([], StoredContext(), True, turn.asked, Answer("yes", 7))))
+    _, planned = steps(
+        flows.plan_flow(turn, LoadedTurn([], StoredContext(), True, turn.asked, Found(Answer("yes", 7))))
+    )
     turn.chain.grounding = "trust"
     taken, answered = steps(flows.answer_flow(turn, planned))
-    assert (taken, answered) == ([], AnsweredTurn("yes", 7, "hit"))
+    assert (taken, answered) == ([], AnsweredTurn("yes", 7, "hit", output="yes", served=Answer("yes", 7)))
+
+
+def test_a_cached_answer_whose_output_cannot_be_built_is_asked_anew(flows: TurnFlows) -> None:
+    turn, answer = request("N: a"), Answer("yes", 7, {"of": "another kind"})
+    _, planned = steps(flows.plan_flow(turn, LoadedTurn([], StoredContext(), True, turn.asked, Found(answer))))
+    turn.chain.grounding = "trust"
+    taken, answered = steps(flows.answer_flow(turn, planned))
+    assert [type(step) for step in taken] == [Invoke, Invoke]
+    assert (answered.outcome, answered.why) == ("miss", "the cached output cannot be built here")
 
 
 def test_an_answer_is_made_by_retriever_and_model(flows: TurnFlows) -> None:

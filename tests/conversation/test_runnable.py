@@ -97,7 +97,12 @@ async def test_a_chain_that_says_nothing_gets_the_question_as_its_caller_wrote_i
     client: Client, both: Both, said: Any, key: str
 ) -> None:
     given: list[dict[str, Any]] = []
-    desk = Desk(client, both, chain=RunnableLambda(lambda fields: given.append({**fields}) or "fine"))
+
+    def fine(fields: dict[str, Any]) -> str:
+        given.append({**fields})
+        return "fine"
+
+    desk = Desk(client, both, chain=RunnableLambda(fine))
     assert await desk.say(said) == "fine"
     assert given[0][key] == "q?"
     assert "messages" not in given[0]
@@ -123,7 +128,12 @@ async def test_the_name_of_the_question_tells_inputs_apart(client: Client, both:
 async def test_another_input_key(client: Client, both: Both) -> None:
     given: list[dict[str, Any]] = []
     memory = ConversationMemory(client)
-    chat = memory.wrap(RunnableLambda(lambda fields: given.append(fields) or "fine"), input_key="query")
+
+    def fine(fields: dict[str, Any]) -> str:
+        given.append(fields)
+        return "fine"
+
+    chat = memory.wrap(RunnableLambda(fine), input_key="query")
     for said in ("q?", {"query": "q?", "question": "no", "input": "no"}):
         assert await both(chat.invoke)(said, config={"configurable": {"session_id": "s"}}) == "fine"
         assert given[-1]["query"] == "q?"
