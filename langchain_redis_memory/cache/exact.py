@@ -133,29 +133,6 @@ class RedisCache(LLMCache):
         """Explains what a look-up would do, and why; see `explain`."""
         return await self._client.adrive(self._flows.explain_flow(prompt, model))
 
-    def report(self, hit_id: str, *, correct: bool = False) -> bool:
-        """Reports whether an answer was right; a wrong one is deleted, so that it is not served any more.
-
-        Args:
-            hit_id: The answer's id, from `explain`.
-            correct: Whether it was right.
-
-        Returns:
-            Whether it was still there.
-
-        Raises:
-            InvalidInputError: It is no id of an answer.
-            UnavailableError: The server cannot be reached.
-
-        **Keys:** `entries`, `entry_expiries` of one shard; `tally`.
-        **Trips:** 1.
-        """
-        return self._client.drive(self._flows.report_flow(hit_id, correct=correct))
-
-    async def areport(self, hit_id: str, *, correct: bool = False) -> bool:
-        """Reports whether an answer was right; see `report`."""
-        return await self._client.adrive(self._flows.report_flow(hit_id, correct=correct))
-
     def delete(self, prompt: Any, model: Any) -> bool:
         """Deletes one answer.
 

@@ -120,6 +120,32 @@ class LLMCache(ClientOwner, BaseCache):
         """Looks up an answer, else computes and stores it; see `get_or_compute`."""
         return await self._client.adrive(self._flows.get_or_compute_flow(prompt, llm_string, compute))
 
+    def report(self, hit_id: str, *, correct: bool = False) -> bool:
+        """Reports whether an answer was right.
+
+        A wrong one is not served to its own question any more: `RedisCache` deletes it. `RedisSemanticCache` serves an
+        entry with a wrong hit to nearer questions only.
+
+        Args:
+            hit_id: The hit's id, from `explain`, or from the answer's "semantic_cache".
+            correct: Whether the answer was right.
+
+        Returns:
+            Whether the entry was still there.
+
+        Raises:
+            InvalidInputError: It is no id of a hit.
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `entries`, `entry_expiries`, `entry_reports`; `tally`.
+        **Trips:** 1.
+        """
+        return self._client.drive(self._flows.report_flow(hit_id, correct=correct))
+
+    async def areport(self, hit_id: str, *, correct: bool = False) -> bool:
+        """Reports whether an answer was right; see `report`."""
+        return await self._client.adrive(self._flows.report_flow(hit_id, correct=correct))
+
     def count(self) -> int:
         """Counts the stored answers, with those that have expired and were not removed yet.
 

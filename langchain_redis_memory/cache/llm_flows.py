@@ -113,6 +113,10 @@ class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
         """Deletes the answers that the options name."""
 
     @abstractmethod
+    def report_flow(self, hit_id: str, *, correct: bool) -> Flow[bool]:
+        """Notes whether a hit was right; whether its entry was still there."""
+
+    @abstractmethod
     def count(self) -> Op[int]:
         """Counts the entries."""
 

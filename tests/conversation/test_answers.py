@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.messages import AIMessage
@@ -12,8 +13,11 @@ from langchain_core.runnables import RunnableLambda
 from pydantic import BaseModel
 
 from langchain_redis_memory.cache.answers.decision_log import DecisionLog
+from langchain_redis_memory.cache.answers.desk import AnswerDesk
+from langchain_redis_memory.cache.rag.rag_cache import RagCache
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.language.equivalence.weights import shipped
+from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, _each
 from tests.support.chains import DescribedModel, Desk, Marked, NeverCache, look_up
@@ -23,11 +27,11 @@ QUESTION = "What is Redis?"
 CACHES = ["exact", "meaning"]
 
 
-def desk_of(client: Client, both: Both, cache: str = "exact", **options: Any) -> Desk:
+def desk_of(client: Client, both: Both, kind: str = "exact", **options: Any) -> Desk:
     """A desk whose memory has one of the two kinds of cache."""
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 
-    if cache == "meaning":
+    if kind == "meaning":
         options["cache"] = SemanticAnswerCache(client, WordEmbeddings(), **grouped({"policy": Cut()}))
     options.setdefault("classifier", Marked())
     return Desk(client, both, **options)
@@ -372,6 +376,38 @@ async def test_a_memory_may_log_nothing(client: Client, both: Both) -> None:
     await desk.say(QUESTION)
     assert await both(desk.memory.answers.decisions)() == []
     assert (await both(desk.memory.answers.stats)()).misses == 1
+
+
+@pytest.mark.parametrize("cache", CACHES)
+async def test_what_stands_in_the_way_of_the_log_disturbs_no_turn(client: Client, both: Both, cache: str) -> None:
+    desk, space = desk_of(client, both, cache), client.keys()
+    records = desk.memory.answers._flows.records
+    for key in (space.decisions(records.name), records.tally(space)._key, space.entries("answers", "").items):
+        client.run(Op((("SET", key, "in the way", "EX", 60),), len))
+    for session in "ab":
+        await desk.say(QUESTION, session)
+        assert desk.last.stored
+    assert desk.last.cache == "hit"
+    assert len(await desk.told("b")) == 2
+
+
+async def test_a_conversation_may_be_named_by_a_uuid(client: Client, both: Both) -> None:
+    desk, session = desk_of(client, both), uuid4()
+    await desk.say(QUESTION, str(session))
+    assert await both(desk.memory.answers.delete)(session=session) == 1
+
+
+async def test_the_answers_of_a_corpus_have_a_desk(client: Client, both: Both) -> None:
+    rag = RagCache(client, corpus="docs")
+    desk = desk_of(client, both, cache=rag.responses)
+    for session in "ab":
+        await desk.say(QUESTION, session)
+    assert (await both(rag.stats)())["responses"].hits == 1
+    answers = AnswerDesk(client, rag.responses)
+    assert (await both(answers.stats)()).hits == 1
+    assert await both(answers.delete)(question=QUESTION) == 1
+    await desk.say(QUESTION, "c")
+    assert desk.last.cache == "miss"
 
 
 async def test_on_a_cluster(cluster: Client, both: Both) -> None:

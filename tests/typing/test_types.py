@@ -24,6 +24,7 @@ from langchain_redis_memory import (
     ConversationState,
     EpochAnswerCache,
     Explanation,
+    MemoryAnswers,
     PruneReport,
     RagCache,
     RedisAgentState,
@@ -43,6 +44,8 @@ from langchain_redis_memory import (
     Turn,
     Verdict,
 )
+from langchain_redis_memory.cache.answers.advice import MissedQuestion
+from langchain_redis_memory.cache.answers.answer_cache import Answer
 from langchain_redis_memory.cache.semantic.search import SemanticHit
 from langchain_redis_memory.conversation.runnable import RememberingRunnable
 from langchain_redis_memory.language.classify import LinguisticClassifier
@@ -100,6 +103,11 @@ def test_conversations(prefix: str) -> None:
         assert_type(memory.wrap(RunnableLambda(lambda _: "yes")), RememberingRunnable)
         assert_type(memory.unstored, int)
         assert_type(memory.flush(), int)
+        assert_type(memory.answers.stats(), Stats)
+        assert_type(memory.answers.top_misses(3), list[MissedQuestion])
+        chat = memory.wrap(RunnableLambda(lambda _: "yes"), scope="typed")
+        assert_type(memory.answers.explain("What is Redis?", None, chat), Explanation[Answer])
+        assert_type(memory.answers.bind(tenant="acme"), MemoryAnswers)
 
 
 def test_classifier() -> None:

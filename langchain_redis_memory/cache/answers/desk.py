@@ -13,6 +13,7 @@ from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.cache.stats import Prices, Stats
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.key_groups import Id
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -101,7 +102,7 @@ class AnswerDesk:
         """Reads the statistics; see `stats`."""
         return await self._client.adrive(self._flows.stats_flow(prices))
 
-    def delete(self, *, question: str | None = None, session: str | None = None, hit_id: str | None = None) -> int:
+    def delete(self, *, question: str | None = None, session: Id | None = None, hit_id: str | None = None) -> int:
         """Deletes answers, so that the chain is asked anew.
 
         Args:
@@ -124,7 +125,7 @@ class AnswerDesk:
         return self._client.drive(self._flows.delete_flow(question, session, hit_id))
 
     async def adelete(
-        self, *, question: str | None = None, session: str | None = None, hit_id: str | None = None
+        self, *, question: str | None = None, session: Id | None = None, hit_id: str | None = None
     ) -> int:
         """Deletes answers; see `delete`."""
         return await self._client.adrive(self._flows.delete_flow(question, session, hit_id))

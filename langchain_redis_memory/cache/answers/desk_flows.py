@@ -10,6 +10,7 @@ from langchain_redis_memory.cache.answers.records import AnswerRecords
 from langchain_redis_memory.cache.stats import Prices, Stats, read_stats_flow, reported_flow
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, ask, merge
+from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
 
 
@@ -42,7 +43,7 @@ class DeskFlows:
         """Reads the whole log."""
         return (yield from self.decisions_flow((self.log or DEFAULT_LOG).most))
 
-    def delete_flow(self, question: str | None, session: str | None, hit_id: str | None) -> Flow[int]:
+    def delete_flow(self, question: str | None, session: Id | None, hit_id: str | None) -> Flow[int]:
         """Deletes answers; of a conversation also those that were served in it, as far as the log knows."""
         if question is None and session is None and hit_id is None:
             msg = "say which answers: question=..., session=... or hit_id=...; clear() deletes all"
@@ -52,7 +53,7 @@ class DeskFlows:
             deleted += yield from self.records.remove_flow(self.space, [hit_id])
         if question is None and session is None:
             return deleted
-        wanted = Wanted(question, session)
+        wanted = Wanted(question, None if session is None else str(session))
         deleted += yield from self.records.delete_flow(self.space, wanted)
         if session is not None:
             decisions = yield from self.all_decisions_flow()

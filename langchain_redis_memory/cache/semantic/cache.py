@@ -205,7 +205,7 @@ class RedisSemanticCache(LLMCache):
         bound._flows = self._flows.bind(space, None if scope is None else check_text(scope, "scope"), session, tags)
         return bound
 
-    # --- judging hits -------------------------------------------------------------------------------------------------
+    # --- looking at answers -------------------------------------------------------------------------------------------
 
     def explain(self, prompt: Any, model: Any) -> Explanation[SemanticHit]:
         """Explains what a look-up would do, and why; nothing is counted.
@@ -228,29 +228,6 @@ class RedisSemanticCache(LLMCache):
     async def aexplain(self, prompt: Any, model: Any) -> Explanation[SemanticHit]:
         """Explains what a look-up would do, and why; see `explain`."""
         return await self._client.adrive(self._flows.explain_flow(*asked_of(prompt, model)))
-
-    def report(self, hit_id: str, *, correct: bool = False) -> bool:
-        """Reports whether a hit was right; an entry with a wrong hit is then served to nearer questions only.
-
-        Args:
-            hit_id: The hit's id, from the answer's "semantic_cache" or from `explain`.
-            correct: Whether the answer was right.
-
-        Returns:
-            Whether the entry is still there.
-
-        Raises:
-            InvalidInputError: It is no id of a hit.
-            UnavailableError: The server cannot be reached.
-
-        **Keys:** `entry_reports`, `entries`; `tally`.
-        **Trips:** 1.
-        """
-        return self._client.drive(self._flows.report_flow(hit_id, correct=correct))
-
-    async def areport(self, hit_id: str, *, correct: bool = False) -> bool:
-        """Reports whether a hit was right; see `report`."""
-        return await self._client.adrive(self._flows.report_flow(hit_id, correct=correct))
 
     def delete(
         self,
