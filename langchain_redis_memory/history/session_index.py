@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.ops import Op, Reply
 from langchain_redis_memory.redis.codec.version import VERSION, check_version
+from langchain_redis_memory.redis.key_groups import check_id
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
@@ -56,7 +57,7 @@ class IndexEntry:
 
 
 def _member(session_id: str) -> bytes:
-    return VERSION + session_id.encode()
+    return VERSION + check_id(session_id, "session_id").encode()
 
 
 def touch(space: KeySpace, agent: str, session_id: str, ttl_ms: int, how: str) -> Op[None]:

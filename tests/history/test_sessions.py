@@ -38,7 +38,7 @@ def ids(page: SessionPage) -> list[str]:
 def active_at(client: Client, times: dict[str, int], agent: str = "") -> None:
     """Moves sessions to given times of activity in the index."""
     key = client.keys().index(agent).sessions
-    raw(client, *(("ZADD", key, time_ms, name) for name, time_ms in times.items()))
+    raw(client, *(("ZADD", key, time_ms, f"\x01{name}") for name, time_ms in times.items()))
 
 
 async def paged(both: Both, sessions: RedisSessions, limit: int, agent: str = "") -> list[list[str]]:

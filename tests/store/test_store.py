@@ -442,7 +442,7 @@ async def test_what_else_is_under_a_key_is_told(client: Client, store: RedisStor
     with pytest.raises(WrongKeyTypeError, match="items"):
         await both(store.get)(("a",), "k")
     raw(client, ("DEL", keys.items), ("ZADD", keys.item_names, 0, name_of(("a",), "k")))
-    for damaged in (b"1 2 3 0 0 |\xc1", b"1 2 3 0 0 |\x05", b"1 2 3 0 |\x80"):
+    for damaged in (b"\x011 2 3 0 0 |\xc1", b"\x011 2 3 0 0 |\x05", b"\x011 2 3 0 |\x80"):
         raw(client, ("HSET", keys.items, name_of(("a",), "k"), damaged))
         with pytest.raises(CorruptDataError, match="items"):
             await both(store.get)(("a",), "k")
