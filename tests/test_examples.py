@@ -91,7 +91,7 @@ def test_what_the_workflow_and_the_hooks_run_is_there() -> None:
     for command in [*steps, *local]:
         tool = command.removeprefix("python -m ").split()[0]
         script = command.removeprefix("python ")
-        packages = {"lint-imports": "import-linter", "pip": "pip"}
+        packages = {"lint-imports": "import-linter", "pip": "pip", "pyright": "pyright[nodejs]"}
         assert (
             (script.startswith(".ci/") and os.access(ROOT / script, os.R_OK if command != script else os.X_OK))
             or packages.get(tool) == "pip"
