@@ -1,4 +1,4 @@
-"""What a server can do, found out from its own replies.
+"""Capability probe: finds out what a server supports, from its own replies.
 
 No version table and no MODULE LIST (managed services forbid it): each ability is tried with a read that cannot match
 anything, and a server that answers "unknown command" does not have it.
@@ -18,7 +18,7 @@ EngineName = Literal["vector_sets", "query_engine", "exact"]
 
 @dataclass(frozen=True)
 class Server:
-    """What is known of a server.
+    """The capabilities of a server.
 
     Args:
         flavour: "redis", "valkey", "fakeredis", or what the server calls itself; "" where it does not say.
@@ -58,7 +58,7 @@ def probe(key: str, *, by_key: bool = False) -> Op[Server]:
 
 
 def _knows(reply: Reply) -> bool:
-    """Whether the server knew the command: any reply but a refusal of the command itself."""
+    """Returns whether the server knew the command: any reply but a refusal of the command itself."""
     if not isinstance(reply, ServerError):
         return True
     words = str(reply).lower()

@@ -1,4 +1,4 @@
-"""A stored record that is changed by compare-and-set: read it, make another of it, and swap the two.
+"""A record that is changed by compare-and-set (CAS): read, computed anew, swapped if nobody else wrote meanwhile.
 
 A record carries a head: how often it was written, and a random mark, so that a record that was deleted and made anew is
 never taken for the old one, and a write that is sent again after a lost reply is recognised. A writer that comes too

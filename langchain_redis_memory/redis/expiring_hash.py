@@ -1,10 +1,10 @@
-"""A hash whose fields have lifetimes of their own, on any server (HEXPIRE before Redis 7.4).
+"""A hash with per-field TTL on any server (emulates HEXPIRE before Redis 7.4).
 
 Redis has lifetimes of single fields since 7.4 only. Here an item's expiry stands in the item and in a sorted
 set beside the hash: a read passes over what has expired, every write removes some of it, and both keys live as long as
 their last item. Deleting everything is deleting two keys: exact, whole, and in no need of a search.
 
-What is spread over several hashes (`ExpiringHashKeys` with numbers) spreads over the nodes of a cluster.
+Items in several hashes (`ExpiringHashKeys` with numbers) are spread over the nodes of a cluster.
 """
 
 from __future__ import annotations

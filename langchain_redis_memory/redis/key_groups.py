@@ -70,7 +70,7 @@ def text_of(value: Id, what: str, *, empty: bool = False) -> str:
 
 @lru_cache(maxsize=4096)
 def escape(text: str) -> str:
-    """A spelling of any text that is safe inside a key, different for different texts.
+    """Escapes any text for use inside a key; different texts stay different.
 
     Args:
         text: Any text with a UTF-8 form, the empty one included.
@@ -85,7 +85,7 @@ def escape(text: str) -> str:
 
 
 def spell_namespace(labels: Sequence[str]) -> str:
-    """A spelling of a sequence of labels, different for different sequences.
+    """Escapes a sequence of labels for use inside a key; different sequences stay different.
 
     Args:
         labels: Any number of texts.
@@ -110,7 +110,7 @@ class KeyGroup:
     __match_args__: ClassVar[tuple[str, ...]]
 
     def all(self) -> tuple[str, ...]:
-        """Every key, in the order in which scripts take them."""
+        """Lists every key, in the order in which scripts take them."""
         return tuple(vars(self).values())
 
 
@@ -163,11 +163,11 @@ class EntryKeys(ExpiringHashKeys):
     leases: str
 
     def all(self) -> tuple[str, ...]:
-        """Every key but the leases, in the order in which scripts take them."""
+        """Lists every key but the leases, in the order in which scripts take them."""
         return (self.items, self.expiries, self.uses, self.reports)
 
     def lease(self, name: str) -> str:
-        """The key of the lease of an entry that is being made."""
+        """Spells the key of the lease of an entry that is being made."""
         return f"{self.leases}:{escape(name)}"
 
 
@@ -181,7 +181,7 @@ class ByteKeys(KeyGroup):
     values: str
 
     def value(self, name: str) -> str:
-        """The key of one value."""
+        """Spells the key of one value."""
         return f"{self.values}:{escape(name)}"
 
 

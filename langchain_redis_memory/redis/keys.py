@@ -1,4 +1,4 @@
-"""The only place that spells a key.
+"""Spells every key; no other module does.
 
 A key is `prefix:{tenant/agent/id}:kind`. Whatever belongs to one conversation of one agent shares the hash tag in
 braces, so on a cluster it lives on one node and one script can touch all of it; the names are the same on every
@@ -138,74 +138,74 @@ class KeySpace:
     # --- conversations, agents, users: an id that is not acceptable raises InvalidIdError -----------------------------
 
     def session(self, session_id: Id, agent: Id = "") -> SessionKeys:
-        """The keys of one conversation of an agent."""
+        """Spells the keys of one conversation of an agent."""
         name = text_of(session_id, "session_id")
         return self._group(SessionKeys, text_of(agent, "agent", empty=True), name)
 
     def index(self, agent: Id = "") -> IndexKeys:
-        """The keys of an agent's index of sessions."""
+        """Spells the keys of an agent's index of sessions."""
         return self._group(IndexKeys, text_of(agent, "agent", empty=True), "")
 
     def agent_state(self, agent: Id) -> str:
-        """The key of an agent's own state; "" is the default agent."""
+        """Spells the key of an agent's own state; "" is the default agent."""
         return self.key("agent_state", text_of(agent, "agent", empty=True), "")
 
     def profile(self, user: Id) -> str:
-        """The key of a user's profile."""
+        """Spells the key of a user's profile."""
         return self.key("profile", "", text_of(user, "user"))
 
     # --- LangGraph: threads, items, cached nodes ----------------------------------------------------------------------
 
     def thread(self, thread_id: Id) -> ThreadKeys:
-        """The keys of one thread."""
+        """Spells the keys of one thread."""
         return self._group(ThreadKeys, "", text_of(thread_id, "thread_id"))
 
     def threads(self) -> tuple[str, str]:
-        """The keys of the tenant's index of threads: its members, and when they expire."""
+        """Spells the keys of the tenant's index of threads: its members, and when they expire."""
         return (self.key("threads", "", ""), self.key("thread_expiries", "", ""))
 
     def items(self, root: str) -> ItemKeys:
-        """The keys of the items under one root: the first label of their namespaces, "" for the empty namespace."""
+        """Spells the keys of the items under one root: their namespaces' first label, "" for the empty namespace."""
         return self._group(ItemKeys, "", root)
 
     def roots(self) -> RootKeys:
-        """The keys of the tenant's index of roots."""
+        """Spells the keys of the tenant's index of roots."""
         return self._group(RootKeys, "", "")
 
     def nodes(self, namespace: Sequence[str]) -> ExpiringHashKeys:
-        """The keys of one namespace of the cache of nodes; its labels are of any text."""
+        """Spells the keys of one namespace of the cache of nodes; its labels are of any text."""
         return self.nodes_of(spell_namespace(namespace))
 
     def nodes_of(self, spelled: str) -> ExpiringHashKeys:
-        """The keys of one namespace of the cache of nodes, as `spell_namespace` gives it."""
+        """Spells the keys of one namespace of the cache of nodes, as `spell_namespace` gives it."""
         return self._group(ExpiringHashKeys, "", spelled)
 
     def namespaces(self) -> str:
-        """The key of the tenant's index of namespaces of the cache of nodes."""
+        """Spells the key of the tenant's index of namespaces of the cache of nodes."""
         return self.key("namespaces", "", "")
 
     # --- LangChain: bytes, records of an index ------------------------------------------------------------------------
 
     def byte_values(self, namespace: str) -> ByteKeys:
-        """The keys of one store of bytes; "" is the default one."""
+        """Spells the keys of one store of bytes; "" is the default one."""
         return self._group(ByteKeys, "", text_of(namespace, "namespace", empty=True))
 
     def records(self, namespace: str) -> RecordKeys:
-        """The keys of one record manager."""
+        """Spells the keys of one record manager."""
         return self._group(RecordKeys, "", check_id(namespace, "namespace"))
 
     # --- caches: `use` is what something is for, one word of this package's -------------------------------------------
 
     def answer(self, digest: str) -> str:
-        """The key of one cached answer, by the digest of all that it depends on."""
+        """Spells the key of one cached answer, by the digest of all that it depends on."""
         return self.key("answer", "", digest)
 
     def entries(self, use: str, name: str) -> EntryKeys:
-        """The keys of one shard of a cache's entries."""
+        """Spells the keys of one shard of a cache's entries."""
         return self._group(EntryKeys, use, name)
 
     def tally(self, use: str, name: str) -> str:
-        """The key of a cache's statistics."""
+        """Spells the key of a cache's statistics."""
         return self.key("tally", use, name)
 
     def decisions(self, name: str) -> str:
@@ -213,28 +213,28 @@ class KeySpace:
         return self.key("decisions", "", name)
 
     def epoch(self, use: str, corpus: str) -> str:
-        """The key of a corpus's epoch; all uses of a corpus share a hash tag."""
+        """Spells the key of a corpus's epoch; all uses of a corpus share a hash tag."""
         return f"{self.key('epoch', '', check_id(corpus, 'corpus'))}:{escape(use)}"
 
     def points(self, use: str, collection: str) -> PointKeys:
-        """The keys of a collection of vectors."""
+        """Spells the keys of a collection of vectors."""
         return self._group(PointKeys, use, collection)
 
     def point(self, use: str, collection: str, owner: str) -> str:
-        """The key of an owner's first vector, where every vector has a key of its own (further ones add a number)."""
+        """Spells the key of an owner's first vector, where every vector has a key of its own (further ones add a number)."""
         return self.key("point", use, f"{len(collection)}:{collection}{owner}")
 
     def lease(self, use: str, name: Id, agent: Id = "") -> str:
-        """The key of a lease, with the hash tag of what the work is about: a session, or the digest of an answer."""
+        """Spells the key of a lease, with the hash tag of what the work is about: a session, or the digest of an answer."""
         about = text_of(name, "the name of a lease")
         return f"{self.key('lease', text_of(agent, 'agent', empty=True), about)}:{escape(use)}"
 
     # --- the tenant ---------------------------------------------------------------------------------------------------
 
     def tenant_prefix(self) -> str:
-        """What every key of this tenant starts with, and no other key."""
+        """Spells the start that every key of this tenant has, and no other key."""
         return f"{self.prefix}:{{{escape(self.tenant)}/"
 
     def tenant_pattern(self) -> str:
-        """The SCAN pattern that matches every key of this tenant and no other key."""
+        """Spells the SCAN pattern that matches every key of this tenant and no other key."""
         return f"{self.prefix}:{{{escape(self.tenant)}/*"

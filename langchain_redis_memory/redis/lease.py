@@ -1,4 +1,4 @@
-"""A lease: of all processes one does a piece of work, for a bounded time.
+"""Leases: one process at a time does a piece of work, for a bounded time.
 
 Whoever wants to work takes the lease under a token of its own and gives it back when done. A holder that dies keeps the
 others waiting until the lease expires, on the server's clock; its late release or renewal then changes nothing, because
@@ -17,7 +17,7 @@ from langchain_redis_memory.redis.scripts import script
 
 
 def new_token() -> str:
-    """A token that nobody else has."""
+    """Draws a random token, which identifies one holder."""
     return uuid4().hex
 
 

@@ -1,4 +1,4 @@
-"""Replies whose form depends on the protocol: what RESP3 gives as a map is a flat list in RESP2."""
+"""Replies whose form depends on the protocol: a map in RESP3 is a flat list in RESP2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lua scripts as files: one effect each, with named keys and arguments.
+"""Loads Lua scripts from files: one effect each, with named keys and arguments.
 
 A script lies in the `lua/` folder of the room that calls it: `script("cache/entry_get")` is `cache/lua/entry_get.lua`.
 Its file starts with a sentence of what it does and two header lines, `-- KEYS a b` and `-- ARGV x y ...`. The names

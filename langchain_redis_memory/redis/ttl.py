@@ -24,7 +24,7 @@ def lifetime(ttl_s: float | FromSettings | None, settings_ttl_s: int | None) -> 
 @overload
 def lifetime(ttl_s: Lifetime | FromSettings, settings_ttl_s: int | None) -> Lifetime: ...
 def lifetime(ttl_s: Lifetime | FromSettings, settings_ttl_s: int | None) -> Lifetime:
-    """Returns the lifetime that counts.
+    """Returns the given lifetime, or the settings' where none was given.
 
     Args:
         ttl_s: What the user gave; "settings" for nothing.
@@ -37,7 +37,7 @@ def lifetime(ttl_s: Lifetime | FromSettings, settings_ttl_s: int | None) -> Life
 
 
 def milliseconds(ttl_s: Lifetime, what: str = "ttl_s") -> int:
-    """A lifetime in milliseconds.
+    """Converts a lifetime to milliseconds.
 
     Args:
         ttl_s: Positive seconds or a positive `timedelta`; None for no expiry.
@@ -60,7 +60,7 @@ def milliseconds(ttl_s: Lifetime, what: str = "ttl_s") -> int:
 
 
 def jittered(ttl_ms: int, jitter: float) -> int:
-    """A lifetime cut by a random share, so that what was stored at once does not expire at once.
+    """Shortens a lifetime by a random share, so that entries stored together do not expire together.
 
     Args:
         ttl_ms: Milliseconds, 0 for no expiry.

@@ -1,1 +1,1 @@
-"""The client: the only place that talks to a server, waits, or reads a clock."""
+"""The client: the only room that talks to a server, waits, or reads a clock."""

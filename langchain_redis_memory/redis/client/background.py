@@ -1,4 +1,4 @@
-"""Flows that run beside others: in threads where the driver is sync, in tasks where it is async.
+"""Background flows: run in threads where the driver is sync, in tasks where it is async.
 
 They are few, they are owned here (an event loop keeps no task alive by itself), and what they raise is logged: nobody
 waits for them who could handle it. They end with the process or the loop; whatever they do must bear that.

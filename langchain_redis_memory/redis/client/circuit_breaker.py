@@ -1,6 +1,6 @@
-"""A circuit breaker: what can be done without is not asked of a server that has just failed.
+"""A circuit breaker: best-effort calls skip a server that has just failed.
 
-After a failure nothing is asked for a while, then one caller tries; each further failure doubles the while, up to a
+After a failure no call is made during a pause, then one caller tries; each further failure doubles the pause, up to a
 bound, and a success ends it. It is for caches: their callers can go on at once, while a checkpointer's cannot.
 """
 
@@ -10,11 +10,11 @@ import threading
 
 
 class Breaker:
-    """Says whether to ask the server.
+    """Decides whether a best-effort call is sent to the server.
 
     Args:
-        cool_s: How long nothing is asked after the first failure, in seconds.
-        longest_s: How long at most.
+        cool_s: The pause after the first failure, in seconds.
+        longest_s: The longest pause, in seconds.
     """
 
     def __init__(self, cool_s: float = 0.5, longest_s: float = 30.0) -> None:
@@ -25,7 +25,7 @@ class Breaker:
         self._until = 0.0
 
     def allows(self, now: float) -> bool:
-        """Whether to ask; after the while one may, and a further one after as long again if that does not come back.
+        """Decides whether a call is sent now; after a pause one is, and one more after each further pause.
 
         Args:
             now: The process's monotonic time in seconds.
@@ -39,7 +39,7 @@ class Breaker:
             return True
 
     def rests(self, now: float) -> bool:
-        """Whether nothing is asked at this time; unlike `allows` it lets nobody through.
+        """Returns whether this is a pause; unlike `allows` it lets no call through.
 
         Args:
             now: The process's monotonic time in seconds.
@@ -47,7 +47,7 @@ class Breaker:
         return bool(self._while) and now < self._until
 
     def failed(self, began: float, now: float) -> bool:
-        """The server could not be reached.
+        """Records that the server could not be reached, which begins a pause or doubles it.
 
         Args:
             began: When it was asked: of all who were waiting when it failed only the first counts.
@@ -64,7 +64,7 @@ class Breaker:
             return first
 
     def worked(self) -> None:
-        """The server answered."""
+        """Records that the server answered, which ends the pause."""
         if self._while:
             with self._lock:
                 self._while = self._until = 0.0

@@ -1,4 +1,4 @@
-"""The client: the only place that touches a socket, a clock or an event loop.
+"""The client: the only module that touches a socket, a clock or an event loop.
 
 `Client` runs ops (`run`/`arun`: one round trip) and flows (`drive`/`adrive`, and `stream`/`astream` where a step's
 chunks pass through). One client serves threads, event loops and both colours, before and after a fork. It batches with
@@ -186,7 +186,7 @@ class Client:
         return self._topology.shown
 
     def keys(self, tenant: Id = "") -> KeySpace:
-        """The key builder of one tenant under this client's prefix.
+        """Returns the key builder of one tenant under this client's prefix.
 
         Args:
             tenant: Whose data it is.
@@ -285,7 +285,7 @@ class Client:
     # --- capabilities ------------------------------------------------------------------------------------------------
 
     def server(self) -> Server:
-        """What the server can do.
+        """Finds out what the server can do, so that callers choose their commands by it.
 
         Returns:
             Its flavour, version and capabilities; probed once.
@@ -304,7 +304,7 @@ class Client:
         return probe(self._nowhere, by_key=self._topology.cluster)
 
     async def aserver(self) -> Server:
-        """What the server can do; see `server`."""
+        """Finds out what the server can do; see `server`."""
         if self._server is None:
             self._server = await self.arun(self._probe())
         return self._server
@@ -329,7 +329,7 @@ class Client:
         return await self.adrive(ping_flow(self._nowhere))
 
     def health(self) -> Health:
-        """Asks how the server is, and tells how this client is; for a readiness check or an admin page.
+        """Reports the health of the server and of this client; for a readiness check or an admin page.
 
         Returns:
             What was found out now; nothing of it is remembered. An unreachable server is no error.
@@ -340,7 +340,7 @@ class Client:
         return self.drive(self._health_flow())
 
     async def ahealth(self) -> Health:
-        """Asks how the server is, and tells how this client is; see `health`."""
+        """Reports the health of the server and of this client; see `health`."""
         return await self.adrive(self._health_flow())
 
     def _health_flow(self) -> Flow[Health]:
@@ -348,7 +348,7 @@ class Client:
 
     @property
     def _nowhere(self) -> str:
-        """A key that nobody writes."""
+        """Spells a key that is never written."""
         return self._space.key("probe", "", "")
 
     # --- background ---------------------------------------------------------------------------------------------------

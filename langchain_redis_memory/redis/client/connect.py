@@ -1,4 +1,4 @@
-"""The one way in which a public class is given its server.
+"""Connects a public class with its server, in one way for all classes.
 
 A class takes it as `client` (a `Client`, a URL, or a client of redis-py), by keyword (`redis_url=`, `url=`,
 `redis_client=`), or, given none, from the environment (see `RedisMemorySettings`). Who opens connections closes them:

@@ -1,4 +1,4 @@
-"""What redis-py raises or replies, as this package's errors: with key names, without values or secrets."""
+"""Translates redis-py's errors into this package's: with key names, without values or secrets."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from langchain_redis_memory.ops import Call, Command, Reply
 
 
 def unknown_scripts(commands: Sequence[Command], replies: Sequence[Reply]) -> list[int]:
-    """Which calls the server refused because it does not know their scripts."""
+    """Finds the calls that the server refused because it does not know their scripts."""
     from redis.exceptions import NoScriptError
 
     return [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError) and isinstance(commands[i], Call)]
 
 
 def explain(commands: Sequence[Command], replies: list[Reply]) -> list[Reply]:
-    """The replies, with redis-py's errors as ours."""
+    """Replaces redis-py's errors among the replies by this package's."""
     for i, reply in enumerate(replies):
         if isinstance(reply, Exception):
             replies[i] = _server_error(commands[i], reply)
@@ -60,19 +60,19 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
 
 
 class _Unreadable(CorruptDataError, ServerError):
-    """What a script could not read: an answer of the server as well."""
+    """A script found bytes that it cannot read; the server did answer, so this is a `ServerError` as well."""
 
 
 class _Newer(FormatVersionError, ServerError):
-    """What a script must not touch."""
+    """A script found a record of a newer version; a `ServerError` as well."""
 
 
 class _PermissionRefused(AuthenticationError, ServerError):
-    """A permission that the user lacks: an answer of the server as well."""
+    """The user lacks a permission; the server did answer, so this is a `ServerError` as well."""
 
 
 def translate(error: Exception, where: str) -> RedisMemoryError:
-    """What redis-py raised for a whole trip, as ours."""
+    """Translates what redis-py raised for a whole trip into this package's error."""
     import redis.exceptions as their
 
     if isinstance(error, RedisMemoryError):

@@ -1,4 +1,4 @@
-"""Health of a client and its server: asked of the server each time, never remembered.
+"""Health of a client and its server: measured at each call, never cached.
 
 It sends what managed servers allow: a read of a key that does not exist, the probe of `capabilities`, and INFO, but
 neither CONFIG nor PING (which redis-py cannot send undecoded to a cluster).
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Health:
-    """How a client and its server are.
+    """The health of a client and its server.
 
     Args:
         url: Where the data is, without credentials.
@@ -64,19 +64,19 @@ class Health:
 
 
 class Outboxes:
-    """The outboxes of what uses a client, so that its health can tell what waits in them; none is kept alive."""
+    """The outboxes that use a client, whose waiting messages its health reports; none is kept alive."""
 
     def __init__(self) -> None:
         self._known: WeakSet[Sized] = WeakSet()
         self._lock = threading.Lock()
 
     def add(self, outbox: Sized) -> None:
-        """Counts an outbox in."""
+        """Registers an outbox."""
         with self._lock:
             self._known.add(outbox)
 
     def waiting(self) -> int:
-        """How many messages wait."""
+        """Counts the messages that wait in all outboxes."""
         with self._lock:
             known = list(self._known)
         return sum(map(len, known))
@@ -100,7 +100,7 @@ def ping_flow(key: str) -> Flow[float]:
 def health_flow(
     key: str, topology: Topology, breaker: Breaker, connections: Connections, outboxes: Outboxes
 ) -> Flow[Health]:
-    """Asks how the server is.
+    """Measures the health of the client and its server.
 
     Args:
         key: A key that does not exist, with the hash tag that vector sets would have.
@@ -146,7 +146,7 @@ def _server_flow(found: Health, key: str, *, by_key: bool) -> Flow[Health]:
 
 
 def _info() -> Op[Mapping[str, str]]:
-    """The fields of INFO that it may read: one section a command, as Redis 6.2 takes no more."""
+    """Reads the permitted fields of INFO: one section a command, as Redis 6.2 takes no more."""
 
     def read(replies: Sequence[Reply]) -> Mapping[str, str]:
         return {name: value for reply in replies for name, value in _fields(reply)}

@@ -81,7 +81,7 @@ class RedisMemorySettings(BaseSettings):
         return None if isinstance(value, str) and value.lower() == "none" else value
 
     def url(self) -> str:
-        """The URL to connect to, without the credentials of `credentials()`."""
+        """Builds the URL to connect to, without the credentials of `credentials()`."""
         if not self.enabled:
             return "memory://"
         if self.redis_url is not None and self.redis_url.get_secret_value():
@@ -90,7 +90,7 @@ class RedisMemorySettings(BaseSettings):
         return f"{'rediss' if self.ssl else 'redis'}://{host}:{self.port}/{self.db}"
 
     def credentials(self) -> dict[str, Any]:
-        """Username and password for the connection, where they are not part of the URL."""
+        """Returns username and password for the connection, where they are not part of the URL."""
         if not self.enabled or (self.redis_url is not None and self.redis_url.get_secret_value()):
             return {}
         found: dict[str, Any] = {}

@@ -92,7 +92,7 @@ _executor = Executor()
 
 
 def _renew() -> None:
-    """A child process has none of its parent's threads."""
+    """Starts a new executor in a child process, which has none of its parent's threads."""
     global _executor  # noqa: PLW0603
     _executor = Executor()
 

@@ -1,4 +1,4 @@
-"""From a URL to the clients of redis-py, sync and async, for every topology.
+"""Parses a URL into the clients of redis-py, sync and async, for every topology.
 
 `redis://`, `rediss://`, `unix://` and their `valkey` names are one server; `redis+cluster://a,b,c` a cluster;
 `redis+sentinel://s1,s2/service/db` a master behind sentinels; `memory://name` a server inside this process, shared by
@@ -64,12 +64,12 @@ class Options:
     def of(
         cls, settings: RedisMemorySettings, health_check_s: int = 30, extra: Mapping[str, Any] = _NOTHING
     ) -> Options:
-        """The options that settings name, with the settings' credentials."""
+        """Builds the options that settings name, with the settings' credentials."""
         bounds = (settings.max_connections, settings.connect_timeout_s, settings.timeout_s, settings.retries)
         return cls(*bounds, health_check_s, {**settings.credentials(), **extra})
 
     def connection(self, *, asynchronous: bool) -> dict[str, Any]:
-        """Keyword arguments of a redis-py connection."""
+        """Builds the keyword arguments of a redis-py connection."""
         from redis.asyncio.retry import Retry as AsyncRetry
         from redis.backoff import ExponentialWithJitterBackoff
         from redis.retry import Retry
@@ -119,7 +119,7 @@ class RedisClient(Protocol):
 
 
 def is_async(client: RedisClient | str | None) -> bool:
-    """Whether a client of redis-py is an async one."""
+    """Returns whether a client of redis-py is an async one."""
     return hasattr(client, "__aenter__")
 
 
@@ -160,7 +160,7 @@ def lent(redis: RedisClient | None, aredis: RedisClient | None) -> Topology:
 
 
 def topology(url: str, options: Options) -> Topology:
-    """The topology that a URL names.
+    """Parses a URL into the topology that it names.
 
     Args:
         url: See the module's docstring.
@@ -222,7 +222,7 @@ def _memory(name: str) -> Topology:
 
 
 def _parse(url: str) -> dict[str, Any]:
-    """redis-py's reading of a URL, without its silent tolerance."""
+    """Parses a URL as redis-py does, without its silent tolerance."""
     from redis.connection import parse_url
 
     try:
@@ -245,7 +245,7 @@ def _parse(url: str) -> dict[str, Any]:
 
 
 def _without_secrets(text: str, url: str) -> str:
-    """The text, with everything between `://` and the last `@` of the URL blanked out."""
+    """Blanks out everything between `://` and the last `@` of the URL."""
     secret = url.partition("://")[2].rpartition("@")[0]
     for part in [secret, *secret.split(":", 1)]:
         if part:
@@ -286,7 +286,7 @@ def _single(url: str, options: Options) -> Topology:
 
 
 def _hosts(rest: str, port: int) -> tuple[str, list[tuple[str, int]], str]:
-    """`user:pw@a:1,b:2/path?query` -> ("user:pw@", [("a", 1), ("b", 2)], "/path?query")."""
+    """Splits `user:pw@a:1,b:2/path?query` into "user:pw@", [("a", 1), ("b", 2)] and "/path?query"."""
     cut = min((i for i in (rest.find("/"), rest.find("?")) if i >= 0), default=len(rest))
     authority, tail = rest[:cut], rest[cut:]
     userinfo, at, names = authority.rpartition("@")

@@ -1,4 +1,4 @@
-"""One trip: commands go out together, replies come back undecoded, a refused command's reply is its error.
+"""Transports: send the commands of one trip together; replies are undecoded, a refused command's is its error.
 
 `DirectTransport` writes to a connection of redis-py's pool itself, for the servers that we open: a pipeline object, its
 command stack and its callbacks take longer than a local server takes to answer. `PipelineTransport` uses a client's own
@@ -171,6 +171,6 @@ def _pack(commands: Sequence[Command], *, by_digest: bool) -> list[bytes]:
 
 
 def _names(pool: Any) -> tuple[str, ...]:
-    """What a pool asks for besides: redis-py before 5.3 wants a command's name, a later one warns of it."""
+    """Returns a pool's further arguments: redis-py before 5.3 needs a command's name, later ones warn of it."""
     first = next(iter(signature(pool.get_connection).parameters.values()))
     return ("EVALSHA",) if first.default is first.empty and first.kind is first.POSITIONAL_OR_KEYWORD else ()

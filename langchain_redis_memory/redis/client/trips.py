@@ -1,4 +1,4 @@
-"""Round trips: commands go out by a transport, scripts by digest, and those that the server did not know once more.
+"""Round trips: sends commands by a transport, scripts by digest, and unknown scripts once more in full.
 
 Each trip is timed and reported, and its failure becomes one of this package's errors.
 """

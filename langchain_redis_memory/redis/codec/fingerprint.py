@@ -55,7 +55,7 @@ class Description(NamedTuple):
 
 @dataclass
 class _Findings:
-    """What was met on the way through a chain: names of opaque parts, and whether a part may act."""
+    """The findings about a chain: names of opaque parts, and whether a part may have effects."""
 
     opaque: dict[str, None] = field(default_factory=dict)
     acts: bool = False
@@ -88,7 +88,7 @@ def fingerprint(part: Any) -> str | None:
 
 
 def _describe(value: Any, found: _Findings) -> Any:
-    """A value as plain data; what cannot be described is noted and stands as its name."""
+    """Describes a value as plain data; what cannot be described is noted and represented by its name."""
     if value is None or type(value) in {bool, int, float, str}:
         return value
     if isinstance(value, Mapping):
@@ -157,7 +157,7 @@ _DEEP, _LONG = 6, 1000
 
 
 def _data(value: Any, depth: int = 0) -> Any:
-    """What can be told of an opaque part: a function's code and the plain data it was made with, an object's fields.
+    """Describes an opaque part by its data: a function's code and the values it closes over, an object's fields.
 
     Two functions of one name may be two versions of one, or close over different data. What they call is not seen, nor
     is the state of an object of a class that declares no fields.
@@ -182,8 +182,8 @@ def _data(value: Any, depth: int = 0) -> Any:
         return [_data(part, inner) for part in (value.__code__, value.__defaults__, value.__kwdefaults__, closed)]
     if is_dataclass(value) or isinstance(value, BaseModel):
         names = type(value).model_fields if isinstance(value, BaseModel) else [field.name for field in fields(value)]
-        told = {name: getattr(value, name, None) for name in names if name not in _LABELS}
-        return [_path(type(value)), _data(told, inner)]
+        values = {name: getattr(value, name, None) for name in names if name not in _LABELS}
+        return [_path(type(value)), _data(values, inner)]
     return [_path(type(value)), repr(value) if type(value) in _EXACT else ""]
 
 
@@ -225,7 +225,7 @@ def _dumped_labels(value: dict[str, Any]) -> set[str]:
 
 
 def _plain(value: Any) -> Any:
-    """Without what differs from one construction to the next and changes no answer."""
+    """Removes what differs from one construction to the next and changes no answer."""
     if isinstance(value, dict):
         labels = _dumped_labels(value)
         return {str(name): _plain(value[name]) for name in sorted(value, key=str) if name not in labels}
@@ -235,7 +235,7 @@ def _plain(value: Any) -> Any:
 
 
 def describable(value: Any) -> bool:
-    """Returns whether a value's bytes tell all of it: different values of different types then never share a key.
+    """Returns whether a value's bytes identify it, so that different values never share a key.
 
     Args:
         value: What a chain is given besides the question.

@@ -1,4 +1,4 @@
-"""LangChain messages <-> compact records.
+"""Encodes LangChain messages as compact records, and decodes them.
 
 A record is `<version><type><tokens>[:<links>]|<payload>`. The head is text that a script can read: a version byte, the
 type's letter (upper case for a chunk), an approximate token count, and the digests of the tool calls that the message
@@ -79,7 +79,7 @@ _DEFLATE_FROM_BYTES = 256
 
 
 class _MessagePlan(NamedTuple):
-    """How a message is put together: what it is before its fields are known, and their names."""
+    """How a message of one class is built: its state before its fields are set, and the names of the fields."""
 
     kind: type[BaseMessage]
     blank: dict[str, Any]

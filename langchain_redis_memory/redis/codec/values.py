@@ -1,4 +1,4 @@
-"""Bytes <-> values: MessagePack with a closed table of extra types.
+"""Encodes values as bytes, and decodes them: MessagePack with a closed table of extra types.
 
 Values: what MessagePack knows (None, bool, int, float, str, bytes, list, dict) plus tuple, set, frozenset, large int,
 complex, Decimal, UUID, datetime, date, time, timedelta, lone surrogates, numpy arrays and scalars, `Document` and
@@ -171,7 +171,7 @@ def _pack(value: Any) -> bytes:
 
 
 def _respell(value: Any) -> Any:
-    """The value with what MessagePack cannot spell as extensions: lone surrogates, keys that are not text."""
+    """Replaces what MessagePack cannot hold by extensions: lone surrogates, keys that are not text."""
     if isinstance(value, str):
         if _has_utf8(value):
             return value
@@ -194,7 +194,7 @@ def _has_utf8(text: str) -> bool:
 
 
 def _fault(value: Any) -> str | None:
-    """What in a value cannot be stored; ormsgpack's own error names only the outermost container."""
+    """Finds the part of a value that cannot be stored; ormsgpack's own error names only the outermost container."""
     inner: Iterable[Any] = ()
     if isinstance(value, dict):
         inner = (*value.keys(), *value.values())
