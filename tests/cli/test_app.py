@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
@@ -37,3 +39,21 @@ def test_info_tells_what_would_be_evicted(farm: Farm) -> None:
     assert "maxmemory-policy: allkeys-lru\n" in told
     assert "evicts any key" in told
     process.stop()
+
+
+def test_info_as_json_is_what_a_program_can_read() -> None:
+    told = json.loads(said("info", "memory://", "--json"))
+    assert (told["flavour"], told["reachable"], told["query_engine"]) == ("fakeredis", True, False)
+
+
+@pytest.mark.parametrize("command", [["demo"], ["chat"], ["replay", "--sample", "--cache", "exact"], ["info"]])
+def test_a_server_that_is_not_there_is_one_line_on_stderr_and_exit_code_2(command: list[str]) -> None:
+    done = CliRunner().invoke(app, [*command, "--redis", "redis://127.0.0.1:1/0"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("UnavailableError: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["chat"], ["replay"], ["info"]])
+def test_each_help_has_an_example(command: list[str]) -> None:
+    assert "Example: langchain-redis-memory " in said(*command, "--help")
