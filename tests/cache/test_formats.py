@@ -69,7 +69,7 @@ def test_answers_of_conversations() -> None:
         (
             Answer(AIMessage("a"), 0, {"b": 1}),
             0,
-            b"\x98\x02\xa7message\xc4\x08a6|\x81\xa1c\xa1a\x81\xa1b\x01\x90\x00\x00\x00",
+            b"\x98\x02\xa7message\xc4\x09\x01a6|\x81\xa1c\xa1a\x81\xa1b\x01\x90\x00\x00\x00",
         ),
     ):
         assert encode_answer(answer, ttl_ms) == golden

@@ -202,7 +202,7 @@ async def test_a_type_of_question_has_a_lifetime_of_its_own(client: Client, both
 
 async def stored_for_s(client: Client, both: Both) -> float:
     """The longest remaining lifetime of a cached answer, in seconds."""
-    keys = await both(client.run)(Op((("KEYS", "*answer*"),), lambda replies: list(replies[0])))
+    keys = await both(client.run)(Op((("KEYS", "*}:answer"),), lambda replies: list(replies[0])))
     assert keys
     left = Op(tuple(("PTTL", key) for key in keys), max)
     return float(await both(client.run)(left)) / 1000
@@ -601,7 +601,7 @@ async def test_two_names_of_the_user_are_both_the_asker(client: Client, both: Bo
 
 
 async def test_the_user_of_a_graphs_context_is_the_asker(client: Client, both: Both) -> None:
-    bank = Bank(client, both)
+    bank = Bank(client, both, lifetimes=Lifetimes(user_s=60))
     for place, user in enumerate(("ana", "ben", "ana")):
         runtime = Runtime(context=Context(user))
         config: dict[str, Any] = {"configurable": {"session_id": f"{place}", "__pregel_runtime": runtime}}
@@ -615,7 +615,8 @@ async def test_what_is_of_one_session_is_of_one_user_in_it(client: Client, both:
         return AudienceVerdict(Audience.SESSION, False, False, False, 0.0, 0.0, 0.0, 0.0, opaque=opaque)
 
     reports: list[TurnReport] = []
-    memory = ConversationMemory(client, on_turn=reports.append, audience=of_the_session)
+    lasting = Lifetimes(user_s=60)
+    memory = ConversationMemory(client, on_turn=reports.append, audience=of_the_session, lifetimes=lasting)
     chat = memory.wrap(RunnableLambda(lambda given: "a"), scope="s", share=share)
     for user, session in (("ana", "s"), ("ben", "s"), ("ana", "other"), ("ana", "s")):
         config = {"configurable": {"session_id": session}, "metadata": {"user_id": user}}

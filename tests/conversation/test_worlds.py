@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from langchain_redis_memory import RedisCache, RedisSemanticCache, SemanticAnswerCache
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
-from langchain_redis_memory.cache.sharing import Asker, Sharing
+from langchain_redis_memory.cache.sharing import Asker, Lifetimes, Sharing
 from langchain_redis_memory.conversation import runnable
 from langchain_redis_memory.conversation.tool_watch import ToolWatch
 from langchain_redis_memory.language.equivalence import ThresholdPolicy, VerifiedPolicy
@@ -132,9 +132,10 @@ async def worlds(
     client: Client | None = None,
     cache: Any = True,
     other: Client | None = None,
+    **options: Any,
 ) -> int:
     client = client or memory()
-    cached = World(WORDS, chain, client, cached=True, cache=cache)
+    cached = World(WORDS, chain, client, cached=True, cache=cache, **options)
     plain = World(WORDS, chain, other or memory(), cached=False)
     return await never_part(both, cached, plain, turns)
 
@@ -233,6 +234,8 @@ def test_the_worlds_never_part_whatever_is_said(fresh: Callable[[], Client], cha
 
 # --- mutants: each forgets something, and is found ----------------------------------------------------------------
 
+KEPT = Lifetimes(user_s=60)
+"""What is the asker's own is kept, so that a key which forgets him is found."""
 NORWAY, MINE = Turn("What is the capital of Norway?"), Turn("Which colours do my walls have?")
 
 
@@ -269,9 +272,9 @@ FORGETFUL: dict[str, tuple[str, Callable[[CacheQuestion], CacheQuestion], Turn]]
 async def test_a_cache_that_forgets_is_found(name: str) -> None:
     chain, forget, other = FORGETFUL[name]
     turns = [MINE if name == "the audience" else NORWAY, other]
-    await worlds(SYNC, turns, chain, cache=Blind(lambda asked: asked))
+    await worlds(SYNC, turns, chain, cache=Blind(lambda asked: asked), lifetimes=KEPT)
     with pytest.raises(AssertionError, match="the worlds part"):
-        await worlds(SYNC, turns, chain, cache=Blind(forget))
+        await worlds(SYNC, turns, chain, cache=Blind(forget), lifetimes=KEPT)
 
 
 MUTANTS: dict[str, tuple[Any, str, Any, str, list[Turn]]] = {
@@ -300,7 +303,7 @@ MUTANTS: dict[str, tuple[Any, str, Any, str, list[Turn]]] = {
 @pytest.mark.parametrize("name", MUTANTS)
 async def test_a_law_that_forgets_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, part, mutant, chain, turns = MUTANTS[name]
-    options: dict[str, Any] = {"cache": ExactAnswerCache(60)}
+    options: dict[str, Any] = {"cache": ExactAnswerCache(60), "lifetimes": KEPT}
     await worlds(SYNC, turns, chain, **options)
     monkeypatch.setattr(owner, part, mutant)
     with pytest.raises(AssertionError, match="the worlds part"):

@@ -15,12 +15,14 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 
 import langchain_redis_memory
 from langchain_redis_memory import (
+    AnswerDesk,
     CachedEmbeddings,
     CachedRetriever,
     Client,
     ConversationMemory,
     EpochAnswerCache,
     Health,
+    MemoryAnswers,
     RagCache,
     RedisAgentState,
     RedisByteStore,
@@ -98,7 +100,7 @@ def takes_a_server(found: object) -> bool:
     if (
         not isinstance(found, type)
         or issubclass(found, BaseException)
-        or found in {Client, Health, RedisMemorySettings}
+        or found in {Client, Health, RedisMemorySettings, AnswerDesk, MemoryAnswers}  # a desk has its cache's client
     ):
         return False
     return any(

@@ -84,7 +84,7 @@ def answers(name: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def memory_answers(**given: Any) -> int:
-    cache: Any = ConversationMemory("memory://ttl", **given)._flows.cache
+    cache: Any = ConversationMemory("memory://ttl", **given)._flows.cache.cache
     return int(cache._ttl_ms)
 
 
