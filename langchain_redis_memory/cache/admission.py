@@ -69,13 +69,13 @@ class AdmissionPolicy:
             raise InvalidInputError(msg) from None
 
     def refusal(self, generations: Sequence[Generation]) -> str | None:
-        """Why an answer may not be cached.
+        """Checks whether an answer may be cached, so that a broken or empty one is never served again.
 
         Args:
             generations: The answer.
 
         Returns:
-            One of "empty", "truncated", "error", "oversize", "tool_call"; None where it may.
+            The reason against it: one of "empty", "truncated", "error", "oversize", "tool_call"; None where it may.
         """
         if not generations:
             return "empty"
@@ -127,13 +127,13 @@ def _size(text: str, message: BaseMessage | None) -> int:
 
 
 def worth_keeping(value: Any) -> bool:
-    """Whether a chain's answer may be served to somebody else: whole, not empty, no error, and no call of a tool.
+    """Returns whether a chain's answer may be cached: only one that is whole, not empty, no error and calls no tool.
 
     Args:
         value: What the chain returned.
 
     Returns:
-        Whether it may be cached.
+        True where it may be served to somebody else.
     """
     if isinstance(value, str):
         return _STRICT.refusal([Generation(text=value)]) is None

@@ -28,13 +28,13 @@ class CircuitBreaker(Protocol):
     """Says whether to ask the server; see `redis/client/circuit_breaker.py`."""
 
     def allows(self, now: float) -> bool:
-        """Whether to ask at this time."""
+        """Decides whether a call is sent now; after a pause it lets one through, to try."""
 
     def rests(self, now: float) -> bool:
-        """Whether nothing is asked at this time."""
+        """Returns whether this is a pause; unlike `allows` it lets no call through."""
 
     def failed(self, began: float, now: float) -> bool:
-        """Notes a failure; whether it is the first."""
+        """Notes a failure; returns whether it is the first."""
 
     def worked(self) -> None:
         """Notes a success."""

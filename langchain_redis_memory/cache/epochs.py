@@ -19,7 +19,7 @@ from langchain_redis_memory.redis.scripts import script
 
 
 def current(key: str, ttl_ms: int) -> Op[bytes]:
-    """The token of an epoch, a new one where there is none.
+    """Reads the token of an epoch, or stores a new one where there is none.
 
     Args:
         key: The epoch, as `KeySpace.epoch` spells it.
@@ -46,19 +46,19 @@ def bump(*keys: str) -> Op[None]:
 
 
 def sign(token: bytes, body: bytes) -> bytes:
-    """What is stored: a body with the token under which its making began."""
+    """Joins a body with the token that was current when its making began, for storing."""
     return token + b";" + body
 
 
 def signed(token: bytes, stored: bytes) -> bytes | None:
-    """The body of what was stored, None where it belongs to another epoch.
+    """Reads the body of what `sign` made, so that one of another epoch is a miss.
 
     Args:
         token: The current token.
         stored: What `sign` made, or anything else.
 
     Returns:
-        The body.
+        The body; None where it belongs to another epoch.
     """
     by, mark, body = stored.partition(b";")
     return body if mark and by == token else None

@@ -181,12 +181,12 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         self._stale_ms = milliseconds(stale_s, "stale_s") if self._ttl_ms else 0
 
     def query_flow(self, prompt: str, llm_string: str, *, after_lookup: bool = False) -> Flow[ExactQuery | None]:
-        """What the answer to a prompt is found and kept by."""
+        """Computes the query by which the answer to a prompt is found and stored."""
         yield from ()
         return ExactQuery(name_of(prompt, llm_string), model_of(llm_string))
 
     def lease(self, query: ExactQuery) -> str:
-        """The key of the lease of an answer that is being made."""
+        """Returns the key of the lease of an answer that is being made."""
         return self.entries.lease(query.name)
 
     def lookup_flow(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
@@ -255,19 +255,19 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             return None
 
     def lifetime(self) -> int:
-        """A new entry's lifetime in milliseconds, 0 for none: it may be served stale."""
+        """Draws a new entry's lifetime in milliseconds, 0 for none, with the time in which it is served stale."""
         return super().lifetime() + self._stale_ms
 
     def refusal(self, prompt: str, answer: RETURN_VAL_TYPE) -> str | None:
-        """Why an answer may not be cached: as the admission policy says, or by what the prompt asks for.
+        """Checks whether an answer may be cached, by the admission policy and by what the prompt asks for.
 
-        It is asked where an answer is stored, so that a hit costs nothing more.
+        It is called where an answer is stored, so that a hit costs nothing more.
         """
         question = None if self._admission.unrepeatable else read(prompt).question
         return super().refusal(prompt, answer) or (unrepeatable(question) if question else None)
 
     def entry(self, query: ExactQuery, prompt: str, answer: RETURN_VAL_TYPE) -> NewItem:
-        """An answer as it is stored: what it cost, and its generations."""
+        """Builds the entry of an answer: what it cost, and its generations."""
         read, written = generations.tokens_of(answer, prompt)
         body = b"%d %d;" % (read, written) + generations.encode(answer)
         return NewItem(query.name, self.lifetime(), body)
@@ -307,7 +307,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             yield Emit([_line(name, body) for _, page in pages for name, body in page.items])
 
     def imported(self, row: Any) -> NewItem:
-        """An entry from what a line of an export holds."""
+        """Reads an entry from a line of an export."""
         name, body = bytes.fromhex(row["id"]), b64decode(row["entry"], validate=True)
         generations.decode(body.partition(b";")[2], "entry")
         if len(name) != _NAME_BYTES:
@@ -317,7 +317,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
 
 def name_of(prompt: str, llm_string: str) -> bytes:
-    """An entry's name: 12 bytes for the model, 16 for the prompt."""
+    """Computes an entry's name: a digest of 12 bytes of the model, and one of 16 of the prompt."""
     check_text(prompt, "prompt")
     check_text(llm_string, "llm_string")
     return digest_of(llm_string) + _prompt_digest(prompt)

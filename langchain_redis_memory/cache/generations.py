@@ -36,7 +36,7 @@ class Tokens(NamedTuple):
 
 
 def as_generations(answer: Any) -> list[Generation]:
-    """An answer in the form that LangChain's caches keep.
+    """Converts an answer to generations, the form that LangChain's caches keep.
 
     Args:
         answer: A text, a message, a generation, or a list of generations.
@@ -60,7 +60,7 @@ def as_generations(answer: Any) -> list[Generation]:
 
 
 def for_model(answer: Any, model: Any) -> list[Generation]:
-    """An answer in the form in which a model gives it.
+    """Converts an answer to the generations that the model itself would return.
 
     Args:
         answer: See `as_generations`.
@@ -148,12 +148,12 @@ def _generation(kind: str, body: Any, info: Any, named: bool = False) -> Generat
 
 
 def text_of(generations: Sequence[Generation]) -> str:
-    """The text of an answer, all generations joined."""
+    """Returns the text of an answer, all generations joined."""
     return "\n".join(str(generation.text) for generation in generations)
 
 
 def tokens_of(generations: Sequence[Generation], prompt: str) -> Tokens:
-    """What an answer cost, as the model said, else an estimate.
+    """Counts the tokens of an answer, as its model reported them, else by an estimate.
 
     Args:
         generations: The answer.

@@ -82,19 +82,19 @@ class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
 
     @abstractmethod
     def query_flow(self, prompt: str, llm_string: str, *, after_lookup: bool = False) -> Flow[QueryT | None]:
-        """What the answer to a prompt is found and kept by; None where the prompt bypasses the cache."""
+        """Computes the query by which the answer to a prompt is found and stored; None where the prompt bypasses it."""
 
     @abstractmethod
     def lease(self, query: QueryT) -> str:
-        """The key of the lease of an answer that is being made."""
+        """Returns the key of the lease of an answer that is being made."""
 
     @abstractmethod
     def entry(self, query: QueryT, prompt: str, answer: RETURN_VAL_TYPE) -> EntryT:
-        """An answer as it is stored."""
+        """Builds the entry of an answer."""
 
     @abstractmethod
     def imported(self, row: Any) -> EntryT:
-        """An entry from what a line of an export holds; any of Python's usual errors where it is something else."""
+        """Reads an entry from a line of an export; raises any of Python's usual errors where it is something else."""
 
     @abstractmethod
     def store_flow(self, entries: list[EntryT]) -> Flow[None]:
@@ -123,11 +123,11 @@ class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
     # --- what all share -----------------------------------------------------------------------------------------------
 
     def lifetime(self) -> int:
-        """A new entry's lifetime in milliseconds, 0 for none."""
+        """Draws a new entry's lifetime in milliseconds, 0 for none."""
         return jittered(self._ttl_ms, self._jitter)
 
     def refusal(self, prompt: str, answer: RETURN_VAL_TYPE) -> str | None:
-        """Why an answer may not be cached, as a word of statistics; None where it may."""
+        """Checks whether an answer may be cached; returns the reason against it as a word of statistics, else None."""
         return self._admission.refusal(answer)
 
     def update_flow(self, prompt: str, llm_string: str, answer: RETURN_VAL_TYPE) -> Flow[None]:
@@ -164,12 +164,12 @@ class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
         if found is not None:
             return found
 
-        def give_back() -> Flow[None]:
+        def give_back_flow() -> Flow[None]:
             query = yield from self.query_flow(prompt, llm_string, after_lookup=True)
             if query is not None:
                 yield from self._leave_flow(query)
 
-        answer: RETURN_VAL_TYPE = yield making(compute, generations.as_generations, give_back, self.client)
+        answer: RETURN_VAL_TYPE = yield making(compute, generations.as_generations, give_back_flow, self.client)
         yield from self.update_flow(prompt, llm_string, answer)
         return answer
 

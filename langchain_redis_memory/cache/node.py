@@ -84,7 +84,7 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         self._ttl_ms = milliseconds(ttl_s)
 
     def get(self, keys: Sequence[FullKey]) -> dict[FullKey, ValueT]:
-        """What is cached under some keys.
+        """Reads the cached results of nodes, so that LangGraph runs only the others.
 
         Args:
             keys: Namespaces with the keys of items.
@@ -100,11 +100,11 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         **Keys:** `nodes` of each namespace.
         **Trips:** 1 for any number of keys, 0 for none.
         """
-        return self._client.drive(self._get(keys))
+        return self._client.drive(self._get_flow(keys))
 
     async def aget(self, keys: Sequence[FullKey]) -> dict[FullKey, ValueT]:
-        """What is cached under some keys; see `get`."""
-        return await self._client.adrive(self._get(keys))
+        """Reads the cached results of nodes; see `get`."""
+        return await self._client.adrive(self._get_flow(keys))
 
     def set(self, pairs: Mapping[FullKey, tuple[ValueT, int | None]]) -> None:
         """Caches values.
@@ -121,11 +121,11 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         **Keys:** `nodes`, `node_expiries` of each namespace; `namespaces`.
         **Trips:** 1 for any number of items, 0 for none.
         """
-        self._client.drive(self._set(pairs))
+        self._client.drive(self._set_flow(pairs))
 
     async def aset(self, pairs: Mapping[FullKey, tuple[ValueT, int | None]]) -> None:
         """Caches values; see `set`."""
-        await self._client.adrive(self._set(pairs))
+        await self._client.adrive(self._set_flow(pairs))
 
     def clear(self, namespaces: Sequence[Namespace] | None = None) -> None:
         """Deletes what is cached in some namespaces, or everything of the tenant.
@@ -141,15 +141,15 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         **Keys:** `nodes`, `node_expiries` of each namespace; `namespaces`.
         **Trips:** 1 for named namespaces, 0 for none; without names 1, and 1 for each 1,000 namespaces.
         """
-        self._client.drive(self._clear(namespaces))
+        self._client.drive(self._clear_flow(namespaces))
 
     async def aclear(self, namespaces: Sequence[Namespace] | None = None) -> None:
         """Deletes what is cached in some namespaces, or everything of the tenant; see `clear`."""
-        await self._client.adrive(self._clear(namespaces))
+        await self._client.adrive(self._clear_flow(namespaces))
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
-    def _get(self, keys: Sequence[FullKey]) -> Flow[dict[FullKey, ValueT]]:
+    def _get_flow(self, keys: Sequence[FullKey]) -> Flow[dict[FullKey, ValueT]]:
         wanted: dict[Namespace, dict[str, None]] = {}
         for namespace, key in keys:
             spell_namespace(namespace)
@@ -198,7 +198,7 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
-    def _set(self, pairs: Mapping[FullKey, tuple[ValueT, int | None]]) -> Flow[None]:
+    def _set_flow(self, pairs: Mapping[FullKey, tuple[ValueT, int | None]]) -> Flow[None]:
         lifetimes = {full: self._lifetime(ttl) for full, (_, ttl) in pairs.items()}
         for namespace, key in pairs:
             spell_namespace(namespace)
@@ -242,7 +242,7 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
 
     # --- clearing -----------------------------------------------------------------------------------------------------
 
-    def _clear(self, namespaces: Sequence[Namespace] | None) -> Flow[None]:
+    def _clear_flow(self, namespaces: Sequence[Namespace] | None) -> Flow[None]:
         if namespaces is None:
             index = self._space.namespaces()
             listed = yield from ask(Op((("ZRANGE", index, 0, -1),), lambda replies: list(replies[0])))

@@ -72,7 +72,7 @@ class Prompt:
     system_more: tuple[str, ...] = ()
 
     def messages(self) -> list[BaseMessage]:
-        """The history as messages of user and model, for a classifier."""
+        """Returns the history as messages of user and model, for a classifier."""
         kinds = {"human": HumanMessage, "ai": AIMessage}
         return [kinds[said.role](said.text) for said in self.history if said.role in kinds]
 
@@ -138,7 +138,7 @@ _TEXT_BLOCK = {"type", "text", "id", "index"}
 
 @lru_cache(maxsize=256)
 def model_of(llm_string: str) -> str:
-    """A short name for the model that a string of LangChain's describes.
+    """Finds a short name for the model that a string of LangChain's describes.
 
     Args:
         llm_string: What a cache was given.
@@ -156,7 +156,7 @@ def model_of(llm_string: str) -> str:
 
 @lru_cache(maxsize=256)
 def digest_of(text: str) -> bytes:
-    """12 bytes that stand for a text that is seen again and again, such as a description of a model."""
+    """Computes a digest of 12 bytes, kept for texts that are seen again and again, such as a model's description."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
 
 
@@ -199,7 +199,7 @@ class Template:
         self.text = text
 
     def split(self, prompt: str) -> tuple[str, dict[str, str]] | None:
-        """The question in a prompt, and what else it was filled with.
+        """Splits a prompt into the question and the other variables it was filled with.
 
         Args:
             prompt: A text.

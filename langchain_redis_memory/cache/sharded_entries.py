@@ -39,7 +39,7 @@ class ShardedEntries:
         self.best_effort: BestEffort = BestEffort(f"the cache {name!r} ({use})", self.tally, client.breaker)
 
     def shard(self, name: Name) -> EntryKeys:
-        """The keys of the shard that an entry is in."""
+        """Returns the keys of the shard that an entry is in."""
         return self._shards[ord(name[-1:]) % SHARDS]
 
     def get_one(self, name: Name) -> Op[Item | None]:
@@ -116,11 +116,11 @@ class ShardedEntries:
         return expiring_hash.count(self._shards)
 
     def lease(self, name: bytes) -> str:
-        """The key of the lease of an entry that is being made."""
+        """Returns the key of the lease of an entry that is being made."""
         return self.shard(name).lease(name.hex())
 
     def start(self) -> dict[EntryKeys, int]:
-        """The cursors to read all shards from their start; see `pages_flow`."""
+        """Returns the cursors that read all shards from their start; see `pages_flow`."""
         return dict.fromkeys(self._shards, 0)
 
     def pages_flow(self, cursors: dict[EntryKeys, int]) -> Flow[list[tuple[EntryKeys, ItemPage]]]:

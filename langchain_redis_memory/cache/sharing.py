@@ -200,7 +200,7 @@ class Sharing:
     lifetimes: Lifetimes = NOT_KEPT
 
     def bypass(self) -> str:
-        """Why nobody may be served the answer, "" where somebody may."""
+        """Returns the reason why the answer may be served to nobody, "" where it may be to somebody."""
         if self.share == "none":
             return "its answers are shared with nobody"
         if self.words.effect:
@@ -218,12 +218,12 @@ class Sharing:
         return not chosen and self.words.audience in (Audience.USER, Audience.SESSION)
 
     def lifetime_s(self) -> float | None:
-        """How long the answer may be kept at most, in seconds; None for no bound but the cache's own."""
+        """Returns the bound on the answer's lifetime in seconds; None for no bound but the cache's own."""
         bounds = [self.lifetimes.volatile_s] if self.words.volatile else []
         return min([*bounds, self.lifetimes.user_s] if self._own else bounds, default=None)
 
     def bypass_after(self, texts: Iterable[str]) -> str:
-        """Why nobody may be served the answer to a question that continues others, "" where somebody may.
+        """Returns the reason why the answer to a question that continues others may be served to nobody, else "".
 
         "What about Berlin?" asks for the weather where that was asked before, "the kitchen as well" for another lamp.
 
@@ -256,7 +256,7 @@ class Sharing:
 
 
 def unrepeatable(text: str) -> str | None:
-    """Why nobody may be served the answer again: not in place of an effect, and not on another day.
+    """Checks whether a question's answer may be served again: not in place of an effect, nor on another day.
 
     LangChain's caches take any text, so only clear signs count, and doubt (another language) does not.
 

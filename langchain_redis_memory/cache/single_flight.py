@@ -149,7 +149,7 @@ class SingleFlight:
             yield from ask(self.leave(key))
 
     def leads(self, key: str) -> bool:
-        """Whether this thread or task holds the lease."""
+        """Returns whether this thread or task holds the lease."""
         return key in (_mine.get() or {})
 
     def leave(self, key: str) -> Op[bool]:
@@ -184,7 +184,7 @@ class Driver(Protocol):
 def making(
     compute: Callable[[], Any], read: Callable[[Any], T], give_back: Callable[[], Flow[None]], driver: Driver
 ) -> Invoke:
-    """A step that makes a result, and lets the next one try where that fails.
+    """Builds a step that makes a result, and gives the lease back where that fails, so that the next caller tries.
 
     Args:
         compute: Makes it; may be a coroutine function in async calls.

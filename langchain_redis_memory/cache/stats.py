@@ -50,7 +50,7 @@ class Count(NamedTuple):
     key: str = ""
 
     def spelled(self) -> str:
-        """The count as a field's name."""
+        """Returns the count as the name of a hash field."""
         return f"{escape(self.model)}/{escape(self.kind)}/{self.metric}"
 
 
@@ -83,11 +83,11 @@ class Tally:
         self.add(f"us:{max(0, frexp(seconds * 1e6)[1])}", model=model)
 
     def due(self, now: float) -> bool:
-        """Whether a read should take along what waits."""
+        """Decides whether the next read sends the waiting counts along: they are many, or wait for long."""
         return bool(self._waiting) and (len(self._waiting) >= _ENOUGH or now - self._sent >= _LONG_S)
 
     def take(self, now: float) -> Counter[Count]:
-        """What waits; who takes it sends it or puts it back."""
+        """Takes the waiting counts; the caller sends them or puts them back."""
         found: Counter[Count] = Counter()
         self._sent = now
         while True:
@@ -207,7 +207,7 @@ class Stats:
         return f"<Stats: {self}>"
 
     def total(self, metric: str) -> int:
-        """The sum of one metric."""
+        """Returns the sum of one metric."""
         return sum(row.n for row in self.rows if row.metric == metric)
 
     @property
@@ -279,7 +279,7 @@ class Stats:
         return dict(sorted(found.items()))
 
     def by(self, field: str) -> dict[str | datetime, Stats]:
-        """The same, split up.
+        """Splits the statistics by a field.
 
         Args:
             field: "hour", "model" or "kind".
@@ -291,14 +291,14 @@ class Stats:
         return {value: self._only(row for row in self.rows if getattr(row, field) == value) for value in values}
 
     def since(self, hour: datetime) -> Stats:
-        """Only what was counted in an hour and after it."""
+        """Returns only what was counted in an hour and after it."""
         return self._only(row for row in self.rows if row.hour >= hour)
 
     def _only(self, rows: Iterable[Row]) -> Stats:
         return Stats(tuple(rows), self.prices)
 
     def as_dict(self) -> dict[str, object]:
-        """The sums as plain data, for a log or a metrics endpoint."""
+        """Returns the sums as plain data, for a log or a metrics endpoint."""
         names = sorted({row.metric for row in self.rows if not row.metric.startswith("us:")})
         sums: dict[str, object] = {name: self.total(name) for name in names}
         return {

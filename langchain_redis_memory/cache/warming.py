@@ -21,7 +21,7 @@ from langchain_redis_memory.errors import InvalidInputError
 
 
 def asked_of(question: Any, model: Any) -> tuple[str, str]:
-    """How LangChain asks a cache.
+    """Computes what LangChain passes to a cache, so that a warmed answer is found by the call it is meant for.
 
     Args:
         question: A text, a message, a list of messages (also as pairs or dicts, as LangChain takes them), or a prompt

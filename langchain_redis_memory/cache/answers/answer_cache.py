@@ -55,7 +55,7 @@ class CacheQuestion:
     notes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def lifetime_ms(self, ttl_ms: int) -> int:
-        """The lifetime that the answer is stored with.
+        """Returns the lifetime to store the answer with: the cache's own, or this turn's bound where that is shorter.
 
         Args:
             ttl_ms: The cache's own, in milliseconds, 0 for none.
@@ -66,7 +66,7 @@ class CacheQuestion:
         return min(filter(None, (ttl_ms, milliseconds(self.ttl_s))), default=0)
 
     def key(self) -> str:
-        """The key under which the very same question finds its answer."""
+        """Returns the key of this question's answer, which only the very same question shares."""
         return self.space.answer(self.entry)
 
     @property
@@ -91,7 +91,7 @@ class CacheQuestion:
 
 
 def seen_by_model(message: BaseMessage) -> list[Any]:
-    """What a model can see of a message: all but its ids and what was measured when it was made."""
+    """Returns the parts of a message that a model sees: all but its ids and what was measured when it was made."""
     calls = [(call["name"], call["args"]) for name in _CALLS for call in getattr(message, name, [])]
     who = [message.type, message.name, getattr(message, "role", None), getattr(message, "status", None)]
     return [who, message.content, calls, message.additional_kwargs]
@@ -129,13 +129,13 @@ class Answer:
     age_s: float | None = field(default=None, compare=False)
 
     def grounded_in(self, documents: Sequence[Document]) -> bool:
-        """Whether an asker for whom the retriever finds these documents may be served this answer.
+        """Checks that the answer was made from the documents that the asker's own retrieval finds.
 
         Args:
             documents: What the retriever finds now, as this asker.
 
         Returns:
-            Whether they are the ones that the answer was made from, unchanged; their order does not matter, one more
+            True where they are the ones that the answer was made from, unchanged; their order does not matter, one more
             or one less does.
         """
         found, made = ([document_digest(document) for document in some] for some in (documents, self.documents))
@@ -161,13 +161,13 @@ class AnswerCache(Protocol):
     """Keeps answers, by ops that ride on the turn's own round trips."""
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
-        """The answer to a question, None where there is none that is right.
+        """Looks up the answer to the very same question.
 
         Args:
             asked: The question.
 
         Returns:
-            An op of one trip.
+            An op of one trip: the answer, None where there is none that may be served.
         """
         ...
 
@@ -189,7 +189,7 @@ class SearchableAnswerCache(AnswerCache, Protocol):
     """Also finds answers to questions that mean the same."""
 
     def search(self, asked: CacheQuestion) -> Flow[Answer | None]:
-        """The answer to a question that `lookup` did not find.
+        """Searches for the answer to a question that means the same, where `lookup` found none.
 
         Args:
             asked: The question.
@@ -210,7 +210,7 @@ VERY_SAME = "the very same question"
 
 
 def encode_answer(answer: Answer, ttl_ms: int) -> bytes:
-    """An answer as bytes.
+    """Encodes an answer, with the lifetime from which its age is computed when it is read.
 
     Args:
         answer: The answer.
@@ -230,7 +230,7 @@ def encode_answer(answer: Answer, ttl_ms: int) -> bytes:
 
 
 def decode_answer(data: bytes, where: str, left_ms: int | None = None) -> Answer | None:
-    """An answer from bytes.
+    """Decodes an answer; bytes that are no answer count as a miss and raise nothing.
 
     Args:
         data: What `encode_answer` made.

@@ -76,7 +76,7 @@ class Decision:
         return f"{when}{self.outcome} {self.question!r} {self.type} {', '.join(filter(None, parts))}".rstrip()
 
     def encoded(self, *, content: bool) -> bytes:
-        """The decision as it is stored.
+        """Encodes the decision for the stream, with long texts and lists cut to a bound.
 
         Args:
             content: Whether words are kept; without, only digests and scores.
@@ -91,7 +91,7 @@ class Decision:
 
 
 def decoded(data: bytes, line: str) -> Decision | None:
-    """A decision from what `Decision.encoded` made; None where it is something else or of another version.
+    """Decodes what `Decision.encoded` made; None where it is something else or of another version.
 
     Args:
         data: The bytes.

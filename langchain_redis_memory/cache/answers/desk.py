@@ -62,13 +62,13 @@ class AnswerDesk:
         self._flows = DeskFlows(cache.records, client.keys(tenant), log)
 
     def bind(self, *, tenant: str) -> Self:
-        """The same desk for the answers of another tenant; it costs nothing.
+        """Binds the desk to the answers of another tenant; it costs nothing.
 
         Args:
             tenant: Whose answers.
 
         Returns:
-            The desk.
+            A desk on the same client.
 
         Raises:
             InvalidIdError: The tenant is not acceptable.

@@ -61,7 +61,7 @@ class ExactAnswerCache:
         return ExactRecords(self)
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
-        """See `AnswerCache`. Damaged bytes count as no answer."""
+        """Looks up the answer to the very same question; see `AnswerCache`. Damaged bytes count as a miss."""
         entry = asked.entry
         key = asked.space.answer(entry)
 
@@ -77,7 +77,7 @@ class ExactAnswerCache:
         return merge(token, Op[Sequence[Reply]]((("GET", key), ("PTTL", key)), list)).map(read)
 
     def store(self, asked: CacheQuestion, answer: Answer) -> Op[None]:
-        """See `AnswerCache`."""
+        """Keeps an answer; see `AnswerCache`."""
         ttl_ms = asked.lifetime_ms(self._ttl_ms)
         entry, body = asked.entry, encode_answer(answer, ttl_ms)
         key = asked.space.answer(entry)
@@ -105,11 +105,11 @@ class ExactRecords:
         self._cache, self._tally = cache, tally
 
     def tally(self, space: KeySpace) -> Tally:
-        """See `AnswerRecords`."""
+        """Returns the statistics of a tenant; see `AnswerRecords`."""
         return self._tally or Tally(space.tally("answers", self.name))
 
     def delete_flow(self, space: KeySpace, wanted: Wanted) -> Flow[int]:
-        """See `AnswerRecords`."""
+        """Deletes the answers that are meant; see `AnswerRecords`."""
         deleted = cursor = 0
         while True:
             page = yield from ask(expiring_hash.page(_index(space), cursor))
@@ -120,17 +120,17 @@ class ExactRecords:
                 return deleted
 
     def remove_flow(self, space: KeySpace, entries: Sequence[str]) -> Flow[int]:
-        """See `AnswerRecords`."""
+        """Deletes answers by the ids of their entries; see `AnswerRecords`."""
         return (yield from ask(_remove(space, [_name(entry) for entry in dict.fromkeys(entries)])))
 
     def report(self, space: KeySpace, entry: str, *, correct: bool) -> Op[bool]:
-        """See `AnswerRecords`. There is no nearer question to an answer that was wrong for its own: it is deleted."""
+        """Deletes an answer that was wrong, as no other question could get it; see `AnswerRecords`."""
         name = _name(entry)
         there = Op[bool]((("EXISTS", space.answer(entry)),), lambda replies: bool(replies[0]))
         return there if correct else _remove(space, [name]).map(bool)
 
     def explain_flow(self, asked: CacheQuestion) -> Flow[Explained]:
-        """See `AnswerRecords`. The candidates are the answers to the same words under other keys."""
+        """Explains a look-up; candidates are the answers to the same words under other keys. See `AnswerRecords`."""
         answer = yield from ask(self._cache.lookup(asked))
         marks, others, cursor = asked.marks, list[Candidate](), 0
         while True:

@@ -29,7 +29,7 @@ class Marks(NamedTuple):
     name: bytes
 
     def joined(self) -> bytes:
-        """The marks as they are stored."""
+        """Encodes the marks for storing, all in one."""
         return b"".join(self)
 
 
@@ -38,7 +38,7 @@ NO_MARKS = Marks(b"", b"", b"", b"")
 
 
 def marks_of(question: Any, session: str, scope: str) -> Marks:
-    """The marks of an answer.
+    """Computes the marks of an answer, by which it is found again to be removed.
 
     Args:
         question: A text, or the parts of a message.
@@ -52,7 +52,7 @@ def marks_of(question: Any, session: str, scope: str) -> Marks:
 
 
 def marks_from(stored: bytes) -> Marks:
-    """The marks in what `Marks.joined` made; of anything else, marks that fit nothing."""
+    """Decodes what `Marks.joined` made; anything else gives marks that fit nothing."""
     parts = [stored[at : at + _BYTES] for at in range(0, 4 * _BYTES, _BYTES)]
     return Marks(*parts) if len(stored) == 4 * _BYTES else NO_MARKS
 
@@ -72,7 +72,7 @@ class Wanted:
     scope: str | None = None
 
     def fits(self, marks: Marks) -> bool:
-        """Whether an answer with these marks is meant."""
+        """Checks whether an answer with these marks is meant: it fits each condition that is given."""
         return (
             (self.question is None or marks.question == _mark(_plain(self.question)))
             and (self.session is None or marks.session == _mark(self.session))
@@ -81,7 +81,7 @@ class Wanted:
 
 
 def plain_text(question: Any) -> str:
-    """The words of a question, also of one that is made of parts."""
+    """Returns the words of a question, also of one that is made of parts, with single spaces."""
     if isinstance(question, str):
         return " ".join(question.split())
     parts = question if isinstance(question, list | tuple) else ()

@@ -32,7 +32,7 @@ class AnswerRecords(Protocol):
     """Names the cache within a tenant."""
 
     def tally(self, space: KeySpace) -> Tally:
-        """The statistics of a tenant.
+        """Returns the statistics of a tenant.
 
         Args:
             space: The tenant's key builder.

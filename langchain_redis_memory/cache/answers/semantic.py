@@ -25,7 +25,7 @@ from langchain_redis_memory.cache.answers.semantic_records import SemanticRecord
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.judge import JudgeLike
-from langchain_redis_memory.cache.semantic.prompt_reader import bypassing_cache
+from langchain_redis_memory.cache.semantic.prompt_reader import bypass_cache_flow
 from langchain_redis_memory.cache.semantic.search import NewAnswer, SearchResult, SemanticHit
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches, VectorOptions
 from langchain_redis_memory.checks import check_number
@@ -97,7 +97,7 @@ class SemanticAnswerCache(ClientOwner):
         )
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
-        """The answer to the very same question; see `AnswerCache`.
+        """Looks up the answer to the very same question; see `AnswerCache`.
 
         Args:
             asked: The question.
@@ -118,7 +118,7 @@ class SemanticAnswerCache(ClientOwner):
         return merge(token, search.exact(query)).map(read)
 
     def search(self, asked: CacheQuestion) -> Flow[Answer | None]:
-        """The answer to a question that means the same; for one that `lookup` did not find.
+        """Searches for the answer to a question that means the same, where `lookup` found none.
 
         Args:
             asked: The question.
@@ -131,7 +131,7 @@ class SemanticAnswerCache(ClientOwner):
             return None
         search, result = self._searches.of(asked.space), SearchResult()
         with suppress(CacheUnavailable):
-            result = yield from search.best_effort(bypassing_cache(search.similar_flow(query)))
+            result = yield from search.best_effort(bypass_cache_flow(search.similar_flow(query)))
         asked.notes[CANDIDATES] = result.candidates
         return self._answer(result.hit, asked, "meaning")
 
@@ -159,7 +159,7 @@ class SemanticAnswerCache(ClientOwner):
         )
         new = NewAnswer(query, entry, ttl_ms)
         try:
-            engine, put = yield from search.best_effort(bypassing_cache(search.prepare_store_flow([new])))
+            engine, put = yield from search.best_effort(bypass_cache_flow(search.prepare_store_flow([new])))
         except CacheUnavailable:
             return pure(None)
         evicted, search.evicted = search.evicted, []

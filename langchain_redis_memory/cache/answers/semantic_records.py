@@ -26,7 +26,7 @@ from langchain_redis_memory.redis.keys import KeySpace
 
 
 def query_of(asked: CacheQuestion) -> SemanticQuery | None:
-    """The question to search for; None for one that cannot be searched by meaning."""
+    """Builds the query for a question; None for one that cannot be searched by meaning."""
     if not isinstance(asked.question, str):
         return None
     text = " ".join(asked.question.split())
@@ -51,11 +51,11 @@ class SemanticRecords:
         self.name = f"semantic/{name}"
 
     def tally(self, space: KeySpace) -> Tally:
-        """See `AnswerRecords`."""
+        """Returns the statistics of a tenant; see `AnswerRecords`."""
         return self._searches.of(space).tally
 
     def delete_flow(self, space: KeySpace, wanted: Wanted) -> Flow[int]:
-        """See `AnswerRecords`."""
+        """Deletes the answers that are meant; see `AnswerRecords`."""
 
         def meant(entry: StoredAnswer) -> bool:
             return wanted.fits(marks_of(entry.question, entry.session, "".join(entry.tags)))
@@ -63,19 +63,19 @@ class SemanticRecords:
         return bulk.delete_flow(self._searches.of(space), meant)
 
     def remove_flow(self, space: KeySpace, entries: Sequence[str]) -> Flow[int]:
-        """See `AnswerRecords`."""
+        """Deletes answers by the ids of their entries; see `AnswerRecords`."""
         deleted = 0
         for name in dict.fromkeys(hit_of(entry)[0] for entry in entries):
             deleted += yield from bulk.delete_named_flow(self._searches.of(space), name, lambda _entry: True)
         return deleted
 
     def report(self, space: KeySpace, entry: str, *, correct: bool) -> Op[bool]:
-        """See `AnswerRecords`. An answer that was wrong for a near question is then served to nearer ones only."""
+        """Notes whether an answer was right: a wrong one is served to nearer questions only; see `AnswerRecords`."""
         name, probability = hit_of(entry)
         return self._searches.of(space).report(name, probability, correct=correct)
 
     def explain_flow(self, asked: CacheQuestion) -> Flow[Explained]:
-        """See `AnswerRecords`."""
+        """Explains a look-up without counting it; see `AnswerRecords`."""
         asked = replace(asked, notes={})
         answer = yield from ask(self._cache.lookup(asked))
         near = yield from self._cache.search(asked)

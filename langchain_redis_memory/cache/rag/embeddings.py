@@ -102,7 +102,7 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         return self._embeddings
 
     def embed_documents(self, texts: list[str]) -> list[Vector]:
-        """The vectors of documents.
+        """Embeds documents; the model is called only for texts whose vectors are not stored yet.
 
         Args:
             texts: Any number of texts, also the same ones again.
@@ -121,11 +121,11 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         return self._client.drive(self._embed_flow("document", texts))
 
     async def aembed_documents(self, texts: list[str]) -> list[Vector]:
-        """The vectors of documents; see `embed_documents`."""
+        """Embeds documents; see `embed_documents`."""
         return await self._client.adrive(self._embed_flow("document", texts))
 
     def embed_query(self, text: str) -> Vector:
-        """The vector of a query; see `embed_documents`.
+        """Embeds a query; see `embed_documents`.
 
         Args:
             text: The query.
@@ -142,7 +142,7 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         return self._client.drive(self._embed_flow("query", [text]))[0]
 
     async def aembed_query(self, text: str) -> Vector:
-        """The vector of a query; see `embed_query`."""
+        """Embeds a query; see `embed_query`."""
         return (await self._client.adrive(self._embed_flow("query", [text])))[0]
 
     def clear(self) -> int:
@@ -164,7 +164,7 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         return await self._client.arun(self.tier.clear())
 
     def count(self) -> int:
-        """How many vectors are stored, with those that have expired and were not removed yet.
+        """Counts the stored vectors, with those that have expired and were not removed yet.
 
         Returns:
             The number.
@@ -178,7 +178,7 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         return self._client.run(self.tier.count())
 
     async def acount(self) -> int:
-        """How many vectors are stored; see `count`."""
+        """Counts the stored vectors; see `count`."""
         return await self._client.arun(self.tier.count())
 
     def stats(self) -> Stats:

@@ -111,7 +111,7 @@ class RagCache(ClientOwner):
     def retriever(
         self, retriever: Runnable[str, Any] | Callable[..., Any], *, name: str | None = None, **options: Any
     ) -> CachedRetriever:
-        """A retriever on this corpus, with its results cached.
+        """Wraps a retriever on this corpus, so that its results are cached and become stale with the corpus.
 
         Args:
             retriever: A retriever, or any runnable or function from a query to documents.
@@ -119,7 +119,7 @@ class RagCache(ClientOwner):
             **options: Further options of `CachedRetriever`.
 
         Returns:
-            The retriever.
+            The cached retriever.
 
         Raises:
             InvalidInputError: An option is out of range.
@@ -207,11 +207,11 @@ class RagCache(ClientOwner):
         **Keys:** `tally` of each tier.
         **Trips:** 1, and 1 where counts of this process wait.
         """
-        return self._client.drive(self._stats())
+        return self._client.drive(self._stats_flow())
 
     async def astats(self) -> dict[str, Stats]:
         """Reads the statistics, by tier; see `stats`."""
-        return await self._client.adrive(self._stats())
+        return await self._client.adrive(self._stats_flow())
 
     # --- ops ----------------------------------------------------------------------------------------------------------
 
@@ -232,7 +232,7 @@ class RagCache(ClientOwner):
             epochs.bump(self._responses.epoch) if "responses" in chosen else nothing,
         )
 
-    def _stats(self) -> Flow[dict[str, Stats]]:
+    def _stats_flow(self) -> Flow[dict[str, Stats]]:
         tallies = {"search": self._search.tally, "responses": self._responses.tally}
         if self._embeddings is not None:
             tallies = {"embeddings": self.embeddings.tier.tally, **tallies}

@@ -164,7 +164,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
     # --- LangChain's interface ----------------------------------------------------------------------------------------
 
     def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
-        """The documents for a query.
+        """Retrieves the documents for a query, from the cache where they are in there.
 
         Args:
             input: The query.
@@ -186,7 +186,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         return super().invoke(input, config, _settings=_settings(config), **kwargs)
 
     async def ainvoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
-        """The documents for a query; see `invoke`."""
+        """Retrieves the documents for a query; see `invoke`."""
         return await super().ainvoke(input, config, _settings=_settings(config), **kwargs)
 
     def _get_relevant_documents(

@@ -15,7 +15,7 @@ Filter = Callable[[StoredAnswer], bool]
 
 
 def filter_by(model: str | None, tag: str | None, session: str | None, embedding: str | None) -> Filter:
-    """Whether an entry fits all that is given."""
+    """Builds a filter that accepts an entry where it fits all that is given."""
 
     def fits(entry: StoredAnswer) -> bool:
         return (

@@ -70,7 +70,7 @@ class PromptOptions:
             check_type(self.template, (str, Template), "template", "an f-string or a Template", ConfigError)
 
     def reader(self, scope: str) -> PromptReader:
-        """What analyses prompts by these options."""
+        """Builds the reader that analyses prompts by these options."""
         return PromptReader(
             self.classifier or LinguisticClassifier(),
             self.contextualiser,
@@ -181,7 +181,7 @@ class RedisSemanticCache(LLMCache):
         session: str | None = None,
         tags: Sequence[str] | None = None,
     ) -> Self:
-        """The same cache for another tenant, scope or session, or with other tags; it costs nothing.
+        """Binds the cache to another tenant, scope or session, or to other tags; it costs nothing.
 
         Args:
             tenant: The tenant that the answers belong to.
@@ -190,7 +190,7 @@ class RedisSemanticCache(LLMCache):
             tags: Words for stored answers, for `delete`.
 
         Returns:
-            The cache; what is left out stays as it is.
+            A cache on the same client; what is left out stays as it is.
 
         Raises:
             InvalidIdError: The tenant or the session is not acceptable.

@@ -39,7 +39,7 @@ class Engines:
         self._made: dict[int, Engine] = {}
 
     def choose_flow(self, dims: int) -> Flow[Engine]:
-        """The engine for vectors of so many dimensions; all tenants share it, and the bound on its local copies.
+        """Chooses the engine for vectors of a dimension; all tenants share it, and the bound on its local copies.
 
         Args:
             dims: Numbers of a vector.
@@ -61,7 +61,7 @@ class Engines:
 
 
 def embedding_id_of(embeddings: Embeddings) -> str:
-    """The embedding model's own name, else that of its class.
+    """Finds the embedding model's own name, else that of its class.
 
     Args:
         embeddings: The model.
@@ -77,7 +77,7 @@ def embedding_id_of(embeddings: Embeddings) -> str:
 
 
 def policy_for(embeddings: Embeddings, max_error: float, embedding_id: str | None = None) -> VerifiedPolicy:
-    """The verifier for an embedding model, on the scale of its cosines where that is known.
+    """Builds the verifier for an embedding model, on the scale of its cosines where that is known.
 
     Args:
         embeddings: The model.

@@ -56,12 +56,12 @@ class StoredAnswer(NamedTuple):
         return name_of(self.partition, self.question)
 
     def body(self) -> bytes:
-        """The entry as bytes."""
+        """Encodes the entry; see `entry_of`."""
         return pack([*self._replace(tags=list(self.tags))])  # type: ignore[arg-type]
 
 
 def name_of(partition: bytes, question: str) -> bytes:
-    """The name of a question's entry: 16 bytes.
+    """Computes the name of a question's entry: a digest of 16 bytes.
 
     Args:
         partition: Its partition, of fixed length.
@@ -71,7 +71,7 @@ def name_of(partition: bytes, question: str) -> bytes:
 
 
 def entry_of(record: bytes, where: str) -> StoredAnswer:
-    """An entry from its record.
+    """Decodes an entry from its record.
 
     Args:
         record: The time of its expire, a colon, and what `Entry.body` made.
@@ -160,7 +160,7 @@ def put(
 
 
 def embedded_by(keys: EntryKeys) -> Op[str]:
-    """The embedding model of the newest entry.
+    """Reads the name of the embedding model of the newest entry.
 
     Args:
         keys: The cache's keys.
@@ -200,7 +200,7 @@ def remove(keys: EntryKeys, names: Sequence[bytes]) -> Op[int]:
 
 
 def count(keys: EntryKeys) -> Op[int]:
-    """How many entries there are, with those that have expired and were not removed yet.
+    """Counts the entries, with those that have expired and were not removed yet.
 
     Args:
         keys: The cache's keys.
@@ -241,7 +241,7 @@ def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[AnswerPage]:
 
 
 def hit_of(hit_id: str) -> tuple[bytes, float]:
-    """The entry's name and the probability in the id of a hit."""
+    """Reads the entry's name and the probability from the id of a hit."""
     try:
         name, _, probability = hit_id.partition("-")
         found = bytes.fromhex(name), int(probability) / 10_000

@@ -60,15 +60,15 @@ class Judge:
         self.most: int = check_whole(most, "most")
         self._threshold = check_number(threshold, "threshold")
 
-    def same(self, asked: str, stored: str) -> Flow[bool | None]:
-        """Whether an answer to the one question answers the other.
+    def same_flow(self, asked: str, stored: str) -> Flow[bool | None]:
+        """Asks the model or function whether an answer to the one question answers the other.
 
         Args:
             asked: The question that is to be answered.
             stored: The question that has an answer.
 
         Returns:
-            None where the judge fails or takes too long.
+            The opinion; None where the judge fails or takes too long.
         """
         call, acall = self._model(asked, stored) if isinstance(self._asks, Runnable) else self._function(asked, stored)
         try:

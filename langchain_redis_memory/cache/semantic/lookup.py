@@ -26,7 +26,7 @@ from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.semantic.prompt_reader import (
     PromptAnalysis,
     PromptReader,
-    bypassing_cache,
+    bypass_cache_flow,
     inside_lookup,
 )
 from langchain_redis_memory.cache.semantic.search import (
@@ -77,7 +77,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
     def bind(
         self, space: KeySpace | None, scope: str | None, session: str | None, tags: Sequence[str] | None
     ) -> SemanticFlows:
-        """The same flows for another tenant, scope or session, or with other tags; None leaves one as it is."""
+        """Binds the flows to another tenant, scope or session, or to other tags; None leaves one as it is."""
         bound = copy(self)
         if session is not None:
             bound._session = session and check_id(session, "session")
@@ -124,7 +124,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
 
     def _find_flow(self, query: SemanticQuery) -> Flow[SearchResult]:
         """Searches; for a miss joins a single flight, whose answer is one to the very same question."""
-        result = yield from bypassing_cache(self.search.search_flow(query))
+        result = yield from bypass_cache_flow(self.search.search_flow(query))
         if result.hit is None and self._flights:
             result.hit = yield from self._flights.join_flow(self.lease(query), self.search.exact(query))
         return result
@@ -161,7 +161,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         exact, result = None, SearchResult()
         with suppress(CacheUnavailable):
             exact = yield from self.best_effort(ask(self.search.exact(query)))
-            result = yield from self.best_effort(bypassing_cache(self.search.similar_flow(query)))
+            result = yield from self.best_effort(bypass_cache_flow(self.search.similar_flow(query)))
         hit, candidates = result.hit, result.candidates
         if exact is not None:
             itself = next((one for one in candidates if one.question == query.text), None)
@@ -176,7 +176,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
     # --- analysing prompts --------------------------------------------------------------------------------------------
 
     def query_flow(self, prompt: str, llm_string: str, *, after_lookup: bool = False) -> Flow[SemanticQuery | None]:
-        """The question of a prompt; after a look-up that of the look-up, so that its answer is stored under it."""
+        """Analyses a prompt; after a look-up takes that one's analysis, so that the answer is stored under it."""
         analysis = None
         if after_lookup and not inside_lookup.get():
             analysis = self._analyses.pop(self._name(prompt, llm_string), None)
@@ -188,7 +188,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         if inside_lookup.get():  # a model that a look-up asks, such as the judge, is never answered from the cache
             return PromptAnalysis(None, "nested")
         try:
-            return (yield from bypassing_cache(self._reader.analyse_flow(prompt, llm_string)))
+            return (yield from bypass_cache_flow(self._reader.analyse_flow(prompt, llm_string)))
         except Exception as error:  # noqa: BLE001 - a user's classifier or contextualiser
             _log.warning("a prompt is not understood and bypasses the cache: %s: %s", type(error).__name__, error)
             return PromptAnalysis(None, "not_understood")
@@ -207,11 +207,11 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
     # --- storing ------------------------------------------------------------------------------------------------------
 
     def lease(self, query: SemanticQuery) -> str:
-        """The key of the lease of an answer that is being made."""
+        """Returns the key of the lease of an answer that is being made."""
         return self.search.keys.lease(entries.name_of(query.partition, query.text).hex())
 
     def entry(self, query: SemanticQuery, prompt: str, answer: RETURN_VAL_TYPE) -> NewAnswer:
-        """An answer as it is stored."""
+        """Builds the entry of an answer."""
         read, written = generations.tokens_of(answer, prompt)
         entry = StoredAnswer(
             query.text,
@@ -229,7 +229,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
 
     def store_flow(self, entries: list[NewAnswer]) -> Flow[None]:
         """Stores answers with their vectors."""
-        yield from bypassing_cache(self.search.store_flow(entries))
+        yield from bypass_cache_flow(self.search.store_flow(entries))
 
     def store_batch_flow(self, entries: list[NewAnswer]) -> Flow[int]:
         """Stores answers, the newest to each question; how many, none where the cache is unavailable."""
@@ -242,7 +242,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         return len(newest)
 
     def imported(self, row: Any) -> NewAnswer:
-        """An answer from what a line of an export holds."""
+        """Reads an answer from a line of an export."""
         entry = entries.entry_of(b":" + b64decode(row["entry"], validate=True), "line")
         generations.decode(entry.answer, "line")
         query = SemanticQuery(entry.question, entry.partition, entry.model, entry.kind)
@@ -281,7 +281,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         if hit_id is not None:
             return (yield from bulk.delete_named_flow(self.search, entries.hit_of(hit_id)[0], wanted))
         if prompt is not None:
-            analysis = yield from bypassing_cache(self._reader.analyse_flow(*asked_of(prompt, model)))
+            analysis = yield from bypass_cache_flow(self._reader.analyse_flow(*asked_of(prompt, model)))
             query = analysis.query
             if query is None:
                 return 0

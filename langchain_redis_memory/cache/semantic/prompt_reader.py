@@ -33,11 +33,14 @@ LONGEST = 2000
 
 
 def unfit(text: str, longest: int = LONGEST) -> str | None:
-    """Why a question cannot be searched by meaning, as a word of statistics; None where it can.
+    """Checks whether a question can be searched by meaning; returns the reason against it as a word of statistics.
 
     Args:
         text: The question.
         longest: Most characters.
+
+    Returns:
+        "too_long" or "no_text"; None where it can.
     """
     if len(text) > longest:
         return "too_long"
@@ -45,7 +48,7 @@ def unfit(text: str, longest: int = LONGEST) -> str | None:
 
 
 def indents_of(text: str) -> list[str]:
-    """The white space of a question that may decide: indents, what is between quotes, and the lines of code.
+    """Finds the white space that may change a question's meaning: indents, what is in quotes, and lines of code.
 
     Two pieces of code that differ in these only are not the same question.
 
@@ -67,7 +70,7 @@ _CODE = re.compile(r"[#;{}=]|//|--")
 inside_lookup: ContextVar[bool] = ContextVar("whether this thread or task is inside of a lookup", default=False)
 
 
-def bypassing_cache(flow: Flow[T]) -> Flow[T]:
+def bypass_cache_flow(flow: Flow[T]) -> Flow[T]:
     """Runs a flow that calls the user's models: what these ask a cache bypasses it, or it would ask them again.
 
     Args:
@@ -121,7 +124,7 @@ class PromptReader:
     share_tools: bool = False
 
     def with_scope(self, scope: str) -> PromptReader:
-        """The same reader for another scope."""
+        """Returns the same reader for another scope."""
         return replace(self, scope=scope)
 
     def analyse_flow(self, prompt: str, llm_string: str) -> Flow[PromptAnalysis]:
@@ -259,7 +262,7 @@ _INSTRUCTS = re.compile(
 
 
 def tells_of_self(text: str) -> bool:
-    """Whether a user's words contain a personal statement, which an answer may then be built from.
+    """Checks whether a user's words contain a personal statement, which an answer may then be built from.
 
     Args:
         text: What the user said. The ways in which anybody asks a question ("can I", "tell me") tell nothing. A word

@@ -154,7 +154,7 @@ class SemanticSearch:
         return self.space.entries("semantic", self.name)
 
     def collection(self, partition: bytes, embedding: str, engine: Engine) -> Collection:
-        """Where a partition's vectors are: those of other models are never compared, nor those kept in another way."""
+        """Returns the collection of a partition's vectors, one for each model and engine: others are never compared."""
         index = f"{partition.hex()}/{engine.kind}/{len(embedding)}/{embedding}/{self.name}"
         return Collection(self.space, "semantic", index)
 
@@ -266,7 +266,7 @@ class SemanticSearch:
     ) -> Flow[bool]:
         """Asks the second judge; the entry remembers its verdict, so that it is asked less and less."""
         self.tally.add("judged", model=query.model)
-        same = yield from judge.same(query.text, question)
+        same = yield from judge.same_flow(query.text, question)
         if same is not None:
             with suppress(CacheUnavailable):
                 yield from ask(self.report(name, probability, correct=same))
@@ -340,7 +340,7 @@ class SemanticSearch:
     # --- vectors ------------------------------------------------------------------------------------------------------
 
     def engine_flow(self, dims: int) -> Flow[Engine]:
-        """The engine for vectors of so many dimensions, ready to be used.
+        """Prepares the engine for vectors of so many dimensions, once for each number.
 
         Args:
             dims: Numbers of a vector.

@@ -91,7 +91,7 @@ class TenantSearches:
         self._searches: OrderedDict[KeySpace, SemanticSearch] = OrderedDict()
 
     def of(self, space: KeySpace) -> SemanticSearch:
-        """The search of a tenant, which is from then on the most recently used one.
+        """Returns the search of a tenant, which is from then on the most recently used one.
 
         Args:
             space: The tenant's key builder.
