@@ -209,7 +209,7 @@ class KeySpace:
         return self.key("tally", use, name)
 
     def decisions(self, name: str) -> str:
-        """The key of the log of what became of the turns that asked a cache."""
+        """Spells the key of the decision log: what became of the turns that asked a cache."""
         return self.key("decisions", "", name)
 
     def epoch(self, use: str, corpus: str) -> str:
@@ -221,11 +221,11 @@ class KeySpace:
         return self._group(PointKeys, use, collection)
 
     def point(self, use: str, collection: str, owner: str) -> str:
-        """Spells the key of an owner's first vector, where every vector has a key of its own (further ones add a number)."""
+        """Spells the key of an owner's first vector, where each vector has its own key (further ones add a number)."""
         return self.key("point", use, f"{len(collection)}:{collection}{owner}")
 
     def lease(self, use: str, name: Id, agent: Id = "") -> str:
-        """Spells the key of a lease, with the hash tag of what the work is about: a session, or the digest of an answer."""
+        """Spells the key of a lease, with the hash tag of what is worked on: a session, or the digest of an answer."""
         about = text_of(name, "the name of a lease")
         return f"{self.key('lease', text_of(agent, 'agent', empty=True), about)}:{escape(use)}"
 
