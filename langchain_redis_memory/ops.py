@@ -96,7 +96,7 @@ class Op(Generic[T]):
     tolerant: bool = False
 
     def read(self, replies: Sequence[Reply]) -> T:
-        """The result, from the replies; the first error reply is raised.
+        """Decodes the replies into the result; the first error reply is raised.
 
         Args:
             replies: One for each command, in order.
@@ -114,7 +114,7 @@ class Op(Generic[T]):
         return self.decode(replies)
 
     def map(self, change: Callable[[T], U]) -> Op[U]:
-        """The same commands, with a further step after the decoder.
+        """Returns an op of the same commands with a further step after the decoder.
 
         Args:
             change: A pure function of the result.
@@ -125,7 +125,7 @@ class Op(Generic[T]):
         return Op(self.commands, lambda replies: change(self.read(replies)), tolerant=True)
 
     def optional(self, default: U) -> Op[T | U]:
-        """The same op, for a result that the caller can do without.
+        """Returns the same op with a default, for a result that the caller can do without.
 
         Args:
             default: The result when the server answers any of the commands with an error.
@@ -152,7 +152,7 @@ def merge(one: Op[A], two: Op[B], three: Op[C], four: Op[D], /) -> Op[tuple[A, B
 @overload
 def merge(*ops: Op[T]) -> Op[tuple[T, ...]]: ...
 def merge(*ops: Op[Any]) -> Op[Any]:
-    """Several ops as one: a single round trip, results as a tuple.
+    """Merges several ops into one: a single round trip, results as a tuple.
 
     Args:
         *ops: Any number of ops, none included. An op without commands costs nothing.
@@ -172,7 +172,7 @@ def merge(*ops: Op[Any]) -> Op[Any]:
 
 
 def pure(value: T) -> Op[T]:
-    """An op that sends nothing and gives `value`.
+    """Returns an op that sends nothing and gives `value`.
 
     Args:
         value: The result.
@@ -256,7 +256,7 @@ def ask(op: Op[T]) -> Generator[Step, Any, T]:
 
 
 def counted(flow: Flow[T]) -> Generator[Step, Any, tuple[T, int]]:
-    """A flow together with the number of round trips that it asks for.
+    """Counts the round trips that a flow asks for, and passes its steps on.
 
     Args:
         flow: The flow.
@@ -285,7 +285,7 @@ def counted(flow: Flow[T]) -> Generator[Step, Any, tuple[T, int]]:
 
 
 def settled(answer: T | Flow[T]) -> Generator[Step, Any, T]:
-    """An answer inside a flow, whether it is there already or a flow gives it.
+    """Returns an answer inside a flow, whether it is there already or a flow gives it.
 
     Args:
         answer: What a classifier, a selector or a contextualiser returned.

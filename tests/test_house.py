@@ -263,17 +263,25 @@ PLAIN = (
     "cache.",
     "checkpoint.",
     "checks",
+    "cli.",
+    "conversation.",
     "history.",
-    "redis.cas_record",
-    "redis.codec.",
-    "redis.expiring_hash",
+    "language.",
+    "ops",
+    "redis.",
     "state.",
     "store.",
+    "vectors.",
 )
 """Rooms whose docstrings begin with a verb; a room that is done joins the list."""
 NOUNS = ("Messages", "Others", "This", "Values")
-PROTOCOLS = frozenset({"__call__", "extract", "search", "store"})
-"""Methods that users write or Python calls, which need not be called flows."""
+PROTOCOLS = {"__call__", "classify", "contextualise", "extract", "plan", "search", "select", "store", "turn"}
+"""Methods that users write or call themselves; they may give a flow without being called so."""
+
+
+def is_command(method: Method) -> bool:
+    """Whether a function is a command of the CLI, whose docstring is its help text."""
+    return any(ast.unparse(decorator).startswith("app.") for decorator in method.decorator_list)
 
 
 def faults_of_words(source: str) -> list[str]:
@@ -284,7 +292,7 @@ def faults_of_words(source: str) -> list[str]:
             continue
         first = (ast.get_docstring(node) or "Does.").split()[0].strip(",;:.")
         verb = re.fullmatch(r"[A-Z][a-z]+s", first) and first not in NOUNS
-        if not (node.name.startswith("_") or is_property(node) or verb):
+        if not (node.name.startswith("_") or is_property(node) or is_command(node) or verb):
             found.append(f"{node.name} begins with {first!r}, not with a verb")
         flow = node.returns is not None and ast.unparse(node.returns).startswith("Flow[")
         if flow and not node.name.endswith("_flow") and node.name not in PROTOCOLS:
@@ -302,3 +310,6 @@ def test_a_riddle_is_seen() -> None:
     assert faults_of_words('def f():\n    """What is known."""\n') == ["f begins with 'What', not with a verb"]
     assert len(faults_of_words("def read() -> Flow[int]: ...\n")) == 1
     assert faults_of_words("def search() -> Flow[int]: ...\n") == []
+    assert faults_of_words("def plan() -> Flow[int]: ...\n") == []
+    assert faults_of_words('@app.command()\ndef f():\n    """Read it."""\n') == []
+    assert len(faults_of_words('@cache\ndef f():\n    """Read it."""\n')) == 1

@@ -92,7 +92,7 @@ def shifts(client: Client, classifier: EmbeddingClassifier, data: Path, held: in
                 (HumanMessage if (place - at) % 2 == 0 else AIMessage)(text)
                 for at, (text, _) in enumerate(said[:place])
             ]
-            shifted = client.drive(classifier.topic_shift(said[place][0], history)) > 0.5
+            shifted = client.drive(classifier.topic_shift_flow(said[place][0], history)) > 0.5
             hits, called, true = hits + (shifted and said[place][1]), called + shifted, true + said[place][1]
     return 2 * hits / max(called + true, 1)
 

@@ -6,5 +6,5 @@ from langchain_redis_memory.vectors.minilm import missing_packages
 
 
 def local_model() -> bool:
-    """Whether the extra `local` is installed."""
+    """Returns whether the extra `local` is installed."""
     return not missing_packages()

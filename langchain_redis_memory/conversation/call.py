@@ -115,14 +115,14 @@ class Call:
     # --- asking -------------------------------------------------------------------------------------------------------
 
     def retrieve(self, query: str) -> Invoke | None:
-        """The step that asks the retriever."""
+        """Returns the step that asks the retriever; None where there is none."""
         retriever, config = self._outer.retriever, self._config
         if retriever is None:
             return None
         return Invoke(lambda: retriever.invoke(query, config), lambda: retriever.ainvoke(query, config))
 
     def generate(self, shown: ModelInput) -> Invoke:
-        """The step that asks the chain."""
+        """Returns the step that asks the chain."""
         chain, config, kwargs = self._outer.chain, watched(self._config, self._watch), self._kwargs
         given = self._input(shown)
         if self._outer.shape.graph:
@@ -169,7 +169,7 @@ class Call:
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def value(self, raw: Any) -> str | BaseMessage:
-        """The answer in what the chain returned or streamed."""
+        """Extracts the answer from what the chain returned or streamed."""
         form = self._outer.form
         if not isinstance(raw, StreamResult):
             self._raw = Raw(raw)
@@ -178,7 +178,7 @@ class Call:
         return form.answer(self._raw.value)
 
     def output(self, value: str | BaseMessage) -> Any:
-        """What the runnable returns, after `value`."""
+        """Returns the runnable's output; called after `value`."""
         raw = None if self._raw is None else self._raw.value
         key = self._outer.output_key
         if key is not None and not isinstance(raw, dict):
@@ -186,7 +186,7 @@ class Call:
         return value if isinstance(raw, str | AIMessage) else raw
 
     def output_to_keep(self) -> tuple[bool, Mapping[str, Any] | None]:
-        """Whether another run may be given what the chain returned, and all of it but the answer; see `OutputForm`."""
+        """Returns whether the output may be cached for other runs, and all of it but the answer; see `OutputForm`."""
         if self._watch.forbids_caching(self._outer.warned):
             return False, None
         if self._raw is None:  # an answer that was not made by the chain, as in warming
@@ -194,11 +194,11 @@ class Call:
         return self._outer.form.keep(self._raw)
 
     def restored(self, value: str | BaseMessage, kept: Mapping[str, Any] | None, shown: ModelInput) -> tuple[bool, Any]:
-        """Whether a cached answer's output can be built, and the output."""
+        """Returns whether the output of a cached answer can be rebuilt, and the output."""
         return self._outer.form.build(value, kept, self._messages(shown) if self._outer.shape.takes == "state" else ())
 
     def said_so_far(self, chunks: Sequence[Any]) -> str:
-        """The text of an answer that broke off."""
+        """Returns the text of an answer that broke off after these chunks."""
         key = self._outer.output_key
         if self._streamed is not None:
             return self._streamed.said
@@ -208,7 +208,7 @@ class Call:
     # --- returning ----------------------------------------------------------------------------------------------------
 
     def delivered(self, report: TurnReport) -> Any:
-        """What the caller gets of a whole turn: the output, and in a message where it is from."""
+        """Returns the output that the caller gets of a whole turn; a message also says where it is from."""
         output, key = report.output, self._outer.output_key
         if report.cache == "hit":
             return output
@@ -219,7 +219,7 @@ class Call:
         return output
 
     def chunks_of(self, report: TurnReport) -> list[Any]:
-        """What the caller gets of a served answer, as the chunks of a stream."""
+        """Returns a cached answer as the chunks of a stream, as the chain would have streamed it."""
         if self._outer.shape.graph:
             return GraphStream(self._kwargs, self._outer.shape.stream_mode).served(report.output)
         if self._outer.output_key is not None:

@@ -89,19 +89,19 @@ def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainSh
 
 
 def is_model(chain: Any) -> bool:
-    """Whether a runnable takes messages: a language model, also bound, retried, configurable or before a parser.
+    """Returns whether a runnable is a language model, also bound, retried, configurable or before a parser.
 
     Args:
         chain: The runnable.
 
     Returns:
-        Whether it is a model.
+        True for a model, which takes messages.
     """
     return isinstance(_core(chain, "first"), BaseLanguageModel)
 
 
 def is_rebuildable(kind: Any) -> bool:
-    """Whether a class is one whose objects may be rebuilt from plain data: a pydantic model or a dataclass."""
+    """Returns whether objects of a class may be rebuilt from plain data: a pydantic model or a dataclass."""
     if not isinstance(kind, type) or kind.__module__.startswith(("langchain_core.", "langgraph.")):
         return False
     return issubclass(kind, BaseModel) or is_dataclass(kind)

@@ -19,7 +19,7 @@ from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuest
 from langchain_redis_memory.conversation.answering import answer_flow
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.guarded import Driver, guarded
-from langchain_redis_memory.conversation.measured import measured
+from langchain_redis_memory.conversation.measured import measured_flow
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.recent import RecentConversation, RecentConversations
 from langchain_redis_memory.conversation.reporting import report_of, tell_flow
@@ -99,9 +99,9 @@ class TurnFlows:
         started: float = yield Now()
         turn = self._request(transcript, incoming, chain)
         try:
-            done = yield from measured(self._steps_flow(turn, started), turn.progress.spent)
+            done = yield from measured_flow(self._steps_flow(turn, started), turn.progress.spent)
         except Exception as error:
-            yield from measured(self._broken_off_flow(turn), turn.progress.spent)
+            yield from measured_flow(self._broken_off_flow(turn), turn.progress.spent)
             ended: float = yield Now()
             yield from tell_flow(on_turn, report_of(turn, None, ended - started, error))
             raise

@@ -60,7 +60,7 @@ def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver
         except Exception:
             raise
         except BaseException:
-            driver.drive(_logged(interrupted(chunks)))
+            driver.drive(_logged_flow(interrupted(chunks)))
             raise
 
     async def acall() -> Any:
@@ -69,7 +69,7 @@ def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver
         except Exception:
             raise
         except BaseException:
-            await driver.adrive(_beside(interrupted(chunks)))
+            await driver.adrive(_beside_flow(interrupted(chunks)))
             raise
 
     def stream() -> Iterator[Any]:
@@ -81,7 +81,7 @@ def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver
         except Exception:
             raise
         except BaseException:
-            driver.drive(_logged(interrupted(chunks)))
+            driver.drive(_logged_flow(interrupted(chunks)))
             raise
 
     async def astream() -> AsyncGenerator[Any, None]:
@@ -94,7 +94,7 @@ def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver
         except Exception:
             raise
         except BaseException:
-            await driver.adrive(_beside(interrupted(chunks)))
+            await driver.adrive(_beside_flow(interrupted(chunks)))
             raise
         finally:
             if isinstance(made, AsyncGenerator):
@@ -105,11 +105,11 @@ def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver
     return Guarded(made, chunks)
 
 
-def _beside(flow: Flow[None]) -> Flow[None]:
+def _beside_flow(flow: Flow[None]) -> Flow[None]:
     yield Background(flow)
 
 
-def _logged(flow: Flow[None]) -> Flow[None]:
+def _logged_flow(flow: Flow[None]) -> Flow[None]:
     try:
         yield from flow
     except RedisMemoryError as error:

@@ -29,7 +29,7 @@ class Spent:
     first_chunk_s: float | None = None
 
 
-def measured(flow: Flow[T], spent: Spent) -> Flow[T]:
+def measured_flow(flow: Flow[T], spent: Spent) -> Flow[T]:
     """Runs a flow and counts its round trips.
 
     Args:

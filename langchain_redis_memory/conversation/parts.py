@@ -58,7 +58,7 @@ class Conversations(ClientOwner):
         return self._client
 
     def history(self, session_id: str, agent: str = "", tenant: str = "") -> RedisChatMessageHistory:
-        """The messages of one conversation.
+        """Opens the history of one conversation: its messages.
 
         Args:
             session_id: The conversation.
@@ -88,7 +88,7 @@ class Conversations(ClientOwner):
         )
 
     def session(self, session_id: str, agent: str = "", tenant: str = "") -> RedisSessionData:
-        """The values that the application keeps with one conversation.
+        """Opens the session data of one conversation: values that the application keeps with it.
 
         Args:
             session_id: The conversation.
@@ -108,7 +108,7 @@ class Conversations(ClientOwner):
         return RedisSessionData(session_id, self.client, ttl_s=self._ttl_s, tenant=whose, agent=agent)
 
     def agent_state(self, agent: str = "", tenant: str = "") -> RedisAgentState[Any]:
-        """What an agent knows across its conversations, as a dict.
+        """Opens the state of an agent: a dict that all its conversations share.
 
         Args:
             agent: The agent.
@@ -126,7 +126,7 @@ class Conversations(ClientOwner):
         return RedisAgentState(agent, self.client, ttl_s=self._ttl_s, tenant=tenant or self._tenant)
 
     def profile(self, user: str, tenant: str = "") -> UserProfile:
-        """What is known of a user across conversations.
+        """Opens the profile of a user: what is known of them across conversations.
 
         Args:
             user: The user's id.
@@ -144,7 +144,7 @@ class Conversations(ClientOwner):
         return UserProfile(user, self.client, tenant=tenant or self._tenant, extractor=self._extractor)
 
     def sessions(self, tenant: str = "") -> RedisSessions:
-        """The conversations of a tenant.
+        """Opens the sessions of a tenant: its conversations, to list and to manage.
 
         Args:
             tenant: The tenant; "" for this memory's own.

@@ -54,7 +54,7 @@ DEFAULT_POLICY: Policy = MappingProxyType(
 
 
 def check_policy(policy: Policy) -> Policy:
-    """A policy that can be used: a rule for every type, with sensible windows.
+    """Checks a policy and completes it with the default rule of each type that it leaves out.
 
     Args:
         policy: What the user gave; types that it leaves out keep their default rule.

@@ -124,7 +124,7 @@ def tell_flow(on_turn: Callable[[TurnReport], object] | None, report: TurnReport
 
 
 def event_of(report: TurnReport) -> dict[str, Any]:
-    """The event of a turn in LangChain's run tree: what decided, what it cost and what it saved.
+    """Builds a turn's event for LangChain's run tree: what decided, what it cost and what it saved.
 
     Args:
         report: The report.

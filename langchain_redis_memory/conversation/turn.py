@@ -150,31 +150,34 @@ class Chain(Protocol):
     """How long an equal question waits for the first one's answer; 0: not at all."""
 
     def retrieve(self, query: str) -> Invoke | None:
-        """The step that asks the retriever, None where there is none."""
+        """Returns the step that asks the retriever; None where there is none."""
         ...
 
     def generate(self, shown: ModelInput) -> Invoke:
-        """The step that asks the model."""
+        """Returns the step that asks the model."""
         ...
 
     def value(self, raw: Any) -> str | BaseMessage:
-        """The answer in what the chain returned (or streamed)."""
+        """Extracts the answer from what the chain returned or streamed."""
         ...
 
     def output(self, value: str | BaseMessage) -> Any:
-        """After `value`: the whole output."""
+        """Returns the whole output; called after `value`."""
         ...
 
     def output_to_keep(self) -> tuple[bool, Mapping[str, Any] | None]:
-        """After `value`: whether another run may be given the output, and all of it but the answer, as plain data."""
+        """Returns whether the output may be cached for other runs, and all of it but the answer, as plain data.
+
+        Called after `value`.
+        """
         ...
 
     def restored(self, value: str | BaseMessage, kept: Mapping[str, Any] | None, shown: ModelInput) -> tuple[bool, Any]:
-        """Whether the output of a cached answer can be built, and that output."""
+        """Returns whether the output of a cached answer can be rebuilt, and that output."""
         ...
 
     def said_so_far(self, chunks: Sequence[Any]) -> str:
-        """The text of an answer that broke off after these chunks."""
+        """Returns the text of an answer that broke off after these chunks."""
         ...
 
 
@@ -204,7 +207,7 @@ class TurnInput:
 
 
 def also_given(incoming: TurnInput) -> Any:
-    """What decides the answer besides the words and the memory: the chain's other inputs, and who asks."""
+    """Returns what else decides the answer besides the words and the memory: the chain's other inputs, and who asks."""
     question = incoming.question
     if question.name or question.additional_kwargs:
         return [incoming.given, question.name, question.additional_kwargs]
@@ -212,7 +215,7 @@ def also_given(incoming: TurnInput) -> Any:
 
 
 def as_served(answer: Answer) -> str | BaseMessage:
-    """A cached answer as a new message: an id of its own, where it is from, and no tokens, because none were spent."""
+    """Builds a new message from a cached answer: its own id, its origin, and no token usage, as none were spent."""
     value = answer.value
     if isinstance(value, str):
         return value
@@ -223,7 +226,7 @@ def as_served(answer: Answer) -> str | BaseMessage:
 
 
 def with_id(message: BaseMessage) -> BaseMessage:
-    """The message with an id, so that storing it twice does no harm."""
+    """Returns the message with an id, so that storing it twice does no harm."""
     return message if message.id else message.model_copy(update={"id": str(uuid4())})
 
 

@@ -69,7 +69,7 @@ _COUNTED = {"hit": "hits", "miss": "misses", "bypass": "bypasses"}
 
 
 def why_bypassed(turn: TurnRequest, plan: Plan) -> str:
-    """Why the cache may not answer a turn, in one of a few words."""
+    """Names the reason why a turn bypasses the cache, in a few words."""
     if why := turn.chain.sharing.bypass():
         return why
     return "leans on what the model is not shown" if plan.rule.read_cache else f"{plan.verdict.type} by policy"

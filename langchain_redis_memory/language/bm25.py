@@ -57,7 +57,7 @@ def stem(word: str) -> str:
 
 
 def unspaced(term: str) -> bool:
-    """Whether a term is of a script without spaces, and so a pair of characters."""
+    """Returns whether a term is of a script without spaces, and so a pair of characters."""
     return _UNSPACED_RUN.match(term) is not None
 
 

@@ -85,7 +85,7 @@ def straight(text: str) -> str:
 
 
 def ends_like_plural(word: str) -> bool:
-    """Whether a lower-cased word has the ending of a regular plural.
+    """Returns whether a lower-cased word has the ending of a regular plural.
 
     Args:
         word: One word.

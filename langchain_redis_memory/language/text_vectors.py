@@ -92,7 +92,7 @@ class TextVectors:
     def __len__(self) -> int:
         return len(self._memo)
 
-    def rows(self, texts: Sequence[str]) -> Flow[list[Vector]]:
+    def rows_flow(self, texts: Sequence[str]) -> Flow[list[Vector]]:
         """Returns the vector of each text, read-only; one call of the model for those that are not remembered.
 
         Args:
@@ -105,12 +105,12 @@ class TextVectors:
         known = self._memo.get(texts)
         missing = [text for text in dict.fromkeys(texts) if text not in known]
         if missing:
-            fresh = dict(zip(missing, (yield from self.embed(missing)), strict=True))
+            fresh = dict(zip(missing, (yield from self.embed_flow(missing)), strict=True))
             self._memo.put(fresh)
             known.update(fresh)
         return [known[text] for text in texts]
 
-    def embed(self, texts: list[str]) -> Flow[Vector]:
+    def embed_flow(self, texts: list[str]) -> Flow[Vector]:
         """Embeds texts without remembering them, for many at once.
 
         Args:
@@ -120,7 +120,7 @@ class TextVectors:
             A row for each.
 
         Raises:
-            InvalidInputError: See `rows`.
+            InvalidInputError: See `rows_flow`.
         """
         model = self._embeddings
         # A question that is stored and one that is asked are both questions, so all are embedded in the same way.

@@ -209,7 +209,7 @@ class KeySpace:
         return self.key("tally", use, name)
 
     def decisions(self, name: str) -> str:
-        """The key of the log of what became of the turns that asked a cache."""
+        """Spells the key of the decision log: what became of the turns that asked a cache."""
         return self.key("decisions", "", name)
 
     def epoch(self, use: str, corpus: str) -> str:

@@ -35,16 +35,16 @@ class Embedder:
         """Returns the model's name with the dimensions of its vectors."""
         return f"{self._name}:{vectors.shape[-1]}"
 
-    def one(self, text: str) -> Flow[Vectors | None]:
+    def one_flow(self, text: str) -> Flow[Vectors | None]:
         """Returns the vector of a question; None where the model fails.
 
         Args:
             text: The question.
         """
-        vectors = yield from self.many([text])
+        vectors = yield from self.many_flow([text])
         return None if vectors is None else vectors[0]
 
-    def many(self, texts: list[str]) -> Flow[Vectors | None]:
+    def many_flow(self, texts: list[str]) -> Flow[Vectors | None]:
         """Returns a row for each question; None where the model fails.
 
         Args:
@@ -52,9 +52,9 @@ class Embedder:
         """
         try:
             if len(texts) > 1:
-                vectors: Vectors = yield from self._vectors.embed(texts)
+                vectors: Vectors = yield from self._vectors.embed_flow(texts)
             else:
-                vectors = (yield from self._vectors.rows(texts))[0][None]
+                vectors = (yield from self._vectors.rows_flow(texts))[0][None]
         except Exception as error:  # noqa: BLE001 - an embedding model's errors are of any type
             _log.warning("a question is not embedded, the cache is bypassed: %s", error)
             return None

@@ -61,7 +61,7 @@ class ExactScan:
         return "exact"
 
     def prepare(self, space: KeySpace) -> Op[None]:
-        """Nothing."""
+        """Does nothing: a scan needs no index; see `Engine`."""
         return pure(None)
 
     def add(self, collection: Collection, points: Sequence[Point]) -> Op[None]:
@@ -88,7 +88,7 @@ class ExactScan:
         return Op((script("vectors/points_touch")(collection.keys.all(), "ZCARD", *args),), lambda _replies: None)
 
     def count(self, collection: Collection) -> Op[int]:
-        """How many points are stored; see `Engine`."""
+        """Counts the stored points; see `Engine`."""
         return Op((("HLEN", collection.keys.points),), lambda replies: max(0, int(replies[0]) - 2))
 
     def search(

@@ -114,7 +114,7 @@ class QueryEngine:
         return Op(tuple(calls), lambda _replies: None)
 
     def count(self, collection: Collection) -> Op[int]:
-        """How many vectors are stored; see `Engine`."""
+        """Counts the stored vectors; see `Engine`."""
         query = f"@collection:{{{collection.token}}}"
         command = ("FT.SEARCH", self._index(collection.space), query, "LIMIT", 0, 0, "DIALECT", 2)
         return Op((command,), lambda replies: _total(replies[0]))

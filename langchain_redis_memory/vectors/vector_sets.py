@@ -42,7 +42,7 @@ class VectorSets:
         return f"set-{self.quantisation}"
 
     def prepare(self, space: KeySpace) -> Op[None]:
-        """Nothing."""
+        """Does nothing: a vector set needs no index; see `Engine`."""
         return pure(None)
 
     def add(self, collection: Collection, points: Sequence[Point]) -> Op[None]:
@@ -70,7 +70,7 @@ class VectorSets:
         return Op((script("vectors/points_touch")(collection.keys.all(), "HLEN", *args),), lambda _replies: None)
 
     def count(self, collection: Collection) -> Op[int]:
-        """How many points are stored; see `Engine`."""
+        """Counts the stored points; see `Engine`."""
         return Op((("HLEN", collection.keys.point_owners),), lambda replies: int(replies[0]))
 
     def search(

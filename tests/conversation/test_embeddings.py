@@ -60,13 +60,13 @@ def test_vectors_are_shared_by_object_and_bounded(client: Client) -> None:
     one, other = Counting(), Counting()
     first, second, third = TextVectors(one, 2), TextVectors(one, 3), TextVectors(other, 3)
     for vectors in (first, second, third):
-        client.drive(vectors.rows(["a", "b", "a"]))
+        client.drive(vectors.rows_flow(["a", "b", "a"]))
     assert (one.texts, one.calls, other.calls) == (Counter("ab"), 1, 1)
-    client.drive(first.rows(["a", "c", "d"]))
+    client.drive(first.rows_flow(["a", "c", "d"]))
     assert len(first) == len(second) == 3, "the largest bound holds, and the least recently used one is dropped"
-    client.drive(second.rows(["a"]))
+    client.drive(second.rows_flow(["a"]))
     assert one.texts["a"] == 1
-    client.drive(second.rows(["b"]))
+    client.drive(second.rows_flow(["b"]))
     assert one.texts["b"] == 2
 
 
@@ -74,7 +74,7 @@ def test_an_object_that_is_gone_leaves_nothing_behind(client: Client) -> None:
     from langchain_redis_memory.language import text_vectors
 
     embeddings = Counting()
-    client.drive(TextVectors(embeddings, 2).rows(["a"]))
+    client.drive(TextVectors(embeddings, 2).rows_flow(["a"]))
     key = id(embeddings)
     assert key in text_vectors._memos
     del embeddings
@@ -95,6 +95,6 @@ def test_an_object_without_weak_references_is_served_by_itself(client: Client) -
     embeddings = Slotted()
     vectors = TextVectors(embeddings, 5)  # type: ignore[arg-type]
     for _ in range(2):
-        (row,) = client.drive(vectors.rows(["a"]))
+        (row,) = client.drive(vectors.rows_flow(["a"]))
     assert (row.tolist(), embeddings.calls) == ([1.0, 2.0], 1)
     assert not row.flags.writeable

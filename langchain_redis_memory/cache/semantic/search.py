@@ -356,7 +356,7 @@ class SemanticSearch:
         return engine
 
     def _embed_flow(self, texts: list[str]) -> Flow[Vectors]:
-        vectors = yield from self.embedder.many(texts)
+        vectors = yield from self.embedder.many_flow(texts)
         if vectors is None:
             self.tally.add("embedding_errors")
             msg = "the embedding model fails"

@@ -41,7 +41,7 @@ def _documented(module: Any) -> Iterator[tuple[str, str]]:
 
 
 def chunks() -> list[Document]:
-    """The documents: one for each documented name, without repeats, each at most 360 characters long.
+    """Builds the documents: one for each documented name, without repeats, each at most 360 characters long.
 
     Returns:
         Documents whose metadata has `source`, the documented name.

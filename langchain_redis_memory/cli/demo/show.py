@@ -89,7 +89,7 @@ class Comparison:
             yield from _lines(f"   naive [WRONG] would have told {user} {made_for}'s answer: ", told, _STYLES["WRONG"])
 
     def conclusion(self) -> str:
-        """What to conclude, in one sentence.
+        """Summarises the comparison of both caches in one sentence.
 
         Returns:
             The sentence.

@@ -25,12 +25,12 @@ Answerer = Callable[[StreamTurn, Sequence[BaseMessage]], AIMessage]
 
 
 def recorded(asking: StreamTurn, _memory: Sequence[BaseMessage]) -> AIMessage:
-    """The recorded answer, or one that names the question."""
+    """Returns the recorded answer, or one that names the question."""
     return AIMessage(asking.turn.answer or f"(an answer to: {asking.text})")
 
 
 def answerer(spec: str) -> Answerer:
-    """An answerer of the user's own.
+    """Imports an answerer of the user's own.
 
     Args:
         spec: `module:name` of a function from the question to an answer, or of a runnable. A chat model also gets the
@@ -41,7 +41,7 @@ def answerer(spec: str) -> Answerer:
         The answerer.
 
     Raises:
-        ConfigError: There is no such thing, or it cannot be called.
+        ConfigError: There is no such function or runnable, or it cannot be called.
     """
     module, _, name = spec.partition(":")
     if not module or not name:

@@ -19,7 +19,7 @@ NEAR = 0.85
 
 
 def raw_exact(stream: Sequence[StreamTurn]) -> Iterator[CacheOutcome]:
-    """The very same utterance, white space at its ends aside.
+    """Simulates a cache that matches the same utterance exactly, white space at its ends aside.
 
     Args:
         stream: The turns.
@@ -36,7 +36,7 @@ def raw_exact(stream: Sequence[StreamTurn]) -> Iterator[CacheOutcome]:
 
 
 def raw_cosine(stream: Sequence[StreamTurn], vectors: npt.NDArray[np.float32]) -> Iterator[CacheOutcome]:
-    """The nearest utterance, from `NEAR` on.
+    """Simulates a cache that serves the nearest utterance from the cosine `NEAR` up.
 
     Args:
         stream: The turns.

@@ -47,7 +47,7 @@ details { margin: .6rem 0; } summary { cursor: pointer; }
 
 
 def page(report: ReplayReport) -> str:
-    """The report as one file.
+    """Renders the report as one self-contained HTML page.
 
     Args:
         report: The report.

@@ -30,7 +30,7 @@ _DECIDES = frozenset(
 
 
 def same_question(one: str, other: str) -> bool:
-    """Whether two self-contained questions ask the same, to a strict judge.
+    """Judges strictly whether two self-contained questions ask the same.
 
     Args:
         one: A question that stands alone.
@@ -88,7 +88,7 @@ class ServedAnswer:
     verdict: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Both turns with what was said before them, as plain data."""
+        """Returns both turns with what was said before them, as plain data."""
         return {
             "kind": str(self.asked.kind),
             "verdict": self.verdict,
@@ -175,7 +175,7 @@ class CacheOutcome:
         kinds: Iterable[Kind] = tuple(Kind),
         wording: str | None = None,
     ) -> int:
-        """How many turns were of some roles and kinds and met some decisions.
+        """Counts the turns of some roles and kinds that met some decisions.
 
         Args:
             what: Cache decisions; "wrong" for the hits that were.
@@ -197,7 +197,7 @@ class CacheOutcome:
         )
 
     def rate(self, what: Iterable[str], **of: Any) -> float | None:
-        """The share of some decisions among turns of some roles and kinds; see `count`.
+        """Returns the share of some decisions among turns of some roles and kinds; see `count`.
 
         Args:
             what: Cache decisions.
@@ -235,7 +235,7 @@ class CacheOutcome:
         return {kind: self.rate(["hit"], roles=[Role.PARAPHRASES], kinds=[kind]) for kind in Kind}
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as plain data; shares are None where there is nothing to share."""
+        """Returns all results as plain data; a share is None where there is no such turn."""
         wordings = sorted({words for role, _, words, _ in self.met if role is Role.PARAPHRASES})
         alone = [Kind.FIRST, Kind.SELF_CONTAINED]
         return {

@@ -50,7 +50,7 @@ class DamagedLine:
 
 
 def read(path: Path) -> tuple[list[list[RecordedTurn]], list[DamagedLine]]:
-    """The conversations of a file.
+    """Reads the conversations of a file.
 
     Args:
         path: A JSONL file.

@@ -73,7 +73,7 @@ class Reliability:
         return f"too few serves to tell: {self.needed} needed"
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as plain data."""
+        """Returns all fields as plain data."""
         return {
             "claimed": self.claimed,
             "judged_serves": self.served,

@@ -137,7 +137,7 @@ class ReplayReport:
         ]
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as plain data, for JSON."""
+        """Returns the whole report as plain data, for JSON."""
         return {
             "settings": {**vars(self.settings), "risks": list(self.settings.risks)},
             "server": self.server,

@@ -53,7 +53,7 @@ class RememberingEmbeddings(MiniLMEmbeddings):
         self._known: dict[str, npt.NDArray[np.float32]] = {}
 
     def vectors(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> npt.NDArray[np.float32]:
-        """The vectors of texts; see `MiniLMEmbeddings.vectors`."""
+        """Embeds texts, each only once; see `MiniLMEmbeddings.vectors`."""
         new = list(dict.fromkeys(text for text in texts if text not in self._known))
         if new:
             self._known.update(zip(new, super().vectors(new, progress), strict=True))

@@ -97,12 +97,12 @@ class StreamTurn:
 
 
 def plain(text: str) -> str:
-    """A text without case, white space and punctuation."""
+    """Normalises a text for comparison: without case, white space and punctuation."""
     return "".join(character for character in text.casefold() if character.isalnum())
 
 
 def kind_of(turn: RecordedTurn, place: int) -> Kind:
-    """What a recorded turn is.
+    """Classifies a recorded turn by its place and its rewrite.
 
     Args:
         turn: The turn.
@@ -120,7 +120,7 @@ def kind_of(turn: RecordedTurn, place: int) -> Kind:
 
 
 def askings(conversations: Sequence[Sequence[RecordedTurn]], users: int, seed: int = 0) -> list[StreamTurn]:
-    """The stream.
+    """Builds the stream of turns: every user's conversations, interleaved.
 
     Args:
         conversations: The recorded conversations.

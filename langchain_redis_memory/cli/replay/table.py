@@ -17,7 +17,7 @@ _HIT = ("hit",)
 
 
 def share(value: float | None) -> str:
-    """A share for people; small ones matter here."""
+    """Formats a share as a percentage; small ones get a second decimal, because they matter here."""
     return "-" if value is None else f"{100 * value:.{2 if 0 < value < 0.01 else 1}f} %"
 
 
@@ -52,7 +52,7 @@ def _heading(text: str) -> Row:
 
 
 def rows(report: ReplayReport) -> list[Row | None]:
-    """The rows: a name and what to say of an outcome; None between groups.
+    """Lists the rows of the table: a name and the text for an outcome; None between groups.
 
     Args:
         report: The report.
@@ -105,7 +105,7 @@ def rows(report: ReplayReport) -> list[Row | None]:
 
 
 def reliability_rows(report: ReplayReport) -> list[tuple[str, ...]]:
-    """What each cache claims, and what this log shows.
+    """Compares the share of errors that each cache claims with what this log shows.
 
     Args:
         report: The report.
@@ -144,7 +144,7 @@ def _past(kind: QuestionType) -> Callable[[CacheOutcome], str]:
 
 
 def table(report: ReplayReport) -> RenderableType:
-    """The report as a table.
+    """Builds the report's table for the terminal.
 
     Args:
         report: The report.

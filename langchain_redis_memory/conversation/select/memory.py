@@ -75,7 +75,7 @@ class MemorySelector:
         self._meaning = None if embeddings is None else SemanticRecall(embeddings)
 
     def reach(self, rule: Rule) -> int | None:
-        """How many of the newest messages have to be loaded for a rule; see `Selector`."""
+        """Returns how many of the newest messages have to be loaded for a rule; see `Selector`."""
         return None if rule.whole and rule.window else self.base * rule.window
 
     def select(
@@ -86,7 +86,7 @@ class MemorySelector:
         rule: Rule,
         state: TurnState = NO_STATE,
     ) -> list[BaseMessage] | Flow[list[BaseMessage]]:
-        """The messages for one turn; see `Selector`.
+        """Selects the messages for one turn; see `Selector`.
 
         Args:
             turn: What the user said.
@@ -108,7 +108,7 @@ class MemorySelector:
         if self._meaning is None:
             hits = [hit.place for hit in by_words(turn, history)]
             return self._recalled(turn, verdict, history, rule, state, hits)
-        return self._by_meaning(self._meaning, turn, verdict, history, rule, state)
+        return self._by_meaning_flow(self._meaning, turn, verdict, history, rule, state)
 
     # --- windows ------------------------------------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class MemorySelector:
 
     # --- recall -------------------------------------------------------------------------------------------------------
 
-    def _by_meaning(
+    def _by_meaning_flow(
         self,
         meaning: SemanticRecall,
         turn: str,
@@ -134,7 +134,7 @@ class MemorySelector:
     ) -> Flow[list[BaseMessage]]:
         by_word = [hit.place for hit in by_words(turn, history)]
         try:
-            nearest = yield from meaning.nearest(turn, history, by_word)
+            nearest = yield from meaning.nearest_flow(turn, history, by_word)
         except Exception as error:  # noqa: BLE001 - whatever a model raises, the words are still there
             _log.warning("recalled by words alone: the embedding model failed with %s", type(error).__name__)
             nearest = []

@@ -85,7 +85,7 @@ _ASKING = _pattern(
 
 
 def turn_starts(history: Sequence[BaseMessage]) -> list[int]:
-    """Where the turns of a conversation begin.
+    """Finds where the turns of a conversation begin.
 
     Args:
         history: The messages, oldest first.
@@ -97,7 +97,7 @@ def turn_starts(history: Sequence[BaseMessage]) -> list[int]:
 
 
 def by_position(turn: str, history: Sequence[BaseMessage]) -> list[int]:
-    """The turns that a question asks for by counting.
+    """Finds the turns that a question refers to by position ("my first question").
 
     Args:
         turn: What the user asks.
@@ -167,7 +167,7 @@ def _beside(text: str, history: Sequence[BaseMessage], starts: Sequence[int]) ->
 
 
 def by_words(turn: str, history: Sequence[BaseMessage]) -> list[TextMatch]:
-    """The messages that hold what a question names.
+    """Ranks the messages by the words that they share with a question (BM25).
 
     Args:
         turn: What the user asks.

@@ -36,7 +36,7 @@ def selector_runnable(
     classifier: Classifier | None = None,
     policy: Policy = DEFAULT_POLICY,
 ) -> Runnable[Any, list[BaseMessage]]:
-    """A selector as a runnable from a conversation to the messages for the model.
+    """Wraps a selector as a runnable from a conversation to the messages for the model.
 
     Args:
         selector: Chooses; `MemorySelector()` by default.
@@ -54,7 +54,7 @@ def selector_runnable(
     **Keys:** none.
     **Trips:** none; what the classifier's and the selector's models cost.
     """
-    choose = _Chooser(selector, classifier, policy).flow
+    choose = _Chooser(selector, classifier, policy).chosen_flow
     client = connect(_DRIVER)
 
     def select(given: Any) -> list[BaseMessage]:
@@ -72,7 +72,7 @@ def pre_model_node(
     policy: Policy = DEFAULT_POLICY,
     messages_key: str = "messages",
 ) -> Runnable[Any, dict[str, list[BaseMessage]]]:
-    """A selector as the `pre_model_hook` of LangGraph's agents, or as any node before one that calls a model.
+    """Wraps a selector as the `pre_model_hook` of LangGraph's agents, or as a node before one that calls a model.
 
     Args:
         selector: Chooses; `MemorySelector()` by default.
@@ -90,10 +90,10 @@ def pre_model_node(
     **Keys:** none.
     **Trips:** none; what the classifier's and the selector's models cost.
     """
-    choose = _Chooser(selector, classifier, policy).flow
+    choose = _Chooser(selector, classifier, policy).chosen_flow
     client = connect(_DRIVER)
 
-    def flow(state: Any) -> Flow[list[BaseMessage]]:
+    def chosen_flow(state: Any) -> Flow[list[BaseMessage]]:
         fields = state if isinstance(state, Mapping) else vars(state)
         if messages_key not in fields:
             msg = f"the graph's state has no {messages_key!r}; name its messages with messages_key"
@@ -101,10 +101,10 @@ def pre_model_node(
         return choose(convert_to_messages(fields[messages_key]), fields)
 
     def node(state: Any) -> dict[str, list[BaseMessage]]:
-        return {"llm_input_messages": client.drive(flow(state))}
+        return {"llm_input_messages": client.drive(chosen_flow(state))}
 
     async def anode(state: Any) -> dict[str, list[BaseMessage]]:
-        return {"llm_input_messages": await client.adrive(flow(state))}
+        return {"llm_input_messages": await client.adrive(chosen_flow(state))}
 
     return RunnableLambda(node, anode, name="select_memory")
 
@@ -117,7 +117,7 @@ class _Chooser:
         self._classifier: Classifier = classifier or LinguisticClassifier()
         self._policy = check_policy(policy)
 
-    def flow(self, messages: Sequence[BaseMessage], fields: Mapping[str, Any]) -> Flow[list[BaseMessage]]:
+    def chosen_flow(self, messages: Sequence[BaseMessage], fields: Mapping[str, Any]) -> Flow[list[BaseMessage]]:
         at = next((at for at in range(len(messages) - 1, -1, -1) if isinstance(messages[at], HumanMessage)), None)
         if at is None:
             return list(messages)

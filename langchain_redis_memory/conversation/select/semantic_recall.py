@@ -35,8 +35,8 @@ class SemanticRecall:
         self._vectors = TextVectors(embeddings, most_vectors)
         self._most_compared = most_compared
 
-    def nearest(self, turn: str, history: Sequence[BaseMessage], preferred: Sequence[int]) -> Flow[list[int]]:
-        """The messages nearest to a question.
+    def nearest_flow(self, turn: str, history: Sequence[BaseMessage], preferred: Sequence[int]) -> Flow[list[int]]:
+        """Finds the messages nearest to a question by the cosine of their vectors.
 
         Args:
             turn: The question.
@@ -53,7 +53,7 @@ class SemanticRecall:
         question = turn[:_LONGEST]
         if not texts:
             return []
-        *rows, row = yield from self._vectors.rows([*texts.values(), question])
+        *rows, row = yield from self._vectors.rows_flow([*texts.values(), question])
         stacked = np.stack(rows)
         near = (stacked @ row) / np.maximum(np.linalg.norm(stacked, axis=1), 1e-12)
         order = list(texts)

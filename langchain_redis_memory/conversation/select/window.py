@@ -26,7 +26,7 @@ class Selector(Protocol):
     """Chooses the messages that are shown to the model."""
 
     def reach(self, rule: Rule) -> int | None:
-        """How many of the newest messages have to be loaded for a rule.
+        """Returns how many of the newest messages have to be loaded for a rule.
 
         Args:
             rule: The policy's rule.
@@ -45,7 +45,7 @@ class Selector(Protocol):
         rule: Rule,
         state: TurnState = NO_STATE,
     ) -> list[BaseMessage] | Flow[list[BaseMessage]]:
-        """The messages for one turn.
+        """Selects the messages for one turn.
 
         Args:
             turn: What the user said.
@@ -89,7 +89,7 @@ class WindowSelector:
         self.token_counter = token_counter
 
     def reach(self, rule: Rule) -> int:
-        """How many of the newest messages have to be loaded for a rule; see `Selector`. Never the whole."""
+        """Returns how many of the newest messages have to be loaded for a rule, never the whole; see `Selector`."""
         return self.base * rule.window
 
     def select(
@@ -100,7 +100,7 @@ class WindowSelector:
         rule: Rule,
         state: TurnState = NO_STATE,
     ) -> list[BaseMessage]:
-        """The messages for one turn; see `Selector`.
+        """Selects the messages for one turn; see `Selector`.
 
         **Keys:** none.
         **Trips:** none.

@@ -19,7 +19,7 @@ _GRANTED = frozenset("access rights permission permissions admin refund money".s
 
 
 def form_signs(body: list[str], mark: str, polite: bool, found: SentenceSigns, lists: WordLists) -> None:
-    """Question, order, statement or fragment."""
+    """Finds the signs of the sentence's form: question, order, statement or fragment."""
     first, second, third = (*body[:3], "", "", "")[:3]
     if mark == LEAD:
         found.add("tells")
@@ -176,7 +176,7 @@ def _verb(body: list[str]) -> bool:
 
 
 def is_procedure(body: list[str]) -> bool:
-    """Whether a general procedure is asked for: "how do I ...", "where can I ...", "what should I do if ..."."""
+    """Returns whether a general procedure is asked for: "how do I ...", "where can I ...", "what do I do if ..."."""
     first, second, third = (*body[:3], "", "", "")[:3]
     if first == "how" and (
         second == "to"

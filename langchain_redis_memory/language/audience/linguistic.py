@@ -42,7 +42,7 @@ class AudienceWeights(NamedTuple):
 
     @classmethod
     def parse(cls, found: Mapping[str, Any]) -> AudienceWeights:
-        """The weights as `benchmarks/training/audience.py` writes them; without thresholds nothing is shared."""
+        """Parses the weights that `benchmarks/training/audience.py` writes; without thresholds nothing is shared."""
         by_risk = {
             kind: {float(risk): value for risk, value in values.items()}
             for kind, values in found.get("thresholds", {}).items()
@@ -56,12 +56,12 @@ class AudienceWeights(NamedTuple):
 
 @cache
 def audience_weights() -> AudienceWeights:
-    """The weights, read once per process."""
+    """Reads the weights, once per process."""
     return AudienceWeights.parse(json.loads((resources.files(__package__) / "weights.json").read_text("utf-8")))
 
 
 def classify_audience(turn: str, *, opaque: bool = True, max_unsafe: float = MAX_UNSAFE) -> AudienceVerdict:
-    """Classify who may be served the answer to a turn, by its words alone.
+    """Classifies who may be served the answer to a turn, by its words alone.
 
     Args:
         turn: What the user said.
@@ -92,7 +92,7 @@ def _classified(turn: str, opaque: bool) -> AudienceVerdict:
 
 
 def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opaque: bool) -> AudienceVerdict:
-    """Weigh the signs of a turn, without deciding yet; see `AudienceVerdict.at`.
+    """Weighs the signs of a turn, without deciding yet; see `AudienceVerdict.at`.
 
     Args:
         sentences: The signs of its sentences, with the words that speak for each.

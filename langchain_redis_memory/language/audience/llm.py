@@ -95,7 +95,7 @@ class LLMAudience:
             self._asked = model
 
     def classify(self, turn: str, *, opaque: bool = True) -> Flow[AudienceVerdict]:
-        """The flow that gives the verdict; see `classify_audience`.
+        """Classifies who may be served the answer, as a flow that asks the model; see `classify_audience`.
 
         **Keys:** none.
         **Trips:** none.

@@ -10,7 +10,7 @@ _TITLES = frozenset("mr mrs ms dr doctor prof miss".split())
 
 
 def person_signs(body: list[str], found: SentenceSigns, lists: WordLists) -> None:
-    """First person, second person's records, and what is pointed at."""
+    """Finds the signs of the first person, of the second person's records, and of what is pointed at."""
     procedure = "procedure" in found.signs
     for place, word in enumerate(body):
         before = body[place - 1] if place else ""

@@ -57,7 +57,7 @@ class SentenceWords(NamedTuple):
 
 
 def sentences(turn: str) -> list[SentenceWords]:
-    """The sentences of a turn; a clause in front of a question ("Besides that, what ...") is one of its own."""
+    """Splits a turn into sentences; a clause in front of a question ("Besides that, what ...") is one of its own."""
     tokens, lists = read(turn), word_lists()
     low, start = tokens.low, 0
     found: list[SentenceWords] = []
@@ -109,7 +109,7 @@ def _full_name(words: list[str]) -> bool:
 
 
 def start(words: list[str], lists: WordLists) -> tuple[int, bool]:
-    """Where the sentence starts behind its fillers, and whether it is put as a polite request ("could you ...")."""
+    """Finds where the sentence starts behind its fillers, and whether it is a polite request ("could you ...")."""
     at = 0
     filler = lists["filler"]
     while at < len(words) - 1 and words[at] in filler:

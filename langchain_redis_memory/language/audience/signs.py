@@ -17,7 +17,7 @@ from langchain_redis_memory.language.audience.world import time_signs, vary_sign
 
 
 def signs(turn: str) -> list[dict[str, str]]:
-    """The signs of every sentence that asks or orders, or of all where none does.
+    """Finds the signs of every sentence that asks or orders, or of all where none does.
 
     Args:
         turn: What the user said.

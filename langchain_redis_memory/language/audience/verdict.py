@@ -46,7 +46,7 @@ class AudienceThresholds:
     by_risk: Mapping[str, Mapping[float, float]]
 
     def threshold(self, head: str, max_unsafe: float) -> float:
-        """The probability below which a turn is none of a kind; 0, below which none is, where no risk is so small."""
+        """Returns the probability below which a turn is not of a kind; 0 (never) where no risk is so small."""
         return max((value for risk, value in self.by_risk.get(head, {}).items() if risk <= max_unsafe), default=0.0)
 
 
@@ -102,7 +102,7 @@ class AudienceVerdict:
         )
 
     def at(self, max_unsafe: float) -> AudienceVerdict:
-        """The verdict at another tolerated risk.
+        """Returns the verdict at another tolerated risk.
 
         Args:
             max_unsafe: The largest share of turns that must not be shared and are.
@@ -137,7 +137,7 @@ class AudienceVerdict:
         return replace(self, audience=audience, volatile=volatile, effect=effect, vary=vary, max_unsafe=max_unsafe)
 
     def shareable(self, max_unsafe: float | None = None) -> bool:
-        """Whether another user may be served the answer, later as well.
+        """Returns whether another user may be served the answer, later as well.
 
         Args:
             max_unsafe: The tolerated risk; the verdict's own by default.
@@ -152,7 +152,7 @@ class AudienceVerdict:
         return verdict.audience is Audience.EVERYONE and not verdict.volatile
 
     def storable(self, max_unsafe: float | None = None) -> bool:
-        """Whether anybody, if only the user who asked, may be served the answer again; see `shareable`."""
+        """Returns whether anybody, if only the user who asked, may be served the answer again; see `shareable`."""
         verdict = self if max_unsafe is None else self.at(max_unsafe)
         return verdict.audience is not Audience.NOBODY
 

@@ -27,7 +27,7 @@ class WordLists:
 
 @cache
 def word_lists() -> WordLists:
-    """The word lists, read once per process."""
+    """Reads the word lists, once per process."""
     found = json.loads((resources.files(__package__) / "words.json").read_text("utf-8"))
     phrases = {
         name: tuple(f" {phrase} " for phrase in value) for name, value in found.items() if name.endswith("_phrase")
@@ -50,13 +50,13 @@ class SentenceSigns:
 
 
 def phrase_in(body: list[str], phrases: tuple[str, ...]) -> str:
-    """The first of the phrases in the sentence."""
+    """Finds the first of the phrases that is in the sentence; "" where none is."""
     text = f" {' '.join(body)} "
     return next((phrase.strip() for phrase in phrases if phrase in text), "")
 
 
 def tech_word(body: list[str], lists: WordLists) -> str:
-    """A word for a programming tool in the sentence; one that is an everyday word as well only behind a preposition."""
+    """Finds a word for a programming tool; one that is an everyday word as well counts only behind a preposition."""
     for place, word in enumerate(body):
         if word in lists["tech"]:
             before = body[place - 1] if place else ""

@@ -34,7 +34,7 @@ def time_signs(body: list[str], first: str, inside: set[str], found: SentenceSig
 
 
 def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSigns, lists: WordLists) -> None:
-    """What changes by itself: weather, prices, news, scores, opening, availability; and chance."""
+    """Finds the signs of what changes by itself: weather, prices, news, scores, opening, availability; and chance."""
     text = " ".join(body)
     named = "full_name" in found.signs and not {"did", "was", "were"}.isdisjoint(body[:3])
     history = "past_year" in found.signs or (named and not found.signs.keys() & {"now", "weekday"})
@@ -139,7 +139,7 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
 
 
 def vary_signs(body: list[str], first: str, inside: set[str], found: SentenceSigns, lists: WordLists) -> None:
-    """Something new is wanted, so that what was said is no answer."""
+    """Finds the signs that something new is wanted, so that a stored answer does not serve."""
     if "procedure" in found.signs:
         return
     phrase = phrase_in(body, lists.phrases["vary_phrase"])

@@ -57,9 +57,9 @@ class CascadeClassifier:
         answer = self._classifiers[0].classify(turn, history, state)
         if isinstance(answer, Verdict) and (len(self._classifiers) == 1 or not self._unsure(answer)):
             return answer
-        return self._next(answer, turn, history, state)
+        return self._next_flow(answer, turn, history, state)
 
-    def _next(
+    def _next_flow(
         self,
         answer: Verdict | Flow[Verdict],
         turn: str,

@@ -66,11 +66,11 @@ class _Content:
         return not self.reading.evidence
 
     def feature(self, name: str) -> float:
-        """The value of a feature that was found before, else 0."""
+        """Returns the value of a feature that was found before, else 0."""
         return self.reading.features.get(name, 0.0)
 
     def known(self, places: list[int]) -> list[int]:
-        """The places whose words the history has."""
+        """Returns those of the places whose words occur in the history."""
         return [place for place in places if self.kinds.stems[place] in self.before.content]
 
 

@@ -89,9 +89,9 @@ class EmbeddingClassifier:
         texts, joined = around(turn, history)
         if not texts or judged.log_odds >= _SURE:
             return self._first.decide(judged, history, judged.log_odds, self._first.threshold)
-        return self._corrected(turn, history, judged, texts, joined)
+        return self._corrected_flow(turn, history, judged, texts, joined)
 
-    def topic_shift(self, turn: str, history: Sequence[BaseMessage]) -> Flow[float]:
+    def topic_shift_flow(self, turn: str, history: Sequence[BaseMessage]) -> Flow[float]:
         """Returns the probability that a turn changes the topic of its conversation, chit-chat included.
 
         A turn that changes the topic may still depend on the conversation ("and what do you do for a living?"), so
@@ -115,16 +115,16 @@ class EmbeddingClassifier:
             return 1.0
         before = past(history, self._first.lexicon)
         reading, log_odds = self._first.weigh(turn, before)
-        vectors = yield from self._embed([turn[:EACH], *texts])
+        vectors = yield from self._embed_flow([turn[:EACH], *texts])
         asked_back = text_of(history[-1]).rstrip().endswith("?")
         found = shift_features(reading, log_odds, cosines(vectors[0], vectors[1:], self._zero or 0.0), asked_back)
         return probability(self._shift.log_odds(found))
 
-    def _corrected(
+    def _corrected_flow(
         self, turn: str, history: Sequence[BaseMessage], judged: Assessment, texts: list[str], joined: str
     ) -> Flow[Verdict]:
         try:
-            vector, behind, *others = yield from self._embed([turn[:EACH], joined, *texts])
+            vector, behind, *others = yield from self._embed_flow([turn[:EACH], joined, *texts])
         except Exception as error:  # noqa: BLE001 - whatever a model raises, the signs of language remain
             _log.warning("the embedding model failed, the signs of language decide: %s", type(error).__name__)
             return self._first.decide(judged, history, judged.log_odds, self._first.threshold)
@@ -138,10 +138,10 @@ class EmbeddingClassifier:
             log_odds = max(log_odds, judged.log_odds) if judged.log_odds > 0 else min(log_odds, judged.log_odds)
         return self._first.decide(judged, history, log_odds, self._threshold)
 
-    def _embed(self, texts: list[str]) -> Flow[list[Vector]]:
+    def _embed_flow(self, texts: list[str]) -> Flow[list[Vector]]:
         """Returns the vectors of texts, of length 1."""
         zero = [] if self._zero is not None else list(UNRELATED)
-        rows = [unit(row) for row in (yield from self._vectors.rows([*texts, *zero]))]
+        rows = [unit(row) for row in (yield from self._vectors.rows_flow([*texts, *zero]))]
         if zero:
             self._zero = unlike(rows[len(texts) :])
         return rows[: len(texts)]

@@ -49,13 +49,13 @@ def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
 
 
 def points_outside(opening: str) -> bool:
-    """Whether a question that opens a conversation refers to something unknown ("Where was he born?").
+    """Returns whether an opening question refers to something unknown ("Where was he born?").
 
     Args:
         opening: The question.
 
     Returns:
-        Whether its words alone are as good as certain to lean on something; its answer is then nobody else's.
+        Whether its words alone make it all but certain to be dependent; its answer is then not for anybody else.
     """
     reading = signs(read(opening), HistoryWords(started=True, answered=True), lexicon("en"))
     return weights("linguistic").log_odds(reading.features) >= odds(_POINTS)
@@ -63,7 +63,7 @@ def points_outside(opening: str) -> bool:
 
 @lru_cache(4096)
 def stands(text: str, language: Lexicon) -> bool:
-    """Whether a text has no sign of dependence; cached.
+    """Returns whether a text has no sign of dependence; cached, as texts repeat.
 
     Args:
         text: The text.
@@ -104,7 +104,7 @@ def unreadable(reading: TurnTokens, language: Lexicon) -> str | None:
 
 
 def stands_alone(message: BaseMessage) -> bool:
-    """Whether a message is a user's question that shows no sign of depending on its conversation.
+    """Returns whether a message is a user's question without any sign that it depends on its conversation.
 
     Args:
         message: The message.

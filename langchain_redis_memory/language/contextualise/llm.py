@@ -95,9 +95,9 @@ class LLMContextualiser:
         ][-_MESSAGES:]
         if not said or not turn.strip() or len(turn) > _LONGEST_TURN:
             return self.fallback.contextualise(turn, history, state)
-        return self._ask(turn, said, history, state)
+        return self._ask_flow(turn, said, history, state)
 
-    def _ask(
+    def _ask_flow(
         self,
         turn: str,
         said: Sequence[tuple[int, BaseMessage]],

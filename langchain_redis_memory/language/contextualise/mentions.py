@@ -88,7 +88,7 @@ class Mention:
         return singular(self.head) in RELATIONAL
 
     def agrees(self, pronoun: str) -> bool:
-        """Whether a pronoun of a kind ("it", "they", "he", "she") can mean it."""
+        """Returns whether a pronoun ("it", "they", "he", "she") agrees with it in number and kind."""
         if pronoun == "it":
             return self.plural is not True and not self.person
         if pronoun == "they":
@@ -98,7 +98,7 @@ class Mention:
         return self.person in ("", "person", pronoun)
 
     def surely(self, pronoun: str) -> bool:
-        """Whether nothing about it is unknown that the pronoun asks for."""
+        """Returns whether all is known about it that the pronoun's agreement depends on."""
         if pronoun == "it":
             return self.safe
         if pronoun == "they":
@@ -108,7 +108,7 @@ class Mention:
         return self.safe and (bool(self.person) or full_name)
 
     def same(self, other: Mention) -> bool:
-        """Whether it is the same thing in more or fewer words: "Curie" and "Marie Curie"."""
+        """Returns whether both name the same thing in more or fewer words: "Curie" and "Marie Curie"."""
         return singular(self.head) == singular(other.head) and (
             self.words <= other.words or other.words <= self.words or len(self.words) == 1
         )
@@ -122,7 +122,7 @@ def singular(word: str) -> str:
 
 
 def is_plural(word: str) -> bool:
-    """Whether a common noun is more than one."""
+    """Returns whether a common noun is in the plural."""
     return word in PLURALS or (word not in SINGULARS and ends_like_plural(word))
 
 

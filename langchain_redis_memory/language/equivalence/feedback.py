@@ -47,17 +47,17 @@ class EntryModel:
     covariance: tuple[float, float, float]
 
     def log_odds(self, score: float) -> tuple[float, float]:
-        """Mean and standard deviation of the log-odds at a score."""
+        """Returns the mean and the standard deviation of the log-odds at a score."""
         u = (score - self.center) / _SCALE
         a, b, c = self.covariance
         return self.slope * u + self.intercept, math.sqrt(max(a * u * u + 2 * b * u + c, 0.0))
 
     def correctness(self, score: float) -> float:
-        """L(s): the estimated chance that a hit at a score is right."""
+        """Estimates L(s), the probability that a hit at a score is right."""
         return probability(self.log_odds(score)[0], _BOUND)
 
     def least_correctness(self, score: float, doubt: float) -> float:
-        """L_e(s): its lower bound at confidence 1 - doubt."""
+        """Bounds L(s) from below at confidence 1 - doubt: L_e(s)."""
         mean, deviation = self.log_odds(score)
         return probability(mean - NormalDist().inv_cdf(1 - doubt) * deviation, _BOUND)
 

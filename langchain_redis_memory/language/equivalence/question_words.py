@@ -87,10 +87,10 @@ def who_role(text: str) -> str:
 
 
 def is_passive(text: str) -> bool:
-    """Whether a text is passive and names the agent: "was written by Kafka"."""
+    """Returns whether a text is passive and names the agent: "was written by Kafka"."""
     return _AGENT.search(text) is not None
 
 
 def opens_a_question(text: str) -> bool:
-    """Whether a text begins as questions do."""
+    """Returns whether a text begins as questions do."""
     return _OPENS.match(text) is not None

@@ -40,7 +40,7 @@ class ThresholdPolicy:
         return self.threshold
 
     def judge(self, asked: str, stored: str, similarity: float) -> Judgement:
-        """A hit from the threshold up.
+        """Judges by the cosine alone: a hit from the threshold up.
 
         Args:
             asked: The question that was asked; only whether it is the stored one to the letter is looked at.

@@ -188,7 +188,7 @@ def relation(a: str, b: str) -> int:
 
 
 def is_name(word: str) -> bool:
-    """Whether a lower-cased word is a name of a place or a person, or no common word at all.
+    """Returns whether a lower-cased word is a name of a place or a person, or no common word at all.
 
     Args:
         word: One lemma.

@@ -189,24 +189,24 @@ class Topics(Embeddings):
 def test_by_meaning_every_text_is_embedded_once() -> None:
     client, embeddings = Client.from_url("memory://meaning"), Topics()
     recall = SemanticRecall(embeddings)
-    assert client.drive(recall.nearest("Which illness was it?", TALK, []))[:2] == [CANCER, CANCER + 1]
+    assert client.drive(recall.nearest_flow("Which illness was it?", TALK, []))[:2] == [CANCER, CANCER + 1]
     asked = len(embeddings.asked)
     assert asked == len(TALK) + 1
-    assert client.drive(recall.nearest("What meal was it?", [*TALK, AIMessage("new")], []))[0] == RISOTTO
+    assert client.drive(recall.nearest_flow("What meal was it?", [*TALK, AIMessage("new")], []))[0] == RISOTTO
     assert embeddings.asked[asked:] == ["new", "What meal was it?"]
 
 
 async def test_by_meaning_async() -> None:
     client = Client.from_url("memory://meaning")
-    assert (await client.adrive(SemanticRecall(Topics()).nearest("a pet?", TALK, [])))[0] == DOG
+    assert (await client.adrive(SemanticRecall(Topics()).nearest_flow("a pet?", TALK, [])))[0] == DOG
     await client.aclose()
 
 
 def test_what_is_kept_and_compared_is_bounded() -> None:
     client, embeddings = Client.from_url("memory://meaning"), Topics()
     recall = SemanticRecall(embeddings, most_vectors=4, most_compared=3)
-    found = client.drive(recall.nearest("Which illness?", TALK, [CANCER]))
+    found = client.drive(recall.nearest_flow("Which illness?", TALK, [CANCER]))
     assert found[0] == CANCER, "found by a word, beyond the newest"
     assert sorted(found) == [CANCER, 8, 9, 10]
     assert len(recall._vectors) == 4
-    assert client.drive(recall.nearest("Which illness?", [AIMessage(" ")], [])) == []
+    assert client.drive(recall.nearest_flow("Which illness?", [AIMessage(" ")], [])) == []
