@@ -98,8 +98,8 @@ class Call:
     ) -> None:
         self.sharing = sharing
         self.grounding = outer.grounding
-        self.keep_partial = outer.keep_partial
-        self.single_flight_ms = 0 if private else outer.single_flight_ms
+        self.keep_partial: bool = outer.keep_partial
+        self.single_flight_ms: int = 0 if private else outer.single_flight_ms
         self._key = outer.question_key(said.key)
         self._outer = outer
         self._said = said
@@ -108,7 +108,7 @@ class Call:
         self._watch = ToolWatch(outer.pure_tools, trusting=outer.grounding != "check")
         self._streamed: GraphStream | None = None
         self._raw: Raw | None = None
-        self.scope = f"private:{uuid4()}" if private else outer.scope
+        self.scope: str = f"private:{uuid4()}" if private else outer.scope
         if outer.shape.takes == "fields" and self._key != QUESTION_KEYS[0]:
             self.scope += f":{self._key}"  # the same question under another name is another input
 

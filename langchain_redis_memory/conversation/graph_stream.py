@@ -40,7 +40,7 @@ class GraphStream:
         self._said: dict[str, str] = {}
         self.state: Any = None
         """The state as last seen; None before the first."""
-        self.kwargs = {**kwargs, "stream_mode": list(dict.fromkeys([*self._modes, "values"]))}
+        self.kwargs: dict[str, Any] = {**kwargs, "stream_mode": list(dict.fromkeys([*self._modes, "values"]))}
         """What is passed on to the graph."""
 
     @property

@@ -36,6 +36,7 @@ from langchain_redis_memory.conversation.turn import TurnInput, TurnReport, Turn
 from langchain_redis_memory.conversation.turn_input import read_input
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.codec.fingerprint import Description, deciding_settings, describable, describe
+from langchain_redis_memory.redis.key_groups import text_of
 
 _log = logging.getLogger(__name__)
 
@@ -229,8 +230,8 @@ class RememberingRunnable(Runnable[Any, Any]):
 
     def _prepare(self, input: Any, config: RunnableConfig, kwargs: dict[str, Any]) -> tuple[TurnInput, Call]:
         configurable = config.get("configurable") or {}
-        session_id = next((configurable[name] for name in _SESSIONS if configurable.get(name) is not None), None)
-        if session_id is None:
+        named = next((configurable[name] for name in _SESSIONS if configurable.get(name) is not None), None)
+        if named is None:
             msg = "name the conversation: config={'configurable': {'session_id': '...'}}"
             raise ConfigError(msg)
         said = read_input(input, self._wrapped.input_key)
@@ -239,7 +240,8 @@ class RememberingRunnable(Runnable[Any, Any]):
         parts = [said.given, kwargs, settings, rights_of(config) if self._acts else []]
         deciding = parts if any(parts) else None
         private = not describable(deciding)
-        asker = Asker(users_of(config), str(session_id))
+        session_id = text_of(named, "session_id")
+        asker = Asker(users_of(config), session_id)
         judge = partial(self._audience, opaque=self._acts)
         sharing = Sharing(asker, judge(str(said.question.text)), self._acts, self._share, judge)
         incoming = TurnInput(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.documents import Document
@@ -379,3 +380,11 @@ async def test_what_the_retriever_finds(client: Client, both: Both, found: list[
         assert str(shown[0].content).endswith("Context:\na\n\nb")
     assert desk.last.documents == found
     assert desk.last.query == "q?"
+
+
+@pytest.mark.parametrize("name", ["session_id", "thread_id"])
+async def test_a_conversation_may_be_named_by_a_uuid(client: Client, both: Both, name: str) -> None:
+    memory = ConversationMemory(client)
+    chat, session = memory.wrap(PureModel()), uuid4()
+    await both(chat.invoke)("What is Redis?", {"configurable": {name: session}})
+    assert [said.type for said in await both.messages(memory.history(str(session)))] == ["human", "ai"]

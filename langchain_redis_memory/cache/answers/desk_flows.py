@@ -24,7 +24,9 @@ class DeskFlows:
     """
 
     def __init__(self, records: AnswerRecords, space: KeySpace, log: DecisionLog | None) -> None:
-        self.records, self.space, self.log = records, space, log
+        self.records: AnswerRecords = records
+        self.space: KeySpace = space
+        self.log: DecisionLog | None = log
 
     @property
     def _key(self) -> str:

@@ -48,7 +48,7 @@ class SemanticRecords:
 
     def __init__(self, searches: TenantSearches, name: str, cache: SearchableAnswerCache) -> None:
         self._searches, self._cache = searches, cache
-        self.name = f"semantic/{name}"
+        self.name: str = f"semantic/{name}"
 
     def tally(self, space: KeySpace) -> Tally:
         """Returns the statistics of a tenant; see `AnswerRecords`."""

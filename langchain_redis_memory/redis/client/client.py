@@ -94,9 +94,9 @@ class Client:
 
     def _set_up(self, where: Topology, settings: RedisMemorySettings, on_trip: OnTrip | None, most: int | None) -> None:
         self._topology = where
-        self.settings = settings
+        self.settings: RedisMemorySettings = settings
         self._space = KeySpace(settings.prefix)
-        self.on_trip = check_on_trip(on_trip)
+        self.on_trip: OnTrip | None = check_on_trip(on_trip)
         self.breaker: Breaker = Breaker()
         self._connections = Connections(where, most)
         self._background = BackgroundFlows()
