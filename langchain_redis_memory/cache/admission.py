@@ -1,4 +1,4 @@
-"""Which answers may enter a cache: a bad one is given once, a cached bad one again and again.
+"""Admission: decides which answers may enter a cache; a bad answer that is cached would be served again and again.
 
 Refused are answers that are empty, cut off (by length or a content filter, as the provider says), that look like an
 error, or are too large. Whether a call of a tool may be kept is the cache's own question.
@@ -111,7 +111,7 @@ def _calls(message: BaseMessage) -> bool:
 
 
 def _has_content(message: BaseMessage | None) -> bool:
-    """Whether there is something else than text, such as an image."""
+    """Checks whether there is something else than text, such as an image."""
     if message is None or isinstance(message.content, str):
         return False
     return any(isinstance(block, dict) and block.get("type") not in {"text", None} for block in message.content)

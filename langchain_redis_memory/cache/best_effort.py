@@ -25,7 +25,7 @@ class CacheUnavailable(Exception):
 
 
 class CircuitBreaker(Protocol):
-    """Says whether to ask the server; see `redis/client/circuit_breaker.py`."""
+    """Decides whether a best-effort call is sent to the server; see `redis/client/circuit_breaker.py`."""
 
     def allows(self, now: float) -> bool:
         """Decides whether a call is sent now; after a pause it lets one through, to try."""
@@ -133,7 +133,7 @@ class BestEffort:
 
 
 def _settled(op: Op[T]) -> Op[T | RedisMemoryError]:
-    """The same op, whose result may be the error with which the server refused it."""
+    """Returns the same op, whose result may be the error with which the server refused it."""
 
     def read(replies: Sequence[Reply]) -> T | RedisMemoryError:
         try:

@@ -209,7 +209,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         return found
 
     def _find_flow(self, query: ExactQuery) -> Flow[Item | None]:
-        """The entry that may be served, also one that another caller makes meanwhile."""
+        """Finds the entry that may be served, also one that another caller makes meanwhile."""
         read = self.entries.get_one(query.name)
         item = yield from ask(read)
         if item is None:
@@ -333,7 +333,7 @@ def _line(name: bytes, body: bytes) -> str:
 
 
 def _tokens(body: bytes) -> tuple[int, int]:
-    """The tokens that an answer cost, read and written; 0 where the entry does not say."""
+    """Reads the tokens that an answer cost, read and written; 0 where the entry does not say."""
     found = _TOKENS.match(body)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 

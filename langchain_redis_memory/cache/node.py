@@ -185,7 +185,7 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         return value
 
     def _load(self, kind: str, data: bytes) -> Any:
-        """The value, if nothing in it had to be left out or taken apart."""
+        """Decodes a value; raises where something in it had to be left out or taken apart."""
         if kind == "json" and isinstance(self.serde, JsonPlusSerializer | EncryptedSerializer):
             msg = "neither of LangGraph's serialisers writes JSON, and it can name constructors"
             raise CorruptDataError(msg)
@@ -216,7 +216,7 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         return self._ttl_ms if ttl is None else milliseconds(ttl, "ttl")
 
     def _encode(self, value: ValueT, what: str) -> bytes:
-        """The bytes of a value; none where it could not be served as it is: then what it replaces goes as well."""
+        """Encodes a value; no bytes where it could not be served as it is: then what it replaces is deleted as well."""
         try:
             kind, data = self.serde.dumps_typed(value)
             self._load(kind, data)

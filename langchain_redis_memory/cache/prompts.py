@@ -1,4 +1,4 @@
-"""Reading a prompt as LangChain hands it to a cache: the conversation is in there, and so is who said what.
+"""Reads a prompt as LangChain passes it to a cache: the messages of the conversation, with their roles.
 
 For a chat model the prompt is the list of messages as JSON, for a language model a plain text. `read` takes either
 apart without building any object from it. What is not understood has no question, and is then never matched by meaning.
@@ -121,7 +121,7 @@ _EMPTY: tuple[Any, ...] = (None, [], {}, "")
 
 
 def _blocks(content: Sequence[Any]) -> tuple[str, list[Any]]:
-    """The text in a list of blocks, and the blocks that are no text."""
+    """Splits a list of blocks into its text and the blocks that are no text."""
     texts = [block if isinstance(block, str) else block.get("text") for block in content if _is_text(block)]
     return "\n".join(str(text) for text in texts), [block for block in content if not _is_text(block)]
 
@@ -232,7 +232,7 @@ class Template:
 
 
 def _filled(text: str, names: Sequence[str], literals: Sequence[str]) -> list[tuple[str, str]] | None:
-    """What variables with literals between them hold; None where a literal is missing."""
+    """Reads the variables between a template's literals; None where a literal is missing."""
     found = []
     for literal in literals:
         value, there, text = text.partition(literal)

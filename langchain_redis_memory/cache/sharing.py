@@ -98,7 +98,7 @@ def users_of(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _runtime_context(configurable: Mapping[str, Any]) -> Any:
-    """What a LangGraph application gives to its nodes as `context=`, as a dict where it can be read."""
+    """Reads what a LangGraph application gives to its nodes as `context=`, as a dict where it can be read."""
     context = getattr(configurable.get("__pregel_runtime"), "context", None)
     if isinstance(context, Mapping):
         return dict(context)
@@ -110,7 +110,7 @@ def _runtime_context(configurable: Mapping[str, Any]) -> Any:
 
 
 def _user_fields(auth: Any) -> Any:
-    """All that can be read of an authenticated user: an object of LangGraph's protocol, or any other."""
+    """Reads all fields of an authenticated user: an object of LangGraph's protocol, or any other."""
     if auth is None or isinstance(auth, Mapping):
         return auth and dict(auth)
     known = {name: getattr(auth, name) for name in _AUTH if hasattr(auth, name)}

@@ -216,5 +216,5 @@ def making(
 
 
 def _held(now: float) -> dict[str, _Lease]:
-    """The leases that this thread or task still has."""
+    """Returns the leases that this thread or task still has."""
     return {key: held for key, held in (_mine.get() or {}).items() if now < held.until}

@@ -1,4 +1,4 @@
-"""What LangChain hands to a cache for a question, so that answers can be cached before anybody asks.
+"""Warming: computes what LangChain passes to a cache for a question, so that answers are cached before it is asked.
 
 A cache is asked with a prompt and a string that describes the model. `asked_of` gives both for a question and a model,
 as LangChain would; `rows` reads questions with answers from wherever they are.

@@ -1,4 +1,4 @@
-"""What other risks would have given on the turns that were logged, and what was missed most."""
+"""Advice from the decision log: what other values of the risk would have served, and what was missed most."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _best(decision: Decision) -> float:
 
 
 def _probability(entry: str) -> float:
-    """How sure the cache was of a hit; 1 for the very same question."""
+    """Reads how sure the cache was of a hit; 1 for the very same question."""
     try:
         return hit_of(entry)[1]
     except InvalidInputError:

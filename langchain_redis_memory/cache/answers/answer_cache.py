@@ -247,7 +247,7 @@ def decode_answer(data: bytes, where: str, left_ms: int | None = None) -> Answer
 
 
 def _answer(stored: Any, left_ms: int | None) -> Answer | None:
-    """The answer in what was stored, None where it is something else."""
+    """Reads the answer from what was stored, None where it is something else."""
     if type(stored) is not list or len(stored) != 8 or stored[0] != _VERSION:
         return None
     _, kind, body, output, documents, *made = stored

@@ -248,7 +248,7 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         return dict(zip(texts, made, strict=True))
 
     def _read(self, bodies: dict[str, bytes]) -> dict[str, Vector]:
-        """The vectors that are whole and of one length: the model's, where it is known."""
+        """Decodes the vectors that are whole and of one length: the model's, where it is known."""
         found = {text: vector for text, body in bodies.items() if (vector := self._opened(body)) is not None}
         lengths = {len(vector) for vector in found.values()}
         if self._length is None and len(lengths) > 1:
@@ -266,7 +266,7 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         return list(np.frombuffer(data, self._type).tolist())
 
     def _rounded(self, vector: Sequence[float]) -> npt.NDArray[Any] | None:
-        """A vector as it can be stored, None where it cannot be."""
+        """Rounds a vector to what can be stored, None where it cannot be."""
         try:
             with np.errstate(over="ignore"):
                 rounded = np.asarray(vector, np.float64).astype(self._type)
@@ -276,7 +276,7 @@ class CachedEmbeddings(ClientOwner, Embeddings):
 
 
 def _described(embeddings: Embeddings) -> str:
-    """A name for a model: what it says of itself, after its class's name, as equal names of two makers differ."""
+    """Builds a name for a model: its class's name, then its own, as two makers may use the same one."""
     kind = type(embeddings)
     names = (getattr(embeddings, name, None) for name in ("model", "model_name", "model_id"))
     name = next((name for name in names if isinstance(name, str) and name), None)

@@ -296,7 +296,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         return documents
 
     def _look_flow(self, name: bytes, lease: str, tokens: list[bytes]) -> Flow[_CachedResult | None]:
-        """What may be served; where there is nothing, the last token is of the epoch in which the search begins."""
+        """Looks up what may be served; where there is nothing, the last token is of the epoch of the search."""
         began: float = yield Now()
         tally = self._tier.tally
         try:
@@ -309,7 +309,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         return found
 
     def _find_flow(self, lease: str, read: Op[_CachedResult | None]) -> Flow[_CachedResult | None]:
-        """The result that may be served, also one that another caller makes meanwhile."""
+        """Finds the result that may be served, also one that another caller makes meanwhile."""
         found = yield from ask(read)
         if found is None:
             return (yield from self._flights.join_flow(lease, read)) if self._flights else None
@@ -376,7 +376,7 @@ def _settings(config: RunnableConfig | None) -> Mapping[str, Any]:
 
 
 def _documents(found: Any) -> list[Document]:
-    """What a retriever gave, if it is documents."""
+    """Checks that a retriever gave documents, and returns them."""
     documents: list[Any] = list(check_type(found, (list, tuple), "what a retriever gives", "a list of documents"))
     for document in documents:
         check_type(document, Document, "what a retriever gives", "a list of documents")
@@ -388,7 +388,7 @@ def _encoded(documents: list[Document]) -> bytes:
 
 
 def _decoded(body: bytes, where: str) -> list[Document] | None:
-    """The documents in an entry, None where it is damaged."""
+    """Decodes the documents of an entry, None where it is damaged."""
     try:
         return _documents(unpack(unseal(body, where), where))
     except (CorruptDataError, InvalidInputError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What a cache takes for its embedding model: engines, one for each number of dimensions, and how it reads cosines."""
+"""Chooses what fits an embedding model: an engine for each number of dimensions, and the scale of its cosines."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         return result
 
     def _decode(self, hit: SemanticHit, query: SemanticQuery) -> RETURN_VAL_TYPE | None:
-        """The answer of a hit, marked where it is one to another question."""
+        """Decodes the answer of a hit, marked where it is one to another question."""
         try:
             answer = generations.decode(hit.entry.answer, self.search.keys.items)
         except CorruptDataError as error:

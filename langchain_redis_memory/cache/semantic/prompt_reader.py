@@ -191,7 +191,7 @@ class PromptReader:
         return PromptAnalysis(SemanticQuery(text, partition, model_of(llm_string), kind), "", verdict)
 
     def _meant_flow(self, text: str, verdict: Verdict, parsed: Prompt) -> Flow[str | None]:
-        """The question that a dependent one means, where somebody is sure of it."""
+        """Finds the stand-alone question that a dependent one means; None where nobody is sure of it."""
         if verdict.standalone:
             return " ".join(verdict.standalone.split()) or None
         if self.contextualiser is None:
@@ -200,7 +200,7 @@ class PromptReader:
         return resolved(text, rewrite)
 
     def _partition(self, llm_string: str, parsed: Prompt, variables: Mapping[str, str], context: Any) -> bytes:
-        """What besides the question decides the answer: only what agrees in all of it is searched."""
+        """Computes the partition: a digest of all that decides the answer besides the question."""
         template = self.template.text if self.template else ""
         parts = [
             llm_string,
@@ -218,7 +218,7 @@ _ONE_CONVERSATIONS = {QuestionType.HISTORY_RECALL, QuestionType.CONTEXTUAL_FOLLO
 
 
 def _before_tools(parsed: Prompt) -> tuple[Prompt, Sequence[PromptMessage]]:
-    """The prompt up to the user's last words, and what tools gave since."""
+    """Splits a prompt into what came up to the user's last words, and what tools gave since."""
     if not parsed.history or parsed.history[-1].role != "tool":
         return parsed, ()
     for at in range(len(parsed.history) - 1, -1, -1):

@@ -230,7 +230,7 @@ class SemanticSearch:
         return Candidate(stored, similarity, judgement, _reason(judgement))
 
     def _in_question(self, candidates: Sequence[Candidate]) -> list[int]:
-        """The positions of candidates that may be served: the sure ones, then those in doubt, as many as allowed."""
+        """Lists positions of candidates that may be served: the sure ones, then those in doubt, as many as allowed."""
         judged = [(one.judgement, at) for at, one in enumerate(candidates) if one.judgement is not None]
         judged.sort(key=lambda pair: -pair[0].probability)
         sure = [at for judgement, at in judged if judgement.hit]
@@ -380,7 +380,7 @@ _NEVER = Judgement(hit=False, probability=0.0)
 
 
 def _observed(reports: Sequence[str]) -> Observations:
-    """The reports of an entry; none where they are damaged."""
+    """Decodes the reports of an entry; none where they are damaged."""
     try:
         return Observations.decode([int(word) for word in reports])
     except (ValueError, CorruptDataError):
