@@ -23,7 +23,7 @@ from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace, check_id
 from langchain_redis_memory.vectors.embedder import Embedder
-from langchain_redis_memory.vectors.engine import EngineName, Quantisation
+from langchain_redis_memory.vectors.engine import EngineName, Quantization
 
 MOST_TENANTS = 1000
 
@@ -40,7 +40,7 @@ class VectorOptions:
 
     embedding_id: str | None = None
     engine: EngineName | None = None
-    quantization: Quantisation = "int8"
+    quantization: Quantization = "int8"
 
 
 class TenantSearches:
