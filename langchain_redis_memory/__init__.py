@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
-    from langchain_redis_memory.cache.answers.advice import Advice as Advice
+    from langchain_redis_memory.cache.advice import Advice as Advice
     from langchain_redis_memory.cache.answers.answer_cache import Answer as Answer
     from langchain_redis_memory.cache.answers.answer_cache import AnswerCache as AnswerCache
     from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion as CacheQuestion
     from langchain_redis_memory.cache.answers.answer_cache import SearchableAnswerCache as SearchableAnswerCache
-    from langchain_redis_memory.cache.answers.decision_log import Decision as Decision
-    from langchain_redis_memory.cache.answers.decision_log import DecisionLog as DecisionLog
     from langchain_redis_memory.cache.answers.desk import AnswerDesk as AnswerDesk
     from langchain_redis_memory.cache.answers.epoch import EpochAnswerCache as EpochAnswerCache
     from langchain_redis_memory.cache.answers.exact import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.cache.answers.records import ManagedAnswerCache as ManagedAnswerCache
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
+    from langchain_redis_memory.cache.decision_log import Decision as Decision
+    from langchain_redis_memory.cache.decision_log import DecisionLog as DecisionLog
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.cache.prompts import Template as Template
@@ -122,7 +122,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AdmissionPolicy": "cache.admission",
     "advance": "state.model",
-    "Advice": "cache.answers.advice",
+    "Advice": "cache.advice",
     "Answer": "cache.answers.answer_cache",
     "AnswerCache": "cache.answers.answer_cache",
     "AnswerDesk": "cache.answers.desk",
@@ -144,8 +144,8 @@ _HOMES = {
     "ConversationMemory": "conversation.memory",
     "ConversationState": "state.model",
     "CorruptDataError": "errors",
-    "Decision": "cache.answers.decision_log",
-    "DecisionLog": "cache.answers.decision_log",
+    "Decision": "cache.decision_log",
+    "DecisionLog": "cache.decision_log",
     "DEFAULT_POLICY": "conversation.policy",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",

@@ -24,6 +24,7 @@ SAYS = {
     "conversation_memory.py": "What is throat cancer?           NEW_TOPIC               cache hit",
     "human_in_the_loop.py": "'decision': 'yes', 'paid': True",
     "long_term_memory.py": "ana: What must we not cook for my child?  -> My daughter is allergic to peanuts.",
+    "on_call.py": "missed: Do you deliver? - warmed: 1",
     "own_policy.py": "NEW_TOPIC bypass 2 messages of memory",
     "rag_cache.py": "after the change   Within 14 days.     cache miss",
     "semantic_cache.py": "answer 4 - the same words in another conversation",

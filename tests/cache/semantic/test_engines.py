@@ -37,7 +37,7 @@ from tests.support.meanings import (
 )
 from tests.support.servers import NEWEST, Farm, wait_for
 
-STATISTICS = ("tally",)
+STATISTICS = ("tally", "decisions")
 PLACES = [("exact", str(name.values[0]), "int8") for name in servers.TABLE]
 PLACES += [("exact", NEWEST, "none"), ("exact", NEWEST, "binary")]
 if "search" in servers.REAL:
