@@ -1,13 +1,14 @@
 """The pair scorer protocol: a model that reads both questions together gives the verifier one more term.
 
-The verifier works by signs alone. A scorer's probability enters its log-odds as the feature `scored`, under weights that
-were fitted together with that scorer (`benchmarks/training/train_equivalence.py --scorer`): a probability of one model
+The verifier works by signs alone. A probability of a scorer enters its log-odds as the feature `scored`, under weights
+that were fitted together with that scorer (`benchmarks/training/train_equivalence.py --scorer`): a probability of one model
 means something else than that of another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Protocol
 
 from langchain_redis_memory.language.logistic import odds
@@ -42,7 +43,7 @@ def scored_odds(share: float) -> float:
     Returns:
         Its log-odds, at most `MOST_ODDS` from 0.
     """
-    return max(-MOST_ODDS, min(MOST_ODDS, odds(share if share == share else 0.0)))
+    return max(-MOST_ODDS, min(MOST_ODDS, odds(0.0 if isnan(share) else share)))
 
 
 __all__ = ["PairScorer", "scored_odds"]
