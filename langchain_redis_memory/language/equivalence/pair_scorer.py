@@ -1,7 +1,7 @@
 """The pair scorer protocol: a model that reads both questions together gives the verifier one more term.
 
 The verifier works by signs alone. A probability of a scorer enters its log-odds as the feature `scored`, under weights
-that were fitted together with that scorer (`benchmarks/training/train_equivalence.py --scorer`): a probability of one model
+that were fitted together with that scorer (`benchmarks/training/train_equivalence.py`): a probability of one model
 means something else than that of another.
 """
 
