@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.contextualise.llm import LLMContextualiser as LLMContextualiser
     from langchain_redis_memory.language.contextualise.local import LocalContextualiser as LocalContextualiser
     from langchain_redis_memory.language.equivalence import HitPolicy as HitPolicy
+    from langchain_redis_memory.language.equivalence import PairScorer as PairScorer
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
@@ -177,6 +178,7 @@ _HOMES = {
     "NotAMessageError": "errors",
     "Observation": "state.profile_extractors",
     "OutOfMemoryError": "errors",
+    "PairScorer": "language.equivalence",
     "Policy": "conversation.policy",
     "pre_model_node": "conversation.select.runnable",
     "PromptOptions": "cache.semantic.cache",
