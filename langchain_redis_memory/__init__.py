@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.contextualise.llm import LLMContextualiser as LLMContextualiser
     from langchain_redis_memory.language.contextualise.local import LocalContextualiser as LocalContextualiser
     from langchain_redis_memory.language.equivalence import HitPolicy as HitPolicy
+    from langchain_redis_memory.language.equivalence import PairScorer as PairScorer
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
@@ -181,6 +182,7 @@ _HOMES = {
     "Observation": "state.profile_extractors",
     "Outbox": "history.outbox",
     "OutOfMemoryError": "errors",
+    "PairScorer": "language.equivalence",
     "Policy": "conversation.policy",
     "pre_model_node": "conversation.select.runnable",
     "PromptOptions": "cache.semantic.cache",

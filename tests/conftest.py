@@ -113,6 +113,8 @@ def farm() -> Iterator[Farm]:
     """Starts servers; all of them end with the session."""
     running = Farm()
     yield running
+    for client in _opened.values():
+        client.close()
     running.stop()
 
 
@@ -149,6 +151,10 @@ def sentinel_url(farm: Farm) -> str:
 # --- keys that never expire -----------------------------------------------------------------------
 
 
+_opened: dict[str, Any] = {}
+"""A client of redis-py for each server: to open one costs as much as a small test."""
+
+
 def immortal(url: str, prefix: str) -> list[str]:
     """The keys under a prefix that have no lifetime."""
     return _each(url, prefix, lambda pipe, key: pipe.pttl(key), lambda left: left == -1)
@@ -160,15 +166,15 @@ def sweep(url: str, prefix: str) -> None:
 
 
 def _each(url: str, prefix: str, ask: Callable[..., Any], wanted: Callable[[Any], bool]) -> list[str]:
-    client = topology(url, Options()).open().client
-    try:
-        keys = sorted(client.scan_iter(f"{prefix}:*", 1000))
-        pipe = client.pipeline(transaction=False)
-        for key in keys:
-            ask(pipe, key)
-        return [key.decode() for key, reply in zip(keys, pipe.execute(), strict=True) if wanted(reply)]
-    finally:
-        client.close()
+    client = _opened.get(url) or topology(url, Options()).open().client
+    if not url.startswith("memory:"):  # of those each test has its own
+        _opened[url] = client
+    if not (keys := sorted(client.scan_iter(f"{prefix}:*", 1000))):
+        return []
+    pipe = client.pipeline(transaction=False)
+    for key in keys:
+        ask(pipe, key)
+    return [key.decode() for key, reply in zip(keys, pipe.execute(), strict=True) if wanted(reply)]
 
 
 Watch = Callable[[str, str], None]

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
+from langchain_redis_memory.redis.client.library_name import library_name
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings
 from langchain_redis_memory.redis.client.transport import (
     AsyncDirectTransport,
@@ -82,6 +83,7 @@ class Options:
             "socket_timeout": self.timeout_s,
             "health_check_interval": self.health_check_s,
             "retry": retry,
+            **library_name(),
             **self.extra,
         }
 
