@@ -8,7 +8,11 @@ from langchain_redis_memory.redis.ttl import Lifetime
 
 
 class ConversationLifetime(ClientOwner):
-    """The methods of a history that read and set when it expires."""
+    """The methods of a history that read and set when it expires.
+
+    **Keys:** all keys of the conversation; `sessions`, `expiries`.
+    **Trips:** each method says its own.
+    """
 
     _flows: HistoryFlows
 

@@ -377,7 +377,7 @@ class Client:
 
     async def aclose(self) -> None:
         """Releases the connections, those of the running event loop before it returns; see `close`."""
-        await self.outboxes.afinish(self.adrive)
+        await self.outboxes.finish_in_loop(self.adrive)
         await self._connections.aclose()
 
     def __enter__(self) -> Self:

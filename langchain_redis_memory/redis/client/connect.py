@@ -188,7 +188,7 @@ class ClientOwner:
             await self._client.asettle()
             await self._client.aclose()
         elif self._outbox is not None:
-            await self._client.outboxes.afinish(self._client.adrive, self._outbox)
+            await self._client.outboxes.finish_in_loop(self._client.adrive, self._outbox)
 
     def __enter__(self) -> Self:
         return self
