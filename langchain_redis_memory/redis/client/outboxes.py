@@ -117,7 +117,9 @@ class Outboxes:
             if len(outbox) and (left := outbox.finish()):
                 _log.warning(_LEFT, left)
 
-    async def finish_in_loop(self, adrive: Callable[[Flow[int]], Coroutine[Any, Any, int]], *only: WaitingMessages) -> None:
+    async def finish_in_loop(
+        self, adrive: Callable[[Flow[int]], Coroutine[Any, Any, int]], *only: WaitingMessages
+    ) -> None:
         """Stores what waits; see `finish`.
 
         Args:
