@@ -8,6 +8,7 @@ from math import inf
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from langchain_redis_memory.redis.client.library_name import library_name
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -63,6 +64,7 @@ class Options:
             "socket_timeout": None if asynchronous else self.timeout_s,  # an async trip is cancelled at its deadline
             "health_check_interval": self.health_check_s,
             "retry": retry,
+            **library_name(),
             **self.extra,
         }
 
