@@ -108,7 +108,8 @@ class Trips:
         until = began + self._bounds.timeout_s
         if not self.stall.closed:
             self._try(began)
-        connections, commands, token, before = self._connections, op.commands, Token(), CALL.until
+        connections, commands, token = self._connections, op.commands, Token()
+        before = CALL.until if CALL.until > began else inf  # that of an interrupted call may be left
         gate, spare = connections.gate, connections.spare if op.best_effort else None
         place = gate.place(token)
         extra = None if spare is None else spare.place(token)
@@ -131,13 +132,14 @@ class Trips:
                     fresh = self._trip([commands[i] for i in step.places], False, until, on_trip)
             return replies
         finally:
-            gate.inside.discard(place)  # first: a call in C, which no signal handler's exception can come before
+            # These first: a store and a call in C, which no signal handler's exception can come before.
+            CALL.until = before
+            gate.inside.discard(place)
             if spare is not None and extra is not None:
                 spare.inside.discard(extra)
                 spare.wake(extra)
             if gate.waiting:
                 gate.wake(place)
-            CALL.until = before
 
     def _trip(self, commands: Sequence[Command], by_digest: bool, until: float, on_trip: OnTrip | None) -> list[Reply]:
         started, failed, attempt = monotonic(), True, 0
