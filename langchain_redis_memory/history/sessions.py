@@ -107,7 +107,8 @@ class RedisSessions(ClientOwner):
         Returns:
             Whether there was anything.
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
+        **Keys:** `messages`, `ids`, `meta`, `state`, `data`, `data_expiries`, `tokens`, `stopped_runs`; `sessions`,
+            `expiries`.
         **Trips:** 1.
         """
         return bool(self._client.run(session_index.erase(self._space, agent, [session_id])))
