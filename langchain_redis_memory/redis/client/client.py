@@ -20,7 +20,8 @@ from langchain_redis_memory.redis.client import drivers
 from langchain_redis_memory.redis.client.background import BackgroundFlows
 from langchain_redis_memory.redis.client.circuit_breaker import Breaker
 from langchain_redis_memory.redis.client.connections import Connections
-from langchain_redis_memory.redis.client.health import Health, Outboxes, health_flow, ping_flow
+from langchain_redis_memory.redis.client.health import Health, health_flow, ping_flow
+from langchain_redis_memory.redis.client.outboxes import Outboxes
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings, read_settings
 from langchain_redis_memory.redis.client.steps import arun_step, run_step
 from langchain_redis_memory.redis.client.topology import Options, RedisClient, Topology, is_async, lent, topology
@@ -365,18 +366,18 @@ class Client:
         """Waits for the background flows of the running event loop; see `settle`."""
         await self._background.asettle()
 
-    # --- closing ------------------------------------------------------------------------------------------------------
-
     def close(self) -> None:
-        """Releases the connections. Safe to call twice; a later use opens new ones.
+        """Stores what waits in an `Outbox`, within its bound, and releases the connections; a later use opens new ones.
 
-        **Keys:** none.
-        **Trips:** none.
+        **Keys:** those of the messages that wait.
+        **Trips:** none where nothing waits.
         """
+        self.outboxes.finish()
         self._connections.close()
 
     async def aclose(self) -> None:
         """Releases the connections, those of the running event loop before it returns; see `close`."""
+        await self.outboxes.finish_in_loop(self.adrive)
         await self._connections.aclose()
 
     def __enter__(self) -> Self:
