@@ -113,7 +113,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.state.profile_extractors import RulesExtractor as RulesExtractor
     from langchain_redis_memory.state.profile_model import Fact as Fact
     from langchain_redis_memory.state.session_data import RedisSessionData as RedisSessionData
+    from langchain_redis_memory.state.stream_events import StreamEvent as StreamEvent
     from langchain_redis_memory.state.summary import RollingSummary as RollingSummary
+    from langchain_redis_memory.state.token_streams import RedisTokenStreams as RedisTokenStreams
     from langchain_redis_memory.state.user_profile import UserProfile as UserProfile
     from langchain_redis_memory.store.byte_store import RedisByteStore as RedisByteStore
     from langchain_redis_memory.store.record_manager import RedisRecordManager as RedisRecordManager
@@ -154,11 +156,11 @@ _HOMES = {
     "Entity": "state.model",
     "EpochAnswerCache": "cache.answers.epoch",
     "EvictedError": "errors",
-    "FormatVersionError": "errors",
     "ExactAnswerCache": "cache.answers.exact",
     "Explanation": "cache.semantic.explanation",
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
+    "FormatVersionError": "errors",
     "Grounding": "cache.sharing",
     "Health": "redis.client.health",
     "HitPolicy": "language.equivalence",
@@ -203,6 +205,7 @@ _HOMES = {
     "RedisSessionData": "state.session_data",
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
+    "RedisTokenStreams": "state.token_streams",
     "RememberingRunnable": "conversation.runnable",
     "REMOVE_ALL_MESSAGES": "history.transcript",
     "Rewrite": "language.contextualise.contextualiser",
@@ -219,6 +222,7 @@ _HOMES = {
     "SessionPage": "history.sessions",
     "Share": "cache.sharing",
     "Stats": "cache.stats",
+    "StreamEvent": "state.stream_events",
     "Template": "cache.prompts",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
