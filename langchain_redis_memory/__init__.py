@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.answers.exact import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.cache.answers.records import ManagedAnswerCache as ManagedAnswerCache
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
+    from langchain_redis_memory.cache.cached_model import cached_model as cached_model
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.cache.prompts import Template as Template
@@ -135,6 +136,7 @@ _HOMES = {
     "AudienceClassifier": "cache.sharing",
     "AudienceVerdict": "language.audience",
     "AuthenticationError": "errors",
+    "cached_model": "cache.cached_model",
     "CachedEmbeddings": "cache.rag.rag_cache",
     "CachedRetriever": "cache.rag.rag_cache",
     "CacheQuestion": "cache.answers.answer_cache",
