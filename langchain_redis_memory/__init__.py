@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.answers.exact import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.cache.answers.records import ManagedAnswerCache as ManagedAnswerCache
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
+    from langchain_redis_memory.cache.cached_model import cached_model as cached_model
     from langchain_redis_memory.cache.decision_log import Decision as Decision
     from langchain_redis_memory.cache.decision_log import DecisionLog as DecisionLog
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
@@ -70,6 +71,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import UnserialisableError as UnserialisableError
     from langchain_redis_memory.errors import WrongKeyTypeError as WrongKeyTypeError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
+    from langchain_redis_memory.history.outbox import Loss as Loss
+    from langchain_redis_memory.history.outbox import Outbox as Outbox
     from langchain_redis_memory.history.session_index import Session as Session
     from langchain_redis_memory.history.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.history.sessions import SessionPage as SessionPage
@@ -91,6 +94,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.contextualise.llm import LLMContextualiser as LLMContextualiser
     from langchain_redis_memory.language.contextualise.local import LocalContextualiser as LocalContextualiser
     from langchain_redis_memory.language.equivalence import HitPolicy as HitPolicy
+    from langchain_redis_memory.language.equivalence import PairScorer as PairScorer
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
@@ -110,7 +114,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.state.profile_extractors import RulesExtractor as RulesExtractor
     from langchain_redis_memory.state.profile_model import Fact as Fact
     from langchain_redis_memory.state.session_data import RedisSessionData as RedisSessionData
+    from langchain_redis_memory.state.stream_events import StreamEvent as StreamEvent
     from langchain_redis_memory.state.summary import RollingSummary as RollingSummary
+    from langchain_redis_memory.state.token_streams import RedisTokenStreams as RedisTokenStreams
     from langchain_redis_memory.state.user_profile import UserProfile as UserProfile
     from langchain_redis_memory.store.byte_store import RedisByteStore as RedisByteStore
     from langchain_redis_memory.store.record_manager import RedisRecordManager as RedisRecordManager
@@ -130,6 +136,7 @@ _HOMES = {
     "AudienceClassifier": "cache.sharing",
     "AudienceVerdict": "language.audience",
     "AuthenticationError": "errors",
+    "cached_model": "cache.cached_model",
     "CachedEmbeddings": "cache.rag.rag_cache",
     "CachedRetriever": "cache.rag.rag_cache",
     "CacheQuestion": "cache.answers.answer_cache",
@@ -151,11 +158,11 @@ _HOMES = {
     "Entity": "state.model",
     "EpochAnswerCache": "cache.answers.epoch",
     "EvictedError": "errors",
-    "FormatVersionError": "errors",
     "ExactAnswerCache": "cache.answers.exact",
     "Explanation": "cache.semantic.explanation",
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
+    "FormatVersionError": "errors",
     "Grounding": "cache.sharing",
     "Health": "redis.client.health",
     "HitPolicy": "language.equivalence",
@@ -169,6 +176,7 @@ _HOMES = {
     "LLMContextualiser": "language.contextualise.llm",
     "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
+    "Loss": "history.outbox",
     "ManagedAnswerCache": "cache.answers.records",
     "MemoryAnswers": "conversation.answers",
     "MemorySelector": "conversation.select.memory",
@@ -176,7 +184,9 @@ _HOMES = {
     "MiniLMEmbeddings": "vectors.minilm",
     "NotAMessageError": "errors",
     "Observation": "state.profile_extractors",
+    "Outbox": "history.outbox",
     "OutOfMemoryError": "errors",
+    "PairScorer": "language.equivalence",
     "Policy": "conversation.policy",
     "pre_model_node": "conversation.select.runnable",
     "PromptOptions": "cache.semantic.cache",
@@ -197,6 +207,7 @@ _HOMES = {
     "RedisSessionData": "state.session_data",
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
+    "RedisTokenStreams": "state.token_streams",
     "RememberingRunnable": "conversation.runnable",
     "REMOVE_ALL_MESSAGES": "history.transcript",
     "Rewrite": "language.contextualise.contextualiser",
@@ -213,6 +224,7 @@ _HOMES = {
     "SessionPage": "history.sessions",
     "Share": "cache.sharing",
     "Stats": "cache.stats",
+    "StreamEvent": "state.stream_events",
     "Template": "cache.prompts",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",

@@ -169,7 +169,10 @@ def erase(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[int]:
     if not session_ids:
         return Op((), lambda _replies: 0)
     gone = forget(space, agent, session_ids)
-    unlinks = tuple(("UNLINK", *space.session(session_id, agent).all()) for session_id in session_ids)
+    unlinks = tuple(
+        ("UNLINK", *space.session(session_id, agent).all(), *space.stream(session_id, agent).all())
+        for session_id in session_ids
+    )
     erased = Op((*unlinks, *gone.commands), lambda replies: sum(bool(reply) for reply in replies[: len(unlinks)]))
     call = script("history/log_forget")((space.decisions(),), *map(mark_of, session_ids))
     logged = Op((call,), lambda _replies: None).optional(None)  # what something else wrote there stops no erasing
