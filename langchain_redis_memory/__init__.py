@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import ConfigError as ConfigError
     from langchain_redis_memory.errors import ConflictError as ConflictError
     from langchain_redis_memory.errors import CorruptDataError as CorruptDataError
+    from langchain_redis_memory.errors import DecryptionError as DecryptionError
     from langchain_redis_memory.errors import EvictedError as EvictedError
     from langchain_redis_memory.errors import FormatVersionError as FormatVersionError
     from langchain_redis_memory.errors import InvalidIdError as InvalidIdError
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.errors import ServerError as ServerError
     from langchain_redis_memory.errors import UnavailableError as UnavailableError
+    from langchain_redis_memory.errors import UnknownKeyError as UnknownKeyError
     from langchain_redis_memory.errors import UnserialisableError as UnserialisableError
     from langchain_redis_memory.errors import WrongKeyTypeError as WrongKeyTypeError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
@@ -98,6 +100,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
+    from langchain_redis_memory.redis.codec.cipher.cipher import Cipher as Cipher
+    from langchain_redis_memory.redis.codec.cipher.key_ring import KeyRing as KeyRing
     from langchain_redis_memory.state.agent_state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state.conversation_state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.state.model import ConversationState as ConversationState
@@ -134,6 +138,7 @@ _HOMES = {
     "CachedRetriever": "cache.rag.rag_cache",
     "CacheQuestion": "cache.answers.answer_cache",
     "CascadeClassifier": "language.classify",
+    "Cipher": "redis.codec.cipher.cipher",
     "Classifier": "language.classify",
     "classify_audience": "language.audience",
     "Client": "redis.client.client",
@@ -146,6 +151,7 @@ _HOMES = {
     "CorruptDataError": "errors",
     "Decision": "cache.answers.decision_log",
     "DecisionLog": "cache.answers.decision_log",
+    "DecryptionError": "errors",
     "DEFAULT_POLICY": "conversation.policy",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",
@@ -162,6 +168,7 @@ _HOMES = {
     "InvalidIdError": "errors",
     "InvalidInputError": "errors",
     "Judge": "cache.semantic.judge",
+    "KeyRing": "redis.codec.cipher.key_ring",
     "Lifetimes": "cache.sharing",
     "LinguisticClassifier": "language.classify",
     "LLMAudience": "language.audience",
@@ -220,6 +227,7 @@ _HOMES = {
     "TurnReport": "conversation.turn",
     "TurnState": "language.turn_state",
     "UnavailableError": "errors",
+    "UnknownKeyError": "errors",
     "UnserialisableError": "errors",
     "UserProfile": "state.user_profile",
     "VectorOptions": "cache.semantic.tenants",

@@ -100,7 +100,8 @@ class SaverFlows:
         if not record.id:
             msg = "the checkpoint has no id"
             raise InvalidInputError(msg)
-        values = ValueSplitter(self.blobs)
+        thread = Thread(self.space, place.thread_id)
+        values = ValueSplitter(self.blobs, thread.keys.blobs)
         stored = [
             NewValue(utf8(channel, "a channel"), version, values.take(channel, checkpoint["channel_values"][channel]))
             if channel in checkpoint["channel_values"]
@@ -108,7 +109,6 @@ class SaverFlows:
             for channel, version in new_versions.items()
         ]
         run_id = kept.get("run_id")
-        thread = Thread(self.space, place.thread_id)
         touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write", [str(run_id)] if run_id else [])
         yield from self._send_flow(
             thread,
@@ -127,13 +127,13 @@ class SaverFlows:
             raise InvalidInputError(msg)
         no_nul(task_id, "task_id")
         utf8(task_path, "task_path")
-        values = ValueSplitter(self.blobs)
+        thread = Thread(self.space, place.thread_id)
+        values = ValueSplitter(self.blobs, thread.keys.blobs)
         stored = []
         for idx, (channel, value) in enumerate(writes):
             number = WRITES_IDX_MAP.get(utf8(channel, "a channel"), idx)
             stored.append(TaskWrite(task_id, number, task_path, channel, self._written(values, channel, value)))
         ttl_ms = self._ttl(config)
-        thread = Thread(self.space, place.thread_id)
         touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write")
 
         def write(elements: Mapping[tuple[str, bytes], bytes]) -> Op[list[bytes]]:
