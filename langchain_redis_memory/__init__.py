@@ -100,6 +100,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
+    from langchain_redis_memory.redis.client.wrapped_keys import RedisWrappedKeys as RedisWrappedKeys
+    from langchain_redis_memory.redis.client.wrapped_keys import WrappedKeyRing as WrappedKeyRing
     from langchain_redis_memory.redis.codec.cipher.cipher import Cipher as Cipher
     from langchain_redis_memory.redis.codec.cipher.key_ring import KeyRing as KeyRing
     from langchain_redis_memory.state.agent_state import RedisAgentState as RedisAgentState
@@ -204,6 +206,7 @@ _HOMES = {
     "RedisSessionData": "state.session_data",
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
+    "RedisWrappedKeys": "redis.client.wrapped_keys",
     "RememberingRunnable": "conversation.runnable",
     "REMOVE_ALL_MESSAGES": "history.transcript",
     "Rewrite": "language.contextualise.contextualiser",
@@ -234,6 +237,7 @@ _HOMES = {
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",
     "WindowSelector": "conversation.select.window",
+    "WrappedKeyRing": "redis.client.wrapped_keys",
     "WrongKeyTypeError": "errors",
 }
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from langchain_redis_memory.checkpoint.copying import ThreadContent
 from langchain_redis_memory.checkpoint.layout import (
     CheckpointPage,
     CheckpointRecord,
@@ -40,12 +41,14 @@ from langchain_redis_memory.checkpoint.layout import (
     spans,
     spell_version,
     values_of,
+    write_place,
     writes_of,
 )
 from langchain_redis_memory.errors import CorruptDataError, EvictedError
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.key_groups import ThreadKeys
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
 
 
@@ -149,7 +152,9 @@ class Thread:
             if isinstance(value, list):
                 body = b"*" + b"".join(value)
             else:
-                body = b"+" + self.keys.writes.encrypt(value, _write(f"{ns}\0{checkpoint_id}", task_id, idx, channel))
+                body = b"+" + self.keys.writes.encrypt(
+                    value, write_place(f"{ns}\0{checkpoint_id}", task_id, idx, channel)
+                )
             args += [idx, path, channel, body]
         return self._op("checkpoint/checkpoint_write", *args, *self._sent(elements))
 
@@ -187,7 +192,7 @@ class Thread:
         if place.encrypts:
             for at, write in enumerate(found):
                 if isinstance(write.value, bytes):
-                    field = _write(name, write.task_id, write.idx, write.channel)
+                    field = write_place(name, write.task_id, write.idx, write.channel)
                     found[at] = write._replace(value=place.decrypt(write.value, field))
         return found
 
@@ -317,27 +322,32 @@ class Thread:
         """
         return self._op("checkpoint/thread_lifetime", ttl_ms, how).map(bool)
 
-    def dump(self) -> Op[list[bytes]]:
-        """Reads the whole thread as the server's own dumps; an empty list where it does not exist."""
-        return self._op("checkpoint/thread_dump")
+    def content(self) -> Op[ThreadContent | None]:
+        """Reads all that the thread holds; None where it does not exist."""
 
-    def restore(self, dumps: Sequence[bytes], ttl_ms: int) -> Op[bool]:
-        """Makes the thread from the dumps of another.
+        def read(reply: Any) -> ThreadContent | None:
+            if not reply:
+                return None
+            checkpoints, order, blobs, writes = reply
+            return ThreadContent(dict(pairs(checkpoints)), tuple(order), dict(pairs(blobs)), dict(pairs(writes)))
+
+        return self._checked(self._op("checkpoint/thread_dump"), read)
+
+    def fill(self, content: ThreadContent, ttl_ms: int) -> Op[bool]:
+        """Makes the thread of what another holds.
 
         Args:
-            dumps: What `dump` gave.
+            content: What it is to hold.
             ttl_ms: Its lifetime from now, 0 for none.
 
         Returns:
             An op of one trip: False where the thread exists, and then nothing was changed.
         """
-        return self._op("checkpoint/thread_restore", ttl_ms, *dumps).map(bool)
+        hashes = (content.checkpoints, content.blobs, content.writes)
+        args: list[Arg] = [ttl_ms, len(content.order), *map(len, hashes), *content.order]
+        args += [part for entries in hashes for entry in entries.items() for part in entry]
+        return self._op("checkpoint/thread_restore", *args).map(bool)
 
 
 def _name(record: CheckpointRecord) -> str:
     return f"{record.ns}\0{record.id}"
-
-
-def _write(checkpoint: str, task_id: str, idx: int, channel: str) -> str:
-    """Names a write within a thread, for the cipher."""
-    return f"{checkpoint}\0{task_id}\0{idx}\0{channel}"

@@ -87,6 +87,7 @@ KINDS = {
     "tally": "a fixed time from its last count",
     "decisions": "a fixed time from its last line",
     "epoch": "longer than whatever was stored under it",
+    "wrapped_key": "permanent: until it is shredded",
 }
 """Kind of key -> how long it lives. A key without expiry exists only where a user asked for it (`ttl_s=None`,
 `persist()`) or where its kind is permanent: what says which documents are indexed must not expire before they do."""
@@ -210,6 +211,10 @@ class KeySpace:
     def records(self, namespace: str) -> RecordKeys:
         """Spells the keys of one record manager."""
         return self._group(RecordKeys, "", check_id(namespace, "namespace"))
+
+    def wrapped_key(self, owner: str) -> str:
+        """Spells the key of an owner's wrapped data key; "" is the default tenant's."""
+        return self.key("wrapped_key", "", text_of(owner, "owner", empty=True))
 
     # --- caches: `use` is what something is for, one word of this package's -------------------------------------------
 
