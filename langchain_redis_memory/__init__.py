@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
+    from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.health import Health as Health
@@ -126,6 +127,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "acl_line": "redis.acl",
     "AdmissionPolicy": "cache.admission",
     "advance": "state.model",
     "Advice": "cache.answers.advice",

@@ -52,7 +52,7 @@ class Scenario(NamedTuple):
     """Writes with a client for a tenant; gives what reads it back, each call by itself."""
 
     run: Run
-    vectors: bool = False
+    classes: tuple[str, ...]
 
 
 async def history(both: Both, client: Client, tenant: str) -> list[Read]:
@@ -230,19 +230,19 @@ async def semantic_conversation(both: Both, client: Client, tenant: str) -> list
 
 
 SCENARIOS: dict[str, Scenario] = {
-    "history": Scenario(history),
-    "saver": Scenario(saver),
-    "store": Scenario(store),
-    "indexed_store": Scenario(indexed_store, vectors=True),
-    "byte_store": Scenario(byte_store),
-    "record_manager": Scenario(record_manager),
-    "node_cache": Scenario(node_cache),
-    "exact_cache": Scenario(exact_cache),
-    "semantic_cache": Scenario(semantic_cache, vectors=True),
-    "rag": Scenario(rag),
-    "states": Scenario(states),
-    "conversation": Scenario(conversation),
-    "semantic_conversation": Scenario(semantic_conversation, vectors=True),
+    "history": Scenario(history, ("RedisChatMessageHistory", "RedisSessions")),
+    "saver": Scenario(saver, ("RedisSaver",)),
+    "store": Scenario(store, ("RedisStore",)),
+    "indexed_store": Scenario(indexed_store, ("RedisStore",)),
+    "byte_store": Scenario(byte_store, ("RedisByteStore",)),
+    "record_manager": Scenario(record_manager, ("RedisRecordManager",)),
+    "node_cache": Scenario(node_cache, ("RedisNodeCache",)),
+    "exact_cache": Scenario(exact_cache, ("RedisCache",)),
+    "semantic_cache": Scenario(semantic_cache, ("RedisSemanticCache",)),
+    "rag": Scenario(rag, ("RagCache", "CachedEmbeddings")),
+    "states": Scenario(states, ("RedisConversationState", "RedisAgentState", "RedisSessionData", "UserProfile")),
+    "conversation": Scenario(conversation, ("ConversationMemory",)),
+    "semantic_conversation": Scenario(semantic_conversation, ("ConversationMemory", "SemanticAnswerCache")),
 }
 
 
