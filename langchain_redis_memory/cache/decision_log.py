@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from langchain_redis_memory.cache.marks import NO_MARKS, Marks, Wanted, marks_from
-from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.errors import CorruptDataError, DecryptionError, InvalidInputError
 from langchain_redis_memory.ops import Op, Reply, merge, pure
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 
@@ -94,19 +96,18 @@ class Decision:
         near = [[text(one.question), *one[1:]] for one in self.candidates[:_MOST_CANDIDATES]]
         prompt = self.prompt if content and len(self.prompt) <= _LONGEST_PROMPT else ""
         told = [self.outcome, text(self.question), self.type, self.kind, text(self.why), self.entry, self.cache, prompt]
-        return pack([_VERSION, *told, self.tokens, self.dependence, near])
+        return pack([_VERSION, *told, self.tokens, self.dependence, near, self.marks.joined()])
 
 
-def decoded(data: bytes, marks: bytes, line: str) -> Decision | None:
+def decoded(data: bytes, line: str) -> Decision | None:
     """Decodes what `Decision.encoded` made; None where it is something else or of another version.
 
     Args:
         data: The bytes.
-        marks: What `Marks.joined` made.
         line: The line's id: the server's milliseconds, a dash, a number.
     """
     try:
-        version, *texts, tokens, dependence, near = unpack(data, "decisions")
+        version, *texts, tokens, dependence, near, marks = unpack(data, "decisions")
         if version != _VERSION or len(texts) != 8 or not all(isinstance(text, str) for text in texts):
             return None
         *told, cache, prompt = texts
@@ -146,7 +147,7 @@ class DecisionLog:
             msg = "a log of decisions has a lifetime: ttl_s must be a number of seconds"
             raise InvalidInputError(msg)
 
-    def append(self, key: str, decision: Decision) -> Op[None]:
+    def append(self, key: Key, decision: Decision) -> Op[None]:
         """Adds a line; a server that refuses it disturbs nothing else.
 
         Args:
@@ -158,11 +159,15 @@ class DecisionLog:
         """
         return self.append_all(key, [decision])
 
-    def append_all(self, key: str, decisions: Sequence[Decision]) -> Op[None]:
+    def append_all(self, key: Key, decisions: Sequence[Decision]) -> Op[None]:
         """Adds lines, the oldest first; see `append`."""
         if not decisions:
             return pure(None)
-        lines = [("d", one.encoded(content=self.content), "m", one.marks.joined()) for one in decisions]
+        # The session stands beside the line as well, so that a script finds what goes with a conversation.
+        lines = [
+            ("d", key.encrypt(one.encoded(content=self.content)), "s", key.blind(one.marks.session))
+            for one in decisions
+        ]
         adds = tuple(("XADD", key, "MAXLEN", self.most, "*", *line) for line in lines)
         lifetime = ("PEXPIRE", key, milliseconds(self.ttl_s))
         return Op[None]((*adds, lifetime), lambda _replies: None).optional(None)
@@ -179,9 +184,9 @@ class PendingLines:
         log: What is logged; None for nothing.
     """
 
-    def __init__(self, key: str, log: DecisionLog | None) -> None:
+    def __init__(self, key: Key, log: DecisionLog | None) -> None:
         self.key, self.log = key, log
-        self._waiting: deque[tuple[str, Callable[[], Decision]]] = deque(maxlen=_MOST_WAITING)
+        self._waiting: deque[tuple[Key, Callable[[], Decision]]] = deque(maxlen=_MOST_WAITING)
         self._sent, self._due = 0.0, False
 
     def add(self, make: Callable[[], Decision], *, soon: bool) -> None:
@@ -213,7 +218,7 @@ class PendingLines:
         Returns:
             An op of one trip, of none where nothing waits.
         """
-        by_key: dict[str, list[Decision]] = {}
+        by_key: dict[Key, list[Decision]] = {}
         send, self._due = now or self._due, False
         while send and self._waiting:
             try:
@@ -229,7 +234,7 @@ _MOST_WAITING = 128
 _LONG_S = 1.0
 
 
-def clear(key: str) -> Op[None]:
+def clear(key: Key) -> Op[None]:
     """Removes a log.
 
     Args:
@@ -248,7 +253,7 @@ DEFAULT_LOG = DecisionLog()
 """What is logged where nobody says."""
 
 
-def read(key: str, most: int, cache: str = "") -> Op[list[Decision]]:
+def read(key: Key, most: int, cache: str = "") -> Op[list[Decision]]:
     """Reads the newest lines, the newest first.
 
     Args:
@@ -261,19 +266,21 @@ def read(key: str, most: int, cache: str = "") -> Op[list[Decision]]:
     """
 
     def lines(replies: Sequence[Reply]) -> list[Decision]:
-        found = (_line(one) for one in replies[0] or ())
+        found = (_line(key, one) for one in replies[0] or ())
         return [one for one in found if one is not None and cache in {"", one.cache}]
 
     return Op((("XREVRANGE", key, "+", "-", "COUNT", most),), lines)
 
 
-def _line(entry: Any) -> Decision | None:
+def _line(key: Key, entry: Any) -> Decision | None:
     name, fields = entry
     values = list(fields.values()) if isinstance(fields, dict) else fields[1::2]
-    return decoded(values[0], values[1], name.decode()) if len(values) == 2 else None
+    with suppress(DecryptionError):
+        return decoded(key.decrypt(values[0]), name.decode()) if values else None
+    return None
 
 
-def forget(key: str, decisions: Sequence[Decision], wanted: Wanted) -> Op[int]:
+def forget(key: Key, decisions: Sequence[Decision], wanted: Wanted) -> Op[int]:
     """Removes lines that are meant, of those that were read.
 
     Args:

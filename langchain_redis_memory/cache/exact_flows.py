@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_MODEL_BYTES = 12
 _NAME_BYTES = 28
 
 
@@ -67,7 +68,12 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
     def query_flow(self, prompt: str, llm_string: str, *, after_lookup: bool = False) -> Flow[ExactQuery | None]:
         """Computes the query by which the answer to a prompt is found and stored."""
         yield from ()
-        return ExactQuery(name_of(prompt, llm_string), model_of(llm_string))
+        return self.query(prompt, llm_string)
+
+    def query(self, prompt: str, llm_string: str) -> ExactQuery:
+        """Computes the query for a prompt; nobody without the cipher's key can guess a prompt from its digest."""
+        name = name_of(prompt, llm_string)
+        return ExactQuery(name[:_MODEL_BYTES] + self.entries.name(name[_MODEL_BYTES:]), model_of(llm_string))
 
     def lease(self, query: ExactQuery) -> str:
         """Returns the key of the lease of an answer that is being made."""
@@ -76,7 +82,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
     def lookup_flow(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
         """Looks up an answer, and counts."""
         began: float = yield Now()
-        query = ExactQuery(name_of(prompt, llm_string), model_of(llm_string))
+        query = self.query(prompt, llm_string)
         try:
             item = yield from self.best_effort(self._find_flow(query))
         except CacheUnavailable:
@@ -84,7 +90,8 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         found = None if item is None else self._decode(item.body, query.name)
         tally, outcome = self.tally, "miss" if found is None else "hit"
         tally.add("misses" if found is None else "hits", model=query.model)
-        tally.lines.add(partial(_decision, outcome, prompt, llm_string), soon=found is None)
+        entry = "" if found is None else query.name.hex()
+        tally.lines.add(partial(_decision, outcome, prompt, llm_string, entry), soon=found is None)
         if found is not None and item is not None:
             read, written = _tokens(item.body)
             tally.add("tokens_read", read, model=query.model)
@@ -106,12 +113,12 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
     def explain_flow(self, prompt: Any, model: Any) -> Flow[Explanation[RETURN_VAL_TYPE]]:
         """Explains what a look-up would do."""
         asked, llm_string = asked_of(prompt, model)
-        name, others, cursor = name_of(asked, llm_string), list[Candidate](), 0
+        name, others, cursor = self.query(asked, llm_string).name, list[Candidate](), 0
         (item,) = yield from ask(self.entries.get([name]))
         found = None if item is None else self._decode(item.body, name)
         while True:  # a prompt's answers are all in one shard, whichever model gave them
             page = yield from ask(expiring_hash.page(self.entries.shard(name), cursor))
-            theirs = [other for other, _ in page.items if other.endswith(_prompt_digest(asked)) and other != name]
+            theirs = [other for other, _ in page.items if other[_MODEL_BYTES:] == name[_MODEL_BYTES:] and other != name]
             others += [Candidate(asked, 1.0, None, "made by another model, or with other settings") for _ in theirs]
             cursor = page.cursor
             if not cursor:
@@ -137,7 +144,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             raise InvalidInputError(msg)
         names = [] if hit_id is None else [_name(hit_id)]
         if prompt is not None:
-            names.append(name_of(*asked_of(prompt, model)))
+            names.append(self.query(*asked_of(prompt, model)).name)
         deleted = sum((yield from ask(merge(*map(self.entries.delete, names)))))
         if question is not None:
             mark = Wanted(question=question)
@@ -225,7 +232,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
 
 def name_of(prompt: str, llm_string: str) -> bytes:
-    """Computes an entry's name: a digest of 12 bytes of the model, and one of 16 of the prompt."""
+    """Computes what an entry is named after: a digest of 12 bytes of the model, and one of 16 of the prompt."""
     check_text(prompt, "prompt")
     check_text(llm_string, "llm_string")
     return digest_of(llm_string) + _prompt_digest(prompt)
@@ -267,7 +274,7 @@ def _name(hit_id: str) -> bytes:
     raise InvalidInputError(msg)
 
 
-def _decision(outcome: str, prompt: str, llm_string: str) -> Decision:
+def _decision(outcome: str, prompt: str, llm_string: str, entry: str) -> Decision:
     """Builds the line of a look-up."""
     parsed = read(prompt)
     question = parsed.question or prompt
@@ -278,7 +285,7 @@ def _decision(outcome: str, prompt: str, llm_string: str) -> Decision:
         str(QuestionType.NEW_TOPIC) if parsed.question is not None and not parsed.history else "",
         "exact" if hit else "",
         VERY_SAME if hit else "",
-        name_of(prompt, llm_string).hex() if hit else "",
+        entry,
         marks=marks_of(question, "", llm_string),
         prompt="" if hit else prompt,
     )

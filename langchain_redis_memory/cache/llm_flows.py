@@ -30,6 +30,7 @@ from langchain_redis_memory.checks import check_number
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds
 
 _log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
         return self.best_effort.tally
 
     @property
-    def log_key(self) -> str:
+    def log_key(self) -> Key:
         """The key of the log."""
         return self.tally.lines.key
 

@@ -10,6 +10,7 @@ from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, Decision, Dec
 from langchain_redis_memory.cache.marks import Wanted
 from langchain_redis_memory.cache.stats import Prices, Stats, Tally, read_stats_flow, reported_flow
 from langchain_redis_memory.ops import Flow, Op, ask, merge
+from langchain_redis_memory.redis.codec.cipher.key import Key
 
 
 class LoggedFlows(ABC):
@@ -25,7 +26,7 @@ class LoggedFlows(ABC):
 
     @property
     @abstractmethod
-    def log_key(self) -> str:
+    def log_key(self) -> Key:
         """The key of the log."""
 
     @property

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 from langchain_redis_memory.cache.decision_log import DecisionLog, PendingLines
 from langchain_redis_memory.ops import Arg, Flow, Now, Op, Reply, ask, merge, pure
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.keys import escape
 from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
@@ -55,6 +56,9 @@ class Count(NamedTuple):
         return f"{escape(self.model)}/{escape(self.kind)}/{self.metric}"
 
 
+_NO_LOG: tuple[Key, None] = (Key(""), None)
+
+
 class Tally:
     """Counts of one cache that wait to be sent, and lines of its log.
 
@@ -63,7 +67,7 @@ class Tally:
         log: The key of its log, and what is logged; None for nothing.
     """
 
-    def __init__(self, key: str, log: tuple[str, DecisionLog | None] = ("", None)) -> None:
+    def __init__(self, key: str, log: tuple[Key, DecisionLog | None] = _NO_LOG) -> None:
         self._key = key
         self.lines: PendingLines = PendingLines(*log)
         self._waiting: deque[tuple[Count, int]] = deque()

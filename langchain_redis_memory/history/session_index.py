@@ -174,6 +174,7 @@ def erase(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[int]:
         for session_id in session_ids
     )
     erased = Op((*unlinks, *gone.commands), lambda replies: sum(bool(reply) for reply in replies[: len(unlinks)]))
-    call = script("history/log_forget")((space.decisions(),), *map(mark_of, session_ids))
+    log = space.decisions()
+    call = script("history/log_forget")((log,), *(log.blind(mark_of(session_id)) for session_id in session_ids))
     logged = Op((call,), lambda _replies: None).optional(None)  # what something else wrote there stops no erasing
     return merge(erased, logged).map(lambda done: done[0])

@@ -104,10 +104,11 @@ def test_lines_of_a_log_and_marks_of_an_answer() -> None:
     near = LoggedCandidate("What is it?", 0.5, 0.25, vetoed=True)
     line = Decision("hit", "What?", "NEW_TOPIC", "meaning", "why", "e-1", 7, 0.5, (near,), marks, "exact", "[{}]")
     golden = (
-        b"\x9c\x02\xa3hit\xa5What?\xa9NEW_TOPIC\xa7meaning\xa3why\xa3e-1\xa5exact\xa4[{}]\x07\xcb?\xe0\x00\x00\x00\x00\x00\x00"
+        b"\x9d\x02\xa3hit\xa5What?\xa9NEW_TOPIC\xa7meaning\xa3why\xa3e-1\xa5exact\xa4[{}]\x07\xcb?\xe0\x00\x00\x00\x00\x00\x00"
         b"\x91\x94\xabWhat is it?\xcb?\xe0\x00\x00\x00\x00\x00\x00\xcb?\xd0\x00\x00\x00\x00\x00\x00\xc3"
+        b"\xc4 " + marks.joined()
     )
     assert line.encoded(content=True) == golden
-    read = decoded(golden, marks.joined(), "1500-0")
+    read = decoded(golden, "1500-0")
     assert read == replace(line, at=datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=timezone.utc), id="1500-0")
-    assert decoded(golden.replace(b"\x02", b"\x01", 1), marks.joined(), "1500-0") is None
+    assert decoded(golden.replace(b"\x02", b"\x01", 1), "1500-0") is None

@@ -9,6 +9,7 @@ from langchain_redis_memory.cache.marks import Wanted
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, Op
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
 
@@ -33,7 +34,7 @@ class DeskFlows(LoggedFlows):
         return self.records.tally(self.space)
 
     @property
-    def log_key(self) -> str:
+    def log_key(self) -> Key:
         """The key of the log, which all memories of the tenant share."""
         return self.space.decisions()
 

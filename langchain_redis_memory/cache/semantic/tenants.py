@@ -23,6 +23,7 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace, check_id
+from langchain_redis_memory.vectors.choose import check_vectors
 from langchain_redis_memory.vectors.embedder import Embedder
 from langchain_redis_memory.vectors.engine import EngineName, Quantization
 
@@ -77,6 +78,7 @@ class TenantSearches:
         vectors: VectorOptions,
         log: DecisionLog | None = None,
     ) -> None:
+        check_vectors(client.keys(), "a cache that is searched by meaning")
         wanted = "a LangChain embedding model, as in (client, embeddings)"
         model = check_type(embeddings, Embeddings, "embeddings", wanted, ConfigError)
         if policy is not None:

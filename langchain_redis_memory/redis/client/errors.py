@@ -81,7 +81,7 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
     if "OOM" in text or "maxmemory" in text:
         msg = f"{place}: the server is out of memory and refused the write; raise maxmemory or free keys"
         return OutOfMemoryError(msg)
-    if any(word in text for word in ("NOAUTH", "NOPERM", "WRONGPASS", "permissions")):
+    if any(word in text for word in ("NOAUTH", "NOPERM", "WRONGPASS", "permissions", "the script can't")):
         return _PermissionRefused(f"{place}: {text}")
     if "NEWERFORMAT" in text:
         msg = f"{place}: a newer version of this package wrote there; update langchain-redis-memory in this process"
