@@ -1,9 +1,9 @@
 """The master behind sentinels, looked up again four times a second, so that a planned failover is followed at once.
 
 In a planned failover the sentinels demote the old master some ten seconds after they have promoted another one; what it
-acknowledges until then is lost. So a trip whose last look was a while ago first asks a sentinel for the master's address,
-and leaves the connections to another one. It asks for the address, as clients are meant to, which is the promoted
-server's before the failover has ended. Sentinels that are away are no reason to leave a master.
+acknowledges until then is lost. So a trip whose last look was a while ago first asks a sentinel for the master's
+address, and leaves the connections to another one. It asks for the address, as clients are meant to, which is the
+promoted server's before the failover has ended. Sentinels that are away are no reason to leave a master.
 """
 
 from __future__ import annotations
