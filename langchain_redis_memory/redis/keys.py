@@ -53,6 +53,7 @@ KINDS = {
     "stopped_runs": "a fixed time from its last event",
     "agent_state": "its own lifetime",
     "profile": "its own lifetime",
+    "user_data": "the longest lifetime of what is noted in it",
     "sessions": "the longest lifetime of a session in it",
     "expiries": "the longest lifetime of a session in it",
     "answer": "its own lifetime",
@@ -161,6 +162,10 @@ class KeySpace:
     def profile(self, user: Id) -> str:
         """Spells the key of a user's profile."""
         return self.key("profile", "", text_of(user, "user"))
+
+    def user_data(self, user: Id) -> str:
+        """Spells the key of the index of what is stored of a user."""
+        return self.key("user_data", "", text_of(user, "user"))
 
     # --- LangGraph: threads, items, cached nodes ----------------------------------------------------------------------
 
