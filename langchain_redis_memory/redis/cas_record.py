@@ -17,7 +17,7 @@ from typing import NamedTuple
 from langchain_redis_memory.errors import ConflictError, FormatVersionError
 from langchain_redis_memory.ops import Flow, Op, Reply, Sleep, ask
 from langchain_redis_memory.redis.codec.version import is_newer, newer
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 
 _HEAD = re.compile(rb"\x01(\d{1,18}-[0-9a-f]{16}):")
 _NOTE = re.compile(rb"(\d{1,9}):")
@@ -123,7 +123,7 @@ def drop(place: str, field: str) -> Op[bool]:
     Returns:
         An op of one trip: whether there was one.
     """
-    return Op((("HDEL", place, field, f"{field}+"),), lambda replies: bool(replies[0]))
+    return Op((command("HDEL", (place,), field, f"{field}+"),), lambda replies: bool(replies[0]))
 
 
 def revise_flow(

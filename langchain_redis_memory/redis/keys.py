@@ -13,6 +13,7 @@ name follows: `prefix:{tenant/agent/id}:kind:name`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ KINDS = {
     "expiries": "the longest lifetime of a session in it",
     "answer": "its own lifetime",
     "lease": "its own lifetime, as long as one piece of work may take",
+    "trip": "a minute: as long as a trip may be sent again",
     "checkpoints": "the thread's lifetime",
     "order": "the thread's lifetime",
     "blobs": "the thread's lifetime",
@@ -91,6 +93,18 @@ KINDS = {
 
 
 G = TypeVar("G", bound=KeyGroup)
+
+
+def trip_key(beside: str) -> str:
+    """Spells the key of one trip, which no other trip has.
+
+    Args:
+        beside: A key that the trip writes to: it has the hash tag.
+
+    Returns:
+        `prefix:{tenant/agent/id}:trip:number`.
+    """
+    return f"{beside[: beside.index('}')]}}}:trip:{os.urandom(8).hex()}"
 
 
 @dataclass(frozen=True)
