@@ -19,7 +19,8 @@ class Proxy:
     """
 
     def __init__(self, port: int | None = None) -> None:
-        self._to = port
+        self.to = port
+        """Where new connections lead."""
         self.silent = port is None
         """Whether what comes is swallowed, in both directions."""
         self.late_s = 0.0
@@ -43,8 +44,8 @@ class Proxy:
                 self.accepted += 1
                 self._open.add(client)
                 server = None
-                if self._to is not None:
-                    server = socket.create_connection(("127.0.0.1", self._to))
+                if self.to is not None:
+                    server = socket.create_connection(("127.0.0.1", self.to))
                     self._open.add(server)
                     threading.Thread(target=self._pass, args=(server, client, True), daemon=True).start()
                 threading.Thread(target=self._pass, args=(client, server, False), daemon=True).start()
