@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import ConfigError as ConfigError
     from langchain_redis_memory.errors import ConflictError as ConflictError
     from langchain_redis_memory.errors import CorruptDataError as CorruptDataError
+    from langchain_redis_memory.errors import DecryptionError as DecryptionError
     from langchain_redis_memory.errors import EvictedError as EvictedError
     from langchain_redis_memory.errors import FormatVersionError as FormatVersionError
     from langchain_redis_memory.errors import InvalidIdError as InvalidIdError
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.errors import ServerError as ServerError
     from langchain_redis_memory.errors import UnavailableError as UnavailableError
+    from langchain_redis_memory.errors import UnknownKeyError as UnknownKeyError
     from langchain_redis_memory.errors import UnserialisableError as UnserialisableError
     from langchain_redis_memory.errors import WrongKeyTypeError as WrongKeyTypeError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
@@ -98,10 +100,17 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
+    from langchain_redis_memory.operate.receipt import Receipt as Receipt
+    from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
+    from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
+    from langchain_redis_memory.redis.client.wrapped_keys import RedisWrappedKeys as RedisWrappedKeys
+    from langchain_redis_memory.redis.client.wrapped_keys import WrappedKeyRing as WrappedKeyRing
+    from langchain_redis_memory.redis.codec.cipher.cipher import Cipher as Cipher
+    from langchain_redis_memory.redis.codec.cipher.key_ring import KeyRing as KeyRing
     from langchain_redis_memory.state.agent_state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state.conversation_state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.state.model import ConversationState as ConversationState
@@ -126,6 +135,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "acl_line": "redis.acl",
     "AdmissionPolicy": "cache.admission",
     "advance": "state.model",
     "Advice": "cache.answers.advice",
@@ -141,6 +151,7 @@ _HOMES = {
     "CachedRetriever": "cache.rag.rag_cache",
     "CacheQuestion": "cache.answers.answer_cache",
     "CascadeClassifier": "language.classify",
+    "Cipher": "redis.codec.cipher.cipher",
     "Classifier": "language.classify",
     "classify_audience": "language.audience",
     "Client": "redis.client.client",
@@ -153,6 +164,7 @@ _HOMES = {
     "CorruptDataError": "errors",
     "Decision": "cache.answers.decision_log",
     "DecisionLog": "cache.answers.decision_log",
+    "DecryptionError": "errors",
     "DEFAULT_POLICY": "conversation.policy",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",
@@ -169,6 +181,7 @@ _HOMES = {
     "InvalidIdError": "errors",
     "InvalidInputError": "errors",
     "Judge": "cache.semantic.judge",
+    "KeyRing": "redis.codec.cipher.key_ring",
     "Lifetimes": "cache.sharing",
     "LinguisticClassifier": "language.classify",
     "LLMAudience": "language.audience",
@@ -193,6 +206,7 @@ _HOMES = {
     "PruneReport": "checkpoint.prune",
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
+    "Receipt": "operate.receipt",
     "RedisAgentState": "state.agent_state",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
@@ -208,6 +222,8 @@ _HOMES = {
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
     "RedisTokenStreams": "state.token_streams",
+    "RedisUsers": "operate.users",
+    "RedisWrappedKeys": "redis.client.wrapped_keys",
     "RememberingRunnable": "conversation.runnable",
     "REMOVE_ALL_MESSAGES": "history.transcript",
     "Rewrite": "language.contextualise.contextualiser",
@@ -232,12 +248,14 @@ _HOMES = {
     "TurnReport": "conversation.turn",
     "TurnState": "language.turn_state",
     "UnavailableError": "errors",
+    "UnknownKeyError": "errors",
     "UnserialisableError": "errors",
     "UserProfile": "state.user_profile",
     "VectorOptions": "cache.semantic.tenants",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",
     "WindowSelector": "conversation.select.window",
+    "WrappedKeyRing": "redis.client.wrapped_keys",
     "WrongKeyTypeError": "errors",
 }
 
