@@ -303,4 +303,6 @@ class ConversationMemory(Conversations):
 
     def _transcript(self, incoming: TurnInput) -> Transcript:
         space = self.client.keys(incoming.tenant or self._tenant)
-        return Transcript(space, incoming.session_id, incoming.agent, self._ttl_ms, self._max_messages or 0)
+        return Transcript(
+            space, incoming.session_id, incoming.agent, self._ttl_ms, self._max_messages or 0, user=incoming.user
+        )

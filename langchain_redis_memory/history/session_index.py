@@ -18,7 +18,7 @@ from langchain_redis_memory.redis.codec.version import VERSION, check_version
 from langchain_redis_memory.redis.key_groups import check_id, mark_of
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.replies import pairs
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +99,8 @@ def forget(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[None]:
         return Op((), lambda _replies: None)
     keys = space.index(agent)
     members = [_member(session_id) for session_id in session_ids]
-    return Op((("ZREM", keys.sessions, *members), ("ZREM", keys.expiries, *members)), lambda _replies: None)
+    commands = (command("ZREM", (keys.sessions,), *members), command("ZREM", (keys.expiries,), *members))
+    return Op(commands, lambda _replies: None)
 
 
 def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op[list[IndexEntry]]:
@@ -170,7 +171,7 @@ def erase(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[int]:
         return Op((), lambda _replies: 0)
     gone = forget(space, agent, session_ids)
     unlinks = tuple(
-        ("UNLINK", *space.session(session_id, agent).all(), *space.stream(session_id, agent).all())
+        command("UNLINK", (*space.session(session_id, agent).all(), *space.stream(session_id, agent).all()))
         for session_id in session_ids
     )
     erased = Op((*unlinks, *gone.commands), lambda replies: sum(bool(reply) for reply in replies[: len(unlinks)]))
