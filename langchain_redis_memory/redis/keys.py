@@ -56,6 +56,7 @@ KINDS = {
     "stopped_runs": "a fixed time from its last event",
     "agent_state": "its own lifetime",
     "profile": "its own lifetime",
+    "user_data": "the longest lifetime of what is noted in it",
     "sessions": "the longest lifetime of a session in it",
     "expiries": "the longest lifetime of a session in it",
     "answer": "its own lifetime",
@@ -193,6 +194,10 @@ class KeySpace:
         name = text_of(user, "user")
         return Key(self.key("profile", "", name), self._of(name))
 
+    def user_data(self, user: Id) -> str:
+        """Spells the key of the index of what is stored of a user."""
+        return self.key("user_data", "", text_of(user, "user"))
+
     # --- LangGraph: threads, items, cached nodes ----------------------------------------------------------------------
 
     def thread(self, thread_id: Id) -> ThreadKeys:
@@ -252,8 +257,8 @@ class KeySpace:
         """Spells the key of a cache's statistics."""
         return self.key("tally", use, name)
 
-    def decisions(self, name: str) -> Key:
-        """Spells the key of the decision log: what became of the turns that asked a cache."""
+    def decisions(self, name: str = "") -> Key:
+        """Spells the key of a decision log: "" for the turns of all conversations, else of one cache's look-ups."""
         return self.key("decisions", "", name)
 
     def epoch(self, use: str, corpus: str) -> str:
