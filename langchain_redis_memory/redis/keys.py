@@ -257,8 +257,8 @@ class KeySpace:
         """Spells the key of a cache's statistics."""
         return self.key("tally", use, name)
 
-    def decisions(self, name: str) -> Key:
-        """Spells the key of the decision log: what became of the turns that asked a cache."""
+    def decisions(self, name: str = "") -> Key:
+        """Spells the key of a decision log: "" for the turns of all conversations, else of one cache's look-ups."""
         return self.key("decisions", "", name)
 
     def epoch(self, use: str, corpus: str) -> str:
