@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
+    from langchain_redis_memory.checkpoint.thread_list import ThreadInfo as ThreadInfo
+    from langchain_redis_memory.checkpoint.thread_list import ThreadPage as ThreadPage
     from langchain_redis_memory.conversation.answers import MemoryAnswers as MemoryAnswers
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
@@ -242,6 +244,8 @@ _HOMES = {
     "Stats": "cache.stats",
     "StreamEvent": "state.stream_events",
     "Template": "cache.prompts",
+    "ThreadInfo": "checkpoint.thread_list",
+    "ThreadPage": "checkpoint.thread_list",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
     "Turn": "history.turns",
