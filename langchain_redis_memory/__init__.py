@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import ConflictError as ConflictError
     from langchain_redis_memory.errors import CorruptDataError as CorruptDataError
     from langchain_redis_memory.errors import DecryptionError as DecryptionError
+    from langchain_redis_memory.errors import DurabilityError as DurabilityError
     from langchain_redis_memory.errors import EvictedError as EvictedError
     from langchain_redis_memory.errors import FormatVersionError as FormatVersionError
     from langchain_redis_memory.errors import InvalidIdError as InvalidIdError
@@ -105,6 +106,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
+    from langchain_redis_memory.redis.client.durability import Durability as Durability
     from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
     from langchain_redis_memory.redis.client.wrapped_keys import RedisWrappedKeys as RedisWrappedKeys
@@ -166,6 +168,8 @@ _HOMES = {
     "DecisionLog": "cache.decision_log",
     "DecryptionError": "errors",
     "DEFAULT_POLICY": "conversation.policy",
+    "Durability": "redis.client.durability",
+    "DurabilityError": "errors",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",
     "EpochAnswerCache": "cache.answers.epoch",

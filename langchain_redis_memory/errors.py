@@ -82,3 +82,7 @@ class EvictedError(CorruptDataError):
 
 class ConflictError(RedisMemoryError):
     """What was to be made is there already, or was changed by others again and again meanwhile."""
+
+
+class DurabilityError(RedisMemoryError):
+    """A write stands on the server that took it, but was not in time replicated, or on disk, as `durability` asks."""
