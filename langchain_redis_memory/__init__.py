@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import MessageNotFoundError as MessageNotFoundError
     from langchain_redis_memory.errors import NotAMessageError as NotAMessageError
     from langchain_redis_memory.errors import OutOfMemoryError as OutOfMemoryError
+    from langchain_redis_memory.errors import RateLimitedError as RateLimitedError
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.errors import ServerError as ServerError
     from langchain_redis_memory.errors import UnavailableError as UnavailableError
@@ -94,6 +95,11 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
+    from langchain_redis_memory.limits.lease import LimitLease as LimitLease
+    from langchain_redis_memory.limits.limit import Limit as Limit
+    from langchain_redis_memory.limits.limit import LimitDecision as LimitDecision
+    from langchain_redis_memory.limits.limit import LimitState as LimitState
+    from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter as RedisRateLimiter
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.health import Health as Health
@@ -163,6 +169,10 @@ _HOMES = {
     "InvalidInputError": "errors",
     "Judge": "cache.semantic.judge",
     "Lifetimes": "cache.sharing",
+    "Limit": "limits.limit",
+    "LimitDecision": "limits.limit",
+    "LimitLease": "limits.lease",
+    "LimitState": "limits.limit",
     "LinguisticClassifier": "language.classify",
     "LLMAudience": "language.audience",
     "LLMClassifier": "language.classify",
@@ -184,6 +194,7 @@ _HOMES = {
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
     "RedisAgentState": "state.agent_state",
+    "RateLimitedError": "errors",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",
@@ -191,6 +202,7 @@ _HOMES = {
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "redis.client.settings",
     "RedisNodeCache": "cache.node",
+    "RedisRateLimiter": "limits.rate_limiter",
     "RedisRecordManager": "store.record_manager",
     "RedisSaver": "checkpoint.saver",
     "RedisSemanticCache": "cache.semantic.cache",

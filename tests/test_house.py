@@ -267,10 +267,12 @@ PLAIN = (
     "conversation.",
     "history.",
     "language.",
+    "limits.",
     "ops",
     "redis.",
     "state.",
     "store.",
+    "users",
     "vectors.",
 )
 """Rooms whose docstrings begin with a verb; a room that is done joins the list."""

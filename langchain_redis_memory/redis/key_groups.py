@@ -219,3 +219,18 @@ class PointKeys(KeyGroup):
     points: str
     point_owners: str
     point_expiries: str
+
+
+@dataclass(frozen=True)
+class LimitKeys(KeyGroup):
+    """The keys of limits that are counted together."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("rate", "places", "queue")
+    rate: str
+    places: str
+    queue: str
+
+    def of(self, *names: str) -> LimitKeys:
+        """Spells the keys of one limit."""
+        name = "/".join(map(escape, names))
+        return LimitKeys(f"{self.rate}:{name}", f"{self.places}:{name}", f"{self.queue}:{name}")
