@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.answers.exact import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.cache.answers.records import ManagedAnswerCache as ManagedAnswerCache
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
+    from langchain_redis_memory.cache.cached_model import cached_model as cached_model
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.cache.prompts import Template as Template
@@ -71,6 +72,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import UnserialisableError as UnserialisableError
     from langchain_redis_memory.errors import WrongKeyTypeError as WrongKeyTypeError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
+    from langchain_redis_memory.history.outbox import Loss as Loss
+    from langchain_redis_memory.history.outbox import Outbox as Outbox
     from langchain_redis_memory.history.session_index import Session as Session
     from langchain_redis_memory.history.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.history.sessions import SessionPage as SessionPage
@@ -92,6 +95,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.contextualise.llm import LLMContextualiser as LLMContextualiser
     from langchain_redis_memory.language.contextualise.local import LocalContextualiser as LocalContextualiser
     from langchain_redis_memory.language.equivalence import HitPolicy as HitPolicy
+    from langchain_redis_memory.language.equivalence import PairScorer as PairScorer
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
@@ -116,7 +120,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.state.profile_extractors import RulesExtractor as RulesExtractor
     from langchain_redis_memory.state.profile_model import Fact as Fact
     from langchain_redis_memory.state.session_data import RedisSessionData as RedisSessionData
+    from langchain_redis_memory.state.stream_events import StreamEvent as StreamEvent
     from langchain_redis_memory.state.summary import RollingSummary as RollingSummary
+    from langchain_redis_memory.state.token_streams import RedisTokenStreams as RedisTokenStreams
     from langchain_redis_memory.state.user_profile import UserProfile as UserProfile
     from langchain_redis_memory.store.byte_store import RedisByteStore as RedisByteStore
     from langchain_redis_memory.store.record_manager import RedisRecordManager as RedisRecordManager
@@ -136,6 +142,7 @@ _HOMES = {
     "AudienceClassifier": "cache.sharing",
     "AudienceVerdict": "language.audience",
     "AuthenticationError": "errors",
+    "cached_model": "cache.cached_model",
     "CachedEmbeddings": "cache.rag.rag_cache",
     "CachedRetriever": "cache.rag.rag_cache",
     "CacheQuestion": "cache.answers.answer_cache",
@@ -157,11 +164,11 @@ _HOMES = {
     "Entity": "state.model",
     "EpochAnswerCache": "cache.answers.epoch",
     "EvictedError": "errors",
-    "FormatVersionError": "errors",
     "ExactAnswerCache": "cache.answers.exact",
     "Explanation": "cache.semantic.explanation",
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
+    "FormatVersionError": "errors",
     "Grounding": "cache.sharing",
     "Health": "redis.client.health",
     "HitPolicy": "language.equivalence",
@@ -179,6 +186,7 @@ _HOMES = {
     "LLMContextualiser": "language.contextualise.llm",
     "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
+    "Loss": "history.outbox",
     "ManagedAnswerCache": "cache.answers.records",
     "MemoryAnswers": "conversation.answers",
     "MemorySelector": "conversation.select.memory",
@@ -186,7 +194,9 @@ _HOMES = {
     "MiniLMEmbeddings": "vectors.minilm",
     "NotAMessageError": "errors",
     "Observation": "state.profile_extractors",
+    "Outbox": "history.outbox",
     "OutOfMemoryError": "errors",
+    "PairScorer": "language.equivalence",
     "Policy": "conversation.policy",
     "pre_model_node": "conversation.select.runnable",
     "PromptOptions": "cache.semantic.cache",
@@ -209,6 +219,7 @@ _HOMES = {
     "RedisSessionData": "state.session_data",
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
+    "RedisTokenStreams": "state.token_streams",
     "RememberingRunnable": "conversation.runnable",
     "REMOVE_ALL_MESSAGES": "history.transcript",
     "Rewrite": "language.contextualise.contextualiser",
@@ -225,6 +236,7 @@ _HOMES = {
     "SessionPage": "history.sessions",
     "Share": "cache.sharing",
     "Stats": "cache.stats",
+    "StreamEvent": "state.stream_events",
     "Template": "cache.prompts",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",

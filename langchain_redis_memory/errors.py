@@ -47,7 +47,7 @@ class CorruptDataError(RedisMemoryError):
 
 
 class UnavailableError(RedisMemoryError, ConnectionError):
-    """The server cannot be reached, or did not answer in time."""
+    """The server cannot be reached, did not answer in time, or refuses for now (a replica, loading, busy, ...)."""
 
 
 class AuthenticationError(RedisMemoryError):

@@ -131,7 +131,7 @@ def test_the_checks_find_the_classes_that_they_are_for() -> None:
         for name in methods
         if speaks(methods[name])
     ]
-    assert {"messages", "aget_messages", "add_messages", "recent", "ttl"} <= set(speaking)
+    assert {"messages", "aget_messages", "add_messages", "recent", "edit"} <= set(speaking)
 
 
 def test_the_client_itself_has_twins() -> None:

@@ -90,6 +90,17 @@ class Transcript:
             NotAMessageError: One of them is not a message.
             UnserialisableError: One of them holds a value that cannot be stored.
         """
+        return self.write(self.pairs(messages), how)
+
+    def pairs(self, messages: Sequence[BaseMessage]) -> list[Arg]:
+        """Encodes messages for `write`; one without an id gets a random identity, which stays with it.
+
+        Args:
+            messages: In order.
+
+        Returns:
+            An identity and a record for each; no record removes the message, no identity all.
+        """
         pairs: list[Arg] = []
         for message in messages:
             if isinstance(message, RemoveMessage):
@@ -103,9 +114,10 @@ class Transcript:
             else:
                 msg = f"expected LangChain messages, got {type(message).__name__}"
                 raise NotAMessageError(msg)
-        return self._write(pairs, how)
+        return pairs
 
-    def _write(self, pairs: list[Arg], how: str = "add") -> Op[WriteResult]:
+    def write(self, pairs: list[Arg], how: str = "add") -> Op[WriteResult]:
+        """Stores what `pairs` encoded; see `add`."""
         call = script("history/history_add")(
             self.keys.all(), self.ttl_ms, self.max_messages, self.max_tokens, how, *pairs
         )
@@ -130,7 +142,7 @@ class Transcript:
         pairs: list[Arg] = []
         for message_id in message_ids:
             pairs += [identity(_needed(message_id)), b""]
-        return self._write(pairs).map(lambda added: added.removed) if pairs else pure(0)
+        return self.write(pairs).map(lambda added: added.removed) if pairs else pure(0)
 
     def edit(self, message_id: str, message: BaseMessage) -> Op[None]:
         """Stores another message in the place of a known one, under the same id.

@@ -127,6 +127,14 @@ class SessionKeys(KeyGroup):
 
 
 @dataclass(frozen=True)
+class StreamKeys(KeyGroup):
+    """The keys of one conversation's stream of tokens."""
+
+    tokens: str
+    stopped_runs: str
+
+
+@dataclass(frozen=True)
 class IndexKeys(KeyGroup):
     """The keys of one agent's index of sessions."""
 

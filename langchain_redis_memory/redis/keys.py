@@ -32,6 +32,7 @@ from langchain_redis_memory.redis.key_groups import (
     RecordKeys,
     RootKeys,
     SessionKeys,
+    StreamKeys,
     ThreadKeys,
     check_id,
     escape,
@@ -49,6 +50,8 @@ KINDS = {
     "state": "the conversation's lifetime",
     "data": "the conversation's lifetime",
     "data_expiries": "the conversation's lifetime",
+    "tokens": "a fixed time from its last event",
+    "stopped_runs": "a fixed time from its last event",
     "agent_state": "its own lifetime",
     "profile": "its own lifetime",
     "sessions": "the longest lifetime of a session in it",
@@ -145,6 +148,11 @@ class KeySpace:
         """Spells the keys of one conversation of an agent."""
         name = text_of(session_id, "session_id")
         return self._group(SessionKeys, text_of(agent, "agent", empty=True), name)
+
+    def stream(self, session_id: Id, agent: Id = "") -> StreamKeys:
+        """Spells the keys of one conversation's stream of tokens."""
+        name = text_of(session_id, "session_id")
+        return self._group(StreamKeys, text_of(agent, "agent", empty=True), name)
 
     def index(self, agent: Id = "") -> IndexKeys:
         """Spells the keys of an agent's index of sessions."""

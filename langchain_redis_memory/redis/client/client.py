@@ -20,11 +20,13 @@ from langchain_redis_memory.redis.client import drivers
 from langchain_redis_memory.redis.client.background import BackgroundFlows
 from langchain_redis_memory.redis.client.circuit_breaker import Breaker
 from langchain_redis_memory.redis.client.connections import Connections
-from langchain_redis_memory.redis.client.health import Health, Outboxes, health_flow, ping_flow
+from langchain_redis_memory.redis.client.health import Health, health_flow, ping_flow
+from langchain_redis_memory.redis.client.options import Options
+from langchain_redis_memory.redis.client.outboxes import Outboxes
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings, read_settings
 from langchain_redis_memory.redis.client.steps import arun_step, run_step
-from langchain_redis_memory.redis.client.topology import Options, RedisClient, Topology, is_async, lent, topology
-from langchain_redis_memory.redis.client.trips import OnTrip, Trip, asend, check_on_trip, send
+from langchain_redis_memory.redis.client.topology import RedisClient, Topology, is_async, lent, topology
+from langchain_redis_memory.redis.client.trips import OnTrip, Trip, Trips, check_on_trip
 from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.keys import KeySpace
 
@@ -99,6 +101,7 @@ class Client:
         self.on_trip: OnTrip | None = check_on_trip(on_trip)
         self.breaker: Breaker = Breaker()
         self._connections = Connections(where, most)
+        self._trips = Trips(self._connections, self._nowhere)
         self._background = BackgroundFlows()
         self._server: Server | None = None
         self.outboxes = Outboxes()
@@ -127,9 +130,10 @@ class Client:
             on_trip: Called after each round trip.
             max_connections: Most connections at once; further trips wait for their turn. By default 50.
             connect_timeout_s: Longest wait for a connection, in seconds. By default 5.
-            timeout_s: Longest wait for a reply, in seconds. By default 5.
-            retries: How often a trip is sent again after a connection error, with exponential back-off and jitter. By
-                default 3 times.
+            timeout_s: Longest wait of a round trip's caller, in seconds: for its turn, a connection, the replies and
+                whatever is tried again. By default 5.
+            retries: How often a trip is made again within that after a connection error, or where the server refuses it
+                for now, with exponential back-off and jitter. By default 3 times.
             health_check_s: A connection idle for longer is checked before use, in seconds.
             **extra: Options of redis-py's connections, such as `credential_provider` or `ssl_ca_certs`.
 
@@ -219,18 +223,13 @@ class Client:
         """
         if not op.commands:
             return op.read(())
-        with self._connections.gate:
-            replies = send(self._connections.of_threads(), op.commands, self._topology.shown, self.on_trip)
-        return op.read(replies)
+        return op.read(self._trips.send(op, self.on_trip))
 
     async def arun(self, op: Op[T]) -> T:
         """Runs an op; see `run`."""
         if not op.commands:
             return op.read(())
-        held = await self._connections.of_loop()
-        async with held.gate:
-            replies = await asend(held.transport, op.commands, self._topology.shown, self.on_trip)
-        return op.read(replies)
+        return op.read(await self._trips.asend(op, self.on_trip))
 
     # --- flows --------------------------------------------------------------------------------------------------------
 
@@ -365,18 +364,18 @@ class Client:
         """Waits for the background flows of the running event loop; see `settle`."""
         await self._background.asettle()
 
-    # --- closing ------------------------------------------------------------------------------------------------------
-
     def close(self) -> None:
-        """Releases the connections. Safe to call twice; a later use opens new ones.
+        """Stores what waits in an `Outbox`, within its bound, and releases the connections; a later use opens new ones.
 
-        **Keys:** none.
-        **Trips:** none.
+        **Keys:** those of the messages that wait.
+        **Trips:** none where nothing waits.
         """
+        self.outboxes.finish()
         self._connections.close()
 
     async def aclose(self) -> None:
         """Releases the connections, those of the running event loop before it returns; see `close`."""
+        await self.outboxes.finish_in_loop(self.adrive)
         await self._connections.aclose()
 
     def __enter__(self) -> Self:

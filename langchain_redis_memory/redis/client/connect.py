@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client, ClientLike
+from langchain_redis_memory.redis.client.outboxes import WaitingMessages
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -142,6 +143,8 @@ class ClientOwner:
 
     _client: Client
     _owns_client = False
+    _outbox: WaitingMessages | None = None
+    """Where its messages wait while the server is away; they are stored when it is closed."""
 
     @classmethod
     def from_conn_string(cls, conn_string: str, **options: Any) -> Self:
@@ -168,20 +171,24 @@ class ClientOwner:
         return f"{type(self).__name__}({self._client!r})"
 
     def close(self) -> None:
-        """Closes the client if this object opened it. Safe to call twice; a later use opens new connections.
+        """Closes the client if this object opened it, and stores what waits in its outbox. Safe to call twice.
 
-        **Keys:** none.
-        **Trips:** none.
+        **Keys:** those of the messages that wait.
+        **Trips:** none where nothing waits.
         """
         if self._owns_client:
             self._client.settle()
             self._client.close()
+        elif self._outbox is not None:
+            self._client.outboxes.finish(self._outbox)
 
     async def aclose(self) -> None:
         """Closes the client if this object opened it; see `close`."""
         if self._owns_client:
             await self._client.asettle()
             await self._client.aclose()
+        elif self._outbox is not None:
+            await self._client.outboxes.finish_in_loop(self._client.adrive, self._outbox)
 
     def __enter__(self) -> Self:
         return self

@@ -6,11 +6,9 @@ neither CONFIG nor PING (which redis-py cannot send undecoded to a cluster).
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 from langchain_redis_memory.errors import AuthenticationError, ServerError, UnavailableError
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, ask, merge
@@ -20,6 +18,7 @@ from langchain_redis_memory.redis.client.topology import Topology, TopologyKind
 if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.circuit_breaker import Breaker
     from langchain_redis_memory.redis.client.connections import Connections
+    from langchain_redis_memory.redis.client.outboxes import Outboxes
 
 
 @dataclass(frozen=True)
@@ -61,25 +60,6 @@ class Health:
     connection_limit: int | None = None
     unstored: int = 0
     warnings: tuple[str, ...] = ()
-
-
-class Outboxes:
-    """The outboxes that use a client, whose waiting messages its health reports; none is kept alive."""
-
-    def __init__(self) -> None:
-        self._known: WeakSet[Sized] = WeakSet()
-        self._lock = threading.Lock()
-
-    def add(self, outbox: Sized) -> None:
-        """Registers an outbox."""
-        with self._lock:
-            self._known.add(outbox)
-
-    def waiting(self) -> int:
-        """Counts the messages that wait in all outboxes."""
-        with self._lock:
-            known = list(self._known)
-        return sum(map(len, known))
 
 
 def ping_flow(key: str) -> Flow[float]:
