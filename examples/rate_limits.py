@@ -1,4 +1,4 @@
-"""Who may ask how much? Limits that all processes share: requests, tokens and places, settled by what each call used."""
+"""Who may ask how much? Limits that all processes share: requests, tokens and places, settled by what calls used."""
 
 import os
 

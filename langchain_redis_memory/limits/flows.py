@@ -58,6 +58,9 @@ class LimitFlows:
         tenant: Whose limits they are.
         when_down: What is decided while the server is away.
         lease_ms: How long a place is held at most.
+
+    **Keys:** `rate`, `places`, `queue` of its limits.
+    **Trips:** each says its own.
     """
 
     def __init__(

@@ -138,7 +138,7 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
 
     async def aacquire(self, *, blocking: bool = True) -> bool:
         """Takes one request and the reserved tokens; see `acquire`."""
-        return await self._client.adrive(self._acquire_flow(blocking))
+        return await self._client.adrive(self._acquire_flow(blocking, asynchronous=True))
 
     def settler(self) -> Settler:
         """Returns a callback handler that settles what `acquire` takes, by what each call of a model used.
@@ -324,7 +324,7 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
     def _request(self, key: Id, tokens: int | None, cost: Costs | None) -> Request:
         return self._flows.request(key, _costs(self._reserve if tokens is None else tokens, cost))
 
-    def _acquire_flow(self, blocking: bool) -> Flow[bool]:
+    def _acquire_flow(self, blocking: bool, *, asynchronous: bool = False) -> Flow[bool]:
         run = current_run(self)
         if run is None and self._flows.places:
             msg = (
@@ -336,7 +336,7 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
         timeout_s = self._timeout_s if blocking else 0.0
         taken = yield from self._flows.reserve_flow(self._request(key, None, None), timeout_s)
         if run is not None and taken.decision.allowed:
-            run.lease = LimitLease(self._client, self._flows, taken)
+            run.lease, run.asynchronous = LimitLease(self._client, self._flows, taken), asynchronous
         if blocking and not taken.decision.allowed and self._on_timeout == "raise":
             raise refused(taken)
         return taken.decision.allowed

@@ -26,7 +26,15 @@ class Run:
         self.settler = settler
         self.metadata = metadata
         self.lease: LimitLease | None = None
+        self.asynchronous = False
         self.done = False
+
+    async def asettle(self, usage: Mapping[str, Any] | None) -> None:
+        """Settles the call in the colour in which it was made: a sync one may have been made beside an event loop."""
+        if self.lease and self.asynchronous:
+            await self.lease.asettle(usage)
+        elif self.lease:
+            self.lease.settle(usage)
 
 
 _runs: ContextVar[tuple[Run, ...]] = ContextVar("model calls that have begun here", default=())
@@ -66,7 +74,7 @@ class Settler(BaseCallbackHandler):
         run = self._open[run_id] = Run(self, metadata)
         _runs.set((*[one for one in _runs.get() if not one.done][-_MOST:], run))
 
-    # LangChain would run a plain function in the event loop's own thread, and a coroutine in a loop of its own.
+    # A sync call runs a coroutine in a loop of its own, an async one runs a plain function in its own thread.
 
     @property
     def on_llm_end(self) -> Callable[..., Any]:
@@ -79,27 +87,30 @@ class Settler(BaseCallbackHandler):
         return self._afail if in_event_loop() else self._fail
 
     def _end(self, response: LLMResult, *, run_id: UUID, **_kwargs: Any) -> None:
-        if lease := self._finish(run_id):
-            lease.settle(usage_of(response))
+        run = self._finish(run_id)
+        if run and run.lease:
+            run.lease.settle(usage_of(response))
 
     async def _aend(self, response: LLMResult, *, run_id: UUID, **_kwargs: Any) -> None:
-        if lease := self._finish(run_id):
-            await lease.asettle(usage_of(response))
+        run = self._finish(run_id)
+        if run and run.lease:
+            await run.asettle(usage_of(response))
 
     def _fail(self, _error: BaseException, *, run_id: UUID, **_kwargs: Any) -> None:
-        if lease := self._finish(run_id):
-            lease.settle()
+        run = self._finish(run_id)
+        if run and run.lease:
+            run.lease.settle()
 
     async def _afail(self, _error: BaseException, *, run_id: UUID, **_kwargs: Any) -> None:
-        if lease := self._finish(run_id):
-            await lease.asettle()
+        run = self._finish(run_id)
+        if run and run.lease:
+            await run.asettle(None)
 
-    def _finish(self, run_id: UUID) -> LimitLease | None:
+    def _finish(self, run_id: UUID) -> Run | None:
         run = self._open.pop(run_id, None)
-        if run is None:
-            return None
-        run.done = True
-        return run.lease
+        if run is not None:
+            run.done = True
+        return run
 
 
 def usage_of(response: LLMResult) -> dict[str, float] | None:

@@ -14,7 +14,9 @@ def test_a_rate_is_stored_as_these_bytes(client: Client) -> None:
     lease = limiter.reserve("ana")
     rate, places, queue = limiter._flows.keys("ana")
     assert rate == f"{client.keys().key('rate', '', 'ana')}:gpt//requests-60s"
-    assert re.fullmatch(rb"1[789]\d{14} 1000000 0 0 1000000000000000 ;", raw(client, ("GET", rate))[0])
+    assert re.fullmatch(
+        rb"1[789]\d{14} 1000000 0 0 1000000000000000 0 1000000000000000 ;", raw(client, ("GET", rate))[0]
+    )
     assert held(client, places) == [b"+" + lease._taken.request.token.encode()]
     assert held(client, queue) is None
     lease.settle()
@@ -26,7 +28,7 @@ def test_a_rate_is_stored_as_these_bytes(client: Client) -> None:
 def test_these_bytes_are_read(client: Client) -> None:
     limiter = RedisRateLimiter(client, [Limit(10, "1h"), Limit(2, unit="concurrent")])
     rate, places, _ = limiter._flows.keys("ana")
-    put(client, rate, b"1700000000000000 9e15 0 0 1e15 ;")
+    put(client, rate, b"1700000000000000 9e15 0 0 1e15 0 1e15 ;")
     raw(client, ("ZADD", places, 9_999_999_999_999, "+a", 1, "+gone"), ("PEXPIRE", places, 60_000))
     requests, concurrent = limiter.status("ana")
     assert (requests.remaining, concurrent.remaining) == (0, 1)

@@ -168,6 +168,31 @@ def test_only_so_much_is_given_back_as_those_who_wait_behind_leave() -> None:
     assert buckets.take(500, 1101)
 
 
+def test_what_was_given_back_once_is_not_left_for_the_next() -> None:
+    buckets = Buckets()
+    assert all(buckets.take(cost, 0) for cost in (100, 100, 700))
+    assert buckets.take(800, 800), "starts at 700, when 200 are not paid off"
+    buckets.settle(0, 0.0)
+    buckets.settle(1, 0.0)
+    buckets.settle(2, 0.0)
+    assert not buckets.take(800, 1299), "200 were given back"
+    assert buckets.take(800, 1301)
+
+
+def test_what_was_reserved_in_vain_is_used_by_others_also_where_somebody_always_waits() -> None:
+    buckets, settled = Buckets(), 0
+    for _ in range(300):
+        while buckets.take(100, 400):
+            pass
+        buckets.now += 50
+        while settled < len(buckets.events) and buckets.events[settled][0] + 200 < buckets.now - BORN:
+            buckets.settle(settled, 0.5)
+            settled += 1
+    used = sum(costs[0] for _, costs, _ in buckets.events[:settled])
+    assert used > 0.9 * (buckets.now - BORN)
+    assert buckets.excess(0) <= len(buckets.events)
+
+
 def test_a_request_that_waits_for_one_rate_counts_in_the_others_when_it_starts() -> None:
     buckets = Buckets()
     assert buckets.take(1000, 0)

@@ -17,9 +17,12 @@ WORK = f"""
 import json, sys, threading, time
 from langchain_redis_memory import Client, Limit, RateLimitedError, RedisRateLimiter
 
-limiter = RedisRateLimiter(Client.from_url(sys.argv[1], prefix=sys.argv[2]), [Limit({COUNT}, {PERIOD_S},
-burst={BURST})]) limiter.status() print("ready", flush=True) sys.stdin.readline() end, seen = time.monotonic() +
-{SECONDS}, []
+client = Client.from_url(sys.argv[1], prefix=sys.argv[2])
+limiter = RedisRateLimiter(client, [Limit({COUNT}, {PERIOD_S}, burst={BURST})])
+limiter.status()
+print("ready", flush=True)
+sys.stdin.readline()
+end, seen = time.monotonic() + {SECONDS}, []
 
 
 def work(number):

@@ -18,8 +18,10 @@ for i = 1, n do
       if tonumber(behind) > tonumber(mark) then own = own + tonumber(amount) end
     end
     local left = math.min(-change, own - state.now)
-    if state.booked > state.now and own < state.tat then left = math.min(left, state.slack) end
+    local relied = own < state.tat and math.max(state.booked, state.booked2) > state.now
+    if relied then left = math.min(left, state.slack, state.slack2) end
     if left > 0 then
+      if relied then state.slack, state.slack2 = state.slack - left, state.slack2 - left end
       state.tat, state.back = state.tat - left, state.back + left
       state.recent = string.match(string.sub(string.format(';%s:%.17g%s', mark, left, state.recent), 1, 400), '.*;')
       keep(state)

@@ -30,9 +30,8 @@ for i = 1, n do
   local state = states[i]
   if taken and state.cost > 0 then
     local start = state.now + delay
-    if state.booked <= state.now then state.slack = 1e15 end
-    if delay > 0 then state.slack = math.min(state.slack, math.max(0, state.tat - start)) end
-    state.booked, state.tat = math.max(state.booked, start), math.max(state.tat, start) + state.cost
+    if delay > 0 then book(state, start) end
+    state.tat = math.max(state.tat, start) + state.cost
     keep(state)
   end
   found[i] = {string.format('%.0f', state.tat - state.now), string.format('%.0f', state.born),
