@@ -70,6 +70,14 @@ class FormatVersionError(CorruptDataError):
     """A newer version of this package wrote what is stored; update the package in this process."""
 
 
+class DecryptionError(CorruptDataError):
+    """Encrypted bytes were changed or moved, or bytes that must be encrypted are not."""
+
+
+class UnknownKeyError(DecryptionError):
+    """Something was encrypted with a key that this process does not have, or that was shredded."""
+
+
 class EvictedError(CorruptDataError):
     """The server lost some keys of a thread while it kept others; what is left would be read as something else."""
 

@@ -21,7 +21,13 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_event_listener
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, ServerError, UnavailableError
+from langchain_redis_memory.errors import (
+    CorruptDataError,
+    DecryptionError,
+    InvalidInputError,
+    ServerError,
+    UnavailableError,
+)
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, ask, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
@@ -204,6 +210,9 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         if kind == "json" and isinstance(self.serde, JsonPlusSerializer | EncryptedSerializer):
             msg = "neither of LangGraph's serialisers writes JSON, and it can name constructors"
             raise CorruptDataError(msg)
+        if "+" not in kind and isinstance(self.serde, EncryptedSerializer):  # which would read it, whoever wrote it
+            msg = "it is not encrypted"
+            raise DecryptionError(msg)
         with _watched() as blocked:
             value = self.serde.loads_typed((kind, data))
         if blocked:

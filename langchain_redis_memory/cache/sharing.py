@@ -10,7 +10,7 @@ function, a tool or an agent (an *opaque* chain) may see all of it, so there the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
@@ -19,7 +19,6 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
 from langchain_redis_memory.redis.ttl import milliseconds
-from langchain_redis_memory.users import runtime_context
 
 Share = Literal["auto", "user", "tenant", "none"]
 """With whom a chain's answers are shared: as the words and the chain tell, with the same user only, with everybody of
@@ -71,47 +70,6 @@ class Asker:
     def place(self) -> str:
         """Names the asker in this very conversation: another user may have logged in there since."""
         return f"session:{[self.session, *self.users]}"
-
-
-def _user_fields(auth: Any) -> Any:
-    """Reads all fields of an authenticated user: an object of LangGraph's protocol, or any other."""
-    if auth is None or isinstance(auth, Mapping):
-        return auth and dict(auth)
-    known = {name: getattr(auth, name) for name in _AUTH if hasattr(auth, name)}
-    named = {name: auth[name] for name in auth} if hasattr(auth, "__iter__") and hasattr(auth, "__getitem__") else {}
-    own = {name: value for name, value in getattr(auth, "__dict__", {}).items() if not name.startswith("_")}
-    return {**known, **named, **own}
-
-
-_AUTH = ("identity", "permissions", "display_name", "is_authenticated")
-_OF_TRACING = ("ls_", "lc_", "langgraph_", "langfuse_", "langsmith_")
-_RUNS = frozenset("user_id session_id thread_id trace_id span_id run_id run_name request_id revision_id".split())
-
-
-def rights_of(config: Mapping[str, Any]) -> list[Any]:
-    """Picks what a function in the chain may decide by, besides the settings: a role, a department, permissions.
-
-    Args:
-        config: A `RunnableConfig`.
-
-    Returns:
-        Its metadata, without the asker (see `Asker`), what LangChain copied from `configurable`, and what names a run
-        for tracing; the authenticated user's fields; LangGraph's runtime context, without the asker; the tags. Empty
-        for none.
-    """
-    configurable = config.get("configurable") or {}
-    metadata = {
-        name: value
-        for name, value in (config.get("metadata") or {}).items()
-        if name not in _RUNS
-        and not name.startswith(_OF_TRACING)
-        and not (name in configurable and configurable[name] == value)
-    }
-    context = runtime_context(configurable)
-    if isinstance(context, dict):
-        context.pop("user_id", None)
-    found = [metadata, _user_fields(configurable.get("langgraph_auth_user")), context, config.get("tags")]
-    return found if any(part for part in found) else []
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.ttl import milliseconds
-from langchain_redis_memory.users import users_of
+from langchain_redis_memory.run_config import users_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

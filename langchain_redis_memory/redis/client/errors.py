@@ -66,7 +66,8 @@ def explain(commands: Sequence[Command], replies: list[Reply]) -> list[Reply]:
 
 def _server_error(command: Command, error: Exception) -> RedisMemoryError:
     if isinstance(command, Call):
-        what, keys = f"{command.script.name}.lua", ", ".join(command.keys)
+        own = command.keys if command.script.trip is None else command.keys[:-1]
+        what, keys = f"{command.script.name}.lua", ", ".join(own)
     elif command[0] == "EVAL":
         what, keys = "a script", str(command[3])
     else:
@@ -81,7 +82,7 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
     if "OOM" in text or "maxmemory" in text:
         msg = f"{place}: the server is out of memory and refused the write; raise maxmemory or free keys"
         return OutOfMemoryError(msg)
-    if any(word in text for word in ("NOAUTH", "NOPERM", "WRONGPASS", "permissions")):
+    if any(word in text for word in ("NOAUTH", "NOPERM", "WRONGPASS", "permissions", "the script can't")):
         return _PermissionRefused(f"{place}: {text}")
     if "NEWERFORMAT" in text:
         msg = f"{place}: a newer version of this package wrote there; update langchain-redis-memory in this process"
