@@ -123,7 +123,9 @@ class Op(Generic[T]):
         except RedisMemoryError:
             raise
         except _OF_DAMAGE as error:
-            msg = f"{self._where()} holds bytes that this package did not write, or damaged ones ({type(error).__name__})"
+            msg = (
+                f"{self._where()} holds bytes that this package did not write, or damaged ones ({type(error).__name__})"
+            )
             raise CorruptDataError(msg) from error
 
     def _where(self) -> str:
