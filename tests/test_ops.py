@@ -36,7 +36,7 @@ def test_map_changes_the_result_only() -> None:
     assert op.read([b"3"]) == 4
     with pytest.raises(ServerError):
         op.read([BROKEN])
-    with pytest.raises(CorruptDataError, match="'x'.*ValueError"):
+    with pytest.raises(CorruptDataError, match=r"'x'.*ValueError"):
         op.optional(0).read([b"secret"])
 
 
