@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
-    from langchain_redis_memory.cache.answers.advice import Advice as Advice
+    from langchain_redis_memory.cache.advice import Advice as Advice
     from langchain_redis_memory.cache.answers.answer_cache import Answer as Answer
     from langchain_redis_memory.cache.answers.answer_cache import AnswerCache as AnswerCache
     from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion as CacheQuestion
     from langchain_redis_memory.cache.answers.answer_cache import SearchableAnswerCache as SearchableAnswerCache
-    from langchain_redis_memory.cache.answers.decision_log import Decision as Decision
-    from langchain_redis_memory.cache.answers.decision_log import DecisionLog as DecisionLog
     from langchain_redis_memory.cache.answers.desk import AnswerDesk as AnswerDesk
     from langchain_redis_memory.cache.answers.epoch import EpochAnswerCache as EpochAnswerCache
     from langchain_redis_memory.cache.answers.exact import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.cache.answers.records import ManagedAnswerCache as ManagedAnswerCache
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
     from langchain_redis_memory.cache.cached_model import cached_model as cached_model
+    from langchain_redis_memory.cache.decision_log import Decision as Decision
+    from langchain_redis_memory.cache.decision_log import DecisionLog as DecisionLog
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.cache.prompts import Template as Template
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import UnserialisableError as UnserialisableError
     from langchain_redis_memory.errors import WrongKeyTypeError as WrongKeyTypeError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
-    from langchain_redis_memory.history.outbox import Loss as Loss
+    from langchain_redis_memory.history.loss import Loss as Loss
     from langchain_redis_memory.history.outbox import Outbox as Outbox
     from langchain_redis_memory.history.session_index import Session as Session
     from langchain_redis_memory.history.sessions import RedisSessions as RedisSessions
@@ -100,6 +100,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
+    from langchain_redis_memory.operate.receipt import Receipt as Receipt
+    from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
@@ -136,7 +138,7 @@ _HOMES = {
     "acl_line": "redis.acl",
     "AdmissionPolicy": "cache.admission",
     "advance": "state.model",
-    "Advice": "cache.answers.advice",
+    "Advice": "cache.advice",
     "Answer": "cache.answers.answer_cache",
     "AnswerCache": "cache.answers.answer_cache",
     "AnswerDesk": "cache.answers.desk",
@@ -160,8 +162,8 @@ _HOMES = {
     "ConversationMemory": "conversation.memory",
     "ConversationState": "state.model",
     "CorruptDataError": "errors",
-    "Decision": "cache.answers.decision_log",
-    "DecisionLog": "cache.answers.decision_log",
+    "Decision": "cache.decision_log",
+    "DecisionLog": "cache.decision_log",
     "DecryptionError": "errors",
     "DEFAULT_POLICY": "conversation.policy",
     "EmbeddingClassifier": "language.classify",
@@ -187,7 +189,7 @@ _HOMES = {
     "LLMContextualiser": "language.contextualise.llm",
     "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
-    "Loss": "history.outbox",
+    "Loss": "history.loss",
     "ManagedAnswerCache": "cache.answers.records",
     "MemoryAnswers": "conversation.answers",
     "MemorySelector": "conversation.select.memory",
@@ -204,6 +206,7 @@ _HOMES = {
     "PruneReport": "checkpoint.prune",
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
+    "Receipt": "operate.receipt",
     "RedisAgentState": "state.agent_state",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
@@ -219,6 +222,7 @@ _HOMES = {
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
     "RedisTokenStreams": "state.token_streams",
+    "RedisUsers": "operate.users",
     "RedisWrappedKeys": "redis.client.wrapped_keys",
     "RememberingRunnable": "conversation.runnable",
     "REMOVE_ALL_MESSAGES": "history.transcript",

@@ -44,6 +44,7 @@ class Script:
         rest: Whether more arguments may follow.
         sha: Digest of the source.
         more: Whether more keys may follow.
+        trip: Where the script must not run twice: spells the key of one trip, with the hash tag of another key.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Script:
     rest: bool
     sha: str
     more: bool = False
+    trip: Callable[[str], str] | None = None
 
     def __call__(self, keys: tuple[str, ...], *args: Arg) -> Call:
         """A call of the script, for an op's commands.
@@ -69,7 +71,7 @@ class Script:
         if not keyed or not fits:
             msg = f"{self.name}.lua takes keys {self.keys} and arguments {self.args}"
             raise TypeError(msg)
-        return Call(self, keys, args)
+        return Call(self, keys if self.trip is None else (*keys, self.trip(keys[0])), args)
 
 
 class Call(NamedTuple):

@@ -42,8 +42,11 @@ from langchain_redis_memory.checkpoint.thread import Thread
 from langchain_redis_memory.checks import check_bounds, check_type
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
+from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
+from langchain_redis_memory.redis.user_index import UserData
+from langchain_redis_memory.run_config import users_of
 
 T = TypeVar("T")
 
@@ -111,10 +114,12 @@ class SaverFlows:
         ]
         run_id = kept.get("run_id")
         touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write", [str(run_id)] if run_id else [])
+        data = UserData("thread", "", place.thread_id)
+        notes = merge(touch, *(user_index.note(self.space, user, data, ttl_ms) for user in users_of(config)))
         yield from self._send_flow(
             thread,
             values,
-            lambda elements: merge(touch, thread.put(record, stored, elements, ttl_ms)).map(lambda both: both[1]),
+            lambda elements: merge(notes, thread.put(record, stored, elements, ttl_ms)).map(lambda both: both[1]),
         )
         return config_of(config["configurable"]["thread_id"], ns, record.id)
 

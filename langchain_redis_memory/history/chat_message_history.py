@@ -55,6 +55,7 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
             and the messages, or an object with `write` and / or `awrite`. A failure is logged and retried.
         fallback: Whether adding and reading go on while the server is away: added messages wait in the client's outbox,
             or in this `Outbox`, and reading gives what this process remembers.
+        user: Whose conversation it is: it is then found and erased with all that is stored of this user; "" for nobody.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -90,6 +91,7 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         loader: LoaderLike | UserCallback | None = None,
         writer: WriterLike | UserCallback | None = None,
         fallback: bool | Outbox = False,
+        user: Id = "",
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
@@ -97,7 +99,8 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         ttl_s = lifetime(ttl_s, self._client.settings.history_ttl_s)
         session, owner = text_of(session_id, "session_id"), text_of(agent, "agent", empty=True)
         space, kept = self._client.keys(tenant), (max_messages or 0, max_tokens or 0)
-        transcript = Transcript(space, session, owner, milliseconds(ttl_s), *kept, token_counter, touch_on_read)
+        whose = text_of(user, "user", empty=True)
+        transcript = Transcript(space, session, owner, milliseconds(ttl_s), *kept, token_counter, touch_on_read, whose)
         self._outbox = Outbox.chosen(fallback, self._client)
         self._flows = HistoryFlows.of(transcript, loader, writer, self._outbox)
 

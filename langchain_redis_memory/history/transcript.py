@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from langchain_core.messages import BaseMessage, RemoveMessage
 from langchain_core.messages.utils import count_tokens_approximately
@@ -19,10 +19,12 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_redis_memory.errors import InvalidInputError, MessageNotFoundError, NotAMessageError
 from langchain_redis_memory.history import session_index
 from langchain_redis_memory.ops import Arg, Op, Reply, merge, pure
+from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.codec.messages import TokenCounter, decode_messages, encode_message, identity
 from langchain_redis_memory.redis.key_groups import SessionKeys
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.user_index import UserData
 
 REMOVE_ALL_MESSAGES = "__remove_all__"
 """The id by which LangGraph's `RemoveMessage` empties a conversation."""
@@ -59,7 +61,12 @@ class Transcript:
         max_tokens: Most tokens kept, 0 for no bound.
         counter: Counts a message's tokens when it is stored.
         touch_on_read: Whether reading moves the lifetime as writing does.
+        user: Whose conversation it is, for the index by which it is found and erased; "" for nobody's.
     """
+
+    ADD: ClassVar[str] = "history/history_add"
+    PAIRS: ClassVar[int] = 4
+    """The script that adds messages, and where in its arguments their pairs begin."""
 
     space: KeySpace
     session_id: str
@@ -69,6 +76,7 @@ class Transcript:
     max_tokens: int = 0
     counter: TokenCounter = count_tokens_approximately
     touch_on_read: bool = False
+    user: str = field(default="", compare=False)
 
     @cached_property
     def keys(self) -> SessionKeys:
@@ -116,16 +124,33 @@ class Transcript:
                 raise NotAMessageError(msg)
         return pairs
 
-    def write(self, pairs: list[Arg], how: str = "add") -> Op[WriteResult]:
-        """Stores what `pairs` encoded; see `add`."""
+    def write(self, pairs: list[Arg], how: str = "add", trip: str = "") -> Op[WriteResult]:
+        """Stores what `pairs` encoded; see `add`.
+
+        Args:
+            pairs: The messages.
+            how: See `add`.
+            trip: The key of the trip in which this was sent before, maybe by another process; "" for a new one.
+
+        Returns:
+            An op of one trip.
+        """
         call = script("history/history_add")(
             self.keys.all(), self.ttl_ms, self.max_messages, self.max_tokens, how, *pairs
         )
+        if trip:
+            call = call._replace(keys=(*call.keys[:-1], trip))
         write = Op((call,), lambda replies: WriteResult(*replies[0]))
         return merge(self._touch("write"), write).map(lambda both: both[1])
 
-    def _touch(self, how: str) -> Op[None]:
-        return session_index.touch(self.space, self.agent, self.session_id, self.ttl_ms, how)
+    def _touch(self, how: str, ttl_ms: int | None = None) -> Op[None]:
+        ttl_ms = self.ttl_ms if ttl_ms is None else ttl_ms
+        touch = session_index.touch(self.space, self.agent, self.session_id, ttl_ms, how)
+        if not self.user:
+            return touch
+        data = UserData("session", self.agent, self.session_id)
+        note = user_index.note(self.space, self.user, data, 0 if how == "pin" else ttl_ms)
+        return merge(touch, note).map(lambda _both: None)
 
     def remove(self, message_ids: Iterable[str]) -> Op[int]:
         """Removes messages by id.
@@ -251,8 +276,7 @@ class Transcript:
         Returns:
             An op of one trip: whether the conversation exists.
         """
-        noted = session_index.touch(self.space, self.agent, self.session_id, ttl_ms, "set")
-        return merge(noted, self._lifetime("set", ttl_ms)).map(lambda both: both[1])
+        return merge(self._touch("set", ttl_ms), self._lifetime("set", ttl_ms)).map(lambda both: both[1])
 
     def persist(self) -> Op[bool]:
         """Pins the conversation: it lives until it is cleared or given a lifetime again.

@@ -13,6 +13,7 @@ name follows: `prefix:{tenant/agent/id}:kind:name`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,10 +56,12 @@ KINDS = {
     "stopped_runs": "a fixed time from its last event",
     "agent_state": "its own lifetime",
     "profile": "its own lifetime",
+    "user_data": "the longest lifetime of what is noted in it",
     "sessions": "the longest lifetime of a session in it",
     "expiries": "the longest lifetime of a session in it",
     "answer": "its own lifetime",
     "lease": "its own lifetime, as long as one piece of work may take",
+    "trip": "a minute: as long as a trip may be sent again",
     "checkpoints": "the thread's lifetime",
     "order": "the thread's lifetime",
     "blobs": "the thread's lifetime",
@@ -97,6 +100,18 @@ KINDS = {
 
 
 G = TypeVar("G", bound=KeyGroup)
+
+
+def trip_key(beside: str) -> str:
+    """Spells the key of one trip, which no other trip has.
+
+    Args:
+        beside: A key that the trip writes to: it has the hash tag.
+
+    Returns:
+        `prefix:{tenant/agent/id}:trip:number`.
+    """
+    return f"{beside[: beside.index('}')]}}}:trip:{os.urandom(8).hex()}"
 
 
 @dataclass(frozen=True)
@@ -179,6 +194,10 @@ class KeySpace:
         name = text_of(user, "user")
         return Key(self.key("profile", "", name), self._of(name))
 
+    def user_data(self, user: Id) -> str:
+        """Spells the key of the index of what is stored of a user."""
+        return self.key("user_data", "", text_of(user, "user"))
+
     # --- LangGraph: threads, items, cached nodes ----------------------------------------------------------------------
 
     def thread(self, thread_id: Id) -> ThreadKeys:
@@ -238,8 +257,8 @@ class KeySpace:
         """Spells the key of a cache's statistics."""
         return self.key("tally", use, name)
 
-    def decisions(self, name: str) -> Key:
-        """Spells the key of the decision log: what became of the turns that asked a cache."""
+    def decisions(self, name: str = "") -> Key:
+        """Spells the key of a decision log: "" for the turns of all conversations, else of one cache's look-ups."""
         return self.key("decisions", "", name)
 
     def epoch(self, use: str, corpus: str) -> str:

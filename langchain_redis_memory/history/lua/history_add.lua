@@ -1,16 +1,16 @@
 -- Appends, replaces and removes messages of one conversation, trims it, counts, and moves its lifetime.
 -- After the named arguments come pairs (identity, record): no record removes the message, neither empties all.
--- how: add, known (an unknown identity is not appended), fill (only where the conversation is absent), more (only where it
--- is there). A random identity (9 bytes) is sought near the end only.
--- Without expiry it is pinned; a write never shortens a lifetime. Returns {stored, appended, replaced, removed, trimmed}.
+-- how: add, known (an unknown identity is not appended), fill (only an absent conversation), more (only one that is there).
+-- A random identity (9 bytes) is sought near the end. A write never shortens a lifetime. Returns {stored, appended, replaced, removed, trimmed}.
 -- KEYS messages ids meta ...
 -- ARGV ttl_ms max_messages max_tokens how ...
+-- WITH once
 -- WITH now
 -- WITH trim
 -- WITH version
 local size, marks, left = redis.call('LLEN', messages), redis.call('LLEN', ids), redis.call('PTTL', meta)
 versioned(at(-1))
-if how == 'fill' and left ~= -2 or how == 'more' and left == -2 then return {size, 0, 0, 0, 0} end
+if how == 'fill' and left ~= -2 or how == 'more' and left == -2 then return {size, 0, 0, 0, 0}, false end
 local total = math.min(size, 1) * tonumber(redis.call('HGET', meta, 'tokens') or 0)
 for _, record in ipairs(left == -2 and redis.call('LRANGE', messages, 0, -1) or {}) do total = total + cost(record) end
 for _ = marks + 1, size do redis.call('LPUSH', ids, '?') end
@@ -33,7 +33,7 @@ for i = 5, #ARGV, 2 do
     if string.match(record, '^\1[hH]') then turns = turns + 1 end
   end
 end
-if left == -2 and size + appended == 0 or how == 'known' and replaced == 0 then return {size, 0, 0, 0, 0} end
+if left == -2 and size + appended == 0 or how == 'known' and replaced == 0 then return {size, 0, 0, 0, 0}, false end
 total, trimmed = trim(total, tonumber(max_messages), tonumber(max_tokens))
 redis.call('HSETNX', meta, 'created', now)
 redis.call('HSET', meta, 'active', now, 'tokens', total)

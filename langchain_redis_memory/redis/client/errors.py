@@ -66,7 +66,8 @@ def explain(commands: Sequence[Command], replies: list[Reply]) -> list[Reply]:
 
 def _server_error(command: Command, error: Exception) -> RedisMemoryError:
     if isinstance(command, Call):
-        what, keys = f"{command.script.name}.lua", ", ".join(command.keys)
+        own = command.keys if command.script.trip is None else command.keys[:-1]
+        what, keys = f"{command.script.name}.lua", ", ".join(own)
     elif command[0] == "EVAL":
         what, keys = "a script", str(command[3])
     else:

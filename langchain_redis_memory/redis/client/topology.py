@@ -302,8 +302,8 @@ def _spell(host: tuple[str, int]) -> str:
 
 def _sentinel(scheme: str, rest: str, options: Options) -> Topology:
     import redis
-    from redis.asyncio.sentinel import Sentinel as AsyncSentinel
-    from redis.sentinel import Sentinel
+
+    from langchain_redis_memory.redis.client.sentinel import AsyncSentinelTransport, SentinelTransport, Service
 
     userinfo, hosts, tail = _hosts(rest, 26379)
     path, _, query = tail.partition("?")
@@ -322,34 +322,9 @@ def _sentinel(scheme: str, rest: str, options: Options) -> Topology:
         fields.pop(name, None)
     tls = fields.pop("connection_class", None) is redis.SSLConnection
 
-    def make(library: Any, *, asynchronous: bool) -> Any:
-        common = options.connection(asynchronous=asynchronous)
-        timeouts = {name: common[name] for name in ("socket_connect_timeout", "socket_timeout", "retry")}
-        sentinels = library(hosts, sentinel_kwargs={**timeouts, **sentinel_fields, "ssl": tls})
-        master = sentinels.master_for(service, **{**fields, **common, "ssl": tls})
-        # redis-py closes the master's connections only; those to the sentinels are ours to close.
-        if asynchronous:
-            aclose_master = master.aclose
-
-            async def aclose() -> None:
-                await aclose_master()
-                for sentinel in sentinels.sentinels:
-                    await sentinel.aclose()
-
-            master.aclose = aclose
-        else:
-            close_master = master.close
-
-            def close() -> None:
-                close_master()
-                for sentinel in sentinels.sentinels:
-                    sentinel.close()
-
-            master.close = close
-        return master
-
+    named = Service(service, hosts, fields, sentinel_fields, tls)
     return Topology(
         _shown(f"{scheme}+sentinel", f"{','.join(map(_spell, hosts))}/{service}/{db or 0}"),
-        lambda: PipelineTransport(make(Sentinel, asynchronous=False)),
-        lambda: AsyncPipelineTransport(make(AsyncSentinel, asynchronous=True)),
+        lambda: SentinelTransport(named, options),
+        lambda: AsyncSentinelTransport(named, options),
     )
