@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import UnserialisableError as UnserialisableError
     from langchain_redis_memory.errors import WrongKeyTypeError as WrongKeyTypeError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
-    from langchain_redis_memory.history.outbox import Loss as Loss
+    from langchain_redis_memory.history.loss import Loss as Loss
     from langchain_redis_memory.history.outbox import Outbox as Outbox
     from langchain_redis_memory.history.session_index import Session as Session
     from langchain_redis_memory.history.sessions import RedisSessions as RedisSessions
@@ -199,7 +199,7 @@ _HOMES = {
     "LLMContextualiser": "language.contextualise.llm",
     "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
-    "Loss": "history.outbox",
+    "Loss": "history.loss",
     "ManagedAnswerCache": "cache.answers.records",
     "MemoryAnswers": "conversation.answers",
     "MemorySelector": "conversation.select.memory",

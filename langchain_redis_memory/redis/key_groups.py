@@ -131,8 +131,8 @@ class SessionKeys(KeyGroup):
 class StreamKeys(KeyGroup):
     """The keys of one conversation's stream of tokens."""
 
-    tokens: str
-    stopped_runs: str
+    tokens: Key
+    stopped_runs: Key
 
 
 @dataclass(frozen=True)

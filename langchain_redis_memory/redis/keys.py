@@ -183,7 +183,7 @@ class KeySpace:
     def stream(self, session_id: Id, agent: Id = "") -> StreamKeys:
         """Spells the keys of one conversation's stream of tokens."""
         name = text_of(session_id, "session_id")
-        return self._group(StreamKeys, text_of(agent, "agent", empty=True), name)
+        return self._group(StreamKeys, text_of(agent, "agent", empty=True), name, name)
 
     def index(self, agent: Id = "") -> IndexKeys:
         """Spells the keys of an agent's index of sessions."""
