@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
-    from langchain_redis_memory.cache.answers.advice import Advice as Advice
+    from langchain_redis_memory.cache.advice import Advice as Advice
     from langchain_redis_memory.cache.answers.answer_cache import Answer as Answer
     from langchain_redis_memory.cache.answers.answer_cache import AnswerCache as AnswerCache
     from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion as CacheQuestion
     from langchain_redis_memory.cache.answers.answer_cache import SearchableAnswerCache as SearchableAnswerCache
-    from langchain_redis_memory.cache.answers.decision_log import Decision as Decision
-    from langchain_redis_memory.cache.answers.decision_log import DecisionLog as DecisionLog
     from langchain_redis_memory.cache.answers.desk import AnswerDesk as AnswerDesk
     from langchain_redis_memory.cache.answers.epoch import EpochAnswerCache as EpochAnswerCache
     from langchain_redis_memory.cache.answers.exact import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.cache.answers.records import ManagedAnswerCache as ManagedAnswerCache
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
     from langchain_redis_memory.cache.cached_model import cached_model as cached_model
+    from langchain_redis_memory.cache.decision_log import Decision as Decision
+    from langchain_redis_memory.cache.decision_log import DecisionLog as DecisionLog
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.cache.prompts import Template as Template
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
+    from langchain_redis_memory.checkpoint.thread_list import ThreadInfo as ThreadInfo
+    from langchain_redis_memory.checkpoint.thread_list import ThreadPage as ThreadPage
     from langchain_redis_memory.conversation.answers import MemoryAnswers as MemoryAnswers
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import ConflictError as ConflictError
     from langchain_redis_memory.errors import CorruptDataError as CorruptDataError
     from langchain_redis_memory.errors import DecryptionError as DecryptionError
+    from langchain_redis_memory.errors import DurabilityError as DurabilityError
     from langchain_redis_memory.errors import EvictedError as EvictedError
     from langchain_redis_memory.errors import FormatVersionError as FormatVersionError
     from langchain_redis_memory.errors import InvalidIdError as InvalidIdError
@@ -66,6 +69,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import MessageNotFoundError as MessageNotFoundError
     from langchain_redis_memory.errors import NotAMessageError as NotAMessageError
     from langchain_redis_memory.errors import OutOfMemoryError as OutOfMemoryError
+    from langchain_redis_memory.errors import RateLimitedError as RateLimitedError
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.errors import ServerError as ServerError
     from langchain_redis_memory.errors import UnavailableError as UnavailableError
@@ -73,7 +77,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import UnserialisableError as UnserialisableError
     from langchain_redis_memory.errors import WrongKeyTypeError as WrongKeyTypeError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
-    from langchain_redis_memory.history.outbox import Loss as Loss
+    from langchain_redis_memory.history.loss import Loss as Loss
     from langchain_redis_memory.history.outbox import Outbox as Outbox
     from langchain_redis_memory.history.session_index import Session as Session
     from langchain_redis_memory.history.sessions import RedisSessions as RedisSessions
@@ -100,11 +104,17 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
+    from langchain_redis_memory.limits.lease import LimitLease as LimitLease
+    from langchain_redis_memory.limits.limit import Limit as Limit
+    from langchain_redis_memory.limits.limit import LimitDecision as LimitDecision
+    from langchain_redis_memory.limits.limit import LimitState as LimitState
+    from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter as RedisRateLimiter
     from langchain_redis_memory.operate.receipt import Receipt as Receipt
     from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
+    from langchain_redis_memory.redis.client.durability import Durability as Durability
     from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
     from langchain_redis_memory.redis.client.wrapped_keys import RedisWrappedKeys as RedisWrappedKeys
@@ -138,7 +148,7 @@ _HOMES = {
     "acl_line": "redis.acl",
     "AdmissionPolicy": "cache.admission",
     "advance": "state.model",
-    "Advice": "cache.answers.advice",
+    "Advice": "cache.advice",
     "Answer": "cache.answers.answer_cache",
     "AnswerCache": "cache.answers.answer_cache",
     "AnswerDesk": "cache.answers.desk",
@@ -162,10 +172,12 @@ _HOMES = {
     "ConversationMemory": "conversation.memory",
     "ConversationState": "state.model",
     "CorruptDataError": "errors",
-    "Decision": "cache.answers.decision_log",
-    "DecisionLog": "cache.answers.decision_log",
+    "Decision": "cache.decision_log",
+    "DecisionLog": "cache.decision_log",
     "DecryptionError": "errors",
     "DEFAULT_POLICY": "conversation.policy",
+    "Durability": "redis.client.durability",
+    "DurabilityError": "errors",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",
     "EpochAnswerCache": "cache.answers.epoch",
@@ -183,13 +195,17 @@ _HOMES = {
     "Judge": "cache.semantic.judge",
     "KeyRing": "redis.codec.cipher.key_ring",
     "Lifetimes": "cache.sharing",
+    "Limit": "limits.limit",
+    "LimitDecision": "limits.limit",
+    "LimitLease": "limits.lease",
+    "LimitState": "limits.limit",
     "LinguisticClassifier": "language.classify",
     "LLMAudience": "language.audience",
     "LLMClassifier": "language.classify",
     "LLMContextualiser": "language.contextualise.llm",
     "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
-    "Loss": "history.outbox",
+    "Loss": "history.loss",
     "ManagedAnswerCache": "cache.answers.records",
     "MemoryAnswers": "conversation.answers",
     "MemorySelector": "conversation.select.memory",
@@ -208,6 +224,7 @@ _HOMES = {
     "RagCache": "cache.rag.rag_cache",
     "Receipt": "operate.receipt",
     "RedisAgentState": "state.agent_state",
+    "RateLimitedError": "errors",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",
@@ -215,6 +232,7 @@ _HOMES = {
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "redis.client.settings",
     "RedisNodeCache": "cache.node",
+    "RedisRateLimiter": "limits.rate_limiter",
     "RedisRecordManager": "store.record_manager",
     "RedisSaver": "checkpoint.saver",
     "RedisSemanticCache": "cache.semantic.cache",
@@ -242,6 +260,8 @@ _HOMES = {
     "Stats": "cache.stats",
     "StreamEvent": "state.stream_events",
     "Template": "cache.prompts",
+    "ThreadInfo": "checkpoint.thread_list",
+    "ThreadPage": "checkpoint.thread_list",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
     "Turn": "history.turns",

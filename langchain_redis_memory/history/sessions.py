@@ -101,7 +101,7 @@ class RedisSessions(ClientOwner):
         return await self._client.arun(session_index.info(self._space, agent, session_id))
 
     def erase(self, session_id: str, agent: str = "") -> bool:
-        """Deletes everything that is stored of a session.
+        """Deletes everything that is stored of a session, and what the log of turns says of conversations of its name.
 
         Args:
             session_id: The session.
@@ -111,7 +111,7 @@ class RedisSessions(ClientOwner):
             Whether there was anything.
 
         **Keys:** `messages`, `ids`, `meta`, `state`, `data`, `data_expiries`, `tokens`, `stopped_runs`; `sessions`,
-            `expiries`.
+            `expiries`; `decisions`.
         **Trips:** 1.
         """
         return bool(self._client.drive(erase_flow(self._client.outboxes, self._space, agent, [session_id])))
@@ -129,7 +129,7 @@ class RedisSessions(ClientOwner):
         Returns:
             How many sessions were deleted.
 
-        **Keys:** `sessions`, `expiries`; `messages`, `ids`, `meta` of each session.
+        **Keys:** `sessions`, `expiries`; `messages`, `ids`, `meta` of each session; `decisions`.
         **Trips:** 2 for each 500 sessions, and 1.
         """
         return self._client.drive(_clear_flow(self._client.outboxes, self._space, agent))

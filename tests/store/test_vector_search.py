@@ -110,12 +110,12 @@ async def test_a_store_without_an_index_takes_the_vectors_along(client: Client, 
 
 
 @pytest.mark.parametrize("engine", ["vector_sets", "query_engine", "exact"])
-@pytest.mark.parametrize("quantisation", ["none", "int8"])
-async def test_every_engine(farm: Any, prefix: str, watch: Any, both: Both, engine: Any, quantisation: Any) -> None:
+@pytest.mark.parametrize("quantization", ["none", "int8"])
+async def test_every_engine(farm: Any, prefix: str, watch: Any, both: Both, engine: Any, quantization: Any) -> None:
     url = farm.url("search")
     watch(url, prefix)
     client = Client.from_url(url, prefix=prefix)
-    store = RedisStore(client, index=SMOOTH, engine=engine, quantisation=quantisation)
+    store = RedisStore(client, index=SMOOTH, engine=engine, quantization=quantization)
     await filled(store, both)
     found = await both(store.search)(("m",), query="text 7", limit=5)
     assert (found[0].key, found[0].score) == ("7", pytest.approx(1, abs=0.01))
