@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from langchain_core.messages import BaseMessage, RemoveMessage
 from langchain_core.messages.utils import count_tokens_approximately
@@ -63,6 +63,10 @@ class Transcript:
         touch_on_read: Whether reading moves the lifetime as writing does.
         user: Whose conversation it is, for the index by which it is found and erased; "" for nobody's.
     """
+
+    ADD: ClassVar[str] = "history/history_add"
+    PAIRS: ClassVar[int] = 4
+    """The script that adds messages, and where in its arguments their pairs begin."""
 
     space: KeySpace
     session_id: str
@@ -120,11 +124,22 @@ class Transcript:
                 raise NotAMessageError(msg)
         return pairs
 
-    def write(self, pairs: list[Arg], how: str = "add") -> Op[WriteResult]:
-        """Stores what `pairs` encoded; see `add`."""
+    def write(self, pairs: list[Arg], how: str = "add", trip: str = "") -> Op[WriteResult]:
+        """Stores what `pairs` encoded; see `add`.
+
+        Args:
+            pairs: The messages.
+            how: See `add`.
+            trip: The key of the trip in which this was sent before, maybe by another process; "" for a new one.
+
+        Returns:
+            An op of one trip.
+        """
         call = script("history/history_add")(
             self.keys.all(), self.ttl_ms, self.max_messages, self.max_tokens, how, *pairs
         )
+        if trip:
+            call = call._replace(keys=(*call.keys[:-1], trip))
         write = Op((call,), lambda replies: WriteResult(*replies[0]))
         return merge(self._touch("write"), write).map(lambda both: both[1])
 

@@ -24,8 +24,8 @@ COMMANDS: Mapping[str, str] = {
     ),
     "ConversationMemory": (
         "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx lindex "
-        "llen lpop lpos lpush lrange lrem lset persist pexpire pexpireat pttl rpush set time unlink xadd xdel "
-        "xrevrange zadd zcard zrange zrangebyscore zrem zrevrangebyscore zscore"
+        "llen lpop lpos lpush lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember time unlink "
+        "xadd xdel xrange xrevrange zadd zcard zrange zrangebyscore zrem zrevrangebyscore zscore"
     ),
     "RagCache": (
         "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
@@ -73,6 +73,7 @@ COMMANDS: Mapping[str, str] = {
         "del eval evalsha exists hdel hello hexists hget hgetall hlen hmget hset persist pexpireat time vadd vcard "
         "vrem vsim zadd zcard zrange zrangebylex zrangebyscore zrem zrevrange zscore"
     ),
+    "RedisTokenStreams": "eval evalsha pexpire sadd sismember xadd xrange xrevrange",
     "SemanticAnswerCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
         "persist pexpire pexpireat pttl set time vadd vcard vrem vsim xadd xdel xrevrange zadd zcard zrange "

@@ -131,8 +131,8 @@ class SessionKeys(KeyGroup):
 class StreamKeys(KeyGroup):
     """The keys of one conversation's stream of tokens."""
 
-    tokens: str
-    stopped_runs: str
+    tokens: Key
+    stopped_runs: Key
 
 
 @dataclass(frozen=True)
@@ -228,6 +228,21 @@ class PointKeys(KeyGroup):
     points: Key
     point_owners: Key
     point_expiries: Key
+
+
+@dataclass(frozen=True)
+class LimitKeys(KeyGroup):
+    """The keys of limits that are counted together."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("rate", "places", "queue")
+    rate: Key
+    places: Key
+    queue: Key
+
+    def of(self, *names: str) -> LimitKeys:
+        """Spells the keys of one limit."""
+        name = "/".join(map(escape, names))
+        return LimitKeys(*(Key(f"{key}:{name}") for key in self.all()))
 
 
 def mark_of(text: str) -> bytes:

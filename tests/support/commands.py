@@ -87,6 +87,7 @@ OF_CLASS: dict[str, tuple[str, ...]] = {
         *(f"store.{module}" for module in ("items", "root_index", "batch", "scan", "writes", "vector_search")),
         *_VECTORS,
     ),
+    "RedisTokenStreams": ("state.token_streams", "state.stream_events"),
     "SemanticAnswerCache": ("cache.answers", *_SEMANTIC),
     "UserProfile": ("state.user_profile", "redis.cas_record"),
 }
