@@ -352,7 +352,8 @@ class Client(DurableClient):
         return await self.adrive(self._health_flow())
 
     def _health_flow(self) -> Flow[Health]:
-        return health_flow(self._nowhere, self._topology, self.breaker, self._connections, self.outboxes)
+        breakers = (self.breaker, self._trips.stall)
+        return health_flow(self._nowhere, self._topology, breakers, self._connections, self.outboxes)
 
     @property
     def _nowhere(self) -> str:
