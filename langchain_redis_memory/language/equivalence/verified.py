@@ -23,7 +23,7 @@ from langchain_redis_memory.language.logistic import odds, probability
 VETOED = 0.02
 """The most that the probability of a vetoed pair is."""
 _SAME = 0.999
-_FLOOR = 0.75
+_FLOOR = 0.65
 """MiniLM's cosine below which equivalent questions are too rare to be looked for."""
 _DOUBT = 0.25
 _BOUND = 30.0
@@ -37,7 +37,7 @@ class VerifiedPolicy:
         max_error: The tolerated share of wrong hits, between 0 and 0.5.
         model: The embedding model of the cosines, one of `cosine_scales.SCALES`; MiniLM's scale where not given.
         base_rate: The share of equivalent ones among candidates without a veto, where known; lower is stricter.
-        floor: The least cosine worth judging; MiniLM's 0.75 on the model's scale where not given.
+        floor: The least cosine worth judging; MiniLM's 0.65 on the model's scale where not given.
         scorer: A model that reads both questions; it is asked only where its score can change the decision.
         weights: The weights of the features; those of the package where not given. A scorer needs its own.
 

@@ -81,6 +81,31 @@ DIFFERENT = {
     "script": ("今日の天気は何ですか", "明日の天気は何ですか"),
     "case of an identifier": ("what is getValue", "what is getvalue"),
     "operators": ("What is 3 + 4?", "What is 3 * 4?"),
+    "within and after": ("Can I return a jacket within 30 days?", "Can I return a jacket after 30 days?"),
+    "on and under": ("Is the key on the mat?", "Is the key under the mat?"),
+    "to and from": ("What does it cost to call to Oslo?", "What does it cost to call from Oslo?"),
+    "in and outside": ("Can I smoke in the building?", "Can I smoke outside the building?"),
+    "hot and cold": ("How do I store hot soup?", "How do I store cold soup?"),
+    "left and right": ("How do I turn left on a bike?", "How do I turn right on a bike?"),
+    "lend and borrow": ("Can I lend a book?", "Can I borrow a book?"),
+    "tenants and owners": ("What rights do tenants have?", "What rights do owners have?"),
+    "season": ("What are the summer opening hours?", "What are the winter opening hours?"),
+    "half of the day": ("Do you open at 9:30 am?", "Do you open at 9:30pm?"),
+    "un-": ("How do I book an unpaid invoice?", "How do I book a paid invoice?"),
+    "in-": ("Is the visible layer exported?", "Is the invisible layer exported?"),
+    "non-": ("Are nonmembers welcome?", "Are members welcome?"),
+    "colour": ("Do you have the red bike?", "Do you have the blue bike?"),
+    "compass": ("Is the north entrance open?", "Is the western entrance open?"),
+    "size": ("Do you have it in small?", "Do you have it in medium?"),
+    "age": ("Are toddlers allowed?", "Are teenagers allowed?"),
+    "currency": ("How much is it in euros?", "How much is it in yen?"),
+    "unit, no number": ("How long is it in miles?", "How long is it in kilometers?"),
+    "language's name": ("how do i say hello in french", "how do i say hello in german"),
+    "country, lower case": ("is tap water safe in mexico", "is tap water safe in portugal"),
+    "weekday, lower case": ("is the library open on sundays", "is the library open on mondays"),
+    "a term in the same place": ("how do i install kubectl on my mac", "how do i install terraform on my mac"),
+    "what is counted": ("How many cups of flour are in a kilogram?", "How many kilograms of flour are in a cup?"),
+    "places of two events": ("She was born in Oslo and died in Bergen.", "She was born in Bergen and died in Oslo."),
 }
 EQUIVALENT = {
     "contraction": ("What is the capital of France?", "What's the capital of France?"),
@@ -100,6 +125,23 @@ EQUIVALENT = {
     "unit's name": ("Is 5 mg of zinc safe?", "Is 5 milligrams of zinc safe?"),
     "wrong letters": ("How do I install kubernetes?", "How do I install kuberentes?"),
     "list": ("What is the difference between tea and coffee?", "What is the difference between coffee and tea?"),
+    "fronted phrase": ("In Excel, how do I freeze a row?", "How do I freeze a row in Excel?"),
+    "own": ("How do I reset my own password?", "How do I reset my password?"),
+    "a couple of": ("Give me a couple of tips for sleep", "Give me some tips for sleep"),
+    "anybody's": ("How do you control your emotions?", "How do we control our emotions?"),
+    "words of everyday questions": ("How much does shipping cost?", "What is the price of shipping?"),
+    "everyday synonyms": ("Which papers do I need for a passport?", "Which documents do I need for a passport?"),
+}
+NOT_VETOED = {
+    "an ordinal of one": (
+        "What does having tea for the first time feel like?",
+        "What does tea feel like the first time?",
+    ),
+    "a term in free words": (
+        "Why do fishfingers fall apart?",
+        "What is the reason that breaded sticks break in the pan?",
+    ),
+    "person": ("Is it safe to lose weight fast?", "Are there any risks if you lose weight fast?"),
 }
 
 
@@ -115,6 +157,11 @@ def test_a_paraphrase_is_a_hit(asked: str, stored: str) -> None:
     judged = POLICY.judge(asked, stored, 0.95)
     assert judged.hit, judged
     assert judged.vetoes == ()
+
+
+@pytest.mark.parametrize(("asked", "stored"), NOT_VETOED.values(), ids=NOT_VETOED)
+def test_weak_evidence_is_no_veto(asked: str, stored: str) -> None:
+    assert POLICY.judge(asked, stored, 0.9).vetoes == ()
 
 
 def test_a_veto_says_what_differs() -> None:
