@@ -315,8 +315,8 @@ def _marks(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vet
     if _conflict(people_a - people_b, people_b - people_a):
         vetoes.append("persons differ")
     owners_a, owners_b = a.marks["owner"], b.marks["owner"]
-    features["owner"] = float(owners_a != owners_b)
-    if _conflict(owners_a - owners_b, owners_b - owners_a) and not ({a.question, b.question} <= _ANYBODY):
+    features["owner"] = float(owners_a != owners_b and not (bool(owners_a and owners_b) and _anybody(a, b)))
+    if features["owner"] and _conflict(owners_a - owners_b, owners_b - owners_a):
         names = (
             {_OWNERS[one] for one in owners if one in _OWNERS} for owners in (owners_a - owners_b, owners_b - owners_a)
         )
@@ -324,9 +324,9 @@ def _marks(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vet
     only = {"only"} & (a.marks["scope"] ^ b.marks["scope"])
     if only:
         vetoes.append("one says only")
-    mine, theirs = {word for word, *_ in a.particles}, {word for word, *_ in b.particles}
-    features["particles"] = min(len(mine ^ theirs), 4) / 2
-    opposed = _opposed(a, b) if mine ^ theirs or a.particles != b.particles else set()
+    apart = {word for word, *_ in a.particles} ^ {word for word, *_ in b.particles}
+    features["particles"] = min(len(apart), 4) / 2
+    opposed = _opposed(a, b) if a.particles != b.particles else set()
     features["opposed"] = float(len(opposed))
     for word, other in sorted(opposed):
         vetoes.append("opposites: " + " / ".join(sorted((word, other))))
@@ -362,6 +362,10 @@ _ANYBODY = frozenset({"how do", "can", "should"})
 _CONFLICTS = frozenset(
     frozenset(pair) for pair in (("1", "2"), ("1", "m"), ("1", "f"), ("2", "m"), ("2", "f"), ("m", "f"))
 )
+
+
+def _anybody(a: ParsedQuestion, b: ParsedQuestion) -> bool:
+    return a.question in _ANYBODY and b.question in _ANYBODY
 
 
 def _conflict(mine: frozenset[str], theirs: frozenset[str]) -> bool:
