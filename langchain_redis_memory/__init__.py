@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
     from langchain_redis_memory.cache.advice import Advice as Advice
     from langchain_redis_memory.cache.answers.answer_cache import Answer as Answer
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
+    from langchain_redis_memory.checkpoint.thread_list import ThreadInfo as ThreadInfo
+    from langchain_redis_memory.checkpoint.thread_list import ThreadPage as ThreadPage
     from langchain_redis_memory.conversation.answers import MemoryAnswers as MemoryAnswers
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
@@ -149,6 +152,7 @@ _HOMES = {
     "Advice": "cache.advice",
     "Answer": "cache.answers.answer_cache",
     "AnswerCache": "cache.answers.answer_cache",
+    "AnswerCacheMiddleware": "agents.answer_cache",
     "AnswerDesk": "cache.answers.desk",
     "Audience": "language.audience",
     "AudienceClassifier": "cache.sharing",
@@ -258,6 +262,8 @@ _HOMES = {
     "Stats": "cache.stats",
     "StreamEvent": "state.stream_events",
     "Template": "cache.prompts",
+    "ThreadInfo": "checkpoint.thread_list",
+    "ThreadPage": "checkpoint.thread_list",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
     "Turn": "history.turns",

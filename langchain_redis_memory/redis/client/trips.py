@@ -27,7 +27,6 @@ from langchain_redis_memory.redis.client.errors import (
     is_elsewhere,
     is_unknown_script,
     is_unreachable,
-    refuses_for_now,
     translate,
 )
 from langchain_redis_memory.redis.client.gate import Token
@@ -283,7 +282,7 @@ class Trips:
             unknown = sorted({*unknown, *waits})  # what is sent again has to be waited for
             _put(replies, unknown, (yield _Again(unknown)))
         attempt = 0
-        while refused := [i for i in failed if refuses_for_now(replies[i])]:
+        while refused := [i for i in failed if is_unreachable(replies[i])]:
             attempt += 1
             pause = _backoff(attempt)
             if attempt > self._bounds.retries or monotonic() + pause >= until:
