@@ -12,8 +12,10 @@ import pytest
 
 from langchain_redis_memory.cache import single_flight
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
+from langchain_redis_memory.redis.client import outboxes
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.redis.client.topology import Options, topology
+from langchain_redis_memory.redis.client.options import Options
+from langchain_redis_memory.redis.client.topology import topology
 from tests.support import servers
 from tests.support.servers import Farm
 
@@ -177,6 +179,14 @@ def _each(url: str, prefix: str, ask: Callable[..., Any], wanted: Callable[[Any]
 
 
 Watch = Callable[[str, str], None]
+
+
+@pytest.fixture(autouse=True)
+def nothing_waits() -> Iterator[None]:
+    """What a test leaves unstored is nobody's business afterwards: its server is gone."""
+    yield
+    for outbox in list(outboxes.everywhere):
+        outbox.reset()
 
 
 @pytest.fixture(autouse=True)
