@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from langchain_redis_memory.errors import AuthenticationError, ServerError, UnavailableError
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, ask, merge
 from langchain_redis_memory.redis.capabilities import EngineName, probe, refused_key
-from langchain_redis_memory.redis.client.topology import Topology, TopologyKind
+from langchain_redis_memory.redis.client.topology import TopologyKind
 
 if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.circuit_breaker import Breaker, StallGuard
@@ -84,17 +84,12 @@ def _answered(replies: Sequence[Reply]) -> None:
 
 
 def health_flow(
-    key: str,
-    topology: Topology,
-    breakers: Sequence[Breaker | StallGuard],
-    connections: Connections,
-    outboxes: Outboxes,
+    key: str, breakers: Sequence[Breaker | StallGuard], connections: Connections, outboxes: Outboxes
 ) -> Flow[Health]:
     """Measures the health of the client and its server.
 
     Args:
         key: A key that does not exist, with the hash tag that vector sets would have.
-        topology: Where the server is.
         breakers: Say whether caches, or all calls, leave it alone.
         connections: The client's connections.
         outboxes: What waits to be stored.
@@ -102,6 +97,7 @@ def health_flow(
     Returns:
         The client's and the server's health; an unreachable server is no error.
     """
+    topology = connections.topology
     found = Health(topology.shown, topology.kind, reachable=False)
     try:
         found = yield from _server_flow(found, key, by_key=topology.cluster)
