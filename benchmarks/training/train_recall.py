@@ -2,7 +2,8 @@
 
     python -m benchmarks.training.train_recall --data DIR
 
-Fitted on MemoryBank's questions (MIT), the first halves of `recall_phrasings.py` and of `benchmarks/quality/recall`, and what `generated.py` writes; against
+Fitted on MemoryBank's questions (MIT), the first halves of `recall_phrasings.py` and of `benchmarks/quality/recall`,
+and what `generated.py` writes; against
 them stand banking77 (CC BY 4.0), TIAGE, CAsT 2019 (MIT) and GECOR (CC BY 4.0). `train_classifier` writes the weights;
 this prints how the classifier with the weights that are shipped does on what was left out.
 """

@@ -122,12 +122,16 @@ def main() -> None:
         for domain, mine in zip(domains, by_domain, strict=True):
             print(line(domain, judged(mine, RISK)))
         print(line("all of them", judged([row for mine in by_domain for row in mine], RISK)))
+    if place:
+        print("\nheld-out intents of home_intents, the weights that ship")
+        print(line("all of them", judged([row for row, _ in training.home(place) if row.template in HELD], RISK)))
     start = time.perf_counter()
     for row in rows:
         linguistic._classified.__wrapped__(row.text, True)
     print(f"\n{(time.perf_counter() - start) / len(rows) * 1e3:.3f} ms a turn")
 
 
+HELD = training.HELD_INTENTS
 VERBOSE = "-v" in sys.argv
 RISK = next((float(part) for part in sys.argv[1:] if part[0].isdigit()), MAX_UNSAFE)
 

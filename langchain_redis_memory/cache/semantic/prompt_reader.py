@@ -3,8 +3,8 @@
 A question that stands alone is looked up among all that stand alone. One that depends on its conversation is replaced
 by the question that it means, where a contextualiser is sure of that; else it is looked up only among questions that
 were asked after the very same exchange. What recalls or continues a conversation and what follows a call of a tool
-bypasses the cache. So does, where the user told of himself before, every question that may be answered for him: only one
-that is answered alike for all who ask it is looked up.
+bypasses the cache. So does, where the user told of himself before, every question that may be answered for him: only
+one that is answered alike for all who ask it is looked up.
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ def _has_subject(reading: TurnTokens, kinds: WordKinds, language: Lexicon, ancho
     return (
         low[start] in ("who", "what", "which")
         and start + 2 < count
-        and not kinds.function[start + 1]
+        and (low[start + 1] in language.light | language.transitive or low[start + 1].endswith("ed"))
         and any(place in anchors for place in range(start + 2, count))
     )
 

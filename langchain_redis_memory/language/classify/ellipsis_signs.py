@@ -109,7 +109,10 @@ def _phrases(sentence: _Sentence, reading: TurnTokens) -> None:
     for phrase in sentence.language.opening_phrase:
         if phrase[0] not in low:
             continue
-        for at in (*range(start, min(len(low), start + 12)), *range(max(start + 12, sentence.kinds.sentence), len(low))):
+        for at in (
+            *range(start, min(len(low), start + 12)),
+            *range(max(start + 12, sentence.kinds.sentence), len(low)),
+        ):
             if tuple(low[at : at + len(phrase)]) == phrase:
                 name = "opening_phrase" if at in (start, sentence.kinds.sentence) else "phrase"
                 reading.sign(name, at, at + len(phrase) - 1, why="continues")

@@ -68,7 +68,7 @@ def _asks(part: str, language: Lexicon) -> bool:
     return bool(past or ends or first & (language.asking | language.back_to) or not language.memory.isdisjoint(low))
 
 
-_QUOTES = " \"\u201c\u201d"
+_QUOTES = ' "\u201c\u201d'
 _SENTENCE = re.compile(r"(?<=[.!?]) ")
 _TELLS = frozenset("since as when after because if although i i've you you've we we've my".split())
 _WH_BEHIND = re.compile(r", ?(?:what|which|who|whom|where|when|how)\b", re.IGNORECASE)
@@ -82,7 +82,8 @@ _IDENTITY = re.compile(
 _TOLD_BEFORE = re.compile(
     r"\b(?:i(?:'ve| have)?|we(?:'ve)?)\b[\w' ]{0,40}\b(?:told|asked|gave|showed|with) you\b"
     r"[\w' ]*\b(?:once|earlier|before|previously|ago|yesterday|already|at the (?:start|beginning)|last (?:time|week))\b"
-    r"|\b(?:i|you|we) (?:once|earlier|previously|already) \w+|^i(?:'ve)? (?:already |just )?told you(?: (?:that|this|it))?\W*$"
+    r"|\b(?:i|you|we) (?:once|earlier|previously|already) \w+"
+    r"|^i(?:'ve)? (?:already |just )?told you(?: (?:that|this|it))?\W*$"
     r"|\b(?:earlier|before|a (?:while|moment|minute) ago|last (?:time|week)|yesterday),? you \w+"
     r"|\bbefore (?:the|that|this)\b[\w' ]{0,20}\byou \w+ed\b",
     re.IGNORECASE,

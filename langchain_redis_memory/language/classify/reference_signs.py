@@ -103,7 +103,11 @@ def members(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, languag
             if place and reading.words[place][0].isupper():
                 continue  # "Tesla Model 3"
             end = place + 1
-            if not (low[end].isdigit() or low[end] in language.number or reading.words[end] in _LETTERS):
+            if not (
+                (low[end].isdigit() and len(low[end]) < 3)
+                or low[end] in language.number
+                or reading.words[end] in _LETTERS
+            ):
                 continue
         else:
             continue

@@ -22,6 +22,8 @@ _ALONE = 0.3
 """The probability below which a turn without its conversation is taken to stand alone."""
 _POINTS = 0.95
 """The probability, by its words alone, from which an opening question points at something."""
+_OPENS = frozenset(("do", "has"))
+"""Words of several languages that open a question in English only."""
 COMMENT = frozenset("only_comment only_acknowledges".split())
 """Signs of a mere comment: the turn depends on the conversation whatever its weight."""
 
@@ -101,7 +103,7 @@ def unreadable(reading: TurnTokens, language: Lexicon) -> str | None:
     )
     if strange:
         return f"another language: {strange[:40]!r}"
-    if not any(low in language.telling for _, low in rest):
+    if rest[0][1] not in _OPENS and not any(low in language.telling for _, low in rest):
         return "no function word of its language"
     return None
 
