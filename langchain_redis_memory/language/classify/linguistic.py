@@ -64,7 +64,7 @@ class LinguisticClassifier:
         language: The language of the turns: one that has a lexicon ("en"), or the path of a lexicon's file. A turn in
             another language counts as dependent.
         max_unsafe: The share of dependent turns that may be called self-contained. Smaller is safer and hits the
-            cache less often. It was measured on people's conversations; yours may differ.
+            cache less often. It was measured on people's conversations in English; yours may differ.
 
     Raises:
         ConfigError: There is no lexicon of the language.
