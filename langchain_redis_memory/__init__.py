@@ -9,19 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
-    from langchain_redis_memory.cache.answers.advice import Advice as Advice
+    from langchain_redis_memory.cache.advice import Advice as Advice
     from langchain_redis_memory.cache.answers.answer_cache import Answer as Answer
     from langchain_redis_memory.cache.answers.answer_cache import AnswerCache as AnswerCache
     from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion as CacheQuestion
     from langchain_redis_memory.cache.answers.answer_cache import SearchableAnswerCache as SearchableAnswerCache
-    from langchain_redis_memory.cache.answers.decision_log import Decision as Decision
-    from langchain_redis_memory.cache.answers.decision_log import DecisionLog as DecisionLog
     from langchain_redis_memory.cache.answers.desk import AnswerDesk as AnswerDesk
     from langchain_redis_memory.cache.answers.epoch import EpochAnswerCache as EpochAnswerCache
     from langchain_redis_memory.cache.answers.exact import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.cache.answers.records import ManagedAnswerCache as ManagedAnswerCache
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
+    from langchain_redis_memory.cache.cached_model import cached_model as cached_model
+    from langchain_redis_memory.cache.decision_log import Decision as Decision
+    from langchain_redis_memory.cache.decision_log import DecisionLog as DecisionLog
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.cache.prompts import Template as Template
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
+    from langchain_redis_memory.checkpoint.thread_list import ThreadInfo as ThreadInfo
+    from langchain_redis_memory.checkpoint.thread_list import ThreadPage as ThreadPage
     from langchain_redis_memory.conversation.answers import MemoryAnswers as MemoryAnswers
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
@@ -57,6 +61,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import ConfigError as ConfigError
     from langchain_redis_memory.errors import ConflictError as ConflictError
     from langchain_redis_memory.errors import CorruptDataError as CorruptDataError
+    from langchain_redis_memory.errors import DecryptionError as DecryptionError
+    from langchain_redis_memory.errors import DurabilityError as DurabilityError
     from langchain_redis_memory.errors import EvictedError as EvictedError
     from langchain_redis_memory.errors import FormatVersionError as FormatVersionError
     from langchain_redis_memory.errors import InvalidIdError as InvalidIdError
@@ -64,12 +70,16 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import MessageNotFoundError as MessageNotFoundError
     from langchain_redis_memory.errors import NotAMessageError as NotAMessageError
     from langchain_redis_memory.errors import OutOfMemoryError as OutOfMemoryError
+    from langchain_redis_memory.errors import RateLimitedError as RateLimitedError
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.errors import ServerError as ServerError
     from langchain_redis_memory.errors import UnavailableError as UnavailableError
+    from langchain_redis_memory.errors import UnknownKeyError as UnknownKeyError
     from langchain_redis_memory.errors import UnserialisableError as UnserialisableError
     from langchain_redis_memory.errors import WrongKeyTypeError as WrongKeyTypeError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
+    from langchain_redis_memory.history.loss import Loss as Loss
+    from langchain_redis_memory.history.outbox import Outbox as Outbox
     from langchain_redis_memory.history.session_index import Session as Session
     from langchain_redis_memory.history.sessions import RedisSessions as RedisSessions
     from langchain_redis_memory.history.sessions import SessionPage as SessionPage
@@ -91,13 +101,27 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.contextualise.llm import LLMContextualiser as LLMContextualiser
     from langchain_redis_memory.language.contextualise.local import LocalContextualiser as LocalContextualiser
     from langchain_redis_memory.language.equivalence import HitPolicy as HitPolicy
+    from langchain_redis_memory.language.equivalence import PairScorer as PairScorer
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
+    from langchain_redis_memory.limits.lease import LimitLease as LimitLease
+    from langchain_redis_memory.limits.limit import Limit as Limit
+    from langchain_redis_memory.limits.limit import LimitDecision as LimitDecision
+    from langchain_redis_memory.limits.limit import LimitState as LimitState
+    from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter as RedisRateLimiter
+    from langchain_redis_memory.operate.receipt import Receipt as Receipt
+    from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
+    from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
+    from langchain_redis_memory.redis.client.durability import Durability as Durability
     from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
+    from langchain_redis_memory.redis.client.wrapped_keys import RedisWrappedKeys as RedisWrappedKeys
+    from langchain_redis_memory.redis.client.wrapped_keys import WrappedKeyRing as WrappedKeyRing
+    from langchain_redis_memory.redis.codec.cipher.cipher import Cipher as Cipher
+    from langchain_redis_memory.redis.codec.cipher.key_ring import KeyRing as KeyRing
     from langchain_redis_memory.state.agent_state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state.conversation_state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.state.model import ConversationState as ConversationState
@@ -110,7 +134,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.state.profile_extractors import RulesExtractor as RulesExtractor
     from langchain_redis_memory.state.profile_model import Fact as Fact
     from langchain_redis_memory.state.session_data import RedisSessionData as RedisSessionData
+    from langchain_redis_memory.state.stream_events import StreamEvent as StreamEvent
     from langchain_redis_memory.state.summary import RollingSummary as RollingSummary
+    from langchain_redis_memory.state.token_streams import RedisTokenStreams as RedisTokenStreams
     from langchain_redis_memory.state.user_profile import UserProfile as UserProfile
     from langchain_redis_memory.store.byte_store import RedisByteStore as RedisByteStore
     from langchain_redis_memory.store.record_manager import RedisRecordManager as RedisRecordManager
@@ -120,20 +146,24 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "acl_line": "redis.acl",
     "AdmissionPolicy": "cache.admission",
     "advance": "state.model",
-    "Advice": "cache.answers.advice",
+    "Advice": "cache.advice",
     "Answer": "cache.answers.answer_cache",
     "AnswerCache": "cache.answers.answer_cache",
+    "AnswerCacheMiddleware": "agents.answer_cache",
     "AnswerDesk": "cache.answers.desk",
     "Audience": "language.audience",
     "AudienceClassifier": "cache.sharing",
     "AudienceVerdict": "language.audience",
     "AuthenticationError": "errors",
+    "cached_model": "cache.cached_model",
     "CachedEmbeddings": "cache.rag.rag_cache",
     "CachedRetriever": "cache.rag.rag_cache",
     "CacheQuestion": "cache.answers.answer_cache",
     "CascadeClassifier": "language.classify",
+    "Cipher": "redis.codec.cipher.cipher",
     "Classifier": "language.classify",
     "classify_audience": "language.audience",
     "Client": "redis.client.client",
@@ -144,31 +174,40 @@ _HOMES = {
     "ConversationMemory": "conversation.memory",
     "ConversationState": "state.model",
     "CorruptDataError": "errors",
-    "Decision": "cache.answers.decision_log",
-    "DecisionLog": "cache.answers.decision_log",
+    "Decision": "cache.decision_log",
+    "DecisionLog": "cache.decision_log",
+    "DecryptionError": "errors",
     "DEFAULT_POLICY": "conversation.policy",
+    "Durability": "redis.client.durability",
+    "DurabilityError": "errors",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",
     "EpochAnswerCache": "cache.answers.epoch",
     "EvictedError": "errors",
-    "FormatVersionError": "errors",
     "ExactAnswerCache": "cache.answers.exact",
     "Explanation": "cache.semantic.explanation",
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
+    "FormatVersionError": "errors",
     "Grounding": "cache.sharing",
     "Health": "redis.client.health",
     "HitPolicy": "language.equivalence",
     "InvalidIdError": "errors",
     "InvalidInputError": "errors",
     "Judge": "cache.semantic.judge",
+    "KeyRing": "redis.codec.cipher.key_ring",
     "Lifetimes": "cache.sharing",
+    "Limit": "limits.limit",
+    "LimitDecision": "limits.limit",
+    "LimitLease": "limits.lease",
+    "LimitState": "limits.limit",
     "LinguisticClassifier": "language.classify",
     "LLMAudience": "language.audience",
     "LLMClassifier": "language.classify",
     "LLMContextualiser": "language.contextualise.llm",
     "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
+    "Loss": "history.loss",
     "ManagedAnswerCache": "cache.answers.records",
     "MemoryAnswers": "conversation.answers",
     "MemorySelector": "conversation.select.memory",
@@ -176,14 +215,18 @@ _HOMES = {
     "MiniLMEmbeddings": "vectors.minilm",
     "NotAMessageError": "errors",
     "Observation": "state.profile_extractors",
+    "Outbox": "history.outbox",
     "OutOfMemoryError": "errors",
+    "PairScorer": "language.equivalence",
     "Policy": "conversation.policy",
     "pre_model_node": "conversation.select.runnable",
     "PromptOptions": "cache.semantic.cache",
     "PruneReport": "checkpoint.prune",
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
+    "Receipt": "operate.receipt",
     "RedisAgentState": "state.agent_state",
+    "RateLimitedError": "errors",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",
@@ -191,12 +234,16 @@ _HOMES = {
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "redis.client.settings",
     "RedisNodeCache": "cache.node",
+    "RedisRateLimiter": "limits.rate_limiter",
     "RedisRecordManager": "store.record_manager",
     "RedisSaver": "checkpoint.saver",
     "RedisSemanticCache": "cache.semantic.cache",
     "RedisSessionData": "state.session_data",
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
+    "RedisTokenStreams": "state.token_streams",
+    "RedisUsers": "operate.users",
+    "RedisWrappedKeys": "redis.client.wrapped_keys",
     "RememberingRunnable": "conversation.runnable",
     "REMOVE_ALL_MESSAGES": "history.transcript",
     "Rewrite": "language.contextualise.contextualiser",
@@ -213,19 +260,24 @@ _HOMES = {
     "SessionPage": "history.sessions",
     "Share": "cache.sharing",
     "Stats": "cache.stats",
+    "StreamEvent": "state.stream_events",
     "Template": "cache.prompts",
+    "ThreadInfo": "checkpoint.thread_list",
+    "ThreadPage": "checkpoint.thread_list",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
     "Turn": "history.turns",
     "TurnReport": "conversation.turn",
     "TurnState": "language.turn_state",
     "UnavailableError": "errors",
+    "UnknownKeyError": "errors",
     "UnserialisableError": "errors",
     "UserProfile": "state.user_profile",
     "VectorOptions": "cache.semantic.tenants",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",
     "WindowSelector": "conversation.select.window",
+    "WrappedKeyRing": "redis.client.wrapped_keys",
     "WrongKeyTypeError": "errors",
 }
 

@@ -12,8 +12,10 @@ import pytest
 
 from langchain_redis_memory.cache import single_flight
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
+from langchain_redis_memory.redis.client import outboxes
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.redis.client.topology import Options, topology
+from langchain_redis_memory.redis.client.options import Options
+from langchain_redis_memory.redis.client.topology import topology
 from tests.support import servers
 from tests.support.servers import Farm
 
@@ -112,6 +114,8 @@ def farm() -> Iterator[Farm]:
     """Starts servers; all of them end with the session."""
     running = Farm()
     yield running
+    for client in _opened.values():
+        client.close()
     running.stop()
 
 
@@ -148,6 +152,10 @@ def sentinel_url(farm: Farm) -> str:
 # --- keys that never expire -----------------------------------------------------------------------
 
 
+_opened: dict[str, Any] = {}
+"""A client of redis-py for each server: to open one costs as much as a small test."""
+
+
 def immortal(url: str, prefix: str) -> list[str]:
     """The keys under a prefix that have no lifetime."""
     return _each(url, prefix, lambda pipe, key: pipe.pttl(key), lambda left: left == -1)
@@ -159,18 +167,26 @@ def sweep(url: str, prefix: str) -> None:
 
 
 def _each(url: str, prefix: str, ask: Callable[..., Any], wanted: Callable[[Any], bool]) -> list[str]:
-    client = topology(url, Options()).open().client
-    try:
-        keys = sorted(client.scan_iter(f"{prefix}:*", 1000))
-        pipe = client.pipeline(transaction=False)
-        for key in keys:
-            ask(pipe, key)
-        return [key.decode() for key, reply in zip(keys, pipe.execute(), strict=True) if wanted(reply)]
-    finally:
-        client.close()
+    client = _opened.get(url) or topology(url, Options()).open().client
+    if not url.startswith("memory:"):  # of those each test has its own
+        _opened[url] = client
+    if not (keys := sorted(client.scan_iter(f"{prefix}:*", 1000))):
+        return []
+    pipe = client.pipeline(transaction=False)
+    for key in keys:
+        ask(pipe, key)
+    return [key.decode() for key, reply in zip(keys, pipe.execute(), strict=True) if wanted(reply)]
 
 
 Watch = Callable[[str, str], None]
+
+
+@pytest.fixture(autouse=True)
+def nothing_waits() -> Iterator[None]:
+    """What a test leaves unstored is nobody's business afterwards: its server is gone."""
+    yield
+    for outbox in list(outboxes.everywhere):
+        outbox.reset()
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,8 @@ from langchain_core.embeddings import FakeEmbeddings
 from langchain_redis_memory import EmbeddingClassifier, MemorySelector, RedisSemanticCache, RedisStore
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import _Numpy
-from langchain_redis_memory.redis.client.topology import Options, topology
+from langchain_redis_memory.redis.client.options import Options
+from langchain_redis_memory.redis.client.topology import topology
 
 BLOCK = """
 import sys
@@ -58,6 +59,12 @@ def test_every_public_name_is_there_without_the_extras() -> None:
         "print(len([getattr(package, name) for name in package.__all__]) == len(package.__all__))",
     )
     assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_middleware_names_its_extra() -> None:
+    done = run_without(["langchain"], "from langchain_redis_memory import AnswerCacheMiddleware")
+    assert "ConfigError: middleware for create_agent needs langchain" in done.stderr
+    assert "langchain-redis-memory[agents]" in done.stderr
 
 
 @pytest.mark.usefixtures("absent")

@@ -25,6 +25,7 @@ from langgraph.checkpoint.base import (
 from langchain_redis_memory.checkpoint import thread_index
 from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.checkpoint.config import CheckpointRef, bound_of, config_of, parse_config, thread_name
+from langchain_redis_memory.checkpoint.copying import moved
 from langchain_redis_memory.checkpoint.elements import SentElements, ValueSplitter
 from langchain_redis_memory.checkpoint.layout import (
     CheckpointRecord,
@@ -38,11 +39,16 @@ from langchain_redis_memory.checkpoint.layout import (
 )
 from langchain_redis_memory.checkpoint.prune import PruneReport, delete_for_runs_flow, delete_thread, prune_flow
 from langchain_redis_memory.checkpoint.thread import Thread
+from langchain_redis_memory.checkpoint.thread_list import ThreadPage, threads_flow
 from langchain_redis_memory.checks import check_bounds, check_type
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
+from langchain_redis_memory.redis import user_index
+from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
+from langchain_redis_memory.redis.user_index import UserData
+from langchain_redis_memory.run_config import users_of
 
 T = TypeVar("T")
 
@@ -100,7 +106,8 @@ class SaverFlows:
         if not record.id:
             msg = "the checkpoint has no id"
             raise InvalidInputError(msg)
-        values = ValueSplitter(self.blobs)
+        thread = Thread(self.space, place.thread_id)
+        values = ValueSplitter(self.blobs, thread.keys.blobs)
         stored = [
             NewValue(utf8(channel, "a channel"), version, values.take(channel, checkpoint["channel_values"][channel]))
             if channel in checkpoint["channel_values"]
@@ -108,12 +115,13 @@ class SaverFlows:
             for channel, version in new_versions.items()
         ]
         run_id = kept.get("run_id")
-        thread = Thread(self.space, place.thread_id)
         touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write", [str(run_id)] if run_id else [])
+        data = UserData("thread", "", place.thread_id)
+        notes = merge(touch, *(user_index.note(self.space, user, data, ttl_ms) for user in users_of(config)))
         yield from self._send_flow(
             thread,
             values,
-            lambda elements: merge(touch, thread.put(record, stored, elements, ttl_ms)).map(lambda both: both[1]),
+            lambda elements: merge(notes, thread.put(record, stored, elements, ttl_ms)).map(lambda both: both[1]),
         )
         return config_of(config["configurable"]["thread_id"], ns, record.id)
 
@@ -127,13 +135,13 @@ class SaverFlows:
             raise InvalidInputError(msg)
         no_nul(task_id, "task_id")
         utf8(task_path, "task_path")
-        values = ValueSplitter(self.blobs)
+        thread = Thread(self.space, place.thread_id)
+        values = ValueSplitter(self.blobs, thread.keys.blobs)
         stored = []
         for idx, (channel, value) in enumerate(writes):
             number = WRITES_IDX_MAP.get(utf8(channel, "a channel"), idx)
             stored.append(TaskWrite(task_id, number, task_path, channel, self._written(values, channel, value)))
         ttl_ms = self._ttl(config)
-        thread = Thread(self.space, place.thread_id)
         touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write")
 
         def write(elements: Mapping[tuple[str, bytes], bytes]) -> Op[list[bytes]]:
@@ -306,6 +314,16 @@ class SaverFlows:
 
         return self._touching(place.thread_id, op.map(read), self._ttl(config))
 
+    # --- a user's threads -----------------------------------------------------------------------------------------
+
+    def newest(self, thread_id: str) -> Op[CheckpointTuple | None]:
+        """Reads the newest checkpoint of a thread."""
+        return self.get_tuple({"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}})
+
+    def threads_flow(self, user: Id, limit: int, cursor: str | None) -> Flow[ThreadPage]:
+        """Lists a user's threads."""
+        return threads_flow(self.space, self.newest, user, limit, cursor)
+
     # --- whole threads --------------------------------------------------------------------------------------------
 
     def delete(self, thread_id: str) -> Op[None]:
@@ -334,15 +352,14 @@ class SaverFlows:
         if source == target:
             msg = "a thread cannot be copied onto itself"
             raise InvalidInputError(msg)
-        copied = Thread(self.space, target)
-        copied.keys  # noqa: B018 - a bad id is refused before anything is read
-        dumps, runs = yield from ask(
-            merge(Thread(self.space, source).dump(), thread_index.runs_of(self.space, source)),
-        )
-        if not dumps:
+        original, copied = Thread(self.space, source), Thread(self.space, target)
+        keys = copied.keys  # a bad id is refused before anything is read
+        content, runs = yield from ask(merge(original.content(), thread_index.runs_of(self.space, source)))
+        if content is None:
             return
+        content = moved(content, original.keys, keys)
         touch = thread_index.touch(self.space, target, self.ttl_ms, "write", runs)
-        _, made = yield from ask(merge(touch, copied.restore(dumps, self.ttl_ms)))
+        _, made = yield from ask(merge(touch, copied.fill(content, self.ttl_ms)))
         if not made:
             msg = f"thread {target!r} exists; delete it first, or copy to another id"
             raise ConflictError(msg)

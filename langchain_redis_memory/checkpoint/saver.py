@@ -26,17 +26,17 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.checkpoint.flows import SaverFlows
 from langchain_redis_memory.checkpoint.prune import PruneReport
+from langchain_redis_memory.checkpoint.thread_reader import ThreadReader
 from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
-from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
+class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
     """A LangGraph checkpointer on any Redis: no modules, no set-up.
 
     A channel's value is stored once for each version, and a list (of messages, above all) by its elements, each once
@@ -65,7 +65,8 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         graph = builder.compile(checkpointer=RedisSaver("redis://localhost:6379/0", ttl_s=7 * 86_400))
         ```
 
-    **Keys:** `checkpoints`, `order`, `blobs`, `writes` of a thread; `threads`, `thread_expiries` of the tenant.
+    **Keys:** `checkpoints`, `order`, `blobs`, `writes` of a thread; `threads`, `thread_expiries` of the tenant;
+        `user_data` of the user that a config names.
     **Trips:** none to construct; each method says its own.
     """
 
@@ -84,7 +85,8 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
         check_bounds(compress_from_bytes=compress_from_bytes)
         self._client = connect(client, owner=type(self), **server)
-        space = self._client.keys(tenant) if prefix is None else KeySpace(prefix, self._client.keys(tenant).tenant)
+        space = self._client.keys(tenant)
+        space = space if prefix is None else replace(space, prefix=prefix)
         ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.thread_ttl_s))
         self._flows = SaverFlows(space, Blobs(self.serde, compress_from_bytes), ttl_ms, touch_on_read)
 

@@ -102,7 +102,7 @@ class TurnContext:
         check_type(rolling, (RollingSummary, NoneType), "summary", "a RollingSummary", ConfigError)
         self._state = state
         self._rolling = rolling
-        self._loader = loader
+        self.loader: UserCallback | None = loader
         self._mirror = None if writer is None else WriteBehind(writer)
 
     def read(self, transcript: Transcript, *, alone: bool) -> Op[StoredContext]:
@@ -115,7 +115,7 @@ class TurnContext:
         Returns:
             An op of one trip, or of none.
         """
-        counts = self._rolling is not None or self._loader is not None
+        counts = self._rolling is not None or self.loader is not None
         if not counts and (alone or not self._state):
             return pure(StoredContext())
         keys = transcript.keys
@@ -127,9 +127,11 @@ class TurnContext:
                 _log.warning("the turn goes on without a state: %s", replies[0])
                 return StoredContext(exists=self._exists(replies))
             record, notes, about = replies[0]
+            place = keys.state
+            state, summed = fields[0], fields[2]
             return StoredContext(
-                state_record.decode(cas_record.parse(record, notes, keys.state), keys.state) if self._state else None,
-                summary.decode(cas_record.parse(about, None, keys.state), keys.state) if self._rolling else None,
+                state_record.decode(cas_record.parse(record, notes, place, state), place) if self._state else None,
+                summary.decode(cas_record.parse(about, None, place, summed), place) if self._rolling else None,
                 self._exists(replies),
                 *(map(_whole, replies[1][1:]) if self._readable(replies) else ()),
             )
@@ -145,12 +147,12 @@ class TurnContext:
 
     def is_missing(self, known: StoredContext) -> bool:
         """Returns whether the conversation has to be loaded."""
-        return self._loader is not None and not known.exists
+        return self.loader is not None and not known.exists
 
     def load_flow(self, transcript: Transcript) -> Flow[None]:
         """Loads a conversation that Redis does not have."""
-        assert self._loader is not None  # noqa: S101 - see `is_missing`
-        yield from load_flow(transcript, self._loader)
+        assert self.loader is not None  # noqa: S101 - see `is_missing`
+        yield from load_flow(transcript, self.loader)
 
     def delta(
         self, known: StoredContext, plan: Plan, text: str, said: Sequence[BaseMessage], documents: Sequence[Document]

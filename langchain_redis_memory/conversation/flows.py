@@ -39,8 +39,8 @@ from langchain_redis_memory.conversation.turn_steps import (
     StoredTurn,
     TurnRequest,
 )
-from langchain_redis_memory.errors import OutOfMemoryError, RedisMemoryError, UnavailableError
-from langchain_redis_memory.history.outbox import Outbox, attempts
+from langchain_redis_memory.errors import DurabilityError, RedisMemoryError, ServerError, UnavailableError
+from langchain_redis_memory.history.outbox import AWAY, Outbox
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, merge, pure
@@ -48,10 +48,6 @@ from langchain_redis_memory.redis.codec.fingerprint import describable
 from langchain_redis_memory.redis.codec.messages import encode_message
 
 _log = logging.getLogger(__name__)
-
-_CONVERSATIONS_A_TRIP = 16
-_CONVERSATIONS_A_TURN = 8
-"""Waiting conversations that are stored with one trip of `flush_flow`, or along with a turn."""
 
 
 @dataclass
@@ -65,6 +61,8 @@ class TurnFlows:
         driver: Runs what is left to do when a turn is interrupted.
         max_messages: Most messages kept of a conversation; None for no bound.
         recorder: Counts and logs turns; None for a cache that keeps no statistics.
+        outbox: Keeps the turns that could not be stored.
+        recent: Remembers the conversations that this process took part in.
     """
 
     planner: Planner
@@ -190,20 +188,16 @@ class TurnFlows:
         context = self.context.read(transcript, alone=not (history.commands or lookup.commands))
         # The context says whether the conversation exists, so it is asked before the messages; see `read_flow`.
         wanted = merge(context, lookup, history).map(lambda read: (read[2], read[1], read[0]))
-        waiting = left = self.outbox.take(transcript)
+        waiting = self.outbox.messages(transcript)
         try:
-            if waiting:
-                yield from ask(merge(self.context.write_late(transcript, waiting), transcript.add(waiting)))
-                left = []
+            yield from self.outbox.store_flow(transcript)
             messages, found, known = yield from ask(wanted)
             if self.context.is_missing(known):
                 yield from self.context.load_flow(transcript)
                 messages, found, known = yield from ask(wanted)
-        except (UnavailableError, OutOfMemoryError) as error:
+        except AWAY as error:
             _log.warning("the turn goes on with what this process remembers: %s", error)
             return LoadedTurn(seen.messages or waiting, seen.context, reachable=False)
-        finally:
-            self.outbox.put_back([(transcript, left)])
         return LoadedTurn(messages, known, found=found)
 
     # --- plan ---------------------------------------------------------------------------------------------------------
@@ -241,7 +235,7 @@ class TurnFlows:
         """Reads the whole conversation, and shifts the verdict's places to where they are in it."""
         try:
             messages = yield from ask(transcript.read())
-        except (UnavailableError, OutOfMemoryError) as error:
+        except AWAY as error:
             _log.warning("recalled from the newest messages alone: %s", error)
             return newest, verdict
         before = len(messages) - len(newest)
@@ -313,11 +307,13 @@ class TurnFlows:
         if self.recorder is not None:
             record = yield from self.recorder.write_flow(turn, planned, answered, cached=bool(cached.commands))
         # It refuses what cannot be stored, so that never waits either. The lead is given up once the answer is there.
-        write = merge(transcript.add(messages), cached, state, merge(record, leave(turn.progress.flight)))
+        added = transcript.add(messages)
+        write = merge(added, cached, state, merge(record, leave(turn.progress.flight)))
         turn.progress.flight = None
-        stored = planned.reachable and (yield from self._write_flow(write))
+        stored = planned.reachable and (yield from self._write_flow(transcript, write))
         if not stored:
-            self.outbox.put(transcript, messages)
+            late = self.context.write_late(transcript, messages) if delta is None else state
+            self.outbox.put(transcript, messages, merge(added, late), self.context.loader)
         reach = min(self.planner.reach, self.max_messages or self.planner.reach)
         self.recent.put(transcript, [*planned.history, *messages], reach, planned.context.after(delta))
         return StoredTurn(planned, answered, messages, stored)
@@ -335,33 +331,30 @@ class TurnFlows:
         made = Answer(answered.value, answered.tokens, output, documents, spent.retrieval_s + spent.model_s)
         return (yield from self.cache.store_flow(asked if whole else None, made))
 
-    def _write_flow(self, write: Op[Any]) -> Flow[bool]:
-        """Writes a turn and some of the messages that wait; returns whether it could."""
-        left = self.outbox.take_some(_CONVERSATIONS_A_TURN)
+    def _write_flow(self, transcript: Transcript, write: Op[Any]) -> Flow[bool]:
+        """Writes a turn, after what waits of its conversation; returns whether it could."""
         try:
-            _, left = yield from ask(merge(write, attempts(left, self.context.write_late)))
-        except (UnavailableError, OutOfMemoryError) as error:
+            yield from self.outbox.store_flow(transcript)
+        except (*AWAY, ServerError) as error:
+            _log.warning("the turn is kept in this process, behind what waits already: %s", error)
+            return False
+        try:
+            yield from ask(write)
+        except AWAY as error:
             _log.warning("the turn is kept in this process until it can be stored: %s", error)
             return False
-        finally:
-            self.outbox.put_back(left)
+        except DurabilityError as error:
+            _log.warning("the turn is stored, and goes on: %s", error)
+        if len(self.outbox):
+            self.outbox.wake()
         return True
 
     def flush_flow(self) -> Flow[int]:
         """Stores all messages that wait; returns how many still do.
 
         **Keys:** `messages`, `ids`, `meta`, `state`; `sessions`, `expiries`.
-        **Trips:** 1 for each 16 conversations that wait.
+        **Trips:** see `Outbox.flush_flow`.
         """
-        left = self.outbox.take_some()
-        size = _CONVERSATIONS_A_TRIP
-        try:
-            for _ in range(0, len(left), size):
-                refused = yield from ask(attempts(left[:size], self.context.write_late))
-                left = [*left[size:], *refused]
-        except UnavailableError as error:
-            _log.warning("messages are kept in this process until they can be stored: %s", error)
-        finally:
-            self.outbox.put_back(left)
+        left = yield from self.outbox.flush_flow()
         yield from self.context.flush_flow()
-        return len(self.outbox)
+        return left

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
-from langchain_redis_memory.cache.answers.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
+from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, Grounding, Lifetimes, Share, check_share
 from langchain_redis_memory.conversation.answers import MemoryAnswers
 from langchain_redis_memory.conversation.context import TurnContext
@@ -33,6 +33,7 @@ from langchain_redis_memory.conversation.turn import (
 from langchain_redis_memory.conversation.turn_cache import TurnCache
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.history.read_through import LoaderLike, WriterLike, check_scope
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.audience.linguistic import classify_audience
@@ -89,6 +90,7 @@ class ConversationMemory(Conversations):
         log: What is logged of the turns for `answers`, and for how long; None for nothing.
         lifetimes: How long answers are kept that do not stay true, by default not at all: what is the asker's own (of a
             chain that may know who asks), and what changes by itself.
+        outbox: Keeps what was said while the server is away (see `Outbox`); by default the client's own.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -135,6 +137,7 @@ class ConversationMemory(Conversations):
         audience: AudienceClassifier = classify_audience,
         log: DecisionLog | None = DEFAULT_LOG,
         lifetimes: Lifetimes = NOT_KEPT,
+        outbox: Outbox | None = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         connected = connect(client, owner=type(self), **server)
@@ -159,8 +162,9 @@ class ConversationMemory(Conversations):
         context = TurnContext(state=state, rolling=summary, loader=self._loader, writer=self._writer)
         self._log = log
         recorder = TurnRecorder(answers.records, log) if isinstance(answers, ManagedAnswerCache) else None
-        self._flows = TurnFlows(planner, context, TurnCache(answers), self.client, max_messages, recorder)
-        self._client.outboxes.add(self._flows.outbox)
+        self._outbox: Outbox = Outbox.shared(self.client) if outbox is None else outbox.attach(self.client)
+        turns = TurnCache(answers)
+        self._flows = TurnFlows(planner, context, turns, self.client, max_messages, recorder, self._outbox)
         self._ttl_ms = milliseconds(ttl_s)
         self.on_turn = on_turn
         self.audience = audience
@@ -258,16 +262,16 @@ class ConversationMemory(Conversations):
     @property
     def unstored(self) -> int:
         """How many messages wait in this process because the server was away."""
-        return len(self._flows.outbox)
+        return len(self._outbox)
 
     def flush(self) -> int:
-        """Stores the messages that wait because the server was away. Turns do so as well; this is for shutting down.
+        """Stores the messages that wait because the server was away, now; they are stored in the background as well.
 
         Returns:
             How many messages still wait: 0 where all is stored.
 
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
-        **Trips:** 1 for each 16 conversations that wait.
+        **Trips:** 1 for each 16 conversations and each turn of one that waits.
         """
         return self.client.drive(self._flows.flush_flow())
 
@@ -299,4 +303,6 @@ class ConversationMemory(Conversations):
 
     def _transcript(self, incoming: TurnInput) -> Transcript:
         space = self.client.keys(incoming.tenant or self._tenant)
-        return Transcript(space, incoming.session_id, incoming.agent, self._ttl_ms, self._max_messages or 0)
+        return Transcript(
+            space, incoming.session_id, incoming.agent, self._ttl_ms, self._max_messages or 0, user=incoming.user
+        )

@@ -14,10 +14,12 @@ from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.history.flows import HistoryFlows
+from langchain_redis_memory.history.lifetime import ConversationLifetime
+from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.history.read_through import LoaderLike, UserCallback, WriterLike
 from langchain_redis_memory.history.transcript import Transcript, WriteResult
 from langchain_redis_memory.history.turns import Turn
-from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.codec.messages import TokenCounter
 from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
@@ -26,14 +28,14 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
+class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
     """The messages of one conversation in Redis.
 
     Every LangChain message type is stored with all its fields. A message whose id is already stored is replaced in its
     place, so a retried write does no harm; `RemoveMessage` removes by id, `REMOVE_ALL_MESSAGES` everything. Trimming
     keeps a leading system message, the newest message, and tool calls together with their answers. All keys of a
     conversation expire together, counted from the last write. Where the server cannot be reached, every method raises
-    `UnavailableError`.
+    `UnavailableError`, unless there is a `fallback`.
 
     Args:
         session_id: The conversation: 1 to 1024 bytes of any text, or a `UUID`.
@@ -51,6 +53,9 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
             them; by one process at a time. What it raises is passed on.
         writer: Write-behind: stores added messages elsewhere too, after Redis has them. A function of the session id
             and the messages, or an object with `write` and / or `awrite`. A failure is logged and retried.
+        fallback: Whether adding and reading go on while the server is away: added messages wait in the client's outbox,
+            or in this `Outbox`, and reading gives what this process remembers.
+        user: Whose conversation it is: it is then found and erased with all that is stored of this user; "" for nobody.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -85,6 +90,8 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
         touch_on_read: bool = False,
         loader: LoaderLike | UserCallback | None = None,
         writer: WriterLike | UserCallback | None = None,
+        fallback: bool | Outbox = False,
+        user: Id = "",
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
@@ -92,8 +99,10 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
         ttl_s = lifetime(ttl_s, self._client.settings.history_ttl_s)
         session, owner = text_of(session_id, "session_id"), text_of(agent, "agent", empty=True)
         space, kept = self._client.keys(tenant), (max_messages or 0, max_tokens or 0)
-        transcript = Transcript(space, session, owner, milliseconds(ttl_s), *kept, token_counter, touch_on_read)
-        self._flows = HistoryFlows.of(transcript, loader, writer)
+        whose = text_of(user, "user", empty=True)
+        transcript = Transcript(space, session, owner, milliseconds(ttl_s), *kept, token_counter, touch_on_read, whose)
+        self._outbox = Outbox.chosen(fallback, self._client)
+        self._flows = HistoryFlows.of(transcript, loader, writer, self._outbox)
 
     def __repr__(self) -> str:
         return f"RedisChatMessageHistory({self.session_id!r}, {self._client!r})"
@@ -104,11 +113,17 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
         return self._flows.transcript.session_id
 
     @property
+    def unstored(self) -> int:
+        """How many messages of this and other conversations wait in this process because the server was away."""
+        return 0 if self._outbox is None else len(self._outbox)
+
+    @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]
         """Reads all messages, oldest first.
 
         Raises:
             CorruptDataError: An entry was not written by this package; nothing is deleted.
+            EvictedError: The server lost the messages, but not all of the conversation's keys.
             WrongKeyTypeError: The key holds another kind of value.
 
         **Keys:** `messages`.
@@ -124,16 +139,19 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
         """Stores messages: appends, replaces by id, obeys `RemoveMessage`, trims, counts turns, moves the lifetime.
 
         Args:
-            messages: Any number of them, in order. They are stored all or not at all.
+            messages: Any number of them, in order. Up to 500 messages of up to 8 MiB together are stored all or not at
+                all; of more, so are each 500, one after the other, so that others need not wait for the server.
 
         Raises:
             NotAMessageError: One of them is not a LangChain message; nothing was sent.
             UnserialisableError: One of them holds a value that cannot be stored; nothing was sent.
+            InvalidInputError: One of them takes more than 64 MiB; nothing was sent.
+            EvictedError: The server lost the conversation's messages, but not all of its keys; nothing was stored.
             OutOfMemoryError: The server refused the write; nothing was stored.
             WrongKeyTypeError: A key holds another kind of value; nothing was stored.
 
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
-        **Trips:** 1 for any number of messages, 0 for none.
+        **Trips:** 1 for each 500 messages, 0 for none.
         """
         if messages:
             self._client.drive(self._flows.add_flow(messages))
@@ -153,11 +171,11 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
         **Keys:** all keys of the conversation; `sessions`, `expiries`.
         **Trips:** 1.
         """
-        self._client.run(self._flows.transcript.clear())
+        self._client.drive(self._flows.clear_flow(self._client.outboxes))
 
     async def aclear(self) -> None:
         """Deletes the conversation; see `clear`."""
-        await self._client.arun(self._flows.transcript.clear())
+        await self._client.adrive(self._flows.clear_flow(self._client.outboxes))
 
     def recent(self, n: int) -> list[BaseMessage]:
         """Reads the newest messages, oldest first.
@@ -345,54 +363,3 @@ class RedisChatMessageHistory(ClientOwner, BaseChatMessageHistory):
     async def aturns(self, n: int) -> list[Turn]:
         """Reads the newest turns as plain text; see `turns`."""
         return await self._client.adrive(self._flows.turns_flow(n))
-
-    def extend_ttl(self, ttl_s: Lifetime = None) -> bool:
-        """Sets the lifetime of all of the conversation's keys from now; unpins a pinned one.
-
-        Args:
-            ttl_s: Seconds; None for the history's own `ttl_s`.
-
-        Returns:
-            Whether the conversation exists.
-
-        Raises:
-            InvalidInputError: The number is not positive, or there is none (use `persist` to pin).
-
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
-        **Trips:** 1.
-        """
-        return self._client.run(self._flows.extend_ttl(ttl_s))
-
-    async def aextend_ttl(self, ttl_s: Lifetime = None) -> bool:
-        """Sets the lifetime of all of the conversation's keys from now; see `extend_ttl`."""
-        return await self._client.arun(self._flows.extend_ttl(ttl_s))
-
-    def persist(self) -> bool:
-        """Pins the conversation: it lives until it is cleared or `extend_ttl` gives it a lifetime.
-
-        Returns:
-            Whether the conversation exists.
-
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
-        **Trips:** 1.
-        """
-        return self._client.run(self._flows.transcript.persist())
-
-    async def apersist(self) -> bool:
-        """Pins the conversation; see `persist`."""
-        return await self._client.arun(self._flows.transcript.persist())
-
-    def ttl(self) -> float | None:
-        """Reads the remaining lifetime of the conversation.
-
-        Returns:
-            Seconds; None where it is pinned; 0.0 where nothing is stored.
-
-        **Keys:** `messages`, `meta`.
-        **Trips:** 1.
-        """
-        return self._client.run(self._flows.ttl())
-
-    async def attl(self) -> float | None:
-        """Reads the remaining lifetime of the conversation; see `ttl`."""
-        return await self._client.arun(self._flows.ttl())

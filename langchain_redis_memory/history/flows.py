@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -10,6 +11,7 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.checks import check_text, check_whole
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.history.outbox import AWAY, Outbox, deleting_flow
 from langchain_redis_memory.history.read_through import (
     LoaderLike,
     UserCallback,
@@ -21,10 +23,14 @@ from langchain_redis_memory.history.read_through import (
 )
 from langchain_redis_memory.history.transcript import Transcript, WriteResult
 from langchain_redis_memory.history.turns import Turn, exchanges, turn_messages
+from langchain_redis_memory.history.waiting import added
 from langchain_redis_memory.history.write_behind import WriteBehind
 from langchain_redis_memory.language.bm25 import search
-from langchain_redis_memory.ops import Flow, Op
+from langchain_redis_memory.ops import Arg, Flow, Op
+from langchain_redis_memory.redis.client.outboxes import Outboxes
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -37,15 +43,21 @@ class HistoryFlows:
         transcript: Its ops.
         loader: Loads it where Redis does not have it; None for no read-through.
         writer: Writes added messages to the permanent database; None for no write-behind.
+        outbox: Keeps added messages while the server is away; None: then every method raises.
     """
 
     transcript: Transcript
     loader: UserCallback | None = None
     writer: WriteBehind | None = None
+    outbox: Outbox | None = None
 
     @classmethod
     def of(
-        cls, transcript: Transcript, loader: LoaderLike | UserCallback | None, writer: WriterLike | UserCallback | None
+        cls,
+        transcript: Transcript,
+        loader: LoaderLike | UserCallback | None,
+        writer: WriterLike | UserCallback | None,
+        outbox: Outbox | None = None,
     ) -> HistoryFlows:
         """Checks the ids of a conversation and the user's callbacks, and builds the flows.
 
@@ -53,6 +65,7 @@ class HistoryFlows:
             transcript: The conversation.
             loader: The user's loader, or None.
             writer: The user's writer, or None.
+            outbox: Where added messages wait, or None.
 
         Returns:
             The flows.
@@ -64,32 +77,85 @@ class HistoryFlows:
         transcript.keys  # noqa: B018 - validates the ids
         transcript.space.index(transcript.agent)
         callback = as_callback(writer, "write")
-        return cls(transcript, as_callback(loader, "load"), None if callback is None else WriteBehind(callback))
+        return cls(transcript, as_callback(loader, "load"), None if callback is None else WriteBehind(callback), outbox)
 
-    def _read_flow(self, op: Op[T]) -> Flow[T]:
-        return read_flow(op, self.transcript, self.loader)
+    def _read_flow(self, op: Op[T], remembered: Callable[[list[BaseMessage]], T]) -> Flow[T]:
+        """Reads, after what waits was stored; while the server is away, what this process remembers."""
+        if self.outbox is None:
+            return (yield from read_flow(op, self.transcript, self.loader))
+        try:
+            yield from self.outbox.store_flow(self.transcript)
+            return (yield from read_flow(op, self.transcript, self.loader))
+        except AWAY as error:
+            _log.warning("session %r is read from what this process remembers: %s", self.transcript.session_id, error)
+            return remembered(added(self.outbox.seen.get(self._key), self.outbox.messages(self.transcript)))
+
+    @property
+    def _key(self) -> str:
+        return self.transcript.keys.messages
 
     def _change_flow(self, build: Callable[[], Op[T]]) -> Flow[T]:
-        return change_flow(build, self.transcript, self.loader)
+        if self.outbox is not None:
+            yield from self.outbox.store_flow(self.transcript)
+        return (yield from change_flow(build, self.transcript, self.loader))
 
     def messages_flow(self) -> Flow[list[BaseMessage]]:
         """Reads all messages."""
-        return self._read_flow(self.transcript.read())
+        found = yield from self._read_flow(self.transcript.read(), lambda messages: messages)
+        if self.outbox is not None and not self.outbox.messages(self.transcript):
+            self.outbox.seen.put(self._key, found)
+        return found
+
+    def _add_flow(self, messages: Sequence[BaseMessage]) -> Flow[WriteResult]:
+        parts = self.transcript.slices(self.transcript.pairs(messages))
+        done, first = WriteResult(0, 0, 0, 0, 0), 0
+        for part in parts:
+            said = messages[first : first + len(part) // 2]
+            first += len(said)
+            done = done.then((yield from self._write_flow(part, said)))
+        return done
+
+    def _write_flow(self, pairs: list[Arg], said: Sequence[BaseMessage]) -> Flow[WriteResult]:
+        write = self.transcript.write(pairs)
+
+        def built(how: str) -> Op[WriteResult]:
+            return write if how == "add" else self.transcript.write(pairs, how)
+
+        if self.outbox is None:
+            return (yield from add_flow(built, self.transcript, self.loader))
+        try:
+            yield from self.outbox.store_flow(self.transcript)
+            stored = yield from add_flow(built, self.transcript, self.loader)
+        except AWAY as error:
+            _log.warning("messages are kept in this process until they can be stored: %s", error)
+            self.outbox.put(self.transcript, said, write, self.loader)
+            return WriteResult(0, 0, 0, 0, 0)
+        self.outbox.seen.add(self._key, said)
+        return stored
 
     def add_flow(self, messages: Sequence[BaseMessage]) -> Flow[WriteResult]:
         """Stores messages, then passes them to the writer."""
-        added = yield from add_flow(messages, self.transcript, self.loader)
+        stored = yield from self._add_flow(messages)
         if self.writer is not None:
             yield from self.writer.write_flow(self.transcript, messages)
-        return added
+        return stored
 
     def recent_flow(self, n: int) -> Flow[list[BaseMessage]]:
         """Reads the newest `n` messages."""
-        return self._read_flow(self.transcript.tail(messages=check_whole(n, "n")))
+        return self._read_flow(self.transcript.tail(messages=check_whole(n, "n")), lambda messages: messages[-n:])
 
     def recent_tokens_flow(self, budget: int) -> Flow[list[BaseMessage]]:
         """Reads the newest messages within a token budget."""
-        return self._read_flow(self.transcript.tail(tokens=check_whole(budget, "budget")))
+        return self._read_flow(self.transcript.tail(tokens=check_whole(budget, "budget")), self._within(budget))
+
+    def _within(self, budget: int) -> Callable[[list[BaseMessage]], list[BaseMessage]]:
+        def newest(messages: list[BaseMessage]) -> list[BaseMessage]:
+            spent, first = 0, len(messages)
+            while first and (spent := spent + self.transcript.counter([messages[first - 1]])) <= budget:
+                first -= 1
+            return messages[first:]
+
+        return newest
 
     def before_flow(self, message_id: str, n: int) -> Flow[list[BaseMessage]]:
         """Reads the `n` messages before a known one."""
@@ -104,11 +170,11 @@ class HistoryFlows:
             matches = search(query, [str(message.text) for message in messages])
             return [messages[match.place] for match in matches[:most]]
 
-        return self._read_flow(self.transcript.read().map(ranked))
+        return self._read_flow(self.transcript.read().map(ranked), ranked)
 
     def count_flow(self) -> Flow[int]:
         """Counts the messages."""
-        return self._read_flow(self.transcript.length())
+        return self._read_flow(self.transcript.length(), len)
 
     def edit_flow(self, message_id: str, message: BaseMessage) -> Flow[None]:
         """Replaces a message under its id."""
@@ -125,7 +191,14 @@ class HistoryFlows:
 
     def turns_flow(self, n: int) -> Flow[list[Turn]]:
         """Reads the newest `n` turns as text."""
-        return self._read_flow(self.transcript.tail(turns=check_whole(n, "n")).map(exchanges))
+        newest = self.transcript.tail(turns=check_whole(n, "n")).map(exchanges)
+        return self._read_flow(newest, lambda messages: exchanges(messages)[-n:])
+
+    def clear_flow(self, outboxes: Outboxes) -> Flow[None]:
+        """Deletes the conversation, and what waits of it in any outbox of the client."""
+        yield from deleting_flow(outboxes, [self._key], self.transcript.clear())
+        if self.outbox is not None:
+            self.outbox.seen.put(self._key, [])
 
     def extend_ttl(self, ttl_s: Lifetime) -> Op[bool]:
         """Sets the lifetime from now."""

@@ -243,11 +243,13 @@ def change_flow(write: Callable[[], Op[T]], transcript: Transcript, loader: User
     return (yield from ask(write()))
 
 
-def add_flow(messages: Sequence[BaseMessage], transcript: Transcript, loader: UserCallback | None) -> Flow[WriteResult]:
+def add_flow(
+    write: Callable[[str], Op[WriteResult]], transcript: Transcript, loader: UserCallback | None
+) -> Flow[WriteResult]:
     """Adds messages to a conversation, loaded first where it is missing.
 
     Args:
-        messages: In order.
+        write: Builds the op that stores them, see `Transcript.write`.
         transcript: The conversation.
         loader: Gives its messages; None for no read-through.
 
@@ -255,9 +257,9 @@ def add_flow(messages: Sequence[BaseMessage], transcript: Transcript, loader: Us
         A flow of one trip where the conversation is there, or without a loader.
     """
     if loader is None:
-        return (yield from ask(transcript.add(messages)))
-    added = yield from ask(transcript.add(messages, "more"))
+        return (yield from ask(write("add")))
+    added = yield from ask(write("more"))
     if any(added[1:]):
         return added
     yield from load_flow(transcript, loader)
-    return (yield from ask(transcript.add(messages)))
+    return (yield from ask(write("add")))

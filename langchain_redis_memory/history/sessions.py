@@ -6,15 +6,18 @@ reported; its entry is removed in passing. No key is ever searched for by patter
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.history import session_index
+from langchain_redis_memory.history.outbox import deleting_flow
 from langchain_redis_memory.history.session_index import Session
 from langchain_redis_memory.ops import Flow, ask, merge
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.client.outboxes import Outboxes
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
 
@@ -98,7 +101,7 @@ class RedisSessions(ClientOwner):
         return await self._client.arun(session_index.info(self._space, agent, session_id))
 
     def erase(self, session_id: str, agent: str = "") -> bool:
-        """Deletes everything that is stored of a session.
+        """Deletes everything that is stored of a session, and what the log of turns says of conversations of its name.
 
         Args:
             session_id: The session.
@@ -107,15 +110,15 @@ class RedisSessions(ClientOwner):
         Returns:
             Whether there was anything.
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
+        **Keys:** `messages`, `ids`, `meta`, `state`, `data`, `data_expiries`, `tokens`, `stopped_runs`; `sessions`,
+            `expiries`; `decisions`.
         **Trips:** 1.
         """
-        return bool(self._client.run(session_index.erase(self._space, agent, [session_id])))
+        return bool(self._client.drive(erase_flow(self._client.outboxes, self._space, agent, [session_id])))
 
     async def aerase(self, session_id: str, agent: str = "") -> bool:
         """Deletes everything that is stored of a session; see `erase`."""
-        existed = await self._client.arun(session_index.erase(self._space, agent, [session_id]))
-        return bool(existed)
+        return bool(await self._client.adrive(erase_flow(self._client.outboxes, self._space, agent, [session_id])))
 
     def clear_agent(self, agent: str = "") -> int:
         """Deletes all sessions of an agent.
@@ -126,14 +129,14 @@ class RedisSessions(ClientOwner):
         Returns:
             How many sessions were deleted.
 
-        **Keys:** `sessions`, `expiries`; `messages`, `ids`, `meta` of each session.
+        **Keys:** `sessions`, `expiries`; `messages`, `ids`, `meta` of each session; `decisions`.
         **Trips:** 2 for each 500 sessions, and 1.
         """
-        return self._client.drive(_clear_flow(self._space, agent))
+        return self._client.drive(_clear_flow(self._client.outboxes, self._space, agent))
 
     async def aclear_agent(self, agent: str = "") -> int:
         """Deletes all sessions of an agent; see `clear_agent`."""
-        return await self._client.adrive(_clear_flow(self._space, agent))
+        return await self._client.adrive(_clear_flow(self._client.outboxes, self._space, agent))
 
 
 def _list_flow(space: KeySpace, agent: str, limit: int, cursor: str | None) -> Flow[SessionPage]:
@@ -166,10 +169,16 @@ def _parse_cursor(cursor: str | None) -> tuple[str, int]:
     return highest, int(skip)
 
 
-def _clear_flow(space: KeySpace, agent: str) -> Flow[int]:
+def erase_flow(outboxes: Outboxes, space: KeySpace, agent: str, session_ids: Sequence[str]) -> Flow[int]:
+    """Deletes everything that is stored of sessions, and what waits of them; the result is how many there were."""
+    keys = [space.session(session_id, agent).messages for session_id in session_ids]
+    return deleting_flow(outboxes, keys, session_index.erase(space, agent, session_ids))
+
+
+def _clear_flow(outboxes: Outboxes, space: KeySpace, agent: str) -> Flow[int]:
     cleared = 0
     while True:
         entries = yield from ask(session_index.page(space, agent, 500, "+inf", 0))
         if not entries:
             return cleared
-        cleared += yield from ask(session_index.erase(space, agent, [entry.session_id for entry in entries]))
+        cleared += yield from erase_flow(outboxes, space, agent, [entry.session_id for entry in entries])

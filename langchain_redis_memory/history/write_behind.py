@@ -7,16 +7,49 @@ and within a bound, and goes out together with the conversation's next messages.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage, RemoveMessage
 
-from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.history.read_through import UserCallback
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Flow
 
 _log = logging.getLogger(__name__)
+
+
+class _Queue:
+    """Messages by conversation; when there are too many, the conversation that was written to last the longest ago is
+    dropped.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting: dict[str, tuple[Transcript, list[BaseMessage]]] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return sum(len(messages) for _, messages in list(self._waiting.values()))
+
+    def put(self, transcript: Transcript, messages: Sequence[BaseMessage], *, back: bool = False) -> None:
+        key = transcript.keys.messages
+        with self._lock:
+            _, known = self._waiting.pop(key, (transcript, []))
+            if kept := [*messages, *known] if back else [*known, *messages]:
+                self._waiting[key] = (transcript, kept)
+            while len(self) > self._most:
+                oldest = next(iter(self._waiting))
+                _, lost = self._waiting.pop(oldest)
+                _log.error("%d messages of %s are lost to the permanent database", len(lost), oldest)
+
+    def take(self, transcript: Transcript) -> list[BaseMessage]:
+        with self._lock:
+            return self._waiting.pop(transcript.keys.messages, (transcript, []))[1]
+
+    def all(self) -> list[Transcript]:
+        with self._lock:
+            return [transcript for transcript, _ in self._waiting.values()]
 
 
 class WriteBehind:
@@ -29,7 +62,7 @@ class WriteBehind:
 
     def __init__(self, writer: UserCallback, most: int = 10_000) -> None:
         self._writer = writer
-        self._waiting = Outbox(most)
+        self._waiting = _Queue(most)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -53,10 +86,9 @@ class WriteBehind:
         except Exception as error:  # noqa: BLE001 - a database's errors are of any type, and Redis has the messages
             _log.warning("messages of session %r wait for the permanent database: %r", transcript.session_id, error)
         finally:
-            self._waiting.put_back([(transcript, left)])
+            self._waiting.put(transcript, left, back=True)
 
     def flush_flow(self) -> Flow[None]:
         """Retries everything that waits, conversation by conversation."""
-        for transcript, messages in self._waiting.take_some():
-            self._waiting.put_back([(transcript, messages)])
+        for transcript in self._waiting.all():
             yield from self.write_flow(transcript, [])

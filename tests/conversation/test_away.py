@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 import redis
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage
 
-from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.errors import UnserialisableError, WrongKeyTypeError
-from langchain_redis_memory.history.outbox import Outbox
-from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.chains import Broken, Desk, Marked, Switch
-from tests.support.servers import NEWEST, Farm, wait_for
+from tests.support.servers import NEWEST, Farm
 
 
 @pytest.fixture
@@ -127,19 +122,6 @@ async def test_flush_says_what_still_waits(desk: Desk, both: Both, switch: Switc
         assert len(await desk.told(f"s{number}")) == 2
 
 
-async def test_what_others_said_is_stored_on_the_way(desk: Desk, switch: Switch) -> None:
-    switch.off()
-    for number in range(10):
-        await desk.say(f"F: {number}", f"s{number}")
-    switch.on()
-    await desk.say("F: x", "x")
-    assert desk.memory.unstored == 4
-    await desk.say("F: y", "x")
-    assert desk.memory.unstored == 0
-    for number in range(10):
-        assert await said(desk, f"s{number}") == [f"F: {number}"]
-
-
 async def test_a_reply_that_was_lost_stores_nothing_twice(
     client: Client, both: Both, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,10 +188,8 @@ async def test_a_broken_conversation_does_not_break_the_others(
         await desk.say("F: a", session)
     switch.on()
     client.run(Op((("SET", client.keys().session("bad").messages, "foreign", "EX", 60),), len))
-    await desk.say("F: b", "third")
-    assert desk.last.stored
-    assert await said(desk, "good") == ["F: a"]
     assert await both(desk.memory.flush)() == 2
+    assert await said(desk, "good") == ["F: a"]
     client.run(Op((("DEL", client.keys().session("bad").messages),), len))
     assert await both(desk.memory.flush)() == 0
     assert await said(desk, "bad") == ["F: a"]
@@ -301,73 +281,3 @@ async def test_a_full_server(farm: Farm, prefix: str, both: Both) -> None:
     assert await said(desk) == ["N: a", "F: b", "F: c"]
     await client.aclose()
     process.stop()
-
-
-# --- the outbox itself -----------------------------------------------------------------------------
-
-
-def transcript(name: str) -> Transcript:
-    return Transcript(ConversationMemory("memory://outbox").client.keys(), name)
-
-
-def texts(messages: list[BaseMessage]) -> list[Any]:
-    return [message.content for message in messages]
-
-
-def test_the_oldest_conversation_gives_way(caplog: pytest.LogCaptureFixture) -> None:
-    box = Outbox(most=4)
-    for name in ("a", "b", "a", "c"):
-        box.put(transcript(name), [HumanMessage(f"{name}1"), HumanMessage(f"{name}2")])
-    assert len(box) == 2
-    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
-    assert texts(box.take(transcript("c"))) == ["c1", "c2"]
-
-
-def test_one_conversation_is_bounded_too(caplog: pytest.LogCaptureFixture) -> None:
-    box = Outbox(most=3)
-    for number in range(5):
-        box.put(transcript("a"), [HumanMessage(str(number))])
-    assert texts(box.take(transcript("a"))) == ["2", "3", "4"]
-    assert len(caplog.records) == 2
-
-
-def test_what_is_put_back_comes_before_what_has_come_since() -> None:
-    box = Outbox()
-    box.put(transcript("a"), [HumanMessage("1")])
-    taken = box.take_some(1)
-    box.put(transcript("a"), [HumanMessage("2")])
-    box.put_back([*taken, (transcript("b"), [])])
-    assert texts(box.take(transcript("a"))) == ["1", "2"]
-    assert len(box) == 0
-    assert box.take_some() == []
-
-
-@pytest.fixture
-def hasty() -> Iterator[None]:
-    """Threads that take turns as often as they can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
-
-
-@pytest.mark.usefixtures("hasty")
-def test_threads_lose_nothing() -> None:
-    box, taken, started = Outbox(), [], threading.Barrier(4)
-
-    def fill(name: str) -> None:
-        started.wait()
-        for number in range(300):
-            box.put(transcript("shared"), [HumanMessage(f"{name}{number}")])
-            if number % 10 == 0:
-                box.put_back(box.take_some(2))
-                taken.extend(box.take(transcript("shared")))
-
-    threads = [threading.Thread(target=fill, args=(name,)) for name in "abcd"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    taken.extend(box.take(transcript("shared")))
-    wait_for(lambda: len(box) == 0)
-    assert len(set(texts(taken))) == len(taken) == 1200

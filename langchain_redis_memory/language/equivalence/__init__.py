@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from langchain_redis_memory.language.equivalence.feedback import Observations, Served
 from langchain_redis_memory.language.equivalence.hit_policy import HitPolicy, Judgement
+from langchain_redis_memory.language.equivalence.pair_scorer import PairScorer
 from langchain_redis_memory.language.equivalence.threshold import ThresholdPolicy
 from langchain_redis_memory.language.equivalence.verified import VerifiedPolicy
 
-__all__ = ["HitPolicy", "Judgement", "Observations", "Served", "ThresholdPolicy", "VerifiedPolicy"]
+__all__ = ["HitPolicy", "Judgement", "Observations", "PairScorer", "Served", "ThresholdPolicy", "VerifiedPolicy"]

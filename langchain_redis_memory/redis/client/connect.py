@@ -19,6 +19,8 @@ from weakref import WeakValueDictionary
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client, ClientLike
+from langchain_redis_memory.redis.client.durability import DurabilityLike
+from langchain_redis_memory.redis.client.outboxes import WaitingMessages
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -27,11 +29,15 @@ __all__ = ["ClientLike", "ClientOwner", "ServerOptions", "connect"]
 
 
 class ServerOptions(TypedDict, total=False):
-    """Other names for the argument `client`, as other packages spell it; at most one is given."""
+    """Other names for the argument `client`, as other packages spell it: at most one is given; and `durability`.
+
+    That is how far writes have to be before they are done (see `Durability`); by default, as the client says.
+    """
 
     redis_url: str | None
     url: str | None
     redis_client: ClientLike
+    durability: DurabilityLike | None
 
 
 _EXPECTED: Final = "a Client, a URL, a client of redis-py, or None for the environment's settings"
@@ -61,7 +67,7 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
     Args:
         client: A `Client`, a URL, a sync or async client of redis-py, or None.
         owner: The class whose constructor it is, to name its parameters where a keyword is wrong.
-        **server: `redis_url`, `url` or `redis_client` instead of `client`.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`; `durability`.
 
     Returns:
         The `Client` itself; the shared one of a URL or of the environment's settings; or one around a redis-py client.
@@ -73,6 +79,8 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
     **Keys:** none.
     **Trips:** none.
     """
+    if (durability := server.pop("durability", None)) is not None:
+        return connect(client, owner=owner, **server).durable(durability)
     if server:
         client = _named(client, dict(server), owner)
     if isinstance(client, Client):
@@ -142,6 +150,8 @@ class ClientOwner:
 
     _client: Client
     _owns_client = False
+    _outbox: WaitingMessages | None = None
+    """Where its messages wait while the server is away; they are stored when it is closed."""
 
     @classmethod
     def from_conn_string(cls, conn_string: str, **options: Any) -> Self:
@@ -168,20 +178,24 @@ class ClientOwner:
         return f"{type(self).__name__}({self._client!r})"
 
     def close(self) -> None:
-        """Closes the client if this object opened it. Safe to call twice; a later use opens new connections.
+        """Closes the client if this object opened it, and stores what waits in its outbox. Safe to call twice.
 
-        **Keys:** none.
-        **Trips:** none.
+        **Keys:** those of the messages that wait.
+        **Trips:** none where nothing waits.
         """
         if self._owns_client:
             self._client.settle()
             self._client.close()
+        elif self._outbox is not None:
+            self._client.outboxes.finish(self._outbox)
 
     async def aclose(self) -> None:
         """Closes the client if this object opened it; see `close`."""
         if self._owns_client:
             await self._client.asettle()
             await self._client.aclose()
+        elif self._outbox is not None:
+            await self._client.outboxes.finish_in_loop(self._client.adrive, self._outbox)
 
     def __enter__(self) -> Self:
         return self

@@ -6,20 +6,19 @@ neither CONFIG nor PING (which redis-py cannot send undecoded to a cluster).
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 from langchain_redis_memory.errors import AuthenticationError, ServerError, UnavailableError
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, ask, merge
-from langchain_redis_memory.redis.capabilities import EngineName, probe
+from langchain_redis_memory.redis.capabilities import EngineName, probe, refused_key
 from langchain_redis_memory.redis.client.topology import Topology, TopologyKind
 
 if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.circuit_breaker import Breaker
     from langchain_redis_memory.redis.client.connections import Connections
+    from langchain_redis_memory.redis.client.outboxes import Outboxes
 
 
 @dataclass(frozen=True)
@@ -63,25 +62,6 @@ class Health:
     warnings: tuple[str, ...] = ()
 
 
-class Outboxes:
-    """The outboxes that use a client, whose waiting messages its health reports; none is kept alive."""
-
-    def __init__(self) -> None:
-        self._known: WeakSet[Sized] = WeakSet()
-        self._lock = threading.Lock()
-
-    def add(self, outbox: Sized) -> None:
-        """Registers an outbox."""
-        with self._lock:
-            self._known.add(outbox)
-
-    def waiting(self) -> int:
-        """Counts the messages that wait in all outboxes."""
-        with self._lock:
-            known = list(self._known)
-        return sum(map(len, known))
-
-
 def ping_flow(key: str) -> Flow[float]:
     """Makes a round trip.
 
@@ -92,9 +72,15 @@ def ping_flow(key: str) -> Flow[float]:
         How long it took, in seconds.
     """
     began: float = yield Now()
-    yield from ask(Op((("EXISTS", key),), lambda _replies: None))
+    yield from ask(Op((("EXISTS", key),), _answered, tolerant=True))
     ended: float = yield Now()
     return ended - began
+
+
+def _answered(replies: Sequence[Reply]) -> None:
+    """Raises a refusal, unless only the key is another tenant's."""
+    if isinstance(replies[0], ServerError) and not refused_key(replies[0]):
+        raise replies[0]
 
 
 def health_flow(

@@ -8,6 +8,8 @@ The password is a secret: no repr, log or error shows it.
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
@@ -118,17 +120,28 @@ def read_settings(url: str | None = None, **given: Any) -> RedisMemorySettings:
     Raises:
         ConfigError: A variable cannot be read; the message names it without its value.
     """
-    fields = RedisMemorySettings.model_fields
-    elsewhere = {name: fields[name].default for name in _LOCATION} if url is not None else {}
     update = {name: value for name, value in given.items() if value is not None}
     if url:
         update["redis_url"] = SecretStr(url)
     try:
-        return RedisMemorySettings.model_validate(elsewhere).model_copy(update=update)
+        return _from(_environment(), without_server=url is not None).model_copy(update=update)
     except ValidationError as error:
         faults = "; ".join(f"{_names(fault['loc'][0])}: {fault['msg']}" for fault in error.errors())
         msg = f"the environment's settings cannot work: {faults}"
         raise ConfigError(msg) from None
+
+
+def _environment() -> frozenset[tuple[str, str]]:
+    return frozenset((name, value) for name, value in os.environ.items() if name.upper().startswith("REDIS_"))
+
+
+@lru_cache(maxsize=8)  # to read an environment costs 2 ms, more than all else of making a client
+def _from(environment: frozenset[tuple[str, str]], *, without_server: bool) -> RedisMemorySettings:
+    """Reads the environment, which is an argument so that a changed one is read again."""
+    fields = RedisMemorySettings.model_fields
+    return RedisMemorySettings.model_validate(
+        {name: fields[name].default for name in _LOCATION} if without_server else {}
+    )
 
 
 def _names(name: object) -> str:

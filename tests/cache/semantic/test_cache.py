@@ -34,7 +34,7 @@ from tests.support.meanings import (
     prompt,
     text,
 )
-from tests.support.servers import NEWEST, TABLE, Farm
+from tests.support.servers import EVERY, NEWEST, Farm
 
 SOLID = ["memory", NEWEST]
 
@@ -58,7 +58,7 @@ def cache(client: Client) -> RedisSemanticCache:
 # --- LangChain's suites -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=[*TABLE, "cluster", "sentinel"])
+@pytest.fixture(params=[*EVERY, "cluster", "sentinel"])
 def any_url(request: pytest.FixtureRequest, farm: Farm) -> str:
     """Each kind of server and each topology in turn."""
     if request.param in {"cluster", "sentinel"}:
@@ -391,7 +391,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "flight": {"single_flight_s": -1},
     "admission": {"admission": True},
     "engine": {"engine": "best"},
-    "quantisation": {"quantization": "int4"},
+    "quantization": {"quantization": "int4"},
 }
 
 

@@ -37,6 +37,8 @@ from langchain_redis_memory import (
     RedisSessionData,
     RedisSessions,
     RedisStore,
+    RedisTokenStreams,
+    RedisUsers,
     SemanticAnswerCache,
     UserProfile,
 )
@@ -70,6 +72,8 @@ CLASSES: dict[str, Callable[..., ClientOwner]] = {
     "conversation_state": partial(RedisConversationState, "s"),
     "agent_state": partial(RedisAgentState, "a"),
     "session_data": partial(RedisSessionData, "s"),
+    "token_streams": RedisTokenStreams,
+    "users": RedisUsers,
     "profile": partial(UserProfile, "u"),
 }
 WAYS: dict[str, Callable[[], tuple[tuple[Any, ...], dict[str, Any], str]]] = {

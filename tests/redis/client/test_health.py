@@ -17,6 +17,7 @@ from langchain_redis_memory import Client, ConversationMemory, Health
 from langchain_redis_memory.errors import AuthenticationError, UnavailableError
 from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.ops import pure
 from langchain_redis_memory.redis.client.client import Trip
 from tests.conftest import Both
 from tests.support import servers
@@ -46,7 +47,7 @@ async def test_a_server_is_asked_each_time(client: Client, both: Both, trips: li
     hash(found)
 
 
-@pytest.mark.parametrize("name", servers.TABLE)
+@pytest.mark.parametrize("name", servers.EVERY)
 async def test_the_engine_of_each_server(name: str, farm: Farm) -> None:
     if name not in CAN:
         pytest.skip("a server of this machine, of any version")
@@ -140,14 +141,13 @@ async def test_the_messages_that_wait_are_counted() -> None:
             chat = memory.wrap(RunnableLambda(lambda _: "yes"), scope="s")
             for turn in range(place + 1):
                 chat.invoke(f"Is it {turn}?", {"configurable": {"session_id": "a"}})
-        assert client.health().unstored == sum(memory.unstored for memory in memories) == 6
+        assert client.health().unstored == memories[0].unstored == memories[1].unstored == 6
 
 
 def test_an_outbox_is_not_kept_alive() -> None:
     client = Client("memory://x")
-    outbox = Outbox()
-    outbox.put(Transcript(client.keys(), "s", "", 1000, 0), [HumanMessage("Hi")])
-    client.outboxes.add(outbox)
+    outbox = Outbox(replay_s=None).attach(client)
+    outbox.put(Transcript(client.keys(), "s", "", 1000, 0), [HumanMessage("Hi")], pure(None))
     assert client.outboxes.waiting() == 1
     del outbox
     gc.collect()

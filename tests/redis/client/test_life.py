@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -21,7 +22,8 @@ from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.ops import Op, merge
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.client.connect import connect
-from langchain_redis_memory.redis.client.topology import Options, topology
+from langchain_redis_memory.redis.client.options import Options
+from langchain_redis_memory.redis.client.topology import topology
 from tests.conftest import Both, Watch
 from tests.support import servers
 from tests.support.servers import Farm, wait_for
@@ -234,11 +236,14 @@ async def test_a_history_on_a_cluster(cluster: Client, both: Both, trips: list[T
 
 async def test_a_cluster_that_forgot_its_scripts(cluster: Client, cluster_url: str, both: Both) -> None:
     kept = [RedisChatMessageHistory(f"s{i}", cluster) for i in range(8)]
-    adds = [one._flows.transcript.add([HumanMessage("x")]) for one in kept]
-    assert [added.appended for added in await both(cluster.run)(merge(*adds))] == [1] * 8
+
+    def adds() -> Op[Any]:
+        return merge(*(one._flows.transcript.add([HumanMessage("x", id="x")]) for one in kept))
+
+    assert [added.appended for added in await both(cluster.run)(adds())] == [1] * 8
     with topology(cluster_url, Options()).open().client as plain:
         plain.script_flush()
-    assert [added.replaced for added in await both(cluster.run)(merge(*adds))] == [1] * 8
+    assert [added.replaced for added in await both(cluster.run)(adds())] == [1] * 8
 
 
 async def test_what_a_cluster_is(cluster: Client, both: Both) -> None:
