@@ -192,7 +192,7 @@ def thresholds(data: Data, judged: dict[str, tuple[Array, Array]], model: int) -
     be worse by as much again, a bound for less than `USUAL` is lowered once more by what lies between the worst one and
     the next.
     """
-    found = {}
+    found: dict[str, float] = {}
     for share in UNSAFE:
         lowest = []
         for sources in PEOPLE:
