@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.sharing import Lifetimes as Lifetimes
     from langchain_redis_memory.cache.sharing import Share as Share
     from langchain_redis_memory.cache.stats import Stats as Stats
+    from langchain_redis_memory.cache.value.cache import RedisValueCache as RedisValueCache
+    from langchain_redis_memory.cache.value.cached import CachedFunction as CachedFunction
+    from langchain_redis_memory.cache.value.lock import ValueLock as ValueLock
+    from langchain_redis_memory.cache.value.plain import Versioned as Versioned
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
     from langchain_redis_memory.conversation.answers import MemoryAnswers as MemoryAnswers
@@ -154,6 +158,7 @@ _HOMES = {
     "AuthenticationError": "errors",
     "cached_model": "cache.cached_model",
     "CachedEmbeddings": "cache.rag.rag_cache",
+    "CachedFunction": "cache.value.cached",
     "CachedRetriever": "cache.rag.rag_cache",
     "CacheQuestion": "cache.answers.answer_cache",
     "CascadeClassifier": "language.classify",
@@ -236,6 +241,7 @@ _HOMES = {
     "RedisTokenStreams": "state.token_streams",
     "RedisUsers": "operate.users",
     "RedisWrappedKeys": "redis.client.wrapped_keys",
+    "RedisValueCache": "cache.value.cache",
     "RememberingRunnable": "conversation.runnable",
     "REMOVE_ALL_MESSAGES": "history.transcript",
     "Rewrite": "language.contextualise.contextualiser",
@@ -263,9 +269,11 @@ _HOMES = {
     "UnknownKeyError": "errors",
     "UnserialisableError": "errors",
     "UserProfile": "state.user_profile",
+    "ValueLock": "cache.value.lock",
     "VectorOptions": "cache.semantic.tenants",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",
+    "Versioned": "cache.value.plain",
     "WindowSelector": "conversation.select.window",
     "WrappedKeyRing": "redis.client.wrapped_keys",
     "WrongKeyTypeError": "errors",
