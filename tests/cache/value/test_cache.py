@@ -366,7 +366,7 @@ def test_methods_and_arguments_of_any_kind(cache: RedisValueCache) -> None:
 
 def test_wrong_templates_and_options_are_refused(cache: RedisValueCache) -> None:
     for options in ({"key": "{who}"}, {"tags": ["{who}"]}, {"user": "who"}):
-        with pytest.raises(ConfigError, match="names 'who', which .* does not take"):
+        with pytest.raises(ConfigError, match=r"names 'who', which .* does not take"):
             cache.cached(**options)(lambda name: name)
     with pytest.raises(TypeError, match=r"cached\(\) has no option ttl;"):
         cache.cached(ttl=5)
