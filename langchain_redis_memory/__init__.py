@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
     from langchain_redis_memory.cache.advice import Advice as Advice
     from langchain_redis_memory.cache.answers.answer_cache import Answer as Answer
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.value.plain import Versioned as Versioned
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
+    from langchain_redis_memory.checkpoint.thread_list import ThreadInfo as ThreadInfo
+    from langchain_redis_memory.checkpoint.thread_list import ThreadPage as ThreadPage
     from langchain_redis_memory.conversation.answers import MemoryAnswers as MemoryAnswers
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import ConflictError as ConflictError
     from langchain_redis_memory.errors import CorruptDataError as CorruptDataError
     from langchain_redis_memory.errors import DecryptionError as DecryptionError
+    from langchain_redis_memory.errors import DurabilityError as DurabilityError
     from langchain_redis_memory.errors import EvictedError as EvictedError
     from langchain_redis_memory.errors import FormatVersionError as FormatVersionError
     from langchain_redis_memory.errors import InvalidIdError as InvalidIdError
@@ -115,6 +119,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
+    from langchain_redis_memory.redis.client.durability import Durability as Durability
     from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
     from langchain_redis_memory.redis.client.wrapped_keys import RedisWrappedKeys as RedisWrappedKeys
@@ -151,6 +156,7 @@ _HOMES = {
     "Advice": "cache.advice",
     "Answer": "cache.answers.answer_cache",
     "AnswerCache": "cache.answers.answer_cache",
+    "AnswerCacheMiddleware": "agents.answer_cache",
     "AnswerDesk": "cache.answers.desk",
     "Audience": "language.audience",
     "AudienceClassifier": "cache.sharing",
@@ -177,6 +183,8 @@ _HOMES = {
     "DecisionLog": "cache.decision_log",
     "DecryptionError": "errors",
     "DEFAULT_POLICY": "conversation.policy",
+    "Durability": "redis.client.durability",
+    "DurabilityError": "errors",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",
     "EpochAnswerCache": "cache.answers.epoch",
@@ -260,6 +268,8 @@ _HOMES = {
     "Stats": "cache.stats",
     "StreamEvent": "state.stream_events",
     "Template": "cache.prompts",
+    "ThreadInfo": "checkpoint.thread_list",
+    "ThreadPage": "checkpoint.thread_list",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
     "Turn": "history.turns",

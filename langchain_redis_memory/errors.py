@@ -79,11 +79,21 @@ class UnknownKeyError(DecryptionError):
 
 
 class EvictedError(CorruptDataError):
-    """The server lost some keys of a thread while it kept others; what is left would be read as something else."""
+    """The server lost some keys of a thread or a conversation, but not all: what is left can only be deleted."""
+
+
+EVICTED = (
+    "the server lost the messages of this conversation, but not all of its keys: what was there is gone; clear() it, "
+    "and see that maxmemory-policy is noeviction"
+)
 
 
 class ConflictError(RedisMemoryError):
     """What was to be made is there already, or was changed by others again and again meanwhile."""
+
+
+class DurabilityError(RedisMemoryError):
+    """A write stands on the server that took it, but was not in time replicated, or on disk, as `durability` asks."""
 
 
 class RateLimitedError(RedisMemoryError):
