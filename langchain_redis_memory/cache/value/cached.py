@@ -6,14 +6,11 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import update_wrapper
 from string import Formatter
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from langchain_redis_memory.checks import check_several
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.codec.values import digest
-
-if TYPE_CHECKING:
-    from langchain_redis_memory.cache.value.cache import RedisValueCache
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,7 +20,7 @@ class CachedFunction(Generic[P, R]):
     """A function around which a cache is. Made by `RedisValueCache.cached`; called as the function itself.
 
     Args:
-        cache: The cache.
+        cache: The cache, a `RedisValueCache`.
         function: The function, `def` or `async def`.
         key: The name of a result, with the function's arguments in braces; None for a digest of all of them.
         tags: Its tags, with arguments in braces.
@@ -36,7 +33,7 @@ class CachedFunction(Generic[P, R]):
 
     def __init__(
         self,
-        cache: RedisValueCache,
+        cache: Any,
         function: Callable[P, R],
         key: str | None,
         tags: Sequence[str],
