@@ -105,6 +105,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
+    from langchain_redis_memory.redis.client.credentials import FileCredentials as FileCredentials
+    from langchain_redis_memory.redis.client.credentials import IAMCredentials as IAMCredentials
+    from langchain_redis_memory.redis.client.credentials import TokenCredentials as TokenCredentials
     from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
     from langchain_redis_memory.redis.client.wrapped_keys import RedisWrappedKeys as RedisWrappedKeys
@@ -175,9 +178,11 @@ _HOMES = {
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
     "FormatVersionError": "errors",
+    "FileCredentials": "redis.client.credentials",
     "Grounding": "cache.sharing",
     "Health": "redis.client.health",
     "HitPolicy": "language.equivalence",
+    "IAMCredentials": "redis.client.credentials",
     "InvalidIdError": "errors",
     "InvalidInputError": "errors",
     "Judge": "cache.semantic.judge",
@@ -243,6 +248,7 @@ _HOMES = {
     "StreamEvent": "state.stream_events",
     "Template": "cache.prompts",
     "ThresholdPolicy": "language.equivalence",
+    "TokenCredentials": "redis.client.credentials",
     "Trip": "redis.client.client",
     "Turn": "history.turns",
     "TurnReport": "conversation.turn",

@@ -282,6 +282,7 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
             **fields,
             **options.connection(asynchronous=asynchronous),
             "max_connections": options.max_connections,
+            "address_remap": options.address_remap,
         }
 
     def open_sync() -> Any:
