@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.stats import Stats as Stats
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
+    from langchain_redis_memory.checkpoint.thread_list import ThreadInfo as ThreadInfo
+    from langchain_redis_memory.checkpoint.thread_list import ThreadPage as ThreadPage
     from langchain_redis_memory.conversation.answers import MemoryAnswers as MemoryAnswers
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import ConflictError as ConflictError
     from langchain_redis_memory.errors import CorruptDataError as CorruptDataError
     from langchain_redis_memory.errors import DecryptionError as DecryptionError
+    from langchain_redis_memory.errors import DurabilityError as DurabilityError
     from langchain_redis_memory.errors import EvictedError as EvictedError
     from langchain_redis_memory.errors import FormatVersionError as FormatVersionError
     from langchain_redis_memory.errors import InvalidIdError as InvalidIdError
@@ -66,6 +69,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import MessageNotFoundError as MessageNotFoundError
     from langchain_redis_memory.errors import NotAMessageError as NotAMessageError
     from langchain_redis_memory.errors import OutOfMemoryError as OutOfMemoryError
+    from langchain_redis_memory.errors import RateLimitedError as RateLimitedError
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.errors import ServerError as ServerError
     from langchain_redis_memory.errors import UnavailableError as UnavailableError
@@ -100,6 +104,11 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
+    from langchain_redis_memory.limits.lease import LimitLease as LimitLease
+    from langchain_redis_memory.limits.limit import Limit as Limit
+    from langchain_redis_memory.limits.limit import LimitDecision as LimitDecision
+    from langchain_redis_memory.limits.limit import LimitState as LimitState
+    from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter as RedisRateLimiter
     from langchain_redis_memory.operate.receipt import Receipt as Receipt
     from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
     from langchain_redis_memory.redis.acl import acl_line as acl_line
@@ -108,6 +117,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.credentials import FileCredentials as FileCredentials
     from langchain_redis_memory.redis.client.credentials import IAMCredentials as IAMCredentials
     from langchain_redis_memory.redis.client.credentials import TokenCredentials as TokenCredentials
+    from langchain_redis_memory.redis.client.durability import Durability as Durability
     from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
     from langchain_redis_memory.redis.client.wrapped_keys import RedisWrappedKeys as RedisWrappedKeys
@@ -169,6 +179,8 @@ _HOMES = {
     "DecisionLog": "cache.decision_log",
     "DecryptionError": "errors",
     "DEFAULT_POLICY": "conversation.policy",
+    "Durability": "redis.client.durability",
+    "DurabilityError": "errors",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",
     "EpochAnswerCache": "cache.answers.epoch",
@@ -188,6 +200,10 @@ _HOMES = {
     "Judge": "cache.semantic.judge",
     "KeyRing": "redis.codec.cipher.key_ring",
     "Lifetimes": "cache.sharing",
+    "Limit": "limits.limit",
+    "LimitDecision": "limits.limit",
+    "LimitLease": "limits.lease",
+    "LimitState": "limits.limit",
     "LinguisticClassifier": "language.classify",
     "LLMAudience": "language.audience",
     "LLMClassifier": "language.classify",
@@ -213,6 +229,7 @@ _HOMES = {
     "RagCache": "cache.rag.rag_cache",
     "Receipt": "operate.receipt",
     "RedisAgentState": "state.agent_state",
+    "RateLimitedError": "errors",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",
@@ -220,6 +237,7 @@ _HOMES = {
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "redis.client.settings",
     "RedisNodeCache": "cache.node",
+    "RedisRateLimiter": "limits.rate_limiter",
     "RedisRecordManager": "store.record_manager",
     "RedisSaver": "checkpoint.saver",
     "RedisSemanticCache": "cache.semantic.cache",
@@ -247,6 +265,8 @@ _HOMES = {
     "Stats": "cache.stats",
     "StreamEvent": "state.stream_events",
     "Template": "cache.prompts",
+    "ThreadInfo": "checkpoint.thread_list",
+    "ThreadPage": "checkpoint.thread_list",
     "ThresholdPolicy": "language.equivalence",
     "TokenCredentials": "redis.client.credentials",
     "Trip": "redis.client.client",

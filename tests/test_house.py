@@ -267,6 +267,7 @@ PLAIN = (
     "conversation.",
     "history.",
     "language.",
+    "limits.",
     "ops",
     "redis.",
     "state.",

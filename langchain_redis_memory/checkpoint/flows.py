@@ -39,10 +39,12 @@ from langchain_redis_memory.checkpoint.layout import (
 )
 from langchain_redis_memory.checkpoint.prune import PruneReport, delete_for_runs_flow, delete_thread, prune_flow
 from langchain_redis_memory.checkpoint.thread import Thread
+from langchain_redis_memory.checkpoint.thread_list import ThreadPage, threads_flow
 from langchain_redis_memory.checks import check_bounds, check_type
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
 from langchain_redis_memory.redis import user_index
+from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 from langchain_redis_memory.redis.user_index import UserData
@@ -311,6 +313,16 @@ class SaverFlows:
             return found
 
         return self._touching(place.thread_id, op.map(read), self._ttl(config))
+
+    # --- a user's threads -----------------------------------------------------------------------------------------
+
+    def newest(self, thread_id: str) -> Op[CheckpointTuple | None]:
+        """Reads the newest checkpoint of a thread."""
+        return self.get_tuple({"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}})
+
+    def threads_flow(self, user: Id, limit: int, cursor: str | None) -> Flow[ThreadPage]:
+        """Lists a user's threads."""
+        return threads_flow(self.space, self.newest, user, limit, cursor)
 
     # --- whole threads --------------------------------------------------------------------------------------------
 

@@ -141,10 +141,11 @@ class Outbox:
         **Trips:** none.
         """
         known = None if self._client is None else self._client()
-        if known is not None and known is not client:
+        if known is not None and known.outboxes is not client.outboxes:
             msg = "an Outbox belongs to one client: give each client its own"
             raise ConfigError(msg)
-        self._client = ref(client)
+        if known is None:
+            self._client = ref(client.whole)
         client.outboxes.add(self)
         if known is None and self._spool is not None:
             for write, number in self._spool.left():

@@ -54,15 +54,17 @@ COMMANDS: Mapping[str, str] = {
         "eval evalsha get hdel hget hlen hset pexpire set time zadd zcard zmscore zrangebylex zrangebyscore zrem zscore"
     ),
     "RedisSaver": (
-        "del eval evalsha exists get hdel hget hgetall hincrby hkeys hlen hmget hset persist pexpire pexpireat "
-        "pttl set time zadd zcard zrange zrangebylex zrangebyscore zrem zrevrangebylex zscore"
+        "del eval evalsha exists get hdel hget hgetall hincrby hkeys hlen hmget hset memory persist pexpire "
+        "pexpireat pttl set time zadd zcard zrange zrangebylex zrangebyscore zrem zrevrangebylex zscore"
     ),
     "RedisSemanticCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
         "persist pexpire pexpireat pttl set time vadd vcard vrem vsim zadd zcard zrange zrangebyscore zrem "
         "zrevrange zscore"
     ),
-    "RedisSessionData": "eval evalsha get hdel hget hkeys hset persist pexpire pttl set time zadd zcard zrangebyscore zrem",
+    "RedisSessionData": (
+        "eval evalsha get hdel hget hkeys hset persist pexpire pttl set time zadd zcard zrangebyscore zrem"
+    ),
     "RedisSessions": (
         "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lpop lpos lpush lrange lrem lset "
         "persist pexpire pexpireat pttl rpush set time xdel xrange zadd zrange zrangebyscore zrem zrevrangebyscore "

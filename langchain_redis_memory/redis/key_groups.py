@@ -230,6 +230,21 @@ class PointKeys(KeyGroup):
     point_expiries: Key
 
 
+@dataclass(frozen=True)
+class LimitKeys(KeyGroup):
+    """The keys of limits that are counted together."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("rate", "places", "queue")
+    rate: Key
+    places: Key
+    queue: Key
+
+    def of(self, *names: str) -> LimitKeys:
+        """Spells the keys of one limit."""
+        name = "/".join(map(escape, names))
+        return LimitKeys(*(Key(f"{key}:{name}") for key in self.all()))
+
+
 def mark_of(text: str) -> bytes:
     """Computes a mark: eight bytes by which something is found again to be removed, and which give nothing away.
 

@@ -30,6 +30,7 @@ from langchain_redis_memory.redis.key_groups import (
     IndexKeys,
     ItemKeys,
     KeyGroup,
+    LimitKeys,
     PointKeys,
     RecordKeys,
     RootKeys,
@@ -93,6 +94,9 @@ KINDS = {
     "tally": "a fixed time from its last count",
     "decisions": "a fixed time from its last line",
     "epoch": "longer than whatever was stored under it",
+    "rate": "until all that was taken is paid off",
+    "places": "the longest lease of a place in it",
+    "queue": "the longest lease of a place that is waited for",
     "wrapped_key": "permanent: until it is shredded",
 }
 """Kind of key -> how long it lives. A key without expiry exists only where a user asked for it (`ttl_s=None`,
@@ -277,6 +281,10 @@ class KeySpace:
         """Spells the key of a lease, with the hash tag of its work: a session, or the digest of an answer."""
         about = text_of(name, "the name of a lease")
         return f"{self.key('lease', text_of(agent, 'agent', empty=True), about)}:{escape(use)}"
+
+    def limits(self, name: str) -> LimitKeys:
+        """Spells the keys of the limits of a user, or of whatever else is limited; "" for all together."""
+        return self._group(LimitKeys, "", text_of(name, "key", empty=True))
 
     # --- the tenant ---------------------------------------------------------------------------------------------------
 

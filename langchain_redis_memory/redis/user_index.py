@@ -67,15 +67,26 @@ def stored(space: KeySpace, user: str) -> Op[list[UserData]]:
         An op of one trip; some of it may be gone.
     """
     key = space.user_data(user)
+    return Op((("ZRANGE", key, 0, -1),), lambda replies: [_read(member, key) for member in replies[0]])
 
-    def read(member: bytes) -> UserData:
-        match unpack(check_version(member, key), key):
-            case [kind, str(agent), str(name)] if kind in get_args(DataKind):
-                return UserData(kind, agent, name)
-        msg = f"{key!r} holds bytes that were not written by this package, or are damaged"
-        raise CorruptDataError(msg)
 
-    return Op((("ZRANGE", key, 0, -1),), lambda replies: [read(member) for member in replies[0]])
+def _read(member: bytes, key: str) -> UserData:
+    match unpack(check_version(member, key), key):
+        case [kind, str(agent), str(name)] if kind in get_args(DataKind):
+            return UserData(kind, agent, name)
+    msg = f"{key!r} holds bytes that were not written by this package, or are damaged"
+    raise CorruptDataError(msg)
+
+
+def newest(space: KeySpace, user: str, start: int, count: int) -> Op[list[UserData]]:
+    """Reads a page of what is stored of a user, what lives longest first: of one lifetime, what was written last.
+
+    Returns:
+        An op of one trip; some of it may be gone.
+    """
+    key = space.user_data(user)
+    command = ("ZREVRANGE", key, start, start + count - 1)
+    return Op((command,), lambda replies: [_read(member, key) for member in replies[0]])
 
 
 def forget(space: KeySpace, user: str, data: Sequence[UserData]) -> Op[None]:

@@ -117,9 +117,13 @@ def write() -> None:
     after = rest[rest.index("}\n") :]
     rows = []
     for name, commands in table().items():
-        lines = textwrap.wrap(commands, 105)
+        lines = textwrap.wrap(commands, 105 if len(name) + len(commands) > 110 else 120)
         spelled = [f'        "{line} "' for line in lines[:-1]] + [f'        "{lines[-1]}"']
-        rows += [f'    "{name}": "{commands}",'] if len(lines) == 1 else [f'    "{name}": (', *spelled, "    ),"]
+        rows += (
+            [f'    "{name}": "{commands}",']
+            if len(name) + len(commands) <= 110
+            else [f'    "{name}": (', *spelled, "    ),"]
+        )
     path.write_text(before + "COMMANDS: Mapping[str, str] = {\n" + "\n".join(rows) + "\n" + after, "utf-8")
 
 

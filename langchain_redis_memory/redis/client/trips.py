@@ -22,13 +22,13 @@ from langchain_redis_memory.ops import Command, Op, Reply
 from langchain_redis_memory.redis.client.circuit_breaker import StallGuard
 from langchain_redis_memory.redis.client.connections import Connections
 from langchain_redis_memory.redis.client.deadline import CALL, timeout_at
+from langchain_redis_memory.redis.client.durability import DurableClient
 from langchain_redis_memory.redis.client.errors import (
     explain,
     is_elsewhere,
     is_refused_login,
     is_unknown_script,
     is_unreachable,
-    refuses_for_now,
     translate,
 )
 from langchain_redis_memory.redis.client.gate import Token
@@ -295,15 +295,18 @@ class Trips:
         self, commands: Sequence[Command], replies: list[Reply], failed: list[int], until: float
     ) -> Generator[_Again, list[Reply], None]:
         """Yields what of a trip is sent again, and puts the replies that it receives in place; explains refusals."""
+        waits = [i for i, command in enumerate(commands) if command[0] in DurableClient.WAITS]
         if unknown := [i for i in failed if is_unknown_script(commands[i], replies[i])]:
+            unknown = sorted({*unknown, *waits})  # what is sent again has to be waited for
             _put(replies, unknown, (yield _Again(unknown)))
         attempt = 0
-        while refused := [i for i in failed if refuses_for_now(replies[i])]:
+        while refused := [i for i in failed if is_unreachable(replies[i])]:
             attempt += 1
             pause = _backoff(attempt)
             if attempt > self._bounds.retries or monotonic() + pause >= until:
                 break
             anew = any(is_elsewhere(replies[i]) for i in refused)
+            refused = sorted({*refused, *waits})
             _put(replies, refused, (yield _Again(refused, pause, anew)))
         explain(commands, replies)
 
