@@ -24,8 +24,8 @@ COMMANDS: Mapping[str, str] = {
     ),
     "ConversationMemory": (
         "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx lindex "
-        "llen lpop lpos lpush lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember time unlink "
-        "xadd xdel xrange xrevrange zadd zcard zrange zrangebyscore zrem zrevrangebyscore zscore"
+        "llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember time unlink xadd xdel "
+        "xrange xrevrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank zrevrangebyscore zscore"
     ),
     "RagCache": (
         "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
@@ -41,9 +41,9 @@ COMMANDS: Mapping[str, str] = {
         "pttl set time unlink zadd zcard zrange zrangebyscore zrem"
     ),
     "RedisChatMessageHistory": (
-        "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lpop lpos lpush lrange lrem lset "
-        "persist pexpire pexpireat pttl rpush set time xdel xrange zadd zrange zrangebyscore zrem zrevrangebyscore "
-        "zscore"
+        "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lrange lrem lset persist pexpire "
+        "pexpireat pttl rpush set time xdel xrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank "
+        "zrevrangebyscore zscore"
     ),
     "RedisConversationState": "eval evalsha get hdel hget hmget hset persist pexpire pttl set",
     "RedisNodeCache": (
@@ -66,9 +66,9 @@ COMMANDS: Mapping[str, str] = {
         "eval evalsha get hdel hget hkeys hset persist pexpire pttl set time zadd zcard zrangebyscore zrem"
     ),
     "RedisSessions": (
-        "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lpop lpos lpush lrange lrem lset "
-        "persist pexpire pexpireat pttl rpush set time xdel xrange zadd zrange zrangebyscore zrem zrevrangebyscore "
-        "zscore"
+        "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lrange lrem lset persist pexpire "
+        "pexpireat pttl rpush set time xdel xrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank "
+        "zrevrangebyscore zscore"
     ),
     "RedisStore": (
         "del eval evalsha exists get hdel hello hexists hget hgetall hlen hmget hset persist pexpire pexpireat set "
