@@ -7,9 +7,11 @@ import re
 from collections.abc import Sequence
 
 from langchain_redis_memory.errors import (
+    EVICTED,
     AuthenticationError,
     ConfigError,
     CorruptDataError,
+    EvictedError,
     FormatVersionError,
     InvalidInputError,
     OutOfMemoryError,
@@ -87,6 +89,8 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
     if "NEWERFORMAT" in text:
         msg = f"{place}: a newer version of this package wrote there; update langchain-redis-memory in this process"
         return _Newer(msg)
+    if "EVICTED" in text:
+        return _Evicted(f"{place}: {EVICTED}")
     if "UNREADABLE" in text:
         return _Unreadable(f"{place}: a key holds bytes that this package did not write")
     return ServerError(f"{place}: {text}")
@@ -94,6 +98,10 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
 
 class _Unreadable(CorruptDataError, ServerError):
     """A script found bytes that it cannot read; the server did answer, so this is a `ServerError` as well."""
+
+
+class _Evicted(EvictedError, ServerError):
+    """A script found that keys are missing; a `ServerError` as well."""
 
 
 class _Newer(FormatVersionError, ServerError):
@@ -106,6 +114,13 @@ class _RefusedForNow(UnavailableError, ServerError):
 
 class _PermissionRefused(AuthenticationError, ServerError):
     """The user lacks a permission; the server did answer, so this is a `ServerError` as well."""
+
+
+def is_refused_login(error: Exception) -> bool:
+    """Tells whether the server refused the credentials of a connection."""
+    import redis.exceptions as their
+
+    return isinstance(error, their.AuthenticationError) or any(word in str(error) for word in ("NOAUTH", "WRONGPASS"))
 
 
 def translate(error: Exception, where: str, *, answered: bool = True) -> RedisMemoryError:
