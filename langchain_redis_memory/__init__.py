@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
     from langchain_redis_memory.agents.limits import RateLimitMiddleware as RateLimitMiddleware
     from langchain_redis_memory.agents.limits import TokenBudgetMiddleware as TokenBudgetMiddleware
+    from langchain_redis_memory.agents.memory import MemoryMiddleware as MemoryMiddleware
     from langchain_redis_memory.agents.tool_cache import ToolCacheMiddleware as ToolCacheMiddleware
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
     from langchain_redis_memory.cache.advice import Advice as Advice
@@ -223,6 +224,7 @@ _HOMES = {
     "Loss": "history.loss",
     "ManagedAnswerCache": "cache.answers.records",
     "MemoryAnswers": "conversation.answers",
+    "MemoryMiddleware": "agents.memory",
     "MemorySelector": "conversation.select.memory",
     "MessageNotFoundError": "errors",
     "MiniLMEmbeddings": "vectors.minilm",

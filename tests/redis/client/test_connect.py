@@ -15,6 +15,7 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 
 import langchain_redis_memory
 from langchain_redis_memory import (
+    AnswerCacheMiddleware,
     AnswerDesk,
     CachedEmbeddings,
     CachedRetriever,
@@ -40,6 +41,8 @@ from langchain_redis_memory import (
     RedisTokenStreams,
     RedisUsers,
     SemanticAnswerCache,
+    TokenBudgetMiddleware,
+    ToolCacheMiddleware,
     UserProfile,
 )
 from langchain_redis_memory.errors import ConfigError
@@ -75,6 +78,9 @@ CLASSES: dict[str, Callable[..., ClientOwner]] = {
     "token_streams": RedisTokenStreams,
     "users": RedisUsers,
     "profile": partial(UserProfile, "u"),
+    "answers_of_agents": AnswerCacheMiddleware,
+    "tools_of_agents": partial(ToolCacheMiddleware, tools={"t": 60}),
+    "budget_of_agents": partial(TokenBudgetMiddleware, per_turn=1),
 }
 WAYS: dict[str, Callable[[], tuple[tuple[Any, ...], dict[str, Any], str]]] = {
     "client": lambda: ((Client("redis://h"),), {}, "redis://h:6379/0"),
