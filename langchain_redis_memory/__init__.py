@@ -115,6 +115,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
+    from langchain_redis_memory.redis.client.credentials import FileCredentials as FileCredentials
+    from langchain_redis_memory.redis.client.credentials import IAMCredentials as IAMCredentials
+    from langchain_redis_memory.redis.client.credentials import TokenCredentials as TokenCredentials
     from langchain_redis_memory.redis.client.durability import Durability as Durability
     from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
@@ -189,9 +192,11 @@ _HOMES = {
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
     "FormatVersionError": "errors",
+    "FileCredentials": "redis.client.credentials",
     "Grounding": "cache.sharing",
     "Health": "redis.client.health",
     "HitPolicy": "language.equivalence",
+    "IAMCredentials": "redis.client.credentials",
     "InvalidIdError": "errors",
     "InvalidInputError": "errors",
     "Judge": "cache.semantic.judge",
@@ -265,6 +270,7 @@ _HOMES = {
     "ThreadInfo": "checkpoint.thread_list",
     "ThreadPage": "checkpoint.thread_list",
     "ThresholdPolicy": "language.equivalence",
+    "TokenCredentials": "redis.client.credentials",
     "Trip": "redis.client.client",
     "Turn": "history.turns",
     "TurnReport": "conversation.turn",

@@ -19,13 +19,13 @@ from langchain_redis_memory.redis.keys import KeySpace
 
 COMMANDS: Mapping[str, str] = {
     "CachedEmbeddings": (
-        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat pttl "
-        "set time unlink zadd zcard zrange zrangebyscore zrem"
+        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat "
+        "pttl set time unlink zadd zcard zrange zrangebyscore zrem"
     ),
     "ConversationMemory": (
-        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx lindex llen "
-        "lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember time unlink xadd xdel xrange "
-        "xrevrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank zrevrangebyscore zscore"
+        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx lindex "
+        "llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember time unlink xadd xdel "
+        "xrange xrevrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank zrevrangebyscore zscore"
     ),
     "RagCache": (
         "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
@@ -37,13 +37,13 @@ COMMANDS: Mapping[str, str] = {
         "zrangebyscore zrem"
     ),
     "RedisCache": (
-        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat pttl "
-        "set time unlink zadd zcard zrange zrangebyscore zrem"
+        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat "
+        "pttl set time unlink zadd zcard zrange zrangebyscore zrem"
     ),
     "RedisChatMessageHistory": (
         "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lrange lrem lset persist pexpire "
-        "pexpireat pttl rpush set time unlink xdel xrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank "
-        "zrevrangebyscore zscore"
+        "pexpireat pttl rpush set time unlink xdel xrange zadd zcard zrange zrangebyscore zrank zrem "
+        "zremrangebyrank zrevrangebyscore zscore"
     ),
     "RedisConversationState": "eval evalsha get hdel hget hmget hset persist pexpire pttl set",
     "RedisNodeCache": (
@@ -59,16 +59,16 @@ COMMANDS: Mapping[str, str] = {
     ),
     "RedisSemanticCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
-        "persist pexpire pexpireat pttl set time vadd vcard vrem vsim zadd zcard zrange zrangebyscore zrem zrevrange "
-        "zscore"
+        "persist pexpire pexpireat pttl set time vadd vcard vrem vsim zadd zcard zrange zrangebyscore zrem "
+        "zrevrange zscore"
     ),
     "RedisSessionData": (
         "eval evalsha get hdel hget hkeys hset persist pexpire pttl set time unlink zadd zcard zrangebyscore zrem"
     ),
     "RedisSessions": (
         "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lrange lrem lset persist pexpire "
-        "pexpireat pttl rpush set time unlink xdel xrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank "
-        "zrevrangebyscore zscore"
+        "pexpireat pttl rpush set time unlink xdel xrange zadd zcard zrange zrangebyscore zrank zrem "
+        "zremrangebyrank zrevrangebyscore zscore"
     ),
     "RedisStore": (
         "del eval evalsha exists get hdel hello hexists hget hgetall hlen hmget hset persist pexpire pexpireat set "
@@ -77,8 +77,8 @@ COMMANDS: Mapping[str, str] = {
     "RedisTokenStreams": "eval evalsha pexpire sadd sismember xadd xrange xrevrange",
     "SemanticAnswerCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
-        "persist pexpire pexpireat pttl set time vadd vcard vrem vsim zadd zcard zrange zrangebyscore zrem zrevrange "
-        "zscore"
+        "persist pexpire pexpireat pttl set time vadd vcard vrem vsim zadd zcard zrange zrangebyscore zrem "
+        "zrevrange zscore"
     ),
     "UserProfile": "eval evalsha get hdel hget hmget hset persist pexpire pttl set time unlink",
 }
