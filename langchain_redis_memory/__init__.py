@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import InvalidInputError as InvalidInputError
     from langchain_redis_memory.errors import MessageNotFoundError as MessageNotFoundError
     from langchain_redis_memory.errors import NotAMessageError as NotAMessageError
+    from langchain_redis_memory.errors import NotOwnerError as NotOwnerError
     from langchain_redis_memory.errors import OutOfMemoryError as OutOfMemoryError
     from langchain_redis_memory.errors import RateLimitedError as RateLimitedError
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
@@ -212,6 +213,7 @@ _HOMES = {
     "MessageNotFoundError": "errors",
     "MiniLMEmbeddings": "vectors.minilm",
     "NotAMessageError": "errors",
+    "NotOwnerError": "errors",
     "Observation": "state.profile_extractors",
     "Outbox": "history.outbox",
     "OutOfMemoryError": "errors",
@@ -222,9 +224,9 @@ _HOMES = {
     "PruneReport": "checkpoint.prune",
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
+    "RateLimitedError": "errors",
     "Receipt": "operate.receipt",
     "RedisAgentState": "state.agent_state",
-    "RateLimitedError": "errors",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",

@@ -82,6 +82,10 @@ class EvictedError(CorruptDataError):
     """The server lost some keys of a thread while it kept others; what is left would be read as something else."""
 
 
+class NotOwnerError(RedisMemoryError):
+    """A thread belongs to another user; nothing of it was read or changed."""
+
+
 class ConflictError(RedisMemoryError):
     """What was to be made is there already, or was changed by others again and again meanwhile."""
 
