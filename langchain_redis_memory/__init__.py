@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
     from langchain_redis_memory.cache.advice import Advice as Advice
     from langchain_redis_memory.cache.answers.answer_cache import Answer as Answer
@@ -115,6 +116,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
+    from langchain_redis_memory.redis.client.credentials import FileCredentials as FileCredentials
+    from langchain_redis_memory.redis.client.credentials import IAMCredentials as IAMCredentials
+    from langchain_redis_memory.redis.client.credentials import TokenCredentials as TokenCredentials
     from langchain_redis_memory.redis.client.durability import Durability as Durability
     from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
@@ -152,6 +156,7 @@ _HOMES = {
     "Advice": "cache.advice",
     "Answer": "cache.answers.answer_cache",
     "AnswerCache": "cache.answers.answer_cache",
+    "AnswerCacheMiddleware": "agents.answer_cache",
     "AnswerDesk": "cache.answers.desk",
     "Audience": "language.audience",
     "AudienceClassifier": "cache.sharing",
@@ -188,9 +193,11 @@ _HOMES = {
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
     "FormatVersionError": "errors",
+    "FileCredentials": "redis.client.credentials",
     "Grounding": "cache.sharing",
     "Health": "redis.client.health",
     "HitPolicy": "language.equivalence",
+    "IAMCredentials": "redis.client.credentials",
     "InvalidIdError": "errors",
     "InvalidInputError": "errors",
     "Judge": "cache.semantic.judge",
@@ -265,6 +272,7 @@ _HOMES = {
     "ThreadInfo": "checkpoint.thread_list",
     "ThreadPage": "checkpoint.thread_list",
     "ThresholdPolicy": "language.equivalence",
+    "TokenCredentials": "redis.client.credentials",
     "Trip": "redis.client.client",
     "Turn": "history.turns",
     "TurnReport": "conversation.turn",

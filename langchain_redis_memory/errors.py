@@ -79,7 +79,13 @@ class UnknownKeyError(DecryptionError):
 
 
 class EvictedError(CorruptDataError):
-    """The server lost some keys of a thread while it kept others; what is left would be read as something else."""
+    """The server lost some keys of a thread or a conversation, but not all: what is left can only be deleted."""
+
+
+EVICTED = (
+    "the server lost the messages of this conversation, but not all of its keys: what was there is gone; clear() it, "
+    "and see that maxmemory-policy is noeviction"
+)
 
 
 class NotOwnerError(RedisMemoryError):

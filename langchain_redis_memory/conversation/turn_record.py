@@ -52,7 +52,7 @@ class TurnRecorder:
         kind = why_bypassed(turn, plan) if answered.outcome == "bypass" else str(plan.verdict.type)
         tally.add(_COUNTED[answered.outcome], kind=kind)
         if answered.outcome == "hit" and planned.answer is not None:
-            _count_saved(tally, planned.answer, kind)
+            count_saved(tally, planned.answer, kind)
         elif any(one.judgement is not None for one in near):
             tally.add("refusals", kind=kind)
         if cached:
@@ -80,8 +80,14 @@ def _candidates(plan: Plan) -> list[Candidate]:
     return [] if plan.asked is None else plan.asked.notes.get(CANDIDATES, [])
 
 
-def _count_saved(tally: Tally, answer: Answer, kind: str) -> None:
-    """Counts what a hit saved, by the model that made the answer where the message names it."""
+def count_saved(tally: Tally, answer: Answer, kind: str) -> None:
+    """Counts what a hit saved, by the model that made the answer where the message names it.
+
+    Args:
+        tally: Where it is counted.
+        answer: The answer that was served.
+        kind: The type of question.
+    """
     metadata = getattr(answer.value, "response_metadata", {})
     named = metadata.get("model_name") or metadata.get("model")
     model = named[:64] if isinstance(named, str) else ""

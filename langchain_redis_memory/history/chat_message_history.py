@@ -123,6 +123,7 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
 
         Raises:
             CorruptDataError: An entry was not written by this package; nothing is deleted.
+            EvictedError: The server lost the messages, but not all of the conversation's keys.
             WrongKeyTypeError: The key holds another kind of value.
 
         **Keys:** `messages`.
@@ -138,16 +139,19 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         """Stores messages: appends, replaces by id, obeys `RemoveMessage`, trims, counts turns, moves the lifetime.
 
         Args:
-            messages: Any number of them, in order. They are stored all or not at all.
+            messages: Any number of them, in order. Up to 500 messages of up to 8 MiB together are stored all or not at
+                all; of more, so are each 500, one after the other, so that others need not wait for the server.
 
         Raises:
             NotAMessageError: One of them is not a LangChain message; nothing was sent.
             UnserialisableError: One of them holds a value that cannot be stored; nothing was sent.
+            InvalidInputError: One of them takes more than 64 MiB; nothing was sent.
+            EvictedError: The server lost the conversation's messages, but not all of its keys; nothing was stored.
             OutOfMemoryError: The server refused the write; nothing was stored.
             WrongKeyTypeError: A key holds another kind of value; nothing was stored.
 
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
-        **Trips:** 1 for any number of messages, 0 for none.
+        **Trips:** 1 for each 500 messages, 0 for none.
         """
         if messages:
             self._client.drive(self._flows.add_flow(messages))
