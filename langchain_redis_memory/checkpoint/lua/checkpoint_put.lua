@@ -25,7 +25,6 @@ for i = start, start + 4 * values - 1, 4 do
 end
 if #missing > 0 then return missing, false end
 alive(ttl_ms)
-if asker ~= '' then redis.call('HSETNX', checkpoints, 'owner', asker) end
 local marks = {}
 for i = start, start + 4 * values - 1, 4 do
   local field, kind, value = 'b' .. ns .. '\0' .. ARGV[i], ARGV[i + 2], ARGV[i + 3]

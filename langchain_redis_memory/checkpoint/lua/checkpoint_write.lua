@@ -23,7 +23,6 @@ for i = 6, 5 + 4 * count, 4 do
 end
 if #missing > 0 then return missing, false end
 alive(ttl_ms)
-if asker ~= '' then redis.call('HSETNX', checkpoints, 'owner', asker) end
 local name = ns .. '\0' .. id
 local head = #task .. ':' .. task
 local first = redis.call('HGET', writes, name) or head
