@@ -1,6 +1,7 @@
 -- Fragment: `alive(ttl_ms)` makes the thread's keys exist and moves their lifetime together. A thread without expiry is
 -- pinned; a write never shortens a lifetime; no `ttl_ms` makes it permanent. A key of another type is an error here, before
--- anything is written. A thread without an owner becomes the asker's (see `_owned`). The first write is one that a full server refuses: after a PEXPIRE it would let all others pass.
+-- anything is written. The first write is one that a full server refuses: after a PEXPIRE it would let all others pass. A
+-- thread without an owner becomes the asker's (see `_owned`).
 local function alive(ttl_ms)
   local left = redis.call('PTTL', checkpoints)
   if left == -2 then
