@@ -35,6 +35,7 @@ SAYS = {
     "semantic_cache.py": "answer 4 - the same words in another conversation",
     "sessions.py": "cleared: 4",
     "streaming_async.py": "5 users answered, from the cache: True",
+    "value_cache.py": "after the change: 2 loads, dark",
     "time_travel.py": "both ends are kept: True",
 }
 
