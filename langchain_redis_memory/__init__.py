@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
+    from langchain_redis_memory.agents.limits import RateLimitMiddleware as RateLimitMiddleware
+    from langchain_redis_memory.agents.limits import TokenBudgetMiddleware as TokenBudgetMiddleware
+    from langchain_redis_memory.agents.tool_cache import ToolCacheMiddleware as ToolCacheMiddleware
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
     from langchain_redis_memory.cache.advice import Advice as Advice
     from langchain_redis_memory.cache.answers.answer_cache import Answer as Answer
@@ -40,6 +43,10 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.sharing import Lifetimes as Lifetimes
     from langchain_redis_memory.cache.sharing import Share as Share
     from langchain_redis_memory.cache.stats import Stats as Stats
+    from langchain_redis_memory.cache.value.cache import RedisValueCache as RedisValueCache
+    from langchain_redis_memory.cache.value.cached import CachedFunction as CachedFunction
+    from langchain_redis_memory.cache.value.lock import ValueLock as ValueLock
+    from langchain_redis_memory.cache.value.plain import Versioned as Versioned
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
     from langchain_redis_memory.checkpoint.thread_list import ThreadInfo as ThreadInfo
@@ -115,6 +122,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
+    from langchain_redis_memory.redis.client.credentials import FileCredentials as FileCredentials
+    from langchain_redis_memory.redis.client.credentials import IAMCredentials as IAMCredentials
+    from langchain_redis_memory.redis.client.credentials import TokenCredentials as TokenCredentials
     from langchain_redis_memory.redis.client.durability import Durability as Durability
     from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
@@ -160,6 +170,7 @@ _HOMES = {
     "AuthenticationError": "errors",
     "cached_model": "cache.cached_model",
     "CachedEmbeddings": "cache.rag.rag_cache",
+    "CachedFunction": "cache.value.cached",
     "CachedRetriever": "cache.rag.rag_cache",
     "CacheQuestion": "cache.answers.answer_cache",
     "CascadeClassifier": "language.classify",
@@ -189,9 +200,11 @@ _HOMES = {
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
     "FormatVersionError": "errors",
+    "FileCredentials": "redis.client.credentials",
     "Grounding": "cache.sharing",
     "Health": "redis.client.health",
     "HitPolicy": "language.equivalence",
+    "IAMCredentials": "redis.client.credentials",
     "InvalidIdError": "errors",
     "InvalidInputError": "errors",
     "Judge": "cache.semantic.judge",
@@ -225,6 +238,7 @@ _HOMES = {
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
     "Receipt": "operate.receipt",
+    "RateLimitMiddleware": "agents.limits",
     "RedisAgentState": "state.agent_state",
     "RateLimitedError": "errors",
     "RedisByteStore": "store.byte_store",
@@ -244,6 +258,7 @@ _HOMES = {
     "RedisTokenStreams": "state.token_streams",
     "RedisUsers": "operate.users",
     "RedisWrappedKeys": "redis.client.wrapped_keys",
+    "RedisValueCache": "cache.value.cache",
     "RememberingRunnable": "conversation.runnable",
     "REMOVE_ALL_MESSAGES": "history.transcript",
     "Rewrite": "language.contextualise.contextualiser",
@@ -265,6 +280,7 @@ _HOMES = {
     "ThreadInfo": "checkpoint.thread_list",
     "ThreadPage": "checkpoint.thread_list",
     "ThresholdPolicy": "language.equivalence",
+    "TokenCredentials": "redis.client.credentials",
     "Trip": "redis.client.client",
     "Turn": "history.turns",
     "TurnReport": "conversation.turn",
@@ -272,10 +288,14 @@ _HOMES = {
     "UnavailableError": "errors",
     "UnknownKeyError": "errors",
     "UnserialisableError": "errors",
+    "TokenBudgetMiddleware": "agents.limits",
+    "ToolCacheMiddleware": "agents.tool_cache",
     "UserProfile": "state.user_profile",
+    "ValueLock": "cache.value.lock",
     "VectorOptions": "cache.semantic.tenants",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",
+    "Versioned": "cache.value.plain",
     "WindowSelector": "conversation.select.window",
     "WrappedKeyRing": "redis.client.wrapped_keys",
     "WrongKeyTypeError": "errors",

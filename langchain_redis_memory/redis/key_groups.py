@@ -231,6 +231,20 @@ class PointKeys(KeyGroup):
 
 
 @dataclass(frozen=True)
+class ValueKeys(KeyGroup):
+    """The keys of one shard of a cache of values."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("values", "value_expiries", "lease")
+    values: Key
+    expiries: Key
+    leases: Key
+
+    def lease(self, name: str) -> str:
+        """Spells the key of the lease of a value that is being made, or of a lock."""
+        return f"{self.leases}:{escape(name)}"
+
+
+@dataclass(frozen=True)
 class LimitKeys(KeyGroup):
     """The keys of limits that are counted together."""
 

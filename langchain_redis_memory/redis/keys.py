@@ -37,6 +37,7 @@ from langchain_redis_memory.redis.key_groups import (
     SessionKeys,
     StreamKeys,
     ThreadKeys,
+    ValueKeys,
     check_id,
     escape,
     spell_namespace,
@@ -97,6 +98,8 @@ KINDS = {
     "rate": "until all that was taken is paid off",
     "places": "the longest lease of a place in it",
     "queue": "the longest lease of a place that is waited for",
+    "values": "the longest lifetime of a value in it",
+    "value_expiries": "the longest lifetime of a value in it",
     "wrapped_key": "permanent: until it is shredded",
 }
 """Kind of key -> how long it lives. A key without expiry exists only where a user asked for it (`ttl_s=None`,
@@ -281,6 +284,10 @@ class KeySpace:
         """Spells the key of a lease, with the hash tag of its work: a session, or the digest of an answer."""
         about = text_of(name, "the name of a lease")
         return f"{self.key('lease', text_of(agent, 'agent', empty=True), about)}:{escape(use)}"
+
+    def values(self, name: str) -> ValueKeys:
+        """Spells the keys of one shard of a cache of values."""
+        return self._group(ValueKeys, "values", name)
 
     def limits(self, name: str) -> LimitKeys:
         """Spells the keys of the limits of a user, or of whatever else is limited; "" for all together."""

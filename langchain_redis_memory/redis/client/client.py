@@ -142,7 +142,7 @@ class Client(DurableClient):
                 for now, with back-off and jitter. By default 3 times.
             health_check_s: A connection idle for longer is checked before use, in seconds.
             cipher: Encrypts what is stored.
-            **extra: Options of redis-py's connections, such as `credential_provider` or `ssl_ca_certs`.
+            **extra: `credentials` (see `credentials.py`), `address_remap`, or options of redis-py, as `ssl_ca_certs`.
 
         Returns:
             The client; nothing has been connected.
@@ -352,7 +352,7 @@ class Client(DurableClient):
         return await self.adrive(self._health_flow())
 
     def _health_flow(self) -> Flow[Health]:
-        return health_flow(self._nowhere, self._topology, self.breaker, self._connections, self.outboxes)
+        return health_flow(self._nowhere, (self.breaker, self._trips.stall), self._connections, self.outboxes)
 
     @property
     def _nowhere(self) -> str:

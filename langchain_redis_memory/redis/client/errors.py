@@ -116,6 +116,13 @@ class _PermissionRefused(AuthenticationError, ServerError):
     """The user lacks a permission; the server did answer, so this is a `ServerError` as well."""
 
 
+def is_refused_login(error: Exception) -> bool:
+    """Tells whether the server refused the credentials of a connection."""
+    import redis.exceptions as their
+
+    return isinstance(error, their.AuthenticationError) or any(word in str(error) for word in ("NOAUTH", "WRONGPASS"))
+
+
 def translate(error: Exception, where: str, *, answered: bool = True) -> RedisMemoryError:
     """Translates what redis-py raised for a whole trip into this package's error.
 

@@ -89,7 +89,7 @@ class SentinelTransport(DirectTransport):
                     if address:
                         self.sentinels.remove(one)
                         self.sentinels.insert(0, one)
-                        return _address(address)
+                        return _address(address, options)
                 raise library.MasterNotFoundError(_nobody(service_name))
 
         self._sentinels = Sentinels([], sentinel_kwargs={})
@@ -159,7 +159,7 @@ class AsyncSentinelTransport(AsyncDirectTransport):
                     if address:
                         self.sentinels.remove(one)
                         self.sentinels.insert(0, one)
-                        return _address(address)
+                        return _address(address, options)
                 raise library.MasterNotFoundError(_nobody(service_name))
 
         self._sentinels = Sentinels([], sentinel_kwargs={})
@@ -197,9 +197,10 @@ class AsyncSentinelTransport(AsyncDirectTransport):
 _ASK = "SENTINEL GET-MASTER-ADDR-BY-NAME"
 
 
-def _address(reply: Any) -> tuple[str, int]:
+def _address(reply: Any, options: Options) -> tuple[str, int]:
     host, port = reply
-    return host.decode() if isinstance(host, bytes) else host, int(port)
+    address = host.decode() if isinstance(host, bytes) else host, int(port)
+    return address if options.address_remap is None else options.address_remap(address)
 
 
 def _nobody(service: str) -> str:

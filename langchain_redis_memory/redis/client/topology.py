@@ -281,6 +281,7 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
         return {
             **fields,
             **options.connection(asynchronous=asynchronous),
+            "address_remap": options.address_remap,
             "socket_timeout": options.timeout_s / 2,  # then there is time to ask where a silent node's slots are
         }
 
