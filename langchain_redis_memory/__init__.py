@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import InvalidInputError as InvalidInputError
     from langchain_redis_memory.errors import MessageNotFoundError as MessageNotFoundError
     from langchain_redis_memory.errors import NotAMessageError as NotAMessageError
+    from langchain_redis_memory.errors import NotOwnerError as NotOwnerError
     from langchain_redis_memory.errors import OutOfMemoryError as OutOfMemoryError
     from langchain_redis_memory.errors import RateLimitedError as RateLimitedError
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
@@ -229,6 +230,7 @@ _HOMES = {
     "MessageNotFoundError": "errors",
     "MiniLMEmbeddings": "vectors.minilm",
     "NotAMessageError": "errors",
+    "NotOwnerError": "errors",
     "Observation": "state.profile_extractors",
     "Outbox": "history.outbox",
     "OutOfMemoryError": "errors",
@@ -239,10 +241,10 @@ _HOMES = {
     "PruneReport": "checkpoint.prune",
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
+    "RateLimitedError": "errors",
     "Receipt": "operate.receipt",
     "RateLimitMiddleware": "agents.limits",
     "RedisAgentState": "state.agent_state",
-    "RateLimitedError": "errors",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",

@@ -103,7 +103,8 @@ def unreadable(reading: TurnTokens, language: Lexicon) -> str | None:
     )
     if strange:
         return f"another language: {strange[:40]!r}"
-    if rest[0][1] not in _OPENS and not any(low in language.telling for _, low in rest):
+    opens = bool(rest) and rest[0][1] in _OPENS
+    if not opens and not any(low in language.telling for _, low in rest):
         return "no function word of its language"
     return None
 

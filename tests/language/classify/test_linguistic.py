@@ -85,6 +85,11 @@ def test_a_change_of_topic(turn: str) -> None:
     assert verdict(turn).type is NEW
 
 
+@pytest.mark.parametrize("turn", ["New topic", "Different question.", "Let us talk about", "Changing the subject!"])
+def test_a_change_of_topic_that_says_nothing_else(turn: str) -> None:
+    assert verdict(turn).type in MARKS["D"]
+
+
 @pytest.mark.parametrize("turn", ["By the way, is it treatable?", "New question: who discovered it?"])
 def test_a_change_of_topic_that_points_back(turn: str) -> None:
     assert verdict(turn).type in MARKS["D"]
