@@ -96,6 +96,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import PairScorer as PairScorer
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
+    from langchain_redis_memory.language.reader import LocalReader as LocalReader
+    from langchain_redis_memory.language.reader import ReadingClassifier as ReadingClassifier
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
@@ -154,11 +156,11 @@ _HOMES = {
     "Entity": "state.model",
     "EpochAnswerCache": "cache.answers.epoch",
     "EvictedError": "errors",
-    "FormatVersionError": "errors",
     "ExactAnswerCache": "cache.answers.exact",
     "Explanation": "cache.semantic.explanation",
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
+    "FormatVersionError": "errors",
     "Grounding": "cache.sharing",
     "Health": "redis.client.health",
     "HitPolicy": "language.equivalence",
@@ -172,6 +174,7 @@ _HOMES = {
     "LLMContextualiser": "language.contextualise.llm",
     "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
+    "LocalReader": "language.reader",
     "Loss": "history.outbox",
     "ManagedAnswerCache": "cache.answers.records",
     "MemoryAnswers": "conversation.answers",
@@ -189,6 +192,7 @@ _HOMES = {
     "PruneReport": "checkpoint.prune",
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
+    "ReadingClassifier": "language.reader",
     "RedisAgentState": "state.agent_state",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",

@@ -2,10 +2,10 @@
 
     python -m benchmarks.training.reader.data --data DIR --out examples.jsonl [--vectors FILE]
 
-Each line is {"head", "a", "b", "y", "w", "held", "from"}: `same` is a pair of questions, `dependent` a turn and the head
-of its conversation, the other heads a turn alone. Held examples are never trained on; the weight of the reader as a term
-of the verifier is fitted on them. Quora, SICK, CANARD, TREC CAsT 2020, the test halves of PAWS and of the GPTCache data,
-and the untouched domains of the audience are in neither part.
+Each line is {"head", "a", "b", "y", "w", "held", "from"}: `same` is a pair of questions, `dependent` a turn and the
+head of its conversation, the other heads a turn alone. Held examples are never trained on; the weight of the reader as
+a term of the verifier is fitted on them. Quora, SICK, CANARD, TREC CAsT 2020, the test halves of PAWS and of the
+GPTCache data, the held domains of the written questions and the untouched domains of the audience are in neither part.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from benchmarks.quality.conversations import cases, foreign, turns
 from benchmarks.training import audience, equivalence_pairs
 from benchmarks.training.generated import generated
 from benchmarks.training.train_equivalence import is_test, nearest, question_pairs, vectors_of
+from benchmarks.training.written import written_pairs
 from langchain_redis_memory.language.reader.inputs import AUDIENCE, context_of
 
 HERE = Path(__file__).parent
@@ -35,8 +36,8 @@ HELD_DOMAINS = frozenset("hr kitchen telecom culture museum finance".split())
 _OF_A_PLACE = frozenset("hotel restaurant shop museum photo".split())
 """Domains whose questions are of one place: behind another conversation it is not sure that they stand alone."""
 CAPS = {
-    "paws": 2000, "gptcache": 1000, "clusters": 12000, "made": 5500, "frames": 2500, "banking": 1200, "banking-same": 900,
-    "cast": 700, "home": 500,
+    "paws": 800, "gptcache": 420, "clusters": 5500, "made": 2200, "frames": 700, "banking": 500, "banking-same": 400,
+    "cast": 300, "home": 100,
 }  # fmt: skip
 """Most examples of each source of pairs."""
 
@@ -95,6 +96,14 @@ def from_clusters(chance: random.Random) -> Iterator[Example]:
             yield Example("same", _noisy(a, chance), b if held else _noisy(b, chance), 0, "clusters", held)
 
 
+def from_written(chance: random.Random) -> Iterator[Example]:
+    """Pairs of the questions by domain, without the domains that figures are reported on."""
+    for a, b, same, domain in written_pairs(held=False):
+        yield Example("same", _noisy(a, chance), _noisy(b, chance), same, f"written {domain}")
+        if same:
+            yield Example("same", b, _noisy(a, chance), 1, f"written {domain}")
+
+
 def pairs(data: Path, seed: int, cached: Path | None) -> list[Example]:
     """The pairs of questions."""
     chance = random.Random(seed)
@@ -105,7 +114,9 @@ def pairs(data: Path, seed: int, cached: Path | None) -> list[Example]:
     for pair in paws:
         held = is_held(pair.a)
         a, b = (text.replace(" ,", ",").replace(" .", ".") for text in pair[:2])
-        found += [Example("same", one, two, pair.same, "paws", held) for one, two in ((a, b), (pair.b, pair.a))[: 2 - held]]
+        found += [
+            Example("same", one, two, pair.same, "paws", held) for one, two in ((a, b), (pair.b, pair.a))[: 2 - held]
+        ]
         if not held:
             found.append(Example("same", b.lower(), a.lower(), pair.same, "paws"))
     found += [Example("same", pair.a, pair.b, 1, "gptcache", is_held(pair.a)) for pair in mock]
@@ -133,7 +144,11 @@ def pairs(data: Path, seed: int, cached: Path | None) -> list[Example]:
             if float(vectors[a].astype("f4") @ vectors[b].astype("f4")) > 0.88 and is_held(a) == is_held(b):
                 found.append(Example("same", a, b, 0.9, "banking-same", is_held(a), 0.5))
 
-    real = [*cast, *chance.sample([row["text"] for row in banking], 1000), *chance.sample(statements, min(200, len(statements)))]
+    real = [
+        *cast,
+        *chance.sample([row["text"] for row in banking], 1000),
+        *chance.sample(statements, min(200, len(statements))),
+    ]
     real += [pair.a.replace(" ,", ",").replace(" .", ".") for pair in chance.sample(paws, min(200, len(paws)))]
     for source, sentences in (("made", real), ("frames", list(equivalence_pairs.frames(chance, 9)))):
         for held in (False, True):
@@ -188,7 +203,14 @@ def conversations(data: Path, seed: int) -> list[Example]:
         for row in rows:
             behind = chance.choice(chance.choice((pool, behind_own)))
             found.append(Example("dependent", chance.choice(row), behind, 0.0, "clusters-splice"))
-    caps = {"gecor-utterance": 900, "gecor-rewrite": 400, "gecor-splice": 500, "banking-splice": 700, "own-splice": 900, "own-pair": 1200}
+    caps = {
+        "gecor-utterance": 900,
+        "gecor-rewrite": 400,
+        "gecor-splice": 500,
+        "banking-splice": 700,
+        "own-splice": 900,
+        "own-pair": 1200,
+    }
     kept = []
     for source in dict.fromkeys(row.source for row in found):
         part = [row for row in found if row.source == source]
@@ -204,7 +226,7 @@ def audiences(data: Path, seed: int) -> list[Example]:
     """Turns with who may be served the answer: one example for each head."""
     chance = random.Random(seed)
     rows = [(row, frozenset(AUDIENCE)) for row in load() if row.domain not in {*UNTOUCHED, *HELD_OUT}]
-    rows += [row for row in chance.sample(audience.intents(data), 1200)]
+    rows += chance.sample(audience.intents(data), 1200)
     return [
         Example(head, row.text, "", float(getattr(row, head)), row.domain)
         for row, heads in rows
@@ -224,6 +246,7 @@ def main() -> None:
         *pairs(given.data, given.seed, given.vectors),
         *conversations(given.data, given.seed),
         *audiences(given.data, given.seed),
+        *from_written(random.Random(given.seed)),
     ]
     with given.out.open("w", encoding="utf-8") as file:
         for row in rows:

@@ -19,7 +19,7 @@ HIDDEN = 32
 
 
 def kept_vocabulary(vocabulary: list[str], used: set[str], size: int) -> list[str]:
-    """Returns the tokens that are kept, in their old order: the special ones, letters, those used, the frequent ones."""
+    """Returns the tokens that are kept, in their old order: special ones, letters, those used, frequent ones."""
     letters = set(string.ascii_lowercase + string.digits + string.punctuation)
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     kept = dict.fromkeys(special)

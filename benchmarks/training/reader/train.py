@@ -12,12 +12,15 @@ import argparse
 import json
 import math
 import random
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed
+import torch.multiprocessing
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch.nn import functional
@@ -31,7 +34,7 @@ LONGEST = 72
 VOCABULARY = 8_800
 TURNS = {"same": 0.62, "dependent": 0.28, "audience": 0.10}
 """The share of the tokens that each task is trained on."""
-TOKENS = 1400
+TOKENS = 700
 """Tokens of one step."""
 
 
@@ -85,6 +88,17 @@ def judge(model: Reader, rows: list[dict[str, Any]], head: int) -> list[float]:
     return found
 
 
+def together(moved: list[torch.nn.Parameter], spent: float, workers: int) -> float:
+    """Averages the gradients of all workers, and returns how much of the training is done in their mean."""
+    flat = [one.grad.reshape(-1) if one.grad is not None else torch.zeros(one.numel()) for one in moved]
+    mean = torch.cat([*flat, torch.tensor([spent])])
+    torch.distributed.all_reduce(mean)
+    mean /= workers
+    for one, part in zip(moved, mean[:-1].split([one.numel() for one in moved]), strict=True):
+        one.grad = part.view_as(one)
+    return float(mean[-1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--examples", type=Path, required=True)
@@ -93,11 +107,18 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--rate", type=float, default=1.2e-4)
     parser.add_argument("--frozen", type=int, default=2, help="layers that keep their weights, besides the words")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--minutes", type=float, default=50, help="the rate falls to nothing by then at the latest")
     given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        torch.multiprocessing.spawn(work, (given, f"file://{folder}/meeting"), given.workers)
+
+
+def work(rank: int, given: argparse.Namespace, meeting: str) -> None:
+    """Trains one share of the examples; the gradients of all workers are averaged at each step."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=given.workers)
     torch.manual_seed(17)
-    torch.set_num_threads(given.threads)
     chance = random.Random(17)
 
     rows: list[dict[str, Any]] = [json.loads(line) for line in given.examples.open(encoding="utf-8")]
@@ -140,13 +161,13 @@ def main() -> None:
     held = [row for row in rows if row["head"] == "same" and row["held"]]
     queues: dict[str, list[list[dict[str, Any]]]] = {task: [] for task in tasks}
     done, mean = dict.fromkeys(tasks, 0.0), dict.fromkeys(tasks, 0.7)
-    started, model_steps = time.time(), 0
+    trained = {task: part[rank :: given.workers] for task, part in trained.items()}
+    moved = [one for one in model.parameters() if one.requires_grad]
+    torch.manual_seed(17 + rank)
+    started, model_steps, spent = time.time(), 0, 0.0
     model.train()
-    while True:
-        spent = max(model_steps / given.steps, (time.time() - started) / 60 / given.minutes)
-        if spent >= 1:
-            break
-        factor = min(1.0, model_steps / 40) * 0.5 * (1 + math.cos(math.pi * spent))
+    while spent < 1:
+        factor = min(1.0, model_steps / 30) * 0.5 * (1 + math.cos(math.pi * spent))
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * factor
         task = min(TURNS, key=lambda name: done[name] / TURNS[name])
@@ -160,16 +181,20 @@ def main() -> None:
         w = torch.tensor([row["w"] for row in batch])
         loss = (functional.binary_cross_entropy_with_logits(log_odds, y * 0.96 + 0.02, reduction="none") * w).mean()
         loss.backward()
+        now = max(model_steps / given.steps, (time.time() - started) / 60 / given.minutes)
+        spent = together(moved, now, given.workers)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
         model_steps += 1
         mean[task] = 0.95 * mean[task] + 0.05 * loss.item()
-        if model_steps % 20 == 0:
+        if rank == 0 and model_steps % 10 == 0:
             told = " ".join(f"{name} {value:.3f}" for name, value in mean.items())
             print(f"{model_steps} {time.time() - started:.0f}s {told}", flush=True)
-        if model_steps % 150 == 0:
+        if rank == 0 and model_steps % 60 == 0:
             torch.save(model.state_dict(), given.out / "reader.pt")
+    if rank:
+        return
     torch.save(model.state_dict(), given.out / "reader.pt")
     scored = judge(model, held, 0)
     for source in dict.fromkeys(row["from"] for row in held):
