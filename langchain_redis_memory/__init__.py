@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.answers.exact import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.cache.answers.records import ManagedAnswerCache as ManagedAnswerCache
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
+    from langchain_redis_memory.cache.cached_model import cached_model as cached_model
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.cache.prompts import Template as Template
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import ConfigError as ConfigError
     from langchain_redis_memory.errors import ConflictError as ConflictError
     from langchain_redis_memory.errors import CorruptDataError as CorruptDataError
+    from langchain_redis_memory.errors import DecryptionError as DecryptionError
     from langchain_redis_memory.errors import EvictedError as EvictedError
     from langchain_redis_memory.errors import FormatVersionError as FormatVersionError
     from langchain_redis_memory.errors import InvalidIdError as InvalidIdError
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.errors import ServerError as ServerError
     from langchain_redis_memory.errors import UnavailableError as UnavailableError
+    from langchain_redis_memory.errors import UnknownKeyError as UnknownKeyError
     from langchain_redis_memory.errors import UnserialisableError as UnserialisableError
     from langchain_redis_memory.errors import WrongKeyTypeError as WrongKeyTypeError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
@@ -99,10 +102,15 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.reader import LocalReader as LocalReader
     from langchain_redis_memory.language.reader import ReadingClassifier as ReadingClassifier
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
+    from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
     from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
+    from langchain_redis_memory.redis.client.wrapped_keys import RedisWrappedKeys as RedisWrappedKeys
+    from langchain_redis_memory.redis.client.wrapped_keys import WrappedKeyRing as WrappedKeyRing
+    from langchain_redis_memory.redis.codec.cipher.cipher import Cipher as Cipher
+    from langchain_redis_memory.redis.codec.cipher.key_ring import KeyRing as KeyRing
     from langchain_redis_memory.state.agent_state import RedisAgentState as RedisAgentState
     from langchain_redis_memory.state.conversation_state import RedisConversationState as RedisConversationState
     from langchain_redis_memory.state.model import ConversationState as ConversationState
@@ -115,7 +123,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.state.profile_extractors import RulesExtractor as RulesExtractor
     from langchain_redis_memory.state.profile_model import Fact as Fact
     from langchain_redis_memory.state.session_data import RedisSessionData as RedisSessionData
+    from langchain_redis_memory.state.stream_events import StreamEvent as StreamEvent
     from langchain_redis_memory.state.summary import RollingSummary as RollingSummary
+    from langchain_redis_memory.state.token_streams import RedisTokenStreams as RedisTokenStreams
     from langchain_redis_memory.state.user_profile import UserProfile as UserProfile
     from langchain_redis_memory.store.byte_store import RedisByteStore as RedisByteStore
     from langchain_redis_memory.store.record_manager import RedisRecordManager as RedisRecordManager
@@ -125,6 +135,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "acl_line": "redis.acl",
     "AdmissionPolicy": "cache.admission",
     "advance": "state.model",
     "Advice": "cache.answers.advice",
@@ -135,10 +146,12 @@ _HOMES = {
     "AudienceClassifier": "cache.sharing",
     "AudienceVerdict": "language.audience",
     "AuthenticationError": "errors",
+    "cached_model": "cache.cached_model",
     "CachedEmbeddings": "cache.rag.rag_cache",
     "CachedRetriever": "cache.rag.rag_cache",
     "CacheQuestion": "cache.answers.answer_cache",
     "CascadeClassifier": "language.classify",
+    "Cipher": "redis.codec.cipher.cipher",
     "Classifier": "language.classify",
     "classify_audience": "language.audience",
     "Client": "redis.client.client",
@@ -151,6 +164,7 @@ _HOMES = {
     "CorruptDataError": "errors",
     "Decision": "cache.answers.decision_log",
     "DecisionLog": "cache.answers.decision_log",
+    "DecryptionError": "errors",
     "DEFAULT_POLICY": "conversation.policy",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",
@@ -167,6 +181,7 @@ _HOMES = {
     "InvalidIdError": "errors",
     "InvalidInputError": "errors",
     "Judge": "cache.semantic.judge",
+    "KeyRing": "redis.codec.cipher.key_ring",
     "Lifetimes": "cache.sharing",
     "LinguisticClassifier": "language.classify",
     "LLMAudience": "language.audience",
@@ -207,6 +222,8 @@ _HOMES = {
     "RedisSessionData": "state.session_data",
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
+    "RedisTokenStreams": "state.token_streams",
+    "RedisWrappedKeys": "redis.client.wrapped_keys",
     "RememberingRunnable": "conversation.runnable",
     "REMOVE_ALL_MESSAGES": "history.transcript",
     "Rewrite": "language.contextualise.contextualiser",
@@ -223,6 +240,7 @@ _HOMES = {
     "SessionPage": "history.sessions",
     "Share": "cache.sharing",
     "Stats": "cache.stats",
+    "StreamEvent": "state.stream_events",
     "Template": "cache.prompts",
     "ThresholdPolicy": "language.equivalence",
     "Trip": "redis.client.client",
@@ -230,12 +248,14 @@ _HOMES = {
     "TurnReport": "conversation.turn",
     "TurnState": "language.turn_state",
     "UnavailableError": "errors",
+    "UnknownKeyError": "errors",
     "UnserialisableError": "errors",
     "UserProfile": "state.user_profile",
     "VectorOptions": "cache.semantic.tenants",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",
     "WindowSelector": "conversation.select.window",
+    "WrappedKeyRing": "redis.client.wrapped_keys",
     "WrongKeyTypeError": "errors",
 }
 

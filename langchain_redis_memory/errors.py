@@ -45,7 +45,7 @@ class CorruptDataError(RedisMemoryError):
 
 
 class UnavailableError(RedisMemoryError, ConnectionError):
-    """The server cannot be reached, or did not answer in time."""
+    """The server cannot be reached, did not answer in time, or refuses for now (a replica, loading, busy, ...)."""
 
 
 class AuthenticationError(RedisMemoryError):
@@ -66,6 +66,14 @@ class WrongKeyTypeError(ServerError):
 
 class FormatVersionError(CorruptDataError):
     """A newer version of this package wrote what is stored; update the package in this process."""
+
+
+class DecryptionError(CorruptDataError):
+    """Encrypted bytes were changed or moved, or bytes that must be encrypted are not."""
+
+
+class UnknownKeyError(DecryptionError):
+    """Something was encrypted with a key that this process does not have, or that was shredded."""
 
 
 class EvictedError(CorruptDataError):

@@ -89,11 +89,13 @@ class Op(Generic[T]):
         decode: From the replies, in the same order, to the result. Pure. It never sees an error reply unless
             `tolerant`.
         tolerant: The decoder wants to see error replies itself instead of having the first one raised.
+        best_effort: The caller can do without the result, so the op never takes the last connections.
     """
 
     commands: tuple[Command, ...]
     decode: Callable[[Sequence[Reply]], T]
     tolerant: bool = False
+    best_effort: bool = False
 
     def read(self, replies: Sequence[Reply]) -> T:
         """Decodes the replies into the result; the first error reply is raised.

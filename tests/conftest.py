@@ -14,7 +14,8 @@ from langchain_redis_memory.cache import single_flight
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.redis.client import outboxes
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.redis.client.topology import Options, topology
+from langchain_redis_memory.redis.client.options import Options
+from langchain_redis_memory.redis.client.topology import topology
 from tests.support import servers
 from tests.support.servers import Farm
 

@@ -26,6 +26,7 @@ SAYS = {
     "long_term_memory.py": "ana: What must we not cook for my child?  -> My daughter is allergic to peanuts.",
     "own_policy.py": "NEW_TOPIC bypass 2 messages of memory",
     "rag_cache.py": "after the change   Within 14 days.     cache miss",
+    "resume_stream.py": "after it, end: 'The answer, letter by letter.'",
     "semantic_cache.py": "answer 4 - the same words in another conversation",
     "sessions.py": "cleared: 4",
     "streaming_async.py": "5 users answered, from the cache: True",

@@ -14,7 +14,8 @@ from langchain_core.embeddings import FakeEmbeddings
 from langchain_redis_memory import EmbeddingClassifier, MemorySelector, RedisSemanticCache, RedisStore
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import _Numpy
-from langchain_redis_memory.redis.client.topology import Options, topology
+from langchain_redis_memory.redis.client.options import Options
+from langchain_redis_memory.redis.client.topology import topology
 
 BLOCK = """
 import sys

@@ -99,7 +99,8 @@ class BestEffort:
         counts, sent = self.tally.take(began) if write or self.tally.due(began) else _NONE, False
         try:
             if counts:
-                result, sent = yield merge(_settled(op), self.tally.sends(counts))
+                both = merge(_settled(op), self.tally.sends(counts))
+                result, sent = yield Op(both.commands, both.decode, tolerant=True, best_effort=True)
             else:
                 result = yield _settled(op)
         except UnavailableError as error:
@@ -109,6 +110,8 @@ class BestEffort:
         finally:
             if not sent:  # also where the caller was cancelled
                 self.tally.put_back(counts)
+        if isinstance(result, UnavailableError):  # it answers, but is a replica now, or loads its data
+            raise (yield from self._away_flow(result, began)) from result
         self._breaker.worked()
         if isinstance(result, RedisMemoryError):
             raise self._refused(result) from result
@@ -141,7 +144,7 @@ def _settled(op: Op[T]) -> Op[T | RedisMemoryError]:
         except RedisMemoryError as error:
             return error
 
-    return Op(op.commands, read, tolerant=True)
+    return Op(op.commands, read, tolerant=True, best_effort=True)
 
 
 _NONE: Counter[Count] = Counter()

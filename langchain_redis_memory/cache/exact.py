@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_MODEL_BYTES = 12
 _NAME_BYTES = 28
 
 
@@ -150,11 +151,11 @@ class RedisCache(LLMCache):
         **Keys:** `entries`, `entry_expiries` of one shard.
         **Trips:** 1.
         """
-        return self._client.run(self._flows.entries.delete(name_of(*asked_of(prompt, model))))
+        return self._client.run(self._flows.entries.delete(self._flows.query(*asked_of(prompt, model)).name))
 
     async def adelete(self, prompt: Any, model: Any) -> bool:
         """Deletes one answer; see `delete`."""
-        return await self._client.arun(self._flows.entries.delete(name_of(*asked_of(prompt, model))))
+        return await self._client.arun(self._flows.entries.delete(self._flows.query(*asked_of(prompt, model)).name))
 
 
 class ExactQuery(NamedTuple):
@@ -183,7 +184,12 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
     def query_flow(self, prompt: str, llm_string: str, *, after_lookup: bool = False) -> Flow[ExactQuery | None]:
         """Computes the query by which the answer to a prompt is found and stored."""
         yield from ()
-        return ExactQuery(name_of(prompt, llm_string), model_of(llm_string))
+        return self.query(prompt, llm_string)
+
+    def query(self, prompt: str, llm_string: str) -> ExactQuery:
+        """Computes the query for a prompt; nobody without the cipher's key can guess a prompt from its digest."""
+        name = name_of(prompt, llm_string)
+        return ExactQuery(name[:_MODEL_BYTES] + self.entries.name(name[_MODEL_BYTES:]), model_of(llm_string))
 
     def lease(self, query: ExactQuery) -> str:
         """Returns the key of the lease of an answer that is being made."""
@@ -192,7 +198,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
     def lookup_flow(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
         """Looks up an answer, and counts."""
         began: float = yield Now()
-        query = ExactQuery(name_of(prompt, llm_string), model_of(llm_string))
+        query = self.query(prompt, llm_string)
         try:
             item = yield from self.best_effort(self._find_flow(query))
         except CacheUnavailable:
@@ -221,12 +227,12 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
     def explain_flow(self, prompt: Any, model: Any) -> Flow[Explanation[RETURN_VAL_TYPE]]:
         """Explains what a look-up would do."""
         asked, llm_string = asked_of(prompt, model)
-        name, others, cursor = name_of(asked, llm_string), list[Candidate](), 0
+        name, others, cursor = self.query(asked, llm_string).name, list[Candidate](), 0
         (item,) = yield from ask(self.entries.get([name]))
         found = None if item is None else self._decode(item.body, name)
         while True:  # a prompt's answers are all in one shard, whichever model gave them
             page = yield from ask(expiring_hash.page(self.entries.shard(name), cursor))
-            theirs = [other for other, _ in page.items if other.endswith(_prompt_digest(asked)) and other != name]
+            theirs = [other for other, _ in page.items if other[_MODEL_BYTES:] == name[_MODEL_BYTES:] and other != name]
             others += [Candidate(asked, 1.0, None, "made by another model, or with other settings") for _ in theirs]
             cursor = page.cursor
             if not cursor:
@@ -317,7 +323,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
 
 def name_of(prompt: str, llm_string: str) -> bytes:
-    """Computes an entry's name: a digest of 12 bytes of the model, and one of 16 of the prompt."""
+    """Computes what an entry is named after: a digest of 12 bytes of the model, and one of 16 of the prompt."""
     check_text(prompt, "prompt")
     check_text(llm_string, "llm_string")
     return digest_of(llm_string) + _prompt_digest(prompt)

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from langgraph.cache.base import BaseCache, FullKey, Namespace, ValueT
 from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -21,8 +21,14 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_event_listener
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, ServerError, UnavailableError
-from langchain_redis_memory.ops import Flow, Op, Reply, ask, merge
+from langchain_redis_memory.errors import (
+    CorruptDataError,
+    DecryptionError,
+    InvalidInputError,
+    ServerError,
+    UnavailableError,
+)
+from langchain_redis_memory.ops import Flow, Now, Op, Reply, ask, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
@@ -34,6 +40,7 @@ from langchain_redis_memory.redis.ttl import milliseconds
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _CLEARED_AT_ONCE = 1000
@@ -154,12 +161,26 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         for namespace, key in keys:
             spell_namespace(namespace)
             wanted.setdefault(tuple(namespace), {})[check_id(key, "key")] = None
+        reads = merge(*(self._read(namespace, list(items)) for namespace, items in wanted.items()))
+        found = yield from self._best_effort_flow(reads)
+        return {full: value for part in found or () for full, value in part.items()}
+
+    def _best_effort_flow(self, op: Op[T]) -> Flow[T | None]:
+        """Runs an op; gives None where the server is away, or has just been and rests behind its circuit breaker."""
+        breaker = self._client.breaker
+        began: float = yield Now()
+        if op.commands and not breaker.allows(began):
+            return None
         try:
-            found = yield from ask(merge(*(self._read(namespace, list(items)) for namespace, items in wanted.items())))
+            done = yield from ask(Op(op.commands, op.decode, op.tolerant, best_effort=True))
         except UnavailableError as error:
-            _log.warning("the cache of nodes is away, the nodes run: %s", error)
-            return {}
-        return {full: value for part in found for full, value in part.items()}
+            ended: float = yield Now()
+            if breaker.failed(began, ended):
+                _log.warning("the cache of nodes is away: the nodes run, and nothing is cached: %s", error)
+            return None
+        if op.commands:
+            breaker.worked()
+        return done
 
     def _read(self, namespace: Namespace, items: list[str]) -> Op[dict[FullKey, ValueT]]:
         def read(replies: Sequence[Reply]) -> dict[FullKey, ValueT]:
@@ -189,6 +210,9 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         if kind == "json" and isinstance(self.serde, JsonPlusSerializer | EncryptedSerializer):
             msg = "neither of LangGraph's serialisers writes JSON, and it can name constructors"
             raise CorruptDataError(msg)
+        if "+" not in kind and isinstance(self.serde, EncryptedSerializer):  # which would read it, whoever wrote it
+            msg = "it is not encrypted"
+            raise DecryptionError(msg)
         with _watched() as blocked:
             value = self.serde.loads_typed((kind, data))
         if blocked:
@@ -207,10 +231,7 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         for (namespace, key), (value, _) in pairs.items():
             body = self._encode(value, f"item {key!r} of {namespace!r}")
             items.setdefault(tuple(namespace), []).append(NewItem(key, lifetimes[namespace, key], body))
-        try:
-            yield from ask(merge(*(self._write(namespace, some) for namespace, some in items.items())))
-        except UnavailableError as error:
-            _log.warning("the cache of nodes is away, nothing is cached: %s", error)
+        yield from self._best_effort_flow(merge(*(self._write(namespace, some) for namespace, some in items.items())))
 
     def _lifetime(self, ttl: float | None) -> int:
         return self._ttl_ms if ttl is None else milliseconds(ttl, "ttl")

@@ -33,10 +33,21 @@ class ShardedEntries:
     """
 
     def __init__(self, client: Client, tenant: str, use: str, name: str) -> None:
-        space = client.keys(tenant)
+        self._space = space = client.keys(tenant)
         self._shards = [space.entries(use, f"{number}/{name}") for number in range(SHARDS)]
         self.tally: Tally = Tally(space.tally(use, name))
         self.best_effort: BestEffort = BestEffort(f"the cache {name!r} ({use})", self.tally, client.breaker)
+
+    def name(self, digest: bytes) -> bytes:
+        """Returns an entry's name for a digest of what it is found by: a keyed one, where there is a cipher.
+
+        Args:
+            digest: The digest.
+
+        Returns:
+            As many bytes.
+        """
+        return self._space.blind(digest)
 
     def shard(self, name: Name) -> EntryKeys:
         """Returns the keys of the shard that an entry is in."""

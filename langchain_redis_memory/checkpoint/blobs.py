@@ -20,10 +20,18 @@ from typing import Any, NamedTuple
 import ormsgpack
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_redis_memory.checkpoint.fast_messages import hook_of
-from langchain_redis_memory.errors import CorruptDataError, InvalidInputError, UnserialisableError
+from langchain_redis_memory.errors import (
+    CorruptDataError,
+    DecryptionError,
+    InvalidInputError,
+    UnknownKeyError,
+    UnserialisableError,
+)
+from langchain_redis_memory.redis.codec.cipher.key import ENCRYPTED, without_cipher
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
 
 DIGEST_BYTES = 16
@@ -112,10 +120,15 @@ class Blobs:
         """
         try:
             kind, data = _typed(blob)
+            check_encrypted(self._serde, kind)
             if kind == "msgpack" and self._hook is not None:
                 return ormsgpack.unpackb(data, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
             return self._serde.loads_typed((kind, data))
+        except DecryptionError:
+            raise
         except Exception as error:
+            if blob[:2] == ENCRYPTED:
+                raise UnknownKeyError(without_cipher("a thread")) from None
             msg = f"a stored value cannot be read ({type(error).__name__}: {error}); is it the same serde?"
             raise CorruptDataError(msg) from error
 
@@ -208,6 +221,21 @@ class Blobs:
             raise CorruptDataError(msg) from error
         value: list[Any] = self.unpack(b"m" + head + b"".join(parts))
         return value
+
+
+def check_encrypted(serde: SerializerProtocol, kind: str) -> None:
+    """Refuses what LangGraph's encrypting serialiser would read without decrypting it, whoever wrote it.
+
+    Args:
+        serde: The serialiser.
+        kind: The type that a stored value claims to have; behind a `+` is the cipher that it was encrypted with.
+
+    Raises:
+        DecryptionError: The serialiser encrypts, and the value is not encrypted.
+    """
+    if "+" not in kind and isinstance(serde, EncryptedSerializer):
+        msg = "a stored value is not encrypted, but the serialiser encrypts whatever it writes"
+        raise DecryptionError(msg)
 
 
 def _exactly(item: Any) -> tuple[type, bytes] | None:

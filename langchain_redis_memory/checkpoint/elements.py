@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from langchain_redis_memory.checkpoint.blobs import Blobs
+from langchain_redis_memory.redis.codec.cipher.key import Key
 
 _COLD = 32
 
@@ -19,10 +20,12 @@ class ValueSplitter:
 
     Args:
         blobs: Encodes values.
+        key: What the elements are stored under; it may want keyed digests.
     """
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, key: Key) -> None:
         self._blobs = blobs
+        self._key = key
         self.elements: dict[tuple[str, bytes], Any] = {}
         """The elements of the lists, by channel and digest."""
 
@@ -31,9 +34,10 @@ class ValueSplitter:
         parts = self._blobs.divide(value)
         if parts is None:
             return self._blobs.pack(value)
-        for digest, element in parts:
+        digests = [self._key.blind(part.digest) for part in parts]
+        for digest, (_, element) in zip(digests, parts, strict=True):
             self.elements[channel, digest] = element
-        return [part.digest for part in parts]
+        return digests
 
 
 class SentElements:

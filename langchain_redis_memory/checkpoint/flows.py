@@ -25,6 +25,7 @@ from langgraph.checkpoint.base import (
 from langchain_redis_memory.checkpoint import thread_index
 from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.checkpoint.config import CheckpointRef, bound_of, config_of, parse_config, thread_name
+from langchain_redis_memory.checkpoint.copying import moved
 from langchain_redis_memory.checkpoint.elements import SentElements, ValueSplitter
 from langchain_redis_memory.checkpoint.layout import (
     CheckpointRecord,
@@ -100,7 +101,8 @@ class SaverFlows:
         if not record.id:
             msg = "the checkpoint has no id"
             raise InvalidInputError(msg)
-        values = ValueSplitter(self.blobs)
+        thread = Thread(self.space, place.thread_id)
+        values = ValueSplitter(self.blobs, thread.keys.blobs)
         stored = [
             NewValue(utf8(channel, "a channel"), version, values.take(channel, checkpoint["channel_values"][channel]))
             if channel in checkpoint["channel_values"]
@@ -108,7 +110,6 @@ class SaverFlows:
             for channel, version in new_versions.items()
         ]
         run_id = kept.get("run_id")
-        thread = Thread(self.space, place.thread_id)
         touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write", [str(run_id)] if run_id else [])
         yield from self._send_flow(
             thread,
@@ -127,13 +128,13 @@ class SaverFlows:
             raise InvalidInputError(msg)
         no_nul(task_id, "task_id")
         utf8(task_path, "task_path")
-        values = ValueSplitter(self.blobs)
+        thread = Thread(self.space, place.thread_id)
+        values = ValueSplitter(self.blobs, thread.keys.blobs)
         stored = []
         for idx, (channel, value) in enumerate(writes):
             number = WRITES_IDX_MAP.get(utf8(channel, "a channel"), idx)
             stored.append(TaskWrite(task_id, number, task_path, channel, self._written(values, channel, value)))
         ttl_ms = self._ttl(config)
-        thread = Thread(self.space, place.thread_id)
         touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write")
 
         def write(elements: Mapping[tuple[str, bytes], bytes]) -> Op[list[bytes]]:
@@ -334,15 +335,14 @@ class SaverFlows:
         if source == target:
             msg = "a thread cannot be copied onto itself"
             raise InvalidInputError(msg)
-        copied = Thread(self.space, target)
-        copied.keys  # noqa: B018 - a bad id is refused before anything is read
-        dumps, runs = yield from ask(
-            merge(Thread(self.space, source).dump(), thread_index.runs_of(self.space, source)),
-        )
-        if not dumps:
+        original, copied = Thread(self.space, source), Thread(self.space, target)
+        keys = copied.keys  # a bad id is refused before anything is read
+        content, runs = yield from ask(merge(original.content(), thread_index.runs_of(self.space, source)))
+        if content is None:
             return
+        content = moved(content, original.keys, keys)
         touch = thread_index.touch(self.space, target, self.ttl_ms, "write", runs)
-        _, made = yield from ask(merge(touch, copied.restore(dumps, self.ttl_ms)))
+        _, made = yield from ask(merge(touch, copied.fill(content, self.ttl_ms)))
         if not made:
             msg = f"thread {target!r} exists; delete it first, or copy to another id"
             raise ConflictError(msg)

@@ -168,7 +168,18 @@ def field_of(ns: str, reference: Reference) -> str:
     return f"b{ns}\0{reference.channel}\0{spell_version(reference.version)}"
 
 
-def _netstrings(data: bytes) -> list[bytes]:
+def netstring(data: bytes) -> bytes:
+    """Spells bytes with their length in front."""
+    return b"%d:%s" % (len(data), data)
+
+
+def write_place(checkpoint: str, task_id: str, idx: int, channel: str) -> str:
+    """Names a write within a thread, for the cipher; `checkpoint` is namespace NUL id."""
+    return f"{checkpoint}\0{task_id}\0{idx}\0{channel}"
+
+
+def netstrings(data: bytes) -> list[bytes]:
+    """Parses byte strings that follow each other, each with its length in front."""
     found, at = [], 0
     while at < len(data):
         colon = data.index(b":", at)
@@ -184,7 +195,7 @@ def record_of(name: bytes, data: bytes) -> CheckpointRecord:
     check_version(data, f"checkpoint {checkpoint_id}")
     colon = data.index(b":", _FRONT)
     stop = colon + 1 + int(data[_FRONT:colon])
-    parent, *references = _netstrings(data[colon + 1 : stop])
+    parent, *references = netstrings(data[colon + 1 : stop])
     return CheckpointRecord(
         ns,
         checkpoint_id,
@@ -205,7 +216,7 @@ def writes_of(tasks: list[bytes], elements: Elements) -> list[TaskWrite]:
     """Parses a checkpoint's writes, in the order in which they are applied, from tasks and their writes in turn."""
     found = []
     for task, stored in zip(tasks[::2], tasks[1::2], strict=True):
-        parts = _netstrings(stored)
+        parts = netstrings(stored)
         for idx, path, channel, value in zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=True):
             body = _elements(channel, value, elements) if value[:1] == b"*" else value[1:]
             found.append(TaskWrite(task.decode(), int(idx), path.decode(), channel.decode(), body))

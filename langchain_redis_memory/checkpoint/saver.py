@@ -29,7 +29,6 @@ from langchain_redis_memory.checkpoint.prune import PruneReport
 from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
-from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
 
 if TYPE_CHECKING:
@@ -84,7 +83,8 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
         check_bounds(compress_from_bytes=compress_from_bytes)
         self._client = connect(client, owner=type(self), **server)
-        space = self._client.keys(tenant) if prefix is None else KeySpace(prefix, self._client.keys(tenant).tenant)
+        space = self._client.keys(tenant)
+        space = space if prefix is None else replace(space, prefix=prefix)
         ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.thread_ttl_s))
         self._flows = SaverFlows(space, Blobs(self.serde, compress_from_bytes), ttl_ms, touch_on_read)
 

@@ -24,9 +24,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from langchain_redis_memory.checkpoint.copying import ThreadContent
 from langchain_redis_memory.checkpoint.layout import (
     CheckpointPage,
     CheckpointRecord,
+    Elements,
     ListRanges,
     NewValue,
     Step,
@@ -39,12 +41,14 @@ from langchain_redis_memory.checkpoint.layout import (
     spans,
     spell_version,
     values_of,
+    write_place,
     writes_of,
 )
 from langchain_redis_memory.errors import CorruptDataError, EvictedError
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.key_groups import ThreadKeys
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
 
 
@@ -108,16 +112,18 @@ class Thread:
             An op of one trip: digests of elements that the server does not have; if any, nothing was stored.
         """
         references = [f"{r.channel}\0{spell_version(r.version)}" for r in record.references]
-        args: list[Arg] = [ttl_ms, record.ns, record.id, record.parent, record.body]
+        keys = self.keys
+        body = keys.checkpoints.encrypt(record.body, _name(record))
+        args: list[Arg] = [ttl_ms, record.ns, record.id, record.parent, body]
         args += [len(references), len(values), *references]
         for value in values:
-            kind, body = "-", b""
+            kind, body, name = "-", b"", f"{value.channel}\0{spell_version(value.version)}"
             if isinstance(value.body, list):
                 kind, body = "*", b"".join(value.body)
             elif value.body is not None:
-                kind, body = "+", value.body
-            args += [f"{value.channel}\0{spell_version(value.version)}", value.channel, kind, body]
-        return self._op("checkpoint/checkpoint_put", *args, *_sent(elements))
+                kind, body = "+", keys.blobs.encrypt(value.body, f"b{record.ns}\0{name}")
+            args += [name, value.channel, kind, body]
+        return self._op("checkpoint/checkpoint_put", *args, *self._sent(elements))
 
     def write(
         self,
@@ -143,8 +149,52 @@ class Thread:
         """
         args: list[Arg] = [ttl_ms, ns, checkpoint_id, task_id, len(writes)]
         for _, idx, path, channel, value in writes:
-            args += [idx, path, channel, b"*" + b"".join(value) if isinstance(value, list) else b"+" + value]
-        return self._op("checkpoint/checkpoint_write", *args, *_sent(elements))
+            if isinstance(value, list):
+                body = b"*" + b"".join(value)
+            else:
+                body = b"+" + self.keys.writes.encrypt(
+                    value, write_place(f"{ns}\0{checkpoint_id}", task_id, idx, channel)
+                )
+            args += [idx, path, channel, body]
+        return self._op("checkpoint/checkpoint_write", *args, *self._sent(elements))
+
+    def _sent(self, elements: Mapping[tuple[str, bytes], bytes]) -> list[Arg]:
+        args: list[Arg] = []
+        for (channel, digest), element in elements.items():
+            args += [channel, digest, self.keys.blobs.encrypt(element, f"e{channel}")]
+        return args
+
+    # --- decrypting what was read; without a cipher nothing is looked at here -----------------------------------------
+
+    def _record(self, name: bytes, data: bytes) -> CheckpointRecord:
+        record = record_of(name, data)
+        return record._replace(body=self.keys.checkpoints.decrypt(record.body, _name(record)))
+
+    def _elements(self, channels: list[list[bytes]]) -> Elements:
+        place = self.keys.blobs
+        if place.encrypts:
+            channels = [
+                [channel, numbers, *(place.decrypt(element, b"e" + channel) for element in elements)]
+                for channel, numbers, *elements in channels
+            ]
+        return elements_of(channels)
+
+    def _values(self, values: list[list[bytes]], elements: Elements) -> dict[str, bytes | list[bytes]]:
+        found, place = values_of(values, elements), self.keys.blobs
+        if place.encrypts:
+            for name, value in found.items():
+                if isinstance(value, bytes):
+                    found[name] = place.decrypt(value, name)
+        return found
+
+    def _writes(self, name: str, tasks: list[bytes], elements: Elements) -> list[TaskWrite]:
+        found, place = writes_of(tasks, elements), self.keys.writes
+        if place.encrypts:
+            for at, write in enumerate(found):
+                if isinstance(write.value, bytes):
+                    field = write_place(name, write.task_id, write.idx, write.channel)
+                    found[at] = write._replace(value=place.decrypt(write.value, field))
+        return found
 
     def read(self, ns: str | None, checkpoint_id: str = "", before: str = "", count: int = 1) -> Op[ThreadRead]:
         """Reads checkpoints with their values and writes.
@@ -162,11 +212,12 @@ class Thread:
 
         def read(reply: Any) -> ThreadRead:
             records, writes, values, channels = reply
-            elements = elements_of(channels)
+            elements = self._elements(channels)
+            found = [self._record(name, data) for name, data in zip(records[::2], records[1::2], strict=True)]
             return ThreadRead(
-                [record_of(name, data) for name, data in zip(records[::2], records[1::2], strict=True)],
-                [writes_of(data, elements) for data in writes],
-                values_of(values, elements),
+                found,
+                [self._writes(_name(one), data, elements) for one, data in zip(found, writes, strict=True)],
+                self._values(values, elements),
             )
 
         return self._checked(
@@ -189,13 +240,13 @@ class Thread:
 
         def read(reply: Any) -> tuple[list[Step], Mapping[str, bytes | list[bytes]]]:
             steps, values, channels = reply
-            elements = elements_of(channels)
+            elements = self._elements(channels)
             found = []
             for name, writes, *references in steps:
                 space = name.decode().partition("\0")[0]
                 seeds = [(ref.channel, field_of(space, ref)) for ref in map(reference_of, references)]
-                found.append(Step(writes_of(writes, elements), seeds))
-            return found, values_of(values, elements)
+                found.append(Step(self._writes(name.decode(), writes, elements), seeds))
+            return found, self._values(values, elements)
 
         return self._checked(self._op("checkpoint/checkpoint_history", ns, checkpoint_id, *channels), read)
 
@@ -212,7 +263,7 @@ class Thread:
 
         def read(reply: Any) -> CheckpointPage:
             revision, now, *rest = reply
-            records = [record_of(*pair) for pair in zip(rest[::2], rest[1::2], strict=True) if pair[1]]
+            records = [self._record(*pair) for pair in zip(rest[::2], rest[1::2], strict=True) if pair[1]]
             return CheckpointPage(revision, int(now), records)
 
         return self._checked(self._op("checkpoint/checkpoint_page", before, count), read)
@@ -271,26 +322,32 @@ class Thread:
         """
         return self._op("checkpoint/thread_lifetime", ttl_ms, how).map(bool)
 
-    def dump(self) -> Op[list[bytes]]:
-        """Reads the whole thread as the server's own dumps; an empty list where it does not exist."""
-        return self._op("checkpoint/thread_dump")
+    def content(self) -> Op[ThreadContent | None]:
+        """Reads all that the thread holds; None where it does not exist."""
 
-    def restore(self, dumps: Sequence[bytes], ttl_ms: int) -> Op[bool]:
-        """Makes the thread from the dumps of another.
+        def read(reply: Any) -> ThreadContent | None:
+            if not reply:
+                return None
+            checkpoints, order, blobs, writes = reply
+            return ThreadContent(dict(pairs(checkpoints)), tuple(order), dict(pairs(blobs)), dict(pairs(writes)))
+
+        return self._checked(self._op("checkpoint/thread_dump"), read)
+
+    def fill(self, content: ThreadContent, ttl_ms: int) -> Op[bool]:
+        """Makes the thread of what another holds.
 
         Args:
-            dumps: What `dump` gave.
+            content: What it is to hold.
             ttl_ms: Its lifetime from now, 0 for none.
 
         Returns:
             An op of one trip: False where the thread exists, and then nothing was changed.
         """
-        return self._op("checkpoint/thread_restore", ttl_ms, *dumps).map(bool)
+        hashes = (content.checkpoints, content.blobs, content.writes)
+        args: list[Arg] = [ttl_ms, len(content.order), *map(len, hashes), *content.order]
+        args += [part for entries in hashes for entry in entries.items() for part in entry]
+        return self._op("checkpoint/thread_restore", *args).map(bool)
 
 
 def _name(record: CheckpointRecord) -> str:
     return f"{record.ns}\0{record.id}"
-
-
-def _sent(elements: Mapping[tuple[str, bytes], bytes]) -> list[Arg]:
-    return [part for (channel, digest), element in elements.items() for part in (channel, digest, element)]

@@ -127,9 +127,11 @@ class TurnContext:
                 _log.warning("the turn goes on without a state: %s", replies[0])
                 return StoredContext(exists=self._exists(replies))
             record, notes, about = replies[0]
+            place = keys.state
+            state, summed = fields[0], fields[2]
             return StoredContext(
-                state_record.decode(cas_record.parse(record, notes, keys.state), keys.state) if self._state else None,
-                summary.decode(cas_record.parse(about, None, keys.state), keys.state) if self._rolling else None,
+                state_record.decode(cas_record.parse(record, notes, place, state), place) if self._state else None,
+                summary.decode(cas_record.parse(about, None, place, summed), place) if self._rolling else None,
                 self._exists(replies),
                 *(map(_whole, replies[1][1:]) if self._readable(replies) else ()),
             )

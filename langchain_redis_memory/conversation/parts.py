@@ -12,6 +12,7 @@ from langchain_redis_memory.redis.client.connect import ClientOwner
 from langchain_redis_memory.state.agent_state import RedisAgentState
 from langchain_redis_memory.state.profile_extractors import Extractor
 from langchain_redis_memory.state.session_data import RedisSessionData
+from langchain_redis_memory.state.token_streams import RedisTokenStreams
 from langchain_redis_memory.state.user_profile import UserProfile
 
 
@@ -142,6 +143,11 @@ class Conversations(ClientOwner):
         **Trips:** none.
         """
         return UserProfile(user, self.client, tenant=tenant or self._tenant, extractor=self._extractor)
+
+    @property
+    def streams(self) -> RedisTokenStreams:
+        """The streams of tokens of this memory's tenant: a reader that was cut off goes on where it was."""
+        return RedisTokenStreams(self.client, tenant=self._tenant)
 
     def sessions(self, tenant: str = "") -> RedisSessions:
         """Opens the sessions of a tenant: its conversations, to list and to manage.

@@ -169,5 +169,8 @@ def erase(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[int]:
     if not session_ids:
         return Op((), lambda _replies: 0)
     gone = forget(space, agent, session_ids)
-    unlinks = tuple(("UNLINK", *space.session(session_id, agent).all()) for session_id in session_ids)
+    unlinks = tuple(
+        ("UNLINK", *space.session(session_id, agent).all(), *space.stream(session_id, agent).all())
+        for session_id in session_ids
+    )
     return Op((*unlinks, *gone.commands), lambda replies: sum(bool(reply) for reply in replies[: len(unlinks)]))

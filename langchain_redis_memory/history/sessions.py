@@ -110,7 +110,8 @@ class RedisSessions(ClientOwner):
         Returns:
             Whether there was anything.
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
+        **Keys:** `messages`, `ids`, `meta`, `state`, `data`, `data_expiries`, `tokens`, `stopped_runs`; `sessions`,
+            `expiries`.
         **Trips:** 1.
         """
         return bool(self._client.drive(_erase_flow(self._client.outboxes, self._space, agent, [session_id])))

@@ -109,7 +109,7 @@ class Transcript:
             elif isinstance(message, BaseMessage):
                 pairs += [
                     identity(message.id) if message.id else os.urandom(9),
-                    encode_message(message, self.counter),
+                    encode_message(message, self.counter, self.keys.messages),
                 ]
             else:
                 msg = f"expected LangChain messages, got {type(message).__name__}"

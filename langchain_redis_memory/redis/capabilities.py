@@ -59,10 +59,16 @@ def probe(key: str, *, by_key: bool = False) -> Op[Server]:
 
 def _knows(reply: Reply) -> bool:
     """Returns whether the server knew the command: any reply but a refusal of the command itself."""
-    if not isinstance(reply, ServerError):
+    if not isinstance(reply, ServerError) or refused_key(reply):
         return True
     words = str(reply).lower()
     return not any(refusal in words for refusal in ("unknown command", "noperm", "no permissions", "not allowed"))
+
+
+def refused_key(error: ServerError) -> bool:
+    """Tells whether a user may run a command, but not on that key, as it is with the user of another tenant."""
+    words = str(error).lower()
+    return "permissions to access" in words and "key" in words
 
 
 def _read(replies: Sequence[Reply]) -> Server:

@@ -8,16 +8,20 @@ not wait and must not be lost is neither. Bytes that were not written by this pa
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from langchain_redis_memory.errors import ConflictError, FormatVersionError
+from langchain_redis_memory.errors import ConflictError, DecryptionError, FormatVersionError, UnknownKeyError
 from langchain_redis_memory.ops import Flow, Op, Reply, Sleep, ask
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.version import is_newer, newer
 from langchain_redis_memory.redis.scripts import script
+
+_log = logging.getLogger(__name__)
 
 _HEAD = re.compile(rb"\x01(\d{1,18}-[0-9a-f]{16}):")
 _NOTE = re.compile(rb"(\d{1,9}):")
@@ -46,32 +50,46 @@ class CasRecord(NamedTuple):
     notes: tuple[bytes, ...] = ()
 
 
-def parse(record: bytes | None, notes: bytes | None, where: str) -> CasRecord:
+def parse(record: bytes | None, notes: bytes | None, where: Key, field: str) -> CasRecord:
     """Parses what is stored.
 
     Args:
         record: The bytes under the field.
         notes: The bytes beside it.
-        where: The key that holds them, for the error.
+        where: The key that holds them.
+        field: The field.
 
     Returns:
         The record; whatever else is there counts as none.
 
     Raises:
         FormatVersionError: A newer version of this package wrote it.
+        UnknownKeyError: It was encrypted with a key that is not there.
     """
     if is_newer(record or b""):
         raise FormatVersionError(newer(where))
     head = _HEAD.match(record or b"")
-    body = (record or b"")[head.end() :] if head else None
+    body = _opened((record or b"")[head.end() :], where, field) if head else None
     found, rest = [], notes or b""
     while size := _NOTE.match(rest):
-        found.append(rest[size.end() : size.end() + int(size[1])])
+        found.append(_opened(rest[size.end() : size.end() + int(size[1])], where, f"{field}+"))
         rest = rest[size.end() + int(size[1]) :]
-    return CasRecord(Version(head[1].decode() if head else "", len(notes or b"")), body, tuple(found))
+    version = Version(head[1].decode() if head else "", len(notes or b""))
+    return CasRecord(version, body, tuple(note for note in found if note is not None))
 
 
-def read(place: str, field: str) -> Op[CasRecord]:
+def _opened(data: bytes, where: Key, field: str) -> bytes | None:
+    """Decrypts a body or a note; None for one that counts as damaged, as it does without a cipher."""
+    try:
+        return where.decrypt(data, field)
+    except UnknownKeyError:
+        raise
+    except DecryptionError as error:
+        _log.warning("a record counts as absent: %s", error)
+        return None
+
+
+def read(place: Key, field: str) -> Op[CasRecord]:
     """Reads a record.
 
     Args:
@@ -81,11 +99,16 @@ def read(place: str, field: str) -> Op[CasRecord]:
     Returns:
         An op of one trip.
     """
-    return Op((("HMGET", place, field, f"{field}+"),), lambda replies: parse(replies[0][0], replies[0][1], place))
+
+    def decode(replies: Sequence[Reply]) -> CasRecord:
+        record, notes = replies[0]
+        return parse(record, notes, place, field)
+
+    return Op((("HMGET", place, field, f"{field}+"),), decode)
 
 
 def swap(
-    place: str, owner: str, field: str, version: Version, body: bytes, ttl_ms: int, note: bytes = b""
+    place: Key, owner: str, field: str, version: Version, body: bytes, ttl_ms: int, note: bytes = b""
 ) -> Op[Version | CasRecord]:
     """Stores a record in the place of the version that was read.
 
@@ -102,18 +125,21 @@ def swap(
         An op of one trip: the body's version where it stands, else the record that stands.
     """
     fresh = Version(f"{version.writes + 1}-{os.urandom(8).hex()}")
+    if note:  # what is noted twice is known by its bytes
+        note = place.encrypt(note, f"{field}+", repeatable=True)
     kept = b"%d:%s" % (len(note), note) if note else b""
+    stored = place.encrypt(body, field)
     call = script("redis/record_swap")(
-        (place, owner), field, version.head, fresh.head, body, version.seen, kept, MOST_NOTES_BYTES, ttl_ms
+        (place, owner), field, version.head, fresh.head, stored, version.seen, kept, MOST_NOTES_BYTES, ttl_ms
     )
 
     def decode(replies: Sequence[Reply]) -> Version | CasRecord:
-        return fresh if replies[0] == 1 else parse(replies[0][0], replies[0][1], place)
+        return fresh if replies[0] == 1 else parse(replies[0][0], replies[0][1], place, field)
 
     return Op((call,), decode)
 
 
-def drop(place: str, field: str) -> Op[bool]:
+def drop(place: Key, field: str) -> Op[bool]:
     """Deletes a record with its notes.
 
     Args:
@@ -127,7 +153,7 @@ def drop(place: str, field: str) -> Op[bool]:
 
 
 def revise_flow(
-    place: str,
+    place: Key,
     owner: str,
     field: str,
     change: Callable[[CasRecord], bytes],

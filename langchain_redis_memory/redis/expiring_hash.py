@@ -9,13 +9,18 @@ Items in several hashes (`ExpiringHashKeys` with numbers) are spread over the no
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from langchain_redis_memory.errors import DecryptionError
 from langchain_redis_memory.ops import Arg, Op, Reply
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.key_groups import ExpiringHashKeys
 from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
+
+_log = logging.getLogger(__name__)
 
 Name = str | bytes
 """An item's name within its hash."""
@@ -70,14 +75,22 @@ def get(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[list[Item | None]]:
 
     def read(replies: Sequence[Reply]) -> list[Item | None]:
         now, *records = replies[0]
-        return [None if record is None else _kept(record, int(now)) for record in records]
+        return [
+            None if record is None else _kept(keys.items, name, record, int(now))
+            for name, record in zip(names, records, strict=True)
+        ]
 
     return Op((script("redis/expiring_hash_get")((keys.items,), *names),), read)
 
 
-def _kept(record: bytes, now: int) -> Item:
+def _kept(place: Key, name: Name, record: bytes, now: int) -> Item | None:
+    """Reads an item; one that cannot be decrypted counts as absent, as a cache's whole content may be made anew."""
     expiry, _, body = record.partition(b":")
-    return Item(body, int(expiry) - now if expiry.isdigit() else None)
+    try:
+        return Item(place.decrypt(body, name), int(expiry) - now if expiry.isdigit() else None)
+    except DecryptionError as error:
+        _log.warning("an entry counts as absent: %s", error)
+        return None
 
 
 def put(keys: ExpiringHashKeys, items: Sequence[NewItem]) -> Op[None]:
@@ -90,7 +103,9 @@ def put(keys: ExpiringHashKeys, items: Sequence[NewItem]) -> Op[None]:
     Returns:
         An op of one trip.
     """
-    args: list[Arg] = [part for item in items for part in item]
+    args: list[Arg] = []
+    for name, ttl_ms, body in items:
+        args += [name, ttl_ms, keys.items.encrypt(body, name) if body else body]
     return Op((script("redis/expiring_hash_put")((keys.items, keys.expiries), *args),), lambda _replies: None)
 
 
@@ -121,10 +136,9 @@ def page(keys: ExpiringHashKeys, cursor: int = 0) -> Op[ItemPage]:
 
     def read(replies: Sequence[Reply]) -> ItemPage:
         (now,), (further, found) = replies
-        kept = [(name, _kept(record, int(now))) for name, record in pairs(found)]
-        return ItemPage(
-            [(name, one.body) for name, one in kept if one.left_ms is None or one.left_ms > 0], int(further)
-        )
+        kept = [(name, _kept(keys.items, name, record, int(now))) for name, record in pairs(found)]
+        there = [(name, one.body) for name, one in kept if one and (one.left_ms is None or one.left_ms > 0)]
+        return ItemPage(there, int(further))
 
     # A look at no item gives the server's time, on a cluster that of the same node.
     return Op((script("redis/expiring_hash_get")((keys.items,)), ("HSCAN", keys.items, cursor, "COUNT", PAGE)), read)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from langchain_redis_memory.errors import InvalidIdError
+from langchain_redis_memory.redis.codec.cipher.key import Key
 
 MAX_ID_BYTES = 1024
 _LONGEST_ESCAPED = 96
@@ -109,7 +110,7 @@ class KeyGroup:
     kinds: ClassVar[tuple[str, ...]] = ()
     __match_args__: ClassVar[tuple[str, ...]]
 
-    def all(self) -> tuple[str, ...]:
+    def all(self) -> tuple[Key, ...]:
         """Lists every key, in the order in which scripts take them."""
         return tuple(vars(self).values())
 
@@ -118,30 +119,38 @@ class KeyGroup:
 class SessionKeys(KeyGroup):
     """The keys of one conversation."""
 
-    messages: str
-    ids: str
-    meta: str
-    state: str
-    data: str
-    data_expiries: str
+    messages: Key
+    ids: Key
+    meta: Key
+    state: Key
+    data: Key
+    data_expiries: Key
+
+
+@dataclass(frozen=True)
+class StreamKeys(KeyGroup):
+    """The keys of one conversation's stream of tokens."""
+
+    tokens: str
+    stopped_runs: str
 
 
 @dataclass(frozen=True)
 class IndexKeys(KeyGroup):
     """The keys of one agent's index of sessions."""
 
-    sessions: str
-    expiries: str
+    sessions: Key
+    expiries: Key
 
 
 @dataclass(frozen=True)
 class ThreadKeys(KeyGroup):
     """The keys of one LangGraph thread."""
 
-    checkpoints: str
-    order: str
-    blobs: str
-    writes: str
+    checkpoints: Key
+    order: Key
+    blobs: Key
+    writes: Key
 
 
 @dataclass(frozen=True)
@@ -149,8 +158,8 @@ class ExpiringHashKeys(KeyGroup):
     """The keys of one hash with per-field TTL."""
 
     kinds: ClassVar[tuple[str, ...]] = ("nodes", "node_expiries")
-    items: str
-    expiries: str
+    items: Key
+    expiries: Key
 
 
 @dataclass(frozen=True)
@@ -158,11 +167,11 @@ class EntryKeys(ExpiringHashKeys):
     """The keys of one shard of a cache's entries."""
 
     kinds: ClassVar[tuple[str, ...]] = ("entries", "entry_expiries", "entry_uses", "entry_reports", "lease")
-    uses: str
-    reports: str
-    leases: str
+    uses: Key
+    reports: Key
+    leases: Key
 
-    def all(self) -> tuple[str, ...]:
+    def all(self) -> tuple[Key, ...]:
         """Lists every key but the leases, in the order in which scripts take them."""
         return (self.items, self.expiries, self.uses, self.reports)
 
@@ -176,13 +185,13 @@ class ByteKeys(KeyGroup):
     """The keys of one store of bytes."""
 
     kinds: ClassVar[tuple[str, ...]] = ("byte_names", "byte_expiries", "bytes")
-    names: str
-    expiries: str
-    values: str
+    names: Key
+    expiries: Key
+    values: Key
 
-    def value(self, name: str) -> str:
+    def value(self, name: str) -> Key:
         """Spells the key of one value."""
-        return f"{self.values}:{escape(name)}"
+        return Key(f"{self.values}:{escape(name)}", self.values.cipher)
 
 
 @dataclass(frozen=True)
@@ -190,32 +199,32 @@ class RecordKeys(KeyGroup):
     """The keys of one record manager."""
 
     kinds: ClassVar[tuple[str, ...]] = ("record_times", "record_groups", "group_records")
-    times: str
-    groups: str
-    members: str
+    times: Key
+    groups: Key
+    members: Key
 
 
 @dataclass(frozen=True)
 class ItemKeys(KeyGroup):
     """The keys of the items under one root of a store."""
 
-    items: str
-    item_names: str
-    item_expiries: str
+    items: Key
+    item_names: Key
+    item_expiries: Key
 
 
 @dataclass(frozen=True)
 class RootKeys(KeyGroup):
     """The keys of a tenant's index of roots."""
 
-    roots: str
-    root_spans: str
+    roots: Key
+    root_spans: Key
 
 
 @dataclass(frozen=True)
 class PointKeys(KeyGroup):
     """The keys of one collection of vectors."""
 
-    points: str
-    point_owners: str
-    point_expiries: str
+    points: Key
+    point_owners: Key
+    point_expiries: Key

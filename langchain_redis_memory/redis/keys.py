@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
+from langchain_redis_memory.redis.codec.cipher.key import PLAIN, Key, ValueCipher
 from langchain_redis_memory.redis.key_groups import (
     ByteKeys,
     EntryKeys,
@@ -31,6 +33,7 @@ from langchain_redis_memory.redis.key_groups import (
     RecordKeys,
     RootKeys,
     SessionKeys,
+    StreamKeys,
     ThreadKeys,
     check_id,
     escape,
@@ -48,6 +51,8 @@ KINDS = {
     "state": "the conversation's lifetime",
     "data": "the conversation's lifetime",
     "data_expiries": "the conversation's lifetime",
+    "tokens": "a fixed time from its last event",
+    "stopped_runs": "a fixed time from its last event",
     "agent_state": "its own lifetime",
     "profile": "its own lifetime",
     "sessions": "the longest lifetime of a session in it",
@@ -85,6 +90,7 @@ KINDS = {
     "tally": "a fixed time from its last count",
     "decisions": "a fixed time from its last line",
     "epoch": "longer than whatever was stored under it",
+    "wrapped_key": "permanent: until it is shredded",
 }
 """Kind of key -> how long it lives. A key without expiry exists only where a user asked for it (`ttl_s=None`,
 `persist()`) or where its kind is permanent: what says which documents are indexed must not expire before they do."""
@@ -100,6 +106,7 @@ class KeySpace:
     Args:
         prefix: Start of every key: letters, digits and `. _ - :`, so that it cannot be a glob or a hash tag.
         tenant: Whose data it is; "" is the default tenant, different from every named one.
+        cipher: Encrypts what is stored under the keys; None for nothing.
 
     Raises:
         ConfigError: The prefix is empty or holds another character.
@@ -108,6 +115,7 @@ class KeySpace:
 
     prefix: str = "lrm"
     tenant: str = ""
+    cipher: Cipher | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.prefix, str) or not re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", self.prefix):
@@ -118,11 +126,22 @@ class KeySpace:
     def _tag(self, agent: str, name: str) -> str:
         return f"{self.prefix}:{{{escape(self.tenant)}/{escape(agent)}/{escape(name)}}}:"
 
-    def _group(self, group: type[G], agent: str, name: str) -> G:
-        tag = self._tag(agent, name)
-        return group(*[tag + kind for kind in group.kinds or group.__match_args__])
+    def _group(self, group: type[G], agent: str, name: str, owner: str = "") -> G:
+        tag, cipher = self._tag(agent, name), self._of(owner)
+        return group(*[Key(tag + kind, cipher) for kind in group.kinds or group.__match_args__])
 
-    def key(self, kind: str, agent: str, name: str) -> str:
+    def _of(self, owner: str = "") -> ValueCipher:
+        return PLAIN if self.cipher is None else self.cipher.of(self.tenant, owner)
+
+    def blind(self, digest: bytes) -> bytes:
+        """Replaces a digest of content by a keyed one of the same length, where there is a cipher."""
+        return self._of().blind(digest)
+
+    def may_read(self, what: str) -> bool:
+        """Tells whether the server may read "vectors" or "filters": without a cipher it may."""
+        return self.cipher is None or what in self.cipher.readable
+
+    def key(self, kind: str, agent: str, name: str) -> Key:
         """Spells one key.
 
         Args:
@@ -133,32 +152,39 @@ class KeySpace:
         Returns:
             `prefix:{tenant/agent/name}:kind`.
         """
-        return self._tag(agent, name) + kind
+        return Key(self._tag(agent, name) + kind, self._of())
 
     # --- conversations, agents, users: an id that is not acceptable raises InvalidIdError -----------------------------
 
     def session(self, session_id: Id, agent: Id = "") -> SessionKeys:
         """Spells the keys of one conversation of an agent."""
         name = text_of(session_id, "session_id")
-        return self._group(SessionKeys, text_of(agent, "agent", empty=True), name)
+        return self._group(SessionKeys, text_of(agent, "agent", empty=True), name, name)
+
+    def stream(self, session_id: Id, agent: Id = "") -> StreamKeys:
+        """Spells the keys of one conversation's stream of tokens."""
+        name = text_of(session_id, "session_id")
+        return self._group(StreamKeys, text_of(agent, "agent", empty=True), name)
 
     def index(self, agent: Id = "") -> IndexKeys:
         """Spells the keys of an agent's index of sessions."""
         return self._group(IndexKeys, text_of(agent, "agent", empty=True), "")
 
-    def agent_state(self, agent: Id) -> str:
+    def agent_state(self, agent: Id) -> Key:
         """Spells the key of an agent's own state; "" is the default agent."""
         return self.key("agent_state", text_of(agent, "agent", empty=True), "")
 
-    def profile(self, user: Id) -> str:
+    def profile(self, user: Id) -> Key:
         """Spells the key of a user's profile."""
-        return self.key("profile", "", text_of(user, "user"))
+        name = text_of(user, "user")
+        return Key(self.key("profile", "", name), self._of(name))
 
     # --- LangGraph: threads, items, cached nodes ----------------------------------------------------------------------
 
     def thread(self, thread_id: Id) -> ThreadKeys:
         """Spells the keys of one thread."""
-        return self._group(ThreadKeys, "", text_of(thread_id, "thread_id"))
+        name = text_of(thread_id, "thread_id")
+        return self._group(ThreadKeys, "", name, name)
 
     def threads(self) -> tuple[str, str]:
         """Spells the keys of the tenant's index of threads: its members, and when they expire."""
@@ -166,7 +192,7 @@ class KeySpace:
 
     def items(self, root: str) -> ItemKeys:
         """Spells the keys of the items under one root: their namespaces' first label, "" for the empty namespace."""
-        return self._group(ItemKeys, "", root)
+        return self._group(ItemKeys, "", root, root)
 
     def roots(self) -> RootKeys:
         """Spells the keys of the tenant's index of roots."""
@@ -194,9 +220,13 @@ class KeySpace:
         """Spells the keys of one record manager."""
         return self._group(RecordKeys, "", check_id(namespace, "namespace"))
 
+    def wrapped_key(self, owner: str) -> str:
+        """Spells the key of an owner's wrapped data key; "" is the default tenant's."""
+        return self.key("wrapped_key", "", text_of(owner, "owner", empty=True))
+
     # --- caches: `use` is what something is for, one word of this package's -------------------------------------------
 
-    def answer(self, digest: str) -> str:
+    def answer(self, digest: str) -> Key:
         """Spells the key of one cached answer, by the digest of all that it depends on."""
         return self.key("answer", "", digest)
 
@@ -208,7 +238,7 @@ class KeySpace:
         """Spells the key of a cache's statistics."""
         return self.key("tally", use, name)
 
-    def decisions(self, name: str) -> str:
+    def decisions(self, name: str) -> Key:
         """Spells the key of the decision log: what became of the turns that asked a cache."""
         return self.key("decisions", "", name)
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from langchain_redis_memory.errors import CorruptDataError
+from langchain_redis_memory.errors import CorruptDataError, UnknownKeyError
 from langchain_redis_memory.ops import Op, Reply
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.values import pack, unpack
@@ -162,9 +162,10 @@ class RedisSessionData(ClientOwner):
     # --- ops ----------------------------------------------------------------------------------------------------------
 
     def _set(self, key: str, value: Any, ttl_s: Lifetime) -> Op[None]:
-        keys, body = self._keys, pack(value, "the value")
+        keys = self._keys
+        body = keys.data.encrypt(pack(value, "the value"), check_id(key, "key"))
         call = script("state/data_set")(
-            (keys.data, keys.data_expiries, keys.meta), check_id(key, "key"), body, milliseconds(ttl_s), self._ttl_ms
+            (keys.data, keys.data_expiries, keys.meta), key, body, milliseconds(ttl_s), self._ttl_ms
         )
         return Op((call,), lambda _replies: None)
 
@@ -175,7 +176,9 @@ class RedisSessionData(ClientOwner):
             found: dict[str, Any] = {}
             for name, body in zip(replies[0][::2], replies[0][1::2], strict=True):
                 try:
-                    found[name.decode()] = unpack(body, place)
+                    found[name.decode()] = unpack(place.decrypt(body, name), place)
+                except UnknownKeyError:
+                    raise
                 except (CorruptDataError, UnicodeDecodeError) as error:
                     _log.warning("a value of a session counts as absent: %s", error)
             return found

@@ -70,7 +70,7 @@ class Batch:
             else:
                 msg = f"a batch takes LangGraph's GetOp, SearchOp, ListNamespacesOp and PutOp, not {type(op).__name__}"
                 raise InvalidInputError(msg)
-        self._changes = changes(puts, indexing)
+        self._changes = changes(puts, indexing, marked=space.may_read("filters"))
 
     def run_flow(self) -> Flow[list[Result]]:
         """Runs the batch.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from langchain_core.stores import ByteStore
 
 from langchain_redis_memory.checks import check_several, check_type
-from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge, pure
+from langchain_redis_memory.ops import Flow, Invoke, Op, Reply, ask, merge, pure
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import ByteKeys, Id, check_id
 from langchain_redis_memory.redis.scripts import script
@@ -77,6 +77,7 @@ class RedisByteStore(ClientOwner, ByteStore):
 
         Raises:
             InvalidIdError: A name is not acceptable; nothing was sent.
+            DecryptionError: The client has a cipher, and a value is not one that it encrypted.
             UnavailableError: The server cannot be reached.
 
         **Keys:** `bytes` of each.
@@ -161,7 +162,15 @@ def _get(keys: ByteKeys, names: Sequence[str]) -> Op[list[bytes | None]]:
     names = _checked(names)
     if not names:
         return pure([])
-    return Op((("MGET", *map(keys.value, names)),), lambda replies: list(replies[0]))
+    places = [keys.value(name) for name in names]
+
+    def read(replies: Sequence[Reply]) -> list[bytes | None]:
+        found: list[bytes | None] = list(replies[0])
+        if not keys.values.encrypts:
+            return found
+        return [one if one is None else place.decrypt(one) for place, one in zip(places, found, strict=True)]
+
+    return Op((("MGET", *places),), read)
 
 
 def _set(keys: ByteKeys, pairs: Sequence[tuple[str, bytes]], ttl_ms: int) -> Op[None]:
@@ -171,7 +180,7 @@ def _set(keys: ByteKeys, pairs: Sequence[tuple[str, bytes]], ttl_ms: int) -> Op[
         check_id(name, "key")
         check_type(value, (bytes, bytearray, memoryview), f"the value of {name!r}", "bytes")
         names.append(name)
-        parts += [name, bytes(value)]
+        parts += [name, keys.value(name).encrypt(bytes(value))]
     if not names:
         return pure(None)
     call = script("store/bytes_set")((keys.names, keys.expiries, *map(keys.value, names)), ttl_ms, *parts)

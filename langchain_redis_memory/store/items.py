@@ -23,6 +23,7 @@ from langgraph.store.base import InvalidNamespaceError
 from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import CorruptDataError, InvalidIdError
 from langchain_redis_memory.ops import Arg, Call, Op, Reply
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.codec.version import check_version
 from langchain_redis_memory.redis.key_groups import check_id
@@ -118,9 +119,10 @@ def labels(root: str, spelled: bytes) -> Namespace:
 # --- records ------------------------------------------------------------------------------------------------------
 
 
-def tail(value: Mapping[str, Any], ttl_ms: int, vectors: int) -> bytes:
+def tail(value: Mapping[str, Any], ttl_ms: int, vectors: int, *, marked: bool = True) -> bytes:
     """Encodes the part of a record that the client writes; the script puts the times in front."""
-    return b"%d %d %s|%s" % (ttl_ms, vectors, b" ".join(marks(value)), pack(dict(value), "the item's value"))
+    found = b" ".join(marks(value)) if marked else b""
+    return b"%d %d %s|%s" % (ttl_ms, vectors, found, pack(dict(value), "the item's value"))
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class StoredItem:
         namespace: Its namespace.
         key: Its key.
         head: The line that scripts read.
-        body: Its packed value.
+        body: Its packed value, encrypted if the client has a cipher.
         where: The key of the hash that it is in.
     """
 
@@ -139,7 +141,7 @@ class StoredItem:
     key: str
     head: bytes
     body: bytes
-    where: str
+    where: Key
 
     @cached_property
     def numbers(self) -> list[int]:
@@ -168,7 +170,7 @@ class StoredItem:
         Raises:
             CorruptDataError: It was not written by this package.
         """
-        found = unpack(self.body, self.where)
+        found = unpack(self.where.decrypt(self.body, name_of(self.namespace, self.key)), self.where)
         if not isinstance(found, dict):
             raise CorruptDataError(_damaged(self.where))
         return found
@@ -185,7 +187,7 @@ class StoredItem:
         }
 
 
-def _record(root: str, name: bytes, record: bytes, where: str) -> StoredItem:
+def _record(root: str, name: bytes, record: bytes, where: Key) -> StoredItem:
     head, _, body = check_version(record, where).partition(b"|")
     spelled, _, key = (b"", b"", name[1:]) if name[:1] == b"\0" else name.partition(b"\0\0")
     found = StoredItem(labels(root, spelled + b"\0" if spelled else b""), key.decode(), head, body, where)
@@ -256,7 +258,11 @@ def write(
     Returns:
         An op of one trip: how many vectors each had before; None where nothing was done.
     """
-    args: list[Arg] = [part for pair in tails.items() for part in pair]
+    place = space.items(root).items
+    args: list[Arg] = []
+    for name, record in tails.items():
+        head, bar, body = record.partition(b"|")
+        args += [name, head + bar + place.encrypt(body, name) if record else record]
 
     def decode(replies: Sequence[Reply]) -> list[int] | None:
         return None if replies[0] is None else [int(count) for count in replies[0]]

@@ -18,7 +18,7 @@ from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.store.batch import Batch
 from langchain_redis_memory.store.embedding import IndexSettings
 from langchain_redis_memory.store.writes import milliseconds
-from langchain_redis_memory.vectors.choose import check, engine
+from langchain_redis_memory.vectors.choose import check, check_vectors, engine
 from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ class RedisStore(ClientOwner, BaseStore):
         self.index_config = index
         self.ttl_config: TTLConfig | None = _checked(ttl)
         self._indexing = None if index is None else IndexSettings.of(index)
+        if index is not None:
+            check_vectors(self._space, "a store with an index")
         check(self._indexing.dims if self._indexing else 1, engine, quantisation)
         self._wanted: tuple[EngineName | None, Quantisation] = (engine, quantisation)
         self._engine: Engine | None = None

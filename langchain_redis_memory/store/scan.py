@@ -121,9 +121,10 @@ def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) ->
         Its reading; the result is a list of records, which may be longer.
     """
     prefix, wanted = op.namespace_prefix, op.filter or {}
+    marked = space.may_read("filters")
     options: dict[str, Any] = {
-        "most": most if filters.decided_by_marks(wanted) else 0,
-        "marked": [*filters.marks_of(wanted), *filters.ranges_of(wanted)],
+        "most": most if not wanted or (marked and filters.decided_by_marks(wanted)) else 0,
+        "marked": [*filters.marks_of(wanted), *filters.ranges_of(wanted)] if marked else [],
         "bare": bare,
     }
 

@@ -55,7 +55,8 @@ class VectorQuery:
         return self.op.offset + self.op.limit
 
     def _near(self, namespace: Namespace, k: int) -> Op[VectorHits | None]:
-        tags = [word.decode() for word in filters.marks_of(self.op.filter or {})]
+        wanted = self.op.filter if self.space.may_read("filters") else None
+        tags = [word.decode() for word in filters.marks_of(wanted or {})]
         return self.engine.search(collection(self.space, namespace), self.vector.tolist(), max(k, 1), tags)
 
     def _from_prefix_flow(self, first: tuple[NamespacePage, VectorHits | None]) -> Flow[StoreSearchResult]:

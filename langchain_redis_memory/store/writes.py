@@ -43,12 +43,13 @@ def collection(space: KeySpace, namespace: Namespace) -> Collection:
     return Collection(space, "store", "\0".join(namespace))
 
 
-def changes(puts: Iterable[PutOp], indexing: IndexSettings | None) -> list[ItemWrite]:
+def changes(puts: Iterable[PutOp], indexing: IndexSettings | None, *, marked: bool = True) -> list[ItemWrite]:
     """Collects the changes that puts make, the last of each item.
 
     Args:
         puts: In order.
         indexing: What is embedded, None for nothing.
+        marked: Whether the server may read what filters go by.
 
     Returns:
         The changes, in the order of the items' first puts.
@@ -59,17 +60,17 @@ def changes(puts: Iterable[PutOp], indexing: IndexSettings | None) -> list[ItemW
     found: dict[tuple[Namespace, str], ItemWrite] = {}
     for put in puts:
         place = (check_namespace(put.namespace), check_key(put.key))
-        found[place] = _change(*place, put, indexing)
+        found[place] = _change(*place, put, indexing, marked=marked)
     return list(found.values())
 
 
-def _change(namespace: Namespace, key: str, put: PutOp, indexing: IndexSettings | None) -> ItemWrite:
+def _change(namespace: Namespace, key: str, put: PutOp, indexing: IndexSettings | None, *, marked: bool) -> ItemWrite:
     if put.value is None:
         return ItemWrite(namespace, key, b"", [], (), 0)
     check_type(put.value, Mapping, "the value of an item", "a dict")
     ttl_ms = milliseconds(put.ttl)
     texts = indexing.texts(put.value, put.index) if indexing is not None else []
-    record = tail(put.value, ttl_ms, len(texts))
+    record = tail(put.value, ttl_ms, len(texts), marked=marked)
     words = record.partition(b"|")[0].decode().split()[2:] if texts else []
     return ItemWrite(namespace, key, record, texts, tuple(word for word in words if "=" not in word), ttl_ms)
 

@@ -13,7 +13,8 @@ from langchain_redis_memory.vectors.query_engine import QueryEngine
 from langchain_redis_memory.vectors.vector_sets import VectorSets
 
 if TYPE_CHECKING:
-    from langchain_redis_memory.redis.capabilities import Server
+    from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.capabilities import Server
 
 
 def check(dims: Any, name: Any = None, quantisation: Any = "none") -> None:
@@ -32,6 +33,21 @@ def check(dims: Any, name: Any = None, quantisation: Any = "none") -> None:
         check_word(name, "engine", get_args(EngineName), ConfigError)
     check_word(quantisation, "quantization", get_args(Quantisation), ConfigError)
     require_numpy()
+
+
+def check_vectors(space: KeySpace, what: str) -> None:
+    """Refuses to keep vectors where the client's cipher does not allow that the server reads them.
+
+    Args:
+        space: A key builder of the client.
+        what: What needs vectors, for the error.
+
+    Raises:
+        ConfigError: It is not allowed.
+    """
+    if not space.may_read("vectors"):
+        msg = f"{what} keeps vectors that the server reads, and they tell much of the text: allow it by "
+        raise ConfigError(msg + "Cipher(keys, readable=['vectors'])")
 
 
 def engine(server: Server, dims: int, name: EngineName | None = None, quantisation: Quantisation = "none") -> Engine:

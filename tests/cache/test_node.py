@@ -357,7 +357,7 @@ async def test_a_server_that_is_away_fails_no_run_but_a_clearing(both: Both, cap
     cache: RedisNodeCache[Any] = RedisNodeCache(Client.from_url("redis://127.0.0.1:1", retries=0))
     assert await both(cache.get)([K]) == {}
     await both(cache.set)({K: (1, None)})
-    assert "the cache of nodes is away, the nodes run" in caplog.text
+    assert "the cache of nodes is away: the nodes run" in caplog.text
     assert "nothing is cached" in caplog.text
     for namespaces in (None, [("ns",)]):
         with pytest.raises(UnavailableError):

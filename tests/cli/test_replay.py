@@ -18,7 +18,8 @@ from langchain_redis_memory.cli.replay import CacheOutcome, Kind, Role, askings,
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.redis.client.topology import Options, topology
+from langchain_redis_memory.redis.client.options import Options
+from langchain_redis_memory.redis.client.topology import topology
 from tests.support.chains import Marked, for_everyone
 
 

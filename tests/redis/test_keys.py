@@ -73,7 +73,7 @@ optional_ids = st.one_of(st.just(""), ids)
 def further_keys(space: KeySpace, name: str) -> dict[str, str]:
     """The keys of what has no agent."""
     nodes, values = space.nodes((name,)), space.byte_values(name)
-    found = {
+    found: dict[str, str] = {
         "nodes": nodes.items,
         "node_expiries": nodes.expiries,
         "byte_names": values.names,

@@ -30,6 +30,7 @@ from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.redis.cas_record import Version
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.redis.codec.version import is_newer
 from langchain_redis_memory.state import state_record
@@ -325,9 +326,11 @@ def test_no_bytes_but_a_newer_version_make_reading_fail(record: bytes, notes: by
             for note in (notes, b"%d:%s" % (len(notes), notes)):
                 if is_newer(body):
                     with pytest.raises(FormatVersionError):
-                        cas_record.parse(body, note, "k")
+                        cas_record.parse(body, note, Key("k"), "state")
                     continue
-                assert isinstance(state_record.decode(cas_record.parse(body, note, "k"), "k"), ConversationState)
+                assert isinstance(
+                    state_record.decode(cas_record.parse(body, note, Key("k"), "state"), "k"), ConversationState
+                )
     finally:
         logging.disable(logging.NOTSET)
 
@@ -363,7 +366,7 @@ async def test_the_state_of_a_newer_package_is_left_alone(
             await write()
     await both(client.run)(state_record.add_deltas(place, found, [delta_of("Who was Marie Curie?", "")], 60_000))
     assert raw(client, "HGET", place.state, "state") == newer
-    assert len(cas_record.parse(newer, raw(client, "HGET", place.state, "state+"), "k").notes) == 1
+    assert len(cas_record.parse(newer, raw(client, "HGET", place.state, "state+"), Key("k"), "state").notes) == 1
 
 
 # --- bounds -------------------------------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ def calm(examples: int) -> settings:
     )
 
 
-@pytest.mark.parametrize("name", servers.TABLE)
+@pytest.mark.parametrize("name", servers.EVERY)
 def test_random_batches(name: str, farm: Farm, colour: Colour, prefix: str, watch: Watch) -> None:
     url = url_of(name, farm)
     watch(url, prefix)
@@ -138,7 +138,7 @@ def test_random_batches(name: str, farm: Farm, colour: Colour, prefix: str, watc
     run()
 
 
-@pytest.mark.parametrize("name", servers.TABLE)
+@pytest.mark.parametrize("name", servers.EVERY)
 def test_random_searches_by_meaning(name: str, farm: Farm, colour: Colour, prefix: str, watch: Watch) -> None:
     url = url_of(name, farm)
     watch(url, prefix)

@@ -87,7 +87,7 @@ class CacheQuestion:
             "audience": self.audience,
             "agent": self.agent,
         }
-        return digest(parts)
+        return self.space.blind(bytes.fromhex(digest(parts))).hex()
 
 
 def seen_by_model(message: BaseMessage) -> list[Any]:

@@ -7,13 +7,15 @@ people on call and by `advise`; nothing is ever served from it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from langchain_redis_memory.cache.answers.marks import NO_MARKS, Marks, Wanted, marks_from
-from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.errors import CorruptDataError, DecryptionError, InvalidInputError
 from langchain_redis_memory.ops import Op, Reply
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 
@@ -137,7 +139,7 @@ class DecisionLog:
             msg = "a log of decisions has a lifetime: ttl_s must be a number of seconds"
             raise InvalidInputError(msg)
 
-    def append(self, key: str, decision: Decision) -> Op[None]:
+    def append(self, key: Key, decision: Decision) -> Op[None]:
         """Adds a line; a server that refuses it disturbs nothing else.
 
         Args:
@@ -147,7 +149,7 @@ class DecisionLog:
         Returns:
             An op of one trip.
         """
-        line = decision.encoded(content=self.content)
+        line = key.encrypt(decision.encoded(content=self.content))
         commands = (("XADD", key, "MAXLEN", self.most, "*", "d", line), ("PEXPIRE", key, milliseconds(self.ttl_s)))
         return Op(commands, lambda _replies: None).optional(None)
 
@@ -156,7 +158,7 @@ DEFAULT_LOG = DecisionLog()
 """What is logged where nobody says."""
 
 
-def read(key: str, most: int) -> Op[list[Decision]]:
+def read(key: Key, most: int) -> Op[list[Decision]]:
     """Reads the newest lines, the newest first.
 
     Args:
@@ -168,16 +170,18 @@ def read(key: str, most: int) -> Op[list[Decision]]:
     """
 
     def lines(replies: Sequence[Reply]) -> list[Decision]:
-        found = (_line(one) for one in replies[0] or ())
+        found = (_line(key, one) for one in replies[0] or ())
         return [decision for decision in found if decision is not None]
 
     return Op((("XREVRANGE", key, "+", "-", "COUNT", most),), lines)
 
 
-def _line(entry: Any) -> Decision | None:
+def _line(key: Key, entry: Any) -> Decision | None:
     name, fields = entry
     values = list(fields.values()) if isinstance(fields, dict) else fields[1::2]
-    return decoded(values[0], name.decode()) if values else None
+    with suppress(DecryptionError):
+        return decoded(key.decrypt(values[0]), name.decode()) if values else None
+    return None
 
 
 def forget(key: str, decisions: Sequence[Decision], wanted: Wanted) -> Op[int]:

@@ -10,6 +10,7 @@ from langchain_redis_memory.cache.answers.records import AnswerRecords
 from langchain_redis_memory.cache.stats import Prices, Stats, read_stats_flow, reported_flow
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, ask, merge
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
 
@@ -29,7 +30,7 @@ class DeskFlows:
         self.log: DecisionLog | None = log
 
     @property
-    def _key(self) -> str:
+    def _key(self) -> Key:
         return self.space.decisions(self.records.name)
 
     def stats_flow(self, prices: Prices | None) -> Flow[Stats]:

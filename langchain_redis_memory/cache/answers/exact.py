@@ -23,10 +23,11 @@ from langchain_redis_memory.cache.answers.marks import Marks, Wanted, marks_from
 from langchain_redis_memory.cache.answers.records import Explained
 from langchain_redis_memory.cache.semantic.search import Candidate
 from langchain_redis_memory.cache.stats import Tally
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.errors import DecryptionError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Op, Reply, ask, merge, pure
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.settings import read_settings
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.expiring_hash import NewItem
 from langchain_redis_memory.redis.ttl import FromSettings, milliseconds
 
@@ -66,7 +67,8 @@ class ExactAnswerCache:
         key = asked.space.answer(entry)
 
         def read(found: tuple[bytes, Sequence[Reply]]) -> Answer | None:
-            token, (body, left_ms) = found
+            token, (stored, left_ms) = found
+            body = None if stored is None else _opened(key, stored)
             if self._epoch is not None:
                 asked.notes[key] = token
                 body = None if body is None else epochs.signed(token, body)
@@ -86,7 +88,7 @@ class ExactAnswerCache:
                 return pure(None)
             body = epochs.sign(asked.notes[key], body)
         lifetime = ("PX", ttl_ms) if ttl_ms else ()
-        put = Op[None]((("SET", key, body, *lifetime),), lambda _replies: None)
+        put = Op[None]((("SET", key, key.encrypt(body), *lifetime),), lambda _replies: None)
         item = NewItem(bytes.fromhex(entry), ttl_ms, asked.marks.joined())
         return merge(put, expiring_hash.put(_index(asked.space), [item])).map(lambda _done: None)
 
@@ -163,6 +165,14 @@ def _remove(space: KeySpace, names: Sequence[bytes]) -> Op[int]:
         tuple(("DEL", space.answer(name.hex())) for name in names), lambda replies: sum(map(int, replies))
     )
     return merge(answers, expiring_hash.remove(_index(space), names)).map(lambda done: done[0])
+
+
+def _opened(key: Key, stored: bytes) -> bytes | None:
+    """Decrypts an answer; one that cannot be decrypted is a miss."""
+    try:
+        return key.decrypt(stored)
+    except DecryptionError:
+        return None
 
 
 def _name(entry: str) -> bytes:

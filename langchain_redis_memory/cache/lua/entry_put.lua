@@ -1,6 +1,6 @@
 -- Stores entries: triples (name, ttl_ms, body; ttl_ms 0: no end), each as the time of its expire, a colon and the body.
 -- Removes some that have expired, and where more than `most` are stored (0: no bound) `spare` more than needed of those
--- used least recently, whose records it gives: their vectors are to be removed then. Notes who embedded last.
+-- used least recently, whose names and records it gives: their vectors are to be removed then. Notes who embedded last.
 -- KEYS items expiries uses reports
 -- ARGV most spare embedding ...
 -- WITH now
@@ -25,7 +25,7 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', expiries, '-inf', now, 'LIMIT'
 local excess, evicted = redis.call('HLEN', items) - tonumber(most), {}
 if most ~= '0' and excess > 0 then
   for i, name in ipairs(redis.call('ZRANGE', uses, 0, math.min(excess + tonumber(spare), 1000) - 1)) do
-    evicted[i] = redis.call('HGET', items, name) or ''
+    evicted[2 * i - 1], evicted[2 * i] = name, redis.call('HGET', items, name) or ''
     remove(name)
   end
 end

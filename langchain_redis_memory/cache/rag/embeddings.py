@@ -203,7 +203,7 @@ class CachedEmbeddings(ClientOwner, Embeddings):
 
     def _embed_flow(self, kind: Kind, texts: Sequence[str]) -> Flow[list[Vector]]:
         began: float = yield Now()
-        names = {text: _name(kind, text) for text in texts}
+        names = {text: self.tier.name(_name(kind, text)) for text in texts}
         if not names:
             return []
         available, items = True, list[Item | None]()

@@ -267,7 +267,8 @@ class CachedRetriever(ClientOwner, BaseRetriever):
             )
             return _documents(found)
 
-        name = bytes.fromhex(digest({"query": " ".join(query.split()), "retriever": self._scope, "given": deciding}))
+        asked = digest({"query": " ".join(query.split()), "retriever": self._scope, "given": deciding})
+        name = self._tier.name(bytes.fromhex(asked))
         lease = self._tier.lease(name)
 
         # A flow is closed when its caller is interrupted or cancelled, and asks nothing more: so in here.

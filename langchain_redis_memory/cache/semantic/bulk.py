@@ -47,8 +47,7 @@ def delete_flow(search: SemanticSearch, wanted: Filter) -> Flow[int]:
 
 
 def _remove_flow(search: SemanticSearch, gone: list[StoredAnswer], damaged: Sequence[bytes] = ()) -> Flow[int]:
-    names = [*(entry.name for entry in gone), *damaged]
-    if not names:
+    if not gone and not damaged:
         return 0
     by_dims: dict[str, list[StoredAnswer]] = {}
     for entry in gone:
@@ -57,7 +56,7 @@ def _remove_flow(search: SemanticSearch, gone: list[StoredAnswer], damaged: Sequ
     for dims, some in by_dims.items():
         engine = yield from search.engine_flow(int(dims))
         removals.append(search.remove_vectors(engine, some))
-    count, _ = yield from ask(merge(entries.remove(search.keys, names), merge(*removals)))
+    count, _ = yield from ask(merge(entries.remove(search.keys, [one.name for one in gone], damaged), merge(*removals)))
     return count
 
 

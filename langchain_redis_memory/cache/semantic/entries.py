@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Arg, Op, Reply
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.keys import EntryKeys
 from langchain_redis_memory.redis.replies import pairs
@@ -70,11 +71,11 @@ def name_of(partition: bytes, question: str) -> bytes:
     return blake2b(partition + question.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def entry_of(record: bytes, where: str) -> StoredAnswer:
-    """Decodes an entry from its record.
+def entry_of(body: bytes, where: str) -> StoredAnswer:
+    """Decodes an entry.
 
     Args:
-        record: The time of its expire, a colon, and what `Entry.body` made.
+        body: What `StoredAnswer.body` made.
         where: The key that it was read from, for the error.
 
     Returns:
@@ -83,7 +84,7 @@ def entry_of(record: bytes, where: str) -> StoredAnswer:
     Raises:
         CorruptDataError: It is something else.
     """
-    parts = unpack(record.partition(b":")[2], where)
+    parts = unpack(body, where)
     if not isinstance(parts, list) or [type(part) for part in parts] != _TYPES:
         msg = f"an entry under {where!r} was not written by this package or is damaged"
         raise CorruptDataError(msg)
@@ -120,18 +121,26 @@ def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[StoredAnswerRead | N
     """
 
     def read(replies: Sequence[Reply]) -> list[StoredAnswerRead | None]:
-        found = [_read(pair, keys.items) if pair else None for pair in replies[0]]
+        pairs = zip(fields, replies[0], strict=True)
+        found = [_read(name, pair, keys.items) if pair else None for name, pair in pairs]
         return [one if one and one.entry.name == name else None for one, name in zip(found, names, strict=True)]
 
-    return Op((script("cache/entry_get")(keys.all(), *names),), read)
+    fields = _fields(keys, names)
+    return Op((script("cache/entry_get")(keys.all(), *fields),), read)
 
 
-def _read(pair: Sequence[bytes | None], where: str) -> StoredAnswerRead | None:
+def _fields(keys: EntryKeys, names: Sequence[bytes]) -> list[bytes]:
+    """Returns the fields of entries: their names, which are digests of questions, keyed where there is a cipher."""
+    return [keys.items.blind(name) for name in names]
+
+
+def _read(name: bytes, pair: Sequence[bytes | None], where: Key) -> StoredAnswerRead | None:
     record, reports, now = pair[0] or b"", pair[1], pair[2]
-    expiry = record.partition(b":")[0]
+    expiry, _, body = record.partition(b":")
     left_ms = int(expiry) - int(now) if now is not None and expiry.isdigit() else None
     try:
-        return StoredAnswerRead(entry_of(record, where), tuple((reports or b"").decode("ascii").split()), left_ms)
+        entry = entry_of(where.decrypt(body, name), where)
+        return StoredAnswerRead(entry, tuple((reports or b"").decode("ascii").split()), left_ms)
     except (CorruptDataError, UnicodeDecodeError):
         return None
 
@@ -150,10 +159,14 @@ def put(
     Returns:
         An op of one trip: entries that had to go because there were too many, about a hundredth of `most` at once.
     """
-    args: list[Arg] = [part for entry, ttl_ms in entries for part in (entry.name, ttl_ms, entry.body())]
+    args: list[Arg] = []
+    for entry, ttl_ms in entries:
+        (name,) = _fields(keys, [entry.name])
+        args += [name, ttl_ms, keys.items.encrypt(entry.body(), name)]
 
     def read(replies: Sequence[Reply]) -> list[StoredAnswer]:
-        found = (_read((record, None, None), keys.items) for record in replies[0])
+        names, records = replies[0][::2], replies[0][1::2]
+        found = (_read(name, (record, None, None), keys.items) for name, record in zip(names, records, strict=True))
         return [gone.entry for gone in found if gone is not None]
 
     return Op((script("cache/entry_put")(keys.all(), most, min(most // 100, 500), embedding, *args),), read)
@@ -182,21 +195,23 @@ def report(keys: EntryKeys, name: bytes, observation: str) -> Op[bool]:
     Returns:
         An op of one trip: whether there is such an entry.
     """
-    call = script("cache/entry_report")(keys.all(), name, observation, MOST_REPORTS)
+    call = script("cache/entry_report")(keys.all(), *_fields(keys, [name]), observation, MOST_REPORTS)
     return Op((call,), lambda replies: bool(replies[0]))
 
 
-def remove(keys: EntryKeys, names: Sequence[bytes]) -> Op[int]:
+def remove(keys: EntryKeys, names: Sequence[bytes], damaged: Sequence[bytes] = ()) -> Op[int]:
     """Removes entries, not their vectors.
 
     Args:
         keys: The cache's keys.
-        names: Their names, at least one.
+        names: Their names.
+        damaged: The fields of damaged ones, as `page` gives them; one at least of both.
 
     Returns:
         An op of one trip: how many there were.
     """
-    return Op((script("cache/entry_remove")(keys.all(), *names),), lambda replies: int(replies[0]))
+    fields = [*_fields(keys, names), *damaged]
+    return Op((script("cache/entry_remove")(keys.all(), *fields),), lambda replies: int(replies[0]))
 
 
 def count(keys: EntryKeys) -> Op[int]:
@@ -212,7 +227,7 @@ def count(keys: EntryKeys) -> Op[int]:
 
 
 class AnswerPage(NamedTuple):
-    """Some entries, the names of damaged ones among them, and the cursor to go on from: 0 after the last."""
+    """Some entries, the fields of damaged ones among them, and the cursor to go on from: 0 after the last."""
 
     entries: list[StoredAnswer]
     damaged: list[bytes]
@@ -233,7 +248,7 @@ def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[AnswerPage]:
 
     def read(replies: Sequence[Reply]) -> AnswerPage:
         further, found = replies[0]
-        read = {name: _read((record, None, None), keys.items) for name, record in pairs(found)}
+        read = {name: _read(name, (record, None, None), keys.items) for name, record in pairs(found)}
         whole = [one.entry for one in read.values() if one is not None]
         return AnswerPage(whole, [name for name, one in read.items() if one is None], int(further))
 

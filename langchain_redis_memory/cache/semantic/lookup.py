@@ -208,7 +208,8 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
 
     def lease(self, query: SemanticQuery) -> str:
         """Returns the key of the lease of an answer that is being made."""
-        return self.search.keys.lease(entries.name_of(query.partition, query.text).hex())
+        keys = self.search.keys
+        return keys.lease(keys.items.blind(entries.name_of(query.partition, query.text)).hex())
 
     def entry(self, query: SemanticQuery, prompt: str, answer: RETURN_VAL_TYPE) -> NewAnswer:
         """Builds the entry of an answer."""
@@ -243,7 +244,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
 
     def imported(self, row: Any) -> NewAnswer:
         """Reads an answer from a line of an export."""
-        entry = entries.entry_of(b":" + b64decode(row["entry"], validate=True), "line")
+        entry = entries.entry_of(b64decode(row["entry"], validate=True), "line")
         generations.decode(entry.answer, "line")
         query = SemanticQuery(entry.question, entry.partition, entry.model, entry.kind)
         return NewAnswer(query, entry, self.lifetime())

@@ -20,6 +20,7 @@ from langchain_redis_memory.cache.semantic import entries
 from langchain_redis_memory.cache.semantic.engines import Engines
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer, StoredAnswerRead, name_of
 from langchain_redis_memory.cache.semantic.judge import Judge
+from langchain_redis_memory.cache.semantic.owners import owner_of, questions_of
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.language.equivalence import HitPolicy, Judgement, Observations
@@ -155,7 +156,7 @@ class SemanticSearch:
 
     def collection(self, partition: bytes, embedding: str, engine: Engine) -> Collection:
         """Returns the collection of a partition's vectors, one for each model and engine: others are never compared."""
-        index = f"{partition.hex()}/{engine.kind}/{len(embedding)}/{embedding}/{self.name}"
+        index = f"{self.space.blind(partition).hex()}/{engine.kind}/{len(embedding)}/{embedding}/{self.name}"
         return Collection(self.space, "semantic", index)
 
     # --- finding ------------------------------------------------------------------------------------------------------
@@ -212,7 +213,7 @@ class SemanticSearch:
             for _ in range(_MOST_PAGES):
                 found = yield from ask(engine.search(collection, vector, self.nearest))
                 if found is not None:
-                    return found.found[: self.nearest]
+                    return questions_of(self.keys, found.found[: self.nearest])
         except CacheUnavailable:
             self._prepared.clear()  # the index may be gone, with all of the server's data
             raise
@@ -246,7 +247,7 @@ class SemanticSearch:
         name = name_of(query.partition, candidate.question)
         (stored,) = yield from ask(entries.get(self.keys, [name]))
         if stored is None:
-            yield from ask(engine.remove(collection, [candidate.question]).optional(None))
+            yield from ask(engine.remove(collection, [owner_of(self.keys, candidate.question)]).optional(None))
             return candidate._replace(why="its answer is gone")
         observed, why = _observed(stored.reports), candidate.why
         serve = observed.may_serve(probability, sure, self.max_error)
@@ -290,7 +291,8 @@ class SemanticSearch:
         rows = []
         for (query, entry, ttl_ms), vector in zip(answers, vectors, strict=True):
             rows.append((entry._replace(embedding=embedding), ttl_ms))
-            points.setdefault(query.partition, []).append(Point(query.text, vector[None], (), ttl_ms))
+            point = Point(owner_of(self.keys, query.text), vector[None], (), ttl_ms)
+            points.setdefault(query.partition, []).append(point)
         adds = [engine.add(self.collection(partition, embedding, engine), some) for partition, some in points.items()]
         return engine, merge(entries.put(self.keys, rows, embedding, self.max_entries), *adds).map(lambda done: done[0])
 
@@ -319,7 +321,7 @@ class SemanticSearch:
         questions: dict[Collection, list[str]] = {}
         for entry in gone:
             collection = self.collection(entry.partition, entry.embedding, engine)
-            questions.setdefault(collection, []).append(entry.question)
+            questions.setdefault(collection, []).append(owner_of(self.keys, entry.question))
         return merge(*(engine.remove(collection, some) for collection, some in questions.items()))
 
     def report(self, name: bytes, probability: float, *, correct: bool) -> Op[bool]:

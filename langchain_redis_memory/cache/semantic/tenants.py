@@ -22,6 +22,7 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace, check_id
+from langchain_redis_memory.vectors.choose import check_vectors
 from langchain_redis_memory.vectors.embedder import Embedder
 from langchain_redis_memory.vectors.engine import EngineName, Quantisation
 
@@ -74,6 +75,7 @@ class TenantSearches:
         max_entries: int | None,
         vectors: VectorOptions,
     ) -> None:
+        check_vectors(client.keys(), "a cache that is searched by meaning")
         wanted = "a LangChain embedding model, as in (client, embeddings)"
         model = check_type(embeddings, Embeddings, "embeddings", wanted, ConfigError)
         if policy is not None:

@@ -1,8 +1,8 @@
--- Gives a thread's keys as the server's own dumps, or nothing where it does not exist.
+-- Gives all that a thread's keys hold, {hash, names, hash, hash} in the order of the keys, or nothing where there is none.
 -- KEYS checkpoints order blobs writes
 -- ARGV
 -- WITH whole
 if gone then return gone end
-local dumps = {}
-for i, key in ipairs(KEYS) do dumps[i] = redis.call('DUMP', key) or nil end
-return dumps
+if redis.call('EXISTS', checkpoints) == 0 then return {} end
+local names = redis.call('ZRANGE', order, 0, -1)
+return {redis.call('HGETALL', checkpoints), names, redis.call('HGETALL', blobs), redis.call('HGETALL', writes)}

@@ -1,7 +1,8 @@
-"""A circuit breaker: best-effort calls skip a server that has just failed.
+"""Circuit breakers: calls skip a server that has just failed.
 
-After a failure no call is made during a pause, then one caller tries; each further failure doubles the pause, up to a
-bound, and a success ends it. It is for caches: their callers can go on at once, while a checkpointer's cannot.
+`Breaker` is for best-effort calls: after a failure none is made during a pause, then one caller tries; each further
+failure doubles the pause, up to a bound, and a success ends it. `StallGuard` is for all calls, also for those that can
+not do without the server, so its pauses are as short as the wait was that they save.
 """
 
 from __future__ import annotations
@@ -68,3 +69,60 @@ class Breaker:
         if self._while:
             with self._lock:
                 self._while = self._until = 0.0
+
+
+class StallGuard:
+    """Lets calls fail at once while the server is silent: for as long as the last one waited for it in vain.
+
+    Where a server refuses connections a failure takes no time, and so is asked again at once; where it accepts them and
+    does not answer, each call would wait for its whole deadline. After the pause one caller makes a short trip, and
+    what that gives decides for all.
+
+    Args:
+        longest_s: The longest pause, in seconds.
+    """
+
+    def __init__(self, longest_s: float = 5.0) -> None:
+        self._lock = threading.Lock()
+        self._longest = longest_s
+        self._until = 0.0
+        self.answered = 0.0
+        """When the server answered last; 0 for never."""
+
+    def rests(self, now: float) -> bool:
+        """Returns whether this is a pause."""
+        return now < self._until
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server answered when it was asked last."""
+        return not self._until
+
+    def tries(self, now: float, seconds: float) -> bool:
+        """Decides whether a call may try; one does, and for so many seconds all others fail.
+
+        Args:
+            now: The process's monotonic time in seconds.
+            seconds: How long trying takes at most.
+        """
+        with self._lock:
+            if now < self._until:
+                return False
+            self._until = now + seconds
+            return True
+
+    def failed(self, began: float, now: float) -> None:
+        """Records that a call failed, which begins a pause unless the server answered another one meanwhile.
+
+        Args:
+            began: When the call was made.
+            now: The process's monotonic time in seconds.
+        """
+        if self.answered <= began:
+            self._until = now + min(self._longest, now - began)
+
+    def worked(self, now: float) -> None:
+        """Records that the server answered, which ends the pause."""
+        self.answered = now
+        if self._until:
+            self._until = 0.0

@@ -10,7 +10,7 @@ and protocol), and turns every failure into one of this package's errors, with k
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from types import TracebackType
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from langchain_redis_memory.errors import ConfigError
@@ -21,11 +21,13 @@ from langchain_redis_memory.redis.client.background import BackgroundFlows
 from langchain_redis_memory.redis.client.circuit_breaker import Breaker
 from langchain_redis_memory.redis.client.connections import Connections
 from langchain_redis_memory.redis.client.health import Health, health_flow, ping_flow
+from langchain_redis_memory.redis.client.options import Options
 from langchain_redis_memory.redis.client.outboxes import Outboxes
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings, read_settings
 from langchain_redis_memory.redis.client.steps import arun_step, run_step
-from langchain_redis_memory.redis.client.topology import Options, RedisClient, Topology, is_async, lent, topology
-from langchain_redis_memory.redis.client.trips import OnTrip, Trip, asend, check_on_trip, send
+from langchain_redis_memory.redis.client.topology import RedisClient, Topology, is_async, lent, topology
+from langchain_redis_memory.redis.client.trips import OnTrip, Trip, Trips, check_on_trip
+from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
 from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.keys import KeySpace
 
@@ -51,13 +53,13 @@ class Client:
         prefix: Start of every key; None for the settings' (see `RedisMemorySettings`), which say "lrm" by default.
         on_trip: Called after each round trip with a `Trip`; for metrics. A plain function, which must be fast; what it
             raises is logged.
+        cipher: Encrypts what every class stores through this client (see `Cipher`); None for nothing.
 
     Constructing does no I/O. `close` releases the connections; using the client afterwards opens new ones. Clients
     that you passed in are yours to close.
 
     Example:
         ```python
-        client = Client("redis://localhost:6379/0")
         client = Client.from_url("redis://localhost:6379/0", timeout_s=1, max_connections=20)
         client = Client(redis=my_redis, aredis=my_async_redis)
         ```
@@ -81,25 +83,29 @@ class Client:
         *,
         prefix: str | None = None,
         on_trip: OnTrip | None = None,
+        cipher: Cipher | None = None,
     ) -> None:
         if isinstance(redis, str):
             if aredis is not None:
                 msg = "a URL serves both colours: give Client a URL or clients of redis-py, not both"
                 raise ConfigError(msg)
             settings = read_settings(redis, prefix=prefix)
-            self._set_up(topology(redis, Options.of(settings)), settings, on_trip, settings.max_connections)
+            self._set_up(topology(redis, Options.of(settings)), settings, settings.max_connections, on_trip, cipher)
             return
         if aredis is None and is_async(redis):
             redis, aredis = None, redis
-        self._set_up(lent(redis, aredis), read_settings("", prefix=prefix), on_trip, None)
+        self._set_up(lent(redis, aredis), read_settings("", prefix=prefix), 0, on_trip, cipher)
 
-    def _set_up(self, where: Topology, settings: RedisMemorySettings, on_trip: OnTrip | None, most: int | None) -> None:
+    def _set_up(
+        self, where: Topology, settings: RedisMemorySettings, most: int, on_trip: OnTrip | None, cipher: Cipher | None
+    ) -> None:
         self._topology = where
         self.settings: RedisMemorySettings = settings
-        self._space = KeySpace(settings.prefix)
+        self._space = KeySpace(settings.prefix, cipher=cipher)
         self.on_trip: OnTrip | None = check_on_trip(on_trip)
         self.breaker: Breaker = Breaker()
-        self._connections = Connections(where, most)
+        self._connections = Connections(where, most or None)
+        self._trips = Trips(self._connections, self._nowhere)
         self._background = BackgroundFlows()
         self._server: Server | None = None
         self.outboxes = Outboxes()
@@ -116,6 +122,7 @@ class Client:
         timeout_s: float | None = None,
         retries: int | None = None,
         health_check_s: int = 30,
+        cipher: Cipher | None = None,
         **extra: Any,
     ) -> Self:
         """Makes a client for a URL. What is left out is as the environment's settings say (`RedisMemorySettings`).
@@ -128,10 +135,12 @@ class Client:
             on_trip: Called after each round trip.
             max_connections: Most connections at once; further trips wait for their turn. By default 50.
             connect_timeout_s: Longest wait for a connection, in seconds. By default 5.
-            timeout_s: Longest wait for a reply, in seconds. By default 5.
-            retries: How often a trip is sent again after a connection error, with exponential back-off and jitter. By
-                default 3 times.
+            timeout_s: Longest wait of a round trip's caller, in seconds: for its turn, a connection, the replies and
+                whatever is tried again. By default 5.
+            retries: How often a trip is made again within that after a connection error, or where the server refuses it
+                for now, with back-off and jitter. By default 3 times.
             health_check_s: A connection idle for longer is checked before use, in seconds.
+            cipher: Encrypts what is stored.
             **extra: Options of redis-py's connections, such as `credential_provider` or `ssl_ca_certs`.
 
         Returns:
@@ -153,16 +162,19 @@ class Client:
         )
         client = cls.__new__(cls)
         options = Options.of(settings, health_check_s, extra)
-        client._set_up(topology(url or settings.url(), options), settings, on_trip, settings.max_connections)
+        client._set_up(topology(url or settings.url(), options), settings, settings.max_connections, on_trip, cipher)
         return client
 
     @classmethod
-    def from_settings(cls, settings: RedisMemorySettings | None = None, *, on_trip: OnTrip | None = None) -> Self:
+    def from_settings(
+        cls, settings: RedisMemorySettings | None = None, *, on_trip: OnTrip | None = None, cipher: Cipher | None = None
+    ) -> Self:
         """Makes a client from settings.
 
         Args:
             settings: The settings; None reads them from the environment.
             on_trip: Called after each round trip.
+            cipher: Encrypts what is stored.
 
         Returns:
             The client; nothing has been connected.
@@ -175,7 +187,8 @@ class Client:
         """
         settings = read_settings() if settings is None else settings
         client = cls.__new__(cls)
-        client._set_up(topology(settings.url(), Options.of(settings)), settings, on_trip, settings.max_connections)
+        where = topology(settings.url(), Options.of(settings))
+        client._set_up(where, settings, settings.max_connections, on_trip, cipher)
         return client
 
     def __repr__(self) -> str:
@@ -198,7 +211,7 @@ class Client:
         Raises:
             InvalidIdError: The tenant is not acceptable.
         """
-        return KeySpace(self._space.prefix, text_of(tenant, "tenant", empty=True))
+        return replace(self._space, tenant=text_of(tenant, "tenant", empty=True))
 
     # --- ops ----------------------------------------------------------------------------------------------------------
 
@@ -220,18 +233,13 @@ class Client:
         """
         if not op.commands:
             return op.read(())
-        with self._connections.gate:
-            replies = send(self._connections.of_threads(), op.commands, self._topology.shown, self.on_trip)
-        return op.read(replies)
+        return op.read(self._trips.send(op, self.on_trip))
 
     async def arun(self, op: Op[T]) -> T:
         """Runs an op; see `run`."""
         if not op.commands:
             return op.read(())
-        held = await self._connections.of_loop()
-        async with held.gate:
-            replies = await asend(held.transport, op.commands, self._topology.shown, self.on_trip)
-        return op.read(replies)
+        return op.read(await self._trips.asend(op, self.on_trip))
 
     # --- flows --------------------------------------------------------------------------------------------------------
 
@@ -282,8 +290,6 @@ class Client:
 
     async def _astep(self, step: Step) -> Any:
         return await arun_step(step, self.arun, self.adrive, self._background)
-
-    # --- capabilities ------------------------------------------------------------------------------------------------
 
     def server(self) -> Server:
         """Finds out what the server can do, so that callers choose their commands by it.
@@ -352,8 +358,6 @@ class Client:
         """Spells a key that is never written."""
         return self._space.key("probe", "", "")
 
-    # --- background ---------------------------------------------------------------------------------------------------
-
     def settle(self) -> None:
         """Waits for the background flows that sync calls started, such as a summary. For shutting down.
 
@@ -383,17 +387,13 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.settle()
         self.close()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self.asettle()
         await self.aclose()

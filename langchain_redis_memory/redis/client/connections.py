@@ -14,11 +14,12 @@ from collections.abc import AsyncGenerator
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from langchain_redis_memory.errors import RedisMemoryError
-from langchain_redis_memory.redis.client.errors import translate
+from langchain_redis_memory.redis.client.gate import Gate
 from langchain_redis_memory.redis.client.topology import Topology
 
 _UNBOUNDED = 1_000_000
+_KEPT = 8
+"""One of so many connections is kept from best-effort calls."""
 
 
 class LoopTransport(NamedTuple):
@@ -26,6 +27,7 @@ class LoopTransport(NamedTuple):
 
     transport: Any
     gate: asyncio.Semaphore
+    spare: asyncio.Semaphore
     lifetime: AsyncGenerator[Any, None]
 
 
@@ -38,37 +40,33 @@ class Connections:
     """
 
     def __init__(self, topology: Topology, limit: int | None) -> None:
-        self._topology = topology
+        self.topology = topology
         self.limit: int | None = limit
         self._places = limit or _UNBOUNDED
+        # Best-effort calls enter here as well, so that caches never take the last connections from all else.
+        self._spare = self._places - min(self._places - 1, max(1, self._places // _KEPT))
         self._lock = threading.Lock()
         self._transport: Any = None
         self._closer: Any = None
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopTransport] = WeakKeyDictionary()
-        self.gate: threading.BoundedSemaphore = threading.BoundedSemaphore(self._places)
+        self.gate, self.spare = Gate(self._places), Gate(self._spare)
 
     def in_use(self) -> int:
         """Counts the round trips that are under way, in all threads and event loops."""
-        gates: tuple[threading.Semaphore | asyncio.Semaphore, ...] = (
-            self.gate,
-            *(held.gate for held in list(self._loops.values())),
-        )
-        return sum(self._places - gate._value for gate in gates)
+        return len(self.gate.inside) + sum(self._places - held.gate._value for held in list(self._loops.values()))
 
     def of_threads(self) -> Any:
         """Returns the transport of the threads."""
         transport = self._transport
         if transport is None:
+            # Without the lock: a cluster is asked for its nodes here, and whoever waits has a deadline of its own.
+            opened = self.topology.open()
             with self._lock:
                 if self._transport is None:
-                    try:
-                        self._transport = self._topology.open()
-                    except RedisMemoryError:
-                        raise
-                    except Exception as error:
-                        raise translate(error, self._topology.shown) from error
-                    self._closer = weakref.finalize(self, self._transport.close)
+                    self._transport, self._closer = opened, weakref.finalize(self, opened.close)
                 transport = self._transport
+            if transport is not opened:
+                opened.close()
         return transport
 
     async def of_loop(self) -> LoopTransport:
@@ -79,12 +77,13 @@ class Connections:
             for ended in [other for other in list(self._loops) if other.is_closed()]:
                 del self._loops[ended]
             lifetime = self._live(loop)
-            held = LoopTransport(await lifetime.__anext__(), asyncio.Semaphore(self._places), lifetime)
+            gate, spare = asyncio.Semaphore(self._places), asyncio.Semaphore(self._spare)
+            held = LoopTransport(await lifetime.__anext__(), gate, spare, lifetime)
             self._loops[loop] = held
         return held
 
     async def _live(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[Any, None]:
-        transport = self._topology.aopen()
+        transport = self.topology.aopen()
         try:
             yield transport
         finally:

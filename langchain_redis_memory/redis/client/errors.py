@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Sequence
 
 from langchain_redis_memory.errors import (
@@ -18,12 +20,40 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.ops import Call, Command, Reply
 
+_FOR_NOW = re.compile(r"(?:^|-)(READONLY|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|TRYAGAIN|MISCONF|LOADING|BUSY) ")
+"""Codes of a server that refuses everything, or all writes, until something about it changes; a script's has a dash."""
 
-def unknown_scripts(commands: Sequence[Command], replies: Sequence[Reply]) -> list[int]:
-    """Finds the calls that the server refused because it does not know their scripts."""
+
+def is_unknown_script(command: Command, reply: Reply) -> bool:
+    """Returns whether the server refused a call because it does not know the script."""
     from redis.exceptions import NoScriptError
 
-    return [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError) and isinstance(commands[i], Call)]
+    return isinstance(reply, NoScriptError) and isinstance(command, Call)
+
+
+def refuses_for_now(reply: Reply) -> bool:
+    """Returns whether a server did nothing of a command and may do it soon: it is a replica, loads, is busy, ..."""
+    import redis.exceptions as their
+
+    known = their.ReadOnlyError | their.ClusterDownError | their.TryAgainError | their.BusyLoadingError
+    return isinstance(reply, known) or (isinstance(reply, their.RedisError) and bool(_FOR_NOW.search(str(reply))))
+
+
+def is_elsewhere(reply: Reply) -> bool:
+    """Returns whether a server is no master any more, so that its name may stand for another one by now."""
+    import redis.exceptions as their
+
+    moved = isinstance(reply, their.ReadOnlyError | their.MasterDownError)
+    return moved or any(code in str(reply) for code in ("READONLY ", "MASTERDOWN "))
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Returns whether a trip failed for want of a connection, so that it can be tried on another one."""
+    import redis.exceptions as their
+
+    refused = their.AuthenticationError | their.AuthorizationError
+    lost = their.ConnectionError | their.TimeoutError | their.RedisClusterException | OSError
+    return isinstance(error, lost) and not isinstance(error, refused)
 
 
 def explain(commands: Sequence[Command], replies: list[Reply]) -> list[Reply]:
@@ -43,13 +73,15 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
         what, keys = str(command[0]), str(command[1]) if len(command) > 1 else ""
     text = str(error).partition(" with args beginning with")[0].rstrip(",")
     place = f"{what} on {keys}" if keys else what
+    if refuses_for_now(error):
+        return _RefusedForNow(f"{place}: the server refuses this for now: {text}")
     if "WRONGTYPE" in text:
         msg = f"{place}: a key holds another kind of value; use another prefix or database, or delete that key"
         return WrongKeyTypeError(msg)
     if "OOM" in text or "maxmemory" in text:
         msg = f"{place}: the server is out of memory and refused the write; raise maxmemory or free keys"
         return OutOfMemoryError(msg)
-    if any(word in text for word in ("NOAUTH", "NOPERM", "WRONGPASS", "permissions")):
+    if any(word in text for word in ("NOAUTH", "NOPERM", "WRONGPASS", "permissions", "the script can't")):
         return _PermissionRefused(f"{place}: {text}")
     if "NEWERFORMAT" in text:
         msg = f"{place}: a newer version of this package wrote there; update langchain-redis-memory in this process"
@@ -67,20 +99,34 @@ class _Newer(FormatVersionError, ServerError):
     """A script found a record of a newer version; a `ServerError` as well."""
 
 
+class _RefusedForNow(UnavailableError, ServerError):
+    """The server is there, but cannot do this at present; a `ServerError` as well."""
+
+
 class _PermissionRefused(AuthenticationError, ServerError):
     """The user lacks a permission; the server did answer, so this is a `ServerError` as well."""
 
 
-def translate(error: Exception, where: str) -> RedisMemoryError:
-    """Translates what redis-py raised for a whole trip into this package's error."""
+def translate(error: Exception, where: str, *, answered: bool = True) -> RedisMemoryError:
+    """Translates what redis-py raised for a whole trip into this package's error.
+
+    Args:
+        error: What it raised.
+        where: The server's URL without credentials.
+        answered: Whether the server has ever answered.
+
+    Returns:
+        The error to raise; what is nobody's error of this kind is raised as it is.
+    """
     import redis.exceptions as their
 
     if isinstance(error, RedisMemoryError):
         return error
     if isinstance(error, their.AuthenticationError | their.AuthorizationError) or "NOAUTH" in str(error):
         return AuthenticationError(f"{where} refused the credentials: {error}")
-    if isinstance(error, their.TimeoutError | TimeoutError):
-        return UnavailableError(f"{where} did not answer in time")
+    if isinstance(error, their.TimeoutError | asyncio.TimeoutError | TimeoutError):
+        hint = "" if answered or not where.startswith("rediss") else "; does that port speak TLS? If not, use redis://"
+        return UnavailableError(f"{where} did not answer in time{hint}")
     if isinstance(error, their.ConnectionError | their.RedisClusterException | OSError):
         return UnavailableError(f"{where} cannot be reached: {error}")
     if isinstance(error, their.DataError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from langchain_redis_memory.errors import AuthenticationError, ServerError, UnavailableError
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, ask, merge
-from langchain_redis_memory.redis.capabilities import EngineName, probe
+from langchain_redis_memory.redis.capabilities import EngineName, probe, refused_key
 from langchain_redis_memory.redis.client.topology import Topology, TopologyKind
 
 if TYPE_CHECKING:
@@ -72,9 +72,15 @@ def ping_flow(key: str) -> Flow[float]:
         How long it took, in seconds.
     """
     began: float = yield Now()
-    yield from ask(Op((("EXISTS", key),), lambda _replies: None))
+    yield from ask(Op((("EXISTS", key),), _answered, tolerant=True))
     ended: float = yield Now()
     return ended - began
+
+
+def _answered(replies: Sequence[Reply]) -> None:
+    """Raises a refusal, unless only the key is another tenant's."""
+    if isinstance(replies[0], ServerError) and not refused_key(replies[0]):
+        raise replies[0]
 
 
 def health_flow(

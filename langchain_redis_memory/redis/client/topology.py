@@ -9,17 +9,16 @@ as a query (`?ssl_ca_certs=...`). Nothing here connects: a bad URL fails when it
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from types import MappingProxyType
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
-from langchain_redis_memory.redis.client.library_name import library_name
-from langchain_redis_memory.redis.client.settings import RedisMemorySettings
+from langchain_redis_memory.redis.client.bounded_sockets import bounded
+from langchain_redis_memory.redis.client.options import UNBOUNDED, Bounds, Options
 from langchain_redis_memory.redis.client.transport import (
     AsyncDirectTransport,
     AsyncPipelineTransport,
@@ -38,55 +37,6 @@ _SCHEMES = (
 
 TopologyKind = Literal["memory", "single", "cluster", "sentinel"]
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class Options:
-    """How connections are made.
-
-    Args:
-        max_connections: Most connections at once, for each process and event loop.
-        connect_timeout_s: Longest wait for a connection, in seconds.
-        timeout_s: Longest wait for a reply, in seconds.
-        retries: How often a command is sent again after a connection error.
-        health_check_s: A connection idle for longer is checked before use.
-        extra: Passed on to redis-py (`credential_provider`, `ssl_ca_certs`, `client_name`, ...).
-    """
-
-    max_connections: int = 50
-    connect_timeout_s: float = 5.0
-    timeout_s: float = 5.0
-    retries: int = 3
-    health_check_s: int = 30
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls, settings: RedisMemorySettings, health_check_s: int = 30, extra: Mapping[str, Any] = _NOTHING
-    ) -> Options:
-        """Builds the options that settings name, with the settings' credentials."""
-        bounds = (settings.max_connections, settings.connect_timeout_s, settings.timeout_s, settings.retries)
-        return cls(*bounds, health_check_s, {**settings.credentials(), **extra})
-
-    def connection(self, *, asynchronous: bool) -> dict[str, Any]:
-        """Builds the keyword arguments of a redis-py connection."""
-        from redis.asyncio.retry import Retry as AsyncRetry
-        from redis.backoff import ExponentialWithJitterBackoff
-        from redis.retry import Retry
-
-        retry: Any = (AsyncRetry if asynchronous else Retry)(
-            ExponentialWithJitterBackoff(base=0.02, cap=1.0), self.retries
-        )
-        return {
-            "socket_connect_timeout": self.connect_timeout_s,
-            "socket_timeout": self.timeout_s,
-            "health_check_interval": self.health_check_s,
-            "retry": retry,
-            **library_name(),
-            **self.extra,
-        }
-
 
 @dataclass(frozen=True)
 class Topology:
@@ -97,12 +47,14 @@ class Topology:
         open: Makes a transport, with a sync client of redis-py.
         aopen: Makes an async one for the running event loop.
         cluster: Whether commands are routed by key.
+        bounds: What bounds its round trips; a client that somebody lends has bounds of its own.
     """
 
     shown: str
     open: Callable[[], Any]
     aopen: Callable[[], Any]
     cluster: bool = False
+    bounds: Bounds = UNBOUNDED
 
     @property
     def kind(self) -> TopologyKind:
@@ -182,12 +134,13 @@ def topology(url: str, options: Options) -> Topology:
         msg = "max_connections must be at least 1, retries at least 0, and timeouts positive"
         raise ConfigError(msg)
     if scheme == "memory":
-        return _memory(unquote(rest.split("?")[0].strip("/")))
+        return replace(_memory(unquote(rest.split("?")[0].strip("/"))), bounds=options.bounds)
     base, _, kind = scheme.partition("+")
     if base in _SINGLE and not kind:
-        return _single(f"{_SINGLE[base]}://{rest}", options)
+        return replace(_single(f"{_SINGLE[base]}://{rest}", options), bounds=options.bounds)
     if base in _SINGLE and base != "unix" and kind in {"cluster", "sentinel"}:
-        return (_cluster if kind == "cluster" else _sentinel)(_SINGLE[base], rest, options)
+        made = (_cluster if kind == "cluster" else _sentinel)(_SINGLE[base], rest, options)
+        return replace(made, bounds=options.bounds)
     msg = f"unknown scheme {scheme!r}; known are {_SCHEMES}"
     raise ConfigError(msg)
 
@@ -269,13 +222,15 @@ def _single(url: str, options: Options) -> Topology:
     try:
         pool = redis.ConnectionPool.from_url(url, **options.connection(asynchronous=False))
         pool.connection_class(**pool.connection_kwargs)
+        kind = bounded(pool.connection_class)
     except (TypeError, ValueError, redis.RedisError) as error:
         msg = f"the connection options cannot work: {_without_secrets(str(error), url)}"
         raise ConfigError(msg) from None
 
     def make(library: Any, *, asynchronous: bool) -> Any:
         # The gate of Client bounds concurrency, so the pool itself never refuses a connection.
-        pool = library.ConnectionPool.from_url(url, **options.connection(asynchronous=asynchronous))
+        chosen = {} if asynchronous else {"connection_class": kind}
+        pool = library.ConnectionPool.from_url(url, **options.connection(asynchronous=asynchronous), **chosen)
         return library.Redis.from_pool(pool)
 
     where = fields.get("path") or f"{fields.get('host', 'localhost')}:{fields.get('port', 6379)}/{fields.get('db', 0)}"

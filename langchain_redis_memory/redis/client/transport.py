@@ -42,6 +42,11 @@ class PipelineTransport:
         replies: list[Reply] = pipe.execute(raise_on_error=False)
         return replies
 
+    def renew(self) -> None:
+        """Closes the connections that nobody uses; a cluster's client sees to its own."""
+        if (pool := getattr(self.client, "connection_pool", None)) is not None:
+            pool.disconnect(inuse_connections=False)
+
     def close(self) -> None:
         """Closes the client."""
         if not self._lent:
@@ -71,6 +76,11 @@ class AsyncPipelineTransport:
         replies: list[Reply] = await pipe.execute(raise_on_error=False)
         return replies
 
+    async def renew(self) -> None:
+        """Closes the connections that nobody uses; see `PipelineTransport.renew`."""
+        if (pool := getattr(self.client, "connection_pool", None)) is not None:
+            await pool.disconnect(inuse_connections=False)
+
     async def aclose(self) -> None:
         """Closes the client."""
         if not self._lent:
@@ -81,7 +91,7 @@ class DirectTransport:
     """Sends on a connection of the client's pool.
 
     Args:
-        client: A sync client of redis-py for one server; ours to close.
+        client: A sync client of redis-py for one server, with `bounded` connections; ours to close.
     """
 
     def __init__(self, client: Any) -> None:
@@ -90,13 +100,13 @@ class DirectTransport:
         self._named = _names(self._pool)
 
     def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
-        """Sends commands and gives their replies; again after a connection error, as the retry policy says."""
+        """Sends commands and gives their replies."""
         from redis.exceptions import ResponseError
 
         packed = _pack(commands, by_digest=by_digest)
         connection = self._pool.get_connection(*self._named)
-
-        def trip() -> list[Reply]:
+        try:
+            connection.unread = True
             connection.send_packed_command(packed)
             replies: list[Reply] = []
             for _ in commands:
@@ -104,13 +114,17 @@ class DirectTransport:
                     replies.append(connection.read_response(disable_decoding=True))
                 except ResponseError as error:
                     replies.append(error)
-            return replies
-
-        try:
-            found: list[Reply] = connection.retry.call_with_retry(trip, lambda _error: connection.disconnect())
+            connection.unread = False
+        except BaseException:
+            connection.disconnect()
+            raise
         finally:
             self._pool.release(connection)
-        return found
+        return replies
+
+    def renew(self) -> None:
+        """Closes the connections that nobody uses: the next ones go where the server's name leads by then."""
+        self._pool.disconnect(inuse_connections=False)
 
     def close(self) -> None:
         """Closes the client and its connections."""
@@ -126,13 +140,12 @@ class AsyncDirectTransport:
         self._named = _names(self._pool)
 
     async def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
-        """Sends commands and gives their replies; see `Direct.send`."""
+        """Sends commands and gives their replies; see `DirectTransport.send`."""
         from redis.exceptions import ResponseError
 
         packed = _pack(commands, by_digest=by_digest)
         connection = await self._pool.get_connection(*self._named)
-
-        async def trip() -> list[Reply]:
+        try:
             await connection.send_packed_command(packed)
             replies: list[Reply] = []
             for _ in commands:
@@ -140,16 +153,16 @@ class AsyncDirectTransport:
                     replies.append(await connection.read_response(disable_decoding=True))
                 except ResponseError as error:
                     replies.append(error)
-            return replies
-
-        async def forget(_error: Exception) -> None:
-            await connection.disconnect()
-
-        try:
-            found: list[Reply] = await connection.retry.call_with_retry(trip, forget)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
         finally:
             await self._pool.release(connection)
-        return found
+        return replies
+
+    async def renew(self) -> None:
+        """Closes the connections that nobody uses; see `DirectTransport.renew`."""
+        await self._pool.disconnect(inuse_connections=False)
 
     async def aclose(self) -> None:
         """Closes the client and its connections."""

@@ -1,19 +1,38 @@
-"""Round trips: sends commands by a transport, scripts by digest, and unknown scripts once more in full.
+"""Round trips: within the call's deadline a place, a connection, the commands, their replies, and what is sent again.
 
-Each trip is timed and reported, and its failure becomes one of this package's errors.
+Scripts go by digest, and once more in full where the server does not know them. A trip that failed for want of a
+connection, and a command that the server refuses for now, are sent again while there is time. While the server is
+silent calls fail at once. Each trip is timed and reported, and its failure becomes one of this package's errors.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Sequence
-from time import monotonic
+from collections.abc import Callable, Generator, Sequence
+from math import inf
+from random import random
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
-from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.ops import Command, Reply
-from langchain_redis_memory.redis.client.errors import explain, translate, unknown_scripts
+from langchain_redis_memory.errors import ConfigError, RedisMemoryError, UnavailableError
+from langchain_redis_memory.ops import Command, Op, Reply
+from langchain_redis_memory.redis.client.circuit_breaker import StallGuard
+from langchain_redis_memory.redis.client.connections import Connections
+from langchain_redis_memory.redis.client.deadline import CALL, timeout_at
+from langchain_redis_memory.redis.client.errors import (
+    explain,
+    is_elsewhere,
+    is_unknown_script,
+    is_unreachable,
+    refuses_for_now,
+    translate,
+)
+from langchain_redis_memory.redis.client.gate import Token
+
+_PROBE_S = 1.0
+"""Longest wait of the caller that tries whether a silent server is back."""
 
 
 class Trip(NamedTuple):
@@ -47,75 +66,249 @@ def check_on_trip(on_trip: OnTrip | None) -> OnTrip | None:
     return on_trip
 
 
+class _Again(NamedTuple):
+    """What of a trip is sent again: the places of its commands, after which pause, and whether anew connected."""
+
+    places: list[int]
+    pause_s: float = 0.0
+    anew: bool = False
+
+
+class Trips:
+    """Makes the round trips of one `Client`.
+
+    Args:
+        connections: Its connections.
+        nowhere: A key that is never written, to try whether the server answers.
+    """
+
+    def __init__(self, connections: Connections, nowhere: str) -> None:
+        self._connections = connections
+        self._shown, self._bounds = connections.topology.shown, connections.topology.bounds
+        self._probe = (("EXISTS", nowhere),)
+        self._probe_s = min(_PROBE_S, self._bounds.timeout_s)
+        self.stall = StallGuard()
+
+    # --- sync ---------------------------------------------------------------------------------------------------------
+
+    def send(self, op: Op[Any], on_trip: OnTrip | None) -> Sequence[Reply]:
+        """Sends the commands of an op.
+
+        Args:
+            op: The op.
+            on_trip: Called after each round trip.
+
+        Returns:
+            The replies in the same order; a refused command's is a `ServerError`.
+
+        Raises:
+            RedisMemoryError: The server cannot be reached or did not answer in time.
+        """
+        began = monotonic()
+        until = began + self._bounds.timeout_s
+        if not self.stall.closed:
+            self._try(began)
+        connections, commands, token = self._connections, op.commands, Token()
+        before = CALL.until if CALL.until > began else inf  # that of an interrupted call may be left
+        gate, spare = connections.gate, connections.spare if op.best_effort else None
+        place = gate.place(token)
+        extra = None if spare is None else spare.place(token)
+        try:
+            CALL.until = until
+            try:
+                if spare is not None and extra is not None:
+                    spare.enter(extra, until)
+                gate.enter(place, until)
+            except TimeoutError as error:
+                raise self._crowded() from error
+            replies = self._trip(commands, True, until, on_trip)
+            if failed := [i for i, reply in enumerate(replies) if isinstance(reply, Exception)]:
+                again = self._again(commands, replies, failed, until)
+                fresh = None
+                while (step := _step(again, fresh)) is not None:
+                    sleep(step.pause_s)
+                    if step.anew:
+                        connections.of_threads().renew()
+                    fresh = self._trip([commands[i] for i in step.places], False, until, on_trip)
+            return replies
+        finally:
+            # These first: a store and a call in C, which no signal handler's exception can come before.
+            CALL.until = before
+            gate.inside.discard(place)
+            if spare is not None and extra is not None:
+                spare.inside.discard(extra)
+                spare.wake(extra)
+            if gate.waiting:
+                gate.wake(place)
+
+    def _trip(self, commands: Sequence[Command], by_digest: bool, until: float, on_trip: OnTrip | None) -> list[Reply]:
+        started, failed, attempt = monotonic(), True, 0
+        try:
+            while True:
+                try:
+                    replies: list[Reply] = self._connections.of_threads().send(commands, by_digest=by_digest)
+                except Exception as error:
+                    attempt += 1
+                    if (pause := self._pause(error, attempt, until)) is None:
+                        raise self._failure(error, started) from error
+                    sleep(pause)
+                    self._connections.of_threads().renew()
+                else:
+                    failed = False
+                    return replies
+        finally:
+            ended = monotonic()
+            if not failed:
+                self.stall.worked(ended)
+            if on_trip is not None:
+                _tell(on_trip, Trip(len(commands), ended - started, failed))
+
+    def _try(self, now: float) -> None:
+        """Tries whether a silent server is back; raises where it is not, and at once for all callers but one."""
+        if not self.stall.tries(now, self._probe_s):
+            raise self._silent()
+        before, CALL.until = CALL.until, now + self._probe_s
+        try:
+            self._connections.of_threads().send(self._probe, by_digest=True)
+        except Exception as error:
+            raise self._failure(error, now) from error
+        finally:
+            CALL.until = before
+        self.stall.worked(monotonic())
+
+    # --- async --------------------------------------------------------------------------------------------------------
+
+    async def asend(self, op: Op[Any], on_trip: OnTrip | None) -> Sequence[Reply]:
+        """Sends the commands of an op; see `send`."""
+        began = monotonic()
+        seconds = self._bounds.timeout_s
+        if not self.stall.closed:
+            await self._atry(began)
+            seconds -= monotonic() - began
+        held = None
+        try:
+            async with timeout_at(None if seconds == inf else asyncio.get_running_loop().time() + seconds):
+                opened = await self._connections.of_loop()
+                if op.best_effort:
+                    await opened.spare.acquire()
+                try:
+                    async with opened.gate:
+                        held = opened
+                        return await self._awhole(held.transport, op.commands, began + seconds, on_trip)
+                finally:
+                    if op.best_effort:
+                        opened.spare.release()
+        except asyncio.TimeoutError as error:  # not the builtin one on Python 3.10
+            raise (self._crowded() if held is None else self._failure(error, began)) from error
+
+    async def _awhole(
+        self, transport: Any, commands: Sequence[Command], until: float, on_trip: OnTrip | None
+    ) -> list[Reply]:
+        replies = await self._atrip(transport, commands, True, until, on_trip)
+        if failed := [i for i, reply in enumerate(replies) if isinstance(reply, Exception)]:
+            again = self._again(commands, replies, failed, until)
+            fresh = None
+            while (step := _step(again, fresh)) is not None:
+                await asyncio.sleep(step.pause_s)
+                if step.anew:
+                    await transport.renew()
+                fresh = await self._atrip(transport, [commands[i] for i in step.places], False, until, on_trip)
+        return replies
+
+    async def _atrip(
+        self, transport: Any, commands: Sequence[Command], by_digest: bool, until: float, on_trip: OnTrip | None
+    ) -> list[Reply]:
+        started, failed, attempt = monotonic(), True, 0
+        try:
+            while True:
+                try:
+                    replies: list[Reply] = await transport.send(commands, by_digest=by_digest)
+                except Exception as error:
+                    attempt += 1
+                    if (pause := self._pause(error, attempt, until)) is None:
+                        raise self._failure(error, started) from error
+                    await asyncio.sleep(pause)
+                    await transport.renew()
+                else:
+                    failed = False
+                    return replies
+        finally:
+            ended = monotonic()
+            if not failed:
+                self.stall.worked(ended)
+            if on_trip is not None:
+                _tell(on_trip, Trip(len(commands), ended - started, failed))
+
+    async def _atry(self, now: float) -> None:
+        """Tries whether a server is back that was silent; see `_try`."""
+        if not self.stall.tries(now, self._probe_s):
+            raise self._silent()
+        try:
+            async with timeout_at(asyncio.get_running_loop().time() + self._probe_s):
+                held = await self._connections.of_loop()
+                await held.transport.send(self._probe, by_digest=True)
+        except Exception as error:
+            raise self._failure(error, now) from error
+        self.stall.worked(monotonic())
+
+    # --- what fails ---------------------------------------------------------------------------------------------------
+
+    def _pause(self, error: Exception, attempt: int, until: float) -> float | None:
+        """Returns how long to wait before a trip that failed is made again; None where it is not."""
+        if attempt > self._bounds.retries or not is_unreachable(error):
+            return None
+        pause = _backoff(attempt)
+        return pause if monotonic() + pause < until else None
+
+    def _failure(self, error: Exception, began: float) -> RedisMemoryError:
+        told = translate(error, self._shown, answered=bool(self.stall.answered))
+        if isinstance(told, UnavailableError):
+            self.stall.failed(began, monotonic())
+        return told
+
+    def _crowded(self) -> UnavailableError:
+        limit = self._connections.limit
+        return UnavailableError(f"{self._shown}: none of the {limit} connections was free in time; see max_connections")
+
+    def _silent(self) -> UnavailableError:
+        return UnavailableError(f"{self._shown} has just failed to answer and is not asked for a moment")
+
+    def _again(
+        self, commands: Sequence[Command], replies: list[Reply], failed: list[int], until: float
+    ) -> Generator[_Again, list[Reply], None]:
+        """Yields what of a trip is sent again, and puts the replies that it receives in place; explains refusals."""
+        if unknown := [i for i in failed if is_unknown_script(commands[i], replies[i])]:
+            _put(replies, unknown, (yield _Again(unknown)))
+        attempt = 0
+        while refused := [i for i in failed if refuses_for_now(replies[i])]:
+            attempt += 1
+            pause = _backoff(attempt)
+            if attempt > self._bounds.retries or monotonic() + pause >= until:
+                break
+            anew = any(is_elsewhere(replies[i]) for i in refused)
+            _put(replies, refused, (yield _Again(refused, pause, anew)))
+        explain(commands, replies)
+
+
+def _put(replies: list[Reply], places: list[int], fresh: list[Reply]) -> None:
+    for i, reply in zip(places, fresh, strict=True):
+        replies[i] = reply
+
+
+def _step(again: Generator[_Again, Any, None], fresh: list[Reply] | None) -> _Again | None:
+    """Returns what is sent next; None at the end."""
+    try:
+        return again.send(fresh)
+    except StopIteration:
+        return None
+
+
+def _backoff(attempt: int) -> float:
+    return random() * min(1.0, 0.02 * (1 << attempt))
+
+
 def _tell(on_trip: OnTrip, trip: Trip) -> None:
     try:
         on_trip(trip)
     except Exception:  # noqa: BLE001 - whatever a metrics callback raises is its own
         _log.exception("on_trip failed; the round trip itself is not affected")
-
-
-def send(transport: Any, commands: Sequence[Command], shown: str, on_trip: OnTrip | None) -> Sequence[Reply]:
-    """Sends commands.
-
-    Args:
-        transport: What sends.
-        commands: What is sent.
-        shown: The server's URL without credentials, for errors.
-        on_trip: Called after each round trip.
-
-    Returns:
-        The replies in the same order; a refused command's is a `ServerError`.
-
-    Raises:
-        RedisMemoryError: The server cannot be reached or did not answer in time.
-    """
-    replies = _trip(transport, commands, shown, on_trip, by_digest=True)
-    unknown = unknown_scripts(commands, replies)
-    if unknown:
-        again = _trip(transport, [commands[i] for i in unknown], shown, on_trip, by_digest=False)
-        for i, reply in zip(unknown, again, strict=True):
-            replies[i] = reply
-    return explain(commands, replies)
-
-
-async def asend(transport: Any, commands: Sequence[Command], shown: str, on_trip: OnTrip | None) -> Sequence[Reply]:
-    """Sends commands; see `send`."""
-    replies = await _atrip(transport, commands, shown, on_trip, by_digest=True)
-    unknown = unknown_scripts(commands, replies)
-    if unknown:
-        again = await _atrip(transport, [commands[i] for i in unknown], shown, on_trip, by_digest=False)
-        for i, reply in zip(unknown, again, strict=True):
-            replies[i] = reply
-    return explain(commands, replies)
-
-
-def _trip(
-    transport: Any, commands: Sequence[Command], shown: str, on_trip: OnTrip | None, *, by_digest: bool
-) -> list[Reply]:
-    started = monotonic()
-    failed = True
-    try:
-        replies: list[Reply] = transport.send(commands, by_digest=by_digest)
-        failed = False
-    except Exception as error:
-        raise translate(error, shown) from error
-    finally:
-        if on_trip is not None:
-            _tell(on_trip, Trip(len(commands), monotonic() - started, failed))
-    return replies
-
-
-async def _atrip(
-    transport: Any, commands: Sequence[Command], shown: str, on_trip: OnTrip | None, *, by_digest: bool
-) -> list[Reply]:
-    started = monotonic()
-    failed = True
-    try:
-        replies: list[Reply] = await transport.send(commands, by_digest=by_digest)
-        failed = False
-    except Exception as error:
-        raise translate(error, shown) from error
-    finally:
-        if on_trip is not None:
-            _tell(on_trip, Trip(len(commands), monotonic() - started, failed))
-    return replies

@@ -3,8 +3,9 @@
 A record is `<version><type><tokens>[:<links>]|<payload>`. The head is text that a script can read: a version byte, the
 type's letter (upper case for a chunk), an approximate token count, and the digests of the tool calls that the message
 makes or answers. The payload is a MessagePack map (see `values`) of the fields that differ from their default, under
-one-letter names. A payload of 256 bytes or more is deflated (see `compression`; then `~` instead of `|`). Reading sets
-pydantic's own slots, so no validator runs twice.
+one-letter names. A payload of 256 bytes or more is deflated (see `compression`; then `~` instead of `|`). An encrypted
+payload, with that sign in front, stands behind `!`, and the head is authenticated with it. Reading sets pydantic's own
+slots, so no validator runs twice.
 """
 
 from __future__ import annotations
@@ -34,7 +35,14 @@ from langchain_core.messages.utils import count_tokens_approximately
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from langchain_redis_memory.errors import CorruptDataError, FormatVersionError, InvalidInputError, NotAMessageError
+from langchain_redis_memory.errors import (
+    CorruptDataError,
+    DecryptionError,
+    FormatVersionError,
+    InvalidInputError,
+    NotAMessageError,
+)
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
 from langchain_redis_memory.redis.codec.values import pack, parse, register
 from langchain_redis_memory.redis.codec.version import VERSION, is_newer, newer
@@ -139,13 +147,16 @@ def _links(message: BaseMessage) -> str:
     return ":" + ",".join(marks) if marks else ""
 
 
-def encode_message(message: BaseMessage, counter: TokenCounter = count_tokens_approximately) -> bytes:
+def encode_message(
+    message: BaseMessage, counter: TokenCounter = count_tokens_approximately, key: Key | None = None
+) -> bytes:
     """Encodes a LangChain message as a record.
 
     Args:
         message: Any message type of langchain-core, chunks included; `RemoveMessage` is an instruction, not a
             record.
         counter: Counts the tokens of a list of messages; kept with the record.
+        key: What it is stored under; None for a record within a value.
 
     Returns:
         The record.
@@ -168,7 +179,10 @@ def encode_message(message: BaseMessage, counter: TokenCounter = count_tokens_ap
         small = deflate(payload)
         if small is not None:
             payload, mark = small, "~"
-    return VERSION + f"{letter}{tokens}{_links(message)}{mark}".encode() + payload
+    head = VERSION + f"{letter}{tokens}{_links(message)}".encode()
+    if key is not None and key.encrypts:
+        return head + b"!" + key.encrypt(mark.encode() + payload, head)
+    return head + mark.encode() + payload
 
 
 def encode_nested(message: BaseMessage) -> bytes:
@@ -213,7 +227,7 @@ def _not_a_message(value: Any) -> str:
     return f"expected a LangChain message, got {type(value).__name__}"
 
 
-_HEAD = re.compile(rb"\x01([A-Za-z])\d+(?::[0-9a-f,]*)?([|~])")
+_HEAD = re.compile(rb"\x01([A-Za-z])\d+(?::[0-9a-f,]*)?([|~!])")
 
 
 def decode_message(record: bytes) -> BaseMessage:
@@ -235,14 +249,17 @@ def decode_message(record: bytes) -> BaseMessage:
         raise ValueError(msg) from error
 
 
-def _decode(record: bytes) -> BaseMessage:
+def _decode(record: bytes, key: Key | None = None) -> BaseMessage:
     head = _HEAD.match(record)
     if head is None:
         msg = "no head"
         raise ValueError(msg)
     kind, blank, fields, fresh, names, required = _reading(record[1])
-    payload = record[head.end() :]
-    stored = parse(inflate(payload) if head[2] == b"~" else payload)
+    mark, payload = head[2], record[head.end() :]
+    if key is not None and (mark == b"!" or key.encrypts):
+        opened = key.decrypt(payload if mark == b"!" else mark + payload, head[0][:-1])
+        mark, payload = opened[:1], opened[1:]
+    stored = parse(inflate(payload) if mark == b"~" else payload)
     extra = stored.pop(_EXTRA) if _EXTRA in stored else {}
     message = object.__new__(kind)
     state = message.__dict__
@@ -270,23 +287,26 @@ _set_fields = vars(BaseModel)["__pydantic_fields_set__"].__set__
 _set_private = vars(BaseModel)["__pydantic_private__"].__set__
 
 
-def decode_messages(records: Sequence[bytes], where: str) -> list[BaseMessage]:
+def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:
     """Decodes messages from their records.
 
     Args:
         records: What was read, oldest first.
-        where: The key that they were read from, for the error.
+        where: The key that they were read from.
 
     Returns:
         The messages.
 
     Raises:
+        DecryptionError: One of them cannot be decrypted, or is not encrypted where it must be.
         CorruptDataError: One of them is not a record; its place is named and nothing is deleted.
     """
     messages: list[BaseMessage] = []
     try:
         for record in records:
-            messages.append(_decode(record))
+            messages.append(_decode(record, where))
+    except DecryptionError:
+        raise
     except Exception as error:
         if is_newer(records[len(messages)]):
             raise FormatVersionError(newer(where)) from error

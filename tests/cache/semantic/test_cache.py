@@ -34,7 +34,7 @@ from tests.support.meanings import (
     prompt,
     text,
 )
-from tests.support.servers import NEWEST, TABLE, Farm
+from tests.support.servers import EVERY, NEWEST, Farm
 
 SOLID = ["memory", NEWEST]
 
@@ -58,7 +58,7 @@ def cache(client: Client) -> RedisSemanticCache:
 # --- LangChain's suites -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=[*TABLE, "cluster", "sentinel"])
+@pytest.fixture(params=[*EVERY, "cluster", "sentinel"])
 def any_url(request: pytest.FixtureRequest, farm: Farm) -> str:
     """Each kind of server and each topology in turn."""
     if request.param in {"cluster", "sentinel"}:

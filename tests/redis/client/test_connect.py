@@ -37,6 +37,7 @@ from langchain_redis_memory import (
     RedisSessionData,
     RedisSessions,
     RedisStore,
+    RedisTokenStreams,
     SemanticAnswerCache,
     UserProfile,
 )
@@ -70,6 +71,7 @@ CLASSES: dict[str, Callable[..., ClientOwner]] = {
     "conversation_state": partial(RedisConversationState, "s"),
     "agent_state": partial(RedisAgentState, "a"),
     "session_data": partial(RedisSessionData, "s"),
+    "token_streams": RedisTokenStreams,
     "profile": partial(UserProfile, "u"),
 }
 WAYS: dict[str, Callable[[], tuple[tuple[Any, ...], dict[str, Any], str]]] = {

@@ -47,7 +47,7 @@ async def test_a_server_is_asked_each_time(client: Client, both: Both, trips: li
     hash(found)
 
 
-@pytest.mark.parametrize("name", servers.TABLE)
+@pytest.mark.parametrize("name", servers.EVERY)
 async def test_the_engine_of_each_server(name: str, farm: Farm) -> None:
     if name not in CAN:
         pytest.skip("a server of this machine, of any version")

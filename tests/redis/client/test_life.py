@@ -21,7 +21,8 @@ from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.ops import Op, merge
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.client.connect import connect
-from langchain_redis_memory.redis.client.topology import Options, topology
+from langchain_redis_memory.redis.client.options import Options
+from langchain_redis_memory.redis.client.topology import topology
 from tests.conftest import Both, Watch
 from tests.support import servers
 from tests.support.servers import Farm, wait_for

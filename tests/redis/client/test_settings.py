@@ -48,7 +48,7 @@ SEEN: dict[str, tuple[str, Any, Callable[[Client], Any]]] = {
     "max_connections": ("7", 7, lambda client: client._connections.limit),
     "connect_timeout_s": ("1.5", 1.5, option("socket_connect_timeout")),
     "timeout_s": ("2.5", 2.5, option("socket_timeout")),
-    "retries": ("9", 9, lambda client: option("retry")(client)._retries),
+    "retries": ("9", 9, lambda client: client._topology.bounds.retries),
     "history_ttl_s": ("86400", DAY_MS, lambda client: ConversationMemory(client)._ttl_ms),
     "answer_ttl_s": ("86400", DAY_MS, lambda client: RagCache(client).responses._ttl_ms),
     "thread_ttl_s": ("86400", DAY_MS, lambda client: RedisSaver(client)._flows.ttl_ms),

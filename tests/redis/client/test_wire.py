@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -225,7 +226,10 @@ async def test_a_server_that_does_not_answer(farm: Farm, both: Both) -> None:
             plain.client_pause(60_000, all=False)
             with pytest.raises(UnavailableError, match="in time"):
                 await both(client.run)(command("SET", "x", 1))
+            with pytest.raises(UnavailableError, match="has just failed"):
+                await both(client.run)(command("SET", "x", 1))
             plain.client_unpause()
+        servers.wait_for(lambda: not client._trips.stall.rests(time.monotonic()))
         assert await both(client.run)(command("ECHO", "again")) == b"again"
 
 

@@ -47,6 +47,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_redis_memory.errors import CorruptDataError, NotAMessageError, UnserialisableError
 from langchain_redis_memory.redis import scripts
 from langchain_redis_memory.redis.codec import messages as records
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.messages import (
     decode_message,
     decode_messages,
@@ -56,7 +57,7 @@ from langchain_redis_memory.redis.codec.messages import (
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
 
 bounded = settings(max_examples=50, deadline=None)
-KEY = "lrm:{//s}:messages"
+KEY = Key("lrm:{//s}:messages")
 Match = Callable[[bytes, str], "str | None"]
 """What a pattern of Lua finds in a record."""
 

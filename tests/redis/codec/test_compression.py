@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.redis.codec import compression
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
 from langchain_redis_memory.redis.codec.envelope import unseal
 from langchain_redis_memory.redis.codec.messages import decode_messages
@@ -39,7 +40,7 @@ def test_an_unknown_dictionary_is_refused_by_its_number(number: int) -> None:
     with pytest.raises(CorruptDataError, match=f"'key'.*dictionary {number}, which is not known"):
         unseal(envelope(b"~" + unknown), "key")
     with pytest.raises(CorruptDataError, match=f"'key'.*dictionary {number}, which is not known"):
-        decode_messages([b"\x01h1~" + unknown], "key")
+        decode_messages([b"\x01h1~" + unknown], Key("key"))
 
 
 @pytest.mark.parametrize("data", [b"", SMALL[:1], SMALL[:-1], SMALL + b"x"])

@@ -1,0 +1,54 @@
+"""Names of vectors: the question that a vector was made from, encrypted where there is a cipher.
+
+An engine keeps a vector under its owner's name and gives that name for what it finds, so the question is known without
+another read. Encrypted, equal questions have equal names, so that a vector is found again to be replaced or removed.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+
+from langchain_redis_memory.errors import DecryptionError
+from langchain_redis_memory.redis.keys import EntryKeys
+
+_FIELD = "vector"
+
+
+def owner_of(keys: EntryKeys, question: str) -> str:
+    """Returns the name of a question's vector.
+
+    Args:
+        keys: The cache's keys.
+        question: The question.
+
+    Returns:
+        The question itself, where there is no cipher.
+    """
+    if not keys.items.encrypts:
+        return question
+    spelled = question.encode("utf-8", "surrogatepass")
+    return urlsafe_b64encode(keys.items.encrypt(spelled, _FIELD, repeatable=True)).decode()
+
+
+def questions_of(keys: EntryKeys, found: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Reads the questions from the names of vectors; what cannot be read is left out.
+
+    Args:
+        keys: The cache's keys.
+        found: Names of vectors, each with its similarity.
+
+    Returns:
+        Questions with their similarities.
+    """
+    if not keys.items.encrypts:
+        return found
+    opened = ((_question(keys, owner), similarity) for owner, similarity in found)
+    return [(question, similarity) for question, similarity in opened if question is not None]
+
+
+def _question(keys: EntryKeys, owner: str) -> str | None:
+    try:
+        return keys.items.decrypt(urlsafe_b64decode(owner), _FIELD).decode("utf-8", "surrogatepass")
+    except (DecryptionError, Base64Error, ValueError):
+        return None

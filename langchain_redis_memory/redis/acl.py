@@ -1,0 +1,146 @@
+"""Access rights (ACL): which commands each class sends, and the line that gives a user just these, for one tenant.
+
+The table is read from the code by `tests/support/commands.py`; a test fails where it is not what the code sends. A
+script may call nothing that its user may not call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import get_args
+
+from langchain_redis_memory.checks import check_word
+from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.redis.capabilities import EngineName
+from langchain_redis_memory.redis.key_groups import Id
+from langchain_redis_memory.redis.keys import KeySpace
+
+COMMANDS: Mapping[str, str] = {
+    "CachedEmbeddings": (
+        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat "
+        "pttl set time unlink zadd zcard zrange zrangebyscore zrem"
+    ),
+    "ConversationMemory": (
+        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx lindex "
+        "llen lpop lpos lpush lrange lrem lset persist pexpire pexpireat pttl rpush set time unlink xadd xdel "
+        "xrevrange zadd zcard zrange zrangebyscore zrem zrevrangebyscore zscore"
+    ),
+    "RagCache": (
+        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
+    ),
+    "RedisAgentState": "eval evalsha hdel hget hmget hset persist pexpire pttl",
+    "RedisByteStore": (
+        "eval evalsha exists mget persist pexpireat pttl set time unlink zadd zcard zrange zrangebylex "
+        "zrangebyscore zrem"
+    ),
+    "RedisCache": (
+        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat "
+        "pttl set time unlink zadd zcard zrange zrangebyscore zrem"
+    ),
+    "RedisChatMessageHistory": (
+        "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lpop lpos lpush lrange lrem lset "
+        "persist pexpire pexpireat pttl rpush set time unlink zadd zrange zrangebyscore zrem zrevrangebyscore "
+        "zscore"
+    ),
+    "RedisConversationState": "eval evalsha hdel hget hmget hset persist pexpire pttl",
+    "RedisNodeCache": (
+        "eval evalsha hdel hget hlen hscan hset persist pexpireat time unlink zadd zcard zrange zrangebyscore zrem "
+        "zremrangebyscore"
+    ),
+    "RedisRecordManager": (
+        "eval evalsha hdel hget hlen hset time zadd zcard zmscore zrangebylex zrangebyscore zrem zscore"
+    ),
+    "RedisSaver": (
+        "del eval evalsha exists hdel hget hgetall hincrby hkeys hlen hmget hset persist pexpire pexpireat pttl "
+        "time unlink zadd zcard zrange zrangebylex zrangebyscore zrem zrevrangebylex zscore"
+    ),
+    "RedisSemanticCache": (
+        "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
+        "persist pexpire pexpireat pttl set time vadd vcard vrem vsim zadd zcard zrange zrangebyscore zrem "
+        "zrevrange zscore"
+    ),
+    "RedisSessionData": (
+        "eval evalsha hdel hget hkeys hset persist pexpire pttl time unlink zadd zcard zrangebyscore zrem"
+    ),
+    "RedisSessions": (
+        "del eval evalsha exists hget hincrby hmget hset hsetnx lindex llen lpop lpos lpush lrange lrem lset "
+        "persist pexpire pexpireat pttl rpush time unlink zadd zrange zrangebyscore zrem zrevrangebyscore zscore"
+    ),
+    "RedisStore": (
+        "del eval evalsha exists hdel hello hexists hget hgetall hlen hmget hset persist pexpireat time vadd vcard "
+        "vrem vsim zadd zcard zrange zrangebylex zrangebyscore zrem zrevrange zscore"
+    ),
+    "SemanticAnswerCache": (
+        "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
+        "persist pexpire pexpireat pttl set time vadd vcard vrem vsim xadd xdel xrevrange zadd zcard zrange "
+        "zrangebyscore zrem zrevrange zscore"
+    ),
+    "UserProfile": "eval evalsha hdel hget hmget hset persist pexpire pttl time unlink",
+}
+"""Class -> the commands that it sends, by itself or in its scripts."""
+
+_ALWAYS = "exists hello ping"
+_QUERY_ENGINE = "ft.create ft.search type"
+_CLUSTER = "cluster|slots cluster|shards cluster|nodes command readonly readwrite"
+_USER = re.compile(r"[^\s\0]+")
+
+
+def acl_line(
+    user: str,
+    *classes: type | str,
+    tenant: Id | None = None,
+    prefix: str = "lrm",
+    password: str | None = None,
+    engine: EngineName = "vector_sets",
+    cluster: bool = False,
+) -> str:
+    """Builds the `ACL SETUSER` command for a user that may do what some classes do, and nothing else.
+
+    Args:
+        user: The user's name.
+        *classes: The classes that it uses, or their names; none means all.
+        tenant: The tenant whose keys it may reach, "" for the default one; None for every key under the prefix.
+        prefix: The prefix of the client's keys.
+        password: The user's password, which the line holds as its SHA-256; None for no password, with which nobody can
+            log in until one is set.
+        engine: Where vectors are kept. Servers before Redis 8 know no vector sets and refuse a line that names their
+            commands: "exact". The "query_engine" finds what any tenant stored, so a tenant's user cannot be given it.
+        cluster: Whether the server is a cluster.
+
+    Returns:
+        The command, for `redis-cli` or an ACL file (without its first two words).
+
+    Raises:
+        InvalidInputError: A class is unknown, or the user's name holds white space.
+        ConfigError: The Query Engine was asked for a tenant's user, or the prefix cannot be used.
+        InvalidIdError: The tenant is not acceptable.
+
+    Example:
+        ```python
+        print(acl_line("acme-app", RedisChatMessageHistory, RedisSaver, tenant="acme", password=secret))
+        ```
+    """
+    if not isinstance(user, str) or not _USER.fullmatch(user):
+        msg = f"the name of a user must be a text without white space, got {user!r}"
+        raise InvalidInputError(msg)
+    check_word(engine, "engine", get_args(EngineName))
+    if engine == "query_engine" and tenant is not None:
+        msg = "the Query Engine finds what any tenant stored: use vector sets or the exact engine with tenants' users"
+        raise ConfigError(msg)
+    words = set(_ALWAYS.split())
+    for name in [one if isinstance(one, str) else one.__name__ for one in classes] or COMMANDS:
+        if name not in COMMANDS:
+            msg = f"no rights are known of {name!r}; there are {', '.join(COMMANDS)}"
+            raise InvalidInputError(msg)
+        words |= set(COMMANDS[name].split())
+    if engine != "vector_sets":
+        words = {word for word in words if word[0] != "v"}
+    words |= {*(_QUERY_ENGINE if engine == "query_engine" else "").split(), *(_CLUSTER if cluster else "").split()}
+    space = KeySpace(prefix, "" if tenant is None else str(tenant))
+    pattern = f"{prefix}:*" if tenant is None else space.tenant_pattern()
+    login = "" if password is None else f" #{sha256(password.encode()).hexdigest()}"
+    rights = " ".join(f"+{word}" for word in sorted(words))
+    return f"ACL SETUSER {user} reset on{login} resetchannels ~{pattern} {rights}"

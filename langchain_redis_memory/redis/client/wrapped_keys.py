@@ -1,0 +1,197 @@
+"""Data keys that a key management service wraps: one for each owner, drawn at random, and shredded by deleting it.
+
+What is stored of a data key is what `wrap` made of it. It is fetched and unwrapped once for each owner and process, and
+forgotten after `cache_s`. So whoever deletes the wrapped key has made unreadable, within that time, whatever the owner
+stored, in backups and replicas too.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from time import monotonic
+from typing import NamedTuple, Protocol
+
+from langchain_redis_memory.checks import check_method, check_positive
+from langchain_redis_memory.errors import ConfigError, UnknownKeyError
+from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.cipher.key_ring import SECRET_BYTES, DataKey
+
+_ID_BYTES = 8
+_MOST_OWNERS = 4096
+
+
+class WrappedKeys(Protocol):
+    """Keeps wrapped keys by owner: in Redis (`RedisWrappedKeys`), or in a database of your own."""
+
+    def get(self, owner: str) -> bytes | None:
+        """Returns what is kept for an owner; None for nothing."""
+        ...
+
+    def add(self, owner: str, wrapped: bytes) -> bytes:
+        """Keeps a wrapped key for an owner that has none; returns what is kept then, whoever was first."""
+        ...
+
+    def delete(self, owner: str) -> bool:
+        """Deletes what is kept for an owner; returns whether there was something."""
+        ...
+
+
+class RedisWrappedKeys:
+    """Keeps wrapped keys in Redis, best on another server than the data: a backup must not hold both.
+
+    It is sync alone: a value is encrypted while an operation is built, between awaits. See `WrappedKeyRing.prepare`.
+
+    Args:
+        client: The server's client; it needs no cipher.
+
+    **Keys:** `wrapped_key` of each owner.
+    **Trips:** 1 for each call.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._server = client
+
+    def get(self, owner: str) -> bytes | None:
+        """Returns what is kept for an owner; None for nothing. See `WrappedKeys`."""
+        found: bytes | None = self._server.run(Op((("GET", self._key(owner)),), lambda replies: replies[0]))
+        return found
+
+    def add(self, owner: str, wrapped: bytes) -> bytes:
+        """Keeps a wrapped key for an owner that has none; see `WrappedKeys`."""
+        key = self._key(owner)
+        kept = self._server.run(Op((("SET", key, wrapped, "NX"), ("GET", key)), lambda replies: replies[1]))
+        return bytes(kept)
+
+    def delete(self, owner: str) -> bool:
+        """Deletes what is kept for an owner; see `WrappedKeys`."""
+        return self._server.run(Op((("DEL", self._key(owner)),), lambda replies: bool(replies[0])))
+
+    def _key(self, owner: str) -> str:
+        return self._server.keys().wrapped_key(owner)
+
+
+class _Held(NamedTuple):
+    key: DataKey
+    until: float
+
+
+class WrappedKeyRing:
+    """A data key for each owner, wrapped by a key management service; for `Cipher(WrappedKeyRing(...))`.
+
+    `wrap`, `unwrap` and the keeper of wrapped keys are plain functions, called once for each owner and process and
+    again after `cache_s`. In an event loop, call `prepare` in a thread first: `asyncio.to_thread(ring.prepare, owner)`.
+
+    Args:
+        wrapped: Where wrapped keys are kept.
+        wrap: Encrypts a data key, as `kms.encrypt` does.
+        unwrap: Decrypts it.
+        cache_s: How long an unwrapped key is remembered, in seconds.
+
+    Raises:
+        ConfigError: An argument cannot work.
+
+    Example:
+        ```python
+        ring = WrappedKeyRing(RedisWrappedKeys(Client(keys_url)), wrap=kms_encrypt, unwrap=kms_decrypt)
+        client = Client("redis://localhost:6379/0", cipher=Cipher(ring, owner=lambda tenant, user: user or tenant))
+        ring.shred("user-42")
+        ```
+    """
+
+    def __init__(
+        self,
+        wrapped: WrappedKeys,
+        *,
+        wrap: Callable[[bytes], bytes],
+        unwrap: Callable[[bytes], bytes],
+        cache_s: float = 300.0,
+    ) -> None:
+        check_method(wrapped, "add", "wrapped (where wrapped keys are kept)", ConfigError)
+        if not callable(wrap) or not callable(unwrap):
+            msg = "wrap and unwrap must be functions from bytes to bytes"
+            raise ConfigError(msg)
+        self._wrapped, self._wrap, self._unwrap = wrapped, wrap, unwrap
+        self._cache_s = check_positive(cache_s, "cache_s", "number of seconds", ConfigError)
+        self._lock = threading.Lock()
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return f"WrappedKeyRing({self._wrapped!r})"
+
+    def current(self, owner: str) -> DataKey:
+        """Returns an owner's key; draws and keeps one for an owner that has none.
+
+        Args:
+            owner: The owner.
+
+        Returns:
+            The key.
+        """
+        held = self._remembered(owner)
+        if held is None:
+            wrapped = self._wrapped.get(owner)
+            if wrapped is None:
+                secret = os.urandom(SECRET_BYTES)
+                wrapped = self._wrapped.add(owner, os.urandom(_ID_BYTES) + self._wrap(secret))
+            held = self._remember(owner, wrapped)
+        return held
+
+    def named(self, owner: str, key_id: str) -> DataKey:
+        """Returns the key that a stored value names.
+
+        Args:
+            owner: The owner.
+            key_id: The id.
+
+        Returns:
+            The key.
+
+        Raises:
+            UnknownKeyError: The owner's key was shredded, or is another one now.
+        """
+        held = self._remembered(owner)
+        if held is None or held.id != key_id:
+            wrapped = self._wrapped.get(owner)
+            held = None if wrapped is None else self._remember(owner, wrapped)
+        if held is None or held.id != key_id:
+            msg = f"the key {key_id!r} of {owner!r} was shredded; what was encrypted with it cannot be read any more"
+            raise UnknownKeyError(msg)
+        return held
+
+    def prepare(self, owner: str) -> None:
+        """Fetches an owner's key, so that the next calls need not wait for it."""
+        self.current(owner)
+
+    def shred(self, owner: str) -> bool:
+        """Deletes an owner's key: nothing that was encrypted with it can ever be read again.
+
+        Args:
+            owner: The owner.
+
+        Returns:
+            Whether there was one. Other processes forget it within `cache_s`.
+        """
+        with self._lock:
+            self._held.pop(owner, None)
+        return self._wrapped.delete(owner)
+
+    def _remembered(self, owner: str) -> DataKey | None:
+        with self._lock:
+            held = self._held.get(owner)
+        return held.key if held is not None and held.until > monotonic() else None
+
+    def _remember(self, owner: str, wrapped: bytes) -> DataKey:
+        secret = self._unwrap(wrapped[_ID_BYTES:])
+        if not isinstance(secret, bytes) or len(secret) != SECRET_BYTES:
+            msg = f"unwrap did not give the {SECRET_BYTES} bytes that wrap was given"
+            raise ConfigError(msg)
+        key = DataKey(wrapped[:_ID_BYTES].hex(), secret)
+        with self._lock:
+            self._held[owner] = _Held(key, monotonic() + self._cache_s)
+            if len(self._held) > _MOST_OWNERS:
+                self._held.popitem(last=False)
+        return key

@@ -1,0 +1,234 @@
+"""One deadline for a call: whatever a server does or does not, its caller waits no longer than `timeout_s`."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+from langchain_core.messages import HumanMessage
+
+from langchain_redis_memory import (
+    CachedEmbeddings,
+    RedisCache,
+    RedisChatMessageHistory,
+    RedisNodeCache,
+    RedisSaver,
+    RedisStore,
+)
+from langchain_redis_memory.errors import UnavailableError
+from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
+from tests.conftest import Both
+from tests.support.chains import Desk, LetterEmbeddings, Marked
+from tests.support.proxy import Proxy
+from tests.support.servers import NEWEST, Farm, wait_for
+
+TIMEOUT_S = 0.4
+SLACK_S = 0.35
+"""A tenth of a second that is allowed, and what a busy machine needs."""
+
+GET = Op((("GET", "x"),), lambda replies: replies[0])
+
+
+@pytest.fixture
+def hole() -> Iterator[Proxy]:
+    """A server that accepts connections and never answers."""
+    with Proxy() as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(farm: Farm) -> Iterator[Proxy]:
+    """A proxy before a server."""
+    farm.url(NEWEST)
+    with Proxy(farm.started[NEWEST].port) as made:
+        yield made
+
+
+class Watch:
+    """Measures how long a call takes."""
+
+    def __enter__(self) -> Watch:
+        self.began = time.monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.monotonic() - self.began
+        assert self.seconds < TIMEOUT_S + SLACK_S, f"waited {self.seconds:.2f} s with timeout_s={TIMEOUT_S}"
+
+
+def client_of(url: str, **options: Any) -> Client:
+    return Client.from_url(url, timeout_s=TIMEOUT_S, **options)
+
+
+async def test_a_fresh_connection_to_a_silent_server(hole: Proxy, both: Both) -> None:
+    async with client_of(hole.url) as client:
+        with Watch(), pytest.raises(UnavailableError, match="in time"):
+            await both(client.run)(GET)
+
+
+async def test_an_established_connection_that_falls_silent(proxy: Proxy, both: Both) -> None:
+    async with client_of(proxy.url) as client:
+        await both(client.run)(GET)
+        proxy.silent = True
+        with Watch(), pytest.raises(UnavailableError, match="in time"):
+            await both(client.run)(GET)
+
+
+async def test_a_reply_that_drips_in(proxy: Proxy, both: Both) -> None:
+    async with client_of(proxy.url) as client:
+        await both(client.run)(Op((("SET", "drip", "x" * 5000, "EX", 60),), len))
+        proxy.drip_s = 0.05
+        with Watch(), pytest.raises(UnavailableError, match="in time"):
+            await both(client.run)(Op((("GET", "drip"),), len))
+
+
+async def test_an_idle_connection_that_died_leaves_time_for_a_new_one(proxy: Proxy, both: Both) -> None:
+    async with client_of(proxy.url, health_check_s=0) as client:
+        await both(client.run)(GET)
+        proxy.cut()
+        assert await both(client.run)(GET) is None
+
+
+def test_many_threads_on_few_connections_wait_no_longer(hole: Proxy) -> None:
+    client = client_of(hole.url, max_connections=4)
+    waited: list[float] = []
+
+    def work() -> None:
+        began = time.monotonic()
+        with pytest.raises(UnavailableError):
+            client.run(GET)
+        waited.append(time.monotonic() - began)
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(waited) == 16
+    assert max(waited) < TIMEOUT_S + SLACK_S
+    assert client._connections.in_use() == 0
+    client.close()
+
+
+async def test_many_tasks_on_few_connections_wait_no_longer(hole: Proxy) -> None:
+    async with client_of(hole.url, max_connections=4) as client:
+        with Watch():
+            found = await asyncio.gather(*(client.arun(GET) for _ in range(16)), return_exceptions=True)
+        assert all(isinstance(one, UnavailableError) for one in found)
+        assert client._connections.in_use() == 0
+
+
+CALLS: dict[str, Callable[[Client], tuple[Callable[..., Any], tuple[Any, ...]]]] = {
+    "history": lambda client: (RedisChatMessageHistory("s", client).add_messages, ([HumanMessage("a")],)),
+    "saver": lambda client: (RedisSaver(client).get_tuple, ({"configurable": {"thread_id": "t"}},)),
+    "store": lambda client: (RedisStore(client).put, (("a",), "k", {"v": 1})),
+    "node cache": lambda client: (RedisNodeCache[Any](client).get, ([(("n",), "k")],)),
+    "exact cache": lambda client: (RedisCache(client).lookup, ("prompt", "model")),
+    "embeddings": lambda client: (CachedEmbeddings(client, LetterEmbeddings(), model="letters").embed_query, ("text",)),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_every_class_keeps_it(hole: Proxy, name: str, both: Both) -> None:
+    async with client_of(hole.url) as client:
+        method, arguments = CALLS[name](client)
+        with Watch():
+            try:
+                await both(method)(*arguments)
+            except UnavailableError:
+                assert name in {"history", "saver", "store"}
+            else:
+                assert name not in {"history", "saver", "store"}
+
+
+async def test_a_turn_waits_once_and_the_next_not_at_all(hole: Proxy, both: Both) -> None:
+    async with client_of(hole.url) as client:
+        desk = Desk(client, both, classifier=Marked())
+        with Watch():
+            await desk.say("F: a")
+        before = hole.accepted
+        await desk.say("F: b")
+        assert hole.accepted == before, "while it is silent the server is left alone"
+        assert [m.type for m in desk.model.shown[-1]] == ["human", "ai", "human"], "the turn goes on from memory"
+        assert desk.memory.unstored == 4
+
+
+async def test_a_server_that_is_back_is_found_again(proxy: Proxy, both: Both) -> None:
+    async with client_of(proxy.url) as client:
+        await both(client.run)(GET)
+        proxy.silent = True
+        with pytest.raises(UnavailableError):
+            await both(client.run)(GET)
+        proxy.silent = False
+        with pytest.raises(UnavailableError, match="has just failed"):
+            await both(client.run)(GET)
+        wait_for(lambda: not client._trips.stall.rests(time.monotonic()))
+        assert await both(client.run)(GET) is None
+        assert client._trips.stall.closed
+
+
+def test_one_slow_answer_stops_nobody_while_others_are_answered(farm: Farm) -> None:
+    process = farm.start(NEWEST)
+    with client_of(process.url) as client:
+        slow = Op((("BLPOP", "never", 0),), len)
+        failed = threading.Event()
+
+        def work() -> None:
+            with pytest.raises(UnavailableError):
+                client.run(slow)
+            failed.set()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        while not failed.is_set():
+            assert client.run(GET) is None
+        thread.join()
+        assert client.run(GET) is None
+    process.stop()
+
+
+async def test_tls_to_a_plain_port_says_so(farm: Farm, both: Both) -> None:
+    port = farm.url(NEWEST) and farm.started[NEWEST].port
+    async with client_of(f"rediss://127.0.0.1:{port}/0", ssl_cert_reqs="none") as client:
+        with Watch(), pytest.raises(UnavailableError, match="speak TLS"):
+            await both(client.run)(GET)
+
+
+# --- caches leave room --------------------------------------------------------------------------------
+
+
+def test_caches_never_take_the_last_connection(farm: Farm) -> None:
+    process = farm.start(NEWEST)
+    with Client.from_url(process.url, timeout_s=10, max_connections=4) as client, redis.Redis(port=process.port) as own:
+        held = Op((("BLPOP", "free", 0),), lambda replies: replies[0], best_effort=True)
+        threads = [threading.Thread(target=client.run, args=(held,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: own.info("clients")["blocked_clients"] == 3)
+        assert client.run(GET) is None
+        assert own.info("clients")["blocked_clients"] == 3
+        own.rpush("free", *range(8))
+        for thread in threads:
+            thread.join()
+        assert client._connections.in_use() == 0
+    process.stop()
+
+
+async def test_caches_never_take_the_last_connection_of_a_loop(farm: Farm) -> None:
+    process = farm.start(NEWEST)
+    async with Client.from_url(process.url, timeout_s=10, max_connections=4) as client:
+        held = Op((("BLPOP", "free", 0),), lambda replies: replies[0], best_effort=True)
+        with redis.Redis(port=process.port) as own:
+            tasks = [asyncio.create_task(client.arun(held)) for _ in range(8)]
+            await asyncio.to_thread(wait_for, lambda: own.info("clients")["blocked_clients"] == 3)
+            assert await client.arun(GET) is None
+            assert own.info("clients")["blocked_clients"] == 3
+            own.rpush("free", *range(8))
+            await asyncio.gather(*tasks)
+    process.stop()

@@ -1,0 +1,144 @@
+"""An exception from outside, such as a signal handler's, at any point of a sync trip: nobody reads another's reply."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
+from tests.support.proxy import Proxy
+from tests.support.servers import NEWEST, Farm
+
+
+class Interrupt(BaseException):
+    """What a signal handler raises, as KeyboardInterrupt is raised."""
+
+
+@pytest.fixture
+def late(farm: Farm) -> Iterator[Proxy]:
+    """A proxy whose replies come a little later than they are looked for."""
+    farm.url(NEWEST)
+    with Proxy(farm.started[NEWEST].port) as proxy:
+        proxy.late_s = 0.001
+        yield proxy
+
+
+def echo(text: str) -> Op[Any]:
+    return Op((("ECHO", text), ("ECHO", f"{text}.")), list)
+
+
+def own(text: str) -> list[bytes]:
+    return [text.encode(), f"{text}.".encode()]
+
+
+def points(client: Client) -> list[tuple[str, int]]:
+    """Each line of the client and of redis-py that a trip on a new connection runs, by file and number."""
+    seen: dict[tuple[str, int], None] = {}
+
+    def trace(frame: FrameType, event: str, _argument: object) -> Any:
+        name = frame.f_code.co_filename
+        if "/redis/" not in name:
+            return None
+        if event == "line":
+            seen[name, frame.f_lineno] = None
+        return trace
+
+    sys.settrace(trace)
+    try:
+        client.run(echo("traced"))
+    finally:
+        sys.settrace(None)
+    return list(seen)
+
+
+def interrupted_at(client: Client, point: tuple[str, int], text: str) -> bool:
+    """Runs a trip and raises in it when it comes to a line; whether it came there."""
+    hit = False
+
+    def trace(frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal hit
+        name = frame.f_code.co_filename
+        if hit or "/redis/" not in name:
+            return None
+        if event == "line" and (name, frame.f_lineno) == point:
+            hit = True
+            sys.settrace(None)
+            raise Interrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        assert client.run(echo(text)) == own(text)
+    except Interrupt:
+        pass
+    finally:
+        sys.settrace(None)
+    return hit
+
+
+# A socket that a handshake was about to return is closed by the garbage collector, which warns.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_exception_at_each_line_of_a_trip(late: Proxy) -> None:
+    with Client.from_url(late.url, max_connections=2, timeout_s=5) as client:
+        lines = points(client)
+        client.close()
+        points(client)
+        assert len(lines) > 100
+        hits = 0
+        for number, point in enumerate(lines):
+            if number % 5 == 0:
+                client._connections.of_threads().renew()  # now and then in a handshake as well
+            hits += interrupted_at(client, point, f"a{number}")
+            assert client.run(echo(f"b{number}")) == own(f"b{number}"), point
+            assert client._connections.in_use() == 0, point
+        assert hits > 100
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_signals_at_any_time_while_other_threads_go_on(late: Proxy) -> None:
+    with Client.from_url(late.url, max_connections=3, timeout_s=5) as client:
+        wrong: list[Any] = []
+        ended = threading.Event()
+
+        def work(name: str) -> None:
+            number = 0
+            while not ended.is_set():
+                number += 1
+                if (found := client.run(echo(f"{name}{number}"))) != own(f"{name}{number}"):
+                    wrong.append(found)
+
+        def interrupt(*_: object) -> None:
+            raise Interrupt
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in "pq"]
+        before = signal.signal(signal.SIGALRM, interrupt)
+        for thread in threads:
+            thread.start()
+        hits = number = 0
+        try:
+            while hits < 200:
+                number += 1
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0001, 0.004))
+                    if (found := client.run(echo(f"m{number}"))) != own(f"m{number}"):
+                        wrong.append(found)
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                except Interrupt:
+                    hits += 1
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            ended.set()
+            for thread in threads:
+                thread.join()
+        assert wrong == []
+        assert client._connections.in_use() == 0
+        assert client.run(echo("after")) == own("after")

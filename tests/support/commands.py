@@ -1,0 +1,113 @@
+"""Which commands a module can send, read from its source: its operations' own, and all that its scripts call."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import langchain_redis_memory
+from langchain_redis_memory.redis.scripts import script
+
+ROOT = Path(langchain_redis_memory.__file__).parent
+MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")}
+_NO_COMMANDS = {
+    "COUNT",
+    "HNSW",
+    "KINDS",
+    "KNN",
+    "LIMIT",
+    "MATCH",
+    "MAXLEN",
+    "NFKC",
+    "NOAUTH",
+    "PX",
+    "SCHEMA",
+    "SORTBY",
+    "WITHSCORES",
+}
+
+
+@cache
+def commands_of(module: str) -> frozenset[str]:
+    """The commands of one module, in lower case."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
+        if isinstance(node, ast.Tuple | ast.List) and node.elts:
+            found |= _words(node.elts[0])
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"script", "self._op"} and node.args:
+            name = node.args[0]
+            if isinstance(name, ast.Constant) and "/" in str(name.value):
+                found |= called_by(str(name.value))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "script('vectors/points_touch')":
+            found |= {word for argument in node.args for word in _words(argument)}  # it is told a command's name
+    return frozenset(found)
+
+
+def _words(first: ast.expr) -> set[str]:
+    if isinstance(first, ast.IfExp):
+        return _words(first.body) | _words(first.orelse)
+    if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
+        return set()
+    word = first.value
+    return {word.lower()} if re.fullmatch(r"[A-Z]{3,}(\.[A-Z]+)?", word) and word not in _NO_COMMANDS else set()
+
+
+@cache
+def called_by(name: str) -> frozenset[str]:
+    """The commands of a script, those of its fragments included."""
+    firsts = [re.findall("'([A-Z]+)'", first) for first in re.findall(r"redis\.p?call\(([^,]*)", script(name).source)]
+    assert all(firsts) or name == "vectors/points_touch", f"{name}.lua calls a command whose name is not written there"
+    return frozenset({word.lower() for words in firsts for word in words} | {"eval", "evalsha"})
+
+
+_VECTORS = ("vectors.vector_sets", "vectors.exact_scan", "redis.capabilities")
+_CACHES = ("cache.stats", "cache.single_flight", "cache.best_effort", "cache.epochs", "redis.lease")
+_SHARDS = ("cache.sharded_entries", "redis.expiring_hash")
+_SEMANTIC = ("cache.semantic", *_CACHES, *_VECTORS)
+_ANSWERS = ("cache.answers", *_CACHES, "redis.expiring_hash")
+OF_CLASS: dict[str, tuple[str, ...]] = {
+    "CachedEmbeddings": ("cache.rag.embeddings", *_CACHES, *_SHARDS),
+    "ConversationMemory": ("conversation", "history", "state", "redis.cas_record", *_ANSWERS),
+    "RagCache": ("cache.rag", *_SHARDS, *_ANSWERS),
+    "RedisAgentState": ("state.agent_state", "redis.cas_record"),
+    "RedisByteStore": ("store.byte_store",),
+    "RedisCache": ("cache.exact", "cache.llm_flows", *_CACHES, *_SHARDS),
+    "RedisChatMessageHistory": ("history", "redis.lease"),
+    "RedisConversationState": ("state.conversation_state", "redis.cas_record"),
+    "RedisNodeCache": ("cache.node", "redis.expiring_hash"),
+    "RedisRecordManager": ("store.record_manager",),
+    "RedisSaver": ("checkpoint",),
+    "RedisSemanticCache": ("cache.llm_flows", *_SEMANTIC),
+    "RedisSessionData": ("state.session_data",),
+    "RedisSessions": ("history",),
+    "RedisStore": (
+        *(f"store.{module}" for module in ("items", "root_index", "batch", "scan", "writes", "vector_search")),
+        *_VECTORS,
+    ),
+    "SemanticAnswerCache": ("cache.answers", *_SEMANTIC),
+    "UserProfile": ("state.user_profile", "redis.cas_record"),
+}
+"""Public classes, with the modules whose operations they run."""
+
+
+def commands_in(prefixes: Iterable[str]) -> set[str]:
+    """The commands of all modules under some prefixes."""
+    wanted = [one for one in MODULES if any(one == prefix or one.startswith(f"{prefix}.") for prefix in prefixes)]
+    assert wanted, prefixes
+    return {command for module in wanted for command in commands_of(module)}
+
+
+def table() -> dict[str, str]:
+    """The commands of each class, as `redis/acl.py` lists them; those of the Query Engine are its own."""
+    return {
+        name: " ".join(sorted(word for word in commands_in(modules) if not word.startswith("ft.")))
+        for name, modules in OF_CLASS.items()
+    }
+
+
+if __name__ == "__main__":
+    for name, commands in table().items():
+        print(f'    "{name}": "{commands}",')

@@ -1,0 +1,275 @@
+"""One small scenario for each public class that stores: what is written holds a secret, and is read back.
+
+Whoever adds a class adds it here: by this table it is encrypted, runs under an ACL user with nothing else, and is read
+from damaged bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, Generation
+
+from langchain_redis_memory import (
+    CachedEmbeddings,
+    ConversationMemory,
+    ExactAnswerCache,
+    RagCache,
+    RedisAgentState,
+    RedisByteStore,
+    RedisCache,
+    RedisChatMessageHistory,
+    RedisConversationState,
+    RedisNodeCache,
+    RedisRecordManager,
+    RedisSaver,
+    RedisSemanticCache,
+    RedisSessionData,
+    RedisSessions,
+    RedisStore,
+    RollingSummary,
+    SemanticAnswerCache,
+    UserProfile,
+)
+from langchain_redis_memory.redis.client.client import Client
+from tests.conftest import Both
+from tests.support.meanings import MODEL, Cut, WordEmbeddings, prompt
+from tests.support.rag import Library, Model
+from tests.support.saves import checkpoint, listed, loop, place
+from tests.support.stores import DIMS, embed
+
+SECRET = "xyzzy-4711"
+"""Stands in whatever the scenarios store as content, and in no name."""
+
+Read = Callable[[], Awaitable[Any]]
+Run = Callable[[Both, Client, str], Awaitable[list[Read]]]
+
+
+class Scenario(NamedTuple):
+    """Writes with a client for a tenant; gives what reads it back, each call by itself."""
+
+    run: Run
+    classes: tuple[str, ...]
+
+
+async def history(both: Both, client: Client, tenant: str) -> list[Read]:
+    made = RedisChatMessageHistory("s", client, ttl_s=60, tenant=tenant, max_messages=9)
+    call = {"name": "f", "args": {"x": SECRET}, "id": "c1"}
+    said = [
+        HumanMessage(f"{SECRET} {'word ' * 80}", id="m1"),
+        AIMessage("", id="m2", tool_calls=[call]),
+        ToolMessage(SECRET, tool_call_id="c1", id="m3"),
+        AIMessage(SECRET, id="m4"),
+        HumanMessage("more"),
+    ]
+    await both(made.add_messages)(said)
+    await both(made.edit)("m4", AIMessage(f"{SECRET}!"))
+    await both(made.add_messages)([HumanMessage("gone", id="m9"), RemoveMessage(id="m9")])
+    sessions = RedisSessions(client, tenant=tenant)
+    await both(made.extend_ttl)(90)
+    return [
+        lambda: both.messages(made),
+        lambda: both(made.recent)(2),
+        lambda: both(made.recent_tokens)(50),
+        lambda: both(made.search_messages)(SECRET),
+        both(sessions.list_sessions),
+        both(made.ttl),
+    ]
+
+
+async def saver(both: Both, client: Client, tenant: str) -> list[Read]:
+    made = RedisSaver(client, ttl_s=60, tenant=tenant)
+    messages = [HumanMessage(f"{SECRET} {n} {'word ' * 20}", id=f"m{n}") for n in range(3)]
+    config = place()
+    for step, state in enumerate(({"a": SECRET, "l": messages[:2]}, {"a": f"{SECRET}2", "l": messages})):
+        versions = dict.fromkeys(state, step + 1)
+        config = await both(made.put)(config, checkpoint(state, versions), loop(step, note=SECRET), versions)
+        await both(made.put_writes)(config, [("a", SECRET), ("l", messages)], f"task{step}")
+        await both(made.put_writes)(config, [("a", f"{SECRET}!")], f"other{step}")
+    await both(made.copy_thread)("t", "u")
+    await both(made.prune)(["u"], keep_last=1)
+    return [
+        lambda: both(made.get_tuple)(place()),
+        lambda: listed(both, made, place()),
+        lambda: listed(both, made, None, filter={"note": SECRET}),
+        lambda: both(made.get_delta_channel_history)(config=place(), channels=["a", "l"]),
+        lambda: both(made.get_tuple)(place("u")),
+        lambda: both(made.prune)(["t"], keep_last=9, dry_run=True),
+    ]
+
+
+async def store(both: Both, client: Client, tenant: str) -> list[Read]:
+    made = RedisStore(client, tenant=tenant)
+    await both(made.put)(("a", "b"), "k", {"x": SECRET, "n": 7}, ttl=1)
+    await both(made.put)(("a", "c"), "k", {"x": "other", "n": 9, "more": SECRET}, ttl=1)
+    await both(made.put)(("a", "c"), "gone", {"x": SECRET}, ttl=1)
+    await both(made.delete)(("a", "c"), "gone")
+    return [
+        lambda: both(made.get)(("a", "b"), "k"),
+        lambda: both(made.search)(("a",), filter={"x": SECRET}),
+        lambda: both(made.search)(("a",), filter={"n": {"$gt": 8}}),
+        lambda: both(made.search)((), limit=1),
+        both(made.list_namespaces),
+    ]
+
+
+async def indexed_store(both: Both, client: Client, tenant: str) -> list[Read]:
+    made = RedisStore(client, tenant=tenant, index={"dims": DIMS, "embed": embed, "fields": ["x"]})
+    await both(made.put)(("v",), "k", {"x": SECRET}, ttl=1)
+    return [lambda: both(made.search)(("v",), query=SECRET, filter={"x": SECRET})]
+
+
+async def byte_store(both: Both, client: Client, tenant: str) -> list[Read]:
+    made = RedisByteStore(client, ttl_s=60, tenant=tenant)
+    await both(made.mset)([("a", SECRET.encode()), ("b", b"\xc1\x01" + SECRET.encode()), ("c", b"gone")])
+    await both(made.mdelete)(["c"])
+
+    async def keys() -> list[str]:
+        return [key async for key in made.ayield_keys()] if both.asynchronous else list(made.yield_keys())
+
+    return [lambda: both(made.mget)(["a", "b", "c"]), keys]
+
+
+async def record_manager(both: Both, client: Client, tenant: str) -> list[Read]:
+    made = RedisRecordManager(client, namespace="r", tenant=tenant)
+    await both(made.update)(["k1", "k2"], group_ids=["g", "h"])
+    await both(made.delete_keys)(["k2"])
+    return [lambda: both(made.exists)(["k1", "k2"]), lambda: both(made.list_keys)(group_ids=["g"])]
+
+
+async def node_cache(both: Both, client: Client, tenant: str) -> list[Read]:
+    made: RedisNodeCache[Any] = RedisNodeCache(client, ttl_s=60, tenant=tenant)
+    await both(made.set)({(("n",), "k"): ({"x": SECRET}, 60)})
+    return [lambda: both(made.get)([(("n",), "k")])]
+
+
+async def exact_cache(both: Both, client: Client, tenant: str) -> list[Read]:
+    made = RedisCache(client, tenant=tenant, single_flight_s=1)
+    answer = [ChatGeneration(message=AIMessage(SECRET))]
+    await both(made.update)(prompt(SECRET), MODEL, answer)
+    return [
+        lambda: both(made.lookup)(prompt(SECRET), MODEL),
+        both(made.count),
+        both(made.stats),
+    ]
+
+
+async def semantic_cache(both: Both, client: Client, tenant: str) -> list[Read]:
+    made = RedisSemanticCache(client, WordEmbeddings(), policy=Cut(), tenant=tenant)
+    await both(made.update)(prompt(f"What is {SECRET} made of?"), MODEL, [Generation(text=SECRET)])
+    return [
+        lambda: both(made.lookup)(prompt(f"What is {SECRET} made of?"), MODEL),
+        lambda: both(made.lookup)(prompt(f"What is the {SECRET} made of?"), MODEL),
+        both(made.count),
+        both(made.stats),
+    ]
+
+
+async def rag(both: Both, client: Client, tenant: str) -> list[Read]:
+    cache = RagCache(client, tenant=tenant)
+    retriever = cache.retriever(Library())
+    embeddings = CachedEmbeddings(client, Model(), tenant=tenant)
+    await both(retriever.invoke)(SECRET)
+    await both(embeddings.embed_query)(SECRET)
+    return [
+        lambda: both(retriever.invoke)(SECRET),
+        lambda: both(embeddings.embed_query)(SECRET),
+        lambda: both(embeddings.embed_documents)([SECRET]),
+    ]
+
+
+async def states(both: Both, client: Client, tenant: str) -> list[Read]:
+    state = RedisConversationState("s2", client, ttl_s=60, tenant=tenant)
+    agent: RedisAgentState[Any] = RedisAgentState("bot", client, ttl_s=60, tenant=tenant)
+    data = RedisSessionData("s2", client, ttl_s=60, tenant=tenant)
+    profile = UserProfile("u", client, ttl_s=60, tenant=tenant)
+    await both(state.set)(note=SECRET)
+    await both(agent.update)(lambda known: {**(known or {}), "x": SECRET})
+    await both(data.set)("cart", [SECRET], 30)
+    await both(data.set)("gone", SECRET)
+    await both(data.delete)("gone")
+    await both(profile.set)("city", SECRET)
+    return [
+        both(state.load),
+        both(agent.load),
+        both(data.all),
+        lambda: both(data.get)("cart"),
+        lambda: both(profile.get)("city"),
+        both(profile.as_prompt),
+    ]
+
+
+async def _conversation(both: Both, memory: ConversationMemory) -> list[Read]:
+    model = FakeListChatModel(responses=[SECRET])
+    chain = memory.wrap(model)
+
+    async def ask(session: str, question: str) -> Any:
+        return await both(chain.invoke)(question, {"configurable": {"session_id": session}})
+
+    await ask("s3", f"What is {SECRET}?")
+    await ask("s4", f"What is {SECRET}?")
+    return [
+        lambda: ask("s5", f"What is {SECRET}?"),
+        lambda: ask("s3", "What did I ask before?"),
+        both(memory.answers.decisions),
+    ]
+
+
+async def conversation(both: Both, client: Client, tenant: str) -> list[Read]:
+    summary = RollingSummary(FakeListChatModel(responses=[f"summary of {SECRET}"]), every_turns=1)
+    cache = ExactAnswerCache()
+    return await _conversation(both, ConversationMemory(client, cache=cache, summary=summary, ttl_s=60, tenant=tenant))
+
+
+async def semantic_conversation(both: Both, client: Client, tenant: str) -> list[Read]:
+    cache = SemanticAnswerCache(client, WordEmbeddings(), policy=Cut())
+    return await _conversation(both, ConversationMemory(client, cache=cache, ttl_s=60, tenant=tenant))
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "history": Scenario(history, ("RedisChatMessageHistory", "RedisSessions")),
+    "saver": Scenario(saver, ("RedisSaver",)),
+    "store": Scenario(store, ("RedisStore",)),
+    "indexed_store": Scenario(indexed_store, ("RedisStore",)),
+    "byte_store": Scenario(byte_store, ("RedisByteStore",)),
+    "record_manager": Scenario(record_manager, ("RedisRecordManager",)),
+    "node_cache": Scenario(node_cache, ("RedisNodeCache",)),
+    "exact_cache": Scenario(exact_cache, ("RedisCache",)),
+    "semantic_cache": Scenario(semantic_cache, ("RedisSemanticCache",)),
+    "rag": Scenario(rag, ("RagCache", "CachedEmbeddings")),
+    "states": Scenario(states, ("RedisConversationState", "RedisAgentState", "RedisSessionData", "UserProfile")),
+    "conversation": Scenario(conversation, ("ConversationMemory",)),
+    "semantic_conversation": Scenario(semantic_conversation, ("ConversationMemory", "SemanticAnswerCache")),
+}
+
+
+def everything(client: Client) -> dict[bytes, list[bytes]]:
+    """All bytes that a client's prefix holds: for each key its name, fields, members and values."""
+    redis = client._topology.open().client
+    found: dict[bytes, list[bytes]] = {}
+    try:
+        for key in redis.scan_iter(f"{client.keys().prefix}:*", 1000):
+            found[key] = [key, *_parts(redis, key)]
+    finally:
+        redis.close()
+    return found
+
+
+def _parts(redis: Any, key: bytes) -> list[bytes]:
+    kind = redis.type(key)
+    if kind == b"string":
+        return [redis.get(key)]
+    if kind == b"hash":
+        return [part for pair in redis.hgetall(key).items() for part in pair]
+    if kind == b"list":
+        return list(redis.lrange(key, 0, -1))
+    if kind == b"zset":
+        return list(redis.zrange(key, 0, -1))
+    if kind == b"stream":
+        return [part for _, fields in redis.xrange(key) for pair in fields.items() for part in pair]
+    if kind == b"vectorset":
+        return list(redis.execute_command("VRANDMEMBER", key, 1000))
+    raise AssertionError(kind)
