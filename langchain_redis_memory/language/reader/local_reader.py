@@ -23,8 +23,8 @@ from langchain_redis_memory.language.equivalence.weights import EquivalenceModel
 from langchain_redis_memory.language.reader.inputs import AUDIENCE, HEADS, LONGEST, context_of
 
 _FILES = {
-    "reader.onnx": "",
-    "tokenizer.json": "",
+    "reader.onnx": "bd719d1c34a3ab4a8958d5a964941a93f95eb6522a7740eae0e29b83f724112f",
+    "tokenizer.json": "5f40c9052502cc6961bb3548e0b06730fc505b22135ae8ed33a4eb047910cf75",
 }
 """The SHA-256 of each file."""
 _MODULES = ("numpy", "onnxruntime", "tokenizers")

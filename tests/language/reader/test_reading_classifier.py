@@ -21,11 +21,6 @@ HISTORY = [
     HumanMessage("When?"),
     AIMessage("At 9."),
 ]
-    HumanMessage("Which trains run to Zurich?"),
-    AIMessage("The EC 316."),
-    HumanMessage("When?"),
-    AIMessage("At 9."),
-]
 TURN = "Can I bring my bicycle?"
 
 
