@@ -9,20 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
-    from langchain_redis_memory.cache.answers.advice import Advice as Advice
+    from langchain_redis_memory.cache.advice import Advice as Advice
     from langchain_redis_memory.cache.answers.answer_cache import Answer as Answer
     from langchain_redis_memory.cache.answers.answer_cache import AnswerCache as AnswerCache
     from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion as CacheQuestion
     from langchain_redis_memory.cache.answers.answer_cache import SearchableAnswerCache as SearchableAnswerCache
-    from langchain_redis_memory.cache.answers.decision_log import Decision as Decision
-    from langchain_redis_memory.cache.answers.decision_log import DecisionLog as DecisionLog
     from langchain_redis_memory.cache.answers.desk import AnswerDesk as AnswerDesk
     from langchain_redis_memory.cache.answers.epoch import EpochAnswerCache as EpochAnswerCache
     from langchain_redis_memory.cache.answers.exact import ExactAnswerCache as ExactAnswerCache
     from langchain_redis_memory.cache.answers.records import ManagedAnswerCache as ManagedAnswerCache
     from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache as SemanticAnswerCache
     from langchain_redis_memory.cache.cached_model import cached_model as cached_model
+    from langchain_redis_memory.cache.decision_log import Decision as Decision
+    from langchain_redis_memory.cache.decision_log import DecisionLog as DecisionLog
     from langchain_redis_memory.cache.exact import RedisCache as RedisCache
     from langchain_redis_memory.cache.node import RedisNodeCache as RedisNodeCache
     from langchain_redis_memory.cache.prompts import Template as Template
@@ -39,8 +40,14 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.sharing import Lifetimes as Lifetimes
     from langchain_redis_memory.cache.sharing import Share as Share
     from langchain_redis_memory.cache.stats import Stats as Stats
+    from langchain_redis_memory.cache.value.cache import RedisValueCache as RedisValueCache
+    from langchain_redis_memory.cache.value.cached import CachedFunction as CachedFunction
+    from langchain_redis_memory.cache.value.lock import ValueLock as ValueLock
+    from langchain_redis_memory.cache.value.plain import Versioned as Versioned
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
+    from langchain_redis_memory.checkpoint.thread_list import ThreadInfo as ThreadInfo
+    from langchain_redis_memory.checkpoint.thread_list import ThreadPage as ThreadPage
     from langchain_redis_memory.conversation.answers import MemoryAnswers as MemoryAnswers
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
@@ -59,6 +66,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import ConflictError as ConflictError
     from langchain_redis_memory.errors import CorruptDataError as CorruptDataError
     from langchain_redis_memory.errors import DecryptionError as DecryptionError
+    from langchain_redis_memory.errors import DurabilityError as DurabilityError
     from langchain_redis_memory.errors import EvictedError as EvictedError
     from langchain_redis_memory.errors import FormatVersionError as FormatVersionError
     from langchain_redis_memory.errors import InvalidIdError as InvalidIdError
@@ -66,6 +74,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import MessageNotFoundError as MessageNotFoundError
     from langchain_redis_memory.errors import NotAMessageError as NotAMessageError
     from langchain_redis_memory.errors import OutOfMemoryError as OutOfMemoryError
+    from langchain_redis_memory.errors import RateLimitedError as RateLimitedError
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
     from langchain_redis_memory.errors import ServerError as ServerError
     from langchain_redis_memory.errors import UnavailableError as UnavailableError
@@ -73,7 +82,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import UnserialisableError as UnserialisableError
     from langchain_redis_memory.errors import WrongKeyTypeError as WrongKeyTypeError
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory as RedisChatMessageHistory
-    from langchain_redis_memory.history.outbox import Loss as Loss
+    from langchain_redis_memory.history.loss import Loss as Loss
     from langchain_redis_memory.history.outbox import Outbox as Outbox
     from langchain_redis_memory.history.session_index import Session as Session
     from langchain_redis_memory.history.sessions import RedisSessions as RedisSessions
@@ -102,9 +111,20 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.reader import LocalReader as LocalReader
     from langchain_redis_memory.language.reader import ReadingClassifier as ReadingClassifier
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
+    from langchain_redis_memory.limits.lease import LimitLease as LimitLease
+    from langchain_redis_memory.limits.limit import Limit as Limit
+    from langchain_redis_memory.limits.limit import LimitDecision as LimitDecision
+    from langchain_redis_memory.limits.limit import LimitState as LimitState
+    from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter as RedisRateLimiter
+    from langchain_redis_memory.operate.receipt import Receipt as Receipt
+    from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
+    from langchain_redis_memory.redis.client.credentials import FileCredentials as FileCredentials
+    from langchain_redis_memory.redis.client.credentials import IAMCredentials as IAMCredentials
+    from langchain_redis_memory.redis.client.credentials import TokenCredentials as TokenCredentials
+    from langchain_redis_memory.redis.client.durability import Durability as Durability
     from langchain_redis_memory.redis.client.health import Health as Health
     from langchain_redis_memory.redis.client.settings import RedisMemorySettings as RedisMemorySettings
     from langchain_redis_memory.redis.client.wrapped_keys import RedisWrappedKeys as RedisWrappedKeys
@@ -138,9 +158,10 @@ _HOMES = {
     "acl_line": "redis.acl",
     "AdmissionPolicy": "cache.admission",
     "advance": "state.model",
-    "Advice": "cache.answers.advice",
+    "Advice": "cache.advice",
     "Answer": "cache.answers.answer_cache",
     "AnswerCache": "cache.answers.answer_cache",
+    "AnswerCacheMiddleware": "agents.answer_cache",
     "AnswerDesk": "cache.answers.desk",
     "Audience": "language.audience",
     "AudienceClassifier": "cache.sharing",
@@ -148,6 +169,7 @@ _HOMES = {
     "AuthenticationError": "errors",
     "cached_model": "cache.cached_model",
     "CachedEmbeddings": "cache.rag.rag_cache",
+    "CachedFunction": "cache.value.cached",
     "CachedRetriever": "cache.rag.rag_cache",
     "CacheQuestion": "cache.answers.answer_cache",
     "CascadeClassifier": "language.classify",
@@ -162,10 +184,12 @@ _HOMES = {
     "ConversationMemory": "conversation.memory",
     "ConversationState": "state.model",
     "CorruptDataError": "errors",
-    "Decision": "cache.answers.decision_log",
-    "DecisionLog": "cache.answers.decision_log",
+    "Decision": "cache.decision_log",
+    "DecisionLog": "cache.decision_log",
     "DecryptionError": "errors",
     "DEFAULT_POLICY": "conversation.policy",
+    "Durability": "redis.client.durability",
+    "DurabilityError": "errors",
     "EmbeddingClassifier": "language.classify",
     "Entity": "state.model",
     "EpochAnswerCache": "cache.answers.epoch",
@@ -175,14 +199,20 @@ _HOMES = {
     "Extractor": "state.profile_extractors",
     "Fact": "state.profile_model",
     "FormatVersionError": "errors",
+    "FileCredentials": "redis.client.credentials",
     "Grounding": "cache.sharing",
     "Health": "redis.client.health",
     "HitPolicy": "language.equivalence",
+    "IAMCredentials": "redis.client.credentials",
     "InvalidIdError": "errors",
     "InvalidInputError": "errors",
     "Judge": "cache.semantic.judge",
     "KeyRing": "redis.codec.cipher.key_ring",
     "Lifetimes": "cache.sharing",
+    "Limit": "limits.limit",
+    "LimitDecision": "limits.limit",
+    "LimitLease": "limits.lease",
+    "LimitState": "limits.limit",
     "LinguisticClassifier": "language.classify",
     "LLMAudience": "language.audience",
     "LLMClassifier": "language.classify",
@@ -191,6 +221,7 @@ _HOMES = {
     "LocalContextualiser": "language.contextualise.local",
     "LocalReader": "language.reader",
     "Loss": "history.outbox",
+    "Loss": "history.loss",
     "ManagedAnswerCache": "cache.answers.records",
     "MemoryAnswers": "conversation.answers",
     "MemorySelector": "conversation.select.memory",
@@ -208,7 +239,9 @@ _HOMES = {
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
     "ReadingClassifier": "language.reader",
+    "Receipt": "operate.receipt",
     "RedisAgentState": "state.agent_state",
+    "RateLimitedError": "errors",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",
@@ -216,6 +249,7 @@ _HOMES = {
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "redis.client.settings",
     "RedisNodeCache": "cache.node",
+    "RedisRateLimiter": "limits.rate_limiter",
     "RedisRecordManager": "store.record_manager",
     "RedisSaver": "checkpoint.saver",
     "RedisSemanticCache": "cache.semantic.cache",
@@ -223,7 +257,9 @@ _HOMES = {
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
     "RedisTokenStreams": "state.token_streams",
+    "RedisUsers": "operate.users",
     "RedisWrappedKeys": "redis.client.wrapped_keys",
+    "RedisValueCache": "cache.value.cache",
     "RememberingRunnable": "conversation.runnable",
     "REMOVE_ALL_MESSAGES": "history.transcript",
     "Rewrite": "language.contextualise.contextualiser",
@@ -242,7 +278,10 @@ _HOMES = {
     "Stats": "cache.stats",
     "StreamEvent": "state.stream_events",
     "Template": "cache.prompts",
+    "ThreadInfo": "checkpoint.thread_list",
+    "ThreadPage": "checkpoint.thread_list",
     "ThresholdPolicy": "language.equivalence",
+    "TokenCredentials": "redis.client.credentials",
     "Trip": "redis.client.client",
     "Turn": "history.turns",
     "TurnReport": "conversation.turn",
@@ -251,9 +290,11 @@ _HOMES = {
     "UnknownKeyError": "errors",
     "UnserialisableError": "errors",
     "UserProfile": "state.user_profile",
+    "ValueLock": "cache.value.lock",
     "VectorOptions": "cache.semantic.tenants",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",
+    "Versioned": "cache.value.plain",
     "WindowSelector": "conversation.select.window",
     "WrappedKeyRing": "redis.client.wrapped_keys",
     "WrongKeyTypeError": "errors",

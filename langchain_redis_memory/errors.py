@@ -7,6 +7,8 @@ a password, a command's arguments or a stored value: command names and keys only
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class RedisMemoryError(Exception):
     """Root of every error raised by this package."""
@@ -77,8 +79,33 @@ class UnknownKeyError(DecryptionError):
 
 
 class EvictedError(CorruptDataError):
-    """The server lost some keys of a thread while it kept others; what is left would be read as something else."""
+    """The server lost some keys of a thread or a conversation, but not all: what is left can only be deleted."""
+
+
+EVICTED = (
+    "the server lost the messages of this conversation, but not all of its keys: what was there is gone; clear() it, "
+    "and see that maxmemory-policy is noeviction"
+)
 
 
 class ConflictError(RedisMemoryError):
     """What was to be made is there already, or was changed by others again and again meanwhile."""
+
+
+class DurabilityError(RedisMemoryError):
+    """A write stands on the server that took it, but was not in time replicated, or on disk, as `durability` asks."""
+
+
+class RateLimitedError(RedisMemoryError):
+    """A limit is used up, and what was asked for does not fit in before the timeout; nothing was taken.
+
+    Args:
+        message: Which limit, and when to try again.
+        retry_after_s: Seconds until it may work; 0 where that is not known.
+        decision: The `LimitDecision`.
+    """
+
+    def __init__(self, message: str, retry_after_s: float = 0.0, decision: Any = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.decision = decision

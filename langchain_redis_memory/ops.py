@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar, Union, cast, overload
 
-from langchain_redis_memory.errors import ServerError
+from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, ServerError
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -26,6 +26,10 @@ D = TypeVar("D")
 Arg = Union[str, bytes, int, float]
 Reply = Any
 """What the server said to one command: bytes, int, float, None, a list of these, or a `ServerError`."""
+
+
+_OF_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What decoders raise on bytes that were not stored by this package."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Script:
         rest: Whether more arguments may follow.
         sha: Digest of the source.
         more: Whether more keys may follow.
+        trip: Where the script must not run twice: spells the key of one trip, with the hash tag of another key.
     """
 
     name: str
@@ -49,6 +54,7 @@ class Script:
     rest: bool
     sha: str
     more: bool = False
+    trip: Callable[[str], str] | None = None
 
     def __call__(self, keys: tuple[str, ...], *args: Arg) -> Call:
         """A call of the script, for an op's commands.
@@ -65,7 +71,7 @@ class Script:
         if not keyed or not fits:
             msg = f"{self.name}.lua takes keys {self.keys} and arguments {self.args}"
             raise TypeError(msg)
-        return Call(self, keys, args)
+        return Call(self, keys if self.trip is None else (*keys, self.trip(keys[0])), args)
 
 
 class Call(NamedTuple):
@@ -108,12 +114,30 @@ class Op(Generic[T]):
 
         Raises:
             ServerError: A reply is an error and the op is not `tolerant`.
+            CorruptDataError: The decoder fails: a pure function of what is stored fails on nothing but damage.
         """
         if not self.tolerant:
             for reply in replies:
                 if isinstance(reply, ServerError):
                     raise reply
-        return self.decode(replies)
+        try:
+            return self.decode(replies)
+        except RedisMemoryError:
+            raise
+        except _OF_DAMAGE as error:
+            msg = (
+                f"{self._where()} holds bytes that this package did not write, or damaged ones ({type(error).__name__})"
+            )
+            raise CorruptDataError(msg) from error
+
+    def _where(self) -> str:
+        """Names the first key, for an error."""
+        for command in self.commands:
+            if isinstance(command, Call):
+                return repr(command.keys[0])
+            if len(command) > 1:
+                return repr(command[1])
+        return "a key"
 
     def map(self, change: Callable[[T], U]) -> Op[U]:
         """Returns an op of the same commands with a further step after the decoder.

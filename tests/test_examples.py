@@ -19,17 +19,22 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 SAYS = {
     "access_rights.py": "cleo (staff): In May.                  cache hit   documents plan",
+    "agent_answers.py": "ben   Within 30 days.      hit: True   the very same question",
     "agent_memory.py": "4 messages; Hello, Ana!",
     "chat_history.py": "['system', 'ai', 'tool', 'ai']",
     "conversation_memory.py": "What is throat cancer?           NEW_TOPIC               cache hit",
+    "erase_user.py": "complete: True - left of ana: [] - of ben: 1",
     "human_in_the_loop.py": "'decision': 'yes', 'paid': True",
     "long_term_memory.py": "ana: What must we not cook for my child?  -> My daughter is allergic to peanuts.",
+    "on_call.py": "missed: Do you deliver? - warmed: 1",
     "own_policy.py": "NEW_TOPIC bypass 2 messages of memory",
     "rag_cache.py": "after the change   Within 14 days.     cache miss",
     "resume_stream.py": "after it, end: 'The answer, letter by letter.'",
+    "rate_limits.py": "ben: 200 of 200 tokens left",
     "semantic_cache.py": "answer 4 - the same words in another conversation",
     "sessions.py": "cleared: 4",
     "streaming_async.py": "5 users answered, from the cache: True",
+    "value_cache.py": "after the change: 2 loads, dark",
     "time_travel.py": "both ends are kept: True",
 }
 

@@ -61,6 +61,12 @@ def test_every_public_name_is_there_without_the_extras() -> None:
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
+def test_middleware_names_its_extra() -> None:
+    done = run_without(["langchain"], "from langchain_redis_memory import AnswerCacheMiddleware")
+    assert "ConfigError: middleware for create_agent needs langchain" in done.stderr
+    assert "langchain-redis-memory[agents]" in done.stderr
+
+
 @pytest.mark.usefixtures("absent")
 def test_memory_urls_name_their_extra() -> None:
     with pytest.raises(ConfigError, match=r"langchain-redis-memory\[memory\]"):

@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 
+from langchain_redis_memory.language.equivalence.contrasts import OPPOSITE_PREPOSITIONS, classes, interchangeable
 from langchain_redis_memory.language.equivalence.wordnet import OPPOSITES, lemma, lexicon
 
 Change = Callable[[str, random.Random], "str | None"]
@@ -155,7 +156,10 @@ for _line in (
 
 def _front(text: str, chance: random.Random) -> str | None:
     """Moves a closing adverbial to the front."""
-    found = re.search(r"^(.{12,}?) ((?:in|on|at|during|after|before|since) [A-Z0-9][\w ]{1,20}?)([?.]?)$", text)
+    found = re.search(
+        r"^(.{12,}?) ((?:in|on|at|during|after|before|since|for|with) (?:[A-Z0-9]|my |the |a )[\w ]{1,24}?)([?.]?)$",
+        text,
+    )
     if not found or " from " in text:
         return None
     body, phrase, end = found.groups()
@@ -300,11 +304,39 @@ def _sister(text: str, chance: random.Random) -> str | None:
             for other in _SISTERS[parent]
             if other != match.group()
             and not words[other].synsets & own.synsets
+            and not interchangeable(lemma(other), lemma(match.group()))
             and lemma(other) != lemma(match.group())
         ]
         if options:
             return text[: match.start()] + chance.choice(options) + text[match.end() :]
     return None
+
+
+def _member(text: str, chance: random.Random) -> str | None:
+    """Replaces a member of a closed class (a day, a colour, a unit, a language) by another one."""
+    found = [match for match in re.finditer(r"\b[A-Za-z]{2,}\b", text) if match.group().lower() in _CLASSES]
+    if not found:
+        return None
+    match = chance.choice(found)
+    other = chance.choice([one for one in _CLASSES[match.group().lower()] if one != match.group().lower()])
+    other = other.capitalize() if match.group()[0].isupper() else other
+    return text[: match.start()] + other + text[match.end() :]
+
+
+_CLASSES = {word: tuple(words) for words in classes() for word in words}
+
+
+def _preposition(text: str, chance: random.Random) -> str | None:
+    """Replaces a preposition by its opposite, where a noun phrase follows."""
+    pattern = r"\b(within|outside|inside|under|above|below|over|before|after|during|until|since|into|behind|against|without|with|on|in|to|from)\b(?= (?:the|a|an|my|your|this|\d+|[A-Z]))"
+    found = list(re.finditer(pattern, text))
+    if not found:
+        return None
+    match = chance.choice(found)
+    options = sorted(
+        b for a, b in OPPOSITE_PREPOSITIONS if a == match.group() and b not in {"near", "far", "like", "despite"}
+    )
+    return text[: match.start()] + chance.choice(options) + text[match.end() :]
 
 
 _ADDED = (
@@ -397,7 +429,7 @@ def _exchanged(text: str, chance: random.Random) -> str | None:
 
 CHANGE: list[tuple[Change, float]] = [
     (_number, 2.5), (_opposite, 2.5), (_sister, 2.0), (_added, 2.0), (_modified, 2.0), (_dropped, 1.5), (_negated, 1.5),
-    (_affirmed, 1.5), (_swapped, 4.0), (_exchanged, 3.0),
+    (_affirmed, 1.5), (_swapped, 4.0), (_exchanged, 3.0), (_member, 3.0), (_preposition, 2.5),
     (_from_list(PLACES), 2.5), (_from_list(PEOPLE), 2.0), (_from_list(THINGS), 2.5), (_from_list(UNITS), 2.0),
     (_sub(r"^who\b", "when", "where", "why", "what"), 0.6), (_sub(r"^when\b", "where", "why", "how"), 0.6),
     (_sub(r"^where\b", "when", "why", "how"), 0.6), (_sub(r"^how (?=do|can|does|is)", "why ", "when ", "where "), 0.8),

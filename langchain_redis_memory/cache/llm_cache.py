@@ -12,11 +12,11 @@ from typing import Any
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
-from langchain_redis_memory.cache.stats import Stats
+from langchain_redis_memory.cache.logged import LoggedCache
 from langchain_redis_memory.redis.client.connect import ClientOwner
 
 
-class LLMCache(ClientOwner, BaseCache):
+class LLMCache(LoggedCache, ClientOwner, BaseCache):
     """The doors of LangChain's caches of model answers, for sync and async calls.
 
     **Keys:** those of the cache.
@@ -120,32 +120,6 @@ class LLMCache(ClientOwner, BaseCache):
         """Looks up an answer, else computes and stores it; see `get_or_compute`."""
         return await self._client.adrive(self._flows.get_or_compute_flow(prompt, llm_string, compute))
 
-    def report(self, hit_id: str, *, correct: bool = False) -> bool:
-        """Reports whether an answer was right.
-
-        A wrong one is not served to its own question any more: `RedisCache` deletes it. `RedisSemanticCache` serves an
-        entry with a wrong hit to nearer questions only.
-
-        Args:
-            hit_id: The hit's id, from `explain`, or from the answer's "semantic_cache".
-            correct: Whether the answer was right.
-
-        Returns:
-            Whether the entry was still there.
-
-        Raises:
-            InvalidInputError: It is no id of a hit.
-            UnavailableError: The server cannot be reached.
-
-        **Keys:** `entries`, `entry_expiries`, `entry_reports`; `tally`.
-        **Trips:** 1.
-        """
-        return self._client.drive(self._flows.report_flow(hit_id, correct=correct))
-
-    async def areport(self, hit_id: str, *, correct: bool = False) -> bool:
-        """Reports whether an answer was right; see `report`."""
-        return await self._client.adrive(self._flows.report_flow(hit_id, correct=correct))
-
     def count(self) -> int:
         """Counts the stored answers, with those that have expired and were not removed yet.
 
@@ -194,6 +168,30 @@ class LLMCache(ClientOwner, BaseCache):
         """Stores answers before anybody asks; see `warm`."""
         return await self._client.adrive(self._flows.warm_flow(answers, model, progress))
 
+    def warm_from_misses(self, model: Any, n: int = 10) -> int:
+        """Asks a model the self-contained prompts that it was asked most often in vain, and stores its answers.
+
+        Args:
+            model: The model, with what is bound to it. Only prompts that this model was asked, of texts alone and not
+                too long to be logged, are asked again, and only where their answers are not there.
+            n: How many of them at most.
+
+        Returns:
+            How many answers were stored.
+
+        Raises:
+            InvalidInputError: It is no model.
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `decisions`; those of `update`.
+        **Trips:** 1, and for each prompt 1 and those of `warm`.
+        """
+        return self._client.drive(self._flows.warm_misses_flow(model, n))
+
+    async def awarm_from_misses(self, model: Any, n: int = 10) -> int:
+        """Asks a model what it was asked most often in vain, and stores its answers; see `warm_from_misses`."""
+        return await self._client.adrive(self._flows.warm_misses_flow(model, n))
+
     def export_entries(self) -> Iterator[str]:
         """Exports every entry as a line of JSON, for `import_entries`.
 
@@ -236,21 +234,3 @@ class LLMCache(ClientOwner, BaseCache):
     async def aimport_entries(self, lines: Iterable[str], *, progress: Callable[[int], None] | None = None) -> int:
         """Stores what `export_entries` gave; see `import_entries`."""
         return await self._client.adrive(self._flows.import_flow(lines, progress))
-
-    def stats(self) -> Stats:
-        """Reads the statistics, with the counts that this process has not sent yet.
-
-        Returns:
-            The statistics, by hour, model, type of question and metric. Bypasses have their reason as their type.
-
-        Raises:
-            UnavailableError: The server cannot be reached.
-
-        **Keys:** `tally`.
-        **Trips:** 1, and 1 where counts of this process wait.
-        """
-        return self._client.drive(self._flows.stats_flow())
-
-    async def astats(self) -> Stats:
-        """Reads the statistics; see `stats`."""
-        return await self._client.adrive(self._flows.stats_flow())

@@ -7,24 +7,30 @@ from __future__ import annotations
 
 import json
 import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from langchain_core.caches import RETURN_VAL_TYPE
 
-from langchain_redis_memory.cache import generations, warming
+from langchain_redis_memory.cache import generations, prompts, warming
 from langchain_redis_memory.cache.admission import AdmissionPolicy
+from langchain_redis_memory.cache.advice import top_misses_of
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
+from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
+from langchain_redis_memory.cache.logged_flows import LoggedFlows
+from langchain_redis_memory.cache.marks import Wanted
 from langchain_redis_memory.cache.single_flight import SingleFlight, making
-from langchain_redis_memory.cache.stats import Prices, Stats, read_stats_flow
+from langchain_redis_memory.cache.stats import Prices, Tally
 from langchain_redis_memory.checks import check_number
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
-from langchain_redis_memory.ops import Flow, Op
+from langchain_redis_memory.ops import Flow, Invoke, Op, ask
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds
 
 _log = logging.getLogger(__name__)
@@ -42,7 +48,7 @@ QueryT = TypeVar("QueryT", bound=Query)
 EntryT = TypeVar("EntryT")
 
 
-class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
+class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
     """The flows of a cache of model answers.
 
     Args:
@@ -52,6 +58,7 @@ class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
         single_flight_s: How long a lease of single flight lasts, in seconds; None: no coalescing.
         admission: Which answers may be cached.
         prices: Model -> what a million tokens cost (read, written).
+        log: What is logged of look-ups; None for nothing.
     """
 
     batch = 500
@@ -66,13 +73,25 @@ class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
         single_flight_s: float | None = None,
         admission: AdmissionPolicy | None = None,
         prices: Prices | None = None,
+        log: DecisionLog | None = DEFAULT_LOG,
     ) -> None:
         self.client = client
         self._ttl_ms = milliseconds(ttl_s)
         self._jitter = check_number(jitter, "jitter")
         self._flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))
         self._admission = admission or AdmissionPolicy()
-        self._prices = prices
+        self.prices = prices
+        self.log = log
+
+    @property
+    def tally(self) -> Tally:
+        """The statistics."""
+        return self.best_effort.tally
+
+    @property
+    def log_key(self) -> Key:
+        """The key of the log."""
+        return self.tally.lines.key
 
     # --- what a cache adds --------------------------------------------------------------------------------------------
 
@@ -113,8 +132,8 @@ class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
         """Deletes the answers that the options name."""
 
     @abstractmethod
-    def report_flow(self, hit_id: str, *, correct: bool) -> Flow[bool]:
-        """Notes whether a hit was right; whether its entry was still there."""
+    def stored(self, query: QueryT) -> Op[Any]:
+        """Reads the answer to the very same prompt; None where there is none."""
 
     @abstractmethod
     def count(self) -> Op[int]:
@@ -135,7 +154,7 @@ class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
         query = yield from self.query_flow(prompt, llm_string, after_lookup=True)
         if query is None:
             return
-        tally, refusal, entry = self.best_effort.tally, self.refusal(prompt, answer), None
+        tally, refusal, entry = self.tally, self.refusal(prompt, answer), None
         if refusal is None:
             try:
                 entry = self.entry(query, prompt, answer)
@@ -191,6 +210,20 @@ class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
                 progress(len(batch))
         return stored
 
+    def warm_misses_flow(self, model: Any, most: int) -> Flow[int]:
+        """Asks the model the prompts that it was asked most often in vain, and stores its answers."""
+        llm_string, asked = warming.asked_of("", model)[1], warming.uncached(model)
+        decisions, wanted = (yield from self.decisions_flow()), Wanted(scope=llm_string)
+        stored = 0
+        for missed in top_misses_of([one for one in decisions if wanted.fits(one.marks)], most):
+            question = prompts.asked_again(missed.prompt)
+            query = None if question is None else (yield from self.query_flow(missed.prompt, llm_string))
+            if query is None or (yield from ask(self.stored(query))) is not None:
+                continue
+            answer = yield Invoke(partial(asked.invoke, question), partial(asked.ainvoke, question))
+            stored += yield from self.warm_flow([(question, answer)], model, None)
+        return stored
+
     def import_flow(self, lines: Iterable[str], progress: Callable[[int], None] | None) -> Flow[int]:
         """Stores exported entries in batches."""
         stored, numbered = 0, enumerate(lines, 1)
@@ -207,8 +240,3 @@ class LLMCacheFlows(ABC, Generic[QueryT, EntryT]):
         except (ValueError, KeyError, TypeError, CorruptDataError) as error:
             msg = f"line {number} is no exported entry: {error}"
             raise InvalidInputError(msg) from None
-
-    def stats_flow(self) -> Flow[Stats]:
-        """Reads the statistics."""
-        (found,) = yield from read_stats_flow([self.best_effort.tally], self._prices)
-        return found

@@ -15,7 +15,8 @@ from hashlib import blake2b
 from string import Formatter
 from typing import Any, NamedTuple
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.load import dumps
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from langchain_redis_memory.errors import ConfigError
 
@@ -98,6 +99,25 @@ def read(prompt: str) -> Prompt:
     if not rest or rest[-1].role != "human" or rest[-1].more or not rest[-1].text.strip():
         return Prompt(system, rest, None, more)
     return Prompt(system, rest[:-1], rest[-1].text, more)
+
+
+def asked_again(prompt: str) -> Any:
+    """Rebuilds what a model was asked, to ask it again; no object is built from names in the prompt.
+
+    Args:
+        prompt: What a cache was given.
+
+    Returns:
+        A text or messages of which LangChain makes that very prompt; None where that is not sure.
+    """
+    parsed = read(prompt)
+    if not prompt.startswith("[{"):
+        return parsed.question
+    if parsed.question is None or any(said.more for said in parsed.history) or any(parsed.system_more):
+        return None
+    question: list[BaseMessage] = [SystemMessage(text) for text in parsed.system]
+    question += [*parsed.messages(), HumanMessage(parsed.question)]
+    return question if dumps(question) == prompt else None
 
 
 def _said(part: Mapping[str, Any]) -> PromptMessage:

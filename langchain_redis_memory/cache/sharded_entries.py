@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from langchain_redis_memory.cache.best_effort import BestEffort
+from langchain_redis_memory.cache.decision_log import DecisionLog
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis import expiring_hash
@@ -30,12 +31,13 @@ class ShardedEntries:
         tenant: The tenant that they belong to.
         use: What they are: one word of this package's.
         name: The cache's name within the tenant.
+        log: What is logged of look-ups; None for nothing.
     """
 
-    def __init__(self, client: Client, tenant: str, use: str, name: str) -> None:
+    def __init__(self, client: Client, tenant: str, use: str, name: str, log: DecisionLog | None = None) -> None:
         self._space = space = client.keys(tenant)
         self._shards = [space.entries(use, f"{number}/{name}") for number in range(SHARDS)]
-        self.tally: Tally = Tally(space.tally(use, name))
+        self.tally: Tally = Tally(space.tally(use, name), (space.decisions(f"{use}/{name}"), log))
         self.best_effort: BestEffort = BestEffort(f"the cache {name!r} ({use})", self.tally, client.breaker)
 
     def name(self, digest: bytes) -> bytes:

@@ -10,11 +10,9 @@ function, a tool or an agent (an *opaque* chain) may see all of it, so there the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
-
-from pydantic import BaseModel
 
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
@@ -72,82 +70,6 @@ class Asker:
     def place(self) -> str:
         """Names the asker in this very conversation: another user may have logged in there since."""
         return f"session:{[self.session, *self.users]}"
-
-
-def users_of(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Finds the user in a config, where LangChain and LangGraph applications put it.
-
-    Args:
-        config: A `RunnableConfig`.
-
-    Returns:
-        `metadata.user_id`, `configurable.user_id`, `configurable.langgraph_auth_user_id`, the identity of
-        `configurable.langgraph_auth_user` and the `user_id` of LangGraph's runtime context, those that are there, each
-        once: a chain may read any of them.
-    """
-    configurable, metadata = config.get("configurable") or {}, config.get("metadata") or {}
-    auth, context = configurable.get("langgraph_auth_user"), _runtime_context(configurable)
-    found = (
-        metadata.get("user_id"),
-        configurable.get("user_id"),
-        configurable.get("langgraph_auth_user_id"),
-        auth.get("identity") if isinstance(auth, Mapping) else getattr(auth, "identity", None),
-        context.get("user_id") if isinstance(context, Mapping) else None,
-    )
-    return tuple(dict.fromkeys(str(user) for user in found if user is not None and user != ""))
-
-
-def _runtime_context(configurable: Mapping[str, Any]) -> Any:
-    """Reads what a LangGraph application gives to its nodes as `context=`, as a dict where it can be read."""
-    context = getattr(configurable.get("__pregel_runtime"), "context", None)
-    if isinstance(context, Mapping):
-        return dict(context)
-    if isinstance(context, BaseModel):
-        return {name: getattr(context, name) for name in type(context).model_fields}
-    if is_dataclass(context):
-        return {field.name: getattr(context, field.name) for field in fields(context)}
-    return context
-
-
-def _user_fields(auth: Any) -> Any:
-    """Reads all fields of an authenticated user: an object of LangGraph's protocol, or any other."""
-    if auth is None or isinstance(auth, Mapping):
-        return auth and dict(auth)
-    known = {name: getattr(auth, name) for name in _AUTH if hasattr(auth, name)}
-    named = {name: auth[name] for name in auth} if hasattr(auth, "__iter__") and hasattr(auth, "__getitem__") else {}
-    own = {name: value for name, value in getattr(auth, "__dict__", {}).items() if not name.startswith("_")}
-    return {**known, **named, **own}
-
-
-_AUTH = ("identity", "permissions", "display_name", "is_authenticated")
-_OF_TRACING = ("ls_", "lc_", "langgraph_", "langfuse_", "langsmith_")
-_RUNS = frozenset("user_id session_id thread_id trace_id span_id run_id run_name request_id revision_id".split())
-
-
-def rights_of(config: Mapping[str, Any]) -> list[Any]:
-    """Picks what a function in the chain may decide by, besides the settings: a role, a department, permissions.
-
-    Args:
-        config: A `RunnableConfig`.
-
-    Returns:
-        Its metadata, without the asker (see `Asker`), what LangChain copied from `configurable`, and what names a run
-        for tracing; the authenticated user's fields; LangGraph's runtime context, without the asker; the tags. Empty
-        for none.
-    """
-    configurable = config.get("configurable") or {}
-    metadata = {
-        name: value
-        for name, value in (config.get("metadata") or {}).items()
-        if name not in _RUNS
-        and not name.startswith(_OF_TRACING)
-        and not (name in configurable and configurable[name] == value)
-    }
-    context = _runtime_context(configurable)
-    if isinstance(context, dict):
-        context.pop("user_id", None)
-    found = [metadata, _user_fields(configurable.get("langgraph_auth_user")), context, config.get("tags")]
-    return found if any(part for part in found) else []
 
 
 @dataclass(frozen=True)

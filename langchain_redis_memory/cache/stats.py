@@ -18,7 +18,9 @@ from math import frexp
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from langchain_redis_memory.cache.decision_log import DecisionLog, PendingLines
 from langchain_redis_memory.ops import Arg, Flow, Now, Op, Reply, ask, merge, pure
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.keys import escape
 from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
@@ -54,15 +56,20 @@ class Count(NamedTuple):
         return f"{escape(self.model)}/{escape(self.kind)}/{self.metric}"
 
 
+_NO_LOG: tuple[Key, None] = (Key(""), None)
+
+
 class Tally:
-    """Counts of one cache that wait to be sent.
+    """Counts of one cache that wait to be sent, and lines of its log.
 
     Args:
         key: Where they go.
+        log: The key of its log, and what is logged; None for nothing.
     """
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, log: tuple[Key, DecisionLog | None] = _NO_LOG) -> None:
         self._key = key
+        self.lines: PendingLines = PendingLines(*log)
         self._waiting: deque[tuple[Count, int]] = deque()
         self._models: set[str] = set()
         self._sent = 0.0
@@ -90,6 +97,7 @@ class Tally:
         """Takes the waiting counts; the caller sends them or puts them back."""
         found: Counter[Count] = Counter()
         self._sent = now
+        self.lines.tick(now)
         while True:
             try:
                 count, n = self._waiting.popleft()
@@ -103,11 +111,12 @@ class Tally:
 
     def adopt(self, other: Tally) -> None:
         """Takes over the counts of a tally that is given up: they go to its key with the next trip of this one."""
+        self.lines.adopt(other.lines)
         waiting = other.take(other._sent)
         self._waiting.extend((count._replace(key=count.key or other._key), n) for count, n in waiting.items())
 
     def sends(self, counts: Counter[Count]) -> Op[bool]:
-        """Adds counts in Redis.
+        """Adds counts in Redis, and the lines that wait.
 
         Args:
             counts: What `take` gave.
@@ -129,7 +138,7 @@ class Tally:
                 adopted.append(Op((call,), lambda _replies: None).optional(None))
             else:
                 own = Op((call,), lambda _replies: True).optional(False)
-        return merge(own, merge(*adopted)).map(lambda done: done[0])
+        return merge(own, self.lines.sends(now=False), merge(*adopted)).map(lambda done: done[0])
 
     def reads(self, prices: Prices | None = None) -> Op[Stats]:
         """Reads what has been counted.

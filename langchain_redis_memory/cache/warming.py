@@ -59,6 +59,23 @@ def asked_of(question: Any, model: Any) -> tuple[str, str]:
     raise InvalidInputError(msg)
 
 
+def uncached(model: Any) -> Any:
+    """Returns the same model without LangChain's cache, which the answers of warming must not pass through.
+
+    Args:
+        model: A LangChain model, also with what is bound to it.
+
+    Raises:
+        InvalidInputError: It is something else.
+    """
+    if isinstance(model, RunnableBindingBase):
+        return model.model_copy(update={"bound": uncached(model.bound)})
+    if isinstance(model, BaseChatModel | BaseLLM):
+        return model.model_copy(update={"cache": False})
+    msg = f"model must be a LangChain model, which is asked, not {type(model).__name__}"
+    raise InvalidInputError(msg)
+
+
 _FOR_TRACING = {"ls_structured_output_format", "structured_output_format"}
 """What LangChain takes out of the arguments before it asks the cache."""
 

@@ -39,11 +39,16 @@ from langchain_redis_memory.checkpoint.layout import (
 )
 from langchain_redis_memory.checkpoint.prune import PruneReport, delete_for_runs_flow, delete_thread, prune_flow
 from langchain_redis_memory.checkpoint.thread import Thread
+from langchain_redis_memory.checkpoint.thread_list import ThreadPage, threads_flow
 from langchain_redis_memory.checks import check_bounds, check_type
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
+from langchain_redis_memory.redis import user_index
+from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
+from langchain_redis_memory.redis.user_index import UserData
+from langchain_redis_memory.run_config import users_of
 
 T = TypeVar("T")
 
@@ -111,10 +116,12 @@ class SaverFlows:
         ]
         run_id = kept.get("run_id")
         touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write", [str(run_id)] if run_id else [])
+        data = UserData("thread", "", place.thread_id)
+        notes = merge(touch, *(user_index.note(self.space, user, data, ttl_ms) for user in users_of(config)))
         yield from self._send_flow(
             thread,
             values,
-            lambda elements: merge(touch, thread.put(record, stored, elements, ttl_ms)).map(lambda both: both[1]),
+            lambda elements: merge(notes, thread.put(record, stored, elements, ttl_ms)).map(lambda both: both[1]),
         )
         return config_of(config["configurable"]["thread_id"], ns, record.id)
 
@@ -306,6 +313,16 @@ class SaverFlows:
             return found
 
         return self._touching(place.thread_id, op.map(read), self._ttl(config))
+
+    # --- a user's threads -----------------------------------------------------------------------------------------
+
+    def newest(self, thread_id: str) -> Op[CheckpointTuple | None]:
+        """Reads the newest checkpoint of a thread."""
+        return self.get_tuple({"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}})
+
+    def threads_flow(self, user: Id, limit: int, cursor: str | None) -> Flow[ThreadPage]:
+        """Lists a user's threads."""
+        return threads_flow(self.space, self.newest, user, limit, cursor)
 
     # --- whole threads --------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.checkpoint.flows import SaverFlows
 from langchain_redis_memory.checkpoint.prune import PruneReport
+from langchain_redis_memory.checkpoint.thread_reader import ThreadReader
 from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
+class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
     """A LangGraph checkpointer on any Redis: no modules, no set-up.
 
     A channel's value is stored once for each version, and a list (of messages, above all) by its elements, each once
@@ -64,7 +65,8 @@ class RedisSaver(ClientOwner, BaseCheckpointSaver[Any]):
         graph = builder.compile(checkpointer=RedisSaver("redis://localhost:6379/0", ttl_s=7 * 86_400))
         ```
 
-    **Keys:** `checkpoints`, `order`, `blobs`, `writes` of a thread; `threads`, `thread_expiries` of the tenant.
+    **Keys:** `checkpoints`, `order`, `blobs`, `writes` of a thread; `threads`, `thread_expiries` of the tenant;
+        `user_data` of the user that a config names.
     **Trips:** none to construct; each method says its own.
     """
 

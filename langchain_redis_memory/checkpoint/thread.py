@@ -49,7 +49,7 @@ from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.key_groups import ThreadKeys
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.replies import pairs
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 
 
 @dataclass(frozen=True)
@@ -308,7 +308,7 @@ class Thread:
 
     def delete(self) -> Op[None]:
         """Deletes the thread."""
-        return Op((("UNLINK", *self.keys.all()),), lambda _replies: None)
+        return Op((command("UNLINK", self.keys.all()),), lambda _replies: None)
 
     def lifetime(self, ttl_ms: int, how: str) -> Op[bool]:
         """Moves the lifetime of the whole thread.

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer
 from langchain_redis_memory.cache.answers.desk import AnswerDesk
-from langchain_redis_memory.cache.answers.marks import Wanted
+from langchain_redis_memory.cache.marks import Wanted
 from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.warming import rows
 from langchain_redis_memory.conversation.chain_shape import is_model
@@ -24,12 +24,10 @@ from langchain_redis_memory.ops import Flow, ask
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable, RunnableConfig
 
-    from langchain_redis_memory.cache.answers.decision_log import DecisionLog
+    from langchain_redis_memory.cache.decision_log import DecisionLog
     from langchain_redis_memory.conversation.flows import TurnFlows
     from langchain_redis_memory.history.transcript import Transcript
     from langchain_redis_memory.redis.client.client import Client
-
-_LINES = 5
 
 
 class MemoryAnswers(AnswerDesk):
@@ -155,9 +153,7 @@ class MemoryAnswers(AnswerDesk):
         turn, flows = self._request(question, config, chain), self._turns
         planned = yield from flows.plan_flow(turn, (yield from flows.load_flow(turn)))
         plan, verdict = planned.plan, planned.plan.verdict
-        decisions = yield from self._flows.all_decisions_flow()
-        wanted = Wanted(question=turn.text)
-        log = [str(one) for one in decisions if wanted.fits(one.marks)][:_LINES]
+        log = yield from self._flows.told_flow(Wanted(question=turn.text))
         kind = str(verdict.type)
         if plan.reads is None:
             return Explanation(None, kind, verdict.reasons, why_bypassed(turn, plan), (), None, log=log)

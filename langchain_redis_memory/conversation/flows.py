@@ -39,7 +39,7 @@ from langchain_redis_memory.conversation.turn_steps import (
     StoredTurn,
     TurnRequest,
 )
-from langchain_redis_memory.errors import RedisMemoryError, ServerError, UnavailableError
+from langchain_redis_memory.errors import DurabilityError, RedisMemoryError, ServerError, UnavailableError
 from langchain_redis_memory.history.outbox import AWAY, Outbox
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Verdict
@@ -343,6 +343,8 @@ class TurnFlows:
         except AWAY as error:
             _log.warning("the turn is kept in this process until it can be stored: %s", error)
             return False
+        except DurabilityError as error:
+            _log.warning("the turn is stored, and goes on: %s", error)
         if len(self.outbox):
             self.outbox.wake()
         return True

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
-from langchain_redis_memory.cache.answers.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
+from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, Grounding, Lifetimes, Share, check_share
 from langchain_redis_memory.conversation.answers import MemoryAnswers
 from langchain_redis_memory.conversation.context import TurnContext
@@ -303,4 +303,6 @@ class ConversationMemory(Conversations):
 
     def _transcript(self, incoming: TurnInput) -> Transcript:
         space = self.client.keys(incoming.tenant or self._tenant)
-        return Transcript(space, incoming.session_id, incoming.agent, self._ttl_ms, self._max_messages or 0)
+        return Transcript(
+            space, incoming.session_id, incoming.agent, self._ttl_ms, self._max_messages or 0, user=incoming.user
+        )

@@ -25,8 +25,6 @@ from langchain_redis_memory.cache.sharing import (
     Grounding,
     Share,
     Sharing,
-    rights_of,
-    users_of,
 )
 from langchain_redis_memory.conversation.call import Call, WrappedChain
 from langchain_redis_memory.conversation.chain_shape import shape_of
@@ -37,6 +35,7 @@ from langchain_redis_memory.conversation.turn_input import read_input
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.codec.fingerprint import Description, deciding_settings, describable, describe
 from langchain_redis_memory.redis.key_groups import text_of
+from langchain_redis_memory.run_config import rights_of, users_of
 
 _log = logging.getLogger(__name__)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer
-from langchain_redis_memory.cache.answers.decision_log import Decision, DecisionLog, LoggedCandidate
 from langchain_redis_memory.cache.answers.records import AnswerRecords
+from langchain_redis_memory.cache.decision_log import Decision, DecisionLog
+from langchain_redis_memory.cache.semantic.explanation import logged
 from langchain_redis_memory.cache.semantic.search import Candidate
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.conversation.turn import Plan
@@ -51,7 +52,7 @@ class TurnRecorder:
         kind = why_bypassed(turn, plan) if answered.outcome == "bypass" else str(plan.verdict.type)
         tally.add(_COUNTED[answered.outcome], kind=kind)
         if answered.outcome == "hit" and planned.answer is not None:
-            _count_saved(tally, planned.answer, kind)
+            count_saved(tally, planned.answer, kind)
         elif any(one.judgement is not None for one in near):
             tally.add("refusals", kind=kind)
         if cached:
@@ -61,8 +62,8 @@ class TurnRecorder:
         sends = tally.sends(counts).map(lambda sent: None if sent else tally.put_back(counts))
         if self.log is None:
             return sends
-        line = self.log.append(space.decisions(self.records.name), _decision(turn, planned, answered, near))
-        return merge(sends, line)
+        decision = replace(_decision(turn, planned, answered, near), cache=self.records.name)
+        return merge(sends, self.log.append(space.decisions(), decision))
 
 
 _COUNTED = {"hit": "hits", "miss": "misses", "bypass": "bypasses"}
@@ -79,8 +80,14 @@ def _candidates(plan: Plan) -> list[Candidate]:
     return [] if plan.asked is None else plan.asked.notes.get(CANDIDATES, [])
 
 
-def _count_saved(tally: Tally, answer: Answer, kind: str) -> None:
-    """Counts what a hit saved, by the model that made the answer where the message names it."""
+def count_saved(tally: Tally, answer: Answer, kind: str) -> None:
+    """Counts what a hit saved, by the model that made the answer where the message names it.
+
+    Args:
+        tally: Where it is counted.
+        answer: The answer that was served.
+        kind: The type of question.
+    """
     metadata = getattr(answer.value, "response_metadata", {})
     named = metadata.get("model_name") or metadata.get("model")
     model = named[:64] if isinstance(named, str) else ""
@@ -92,7 +99,6 @@ def _count_saved(tally: Tally, answer: Answer, kind: str) -> None:
 
 def _decision(turn: TurnRequest, planned: PlannedTurn, answered: AnsweredTurn, near: list[Candidate]) -> Decision:
     plan, answer = planned.plan, planned.answer if answered.outcome == "hit" else None
-    judged = [one for one in near if one.judgement is not None]
     return Decision(
         answered.outcome,
         question=turn.text,
@@ -102,10 +108,6 @@ def _decision(turn: TurnRequest, planned: PlannedTurn, answered: AnsweredTurn, n
         entry=answer.entry if answer else "",
         tokens=answered.tokens,
         dependence=plan.verdict.dependence,
-        candidates=tuple(
-            LoggedCandidate(one.question, one.similarity, one.judgement.probability, bool(one.judgement.vetoes))
-            for one in judged
-            if one.judgement is not None
-        ),
+        candidates=logged(near),
         marks=turn.asked.marks,
     )

@@ -55,6 +55,7 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
             and the messages, or an object with `write` and / or `awrite`. A failure is logged and retried.
         fallback: Whether adding and reading go on while the server is away: added messages wait in the client's outbox,
             or in this `Outbox`, and reading gives what this process remembers.
+        user: Whose conversation it is: it is then found and erased with all that is stored of this user; "" for nobody.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -90,6 +91,7 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         loader: LoaderLike | UserCallback | None = None,
         writer: WriterLike | UserCallback | None = None,
         fallback: bool | Outbox = False,
+        user: Id = "",
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
@@ -97,7 +99,8 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         ttl_s = lifetime(ttl_s, self._client.settings.history_ttl_s)
         session, owner = text_of(session_id, "session_id"), text_of(agent, "agent", empty=True)
         space, kept = self._client.keys(tenant), (max_messages or 0, max_tokens or 0)
-        transcript = Transcript(space, session, owner, milliseconds(ttl_s), *kept, token_counter, touch_on_read)
+        whose = text_of(user, "user", empty=True)
+        transcript = Transcript(space, session, owner, milliseconds(ttl_s), *kept, token_counter, touch_on_read, whose)
         self._outbox = Outbox.chosen(fallback, self._client)
         self._flows = HistoryFlows.of(transcript, loader, writer, self._outbox)
 
@@ -120,6 +123,7 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
 
         Raises:
             CorruptDataError: An entry was not written by this package; nothing is deleted.
+            EvictedError: The server lost the messages, but not all of the conversation's keys.
             WrongKeyTypeError: The key holds another kind of value.
 
         **Keys:** `messages`.
@@ -135,16 +139,19 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         """Stores messages: appends, replaces by id, obeys `RemoveMessage`, trims, counts turns, moves the lifetime.
 
         Args:
-            messages: Any number of them, in order. They are stored all or not at all.
+            messages: Any number of them, in order. Up to 500 messages of up to 8 MiB together are stored all or not at
+                all; of more, so are each 500, one after the other, so that others need not wait for the server.
 
         Raises:
             NotAMessageError: One of them is not a LangChain message; nothing was sent.
             UnserialisableError: One of them holds a value that cannot be stored; nothing was sent.
+            InvalidInputError: One of them takes more than 64 MiB; nothing was sent.
+            EvictedError: The server lost the conversation's messages, but not all of its keys; nothing was stored.
             OutOfMemoryError: The server refused the write; nothing was stored.
             WrongKeyTypeError: A key holds another kind of value; nothing was stored.
 
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
-        **Trips:** 1 for any number of messages, 0 for none.
+        **Trips:** 1 for each 500 messages, 0 for none.
         """
         if messages:
             self._client.drive(self._flows.add_flow(messages))

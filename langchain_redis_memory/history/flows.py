@@ -26,7 +26,7 @@ from langchain_redis_memory.history.turns import Turn, exchanges, turn_messages
 from langchain_redis_memory.history.waiting import added
 from langchain_redis_memory.history.write_behind import WriteBehind
 from langchain_redis_memory.language.bm25 import search
-from langchain_redis_memory.ops import Flow, Op
+from langchain_redis_memory.ops import Arg, Flow, Op
 from langchain_redis_memory.redis.client.outboxes import Outboxes
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
@@ -107,7 +107,15 @@ class HistoryFlows:
         return found
 
     def _add_flow(self, messages: Sequence[BaseMessage]) -> Flow[WriteResult]:
-        pairs = self.transcript.pairs(messages)
+        parts = self.transcript.slices(self.transcript.pairs(messages))
+        done, first = WriteResult(0, 0, 0, 0, 0), 0
+        for part in parts:
+            said = messages[first : first + len(part) // 2]
+            first += len(said)
+            done = done.then((yield from self._write_flow(part, said)))
+        return done
+
+    def _write_flow(self, pairs: list[Arg], said: Sequence[BaseMessage]) -> Flow[WriteResult]:
         write = self.transcript.write(pairs)
 
         def built(how: str) -> Op[WriteResult]:
@@ -120,9 +128,9 @@ class HistoryFlows:
             stored = yield from add_flow(built, self.transcript, self.loader)
         except AWAY as error:
             _log.warning("messages are kept in this process until they can be stored: %s", error)
-            self.outbox.put(self.transcript, messages, write, self.loader)
+            self.outbox.put(self.transcript, said, write, self.loader)
             return WriteResult(0, 0, 0, 0, 0)
-        self.outbox.seen.add(self._key, messages)
+        self.outbox.seen.add(self._key, said)
         return stored
 
     def add_flow(self, messages: Sequence[BaseMessage]) -> Flow[WriteResult]:

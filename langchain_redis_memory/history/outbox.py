@@ -9,18 +9,21 @@ client is closed or the process ends. What the outbox has no room for is lost, w
 from __future__ import annotations
 
 import logging
+import os
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import NoneType
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from weakref import ReferenceType, ref
 
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.checks import check_bounds, check_positive, check_type
 from langchain_redis_memory.errors import ConfigError, OutOfMemoryError, RedisMemoryError, UnavailableError
+from langchain_redis_memory.history.loss import OnLoss, report
 from langchain_redis_memory.history.read_through import UserCallback
+from langchain_redis_memory.history.spool import Spool, SpooledWrite
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.history.waiting import Entry, SeenMessages, WaitingWrites
 from langchain_redis_memory.ops import Flow, Now, Op, Sleep, ask, merge
@@ -36,27 +39,7 @@ _CONVERSATIONS_A_TRIP = 16
 _FIRST_PAUSE_S = 0.1
 
 
-class Loss(NamedTuple):
-    """Messages that were dropped before the server had them, as `on_loss` receives them.
-
-    Args:
-        tenant: Whose they are.
-        agent: The agent.
-        session_id: The conversation.
-        messages: The messages, in order.
-        why: "full": the outbox had no room; "exit": the process ended while the server was away.
-    """
-
-    tenant: str
-    agent: str
-    session_id: str
-    messages: Sequence[BaseMessage]
-    why: Literal["full", "exit"]
-
-
 T = TypeVar("T")
-
-OnLoss = Callable[[Loss], object]
 
 
 class Outbox:
@@ -68,6 +51,9 @@ class Outbox:
     Args:
         most: Most messages that wait at once; the oldest give way.
         most_bytes: Most bytes that wait at once.
+        spool: A folder in which what waits is written down as well, on disk before the turn goes on: a process that
+            starts stores what those before it left when they ended or crashed. Processes may share it. None: what waits
+            when the process crashes is lost.
         on_loss: Called with a `Loss` for what was dropped. A plain function; what it raises is logged.
         replay_s: Longest pause between two attempts to store what waits, in seconds; the first ones are shorter. None:
             nothing happens in the background (where a process is frozen between two requests).
@@ -75,6 +61,7 @@ class Outbox:
 
     Raises:
         InvalidInputError: A number is not positive.
+        ConfigError: The spool cannot be used.
 
     **Keys:** those of the conversations.
     **Trips:** those of the writes that wait.
@@ -85,6 +72,7 @@ class Outbox:
         *,
         most: int = 10_000,
         most_bytes: int = 64 * 1024 * 1024,
+        spool: str | os.PathLike[str] | None = None,
         on_loss: OnLoss | None = None,
         replay_s: float | None = 5.0,
         close_s: float = 5.0,
@@ -98,11 +86,15 @@ class Outbox:
         self._replay_s = replay_s
         self.close_s: float = close_s
         self._client: ReferenceType[Client] | None = None
+        self._spool: Spool | None = None
         self.reset()
+        self._spool = None if spool is None else Spool(spool)
         everywhere.add(self)
 
     def reset(self) -> None:
         """Starts anew without what waits, which a parent process stores with its own threads."""
+        if self._spool is not None:
+            self._spool.forget()
         self._waiting = WaitingWrites(self._most, self._most_bytes)
         self.seen: SeenMessages = SeenMessages()
         self._wake = threading.Event()
@@ -149,11 +141,17 @@ class Outbox:
         **Trips:** none.
         """
         known = None if self._client is None else self._client()
-        if known is not None and known is not client:
+        if known is not None and known.outboxes is not client.outboxes:
             msg = "an Outbox belongs to one client: give each client its own"
             raise ConfigError(msg)
-        self._client = ref(client)
+        if known is None:
+            self._client = ref(client.whole)
         client.outboxes.add(self)
+        if known is None and self._spool is not None:
+            for write, number in self._spool.left():
+                entry, _ = self._waiting.put(*write.made(client.keys()), None)
+                number(entry.number)
+            self._start()
         return self
 
     def __len__(self) -> int:
@@ -179,9 +177,25 @@ class Outbox:
             op: The operation that was tried: it is what is sent again.
             loader: Loads the conversation before, where Redis does not have it.
         """
-        _, lost = self._waiting.put(transcript, messages, op, loader)
-        self._report(lost, "full")
+        with self._waiting.changed:  # nobody stores it before it is spooled
+            entry, lost = self._waiting.put(transcript, messages, op, loader)
+            if self._spool is not None:
+                try:
+                    self._spool.put(entry.number, SpooledWrite.of(transcript, op))
+                except OSError:
+                    _log.exception("what waits of session %r is in this process only", transcript.session_id)
+        report(lost, "full", self.on_loss)
+        self._done(lost)
         self._start()
+
+    def _done(self, entries: Sequence[Entry]) -> None:
+        """Forgets writes that are stored, deleted or lost."""
+        self._waiting.remove(entries)
+        if self._spool is not None and entries:
+            try:
+                self._spool.done([entry.number for entry in entries])
+            except OSError:
+                _log.exception("what is stored may be stored again by the next process")
 
     def messages(self, transcript: Transcript) -> list[BaseMessage]:
         """Lists the messages of a conversation that wait, in order.
@@ -202,6 +216,14 @@ class Outbox:
         """
         return self._waiting.take(key)
 
+    def drop(self, entries: Sequence[Entry]) -> None:
+        """Forgets what `take` gave.
+
+        Args:
+            entries: The entries.
+        """
+        self._done(entries)
+
     def restore(self, entries: Sequence[Entry]) -> None:
         """Puts entries back where they were.
 
@@ -210,21 +232,6 @@ class Outbox:
         """
         self._waiting.restore(entries)
         self._start()
-
-    def _report(self, lost: Sequence[Entry], why: Literal["full", "exit"]) -> None:
-        for entry in lost:
-            where = entry.transcript
-            _log.warning(
-                "%d messages of session %r are lost: %s",
-                len(entry.messages),
-                where.session_id,
-                "the outbox is full" if why == "full" else "the process ends and the server is away",
-            )
-            if self.on_loss is not None:
-                try:
-                    self.on_loss(Loss(where.space.tenant, where.agent, where.session_id, entry.messages, why))
-                except Exception:  # noqa: BLE001 - whatever it raises is its own
-                    _log.exception("on_loss failed")
 
     # --- storing it ---------------------------------------------------------------------------------------------------
 
@@ -240,7 +247,7 @@ class Outbox:
         for entry in self._waiting.of(transcript.keys.messages):
             yield from entry.load_flow()
             yield from ask(entry.op)
-            self._waiting.remove([entry])
+            self._done([entry])
 
     def flush_flow(self) -> Flow[int]:
         """Stores all that waits: the conversations side by side, the writes of each one after the other.
@@ -259,7 +266,7 @@ class Outbox:
             except RedisMemoryError as error:
                 _log.debug("messages wait in this process until they can be stored: %s", error)
                 break
-            self._waiting.remove([entry for entry, stored in zip(batch, taken, strict=True) if stored])
+            self._done([entry for entry, stored in zip(batch, taken, strict=True) if stored])
             stuck |= {entry.key for entry, stored in zip(batch, taken, strict=True) if not stored}
         return len(self)
 
@@ -310,9 +317,12 @@ class Outbox:
         return len(self)
 
     def give_up(self) -> None:
-        """Drops all that waits, since the process ends."""
-        lost = self._waiting.take()
-        self._report(lost, "exit")
+        """Drops all that waits, since the process ends; a spool keeps it."""
+        left = self._waiting.take()
+        if self._spool is None:
+            report(left, "exit", self.on_loss)
+        else:
+            self._spool.close()
 
     # --- in the background --------------------------------------------------------------------------------------------
 
@@ -366,8 +376,11 @@ def deleting_flow(outboxes: Outboxes, keys: Sequence[str], delete: Op[T]) -> Flo
     """
     taken = [(outbox, outbox.take(key)) for outbox in outboxes.all() for key in keys]
     try:
-        return (yield from ask(delete))
+        done = yield from ask(delete)
     except BaseException:
         for outbox, entries in taken:
             outbox.restore(entries)
         raise
+    for outbox, entries in taken:
+        outbox.drop(entries)
+    return done

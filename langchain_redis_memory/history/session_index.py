@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from langchain_redis_memory.errors import ServerError
-from langchain_redis_memory.ops import Op, Reply
+from langchain_redis_memory.ops import Op, Reply, merge
 from langchain_redis_memory.redis.codec.version import VERSION, check_version
-from langchain_redis_memory.redis.key_groups import check_id
+from langchain_redis_memory.redis.key_groups import check_id, mark_of
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.replies import pairs
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +99,8 @@ def forget(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[None]:
         return Op((), lambda _replies: None)
     keys = space.index(agent)
     members = [_member(session_id) for session_id in session_ids]
-    return Op((("ZREM", keys.sessions, *members), ("ZREM", keys.expiries, *members)), lambda _replies: None)
+    commands = (command("ZREM", (keys.sessions,), *members), command("ZREM", (keys.expiries,), *members))
+    return Op(commands, lambda _replies: None)
 
 
 def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op[list[IndexEntry]]:
@@ -156,7 +157,7 @@ def info(space: KeySpace, agent: str, session_id: str) -> Op[Session | None]:
 
 
 def erase(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[int]:
-    """Deletes conversations, every kind of key they have, and their entries in the index.
+    """Deletes conversations, every kind of key they have, and their lines in the index and in the log of turns.
 
     Args:
         space: The tenant's key builder.
@@ -170,7 +171,11 @@ def erase(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[int]:
         return Op((), lambda _replies: 0)
     gone = forget(space, agent, session_ids)
     unlinks = tuple(
-        ("UNLINK", *space.session(session_id, agent).all(), *space.stream(session_id, agent).all())
+        command("UNLINK", (*space.session(session_id, agent).all(), *space.stream(session_id, agent).all()))
         for session_id in session_ids
     )
-    return Op((*unlinks, *gone.commands), lambda replies: sum(bool(reply) for reply in replies[: len(unlinks)]))
+    erased = Op((*unlinks, *gone.commands), lambda replies: sum(bool(reply) for reply in replies[: len(unlinks)]))
+    log = space.decisions()
+    call = script("history/log_forget")((log,), *(log.blind(mark_of(session_id)) for session_id in session_ids))
+    logged = Op((call,), lambda _replies: None).optional(None)  # what something else wrote there stops no erasing
+    return merge(erased, logged).map(lambda done: done[0])

@@ -101,7 +101,7 @@ class RedisSessions(ClientOwner):
         return await self._client.arun(session_index.info(self._space, agent, session_id))
 
     def erase(self, session_id: str, agent: str = "") -> bool:
-        """Deletes everything that is stored of a session.
+        """Deletes everything that is stored of a session, and what the log of turns says of conversations of its name.
 
         Args:
             session_id: The session.
@@ -111,14 +111,14 @@ class RedisSessions(ClientOwner):
             Whether there was anything.
 
         **Keys:** `messages`, `ids`, `meta`, `state`, `data`, `data_expiries`, `tokens`, `stopped_runs`; `sessions`,
-            `expiries`.
+            `expiries`; `decisions`.
         **Trips:** 1.
         """
-        return bool(self._client.drive(_erase_flow(self._client.outboxes, self._space, agent, [session_id])))
+        return bool(self._client.drive(erase_flow(self._client.outboxes, self._space, agent, [session_id])))
 
     async def aerase(self, session_id: str, agent: str = "") -> bool:
         """Deletes everything that is stored of a session; see `erase`."""
-        return bool(await self._client.adrive(_erase_flow(self._client.outboxes, self._space, agent, [session_id])))
+        return bool(await self._client.adrive(erase_flow(self._client.outboxes, self._space, agent, [session_id])))
 
     def clear_agent(self, agent: str = "") -> int:
         """Deletes all sessions of an agent.
@@ -129,7 +129,7 @@ class RedisSessions(ClientOwner):
         Returns:
             How many sessions were deleted.
 
-        **Keys:** `sessions`, `expiries`; `messages`, `ids`, `meta` of each session.
+        **Keys:** `sessions`, `expiries`; `messages`, `ids`, `meta` of each session; `decisions`.
         **Trips:** 2 for each 500 sessions, and 1.
         """
         return self._client.drive(_clear_flow(self._client.outboxes, self._space, agent))
@@ -169,7 +169,8 @@ def _parse_cursor(cursor: str | None) -> tuple[str, int]:
     return highest, int(skip)
 
 
-def _erase_flow(outboxes: Outboxes, space: KeySpace, agent: str, session_ids: Sequence[str]) -> Flow[int]:
+def erase_flow(outboxes: Outboxes, space: KeySpace, agent: str, session_ids: Sequence[str]) -> Flow[int]:
+    """Deletes everything that is stored of sessions, and what waits of them; the result is how many there were."""
     keys = [space.session(session_id, agent).messages for session_id in session_ids]
     return deleting_flow(outboxes, keys, session_index.erase(space, agent, session_ids))
 
@@ -180,4 +181,4 @@ def _clear_flow(outboxes: Outboxes, space: KeySpace, agent: str) -> Flow[int]:
         entries = yield from ask(session_index.page(space, agent, 500, "+inf", 0))
         if not entries:
             return cleared
-        cleared += yield from _erase_flow(outboxes, space, agent, [entry.session_id for entry in entries])
+        cleared += yield from erase_flow(outboxes, space, agent, [entry.session_id for entry in entries])

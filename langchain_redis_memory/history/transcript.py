@@ -1,31 +1,44 @@
 """The messages of one conversation, as ops.
 
-A conversation is a list of records (see `codec`), a parallel list of eight-byte identities by which a script finds a
-message, and a hash of counters. A message without an id gets a random identity (nine bytes) when the op is built, so
-sending the same op again after a lost reply changes nothing: adding is idempotent with and without ids.
+A conversation is a list of records (see `codec`), a sorted set of eight-byte identities in the same order, by which a
+script finds a message's place in O(log n), and a hash of counters. A message without an id gets a random identity (nine
+bytes) when the op is built, so sending the same op again after a lost reply changes nothing.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from langchain_core.messages import BaseMessage, RemoveMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from langchain_redis_memory.errors import InvalidInputError, MessageNotFoundError, NotAMessageError
+from langchain_redis_memory.errors import (
+    EVICTED,
+    EvictedError,
+    InvalidInputError,
+    MessageNotFoundError,
+    NotAMessageError,
+)
 from langchain_redis_memory.history import session_index
-from langchain_redis_memory.ops import Arg, Op, Reply, merge, pure
+from langchain_redis_memory.ops import Arg, Command, Op, Reply, merge, pure
+from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.codec.messages import TokenCounter, decode_messages, encode_message, identity
 from langchain_redis_memory.redis.key_groups import SessionKeys
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.user_index import UserData
 
 REMOVE_ALL_MESSAGES = "__remove_all__"
 """The id by which LangGraph's `RemoveMessage` empties a conversation."""
+
+MOST_BYTES = 64 * 1024 * 1024
+"""How large a message may be as it is stored."""
+SLICE_MESSAGES, SLICE_BYTES = 500, 8 * 1024 * 1024
+"""How much is written at once: a script keeps the server from everybody else."""
 
 
 class WriteResult(NamedTuple):
@@ -45,6 +58,10 @@ class WriteResult(NamedTuple):
     removed: int
     trimmed: int
 
+    def then(self, later: WriteResult) -> WriteResult:
+        """Returns what this write and a later one did together."""
+        return WriteResult(later.stored, *(one + other for one, other in zip(self[1:], later[1:], strict=True)))
+
 
 @dataclass(frozen=True)
 class Transcript:
@@ -59,7 +76,12 @@ class Transcript:
         max_tokens: Most tokens kept, 0 for no bound.
         counter: Counts a message's tokens when it is stored.
         touch_on_read: Whether reading moves the lifetime as writing does.
+        user: Whose conversation it is, for the index by which it is found and erased; "" for nobody's.
     """
+
+    ADD: ClassVar[str] = "history/history_add"
+    PAIRS: ClassVar[int] = 4
+    """The script that adds messages, and where in its arguments their pairs begin."""
 
     space: KeySpace
     session_id: str
@@ -69,6 +91,7 @@ class Transcript:
     max_tokens: int = 0
     counter: TokenCounter = count_tokens_approximately
     touch_on_read: bool = False
+    user: str = field(default="", compare=False)
 
     @cached_property
     def keys(self) -> SessionKeys:
@@ -114,18 +137,58 @@ class Transcript:
             else:
                 msg = f"expected LangChain messages, got {type(message).__name__}"
                 raise NotAMessageError(msg)
+            if isinstance(pairs[-1], bytes) and len(pairs[-1]) > MOST_BYTES:
+                msg = f"a {message.type} message takes more than {MOST_BYTES >> 20} MiB: store it elsewhere and name it"
+                raise InvalidInputError(msg)
         return pairs
 
-    def write(self, pairs: list[Arg], how: str = "add") -> Op[WriteResult]:
-        """Stores what `pairs` encoded; see `add`."""
+    @staticmethod
+    def slices(pairs: list[Arg]) -> list[list[Arg]]:
+        """Cuts messages into writes that keep the server for some milliseconds only.
+
+        Args:
+            pairs: See `pairs`.
+
+        Returns:
+            Parts, in order: at least one.
+        """
+        parts, size = [list[Arg]()], 0
+        for identity_, record in zip(pairs[::2], pairs[1::2], strict=True):
+            bytes_ = len(record) if isinstance(record, bytes) else 0
+            if len(parts[-1]) >= 2 * SLICE_MESSAGES or (parts[-1] and size + bytes_ > SLICE_BYTES):
+                parts.append([])
+                size = 0
+            parts[-1] += [identity_, record]
+            size += bytes_
+        return parts
+
+    def write(self, pairs: list[Arg], how: str = "add", trip: str = "") -> Op[WriteResult]:
+        """Stores what `pairs` encoded; see `add`.
+
+        Args:
+            pairs: The messages.
+            how: See `add`.
+            trip: The key of the trip in which this was sent before, maybe by another process; "" for a new one.
+
+        Returns:
+            An op of one trip.
+        """
         call = script("history/history_add")(
             self.keys.all(), self.ttl_ms, self.max_messages, self.max_tokens, how, *pairs
         )
+        if trip:
+            call = call._replace(keys=(*call.keys[:-1], trip))
         write = Op((call,), lambda replies: WriteResult(*replies[0]))
         return merge(self._touch("write"), write).map(lambda both: both[1])
 
-    def _touch(self, how: str) -> Op[None]:
-        return session_index.touch(self.space, self.agent, self.session_id, self.ttl_ms, how)
+    def _touch(self, how: str, ttl_ms: int | None = None) -> Op[None]:
+        ttl_ms = self.ttl_ms if ttl_ms is None else ttl_ms
+        touch = session_index.touch(self.space, self.agent, self.session_id, ttl_ms, how)
+        if not self.user:
+            return touch
+        data = UserData("session", self.agent, self.session_id)
+        note = user_index.note(self.space, self.user, data, 0 if how == "pin" else ttl_ms)
+        return merge(touch, note).map(lambda _both: None)
 
     def remove(self, message_ids: Iterable[str]) -> Op[int]:
         """Removes messages by id.
@@ -178,8 +241,19 @@ class Transcript:
 
     def read(self) -> Op[list[BaseMessage]]:
         """Reads all messages, oldest first."""
-        key = self.keys.messages
-        return self._reading(Op((("LRANGE", key, 0, -1),), lambda replies: decode_messages(replies[0], key)))
+        return self._reading(self._found(("LRANGE", self.keys.messages, 0, -1)))
+
+    def _found(self, command: Command) -> Op[list[BaseMessage]]:
+        """Reads messages, and whether there have to be some: an evicted list is no empty conversation."""
+        messages, ids = self.keys.messages, self.keys.ids
+
+        def read(replies: Sequence[Reply]) -> list[BaseMessage]:
+            if not replies[0] and replies[1]:
+                msg = f"{messages}: {EVICTED}"
+                raise EvictedError(msg)
+            return decode_messages(replies[0], messages)
+
+        return Op((command, ("EXISTS", ids)), read)
 
     def tail(self, *, messages: int = 0, tokens: int = 0, turns: int = 0) -> Op[list[BaseMessage]]:
         """Reads the newest messages within bounds, oldest first.
@@ -194,11 +268,12 @@ class Transcript:
         """
         key = self.keys.messages
         if messages and not tokens and not turns:
-            found = Op((("LRANGE", key, -messages, -1),), lambda replies: decode_messages(replies[0], key))
-        else:
-            call = script("history/history_tail")((key,), messages, tokens, turns)
-            found = Op((call,), lambda replies: decode_messages(replies[0], key))
+            return self._reading(self._found(("LRANGE", key, -messages, -1)))
+        found = Op((script("history/history_tail")((key, self.keys.ids), messages, tokens, turns),), self._decode)
         return self._reading(found)
+
+    def _decode(self, replies: Sequence[Reply]) -> list[BaseMessage]:
+        return decode_messages(replies[0], self.keys.messages)
 
     def before(self, message_id: str, count: int) -> Op[list[BaseMessage]]:
         """Reads the messages just before a known one, oldest first.
@@ -251,8 +326,7 @@ class Transcript:
         Returns:
             An op of one trip: whether the conversation exists.
         """
-        noted = session_index.touch(self.space, self.agent, self.session_id, ttl_ms, "set")
-        return merge(noted, self._lifetime("set", ttl_ms)).map(lambda both: both[1])
+        return merge(self._touch("set", ttl_ms), self._lifetime("set", ttl_ms)).map(lambda both: both[1])
 
     def persist(self) -> Op[bool]:
         """Pins the conversation: it lives until it is cleared or given a lifetime again.

@@ -24,16 +24,16 @@ COMMANDS: Mapping[str, str] = {
     ),
     "ConversationMemory": (
         "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx lindex "
-        "llen lpop lpos lpush lrange lrem lset persist pexpire pexpireat pttl rpush set time unlink xadd xdel "
-        "xrevrange zadd zcard zrange zrangebyscore zrem zrevrangebyscore zscore"
+        "llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember time unlink xadd xdel "
+        "xrange xrevrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank zrevrangebyscore zscore"
     ),
     "RagCache": (
         "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
-        "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
+        "pexpireat pttl set time unlink zadd zcard zrange zrangebyscore zrem"
     ),
-    "RedisAgentState": "eval evalsha hdel hget hmget hset persist pexpire pttl",
+    "RedisAgentState": "eval evalsha get hdel hget hmget hset persist pexpire pttl set",
     "RedisByteStore": (
-        "eval evalsha exists mget persist pexpireat pttl set time unlink zadd zcard zrange zrangebylex "
+        "eval evalsha exists get mget persist pexpire pexpireat pttl set time unlink zadd zcard zrange zrangebylex "
         "zrangebyscore zrem"
     ),
     "RedisCache": (
@@ -41,21 +41,21 @@ COMMANDS: Mapping[str, str] = {
         "pttl set time unlink zadd zcard zrange zrangebyscore zrem"
     ),
     "RedisChatMessageHistory": (
-        "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lpop lpos lpush lrange lrem lset "
-        "persist pexpire pexpireat pttl rpush set time unlink zadd zrange zrangebyscore zrem zrevrangebyscore "
-        "zscore"
+        "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lrange lrem lset persist pexpire "
+        "pexpireat pttl rpush set time xdel xrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank "
+        "zrevrangebyscore zscore"
     ),
-    "RedisConversationState": "eval evalsha hdel hget hmget hset persist pexpire pttl",
+    "RedisConversationState": "eval evalsha get hdel hget hmget hset persist pexpire pttl set",
     "RedisNodeCache": (
         "eval evalsha hdel hget hlen hscan hset persist pexpireat time unlink zadd zcard zrange zrangebyscore zrem "
         "zremrangebyscore"
     ),
     "RedisRecordManager": (
-        "eval evalsha hdel hget hlen hset time zadd zcard zmscore zrangebylex zrangebyscore zrem zscore"
+        "eval evalsha get hdel hget hlen hset pexpire set time zadd zcard zmscore zrangebylex zrangebyscore zrem zscore"
     ),
     "RedisSaver": (
-        "del eval evalsha exists hdel hget hgetall hincrby hkeys hlen hmget hset persist pexpire pexpireat pttl "
-        "time unlink zadd zcard zrange zrangebylex zrangebyscore zrem zrevrangebylex zscore"
+        "del eval evalsha exists get hdel hget hgetall hincrby hkeys hlen hmget hset memory persist pexpire "
+        "pexpireat pttl set time zadd zcard zrange zrangebylex zrangebyscore zrem zrevrangebylex zscore"
     ),
     "RedisSemanticCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
@@ -63,22 +63,24 @@ COMMANDS: Mapping[str, str] = {
         "zrevrange zscore"
     ),
     "RedisSessionData": (
-        "eval evalsha hdel hget hkeys hset persist pexpire pttl time unlink zadd zcard zrangebyscore zrem"
+        "eval evalsha get hdel hget hkeys hset persist pexpire pttl set time zadd zcard zrangebyscore zrem"
     ),
     "RedisSessions": (
-        "del eval evalsha exists hget hincrby hmget hset hsetnx lindex llen lpop lpos lpush lrange lrem lset "
-        "persist pexpire pexpireat pttl rpush time unlink zadd zrange zrangebyscore zrem zrevrangebyscore zscore"
+        "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lrange lrem lset persist pexpire "
+        "pexpireat pttl rpush set time xdel xrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank "
+        "zrevrangebyscore zscore"
     ),
     "RedisStore": (
-        "del eval evalsha exists hdel hello hexists hget hgetall hlen hmget hset persist pexpireat time vadd vcard "
-        "vrem vsim zadd zcard zrange zrangebylex zrangebyscore zrem zrevrange zscore"
+        "del eval evalsha exists get hdel hello hexists hget hgetall hlen hmget hset persist pexpire pexpireat set "
+        "time vadd vcard vrem vsim zadd zcard zrange zrangebylex zrangebyscore zrem zrevrange zscore"
     ),
+    "RedisTokenStreams": "eval evalsha pexpire sadd sismember xadd xrange xrevrange",
     "SemanticAnswerCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
-        "persist pexpire pexpireat pttl set time vadd vcard vrem vsim xadd xdel xrevrange zadd zcard zrange "
-        "zrangebyscore zrem zrevrange zscore"
+        "persist pexpire pexpireat pttl set time vadd vcard vrem vsim zadd zcard zrange zrangebyscore zrem "
+        "zrevrange zscore"
     ),
-    "UserProfile": "eval evalsha hdel hget hmget hset persist pexpire pttl time unlink",
+    "UserProfile": "eval evalsha get hdel hget hmget hset persist pexpire pttl set time",
 }
 """Class -> the commands that it sends, by itself or in its scripts."""
 

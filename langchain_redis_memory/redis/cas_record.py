@@ -19,7 +19,7 @@ from langchain_redis_memory.errors import ConflictError, DecryptionError, Format
 from langchain_redis_memory.ops import Flow, Op, Reply, Sleep, ask
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.version import is_newer, newer
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 
 _log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ def drop(place: Key, field: str) -> Op[bool]:
     Returns:
         An op of one trip: whether there was one.
     """
-    return Op((("HDEL", place, field, f"{field}+"),), lambda replies: bool(replies[0]))
+    return Op((command("HDEL", (place,), field, f"{field}+"),), lambda replies: bool(replies[0]))
 
 
 def revise_flow(

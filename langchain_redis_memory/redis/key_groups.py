@@ -131,8 +131,8 @@ class SessionKeys(KeyGroup):
 class StreamKeys(KeyGroup):
     """The keys of one conversation's stream of tokens."""
 
-    tokens: str
-    stopped_runs: str
+    tokens: Key
+    stopped_runs: Key
 
 
 @dataclass(frozen=True)
@@ -228,3 +228,41 @@ class PointKeys(KeyGroup):
     points: Key
     point_owners: Key
     point_expiries: Key
+
+
+@dataclass(frozen=True)
+class ValueKeys(KeyGroup):
+    """The keys of one shard of a cache of values."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("values", "value_expiries", "lease")
+    values: Key
+    expiries: Key
+    leases: Key
+
+    def lease(self, name: str) -> str:
+        """Spells the key of the lease of a value that is being made, or of a lock."""
+        return f"{self.leases}:{escape(name)}"
+
+
+@dataclass(frozen=True)
+class LimitKeys(KeyGroup):
+    """The keys of limits that are counted together."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("rate", "places", "queue")
+    rate: Key
+    places: Key
+    queue: Key
+
+    def of(self, *names: str) -> LimitKeys:
+        """Spells the keys of one limit."""
+        name = "/".join(map(escape, names))
+        return LimitKeys(*(Key(f"{key}:{name}") for key in self.all()))
+
+
+def mark_of(text: str) -> bytes:
+    """Computes a mark: eight bytes by which something is found again to be removed, and which give nothing away.
+
+    Args:
+        text: What is marked: a question, a session's id, a scope.
+    """
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

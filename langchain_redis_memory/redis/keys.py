@@ -13,6 +13,7 @@ name follows: `prefix:{tenant/agent/id}:kind:name`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,12 +30,14 @@ from langchain_redis_memory.redis.key_groups import (
     IndexKeys,
     ItemKeys,
     KeyGroup,
+    LimitKeys,
     PointKeys,
     RecordKeys,
     RootKeys,
     SessionKeys,
     StreamKeys,
     ThreadKeys,
+    ValueKeys,
     check_id,
     escape,
     spell_namespace,
@@ -55,10 +58,12 @@ KINDS = {
     "stopped_runs": "a fixed time from its last event",
     "agent_state": "its own lifetime",
     "profile": "its own lifetime",
+    "user_data": "the longest lifetime of what is noted in it",
     "sessions": "the longest lifetime of a session in it",
     "expiries": "the longest lifetime of a session in it",
     "answer": "its own lifetime",
     "lease": "its own lifetime, as long as one piece of work may take",
+    "trip": "a minute: as long as a trip may be sent again",
     "checkpoints": "the thread's lifetime",
     "order": "the thread's lifetime",
     "blobs": "the thread's lifetime",
@@ -90,6 +95,11 @@ KINDS = {
     "tally": "a fixed time from its last count",
     "decisions": "a fixed time from its last line",
     "epoch": "longer than whatever was stored under it",
+    "rate": "until all that was taken is paid off",
+    "places": "the longest lease of a place in it",
+    "queue": "the longest lease of a place that is waited for",
+    "values": "the longest lifetime of a value in it",
+    "value_expiries": "the longest lifetime of a value in it",
     "wrapped_key": "permanent: until it is shredded",
 }
 """Kind of key -> how long it lives. A key without expiry exists only where a user asked for it (`ttl_s=None`,
@@ -97,6 +107,18 @@ KINDS = {
 
 
 G = TypeVar("G", bound=KeyGroup)
+
+
+def trip_key(beside: str) -> str:
+    """Spells the key of one trip, which no other trip has.
+
+    Args:
+        beside: A key that the trip writes to: it has the hash tag.
+
+    Returns:
+        `prefix:{tenant/agent/id}:trip:number`.
+    """
+    return f"{beside[: beside.index('}')]}}}:trip:{os.urandom(8).hex()}"
 
 
 @dataclass(frozen=True)
@@ -164,7 +186,7 @@ class KeySpace:
     def stream(self, session_id: Id, agent: Id = "") -> StreamKeys:
         """Spells the keys of one conversation's stream of tokens."""
         name = text_of(session_id, "session_id")
-        return self._group(StreamKeys, text_of(agent, "agent", empty=True), name)
+        return self._group(StreamKeys, text_of(agent, "agent", empty=True), name, name)
 
     def index(self, agent: Id = "") -> IndexKeys:
         """Spells the keys of an agent's index of sessions."""
@@ -178,6 +200,10 @@ class KeySpace:
         """Spells the key of a user's profile."""
         name = text_of(user, "user")
         return Key(self.key("profile", "", name), self._of(name))
+
+    def user_data(self, user: Id) -> str:
+        """Spells the key of the index of what is stored of a user."""
+        return self.key("user_data", "", text_of(user, "user"))
 
     # --- LangGraph: threads, items, cached nodes ----------------------------------------------------------------------
 
@@ -238,8 +264,8 @@ class KeySpace:
         """Spells the key of a cache's statistics."""
         return self.key("tally", use, name)
 
-    def decisions(self, name: str) -> Key:
-        """Spells the key of the decision log: what became of the turns that asked a cache."""
+    def decisions(self, name: str = "") -> Key:
+        """Spells the key of a decision log: "" for the turns of all conversations, else of one cache's look-ups."""
         return self.key("decisions", "", name)
 
     def epoch(self, use: str, corpus: str) -> str:
@@ -258,6 +284,14 @@ class KeySpace:
         """Spells the key of a lease, with the hash tag of its work: a session, or the digest of an answer."""
         about = text_of(name, "the name of a lease")
         return f"{self.key('lease', text_of(agent, 'agent', empty=True), about)}:{escape(use)}"
+
+    def values(self, name: str) -> ValueKeys:
+        """Spells the keys of one shard of a cache of values."""
+        return self._group(ValueKeys, "values", name)
+
+    def limits(self, name: str) -> LimitKeys:
+        """Spells the keys of the limits of a user, or of whatever else is limited; "" for all together."""
+        return self._group(LimitKeys, "", text_of(name, "key", empty=True))
 
     # --- the tenant ---------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ A script lies in the `lua/` folder of the room that calls it: `script("cache/ent
 Its file starts with a sentence of what it does and two header lines, `-- KEYS a b` and `-- ARGV x y ...`. The names
 become locals of the script, so the body never spells `KEYS[1]`; `...` says that more keys or arguments follow, which
 the body reads from `KEYS` or `ARGV` after the named ones. `-- WITH name` puts the fragment `_name.lua` in front of the
-body, from the same folder, or from `redis/lua/`, which holds what several rooms share.
+body, from the same folder, or from `redis/lua/`, which holds what several rooms share. `-- WITH once` is for a script
+that must not run twice: each call gets a key of its own, by which the server knows it again (see `_once.lua`).
 
 Atomicity comes from scripts alone; calls go out as EVALSHA and are sent again as EVAL only when the server does not
 know them.
@@ -17,7 +18,8 @@ from functools import cache
 from hashlib import sha1
 from importlib import resources
 
-from langchain_redis_memory.ops import Script
+from langchain_redis_memory.ops import Arg, Call, Script
+from langchain_redis_memory.redis.keys import trip_key
 
 _HEADER = re.compile(r"^-- (KEYS|ARGV)(?: ([\w ]+?))?( \.\.\.)?$", re.MULTILINE)
 _PACKAGE = resources.files("langchain_redis_memory")
@@ -78,6 +80,23 @@ def parse(name: str, text: str) -> Script:
     ]
     room = name.rpartition("/")[0]
     fragments = [_code(_fragment(room, fragment)) for fragment in _WITH.findall(text)]
-    source = "\n".join([*bound, *fragments, _code(text)])
+    once = "once" in _WITH.findall(text)
+    body = f"return once(function()\n{_code(text)}\nend)" if once else _code(text)
+    source = "\n".join([*bound, *fragments, body])
     (keys, more), (args, rest) = header["KEYS"], header["ARGV"]
-    return Script(name, source, tuple(keys), tuple(args), rest, sha1(source.encode()).hexdigest(), more)  # noqa: S324
+    sha = sha1(source.encode()).hexdigest()  # noqa: S324
+    return Script(name, source, tuple(keys), tuple(args), rest, sha, more, trip_key if once else None)
+
+
+def command(verb: str, keys: tuple[str, ...], *args: Arg) -> Call:
+    """Builds a call that runs one command once, however often it is sent.
+
+    Args:
+        verb: The command.
+        keys: Its keys, all with one hash tag.
+        *args: Its further arguments.
+
+    Returns:
+        The call; its reply is the command's.
+    """
+    return script("redis/command")(keys, verb, *args)

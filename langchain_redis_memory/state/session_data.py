@@ -15,7 +15,7 @@ from langchain_redis_memory.ops import Op, Reply
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.key_groups import Id, check_id
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
 
 if TYPE_CHECKING:
@@ -190,8 +190,8 @@ class RedisSessionData(ClientOwner):
 
     def _delete(self, key: str) -> Op[bool]:
         keys, name = self._keys, check_id(key, "key")
-        commands = (("HDEL", keys.data, name), ("ZREM", keys.data_expiries, name))
+        commands = (command("HDEL", (keys.data,), name), command("ZREM", (keys.data_expiries,), name))
         return Op(commands, lambda replies: bool(replies[0]))
 
     def _clear(self) -> Op[None]:
-        return Op((("UNLINK", self._keys.data, self._keys.data_expiries),), lambda _replies: None)
+        return Op((command("UNLINK", (self._keys.data, self._keys.data_expiries)),), lambda _replies: None)

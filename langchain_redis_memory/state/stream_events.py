@@ -15,6 +15,7 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.ops import Emit, Flow, Now, Op, Reply, Sleep, ask
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.codec.version import VERSION, check_version
 from langchain_redis_memory.redis.key_groups import StreamKeys
@@ -51,12 +52,12 @@ class StreamEvent:
 
 
 def event(run_id: str, kind: EventKind, data: Any = None) -> bytes:
-    """Encodes an event for its stream.
+    """Encodes an event; `append` puts the format's version in front.
 
     Raises:
         UnserialisableError: The data is not plain.
     """
-    return VERSION + pack([run_id, kind, data], "a token")
+    return pack([run_id, kind, data], "a token")
 
 
 def token_of(chunk: Any) -> Any:
@@ -70,7 +71,7 @@ def append(keys: StreamKeys, run_id: str, most: int, ttl_ms: int, events: Sequen
     Returns:
         An op of one trip: whether they were appended; False where the run was stopped.
     """
-    call = script("state/stream_append")(keys.all(), run_id, most, ttl_ms, *events)
+    call = script("state/stream_append")(keys.all(), run_id, most, ttl_ms, *(_stored(keys, one) for one in events))
     return Op((call,), lambda replies: bool(replies[0]))
 
 
@@ -80,27 +81,31 @@ def stop(keys: StreamKeys, run_id: str, most: int, ttl_ms: int) -> Op[bool]:
     Returns:
         An op of one trip: False where it was stopped before.
     """
-    call = script("state/stream_stop")(keys.all(), run_id, most, ttl_ms, event(run_id, "stopped"))
+    call = script("state/stream_stop")(keys.all(), run_id, most, ttl_ms, _stored(keys, event(run_id, "stopped")))
     return Op((call,), lambda replies: bool(replies[0]))
 
 
-def _read(place: str, after: str) -> Op[list[StreamEvent]]:
+def _stored(keys: StreamKeys, encoded: bytes) -> bytes:
+    return VERSION + keys.tokens.encrypt(encoded)
+
+
+def _read(place: Key, after: str) -> Op[list[StreamEvent]]:
     def decode(replies: Sequence[Reply]) -> list[StreamEvent]:
         return [_event(place, entry_id, fields) for entry_id, fields in replies[0]]
 
     return Op((("XRANGE", place, f"({after}" if after else "-", "+", "COUNT", _PAGE),), decode)
 
 
-def _event(place: str, entry_id: bytes, fields: Reply) -> StreamEvent:
+def _event(place: Key, entry_id: bytes, fields: Reply) -> StreamEvent:
     if record := dict(pairs(fields)).get(b"e"):
-        match unpack(check_version(record, place), place):
+        match unpack(place.decrypt(check_version(record, place)), place):
             case [str(run_id), kind, data] if kind in get_args(EventKind):
                 return StreamEvent(entry_id.decode(), run_id, kind, data)
     msg = f"{place!r} holds an event that was not written by this package, or is damaged"
     raise CorruptDataError(msg)
 
 
-def _newest(place: str) -> Op[str]:
+def _newest(place: Key) -> Op[str]:
     command = ("XREVRANGE", place, "+", "-", "COUNT", 1)
     return Op((command,), lambda replies: replies[0][0][0].decode() if replies[0] else "0")
 

@@ -18,7 +18,7 @@ from langchain_redis_memory.redis.cas_record import CasRecord
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.redis.key_groups import Id, check_id
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 from langchain_redis_memory.state import profile_model
 from langchain_redis_memory.state.profile_extractors import (
@@ -320,7 +320,7 @@ class UserProfile(ClientOwner):
         return (yield from self._change_flow(lambda profile, _now: profile.forget(key, value)))
 
     def _erase(self) -> Op[bool]:
-        return Op((("UNLINK", self._key),), lambda replies: bool(replies[0]))
+        return Op((command("UNLINK", (self._key,)),), lambda replies: bool(replies[0]))
 
     def _export(self) -> Op[dict[str, Any]]:
         return self._read(lambda profile, now: profile.export(now, self._half_life_ms))

@@ -19,7 +19,7 @@ from langchain_redis_memory.store.batch import Batch
 from langchain_redis_memory.store.embedding import IndexSettings
 from langchain_redis_memory.store.writes import milliseconds
 from langchain_redis_memory.vectors.choose import check, check_vectors, engine
-from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation
+from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantization
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -49,7 +49,7 @@ class RedisStore(ClientOwner, BaseStore):
         tenant: Whose data it is; tenants never see each other's.
         engine: How vectors are searched: "vector_sets", "query_engine" or "exact"; None takes the first of these that
             the server has. All stores on the same data need the same one.
-        quantisation: How vectors are kept: "none" is exact; "int8" and "binary" are smaller and less so.
+        quantization: How vectors are kept: "none" is exact; "int8" and "binary" are smaller and less so.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -79,7 +79,7 @@ class RedisStore(ClientOwner, BaseStore):
         ttl: TTLConfig | None = None,
         tenant: Id = "",
         engine: EngineName | None = None,
-        quantisation: Quantisation = "none",
+        quantization: Quantization = "none",
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
@@ -89,8 +89,8 @@ class RedisStore(ClientOwner, BaseStore):
         self._indexing = None if index is None else IndexSettings.of(index)
         if index is not None:
             check_vectors(self._space, "a store with an index")
-        check(self._indexing.dims if self._indexing else 1, engine, quantisation)
-        self._wanted: tuple[EngineName | None, Quantisation] = (engine, quantisation)
+        check(self._indexing.dims if self._indexing else 1, engine, quantization)
+        self._wanted: tuple[EngineName | None, Quantization] = (engine, quantization)
         self._engine: Engine | None = None
 
     @property

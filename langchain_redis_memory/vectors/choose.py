@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from langchain_redis_memory.checks import check_whole, check_word
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import require_numpy
-from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation
+from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantization
 from langchain_redis_memory.vectors.exact_scan import ExactScan
 from langchain_redis_memory.vectors.query_engine import QueryEngine
 from langchain_redis_memory.vectors.vector_sets import VectorSets
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 from langchain_redis_memory.redis.capabilities import Server
 
 
-def check(dims: Any, name: Any = None, quantisation: Any = "none") -> None:
+def check(dims: Any, name: Any = None, quantization: Any = "none") -> None:
     """Checks the options of an engine.
 
     Args:
         dims: Numbers of a vector.
         name: The engine's name, None to pick one.
-        quantisation: How it keeps its vectors.
+        quantization: How it keeps its vectors.
 
     Raises:
         ConfigError: One of them cannot work.
@@ -31,7 +31,7 @@ def check(dims: Any, name: Any = None, quantisation: Any = "none") -> None:
     check_whole(dims, "dims", 1, 32_768, ConfigError)
     if name is not None:
         check_word(name, "engine", get_args(EngineName), ConfigError)
-    check_word(quantisation, "quantization", get_args(Quantisation), ConfigError)
+    check_word(quantization, "quantization", get_args(Quantization), ConfigError)
     require_numpy()
 
 
@@ -50,14 +50,14 @@ def check_vectors(space: KeySpace, what: str) -> None:
         raise ConfigError(msg + "Cipher(keys, readable=['vectors'])")
 
 
-def engine(server: Server, dims: int, name: EngineName | None = None, quantisation: Quantisation = "none") -> Engine:
+def engine(server: Server, dims: int, name: EngineName | None = None, quantization: Quantization = "none") -> Engine:
     """Chooses the engine for a server.
 
     Args:
         server: What it can do.
         dims: Numbers of a vector.
         name: Take this one; None picks the best that the server has.
-        quantisation: How it keeps its vectors.
+        quantization: How it keeps its vectors.
 
     Returns:
         The engine. It does no I/O.
@@ -65,11 +65,11 @@ def engine(server: Server, dims: int, name: EngineName | None = None, quantisati
     Raises:
         ConfigError: The server cannot do what is asked for, or an option cannot work.
     """
-    check(dims, name, quantisation)
+    check(dims, name, quantization)
     chosen = name if name is not None else server.engines[0]
     if chosen not in server.engines:
         msg = f"this server has no {chosen.replace('_', ' ')}; leave the engine out, or take 'exact'"
         raise ConfigError(msg)
     if chosen == "vector_sets":
-        return VectorSets(dims, quantisation)
-    return QueryEngine(dims, quantisation) if chosen == "query_engine" else ExactScan(dims, quantisation)
+        return VectorSets(dims, quantization)
+    return QueryEngine(dims, quantization) if chosen == "query_engine" else ExactScan(dims, quantization)

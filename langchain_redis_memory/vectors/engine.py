@@ -28,9 +28,9 @@ from langchain_redis_memory.redis.key_groups import PointKeys
 from langchain_redis_memory.redis.keys import KeySpace
 
 Vectors: TypeAlias = "npt.NDArray[np.float32]"
-Quantisation = Literal["none", "int8", "binary"]
+Quantization = Literal["none", "int8", "binary"]
 
-__all__ = ["Collection", "Engine", "EngineName", "VectorHits", "Point", "Quantisation", "as_vectors"]
+__all__ = ["Collection", "Engine", "EngineName", "VectorHits", "Point", "Quantization", "as_vectors"]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from langchain_redis_memory.extras import np
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.vectors.engine import Collection, Point, Quantisation, VectorHits, Vectors, as_vectors
+from langchain_redis_memory.vectors.engine import Collection, Point, Quantization, VectorHits, Vectors, as_vectors
 
 PAGE = 4000
 """Most changes that one trip reads."""
@@ -46,18 +46,18 @@ class ExactScan:
 
     Args:
         dims: Numbers of a vector.
-        quantisation: "none" keeps float32, everything else int8, which is a quarter of it.
+        quantization: "none" keeps float32, everything else int8, which is a quarter of it.
         most_bytes: Most bytes of vectors kept in this process.
     """
 
     dims: int
-    quantisation: Quantisation = "none"
+    quantization: Quantization = "none"
     most_bytes: int = 256 * 2**20
     _mirrors: OrderedDict[str, LocalCopy] = field(default_factory=OrderedDict, repr=False)
 
     @property
     def kind(self) -> str:
-        """How it keeps points; each record says its quantisation itself."""
+        """How it keeps points; each record says its quantization itself."""
         return "exact"
 
     def prepare(self, space: KeySpace) -> Op[None]:
@@ -69,7 +69,7 @@ class ExactScan:
         args: list[Arg] = []
         for point in points:
             rows = as_vectors(point.vectors, self.dims)
-            packed = b"|" + rows.astype("<f4").tobytes() if self.quantisation == "none" else _quantised(rows)
+            packed = b"|" + rows.astype("<f4").tobytes() if self.quantization == "none" else _quantized(rows)
             args += [point.owner, point.ttl_ms, " ".join(point.tags).encode() + packed]
         return self._write(collection, args)
 
@@ -184,7 +184,7 @@ def _unit(rows: Vectors) -> Vectors:
     return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
-def _quantised(rows: Vectors) -> bytes:
+def _quantized(rows: Vectors) -> bytes:
     """Vectors as int8, each behind its scale."""
     scales = np.abs(rows).max(axis=1) / 127
     steps = np.rint(rows / np.where(scales > 0, scales, 1)[:, None]).astype(np.int8)

@@ -20,7 +20,7 @@ from langchain_redis_memory.extras import np
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.vectors.engine import Collection, Point, Quantisation, VectorHits, Vectors, as_vectors
+from langchain_redis_memory.vectors.engine import Collection, Point, Quantization, VectorHits, Vectors, as_vectors
 
 _COUNTED_EVERY = 500
 _REMEMBERED = 1000
@@ -33,13 +33,13 @@ class QueryEngine:
 
     Args:
         dims: Numbers of a vector.
-        quantisation: "none" keeps float32, everything else float16, which is half of it.
+        quantization: "none" keeps float32, everything else float16, which is half of it.
         algorithm: "HNSW" is a graph, "FLAT" compares with every vector of the tenant.
         effort: How many candidates the search of the graph keeps (EF_RUNTIME).
     """
 
     dims: int
-    quantisation: Quantisation = "none"
+    quantization: Quantization = "none"
     algorithm: Literal["HNSW", "FLAT"] = "HNSW"
     effort: int = 300
     _searches: dict[str, int] = field(default_factory=dict, repr=False)
@@ -55,7 +55,7 @@ class QueryEngine:
 
     @property
     def _field(self) -> str:
-        return "vector" if self.quantisation == "none" else "half"
+        return "vector" if self.quantization == "none" else "half"
 
     def _packed(self, vectors: Any) -> list[bytes]:
         rows = as_vectors(vectors, self.dims)

@@ -15,9 +15,9 @@ from langchain_redis_memory.ops import Arg, Op, Reply, pure
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.vectors.engine import Collection, Point, Quantisation, VectorHits, Vectors, as_vectors
+from langchain_redis_memory.vectors.engine import Collection, Point, Quantization, VectorHits, Vectors, as_vectors
 
-_SPELLED: dict[Quantisation, str] = {"none": "NOQUANT", "int8": "Q8", "binary": "BIN"}
+_SPELLED: dict[Quantization, str] = {"none": "NOQUANT", "int8": "Q8", "binary": "BIN"}
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,20 @@ class VectorSets:
 
     Args:
         dims: Numbers of a vector.
-        quantisation: "none" keeps float32, "int8" a quarter of it, "binary" a thirty-second.
+        quantization: "none" keeps float32, "int8" a quarter of it, "binary" a thirty-second.
         effort: How many candidates the search of the graph keeps (EF): more finds better and takes longer.
         links: How many neighbours a vector is linked to in the graph (M): more finds better and takes memory.
     """
 
     dims: int
-    quantisation: Quantisation = "none"
+    quantization: Quantization = "none"
     effort: int = 300
     links: int = 32
 
     @property
     def kind(self) -> str:
-        """How it keeps points: a vector set has one quantisation."""
-        return f"set-{self.quantisation}"
+        """How it keeps points: a vector set has one quantization."""
+        return f"set-{self.quantization}"
 
     def prepare(self, space: KeySpace) -> Op[None]:
         """Does nothing: a vector set needs no index; see `Engine`."""
@@ -61,7 +61,7 @@ class VectorSets:
     def _write(self, collection: Collection, args: Sequence[Arg]) -> Op[None]:
         if not args:
             return pure(None)
-        call = script("vectors/vset_write")(collection.keys.all(), _SPELLED[self.quantisation], self.links, *args)
+        call = script("vectors/vset_write")(collection.keys.all(), _SPELLED[self.quantization], self.links, *args)
         return Op((call,), lambda _replies: None)
 
     def touch(self, collection: Collection, lifetimes: Sequence[tuple[str, int]]) -> Op[None]:
@@ -89,7 +89,7 @@ class VectorSets:
             for element, similarity in found:
                 owner = element.partition(b":")[2].decode("utf-8", "replace")
                 # Of binary vectors it is the share of equal signs, which tells the angle.
-                binary, share = self.quantisation == "binary", float(similarity)
+                binary, share = self.quantization == "binary", float(similarity)
                 best.setdefault(owner, math.cos(math.pi * (1 - share)) if binary else 2 * share - 1)
             return VectorHits(list(best.items()), len(found) >= k)
 

@@ -138,8 +138,8 @@ async def test_clearing_one_model_leaves_the_others(cache: RedisCache, both: Bot
 async def test_deleting_one_answer(cache: RedisCache, both: Both) -> None:
     await both(cache.update)("q", MODEL, TEXT)
     await both(cache.update)("r", MODEL, TEXT)
-    assert await both(cache.delete)("q", MODEL) is True
-    assert await both(cache.delete)("q", MODEL) is False
+    assert await both(cache.delete)(prompt="q", model=MODEL) == 1
+    assert await both(cache.delete)(prompt="q", model=MODEL) == 0
     assert await both(cache.lookup)("q", MODEL) is None
     assert await both(cache.lookup)("r", MODEL) == TEXT
 
@@ -205,7 +205,7 @@ async def test_round_trips_are_as_the_docstrings_say(cache: RedisCache, both: Bo
     assert await spent(cache.lookup, "q", MODEL) == 1
     assert await spent(cache.lookup, "absent", MODEL) == 1
     assert await spent(cache.get_or_compute, "q", MODEL, lambda: "never") == 1
-    assert await spent(cache.delete, "other", MODEL) == 1
+    assert await spent(cache.delete, prompt="other", model=MODEL) == 1
     assert await spent(cache.count) == 1
     assert await spent(cache.stats) == 1
     assert await spent(cache.clear, model="unknown") == 1
@@ -348,7 +348,7 @@ async def test_an_answer_is_explained_reported_and_deleted_by_its_model(cache: R
     assert (await both(cache.explain)(question, model)).hit is None
     assert not await both(cache.report)(told.hit_id)
     assert (await both(cache.stats)()).wrong_hits == 2
-    assert await both(cache.delete)(question, other)
+    assert await both(cache.delete)(prompt=question, model=other) == 1
     assert await both(cache.count)() == 0
 
 
@@ -362,9 +362,10 @@ async def test_bad_arguments_are_refused_before_anything_is_sent(
         ):
             with pytest.raises(InvalidInputError, match="must be a string"):
                 await call()
-        for of_model in (cache.delete, cache.explain):
-            with pytest.raises(InvalidInputError, match="must be a"):
-                await both(of_model)(prompt, model)
+        with pytest.raises(InvalidInputError, match="must be a"):
+            await both(cache.explain)(prompt, model)
+        with pytest.raises(InvalidInputError, match=r"must be a|say which answers"):
+            await both(cache.delete)(prompt=prompt, model=model)
     with pytest.raises(InvalidInputError, match="model only, got prompt"):
         await both(cache.clear)(prompt="x")
     with pytest.raises(InvalidInputError, match="model must be a LangChain model"):

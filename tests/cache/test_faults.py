@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, Generation
 
 from langchain_redis_memory import RedisCache
-from langchain_redis_memory.cache.exact import name_of
+from langchain_redis_memory.cache.exact_flows import name_of
 from langchain_redis_memory.errors import ServerError, UnavailableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.circuit_breaker import Breaker
@@ -161,7 +161,7 @@ async def test_away_is_a_miss_and_updates_are_dropped_and_counted(
     with pytest.raises(UnavailableError):
         await both(cache.warm)([("q", "a")], MODEL)
     with pytest.raises(UnavailableError):
-        await both(cache.delete)("q", MODEL)
+        await both(cache.delete)(prompt="q", model=MODEL)
     switch.on()
     wait_for(lambda: cache.lookup("q", MODEL) == TEXT)
     told = await both(cache.stats)()

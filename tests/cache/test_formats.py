@@ -13,9 +13,9 @@ from langchain_core.outputs import ChatGeneration, Generation
 from langchain_redis_memory import CachedEmbeddings, RedisCache, RedisNodeCache
 from langchain_redis_memory.cache import epochs, generations
 from langchain_redis_memory.cache.answers.answer_cache import Answer, decode_answer, encode_answer
-from langchain_redis_memory.cache.answers.decision_log import Decision, LoggedCandidate, decoded
-from langchain_redis_memory.cache.answers.marks import marks_from, marks_of
-from langchain_redis_memory.cache.exact import ExactQuery, name_of
+from langchain_redis_memory.cache.decision_log import Decision, LoggedCandidate, decoded
+from langchain_redis_memory.cache.exact_flows import ExactQuery, name_of
+from langchain_redis_memory.cache.marks import marks_from, marks_of
 from langchain_redis_memory.cache.rag.retriever import _decoded, _encoded
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer, entry_of
 from langchain_redis_memory.cache.semantic.entries import name_of as semantic_name_of
@@ -48,7 +48,7 @@ def test_exact_entry(client: Client) -> None:
     cache = RedisCache(client, ttl_s=None)
     entry = cache._flows.entry(ExactQuery(name_of("q", "m"), "m"), "q", ANSWERS["text"][0])
     assert entry.name == (b"\x1de\xbe\xde\xfcON.\xa4\x9f\xb2\x80\xdf\xd9\x0c\xce\xe3\xeb9(\xa2B8\xec\xf6\xcd\xc8\xfb")
-    assert entry.body == b"1 3;" + ANSWERS["text"][1]
+    assert entry.body == b"1 3 2b3570fb29bd1435;" + ANSWERS["text"][1]
 
 
 def test_semantic_entry() -> None:
@@ -102,15 +102,13 @@ def test_lines_of_a_log_and_marks_of_an_answer() -> None:
     assert marks.joined().hex() == "251add662c54c4ffe64984c3aacf6ede179ed4616fcb45640fb662e7c41e08e2"
     assert marks_from(marks.joined()) == marks
     near = LoggedCandidate("What is it?", 0.5, 0.25, vetoed=True)
-    line = Decision("hit", "What?", "NEW_TOPIC", "meaning", "why", "e-1", 7, 0.5, (near,), marks)
+    line = Decision("hit", "What?", "NEW_TOPIC", "meaning", "why", "e-1", 7, 0.5, (near,), marks, "exact", "[{}]")
     golden = (
-        b"\x9b\x01\xa3hit\xa5What?\xa9NEW_TOPIC\xa7m"
-        b"eaning\xa3why\xa3e-1\x07\xcb?\xe0\x00\x00\x00\x00\x00\x00"
-        b"\x91\x94\xabWhat is it?\xcb?\xe0\x00\x00\x00\x00\x00\x00\xcb"
-        b"?\xd0\x00\x00\x00\x00\x00\x00\xc3\xc4 %\x1a\xddf,T\xc4\xff\xe6I\x84\xc3\xaa"
-        b"\xcfn\xde\x17\x9e\xd4ao\xcbEd\x0f\xb6b\xe7\xc4\x1e\x08\xe2"
+        b"\x9d\x02\xa3hit\xa5What?\xa9NEW_TOPIC\xa7meaning\xa3why\xa3e-1\xa5exact\xa4[{}]\x07\xcb?\xe0\x00\x00\x00\x00\x00\x00"
+        b"\x91\x94\xabWhat is it?\xcb?\xe0\x00\x00\x00\x00\x00\x00\xcb?\xd0\x00\x00\x00\x00\x00\x00\xc3"
+        b"\xc4 " + marks.joined()
     )
     assert line.encoded(content=True) == golden
     read = decoded(golden, "1500-0")
     assert read == replace(line, at=datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=timezone.utc), id="1500-0")
-    assert decoded(golden.replace(b"\x01", b"\x02", 1), "1500-0") is None
+    assert decoded(golden.replace(b"\x02", b"\x01", 1), "1500-0") is None

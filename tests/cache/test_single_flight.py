@@ -22,7 +22,7 @@ from langchain_core.outputs import Generation
 
 from langchain_redis_memory import RedisCache
 from langchain_redis_memory.cache import single_flight
-from langchain_redis_memory.cache.exact import name_of
+from langchain_redis_memory.cache.exact_flows import name_of
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client

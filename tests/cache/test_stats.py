@@ -108,8 +108,8 @@ async def test_counting_costs_no_trip(cache: RedisCache, both: Both, trips: list
     for _ in range(200):
         await both(cache.lookup)("q", GPT)
     assert len(trips) == 200
-    assert {trip.commands for trip in trips} == {1, 2}, "some take along what was counted"
-    assert sum(trip.commands == 2 for trip in trips) < 100
+    along = [trip.commands for trip in trips if trip.commands > 1]
+    assert 0 < len(along) < 100, "some take along what was counted and logged"
 
 
 async def test_no_count_is_lost_among_threads(real: Client) -> None:

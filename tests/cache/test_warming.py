@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from langchain_redis_memory import RedisCache
 from langchain_redis_memory.cache import warming
-from langchain_redis_memory.cache.exact import name_of
+from langchain_redis_memory.cache.exact_flows import name_of
 from langchain_redis_memory.errors import InvalidInputError, UnavailableError, UnserialisableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip

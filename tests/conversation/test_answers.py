@@ -12,10 +12,11 @@ from langchain_core.output_parsers import PydanticOutputParser
 from langchain_core.runnables import RunnableLambda
 from pydantic import BaseModel
 
-from langchain_redis_memory.cache.answers.decision_log import DecisionLog
 from langchain_redis_memory.cache.answers.desk import AnswerDesk
+from langchain_redis_memory.cache.decision_log import DecisionLog
 from langchain_redis_memory.cache.rag.rag_cache import RagCache
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.language.equivalence.weights import shipped
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
@@ -371,6 +372,29 @@ async def test_a_log_without_content_has_no_words(client: Client, both: Both) ->
     assert await both(desk.memory.answers.top_misses)() == []
 
 
+async def test_erasing_a_session_takes_its_lines_along(client: Client, both: Both, trips: list[Trip]) -> None:
+    desk, sessions = desk_of(client, both), RedisSessions(client)
+    for session in "abc":
+        await desk.say(QUESTION, session)
+    trips.clear()
+    assert await both(sessions.erase)("a")
+    assert [one.outcome for one in await both(desk.memory.answers.decisions)()] == ["hit", "hit"]
+    assert await both(sessions.clear_agent)() == 2
+    assert await both(desk.memory.answers.decisions)() == []
+    client.run(Op((("SET", client.keys().decisions(), "in the way", "EX", 60),), len))
+    await desk.say(QUESTION, "d")
+    assert await both(sessions.erase)("d")
+
+
+async def test_memories_of_a_tenant_share_a_log_and_not_their_lines(client: Client, both: Both) -> None:
+    exact, meaning = desk_of(client, both), desk_of(client, both, "meaning")
+    for number, desk in enumerate((exact, meaning, exact)):
+        await desk.say(f"N: {number}", "a")
+    assert [one.question for one in await both(exact.memory.answers.decisions)(2)] == ["N: 2", "N: 0"]
+    assert await both(meaning.memory.answers.clear)() == 1
+    assert len(await both(exact.memory.answers.decisions)()) == 2
+
+
 async def test_a_memory_may_log_nothing(client: Client, both: Both) -> None:
     desk = desk_of(client, both, log=None)
     await desk.say(QUESTION)
@@ -382,7 +406,7 @@ async def test_a_memory_may_log_nothing(client: Client, both: Both) -> None:
 async def test_what_stands_in_the_way_of_the_log_disturbs_no_turn(client: Client, both: Both, cache: str) -> None:
     desk, space = desk_of(client, both, cache), client.keys()
     records = desk.memory.answers._flows.records
-    for key in (space.decisions(records.name), records.tally(space)._key, space.entries("answers", "").items):
+    for key in (space.decisions(), records.tally(space)._key, space.entries("answers", "").items):
         client.run(Op((("SET", key, "in the way", "EX", 60),), len))
     for session in "ab":
         await desk.say(QUESTION, session)

@@ -21,6 +21,7 @@ from langchain_redis_memory import (
     RedisStore,
 )
 from langchain_redis_memory.errors import UnavailableError
+from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
@@ -149,7 +150,7 @@ async def test_every_class_keeps_it(hole: Proxy, name: str, both: Both) -> None:
 
 async def test_a_turn_waits_once_and_the_next_not_at_all(hole: Proxy, both: Both) -> None:
     async with client_of(hole.url) as client:
-        desk = Desk(client, both, classifier=Marked())
+        desk = Desk(client, both, classifier=Marked(), outbox=Outbox(close_s=0.01))
         with Watch():
             await desk.say("F: a")
         before = hole.accepted

@@ -35,6 +35,12 @@ def echo(text: str) -> Op[Any]:
     return Op((("ECHO", text), ("ECHO", f"{text}.")), list)
 
 
+def keyed(text: str) -> Op[Any]:
+    """The same by keys, one on each node of a cluster."""
+    script = "return ARGV[1]"
+    return Op((("EVAL", script, 1, text, text), ("EVAL", script, 1, f"{text}.", f"{text}.")), list)
+
+
 def own(text: str) -> list[bytes]:
     return [text.encode(), f"{text}.".encode()]
 
@@ -103,8 +109,10 @@ def test_an_exception_at_each_line_of_a_trip(late: Proxy) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_signals_at_any_time_while_other_threads_go_on(late: Proxy) -> None:
-    with Client.from_url(late.url, max_connections=3, timeout_s=5) as client:
+@pytest.mark.parametrize("topology", ["one server", "cluster"])
+def test_signals_at_any_time_while_other_threads_go_on(request: pytest.FixtureRequest, topology: str) -> None:
+    url = request.getfixturevalue("cluster_url") if topology == "cluster" else request.getfixturevalue("late").url
+    with Client.from_url(url, max_connections=3, timeout_s=5) as client:
         wrong: list[Any] = []
         ended = threading.Event()
 
@@ -112,23 +120,24 @@ def test_signals_at_any_time_while_other_threads_go_on(late: Proxy) -> None:
             number = 0
             while not ended.is_set():
                 number += 1
-                if (found := client.run(echo(f"{name}{number}"))) != own(f"{name}{number}"):
+                if (found := client.run(keyed(f"{name}{number}"))) != own(f"{name}{number}"):
                     wrong.append(found)
 
         def interrupt(*_: object) -> None:
             raise Interrupt
 
         threads = [threading.Thread(target=work, args=(name,)) for name in "pq"]
+        client.run(keyed("first"))
         before = signal.signal(signal.SIGALRM, interrupt)
         for thread in threads:
             thread.start()
         hits = number = 0
         try:
-            while hits < 200:
+            while hits < 150:
                 number += 1
                 try:
                     signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0001, 0.004))
-                    if (found := client.run(echo(f"m{number}"))) != own(f"m{number}"):
+                    if (found := client.run(keyed(f"m{number}"))) != own(f"m{number}"):
                         wrong.append(found)
                     signal.setitimer(signal.ITIMER_REAL, 0)
                 except Interrupt:
@@ -141,4 +150,4 @@ def test_signals_at_any_time_while_other_threads_go_on(late: Proxy) -> None:
                 thread.join()
         assert wrong == []
         assert client._connections.in_use() == 0
-        assert client.run(echo("after")) == own("after")
+        assert client.run(keyed("after")) == own("after")

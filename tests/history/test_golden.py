@@ -31,6 +31,7 @@ async def test_a_conversation_is_stored_as_these_bytes(client: Client, both: Bot
     keys = client.keys().session("s")
     assert held(client, keys.messages) == RECORDS
     assert held(client, keys.ids) == IDS
+    assert [float(raw(client, ("ZSCORE", keys.ids, one))[0]) for one in IDS] == [1, 2, 3]
     assert held(client, keys.meta) == {b"created": b"T", b"active": b"T", b"tokens": b"21", b"turns": b"1"}
     index = client.keys().index()
     assert held(client, index.sessions) == held(client, index.expiries) == [b"\x01s"]
@@ -39,7 +40,7 @@ async def test_a_conversation_is_stored_as_these_bytes(client: Client, both: Bot
 async def test_these_bytes_are_read(client: Client, both: Both) -> None:
     keys, now = client.keys().session("s"), b"1795562083225"
     put(client, keys.messages, RECORDS)
-    put(client, keys.ids, IDS)
+    raw(client, ("ZADD", keys.ids, 1, IDS[0], 2, IDS[1], 3, IDS[2]), ("PEXPIRE", keys.ids, 60_000))
     put(client, keys.meta, {b"created": now, b"active": now, b"tokens": b"21", b"turns": b"1"})
     index = client.keys().index()
     for key in (index.sessions, index.expiries):

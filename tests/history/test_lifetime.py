@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage, RemoveMessage
 
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.errors import EvictedError, InvalidInputError
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
@@ -198,7 +198,7 @@ async def test_the_index_is_pinned_while_one_session_is(client: Client, history:
     assert near(lifetimes(client, "short")[3:], 100)
 
 
-@pytest.mark.parametrize("lost", ["messages", "ids", "meta", "sessions", "expiries"])
+@pytest.mark.parametrize("lost", ["ids", "meta", "sessions", "expiries"])
 async def test_the_next_write_heals_what_was_evicted(client: Client, history: History, both: Both, lost: str) -> None:
     kept = history(ttl_s=100, max_tokens=1000, token_counter=lambda _: 300)
     await both(kept.add_messages)([HumanMessage("a", id="a"), HumanMessage("b", id="b")])
@@ -207,14 +207,31 @@ async def test_the_next_write_heals_what_was_evicted(client: Client, history: Hi
     await both(client.run)(Op((("DEL", name),), len))
     await both(kept.add_messages)([HumanMessage("c", id="c")])
     found = [message.content for message in await both.messages(kept)]
-    assert found == (["c"] if lost == "messages" else ["a", "b", "c"])
+    assert found == ["a", "b", "c"]
     assert near(lifetimes(client), 100)
     assert await both(kept.delete)(["c"]) == 1
     await both(kept.add_messages)([HumanMessage("d", id="d"), HumanMessage("e", id="e")])
     found = [message.content for message in await both.messages(kept)]
-    assert found == (["d", "e"] if lost == "messages" else ["b", "d", "e"]), "tokens are counted right again"
+    assert found == ["b", "d", "e"], "tokens are counted right again"
     session = await both(client.run)(kept._flows.transcript.info())
     assert (session.messages, session.tokens) == (len(found), 300 * len(found))
+
+
+@pytest.mark.parametrize("also", [(), ("ids",)], ids=["messages", "and ids"])
+async def test_an_evicted_history_says_so(client: Client, history: History, both: Both, also: tuple[str, ...]) -> None:
+    kept = history()
+    await both(kept.add_messages)([HumanMessage("a", id="a"), HumanMessage("b")])
+    keys = client.keys().session("s")
+    await both(client.run)(Op((("DEL", keys.messages, *(getattr(keys, one) for one in also)),), len))
+    reads = (kept.aget_messages, kept.arecent, kept.arecent_tokens, kept.aturns) if not also else ()
+    for read in reads:
+        with pytest.raises(EvictedError, match=r"clear\(\) it"):
+            await read(*(() if read == kept.aget_messages else (3,)))
+    with pytest.raises(EvictedError, match=r"clear\(\) it"):
+        await both(kept.add_messages)([HumanMessage("c")])
+    await both(kept.clear)()
+    await both(kept.add_messages)([HumanMessage("c")])
+    assert [message.content for message in await both.messages(kept)] == ["c"]
 
 
 async def test_a_message_whose_mark_was_evicted_is_still_stored(client: Client, history: History, both: Both) -> None:

@@ -16,7 +16,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.errors import ConfigError, InvalidInputError, UnavailableError
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
-from langchain_redis_memory.history.outbox import Loss, Outbox, deleting_flow
+from langchain_redis_memory.history.loss import Loss
+from langchain_redis_memory.history.outbox import Outbox, deleting_flow
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Op, pure
 from langchain_redis_memory.redis.client.client import Client

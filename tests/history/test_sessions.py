@@ -239,9 +239,10 @@ async def test_clear_agent_deletes_all_of_its_sessions(
     client.run(merge(*adds))
     await both(history("other", agent="b").add_turn)("x", "y")
     await both(sessions.list_sessions)()
+    await both(sessions.erase)("of nobody")  # the script may be new to the server
     trips.clear()
     assert await both(sessions.clear_agent)() == 501
-    assert len(trips) <= 5
+    assert len(trips) <= 6, "2 for 500, 1 more, and 1 for a script that may be new"
     assert await both(sessions.list_sessions)() == SessionPage([], None)
     assert raw(client, ("EXISTS", *client.keys().session("s500").all())) == [0]
     index = client.keys().index()
@@ -258,6 +259,7 @@ async def test_round_trips_are_as_the_docstrings_say(
         return len(trips)
 
     assert await spent(sessions.list_sessions) <= 2  # the script may be new to the server
+    assert await spent(sessions.erase, "of nobody") <= 2
     for name in ("a", "b"):
         await both(history(name).add_turn)("x", "y")
     await both(sessions.list_sessions)()
@@ -265,6 +267,7 @@ async def test_round_trips_are_as_the_docstrings_say(
     raw(client, ("UNLINK", *client.keys().session("a").all()))
     assert await spent(sessions.list_sessions) == 3
     assert await spent(sessions.get, "b") == 1
+    await both(sessions.erase)("a")  # the script may be new to the server
     assert await spent(sessions.erase, "b") == 1
     assert await spent(sessions.list_sessions) == 1
     await both(history("c").add_turn)("x", "y")

@@ -254,7 +254,7 @@ def test_trimming_is_what_the_model_says(
                 assert found[0] == untrimmed[0], "a leading system message stays"
             if tidy(untrimmed):
                 assert orphans(found) <= orphans(untrimmed), "trimming makes no orphans"
-        marks = client.run(Op((("LLEN", client.keys().session(kept.session_id).ids),), lambda replies: replies[0]))
+        marks = client.run(Op((("ZCARD", client.keys().session(kept.session_id).ids),), lambda replies: replies[0]))
         assert marks == len(model)
         session = client.run(kept._flows.transcript.info())
         assert session is not None

@@ -60,7 +60,7 @@ def login(request: pytest.FixtureRequest, farm: Farm, prefix: str, watch: Watch)
 
 
 def test_the_table_of_commands_is_what_the_code_sends() -> None:
-    """`python -m tests.support.commands` prints it."""
+    """`python -m tests.support.commands` writes it."""
     assert dict(COMMANDS) == table()
 
 

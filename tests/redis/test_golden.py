@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from langchain_redis_memory.ops import Call
 from langchain_redis_memory.redis import cas_record, expiring_hash
 from langchain_redis_memory.redis.cas_record import CasRecord, Version
 from langchain_redis_memory.redis.client.client import Client
@@ -61,3 +62,15 @@ async def test_this_record_is_read(client: Client, both: Both) -> None:
     found = await both(client.run)(cas_record.read(key, "f"))
     assert found == CasRecord(Version("7-0123456789abcdef", 10), b"body", (b"note", b"on"))
     assert found.version.writes == 7
+
+
+async def test_a_trip_is_remembered_as_these_bytes(client: Client, both: Both) -> None:
+    keys = client.keys().session("s")
+    await both(client.run)(cas_record.swap(keys.state, keys.state, "f", Version(), b"body", 60_000))
+    drop = cas_record.drop(keys.state, "f")
+    (call,) = drop.commands
+    assert isinstance(call, Call)
+    assert re.fullmatch(re.escape(keys.state.removesuffix("state")) + "trip:[0-9a-f]{16}", call.keys[-1])
+    assert await both(client.run)(drop) is True
+    assert raw(client, ("GET", call.keys[-1])) == [b"[1]"]
+    assert await both(client.run)(drop) is True

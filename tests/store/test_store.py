@@ -428,7 +428,7 @@ def test_a_bad_configuration(client: Client, trips: list[Trip]) -> None:
         {"index": {"dims": "3", "embed": embed}},
         {"index": {"dims": 3, "embed": embed, "fields": "text"}},
         {"engine": "best"},
-        {"quantisation": "int4"},
+        {"quantization": "int4"},
     ]
     for options in bad:
         with pytest.raises(ConfigError):

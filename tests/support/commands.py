@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -87,6 +88,7 @@ OF_CLASS: dict[str, tuple[str, ...]] = {
         *(f"store.{module}" for module in ("items", "root_index", "batch", "scan", "writes", "vector_search")),
         *_VECTORS,
     ),
+    "RedisTokenStreams": ("state.token_streams", "state.stream_events"),
     "SemanticAnswerCache": ("cache.answers", *_SEMANTIC),
     "UserProfile": ("state.user_profile", "redis.cas_record"),
 }
@@ -108,6 +110,22 @@ def table() -> dict[str, str]:
     }
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Writes the table into `redis/acl.py`."""
+    path = ROOT / "redis" / "acl.py"
+    before, _, rest = path.read_text("utf-8").partition("COMMANDS: Mapping[str, str] = {\n")
+    after = rest[rest.index("}\n") :]
+    rows = []
     for name, commands in table().items():
-        print(f'    "{name}": "{commands}",')
+        lines = textwrap.wrap(commands, 105 if len(name) + len(commands) > 110 else 120)
+        spelled = [f'        "{line} "' for line in lines[:-1]] + [f'        "{lines[-1]}"']
+        rows += (
+            [f'    "{name}": "{commands}",']
+            if len(name) + len(commands) <= 110
+            else [f'    "{name}": (', *spelled, "    ),"]
+        )
+    path.write_text(before + "COMMANDS: Mapping[str, str] = {\n" + "\n".join(rows) + "\n" + after, "utf-8")
+
+
+if __name__ == "__main__":
+    write()

@@ -6,7 +6,7 @@ from damaged bytes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple
 
 from langchain_core.language_models import FakeListChatModel
@@ -30,6 +30,7 @@ from langchain_redis_memory import (
     RedisSessionData,
     RedisSessions,
     RedisStore,
+    RedisTokenStreams,
     RollingSummary,
     SemanticAnswerCache,
     UserProfile,
@@ -202,6 +203,26 @@ async def states(both: Both, client: Client, tenant: str) -> list[Read]:
     ]
 
 
+async def token_streams(both: Both, client: Client, tenant: str) -> list[Read]:
+    made = RedisTokenStreams(client, tenant=tenant)
+    if both.asynchronous:
+
+        async def chunks() -> AsyncIterator[str]:
+            yield SECRET
+
+        [chunk async for chunk in made.apublish("s", "r", chunks())]
+    else:
+        list(made.publish("s", "r", [SECRET]))
+    await both(made.stop)("s", "other")
+
+    async def read() -> list[Any]:
+        if both.asynchronous:
+            return [found async for found in made.aresume("s", run_id="r", idle_s=0.01)]
+        return list(made.resume("s", run_id="r", idle_s=0.01))
+
+    return [read]
+
+
 async def _conversation(both: Both, memory: ConversationMemory) -> list[Read]:
     model = FakeListChatModel(responses=[SECRET])
     chain = memory.wrap(model)
@@ -241,6 +262,7 @@ SCENARIOS: dict[str, Scenario] = {
     "semantic_cache": Scenario(semantic_cache, ("RedisSemanticCache",)),
     "rag": Scenario(rag, ("RagCache", "CachedEmbeddings")),
     "states": Scenario(states, ("RedisConversationState", "RedisAgentState", "RedisSessionData", "UserProfile")),
+    "token_streams": Scenario(token_streams, ("RedisTokenStreams",)),
     "conversation": Scenario(conversation, ("ConversationMemory",)),
     "semantic_conversation": Scenario(semantic_conversation, ("ConversationMemory", "SemanticAnswerCache")),
 }
@@ -268,6 +290,8 @@ def _parts(redis: Any, key: bytes) -> list[bytes]:
         return list(redis.lrange(key, 0, -1))
     if kind == b"zset":
         return list(redis.zrange(key, 0, -1))
+    if kind == b"set":
+        return list(redis.smembers(key))
     if kind == b"stream":
         return [part for _, fields in redis.xrange(key) for pair in fields.items() for part in pair]
     if kind == b"vectorset":

@@ -44,7 +44,7 @@ from langchain_redis_memory import (
     Turn,
     Verdict,
 )
-from langchain_redis_memory.cache.answers.advice import MissedQuestion
+from langchain_redis_memory.cache.advice import MissedQuestion
 from langchain_redis_memory.cache.answers.answer_cache import Answer
 from langchain_redis_memory.cache.semantic.search import SemanticHit
 from langchain_redis_memory.conversation.runnable import RememberingRunnable
@@ -195,7 +195,7 @@ def test_cache_of_answers(prefix: str) -> None:
         answer = [Generation(text="yes")]
         assert_type(cache.lookup("q", "model"), Sequence[Generation] | None)
         assert_type(cache.get_or_compute("q", "model", lambda: answer), Sequence[Generation])
-        assert_type(cache.delete("q", "model"), bool)
+        assert_type(cache.delete(prompt="q", model="model"), int)
         assert_type(cache.count(), int)
         assert_type(cache.export_entries(), Iterator[str])
         assert_type(cache.stats(), Stats)

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage
 
-from langchain_redis_memory.cache.answers.marks import Marks, marks_of
+from langchain_redis_memory.cache.marks import Marks, marks_of
 from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
@@ -204,9 +204,6 @@ _VERSION = 2
 
 CANDIDATES = "candidates"
 """The note of what a search by meaning looked at: a list of `Candidate`."""
-
-VERY_SAME = "the very same question"
-"""Why an answer is served that was found under its key."""
 
 
 def encode_answer(answer: Answer, ttl_ms: int) -> bytes:

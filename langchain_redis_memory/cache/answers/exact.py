@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.answers.answer_cache import (
-    VERY_SAME,
     Answer,
     CacheQuestion,
     decode_answer,
     encode_answer,
 )
-from langchain_redis_memory.cache.answers.marks import Marks, Wanted, marks_from, plain_text
 from langchain_redis_memory.cache.answers.records import Explained
+from langchain_redis_memory.cache.decision_log import VERY_SAME
+from langchain_redis_memory.cache.marks import Marks, Wanted, marks_from, plain_text
 from langchain_redis_memory.cache.semantic.search import Candidate
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.errors import DecryptionError, InvalidInputError

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, AnswerCache, CacheQuestion
-from langchain_redis_memory.cache.answers.marks import Wanted
+from langchain_redis_memory.cache.marks import Wanted
 from langchain_redis_memory.cache.semantic.search import Candidate
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.ops import Flow, Op

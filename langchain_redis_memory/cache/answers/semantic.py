@@ -15,7 +15,6 @@ from langchain_core.embeddings import Embeddings
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.answers.answer_cache import (
     CANDIDATES,
-    VERY_SAME,
     Answer,
     CacheQuestion,
     decode_answer,
@@ -23,6 +22,7 @@ from langchain_redis_memory.cache.answers.answer_cache import (
 )
 from langchain_redis_memory.cache.answers.semantic_records import SemanticRecords, query_of
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
+from langchain_redis_memory.cache.decision_log import VERY_SAME
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.judge import JudgeLike
 from langchain_redis_memory.cache.semantic.prompt_reader import bypass_cache_flow

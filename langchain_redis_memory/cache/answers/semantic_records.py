@@ -12,10 +12,11 @@ from langchain_redis_memory.cache.answers.answer_cache import (
     SearchableAnswerCache,
     seen_by_model,
 )
-from langchain_redis_memory.cache.answers.marks import Wanted, marks_of
 from langchain_redis_memory.cache.answers.records import Explained
+from langchain_redis_memory.cache.decision_log import hit_of
+from langchain_redis_memory.cache.marks import Wanted, marks_of
 from langchain_redis_memory.cache.semantic import bulk
-from langchain_redis_memory.cache.semantic.entries import StoredAnswer, hit_of
+from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.prompt_reader import indents_of, unfit
 from langchain_redis_memory.cache.semantic.search import Candidate, SemanticQuery
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches

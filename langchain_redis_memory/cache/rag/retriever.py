@@ -24,7 +24,7 @@ from pydantic import PrivateAttr
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
-from langchain_redis_memory.cache.sharing import rights_of, unrepeatable, users_of
+from langchain_redis_memory.cache.sharing import unrepeatable
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.checks import check_number, check_type
@@ -37,6 +37,7 @@ from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, de
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import jittered, milliseconds
+from langchain_redis_memory.run_config import rights_of, users_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

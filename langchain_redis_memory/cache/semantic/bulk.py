@@ -6,6 +6,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 
+from langchain_redis_memory.cache.marks import Wanted, marks_of
 from langchain_redis_memory.cache.semantic import entries
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.search import SemanticSearch
@@ -14,12 +15,16 @@ from langchain_redis_memory.ops import Emit, Flow, ask, merge
 Filter = Callable[[StoredAnswer], bool]
 
 
-def filter_by(model: str | None, tag: str | None, session: str | None, embedding: str | None) -> Filter:
+def filter_by(
+    question: str | None, model: str | None, tag: str | None, session: str | None, embedding: str | None
+) -> Filter:
     """Builds a filter that accepts an entry where it fits all that is given."""
+    words = Wanted(question=question)
 
     def fits(entry: StoredAnswer) -> bool:
         return (
-            (model is None or entry.model == model)
+            words.fits(marks_of(entry.question, "", ""))
+            and (model is None or entry.model == model)
             and (tag is None or tag in entry.tags)
             and (session is None or entry.session == session)
             and (embedding is None or embedding in {entry.embedding, entry.embedding.rpartition(":")[0]})

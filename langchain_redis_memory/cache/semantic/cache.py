@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.cache.admission import AdmissionPolicy
+from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.prompts import Template
 from langchain_redis_memory.cache.semantic.explanation import Explanation
@@ -100,6 +101,7 @@ class RedisSemanticCache(LLMCache):
             wait, at most so long; None: each caller asks.
         admission: Which answers may be cached.
         prices: Model -> what a million tokens cost (read, written), for `Stats.money_saved`.
+        log: What is logged of look-ups, for people on call; None for nothing.
         prompts: How prompts are read, and which of them bypass the cache.
         vectors: How vectors are made and kept.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
@@ -139,6 +141,7 @@ class RedisSemanticCache(LLMCache):
         single_flight_s: float | None = None,
         admission: AdmissionPolicy | None = None,
         prices: Prices | None = None,
+        log: DecisionLog | None = DEFAULT_LOG,
         prompts: PromptOptions | None = None,
         vectors: VectorOptions | None = None,
         **server: Unpack[ServerOptions],
@@ -157,6 +160,7 @@ class RedisSemanticCache(LLMCache):
             judge=judge,
             max_entries=max_entries,
             vectors=vectors or VectorOptions(),
+            log=log,
         )
         self._flows: SemanticFlows = SemanticFlows(
             self._client,
@@ -168,6 +172,7 @@ class RedisSemanticCache(LLMCache):
             single_flight_s=single_flight_s,
             admission=admission or AdmissionPolicy(tool_calls=prompts.share_tools),
             prices=prices,
+            log=log,
         )
 
     def __repr__(self) -> str:
@@ -215,13 +220,13 @@ class RedisSemanticCache(LLMCache):
             model: The model that would be asked, with what is bound to it; see `warming.asked_of`.
 
         Returns:
-            The question as the cache understands it, what is near, and the verdict on each.
+            The question as the cache understands it, what is near, the verdict on each, and what the log says.
 
         Raises:
             InvalidInputError: One of them is something else.
 
         **Keys:** those of `lookup`.
-        **Trips:** those of `lookup`, and 1 more for the very same question.
+        **Trips:** those of `lookup`, 1 more for the very same question, and 1 for the log.
         """
         return self._client.drive(self._flows.explain_flow(*asked_of(prompt, model)))
 
@@ -234,6 +239,7 @@ class RedisSemanticCache(LLMCache):
         *,
         hit_id: str | None = None,
         prompt: Any = None,
+        question: str | None = None,
         model: Any = None,
         tag: str | None = None,
         session: str | None = None,
@@ -244,9 +250,10 @@ class RedisSemanticCache(LLMCache):
         Args:
             hit_id: The id of a hit.
             prompt: The prompt that was answered, by `model`.
+            question: The question as it was searched for; case and white space do not matter. All answers to it.
             model: With a prompt the model that was asked, as for `explain`; else a model's name, as in the statistics.
             tag: A tag.
-            session: The conversation that they came from.
+            session: The conversation that they came from; its lines in the log go as well.
             embedding: An embedding model's name.
 
         Returns:
@@ -257,12 +264,14 @@ class RedisSemanticCache(LLMCache):
             UnavailableError: The server cannot be reached: what was to be deleted may still be served.
 
         **Keys:** `entries`, `entry_expiries`, `entry_uses`, `entry_reports`; the vectors of their partitions.
-        **Trips:** 2 for one id or prompt; else 2 for each 500 entries, those looked through included.
+        **Trips:** 2 for one id or prompt; else 2 for each 500 entries, those looked through included, and 2 for the
+            log where everything or a conversation goes.
         """
         return self._client.drive(
             self._flows.delete_flow(
                 hit_id=hit_id,
                 prompt=prompt,
+                question=question,
                 model=model,
                 tag=tag,
                 session=session,
@@ -275,6 +284,7 @@ class RedisSemanticCache(LLMCache):
         *,
         hit_id: str | None = None,
         prompt: Any = None,
+        question: str | None = None,
         model: Any = None,
         tag: str | None = None,
         session: str | None = None,
@@ -285,6 +295,7 @@ class RedisSemanticCache(LLMCache):
             self._flows.delete_flow(
                 hit_id=hit_id,
                 prompt=prompt,
+                question=question,
                 model=model,
                 tag=tag,
                 session=session,

@@ -13,7 +13,7 @@ from langchain_redis_memory.language.equivalence.cosine_scales import scale_of
 from langchain_redis_memory.ops import Flow, Invoke
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.vectors.choose import check, engine
-from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantisation
+from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantization
 from langchain_redis_memory.vectors.query_engine import QueryEngine
 from langchain_redis_memory.vectors.vector_sets import VectorSets
 
@@ -26,16 +26,16 @@ class Engines:
     Args:
         client: The server's client.
         name: Take this one; None takes the best that the server has.
-        quantisation: How vector sets keep vectors.
+        quantization: How vector sets keep vectors.
 
     Raises:
-        ConfigError: There is no such engine or quantisation.
+        ConfigError: There is no such engine or quantization.
     """
 
-    def __init__(self, client: Client, name: EngineName | None, quantisation: Quantisation) -> None:
-        check(1, name, quantisation)
+    def __init__(self, client: Client, name: EngineName | None, quantization: Quantization) -> None:
+        check(1, name, quantization)
         self._client = client
-        self._wanted: tuple[EngineName | None, Quantisation] = (name, quantisation)
+        self._wanted: tuple[EngineName | None, Quantization] = (name, quantization)
         self._made: dict[int, Engine] = {}
 
     def choose_flow(self, dims: int) -> Flow[Engine]:

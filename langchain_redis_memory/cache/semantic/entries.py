@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
@@ -253,16 +253,3 @@ def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[AnswerPage]:
         return AnswerPage(whole, [name for name, one in read.items() if one is None], int(further))
 
     return Op((("HSCAN", keys.items, cursor, "COUNT", about),), read)
-
-
-def hit_of(hit_id: str) -> tuple[bytes, float]:
-    """Reads the entry's name and the probability from the id of a hit."""
-    try:
-        name, _, probability = hit_id.partition("-")
-        found = bytes.fromhex(name), int(probability) / 10_000
-        if len(found[0]) == 16 and 0 <= found[1] <= 1:
-            return found
-    except (ValueError, AttributeError, TypeError):
-        pass
-    msg = f"{hit_id!r} is no id of a hit; take it from the answer or from `explain`"
-    raise InvalidInputError(msg)

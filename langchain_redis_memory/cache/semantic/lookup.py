@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import copy
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -19,10 +20,13 @@ from langchain_core.outputs import ChatGeneration
 
 from langchain_redis_memory.cache import generations
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
+from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision, hit_of
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
+from langchain_redis_memory.cache.marks import Wanted, marks_of
+from langchain_redis_memory.cache.prompts import read
 from langchain_redis_memory.cache.semantic import bulk, entries
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
-from langchain_redis_memory.cache.semantic.explanation import Explanation
+from langchain_redis_memory.cache.semantic.explanation import Explanation, logged
 from langchain_redis_memory.cache.semantic.prompt_reader import (
     PromptAnalysis,
     PromptReader,
@@ -38,7 +42,6 @@ from langchain_redis_memory.cache.semantic.search import (
     SemanticSearch,
 )
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches
-from langchain_redis_memory.cache.stats import reported_flow
 from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Now, Op, ask
@@ -103,6 +106,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         if query is None:
             self._remember(prompt, llm_string, analysis)
             tally.add("bypasses", kind=analysis.bypass)
+            tally.lines.add(partial(self._decision, prompt, llm_string, analysis, SearchResult()), soon=True)
             return None
         result, answer = SearchResult(), None
         with suppress(CacheUnavailable):
@@ -114,13 +118,34 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             tally.add("tokens_read", result.hit.entry.read, model=query.model)
             tally.add("tokens_written", result.hit.entry.written, model=query.model)
         else:
+            result.hit = None
             tally.add("misses", model=query.model, kind=query.kind)
             self._remember(prompt, llm_string, analysis)
             if result.refused:
                 tally.add("refusals", model=query.model, kind=query.kind)
+        tally.lines.add(partial(self._decision, prompt, llm_string, analysis, result), soon=answer is None)
         ended: float = yield Now()
         tally.timed(ended - began, model=query.model)
         return answer
+
+    def _decision(self, prompt: str, llm_string: str, analysis: PromptAnalysis, result: SearchResult) -> Decision:
+        """Builds the line of a look-up; of what was near only what was judged."""
+        query, verdict, hit = analysis.query, analysis.verdict, result.hit
+        question = query.text if query else read(prompt).question or prompt
+        outcome = "bypass" if query is None else "miss" if hit is None else "hit"
+        kind = "" if hit is None else "exact" if query and hit.entry.question == query.text else "meaning"
+        return Decision(
+            outcome,
+            question,
+            str(verdict.type) if verdict else query.kind if query else "",
+            kind,
+            {"": analysis.bypass, "exact": VERY_SAME, "meaning": "means the same"}[kind],
+            hit.id if hit else "",
+            dependence=verdict.dependence if verdict else None,
+            candidates=logged(result.candidates),
+            marks=marks_of(question, self._session, llm_string),
+            prompt=prompt if outcome == "miss" else "",
+        )
 
     def _find_flow(self, query: SemanticQuery) -> Flow[SearchResult]:
         """Searches; for a miss joins a single flight, whose answer is one to the very same question."""
@@ -157,7 +182,8 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         verdict, query = analysis.verdict, analysis.query
         kind, reasons = (str(verdict.type), verdict.reasons) if verdict else (query.kind if query else "", ())
         if query is None:
-            return Explanation(None, kind, reasons, analysis.bypass, (), None)
+            log = yield from self._told_flow(read(prompt).question or prompt)
+            return Explanation(None, kind, reasons, analysis.bypass, (), None, log=log)
         exact, result = None, SearchResult()
         with suppress(CacheUnavailable):
             exact = yield from self.best_effort(ask(self.search.exact(query)))
@@ -171,7 +197,16 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             hit, candidates = exact, [itself, *others]
         if hit is not None and self._decode(hit, query) is None:
             hit = None
-        return Explanation(query.text, kind, reasons, "", tuple(candidates), hit, hit.id if hit else "")
+        hit_id = hit.id if hit else ""
+        log = yield from self._told_flow(query.text)
+        return Explanation(query.text, kind, reasons, "", tuple(candidates), hit, hit_id, log=log)
+
+    def _told_flow(self, question: str) -> Flow[list[str]]:
+        """Reads what the log says of a question, nothing where the server is away."""
+        told: list[str] = []
+        with suppress(CacheUnavailable):
+            told = yield from self.best_effort(self.told_flow(Wanted(question=question)))
+        return told
 
     # --- analysing prompts --------------------------------------------------------------------------------------------
 
@@ -261,7 +296,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
 
     def clear_flow(self, options: Mapping[str, Any]) -> Flow[None]:
         """Deletes the answers that the options name; see `delete_flow`."""
-        unknown = set(options) - {"hit_id", "prompt", "model", "tag", "session", "embedding"}
+        unknown = set(options) - {"hit_id", "prompt", "question", "model", "tag", "session", "embedding"}
         if unknown:
             msg = f"clear knows no {', '.join(sorted(unknown))}; see delete"
             raise InvalidInputError(msg)
@@ -272,15 +307,16 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         *,
         hit_id: str | None = None,
         prompt: Any = None,
+        question: str | None = None,
         model: Any = None,
         tag: str | None = None,
         session: str | None = None,
         embedding: str | None = None,
     ) -> Flow[int]:
         """Deletes the answers that fit all that is given; how many there were."""
-        wanted = bulk.filter_by(None if prompt is not None else model, tag, session, embedding)
+        wanted = bulk.filter_by(question, None if prompt is not None else model, tag, session, embedding)
         if hit_id is not None:
-            return (yield from bulk.delete_named_flow(self.search, entries.hit_of(hit_id)[0], wanted))
+            return (yield from bulk.delete_named_flow(self.search, hit_of(hit_id)[0], wanted))
         if prompt is not None:
             analysis = yield from bypass_cache_flow(self._reader.analyse_flow(*asked_of(prompt, model)))
             query = analysis.query
@@ -288,10 +324,16 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
                 return 0
             name = entries.name_of(query.partition, query.text)
             return (yield from bulk.delete_named_flow(self.search, name, wanted))
-        return (yield from bulk.delete_flow(self.search, wanted))
+        deleted = yield from bulk.delete_flow(self.search, wanted)
+        if session is not None or not any((question, model, tag, embedding)):
+            yield from self.forget_flow(Wanted(question, session))
+        return deleted
 
-    def report_flow(self, hit_id: str, *, correct: bool) -> Flow[bool]:
+    def report(self, hit_id: str, *, correct: bool) -> Op[bool]:
         """Notes whether a hit was right; whether its entry is still there."""
-        name, probability = entries.hit_of(hit_id)
-        report = self.search.report(name, probability, correct=correct)
-        return (yield from reported_flow(self.search.tally, report, correct=correct))
+        name, probability = hit_of(hit_id)
+        return self.search.report(name, probability, correct=correct)
+
+    def stored(self, query: SemanticQuery) -> Op[SemanticHit | None]:
+        """Reads the answer to the very same question; None where there is none."""
+        return self.search.exact(query)

@@ -165,7 +165,7 @@ class PromptReader:
                 said.role in {"human", "chat"} and tells_of_self(said.text) for said in parsed.history
             ):
                 return PromptAnalysis(None, "private")
-            if any(_INSTRUCTS.search(said.text) for said in parsed.history if said.role in {"human", "chat"}):
+            if any(instructs(said.text) for said in parsed.history if said.role in {"human", "chat"}):
                 return PromptAnalysis(None, "instructed")
             history = parsed.messages()
             verdict = yield from settled(self.classifier.classify(text, history))
@@ -273,3 +273,12 @@ def tells_of_self(text: str) -> bool:
     """
     plain = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     return _SELF.search(_REQUEST.sub(" ", plain)) is not None
+
+
+def instructs(text: str) -> bool:
+    """Checks whether a user says how to answer from then on; such answers are made for him.
+
+    Args:
+        text: What the user said.
+    """
+    return _INSTRUCTS.search(text) is not None

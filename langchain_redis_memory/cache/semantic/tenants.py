@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.cache.best_effort import BestEffort
+from langchain_redis_memory.cache.decision_log import DecisionLog
 from langchain_redis_memory.cache.semantic.engines import Engines, embedding_id_of, policy_for
 from langchain_redis_memory.cache.semantic.judge import Judge, JudgeLike
 from langchain_redis_memory.cache.semantic.search import SemanticSearch
@@ -24,7 +25,7 @@ from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace, check_id
 from langchain_redis_memory.vectors.choose import check_vectors
 from langchain_redis_memory.vectors.embedder import Embedder
-from langchain_redis_memory.vectors.engine import EngineName, Quantisation
+from langchain_redis_memory.vectors.engine import EngineName, Quantization
 
 MOST_TENANTS = 1000
 
@@ -41,7 +42,7 @@ class VectorOptions:
 
     embedding_id: str | None = None
     engine: EngineName | None = None
-    quantization: Quantisation = "int8"
+    quantization: Quantization = "int8"
 
 
 class TenantSearches:
@@ -56,6 +57,7 @@ class TenantSearches:
         judge: Asked where the policy is in doubt.
         max_entries: How many answers of a tenant are kept; None for no bound.
         vectors: How vectors are made and kept.
+        log: What is logged of look-ups by these searches themselves; None for nothing.
 
     Raises:
         InvalidIdError: The name is not acceptable.
@@ -74,6 +76,7 @@ class TenantSearches:
         judge: JudgeLike | None,
         max_entries: int | None,
         vectors: VectorOptions,
+        log: DecisionLog | None = None,
     ) -> None:
         check_vectors(client.keys(), "a cache that is searched by meaning")
         wanted = "a LangChain embedding model, as in (client, embeddings)"
@@ -81,7 +84,7 @@ class TenantSearches:
         if policy is not None:
             check_method(policy, "judge", "policy", ConfigError)
         check_bounds(max_entries=max_entries)
-        self._client = client
+        self._client, self._log = client, log
         self._name = check_id(name, "name")
         self._embedder = Embedder(model, vectors.embedding_id or embedding_id_of(model))
         self._policy = policy or policy_for(model, max_error, vectors.embedding_id)
@@ -109,7 +112,8 @@ class TenantSearches:
             return found
 
     def _made(self, space: KeySpace) -> SemanticSearch:
-        tally = Tally(space.tally("semantic", self._name))
+        log = (space.decisions(f"semantic/{self._name}"), self._log)
+        tally = Tally(space.tally("semantic", self._name), log)
         return SemanticSearch(
             space,
             self._name,

@@ -3,6 +3,7 @@
 -- deleted. Returns the bytes that go, or -1 where the thread has changed.
 -- KEYS checkpoints order blobs writes
 -- ARGV revision dry names ...
+-- WITH once
 -- WITH pieces
 -- WITH writes
 if redis.call('HGET', checkpoints, '') ~= revision then return -1 end

@@ -4,12 +4,13 @@
 -- Kinds: `-` no value, `+` the body is the value, `*` the body is the digests of a list's elements.
 -- KEYS checkpoints order blobs writes
 -- ARGV ttl_ms ns id parent body refs values ...
+-- WITH once
 -- WITH whole
 -- WITH now
 -- WITH alive
 -- WITH runs
 -- WITH elements
-if gone then return gone end
+if gone then return gone, false end
 local start = 8 + refs
 local sent, found, missing = {}, {}, {}
 for i = start + 4 * values, #ARGV, 3 do sent[ARGV[i] .. ARGV[i + 1]] = ARGV[i + 2] end
@@ -21,7 +22,7 @@ for i = start, start + 4 * values - 1, 4 do
     end
   end
 end
-if #missing > 0 then return missing end
+if #missing > 0 then return missing, false end
 alive(ttl_ms)
 local marks = {}
 for i = start, start + 4 * values - 1, 4 do

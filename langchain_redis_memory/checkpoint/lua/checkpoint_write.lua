@@ -1,15 +1,15 @@
 -- Notes a task's writes at a checkpoint. Returns {digest, ...} of the list elements that are neither stored nor sent;
 -- where there are any, nothing was written. After the named arguments come `count` times: index, task path, channel, value
--- (`+` and a blob, or `*` and the digests of a list's elements); then triples: channel, digest, element. An index that is
--- known is overwritten where it is negative, else it stays as it is.
+-- (`+` and a blob, or `*` and digests of elements); then triples: channel, digest, element. A known index stays, unless < 0.
 -- KEYS checkpoints order blobs writes
 -- ARGV ttl_ms ns id task count ...
+-- WITH once
 -- WITH whole
 -- WITH alive
 -- WITH runs
 -- WITH elements
 -- WITH pieces
-if gone then return gone end
+if gone then return gone, false end
 local sent, found, missing = {}, {}, {}
 for i = 6 + 4 * count, #ARGV, 3 do sent[ARGV[i] .. ARGV[i + 1]] = ARGV[i + 2] end
 for i = 6, 5 + 4 * count, 4 do
@@ -20,7 +20,7 @@ for i = 6, 5 + 4 * count, 4 do
     end
   end
 end
-if #missing > 0 then return missing end
+if #missing > 0 then return missing, false end
 alive(ttl_ms)
 local name = ns .. '\0' .. id
 local head = #task .. ':' .. task

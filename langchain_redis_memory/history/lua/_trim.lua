@@ -1,14 +1,13 @@
--- Fragment: `trim(total, most, budget)` drops the oldest messages of the lists `messages` and `ids` until at most `most`
+-- Fragment: `trim(total, most, budget)` drops the oldest messages of `messages` and `ids` until at most `most`
 -- messages of at most `budget` tokens are left (0: no bound); returns the tokens left and how many were dropped.
 -- A leading system message and the newest message stay. A message that made tool calls goes together with their
 -- answers; where an answer is the newest message, both stay.
 local function cost(record) return tonumber(string.match(record or '', '^\1%a(%d+)') or 0) end
 local function at(place) return redis.call('LINDEX', messages, place) or '' end
 local function drop(place)
-  for _, list in ipairs({messages, ids}) do
-    redis.call('LSET', list, place, '')
-    redis.call('LREM', list, 1, '')
-  end
+  redis.call('LSET', messages, place, '')
+  redis.call('LREM', messages, 1, '')
+  redis.call('ZREMRANGEBYRANK', ids, place, place)
 end
 local function leaving(first, size)
   local places, calls = {first}, string.match(at(first), '^\1[aA]%d+:([%x,]+)')

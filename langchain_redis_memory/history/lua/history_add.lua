@@ -1,39 +1,39 @@
 -- Appends, replaces and removes messages of one conversation, trims it, counts, and moves its lifetime.
 -- After the named arguments come pairs (identity, record): no record removes the message, neither empties all.
--- how: add, known (an unknown identity is not appended), fill (only where the conversation is absent), more (only where it
--- is there). A random identity (9 bytes) is sought near the end only.
--- Without expiry it is pinned; a write never shortens a lifetime. Returns {stored, appended, replaced, removed, trimmed}.
+-- how: add, known (an unknown identity is not appended), fill (only an absent conversation), more (only one that is there).
+-- A write never shortens a lifetime. Returns {stored, appended, replaced, removed, trimmed}.
 -- KEYS messages ids meta ...
 -- ARGV ttl_ms max_messages max_tokens how ...
+-- WITH once
 -- WITH now
 -- WITH trim
 -- WITH version
-local size, marks, left = redis.call('LLEN', messages), redis.call('LLEN', ids), redis.call('PTTL', meta)
+-- WITH identities
+local size, left = redis.call('LLEN', messages), redis.call('PTTL', meta)
 versioned(at(-1))
-if how == 'fill' and left ~= -2 or how == 'more' and left == -2 then return {size, 0, 0, 0, 0} end
+if how == 'fill' and left ~= -2 or how == 'more' and left == -2 then return {size, 0, 0, 0, 0}, false end
 local total = math.min(size, 1) * tonumber(redis.call('HGET', meta, 'tokens') or 0)
 for _, record in ipairs(left == -2 and redis.call('LRANGE', messages, 0, -1) or {}) do total = total + cost(record) end
-for _ = marks + 1, size do redis.call('LPUSH', ids, '?') end
-for _ = size + 1, marks do redis.call('LPOP', ids) end
+align(size)
 local appended, replaced, removed, turns, trimmed = 0, 0, 0, 0, 0
 for i = 5, #ARGV, 2 do
   local id, record = ARGV[i], ARGV[i + 1]
-  local place = id ~= '' and redis.call('LPOS', ids, id, 'RANK', -1, 'MAXLEN', #id > 8 and 256 or 0)
+  local place = id ~= '' and redis.call('ZRANK', ids, id)
   if id == '' then
-    removed, total = removed + redis.call('LLEN', messages), 0
-    redis.call('DEL', messages, ids)
+    removed, total = removed + redis.call('ZCARD', ids) - #gaps, 0
+    clear()
   elseif place then
     total = total - cost(at(place)) + cost(record)
-    if record ~= '' then redis.call('LSET', messages, place, record) else drop(place) end
-    if record ~= '' then replaced = replaced + 1 else removed = removed + 1 end
+    redis.call('LSET', messages, place, record)
+    if record ~= '' then replaced = replaced + 1 else removed = removed + gap(id) end
   elseif record ~= '' and how ~= 'known' then
-    redis.call('RPUSH', messages, record)
-    redis.call('RPUSH', ids, id)
+    append(id, record)
     total, appended = total + cost(record), appended + 1
     if string.match(record, '^\1[hH]') then turns = turns + 1 end
   end
 end
-if left == -2 and size + appended == 0 or how == 'known' and replaced == 0 then return {size, 0, 0, 0, 0} end
+close()
+if left == -2 and size + appended == 0 or how == 'known' and replaced == 0 then return {size, 0, 0, 0, 0}, false end
 total, trimmed = trim(total, tonumber(max_messages), tonumber(max_tokens))
 redis.call('HSETNX', meta, 'created', now)
 redis.call('HSET', meta, 'active', now, 'tokens', total)

@@ -87,7 +87,7 @@ def content_features(reading: TurnTokens, kinds: WordKinds, before: HistoryWords
     _apply(_SIZE, turn)
     if before.started:
         _apply(_KNOWN, turn)
-        if cut := _part_of_name(turn):  # not the first word, whose capital proves nothing: the weights were fitted so
+        if (cut := _part_of_name(turn)) is not None:
             reading.sign("part_of_name", cut, why="part of a name")
         reading.features["last_share"] = sum(kinds.stems[place] in before.last for place in turn.nouns) / max(
             len(turn.nouns), 1
@@ -132,7 +132,8 @@ def _part_of_name(turn: _Content) -> int | None:
     stems, words = turn.kinds.stems, turn.reading.words
     spoken = {stems[place] for place in turn.content}
     for place in turn.names:
-        spelt = words[place][0].isupper() or turn.reading.text.islower()
+        # The first word's capital proves nothing; the weights were fitted without it.
+        spelt = place > 0 and (words[place][0].isupper() or turn.reading.text.islower())
         if spelt and stems[place] in turn.before.names and _cut_short(stems[place], spoken, turn.before):
             return place
     return None

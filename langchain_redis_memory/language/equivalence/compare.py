@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from langchain_redis_memory.language.equivalence.contrasts import OPPOSITE_PREPOSITIONS, contrasted
+from langchain_redis_memory.language.equivalence.order import order_of
 from langchain_redis_memory.language.equivalence.parse import ParsedQuestion, Word
 from langchain_redis_memory.language.equivalence.wordnet import (
     DERIVED,
@@ -39,6 +41,8 @@ _SOFT = {
         ("what", "where"): 0.6, ("what", "who"): 0.6, ("what", "how much"): 0.7, ("what", "how many"): 0.7,
         ("what", "why"): 0.9, ("polar", "what"): 0.8, ("how", "how big"): 0.5, ("polar", "tell"): 0.5,
         ("how do", "where"): 0.8, ("what", "how long"): 0.7, ("what", "how old"): 0.6,
+        ("how long", "when"): 0.8, ("how much", "how many"): 0.7, ("how big", "how far"): 0.6, ("what", "how big"): 0.7,
+        ("how big", "how many"): 0.8, ("how long", "how much"): 0.8, ("how long", "how old"): 0.8,
     }.items()
 }  # fmt: skip
 
@@ -130,12 +134,14 @@ def compare(a: ParsedQuestion, b: ParsedQuestion) -> Difference:
     features["told_changed"] = features["told"] * (1 - features["bigrams"]) * features["inverted_any"]
     features["told_alone"] = features["told"] * features["one_sided"]
     features["plain"] = float(not vetoes and bool(paired) and not any(features[name] for name in _DIFFERENCES))
+    features["told_plain"] = features["told"] * features["plain"] * (1 - features["bigrams"])
     return Difference(features, vetoes)
 
 
 _DIFFERENCES = (
     "alone_share loose inverted_any voice question negations literals symbols synonym scope_one time_one degree_one "
-    "modal_both tense_both person_both time_both scope_both tense_one modal_one subject owner".split()
+    "modal_both tense_both person_both time_both scope_both tense_one modal_one subject owner wanted governed_any "
+    "opposed".split()
 )
 """Features of which a plain pair, the same question in other words, has none."""
 
@@ -146,11 +152,20 @@ def _alone(a: list[Word], b: list[Word], features: dict[str, float], vetoes: lis
     if a and b:
         names = [word for word in a if word.name], [word for word in b if word.name]
         features["names_both"] = float(min(len(names[0]), len(names[1])))
-        if names[0] and names[1]:
+        sure = any(word.sure for word in names[0]) and any(word.sure for word in names[1])
+        if sure or any(_same_slot(one, two) for one in names[0] for two in names[1]):
             vetoes.append(f"names differ: {_list(names[0])} / {_list(names[1])}")
+    features["replaced"] = float(min(sum(any(_same_slot(one, two) for two in b) for one in a), 3))
+    features["replaced_only"] = float(bool(features["replaced"]) and len(a) == len(b) == 1)
     features["one_sided"] = float(features["alone_more"] >= 0.9 and not features["alone_less"])
     features["restricted"] = float(sum(bool(word.preposition) and word.weight >= 1 for word in (*a, *b)))
     features["names_one"] = float(sum(word.name for word in (*a, *b)))
+
+
+def _same_slot(one: Word, two: Word) -> bool:
+    """Whether two words stand in one place of their texts: the same neighbours, or one and the ends."""
+    before, after = one.before == two.before, one.after == two.after
+    return before and after if one.before or one.after else False
 
 
 def _literals_and_symbols(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vetoes: list[str]) -> None:
@@ -194,7 +209,9 @@ def _contents(
         first, second = a.words[one], b.words[two]
         weights[kind] += (first.weight + second.weight) / 2
         if kind == OPPOSITE:
-            vetoes.append("opposites: " + " / ".join(sorted((first.lemma, second.lemma))))
+            kind_of = contrasted(first.lemma, second.lemma)
+            both = " / ".join(sorted((first.lemma, second.lemma)))
+            vetoes.append(f"{kind_of} differs: {both}" if kind_of else f"opposites: {both}")
         elif kind == SISTER and first.name and second.name:
             names += 1
             vetoes.append(f"names differ: {first.lemma} / {second.lemma}")
@@ -229,47 +246,25 @@ def _order(
     features: dict[str, float],
     vetoes: list[str],
 ) -> None:
-    close = [(one, two) for one, (two, kind) in sorted(paired.items()) if kind <= WIDER][:_MOST_WORDS]
-    places = [two for _, two in close]
-    inversions = [(i, j) for i in range(len(places)) for j in range(i + 1, len(places)) if places[i] > places[j]]
-    possible = len(places) * (len(places) - 1) / 2 or 1.0
-    listed = 0
-    moved = governed = exchanged = 0
-    for i, j in inversions:
-        x, y = a.words[close[i][0]], a.words[close[j][0]]
-        p, q = b.words[close[i][1]], b.words[close[j][1]]
-        if (x.lemma in a.joined and q.lemma in b.joined) or (
-            j == i + 1 and a.joined and b.joined and x.lemma in a.joined
-        ):
-            listed += 1
-            continue
-        prepositions = x.preposition == q.preposition and y.preposition == p.preposition
-        if x.preposition and y.preposition and prepositions and x.preposition != y.preposition:
-            exchanged += 1
-        if (x.before == q.before and y.before == p.before) or (x.after == q.after and y.after == p.after):
-            moved += 1
-    for one, two in close:
-        mine, theirs = a.words[one].preposition, b.words[two].preposition
-        if mine and theirs and mine != theirs:
-            governed += 1
-    count = max(len(close), 1)
-    hard = len(inversions) - listed
+    order = order_of(a, b, paired)
+    possible = order.words * (order.words - 1) / 2 or 1.0
     voice = float(a.passive != b.passive)
-    features["inverted"] = hard / possible if not voice else 0.0
-    features["inverted_any"] = float(hard > 0 and not voice)
+    features["inverted"] = order.inversions / possible if not voice else 0.0
+    features["inverted_any"] = float(order.inversions > 0 and not voice)
     features["voice"] = voice
-    features["voice_kept"] = float(voice and not hard)
-    features["voice_turned"] = hard / possible if voice else 0.0
-    features["listed"] = float(listed > 0)
-    features["exchanged"] = float(min(moved, 3))
-    features["governed"] = governed / count
-    features["governed_any"] = float(governed > 0)
-    features["roles"] = float(exchanged > 0)
+    features["voice_kept"] = float(voice and not order.inversions)
+    features["voice_turned"] = order.inversions / possible if voice else 0.0
+    features["listed"] = float(order.listed > 0)
+    features["fronted"] = float(order.moved > 0 and not order.inversions)
+    features["exchanged"] = float(min(order.exchanged, 3))
+    features["crossed"] = float(min(order.crossed, 3))
+    features["governed"] = order.governed / max(order.words, 1)
+    features["governed_any"] = float(order.governed > 0)
+    features["roles"] = float(order.roles)
     pairs = len(a.pairs | b.pairs)
     features["neighbours"] = len(a.pairs & b.pairs) / pairs if pairs else 1.0
-    everything = not features["alone_share"]
-    features["reordered"] = float(everything and hard > 0)
-    if exchanged and features["alone_share"] < 0.25:
+    features["reordered"] = float(not features["alone_share"] and order.inversions > 0)
+    if order.roles and features["alone_share"] < 0.25:
         vetoes.append("roles exchanged")
     if a.compared and b.compared and a.compared[0] == b.compared[1] and a.compared[1] == b.compared[0]:
         vetoes.append("the two sides of a comparison are exchanged")
@@ -291,6 +286,8 @@ def _numbers(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], v
     odd_a, odd_b = [n for n in mine if n not in theirs], [n for n in theirs if n not in mine]
     features["number_both"] = float(bool(odd_a and odd_b))
     features["number_one"] = float(not (odd_a and odd_b))
+    if not (odd_a and odd_b) and a.loose.union(b.loose).issuperset((*odd_a, *odd_b)):
+        return
     one, two = sorted((", ".join(mine[:4]) or "none", ", ".join(theirs[:4]) or "none"))
     vetoes.append(f"numbers differ: {one} / {two}")
 
@@ -305,24 +302,75 @@ def _marks(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vet
         mine, theirs = a.marks[kind], b.marks[kind]
         features[f"{kind}_both"] = float(bool(mine - theirs) and bool(theirs - mine))
         features[f"{kind}_one"] = float(bool(mine) != bool(theirs) or (mine != theirs and not features[f"{kind}_both"]))
-        if features[f"{kind}_both"] and kind in {"time", "degree"}:
+        if kind == "scope":
+            vetoes += sorted(
+                f"scope differs: {' / '.join(sorted((x, y)))}"
+                for x in mine - theirs
+                for y in theirs - mine
+                if (x, y) in OPPOSITES or {x, y} <= _ORDINALS
+            )[:1]
+        if features[f"{kind}_both"] and kind in {"time", "degree"} and not _alike_times(mine - theirs, theirs - mine):
             vetoes.append(f"{kind} differs: {_set(mine - theirs)} / {_set(theirs - mine)}")
-    people_a, people_b = a.marks["person"] - {"1p"}, b.marks["person"] - {"1p"}
-    if people_a - people_b - {"self"} and people_b - people_a - {"self"}:
+    people_a, people_b = a.marks["person"], b.marks["person"]
+    if _conflict(people_a - people_b, people_b - people_a):
         vetoes.append("persons differ")
     owners_a, owners_b = a.marks["owner"], b.marks["owner"]
-    features["owner"] = float(owners_a != owners_b)
-    if owners_a - owners_b and owners_b - owners_a:
-        vetoes.append(f"owners differ: {_set(owners_a - owners_b)} / {_set(owners_b - owners_a)}")
+    features["owner"] = float(owners_a != owners_b and not (bool(owners_a and owners_b) and _anybody(a, b)))
+    if features["owner"] and _conflict(owners_a - owners_b, owners_b - owners_a):
+        names = (
+            {_OWNERS[one] for one in owners if one in _OWNERS} for owners in (owners_a - owners_b, owners_b - owners_a)
+        )
+        vetoes.append("owners differ: " + " / ".join(_set(frozenset(one)) for one in names))
     only = {"only"} & (a.marks["scope"] ^ b.marks["scope"])
     if only:
         vetoes.append("one says only")
-    odd_particles = a.particles ^ b.particles
-    features["particles"] = min(len(odd_particles), 4) / 2
-    opposed = [(x, y) for x in a.particles - b.particles for y in b.particles - a.particles if (x, y) in OPPOSITES]
+    apart = {word for word, *_ in a.particles} ^ {word for word, *_ in b.particles}
+    features["particles"] = min(len(apart), 4) / 2
+    opposed = _opposed(a, b) if a.particles != b.particles else set()
     features["opposed"] = float(len(opposed))
-    for x, y in opposed:
-        vetoes.append("opposites: " + " / ".join(sorted((x, y))))
+    for word, other in sorted(opposed):
+        vetoes.append("opposites: " + " / ".join(sorted((word, other))))
+
+
+def _opposed(a: ParsedQuestion, b: ParsedQuestion) -> set[tuple[str, str]]:
+    """Opposite prepositions or particles of the same word: of the one after, or of the one before where alone."""
+    mine, theirs = {word for word, *_ in a.particles}, {word for word, *_ in b.particles}
+    under_mine, under_theirs = ({(word, after) for word, _, after in text.particles} for text in (a, b))
+    found = set()
+    for word, before, after in a.particles:
+        for other, other_before, other_after in b.particles:
+            if (word, other) not in OPPOSITES and (word, other) not in OPPOSITE_PREPOSITIONS:
+                continue
+            governing = after == other_after and (word, after) not in under_theirs and (other, after) not in under_mine
+            if governing or (before == other_before and word not in theirs and other not in mine):
+                found.add((word, other))
+    return found
+
+
+_OWNERS = {"1": "my", "2": "your", "m": "his", "f": "her"}
+_ORDINALS = frozenset({"first", "last", "next", "previous"})
+_NOW = frozenset({"now", "currently", "new", "modern", "recent", "recently", "latest", "daily"})
+
+
+def _alike_times(mine: frozenset[str], theirs: frozenset[str]) -> bool:
+    """Whether both are ways to say that it is of now."""
+    return mine <= _NOW and theirs <= _NOW
+
+
+_ANYBODY = frozenset({"how do", "can", "should"})
+"""Types of question whose "your" is anybody's, like "my"."""
+_CONFLICTS = frozenset(
+    frozenset(pair) for pair in (("1", "2"), ("1", "m"), ("1", "f"), ("2", "m"), ("2", "f"), ("m", "f"))
+)
+
+
+def _anybody(a: ParsedQuestion, b: ParsedQuestion) -> bool:
+    return a.question in _ANYBODY and b.question in _ANYBODY
+
+
+def _conflict(mine: frozenset[str], theirs: frozenset[str]) -> bool:
+    """Whether two texts speak of persons that exclude each other; "own" and anybody's do not."""
+    return any(frozenset((x, y)) in _CONFLICTS for x in mine for y in theirs)
 
 
 def _set(values: frozenset[str]) -> str:
@@ -338,6 +386,9 @@ def _questions(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float],
     features["who"] = float(bool(a.wh_role and b.wh_role and a.wh_role != b.wh_role))
     if features["who"]:
         vetoes.append("who does it / to whom it is done")
+    features["wanted"] = float(bool(a.wanted and b.wanted) and relation(a.wanted, b.wanted) > DERIVED)
+    if features["wanted"] and a.question == b.question == "how many":
+        vetoes.append(f"asked for differs: {' / '.join(sorted((a.wanted, b.wanted)))}")
     features["subject"] = float(bool(a.subject and b.subject and a.subject != b.subject))
 
 

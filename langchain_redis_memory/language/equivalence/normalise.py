@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from langchain_redis_memory.language.english import replacements
+from langchain_redis_memory.language.equivalence.contrasts import MORE_PHRASES
 
 LONGEST = 2000
 """Characters of a text that are looked at. Longer texts are equivalent only if they are the same."""
@@ -34,7 +35,7 @@ _SYMBOLS = re.compile(r"c\+\+|c#|f#|\.net\b")
 _SPELT = str.maketrans({"+": "p", "#": "s", ".": "d"})
 _PHRASES = [
     (re.compile(pattern), plain, pattern[0] == "^" and "|\\b" not in pattern)
-    for pattern, plain in replacements("questions", "phrases")
+    for pattern, plain in [*replacements("questions", "phrases"), *MORE_PHRASES]
 ]
 """Pattern, replacement, and whether it only matches at the start."""
 _ENDING = re.compile(r"[\s?.!\u2026,;:]+$")

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from langchain_redis_memory.language.english import table, word_list
+from langchain_redis_memory.language.equivalence.contrasts import OPPOSITE_PREPOSITIONS
 from langchain_redis_memory.language.equivalence.normalise import CACHED, LONGEST, key_of, normalise
 from langchain_redis_memory.language.equivalence.question_words import (
     GENERIC,
@@ -26,7 +27,9 @@ from langchain_redis_memory.language.equivalence.wordnet import GRADABLE, degree
 
 
 class Word(NamedTuple):
-    """A content word: its lemma, its weight, the preposition that governs it, its neighbours, and whether it is a name."""
+    """A content word: its lemma, its weight, the preposition that governs it, its neighbours, and whether it is a name, for sure
+    where a capital or the lexicon says so.
+    """
 
     lemma: str
     weight: float
@@ -35,6 +38,7 @@ class Word(NamedTuple):
     after: str
     name: bool
     place: int
+    sure: bool
 
 
 class ParsedQuestion(NamedTuple):
@@ -51,13 +55,15 @@ class ParsedQuestion(NamedTuple):
     marks: dict[str, frozenset[str]]
     literals: frozenset[str]
     symbols: tuple[str, ...]
-    particles: frozenset[str]
+    particles: frozenset[tuple[str, str, str]]
+    loose: frozenset[str]
     passive: bool
     wh_role: str
     compared: tuple[str, str] | None
     english: float
     pairs: frozenset[tuple[str, str]]
     joined: frozenset[str]
+    wanted: str
 
 
 _TOKEN = re.compile(r"\u27e6\d+\u27e7|u\.[sk]\.|new_york|[^\W\d_]+(?:'(?!s\b)[^\W\d_]+)*|'s|\d+(?:[.,:]\d+)*|[^\w\s]")
@@ -74,8 +80,8 @@ _FUNCTION = _PREPOSITIONS | word_list("questions", "function")
 _LIGHT = word_list("questions", "light")
 _MARK = {word: kind for kind, listed in table("questions", "marks").items() for word in listed.split()}
 _MODAL = table("questions", "modal")
-_NEGATIVE = word_list("questions", "negative")
-_PARTICLES = word_list("questions", "particles")
+_NEGATIVE = word_list("questions", "negative") - {"lack", "except"}
+_PARTICLES = {word for pair in OPPOSITE_PREPOSITIONS for word in pair} | word_list("questions", "particles")
 _PERSONS = table("questions", "persons")
 _OWNERS = word_list("questions", "owners")
 _PAST = word_list("questions", "past")
@@ -115,13 +121,15 @@ def parse(text: str) -> ParsedQuestion:
         marks=marks.found,
         literals=frozenset(term.text for term in terms if term.kind == "literal"),
         symbols=tuple(term.text for term in terms if term.kind == "symbol"),
-        particles=marks.particles,
+        particles=_particles(content.tokens),
+        loose=numbers.loose,
         passive=is_passive(lower),
         wh_role=who_role(lower),
         compared=_compared(content.tokens),
         english=content.english,
         pairs=frozenset(pairwise(word.lemma for word in content.words)),
         joined=content.joined,
+        wanted=_wanted(content.tokens),
     )
 
 
@@ -171,37 +179,43 @@ def _number(part: str, raw: Sequence[str], at: int) -> str:
 
 
 class _Numbers(NamedTuple):
-    """The numbers with their units; for the place of each term its number so far, and whether it continues the last."""
+    """The numbers with their units; for the place of each term its number so far, and whether it continues the last; those
+    of number words with another use ("first").
+    """
 
     found: tuple[tuple[str, str], ...]
     at: Mapping[int, tuple[str, bool]]
+    loose: frozenset[str]
 
 
 def _numbers(terms: Sequence[_Term], raw: Sequence[str]) -> _Numbers:
     """Second pass: numbers of several words become one ("twenty five"), each with its unit."""
     found: list[tuple[str, str]] = []
     at: dict[int, tuple[str, bool]] = {}
+    loose: set[str] = set()
     for term in terms:
         if term.kind != "number":
             continue
         count = len(found)
         found = _add_number(found, term.text, term.after_number)
-        unit = lemma(_peek(raw, term.at))
+        following = _peek(raw, term.at)
+        unit = following if following in _UNITS else lemma(following)
+        if raw[term.at] in {"one", "first"}:
+            loose.add(term.text)
         if term.at and raw[term.at - 1] in _UNIT_NAMES:
             found[-1] = (found[-1][0], _UNIT_NAMES[raw[term.at - 1]])
-        elif _peek(raw, term.at) not in _ORDINAL_ENDINGS and unit in _UNITS:
+        elif following not in _ORDINAL_ENDINGS and unit in _UNITS:
             found[-1] = (found[-1][0], _UNIT_NAMES.get(unit, unit))
         at[term.at] = (found[-1][0], len(found) == count)
-    return _Numbers(tuple(found), at)
+    return _Numbers(tuple(found), at, frozenset(loose))
 
 
 class _Marks(NamedTuple):
-    """Marks by kind, the grammatical subject as a person, negations and particles."""
+    """Marks by kind, the grammatical subject as a person, and negations."""
 
     found: dict[str, frozenset[str]]
     subject: str
     negations: int
-    particles: frozenset[str]
 
 
 def _marks(terms: Sequence[str], *, generic: bool) -> _Marks:
@@ -219,7 +233,7 @@ def _marks(terms: Sequence[str], *, generic: bool) -> _Marks:
                 subject = subject or ("1" if generic and person in {"1", "1p", "2"} else person)
             if term in _OWNERS:
                 owner = person.rstrip("p") if person in {"1", "1p"} else person
-                found["owner"].add("own" if generic and owner == (speaker or "1") else term)
+                found["owner"].add("1" if generic and owner == (speaker or "1") else owner)
             anybody = generic and person in {"1", "1p", "2"} and subject == "1"
             found["person"].add("self" if anybody else person)
         kind = _MARK.get(term, "")
@@ -233,7 +247,6 @@ def _marks(terms: Sequence[str], *, generic: bool) -> _Marks:
         {kind: frozenset(values) for kind, values in found.items()},
         subject,
         sum(term in _NEGATIVE for term in terms),
-        _PARTICLES.intersection(terms),
     )
 
 
@@ -264,13 +277,13 @@ def _words(
             continue
         following = _peek(raw, at)
         if kind == "literal":
-            found.append(Word(text, 1.3, preposition, before, following, True, at))
+            found.append(Word(text, 1.3, preposition, before, following, True, at, True))
             before = text
         elif kind == "number":
             value, continues = numbers[at]
             if continues and found and found[-1].lemma.startswith("#") and found[-1].place == at - 1:
                 found.pop()
-            found.append(Word(f"#{value}", 1.0, preposition, before, following, False, at))
+            found.append(Word(f"#{value}", 1.0, preposition, before, following, False, at, False))
             before = text
         elif text in _FUNCTION:
             counted, known = counted + 1, known + 1
@@ -285,10 +298,35 @@ def _words(
             counted, known = counted + 1, known + (text in lexicon() or base in lexicon())
             weight = 0.5 if after_number and base in _UNITS else 0.35 if base in _LIGHT else 1.0
             name = text in capitals or is_name(base) or text in _DAYS or text in _MONTHS
-            found.append(Word(base, weight * (1.3 if name else 1.0), preposition, before, following, name, at))
+            sure = name and (text in capitals or base in lexicon() or text in _DAYS or text in _MONTHS)
+            found.append(Word(base, weight * (1.3 if name else 1.0), preposition, before, following, name, at, sure))
             before = base
         tokens.append(text if kind != "word" or text in _FUNCTION else before)
     return _Words(tuple(found), tuple(tokens), frozenset(joined), known / counted if counted else 0.0)
+
+
+def _wanted(tokens: Sequence[str]) -> str:
+    """The content word right after "which", "what", "how many" or "how much": what is asked for."""
+    for at, token in enumerate(tokens[:-1]):
+        following = tokens[at + 1]
+        if token in {"which", "what"} or (token in {"many", "much"} and at and tokens[at - 1] == "how"):
+            return "" if following in _FUNCTION else following
+    return ""
+
+
+def _particles(tokens: Sequence[str]) -> frozenset[tuple[str, str, str]]:
+    """Prepositions and particles that have an opposite, each with the content words before and after it."""
+    if _PARTICLES.isdisjoint(tokens):
+        return frozenset()
+    found, before = [], ""
+    open_at = 0
+    for token in tokens:
+        if token in _PARTICLES:
+            found.append((token, before, ""))
+        elif token not in _FUNCTION:
+            found[open_at:] = [(word, left, token) for word, left, _ in found[open_at:]]
+            open_at, before = len(found), token
+    return frozenset(found)
 
 
 def _base(term: str) -> str:

@@ -8,12 +8,17 @@ here. A word outside this vocabulary is taken for a name or a term: it matches o
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable
 from functools import cache, lru_cache
 from importlib import resources
 from typing import NamedTuple
 
 from langchain_redis_memory.language.english import lines, table, word_list
+from langchain_redis_memory.language.equivalence.contrasts import (
+    MORE_OPPOSITES,
+    contrasted,
+    interchangeable,
+    spelled_pairs,
+)
 
 
 class LexiconEntry(NamedTuple):
@@ -37,14 +42,10 @@ def lexicon() -> dict[str, LexiconEntry]:
     return found
 
 
-def _pairs(spelled: Iterable[str]) -> frozenset[tuple[str, str]]:
-    both = [pair.split("/") for pair in spelled]
-    return frozenset((a, b) for a, b in both) | frozenset((b, a) for a, b in both)
-
-
-OPPOSITES = _pairs(word_list("lemmas", "opposites"))
+OPPOSITES = spelled_pairs(" ".join(word_list("lemmas", "opposites"))) | MORE_OPPOSITES
 ALIASES = table("lemmas", "aliases")
 _IRREGULAR = {form: base for line in lines("lemmas", "irregular") for base, *forms in (line.split(),) for form in forms}
+_IRREGULAR["left"] = "left"  # a side, more often than what was left
 _WHOLE = word_list("lemmas", "whole")
 GRADABLE = word_list("lemmas", "gradable")
 
@@ -125,6 +126,8 @@ def degree(word: str) -> tuple[str, str]:
 
 SAME, SYNONYM, DERIVED, WIDER, SISTER, OPPOSITE, UNRELATED = 0, 1, 2, 3, 4, 5, 6
 NEGATIVE_PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "non-", "de", "mis", "anti", "a")
+_SURE_PREFIXES = frozenset({"un", "non", "non-", "anti"})
+"""Prefixes that negate in front of any word."""
 
 
 def _slip(a: str, b: str) -> bool:
@@ -138,6 +141,14 @@ def _slip(a: str, b: str) -> bool:
     if a[start:] == b[start + 1 :] or a[start + 1 :] == b[start:] or a[start + 1 :] == b[start + 1 :]:
         return True
     return a[start : start + 2] == b[start : start + 2][::-1] and a[start + 2 :] == b[start + 2 :]
+
+
+def _negates(long: str, short: str) -> bool:
+    """Whether a word is another one with a negative prefix: unpaid / pay, nonmember / member."""
+    for prefix in NEGATIVE_PREFIXES:
+        if long.startswith(prefix) and lemma(long[len(prefix) :]) == short and _known(short):
+            return prefix in _SURE_PREFIXES or (_known(long) and len(short) >= 4)
+    return False
 
 
 @lru_cache(65536)
@@ -154,14 +165,16 @@ def relation(a: str, b: str) -> int:
     """
     if a == b:
         return SAME
-    if (a, b) in OPPOSITES:
+    if (a, b) in OPPOSITES or contrasted(a, b):
         return OPPOSITE
+    if interchangeable(a, b):
+        return SYNONYM
     words = lexicon()
     one, two = words.get(a), words.get(b)
     if (one and b in one.antonyms) or (two and a in two.antonyms):
         return OPPOSITE
     short, long = sorted((a, b), key=len)
-    if len(short) >= 4 and long.endswith(short) and long[: -len(short)] in NEGATIVE_PREFIXES and one and two:
+    if len(short) >= 3 and _negates(long, short):
         return OPPOSITE
     if one and two:
         if one.synsets & two.synsets:

@@ -83,6 +83,10 @@ def bounded(connection_class: Any) -> Any:
             super().connect()
             self.unread = False
 
+        def send_command(self, *args: Any, **kwargs: Any) -> None:
+            # Only what a handshake says comes here. Numbers as text: see `transport`.
+            super().send_command(*(str(word) if isinstance(word, int) else word for word in args), **kwargs)
+
         def _connect(self) -> BoundedSocket:
             return BoundedSocket(super()._connect(), self.socket_timeout)
 
@@ -101,3 +105,51 @@ def bounded(connection_class: Any) -> Any:
 
     Bounded.__name__ = Bounded.__qualname__ = f"Bounded{connection_class.__name__}"
     return Bounded
+
+
+@lru_cache(maxsize=4)
+def counted(connection_class: Any) -> Any:
+    """Makes a bounded connection class that counts replies itself, for those whose callers are in redis-py.
+
+    Args:
+        connection_class: As for `bounded`.
+
+    Returns:
+        A subclass.
+    """
+
+    class Counted(bounded(connection_class)):  # type: ignore[misc]
+        _awaited = 0
+        """How many replies have not been read."""
+
+        def connect(self) -> None:
+            if self._awaited:
+                self.disconnect()
+            super().connect()
+
+        def disconnect(self, *args: Any, **kwargs: Any) -> None:
+            super().disconnect(*args, **kwargs)
+            self._awaited = 0
+
+        def pack_commands(self, commands: Any) -> Any:
+            commands = list(commands)
+            self._awaited += len(commands)
+            return super().pack_commands(commands)
+
+        def send_command(self, *args: Any, **kwargs: Any) -> None:
+            self._awaited += 1
+            super().send_command(*args, **kwargs)
+
+        def read_response(self, *args: Any, **kwargs: Any) -> Any:
+            from redis.exceptions import ResponseError
+
+            try:
+                reply = super().read_response(*args, **kwargs)
+            except ResponseError:
+                self._awaited -= 1
+                raise
+            self._awaited -= 1
+            return reply
+
+    Counted.__name__ = Counted.__qualname__ = f"Counted{connection_class.__name__}"
+    return Counted

@@ -20,6 +20,7 @@ from langchain_redis_memory.redis.client import drivers
 from langchain_redis_memory.redis.client.background import BackgroundFlows
 from langchain_redis_memory.redis.client.circuit_breaker import Breaker
 from langchain_redis_memory.redis.client.connections import Connections
+from langchain_redis_memory.redis.client.durability import DurableClient
 from langchain_redis_memory.redis.client.health import Health, health_flow, ping_flow
 from langchain_redis_memory.redis.client.options import Options
 from langchain_redis_memory.redis.client.outboxes import Outboxes
@@ -43,7 +44,7 @@ ClientLike = Union["Client", str, RedisClient, None]
 """What names a server where one is needed: see `connect`."""
 
 
-class Client:
+class Client(DurableClient):
     """Runs operations on any Redis, sync and async.
 
     Args:
@@ -141,7 +142,7 @@ class Client:
                 for now, with back-off and jitter. By default 3 times.
             health_check_s: A connection idle for longer is checked before use, in seconds.
             cipher: Encrypts what is stored.
-            **extra: Options of redis-py's connections, such as `credential_provider` or `ssl_ca_certs`.
+            **extra: `credentials` (see `credentials.py`), `address_remap`, or options of redis-py, as `ssl_ca_certs`.
 
         Returns:
             The client; nothing has been connected.
@@ -213,8 +214,6 @@ class Client:
         """
         return replace(self._space, tenant=text_of(tenant, "tenant", empty=True))
 
-    # --- ops ----------------------------------------------------------------------------------------------------------
-
     def run(self, op: Op[T]) -> T:
         """Runs an op.
 
@@ -233,12 +232,14 @@ class Client:
         """
         if not op.commands:
             return op.read(())
+        op = self._lasting(op)
         return op.read(self._trips.send(op, self.on_trip))
 
     async def arun(self, op: Op[T]) -> T:
         """Runs an op; see `run`."""
         if not op.commands:
             return op.read(())
+        op = self._lasting(op)
         return op.read(await self._trips.asend(op, self.on_trip))
 
     # --- flows --------------------------------------------------------------------------------------------------------

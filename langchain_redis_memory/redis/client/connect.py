@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client, ClientLike
+from langchain_redis_memory.redis.client.durability import DurabilityLike
 from langchain_redis_memory.redis.client.outboxes import WaitingMessages
 
 if TYPE_CHECKING:
@@ -28,11 +29,15 @@ __all__ = ["ClientLike", "ClientOwner", "ServerOptions", "connect"]
 
 
 class ServerOptions(TypedDict, total=False):
-    """Other names for the argument `client`, as other packages spell it; at most one is given."""
+    """Other names for the argument `client`, as other packages spell it: at most one is given; and `durability`.
+
+    That is how far writes have to be before they are done (see `Durability`); by default, as the client says.
+    """
 
     redis_url: str | None
     url: str | None
     redis_client: ClientLike
+    durability: DurabilityLike | None
 
 
 _EXPECTED: Final = "a Client, a URL, a client of redis-py, or None for the environment's settings"
@@ -62,7 +67,7 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
     Args:
         client: A `Client`, a URL, a sync or async client of redis-py, or None.
         owner: The class whose constructor it is, to name its parameters where a keyword is wrong.
-        **server: `redis_url`, `url` or `redis_client` instead of `client`.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`; `durability`.
 
     Returns:
         The `Client` itself; the shared one of a URL or of the environment's settings; or one around a redis-py client.
@@ -74,6 +79,8 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
     **Keys:** none.
     **Trips:** none.
     """
+    if (durability := server.pop("durability", None)) is not None:
+        return connect(client, owner=owner, **server).durable(durability)
     if server:
         client = _named(client, dict(server), owner)
     if isinstance(client, Client):

@@ -1,4 +1,4 @@
-"""Runs a coroutine function of the user's from sync code."""
+"""Runs a coroutine function of the user's from sync code, and tells whether an event loop runs here."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
     Returns:
         Its result. Where this thread has a running loop already (a notebook), a thread of its own runs it meanwhile.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not in_event_loop():
         return asyncio.run(coroutine)
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, coroutine).result()
+
+
+def in_event_loop() -> bool:
+    """Tells whether this thread has a running event loop, so that blocking here would hold up others."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -7,9 +7,11 @@ import re
 from collections.abc import Sequence
 
 from langchain_redis_memory.errors import (
+    EVICTED,
     AuthenticationError,
     ConfigError,
     CorruptDataError,
+    EvictedError,
     FormatVersionError,
     InvalidInputError,
     OutOfMemoryError,
@@ -47,13 +49,13 @@ def is_elsewhere(reply: Reply) -> bool:
     return moved or any(code in str(reply) for code in ("READONLY ", "MASTERDOWN "))
 
 
-def is_unreachable(error: Exception) -> bool:
-    """Returns whether a trip failed for want of a connection, so that it can be tried on another one."""
+def is_unreachable(error: Reply) -> bool:
+    """Returns whether a trip, or a node's part of one, failed so that it can be tried again: on another connection."""
     import redis.exceptions as their
 
     refused = their.AuthenticationError | their.AuthorizationError
     lost = their.ConnectionError | their.TimeoutError | their.RedisClusterException | OSError
-    return isinstance(error, lost) and not isinstance(error, refused)
+    return (isinstance(error, lost) and not isinstance(error, refused)) or refuses_for_now(error)
 
 
 def explain(commands: Sequence[Command], replies: list[Reply]) -> list[Reply]:
@@ -66,15 +68,16 @@ def explain(commands: Sequence[Command], replies: list[Reply]) -> list[Reply]:
 
 def _server_error(command: Command, error: Exception) -> RedisMemoryError:
     if isinstance(command, Call):
-        what, keys = f"{command.script.name}.lua", ", ".join(command.keys)
+        own = command.keys if command.script.trip is None else command.keys[:-1]
+        what, keys = f"{command.script.name}.lua", ", ".join(own)
     elif command[0] == "EVAL":
         what, keys = "a script", str(command[3])
     else:
         what, keys = str(command[0]), str(command[1]) if len(command) > 1 else ""
     text = str(error).partition(" with args beginning with")[0].rstrip(",")
     place = f"{what} on {keys}" if keys else what
-    if refuses_for_now(error):
-        return _RefusedForNow(f"{place}: the server refuses this for now: {text}")
+    if is_unreachable(error):
+        return _RefusedForNow(f"{place}: not possible for now: {text}")
     if "WRONGTYPE" in text:
         msg = f"{place}: a key holds another kind of value; use another prefix or database, or delete that key"
         return WrongKeyTypeError(msg)
@@ -86,6 +89,8 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
     if "NEWERFORMAT" in text:
         msg = f"{place}: a newer version of this package wrote there; update langchain-redis-memory in this process"
         return _Newer(msg)
+    if "EVICTED" in text:
+        return _Evicted(f"{place}: {EVICTED}")
     if "UNREADABLE" in text:
         return _Unreadable(f"{place}: a key holds bytes that this package did not write")
     return ServerError(f"{place}: {text}")
@@ -93,6 +98,10 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
 
 class _Unreadable(CorruptDataError, ServerError):
     """A script found bytes that it cannot read; the server did answer, so this is a `ServerError` as well."""
+
+
+class _Evicted(EvictedError, ServerError):
+    """A script found that keys are missing; a `ServerError` as well."""
 
 
 class _Newer(FormatVersionError, ServerError):
@@ -105,6 +114,13 @@ class _RefusedForNow(UnavailableError, ServerError):
 
 class _PermissionRefused(AuthenticationError, ServerError):
     """The user lacks a permission; the server did answer, so this is a `ServerError` as well."""
+
+
+def is_refused_login(error: Exception) -> bool:
+    """Tells whether the server refused the credentials of a connection."""
+    import redis.exceptions as their
+
+    return isinstance(error, their.AuthenticationError) or any(word in str(error) for word in ("NOAUTH", "WRONGPASS"))
 
 
 def translate(error: Exception, where: str, *, answered: bool = True) -> RedisMemoryError:
@@ -129,6 +145,8 @@ def translate(error: Exception, where: str, *, answered: bool = True) -> RedisMe
         return UnavailableError(f"{where} did not answer in time{hint}")
     if isinstance(error, their.ConnectionError | their.RedisClusterException | OSError):
         return UnavailableError(f"{where} cannot be reached: {error}")
+    if refuses_for_now(error):  # a cluster's client raises for the whole trip
+        return UnavailableError(f"{where} refuses for now: {error}")
     if isinstance(error, their.DataError):
         return InvalidInputError(f"nothing was sent to {where}: {error}")
     if isinstance(error, their.RedisError):

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from langchain_redis_memory.checks import check_method
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.library_name import library_name
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings
+
+Address = tuple[str, int]
+_STREAMED_S = 600.0
+"""Lifetime of a connection whose provider streams tokens: redis-py logs in anew only in pools that it makes itself."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Bounds(NamedTuple):
-    """What bounds a round trip: how long its caller waits at most in seconds, and how often it is made again."""
+    """What bounds a round trip.
+
+    Args:
+        timeout_s: How long its caller waits at most, in seconds.
+        retries: How often it is made again.
+        asks_again: Whether a login that was refused is tried once more, as credentials may have been replaced.
+        lifetime_s: How old a connection may be, in seconds.
+    """
 
     timeout_s: float = inf
     retries: int = 0
+    asks_again: bool = False
+    lifetime_s: float = inf
 
 
 UNBOUNDED = Bounds()
@@ -34,7 +49,8 @@ class Options:
         timeout_s: Longest wait of a round trip's caller, in seconds, whatever it takes.
         retries: How often a trip is made again after a connection error.
         health_check_s: A connection idle for longer is checked before use.
-        extra: Passed on to redis-py (`credential_provider`, `ssl_ca_certs`, `client_name`, ...).
+        extra: Passed on to redis-py (`ssl_ca_certs`, `client_name`, ...).
+        address_remap: From a node's or a master's address to the one by which it is reached from here.
     """
 
     max_connections: int = 50
@@ -43,14 +59,25 @@ class Options:
     retries: int = 3
     health_check_s: int = 30
     extra: Mapping[str, Any] = field(default_factory=dict)
+    address_remap: Callable[[Address], Address] | None = None
 
     @classmethod
     def of(
         cls, settings: RedisMemorySettings, health_check_s: int = 30, extra: Mapping[str, Any] = _NOTHING
     ) -> Options:
-        """Builds the options that settings name, with the settings' credentials."""
+        """Builds the options that settings name, with the settings' credentials where no provider is given.
+
+        Raises:
+            ConfigError: The provider or the map of addresses cannot be used.
+        """
         bounds = (settings.max_connections, settings.connect_timeout_s, settings.timeout_s, settings.retries)
-        return cls(*bounds, health_check_s, {**settings.credentials(), **extra})
+        given = dict(extra)
+        remap = _remap(given.pop("address_remap", None))
+        provider = given.pop("credentials", given.get("credential_provider"))
+        if provider is None:
+            return cls(*bounds, health_check_s, {**settings.credentials(), **given}, remap)
+        check_method(provider, "get_credentials", "credentials", ConfigError)
+        return cls(*bounds, health_check_s, {**given, "credential_provider": provider}, remap)
 
     def connection(self, *, asynchronous: bool) -> dict[str, Any]:
         """Builds the keyword arguments of a redis-py connection, which fails once and leaves trying again to a trip."""
@@ -71,4 +98,20 @@ class Options:
     @property
     def bounds(self) -> Bounds:
         """What bounds the round trips."""
-        return Bounds(self.timeout_s, self.retries)
+        provider = self.extra.get("credential_provider")
+        if provider is None:
+            return Bounds(self.timeout_s, self.retries)
+        streams = (
+            _STREAMED_S if hasattr(provider, "on_next") else inf
+        )  # redis-py would renew these, but not in our pools
+        return Bounds(self.timeout_s, self.retries, True, getattr(provider, "lifetime_s", None) or streams)
+
+
+def _remap(given: Any) -> Callable[[Address], Address] | None:
+    if given is None or callable(given):
+        return given  # type: ignore[no-any-return]
+    if not isinstance(given, Mapping):
+        msg = "address_remap must be a function from (host, port) to (host, port), or a dict of these"
+        raise ConfigError(msg)
+    known = dict(given)
+    return lambda address: known.get(tuple(address), address)

@@ -59,8 +59,9 @@ def finish_all() -> None:
         outbox.wake()
     end = monotonic() + max((outbox.close_s for outbox in waiting), default=0.0)
     for outbox in waiting:
-        if outbox.finish(max(0.0, end - monotonic())):
-            outbox.give_up()
+        outbox.finish(max(0.0, end - monotonic()))
+    for outbox in list(everywhere):
+        outbox.give_up()
 
 
 def _forget() -> None:

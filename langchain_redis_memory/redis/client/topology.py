@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
-from langchain_redis_memory.redis.client.bounded_sockets import bounded
+from langchain_redis_memory.redis.client.bounded_sockets import bounded, counted
 from langchain_redis_memory.redis.client.options import UNBOUNDED, Bounds, Options
 from langchain_redis_memory.redis.client.transport import (
     AsyncDirectTransport,
@@ -275,22 +275,30 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
         raise ConfigError(msg)
     for name in ("host", "port"):
         fields.pop(name, None)
-    fields["ssl"] = fields.pop("connection_class", None) is redis.SSLConnection
+    tls = fields.pop("connection_class", None) is redis.SSLConnection
 
     def arguments(*, asynchronous: bool) -> dict[str, Any]:
         return {
             **fields,
             **options.connection(asynchronous=asynchronous),
-            "max_connections": options.max_connections,
+            "address_remap": options.address_remap,
+            "socket_timeout": options.timeout_s / 2,  # then there is time to ask where a silent node's slots are
         }
 
     def open_sync() -> Any:
-        nodes = [node(*host) for host in hosts]
-        return PipelineTransport(cluster.RedisCluster(startup_nodes=nodes, **arguments(asynchronous=False)))
+        # By a URL, because only then redis-py takes a class for the connections.
+        first, *others = hosts
+        chosen = {"connection_class": counted(redis.SSLConnection if tls else redis.Connection)}
+        made = cluster.RedisCluster(
+            url=f"redis://{_spell(first)}",
+            startup_nodes=[node(*host) for host in others],
+            **{**arguments(asynchronous=False), **chosen},
+        )
+        return PipelineTransport(made)
 
     def open_async() -> Any:
         nodes = [AsyncNode(*host) for host in hosts]
-        return AsyncPipelineTransport(AsyncCluster(startup_nodes=nodes, **arguments(asynchronous=True)))
+        return AsyncPipelineTransport(AsyncCluster(startup_nodes=nodes, ssl=tls, **arguments(asynchronous=True)))
 
     return Topology(_shown(f"{scheme}+cluster", ",".join(map(_spell, hosts))), open_sync, open_async, cluster=True)
 
@@ -302,8 +310,8 @@ def _spell(host: tuple[str, int]) -> str:
 
 def _sentinel(scheme: str, rest: str, options: Options) -> Topology:
     import redis
-    from redis.asyncio.sentinel import Sentinel as AsyncSentinel
-    from redis.sentinel import Sentinel
+
+    from langchain_redis_memory.redis.client.sentinel import AsyncSentinelTransport, SentinelTransport, Service
 
     userinfo, hosts, tail = _hosts(rest, 26379)
     path, _, query = tail.partition("?")
@@ -322,34 +330,9 @@ def _sentinel(scheme: str, rest: str, options: Options) -> Topology:
         fields.pop(name, None)
     tls = fields.pop("connection_class", None) is redis.SSLConnection
 
-    def make(library: Any, *, asynchronous: bool) -> Any:
-        common = options.connection(asynchronous=asynchronous)
-        timeouts = {name: common[name] for name in ("socket_connect_timeout", "socket_timeout", "retry")}
-        sentinels = library(hosts, sentinel_kwargs={**timeouts, **sentinel_fields, "ssl": tls})
-        master = sentinels.master_for(service, **{**fields, **common, "ssl": tls})
-        # redis-py closes the master's connections only; those to the sentinels are ours to close.
-        if asynchronous:
-            aclose_master = master.aclose
-
-            async def aclose() -> None:
-                await aclose_master()
-                for sentinel in sentinels.sentinels:
-                    await sentinel.aclose()
-
-            master.aclose = aclose
-        else:
-            close_master = master.close
-
-            def close() -> None:
-                close_master()
-                for sentinel in sentinels.sentinels:
-                    sentinel.close()
-
-            master.close = close
-        return master
-
+    named = Service(service, hosts, fields, sentinel_fields, tls)
     return Topology(
         _shown(f"{scheme}+sentinel", f"{','.join(map(_spell, hosts))}/{service}/{db or 0}"),
-        lambda: PipelineTransport(make(Sentinel, asynchronous=False)),
-        lambda: AsyncPipelineTransport(make(AsyncSentinel, asynchronous=True)),
+        lambda: SentinelTransport(named, options),
+        lambda: AsyncSentinelTransport(named, options),
     )

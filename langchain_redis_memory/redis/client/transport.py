@@ -169,18 +169,24 @@ class AsyncDirectTransport:
         await self.client.aclose()
 
 
-def _words(command: Command, *, by_digest: bool) -> tuple[Any, ...]:
+def _words(command: Command, *, by_digest: bool) -> list[Any]:
+    """Spells a command, numbers as text: hiredis would do so, but crashes if a signal handler raises meanwhile."""
+    words: Sequence[Any] = command
     if isinstance(command, Call):
         script = command.script
         verb, body = ("EVALSHA", script.sha) if by_digest else ("EVAL", script.source)
-        return (verb, body, len(command.keys), *command.keys, *command.args)
-    return command
+        words = (verb, body, len(command.keys), *command.keys, *command.args)
+    return [word if word.__class__ in _TEXT or not isinstance(word, _NUMBERS) else str(word) for word in words]
+
+
+_TEXT = frozenset((str, bytes))
+_NUMBERS = (int, float)
 
 
 def _pack(commands: Sequence[Command], *, by_digest: bool) -> list[bytes]:
     from hiredis import pack_command
 
-    return [b"".join(pack_command(_words(command, by_digest=by_digest)) for command in commands)]
+    return [b"".join([pack_command(tuple(_words(command, by_digest=by_digest))) for command in commands])]
 
 
 def _names(pool: Any) -> tuple[str, ...]:

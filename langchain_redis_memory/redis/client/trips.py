@@ -15,18 +15,20 @@ from math import inf
 from random import random
 from time import monotonic, sleep
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.ops import Command, Op, Reply
 from langchain_redis_memory.redis.client.circuit_breaker import StallGuard
 from langchain_redis_memory.redis.client.connections import Connections
 from langchain_redis_memory.redis.client.deadline import CALL, timeout_at
+from langchain_redis_memory.redis.client.durability import DurableClient
 from langchain_redis_memory.redis.client.errors import (
     explain,
     is_elsewhere,
+    is_refused_login,
     is_unknown_script,
     is_unreachable,
-    refuses_for_now,
     translate,
 )
 from langchain_redis_memory.redis.client.gate import Token
@@ -88,6 +90,7 @@ class Trips:
         self._probe = (("EXISTS", nowhere),)
         self._probe_s = min(_PROBE_S, self._bounds.timeout_s)
         self.stall = StallGuard()
+        self._renewals: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
     # --- sync ---------------------------------------------------------------------------------------------------------
 
@@ -146,7 +149,10 @@ class Trips:
         try:
             while True:
                 try:
-                    replies: list[Reply] = self._connections.of_threads().send(commands, by_digest=by_digest)
+                    transport = self._connections.of_threads()
+                    if self._bounds.lifetime_s != inf and self._is_old(transport, started):
+                        transport.renew()
+                    replies: list[Reply] = transport.send(commands, by_digest=by_digest)
                 except Exception as error:
                     attempt += 1
                     if (pause := self._pause(error, attempt, until)) is None:
@@ -222,6 +228,8 @@ class Trips:
         try:
             while True:
                 try:
+                    if self._bounds.lifetime_s != inf and self._is_old(transport, started):
+                        await transport.renew()
                     replies: list[Reply] = await transport.send(commands, by_digest=by_digest)
                 except Exception as error:
                     attempt += 1
@@ -251,10 +259,20 @@ class Trips:
             raise self._failure(error, now) from error
         self.stall.worked(monotonic())
 
+    def _is_old(self, transport: Any, now: float) -> bool:
+        """Tells whether it is time to connect anew; what is in use then is closed the next time, at its whole age."""
+        half = self._bounds.lifetime_s / 2
+        if now < self._renewals.setdefault(transport, now + half):
+            return False
+        self._renewals[transport] = now + half
+        return True
+
     # --- what fails ---------------------------------------------------------------------------------------------------
 
     def _pause(self, error: Exception, attempt: int, until: float) -> float | None:
         """Returns how long to wait before a trip that failed is made again; None where it is not."""
+        if attempt == 1 and self._bounds.asks_again and is_refused_login(error):
+            return 0.0
         if attempt > self._bounds.retries or not is_unreachable(error):
             return None
         pause = _backoff(attempt)
@@ -277,15 +295,18 @@ class Trips:
         self, commands: Sequence[Command], replies: list[Reply], failed: list[int], until: float
     ) -> Generator[_Again, list[Reply], None]:
         """Yields what of a trip is sent again, and puts the replies that it receives in place; explains refusals."""
+        waits = [i for i, command in enumerate(commands) if command[0] in DurableClient.WAITS]
         if unknown := [i for i in failed if is_unknown_script(commands[i], replies[i])]:
+            unknown = sorted({*unknown, *waits})  # what is sent again has to be waited for
             _put(replies, unknown, (yield _Again(unknown)))
         attempt = 0
-        while refused := [i for i in failed if refuses_for_now(replies[i])]:
+        while refused := [i for i in failed if is_unreachable(replies[i])]:
             attempt += 1
             pause = _backoff(attempt)
             if attempt > self._bounds.retries or monotonic() + pause >= until:
                 break
             anew = any(is_elsewhere(replies[i]) for i in refused)
+            refused = sorted({*refused, *waits})
             _put(replies, refused, (yield _Again(refused, pause, anew)))
         explain(commands, replies)
 

@@ -6,9 +6,12 @@ fast as a table of its own, for 6% more bytes.
 
 from __future__ import annotations
 
+import os
 import zlib
+from functools import lru_cache
 
-from langchain_redis_memory.errors import CorruptDataError
+from langchain_redis_memory.checks import check_whole
+from langchain_redis_memory.errors import ConfigError, CorruptDataError
 
 _CURRENT = 1
 _DICTIONARIES = {
@@ -44,7 +47,23 @@ _DICTIONARIES = {
 }
 """Part of what is stored: one is never changed, a better one gets the next number and becomes the current one."""
 
-_LONGEST_BYTES = 512 * 1024 * 1024  # a Redis string is not longer; crafted bytes must not fill the memory
+_MOST_MB = 64
+_VARIABLE = "REDIS_MEMORY_MAX_INFLATED_MB"
+
+
+@lru_cache(maxsize=1)
+def most_bytes() -> int:
+    """Returns how many bytes a deflated value may have: crafted ones must not fill the memory of a small server.
+
+    It is a bound of the process, from the environment (`REDIS_MEMORY_MAX_INFLATED_MB`), read once. A larger value is
+    stored as it is, so nothing is stored that could not be read.
+
+    Raises:
+        ConfigError: The variable is no whole number from 1 to 512.
+    """
+    given = os.environ.get(_VARIABLE) or str(_MOST_MB)
+    megabytes = int(given) if given.isascii() and given.isdigit() and len(given) < 4 else 0
+    return check_whole(megabytes, f"{_VARIABLE}={given!r}", 1, 512, ConfigError) * 1024 * 1024
 
 
 def deflate(data: bytes) -> bytes | None:
@@ -54,8 +73,10 @@ def deflate(data: bytes) -> bytes | None:
         data: Any bytes.
 
     Returns:
-        The shorter bytes; None where they would not be.
+        The shorter bytes; None where they would not be, or where they could not be inflated.
     """
+    if len(data) > most_bytes():
+        return None
     deflater = zlib.compressobj(6, zlib.DEFLATED, -15, 9, zlib.Z_FIXED, _DICTIONARIES[_CURRENT])
     small = bytes([_CURRENT]) + deflater.compress(data) + deflater.flush()
     return small if len(small) < len(data) else None
@@ -71,8 +92,8 @@ def inflate(data: bytes) -> bytes:
         The bytes.
 
     Raises:
-        CorruptDataError: They name a dictionary that is not known.
-        ValueError: They are cut off, followed by something else, or too long.
+        CorruptDataError: They name a dictionary that is not known, or are larger than `most_bytes`.
+        ValueError: They are cut off, or followed by something else.
     """
     number = data[0] if data else _CURRENT
     dictionary = _DICTIONARIES.get(number)
@@ -83,8 +104,11 @@ def inflate(data: bytes) -> bytes:
         )
         raise CorruptDataError(msg)
     inflater = zlib.decompressobj(-15, dictionary)
-    whole = inflater.decompress(data[1:], _LONGEST_BYTES)
+    whole = inflater.decompress(data[1:], most_bytes())
+    if inflater.unconsumed_tail:
+        msg = f"deflated bytes are of more than {most_bytes()} bytes: they are crafted, or {_VARIABLE} must be larger"
+        raise CorruptDataError(msg)
     if not inflater.eof or inflater.unused_data:
-        msg = "deflated bytes are cut off, followed by something else, or too long"
+        msg = "deflated bytes are cut off or followed by something else"
         raise ValueError(msg)
     return whole

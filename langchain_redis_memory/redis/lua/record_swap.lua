@@ -5,6 +5,7 @@
 -- never shorter, or for ever once that was asked for.
 -- KEYS place owner
 -- ARGV field head fresh body seen note most ttl_ms
+-- WITH once
 -- WITH version
 local record = redis.call('HGET', place, field) or ''
 versioned(record)
@@ -20,7 +21,7 @@ elseif known ~= fresh and note ~= '' then
     redis.call('HSET', place, field .. '+', notes .. note)
   end
 elseif known ~= fresh then
-  return {record, notes}
+  return {record, notes}, false
 end
 if owner == place or left == -2 then left = ttl_ms == '0' and -1 or own == -1 and -1 or math.max(own, tonumber(ttl_ms)) end
 if left == -1 then
@@ -28,4 +29,4 @@ if left == -1 then
 else
   redis.call('PEXPIRE', place, string.format('%.0f', left))
 end
-return (fits or known == fresh) and 1 or {record, notes}
+return (fits or known == fresh) and 1 or {record, notes}, 1

@@ -3,6 +3,7 @@
 -- for ever) from its last write, never shorter.
 -- KEYS data data_expiries meta
 -- ARGV name body ttl_ms own_ms
+-- WITH once
 -- WITH now
 local own, left, _ = redis.call('PTTL', data), redis.call('PTTL', meta), redis.call('ZCARD', data_expiries)
 local expiry = ttl_ms == '0' and '0' or string.format('%.0f', tonumber(now) + tonumber(ttl_ms))

@@ -3,6 +3,7 @@
 -- keys is found before anything is written.
 -- KEYS names expiries ...
 -- ARGV ttl_ms ...
+-- WITH once
 -- WITH now
 -- WITH until
 local _ = redis.call('ZCARD', names) + redis.call('ZCARD', expiries)

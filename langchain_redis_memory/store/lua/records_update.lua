@@ -4,6 +4,7 @@
 -- else under one of the keys is found before anything is written.
 -- KEYS times groups members
 -- ARGV time_at_least ...
+-- WITH once
 -- WITH seconds
 local _ = redis.call('ZCARD', times) + redis.call('HLEN', groups) + redis.call('ZCARD', members)
 if tonumber(time_at_least) > seconds then return 0 end

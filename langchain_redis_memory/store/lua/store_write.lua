@@ -4,6 +4,7 @@
 -- (0: no bound) items are stored and so nothing was done.
 -- KEYS items item_names item_expiries
 -- ARGV most span_ms ...
+-- WITH once
 -- WITH now
 -- WITH version
 -- WITH items

@@ -1,7 +1,7 @@
 -- Stores and removes points of a vector set: groups (owner, ttl_ms, attributes, how many, vector, ...), no vector removes.
 -- Element `i:owner` is an owner's i-th vector; `point_owners` knows how many each owner has.
 -- KEYS points point_owners point_expiries
--- ARGV quantisation links ...
+-- ARGV quantization links ...
 -- WITH now
 -- WITH points
 local _ = redis.call('HLEN', point_owners) + redis.call('ZCARD', point_expiries) -- of another type: nothing is written
@@ -21,7 +21,7 @@ while i <= #ARGV do
   local owner, ttl, attributes, count = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], tonumber(ARGV[i + 3])
   for n = 0, count - 1 do
     local element = n .. ':' .. owner
-    redis.call('VADD', points, 'FP32', ARGV[i + 4 + n], element, quantisation, 'SETATTR', attributes, 'M', links)
+    redis.call('VADD', points, 'FP32', ARGV[i + 4 + n], element, quantization, 'SETATTR', attributes, 'M', links)
   end
   keep(owner, count)
   if count > 0 then expiries(owner, ttl) end

@@ -387,7 +387,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "flight": {"single_flight_s": -1},
     "admission": {"admission": True},
     "engine": {"engine": "best"},
-    "quantisation": {"quantization": "int4"},
+    "quantization": {"quantization": "int4"},
 }
 
 

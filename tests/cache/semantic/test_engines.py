@@ -12,7 +12,7 @@ from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
 from langchain_redis_memory.cache.semantic.tenants import VectorOptions
 from langchain_redis_memory.ops import Op, ask
 from langchain_redis_memory.redis.client.client import Client, Trip
-from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Quantisation
+from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Quantization
 from langchain_redis_memory.vectors.exact_scan import ExactScan
 from langchain_redis_memory.vectors.query_engine import QueryEngine
 from langchain_redis_memory.vectors.vector_sets import VectorSets
@@ -37,11 +37,11 @@ from tests.support.meanings import (
 )
 from tests.support.servers import NEWEST, Farm, wait_for
 
-STATISTICS = ("tally",)
+STATISTICS = ("tally", "decisions")
 PLACES = [("exact", str(name.values[0]), "int8") for name in servers.TABLE]
 PLACES += [("exact", NEWEST, "none"), ("exact", NEWEST, "binary")]
 if "search" in servers.REAL:
-    kinds: tuple[Quantisation, ...] = ("none", "int8", "binary")
+    kinds: tuple[Quantization, ...] = ("none", "int8", "binary")
     PLACES += [("vector_sets", "search", kind) for kind in kinds]
     PLACES += [("query_engine", "search", kind) for kind in kinds[:2]]
 
@@ -50,8 +50,8 @@ if "search" in servers.REAL:
 async def cache(
     request: pytest.FixtureRequest, farm: Farm, prefix: str, watch: Watch, trips: list[Trip]
 ) -> AsyncIterator[RedisSemanticCache]:
-    """A cache on each engine, on each server that can have it, in each quantisation."""
-    engine, where, quantisation = request.param
+    """A cache on each engine, on each server that can have it, in each quantization."""
+    engine, where, quantization = request.param
     url = url_of(where, farm)
     watch(url, prefix)
     client = Client.from_url(url, prefix=prefix, on_trip=trips.append)
@@ -59,7 +59,7 @@ async def cache(
         client,
         WordEmbeddings(),
         policy=Cut(),
-        vectors=VectorOptions(None, engine, quantisation),
+        vectors=VectorOptions(None, engine, quantization),
         ttl_s=600,
         max_entries=200,
     )
@@ -282,16 +282,16 @@ async def test_without_a_lifetime_it_stays(cache: RedisSemanticCache, both: Both
     assert left(cache) == []
 
 
-async def test_another_engine_or_quantisation_starts_anew(farm: Farm, prefix: str, watch: Watch, both: Both) -> None:
+async def test_another_engine_or_quantization_starts_anew(farm: Farm, prefix: str, watch: Watch, both: Both) -> None:
     url = farm.url(NEWEST)
     watch(url, prefix)
     async with Client.from_url(url, prefix=prefix) as client:
         ways: list[tuple[Any, Any]] = [("exact", "none"), ("exact", "int8")]
         if client.server().vector_sets:
             ways += [("vector_sets", "int8"), ("vector_sets", "none"), ("vector_sets", "binary")]
-        for engine, quantisation in ways:
+        for engine, quantization in ways:
             cache = RedisSemanticCache(
-                client, WordEmbeddings(), policy=Cut(), vectors=VectorOptions(None, engine, quantisation)
+                client, WordEmbeddings(), policy=Cut(), vectors=VectorOptions(None, engine, quantization)
             )
             await both(cache.update)(ASKED, MODEL, TEXT)
             assert text(await both(cache.lookup)(NEAR, MODEL)) == "330 metres"
@@ -366,7 +366,7 @@ def test_the_nearest_is_found(farm: Farm, prefix: str, watch: Watch, name: str) 
 
 def test_damaged_points_are_passed_over(real: Client) -> None:
     for engine in (ExactScan(DIMS), ExactScan(DIMS, "int8")):
-        place = Collection(real.keys(), "test", f"damaged {engine.quantisation}")
+        place = Collection(real.keys(), "test", f"damaged {engine.quantization}")
         row = np.ones((1, DIMS), np.float32)
         names = ["whole", "cut", "empty", "text", "not finite", "long", "tags"]
         real.run(engine.add(place, [Point(name, row, ("t",), 60_000) for name in names]))

@@ -290,3 +290,9 @@ def test_the_work_is_bounded(piece: str) -> None:
     LinguisticClassifier().classify(turn, [HumanMessage(turn), AIMessage(turn)])
     leaning_from([HumanMessage(turn)])
     assert process_time() - before < 2
+
+
+def test_a_part_of_a_name_is_seen_also_after_one_in_first_place() -> None:
+    said = [HumanMessage("Tell me about New York and Los Angeles."), AIMessage("Both are large cities.")]
+    found = LinguisticClassifier().classify("York or Angeles?", said)
+    assert "part of a name: 'Angeles'" in found.reasons, "the first word's capital proves nothing, and hides nothing"

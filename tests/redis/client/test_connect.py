@@ -38,6 +38,7 @@ from langchain_redis_memory import (
     RedisSessions,
     RedisStore,
     RedisTokenStreams,
+    RedisUsers,
     SemanticAnswerCache,
     UserProfile,
 )
@@ -72,6 +73,7 @@ CLASSES: dict[str, Callable[..., ClientOwner]] = {
     "agent_state": partial(RedisAgentState, "a"),
     "session_data": partial(RedisSessionData, "s"),
     "token_streams": RedisTokenStreams,
+    "users": RedisUsers,
     "profile": partial(UserProfile, "u"),
 }
 WAYS: dict[str, Callable[[], tuple[tuple[Any, ...], dict[str, Any], str]]] = {

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -235,11 +236,14 @@ async def test_a_history_on_a_cluster(cluster: Client, both: Both, trips: list[T
 
 async def test_a_cluster_that_forgot_its_scripts(cluster: Client, cluster_url: str, both: Both) -> None:
     kept = [RedisChatMessageHistory(f"s{i}", cluster) for i in range(8)]
-    adds = [one._flows.transcript.add([HumanMessage("x")]) for one in kept]
-    assert [added.appended for added in await both(cluster.run)(merge(*adds))] == [1] * 8
+
+    def adds() -> Op[Any]:
+        return merge(*(one._flows.transcript.add([HumanMessage("x", id="x")]) for one in kept))
+
+    assert [added.appended for added in await both(cluster.run)(adds())] == [1] * 8
     with topology(cluster_url, Options()).open().client as plain:
         plain.script_flush()
-    assert [added.replaced for added in await both(cluster.run)(merge(*adds))] == [1] * 8
+    assert [added.replaced for added in await both(cluster.run)(adds())] == [1] * 8
 
 
 async def test_what_a_cluster_is(cluster: Client, both: Both) -> None:

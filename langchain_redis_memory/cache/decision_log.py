@@ -1,26 +1,28 @@
-"""The decision log: what became of the newest turns of a tenant, and why.
+"""The decision log: what became of the newest turns of a tenant, or of the newest look-ups of a cache, and why.
 
-A capped stream, written with the turn's own round trip; the server's clock is in the ids of its lines. It is read by
-people on call and by `advise`; nothing is ever served from it.
+A capped stream, written with round trips that are made anyway; the server's clock is in the ids of its lines. It is
+read by people on call and by `advise`; nothing is ever served from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from langchain_redis_memory.cache.answers.marks import NO_MARKS, Marks, Wanted, marks_from
+from langchain_redis_memory.cache.marks import NO_MARKS, Marks, Wanted, marks_from
 from langchain_redis_memory.errors import CorruptDataError, DecryptionError, InvalidInputError
-from langchain_redis_memory.ops import Op, Reply
+from langchain_redis_memory.ops import Op, Reply, merge, pure
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 
-_VERSION = 1
+_VERSION = 2
 _LONGEST_TEXT = 300
+_LONGEST_PROMPT = 1500
 _MOST_CANDIDATES = 4
 
 
@@ -55,6 +57,8 @@ class Decision:
         dependence: The probability that the question depends on its conversation; None where nobody gave one.
         candidates: What was found near, the nearest first.
         marks: By which it is removed with the conversation.
+        cache: Names the cache that was asked.
+        prompt: What the model was asked, as LangChain passes it to a cache; "" where it is long or not logged.
         at: When, by the server's clock.
         id: The line's id in the log.
     """
@@ -69,6 +73,8 @@ class Decision:
     dependence: float | None = None
     candidates: tuple[LoggedCandidate, ...] = ()
     marks: Marks = NO_MARKS
+    cache: str = ""
+    prompt: str = ""
     at: datetime | None = None
     id: str = ""
 
@@ -88,7 +94,8 @@ class Decision:
             return words[:_LONGEST_TEXT] if content else ""
 
         near = [[text(one.question), *one[1:]] for one in self.candidates[:_MOST_CANDIDATES]]
-        told = [self.outcome, text(self.question), self.type, self.kind, text(self.why), self.entry]
+        prompt = self.prompt if content and len(self.prompt) <= _LONGEST_PROMPT else ""
+        told = [self.outcome, text(self.question), self.type, self.kind, text(self.why), self.entry, self.cache, prompt]
         return pack([_VERSION, *told, self.tokens, self.dependence, near, self.marks.joined()])
 
 
@@ -100,15 +107,16 @@ def decoded(data: bytes, line: str) -> Decision | None:
         line: The line's id: the server's milliseconds, a dash, a number.
     """
     try:
-        version, outcome, question, type_, kind, why, entry, tokens, dependence, near, marks = unpack(data, "decisions")
-        texts = (outcome, question, type_, kind, why, entry)
-        if version != _VERSION or not all(isinstance(text, str) for text in texts):
+        version, *texts, tokens, dependence, near, marks = unpack(data, "decisions")
+        if version != _VERSION or len(texts) != 8 or not all(isinstance(text, str) for text in texts):
             return None
+        *told, cache, prompt = texts
         at = datetime.fromtimestamp(int(line.partition("-")[0]) / 1000, timezone.utc)
         candidates = tuple(LoggedCandidate(str(a), float(b), float(c), bool(d)) for a, b, c, d in near)
         share = None if dependence is None else float(dependence)
-        told = (int(tokens), share, candidates, marks_from(marks), at, line)
-        return Decision(outcome, question, type_, kind, why, entry, *told)
+        outcome, question, type_, kind, why, entry = told
+        rest = (int(tokens), share, candidates, marks_from(marks), cache, prompt, at, line)
+        return Decision(outcome, question, type_, kind, why, entry, *rest)
     except (CorruptDataError, ValueError, TypeError):
         return None
 
@@ -118,7 +126,7 @@ class DecisionLog:
     """What is logged of the turns that ask a cache, and for how long.
 
     Args:
-        most: How many lines of a tenant are kept, at most about 2 KB each.
+        most: How many lines of a tenant are kept, at most about 4 KB each.
         ttl_s: Seconds after its last line at which a log goes.
         content: Whether questions are logged in words; without, digests and scores only, and `top_misses` cannot name
             what was missed.
@@ -149,21 +157,109 @@ class DecisionLog:
         Returns:
             An op of one trip.
         """
-        line = key.encrypt(decision.encoded(content=self.content))
-        commands = (("XADD", key, "MAXLEN", self.most, "*", "d", line), ("PEXPIRE", key, milliseconds(self.ttl_s)))
-        return Op(commands, lambda _replies: None).optional(None)
+        return self.append_all(key, [decision])
 
+    def append_all(self, key: Key, decisions: Sequence[Decision]) -> Op[None]:
+        """Adds lines, the oldest first; see `append`."""
+        if not decisions:
+            return pure(None)
+        # The session stands beside the line as well, so that a script finds what goes with a conversation.
+        lines = [
+            ("d", key.encrypt(one.encoded(content=self.content)), "s", key.blind(one.marks.session))
+            for one in decisions
+        ]
+        adds = tuple(("XADD", key, "MAXLEN", self.most, "*", *line) for line in lines)
+        lifetime = ("PEXPIRE", key, milliseconds(self.ttl_s))
+        return Op[None]((*adds, lifetime), lambda _replies: None).optional(None)
+
+
+class PendingLines:
+    """Lines of one cache's log that wait for a round trip which is made anyway.
+
+    They are made when they are sent: with the next write, or once a second. So a look-up that hits pays next to
+    nothing, and of a burst of hits only the newest are logged; what cannot be sent is lost.
+
+    Args:
+        key: The log.
+        log: What is logged; None for nothing.
+    """
+
+    def __init__(self, key: Key, log: DecisionLog | None) -> None:
+        self.key, self.log = key, log
+        self._waiting: deque[tuple[Key, Callable[[], Decision]]] = deque(maxlen=_MOST_WAITING)
+        self._sent, self._due = 0.0, False
+
+    def add(self, make: Callable[[], Decision], *, soon: bool) -> None:
+        """Notes a line.
+
+        Args:
+            make: Makes it when it is sent.
+            soon: Whether the next trip that takes counts along takes it as well, however short ago the last one was.
+        """
+        if self.log is not None:
+            self._waiting.append((self.key, make))
+            self._due = self._due or soon
+
+    def tick(self, now: float) -> None:
+        """Decides whether the lines are sent with the counts that are taken now."""
+        if now - self._sent >= _LONG_S:
+            self._sent, self._due = now, True
+
+    def adopt(self, other: PendingLines) -> None:
+        """Takes over what waits in another one; it goes to that one's log."""
+        self._waiting.extend(other._waiting)
+
+    def sends(self, *, now: bool = True) -> Op[None]:
+        """Adds all that waits; a server that refuses it disturbs nothing else.
+
+        Args:
+            now: Whether they are sent in any case; else only where it is time.
+
+        Returns:
+            An op of one trip, of none where nothing waits.
+        """
+        by_key: dict[Key, list[Decision]] = {}
+        send, self._due = now or self._due, False
+        while send and self._waiting:
+            try:
+                key, make = self._waiting.popleft()
+            except IndexError:  # others may take at the same time
+                break
+            by_key.setdefault(key, []).append(make())
+        log = self.log or DEFAULT_LOG
+        return merge(*(log.append_all(key, lines) for key, lines in by_key.items())).map(lambda _done: None)
+
+
+_MOST_WAITING = 128
+_LONG_S = 1.0
+
+
+def clear(key: Key) -> Op[None]:
+    """Removes a log.
+
+    Args:
+        key: The log.
+
+    Returns:
+        An op of one trip.
+    """
+    return Op((("DEL", key),), lambda _replies: None)
+
+
+VERY_SAME = "the very same question"
+"""Why an answer is served that was found under its key."""
 
 DEFAULT_LOG = DecisionLog()
 """What is logged where nobody says."""
 
 
-def read(key: Key, most: int) -> Op[list[Decision]]:
+def read(key: Key, most: int, cache: str = "") -> Op[list[Decision]]:
     """Reads the newest lines, the newest first.
 
     Args:
         key: The log.
         most: How many.
+        cache: Only those of this cache; "" for all.
 
     Returns:
         An op of one trip.
@@ -171,7 +267,7 @@ def read(key: Key, most: int) -> Op[list[Decision]]:
 
     def lines(replies: Sequence[Reply]) -> list[Decision]:
         found = (_line(key, one) for one in replies[0] or ())
-        return [decision for decision in found if decision is not None]
+        return [one for one in found if one is not None and cache in {"", one.cache}]
 
     return Op((("XREVRANGE", key, "+", "-", "COUNT", most),), lines)
 
@@ -184,7 +280,7 @@ def _line(key: Key, entry: Any) -> Decision | None:
     return None
 
 
-def forget(key: str, decisions: Sequence[Decision], wanted: Wanted) -> Op[int]:
+def forget(key: Key, decisions: Sequence[Decision], wanted: Wanted) -> Op[int]:
     """Removes lines that are meant, of those that were read.
 
     Args:
@@ -197,3 +293,16 @@ def forget(key: str, decisions: Sequence[Decision], wanted: Wanted) -> Op[int]:
     """
     names = [one.id for one in decisions if wanted.fits(one.marks)]
     return Op((("XDEL", key, *names),) if names else (), lambda replies: int(replies[0]) if replies else 0)
+
+
+def hit_of(hit_id: str) -> tuple[bytes, float]:
+    """Reads the entry's name and the probability from the id of a hit."""
+    try:
+        name, _, probability = hit_id.partition("-")
+        found = bytes.fromhex(name), int(probability) / 10_000
+        if len(found[0]) == 16 and 0 <= found[1] <= 1:
+            return found
+    except (ValueError, AttributeError, TypeError):
+        pass
+    msg = f"{hit_id!r} is no id of a hit; take it from the answer or from `explain`"
+    raise InvalidInputError(msg)

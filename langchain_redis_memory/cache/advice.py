@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from langchain_redis_memory.cache.answers.decision_log import Decision
-from langchain_redis_memory.cache.semantic.entries import hit_of
+from langchain_redis_memory.cache.decision_log import Decision, hit_of
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.weights import weights
@@ -42,12 +41,15 @@ class Advice:
     Args:
         turns: How many turns are in the log.
         wrong: How many hits in it were reported as wrong.
-        risks: A row for each value of each option.
+        risks: A row for each value of each option that plays a part in the log.
+        repeated: How many misses had been asked before, in the same words: under another model or prompt, in another
+            context, or after the answer had gone.
     """
 
     turns: int
     wrong: int
     risks: tuple[AdvisedRisk, ...]
+    repeated: int = 0
 
     def __str__(self) -> str:
         what = {"max_error": "answered by a near question", "max_unsafe": "standing alone"}
@@ -55,7 +57,8 @@ class Advice:
             f"  {row.option}={row.value:g}: {row.turns} turns {what[row.option]}, {row.wrong} of {self.wrong} wrong"
             for row in self.risks
         ]
-        return "\n".join([f"{self.turns} logged turns, {self.wrong} reported wrong", *rows])
+        again = f", {self.repeated} missed although asked before" if self.repeated else ""
+        return "\n".join([f"{self.turns} logged turns, {self.wrong} reported wrong{again}", *rows])
 
 
 class MissedQuestion(NamedTuple):
@@ -64,10 +67,12 @@ class MissedQuestion(NamedTuple):
     Args:
         question: Its words, as they were asked last.
         times: How often.
+        prompt: What the model was asked last, as a cache of LangChain's sees it; "" where nobody knows.
     """
 
     question: str
     times: int
+    prompt: str = ""
 
 
 def advice_of(decisions: Sequence[Decision]) -> Advice:
@@ -85,17 +90,22 @@ def advice_of(decisions: Sequence[Decision]) -> Advice:
     reported = [_probability(entry) for entry in wrong]
     depended = {one.entry: one.dependence for one in reversed(turns) if one.outcome == "hit"}
     rows = []
-    for value in MAX_ERRORS:
+    for value in MAX_ERRORS if any(one.candidates for one in turns) else ():
         cut = shipped().cut(value)
         rows.append(
             AdvisedRisk("max_error", value, sum(one >= cut for one in best), sum(cut <= one < 1.0 for one in reported))
         )
-    for value in MAX_UNSAFES:
+    for value in MAX_UNSAFES if any(one.dependence is not None for one in turns) else ():
         below = weights("linguistic").threshold(value)
         alone = sum(one.dependence is not None and one.dependence < below for one in turns)
         theirs = [depended.get(entry) for entry in wrong]
         rows.append(AdvisedRisk("max_unsafe", value, alone, sum(one is not None and one < below for one in theirs)))
-    return Advice(len(turns), len(wrong), tuple(rows))
+    asked: set[bytes] = set()
+    repeated = 0
+    for one in reversed(turns):
+        repeated += one.outcome == "miss" and one.marks.question in asked
+        asked.add(one.marks.question)
+    return Advice(len(turns), len(wrong), tuple(rows), repeated)
 
 
 def _best(decision: Decision) -> float:
@@ -121,9 +131,9 @@ def top_misses_of(decisions: Sequence[Decision], most: int) -> list[MissedQuesti
         Those that were missed most often, first; only such whose words were logged.
     """
     times: Counter[bytes] = Counter()
-    words: dict[bytes, str] = {}
+    last: dict[bytes, Decision] = {}
     for one in decisions:
         if one.outcome == "miss" and one.question and one.type == str(QuestionType.NEW_TOPIC):
             times[one.marks.question] += 1
-            words.setdefault(one.marks.question, one.question)
-    return [MissedQuestion(words[mark], n) for mark, n in times.most_common(most)]
+            last.setdefault(one.marks.question, one)
+    return [MissedQuestion(last[mark].question, n, last[mark].prompt) for mark, n in times.most_common(most)]

@@ -7,8 +7,9 @@ answers "is it this one?" and gives away nothing. Marks are no part of any key t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, NamedTuple
+
+from langchain_redis_memory.redis.key_groups import mark_of
 
 _BYTES = 8
 
@@ -48,7 +49,7 @@ def marks_of(question: Any, session: str, scope: str) -> Marks:
     Returns:
         The marks.
     """
-    return Marks(_mark(_plain(question)), _mark(session), _mark(scope), _mark(scope.rpartition(":")[0]))
+    return Marks(mark_of(_plain(question)), mark_of(session), mark_of(scope), mark_of(scope.rpartition(":")[0]))
 
 
 def marks_from(stored: bytes) -> Marks:
@@ -74,9 +75,9 @@ class Wanted:
     def fits(self, marks: Marks) -> bool:
         """Checks whether an answer with these marks is meant: it fits each condition that is given."""
         return (
-            (self.question is None or marks.question == _mark(_plain(self.question)))
-            and (self.session is None or marks.session == _mark(self.session))
-            and (self.scope is None or _mark(self.scope) in {marks.scope, marks.name})
+            (self.question is None or marks.question == mark_of(_plain(self.question)))
+            and (self.session is None or marks.session == mark_of(self.session))
+            and (self.scope is None or mark_of(self.scope) in {marks.scope, marks.name})
         )
 
 
@@ -91,7 +92,3 @@ def plain_text(question: Any) -> str:
 
 def _plain(question: Any) -> str:
     return plain_text(question).casefold()
-
-
-def _mark(text: str) -> bytes:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_BYTES).digest()

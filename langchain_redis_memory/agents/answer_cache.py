@@ -1,0 +1,233 @@
+"""`AnswerCacheMiddleware`: the law of sharing inside of LangChain's `create_agent`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest
+from langchain.agents.middleware.types import ModelResponse
+from langchain.agents.structured_output import AutoStrategy, ProviderStrategy
+from langchain_core.embeddings import Embeddings
+from langchain_core.messages import AIMessage, BaseMessage
+
+from langchain_redis_memory.agents.answer_flows import AnswerFlows, Everything, Looked
+from langchain_redis_memory.agents.replay import ReplayModel
+from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
+from langchain_redis_memory.cache.answers.desk import AnswerDesk
+from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
+from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
+from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
+from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, Lifetimes, Share, check_share
+from langchain_redis_memory.checks import check_word
+from langchain_redis_memory.conversation.planner import Planner
+from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Policy, check_policy
+from langchain_redis_memory.conversation.turn import as_served
+from langchain_redis_memory.conversation.turn_cache import TurnCache
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.audience.linguistic import classify_audience
+from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
+from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
+from langchain_redis_memory.language.contextualise.local import LocalContextualiser
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.ttl import FromSettings, lifetime
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+EVENT = "langchain_redis_memory.cache"
+"""The key of what a look-up writes to an agent's stream in the mode `custom`."""
+
+
+class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any]):
+    """Serves final answers of an agent's model from a cache, only where the law of sharing allows it.
+
+    A model call is looked up when the user has just spoken, or when all tools that ran since are of `pure_tools`, whose
+    results are then in the key. A self-contained question is answered without the thread's messages where its answer is
+    shared, as its key does not cover them; one that depends on the thread is shared under all of them. A call that asks
+    for an effect, recalls the conversation, or follows another tool goes to the model and is never stored.
+
+    Put it last in the list of middleware: it sees a request as those before it have made it.
+
+    Args:
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
+        embeddings: Finds answers by meaning as well; None for the very same question only.
+        cache: The cache of answers instead of the one that `embeddings` decides, such as `RagCache(...).responses`.
+        classifier: Decides what a question depends on; the default classifier for None.
+        contextualiser: Says what a dependent question means.
+        policy: What to do with each type of question.
+        pure_tools: Names of tools that only look things up, the same for everybody.
+        scope: Names the agent, and is added to all that can be described of its model, tools and output.
+        share: With whom answers are shared; see `docs/law-of-sharing.md`.
+        replay: "model" streams, traces and parses a cached answer as the model's own; "message" puts it into the state
+            at once, which is faster and gives no chunks. Structured outputs are replayed in any case.
+        audience: Says from a question's words for whom its answer is.
+        lifetimes: How long answers are kept that do not stay true.
+        answer_ttl_s: Lifetime of an answer in seconds; None for no expiry. By default the settings' `answer_ttl_s`.
+        tenant: The tenant, where the config names none.
+        log: What is logged for people on call; None for nothing.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
+
+    Raises:
+        ConfigError: The URL or an option cannot work.
+        InvalidIdError: The tenant is not acceptable.
+
+    Example:
+        ```python
+        cache = AnswerCacheMiddleware("redis://localhost:6379/0", scope="support-v1", pure_tools=["search"])
+        agent = create_agent(model, tools=[search, refund], middleware=[cache])
+        ```
+
+    **Keys:** those of the cache of answers; `tally`, `decisions`.
+    **Trips:** none to construct. A model call: 1 to look up, 1 to store; with embeddings those of a search by meaning.
+    """
+
+    def __init__(
+        self,
+        client: ClientLike = None,
+        *,
+        embeddings: Embeddings | None = None,
+        cache: AnswerCache | None = None,
+        classifier: Classifier | None = None,
+        contextualiser: Contextualiser | None = None,
+        policy: Policy = DEFAULT_POLICY,
+        pure_tools: Sequence[str] = (),
+        scope: str | None = None,
+        share: Share = "auto",
+        replay: Literal["model", "message"] = "model",
+        audience: AudienceClassifier = classify_audience,
+        lifetimes: Lifetimes = NOT_KEPT,
+        answer_ttl_s: float | FromSettings | None = "settings",
+        tenant: str = "",
+        log: DecisionLog | None = DEFAULT_LOG,
+        **server: Unpack[ServerOptions],
+    ) -> None:
+        super().__init__()
+        self._client = connect(client, owner=type(self), **server)
+        check_share(share, "check")
+        check_word(replay, "replay", ("model", "message"), ConfigError)
+        self._client.keys(tenant)
+        ttl_s = lifetime(answer_ttl_s, self._client.settings.answer_ttl_s)
+        if cache is None and embeddings is not None:
+            cache = SemanticAnswerCache(self._client, embeddings, ttl_s=ttl_s)
+        self._replay = replay
+        self._flows: AnswerFlows = AnswerFlows(
+            self._client,
+            TurnCache(cache or ExactAnswerCache(ttl_s)),
+            Planner(
+                classifier or LinguisticClassifier(),
+                Everything(),
+                contextualiser or LocalContextualiser(),
+                check_policy(policy),
+                True,
+                lifetimes=lifetimes,
+            ),
+            audience,
+            frozenset(pure_tools),
+            scope,
+            share,
+            tenant,
+            log,
+        )
+
+    @property
+    def answers(self) -> AnswerDesk:
+        """The desk of the tenant's cached answers: look at them, remove them, report them.
+
+        Raises:
+            ConfigError: The cache is one whose entries cannot be looked at.
+        """
+        flows = self._flows
+        return AnswerDesk(self._client, flows.cache.cache, tenant=flows.tenant, log=flows.log)
+
+    def wrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
+        """Serves the answer to a model call from the cache, or asks the model and stores what it may.
+
+        Args:
+            request: The call.
+            handler: Asks the model.
+
+        Returns:
+            The model's response; its message says in `response_metadata["cache"]` if it is from the cache, and why.
+
+        **Keys:** those of the cache of answers; `tally`, `decisions`.
+        **Trips:** 1 to look up, 1 to store; with embeddings those of a search by meaning.
+        """
+        looked = self._client.drive(self._flows.lookup_flow(request))
+        _tell(request, looked)
+        if looked.answer is not None:
+            served = self._served(request, looked)
+            return served if isinstance(served, AIMessage) else handler(served)
+        response = handler(_shown(request, looked))
+        final = _final(response)
+        if final is not None:
+            self._client.drive(self._flows.store_flow(looked, final, structured=_is_structured(response)))
+        return _told(response, looked)
+
+    async def awrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
+        """Serves the answer to a model call from the cache, or asks the model; see `wrap_model_call`."""
+        looked = await self._client.adrive(self._flows.lookup_flow(request))
+        _tell(request, looked)
+        if looked.answer is not None:
+            served = self._served(request, looked)
+            return served if isinstance(served, AIMessage) else await handler(served)
+        response = await handler(_shown(request, looked))
+        final = _final(response)
+        if final is not None:
+            await self._client.adrive(self._flows.store_flow(looked, final, structured=_is_structured(response)))
+        return _told(response, looked)
+
+    def _served(self, request: ModelRequest[Any], looked: Looked) -> AIMessage | ModelRequest[Any]:
+        """Makes a cached answer the response: a message, or a request to a model that has it."""
+        assert looked.answer is not None  # noqa: S101 - it was found
+        message = as_served(looked.answer)
+        assert isinstance(message, AIMessage)  # noqa: S101 - nothing else is stored
+        if self._replay == "message" and request.response_format is None:
+            return message
+        form = request.response_format
+        if isinstance(form, AutoStrategy) and not message.tool_calls:  # the model has another form than a replay would
+            form = ProviderStrategy(form.schema)
+        return request.override(model=ReplayModel(message=message), response_format=form)
+
+
+def _shown(request: ModelRequest[Any], looked: Looked) -> ModelRequest[Any]:
+    shown: Any = looked.messages
+    return request if shown is None or len(shown) == len(request.messages) else request.override(messages=shown)
+
+
+def _is_structured(response: Any) -> bool:
+    return isinstance(response, ModelResponse) and response.structured_response is not None
+
+
+def _final(response: Any) -> AIMessage | None:
+    """Finds the model's final answer; None where it goes on, calls a tool, or failed to give its form."""
+    messages = response.result if isinstance(response, ModelResponse) else [response]
+    said = [message for message in messages if isinstance(message, AIMessage)]
+    if len(said) != 1 or ((said[0].tool_calls or said[0].invalid_tool_calls) and not _is_structured(response)):
+        return None
+    return said[0]
+
+
+def _told(response: Any, looked: Looked) -> Any:
+    """Returns the response with a message that says why it is not from the cache."""
+    about = {"hit": False, "kind": looked.outcome, "why": looked.why}
+
+    def told(message: BaseMessage) -> BaseMessage:
+        if not isinstance(message, AIMessage):
+            return message
+        return message.model_copy(update={"response_metadata": {**message.response_metadata, "cache": about}})
+
+    if isinstance(response, AIMessage):
+        return told(response)
+    if isinstance(response, ModelResponse):
+        return ModelResponse([told(message) for message in response.result], response.structured_response)
+    return response
+
+
+def _tell(request: ModelRequest[Any], looked: Looked) -> None:
+    """Writes what was decided to the agent's stream."""
+    answer = looked.answer
+    about = {"hit": answer is not None, "outcome": looked.outcome, "why": looked.why}
+    if answer is not None:
+        about |= {"kind": answer.kind, "entry": answer.entry, "age_s": answer.age_s, "saved_tokens": answer.tokens}
+    request.runtime.stream_writer({EVENT: about})

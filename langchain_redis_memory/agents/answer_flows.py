@@ -1,0 +1,281 @@
+"""The flows of `AnswerCacheMiddleware`: a model call is planned as a turn of `ConversationMemory.wrap` is.
+
+Whatever may be shared is shown to the model as its key says: a self-contained question by itself, one that depends on
+its conversation together with all of it. So an answer is never served where the model would have seen something else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from langchain.agents.middleware import ModelRequest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langgraph.config import get_config
+
+from langchain_redis_memory.agents.request import SEPARATED, AgentTurn, as_given, asker_of, decides, turn_of
+from langchain_redis_memory.cache.admission import worth_keeping
+from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer, CacheQuestion, SearchableAnswerCache
+from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
+from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
+from langchain_redis_memory.cache.decision_log import Decision, DecisionLog
+from langchain_redis_memory.cache.semantic.explanation import logged
+from langchain_redis_memory.cache.semantic.prompt_reader import instructs
+from langchain_redis_memory.cache.sharing import AudienceClassifier, Share, Sharing
+from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.conversation.context import StoredContext
+from langchain_redis_memory.conversation.planner import Planner
+from langchain_redis_memory.conversation.policy import Rule
+from langchain_redis_memory.conversation.turn import Plan, cost
+from langchain_redis_memory.conversation.turn_cache import TurnCache
+from langchain_redis_memory.conversation.turn_record import count_saved
+from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
+from langchain_redis_memory.ops import Background, Flow, Now, Op, ask, merge, pure
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable
+from langchain_redis_memory.run_config import rights_of
+
+_log = logging.getLogger(__name__)
+
+
+class Everything:
+    """Selects all messages of the thread: what a dependent question is answered from, and keyed by."""
+
+    def reach(self, rule: Rule) -> int:
+        """Returns that nothing more has to be loaded: an agent's thread is there."""
+        return 0
+
+    def select(
+        self,
+        turn: str,
+        verdict: Verdict,
+        history: Sequence[BaseMessage],
+        rule: Rule,
+        state: TurnState = NO_STATE,
+    ) -> list[BaseMessage]:
+        """Selects all messages."""
+        return list(history)
+
+
+class Looked(NamedTuple):
+    """What a look-up of a model call gave.
+
+    Args:
+        asked: How the cache sees the call; None where its answer is not shared.
+        why: Why it is served, or was not.
+        outcome: "hit", "miss" or "bypass".
+        messages: What the model is shown; None for all of the request's.
+        answer: The cached answer; None to ask the model.
+        decision: The line for the log.
+        began: When it was looked up.
+    """
+
+    asked: CacheQuestion | None
+    why: str
+    outcome: str
+    messages: list[BaseMessage] | None
+    answer: Answer | None
+    decision: Decision
+    began: float
+
+
+@dataclass
+class AnswerFlows:
+    """The flows of a cache of answers around the model calls of agents.
+
+    Args:
+        client: The server's client.
+        cache: The cache of answers.
+        planner: Decides what is done with a question.
+        audience: Says for whom an answer is.
+        pure: Tools that only look things up.
+        scope: The name that the user gave to the agent; None for none.
+        share: With whom answers are shared.
+        tenant: The tenant, where a config names none.
+        log: What is logged; None for nothing.
+    """
+
+    client: Client
+    cache: TurnCache
+    planner: Planner
+    audience: AudienceClassifier
+    pure: Set[str]
+    scope: str | None
+    share: Share
+    tenant: str
+    log: DecisionLog | None
+    private: str = field(default_factory=lambda: f"private:{uuid4()}")
+    warned: set[str] = field(default_factory=set)
+
+    # --- looking up ---------------------------------------------------------------------------------------------------
+
+    def lookup_flow(self, request: ModelRequest[Any]) -> Flow[Looked]:
+        """Plans a model call and looks for its answer.
+
+        Args:
+            request: The call.
+
+        Returns:
+            What is done with it. Nothing that the server fails with is raised.
+        """
+        began: float = yield Now()
+        turn = turn_of(request.messages)
+        if turn is None:
+            return Looked(None, "the user has said nothing", "bypass", None, None, Decision("bypass"), began)
+        asked, sharing = self._asked(request, turn)
+        why = turn.forbidden(self.pure)
+        plan = None if why else (yield from self._plan_flow(turn, asked, sharing))
+        if plan is not None:
+            why = _why(plan, turn, sharing)
+        decision = Decision("bypass", str(turn.question.text), why=why, marks=asked.marks)
+        if plan is not None:
+            verdict = plan.verdict
+            decision = replace(decision, type=str(verdict.type), dependence=verdict.dependence)
+        if why or plan is None or plan.asked is None:
+            if not turn.since:
+                yield from self._note_flow(asked, decision, None)
+            return Looked(None, why, "bypass", None, None, decision, began)
+        asked = replace(plan.asked, context=[*plan.asked.context, *turn.since])
+        messages = [*plan.shown, turn.question, *turn.since]
+        answer = yield from self._find_flow(asked)
+        decision = replace(decision, candidates=logged(asked.notes.get(CANDIDATES, [])))
+        if answer is None or not isinstance(answer.value, AIMessage):
+            why = "there is no answer to it"
+            miss = replace(decision, outcome="miss", why=why)
+            return Looked(asked, why, "miss", messages, None, miss, began)
+        hit = replace(decision, outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
+        yield from self._note_flow(asked, replace(hit, tokens=answer.tokens), answer)
+        return Looked(asked, answer.why, "hit", messages, answer, hit, began)
+
+    def _asked(self, request: ModelRequest[Any], turn: AgentTurn) -> tuple[CacheQuestion, Sharing]:
+        """Builds how the cache would see the question, and with whom its answer may be shared."""
+        config = get_config()
+        configurable = config.get("configurable") or {}
+        asker, opaque = asker_of(config), bool(request.tools)
+        judge = partial(self.audience, opaque=opaque)
+        sharing = Sharing(asker, judge(str(turn.question.text)), opaque, self.share, judge)
+        found = decides(request)
+        given = [deciding_settings(configurable, *SEPARATED), rights_of(config) if opaque else []]
+        if not describable(given):  # nobody else's call can be known to be equal
+            sharing = replace(sharing, share="none")
+        asked = CacheQuestion(
+            self.client.keys(configurable.get("tenant") or self.tenant),
+            str(configurable.get("agent") or ""),
+            self._scope(found.digest, found.opaque),
+            turn.question.content,
+            [request.system_message] if request.system_message else [],
+            as_given(turn.question, given) if describable(given) else None,
+            session=asker.session,
+        )
+        return asked, sharing
+
+    def _scope(self, digest: str, opaque: Sequence[str]) -> str:
+        if self.scope is None and opaque:
+            if unknown := set(opaque) - self.warned:
+                self.warned |= unknown
+                _log.warning(
+                    "%s cannot be described, so cached answers serve only this one agent and end with its process; "
+                    "share them across processes with AnswerCacheMiddleware(..., scope='a-name-and-version')",
+                    " and ".join(sorted(unknown)),
+                )
+            return f"{self.private}:{digest}"
+        return f"{self.scope or ''}:{digest}"
+
+    def _plan_flow(self, turn: AgentTurn, asked: CacheQuestion, sharing: Sharing) -> Flow[Plan | None]:
+        """Plans the turn; None where a user's classifier fails."""
+        text = str(turn.question.text)
+        try:
+            return (yield from self.planner.plan(text, turn.before, asked, StoredContext(), sharing))
+        except Exception as error:  # noqa: BLE001 - a user's classifier or contextualiser
+            _log.warning("a question is not understood and bypasses the cache: %s: %s", type(error).__name__, error)
+            return None
+
+    def _find_flow(self, asked: CacheQuestion) -> Flow[Answer | None]:
+        cache, found = self.cache.cache, None
+        if cache is None:
+            return None
+        with suppress(CacheUnavailable):
+            found = yield from self._best_effort(asked)(ask(cache.lookup(asked)))
+        if found is None and isinstance(cache, SearchableAnswerCache):
+            found = yield from cache.search(asked)
+        return found
+
+    # --- storing ------------------------------------------------------------------------------------------------------
+
+    def store_flow(self, looked: Looked, value: AIMessage, *, structured: bool) -> Flow[None]:
+        """Stores the model's answer, if it is a final one and worth keeping.
+
+        Args:
+            looked: What the look-up gave.
+            value: The answer.
+            structured: Whether its calls of tools are a structured output.
+        """
+        asked = looked.asked
+        if asked is None:
+            return
+        ended: float = yield Now()
+        tokens = cost(value, looked.messages or (), ())
+        kept = value.model_copy(update={"id": None})
+        op: Op[Any] = pure(None)
+        if structured and value.tool_calls:
+            if not value.invalid_tool_calls and self.cache.cache is not None:
+                made = self.cache.cache.store(asked, Answer(kept, tokens, None, (), ended - looked.began))
+                op = made if isinstance(made, Op) else (yield from made)
+        elif worth_keeping(value):
+            op = yield from self.cache.store_flow(asked, Answer(kept, tokens, None, (), ended - looked.began))
+        decision = replace(looked.decision, tokens=tokens)
+        with suppress(CacheUnavailable):
+            yield from self._best_effort(asked)(self._record_flow(asked, decision, None, op), write=True)
+
+    # --- counting and logging -----------------------------------------------------------------------------------------
+
+    def _note_flow(self, asked: CacheQuestion, decision: Decision, answer: Answer | None) -> Flow[None]:
+        """Counts and logs beside the call: nobody waits for it."""
+        yield Background(self._best_effort(asked)(self._record_flow(asked, decision, answer, pure(None))))
+
+    def _record_flow(
+        self, asked: CacheQuestion, decision: Decision, answer: Answer | None, stored: Op[Any]
+    ) -> Flow[None]:
+        cache = self.cache.cache
+        if not isinstance(cache, ManagedAnswerCache):
+            yield from ask(stored.map(lambda _done: None))
+            return
+        tally, kind = cache.records.tally(asked.space), decision.type
+        bypassed = decision.outcome == "bypass"
+        tally.add(_COUNTED[decision.outcome], kind=decision.why if bypassed else kind)
+        if answer is not None:
+            count_saved(tally, answer, kind)
+        if stored.commands:
+            tally.add("updates", kind=kind)
+        now: float = yield Now()
+        counts = tally.take(now)
+        line: Op[None] = pure(None)
+        if self.log is not None:
+            line = self.log.append(asked.space.decisions(), replace(decision, cache=cache.records.name))
+        yield from ask(merge(stored, tally.sends(counts), line).map(lambda _done: None))
+
+    def _best_effort(self, asked: CacheQuestion) -> BestEffort:
+        return BestEffort("the cache of answers of agents", Tally(asked.space.tally("agents", "")), self.client.breaker)
+
+
+_COUNTED = {"hit": "hits", "miss": "misses", "bypass": "bypasses"}
+
+
+def _why(plan: Plan, turn: AgentTurn, sharing: Sharing) -> str:
+    """Names the reason why a planned question bypasses the cache, "" where it does not."""
+    if plan.reads is None or not plan.rule.write_cache:
+        shared = replace(sharing, words=plan.verdict.audience or sharing.words)
+        told = plan.verdict.reasons[-1:] if plan.rule.read_cache and plan.rule.write_cache else ()
+        return shared.bypass() or "".join(told) or f"{plan.verdict.type} by policy"
+    if plan.verdict.type is QuestionType.NEW_TOPIC and any(
+        instructs(str(said.text)) for said in turn.before if isinstance(said, HumanMessage)
+    ):
+        return "the user said how to answer from then on"
+    return ""

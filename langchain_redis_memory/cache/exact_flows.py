@@ -1,0 +1,291 @@
+"""The flows of `RedisCache`: an answer is named by a digest of its prompt and of what describes the model."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from langchain_core.caches import RETURN_VAL_TYPE
+
+from langchain_redis_memory.cache import decision_log, generations
+from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
+from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision
+from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
+from langchain_redis_memory.cache.marks import NO_MARKS, Marks, Wanted, marks_of
+from langchain_redis_memory.cache.prompts import digest_of, model_of, read
+from langchain_redis_memory.cache.semantic.explanation import Explanation
+from langchain_redis_memory.cache.semantic.search import Candidate
+from langchain_redis_memory.cache.sharded_entries import ShardedEntries
+from langchain_redis_memory.cache.sharing import unrepeatable
+from langchain_redis_memory.cache.warming import asked_of
+from langchain_redis_memory.checks import check_text
+from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.language.classify.question_type import QuestionType
+from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask, merge
+from langchain_redis_memory.redis import expiring_hash
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.expiring_hash import Item, NewItem
+from langchain_redis_memory.redis.ttl import milliseconds
+
+if TYPE_CHECKING:
+    pass
+
+_log = logging.getLogger(__name__)
+
+_MODEL_BYTES = 12
+_NAME_BYTES = 28
+
+
+class ExactQuery(NamedTuple):
+    """The name of an answer's entry, and the model's short name."""
+
+    name: bytes
+    model: str
+
+
+class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
+    """The flows of `RedisCache`.
+
+    Args:
+        client: The server's client.
+        entries: The answers.
+        stale_s: How long after its lifetime an answer may be served while it is made anew, in seconds.
+        **options: See `LLMCacheFlows`.
+    """
+
+    def __init__(self, client: Client, entries: ShardedEntries, stale_s: float | None, **options: Any) -> None:
+        super().__init__(client, **options)
+        self.entries: ShardedEntries = entries
+        self.best_effort: BestEffort = entries.best_effort
+        self._stale_ms = milliseconds(stale_s, "stale_s") if self._ttl_ms else 0
+
+    def query_flow(self, prompt: str, llm_string: str, *, after_lookup: bool = False) -> Flow[ExactQuery | None]:
+        """Computes the query by which the answer to a prompt is found and stored."""
+        yield from ()
+        return self.query(prompt, llm_string)
+
+    def query(self, prompt: str, llm_string: str) -> ExactQuery:
+        """Computes the query for a prompt; nobody without the cipher's key can guess a prompt from its digest."""
+        name = name_of(prompt, llm_string)
+        return ExactQuery(name[:_MODEL_BYTES] + self.entries.name(name[_MODEL_BYTES:]), model_of(llm_string))
+
+    def lease(self, query: ExactQuery) -> str:
+        """Returns the key of the lease of an answer that is being made."""
+        return self.entries.lease(query.name)
+
+    def lookup_flow(self, prompt: str, llm_string: str) -> Flow[RETURN_VAL_TYPE | None]:
+        """Looks up an answer, and counts."""
+        began: float = yield Now()
+        query = self.query(prompt, llm_string)
+        try:
+            item = yield from self.best_effort(self._find_flow(query))
+        except CacheUnavailable:
+            item = None
+        found = None if item is None else self._decode(item.body, query.name)
+        tally, outcome = self.tally, "miss" if found is None else "hit"
+        tally.add("misses" if found is None else "hits", model=query.model)
+        entry = "" if found is None else query.name.hex()
+        tally.lines.add(partial(_decision, outcome, prompt, llm_string, entry), soon=found is None)
+        if found is not None and item is not None:
+            read, written = _tokens(item.body)
+            tally.add("tokens_read", read, model=query.model)
+            tally.add("tokens_written", written, model=query.model)
+        ended: float = yield Now()
+        tally.timed(ended - began, model=query.model)
+        return found
+
+    def _find_flow(self, query: ExactQuery) -> Flow[Item | None]:
+        """Finds the entry that may be served, also one that another caller makes meanwhile."""
+        read = self.entries.get_one(query.name)
+        item = yield from ask(read)
+        if item is None:
+            return (yield from self._flights.join_flow(self.lease(query), read)) if self._flights else None
+        if self._is_stale(item):
+            return (yield from self._flights.refresh_flow(self.lease(query), item, read, self._is_stale))
+        return item
+
+    def explain_flow(self, prompt: Any, model: Any) -> Flow[Explanation[RETURN_VAL_TYPE]]:
+        """Explains what a look-up would do."""
+        asked, llm_string = asked_of(prompt, model)
+        name, others, cursor = self.query(asked, llm_string).name, list[Candidate](), 0
+        (item,) = yield from ask(self.entries.get([name]))
+        found = None if item is None else self._decode(item.body, name)
+        while True:  # a prompt's answers are all in one shard, whichever model gave them
+            page = yield from ask(expiring_hash.page(self.entries.shard(name), cursor))
+            theirs = [other for other, _ in page.items if other[_MODEL_BYTES:] == name[_MODEL_BYTES:] and other != name]
+            others += [Candidate(asked, 1.0, None, "made by another model, or with other settings") for _ in theirs]
+            cursor = page.cursor
+            if not cursor:
+                break
+        log = yield from self.told_flow(Wanted(question=_question_of(asked)))
+        hit_id, parts = "" if found is None else name.hex(), {"model": llm_string}
+        return Explanation(asked, "", (), "", tuple(others), found, hit_id, parts, log)
+
+    def report(self, hit_id: str, *, correct: bool) -> Op[bool]:
+        """Deletes an answer that was wrong, as no other prompt could get it."""
+        name = _name(hit_id)
+        there = self.entries.get([name]).map(lambda found: found[0] is not None)
+        return there if correct else self.entries.delete(name)
+
+    def stored(self, query: ExactQuery) -> Op[Item | None]:
+        """Reads the answer to the very same prompt; None where there is none."""
+        return self.entries.get_one(query.name)
+
+    def delete_flow(self, prompt: Any, model: Any, question: str | None, hit_id: str | None) -> Flow[int]:
+        """Deletes answers by their prompt, question or id; how many there were."""
+        if prompt is None and question is None and hit_id is None:
+            msg = "say which answers: prompt=... with model=..., question=... or hit_id=...; clear() deletes all"
+            raise InvalidInputError(msg)
+        names = [] if hit_id is None else [_name(hit_id)]
+        if prompt is not None:
+            names.append(self.query(*asked_of(prompt, model)).name)
+        deleted = sum((yield from ask(merge(*map(self.entries.delete, names)))))
+        if question is not None:
+            mark = Wanted(question=question)
+            deleted += yield from self._remove_flow(lambda _name, body: mark.fits(_marks(body)))
+        return deleted
+
+    def _remove_flow(self, meant: Callable[[bytes, bytes], bool]) -> Flow[int]:
+        """Reads through all entries and removes those that are meant; how many."""
+        removed, cursors = 0, self.entries.start()
+        while cursors:
+            pages = yield from self.entries.pages_flow(cursors)
+            found = [(keys, [name for name, body in page.items if meant(name, body)]) for keys, page in pages]
+            removals = [expiring_hash.remove(keys, names) for keys, names in found if names]
+            removed += sum((yield from ask(merge(*removals))))
+        return removed
+
+    def _is_stale(self, item: Item) -> bool:
+        return bool(self._stale_ms) and item.left_ms is not None and item.left_ms <= self._stale_ms
+
+    def _decode(self, body: bytes, name: bytes) -> RETURN_VAL_TYPE | None:
+        try:
+            return generations.decode(body.partition(b";")[2], self.entries.shard(name).items)
+        except CorruptDataError as error:
+            _log.warning("a cached answer counts as absent: %s", error)
+            return None
+
+    def lifetime(self) -> int:
+        """Draws a new entry's lifetime in milliseconds, 0 for none, with the time in which it is served stale."""
+        return super().lifetime() + self._stale_ms
+
+    def refusal(self, prompt: str, answer: RETURN_VAL_TYPE) -> str | None:
+        """Checks whether an answer may be cached, by the admission policy and by what the prompt asks for.
+
+        It is called where an answer is stored, so that a hit costs nothing more.
+        """
+        question = None if self._admission.unrepeatable else read(prompt).question
+        return super().refusal(prompt, answer) or (unrepeatable(question) if question else None)
+
+    def entry(self, query: ExactQuery, prompt: str, answer: RETURN_VAL_TYPE) -> NewItem:
+        """Builds the entry of an answer: what it cost, the mark of the user's words, and its generations."""
+        read, written = generations.tokens_of(answer, prompt)
+        mark = marks_of(_question_of(prompt), "", "").question.hex().encode()
+        body = b"%d %d %s;" % (read, written, mark) + generations.encode(answer)
+        return NewItem(query.name, self.lifetime(), body)
+
+    def store_flow(self, entries: list[NewItem]) -> Flow[None]:
+        """Stores entries."""
+        yield from ask(self.entries.put(entries))
+
+    def store_batch_flow(self, entries: list[NewItem]) -> Flow[int]:
+        """Stores entries; how many."""
+        yield from self.store_flow(entries)
+        return len(entries)
+
+    def count(self) -> Op[int]:
+        """Counts the entries."""
+        return self.entries.count()
+
+    def clear_flow(self, options: Mapping[str, Any]) -> Flow[None]:
+        """Deletes every answer, or those of one model."""
+        if set(options) - {"model", "llm_string"}:  # LangChain's name for a model that is described
+            msg = f"clear takes model only, got {', '.join(sorted(options))}"
+            raise InvalidInputError(msg)
+        if (model := options.get("model", options.get("llm_string"))) is None:
+            yield from ask(merge(self.entries.clear(), self.tally.lines.sends(), decision_log.clear(self.log_key)))
+            return
+        mark = digest_of(asked_of("", model)[1])
+        yield from self._remove_flow(lambda name, _body: name.startswith(mark))
+
+    def export_flow(self) -> Flow[None]:
+        """Emits every entry as a line of JSON."""
+        cursors = self.entries.start()
+        while cursors:
+            pages = yield from self.entries.pages_flow(cursors)
+            yield Emit([_line(name, body) for _, page in pages for name, body in page.items])
+
+    def imported(self, row: Any) -> NewItem:
+        """Reads an entry from a line of an export."""
+        name, body = bytes.fromhex(row["id"]), b64decode(row["entry"], validate=True)
+        generations.decode(body.partition(b";")[2], "entry")
+        if len(name) != _NAME_BYTES:
+            msg = "its id has another length"
+            raise ValueError(msg)
+        return NewItem(name, self.lifetime(), body)
+
+
+def name_of(prompt: str, llm_string: str) -> bytes:
+    """Computes what an entry is named after: a digest of 12 bytes of the model, and one of 16 of the prompt."""
+    check_text(prompt, "prompt")
+    check_text(llm_string, "llm_string")
+    return digest_of(llm_string) + _prompt_digest(prompt)
+
+
+@lru_cache(maxsize=16)
+def _prompt_digest(prompt: str) -> bytes:
+    return blake2b(prompt.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _line(name: bytes, body: bytes) -> str:
+    return json.dumps({"id": name.hex(), "entry": b64encode(body).decode()}) + "\n"
+
+
+def _tokens(body: bytes) -> tuple[int, int]:
+    """Reads the tokens that an answer cost, read and written; 0 where the entry does not say."""
+    found = _TOKENS.match(body)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def _marks(body: bytes) -> Marks:
+    """Reads the mark of the user's words, by which an answer is found to be removed."""
+    found = _TOKENS.match(body)
+    return NO_MARKS._replace(question=bytes.fromhex(found[3].decode()) if found else b"")
+
+
+_TOKENS = re.compile(rb"(\d{1,12}) (\d{1,12}) ([0-9a-f]{16});")
+
+
+def _question_of(prompt: str) -> str:
+    """Finds the user's last words; for what is no conversation all of the prompt."""
+    return read(prompt).question or prompt
+
+
+def _name(hit_id: str) -> bytes:
+    if isinstance(hit_id, str) and re.fullmatch(rf"[0-9a-f]{{{2 * _NAME_BYTES}}}", hit_id):
+        return bytes.fromhex(hit_id)
+    msg = f"{hit_id!r} is no id of an answer; take it from `explain` or from the log"
+    raise InvalidInputError(msg)
+
+
+def _decision(outcome: str, prompt: str, llm_string: str, entry: str) -> Decision:
+    """Builds the line of a look-up."""
+    parsed = read(prompt)
+    question = parsed.question or prompt
+    hit = outcome == "hit"
+    return Decision(
+        outcome,
+        question,
+        str(QuestionType.NEW_TOPIC) if parsed.question is not None and not parsed.history else "",
+        "exact" if hit else "",
+        VERY_SAME if hit else "",
+        entry,
+        marks=marks_of(question, "", llm_string),
+        prompt="" if hit else prompt,
+    )

@@ -1,0 +1,1 @@
+"""The value cache: whatever a program computes or loads, by name, with lifetimes, tags, versions and locks."""

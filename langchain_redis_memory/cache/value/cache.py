@@ -1,0 +1,374 @@
+"""`RedisValueCache`: values by name, with lifetimes, tags, users, versions, locks and a near cache."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+from langchain_redis_memory.cache.single_flight import SingleFlight
+from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
+from langchain_redis_memory.cache.value.cached import CachedFunction, P, R
+from langchain_redis_memory.cache.value.flows import Loading, ValueFlows, disabled_here
+from langchain_redis_memory.cache.value.lock import ValueLock
+from langchain_redis_memory.cache.value.operations import ValueOps, tags_of
+from langchain_redis_memory.cache.value.plain import OwnTtl, PlainValues
+from langchain_redis_memory.checks import check_number, check_whole, check_word
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
+from langchain_redis_memory.redis.key_groups import Id
+from langchain_redis_memory.redis.ttl import WEEK_S, Lifetime, milliseconds
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+T = TypeVar("T")
+PresetName = Literal[
+    "personalities", "preferences", "profiles", "greetings", "memory_search", "session_state", "configuration"
+]
+PRESETS: Mapping[PresetName, tuple[float, float]] = {
+    "personalities": (86_400, 5),
+    "preferences": (300, 0),
+    "profiles": (3_600, 0),
+    "greetings": (120, 0),
+    "memory_search": (300, 0),
+    "session_state": (3_600, 0),
+    "configuration": (3_600, 5),
+}
+"""What is often cached -> its lifetime, and how long a process may serve its own copy, in seconds."""
+
+
+class RedisValueCache(PlainValues):
+    """Any values, kept in Redis for all processes: preferences, personalities, search results, whatever is computed.
+
+    Reading and storing is best effort: a server that is away is a miss, and nothing is stored. What must be done, such
+    as `delete`, `invalidate_tag`, `set_if` or a lock, raises. Values are plain data, messages, documents, arrays; they
+    are stored without pickle, and nothing but these types is ever built from what is stored.
+
+    Args:
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
+        namespace: The cache's name: values of different namespaces never meet.
+        ttl_s: Lifetime in seconds of values for which none is given; None for no expiry.
+        near_s: How many seconds this process may serve a value without asking, 0 for not at all. Another process's
+            write is seen that much later at most; this process's own at once.
+        near_most: How many values this process keeps.
+        tenant: Whose values they are; tenants never see each other's.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
+
+    Raises:
+        ConfigError: The URL cannot work.
+        InvalidIdError: The namespace or the tenant is not acceptable.
+        InvalidInputError: An option is out of range.
+
+    Example:
+        ```python
+        cache = RedisValueCache("redis://localhost:6379/0", "preferences", ttl_s=300)
+
+
+        @cache.cached(key="user:{user_id}", user="user_id")
+        def preferences(user_id: str) -> dict: ...
+        ```
+
+    **Keys:** `values`, `value_expiries` of 16 shards; `lease`; `tally`.
+    **Trips:** none to construct; each method says its own.
+    """
+
+    def __init__(
+        self,
+        client: ClientLike = None,
+        namespace: str = "values",
+        *,
+        ttl_s: Lifetime = 3_600,
+        near_s: float = 0.0,
+        near_most: int = 1_000,
+        tenant: Id = "",
+        **server: Unpack[ServerOptions],
+    ) -> None:
+        self._client = connect(client, owner=type(self), **server)
+        self._ttl_ms = milliseconds(ttl_s)
+        check_number(near_s, "near_s", 0, 86_400)
+        check_whole(near_most, "near_most")
+        ops = ValueOps(self._client, namespace, tenant)
+        tally = Tally(self._client.keys(tenant).tally("values", namespace))
+        self._flows = ValueFlows(self._client, ops, tally, near_s, near_most)
+        self._namespace = namespace
+
+    def __repr__(self) -> str:
+        return f"RedisValueCache({self._client!r}, {self._namespace!r})"
+
+    @classmethod
+    def preset(cls, name: PresetName, client: ClientLike = None, **options: Any) -> Self:
+        """Makes a cache for what is often cached, with the lifetime that suits it.
+
+        Args:
+            name: One of `PRESETS`.
+            client: The server.
+            **options: Options that differ.
+
+        Returns:
+            The cache, whose namespace is the name.
+
+        Raises:
+            ConfigError: There is no such preset.
+        """
+        check_word(name, "name", PRESETS, ConfigError)
+        ttl_s, near_s = PRESETS[name]
+        return cls(client, name, **{"ttl_s": ttl_s, "near_s": near_s, **options})
+
+    # --- loading ------------------------------------------------------------------------------------------------------
+
+    def get_or_load(
+        self,
+        key: str,
+        load: Callable[[], T | Awaitable[T]],
+        ttl_s: OwnTtl = "own",
+        *,
+        stale_s: float = 0.0,
+        early: float = 1.0,
+        negative_ttl_s: float | None = None,
+        single_flight_s: float = 30.0,
+        jitter: float = 0.1,
+        tags: Sequence[str] = (),
+        user: Id | None = None,
+        refresh: bool = False,
+    ) -> T:
+        """Reads a value, or loads and stores it; of many who miss it at once, in whatever process, one loads.
+
+        Args:
+            key: Its name.
+            load: Loads it, a function or a coroutine function. What is invalidated, set or deleted while it runs is not
+                written over.
+            ttl_s: Its lifetime in seconds; the cache's own where none is given.
+            stale_s: How much longer it may be served while one caller loads it anew, or where loading fails.
+            early: How early one caller loads it anew before it expires: the sooner the longer loading took (XFetch); 0
+                for not before.
+            negative_ttl_s: Lifetime of a None; it is not kept where none is given.
+            single_flight_s: How long the others wait for who loads; 0 lets all load.
+            jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
+            tags: Tags, by which it can be made stale.
+            user: The user whom it is about, for `clear_user`.
+            refresh: Load it in any case.
+
+        Returns:
+            The value.
+
+        Raises:
+            Exception: Whatever `load` raises, where no stale value may be served.
+            UnserialisableError: It holds something that cannot be stored.
+
+        **Keys:** `values`, `value_expiries`, `lease`.
+        **Trips:** 1 where it is there, 0 for one that this process may serve; else 4, and 1 for each look of who waits.
+        """
+        how = self._loading(ttl_s, stale_s, early, negative_ttl_s, single_flight_s, jitter, tags_of(tags, user))
+        return cast("T", self._client.drive(self._flows.load_flow(key, load, how, force=refresh)))
+
+    async def aget_or_load(
+        self,
+        key: str,
+        load: Callable[[], T | Awaitable[T]],
+        ttl_s: OwnTtl = "own",
+        *,
+        stale_s: float = 0.0,
+        early: float = 1.0,
+        negative_ttl_s: float | None = None,
+        single_flight_s: float = 30.0,
+        jitter: float = 0.1,
+        tags: Sequence[str] = (),
+        user: Id | None = None,
+        refresh: bool = False,
+    ) -> T:
+        """Reads a value, or loads and stores it; see `get_or_load`."""
+        how = self._loading(ttl_s, stale_s, early, negative_ttl_s, single_flight_s, jitter, tags_of(tags, user))
+        return cast("T", await self._client.adrive(self._flows.load_flow(key, load, how, force=refresh)))
+
+    def cached(
+        self, *, key: str | None = None, tags: Sequence[str] = (), user: str | None = None, **options: Any
+    ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]:
+        """Decorates a function, `def` or `async def`, whose results are kept.
+
+        Args:
+            key: The name of a result, with arguments in braces ("user:{user_id}"); a digest of all arguments by
+                default.
+            tags: Its tags, with arguments in braces.
+            user: The argument that names the user, for `clear_user`.
+            **options: Options of `get_or_load`, such as `ttl_s` and `stale_s`.
+
+        Returns:
+            A decorator. The function then has `.refresh(...)`, which calls it in any case, and `.invalidate(...)`.
+
+        Raises:
+            ConfigError: A template names an argument that the function does not have.
+            TypeError: An option is unknown.
+        """
+        unknown = options.keys() - signature(self.get_or_load).parameters.keys()
+        if unknown:
+            msg = f"cached() has no option {', '.join(sorted(unknown))}; it takes those of get_or_load"
+            raise TypeError(msg)
+        return lambda function: CachedFunction(self, function, key, tags, user, options)
+
+    # --- what makes stale ---------------------------------------------------------------------------------------------
+
+    def invalidate_tag(self, *tags: str) -> None:
+        """Makes all values with a tag stale, those being loaded included, however many they are.
+
+        Args:
+            *tags: The tags.
+
+        Raises:
+            UnavailableError: The server cannot be reached: they may still be served.
+
+        **Keys:** `values`, `value_expiries` of all shards.
+        **Trips:** 1.
+        """
+        self._client.drive(self._flows.bump_flow(tags))
+
+    async def ainvalidate_tag(self, *tags: str) -> None:
+        """Makes all values with a tag stale; see `invalidate_tag`."""
+        await self._client.adrive(self._flows.bump_flow(tags))
+
+    def clear_user(self, user: Id) -> None:
+        """Makes all values about a user stale, those being loaded included.
+
+        Args:
+            user: The user.
+
+        Raises:
+            UnavailableError: The server cannot be reached: they may still be served.
+
+        **Keys:** `values`, `value_expiries` of all shards.
+        **Trips:** 1.
+        """
+        self._client.drive(self._flows.bump_flow((), user))
+
+    async def aclear_user(self, user: Id) -> None:
+        """Makes all values about a user stale; see `clear_user`."""
+        await self._client.adrive(self._flows.bump_flow((), user))
+
+    def invalidate(self, pattern: str) -> int:
+        """Deletes values by their names, which are found in the cache's own index; the server's keys are not scanned.
+
+        Args:
+            pattern: A name in which `*` stands for any text: "user:*:profile".
+
+        Returns:
+            How many there were.
+
+        Raises:
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `values`, `value_expiries` of all shards.
+        **Trips:** 2 for each 1,000 names of a shard.
+        """
+        return self._client.drive(self._flows.invalidate_flow(pattern))
+
+    async def ainvalidate(self, pattern: str) -> int:
+        """Deletes values by their names; see `invalidate`."""
+        return await self._client.adrive(self._flows.invalidate_flow(pattern))
+
+    # --- locks -------------------------------------------------------------------------------------------------------
+
+    def lock(self, name: str, ttl_s: float = 30.0, *, wait_s: float = 10.0) -> ValueLock:
+        """Makes a lock for all processes.
+
+        Args:
+            name: Its name.
+            ttl_s: When it expires, if it is not renewed.
+            wait_s: How long to wait for it.
+
+        Returns:
+            The lock, a context manager in both colours.
+        """
+        key = self._flows.ops.shard(name).lease(f"lock/{name}")
+        return ValueLock(self._client, key, milliseconds(ttl_s), check_number(wait_s, "wait_s", 0, 86_400))
+
+    # --- in a trip of your own ----------------------------------------------------------------------------------------
+
+    def op(self, key: str, default: Any = None) -> Op[Any]:
+        """Returns the operation that reads a value, to be merged into a trip that is made anyway (`ops.merge`).
+
+        Args:
+            key: Its name.
+            default: What to give where there is none.
+
+        Returns:
+            An op of one trip, of none in a merged one. Of a value that this process has seen before only the version is
+            sent.
+        """
+        return self._flows.op(key, default)
+
+    # --- on and off, statistics ---------------------------------------------------------------------------------------
+
+    @contextmanager
+    def disabled(self) -> Iterator[None]:
+        """Lets this thread or task go past the cache meanwhile: nothing is read from it, nothing is stored.
+
+        Yields:
+            Nothing.
+        """
+        before = disabled_here.set(disabled_here.get() | {id(self._flows)})
+        try:
+            yield
+        finally:
+            disabled_here.reset(before)
+
+    def switch(self, *, on: bool, for_s: float = WEEK_S) -> None:
+        """Switches the cache off or on for all processes, without a restart. Off, each look-up is a miss.
+
+        Args:
+            on: Whether it is used.
+            for_s: After so many seconds it is on again.
+
+        Raises:
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `values`, `value_expiries` of all shards.
+        **Trips:** 1.
+        """
+        self._client.run(self._switch(on, for_s))
+
+    async def aswitch(self, *, on: bool, for_s: float = WEEK_S) -> None:
+        """Switches the cache off or on for all processes; see `switch`."""
+        await self._client.arun(self._switch(on, for_s))
+
+    def stats(self) -> Stats:
+        """Reads the statistics.
+
+        Returns:
+            Hits, misses and how long look-ups took, by hour.
+
+        **Keys:** `tally`.
+        **Trips:** 1, and 1 where counts of this process wait.
+        """
+        return self._client.drive(read_stats_flow([self._flows.tally]))[0]
+
+    async def astats(self) -> Stats:
+        """Reads the statistics; see `stats`."""
+        return (await self._client.adrive(read_stats_flow([self._flows.tally])))[0]
+
+    # --- in between ---------------------------------------------------------------------------------------------------
+
+    def _switch(self, on: bool, for_s: float) -> Op[None]:
+        self._flows.forget()
+        return self._flows.ops.switch(0 if on else milliseconds(for_s, "for_s"))
+
+    def _loading(
+        self,
+        ttl_s: OwnTtl,
+        stale_s: float,
+        early: float,
+        negative_ttl_s: float | None,
+        single_flight_s: float,
+        jitter: float,
+        tags: tuple[str, ...],
+    ) -> Loading:
+        return Loading(
+            self._ttl(ttl_s),
+            round(check_number(stale_s, "stale_s", 0, 1e9) * 1000),
+            check_number(early, "early", 0, 100),
+            0 if negative_ttl_s is None else milliseconds(negative_ttl_s, "negative_ttl_s"),
+            SingleFlight(round(check_number(single_flight_s, "single_flight_s", 0, 86_400) * 1000)),
+            check_number(jitter, "jitter"),
+            tags,
+        )

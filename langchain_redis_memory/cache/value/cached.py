@@ -1,0 +1,109 @@
+"""`@cache.cached(...)`: a function whose results are kept, with `.refresh(...)` and `.invalidate(...)`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import update_wrapper
+from string import Formatter
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+from langchain_redis_memory.checks import check_several
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.redis.codec.values import digest
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class CachedFunction(Generic[P, R]):
+    """A function around which a cache is. Made by `RedisValueCache.cached`; called as the function itself.
+
+    Args:
+        cache: The cache, a `RedisValueCache`.
+        function: The function, `def` or `async def`.
+        key: The name of a result, with the function's arguments in braces; None for a digest of all of them.
+        tags: Its tags, with arguments in braces.
+        user: The argument that names the user, or a text with arguments in braces; None for none.
+        options: Options of `RedisValueCache.get_or_load`.
+
+    Raises:
+        ConfigError: A template names an argument that the function does not have.
+    """
+
+    def __init__(
+        self,
+        cache: Any,
+        function: Callable[P, R],
+        key: str | None,
+        tags: Sequence[str],
+        user: str | None,
+        options: Mapping[str, Any],
+    ) -> None:
+        self._cache, self._options = cache, options
+        self._function: Callable[..., Any] = function
+        self.__name__: str = getattr(function, "__name__", "function")
+        self.__qualname__: str = getattr(function, "__qualname__", self.__name__)
+        self._signature = inspect.signature(function)
+        self._key, self._tags = key, tuple(check_several(tags, "tags"))
+        self._user = f"{{{user}}}" if user is not None and user.isidentifier() else user
+        for template in filter(None, (key, *self._tags, self._user)):
+            self._check(template)
+        update_wrapper(self, function)
+        self._is_async = inspect.iscoroutinefunction(function)
+
+    def _check(self, template: str) -> None:
+        for _, name, _, _ in Formatter().parse(template):
+            first = (name or "").partition(".")[0].partition("[")[0]
+            if name is not None and first not in self._signature.parameters:
+                msg = f"{template!r} names {first!r}, which {self.__name__} does not take"
+                raise ConfigError(msg)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Calls the function, or gives what is kept; awaitable where the function is a coroutine function."""
+        return cast("R", self._run(args, kwargs, force=False))
+
+    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Calls the function and keeps the result; awaitable where the function is a coroutine function."""
+        return cast("R", self._run(args, kwargs, force=True))
+
+    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Deletes the result for these arguments; awaitable where the function is a coroutine function."""
+        key = self.key(*args, **kwargs)
+        return self._cache.adelete(key) if self._is_async else self._cache.delete(key)
+
+    def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """Returns the name under which the result for these arguments is kept."""
+        return self._name(self._bound(args, kwargs))
+
+    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
+    def _name(self, arguments: Mapping[str, Any]) -> str:
+        if self._key is not None:
+            return self._key.format_map(arguments)
+        given = {name: value for name, value in arguments.items() if name not in {"self", "cls"}}
+        return f"{self.__module__}.{self.__qualname__}:{digest(given)}"
+
+    def _run(self, args: Any, kwargs: Any, *, force: bool) -> Any:
+        arguments = self._bound(args, kwargs)
+        options = {
+            **self._options,
+            "tags": [tag.format_map(arguments) for tag in self._tags],
+            "user": None if self._user is None else self._user.format_map(arguments),
+            "refresh": force,
+        }
+        call = self._cache.aget_or_load if self._is_async else self._cache.get_or_load
+        return call(self._name(arguments), lambda: self._function(*args, **kwargs), **options)
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        """Binds the function to an object, as a method."""
+        if owner is None:
+            return self
+        bound: Any = CachedFunction.__new__(CachedFunction)
+        bound.__dict__.update(self.__dict__)
+        bound._function = self._function.__get__(owner, kind)
+        bound._signature = inspect.signature(bound._function)
+        return bound

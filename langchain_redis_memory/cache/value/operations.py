@@ -1,0 +1,236 @@
+"""Values in Redis: 16 hashes with per-field TTL, each value with its version and the tokens of its tags.
+
+What makes many values stale at once, a tag or a user, has a token beside the values of each shard: a value is served
+only under the tokens that were current when its making began. So clearing a tag is one small write for each shard,
+however many values it has, and what is still being made is stale as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+from zlib import crc32
+
+from langchain_redis_memory.ops import Arg, Op, Reply, merge
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.values import pack
+from langchain_redis_memory.redis.key_groups import Id, ValueKeys, check_id, escape, text_of
+from langchain_redis_memory.redis.replies import pairs
+from langchain_redis_memory.redis.scripts import script
+
+SHARDS = 16
+DELETED_MS = 60_000
+Mode = Literal["any", "nx", "xx", "since", "version"]
+
+
+class Found(NamedTuple):
+    """A value as it was read.
+
+    Args:
+        body: Its bytes, decrypted; empty where the reader knows that version.
+        version: Its version.
+        left_ms: What is left of its lifetime, with the time in which it is stale; None for no end.
+        fresh_ms: What is left of its fresh time; None for no end.
+        took_ms: How long it took to make.
+    """
+
+    body: bytes
+    version: int
+    left_ms: int | None
+    fresh_ms: int | None
+    took_ms: int
+
+    @property
+    def stale(self) -> bool:
+        """Whether its fresh time is over."""
+        return self.fresh_ms is not None and self.fresh_ms <= 0
+
+
+class Look(NamedTuple):
+    """What a look-up gave: the server's time in microseconds, what was found, the tags' tokens, whether it is off."""
+
+    now: int
+    found: Found | None
+    tokens: tuple[bytes, ...]
+    off: bool
+
+
+class Put(NamedTuple):
+    """What became of a write: the value's version, None where nothing was stored; whether there was a value before."""
+
+    version: int | None
+    there: bool
+
+
+def tags_of(tags: Sequence[str], user: Id | None) -> tuple[str, ...]:
+    """Spells tags and a user as names of tokens, which share no name."""
+    named = [f"t:{escape(check_id(tag, 'a tag'))}" for tag in tags]
+    return (*named, *([] if user is None else [f"u:{escape(text_of(user, 'user'))}"]))
+
+
+class ValueOps:
+    """The operations on the values of one namespace.
+
+    Args:
+        client: The server.
+        namespace: Its name.
+        tenant: Whose values they are.
+    """
+
+    def __init__(self, client: Client, namespace: str, tenant: Id) -> None:
+        space, check = client.keys(tenant), check_id(namespace, "namespace")
+        self._shards: list[ValueKeys] = [space.values(f"{number}/{check}") for number in range(SHARDS)]
+
+    def shard(self, key: str) -> ValueKeys:
+        """Returns the keys of the shard that a value is in."""
+        return self._shards[crc32(check_id(key, "key").encode()) % SHARDS]
+
+    def look(self, key: str, tags: Sequence[str] = (), known: int = 0) -> Op[Look]:
+        """Reads a value.
+
+        Args:
+            key: Its name.
+            tags: Tags whose tokens are read with it.
+            known: A version of which the bytes are known already.
+
+        Returns:
+            An op of one trip.
+        """
+        values = self.shard(key).values
+
+        def read(replies: Sequence[Reply]) -> Look:
+            now, version, left, fresh, took, body, *tokens = replies[0]
+            number = int(version)
+            if number <= 0:
+                return Look(int(now), None, tuple(tokens), number < 0)
+            whole = values.decrypt(body, key) if body else b""
+            return Look(int(now), Found(whole, number, _left(left), _left(fresh), int(took)), tuple(tokens), False)
+
+        return Op((script("cache/value_get")((values,), key, known, *tags),), read)
+
+    def put(
+        self,
+        key: str,
+        value: Any,
+        ttl_ms: int,
+        *,
+        stale_ms: int = 0,
+        took_ms: int = 0,
+        mode: Mode = "any",
+        version: int = 0,
+        tags: Sequence[str] = (),
+        tokens: Sequence[bytes] | None = None,
+    ) -> Op[Put]:
+        """Stores a value.
+
+        Args:
+            key: Its name.
+            value: The value.
+            ttl_ms: How long it is fresh, 0 for no end.
+            stale_ms: How long it may be served after that.
+            took_ms: How long it took to make.
+            mode: When it is stored; see the script.
+            version: For the modes "since" and "version".
+            tags: Its tags.
+            tokens: Their tokens when its making began; None for the current ones.
+
+        Returns:
+            An op of one trip.
+
+        Raises:
+            UnserialisableError: The value cannot be stored.
+        """
+        body = self.shard(key).values.encrypt(pack(value, f"the value of {key!r}"), key)
+        return self._put(key, body, ttl_ms, stale_ms, took_ms, mode, version, tags, tokens)
+
+    def delete(self, key: str) -> Op[Put]:
+        """Deletes a value; what is being made of it meanwhile is not stored any more."""
+        return self._put(key, b"", DELETED_MS)
+
+    def _put(
+        self,
+        key: str,
+        body: bytes,
+        ttl_ms: int,
+        stale_ms: int = 0,
+        took_ms: int = 0,
+        mode: Mode = "any",
+        version: int = 0,
+        tags: Sequence[str] = (),
+        tokens: Sequence[bytes] | None = None,
+    ) -> Op[Put]:
+        shard = self.shard(key)
+        pairs_: list[Arg] = []
+        for tag, token in zip(tags, tokens or [b""] * len(tags), strict=True):
+            pairs_ += [tag, token]
+        call = script("cache/value_put")(
+            (shard.values, shard.expiries), mode, version, ttl_ms, stale_ms, took_ms, key, body, *pairs_
+        )
+        return Op((call,), lambda replies: Put(int(replies[0][0]) or None, bool(replies[0][1])))
+
+    def expire(self, key: str, ttl_ms: int) -> Op[bool]:
+        """Gives a value another lifetime."""
+        shard = self.shard(key)
+        call = script("cache/value_expire")((shard.values, shard.expiries), key, ttl_ms)
+        return Op((call,), lambda replies: bool(replies[0]))
+
+    def left_s(self, key: str) -> Op[float | None]:
+        """Reads what is left of a value's fresh time, in seconds."""
+
+        def read(look: Look) -> float | None:
+            if look.found is None:
+                return None
+            return float("inf") if look.found.fresh_ms is None else look.found.fresh_ms / 1000
+
+        return self.look(key).map(read)
+
+    def bump(self, *tags: str) -> Op[None]:
+        """Makes all values of some tags stale, in every shard."""
+        calls = tuple(script("cache/value_bump")((one.values, one.expiries), *tags) for one in self._shards)
+        return Op(calls, lambda _replies: None)
+
+    def switch(self, off_ms: int) -> Op[None]:
+        """Switches the cache off for a time, or on again, in every shard."""
+        calls = tuple(script("cache/value_switch")((one.values, one.expiries), off_ms) for one in self._shards)
+        return Op(calls, lambda _replies: None)
+
+    def start(self) -> dict[int, int]:
+        """Returns the cursors that read the index from its start; see `page`."""
+        return dict.fromkeys(range(SHARDS), 0)
+
+    def page(self, pattern: str, cursors: dict[int, int]) -> Op[list[str]]:
+        """Reads a page of the index, names that match a pattern; moves the cursors on, those at their end go.
+
+        Args:
+            pattern: A name in which `*` stands for any text.
+            cursors: Shard -> where to go on.
+
+        Returns:
+            An op of one trip.
+        """
+        glob = "v" + re.sub(r"([\[\]\\?])", r"\\\1", pattern)
+        reading = list(cursors)
+
+        def read(replies: Sequence[Reply]) -> list[str]:
+            found: list[str] = []
+            for number, (further, members) in zip(reading, replies, strict=True):
+                names = members if members and isinstance(members[0], (list, tuple)) else pairs(members)
+                found += [bytes(name)[1:].decode() for name, _ in names]
+                if int(further):
+                    cursors[number] = int(further)
+                else:
+                    del cursors[number]
+            return found
+
+        commands = (("ZSCAN", self._shards[n].expiries, cursors[n], "MATCH", glob, "COUNT", 1000) for n in reading)
+        return Op(tuple(commands), read)
+
+    def clear(self) -> Op[None]:
+        """Deletes all values. What is being made meanwhile may still be stored."""
+        keys = [key for one in self._shards for key in (one.values, one.expiries)]
+        return merge(*(Op((("UNLINK", key),), lambda _replies: None) for key in keys)).map(lambda _done: None)
+
+
+def _left(text: bytes) -> int | None:
+    return None if int(text) < 0 else int(text)

@@ -1,0 +1,68 @@
+"""What a saver offers to the application around a graph: a user's threads and their messages, without the graph."""
+
+from __future__ import annotations
+
+from langchain_core.messages import BaseMessage
+
+from langchain_redis_memory.checkpoint.flows import SaverFlows
+from langchain_redis_memory.checkpoint.thread_list import ThreadPage, messages_of
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.key_groups import Id
+
+
+class ThreadReader:
+    """Reads threads for people; a part of `RedisSaver`.
+
+    **Keys:** those of `RedisSaver`.
+    **Trips:** each method says its own.
+    """
+
+    _client: Client
+    _flows: SaverFlows
+
+    def threads(self, user: Id, limit: int = 20, cursor: str | None = None) -> ThreadPage:
+        """Lists a user's threads, for the sidebar of a chat application.
+
+        Args:
+            user: The user that the graph's config named when the threads were written (`configurable.user_id`,
+                `metadata.user_id` or LangGraph's authenticated user).
+            limit: Most threads of a page, at most 200.
+            cursor: The cursor of the page before; None for the first.
+
+        Returns:
+            The page. A thread that cannot be read is left out.
+
+        Raises:
+            InvalidIdError: The user is not acceptable.
+            InvalidInputError: The limit or the cursor is none.
+
+        **Keys:** `user_data`; `checkpoints`, `order`, `blobs`, `writes` of the threads.
+        **Trips:** 2.
+        """
+        return self._client.drive(self._flows.threads_flow(user, limit, cursor))
+
+    async def athreads(self, user: Id, limit: int = 20, cursor: str | None = None) -> ThreadPage:
+        """Lists a user's threads; see `threads`."""
+        return await self._client.adrive(self._flows.threads_flow(user, limit, cursor))
+
+    def messages(self, thread_id: Id) -> list[BaseMessage]:
+        """Reads the messages of a thread's newest state (its channel `messages`), without a graph.
+
+        Args:
+            thread_id: The thread.
+
+        Returns:
+            The messages; none where the thread does not exist or has no such channel.
+
+        Raises:
+            InvalidInputError: The id is not acceptable.
+            EvictedError: The server lost a part of the thread.
+
+        **Keys:** `checkpoints`, `order`, `blobs`, `writes`.
+        **Trips:** 1.
+        """
+        return self._client.run(self._flows.newest(str(thread_id)).map(messages_of))
+
+    async def amessages(self, thread_id: Id) -> list[BaseMessage]:
+        """Reads the messages of a thread's newest state; see `messages`."""
+        return await self._client.arun(self._flows.newest(str(thread_id)).map(messages_of))

@@ -1,0 +1,270 @@
+"""Spool: what waits in an outbox, on disk as well, so that a crash loses none of it.
+
+A folder holds a file for each process, which only the process that has locked it writes to: frames of length, checksum
+and body, each on disk (fsync) before the caller goes on. A process that starts takes over the files of those that have
+ended. A file ends at its first damaged frame, such as one that was being written when the machine went down.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import struct
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from langchain_core.messages import BaseMessage
+
+from langchain_redis_memory.errors import ConfigError, CorruptDataError
+from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.ops import Arg, Call, Op
+from langchain_redis_memory.redis.codec.messages import decode_messages
+from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.redis.codec.version import VERSION, check_version
+from langchain_redis_memory.redis.keys import KeySpace
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows, where nothing is locked
+    fcntl = None  # type: ignore[assignment]
+
+_log = logging.getLogger(__name__)
+
+_FRAME = struct.Struct(">II")
+_FILES = "[0-9]*-*.outbox"
+_FILE_BYTES = 16 * 1024 * 1024
+
+
+class SpooledWrite(NamedTuple):
+    """A write as it is spooled: all that is needed to make it in another process.
+
+    Args:
+        prefix: Start of its keys.
+        tenant: Whose conversation it is.
+        agent: The agent.
+        session_id: The conversation.
+        ttl_ms: Its lifetime.
+        max_messages: Most messages kept.
+        max_tokens: Most tokens kept.
+        trip: The key of the trip that was tried.
+        pairs: The messages, see `Transcript.pairs`; encrypted where there is a cipher.
+    """
+
+    prefix: str
+    tenant: str
+    agent: str
+    session_id: str
+    ttl_ms: int
+    max_messages: int
+    max_tokens: int
+    trip: str
+    pairs: list[Arg]
+
+    @classmethod
+    def of(cls, transcript: Transcript, op: Op[Any]) -> SpooledWrite:
+        """Describes the op that adds messages to a conversation."""
+        adds = (call for call in op.commands if isinstance(call, Call) and call.script.name == Transcript.ADD)
+        call, space = next(adds), transcript.space
+        kept = (transcript.ttl_ms, transcript.max_messages, transcript.max_tokens)
+        pairs = list(call.args[Transcript.PAIRS :])
+        return cls(space.prefix, space.tenant, transcript.agent, transcript.session_id, *kept, call.keys[-1], pairs)
+
+    def made(self, space: KeySpace) -> tuple[Transcript, list[BaseMessage], Op[Any]]:
+        """Makes the conversation, its messages and the op again.
+
+        Args:
+            space: A key builder of the client.
+        """
+        kept = (self.ttl_ms, self.max_messages, self.max_tokens)
+        own = replace(space, prefix=self.prefix, tenant=self.tenant)
+        transcript = Transcript(own, self.session_id, self.agent, *kept)
+        records = [record for record in self.pairs[1::2] if isinstance(record, bytes) and record]
+        messages = decode_messages(records, transcript.keys.messages)
+        return transcript, messages, transcript.write(self.pairs, trip=self.trip)
+
+
+class _File:
+    """One file, locked by this process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.live: set[int] = set()
+        self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            if fcntl is not None:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.close()
+            raise
+
+    def append(self, *what: Any) -> None:
+        body = VERSION + pack(list(what), "a write")
+        frame = memoryview(_FRAME.pack(len(body), crc32(body)) + body)
+        while frame:
+            frame = frame[os.write(self._fd, frame) :]
+        os.fsync(self._fd)
+
+    def size(self) -> int:
+        return os.fstat(self._fd).st_size
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_fd"):
+            self.close()
+
+    def read(self) -> dict[int, SpooledWrite]:
+        """Reads what is not done, and cuts a damaged end off."""
+        data, good, found = self.path.read_bytes(), 0, dict[int, SpooledWrite]()
+        for end, body in _frames(data):
+            try:
+                kind, number, *rest = parse(check_version(body, str(self.path)))
+                if kind == "put":
+                    found[number] = SpooledWrite(*rest)
+                else:
+                    found.pop(number, None)
+            except CorruptDataError:
+                raise
+            except Exception as error:  # noqa: BLE001 - of many kinds, where the bytes are damaged
+                _log.warning("%s is damaged from byte %d on: %s", self.path, good, type(error).__name__)
+                break
+            good = end
+        if good < len(data):
+            _log.warning("%d bytes at the end of %s are damaged and ignored", len(data) - good, self.path)
+            os.truncate(self._fd, good)
+        self.live = set(found)
+        return found
+
+    def empty(self, *, remove: bool) -> None:
+        os.truncate(self._fd, 0)
+        if remove:
+            self.path.unlink(missing_ok=True)
+            self.close()
+
+
+def _frames(data: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at + _FRAME.size <= len(data):
+        size, check = _FRAME.unpack_from(data, at)
+        body = data[at + _FRAME.size : at + _FRAME.size + size]
+        at += _FRAME.size + size
+        if len(body) < size or crc32(body) != check:
+            return
+        yield at, body
+
+
+class Spool:
+    """The files of one outbox.
+
+    Args:
+        folder: Where they are; made where it is missing. Processes may share it.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._folder = Path(folder)
+        self._own: _File | None = None
+        self._of: dict[int, tuple[_File, int]] = {}
+        self._lock = threading.Lock()
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not os.access(self._folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            msg = f"the spool {str(folder)!r} cannot be used: {error}; name a folder that this process may write to"
+            raise ConfigError(msg) from error
+
+    def _new(self) -> _File:
+        while True:
+            with suppress(BlockingIOError, FileNotFoundError):  # another process has just taken it over as left
+                last = max((path.name.partition("-")[0] for path in self._folder.glob(_FILES)), default="0")
+                made = _File(self._folder / f"{int(last) + 1:09d}-{os.getpid()}-{os.urandom(4).hex()}.outbox")
+                folder = os.open(self._folder, os.O_RDONLY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
+                return made
+
+    def left(self) -> Iterator[tuple[SpooledWrite, Callable[[int], None]]]:
+        """Takes over what processes that have ended left, the oldest file first.
+
+        Yields:
+            The writes in order, each with what to call with the number that it gets here.
+        """
+        own = None if self._own is None else self._own.path
+        for path in sorted(self._folder.glob(_FILES)):
+            if path == own:
+                continue
+            try:
+                file = _File(path)
+            except OSError:  # its process lives
+                continue
+            found = file.read()
+            for place, write in sorted(found.items()):
+                yield write, partial(self._number, file, place)
+            if not found:
+                file.empty(remove=True)
+
+    def _number(self, file: _File, place: int, number: int) -> None:
+        self._of[number] = (file, place)
+
+    def put(self, number: int, write: SpooledWrite) -> None:
+        """Writes down what waits; it is on disk when this returns.
+
+        Args:
+            number: Its number.
+            write: The write.
+        """
+        with self._lock:
+            if self._own is None or self._own.size() > _FILE_BYTES:
+                self._own = self._new()
+            self._own.append("put", number, *write)
+            self._own.live.add(number)
+            self._of[number] = (self._own, number)
+
+    def done(self, numbers: Iterable[int]) -> None:
+        """Notes that writes are stored.
+
+        Args:
+            numbers: Their numbers.
+        """
+        with self._lock:
+            for number in numbers:
+                if number not in self._of:
+                    continue
+                file, place = self._of.pop(number)
+                file.live.discard(place)
+                if file.live:
+                    file.append("done", place)
+                else:
+                    file.empty(remove=file is not self._own)
+
+    def _files(self) -> set[_File]:
+        return {file for file, _ in self._of.values()} | (set() if self._own is None else {self._own})
+
+    def close(self) -> None:
+        """Leaves the files as they are, to the next process; one that holds nothing is removed."""
+        with self._lock:
+            for file in self._files():
+                if not file.live:
+                    file.empty(remove=True)
+        self.forget()
+
+    def forget(self) -> None:
+        """Closes the files; in the child of a process they stay open and locked for the parent."""
+        for file in self._files():
+            file.close()
+        self._own, self._of, self._lock = None, {}, threading.Lock()

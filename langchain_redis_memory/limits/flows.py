@@ -1,0 +1,329 @@
+"""What a limiter asks the server: take from all limits at once, wait for a booked start, correct, give back.
+
+Every step is one script on one server's clock. A request that has to wait is not asked for again and again: its start
+is booked with the first round trip, in the order in which requests come, and then it sleeps. Only who waits for a place
+of others asks again, as nobody knows when they will be done.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from random import uniform
+from typing import Literal, NamedTuple, TypeVar
+
+from langchain_redis_memory.checks import check_number
+from langchain_redis_memory.errors import InvalidInputError, RateLimitedError, RedisMemoryError, UnavailableError
+from langchain_redis_memory.limits.limit import Costs, Limit, LimitDecision, LimitState, check_limits
+from langchain_redis_memory.ops import Arg, Flow, Invoke, Now, Op, Reply, Sleep, ask
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.key_groups import Id, text_of
+from langchain_redis_memory.redis.lease import new_token
+from langchain_redis_memory.redis.scripts import script
+
+T = TypeVar("T")
+WhenDown = Literal["allow", "deny"]
+Mode = Literal["peek", "all", "rates"]
+_MODES: dict[Mode, int] = {"peek": 0, "all": 1, "rates": 2}
+_log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _PATIENCE_MS = 0.01, 0.25, 5_000
+_JITTER_S = 0.02
+
+
+class Request(NamedTuple):
+    """What is asked for: under which keys, and what it costs of each unit."""
+
+    keys: tuple[str, ...]
+    costs: Costs
+    token: str
+
+
+class Taken(NamedTuple):
+    """What was decided of a request, and the marks by which it can be corrected: one for each rate."""
+
+    request: Request
+    decision: LimitDecision
+    marks: tuple[tuple[bytes, bytes], ...] = ()
+    error: RedisMemoryError | None = None
+
+
+class LimitFlows:
+    """The operations and flows of one limiter.
+
+    Args:
+        client: The server.
+        limits: The limits.
+        scope: Names what is limited.
+        tenant: Whose limits they are.
+        when_down: What is decided while the server is away.
+        lease_ms: How long a place is held at most.
+
+    **Keys:** `rate`, `places`, `queue` of its limits.
+    **Trips:** each says its own.
+    """
+
+    def __init__(
+        self, client: Client, limits: Sequence[Limit], *, scope: str, tenant: Id, when_down: WhenDown, lease_ms: int
+    ) -> None:
+        self.limits: tuple[Limit, ...] = check_limits(limits)
+        self.rates: tuple[Limit, ...] = tuple(limit for limit in self.limits if not limit.concurrent)
+        self.places: tuple[Limit, ...] = self.limits[len(self.rates) :]
+        self._client, self._space = client, client.keys(tenant)
+        self._scope = text_of(scope, "scope", empty=True)
+        self._apart = not any(limit.shared for limit in self.limits)
+        self._when_down, self._lease_ms = when_down, lease_ms
+
+    # --- operations ---------------------------------------------------------------------------------------------------
+
+    def keys(self, key: Id) -> tuple[str, ...]:
+        """Spells the keys of all limits of a user, with one hash tag: one of each rate, two of each kind of places."""
+        name = text_of(key, "key", empty=True)
+        group = self._space.limits(name if self._apart else "")
+        found: list[str] = []
+        for limit in self.limits:
+            one = group.of(self._scope, "" if limit.shared or self._apart else name, limit.name)
+            found += [one.places, one.queue] if limit.concurrent else [one.rate]
+        return tuple(found)
+
+    def request(self, key: Id, costs: Costs) -> Request:
+        """Builds a request.
+
+        Args:
+            key: Whose limits count it.
+            costs: What it costs of each unit.
+
+        Returns:
+            The request.
+
+        Raises:
+            InvalidIdError: The key is not acceptable.
+            InvalidInputError: It costs more than ever fits into a limit.
+        """
+        for limit in self.rates:
+            amount = check_number(limit.amount(costs), limit.unit, 0, 1e12)
+            if amount > limit.most:
+                msg = f"a request of {amount:g} {limit.unit} never fits into {limit} (at most {limit.most:,} at once)"
+                raise InvalidInputError(msg)
+        return Request(self.keys(key), costs, new_token())
+
+    def take(self, request: Request, wait_s: float = 0.0, mode: Mode = "all") -> Op[Taken]:
+        """Takes what a request costs from all limits, or nothing.
+
+        Args:
+            request: The request.
+            wait_s: How long it may wait for its start, which is booked then.
+            mode: Take all, only from rates, or nothing.
+
+        Returns:
+            An op of one trip. Sent again after a lost reply it takes twice from rates, which is the safe side.
+        """
+        args: list[Arg] = []
+        for limit in self.rates:
+            args += [repr(limit.cost_us(limit.amount(request.costs))), repr(limit.cost_us(limit.most))]
+        args += [limit.count for limit in self.places]
+        call = script("limits/take")(
+            request.keys,
+            request.token,
+            _MODES[mode],
+            repr(wait_s * 1e6),
+            self._lease_ms,
+            _PATIENCE_MS,
+            len(self.rates),
+            *args,
+        )
+        return Op((call,), lambda replies: self._decided(request, replies[0], mode))
+
+    def _decided(self, request: Request, reply: Reply, mode: Mode) -> Taken:
+        taken, delay, short, ahead, *found = reply
+        wait_s = int(delay) / 1e6
+        states = tuple(_state(limit, int(one[0])) for limit, one in zip(self.limits, found, strict=True))
+        allowed = not (wait_s or ahead) if mode == "peek" else bool(taken)
+        decision = LimitDecision(
+            allowed,
+            states,
+            self.limits[short - 1] if short else None,
+            0.0 if allowed else wait_s or 1.0,
+            wait_s if taken else 0.0,
+            ahead,
+        )
+        marks = tuple((one[1], one[2]) for one in found[: len(self.rates)])
+        return Taken(request, decision, marks if taken else ())
+
+    def settle(self, taken: Taken, costs: Costs) -> Op[None] | None:
+        """Corrects what a request took to what it really cost, and gives its places back.
+
+        Args:
+            taken: What it took.
+            costs: What it cost.
+
+        Returns:
+            An op of one trip; None where there is nothing to correct.
+        """
+        args: list[Arg] = []
+        before, changed = taken.request.costs, False
+        for limit, (born, mark) in zip(self.rates, taken.marks or [(b"", b"0")] * len(self.rates), strict=True):
+            change = limit.cost_us(limit.amount(costs)) - limit.cost_us(limit.amount(before))
+            changed = changed or change != 0
+            args += [repr(change), born, mark]
+        if not self.places and not (changed and taken.marks):
+            return None
+        call = script("limits/settle")(taken.request.keys, taken.request.token, len(self.rates), *args)
+        return Op((call,), lambda _replies: None)
+
+    def reset(self, key: Id) -> Op[bool]:
+        """Forgets what was taken.
+
+        Args:
+            key: Whose limits; shared ones are reset for all.
+
+        Returns:
+            An op of one trip: whether there was anything.
+        """
+        return Op((("DEL", *self.keys(key)),), lambda replies: bool(replies[0]))
+
+    # --- flows --------------------------------------------------------------------------------------------------------
+
+    def take_flow(self, request: Request, wait_s: float = 0.0, mode: Mode = "all") -> Flow[Taken]:
+        """Takes what a request costs; where the server is away, `when_down` decides.
+
+        Args:
+            request: The request.
+            wait_s: How long it may wait for its start.
+            mode: Take all, only from rates, or nothing.
+
+        Returns:
+            What was decided.
+
+        **Trips:** 1; none while the server's circuit breaker rests.
+        """
+        try:
+            return (yield from self._ask_flow(self.take(request, wait_s, mode)))
+        except RedisMemoryError as error:
+            allowed = self._when_down == "allow"
+            return Taken(request, LimitDecision(allowed, retry_after_s=0.0 if allowed else 1.0, down=True), error=error)
+
+    def _ask_flow(self, op: Op[T]) -> Flow[T]:
+        breaker = self._client.breaker
+        began: float = yield Now()
+        if not breaker.allows(began):
+            msg = "the server of the limits has just failed and is not asked for a moment"
+            raise UnavailableError(msg)
+        try:
+            found = yield from ask(op)
+        except UnavailableError as error:
+            ended: float = yield Now()
+            if breaker.failed(began, ended):
+                _log.warning("the server of the limits is away, requests are decided by %r: %s", self._when_down, error)
+            raise
+        except RedisMemoryError as error:
+            _log.error("the limits are not counted, requests are decided by %r: %s", self._when_down, error)
+            raise
+        breaker.worked()
+        return found
+
+    def reserve_flow(self, request: Request, timeout_s: float) -> Flow[Taken]:
+        """Takes what a request costs, and waits for its start.
+
+        Args:
+            request: The request.
+            timeout_s: How long it may wait; what cannot start by then is refused at once.
+
+        Returns:
+            What was taken; `decision.allowed` is false where it does not fit.
+
+        **Trips:** 1; with places that others hold, one for each time that it asks again.
+        """
+        began: float = yield Now()
+        taken = yield from self.take_flow(request, timeout_s)
+        if taken.decision.wait_s or taken.decision.ahead:
+            taken = yield self._wait(taken, began + timeout_s)
+        return taken
+
+    def _wait(self, first: Taken, until: float) -> Invoke:
+        """Builds the step that waits; a caller who is interrupted meanwhile gives back what he took."""
+        seen = [first]
+
+        def wait() -> Taken:
+            try:
+                return self._client.drive(self._wait_flow(seen, until))
+            except BaseException:
+                self._client.drive(self.settle_flow(seen[-1], NOTHING))
+                raise
+
+        async def await_() -> Taken:
+            try:
+                return await self._client.adrive(self._wait_flow(seen, until))
+            except BaseException:
+                await self._client.adrive(self.settle_flow(seen[-1], NOTHING))
+                raise
+
+        return Invoke(wait, await_)
+
+    def _wait_flow(self, seen: list[Taken], until: float) -> Flow[Taken]:
+        pause = _FIRST_PAUSE_S
+        while seen[-1].decision.ahead and not seen[-1].decision.allowed:
+            now: float = yield Now()
+            left = until - now
+            if left <= 0:
+                yield from self.settle_flow(seen[-1], NOTHING)
+                break
+            yield Sleep(min(left, pause * uniform(0.5, 1)))
+            pause = min(1.5 * pause, _LONGEST_PAUSE_S)
+            now = yield Now()
+            seen.append((yield from self.take_flow(seen[-1].request, max(until - now, 0.001))))
+        wait_s = seen[-1].decision.wait_s
+        if wait_s:
+            yield Sleep(wait_s + uniform(0, min(_JITTER_S, 0.1 * wait_s)))
+        return seen[-1]
+
+    def settle_flow(self, taken: Taken, costs: Costs) -> Flow[None]:
+        """Corrects what a request took; a server that is away meanwhile is logged, the answer being there already.
+
+        Args:
+            taken: What it took.
+            costs: What it cost.
+
+        **Trips:** 1, none where there is nothing to correct.
+        """
+        op = None if taken.decision.down else self.settle(taken, costs)
+        if op is None:
+            return
+        try:
+            yield from self._ask_flow(op)
+        except RedisMemoryError as error:
+            _log.warning("a request is not settled, what it reserved counts as used: %s", error)
+
+    def states_flow(self, key: Id) -> Flow[tuple[LimitState, ...]]:
+        """Reads what is left of each limit.
+
+        Args:
+            key: Whose.
+
+        Returns:
+            The states.
+
+        **Trips:** 1.
+        """
+        request = Request(self.keys(key), NOTHING, new_token())
+        taken = yield from ask(self.take(request, mode="peek"))
+        return taken.decision.states
+
+
+NOTHING: Costs = {"requests": 0}
+
+
+def refused(taken: Taken) -> RedisMemoryError:
+    """Words the error of a request that is not allowed."""
+    decision = taken.decision
+    if decision.down:
+        return taken.error or UnavailableError("the server of the limits is away")
+    when = f"try again in {decision.retry_after_s:.3g} s" if not decision.ahead else "try again when others are done"
+    return RateLimitedError(f"the limit of {decision.limit} is used up; {when}", decision.retry_after_s, decision)
+
+
+def _state(limit: Limit, level: int) -> LimitState:
+    if limit.concurrent:
+        return LimitState(limit, max(0, limit.count - level), 0.0)
+    left = (limit.cost_us(limit.most) - level + 1) / limit.cost_us(1)  # levels are whole microseconds
+    return LimitState(limit, max(0, min(limit.most, int(left))), level / 1e6)

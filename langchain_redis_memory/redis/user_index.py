@@ -1,0 +1,95 @@
+"""User index: what is stored of each user, so that it can be found, exported and erased without a scan of the server.
+
+It lives under the user's own hash tag, so it is updated by a command of its own, in the same trip and ahead of the
+write: it may hold what is gone, never miss what is there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, get_args
+
+from langchain_redis_memory.errors import CorruptDataError, ServerError
+from langchain_redis_memory.ops import Op, Reply
+from langchain_redis_memory.redis.codec.values import pack, unpack
+from langchain_redis_memory.redis.codec.version import VERSION, check_version
+from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import script
+
+_log = logging.getLogger(__name__)
+
+DataKind = Literal["session", "thread"]
+
+
+class UserData(NamedTuple):
+    """Something that is stored of a user.
+
+    Args:
+        kind: What it is.
+        agent: The agent whose conversation it is; "" for the default one, and for threads.
+        name: Its session or thread id.
+    """
+
+    kind: DataKind
+    agent: str
+    name: str
+
+
+def _member(data: UserData) -> bytes:
+    return VERSION + pack(list(data), "the index of a user")
+
+
+def note(space: KeySpace, user: str, data: UserData, ttl_ms: int) -> Op[None]:
+    """Notes that something of a user is stored.
+
+    Args:
+        space: The tenant's key builder.
+        user: The user.
+        data: What it is.
+        ttl_ms: Its lifetime from now in milliseconds, 0 for none.
+
+    Returns:
+        An op of one trip. An index that the server refuses to update is logged: what was to be stored is stored.
+    """
+
+    def read(replies: Sequence[Reply]) -> None:
+        if isinstance(replies[0], ServerError):
+            _log.warning("%s %r is not noted in its user's index: %s", data.kind, data.name, replies[0])
+
+    return Op((script("redis/user_note")((space.user_data(user),), _member(data), ttl_ms),), read, tolerant=True)
+
+
+def stored(space: KeySpace, user: str) -> Op[list[UserData]]:
+    """Reads what is stored of a user.
+
+    Returns:
+        An op of one trip; some of it may be gone.
+    """
+    key = space.user_data(user)
+    return Op((("ZRANGE", key, 0, -1),), lambda replies: [_read(member, key) for member in replies[0]])
+
+
+def _read(member: bytes, key: str) -> UserData:
+    match unpack(check_version(member, key), key):
+        case [kind, str(agent), str(name)] if kind in get_args(DataKind):
+            return UserData(kind, agent, name)
+    msg = f"{key!r} holds bytes that were not written by this package, or are damaged"
+    raise CorruptDataError(msg)
+
+
+def newest(space: KeySpace, user: str, start: int, count: int) -> Op[list[UserData]]:
+    """Reads a page of what is stored of a user, what lives longest first: of one lifetime, what was written last.
+
+    Returns:
+        An op of one trip; some of it may be gone.
+    """
+    key = space.user_data(user)
+    command = ("ZREVRANGE", key, start, start + count - 1)
+    return Op((command,), lambda replies: [_read(member, key) for member in replies[0]])
+
+
+def forget(space: KeySpace, user: str, data: Sequence[UserData]) -> Op[None]:
+    """Takes out of the index what is erased; an op of no trip for nothing."""
+    members = [_member(one) for one in data]
+    return Op((("ZREM", space.user_data(user), *members),) if members else (), lambda _replies: None)

@@ -1,0 +1,84 @@
+"""Behind sentinels: a planned failover is followed before the old master is demoted, and sentinels may be away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+import redis
+
+from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
+from tests.conftest import Both
+from tests.support.proxy import Proxy
+from tests.support.servers import NEWEST, Farm, Process, wait_for
+
+
+class Service(NamedTuple):
+    """A master with a replica, and the sentinel that watches them as `main`."""
+
+    master: Process
+    replica: Process
+    sentinel: Process
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://127.0.0.1:{self.sentinel.port}/main/0"
+
+
+@pytest.fixture
+def service(farm: Farm) -> Iterator[Service]:
+    master = farm.start(NEWEST, "--repl-diskless-sync-delay", "0")
+    replica = farm.start(NEWEST, "--replicaof", "127.0.0.1", str(master.port))
+    with redis.Redis(port=replica.port) as admin:
+        wait_for(lambda: admin.info("replication")["master_link_status"] == "up")
+    made = Service(master, replica, farm.sentinel(master, "main"))
+    with redis.Redis(port=made.sentinel.port) as admin:
+        wait_for(lambda: admin.sentinel_master("main")["num-slaves"] == 1)
+    yield made
+    for process in reversed(made):
+        process.stop()
+
+
+def count(number: int) -> Op[int]:
+    return Op((("RPUSH", "seen", number), ("PEXPIRE", "seen", 60_000)), lambda replies: replies[0])
+
+
+async def test_a_planned_failover_is_followed_at_once(service: Service, both: Both) -> None:
+    async with Client.from_url(service.url) as client:
+        with redis.Redis(port=service.replica.port) as new, redis.Redis(port=service.master.port) as old:
+            await both(client.run)(count(0))
+            with redis.Redis(port=service.sentinel.port) as admin:
+                admin.execute_command("SENTINEL", "FAILOVER", "main")
+            wait_for(lambda: new.info("replication")["role"] == "master")
+            number, promoted = 0, time.monotonic()
+            while number == 0 or b"%d" % number not in new.lrange("seen", -1, -1):
+                number += 1
+                await both(client.run)(count(number))
+                await asyncio.sleep(0.01)
+                assert time.monotonic() - promoted < 6, "ten seconds after the switch the old one is demoted"
+            assert old.info("replication")["role"] == "master"
+
+
+async def test_a_master_stays_in_use_while_no_sentinel_answers(service: Service, both: Both) -> None:
+    with Proxy(service.sentinel.port) as proxy:
+        url = f"redis+sentinel://127.0.0.1:{proxy.port}/main/0"
+        async with Client.from_url(url, timeout_s=0.4) as client:
+            assert await both(client.run)(count(0)) == 1
+            proxy.silent = True
+            held = await client._connections.of_loop()
+            transport = held.transport if both.asynchronous else client._connections.of_threads()
+            transport._look_at = 0.0
+            assert await both(client.run)(count(1)) == 2
+            assert transport._look_at > time.monotonic() + 5, "and is not asked for a while"
+
+
+async def test_a_silent_sentinel_leaves_time_for_the_next(service: Service, both: Both) -> None:
+    with Proxy() as hole:
+        url = f"redis+sentinel://127.0.0.1:{hole.port},127.0.0.1:{service.sentinel.port}/main/0"
+        async with Client.from_url(url, timeout_s=2, retries=0) as client:
+            assert await both(client.run)(count(0)) == 1
+            assert client._topology.kind == "sentinel"

@@ -1,0 +1,87 @@
+"""Many processes and threads: never more than the limit and its burst in any window, and first come, first served."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+
+import pytest
+
+from langchain_redis_memory import Client, Limit, RedisRateLimiter
+from tests.support.servers import NEWEST, Farm
+
+PERIOD_S, COUNT, BURST, THREADS, SECONDS = 0.1, 20, 7, 3, 0.5
+WORK = f"""
+import json, sys, threading, time
+from langchain_redis_memory import Client, Limit, RateLimitedError, RedisRateLimiter
+
+client = Client.from_url(sys.argv[1], prefix=sys.argv[2])
+limiter = RedisRateLimiter(client, [Limit({COUNT}, {PERIOD_S}, burst={BURST})])
+limiter.status()
+print("ready", flush=True)
+sys.stdin.readline()
+end, seen = time.monotonic() + {SECONDS}, []
+
+
+def work(number):
+    while (began := time.monotonic()) < end:
+        if number:
+            allowed = limiter.check().allowed
+        else:
+            try:
+                allowed = limiter.reserve(timeout_s=0.02) is not None
+            except RateLimitedError:
+                allowed = False
+        if allowed:
+            seen.append((began, time.monotonic()))
+
+
+threads = [threading.Thread(target=work, args=(number,)) for number in range({THREADS})]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(json.dumps(seen))
+"""
+
+
+@pytest.mark.parametrize("server", [NEWEST])
+def test_no_window_holds_more_than_the_burst_and_what_fills_up(server: str, farm: Farm, prefix: str) -> None:
+    """The clock is the machine's own, the same in all processes. A request went between its call and its return."""
+    command = [sys.executable, "-c", WORK, farm.url(server), prefix]
+    workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    seen: list[tuple[float, float]] = []
+    try:
+        for worker in workers:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "ready\n"
+        for worker in workers:
+            assert worker.stdin is not None
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+        for worker in workers:
+            told, _ = worker.communicate(timeout=60)
+            seen += map(tuple, json.loads(told))
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    assert len(seen) > BURST, "it lets something through"
+    for first, _ in seen:
+        ends = sorted(after for began, after in seen if began >= first)
+        for count, last in enumerate(ends, 1):
+            assert count <= BURST + (last - first) * COUNT / PERIOD_S + 1
+
+
+async def test_who_comes_first_goes_first(real: Client) -> None:
+    limiter, order = RedisRateLimiter(real, [Limit(1, "50ms")]), list[float]()
+
+    async def ask() -> None:
+        lease = await limiter.areserve("ana")
+        order.append(float(lease._taken.marks[0][1]))  # where it stands in the line
+
+    await asyncio.gather(*(ask() for _ in range(6)))
+    assert order == sorted(order)
+    assert len(set(order)) == 6

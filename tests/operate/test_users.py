@@ -1,0 +1,208 @@
+"""Everything that is kept of a user is found, exported and erased, and nothing of anybody else's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypedDict
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph import END, START, StateGraph
+
+from langchain_redis_memory import (
+    ConversationMemory,
+    Lifetimes,
+    RedisChatMessageHistory,
+    RedisSaver,
+    RedisStore,
+    RedisUsers,
+)
+from langchain_redis_memory.errors import InvalidIdError
+from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client, Trip
+from tests.conftest import Both
+from tests.support.chains import DescribedModel
+from tests.support.saves import raw
+
+USERS = ("ana", "ben", "an")
+TENANTS = ("", "acme")
+
+
+class Steps(TypedDict):
+    said: str
+
+
+class World:
+    """Three users in two tenants, each with everything that can be kept of a user."""
+
+    def __init__(self, client: Client, both: Both, tenant: str) -> None:
+        self.client, self.both, self.tenant = client, both, tenant
+        self.memory = ConversationMemory(
+            client, tenant=tenant, ttl_s=60, answer_ttl_s=60, lifetimes=Lifetimes(user_s=60)
+        )
+        self.store = RedisStore(client, tenant=tenant, ttl={"default_ttl": 1})
+        self.users = RedisUsers(client, tenant=tenant, answers=[self.memory.answers], store=self.store)
+        builder = StateGraph(Steps)
+        builder.add_node("say", lambda state: {"said": f"heard {state['said']}"})
+        builder.add_edge(START, "say")
+        builder.add_edge("say", END)
+        self.graph = builder.compile(checkpointer=RedisSaver(client, tenant=tenant, ttl_s=60))
+
+    def secret(self, user: str) -> str:
+        """A text that is in all that is kept of a user, and nowhere else."""
+        return f"secret-{user}-of-{self.tenant or 'nobody'}."
+
+    async def live(self, user: str) -> None:
+        secret, both = self.secret(user), self.both
+        chat = self.memory.wrap(DescribedModel(), scope="chat")
+        config: RunnableConfig = {"configurable": {"session_id": f"chat-of-{user}"}, "metadata": {"user_id": user}}
+        for question in (f"What is {secret}", f"Is it {secret}"):
+            await both(chat.invoke)(question, config)
+        history = RedisChatMessageHistory(
+            f"notes-{user}", self.client, tenant=self.tenant, ttl_s=60, user=user, agent="a"
+        )
+        await both(history.add_messages)([HumanMessage(secret)])
+        await both(self.memory.session(f"chat-of-{user}").set)("cart", secret)
+        list(self.memory.streams.publish(f"chat-of-{user}", "r", [secret]))
+        graph_config: RunnableConfig = {"configurable": {"thread_id": f"thread-of-{user}", "user_id": user}}
+        await both(self.graph.invoke)({"said": secret}, graph_config)
+        await both(self.memory.profile(user).set)("name", secret)
+        await both(self.store.put)(("memories", user), "fact", {"text": secret})
+
+
+@pytest.fixture
+async def worlds(client: Client, both: Both) -> dict[str, World]:
+    made = {tenant: World(client, both, tenant) for tenant in TENANTS}
+    for world in made.values():
+        for user in USERS:
+            await world.live(user)
+    return made
+
+
+def everything(client: Client) -> list[bytes]:
+    """All names and values of all keys, as the server would dump them."""
+    found, cursor = [], 0
+    while True:
+        cursor, names = raw(client, ("SCAN", cursor, "MATCH", f"{client.keys().prefix}:*", "COUNT", 1000))[0]
+        for name in names:
+            found.append(name)
+            kind = raw(client, ("TYPE", name))[0]
+            kind = kind.decode() if isinstance(kind, bytes) else kind
+            read: dict[str, tuple[Any, ...]] = {
+                "string": ("GET", name),
+                "hash": ("HGETALL", name),
+                "list": ("LRANGE", name, 0, -1),
+                "set": ("SMEMBERS", name),
+                "zset": ("ZRANGE", name, 0, -1),
+                "stream": ("XRANGE", name, "-", "+"),
+            }
+            found.append(repr(raw(client, read[kind])[0]).encode())
+        if not int(cursor):
+            return found
+
+
+async def exported(world: World, user: str) -> list[dict[str, Any]]:
+    if world.both.asynchronous:
+        return [line async for line in world.users.aexport(user)]
+    return list(world.users.export(user))
+
+
+async def test_one_user_is_erased_and_everybody_else_stays(
+    client: Client, both: Both, worlds: dict[str, World]
+) -> None:
+    world = worlds["acme"]
+    others = {(t, u): await exported(worlds[t], u) for t in TENANTS for u in USERS if (t, u) != ("acme", "ana")}
+    assert any(world.secret("ana").encode() in value for value in everything(client))
+    receipt = await both(world.users.erase)("ana")
+    assert receipt.complete, receipt
+    assert {kind: len(erased.names) for kind, erased in receipt.kinds.items()} == {
+        "answers": 2,
+        "conversations": 2,
+        "threads": 1,
+        "items": 1,
+        "profile": 1,
+    }
+    assert str(receipt).startswith("user 'ana' of tenant 'acme': erased")
+    left = everything(client)
+    assert not [value for value in left if world.secret("ana").encode() in value]
+    of_ana = [value for value in left if b"{acme/" in value and b"-ana" in value]
+    assert all(b":trip:" in name for name in of_ana)  # that a write was made is remembered for a minute
+    assert await exported(world, "ana") == []
+    assert await both(world.users.data)("ana") == []
+    for (tenant, user), lines in others.items():
+        assert await exported(worlds[tenant], user) == lines
+        assert worlds[tenant].secret(user) in json.dumps(lines)
+    again = await both(world.users.erase)("ana")
+    assert again.complete
+    assert again.keys == 0
+
+
+async def test_an_export_is_all_that_is_kept(worlds: dict[str, World]) -> None:
+    world = worlds[""]
+    lines = await exported(world, "ana")
+    assert sorted(line["kind"] for line in lines) == ["conversation", "conversation", "item", "profile", "thread"]
+    assert all(world.secret("ana") in json.dumps(line) for line in lines)
+    chat = next(line for line in lines if line.get("session_id") == "chat-of-ana")
+    assert [message["type"] for message in chat["messages"]] == ["human", "ai", "human", "ai"]
+    assert chat["data"] == {"cart": world.secret("ana")}
+
+
+async def test_a_dry_run_says_what_there_is_and_changes_nothing(
+    client: Client, both: Both, worlds: dict[str, World]
+) -> None:
+    world = worlds[""]
+    before = await exported(world, "ben")
+    receipt = await both(world.users.erase)("ben", dry_run=True)
+    assert receipt.dry_run
+    assert receipt.kinds["conversations"].keys > 4
+    assert receipt.kinds["conversations"].names == ("chat-of-ben", "notes-ben")
+    assert "would be erased" in str(receipt)
+    assert await exported(world, "ben") == before
+
+
+async def test_what_fails_is_told_and_the_rest_is_erased(client: Client, both: Both, worlds: dict[str, World]) -> None:
+    world = worlds[""]
+    thread = client.keys().thread("thread-of-ana")
+    space = client.keys()
+    broken = space.index("a").sessions
+    raw(client, ("UNLINK", broken), ("SET", broken, "x"), ("PEXPIRE", broken, 60_000))
+    receipt = await both(world.users.erase)("ana")
+    assert not receipt.complete
+    assert receipt.kinds["conversations"].failed
+    assert "NOT wholly erased" in str(receipt)
+    assert raw(client, ("EXISTS", thread.checkpoints)) == [0]
+    raw(client, ("UNLINK", broken))
+    assert (await both(world.users.erase)("ana")).complete
+    assert await exported(world, "ana") == []
+
+
+async def test_the_index_costs_no_round_trip_and_lives_as_long_as_what_it_names(
+    client: Client, both: Both, trips: list[Trip]
+) -> None:
+    def history(user: str) -> RedisChatMessageHistory:
+        return RedisChatMessageHistory("s", client, ttl_s=60, user=user)
+
+    await both(history("ana").add_messages)([HumanMessage("warm")])
+    trips.clear()
+    await both(history("ana").add_messages)([HumanMessage("a")])
+    assert len(trips) == 1
+    key = client.keys().user_data("ana")
+    assert 0 < raw(client, ("PTTL", key))[0] <= 60_000
+    await both(history("ana").persist)()
+    assert raw(client, ("PTTL", key)) == [-1]
+    await both(RedisUsers(client).erase)("ana")
+    assert raw(client, ("EXISTS", key)) == [0]
+    with pytest.raises(InvalidIdError):
+        await both(RedisUsers(client).erase)("")
+
+
+async def test_on_a_cluster(cluster: Client, both: Both) -> None:
+    world = World(cluster, both, "acme")
+    for user in ("ana", "ben"):
+        await world.live(user)
+    assert (await both(world.users.erase)("ana")).complete
+    assert await exported(world, "ana") == []
+    assert len(await exported(world, "ben")) == 5
+    gone = cluster.run(Op((("EXISTS", cluster.keys("acme").session("chat-of-ana").messages),), list))
+    assert gone == [0]
