@@ -220,7 +220,6 @@ _HOMES = {
     "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
     "LocalReader": "language.reader",
-    "Loss": "history.outbox",
     "Loss": "history.loss",
     "ManagedAnswerCache": "cache.answers.records",
     "MemoryAnswers": "conversation.answers",

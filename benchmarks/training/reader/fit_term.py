@@ -1,6 +1,6 @@
 """Fits how much the reader counts beside the signs of the verifier, on pairs that neither was trained on.
 
-    python -m benchmarks.training.reader.fit_term --examples examples.jsonl [--vectors FILE]
+    python -m benchmarks.training.reader.fit_term --examples examples.jsonl --out FILE [--vectors FILE]
 
 Three numbers are fitted: what the log-odds of the signs count, what those of the reader count, and the intercept. The
 written file is the verifier's weights scaled so, with one for `scored` and cuts of its own. Run it again whenever the
@@ -12,14 +12,21 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.training.train_equivalence import BASE_RATE, ERRORS, at_base_rate, least_odds, scaled, sigmoid, vectors_of
+from benchmarks.training.train_equivalence import (
+    BASE_RATE,
+    ERRORS,
+    at_base_rate,
+    least_odds,
+    scaled,
+    sigmoid,
+    vectors_of,
+)
 from langchain_redis_memory.language.equivalence.compare import compare
 from langchain_redis_memory.language.equivalence.pair_scorer import SCORED, scored_odds
 from langchain_redis_memory.language.equivalence.parse import parse
@@ -72,6 +79,7 @@ def fit(x: Array, y: Array, weight: Array) -> Array:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--examples", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--vectors", type=Path, help="a file that keeps the vectors between runs")
     given = parser.parse_args()
     rows = [json.loads(line) for line in given.examples.open(encoding="utf-8")]
@@ -114,8 +122,7 @@ def main() -> None:
         "weights": weights, "bias": round(bias, 5), "base_rate": BASE_RATE,
         "cuts": cuts, "cosines": list(model.cosines),
     }  # fmt: skip
-    path = Path(str(resources.files("langchain_redis_memory.language.reader") / "weights.json"))
-    path.write_text(json.dumps(written, indent=1) + "\n", "utf-8")
+    given.out.write_text(json.dumps(written, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isnan
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol
 
 from langchain_redis_memory.language.logistic import odds
-
-if TYPE_CHECKING:
-    from langchain_redis_memory.language.equivalence.weights import EquivalenceModel
 
 SCORED = "scored"
 """The feature's name in the weights."""
@@ -37,16 +34,6 @@ class PairScorer(Protocol):
         ...
 
 
-@runtime_checkable
-class WeighedScorer(PairScorer, Protocol):
-    """A scorer that brings the verifier's weights that were fitted together with it."""
-
-    @property
-    def weights(self) -> EquivalenceModel:
-        """The weights, with one for `scored`."""
-        ...
-
-
 def scored_odds(share: float) -> float:
     """Returns a score as the value of the feature `scored`.
 
@@ -59,4 +46,4 @@ def scored_odds(share: float) -> float:
     return max(-MOST_ODDS, min(MOST_ODDS, odds(0.0 if isnan(share) else share)))
 
 
-__all__ = ["PairScorer", "WeighedScorer", "scored_odds"]
+__all__ = ["PairScorer", "scored_odds"]

@@ -16,13 +16,7 @@ from langchain_redis_memory.language.equivalence.compare import compare
 from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, from_minilm, scale_of, to_minilm
 from langchain_redis_memory.language.equivalence.hit_policy import Judgement
 from langchain_redis_memory.language.equivalence.normalise import LONGEST, deciding_marks, key_of
-from langchain_redis_memory.language.equivalence.pair_scorer import (
-    MOST_ODDS,
-    SCORED,
-    PairScorer,
-    WeighedScorer,
-    scored_odds,
-)
+from langchain_redis_memory.language.equivalence.pair_scorer import MOST_ODDS, SCORED, PairScorer, scored_odds
 from langchain_redis_memory.language.equivalence.parse import parse
 from langchain_redis_memory.language.equivalence.weights import COSINE_CAP, EquivalenceModel, shipped
 from langchain_redis_memory.language.logistic import odds, probability
@@ -46,8 +40,7 @@ class VerifiedPolicy:
         base_rate: The share of equivalent ones among candidates without a veto, where known; lower is stricter.
         floor: The least cosine worth judging; MiniLM's 0.65 on the model's scale where not given.
         scorer: A model that reads both questions; it is asked only where its score can change the decision.
-        weights: The weights of the features; those of the scorer, or of the package, where not given. A scorer needs
-            its own.
+        weights: The weights of the features; those of the package where not given. A scorer needs its own.
 
     Raises:
         ConfigError: A number is out of range, the model is not known, or the weights have none for the scorer.
@@ -78,8 +71,7 @@ class VerifiedPolicy:
         self._scale = MINILM if model is None else scale_of(model)
         self._floor = from_minilm(_FLOOR, self._scale) if floor is None else float(floor)
         self.max_error = max_error
-        own = scorer.weights if isinstance(scorer, WeighedScorer) else shipped()
-        self._weights = own if weights is None else weights
+        self._weights = shipped() if weights is None else weights
         if scorer is not None and not self._weights.weights.get(SCORED, 0.0) > 0:
             msg = f"these weights have none for a scorer ({SCORED!r}): give weights that were fitted with this scorer"
             raise ConfigError(msg)

@@ -19,7 +19,6 @@ from langchain_core.messages import BaseMessage
 from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing, np, npt
-from langchain_redis_memory.language.equivalence.weights import EquivalenceModel, parse_weights
 from langchain_redis_memory.language.reader.inputs import AUDIENCE, HEADS, LONGEST, context_of
 
 _FILES = {
@@ -62,11 +61,6 @@ def _model(threads: int) -> tuple[Any, Any]:
     return tokenizer, session
 
 
-@cache
-def _weights() -> EquivalenceModel:
-    return parse_weights(resources.files(__package__).joinpath("weights.json").read_text("utf-8"))
-
-
 class LocalReader:
     """Reads pairs of questions, and turns behind their conversation, with a small encoder in this process.
 
@@ -80,9 +74,7 @@ class LocalReader:
 
     Example:
         ```python
-        reader = LocalReader()
-        cache = RedisSemanticCache(url, embeddings, policy=VerifiedPolicy(scorer=reader))
-        memory = ConversationMemory(url, classifier=ReadingClassifier(LinguisticClassifier(), reader))
+        memory = ConversationMemory(url, classifier=ReadingClassifier(LinguisticClassifier(), LocalReader()))
         ```
 
     **Keys:** none.
@@ -97,13 +89,11 @@ class LocalReader:
             raise missing(msg, "local")
         self._batch, self._threads = batch, threads
 
-    @property
-    def weights(self) -> EquivalenceModel:
-        """The verifier's weights that were fitted together with this reader; see `WeighedScorer`."""
-        return _weights()
-
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """Scores pairs of questions; see `PairScorer`.
+
+        As it was trained so far this is no help to the verifier (see `MODEL_CARD.md`), so the package has no weights
+        for it: `VerifiedPolicy(scorer=...)` wants weights of your own fit.
 
         Args:
             pairs: Two questions each. The order within a pair makes no difference.

@@ -11,7 +11,6 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.language.equivalence import VerifiedPolicy
-from langchain_redis_memory.language.equivalence.weights import shipped
 from langchain_redis_memory.language.reader import LocalReader, ReadingClassifier, local_reader
 from langchain_redis_memory.language.reader.inputs import context_of
 
@@ -61,18 +60,9 @@ def test_the_newest_of_a_conversation_is_read_first() -> None:
     assert context_of([]) == ""
 
 
-def test_the_verifier_takes_the_weights_that_were_fitted_with_the_reader(reader: LocalReader) -> None:
-    judged = VerifiedPolicy(0.2, scorer=reader).judge(*SAME, 0.85)
-    assert "scored" in judged.features
-    assert judged.probability > VerifiedPolicy(0.2).judge(*SAME, 0.85).probability
-    assert reader.weights.weights.keys() - {"scored"} == shipped().weights.keys()
-
-
-def test_the_weights_are_those_of_the_verifier_scaled(reader: LocalReader) -> None:
-    """`fit_term` is to be run again after the verifier was fitted again."""
-    plain, joined = shipped().weights, reader.weights.weights
-    scale = joined["cosine"] / plain["cosine"]
-    assert all(joined[name] == pytest.approx(scale * value, abs=1e-3) for name, value in plain.items())
+def test_the_verifier_has_no_weights_for_it(reader: LocalReader) -> None:
+    with pytest.raises(ConfigError, match="fitted with this scorer"):
+        VerifiedPolicy(0.2, scorer=reader)
 
 
 def test_a_classifier_is_corrected_by_the_reader(reader: LocalReader) -> None:
