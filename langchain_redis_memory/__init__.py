@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
+    from langchain_redis_memory.agents.limits import RateLimitMiddleware as RateLimitMiddleware
+    from langchain_redis_memory.agents.limits import TokenBudgetMiddleware as TokenBudgetMiddleware
+    from langchain_redis_memory.agents.tool_cache import ToolCacheMiddleware as ToolCacheMiddleware
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
     from langchain_redis_memory.cache.advice import Advice as Advice
     from langchain_redis_memory.cache.answers.answer_cache import Answer as Answer
@@ -239,6 +242,7 @@ _HOMES = {
     "RagCache": "cache.rag.rag_cache",
     "ReadingClassifier": "language.reader",
     "Receipt": "operate.receipt",
+    "RateLimitMiddleware": "agents.limits",
     "RedisAgentState": "state.agent_state",
     "RateLimitedError": "errors",
     "RedisByteStore": "store.byte_store",
@@ -288,6 +292,8 @@ _HOMES = {
     "UnavailableError": "errors",
     "UnknownKeyError": "errors",
     "UnserialisableError": "errors",
+    "TokenBudgetMiddleware": "agents.limits",
+    "ToolCacheMiddleware": "agents.tool_cache",
     "UserProfile": "state.user_profile",
     "ValueLock": "cache.value.lock",
     "VectorOptions": "cache.semantic.tenants",

@@ -23,6 +23,7 @@ SAYS = {
     "agent_memory.py": "4 messages; Hello, Ana!",
     "chat_history.py": "['system', 'ai', 'tool', 'ai']",
     "conversation_memory.py": "What is throat cancer?           NEW_TOPIC               cache hit",
+    "encryption.py": "on the server: False - here: My account number is 4711.",
     "erase_user.py": "complete: True - left of ana: [] - of ben: 1",
     "human_in_the_loop.py": "'decision': 'yes', 'paid': True",
     "long_term_memory.py": "ana: What must we not cook for my child?  -> My daughter is allergic to peanuts.",

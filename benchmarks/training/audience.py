@@ -43,7 +43,7 @@ NEVER_AGAINST = {
     ),
     "volatile": (
         "now weather weather_strong rate rate_goods rate_strong world state_last contest office here next "
-        "clock whats_on random price is_state weekday age when_the offered home_noun status shows_own"
+        "clock whats_on random price is_state weekday age when_the offered home_noun status shows_own moment"
     ),
     "effect": "order order_strong order_tail wish complaint only_tells",
     "vary": "vary random",
@@ -64,6 +64,7 @@ _PUBLIC_FORMS = {
     "capability": -1.0,
     "past_fact_the": -1.0,
     "how_far": -0.5,
+    "hours": -2.0,
     "why_the": -1.0,
     "how_physical": -1.0,
     "code_request": -3.0,
@@ -100,7 +101,8 @@ PRIOR = {
     "volatile": _PUBLIC_FORMS
     | dict.fromkeys(
         (
-            "now weather_strong rate_strong contest office clock whats_on random price is_state state_last weekday age"
+            "now weather_strong rate_strong contest office moment clock whats_on random price is_state state_last "
+            "weekday age"
         ).split(),
         2.5,
     )
@@ -144,12 +146,20 @@ _EFFECT = (
     "play_audiobook play_game play_music play_podcasts play_radio social_post takeaway_order transport_taxi "
     "transport_ticket"
 ).split()
+HELD_INTENTS = frozenset(
+    (
+        "alarm_query iot_hue_lightdim transport_traffic email_sendemail qa_currency lists_remove qa_maths "
+        "audio_volume_up"
+    ).split()
+)
+"""Intents that nothing is fitted on."""
 _PERSONAL = (
     "alarm_query calendar_query email_query email_querycontact lists_query takeaway_query social_query"
 ).split()
 _VOLATILE = (
-    "weather_query news_query datetime_query qa_currency qa_stock transport_traffic recommendation_events".split()
-)
+    "weather_query news_query datetime_query qa_currency qa_stock transport_traffic transport_query "
+    "recommendation_events recommendation_movies"
+).split()
 _PUBLIC = "qa_definition qa_maths cooking_recipe qa_factoid".split()
 _BANK_PERSONAL = (
     "card_arrival declined_card_payment declined_cash_withdrawal declined_transfer failed_transfer "
@@ -164,10 +174,9 @@ _OF_THE_DAY = re.compile(r"\b(?:newest|latest|recent|current|currently|now|today
 _BANK_PUBLIC = "age_limit country_support fiat_currency_support supported_cards_and_currencies atm_support".split()
 
 
-def intents(folder: Path) -> list[tuple[Sentence, frozenset[str]]]:
-    """Sentences of the intent sets, with the labels that their intent tells."""
+def home(folder: Path) -> list[tuple[Sentence, frozenset[str]]]:
+    """The requests to a home assistant whose intent tells labels, each with the heads that it tells."""
     found: list[tuple[Sentence, frozenset[str]]] = []
-    every = frozenset(HEADS)
     for line in (folder / "home_intents.jsonl").read_text("utf-8").splitlines():
         row = json.loads(line)
         text, intent = row["text"], row["intent"]
@@ -178,7 +187,13 @@ def intents(folder: Path) -> list[tuple[Sentence, frozenset[str]]]:
         elif intent in _VOLATILE:
             found.append((Sentence(text, "home_intents", intent, volatile=1), frozenset({"volatile", "effect"})))
         elif intent in _PUBLIC:
-            found.append((Sentence(text, "home_intents", intent), every))
+            found.append((Sentence(text, "home_intents", intent), frozenset(HEADS)))
+    return found
+
+
+def intents(folder: Path) -> list[tuple[Sentence, frozenset[str]]]:
+    """Sentences of the intent sets, with the labels that their intent tells."""
+    found = [pair for pair in home(folder) if pair[0].template not in HELD_INTENTS]
     for line in (folder / "banking77_train.jsonl").read_text("utf-8").splitlines():
         row = json.loads(line)
         text, intent = row["text"], row["category"]

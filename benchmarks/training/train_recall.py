@@ -2,7 +2,8 @@
 
     python -m benchmarks.training.train_recall --data DIR
 
-Fitted on MemoryBank's questions (MIT), the first half of `recall_phrasings.py` and what `generated.py` writes; against
+Fitted on MemoryBank's questions (MIT), the first halves of `recall_phrasings.py` and of `benchmarks/quality/recall`,
+and what `generated.py` writes; against
 them stand banking77 (CC BY 4.0), TIAGE, CAsT 2019 (MIT) and GECOR (CC BY 4.0). `train_classifier` writes the weights;
 this prints how the classifier with the weights that are shipped does on what was left out.
 """
@@ -18,13 +19,15 @@ import numpy as np
 from langchain_core.messages import AIMessage, HumanMessage
 
 from benchmarks.quality.conversations import tiage, turns
+from benchmarks.quality.recall import half
 from benchmarks.training.generated import recalls
 from benchmarks.training.logit import fit, model
-from benchmarks.training.recall_phrasings import half
+from benchmarks.training.recall_phrasings import half as phrasings
 from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.language.classify.lexicon import lexicon
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.classify.recall_signs import recall_signs
+from langchain_redis_memory.language.classify.recall_signs import asking_part, recall_signs
+from langchain_redis_memory.language.english import straight
 from langchain_redis_memory.language.turn_tokens import read
 
 EXPECTED = {
@@ -56,7 +59,7 @@ def fit_recall(data: Path) -> dict[str, Any]:
         data: The directory of the data.
     """
     english, plain = lexicon("en"), others(data)
-    asked, not_asked = half(0)
+    asked, not_asked = ([*one, *other] for one, other in zip(half(0), phrasings(0), strict=True))
     made = list(recalls())
     remembered = [line for line in (data / "recall_questions.txt").read_text("utf-8").splitlines() if line]
     groups = [
@@ -65,7 +68,8 @@ def fit_recall(data: Path) -> dict[str, Any]:
         (plain["banking77"], 0, 0.03), (plain["tiage"], 0, 0.06), (plain["cast2019"], 0, 0.2),
         (sorted(set(plain["gecor"])), 0, 0.1),
     ]  # fmt: skip
-    rows = [(recall_signs(read(text), english), y, weight) for texts, y, weight in groups for text in texts]
+    parts = [(asking_part(straight(" ".join(text.split())), english), y, w) for texts, y, w in groups for text in texts]
+    rows = [(recall_signs(read(part), english), y, weight) for part, y, weight in parts if part]
     names = sorted({name for signs, _, _ in rows for name in signs})
     x = np.array([[signs.get(name, 0.0) for name in names] for signs, _, _ in rows])
     y, w = np.array([row[1] for row in rows], float), np.array([row[2] for row in rows])
@@ -79,8 +83,10 @@ def main() -> None:
     given = options.parse_args()
     classifier = LinguisticClassifier()
     history = [HumanMessage("What is throat cancer?"), AIMessage("A tumour of the larynx or pharynx.")]
-    (tuned, tuned_others), (held, held_others) = half(0), half(1)
-    sets = {"asked, tuned on": tuned, "not asked, tuned on": tuned_others, "asked": held, "not asked": held_others}
+    sets: dict[str, list[str]] = {}
+    for number, name in ((0, "tuned on"), (1, "judged")):
+        for kind, drawn in (("phrasings", phrasings), ("recall", half)):
+            sets |= dict(zip((f"{kind} asked, {name}", f"{kind} not asked, {name}"), drawn(number), strict=True))
     for name, texts in {**sets, **others(given.data)}.items():
         taken = [classifier.classify(text, history).type is QuestionType.HISTORY_RECALL for text in texts if text]
         print(f"taken for a question of recall: {name} {np.mean(taken):.4f} of {len(taken)}")

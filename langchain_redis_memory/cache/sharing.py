@@ -10,6 +10,7 @@ function, a tool or an agent (an *opaque* chain) may see all of it, so there the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
@@ -193,6 +194,31 @@ def unrepeatable(text: str) -> str | None:
     told = [name for name in signs if signs[name] >= LIKELY and any(one.startswith(name) for one in words.evidence)]
     return told[0] if told else None
 
+
+def asks_for_anybody(text: str) -> bool:
+    """Checks whether a question is answered alike for all who ask it, whatever they told of themselves before.
+
+    "How long does a refund take?" is, whoever asks; "What should I cook?" is not, of a model that was told of an
+    allergy; and in "How do I reset my phone?" what was told says which phone.
+
+    Args:
+        text: The question, which stands alone.
+
+    Returns:
+        False also where it cannot be told.
+    """
+    if _ADVICE.search(text):
+        return False
+    words = classify_audience(text, opaque=True)
+    return words.shareable() and not words.own_procedure
+
+
+_ADVICE = re.compile(
+    r"\b(?:recommend\w*|suggest\w*|advi[cs]e|ideas?|best|better|good|suitable|should (?:i|we)|for (?:me|us|my|our)"
+    r"|help (?:me|us)|what (?:can|could|to)|write|draft|compose|create|plan|recipes?|meals?|safe)\b",
+    re.IGNORECASE,
+)
+"""Words of questions whose answer is fitted to who asks, where the model knows anything of him."""
 
 LIKELY = 0.85
 """From which probability on a question asks for an effect or for what changes, in caches that take any text."""

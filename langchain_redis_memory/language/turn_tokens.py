@@ -26,10 +26,13 @@ class TurnTokens:
     """The punctuation behind each word, empty where there is none."""
     features: dict[str, float] = field(default_factory=dict)
     evidence: list[tuple[str, int, int]] = field(default_factory=list)
+    at: dict[str, int] = field(default_factory=dict)
+    """The place of the last word that showed a sign, by the sign's name."""
 
     def sign(self, name: str, first: int, last: int | None = None, why: str = "", strength: float = 1.0) -> None:
         """Notes a sign at the words from `first` to `last`."""
         self.features[name] = max(self.features.get(name, 0.0), strength)
+        self.at[name] = first
         if why:
             start, end = self.places[first][0], self.places[first if last is None else last][1]
             self.evidence.append((f"{why}: {' '.join(self.text[start:end].split())[:40]!r}", start, end))

@@ -42,8 +42,8 @@ COMMANDS: Mapping[str, str] = {
     ),
     "RedisChatMessageHistory": (
         "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lrange lrem lset persist pexpire "
-        "pexpireat pttl rpush set time xdel xrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank "
-        "zrevrangebyscore zscore"
+        "pexpireat pttl rpush set time unlink xdel xrange zadd zcard zrange zrangebyscore zrank zrem "
+        "zremrangebyrank zrevrangebyscore zscore"
     ),
     "RedisConversationState": "eval evalsha get hdel hget hmget hset persist pexpire pttl set",
     "RedisNodeCache": (
@@ -55,7 +55,7 @@ COMMANDS: Mapping[str, str] = {
     ),
     "RedisSaver": (
         "del eval evalsha exists get hdel hget hgetall hincrby hkeys hlen hmget hset memory persist pexpire "
-        "pexpireat pttl set time zadd zcard zrange zrangebylex zrangebyscore zrem zrevrangebylex zscore"
+        "pexpireat pttl set time unlink zadd zcard zrange zrangebylex zrangebyscore zrem zrevrangebylex zscore"
     ),
     "RedisSemanticCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
@@ -63,12 +63,12 @@ COMMANDS: Mapping[str, str] = {
         "zrevrange zscore"
     ),
     "RedisSessionData": (
-        "eval evalsha get hdel hget hkeys hset persist pexpire pttl set time zadd zcard zrangebyscore zrem"
+        "eval evalsha get hdel hget hkeys hset persist pexpire pttl set time unlink zadd zcard zrangebyscore zrem"
     ),
     "RedisSessions": (
         "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lrange lrem lset persist pexpire "
-        "pexpireat pttl rpush set time xdel xrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank "
-        "zrevrangebyscore zscore"
+        "pexpireat pttl rpush set time unlink xdel xrange zadd zcard zrange zrangebyscore zrank zrem "
+        "zremrangebyrank zrevrangebyscore zscore"
     ),
     "RedisStore": (
         "del eval evalsha exists get hdel hello hexists hget hgetall hlen hmget hset persist pexpire pexpireat set "
@@ -80,11 +80,11 @@ COMMANDS: Mapping[str, str] = {
         "persist pexpire pexpireat pttl set time vadd vcard vrem vsim zadd zcard zrange zrangebyscore zrem "
         "zrevrange zscore"
     ),
-    "UserProfile": "eval evalsha get hdel hget hmget hset persist pexpire pttl set time",
+    "UserProfile": "eval evalsha get hdel hget hmget hset persist pexpire pttl set time unlink",
 }
 """Class -> the commands that it sends, by itself or in its scripts."""
 
-_ALWAYS = "exists hello ping"
+_ALWAYS = "exists hello ping wait"
 _QUERY_ENGINE = "ft.create ft.search type"
 _CLUSTER = "cluster|slots cluster|shards cluster|nodes command readonly readwrite"
 _USER = re.compile(r"[^\s\0]+")
@@ -113,7 +113,8 @@ def acl_line(
         cluster: Whether the server is a cluster.
 
     Returns:
-        The command, for `redis-cli` or an ACL file (without its first two words).
+        The command, for `redis-cli` or an ACL file (without its first two words). Where a `Durability` is "fsynced",
+        add `+waitaof`, which servers before Redis 7.2 refuse.
 
     Raises:
         InvalidInputError: A class is unknown, or the user's name holds white space.

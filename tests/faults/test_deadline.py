@@ -160,6 +160,16 @@ async def test_a_turn_waits_once_and_the_next_not_at_all(hole: Proxy, both: Both
         assert desk.memory.unstored == 4
 
 
+async def test_nodes_of_a_graph_wait_once_for_their_cache(hole: Proxy, both: Both) -> None:
+    async with client_of(hole.url) as client:
+        cache = RedisNodeCache[Any](client)
+        with Watch():
+            assert await both(cache.get)([(("n",), "k")]) == {}
+            await both(cache.set)({(("n",), "k"): (1, None)})
+        assert client.breaker.rests(time.monotonic())
+        assert hole.accepted == 1
+
+
 async def test_a_server_that_is_back_is_found_again(proxy: Proxy, both: Both) -> None:
     async with client_of(proxy.url) as client:
         await both(client.run)(GET)

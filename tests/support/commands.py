@@ -42,6 +42,8 @@ def commands_of(module: str) -> frozenset[str]:
             name = node.args[0]
             if isinstance(name, ast.Constant) and "/" in str(name.value):
                 found |= called_by(str(name.value))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "command" and node.args:
+            found |= _words(node.args[0]) | called_by("redis/command")  # it is told a command's name
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "script('vectors/points_touch')":
             found |= {word for argument in node.args for word in _words(argument)}  # it is told a command's name
     return frozenset(found)
@@ -60,7 +62,8 @@ def _words(first: ast.expr) -> set[str]:
 def called_by(name: str) -> frozenset[str]:
     """The commands of a script, those of its fragments included."""
     firsts = [re.findall("'([A-Z]+)'", first) for first in re.findall(r"redis\.p?call\(([^,]*)", script(name).source)]
-    assert all(firsts) or name == "vectors/points_touch", f"{name}.lua calls a command whose name is not written there"
+    told = {"vectors/points_touch", "redis/command"}
+    assert all(firsts) or name in told, f"{name}.lua calls a command whose name is not written there"
     return frozenset({word.lower() for words in firsts for word in words} | {"eval", "evalsha"})
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.quality.audience.sentences import HELD_OUT, UNTOUCHED, Sentence, by_hand, load
+from benchmarks.quality.audience.sentences import HELD_OUT, SEEN, UNTOUCHED, Sentence, by_hand, load
 from benchmarks.training import audience as training
 from langchain_redis_memory.language.audience import linguistic
 from langchain_redis_memory.language.audience.verdict import MAX_UNSAFE
@@ -55,7 +55,7 @@ def judged(rows: Sequence[Sentence], risk: float) -> dict[str, tuple[int, int]]:
             count("plain: unsafe", plain)
         if (
             VERBOSE
-            and row.domain not in UNTOUCHED + HELD_OUT
+            and row.domain not in UNTOUCHED + SEEN + HELD_OUT
             and (shared if row.unsafe else not plain if row.howto_my else not shared)
         ):
             verdict = linguistic.classify_audience(row.text, opaque=not row.howto_my, max_unsafe=risk)
@@ -116,17 +116,22 @@ def main() -> None:
             print(line(domain, judged([row for row in untouched if row.domain == domain], RISK)))
         print(line("both", judged(untouched, RISK)))
         print(line("  of them by hand", judged([row for row in untouched if row.template == "hand"], RISK)))
-    print("\nheld-out domains, the weights that ship")
-    held_out = [by_hand(domain) for domain in HELD_OUT]
-    for domain, mine in zip(HELD_OUT, held_out, strict=True):
-        print(line(domain, judged(mine, RISK)))
-    print(line("all of them", judged([row for mine in held_out for row in mine], RISK)))
+    for name, domains in (("seen", SEEN), ("held-out", HELD_OUT)):
+        print(f"\n{name} domains, the weights that ship")
+        by_domain = [by_hand(domain) for domain in domains]
+        for domain, mine in zip(domains, by_domain, strict=True):
+            print(line(domain, judged(mine, RISK)))
+        print(line("all of them", judged([row for mine in by_domain for row in mine], RISK)))
+    if place:
+        print("\nheld-out intents of home_intents, the weights that ship")
+        print(line("all of them", judged([row for row, _ in training.home(place) if row.template in HELD], RISK)))
     start = time.perf_counter()
     for row in rows:
         linguistic._classified.__wrapped__(row.text, True)
     print(f"\n{(time.perf_counter() - start) / len(rows) * 1e3:.3f} ms a turn")
 
 
+HELD = training.HELD_INTENTS
 VERBOSE = "-v" in sys.argv
 RISK = next((float(part) for part in sys.argv[1:] if part[0].isdigit()), MAX_UNSAFE)
 

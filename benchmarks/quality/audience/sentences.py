@@ -6,8 +6,9 @@
 * personal: the answer depends on who asks. * volatile: it changes within hours. * effect: something is to be done.
 * howto_my: a general procedure, spoken with "my". * vary: something new is wanted, so what was said is no answer.
 
-`UNTOUCHED` domains take no part in fitting, nor in the choice of signs or thresholds. Their figures have been seen
-while the classifier was worked on; `HELD_OUT` domains were written and committed before any result on them was.
+`UNTOUCHED` domains take no part in fitting, nor in the choice of signs or thresholds. Their figures, and those of the
+`SEEN` domains, have been seen while the classifier was worked on; `HELD_OUT` domains were written and committed before
+any result on them was.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 DOMAINS = ("bank", "shop", "travel", "health", "hr", "ithelp", "coding", "law", "kitchen", "home", "general")
 UNTOUCHED = ("hr", "kitchen")
-HELD_OUT = ("garden", "transit", "museum", "gym")
+SEEN = ("garden", "transit", "museum", "gym")
+HELD_OUT = ("parcel", "campus", "carhire")
 _KEPT = 18
 _FLAGS = {"P": "personal", "V": "volatile", "E": "effect", "M": "howto_my", "R": "vary"}
 

@@ -49,7 +49,8 @@ class PromptOptions:
         classifier: Decides what a turn depends on; the default classifier for None.
         contextualiser: Says what a dependent question means; without one it is only looked up after the very same
             exchange.
-        share_private: Also serve and store in conversations that contain personal statements by the user.
+        share_private: Also serve and store what may be answered for the user, in conversations in which he told of
+            himself. What is answered alike for all ("How long does a refund take?") is cached there in any case.
         share_tools: Also serve and store what follows calls of tools, and calls of tools.
 
     Raises:

@@ -2,8 +2,9 @@
 
 A question that stands alone is looked up among all that stand alone. One that depends on its conversation is replaced
 by the question that it means, where a contextualiser is sure of that; else it is looked up only among questions that
-were asked after the very same exchange. What recalls or continues a conversation, what follows a call of a tool, and
-every conversation that contains personal statements by the user, bypasses the cache: its answers belong to that user.
+were asked after the very same exchange. What recalls or continues a conversation and what follows a call of a tool
+bypasses the cache. So does, where the user told of himself before, every question that may be answered for him: only
+one that is answered alike for all who ask it is looked up.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, read
 from langchain_redis_memory.cache.semantic.search import SemanticQuery
-from langchain_redis_memory.cache.sharing import unrepeatable
+from langchain_redis_memory.cache.sharing import asks_for_anybody, unrepeatable
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import continued
@@ -111,7 +112,8 @@ class PromptReader:
         template: The prompt template that texts are made from; None where prompts are questions.
         scope: Answers are shared only within it.
         longest: Characters of a question that is looked for; longer ones bypass the cache.
-        share_private: Whether conversations that contain personal statements by the user are served and stored.
+        share_private: Whether also questions that may be answered for the user who told of himself before are served
+            and stored.
         share_tools: Whether what follows calls of tools is.
     """
 
@@ -161,9 +163,10 @@ class PromptReader:
         if not (parsed.history or parsed.system or variables or after) and points_outside(text):
             return PromptAnalysis(None, "points_outside")
         if parsed.history:
-            if not self.share_private and any(
+            told = not self.share_private and any(
                 said.role in {"human", "chat"} and tells_of_self(said.text) for said in parsed.history
-            ):
+            )
+            if told and tells_of_self(text):
                 return PromptAnalysis(None, "private")
             if any(instructs(said.text) for said in parsed.history if said.role in {"human", "chat"}):
                 return PromptAnalysis(None, "instructed")
@@ -181,11 +184,15 @@ class PromptReader:
                     text = meant
                     if (why := unfit(text, self.longest)) is not None:
                         return PromptAnalysis(None, why, verdict)
+                elif told:
+                    return PromptAnalysis(None, "private", verdict)
                 else:
                     # The whole of it is the key: after a side question, what decides stands before that one.
                     if by_tools and not self.share_tools:
                         return PromptAnalysis(None, "tools", verdict)
                     context += [[said.role, said.text, said.more] for said in parsed.history]
+            if told and not asks_for_anybody(text):
+                return PromptAnalysis(None, "private", verdict)
         partition = self._partition(llm_string, parsed, variables, context)
         kind = str(verdict.type if verdict else QuestionType.NEW_TOPIC)
         return PromptAnalysis(SemanticQuery(text, partition, model_of(llm_string), kind), "", verdict)

@@ -18,12 +18,37 @@ _CODE = frozenset(
 _GRANTED = frozenset("access rights permission permissions admin refund money".split())
 
 
+_ADVICE = re.compile(
+    r"(?:when|what|how (?:long|often|much|deep|far|high|early|late|many \w+)) should (?:i|you|one|we) "
+    r"(?!be\b|come\b|pay\b|arrive\b|expect\b|go\b|know\b)"
+    r"|what can (?:i|you|one|we) do (?:about|against|to|with|if|when)\b"
+    r"|when is the best time to\b"
+)
+"""General advice that is asked for with "my": how deep one should dig a pond."""
+_PASSIVE = re.compile(r"\bbe \w+(?:ed|en|t|n|d)\b")
+_DUE = re.compile(r"\b(?:(?:has|have|needs?|ought) to|must|should) be \w+(?:ed|en|t|n|d)\b")
+"""Something is to be done: "order 7 needs to be cancelled"."""
+
+
 def form_signs(body: list[str], mark: str, polite: bool, found: SentenceSigns, lists: WordLists) -> None:
     """Finds the signs of the sentence's form: question, order, statement or fragment."""
     first, second, third = (*body[:3], "", "", "")[:3]
     if mark == LEAD:
         found.add("tells")
         found.add("lead")
+        return
+    text = " ".join(body)
+    definite = second in ("the", "my", "our", "this", "that", "it") or any(
+        word.isdigit() for word in text.partition(" be ")[0].split()
+    )
+    asked = first in ("can", "could", "may", "would") and ("please" in body or definite)
+    if asked and _PASSIVE.search(text) and not {"by", "with", "without", "if", "when"} & set(body):
+        found.add("order", text[:40])
+        found.add("wish", text[:40])
+        return
+    if mark != "?" and first not in lists["wh"] and (due := _DUE.search(text)):
+        found.add("order", due[0])
+        found.add("wish", due[0])
         return
     act, strong, inform, produce = lists["act"], lists["act_strong"], lists["inform"], lists["produce"]
     if is_procedure(body):
@@ -190,6 +215,8 @@ def is_procedure(body: list[str]) -> bool:
     if first == "who" and second in ("do", "should", "can") and third in ("i", "you", "we"):
         return True
     text = " ".join(body[:8])
+    if not {"my", "our"}.isdisjoint(body) and _ADVICE.match(text):
+        return True
     if first in ("what", "what's") and re.match(
         r"what (?:do|should|can|must|documents do|forms do) (?:i|you|one|we) "
         r"(?:need to|have to|do if|do when|bring|do to)"

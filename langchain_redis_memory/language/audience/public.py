@@ -25,7 +25,7 @@ def public_signs(
     """Forms of what anybody may ask and be told the same."""
     signs_ = found.signs
     text = " ".join(body)
-    now_ = signs_.keys() & {"now", "state_last", "world", "weather", "is_state"}
+    now_ = signs_.keys() & {"now", "state_last", "world", "weather", "is_state", "moment"}
     if re.match(r"(?:what(?:'s|s| is| are)|what was|define|explain|describe) ", text):
         rest = body[1:] if first in ("what's", "whats", "define", "explain", "describe") else body[2:]
         if rest[:1] and rest[0] in ("a", "an"):
@@ -122,7 +122,7 @@ def public_signs(
     if (
         "full_name" in signs_
         and not inside & (OWN | FIRST_PERSON)
-        and not signs_.keys() & ({"now", "state_last", "weather", "is_state", "weekday", "reported"})
+        and not signs_.keys() & ({"now", "state_last", "weather", "is_state", "weekday", "reported", "moment"})
     ):
         found.add("about_name")
         if first in ("did", "was", "were") or second in ("did", "was", "were") or third in ("did", "was", "were"):
@@ -157,9 +157,11 @@ def joint_signs(found: SentenceSigns) -> None:
         "price",
         "weekday",
         "is_state",
+        "moment",
     }:
         found.add("timeless_words")
     public = {
+        "hours",
         "what_the_of",
         "superlative",
         "which_noun",

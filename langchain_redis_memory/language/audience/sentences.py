@@ -42,6 +42,7 @@ _DOING = frozenset("open start make get brew clean vacuum find give show help ch
 
 
 _AND = frozenset(("and", "then", "also", "afterwards"))
+_IT = frozenset(("it", "them", "this", "that"))
 _ASKED = frozenset(("to", "how", "if", "whether"))
 
 LEAD = "lead"
@@ -97,6 +98,8 @@ def _next_order(low: list[str], start: int, at: int, lists: WordLists) -> int:
     if verb == at or verb + 1 >= len(low) or low[verb] not in lists["act"]:
         return 0
     first = low[start:at]
+    if low[verb + 1] in _IT and verb + 2 >= len(low) and _ASKED.isdisjoint(first) and not {"i", "you"} & set(first):
+        return verb  # "What is the fee for order 7 - and cancel it"
     begins = next((word for word in first if word not in lists["filler"]), "")
     told = lists["inform"] | lists["produce"]
     return 0 if begins not in told or not _ASKED.isdisjoint(first) or not lists["wh"].isdisjoint(first) else verb

@@ -10,6 +10,31 @@ _YEAR = re.compile(r"(?:1[0-9]{3}|20[01][0-9]|202[0-4])(?:s|'s)?$")
 _VERSION = frozenset("version release latest newest price ruling".split())
 
 
+_HOURS = re.compile(
+    r"\b(?:opening|business|visiting|office|closing) (?:hours|times)\b"
+    r"|\b(?:when|what time) (?:does|do) (?!my\b|our\b)[\w' -]+ (?:open|close)\b(?! today| tonight| tomorrow)"
+    r"|^(?:is|are) (?!it\b|there\b)[\w' -]+ open on (?:\w+days|holidays|weekends)\b"
+)
+"""When something is open as a rule."""
+_GAUGE = re.compile(
+    r"\bhow (?:full|empty|charged|busy|crowded|packed|warm|cold|hot|humid|windy|loud|bright|dirty|clean|slow) "
+    r"(?:is|are) "
+    r"(?:the|my|our|it|[\w']+'s)\b|\bhow (?:long|short) (?:is|are) the (?:\w+ )?(?:queues?|lines?|waits?|delays?)\b"
+    r"|\btemperature (?:in|at|on|outside|inside) |^(?:which|what|how many)\b.* (?:is|are) (?:currently |still |being )?"
+    r"(?:showing|shown|playing|running|online|delayed|cancelled|canceled|left|taken|leading|out of order|shut)\b"
+    r"|\bof the (?:day|week|moment|hour)\b|^(?:is|are) there (?:still )?[\w ]{0,24}\b(?:left|free|available)\b"
+    r"|\b(?:is|are) (?:free|available|taken|booked) (?:at|on (?!\w+days\b)|tonight|tomorrow|this|next|until)\b"
+)
+"""Measures and states of this moment."""
+_PRESENCE = re.compile(
+    r"^(?:is|are) (?!there\b|it\b|this\b|that\b|an? |the (?:word|name|idea)\b)[\w'. ]{2,30} "
+    r"(?:(?:in|at|back (?:in|at|from)) (?:(?:the|his|her|their) (?:office|building|desk|counter|door|room|shop|garage"
+    r"|meeting|reception|lab|kitchen|yard)|home|work|lunch|school)|in today|home|awake"
+    r"|around|away|on (?:leave|duty|call))$"
+)
+"""Whether somebody is there."""
+
+
 def time_signs(body: list[str], first: str, inside: set[str], found: SentenceSigns, lists: WordLists) -> None:
     """Notes present, past, season and day of the week."""
     year = next((word for word in body if _YEAR.match(word)), "")
@@ -28,14 +53,20 @@ def time_signs(body: list[str], first: str, inside: set[str], found: SentenceSig
             "procedure" in found.signs or (first.startswith("what") and not inside & _VERSION)
         )
         found.add("now_tech" if tech else "now_past" if year else "now", phrase or now)
+    hours = _HOURS.search(" ".join(body))
+    if hours and not {"now", "now_tech"} & found.signs.keys():
+        found.add("hours", hours[0][:40])
     day = next((word for word in body if word in lists["weekday"]), "")
-    if day:
+    if day and "hours" not in found.signs:
         found.add("weekday", day)
 
 
 def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSigns, lists: WordLists) -> None:
     """Finds the signs of what changes by itself: weather, prices, news, scores, opening, availability; and chance."""
     text = " ".join(body)
+    moment = _GAUGE.search(text) or _PRESENCE.search(text)
+    if moment and "timeless" not in found.signs:
+        found.add("moment", moment[0][:40])
     named = "full_name" in found.signs and not {"did", "was", "were"}.isdisjoint(body[:3])
     history = "past_year" in found.signs or (named and not found.signs.keys() & {"now", "weekday"})
     here = phrase_in(body, lists.phrases["here_phrase"])
@@ -78,7 +109,7 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
         found.add("rate_strong", strong[0])
     if re.match(r"what (?:does|do|is|are) .*\bcosts?\b", text):
         found.add("price", "cost")
-    if first in BE or (first in lists["wh"] and inside & BE):
+    if "hours" not in found.signs and (first in BE or (first in lists["wh"] and inside & BE)):
         state = next((word for word in reversed(body[2:]) if word in lists["available"]), "")
         if state in ("on", "up", "down", "out", "free", "left", "stock", "working", "back") and state != body[-1]:
             state = "" if "now" not in found.signs and inside.isdisjoint(("again", "stock")) else state
@@ -96,9 +127,11 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
         r"|\bdays? (?:until|till)\b|^time\b",
         text,
     )
-    if clock and "now_tech" not in found.signs and inside.isdisjoint(("complexity", "zone")):
+    if clock and not {"now_tech", "hours"} & found.signs.keys() and inside.isdisjoint(("complexity", "zone")):
         found.add("clock", text[:30])
-    if re.search(r"\bwhat time (?:does|do|is|will)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b", text):
+    if "hours" not in found.signs and re.search(
+        r"\bwhat time (?:does|do|is|will)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b", text
+    ):
         found.add("when_the", text[:30])
     of_something = re.match(r"(?:is|are) there any\b.* (?:of|to|for|about|between|with) (?!the\b|my\b|me\b|us\b)", text)
     if of_something and "now" not in found.signs:
@@ -110,7 +143,14 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
     if re.search(r"\bwhen (?:will|is the next)\b|\bnext (?!step)", text):
         found.add("next", "next")
     office = next((word for word in body if word in lists["office"]), "")
-    if office and first in ("who", "who's") and (not history) and "was" not in inside and "were" not in inside:
+    if (
+        office
+        and "hours" not in found.signs
+        and first in ("who", "who's")
+        and (not history)
+        and "was" not in inside
+        and "were" not in inside
+    ):
         found.add("office", office)
     if (
         (first == "who" or (first == "did" and ("now" in found.signs or body[-1] in ("win", "won", "lead"))))

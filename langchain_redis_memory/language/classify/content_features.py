@@ -29,6 +29,8 @@ _POINTING = (
     "comparison",
 )
 """Signs that point at something outside the turn."""
+_UNRESOLVED = ("pronoun", "demonstrative", "there", "anaphor", "member", "opening_phrase")
+"""Signs in a last sentence that the sentences before do not explain."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,20 @@ def _apply(table: tuple[_Feature, ...], turn: _Content) -> None:
 
 def _content(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> _Content:
     low = reading.low
-    content = [place for place in range(len(low)) if not kinds.function[place]]
+    content = [place for place in range(_scope(reading, kinds), len(low)) if not kinds.function[place]]
     names = [place for place in content if kinds.name[place]]
     anchors = [place for place in content if kinds.noun[place] and low[place] not in language.unspecific]
     nouns = [place for place in content if kinds.noun[place] or low[place] in language.relational]
     return _Content(reading, kinds, before, language, content, names, anchors, nouns)
+
+
+def _scope(reading: TurnTokens, kinds: WordKinds) -> int:
+    """Where the words begin that say what the turn is about.
+
+    Where the last sentence points at something unsaid, the names and nouns before it are not what it means.
+    """
+    points = any(reading.at.get(name, -1) >= kinds.sentence for name in _UNRESOLVED)
+    return kinds.sentence if points else 0
 
 
 def _speaks_of_self(turn: _Content) -> bool:
@@ -143,6 +154,11 @@ def _points(turn: _Content) -> bool:
     return any(name in turn.reading.features for name in _POINTING)
 
 
+def _plainly(turn: _Content) -> bool:
+    """Whether a word can only mean something unsaid: however much else is named, that is missing."""
+    return any(name in turn.reading.features for name in ("pronoun", "demonstrative", "there", "member"))
+
+
 def _only_new(turn: _Content) -> bool:
     """Whether all the turn names is new to the conversation, and nothing points back."""
     return bool(turn.before.started and turn.anchors and turn.feature("no_old") and turn.clean)
@@ -166,10 +182,7 @@ def _heavy(turn: _Content) -> list[int]:
 
 def _has_subject(reading: TurnTokens, kinds: WordKinds, language: Lexicon, anchors: set[int]) -> bool:
     """Whether a question names what does or suffers it: "how does photosynthesis work?", "who wrote Hamlet?"."""
-    low, count = reading.low, len(reading.low)
-    start = 0
-    while start < count - 1 and low[start] in language.acknowledgement:
-        start += 1
+    low, count, start = reading.low, len(reading.low), kinds.start
     asked = low[start] in language.wh
     for place in range(start, min(start + 5, count - 1)):
         if low[place] in _INVERTED or (asked and low[place] in _BE):
@@ -180,7 +193,7 @@ def _has_subject(reading: TurnTokens, kinds: WordKinds, language: Lexicon, ancho
     return (
         low[start] in ("who", "what", "which")
         and start + 2 < count
-        and not kinds.function[start + 1]
+        and (low[start + 1] in language.light | language.transitive or low[start + 1].endswith("ed"))
         and any(place in anchors for place in range(start + 2, count))
     )
 
@@ -196,9 +209,7 @@ def _defines(reading: TurnTokens, kinds: WordKinds, language: Lexicon, anchors: 
     low = reading.low
     if reading.evidence or not anchors or len(low) > 9:
         return False
-    start = 0
-    while start < len(low) - 1 and low[start] in language.acknowledgement:
-        start += 1
+    start = kinds.start
     opening = next(
         (phrase for phrase in language.definition if tuple(low[start : start + len(phrase)]) == phrase), None
     )
@@ -238,6 +249,7 @@ _CLEAN: tuple[_Feature, ...] = (
     ("clean_named", lambda turn: turn.clean and bool(turn.names)),
     ("clean_anchored", lambda turn: turn.clean and len(turn.anchors) > 1),
     ("points_named", lambda turn: _points(turn) and bool(turn.names)),
+    ("points_anchored", lambda turn: log1p(len(turn.anchors)) * _plainly(turn)),
     ("two_anchors", lambda turn: len(turn.anchors) > 1),
     ("three_anchors", lambda turn: len(turn.anchors) > 2),
     ("new_only", _only_new),
@@ -262,4 +274,7 @@ _NOVEL: tuple[_Feature, ...] = (
     ("novel", lambda _: 1.0),
     ("novel_many", lambda turn: log1p(len(_heavy(turn)))),
     ("novel_answered", lambda turn: turn.before.answered),
+    ("novel_named", lambda turn: turn.clean and bool(turn.names)),
+    ("novel_subject", lambda turn: turn.feature("own_subject")),
+    ("novel_related", lambda turn: turn.feature("relation_filled") * turn.clean),
 )

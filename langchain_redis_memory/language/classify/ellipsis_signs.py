@@ -75,14 +75,7 @@ def _apply(table: tuple[_Rule, ...], sentence: _Sentence, reading: TurnTokens) -
 
 
 def _sentence(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> _Sentence:
-    low, stop, count = reading.low, reading.stop, len(reading.low)
-    start = 0
-    while (
-        start < count - 1
-        and low[start] in language.acknowledgement
-        and (stop[start] or low[start + 1] in language.acknowledgement)
-    ):
-        start += 1
+    low, stop, start = reading.low, reading.stop, kinds.start
     has_verb = any(
         word in language.auxiliary
         or word in language.imperative
@@ -116,9 +109,12 @@ def _phrases(sentence: _Sentence, reading: TurnTokens) -> None:
     for phrase in sentence.language.opening_phrase:
         if phrase[0] not in low:
             continue
-        for at in range(start, min(len(low), start + 12)):
+        for at in (
+            *range(start, min(len(low), start + 12)),
+            *range(max(start + 12, sentence.kinds.sentence), len(low)),
+        ):
             if tuple(low[at : at + len(phrase)]) == phrase:
-                name = "opening_phrase" if at == start else "phrase"
+                name = "opening_phrase" if at in (start, sentence.kinds.sentence) else "phrase"
                 reading.sign(name, at, at + len(phrase) - 1, why="continues")
 
 
@@ -171,13 +167,74 @@ def _no_subject(sentence: _Sentence) -> Span | None:
 def _existence(sentence: _Sentence) -> Span | None:
     """Existence without a place: "is there a fee?"."""
     start, last = sentence.start, sentence.last
-    lacks = (
-        sentence.first in (*_BE, "any")
-        and last - start <= 5
-        and ("there" in sentence.low[start : start + 2] or sentence.first == "any")
-        and not any(sentence.kinds.name[start:])
-    )
+    there = "there" in sentence.low[start : start + 2] and sentence.first in _BE
+    ends = sentence.low[last] == "there" and sentence.low[last - 1] in _BE  # "how many are there?"
+    lacks = last - start <= 5 and (there or ends or sentence.first == "any") and not any(sentence.kinds.name[start:])
     return (start, last) if lacks else None
+
+
+def _unset(sentence: _Sentence) -> bool:
+    """Whether nothing says where, with what or on what occasion: at most one noun, no name, no complement."""
+    low, kinds, language = sentence.low, sentence.kinds, sentence.language
+    vague = language.unspecific | language.calendar | language.person_noun
+    if any(kinds.name) or any(kinds.owned):
+        return False
+    nouns = [place for place in range(len(low)) if kinds.noun[place] and low[place] not in vague]
+    filled = any(low[place] in _SETTING and any(at > place for at in nouns) for place in range(1, len(low)))
+    return len(nouns) < 2 and not filled
+
+
+def _no_setting(sentence: _Sentence) -> Span | None:
+    """The asker's own act without its occasion: "can I bring my bicycle?", "which documents do I need?"."""
+    at = max(sentence.start, sentence.kinds.sentence)
+    low = sentence.low[at : at + 6]
+    if low[0] not in _ASKING | {"what", "which", "may", "must", "am", "are"} or not {"i", "we"} & set(low):
+        return None
+    method = low[0] == "how" and low[1:2] and low[1] in ("do", "can", "to", "would") and "i" in low[:3]
+    return None if method or not _unset(sentence) else (at, sentence.last)
+
+
+def _no_occasion(sentence: _Sentence) -> Span | None:
+    """A service without who gives it: "is breakfast included?", "do children pay the full price?"."""
+    at, low, language = max(sentence.start, sentence.kinds.sentence), sentence.low, sentence.language
+    one, two = low[at], low[min(at + 1, sentence.last)]
+    serves = one in (*_BE, "what", "which") and low[-1] in language.offered
+    pays = one in ("do", "does", "can", "must") and two in language.person_noun
+    return (at, sentence.last) if (serves or pays) and _unset(sentence) else None
+
+
+def _no_agent(sentence: _Sentence) -> Span | None:
+    """Something done to all of a kind, and by whom is unsaid: "which cities were spared?"."""
+    at, low = max(sentence.start, sentence.kinds.sentence), sentence.low
+    done = low[-1].endswith("ed") or low[-1] in sentence.language.light
+    lacks = low[at] in ("what", "which") and 3 <= sentence.last - at < 6 and low[-2] in _BE and done
+    return (at, sentence.last) if lacks and _unset(sentence) else None
+
+
+def _tells(sentence: _Sentence) -> Span | None:
+    """A statement about the speaker or something known, which asks nothing."""
+    low, first = sentence.low, sentence.first
+    asks = sentence.asks or any(low[place + 1] in sentence.language.wh for place in range(len(low) - 1))
+    wishes = first in ("i", "we", "i'd", "i'm", "we'd") and {"need", "want", "like", "looking"} & set(low[:6])
+    tells = first in _TELLER and sentence.has_verb and len(low) > 2 and not asks and not wishes
+    return (sentence.start, sentence.last) if tells else None
+
+
+def _edits(sentence: _Sentence) -> Span | None:
+    """A change to something unsaid: "can you add a total", "use only two colours"."""
+    at, low = sentence.start, sentence.low
+    while at < sentence.last and low[at] in _POLITE:
+        at += 1
+    nouns = sum(sentence.kinds.noun[at:])
+    filled = any(low[place] in _SETTING and any(sentence.kinds.noun[place:]) for place in range(at + 1, len(low)))
+    edits = low[at] in sentence.language.edit and nouns < 3 and not filled and not any(sentence.kinds.name[at:])
+    return (at, sentence.last) if edits else None
+
+
+_SETTING = frozenset("on in at for with from to of against near during into by about between as without than".split())
+"""Words that may say where, with what or on what occasion."""
+_TELLER = frozenset("i we my our it he she they there mine i'm i've we're we've it's he's she's the this that".split())
+_POLITE = frozenset("can could would will you please now then also just and only".split())
 
 
 _Rule = tuple[str, Callable[[_Sentence], Span | None], str]
@@ -197,4 +254,9 @@ _GAPS: tuple[_Rule, ...] = (
     ("no_object", _no_object, "lacks its object"),
     ("no_subject", _no_subject, "lacks its subject"),
     ("existence", _existence, "where, or of what"),
+    ("no_setting", _no_setting, "where, or with what"),
+    ("no_occasion", _no_occasion, "where, or of what"),
+    ("no_agent", _no_agent, "where, or by what"),
+    ("tells", _tells, "tells something, asks nothing"),
+    ("edits", _edits, "changes something unsaid"),
 )

@@ -77,6 +77,16 @@ class Lexicon:
     recall_number: frozenset[str]
     recall_between: frozenset[str]
     third_person: frozenset[str]
+    back_to: frozenset[str]
+    filler: frozenset[str]
+    shared: frozenset[str]
+    shell: frozenset[str]
+    ordinal: frozenset[str]
+    number: frozenset[str]
+    choices: frozenset[str]
+    offered: frozenset[str]
+    edit: frozenset[str]
+    person_noun: frozenset[str]
     clause_subject: frozenset[str]
 
     @cached_property
@@ -88,6 +98,16 @@ class Lexicon:
     def weak(self) -> frozenset[str]:
         """Words that carry little meaning."""
         return self.light | self.generic
+
+    @cached_property
+    def opening(self) -> frozenset[str]:
+        """Words in front of a turn that neither ask nor tell anything."""
+        return self.acknowledgement | self.filler
+
+    @cached_property
+    def telling(self) -> frozenset[str]:
+        """Function words that only this language has: what has none of them may be in another one."""
+        return (self.function - self.shared) | self.imperative
 
     @cached_property
     def asking(self) -> frozenset[str]:

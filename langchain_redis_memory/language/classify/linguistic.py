@@ -16,7 +16,7 @@ from langchain_core.messages import BaseMessage
 from langchain_redis_memory.language.classify.dependencies import asks_for, leans_on
 from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.classify.recall_signs import recall_signs
+from langchain_redis_memory.language.classify.recall_signs import asking_part, recall_signs
 from langchain_redis_memory.language.classify.signs import signs
 from langchain_redis_memory.language.classify.standalone import COMMENT, stands, unreadable
 from langchain_redis_memory.language.classify.tokens import HistoryWords, known, past
@@ -64,7 +64,7 @@ class LinguisticClassifier:
         language: The language of the turns: one that has a lexicon ("en"), or the path of a lexicon's file. A turn in
             another language counts as dependent.
         max_unsafe: The share of dependent turns that may be called self-contained. Smaller is safer and hits the
-            cache less often. It was measured on people's conversations; yours may differ.
+            cache less often. It was measured on people's conversations in English; yours may differ.
 
     Raises:
         ConfigError: There is no lexicon of the language.
@@ -144,9 +144,15 @@ class LinguisticClassifier:
         # The phrasings of recall take the longest to search, and all of them hold one of a few words.
         if not any(word.partition("'")[0] in language.recall_needs for word in reading.low):
             return None
-        found = language.recall.search(text)
-        phrase = found[0] if found and not language.not_recall.search(text) else ""
-        share = 0.9 if phrase else probability(self._recall.log_odds(recall_signs(reading, language)))
+        asked = asking_part(text, language)
+        if not asked or language.not_recall.search(asked):
+            return None
+        found = language.recall.search(asked)
+        phrase = found[0] if found else ""
+        share = 0.9
+        if not phrase:
+            part = reading if asked == text else read(asked)
+            share = probability(self._recall.log_odds(recall_signs(part, language)))
         if not phrase and share <= 0.5:
             return None
         return Verdict(

@@ -11,10 +11,12 @@ No sign decides: `logistic` weighs them. They find the phrasings that the lexico
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from math import log1p
 
 from langchain_redis_memory.language.classify.lexicon import Lexicon
-from langchain_redis_memory.language.turn_tokens import TurnTokens
+from langchain_redis_memory.language.turn_tokens import WORD, TurnTokens
 
 _NEAR = 4
 """Words between a subject and its verb."""
@@ -23,6 +25,70 @@ _READ = 60
 _PAST = frozenset("did didn't have haven't had hadn't".split())
 _IS = frozenset("is are was were what's whats who's where's when's of".split())
 _UNREAL = frozenset("would should could can will must may might shall do to don't".split())
+
+
+def asking_part(text: str, language: Lexicon) -> str:
+    """Returns the sentences of a turn that ask, and what tells them what they ask for.
+
+    What was said is often only the occasion of another question: "You recommended yoga. Does it help?" asks about yoga.
+
+    Args:
+        text: The turn, with single spaces.
+        language: The lexicon.
+
+    Returns:
+        The sentences that ask; the whole turn where they ask for what the other ones tell ("I mentioned a book. Which
+        one was it?"); "" where none asks.
+    """
+    parts = [part for sentence in _SENTENCE.split(text.strip(_QUOTES)) for part in _clauses(sentence, language)]
+    asking = [part for part in parts if _asks(part, language)]
+    told = any(_IDENTITY.search(part) for part in asking) or any(_TOLD_BEFORE.search(part) for part in parts)
+    return text if asking and told else " ".join(asking)
+
+
+def _clauses(sentence: str, language: Lexicon) -> list[str]:
+    """Splits off what is told in front of a question: "since you mentioned wine, which one goes with fish?"."""
+    front, _, rest = sentence.partition(", ")
+    words = front.lower().split()
+    tells = rest and words[0] in _TELLS and not language.saying.isdisjoint(words)
+    asks = rest.lower().removeprefix("but ").partition(" ")[0] in language.wh | language.auxiliary
+    return [front, rest] if tells and asks else [sentence]
+
+
+def _asks(part: str, language: Lexicon) -> bool:
+    if part.endswith("?") or _WH_BEHIND.search(part):
+        return True
+    low = [word.lower() for word in WORD.findall(part[:400])]
+    start = 0
+    while start < len(low) - 1 and low[start] in language.acknowledgement | language.recall_filler:
+        start += 1
+    first = {word.partition("'")[0] for word in low[: start + 1]}
+    past = any(one in _PAST and two in language.party for one, two in pairwise(low[:5]))
+    ends = low[-1:] and low[-1] in ("again", "please")
+    return bool(past or ends or first & (language.asking | language.back_to) or not language.memory.isdisjoint(low))
+
+
+_QUOTES = ' "\u201c\u201d'
+_SENTENCE = re.compile(r"(?<=[.!?]) ")
+_TELLS = frozenset("since as when after because if although i i've you you've we we've my".split())
+_WH_BEHIND = re.compile(r", ?(?:what|which|who|whom|where|when|how)\b", re.IGNORECASE)
+_IDENTITY = re.compile(
+    r"^(?:and |so |but )?(?:what|which|who|where|when|how)\b[\w' ]{0,20}"
+    r"(?:'s|\b(?:was|were|is|are)) (?:(?:it|they|that|those|he|she|number \w+)\b[\w ,]{0,14}|(?:its|their) \w+)\W*$"
+    r"|^how did (?:it|that) go\b|^do you (?:still )?(?:have|know|remember) (?:it|them|that)\b",
+    re.IGNORECASE,
+)
+"""Asks which one it was that was told: "what was it?", "which one was that?"."""
+_TOLD_BEFORE = re.compile(
+    r"\b(?:i(?:'ve| have)?|we(?:'ve)?)\b[\w' ]{0,40}\b(?:told|asked|gave|showed|with) you\b"
+    r"[\w' ]*\b(?:once|earlier|before|previously|ago|yesterday|already|at the (?:start|beginning)|last (?:time|week))\b"
+    r"|\b(?:i|you|we) (?:once|earlier|previously|already) \w+"
+    r"|^i(?:'ve)? (?:already |just )?told you(?: (?:that|this|it))?\W*$"
+    r"|\b(?:earlier|before|a (?:while|moment|minute) ago|last (?:time|week)|yesterday),? you \w+"
+    r"|\bbefore (?:the|that|this)\b[\w' ]{0,20}\byou \w+ed\b",
+    re.IGNORECASE,
+)
+"""Says that something was said before, so that the question is about that."""
 
 
 def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:

@@ -38,7 +38,7 @@ def pointers(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, langua
         elif word in language.demonstrative:
             if following in language.calendar or (word == "those" and following == "who"):
                 continue
-            resolved = any(kinds.noun[:place]) and kinds.clause[place] > 0
+            resolved = kinds.clause[place] > 0 and _resolved(kinds, place, following, language)
             reading.sign(
                 "pointer_resolved" if resolved else "demonstrative", place, why="" if resolved else "points back"
             )
@@ -53,7 +53,7 @@ def pointers(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, langua
                 or following in ("much", "many")
                 or (not previous and following not in ("",))
             ):
-                resolved = any(kinds.noun[:place]) and kinds.clause[place] > 1
+                resolved = kinds.clause[place] > 1 and _resolved(kinds, place, following, language)
                 reading.sign(
                     "pointer_resolved" if resolved else "demonstrative", place, why="" if resolved else "points back"
                 )
@@ -73,6 +73,53 @@ def pointers(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, langua
             if word in ("too", "again", "instead") and following and stop[place] == "":
                 continue
             reading.sign("anaphor", place, why="refers to something before")
+
+
+def _resolved(kinds: WordKinds, place: int, following: str, language: Lexicon) -> bool:
+    """Whether a demonstrative can mean something before it: "these cars" only cars, "that one" no single thing."""
+    if following in language.choices or following in language.number:
+        return False
+    if following and following not in language.function and following not in language.shell:
+        return kinds.stems[place + 1] in kinds.stems[:place]
+    return (kinds.sentence > 0 or kinds.clause[place] > 1 or bool(following)) and any(kinds.noun[:place])
+
+
+def members(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
+    """Finds members of a set that the turn does not name: "the last two options", "number 2", "the second"."""
+    low, stop, count = reading.low, reading.stop, len(reading.low)
+    for place, word in enumerate(low):
+        end = place
+        if word == "the" and not stop[place]:
+            while end + 1 < count and not stop[end] and low[end + 1] in language.ordinal:
+                end += 1
+            ranked = end
+            while end > place and end + 1 < count and not stop[end] and low[end + 1] in language.number:
+                end += 1
+            if end > place and end + 1 < count and not stop[end] and low[end + 1] in language.choices:
+                end += 1
+            if end == place or (end == ranked and low[end] in ("next", "other", "final", "last") and end + 1 < count):
+                continue
+        elif word in language.choices - {"one", "ones"} and place + 1 < count and not stop[place]:
+            if place and reading.words[place][0].isupper():
+                continue  # "Tesla Model 3"
+            end = place + 1
+            if not (
+                (low[end].isdigit() and len(low[end]) < 3)
+                or low[end] in language.number
+                or reading.words[end] in _LETTERS
+            ):
+                continue
+        else:
+            continue
+        closed = end + 1 >= count or bool(stop[end]) or (word == "the" and low[end] in ("one", "ones"))
+        if closed or (low[end + 1] in language.function and low[end + 1] not in _GOVERNS):
+            reading.sign("member", place, end, why="one of a set")
+
+
+_LETTERS = frozenset("ABCDEFbcdef")
+"""Letters that options are named by; "a" may be an article."""
+_GOVERNS = frozenset("of in on that who which to ever at from".split())
+"""Words behind a member that say of which set: "the first to reach the pole"."""
 
 
 def _pronoun(reading: TurnTokens, kinds: WordKinds, place: int, language: Lexicon) -> None:

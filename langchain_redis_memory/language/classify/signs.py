@@ -12,7 +12,7 @@ from __future__ import annotations
 from langchain_redis_memory.language.classify.content_features import content_features
 from langchain_redis_memory.language.classify.ellipsis_signs import ellipsis_signs
 from langchain_redis_memory.language.classify.lexicon import Lexicon
-from langchain_redis_memory.language.classify.reference_signs import definites, pointers
+from langchain_redis_memory.language.classify.reference_signs import definites, members, pointers
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.word_kinds import WordKinds
 from langchain_redis_memory.language.turn_tokens import TurnTokens
@@ -31,7 +31,7 @@ def signs(reading: TurnTokens, before: HistoryWords, language: Lexicon) -> TurnT
     """
     if reading.words:
         kinds = WordKinds(reading, before, language)
-        for look in (pointers, definites, _relational, ellipsis_signs, _comparison, content_features):
+        for look in (pointers, members, definites, _relational, ellipsis_signs, _comparison, content_features):
             look(reading, kinds, before, language)
     return reading
 

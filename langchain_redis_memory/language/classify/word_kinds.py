@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from langchain_redis_memory.language.classify.lexicon import Lexicon
 from langchain_redis_memory.language.classify.tokens import HistoryWords, stem
 from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 ENDS = frozenset("?!.\n")
+_DEFINES = frozenset(("what is a", "what is an", "explain what a"))
 
 
 class WordKinds:
@@ -15,6 +18,8 @@ class WordKinds:
     def __init__(self, reading: TurnTokens, before: HistoryWords, language: Lexicon) -> None:
         low, words, stop = reading.low, reading.words, reading.stop
         count = len(low)
+        self.start: int = start_of(low, stop, language)
+        """The place of the first word that is more than an opening ("Ok, um, ...")."""
         self.function: list[bool] = [word in language.function for word in low]
         opens = [place == 0 or stop[place - 1] in ENDS for place in range(count)]
         shouting = sum(word.isupper() and len(word) > 1 for word in words) * 2 > count
@@ -40,6 +45,8 @@ class WordKinds:
             and (self.name[place] or (low[place] not in language.light and low[place] not in language.imperative))
             for place in range(count)
         ]
+        if self.start + 3 < count and " ".join(low[self.start : self.start + 3]) in _DEFINES and not stop[self.start]:
+            self.noun[count - 1] |= not self.function[count - 1]  # "what is a left join?"
         self.owned: list[bool] = [word.endswith(("'s", "s'")) and word not in language.function for word in low]
         self.clause: list[int] = [0] * count
         clause = 0
@@ -50,5 +57,26 @@ class WordKinds:
             if place and (stop[place - 1] or (low[place] in language.clause and not joins)):
                 clause += 1
             self.clause[place] = clause
+        self.sentence: int = max((place + 1 for place in range(count - 1) if stop[place] in ENDS), default=0)
+        """The place of the first word of the last sentence."""
         self.telling: set[int] = {self.clause[place] for place in range(count) if self.function[place]}
         """The clauses that say something: a heading has no function word."""
+
+
+def start_of(low: Sequence[str], stop: Sequence[str], language: Lexicon) -> int:
+    """Returns the place of the first word behind the acknowledgements and fillers that a turn opens with.
+
+    Args:
+        low: Its words in lower case.
+        stop: The punctuation behind each.
+        language: The lexicon.
+
+    Returns:
+        The place; that of the last word where there is nothing else.
+    """
+    start = 0
+    while (
+        start < len(low) - 1 and low[start] in language.opening and (stop[start] or low[start + 1] in language.opening)
+    ):
+        start += 1
+    return start

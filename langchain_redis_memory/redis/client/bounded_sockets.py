@@ -67,6 +67,7 @@ def bounded(connection_class: Any) -> Any:
     class Bounded(connection_class):  # type: ignore[misc]
         unread = False
         """Whether somebody sent something and did not read all replies to it."""
+        _connecting = False
 
         @property
         def socket_connect_timeout(self) -> float | None:
@@ -81,13 +82,14 @@ def bounded(connection_class: Any) -> Any:
                 self.disconnect()
             self.unread = True
             super().connect()
-            self.unread = False
+            self.unread = self._connecting = False
 
         def send_command(self, *args: Any, **kwargs: Any) -> None:
             # Only what a handshake says comes here. Numbers as text: see `transport`.
             super().send_command(*(str(word) if isinstance(word, int) else word for word in args), **kwargs)
 
         def _connect(self) -> BoundedSocket:
+            self._connecting = True
             return BoundedSocket(super()._connect(), self.socket_timeout)
 
         def _wrap_socket_with_ssl(self, sock: Any) -> Any:
@@ -97,7 +99,8 @@ def bounded(connection_class: Any) -> Any:
         def _send_ping(self) -> None:
             # Only a part of the time: where an idle connection has died, the rest is for a new one.
             until = CALL.until
-            CALL.until = min(until, monotonic() + self.socket_timeout / _PING_SHARE)
+            if not self._connecting:
+                CALL.until = min(until, monotonic() + self.socket_timeout / _PING_SHARE)
             try:
                 super()._send_ping()
             finally:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from langchain_redis_memory.errors import AuthenticationError, ServerError, UnavailableError
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, ask, merge
 from langchain_redis_memory.redis.capabilities import EngineName, probe, refused_key
-from langchain_redis_memory.redis.client.topology import Topology, TopologyKind
+from langchain_redis_memory.redis.client.topology import TopologyKind
 
 if TYPE_CHECKING:
-    from langchain_redis_memory.redis.client.circuit_breaker import Breaker
+    from langchain_redis_memory.redis.client.circuit_breaker import Breaker, StallGuard
     from langchain_redis_memory.redis.client.connections import Connections
     from langchain_redis_memory.redis.client.outboxes import Outboxes
 
@@ -37,7 +37,7 @@ class Health:
         eviction: The server's maxmemory-policy; "" where it does not say.
         memory_used: Bytes that the server uses; None where it does not say.
         memory_limit: Its maxmemory in bytes, 0 for no limit; None where it does not say.
-        breaker_open: Whether caches leave the server alone for a while, since it has just failed.
+        breaker_open: Whether caches, or all calls, leave the server alone for a while, since it has just failed.
         connections: How many round trips of this process are under way.
         connection_limit: How many there may be at once, in all threads and in each event loop; None for no limit.
         unstored: How many messages wait in this process to be stored.
@@ -84,20 +84,20 @@ def _answered(replies: Sequence[Reply]) -> None:
 
 
 def health_flow(
-    key: str, topology: Topology, breaker: Breaker, connections: Connections, outboxes: Outboxes
+    key: str, breakers: Sequence[Breaker | StallGuard], connections: Connections, outboxes: Outboxes
 ) -> Flow[Health]:
     """Measures the health of the client and its server.
 
     Args:
         key: A key that does not exist, with the hash tag that vector sets would have.
-        topology: Where the server is.
-        breaker: Says whether caches leave it alone.
+        breakers: Say whether caches, or all calls, leave it alone.
         connections: The client's connections.
         outboxes: What waits to be stored.
 
     Returns:
         The client's and the server's health; an unreachable server is no error.
     """
+    topology = connections.topology
     found = Health(topology.shown, topology.kind, reachable=False)
     try:
         found = yield from _server_flow(found, key, by_key=topology.cluster)
@@ -106,7 +106,7 @@ def health_flow(
     now: float = yield Now()
     return replace(
         found,
-        breaker_open=breaker.rests(now),
+        breaker_open=any(breaker.rests(now) for breaker in breakers),
         connections=connections.in_use(),
         connection_limit=connections.limit,
         unstored=outboxes.waiting(),

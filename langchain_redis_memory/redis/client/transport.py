@@ -62,19 +62,34 @@ class AsyncPipelineTransport:
 
     async def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
         """Sends commands and gives their replies."""
-        from redis.exceptions import ResponseError
+        from redis.exceptions import RedisError
 
-        if len(commands) == 1:
-            words = _words(commands[0], by_digest=by_digest)
-            try:
-                return [await self.client.execute_command(*words, NEVER_DECODE=True)]
-            except ResponseError as error:
-                return [error]
+        spelled = [_words(command, by_digest=by_digest) for command in commands]
+        if len(spelled) == 1:
+            return [await self._send_one(spelled[0])]
         pipe = self.client.pipeline(transaction=False)
-        for command in commands:
-            pipe.execute_command(*_words(command, by_digest=by_digest), NEVER_DECODE=True)
-        replies: list[Reply] = await pipe.execute(raise_on_error=False)
+        for words in spelled:
+            pipe.execute_command(*words, NEVER_DECODE=True)
+        try:
+            replies: list[Reply] = await pipe.execute(raise_on_error=False)
+        except RedisError as error:
+            if _UNLISTED not in str(error):
+                raise
+            # Before version 8 a cluster's pipeline sends nothing if the nodes do not list one of its commands.
+            return [await self._send_one(words) for words in spelled]
         return replies
+
+    async def _send_one(self, words: list[Any]) -> Reply:
+        from redis.exceptions import RedisError, ResponseError
+
+        try:
+            return await self.client.execute_command(*words, NEVER_DECODE=True)
+        except ResponseError as error:
+            return error
+        except RedisError as error:
+            if _UNLISTED in str(error):
+                return ResponseError(f"unknown command {words[0]!r}")
+            raise
 
     async def renew(self) -> None:
         """Closes the connections that nobody uses; see `PipelineTransport.renew`."""
@@ -179,6 +194,7 @@ def _words(command: Command, *, by_digest: bool) -> list[Any]:
     return [word if word.__class__ in _TEXT or not isinstance(word, _NUMBERS) else str(word) for word in words]
 
 
+_UNLISTED = "command doesn't exist in Redis commands"
 _TEXT = frozenset((str, bytes))
 _NUMBERS = (int, float)
 

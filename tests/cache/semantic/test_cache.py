@@ -331,7 +331,11 @@ async def test_statistics_by_model_and_kind(cache: RedisSemanticCache, both: Bot
     await both(cache.update)(ASKED, MODEL, answers("330 metres"))
     for asked, model in ((ASKED, MODEL), (NEAR, MODEL), (DOUBTFUL, MODEL), (FAR, MODEL), (ASKED, OTHER)):
         await both(cache.lookup)(asked, model)
-    for turns in ((ASKED, "a", "What did I ask first?"), (ASKED, "a", "Thanks!"), ("I am ill.", "a", ASKED)):
+    for turns in (
+        (ASKED, "a", "What did I ask first?"),
+        (ASKED, "a", "Thanks!"),
+        ("I am ill.", "a", "How do I lose my weight in Oslo?"),
+    ):
         await both(cache.lookup)(prompt(*turns), MODEL)
     told = await both(cache.stats)()
     assert (told.hits, told.misses, told.refusals, told.bypasses) == (2, 4, 1, 3)

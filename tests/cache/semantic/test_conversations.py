@@ -337,14 +337,44 @@ def test_ways_of_asking_tell_nothing(said: str) -> None:
 
 
 async def test_private_conversations_may_be_shared_on_purpose(real: Client, both: Both) -> None:
-    asked = prompt("I have a dog.", "Nice.", "What is measles?")
+    asked = prompt("I have a dog.", "Nice.", "Which pets are best for children in Norway?")
     for role in (HumanMessage("I have a dog."), ChatMessage(content="I have a dog.", role="user")):
-        spoken = prompt(role, AIMessage("Nice."), HumanMessage("What is measles?"))
+        spoken = prompt(role, AIMessage("Nice."), HumanMessage("Which pets are best for children in Norway?"))
         assert (await both(made(real).explain)(spoken, MODEL)).bypass == "private"
     cache = made(real, share_private=True)
     await both(cache.update)(asked, MODEL, answers("a"))
     assert text(await both(cache.lookup)(asked, MODEL)) == "a"
     assert await both(made(real).lookup)(asked, MODEL) is None, "others' private turns are not asked for the answer"
+
+
+TOLD = "I am allergic to nuts and live in Oslo."
+ANYBODYS = (
+    "What is the capital of Norway?|How long does a refund from Amazon take?|What does error E15 on a dishwasher mean?"
+)
+HIS = """Which snacks are best for hikers?|Recommend a recipe for Norwegian waffles.
+Are almonds safe for my diet?|What is my name?""".replace("\n", "|")
+
+
+@pytest.mark.parametrize("asked", ANYBODYS.split("|"))
+async def test_what_is_answered_alike_for_all_is_shared_whatever_was_told_before(
+    real: Client, both: Both, asked: str
+) -> None:
+    cache = made(real)
+    await both(cache.update)(prompt(TOLD, "I see.", asked), MODEL, answers("a"))
+    for before in (TOLD, "My name is Eva, I have two kids."):
+        assert text(await both(cache.lookup)(prompt(before, "I see.", asked), MODEL)) == "a"
+    assert text(await both(cache.lookup)(prompt("Tell me about Bergen.", "A city.", asked), MODEL)) == "a"
+
+
+@pytest.mark.parametrize("asked", HIS.split("|"))
+async def test_what_may_be_answered_for_the_one_who_told_of_himself_is_not(
+    real: Client, both: Both, asked: str
+) -> None:
+    cache = made(real)
+    told = prompt(TOLD, "I see.", asked)
+    assert (await both(cache.explain)(told, MODEL)).bypass
+    await both(cache.update)(told, MODEL, answers("a"))
+    assert await both(cache.count)() == 0
 
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}

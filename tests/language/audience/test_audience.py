@@ -31,7 +31,12 @@ Which medicines am I taking?
 why was my card declined
 Who am I?
 What do you know about me?"""
-EFFECTS = """Cancel order 123
+EFFECTS = """What's the fee for cancelling order 7 - and cancel it
+Could order 7 please be cancelled?
+Order 7 needs to be cancelled.
+Can the invoice please be sent to Bob
+The booking for Friday should be moved.
+Cancel order 123
 Cancel my order
 can you cancel it
 Send an email to Bob.
@@ -45,7 +50,14 @@ set an alarm for six
 I'd like to order a pizza
 do it
 Could you send it to my office?"""
-VOLATILE = """What is the date today?
+VOLATILE = """What's the temperature in Oslo?
+How full is the battery?
+Which films are showing?
+Give me the quote of the day
+Is Bob in the office?
+How crowded is the beach?
+Is Dr. Patel back from lunch?
+What is the date today?
 What's the weather today?
 Who won the match yesterday?
 What time is it now?
@@ -69,7 +81,13 @@ HERE = """restaurants near me
 Is there a bakery near here?
 what is there to do around here
 Where am I?"""
-PUBLIC = """What is an IBAN?
+PUBLIC = """When does the museum open on Sundays?
+What are the opening hours of the zoo?
+What time does the library close on Saturdays?
+Can oil paint be thinned with water?
+What is the temperature of boiling water?
+How deep is the Pacific Ocean?
+What is an IBAN?
 Can I cancel an order?
 What happened today in 1969?
 What happened in 1989?

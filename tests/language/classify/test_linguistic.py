@@ -37,6 +37,10 @@ KNOWN_MISSES = {
     "What does os.path.join() return?",
     "How do I reset my password?",
     "What is photosynthesis?",
+    "What are the symptoms of measles?",
+    "Who discovered penicillin?",
+    "How do I boil an egg?",
+    "Who wrote Hamlet?",
 }
 """Stand alone, but are taken for dependent, being as short as those that people leave their subject out of: a hit
 lost, never a wrong answer. All have a probability below a half, and meaning tells most of them apart."""
@@ -79,6 +83,11 @@ def test_a_recall_is_one_even_at_the_start(turn: str) -> None:
 )
 def test_a_change_of_topic(turn: str) -> None:
     assert verdict(turn).type is NEW
+
+
+@pytest.mark.parametrize("turn", ["New topic", "Different question.", "Let us talk about", "Changing the subject!"])
+def test_a_change_of_topic_that_says_nothing_else(turn: str) -> None:
+    assert verdict(turn).type in MARKS["D"]
 
 
 @pytest.mark.parametrize("turn", ["By the way, is it treatable?", "New question: who discovered it?"])
@@ -175,6 +184,122 @@ def test_another_language_is_another_file(tmp_path: Path) -> None:
         LinguisticClassifier(str(other))
     with pytest.raises(ConfigError, match="no lexicon"):
         LinguisticClassifier("xx")
+
+
+TRAIN = [
+    HumanMessage("Does the night train from Vienna to Rome run every day?"),
+    AIMessage("Yes, it leaves at 19:18 and has seats, couchettes and sleeping cars."),
+]
+
+
+def on_the_train(turn: str) -> Verdict:
+    return LinguisticClassifier().classify(turn, TRAIN)
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "I live in Oslo and work for a bank there. Which one is cheaper?",
+        "My sister moved to Chicago with her two kids last summer. How much is that one?",
+        "We have a cat, a dog and a rabbit at home. Are these cars quiet?",
+        "I have asthma and a nut allergy. Is the second one safe for me?",
+        "My parents own a small hotel near the harbour of Bergen. What about the other line?",
+    ],
+)
+def test_what_points_back_is_not_bought_off_by_an_earlier_sentence(turn: str) -> None:
+    assert on_the_train(turn).type in MARKS["D"]
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "The second one is too cheap.",
+        "Number 2 sounds good to me.",
+        "What about the last two options?",
+        "I would take option B for my parents.",
+        "How long does step 3 take?",
+        "The first two are fine for children.",
+        "Is the latter safe for children in winter?",
+        "Who built the third one?",
+    ],
+)
+def test_ordinals_and_sets_point_back(turn: str) -> None:
+    found = on_the_train(turn)
+    assert found.type in MARKS["D"]
+    assert found.reasons
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "Can I bring my bicycle?",
+        "Should I reserve a seat?",
+        "Do children pay the full price?",
+        "Which documents do I need?",
+        "Is breakfast served?",
+        "Are dogs allowed?",
+        "When do I have to decide?",
+        "I only have a small suitcase.",
+        "can you add a window seat",
+    ],
+)
+def test_a_turn_that_does_not_say_where_or_of_what_is_dependent(turn: str) -> None:
+    assert on_the_train(turn).type in MARKS["D"]
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "Can I bring my bicycle on the metro in Lisbon?",
+        "Are dogs allowed in the restaurants of Paris?",
+        "Which documents do I need for a visa to Brazil?",
+        "My dog ate chocolate. Is chocolate poisonous for dogs?",
+    ],
+)
+def test_a_turn_that_says_it_stands_alone(turn: str) -> None:
+    assert on_the_train(turn).type is NEW, on_the_train(turn)
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "What is the second law of thermodynamics?",
+        "Who was the first man on the moon?",
+        "Is the Model 3 of Tesla safe?",
+    ],
+)
+def test_a_rank_that_says_of_what_points_nowhere(turn: str) -> None:
+    found = on_the_train(turn)
+    assert not any("one of a set" in reason for reason in found.reasons)
+    assert found.dependence is not None
+    assert found.dependence < 0.5
+
+
+@pytest.mark.parametrize("opener", ["Ok,", "No,", "Great.", "Thanks!", "Um,", "Uh,", "Okay so,", "Thank you.", "Well,"])
+def test_a_bare_opener_does_not_decide(opener: str) -> None:
+    alone = on_the_train(f"{opener} what is the capital of Australia?")
+    assert alone.type is NEW, alone
+    assert on_the_train(f"{opener} is it treatable?").type in MARKS["D"]
+    assert on_the_train(opener).type in MARKS["D"]
+
+
+LANGUAGES = """
+Wie hoch ist der Mount Everest und wer hat ihn bestiegen?|Quelle est la capitale de l'Australie?
+Quanti abitanti ha Roma?|Cuál es la capital de Australia?|Qual a capital do Brasil?|Hva er hovedstaden i Norge?
+Vad heter Sveriges huvudstad?|Mikä on Suomen pääkaupunki?|Mika on Suomen paakaupunki
+Hoeveel inwoners heeft Amsterdam?|Hvad hedder Danmarks hovedstad?|Ile lat ma Kopernik?|Jaka jest stolica Polski?
+Kolik obyvatel ma Praha?|Mennyi Budapest lakossaga?|Care este capitala Romaniei?|Turkiye'nin baskenti neresi?
+Apa ibu kota Indonesia?|Ano ang kabisera ng Pilipinas?|Mji mkuu wa Kenya ni upi?|Thu do cua Viet Nam la gi?
+Wat is die hoofstad van Suid-Afrika?|Come si fa il risotto alla milanese in casa?|Me gusta Madrid|So alt wie Berlin?
+Do you speak Deutsch, wie geht das?|Je li Zagreb glavni grad Hrvatske?|Koliko ljudi zivi u Beogradu?
+Kiek gyventoju turi Vilnius?|Was macht man in Hamburg an einem Regentag so?
+""".strip().replace("\n", "|")
+
+
+@pytest.mark.parametrize("turn", LANGUAGES.split("|"))
+def test_another_language_counts_as_dependent_at_once(turn: str) -> None:
+    found = LinguisticClassifier(max_unsafe=0.3).classify(turn, TRAIN)
+    assert found.type in MARKS["D"], found
 
 
 # --- the safe side ---------------------------------------------------------------------------------

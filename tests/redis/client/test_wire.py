@@ -23,6 +23,7 @@ from langchain_redis_memory.errors import (
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.ops import Op, merge, pure
 from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.redis.client.transport import AsyncPipelineTransport
 from langchain_redis_memory.redis.scripts import parse
 from tests.conftest import Both, Watch
 from tests.support import servers
@@ -296,3 +297,38 @@ async def test_trips_are_told_as_they_are(real: Client, both: Both, trips: list[
         await both(dead.run)(command("PING"))
     assert [(trip.commands, trip.failed) for trip in trips] == [(1, True)]
     await dead.aclose()
+
+
+async def test_a_cluster_client_that_does_not_know_a_command() -> None:
+    """redis-py before 8: nothing of a pipeline is sent if the nodes list one of its commands nowhere."""
+    refusal = redis.RedisError("FT.SEARCH command doesn't exist in Redis commands")
+
+    class Old:
+        def pipeline(self, **_: Any) -> Old:
+            return self
+
+        async def execute(self, **_: Any) -> Any:
+            raise refusal
+
+        async def run(self, verb: str) -> bytes:
+            if verb == "FT.SEARCH":
+                raise refusal
+            return b"1"
+
+        def execute_command(self, verb: str, *_: Any, **__: Any) -> Any:
+            return _Lazy(lambda: self.run(verb))
+
+    found, unknown = await AsyncPipelineTransport(Old()).send((("GET", "a"), ("FT.SEARCH", "b", "*")), by_digest=True)
+    assert found == b"1"
+    assert isinstance(unknown, redis.ResponseError)
+    assert "unknown command" in str(unknown)
+
+
+class _Lazy:
+    """An awaitable that nobody has to await, as a pipeline's command is."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    def __await__(self) -> Any:
+        return self._call().__await__()

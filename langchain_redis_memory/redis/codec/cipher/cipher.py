@@ -9,8 +9,6 @@ or field are no value there. What addresses content (cached prompts, elements of
 from __future__ import annotations
 
 import os
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from hashlib import blake2b
@@ -31,7 +29,7 @@ Owner = Callable[[str, str], str]
 
 READABLE = ("vectors", "filters")
 _NONCE_BYTES = 12
-_MOST_KEYS = 4096
+_MOST_OWNERS = 4096
 
 
 class _Keys(NamedTuple):
@@ -84,8 +82,7 @@ class Cipher:
         self.readable: frozenset[str] = frozenset(readable)
         self._source = keys
         self._owner = owner
-        self._lock = threading.Lock()
-        self._made: OrderedDict[tuple[str, str, bytes], _Keys] = OrderedDict()
+        self._owners: dict[str, OwnerCipher] = {}
 
     def __repr__(self) -> str:
         return f"Cipher({self._source!r}, strict={self.strict})"
@@ -100,51 +97,44 @@ class Cipher:
         Returns:
             The owner's cipher; no key has been fetched yet.
         """
-        return OwnerCipher(self, tenant if self._owner is None else self._owner(tenant, name))
-
-    def current(self, owner: str) -> _Keys:
-        """Returns what an owner's values are encrypted with from now on."""
-        return self._keys(owner, self._source.current(owner))
-
-    def named(self, owner: str, key_id: str) -> _Keys:
-        """Returns what a stored value names."""
-        return self._keys(owner, self._source.named(owner, key_id))
-
-    def _keys(self, owner: str, key: DataKey) -> _Keys:
-        place = (owner, key.id, key.secret)
-        with self._lock:
-            found = self._made.get(place)
-            if found is None:
-                from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-                head = ENCRYPTED + bytes([len(key.id)]) + key.id.encode()
-                aead = AESGCM(derived(key.secret, "values"))
-                found = self._made[place] = _Keys(
-                    head, aead, derived(key.secret, "nonces"), derived(key.secret, "digests")
-                )
-                if len(self._made) > _MOST_KEYS:
-                    self._made.popitem(last=False)
-            return found
+        owner = tenant if self._owner is None else self._owner(tenant, name)
+        found = self._owners.get(owner)
+        if found is None:
+            if len(self._owners) >= _MOST_OWNERS:
+                self._owners.clear()
+            found = self._owners[owner] = OwnerCipher(self._source, owner, strict=self.strict)
+        return found
 
 
 class OwnerCipher:
     """Encrypts the values of one owner.
 
     Args:
-        cipher: The cipher.
+        source: Gives the keys; it is asked each time, as one may have been rotated or shredded.
         owner: The owner.
+        strict: Whether what is not encrypted is refused.
     """
 
-    __slots__ = ("_cipher", "_owner")
+    __slots__ = ("_made", "_owner", "_source", "_strict")
     encrypts = True
 
-    def __init__(self, cipher: Cipher, owner: str) -> None:
-        self._cipher = cipher
-        self._owner = owner
+    def __init__(self, source: DataKeys, owner: str, *, strict: bool) -> None:
+        self._source, self._owner, self._strict = source, owner, strict
+        self._made: tuple[DataKey, _Keys] | None = None
+
+    def _keys(self, key: DataKey) -> _Keys:
+        made = self._made
+        if made is None or made[0] is not key:
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+            head = ENCRYPTED + bytes([len(key.id)]) + key.id.encode()
+            secrets = [derived(key.secret, purpose) for purpose in ("values", "nonces", "digests")]
+            self._made = made = key, _Keys(head, AESGCM(secrets[0]), *secrets[1:])
+        return made[1]
 
     def encrypt(self, data: bytes, key: str, field: bytes, *, repeatable: bool = False) -> bytes:
         """Encrypts a value; see `Key.encrypt`."""
-        head, aead, nonces, _ = self._cipher.current(self._owner)
+        head, aead, nonces, _ = self._keys(self._source.current(self._owner))
         place = _place(head, key, field)
         # A nonce that is a keyed digest of place and value is used for no other value but by chance (2 to the -96th).
         nonce = (
@@ -157,7 +147,7 @@ class OwnerCipher:
     def decrypt(self, data: bytes, key: str, field: bytes) -> bytes:
         """Decrypts a value; see `Key.decrypt`."""
         if data[:2] != ENCRYPTED:
-            if self._cipher.strict:
+            if self._strict:
                 msg = f"what is stored under {key!r} is not encrypted, and this client's cipher is strict"
                 raise DecryptionError(msg)
             return data
@@ -166,7 +156,7 @@ class OwnerCipher:
         end = 3 + (data[2] if len(data) > 2 else 0)
         head, nonce, body = data[:end], data[end : end + _NONCE_BYTES], data[end + _NONCE_BYTES :]
         if body and head[3:].isascii():
-            keys = self._cipher.named(self._owner, head[3:].decode())
+            keys = self._keys(self._source.named(self._owner, head[3:].decode()))
             with suppress(InvalidTag):
                 return keys.aead.decrypt(nonce, body, _place(head, key, field))
         msg = f"what is stored under {key!r} was changed, or was encrypted for another key, field or owner"
@@ -174,7 +164,9 @@ class OwnerCipher:
 
     def blind(self, digest: bytes) -> bytes:
         """Replaces a digest of content by a keyed one of the same length; see `Key.blind`."""
-        return blake2b(digest, key=self._cipher.current(self._owner).digests, digest_size=len(digest)).digest()
+        return blake2b(
+            digest, key=self._keys(self._source.current(self._owner)).digests, digest_size=len(digest)
+        ).digest()
 
 
 def _place(head: bytes, key: str, field: bytes) -> bytes:

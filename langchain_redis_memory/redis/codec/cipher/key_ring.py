@@ -10,12 +10,12 @@ import os
 from base64 import b64encode, urlsafe_b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from langchain_redis_memory.errors import ConfigError, UnknownKeyError
 
 SECRET_BYTES = 32
+_MOST_KEYS = 4096
 
 
 class DataKey(NamedTuple):
@@ -71,6 +71,7 @@ class KeyRing:
             msg = "a KeyRing needs at least one secret: KeyRing({'2026-11': KeyRing.new_secret()})"
             raise ConfigError(msg)
         self._secrets = {check_key_id(name): _secret(name, secret) for name, secret in secrets.items()}
+        self._derived: dict[tuple[str, str], DataKey] = {}
         self._current: str = next(reversed(self._secrets)) if current is None else current
         if self._current not in self._secrets:
             msg = f"current={current!r} names none of the secrets: {', '.join(map(repr, self._secrets))}"
@@ -108,14 +109,19 @@ class KeyRing:
         Raises:
             UnknownKeyError: No secret has that id.
         """
+        found = self._derived.get((owner, key_id))
+        if found is not None:
+            return found
         secret = self._secrets.get(key_id)
         if secret is None:
             msg = f"there is no secret {key_id!r} in the key ring, with which something stored was encrypted; add it"
             raise UnknownKeyError(msg)
-        return DataKey(key_id, derived(secret, f"owner\0{owner}"))
+        if len(self._derived) >= _MOST_KEYS:
+            self._derived.clear()
+        found = self._derived[owner, key_id] = DataKey(key_id, derived(secret, f"owner\0{owner}"))
+        return found
 
 
-@lru_cache(maxsize=8192)
 def derived(secret: bytes, purpose: str, length: int = SECRET_BYTES) -> bytes:
     """Derives a key from a secret for one purpose, by HKDF with SHA-256."""
     from cryptography.hazmat.primitives.hashes import SHA256

@@ -1,0 +1,288 @@
+"""`RateLimitMiddleware` and `TokenBudgetMiddleware`: what an agent's model calls may use, in all processes together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest
+from langchain.agents.middleware.types import ModelResponse
+from langchain_core.messages import AIMessage, BaseMessage
+from langgraph.config import get_config
+from langgraph.types import interrupt
+
+from langchain_redis_memory.agents.request import asker_of, turn_of
+from langchain_redis_memory.checks import check_number, check_type, check_whole, check_word
+from langchain_redis_memory.errors import ConfigError, RateLimitedError
+from langchain_redis_memory.limits.lease import LimitLease
+from langchain_redis_memory.limits.limit import Limit, LimitDecision
+from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter
+from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
+from langchain_redis_memory.redis.key_groups import Id
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+EVENT = "langchain_redis_memory.budget"
+"""The key of what a token budget writes to an agent's stream in the mode `custom`."""
+_ZERO = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+
+
+class RateLimitMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
+    """Limits an agent's model calls by a `RedisRateLimiter`, tokens by what each call really used.
+
+    Every model call of a turn counts, those of a tool loop as well; an answer from `AnswerCacheMiddleware` uses no
+    tokens.
+
+    Args:
+        limiter: The limiter.
+        key: Says from a call whose limits count it; None: as the limiter's own `key` says.
+
+    Raises:
+        ConfigError: The limiter is none.
+
+    Example:
+        ```python
+        limiter = RedisRateLimiter(url, [Limit(60, "1m"), Limit(90_000, "1m", unit="tokens")], key="user")
+        agent = create_agent(model, tools, middleware=[RateLimitMiddleware(limiter)])
+        ```
+
+    **Keys:** those of the limiter.
+    **Trips:** none to construct. A model call: 1 before it, 1 after it.
+    """
+
+    def __init__(self, limiter: RedisRateLimiter, *, key: Callable[[ModelRequest[Any]], Id] | None = None) -> None:
+        super().__init__()
+        check_type(limiter, RedisRateLimiter, "limiter", "a RedisRateLimiter", ConfigError)
+        self._limiter, self._key = limiter, key
+
+    def wrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
+        """Waits for the call's start, asks the model, and settles what it used.
+
+        Args:
+            request: The call.
+            handler: Asks the model.
+
+        Returns:
+            The model's response.
+
+        Raises:
+            RateLimitedError: The call does not fit in before the limiter's timeout.
+
+        **Keys:** those of the limiter.
+        **Trips:** 1 before the call, 1 after it.
+        """
+        with self._limiter.reserve(self._key(request) if self._key else None) as lease:
+            response = handler(request)
+            lease.settle(used_by(response))
+        return response
+
+    async def awrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
+        """Waits for the call's start, asks the model, and settles what it used; see `wrap_model_call`."""
+        async with await self._limiter.areserve(self._key(request) if self._key else None) as lease:
+            response = await handler(request)
+            await lease.asettle(used_by(response))
+        return response
+
+
+class _Budget(NamedTuple):
+    """A budget of tokens that all processes count: its name, its limiter and whose it is."""
+
+    name: str
+    limiter: RedisRateLimiter
+    key: Callable[[], Id]
+
+
+class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any]):
+    """Ends, asks or fails when a turn, a thread or a user has used up its tokens.
+
+    A call goes as long as something is left, and may overdraw its budget; what it overdraws is paid by later calls. A
+    budget of a window fills up evenly, as every `Limit` does.
+
+    Args:
+        client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
+        per_turn: Tokens of all model calls since the user's last words; None for no bound.
+        per_thread: Tokens of a thread within the window; None for no bound.
+        per_user: Tokens of a user within the window, who is found as everywhere; None for no bound.
+        window_s: The window in seconds.
+        reserve: Tokens that a call takes before it is made, until it is known what it used, so that calls at once do
+            not all pass by.
+        warn_at: The share of a budget from which on the stream's mode `custom` tells of it.
+        exit_behavior: "end" ends the turn with a message, "error" raises, "ask" interrupts the graph (which needs a
+            checkpointer); resumed with a true value the call is made.
+        tenant: Whose budgets.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`.
+
+    Raises:
+        ConfigError: There is no budget, an option is not known, or the URL cannot work.
+        InvalidInputError: A number is out of range.
+
+    Example:
+        ```python
+        budget = TokenBudgetMiddleware(url, per_turn=20_000, per_user=200_000, window_s=86_400)
+        agent = create_agent(model, tools, middleware=[budget])
+        ```
+
+    **Keys:** `rate` of each budget.
+    **Trips:** none to construct. A model call: for the thread's and the user's budget 1 before it and 1 after it each.
+    """
+
+    def __init__(
+        self,
+        client: ClientLike = None,
+        *,
+        per_turn: int | None = None,
+        per_thread: int | None = None,
+        per_user: int | None = None,
+        window_s: float = 86_400.0,
+        reserve: int = 1_000,
+        warn_at: float = 0.8,
+        exit_behavior: Literal["ask", "end", "error"] = "end",
+        tenant: Id = "",
+        **server: Unpack[ServerOptions],
+    ) -> None:
+        super().__init__()
+        self._client = connect(client, owner=type(self), **server)
+        check_word(exit_behavior, "exit_behavior", ("ask", "end", "error"), ConfigError)
+        if per_turn is None and per_thread is None and per_user is None:
+            msg = "a token budget needs per_turn, per_thread or per_user"
+            raise ConfigError(msg)
+        self._per_turn = None if per_turn is None else check_whole(per_turn, "per_turn")
+        self._exit, self._warn_at = exit_behavior, check_number(warn_at, "warn_at")
+        keys = {"thread": _thread, "user": _user}
+        counts = {"thread": per_thread, "user": per_user}
+        self._budgets = [
+            _Budget(
+                name,
+                RedisRateLimiter(
+                    self._client,
+                    [Limit(check_whole(count, f"per_{name}"), window_s, unit="tokens")],
+                    scope=f"budget-{name}",
+                    tenant=tenant,
+                    reserve=min(reserve, count),
+                ),
+                keys[name],
+            )
+            for name, count in counts.items()
+            if count is not None
+        ]
+
+    def wrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
+        """Makes a model call if every budget has something left, and counts what it used.
+
+        Args:
+            request: The call.
+            handler: Asks the model.
+
+        Returns:
+            The model's response, or the message that ends the turn.
+
+        Raises:
+            RateLimitedError: A budget is used up (`exit_behavior="error"`).
+
+        **Keys:** `rate` of each budget.
+        **Trips:** for the thread's and the user's budget 1 before the call and 1 after it each.
+        """
+        if (over := self._turn_over(request)) and (ended := self._ended(request, over, None)) is not None:
+            return ended
+        leases: list[LimitLease] = []
+        try:
+            for budget in self._budgets:
+                try:
+                    leases.append(budget.limiter.reserve(budget.key(), timeout_s=0))
+                except RateLimitedError as error:
+                    if (ended := self._ended(request, budget.name, error)) is not None:
+                        return ended
+            response = handler(request)
+            for lease in leases:
+                lease.settle(used_by(response))
+        finally:
+            for lease in leases:  # of a call that was not made; what is settled stays so
+                lease.refund()
+        self._tell(request, [lease.decision for lease in leases])
+        return response
+
+    async def awrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
+        """Makes a model call if every budget has something left; see `wrap_model_call`."""
+        if (over := self._turn_over(request)) and (ended := self._ended(request, over, None)) is not None:
+            return ended
+        leases: list[LimitLease] = []
+        try:
+            for budget in self._budgets:
+                try:
+                    leases.append(await budget.limiter.areserve(budget.key(), timeout_s=0))
+                except RateLimitedError as error:
+                    if (ended := self._ended(request, budget.name, error)) is not None:
+                        return ended
+            response = await handler(request)
+            for lease in leases:
+                await lease.asettle(used_by(response))
+        finally:
+            for lease in leases:
+                await lease.arefund()
+        self._tell(request, [lease.decision for lease in leases])
+        return response
+
+    def _turn_over(self, request: ModelRequest[Any]) -> str:
+        """Names the turn's budget where it is used up, "" where it is not."""
+        if self._per_turn is None:
+            return ""
+        turn = turn_of(request.messages)
+        spent = spent_in(request.messages if turn is None else turn.since)
+        share = spent / self._per_turn
+        if self._warn_at <= share < 1:
+            request.runtime.stream_writer({EVENT: {"budget": "turn", "used": share}})
+        return "turn" if share >= 1 else ""
+
+    def _ended(self, request: ModelRequest[Any], budget: str, error: RateLimitedError | None) -> AIMessage | None:
+        """Does what is wanted of a budget that is used up; None where the call is made all the same."""
+        msg = f"The token budget of this {budget} is used up."
+        request.runtime.stream_writer({EVENT: {"budget": budget, "used": 1.0}})
+        if self._exit == "error":
+            raise error or RateLimitedError(msg)
+        if self._exit == "ask" and interrupt({"type": "token_budget", "budget": budget, "message": msg}):
+            return None
+        return AIMessage(msg, response_metadata={"token_budget": budget})
+
+    def _tell(self, request: ModelRequest[Any], decisions: Sequence[LimitDecision]) -> None:
+        for budget, decision in zip(self._budgets, decisions, strict=False):
+            used = 1 - min((state.share for state in decision.states), default=1.0)
+            if used >= self._warn_at:
+                request.runtime.stream_writer({EVENT: {"budget": budget.name, "used": used}})
+
+
+def _thread() -> Id:
+    return asker_of(get_config()).session
+
+
+def _user() -> Id:
+    asker = asker_of(get_config())
+    return asker.user or asker.session
+
+
+def _messages_of(response: Any) -> Sequence[BaseMessage]:
+    return response.result if isinstance(response, ModelResponse) else [response]
+
+
+def used_by(response: Any) -> Mapping[str, Any] | None:
+    """Reads what a model call used; None where nobody says.
+
+    Args:
+        response: What the handler gave.
+
+    Returns:
+        The usage of its message; nothing for one from a cache.
+    """
+    for message in _messages_of(response):
+        if isinstance(message, AIMessage):
+            cached = message.response_metadata.get("cache")
+            if isinstance(cached, Mapping) and cached.get("hit"):
+                return _ZERO
+            return message.usage_metadata
+    return None
+
+
+def spent_in(messages: Sequence[BaseMessage]) -> int:
+    """Adds up what the model's messages used."""
+    usages = (message.usage_metadata for message in messages if isinstance(message, AIMessage))
+    return sum(usage["total_tokens"] for usage in usages if usage)

@@ -1,0 +1,205 @@
+"""The flows of `ToolCacheMiddleware`: the result of a tool is looked up, made by one caller at a time, and stored."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping, Set
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from langchain_core.messages import ToolMessage
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from langgraph.config import get_config
+from langgraph.prebuilt.tool_node import ToolCallRequest
+
+from langchain_redis_memory.agents.request import SEPARATED, Known, asker_of
+from langchain_redis_memory.cache.best_effort import CacheUnavailable
+from langchain_redis_memory.cache.sharded_entries import ShardedEntries
+from langchain_redis_memory.cache.single_flight import SingleFlight
+from langchain_redis_memory.errors import UnserialisableError
+from langchain_redis_memory.ops import Flow, ask
+from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable
+from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
+from langchain_redis_memory.redis.codec.values import digest
+from langchain_redis_memory.redis.expiring_hash import Item, NewItem
+from langchain_redis_memory.run_config import rights_of
+
+_log = logging.getLogger(__name__)
+
+ToolScope = Literal["user", "tenant"]
+"""With whom a tool's results are shared: the same user, or everybody of the tenant with the same rights."""
+
+
+class Called(NamedTuple):
+    """What a look-up of a tool's result gave.
+
+    Args:
+        entries: Where results of the tenant are.
+        name: The result's name; None for a call that is not cached.
+        ttl_ms: How long its result is fresh, in milliseconds.
+        message: A result that may be served.
+        stale: One that may be served if the tool fails.
+    """
+
+    entries: ShardedEntries | None = None
+    name: bytes | None = None
+    ttl_ms: int = 0
+    message: ToolMessage | None = None
+    stale: ToolMessage | None = None
+
+
+@dataclass
+class ToolFlows:
+    """The flows of a cache around the tools of agents.
+
+    Args:
+        client: The server's client.
+        lifetimes: Tool -> how long its results are fresh, in milliseconds.
+        hinted_ms: The same for tools whose metadata says that they only read; 0: they are not cached.
+        scope: With whom results are shared.
+        ignored: Arguments that do not decide a result.
+        flights: Coalesces equal calls.
+        stale_ms: For how long a result that is over its lifetime is served if the tool fails.
+        tenant: The tenant, where a config names none.
+        cache: The cache's name.
+    """
+
+    client: Client
+    lifetimes: Mapping[str, int]
+    hinted_ms: int
+    scope: ToolScope
+    ignored: Set[str]
+    flights: SingleFlight
+    stale_ms: int
+    tenant: str
+    cache: str
+    warned: set[str] = field(default_factory=set)
+    _entries: OrderedDict[str, ShardedEntries] = field(default_factory=OrderedDict)
+
+    def lookup_flow(self, request: ToolCallRequest) -> Flow[Called]:
+        """Looks for the result of a call, and waits for another caller that is just making it.
+
+        Args:
+            request: The call.
+
+        Returns:
+            What there is. Nothing that the server fails with is raised.
+        """
+        called = self._called(request)
+        if called.entries is None or called.name is None:
+            return called
+        tally = called.entries.tally
+        item: Item | None = None
+        with suppress(CacheUnavailable):
+            item = yield from called.entries.best_effort(self._find_flow(called.entries, called.name))
+        message = None if item is None else _message(item.body)
+        fresh = item is not None and not self._is_stale(item)
+        tally.add("hits" if message is not None and fresh else "misses", kind=request.tool_call["name"])
+        return called._replace(message=message) if fresh else called._replace(stale=message)
+
+    def _find_flow(self, entries: ShardedEntries, name: bytes) -> Flow[Item | None]:
+        read = entries.get_one(name)
+        item = yield from ask(read)
+        if item is not None and not self._is_stale(item):
+            return item
+        if not self.flights:
+            return item
+        look = read.map(lambda found: None if found is None or self._is_stale(found) else found)
+        found = yield from self.flights.join_flow(entries.lease(name), look)
+        return item if found is None else found
+
+    def _is_stale(self, item: Item) -> bool:
+        return bool(self.stale_ms) and item.left_ms is not None and item.left_ms <= self.stale_ms
+
+    def _called(self, request: ToolCallRequest) -> Called:
+        """Names the result of a call, if it is one that may be cached."""
+        call, tool = request.tool_call, request.tool
+        ttl_ms = self.lifetimes.get(call["name"]) or (self.hinted_ms if tool is not None and _only_reads(tool) else 0)
+        if tool is None or not ttl_ms:
+            return Called()
+        if _reads_state(tool):
+            self._warn(call["name"], "it is given the agent's state, store or runtime, which no key can hold")
+            return Called()
+        config = get_config()
+        configurable = config.get("configurable") or {}
+        args = {name: value for name, value in call["args"].items() if name not in self.ignored}
+        given = [args, deciding_settings(configurable, *SEPARATED), rights_of(config)]
+        if not describable(given):
+            self._warn(call["name"], "its arguments or the run's settings are no plain data")
+            return Called()
+        asker = asker_of(config).name if self.scope == "user" else ""
+        decides = {"tool": call["name"], "schema": _schema(tool), "given": given, "asker": asker}
+        entries = self._of(configurable.get("tenant") or self.tenant)
+        return Called(entries, entries.name(bytes.fromhex(digest(decides))), ttl_ms)
+
+    def _warn(self, tool: str, why: str) -> None:
+        if tool not in self.warned:
+            self.warned.add(tool)
+            _log.warning("results of the tool %r are not cached: %s", tool, why)
+
+    def _of(self, tenant: str) -> ShardedEntries:
+        entries = self._entries.get(tenant)
+        if entries is None:
+            entries = self._entries[tenant] = ShardedEntries(self.client, tenant, "tools", self.cache)
+            while len(self._entries) > _MOST_TENANTS:
+                self._entries.popitem(last=False)
+        return entries
+
+    def store_flow(self, called: Called, result: Any) -> Flow[None]:
+        """Stores a tool's result where it is one, and lets those who wait go on.
+
+        Args:
+            called: What the look-up gave.
+            result: What the tool gave; None where it raised.
+        """
+        if called.entries is None or called.name is None:
+            return
+        if isinstance(result, ToolMessage) and result.status != "error":
+            try:
+                body = encode_message(result.model_copy(update={"id": None}))
+            except UnserialisableError as error:
+                self._warn(str(result.name), str(error))
+            else:
+                item = NewItem(called.name, called.ttl_ms + self.stale_ms, body)
+                with suppress(CacheUnavailable):
+                    yield from called.entries.best_effort(ask(called.entries.put([item])), write=True)
+        if self.flights.leads(lease := called.entries.lease(called.name)):
+            with suppress(CacheUnavailable):
+                yield from called.entries.best_effort(self.flights.leave_flow(lease), write=True)
+
+
+_MOST_TENANTS = 64
+_schema = Known(convert_to_openai_tool)
+
+
+def _message(body: bytes) -> ToolMessage | None:
+    """Decodes a result; what is damaged counts as absent."""
+    try:
+        message = decode_message(body)
+    except ValueError:
+        return None
+    return message if isinstance(message, ToolMessage) else None
+
+
+def _only_reads(tool: BaseTool) -> bool:
+    """Returns whether a tool's metadata says that it only reads: `cacheable`, or the hints of MCP."""
+    told = {**(tool.metadata or {})}
+    told |= told.get("annotations") or {}
+    if told.get("destructive") or told.get("destructiveHint") or told.get("volatile"):
+        return False
+    return bool(told.get("cacheable") or (told.get("readOnlyHint") and told.get("idempotentHint")))
+
+
+def _state_args(tool: BaseTool) -> bool:
+    """Returns whether a tool takes arguments that the model does not give: what is injected by LangGraph."""
+    schema: Any = tool.tool_call_schema
+    whole: Any = tool.get_input_schema()
+    shown = schema.get("properties", {}) if isinstance(schema, dict) else schema.model_fields
+    return bool(set(whole.model_fields) - set(shown))
+
+
+_reads_state = Known(_state_args)

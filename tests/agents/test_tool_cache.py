@@ -1,0 +1,195 @@
+"""`ToolCacheMiddleware` on real agents: which results are served again, to whom, and which never are."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.tools import BaseTool, StructuredTool
+from langgraph.prebuilt import InjectedState
+from langgraph.types import Command
+
+from langchain_redis_memory import ToolCacheMiddleware
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.redis.client.client import Client, Trip
+from tests.conftest import Both
+from tests.support.agents import ScriptedModel, calling
+
+
+class Desk:
+    """A tool that notes its runs, on an agent with the middleware."""
+
+    def __init__(self, client: Client, both: Both, run: Any = None, **options: Any) -> None:
+        self.runs: list[Any] = []
+        self.fails = False
+        self.tool = self.made(run, options.pop("metadata", None))
+        self.both = both
+        self.model = ScriptedModel()
+        options.setdefault("tools", {"find": 60})
+        graph_tools: Any = [self.tool]
+        self.middleware = ToolCacheMiddleware(client, **options)
+        self.graph: Any = create_agent(self.model, tools=graph_tools, middleware=[self.middleware])
+
+    def made(self, run: Any, metadata: Any) -> BaseTool:
+        def find(query: str, request: str = "") -> tuple[str, Any]:
+            """Find something."""
+            self.runs.append(query)
+            if self.fails:
+                msg = "down"
+                raise ValueError(msg)
+            return f"{query} {len(self.runs)}", {"raw": query}
+
+        if run is not None:
+            return StructuredTool.from_function(run, name="find", description="x", metadata=metadata)
+        return StructuredTool.from_function(
+            find, response_format="content_and_artifact", metadata=metadata, handle_tool_error=True
+        )
+
+    async def call(self, *args: Any, **configurable: Any) -> list[ToolMessage]:
+        """The tool's results for one turn that calls it with each of the arguments."""
+        given = [arg if isinstance(arg, dict) else {"query": arg} for arg in args]
+        self.model.script[:] = [calling("find", *given)]
+        asked = {"messages": [HumanMessage("?")]}
+        state = await self.both(self.graph.invoke)(asked, {"configurable": {"thread_id": "t", **configurable}})
+        return [message for message in state["messages"] if isinstance(message, ToolMessage)]
+
+
+def hit(message: ToolMessage) -> bool:
+    return bool(message.response_metadata.get("cache", {}).get("hit"))
+
+
+async def test_a_named_tool_runs_once_and_its_result_comes_back_whole(client: Client, both: Both) -> None:
+    desk = Desk(client, both)
+    (first,) = await desk.call("x")
+    (second,) = await desk.call("x")
+    assert (first.text, second.text, desk.runs) == ("x 1", "x 1", ["x"])
+    assert (hit(first), hit(second)) == (False, True)
+    assert second.artifact == {"raw": "x"}
+    assert (second.name, second.tool_call_id) == ("find", "find-0")
+
+
+async def test_parallel_calls_get_their_own_results_and_ids(client: Client, both: Both) -> None:
+    desk = Desk(client, both, single_flight_s=None)
+    await desk.call("x")
+    found = await desk.call("y", "x")
+    assert [message.tool_call_id for message in found] == ["find-0", "find-1"]
+    assert [hit(message) for message in found] == [False, True]
+
+
+async def test_equal_calls_at_once_run_the_tool_once(client: Client, both: Both) -> None:
+    desk = Desk(client, both)
+    found = await desk.call("x", "x", "x")
+    assert desk.runs == ["x"]
+    assert {message.text for message in found} == {"x 1"}
+    assert [message.tool_call_id for message in found] == ["find-0", "find-1", "find-2"]
+
+
+async def test_results_are_the_user_s_own_unless_they_are_shared(client: Client, both: Both) -> None:
+    for scope, runs in (("user", 2), ("tenant", 1)):
+        desk = Desk(client, both, scope=scope, name=scope)
+        for user in ("ana", "ben", "ana"):
+            await desk.call("x", user_id=user)
+        assert len(desk.runs) == runs
+        await desk.call("x", user_id="ana", role="admin")
+        await desk.call("x", user_id="ana", tenant="acme")
+        assert len(desk.runs) == runs + 2, "rights and tenants are a part of the key"
+
+
+async def test_arguments_are_compared_as_data_and_some_may_not_matter(client: Client, both: Both) -> None:
+    desk = Desk(client, both, ignore_args=["request"])
+    for args in ({"query": "x", "request": "1"}, {"request": "2", "query": "x"}, {"query": "X"}):
+        await desk.call(args)
+    assert desk.runs == ["x", "X"]
+
+
+async def test_an_error_is_never_served_again(client: Client, both: Both) -> None:
+    def broken(query: str) -> ToolMessage:
+        runs.append(query)
+        return ToolMessage("no", tool_call_id="find-0", status="error", name="find")
+
+    runs: list[str] = []
+    desk = Desk(client, both, broken)
+    for _ in range(2):
+        await desk.call("x")
+    assert runs == ["x", "x"]
+    raising = Desk(client, both, name="raising")
+    raising.fails = True
+    for _ in range(2):
+        with pytest.raises(ValueError, match="down"):
+            await raising.call("x")
+    raising.fails = False
+    assert (await raising.call("x"))[0].text == "x 3", "nobody waits for a call that failed"
+
+
+async def test_a_command_is_never_stored(client: Client, both: Both) -> None:
+    def go(query: str) -> Any:
+        runs.append(query)
+        return Command(update={"messages": [ToolMessage(query, tool_call_id="find-0")]})
+
+    runs: list[str] = []
+    desk = Desk(client, both, go)
+    for _ in range(2):
+        await desk.call("x")
+    assert runs == ["x", "x"]
+
+
+async def test_a_tool_that_sees_the_state_is_not_cached(
+    client: Client, both: Both, caplog: pytest.LogCaptureFixture
+) -> None:
+    def peek(query: str, state: Annotated[Any, InjectedState]) -> str:
+        runs.append(query)
+        return str(len(state["messages"]))
+
+    runs: list[str] = []
+    desk = Desk(client, both, peek)
+    with caplog.at_level(logging.WARNING, "langchain_redis_memory"):
+        for _ in range(2):
+            await desk.call("x")
+    assert runs == ["x", "x"]
+    assert sum("is given the agent's state" in record.message for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("metadata", "runs"),
+    [
+        ({"cacheable": True}, 1),
+        ({"annotations": {"readOnlyHint": True, "idempotentHint": True}}, 1),
+        ({"readOnlyHint": True, "idempotentHint": True, "destructiveHint": True}, 2),
+        ({"readOnlyHint": True}, 2),
+        (None, 2),
+    ],
+)
+async def test_what_a_tool_says_of_itself(client: Client, both: Both, metadata: Any, runs: int) -> None:
+    desk = Desk(client, both, tools=None, hinted_s=60, metadata=metadata)
+    for _ in range(2):
+        await desk.call("x")
+    assert len(desk.runs) == runs
+
+
+async def test_a_tool_that_is_not_named_runs_each_time(client: Client, both: Both, trips: list[Trip]) -> None:
+    desk = Desk(client, both, tools={"other": 60})
+    for _ in range(2):
+        await desk.call("x")
+    assert len(desk.runs) == 2
+    assert trips == []
+    with pytest.raises(ConfigError, match="name the tools"):
+        ToolCacheMiddleware(client)
+
+
+async def test_an_old_result_stands_for_a_tool_that_fails(client: Client, both: Both) -> None:
+    desk = Desk(client, both, tools={"find": 0.001}, stale_if_error_s=60)
+    await desk.call("x")
+    assert (await desk.call("x"))[0].text == "x 2", "it is over its lifetime"
+    desk.fails = True
+    (served,) = await desk.call("x")
+    assert (served.text, served.response_metadata["cache"]["kind"]) == ("x 2", "stale")
+
+
+async def test_a_server_that_is_away_is_no_reason_to_fail(both: Both) -> None:
+    client = Client.from_url("redis://127.0.0.1:1/0")
+    desk = Desk(client, both)
+    assert (await desk.call("x"))[0].text == "x 1"
+    await both(client.close)()
