@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -59,13 +59,24 @@ class Broken(Fixed):
         raise OSError("no model")
 
 
-def read(client: Client, first: First, reader: Fixed, history: Sequence[BaseMessage] = HISTORY) -> Verdict:
-    return client.drive(settled(ReadingClassifier(first, reader).classify(TURN, history)))
+Read = Callable[..., Awaitable[Verdict]]
+
+
+@pytest.fixture(params=["sync", "async"])
+def read(request: pytest.FixtureRequest) -> Iterator[Read]:
+    client = Client.from_url("memory://reading")
+
+    async def read(first: First, reader: Fixed, history: Sequence[BaseMessage] = HISTORY) -> Verdict:
+        flow = settled(ReadingClassifier(first, reader).classify(TURN, history))
+        return client.drive(flow) if request.param == "sync" else await client.adrive(flow)
+
+    yield read
+    client.close()
 
 
 @pytest.mark.parametrize("flow", [False, True])
-def test_an_unsure_turn_that_reads_as_dependent_is_dependent(client: Client, flow: bool) -> None:
-    found = read(client, First(0.2, QuestionType.NEW_TOPIC, flow=flow), Fixed(0.99))
+async def test_an_unsure_turn_that_reads_as_dependent_is_dependent(read: Read, flow: bool) -> None:
+    found = await read(First(0.2, QuestionType.NEW_TOPIC, flow=flow), Fixed(0.99))
     assert found.type is QuestionType.CONTEXTUAL_WITH_SEARCH
     assert found.dependence is not None
     assert found.dependence > 0.5
@@ -73,15 +84,15 @@ def test_an_unsure_turn_that_reads_as_dependent_is_dependent(client: Client, flo
     assert "0.99" in found.reasons[0]
 
 
-def test_an_unsure_turn_that_reads_as_standing_alone_is_a_new_topic(client: Client) -> None:
-    found = read(client, First(0.2, QuestionType.CONTEXTUAL_FOLLOW_UP), Fixed(0.01))
+async def test_an_unsure_turn_that_reads_as_standing_alone_is_a_new_topic(read: Read) -> None:
+    found = await read(First(0.2, QuestionType.CONTEXTUAL_FOLLOW_UP), Fixed(0.01))
     assert found.type is QuestionType.NEW_TOPIC
     assert found.dependence is not None
     assert found.dependence < 0.04
 
 
-def test_an_agreeing_reader_keeps_the_verdict_and_adds_its_reason(client: Client) -> None:
-    found = read(client, First(0.4, QuestionType.CONTEXTUAL_FOLLOW_UP), Fixed(0.9))
+async def test_an_agreeing_reader_keeps_the_verdict_and_adds_its_reason(read: Read) -> None:
+    found = await read(First(0.4, QuestionType.CONTEXTUAL_FOLLOW_UP), Fixed(0.9))
     assert found.type is QuestionType.CONTEXTUAL_FOLLOW_UP
     assert found.reasons[0] == "the signs"
     assert len(found.reasons) == 2
@@ -98,15 +109,15 @@ def test_an_agreeing_reader_keeps_the_verdict_and_adds_its_reason(client: Client
     ],
     ids=["surely dependent", "surely alone", "recall", "no probability", "nothing before"],
 )
-def test_what_is_sure_or_cannot_be_read_is_not_read(client: Client, first: First, history: list[BaseMessage]) -> None:
+async def test_what_is_sure_or_cannot_be_read_is_not_read(read: Read, first: First, history: list[BaseMessage]) -> None:
     reader = Fixed(0.5)
-    assert read(client, first, reader, history) is first.verdict
+    assert await read(first, reader, history) is first.verdict
     assert not reader.asked
 
 
-def test_a_reader_that_fails_costs_only_the_second_opinion(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_reader_that_fails_costs_only_the_second_opinion(read: Read, caplog: pytest.LogCaptureFixture) -> None:
     first = First(0.5, QuestionType.NEW_TOPIC)
-    assert read(client, first, Broken(0.5)) is first.verdict
+    assert await read(first, Broken(0.5)) is first.verdict
     assert "OSError" in caplog.text
 
 
