@@ -82,9 +82,9 @@ def of_turns(data: Path, limit: int) -> None:
     read = np.array(reader.dependence([(case.turn, case.history) for case in kept]))
     print(f"\n{1000 * (time.process_time() - started) / len(kept):.2f} ms of CPU for a turn")
     both = np.array([joint(a, b) for a, b in zip(signs, read, strict=True)])
-    source, dependent = np.array([case.source for case in kept]), np.array([case.dependent for case in kept])
+    origin, dependent = np.array([case.source for case in kept]), np.array([case.dependent for case in kept])
     for name in ("cast2020", "canard"):
-        leans, alone = (source == name) & dependent, (source == name) & ~dependent
+        leans, alone = (origin == name) & dependent, (origin == name) & ~dependent
         print(f"{name}: {leans.sum()} dependent turns, {alone.sum()} self-contained; found at unsafe {UNSAFE}")
         for title, score in (("signs", signs), ("reader", read), ("both", both)):
             found_ = [float((score[alone] < np.quantile(score[leans], unsafe)).mean()) for unsafe in UNSAFE]
@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--vectors", type=Path, help="a file that keeps the vectors between runs")
-    parser.add_argument("--limit", type=int, default=3000, help="most pairs of a family and most turns of a source")
+    parser.add_argument("--limit", type=int, default=3000, help="most pairs of a family and most turns of a origin")
     given = parser.parse_args()
     of_pairs(given.data, given.vectors, given.limit)
     of_turns(given.data, given.limit)

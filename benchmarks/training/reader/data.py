@@ -193,8 +193,8 @@ def conversations(data: Path, seed: int) -> list[Example]:
         found.append(Example("dependent", turn, behind, float(dependent), f"own-{'pair' if said else 'splice'}"))
     talks = list(dialogues())
     behind_own = [context_of(_messages(said)) for _, _, said in talks]
-    for turn, dependent, said in talks:
-        found += [Example("dependent", turn, context_of(_messages(said)), float(dependent), "dialogues")] * 3
+    for turn, dependent, before in talks:
+        found += [Example("dependent", turn, context_of(_messages(before)), float(dependent), "dialogues")] * 3
         if not dependent:
             found.append(Example("dependent", turn, chance.choice(behind_own), 0.0, "dialogues-splice"))
     for domain, rows in clusters():

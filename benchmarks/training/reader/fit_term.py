@@ -92,18 +92,18 @@ def main() -> None:
     signs, vetoed, _ = signs_of(pairs, given.vectors)
     read = np.array([scored_odds(share) for share in LocalReader(threads=2).score(pairs)])
     y = np.array([float(row["y"] > 0.5) for row in kept])
-    source = np.array([row["from"] for row in kept])
+    origin = np.array([row["from"] for row in kept])
     weight = np.zeros(len(kept))
     for name, share in WEIGHTS.items():
         for label in (0.0, 1.0):
-            cell = (source == name) & ~vetoed & (y == label)
+            cell = (origin == name) & ~vetoed & (y == label)
             weight[cell] = 1000 * share / max(cell.sum(), 1)
     there = ~vetoed
     x = np.stack([signs, read], 1)
     of_signs, of_read, intercept = fit(x[there], y[there], weight[there])
     print(f"signs {of_signs:.3f}, reader {of_read:.3f}, intercept {intercept:.3f}, of {there.sum()} pairs")
     joint = x[there] @ np.array([of_signs, of_read]) + intercept
-    families = [np.isin(source[there], sources) for sources in FAMILIES]
+    families = [np.isin(origin[there], sources) for sources in FAMILIES]
     even = np.zeros(len(joint))
     for members in families:
         even[members] = at_base_rate(y[there][members])

@@ -19,7 +19,7 @@ from langchain_redis_memory.language.classify import Classifier, Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.logistic import odds, probability
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
-from langchain_redis_memory.ops import Flow, settled
+from langchain_redis_memory.ops import Flow
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class ReadingClassifier:
         return self._read_flow(answer, turn, history)
 
     def _read_flow(self, answer: Flow[Verdict], turn: str, history: Sequence[BaseMessage]) -> Flow[Verdict]:
-        verdict = yield from settled(answer)
+        verdict = yield from answer
         return self._read(verdict, turn, history)
 
     def _read(self, verdict: Verdict, turn: str, history: Sequence[BaseMessage]) -> Verdict:
