@@ -43,7 +43,7 @@ class ReadingClassifier:
         reader: Reads turns behind their conversation; a `LocalReader`.
         unsure: The bounds of the probability of dependence between which the reader is asked, bounds included.
         alone_below: The joint probability of dependence below which a turn stands alone; at the default, and with a
-            `LinguisticClassifier`, about 2 to 3 % of dependent turns are taken to stand alone.
+            `LinguisticClassifier`, about 1 to 3 % of dependent turns are taken to stand alone.
 
     Raises:
         ConfigError: `first` or `reader` lacks its method.
@@ -64,7 +64,7 @@ class ReadingClassifier:
         reader: TurnReader,
         *,
         unsure: tuple[float, float] = (0.01, 0.5),
-        alone_below: float = 0.04,
+        alone_below: float = 0.03,
     ) -> None:
         check_method(first, "classify", "first", ConfigError)
         check_method(reader, "dependence", "reader", ConfigError)

@@ -85,10 +85,10 @@ async def test_an_unsure_turn_that_reads_as_dependent_is_dependent(read: Read, f
 
 
 async def test_an_unsure_turn_that_reads_as_standing_alone_is_a_new_topic(read: Read) -> None:
-    found = await read(First(0.2, QuestionType.CONTEXTUAL_FOLLOW_UP), Fixed(0.01))
+    found = await read(First(0.1, QuestionType.CONTEXTUAL_FOLLOW_UP), Fixed(0.005))
     assert found.type is QuestionType.NEW_TOPIC
     assert found.dependence is not None
-    assert found.dependence < 0.04
+    assert found.dependence < 0.03
 
 
 async def test_an_agreeing_reader_keeps_the_verdict_and_adds_its_reason(read: Read) -> None:
