@@ -8,7 +8,8 @@ of others asks again, as nobody knows when they will be done.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from random import uniform
 from typing import Literal, NamedTuple, TypeVar
 
@@ -73,10 +74,12 @@ class LimitFlows:
         self._scope = text_of(scope, "scope", empty=True)
         self._apart = not any(limit.shared for limit in self.limits)
         self._when_down, self._lease_ms = when_down, lease_ms
+        self._tolerances = [repr(limit.cost_us(limit.most)) for limit in self.rates]
+        self.keys: Callable[[Id], tuple[str, ...]] = lru_cache(maxsize=1024)(self._keys)
 
     # --- operations ---------------------------------------------------------------------------------------------------
 
-    def keys(self, key: Id) -> tuple[str, ...]:
+    def _keys(self, key: Id) -> tuple[str, ...]:
         """Spells the keys of all limits of a user, with one hash tag: one of each rate, two of each kind of places."""
         name = text_of(key, "key", empty=True)
         group = self._space.limits(name if self._apart else "")
@@ -105,7 +108,7 @@ class LimitFlows:
             if amount > limit.most:
                 msg = f"a request of {amount:g} {limit.unit} never fits into {limit} (at most {limit.most:,} at once)"
                 raise InvalidInputError(msg)
-        return Request(self.keys(key), costs, new_token())
+        return Request(self.keys(key), costs, new_token() if self.places else "-")
 
     def take(self, request: Request, wait_s: float = 0.0, mode: Mode = "all") -> Op[Taken]:
         """Takes what a request costs from all limits, or nothing.
@@ -119,8 +122,8 @@ class LimitFlows:
             An op of one trip. Sent again after a lost reply it takes twice from rates, which is the safe side.
         """
         args: list[Arg] = []
-        for limit in self.rates:
-            args += [repr(limit.cost_us(limit.amount(request.costs))), repr(limit.cost_us(limit.most))]
+        for limit, tolerance in zip(self.rates, self._tolerances, strict=True):
+            args += [repr(limit.cost_us(limit.amount(request.costs))), tolerance]
         args += [limit.count for limit in self.places]
         call = script("limits/take")(
             request.keys,
@@ -272,9 +275,10 @@ class LimitFlows:
             pause = min(1.5 * pause, _LONGEST_PAUSE_S)
             now = yield Now()
             seen.append((yield from self.take_flow(seen[-1].request, max(until - now, 0.001))))
-        wait_s = seen[-1].decision.wait_s
-        if wait_s:
-            yield Sleep(wait_s + uniform(0, min(_JITTER_S, 0.1 * wait_s)))
+        decision = seen[-1].decision
+        if decision.wait_s and decision.limit:  # jitter of less than what is between two starts keeps their order
+            apart_s = decision.limit.cost_us(decision.limit.amount(seen[-1].request.costs)) / 1e6
+            yield Sleep(decision.wait_s + uniform(0, min(_JITTER_S, 0.5 * apart_s)))
         return seen[-1]
 
     def settle_flow(self, taken: Taken, costs: Costs) -> Flow[None]:

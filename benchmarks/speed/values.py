@@ -1,0 +1,121 @@
+"""A cache of values: ours, cashews', aiocache's, dogpile.cache's and redis-py's client-side cache, on one value.
+
+python -m benchmarks.speed.values [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import redis
+import redis.asyncio
+
+from benchmarks.speed.harness import Report, ainterleaved, atrips, installed, interleaved, server, trips
+from langchain_redis_memory import Client, RedisValueCache
+
+OURS, NEAR, BARE = "langchain-redis-memory", "ours, near_s=60", "redis-py GET"
+CASHEWS, AIOCACHE, DOGPILE, CLIENT_SIDE = "cashews", "aiocache", "dogpile.cache", "redis-py, client-side cache"
+VALUE = {"tone": "calm", "language": "en", "prompt": "x" * 300, "tools": ["search", "mail"], "n": 3}
+NOTES = [
+    "One Redis 8.2.3 on the loopback, no persistence; medians after a warm-up, the contenders taking turns.",
+    "A hit of a dict of about 400 bytes. A bare GET gives bytes and decodes nothing; ours checks version and tags, "
+    "decodes and counts; cashews and dogpile unpickle, aiocache reads JSON.",
+    "Trips: calls of redis-py's send_packed_command, of which every command or pipeline makes one.",
+]
+
+
+def sync(port: int) -> dict[str, Callable[[], Any]]:
+    """A read by contender; ours is the first."""
+    url = f"redis://127.0.0.1:{port}/0"
+    ours, near = RedisValueCache(Client.from_url(url), "v"), RedisValueCache(Client.from_url(url), "n", near_s=60)
+    bare = redis.Redis(port=port)
+    for cache in (ours, near):
+        cache.set("k", VALUE)
+    bare.set("bare", b"x" * 400)
+    found: dict[str, Callable[[], Any]] = {
+        OURS: lambda: ours.get("k"),
+        NEAR: lambda: near.get("k"),
+        BARE: lambda: bare.get("bare"),
+    }
+    if installed(DOGPILE):
+        from dogpile.cache import make_region
+
+        region = make_region().configure("dogpile.cache.redis", arguments={"port": port, "redis_expiration_time": 600})
+        region.set("dogpile", VALUE)
+        found[DOGPILE] = lambda: region.get("dogpile")
+    from redis.cache import CacheConfig
+
+    tracking = redis.Redis(port=port, protocol=3, cache_config=CacheConfig())
+    found[CLIENT_SIDE] = lambda: tracking.get("bare")
+    return found
+
+
+async def asynchronous(port: int, report: Report) -> None:
+    """Reads with await."""
+    url = f"redis://127.0.0.1:{port}/0"
+    client = Client.from_url(url)
+    ours, near = RedisValueCache(client, "av"), RedisValueCache(client, "an", near_s=60)
+    bare = redis.asyncio.Redis(port=port)
+    await bare.set("bare", b"x" * 400)
+    for cache in (ours, near):
+        await cache.aset("k", VALUE)
+    works: dict[str, Callable[[], Any]] = {
+        OURS: lambda: ours.aget("k"),
+        NEAR: lambda: near.aget("k"),
+        BARE: lambda: bare.get("bare"),
+    }
+    if installed(CASHEWS):
+        from cashews import Cache
+
+        theirs = Cache()
+        theirs.setup(url, client_side=False)
+        await theirs.set("cashews", VALUE, expire=600)
+        works[CASHEWS] = lambda: theirs.get("cashews")
+    if installed(AIOCACHE):
+        from aiocache import RedisCache
+        from aiocache.serializers import JsonSerializer
+
+        other = RedisCache(endpoint="127.0.0.1", port=port, serializer=JsonSerializer())
+        await other.set("aiocache", VALUE, ttl=600)
+        works[AIOCACHE] = lambda: other.get("aiocache")
+    report.add("async: a hit", "us", {n: ms * 1000 for n, ms in (await ainterleaved(works, 500, 30)).items()})
+    report.add(
+        "async: a hit: trips", "trips", {name: await atrips(work) for name, work in works.items()}, 1, "one trip"
+    )
+    await client.aclose()
+    await bare.aclose()
+
+
+def measure(port: int, report: Report) -> None:
+    """All measures."""
+    works = sync(port)
+    times = {name: ms * 1000 for name, ms in interleaved(works, 1000, 50).items()}
+    report.add("a hit", "us", times, 1.1 * times[BARE], "1.1x of a bare GET")
+    report.add("a near hit", "us", {NEAR: times[NEAR], CLIENT_SIDE: times[CLIENT_SIDE]}, 5, "5 us")
+    report.add("a hit: trips", "trips", {name: trips(work) for name, work in works.items()}, 1, "one trip")
+    asyncio.run(asynchronous(port, report))
+
+
+def main() -> None:
+    """Runs everything and prints the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.values", description=__doc__)
+    parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    versions: dict[str, Any] = {name: installed(name) for name in (OURS, CASHEWS, AIOCACHE, DOGPILE)}
+    versions[CLIENT_SIDE] = versions[BARE] = installed("redis")
+    versions[NEAR] = versions[OURS]
+    report = Report("A cache of values", versions, NOTES)
+    with server(query_engine=False) as port:
+        measure(port, report)
+    report.show()
+    if options.json:
+        report.write(options.json)
+
+
+if __name__ == "__main__":
+    main()
