@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
     from langchain_redis_memory.agents.limits import RateLimitMiddleware as RateLimitMiddleware
     from langchain_redis_memory.agents.limits import TokenBudgetMiddleware as TokenBudgetMiddleware
+    from langchain_redis_memory.agents.memory import MemoryMiddleware as MemoryMiddleware
     from langchain_redis_memory.agents.tool_cache import ToolCacheMiddleware as ToolCacheMiddleware
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
     from langchain_redis_memory.cache.advice import Advice as Advice
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.errors import InvalidInputError as InvalidInputError
     from langchain_redis_memory.errors import MessageNotFoundError as MessageNotFoundError
     from langchain_redis_memory.errors import NotAMessageError as NotAMessageError
+    from langchain_redis_memory.errors import NotOwnerError as NotOwnerError
     from langchain_redis_memory.errors import OutOfMemoryError as OutOfMemoryError
     from langchain_redis_memory.errors import RateLimitedError as RateLimitedError
     from langchain_redis_memory.errors import RedisMemoryError as RedisMemoryError
@@ -226,10 +228,12 @@ _HOMES = {
     "Loss": "history.loss",
     "ManagedAnswerCache": "cache.answers.records",
     "MemoryAnswers": "conversation.answers",
+    "MemoryMiddleware": "agents.memory",
     "MemorySelector": "conversation.select.memory",
     "MessageNotFoundError": "errors",
     "MiniLMEmbeddings": "vectors.minilm",
     "NotAMessageError": "errors",
+    "NotOwnerError": "errors",
     "Observation": "state.profile_extractors",
     "Outbox": "history.outbox",
     "OutOfMemoryError": "errors",
@@ -241,10 +245,10 @@ _HOMES = {
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
     "ReadingClassifier": "language.reader",
+    "RateLimitedError": "errors",
     "Receipt": "operate.receipt",
     "RateLimitMiddleware": "agents.limits",
     "RedisAgentState": "state.agent_state",
-    "RateLimitedError": "errors",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",

@@ -88,6 +88,10 @@ EVICTED = (
 )
 
 
+class NotOwnerError(RedisMemoryError):
+    """A thread belongs to another user; nothing of it was read or changed."""
+
+
 class ConflictError(RedisMemoryError):
     """What was to be made is there already, or was changed by others again and again meanwhile."""
 

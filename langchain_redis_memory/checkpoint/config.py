@@ -12,11 +12,12 @@ from langchain_redis_memory.errors import InvalidInputError
 
 
 class CheckpointRef(NamedTuple):
-    """A parsed config: a thread, a namespace (None where it names none), a checkpoint (empty: the newest)."""
+    """A parsed config: a thread, a namespace (None where it names none), a checkpoint (empty: the newest), who asks."""
 
     thread_id: str
     ns: str | None
     checkpoint_id: str
+    asker: str = ""
 
 
 def parse_config(config: RunnableConfig) -> CheckpointRef:

@@ -52,7 +52,7 @@ def moved(content: ThreadContent, source: ThreadKeys, target: ThreadKeys) -> Thr
 
 
 def _record(name: bytes, data: bytes, source: ThreadKeys, target: ThreadKeys) -> bytes:
-    if not name:  # the count of changes
+    if name in {b"", b"owner"}:  # the count of changes, and whose the thread is
         return data
     body = record_of(name, data).body
     front = data[: len(data) - len(body)]

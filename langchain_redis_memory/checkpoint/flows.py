@@ -65,6 +65,7 @@ class SaverFlows:
         blobs: How values become bytes.
         ttl_ms: Lifetime of a thread, 0 for none.
         touch_on_read: Whether reading moves the lifetime as writing does.
+        owner: The field of a config that says whose a thread is; "" for nobody's.
         sent: What threads were sent.
     """
 
@@ -72,11 +73,24 @@ class SaverFlows:
     blobs: Blobs
     ttl_ms: int
     touch_on_read: bool
+    owner: str = ""
     sent: SentElements = field(default_factory=SentElements)
 
     def _ttl(self, config: RunnableConfig) -> int:
         configurable = config["configurable"]
         return milliseconds(configurable["ttl_s"]) if "ttl_s" in configurable else self.ttl_ms
+
+    def _place(self, config: RunnableConfig) -> CheckpointRef:
+        """Parses a config, with who asks where that decides."""
+        place = parse_config(config)
+        if not self.owner:
+            return place
+        users = users_of(config) if self.owner == "user_id" else ()
+        asker = users[0] if users else config["configurable"].get(self.owner)
+        if asker is None or asker == "":
+            msg = f"this saver's threads have owners: the config needs configurable.{self.owner}"
+            raise InvalidInputError(msg)
+        return place._replace(asker=str(asker))
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -88,7 +102,7 @@ class SaverFlows:
         new_versions: Mapping[str, Any],
     ) -> Flow[RunnableConfig]:
         """Stores a checkpoint."""
-        place = parse_config(config)
+        place = self._place(config)
         ns, ttl_ms = place.ns or "", self._ttl(config)
         header = {name: part for name, part in checkpoint.items() if name not in _APART}
         kept = get_checkpoint_metadata(config, metadata)
@@ -106,7 +120,7 @@ class SaverFlows:
         if not record.id:
             msg = "the checkpoint has no id"
             raise InvalidInputError(msg)
-        thread = Thread(self.space, place.thread_id)
+        thread = Thread(self.space, place.thread_id, place.asker)
         values = ValueSplitter(self.blobs, thread.keys.blobs)
         stored = [
             NewValue(utf8(channel, "a channel"), version, values.take(channel, checkpoint["channel_values"][channel]))
@@ -129,13 +143,13 @@ class SaverFlows:
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str
     ) -> Flow[None]:
         """Notes a task's writes."""
-        place = parse_config(config)
+        place = self._place(config)
         if not place.checkpoint_id:
             msg = "writes belong to a checkpoint: the config needs a checkpoint_id"
             raise InvalidInputError(msg)
         no_nul(task_id, "task_id")
         utf8(task_path, "task_path")
-        thread = Thread(self.space, place.thread_id)
+        thread = Thread(self.space, place.thread_id, place.asker)
         values = ValueSplitter(self.blobs, thread.keys.blobs)
         stored = []
         for idx, (channel, value) in enumerate(writes):
@@ -179,8 +193,8 @@ class SaverFlows:
 
     def get_tuple(self, config: RunnableConfig) -> Op[CheckpointTuple | None]:
         """Reads one checkpoint."""
-        place = parse_config(config)
-        found = Thread(self.space, place.thread_id).read(place.ns or "", place.checkpoint_id)
+        place = self._place(config)
+        found = Thread(self.space, place.thread_id, place.asker).read(place.ns or "", place.checkpoint_id)
 
         def read(found: ThreadRead) -> CheckpointTuple | None:
             for checkpoint in self._tuples(place.thread_id, found):
@@ -244,7 +258,10 @@ class SaverFlows:
         """Emits checkpoints, newest first, a page at a time; of all threads without a config."""
         check_bounds(0, limit=limit)
         check_type(wanted, (Mapping, NoneType), "filter", "a dict or None")
-        return self._list_flow(parse_config(config) if config else None, wanted, bound_of(before), limit)
+        if config is None and self.owner:
+            msg = "a saver with an owner lists one thread: the config needs a thread_id and the user"
+            raise InvalidInputError(msg)
+        return self._list_flow(self._place(config) if config else None, wanted, bound_of(before), limit)
 
     def _list_flow(
         self, place: CheckpointRef | None, wanted: Mapping[str, Any] | None, bound: str, left: int | None
@@ -262,7 +279,7 @@ class SaverFlows:
     def _list_thread_flow(
         self, place: CheckpointRef, wanted: Mapping[str, Any] | None, bound: str, left: int | None
     ) -> Flow[int | None]:
-        thread = Thread(self.space, place.thread_id)
+        thread = Thread(self.space, place.thread_id, place.asker)
         exact = bool(place.checkpoint_id) and place.ns is not None
         if place.checkpoint_id and bound and place.checkpoint_id >= bound:
             return left
@@ -286,8 +303,8 @@ class SaverFlows:
 
     def delta_history(self, config: RunnableConfig, channels: Sequence[str]) -> Op[Mapping[str, DeltaChannelHistory]]:
         """Reads what delta channels are rebuilt from."""
-        place = parse_config(config)
-        op = Thread(self.space, place.thread_id).history(place.ns or "", place.checkpoint_id, channels)
+        place = self._place(config)
+        op = Thread(self.space, place.thread_id, place.asker).history(place.ns or "", place.checkpoint_id, channels)
 
         def read(both: Any) -> Mapping[str, DeltaChannelHistory]:
             steps, stored = both
@@ -316,13 +333,14 @@ class SaverFlows:
 
     # --- a user's threads -----------------------------------------------------------------------------------------
 
-    def newest(self, thread_id: str) -> Op[CheckpointTuple | None]:
-        """Reads the newest checkpoint of a thread."""
-        return self.get_tuple({"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}})
+    def newest(self, thread_id: str, user: Id = "") -> Op[CheckpointTuple | None]:
+        """Reads the newest checkpoint of a thread, for its owner where it has one."""
+        who = {self.owner: str(user)} if self.owner else {}
+        return self.get_tuple({"configurable": {"thread_id": thread_id, "checkpoint_ns": "", **who}})
 
     def threads_flow(self, user: Id, limit: int, cursor: str | None) -> Flow[ThreadPage]:
         """Lists a user's threads."""
-        return threads_flow(self.space, self.newest, user, limit, cursor)
+        return threads_flow(self.space, lambda name: self.newest(name, user), user, limit, cursor)
 
     # --- whole threads --------------------------------------------------------------------------------------------
 

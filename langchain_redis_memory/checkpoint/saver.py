@@ -1,7 +1,4 @@
-"""`RedisSaver`: LangGraph's checkpointer, sync and async on one class.
-
-Each method runs one flow or op of `SaverFlows`, each twin runs the same one with the async driver.
-"""
+"""`RedisSaver`: LangGraph's checkpointer; each method runs a flow of `SaverFlows`, its twin does so asynchronously."""
 
 from __future__ import annotations
 
@@ -53,6 +50,8 @@ class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
         compress_from_bytes: Values of this size are deflated; None for never.
         prefix: Start of every key; None for the client's.
         tenant: Whose threads.
+        owner: The field of a graph's config that names a thread's owner, such as "user_id": the first who writes to a
+            thread owns it, which the server checks in the same script; for others `NotOwnerError`. None: no owners.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -80,15 +79,16 @@ class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
         compress_from_bytes: int | None = 256,
         prefix: str | None = None,
         tenant: Id = "",
+        owner: str | None = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
         check_bounds(compress_from_bytes=compress_from_bytes)
         self._client = connect(client, owner=type(self), **server)
-        space = self._client.keys(tenant)
-        space = space if prefix is None else replace(space, prefix=prefix)
+        tenants = self._client.keys(tenant)
+        space = tenants if prefix is None else replace(tenants, prefix=prefix)
         ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.thread_ttl_s))
-        self._flows = SaverFlows(space, Blobs(self.serde, compress_from_bytes), ttl_ms, touch_on_read)
+        self._flows = SaverFlows(space, Blobs(self.serde, compress_from_bytes), ttl_ms, touch_on_read, owner or "")
 
     def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> RedisSaver:
         """Returns a saver that may build more types when state is read.
@@ -109,10 +109,10 @@ class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
         return clone
 
     def setup(self) -> None:
-        """Does nothing, as there is nothing to set up; for graphs that used another saver."""
+        """Does nothing: there is nothing to set up."""
 
     async def asetup(self) -> None:
-        """Does nothing; see `setup`."""
+        """Does nothing: there is nothing to set up."""
 
     def put(
         self,

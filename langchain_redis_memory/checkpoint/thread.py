@@ -2,10 +2,11 @@
 
 A thread is four keys with one hash tag and one lifetime, however many namespaces it has:
 
-* `checkpoints`, a hash: namespace NUL id -> record. A record is a version byte, the server's time in milliseconds
-  (13 digits), `<size>:` front, rest. The front is netstrings that a
-  script can read: the parent's id, then a reference for each channel version (a mark that says whether it has a value,
-  `+`, a list, `*`, or none, `-`; then channel NUL version). The rest is a blob: checkpoint and metadata.
+* `checkpoints`, a hash: `owner` -> the user whose thread it is, where a saver asks for one; namespace NUL id -> record.
+  A record is a version byte, the server's time in milliseconds (13 digits), `<size>:` front, rest. The front is
+  netstrings that a script can read: the parent's id, then a reference for each channel version (a mark that says
+  whether it has a value, `+`, a list, `*`, or none, `-`; then channel NUL version). The rest is a blob: checkpoint and
+  metadata.
 * `order`, a sorted set by bytes: `i` id NUL namespace, and `n` namespace NUL id where the namespace is not empty.
 * `blobs`, a hash: `b` namespace NUL channel NUL version -> `+` blob, or `*` ranges of element numbers; for each channel
   name `e` channel NUL number -> element, `d` channel -> the digests of its elements, 16 bytes each.
@@ -44,7 +45,7 @@ from langchain_redis_memory.checkpoint.layout import (
     write_place,
     writes_of,
 )
-from langchain_redis_memory.errors import CorruptDataError, EvictedError
+from langchain_redis_memory.errors import CorruptDataError, EvictedError, NotOwnerError
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.key_groups import ThreadKeys
 from langchain_redis_memory.redis.keys import KeySpace
@@ -59,10 +60,12 @@ class Thread:
     Args:
         space: The tenant's key builder.
         thread_id: The thread's id.
+        asker: Who asks; "" for nobody in particular, who may see every thread.
     """
 
     space: KeySpace
     thread_id: str
+    asker: str = ""
 
     @cached_property
     def keys(self) -> ThreadKeys:
@@ -79,6 +82,9 @@ class Thread:
                     "somebody. Use a maxmemory-policy that does not evict (noeviction), and delete_thread to start anew"
                 )
                 raise EvictedError(msg)
+            if reply == [b"owned"]:
+                msg = f"thread {self.thread_id!r} belongs to another user"
+                raise NotOwnerError(msg)
             return reply
 
         return Op((script(name)(self.keys.all(), *args),), read)
@@ -123,7 +129,7 @@ class Thread:
             elif value.body is not None:
                 kind, body = "+", keys.blobs.encrypt(value.body, f"b{record.ns}\0{name}")
             args += [name, value.channel, kind, body]
-        return self._op("checkpoint/checkpoint_put", *args, *self._sent(elements))
+        return self._op("checkpoint/checkpoint_put", *args, *self._sent(elements), self.asker)
 
     def write(
         self,
@@ -156,7 +162,7 @@ class Thread:
                     value, write_place(f"{ns}\0{checkpoint_id}", task_id, idx, channel)
                 )
             args += [idx, path, channel, body]
-        return self._op("checkpoint/checkpoint_write", *args, *self._sent(elements))
+        return self._op("checkpoint/checkpoint_write", *args, *self._sent(elements), self.asker)
 
     def _sent(self, elements: Mapping[tuple[str, bytes], bytes]) -> list[Arg]:
         args: list[Arg] = []
@@ -221,7 +227,7 @@ class Thread:
             )
 
         return self._checked(
-            self._op("checkpoint/checkpoint_read", ns or "", checkpoint_id, everywhere, before, count), read
+            self._op("checkpoint/checkpoint_read", ns or "", checkpoint_id, everywhere, before, count, self.asker), read
         )
 
     def history(
@@ -248,7 +254,7 @@ class Thread:
                 found.append(Step(self._writes(name.decode(), writes, elements), seeds))
             return found, self._values(values, elements)
 
-        return self._checked(self._op("checkpoint/checkpoint_history", ns, checkpoint_id, *channels), read)
+        return self._checked(self._op("checkpoint/checkpoint_history", ns, checkpoint_id, *channels, self.asker), read)
 
     def page(self, before: str, count: int) -> Op[CheckpointPage]:
         """Reads checkpoints without values, newest first, over all namespaces.

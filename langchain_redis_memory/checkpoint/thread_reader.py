@@ -45,24 +45,26 @@ class ThreadReader:
         """Lists a user's threads; see `threads`."""
         return await self._client.adrive(self._flows.threads_flow(user, limit, cursor))
 
-    def messages(self, thread_id: Id) -> list[BaseMessage]:
+    def messages(self, thread_id: Id, user: Id = "") -> list[BaseMessage]:
         """Reads the messages of a thread's newest state (its channel `messages`), without a graph.
 
         Args:
             thread_id: The thread.
+            user: Who asks, where the saver's threads have owners.
 
         Returns:
             The messages; none where the thread does not exist or has no such channel.
 
         Raises:
             InvalidInputError: The id is not acceptable.
+            NotOwnerError: The thread is another user's.
             EvictedError: The server lost a part of the thread.
 
         **Keys:** `checkpoints`, `order`, `blobs`, `writes`.
         **Trips:** 1.
         """
-        return self._client.run(self._flows.newest(str(thread_id)).map(messages_of))
+        return self._client.run(self._flows.newest(str(thread_id), user).map(messages_of))
 
-    async def amessages(self, thread_id: Id) -> list[BaseMessage]:
+    async def amessages(self, thread_id: Id, user: Id = "") -> list[BaseMessage]:
         """Reads the messages of a thread's newest state; see `messages`."""
-        return await self._client.arun(self._flows.newest(str(thread_id)).map(messages_of))
+        return await self._client.arun(self._flows.newest(str(thread_id), user).map(messages_of))

@@ -248,12 +248,12 @@ class Transcript:
         messages, ids = self.keys.messages, self.keys.ids
 
         def read(replies: Sequence[Reply]) -> list[BaseMessage]:
-            if not replies[0] and replies[1]:
+            if not replies[0] and replies[1] == 1:  # one of the two: others may write in between, but never one
                 msg = f"{messages}: {EVICTED}"
                 raise EvictedError(msg)
             return decode_messages(replies[0], messages)
 
-        return Op((command, ("EXISTS", ids)), read)
+        return Op((command, ("EXISTS", messages, ids)), read)
 
     def tail(self, *, messages: int = 0, tokens: int = 0, turns: int = 0) -> Op[list[BaseMessage]]:
         """Reads the newest messages within bounds, oldest first.

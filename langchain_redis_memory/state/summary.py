@@ -9,7 +9,7 @@ replaces nothing. A call of a tool and its answers are covered together.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -220,7 +220,7 @@ class RollingSummary:
             if not batch:
                 break
             rest = rest[len(batch) :]
-            text = _text((yield self._ask(old, batch)))
+            text = _text((yield self._ask(old.text if old else "", batch)))
             if not text:
                 _log.warning("the model gave no summary of session %r; the old one stays", transcript.session_id)
                 break
@@ -236,8 +236,34 @@ class RollingSummary:
             made, version = old, standing
         return made
 
-    def _ask(self, old: Summary | None, batch: Sequence[BaseMessage]) -> Invoke:
-        shown = f"Summary so far:\n{old.text if old else '(none)'}\n\nMessages since then:\n{rendered(batch)}"
+    def as_summarizer(self) -> Runnable[Any, str]:
+        """Returns the model and the instruction as a runnable, for middleware that decides itself when to summarise.
+
+        Returns:
+            A runnable from messages to text, for `SummarizationMiddleware(summarizer=...)` of LangChain's.
+
+        **Keys:** none.
+        **Trips:** none.
+        """
+
+        def summarise(messages: Sequence[BaseMessage]) -> str:
+            text = ""
+            for batch in _batches(messages):
+                text = _text(self._ask(text, batch).call())
+            return text
+
+        async def asummarise(messages: Sequence[BaseMessage]) -> str:
+            text = ""
+            for batch in _batches(messages):
+                text = _text(await self._ask(text, batch).acall())
+            return text
+
+        from langchain_core.runnables import RunnableLambda
+
+        return RunnableLambda(summarise, asummarise, name="RollingSummary")
+
+    def _ask(self, old: str, batch: Sequence[BaseMessage]) -> Invoke:
+        shown = f"Summary so far:\n{old or '(none)'}\n\nMessages since then:\n{rendered(batch)}"
         given = [SystemMessage(self._instruction), HumanMessage(shown)]
         return Invoke(lambda: self._model.invoke(given), lambda: self._model.ainvoke(given))
 
@@ -289,6 +315,15 @@ def _portion(messages: Sequence[BaseMessage]) -> int:
         if not open_calls:
             portion = place + 1
     return portion
+
+
+def _batches(messages: Sequence[BaseMessage]) -> Iterator[Sequence[BaseMessage]]:
+    """Splits messages into the portions of one call each; at the end also what is no whole pair."""
+    rest = list(messages)
+    while rest:
+        portion = _portion(rest) or len(rest)
+        yield rest[:portion]
+        rest = rest[portion:]
 
 
 def rendered(messages: Sequence[BaseMessage]) -> str:

@@ -1,6 +1,7 @@
 -- Fragment: `alive(ttl_ms)` makes the thread's keys exist and moves their lifetime together. A thread without expiry is
 -- pinned; a write never shortens a lifetime; no `ttl_ms` makes it permanent. A key of another type is an error here, before
--- anything is written. The first write is one that a full server refuses: after a PEXPIRE it would let all others pass.
+-- anything is written. The first write is one that a full server refuses: after a PEXPIRE it would let all others pass. A
+-- thread without an owner becomes the asker's (see `_owned`).
 local function alive(ttl_ms)
   local left = redis.call('PTTL', checkpoints)
   if left == -2 then
@@ -13,6 +14,7 @@ local function alive(ttl_ms)
     redis.call('ZCARD', order)
     redis.call('HINCRBY', checkpoints, '', 0)
   end
+  if asker ~= '' then redis.call('HSETNX', checkpoints, 'owner', asker) end
   local lifetime = string.format('%.0f', math.max(left, tonumber(ttl_ms)))
   for _, key in ipairs(KEYS) do
     if ttl_ms == '0' then

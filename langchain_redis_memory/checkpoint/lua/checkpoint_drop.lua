@@ -7,7 +7,7 @@
 -- WITH pieces
 -- WITH writes
 if redis.call('HGET', checkpoints, '') ~= revision then return -1 end
-local bytes, left, freed = 0, redis.call('HLEN', checkpoints) - 1 - names, {}
+local bytes, left, freed = 0, redis.call('HLEN', checkpoints) - redis.call('HEXISTS', checkpoints, 'owner') - 1 - names, {}
 local function drop(key, field)
   local value = redis.call('HGET', key, field)
   if value then bytes = bytes + #field + #value end

@@ -3,6 +3,7 @@
 -- KEYS checkpoints order blobs writes
 -- ARGV ns id ...
 -- WITH whole
+-- WITH owned
 -- WITH pieces
 -- WITH fetch
 -- WITH values

@@ -6,6 +6,7 @@
 -- ARGV ttl_ms ns id parent body refs values ...
 -- WITH once
 -- WITH whole
+-- WITH owned
 -- WITH now
 -- WITH alive
 -- WITH runs

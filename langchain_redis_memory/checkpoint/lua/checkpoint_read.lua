@@ -2,8 +2,9 @@
 -- first: the one with `id`, or at most `count` of those before the bound `before` (`id` empty), in a namespace
 -- (`everywhere` 0: `before` is an id or empty) or in all (`everywhere` 1: `before` is id, NUL, namespace).
 -- KEYS checkpoints order blobs writes
--- ARGV ns id everywhere before count
+-- ARGV ns id everywhere before count ...
 -- WITH whole
+-- WITH owned
 -- WITH pieces
 -- WITH fetch
 -- WITH values

@@ -5,6 +5,7 @@
 -- ARGV ttl_ms ns id task count ...
 -- WITH once
 -- WITH whole
+-- WITH owned
 -- WITH alive
 -- WITH runs
 -- WITH elements
@@ -22,8 +23,7 @@ for i = 6, 5 + 4 * count, 4 do
 end
 if #missing > 0 then return missing, false end
 alive(ttl_ms)
-local name = ns .. '\0' .. id
-local head = #task .. ':' .. task
+local name, head = ns .. '\0' .. id, #task .. ':' .. task
 local first = redis.call('HGET', writes, name) or head
 local field = string.sub(first, 1, #head) == head and name or name .. '\0' .. task
 local stored = field == name and string.sub(first, #head + 1) or redis.call('HGET', writes, field)

@@ -15,6 +15,7 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 
 import langchain_redis_memory
 from langchain_redis_memory import (
+    AnswerCacheMiddleware,
     AnswerDesk,
     CachedEmbeddings,
     CachedRetriever,
@@ -22,6 +23,8 @@ from langchain_redis_memory import (
     ConversationMemory,
     EpochAnswerCache,
     Health,
+    Limit,
+    LimitLease,
     MemoryAnswers,
     RagCache,
     RedisAgentState,
@@ -31,6 +34,7 @@ from langchain_redis_memory import (
     RedisConversationState,
     RedisMemorySettings,
     RedisNodeCache,
+    RedisRateLimiter,
     RedisRecordManager,
     RedisSaver,
     RedisSemanticCache,
@@ -39,8 +43,13 @@ from langchain_redis_memory import (
     RedisStore,
     RedisTokenStreams,
     RedisUsers,
+    RedisValueCache,
+    RedisWrappedKeys,
     SemanticAnswerCache,
+    TokenBudgetMiddleware,
+    ToolCacheMiddleware,
     UserProfile,
+    ValueLock,
 )
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Op
@@ -75,6 +84,11 @@ CLASSES: dict[str, Callable[..., ClientOwner]] = {
     "token_streams": RedisTokenStreams,
     "users": RedisUsers,
     "profile": partial(UserProfile, "u"),
+    "answers_of_agents": AnswerCacheMiddleware,
+    "tools_of_agents": partial(ToolCacheMiddleware, tools={"t": 60}),
+    "budget_of_agents": partial(TokenBudgetMiddleware, per_turn=1),
+    "limiter": partial(RedisRateLimiter, limits=[Limit(1, "1s")], reserve=1),
+    "values": partial(RedisValueCache, namespace="n"),
 }
 WAYS: dict[str, Callable[[], tuple[tuple[Any, ...], dict[str, Any], str]]] = {
     "client": lambda: ((Client("redis://h"),), {}, "redis://h:6379/0"),
@@ -99,12 +113,16 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_PORT", "7")
 
 
+GIVEN = {AnswerDesk, LimitLease, MemoryAnswers, RedisWrappedKeys, ValueLock}
+"""Are given the client of what makes them, or keep keys beside the data that they encrypt."""
+
+
 def takes_a_server(found: object) -> bool:
     """Whether a public object is a class whose constructor is given a server."""
     if (
         not isinstance(found, type)
         or issubclass(found, BaseException)
-        or found in {Client, Health, RedisMemorySettings, AnswerDesk, MemoryAnswers}  # a desk has its cache's client
+        or found in {Client, Health, RedisMemorySettings, *GIVEN}
     ):
         return False
     return any(
