@@ -11,7 +11,11 @@ from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "langchain_redis_memory"
-LICENCES = ("LICENSE", f"{PACKAGE}/language/equivalence/WORDNET-LICENSE")
+LICENCES = (
+    "LICENSE",
+    f"{PACKAGE}/language/equivalence/WORDNET-LICENSE",
+    f"{PACKAGE}/language/reader/APACHE-LICENSE",
+)
 
 USE = f"""
 from importlib.util import find_spec
@@ -83,7 +87,7 @@ def check_contents(wheel: Path) -> None:
     for licence in LICENCES:
         assert f"{info}/licenses/{licence}" in names, licence
         assert f"License-File: {licence}\n" in metadata
-    assert "License-Expression: MIT AND LicenseRef-WordNet\n" in metadata
+    assert "License-Expression: MIT AND Apache-2.0 AND LicenseRef-WordNet\n" in metadata
 
 
 def run(*command: str, cwd: Path = ROOT) -> None:

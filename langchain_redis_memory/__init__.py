@@ -113,6 +113,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import PairScorer as PairScorer
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
+    from langchain_redis_memory.language.reader import LocalReader as LocalReader
+    from langchain_redis_memory.language.reader import ReadingClassifier as ReadingClassifier
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
     from langchain_redis_memory.limits.lease import LimitLease as LimitLease
     from langchain_redis_memory.limits.limit import Limit as Limit
@@ -222,6 +224,7 @@ _HOMES = {
     "LLMContextualiser": "language.contextualise.llm",
     "LLMExtractor": "state.profile_extractors",
     "LocalContextualiser": "language.contextualise.local",
+    "LocalReader": "language.reader",
     "Loss": "history.loss",
     "ManagedAnswerCache": "cache.answers.records",
     "MemoryAnswers": "conversation.answers",
@@ -241,6 +244,7 @@ _HOMES = {
     "PruneReport": "checkpoint.prune",
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
+    "ReadingClassifier": "language.reader",
     "RateLimitedError": "errors",
     "Receipt": "operate.receipt",
     "RateLimitMiddleware": "agents.limits",

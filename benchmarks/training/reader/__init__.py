@@ -1,0 +1,1 @@
+"""Training of the small encoder that reads pairs of questions and turns behind their conversation."""
