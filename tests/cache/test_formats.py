@@ -59,7 +59,7 @@ def test_semantic_entry() -> None:
         b"swer"
     )
     assert entry.body() == golden
-    assert entry_of(b"+inf:" + golden, "k") == entry
+    assert entry_of(golden, "k") == entry
     assert semantic_name_of(bytes(16), "q") == b"\x90\xbaLR\xac\x8b]^\xf7j(BU\x87f\x85"
 
 
