@@ -9,7 +9,7 @@ from langchain_redis_memory import AnswerCacheMiddleware, Client
 
 client = Client.from_url(os.environ.get("REDIS_URL", "memory://"), prefix="lrm-example")
 cache = AnswerCacheMiddleware(client, scope="support-v1", answer_ttl_s=600)
-model = FakeListChatModel(responses=["Within 30 days.", "Bonjour.", "Dans les 30 jours."])
+model = FakeListChatModel(responses=["By mail.", "I cannot do that.", "Par la poste."])
 agent = create_agent(model, system_prompt="You answer for a shop.", middleware=[cache])
 
 
@@ -21,10 +21,10 @@ def ask(thread: str, *said: str) -> None:
     print(f"{thread:5} {state['messages'][-1].text:20} hit: {about['hit']!s:6} {about['why']}")
 
 
-ask("ana", "What is the return period?")
-ask("ben", "What is the return period?")
+ask("ana", "How are purchases returned?")
+ask("ben", "How are purchases returned?")
 ask("cleo", "Cancel my order.")
-ask("dan", "From now on answer in French.", "D'accord.", "What is the return period?")
+ask("dan", "From now on answer in French.", "D'accord.", "How are purchases returned?")
 client.settle()
 print(cache.answers.stats())
 cache.answers.clear()

@@ -8,7 +8,7 @@ from langchain_redis_memory import Client, ConversationMemory, RedisCache
 
 client = Client.from_url(os.environ.get("REDIS_URL", "memory://"), prefix="lrm-example")
 memory = ConversationMemory(client, ttl_s=600, answer_ttl_s=600)
-chat = memory.wrap(FakeListChatModel(responses=["30 days.", "14 days."]), scope="faq-v1")
+chat = memory.wrap(FakeListChatModel(responses=["By mail.", "In any shop."]), scope="faq-v1")
 desk = memory.answers
 
 
@@ -18,14 +18,14 @@ def say(question: str, session: str) -> str:
 
 
 # A user complains about an answer that was made for somebody else.
-print(say("What is the return period?", "ana"), say("What is the return period?", "ben"))
+print(say("How are purchases returned?", "ana"), say("How are purchases returned?", "ben"))
 for line in desk.decisions(2):
     print("logged:", line)
-print(desk.explain("What is the return period?", {"configurable": {"session_id": "dan"}}, chat))
+print(desk.explain("How are purchases returned?", {"configurable": {"session_id": "dan"}}, chat))
 
 # Whoever asks next asks the model; what is known of the answer is enough to find it.
-print("removed:", desk.delete(question="what is the return period?"))
-print(say("What is the return period?", "cleo"), "-", desk.stats())
+print("removed:", desk.delete(question="how are purchases returned?"))
+print(say("How are purchases returned?", "cleo"), "-", desk.stats())
 
 # Of a model's cache the same: what was missed most is asked before anybody has to wait for it.
 cache = RedisCache(client, ttl_s=600)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 SAYS = {
     "access_rights.py": "cleo (staff): In May.                  cache hit   documents plan",
-    "agent_answers.py": "ben   Within 30 days.      hit: True   the very same question",
+    "agent_answers.py": "ben   By mail.             hit: True   the very same question",
     "agent_memory.py": "4 messages; Hello, Ana!",
     "chat_history.py": "['system', 'ai', 'tool', 'ai']",
     "conversation_memory.py": "What is throat cancer?           NEW_TOPIC               cache hit",
