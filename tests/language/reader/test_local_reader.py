@@ -26,7 +26,7 @@ def reader() -> LocalReader:
 
 def test_one_need_scores_above_two_that_look_alike(reader: LocalReader) -> None:
     same, other = reader.score([SAME, OTHER])
-    assert same > 0.5 > other
+    assert same > other + 0.2
 
 
 def test_the_order_within_a_pair_and_the_batch_make_no_difference(reader: LocalReader) -> None:
