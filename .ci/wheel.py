@@ -44,6 +44,7 @@ for needs_numpy in (
     lambda: package.MemorySelector(embeddings=FakeEmbeddings(size=3)),
 ):
     assert "langchain-redis-memory[vectors]" in refusal(needs_numpy)
+assert "langchain-redis-memory[agents]" in refusal(lambda: package.AnswerCacheMiddleware)
 print(len(package.__all__), "public names")
 """
 

@@ -6,6 +6,7 @@ Everything public is here and loads when it is first used, so importing the pack
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -309,7 +310,9 @@ _HOMES = {
     "WrongKeyTypeError": "errors",
 }
 
-__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604
+_WITHOUT = "" if find_spec("langchain") else "agents"  # so that `import *` works without the extra, too
+
+__all__ = [*sorted(name for name, home in _HOMES.items() if home.partition(".")[0] != _WITHOUT), "__version__"]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
