@@ -4,6 +4,5 @@ from langchain_redis_memory.extras import missing
 
 try:
     import langchain.agents.middleware  # noqa: F401 - is it there?
-except ImportError as error:
-    msg = "middleware for create_agent needs langchain 1.2 or newer"
-    raise missing(msg, "agents") from error
+except ImportError as _error:
+    raise missing("middleware for create_agent needs langchain 1.2 or newer", "agents") from _error

@@ -185,7 +185,8 @@ class PendingLines:
     """
 
     def __init__(self, key: Key, log: DecisionLog | None) -> None:
-        self.key, self.log = key, log
+        self.key: Key = key
+        self.log: DecisionLog | None = log
         self._waiting: deque[tuple[Key, Callable[[], Decision]]] = deque(maxlen=_MOST_WAITING)
         self._sent, self._due = 0.0, False
 

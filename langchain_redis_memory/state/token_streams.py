@@ -237,7 +237,8 @@ class TokenStream:
     def __init__(
         self, client: Client, append: Callable[[Sequence[bytes]], Op[bool]], run_id: str, flush_s: float
     ) -> None:
-        self._client, self._append, self.run_id, self._flush_s = client, append, run_id, flush_s
+        self.run_id: str = run_id
+        self._client, self._append, self._flush_s = client, append, flush_s
         self._waiting: list[Any] = []
         self._sent_at: float | None = None
         self._away = False

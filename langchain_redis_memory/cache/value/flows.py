@@ -55,9 +55,12 @@ class ValueFlows:
     """
 
     def __init__(self, client: Client, ops: ValueOps, tally: Tally, near_s: float, near_most: int) -> None:
-        self._client, self.ops, self.tally = client, ops, tally
-        self.best_effort = BestEffort("the cache of values", tally, client.breaker)
-        self.near_s, self.near = near_s, Near(near_most) if near_s else None
+        self._client = client
+        self.ops: ValueOps = ops
+        self.tally: Tally = tally
+        self.best_effort: BestEffort = BestEffort("the cache of values", tally, client.breaker)
+        self.near_s: float = near_s
+        self.near: Near | None = Near(near_most) if near_s else None
         self._of_turns = self.near or Near(near_most)
 
     # --- reading ------------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ class StallGuard:
         self._lock = threading.Lock()
         self._longest = longest_s
         self._until = 0.0
-        self.answered = 0.0
+        self.answered: float = 0.0
         """When the server answered last; 0 for never."""
 
     def rests(self, now: float) -> bool:

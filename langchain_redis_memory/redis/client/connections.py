@@ -49,7 +49,8 @@ class Connections:
         self._transport: Any = None
         self._closer: Any = None
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopTransport] = WeakKeyDictionary()
-        self.gate, self.spare = Gate(self._places), Gate(self._spare)
+        self.gate: Gate = Gate(self._places)
+        self.spare: Gate = Gate(self._spare)
 
     def in_use(self) -> int:
         """Counts the round trips that are under way, in all threads and event loops."""

@@ -104,7 +104,7 @@ class IAMCredentials(_InThread):
         ConfigError: `botocore` is not installed, or the service is unknown.
     """
 
-    lifetime_s = 11 * 3600.0
+    lifetime_s: float | None = 11 * 3600.0
 
     def __init__(
         self,

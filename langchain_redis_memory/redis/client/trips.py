@@ -89,7 +89,7 @@ class Trips:
         self._shown, self._bounds = connections.topology.shown, connections.topology.bounds
         self._probe = (("EXISTS", nowhere),)
         self._probe_s = min(_PROBE_S, self._bounds.timeout_s)
-        self.stall = StallGuard()
+        self.stall: StallGuard = StallGuard()
         self._renewals: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
     # --- sync ---------------------------------------------------------------------------------------------------------
