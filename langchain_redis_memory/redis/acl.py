@@ -51,11 +51,13 @@ COMMANDS: Mapping[str, str] = {
         "zremrangebyscore"
     ),
     "RedisRecordManager": (
-        "eval evalsha get hdel hget hlen hset pexpire set time zadd zcard zmscore zrangebylex zrangebyscore zrem zscore"
+        "eval evalsha get hdel hget hlen hset pexpire set time zadd zcard zmscore zrangebylex zrangebyscore zrem "
+        "zscore"
     ),
     "RedisSaver": (
-        "del eval evalsha exists get hdel hget hgetall hincrby hkeys hlen hmget hset memory persist pexpire "
-        "pexpireat pttl set time unlink zadd zcard zrange zrangebylex zrangebyscore zrem zrevrangebylex zscore"
+        "del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx memory persist "
+        "pexpire pexpireat pttl set time unlink zadd zcard zrange zrangebylex zrangebyscore zrem zrevrangebylex "
+        "zscore"
     ),
     "RedisSemanticCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
