@@ -45,7 +45,7 @@ memory = ConversationMemory(
     on_turn=lambda report: print(report.verdict.type, report.cache, len(report.memory), "messages of memory"),
 )
 assistant = memory.wrap(FakeListChatModel(responses=["It is on its way.", "Nine to five."]))
-config: RunnableConfig = {"configurable": {"session_id": "ana"}}
+config: RunnableConfig = {"configurable": {"session_id": "order-desk"}}
 print(assistant.invoke("Where is my order 66?", config=config).text)
 print(assistant.invoke("What are the opening hours of the shop in Oslo?", config=config).text)
-memory.history("ana").clear()
+memory.history("order-desk").clear()

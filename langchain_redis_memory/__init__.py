@@ -310,7 +310,15 @@ _HOMES = {
     "WrongKeyTypeError": "errors",
 }
 
-_WITHOUT = "" if find_spec("langchain") else "agents"  # so that `import *` works without the extra, too
+
+def _is_installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ImportError:  # a finder may refuse to look
+        return False
+
+
+_WITHOUT = "" if _is_installed("langchain") else "agents"  # so that `import *` works without the extra, too
 
 __all__ = [*sorted(name for name, home in _HOMES.items() if home.partition(".")[0] != _WITHOUT), "__version__"]  # noqa: PLE0604
 
