@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import sweep
 from tests.support import servers
 from tests.support.servers import Farm
 
@@ -46,6 +47,7 @@ def test_example(example: Path, where: str, farm: Farm) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
     if where == "a server":
         environment["REDIS_URL"] = farm.url(servers.NEWEST)
+        sweep(environment["REDIS_URL"], "lrm-example")  # another example may have left its conversations
     run = subprocess.run(
         [sys.executable, "-W", "error", str(example)],
         env=environment,
