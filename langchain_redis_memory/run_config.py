@@ -36,6 +36,22 @@ def users_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(user) for user in found if user is not None and user != ""))
 
 
+def accessor_of(config: Mapping[str, Any]) -> str:
+    """Names who asks, for a decision on access: metadata comes from whoever calls, an authenticated user does not.
+
+    Args:
+        config: A `RunnableConfig`.
+
+    Returns:
+        The authenticated user's id where LangGraph's server named one, else the first of `users_of`, "" for nobody.
+    """
+    configurable = config.get("configurable") or {}
+    auth = configurable.get("langgraph_auth_user")
+    identity = auth.get("identity") if isinstance(auth, Mapping) else getattr(auth, "identity", None)
+    known = identity or configurable.get("langgraph_auth_user_id")
+    return str(known) if known else next(iter(users_of(config)), "")
+
+
 def _runtime_context(configurable: Mapping[str, Any]) -> Any:
     """Reads what a LangGraph application gives to its nodes as `context=`, as a dict where it can be read."""
     context = getattr(configurable.get("__pregel_runtime"), "context", None)

@@ -48,7 +48,7 @@ from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 from langchain_redis_memory.redis.user_index import UserData
-from langchain_redis_memory.run_config import users_of
+from langchain_redis_memory.run_config import accessor_of, users_of
 
 T = TypeVar("T")
 
@@ -85,8 +85,7 @@ class SaverFlows:
         place = parse_config(config)
         if not self.owner:
             return place
-        users = users_of(config) if self.owner == "user_id" else ()
-        asker = users[0] if users else config["configurable"].get(self.owner)
+        asker = accessor_of(config) if self.owner == "user_id" else config["configurable"].get(self.owner)
         if asker is None or asker == "":
             msg = f"this saver's threads have owners: the config needs configurable.{self.owner}"
             raise InvalidInputError(msg)

@@ -70,6 +70,14 @@ async def test_a_user_has_to_be_named(client: Client, both: Both) -> None:
         await both(saver.messages)("t", "ben")
 
 
+async def test_an_authenticated_user_cannot_pass_for_another(client: Client, both: Both) -> None:
+    app = graph(RedisSaver(client, ttl_s=60, owner="user_id"))
+    await both(app.invoke)(said("a"), of(langgraph_auth_user_id="ana"))
+    for named in ({"langgraph_auth_user_id": "ben"}, {"langgraph_auth_user": {"identity": "ben"}}):
+        with pytest.raises(NotOwnerError):
+            await both(app.get_state)({**of("ana", **named), "metadata": {"user_id": "ana"}})
+
+
 async def test_who_was_there_before_owners_were_asked_for(client: Client, both: Both) -> None:
     plain, owned = RedisSaver(client, ttl_s=60), RedisSaver(client, ttl_s=60, owner="org")
     await both(graph(plain).invoke)(said("a"), of())
