@@ -15,10 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import redis
+
+from langchain_redis_memory.redis.client.options import Options
+from langchain_redis_memory.redis.client.topology import topology
 
 T = TypeVar("T")
 
@@ -214,6 +217,17 @@ def _answers(process: Process, password: str | None) -> bool:
         return "ready"
 
     return wait_for(ready) == "ready"
+
+
+def of_cluster(url: str) -> redis.RedisCluster:
+    """redis-py's own client of a cluster, by the URL of ours."""
+    host, _, port = url.rpartition("/")[2].partition(",")[0].partition(":")
+    return redis.RedisCluster(host=host, port=int(port))
+
+
+def admin(url: str) -> Any:
+    """A client of redis-py of a server, whatever its topology."""
+    return of_cluster(url) if "+cluster" in url else topology(url, Options()).open().client
 
 
 def start_cluster(farm: Farm) -> str:

@@ -2,7 +2,8 @@
 
 Redis acknowledges a write when the master has it in memory; a failover or a crash within the next second may lose it.
 WAIT (replicas have it) or WAITAOF (it is on disk) goes out behind the write, on the same connection and in the same
-round trip. The writes are those that a script runs once (`-- WITH once`): what caches store is never waited for.
+round trip; on a cluster behind the writes of each node. The writes are those that a script runs once (`-- WITH once`):
+what caches store is never waited for.
 """
 
 from __future__ import annotations
@@ -118,14 +119,15 @@ class DurableClient:
             The client.
 
         Raises:
-            ConfigError: There is no such level, or the server cannot wait: one in the process, or a cluster.
+            ConfigError: There is no such level, or it cannot wait: a server in the process, or a client of redis-py
+                for a cluster (give a `redis+cluster://` URL).
 
         **Keys:** none.
         **Trips:** none; a write waits in its own.
         """
         wanted = Durability.of(durability)
-        if wanted.level != "written" and self._topology.kind in {"memory", "cluster"}:
-            msg = f"durability={wanted.level!r} needs a server with replicas, alone or behind a sentinel"
+        if wanted.level != "written" and (self._topology.kind == "memory" or self._topology.routed):
+            msg = f"durability={wanted.level!r} needs a server with replicas, or a redis+cluster:// URL"
             raise ConfigError(msg)
         made = copy(self)
         made._durability, made._whole = wanted, self.whole

@@ -2,7 +2,7 @@
 
 `DirectTransport` writes to a connection of redis-py's pool itself, for the servers that we open: a pipeline object, its
 command stack and its callbacks take longer than a local server takes to answer. `PipelineTransport` uses a client's own
-pipelines, for clusters, sentinels, fakes, and clients that belong to somebody else (who may have instrumented them).
+pipelines, for fakes, and clients that belong to somebody else (who may have instrumented them).
 Scripts go by digest or in full. Each has an async twin.
 """
 
@@ -116,15 +116,27 @@ class DirectTransport:
 
     def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
         """Sends commands and gives their replies."""
-        from redis.exceptions import ResponseError
+        return self.finish(self.begin(commands, by_digest=by_digest), len(commands))
 
+    def begin(self, commands: Sequence[Command], *, by_digest: bool) -> Any:
+        """Sends commands and gives the connection on which their replies come."""
         packed = _pack(commands, by_digest=by_digest)
         connection = self._pool.get_connection(*self._named)
         try:
             connection.unread = True
             connection.send_packed_command(packed)
+        except BaseException:
+            self.drop(connection)
+            raise
+        return connection
+
+    def finish(self, connection: Any, count: int) -> list[Reply]:
+        """Reads a number of replies and gives the connection back."""
+        from redis.exceptions import ResponseError
+
+        try:
             replies: list[Reply] = []
-            for _ in commands:
+            for _ in range(count):
                 try:
                     replies.append(connection.read_response(disable_decoding=True))
                 except ResponseError as error:
@@ -136,6 +148,13 @@ class DirectTransport:
         finally:
             self._pool.release(connection)
         return replies
+
+    def drop(self, connection: Any) -> None:
+        """Closes a connection whose replies nobody reads."""
+        try:
+            connection.disconnect()
+        finally:
+            self._pool.release(connection)
 
     def renew(self) -> None:
         """Closes the connections that nobody uses: the next ones go where the server's name leads by then."""
