@@ -122,6 +122,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.limits.limit import LimitDecision as LimitDecision
     from langchain_redis_memory.limits.limit import LimitState as LimitState
     from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter as RedisRateLimiter
+    from langchain_redis_memory.operate.migrate.migration import RedisMigration as RedisMigration
+    from langchain_redis_memory.operate.migrate.report import MigrationReport as MigrationReport
     from langchain_redis_memory.operate.receipt import Receipt as Receipt
     from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
     from langchain_redis_memory.redis.acl import acl_line as acl_line
@@ -232,6 +234,7 @@ _HOMES = {
     "MemoryMiddleware": "agents.memory",
     "MemorySelector": "conversation.select.memory",
     "MessageNotFoundError": "errors",
+    "MigrationReport": "operate.migrate.report",
     "MiniLMEmbeddings": "vectors.minilm",
     "NotAMessageError": "errors",
     "NotOwnerError": "errors",
@@ -256,6 +259,7 @@ _HOMES = {
     "RedisConversationState": "state.conversation_state",
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "redis.client.settings",
+    "RedisMigration": "operate.migrate.migration",
     "RedisNodeCache": "cache.node",
     "RedisRateLimiter": "limits.rate_limiter",
     "RedisRecordManager": "store.record_manager",
