@@ -39,7 +39,7 @@ def migrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     list_sources: Annotated[bool, typer.Option("--list", help="Print the sources.")] = False,
 ) -> None:
-    """Move what another package keeps in Redis here; the source is only read.
+    """Moves what another package keeps in Redis here; the source is only read.
 
     It can be repeated: what is there already is not written again. Each record
     is read again after it was written. The exit code is 1 where something
