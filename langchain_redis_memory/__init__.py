@@ -122,6 +122,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.limits.limit import LimitDecision as LimitDecision
     from langchain_redis_memory.limits.limit import LimitState as LimitState
     from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter as RedisRateLimiter
+    from langchain_redis_memory.operate.doctor import Diagnosis as Diagnosis
+    from langchain_redis_memory.operate.memory_stats import MemoryStats as MemoryStats
+    from langchain_redis_memory.operate.operations import RedisOperations as RedisOperations
     from langchain_redis_memory.operate.receipt import Receipt as Receipt
     from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
     from langchain_redis_memory.redis.acl import acl_line as acl_line
@@ -194,6 +197,7 @@ _HOMES = {
     "DecisionLog": "cache.decision_log",
     "DecryptionError": "errors",
     "DEFAULT_POLICY": "conversation.policy",
+    "Diagnosis": "operate.doctor",
     "Durability": "redis.client.durability",
     "DurabilityError": "errors",
     "EmbeddingClassifier": "language.classify",
@@ -231,6 +235,7 @@ _HOMES = {
     "MemoryAnswers": "conversation.answers",
     "MemoryMiddleware": "agents.memory",
     "MemorySelector": "conversation.select.memory",
+    "MemoryStats": "operate.memory_stats",
     "MessageNotFoundError": "errors",
     "MiniLMEmbeddings": "vectors.minilm",
     "NotAMessageError": "errors",
@@ -257,6 +262,7 @@ _HOMES = {
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "redis.client.settings",
     "RedisNodeCache": "cache.node",
+    "RedisOperations": "operate.operations",
     "RedisRateLimiter": "limits.rate_limiter",
     "RedisRecordManager": "store.record_manager",
     "RedisSaver": "checkpoint.saver",
