@@ -21,6 +21,7 @@ from langchain_redis_memory import (
     CachedRetriever,
     Client,
     ConversationMemory,
+    Diagnosis,
     EpochAnswerCache,
     Health,
     Limit,
@@ -124,7 +125,7 @@ def takes_a_server(found: object) -> bool:
     if (
         not isinstance(found, type)
         or issubclass(found, BaseException)
-        or found in {Client, Health, RedisMemorySettings, *GIVEN}
+        or found in {Client, Diagnosis, Health, RedisMemorySettings, *GIVEN}
     ):
         return False
     return any(
