@@ -17,12 +17,13 @@ from langchain_redis_memory.operate.migrate.progress import Done
 from langchain_redis_memory.operate.migrate.report import Failure, MigrationReport, Tally
 from langchain_redis_memory.operate.migrate.sources import source_of
 from langchain_redis_memory.operate.migrate.writers import CheckpointWriter, ConversationWriter, ItemWriter, Writer
-from langchain_redis_memory.ops import Flow, Invoke
+from langchain_redis_memory.ops import Flow, Invoke, ask
 from langchain_redis_memory.peers.records import Conversation, Record, SavedCheckpoint, SavedItem, Source, Unreadable
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
-from langchain_redis_memory.redis.client.scan import scan_flow
 from langchain_redis_memory.redis.key_groups import Id, text_of
+from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.nodes import ask_node, masters_flow
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 from langchain_redis_memory.store.redis_store import RedisStore
 
@@ -180,7 +181,7 @@ class RedisMigration(ClientOwner):
     def _units_flow(self) -> Flow[dict[bytes, list[bytes]]]:
         units: dict[bytes, list[bytes]] = {}
         for pattern in self._source.patterns:
-            for key in (yield from scan_flow(self._origin, pattern)):
+            for key in (yield from _keys_flow(self._origin.keys(), pattern)):
                 unit = self._source.unit(key)
                 if unit is not None:
                     units.setdefault(unit, []).append(key)
@@ -190,6 +191,19 @@ class RedisMigration(ClientOwner):
         """Builds the step that runs a flow at the source."""
         origin = self._origin
         return Invoke(lambda: origin.drive(flow(*args)), lambda: origin.adrive(flow(*args)))
+
+
+def _keys_flow(space: KeySpace, pattern: str) -> Flow[list[bytes]]:
+    """Finds the keys that match a pattern, on every master, each once."""
+    found: set[bytes] = set()
+    for beside in (yield from masters_flow(space)):
+        cursor = 0
+        while True:
+            reply = yield from ask(ask_node(beside, "SCAN", cursor, "MATCH", pattern, "COUNT", 1000))
+            found.update(reply[1])
+            if not (cursor := int(reply[0])):
+                break
+    return sorted(found)
 
 
 def name_of(record: Record) -> str:
