@@ -122,10 +122,10 @@ if TYPE_CHECKING:
     from langchain_redis_memory.limits.limit import LimitDecision as LimitDecision
     from langchain_redis_memory.limits.limit import LimitState as LimitState
     from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter as RedisRateLimiter
-    from langchain_redis_memory.operate.migrate.migration import RedisMigration as RedisMigration
-    from langchain_redis_memory.operate.migrate.report import MigrationReport as MigrationReport
     from langchain_redis_memory.operate.doctor import Diagnosis as Diagnosis
     from langchain_redis_memory.operate.memory_stats import MemoryStats as MemoryStats
+    from langchain_redis_memory.operate.migrate.migration import RedisMigration as RedisMigration
+    from langchain_redis_memory.operate.migrate.report import MigrationReport as MigrationReport
     from langchain_redis_memory.operate.operations import RedisOperations as RedisOperations
     from langchain_redis_memory.operate.receipt import Receipt as Receipt
     from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
