@@ -9,18 +9,20 @@ import pytest
 import redis
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
+from redis.crc import key_slot
 
 from langchain_redis_memory.cache.exact import RedisCache
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.errors import ConfigError, DurabilityError, InvalidInputError
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
+from langchain_redis_memory.ops import merge
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.client.durability import Durability
 from langchain_redis_memory.state.agent_state import RedisAgentState
 from langchain_redis_memory.store.redis_store import RedisStore
 from tests.conftest import Both
 from tests.support.chains import Desk, Marked
-from tests.support.servers import NEWEST, Farm, wait_for
+from tests.support.servers import NEWEST, Farm, of_cluster, start_cluster, wait_for
 
 SOON = Durability("replicated", timeout_s=0.05)
 
@@ -106,6 +108,37 @@ async def test_a_turn_goes_on(real: Client, both: Both, caplog: pytest.LogCaptur
     assert desk.last.stored
     assert "the turn is stored, and goes on" in caplog.text
     assert (len(await desk.told()), desk.memory.unstored) == (2, 0)
+
+
+@pytest.fixture(scope="module")
+def half_replicated(farm: Farm) -> str:
+    """A cluster of two masters, one of which has a replica."""
+    return start_cluster(farm, 2, 1)
+
+
+async def test_on_a_cluster_each_node_is_waited_for(half_replicated: str, prefix: str, both: Both) -> None:
+    client = Client.from_url(half_replicated, prefix=prefix)
+    durable = client.durable(SOON)
+    with of_cluster(half_replicated) as cluster:
+
+        def history(*, copied: bool) -> RedisChatMessageHistory:
+            for name in map(str, range(100)):
+                slot = key_slot(client.keys().session(name).messages.encode())
+                if (len(cluster.nodes_manager.slots_cache[slot]) > 1) is copied:
+                    return RedisChatMessageHistory(name, durable, ttl_s=60)
+            raise AssertionError
+
+        safe, alone = history(copied=True), history(copied=False)
+    add, other = (one._flows.transcript.add([HumanMessage("x")]) for one in (safe, alone))
+    await both(safe.add_messages)([HumanMessage("a")])
+    with pytest.raises(DurabilityError, match="only 0 of 1 replicas"):
+        await both(alone.add_messages)([HumanMessage("a")])
+    with pytest.raises(DurabilityError, match="only 0 of 1 replicas"):
+        await both(durable.run)(merge(add, other))
+    added, read = await both(durable.run)(merge(add, alone._flows.transcript.read()))
+    assert (added.appended, len(read)) == (1, 2), "where only something is read nobody waits"
+    assert [len(await both.messages(one)) for one in (safe, alone)] == [2, 2]
+    await client.aclose()
 
 
 async def test_a_cache_does_not_wait(real: Client, both: Both) -> None:

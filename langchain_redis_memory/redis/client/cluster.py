@@ -91,12 +91,17 @@ class ClusterTransport:
         return self._transports.setdefault(address, self._opened(address)) if found is None else found
 
     def renew(self) -> None:
-        """Closes idle connections, those to nodes that failed or else all, and asks where the slots are."""
+        """Closes the idle connections to nodes that failed and asks where the slots are."""
         for address, transport in list(self._transports.items()):
-            if address in self._nodes.failed or not self._nodes.failed:
+            if address in self._nodes.failed:
                 transport.renew()
         if not self._nodes.heard_lately():
             self._hear()
+
+    def retire(self) -> None:
+        """Closes the idle connections to all nodes."""
+        for transport in list(self._transports.values()):
+            transport.renew()
 
     def close(self) -> None:
         """Closes the connections."""
@@ -160,10 +165,15 @@ class AsyncClusterTransport:
     async def renew(self) -> None:
         """Closes idle connections and asks where the slots are; see `ClusterTransport.renew`."""
         for address, transport in list(self._transports.items()):
-            if address in self._nodes.failed or not self._nodes.failed:
+            if address in self._nodes.failed:
                 await transport.renew()
         if not self._nodes.heard_lately():
             await self._hear()
+
+    async def retire(self) -> None:
+        """Closes the idle connections to all nodes."""
+        for transport in list(self._transports.values()):
+            await transport.renew()
 
     async def aclose(self) -> None:
         """Closes the connections."""

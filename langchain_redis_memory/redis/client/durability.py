@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from langchain_redis_memory.checks import check_positive, check_whole, check_word
 from langchain_redis_memory.errors import ConfigError, DurabilityError, ServerError
-from langchain_redis_memory.ops import Call, Command, Op, Reply
+from langchain_redis_memory.ops import Command, Op, Reply, writes_once
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -71,7 +71,7 @@ class Durability:
         Returns:
             The op, which raises `DurabilityError` where its write stands but is not as far as it has to be.
         """
-        if self.level == "written" or not any(isinstance(one, Call) and one.script.trip for one in op.commands):
+        if self.level == "written" or not any(map(writes_once, op.commands)):
             return op
         ms = max(1, round(self.timeout_s * 1000))
         fsynced = self.level == "fsynced"
@@ -107,7 +107,6 @@ class DurableClient:
     _durability: Durability | None = None
     _topology: Topology
     _whole: Self | None = None
-    WAITS: ClassVar[frozenset[str]] = frozenset({"WAIT", "WAITAOF"})
 
     def durable(self, durability: DurabilityLike) -> Self:
         """Returns a client on the same connections whose writes wait until they are as far as they have to be.

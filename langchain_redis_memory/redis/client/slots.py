@@ -13,9 +13,8 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from langchain_redis_memory.errors import UnavailableError
-from langchain_redis_memory.ops import Call, Command, Reply
+from langchain_redis_memory.ops import WAITS, Call, Command, Reply, writes_once
 from langchain_redis_memory.redis.client.circuit_breaker import StallGuard
-from langchain_redis_memory.redis.client.durability import DurableClient
 from langchain_redis_memory.redis.client.options import Address
 
 _SLOTS = 16384
@@ -173,9 +172,9 @@ class Nodes:
         parts: dict[Address, list[int]] = {}
         last: Address | None = None
         for i in todo:
-            if commands[i][0] in DurableClient.WAITS:
+            if commands[i][0] in WAITS:
                 for places in parts.values():
-                    if any(_writes(commands[j]) for j in places):
+                    if any(writes_once(commands[j]) for j in places):
                         places.append(i)
                 continue
             last = sent_on[i].to if i in sent_on else self.owner(commands[i]) or last or self._anyone()
@@ -229,16 +228,12 @@ class Nodes:
                 sent_on[i] = _SentOn(target, asking=not moved)
                 if moved and self._owners:
                     self._owners[int(reply.slot_id)] = target
-        waits = [i for i, command in enumerate(commands) if command[0] in DurableClient.WAITS]
+        waits = [i for i, command in enumerate(commands) if command[0] in WAITS]
         return [*sorted(again), *waits] if again else []
 
 
 _EVALS = frozenset(("EVAL", "EVALSHA"))
-_KEYLESS = frozenset(("INFO", "HELLO", "PING", "TIME", "COMMAND", "CLUSTER", "SCRIPT", "DBSIZE", *DurableClient.WAITS))
-
-
-def _writes(command: Command) -> bool:
-    return isinstance(command, Call) and command.script.trip is not None
+_KEYLESS = frozenset(("INFO", "HELLO", "PING", "TIME", "COMMAND", "CLUSTER", "SCRIPT", "DBSIZE", *WAITS))
 
 
 def _spelled(command: Command, asking: bool) -> tuple[Command, ...]:
@@ -258,7 +253,7 @@ def _put(
         if i in sent_on and sent_on[i].asking and not isinstance(outcome, Exception):
             next(found)
         reply = outcome if isinstance(outcome, Exception) else next(found)
-        waited = commands[i][0] in DurableClient.WAITS and replies[i] is not None
+        waited = commands[i][0] in WAITS and replies[i] is not None
         replies[i] = _behind(replies[i], reply) if waited else reply
 
 

@@ -47,6 +47,8 @@ class PipelineTransport:
         if (pool := getattr(self.client, "connection_pool", None)) is not None:
             pool.disconnect(inuse_connections=False)
 
+    retire = renew
+
     def close(self) -> None:
         """Closes the client."""
         if not self._lent:
@@ -95,6 +97,8 @@ class AsyncPipelineTransport:
         """Closes the connections that nobody uses; see `PipelineTransport.renew`."""
         if (pool := getattr(self.client, "connection_pool", None)) is not None:
             await pool.disconnect(inuse_connections=False)
+
+    retire = renew
 
     async def aclose(self) -> None:
         """Closes the client."""
@@ -160,6 +164,9 @@ class DirectTransport:
         """Closes the connections that nobody uses: the next ones go where the server's name leads by then."""
         self._pool.disconnect(inuse_connections=False)
 
+    retire = renew
+    """The same because of their age; on a cluster more than `renew` closes."""
+
     def close(self) -> None:
         """Closes the client and its connections."""
         self.client.close()
@@ -197,6 +204,8 @@ class AsyncDirectTransport:
     async def renew(self) -> None:
         """Closes the connections that nobody uses; see `DirectTransport.renew`."""
         await self._pool.disconnect(inuse_connections=False)
+
+    retire = renew
 
     async def aclose(self) -> None:
         """Closes the client and its connections."""

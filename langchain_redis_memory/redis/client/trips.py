@@ -18,11 +18,10 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError, UnavailableError
-from langchain_redis_memory.ops import Call, Command, Op, Reply
+from langchain_redis_memory.ops import WAITS, Command, Op, Reply, writes_once
 from langchain_redis_memory.redis.client.circuit_breaker import StallGuard
 from langchain_redis_memory.redis.client.connections import Connections
 from langchain_redis_memory.redis.client.deadline import CALL, timeout_at
-from langchain_redis_memory.redis.client.durability import DurableClient
 from langchain_redis_memory.redis.client.errors import (
     explain,
     is_elsewhere,
@@ -154,7 +153,7 @@ class Trips:
                 try:
                     transport = self._connections.of_threads()
                     if self._bounds.lifetime_s != inf and self._is_old(transport, started):
-                        transport.renew()
+                        transport.retire()
                     replies: list[Reply] = transport.send(commands, by_digest=by_digest)
                 except Exception as error:
                     attempt += 1
@@ -235,7 +234,7 @@ class Trips:
             while True:
                 try:
                     if self._bounds.lifetime_s != inf and self._is_old(transport, started):
-                        await transport.renew()
+                        await transport.retire()
                     replies: list[Reply] = await transport.send(commands, by_digest=by_digest)
                 except Exception as error:
                     attempt += 1
@@ -318,9 +317,9 @@ class Trips:
 
 def _awaited(commands: Sequence[Command], places: list[int]) -> list[int]:
     """Adds what waits for writes, where one of them is sent again."""
-    if not any(isinstance(one, Call) and one.script.trip is not None for one in map(commands.__getitem__, places)):
+    if not any(writes_once(commands[i]) for i in places):
         return places
-    return sorted({*places, *(i for i, command in enumerate(commands) if command[0] in DurableClient.WAITS)})
+    return sorted({*places, *(i for i, command in enumerate(commands) if command[0] in WAITS)})
 
 
 def _put(replies: list[Reply], places: list[int], fresh: list[Reply]) -> None:
