@@ -116,6 +116,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.language.reader import LocalReader as LocalReader
     from langchain_redis_memory.language.reader import ReadingClassifier as ReadingClassifier
+    from langchain_redis_memory.language.turn_state import PastTurn as PastTurn
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
     from langchain_redis_memory.limits.lease import LimitLease as LimitLease
     from langchain_redis_memory.limits.limit import Limit as Limit
@@ -239,6 +240,7 @@ _HOMES = {
     "Outbox": "history.outbox",
     "OutOfMemoryError": "errors",
     "PairScorer": "language.equivalence",
+    "PastTurn": "language.turn_state",
     "Policy": "conversation.policy",
     "pre_model_node": "conversation.select.runnable",
     "PromptOptions": "cache.semantic.cache",
