@@ -78,12 +78,12 @@ async def test_a_recall_costs_two_trips_more(client: Client, both: Both, trips: 
 
 
 async def test_what_is_cited_keeps_to_the_budget(client: Client, both: Both) -> None:
-    desk = desk_of(client, both, max_tokens=150)
+    desk = desk_of(client, both, max_tokens=200)
     for number in range(6):
-        await told(desk, f"s{number}", f"My cat number {number} {'purrs ' * 30}", "Nice.")
+        await told(desk, f"s{number}", f"My cat number {number} {'purrs ' * 10}", "Nice.")
     (front,) = await shown(desk, "What did I tell you about my cat?")
-    assert "[conversation" in front.text
-    assert desk.last.memory_tokens <= 75
+    assert 1 <= front.text.count("[conversation") < 5
+    assert desk.last.memory_tokens <= 100
 
 
 async def test_what_shares_no_word_is_recalled_by_meaning(client: Client, both: Both) -> None:
