@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
+    from langchain_redis_memory.agents.cache_tools import cache_tools as cache_tools
     from langchain_redis_memory.agents.limits import RateLimitMiddleware as RateLimitMiddleware
     from langchain_redis_memory.agents.limits import TokenBudgetMiddleware as TokenBudgetMiddleware
     from langchain_redis_memory.agents.memory import MemoryMiddleware as MemoryMiddleware
+    from langchain_redis_memory.agents.memory_tools import memory_tools as memory_tools
     from langchain_redis_memory.agents.tool_cache import ToolCacheMiddleware as ToolCacheMiddleware
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
     from langchain_redis_memory.cache.advice import Advice as Advice
@@ -174,6 +176,7 @@ _HOMES = {
     "AudienceClassifier": "cache.sharing",
     "AudienceVerdict": "language.audience",
     "AuthenticationError": "errors",
+    "cache_tools": "agents.cache_tools",
     "cached_model": "cache.cached_model",
     "CachedEmbeddings": "cache.rag.rag_cache",
     "CachedFunction": "cache.value.cached",
@@ -230,6 +233,7 @@ _HOMES = {
     "Loss": "history.loss",
     "ManagedAnswerCache": "cache.answers.records",
     "MemoryAnswers": "conversation.answers",
+    "memory_tools": "agents.memory_tools",
     "MemoryMiddleware": "agents.memory",
     "MemorySelector": "conversation.select.memory",
     "MessageNotFoundError": "errors",

@@ -25,6 +25,7 @@ from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.user_index import UserData
+from langchain_redis_memory.run_config import namespace_of
 from langchain_redis_memory.state.session_data import RedisSessionData
 from langchain_redis_memory.state.user_profile import UserProfile
 
@@ -66,7 +67,7 @@ class RedisUsers(ClientOwner):
         tenant: Whose users.
         answers: Desks of the caches that keep answers: `memory.answers`.
         store: A LangGraph store with memories of users.
-        namespaces: Where in the store a user's memories are; `{user_id}` stands for the user.
+        namespaces: Where in the store a user's memories are; `{user_id}` stands for the user, as for `memory_tools`.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -240,7 +241,7 @@ class RedisUsers(ClientOwner):
         """Reads the user's items; another user whose id begins alike has another namespace."""
         items: list[Any] = []
         for template in self._namespaces if self._store is not None else ():
-            namespace = tuple(label.replace("{user_id}", user) for label in template)
+            namespace = namespace_of(template, user)
             while page := (yield _searching(self._store, namespace, len(items))):
                 items += [item for item in page if item.namespace[: len(namespace)] == namespace]
                 if len(page) < _PAGE:
