@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
     from langchain_redis_memory.agents.cache_tools import cache_tools as cache_tools
+    from langchain_redis_memory.agents.file_backend import RedisBackend as RedisBackend
     from langchain_redis_memory.agents.limits import RateLimitMiddleware as RateLimitMiddleware
     from langchain_redis_memory.agents.limits import TokenBudgetMiddleware as TokenBudgetMiddleware
     from langchain_redis_memory.agents.memory import MemoryMiddleware as MemoryMiddleware
@@ -256,6 +257,7 @@ _HOMES = {
     "Receipt": "operate.receipt",
     "RateLimitMiddleware": "agents.limits",
     "RedisAgentState": "state.agent_state",
+    "RedisBackend": "agents.file_backend",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",
@@ -324,9 +326,11 @@ def _is_installed(name: str) -> bool:
         return False
 
 
-_WITHOUT = "" if _is_installed("langchain") else "agents"  # so that `import *` works without the extra, too
+_NEEDS = {"agents": "langchain", "agents.file_backend": "deepagents"}
+_WITHOUT = tuple(home for home, package in _NEEDS.items() if not _is_installed(package))
 
-__all__ = [*sorted(name for name, home in _HOMES.items() if home.partition(".")[0] != _WITHOUT), "__version__"]  # noqa: PLE0604
+# `import *` works without the extras, too
+__all__ = [*sorted(name for name, home in _HOMES.items() if not home.startswith(_WITHOUT)), "__version__"]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
