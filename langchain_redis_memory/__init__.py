@@ -126,6 +126,11 @@ if TYPE_CHECKING:
     from langchain_redis_memory.limits.limit import LimitDecision as LimitDecision
     from langchain_redis_memory.limits.limit import LimitState as LimitState
     from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter as RedisRateLimiter
+    from langchain_redis_memory.operate.doctor import Diagnosis as Diagnosis
+    from langchain_redis_memory.operate.memory_stats import MemoryStats as MemoryStats
+    from langchain_redis_memory.operate.migrate.migration import RedisMigration as RedisMigration
+    from langchain_redis_memory.operate.migrate.report import MigrationReport as MigrationReport
+    from langchain_redis_memory.operate.operations import RedisOperations as RedisOperations
     from langchain_redis_memory.operate.receipt import Receipt as Receipt
     from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
     from langchain_redis_memory.redis.acl import acl_line as acl_line
@@ -199,6 +204,7 @@ _HOMES = {
     "DecisionLog": "cache.decision_log",
     "DecryptionError": "errors",
     "DEFAULT_POLICY": "conversation.policy",
+    "Diagnosis": "operate.doctor",
     "Durability": "redis.client.durability",
     "DurabilityError": "errors",
     "EmbeddingClassifier": "language.classify",
@@ -237,7 +243,9 @@ _HOMES = {
     "memory_tools": "agents.memory_tools",
     "MemoryMiddleware": "agents.memory",
     "MemorySelector": "conversation.select.memory",
+    "MemoryStats": "operate.memory_stats",
     "MessageNotFoundError": "errors",
+    "MigrationReport": "operate.migrate.report",
     "MiniLMEmbeddings": "vectors.minilm",
     "NotAMessageError": "errors",
     "NotOwnerError": "errors",
@@ -264,7 +272,9 @@ _HOMES = {
     "RedisConversationState": "state.conversation_state",
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "redis.client.settings",
+    "RedisMigration": "operate.migrate.migration",
     "RedisNodeCache": "cache.node",
+    "RedisOperations": "operate.operations",
     "RedisRateLimiter": "limits.rate_limiter",
     "RedisRecordManager": "store.record_manager",
     "RedisSaver": "checkpoint.saver",

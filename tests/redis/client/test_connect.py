@@ -21,6 +21,7 @@ from langchain_redis_memory import (
     CachedRetriever,
     Client,
     ConversationMemory,
+    Diagnosis,
     EpochAnswerCache,
     Health,
     Limit,
@@ -35,6 +36,7 @@ from langchain_redis_memory import (
     RedisConversationState,
     RedisMemorySettings,
     RedisNodeCache,
+    RedisOperations,
     RedisRateLimiter,
     RedisRecordManager,
     RedisSaver,
@@ -84,6 +86,7 @@ CLASSES: dict[str, Callable[..., ClientOwner]] = {
     "session_data": partial(RedisSessionData, "s"),
     "token_streams": RedisTokenStreams,
     "users": RedisUsers,
+    "operations": RedisOperations,
     "profile": partial(UserProfile, "u"),
     "answers_of_agents": AnswerCacheMiddleware,
     "tools_of_agents": partial(ToolCacheMiddleware, tools={"t": 60}),
@@ -124,7 +127,7 @@ def takes_a_server(found: object) -> bool:
     if (
         not isinstance(found, type)
         or issubclass(found, BaseException)
-        or found in {Client, Health, RedisMemorySettings, *GIVEN}
+        or found in {Client, Diagnosis, Health, RedisMemorySettings, *GIVEN}
     ):
         return False
     return any(
