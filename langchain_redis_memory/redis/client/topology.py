@@ -19,6 +19,7 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
 from langchain_redis_memory.redis.client.bounded_sockets import bounded
 from langchain_redis_memory.redis.client.cluster import AsyncClusterTransport, ClusterTransport
+from langchain_redis_memory.redis.client.in_process import open_in_process, open_in_process_async
 from langchain_redis_memory.redis.client.options import UNBOUNDED, Address, Bounds, Options
 from langchain_redis_memory.redis.client.slots import Nodes
 from langchain_redis_memory.redis.client.transport import (
@@ -172,17 +173,7 @@ def _memory(name: str) -> Topology:
                 _SERVERS[name] = FakeServer(version=(7,))
             return _SERVERS[name]
 
-    def open_sync() -> Any:
-        from fakeredis import FakeRedis
-
-        return PipelineTransport(FakeRedis(server=server()))
-
-    def open_async() -> Any:
-        from fakeredis import FakeAsyncRedis
-
-        return AsyncPipelineTransport(FakeAsyncRedis(server=server()))
-
-    return Topology(f"memory://{name}", open_sync, open_async)
+    return Topology(f"memory://{name}", lambda: open_in_process(server()), lambda: open_in_process_async(server()))
 
 
 def _parse(url: str) -> dict[str, Any]:
