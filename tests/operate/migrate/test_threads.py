@@ -21,19 +21,20 @@ from tests.operate.migrate.conftest import Origin
 from tests.support import dumped, peers
 from tests.support.peers import ASKED, THREAD, at, graph
 
+STEPS = [4, 3, 2, 1, 0, -1]
 SOURCES = {
-    "langgraph-redis": (17, THREAD, {AS_JSON: 17}),
-    "langgraph-redis-shallow": (4, THREAD, {AS_JSON: 4}),
-    "langgraph-redis-0.0": (16, "old", {AS_JSON: 16}),
-    "plainredis": (17, THREAD, {NO_PATH: 14}),
-    "aws-valkey": (17, THREAD, {NO_PATH: 14}),
+    "langgraph-redis": (17, THREAD, STEPS, {AS_JSON: 17}),
+    "langgraph-redis-shallow": (4, THREAD, STEPS[:1], {AS_JSON: 4}),
+    "langgraph-redis-0.0": (16, "old", [4, 2, 1, 0, -1], {AS_JSON: 16}),  # it overwrote a step when a thread went on
+    "plainredis": (17, THREAD, STEPS, {NO_PATH: 14}),
+    "aws-valkey": (17, THREAD, STEPS, {NO_PATH: 14}),
 }
-"""What there is: checkpoints of all threads and namespaces, the thread that ended, what is lost."""
+"""What there is: checkpoints of all threads and namespaces, the thread that ended and its steps, what is lost."""
 
 
 @pytest.mark.parametrize("name", SOURCES)
 async def test_threads_are_moved_whole_and_go_on(target: Client, origin: Origin, name: str, both: Both) -> None:
-    count, thread, lost = SOURCES[name]
+    count, thread, steps, lost = SOURCES[name]
     migration = RedisMigration(target, name, origin=origin(name))
     report = await both(migration.run)()
     assert report.complete, report
@@ -47,19 +48,11 @@ async def test_threads_are_moved_whole_and_go_on(target: Client, origin: Origin,
     assert ended.values["messages"][-1] == AIMessage("You said yes.", id="a4")
     assert ended.values["facts"] == {"n": 1, "of": ["a", {"b": None}]}
     assert (ended.values["parts"], ended.values["raw"]) == (["x", "y", "x", "y"], b"\x00\xff")
-    if name != "langgraph-redis-shallow":
-        states = list(built.get_state_history(at(thread)))
-        assert [state.metadata["step"] for state in states] == [4, 3, 2, 1, 0, -1]
-        assert all(child.parent_config == parent.config for child, parent in pairwise(states))
-        assert (
-            len(
-                {
-                    found.config["configurable"]["checkpoint_ns"]
-                    for found in saver.list({"configurable": {"thread_id": thread}})
-                }
-            )
-            == 2
-        )
+    states = list(built.get_state_history(at(thread)))
+    assert [state.metadata["step"] for state in states] == steps
+    assert all(child.parent_config == parent.config for child, parent in pairwise(states))
+    everywhere = saver.list({"configurable": {"thread_id": thread}})
+    assert len({found.config["configurable"]["checkpoint_ns"] for found in everywhere}) == 2
 
     waiting = built.get_state(at("waiting"))
     assert (waiting.next, [asked.value for asked in waiting.interrupts]) == (("ask",), [{"question": "Sure?"}])
