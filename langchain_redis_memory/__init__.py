@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.admin.access import Access as Access
+    from langchain_redis_memory.admin.router import admin_router as admin_router
     from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
     from langchain_redis_memory.agents.limits import RateLimitMiddleware as RateLimitMiddleware
     from langchain_redis_memory.agents.limits import TokenBudgetMiddleware as TokenBudgetMiddleware
@@ -161,7 +163,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Access": "admin.access",
     "acl_line": "redis.acl",
+    "admin_router": "admin.router",
     "AdmissionPolicy": "cache.admission",
     "advance": "state.model",
     "Advice": "cache.advice",
@@ -318,9 +322,11 @@ def _is_installed(name: str) -> bool:
         return False
 
 
-_WITHOUT = "" if _is_installed("langchain") else "agents"  # so that `import *` works without the extra, too
+_NEEDS = {"agents": ("langchain",), "admin": ("fastapi", "jinja2")}
+"""Rooms that need an extra: `import *` works without it, too."""
+_WITHOUT = {room for room, packages in _NEEDS.items() if not all(map(_is_installed, packages))}
 
-__all__ = [*sorted(name for name, home in _HOMES.items() if home.partition(".")[0] != _WITHOUT), "__version__"]  # noqa: PLE0604
+__all__ = [*sorted(name for name, home in _HOMES.items() if home.partition(".")[0] not in _WITHOUT), "__version__"]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

@@ -20,7 +20,7 @@ QUESTION = "What is Redis?"
 
 def desk_of(client: Client, both: Both, kind: str) -> Desk:
     caches = {
-        "exact": lambda: ExactAnswerCache(),
+        "exact": ExactAnswerCache,
         "epoch": lambda: ExactAnswerCache(epoch=client.keys().epoch("answers", "corpus")),
         "meaning": lambda: SemanticAnswerCache(client, WordEmbeddings(), **grouped({"policy": Cut()})),
     }
@@ -28,7 +28,8 @@ def desk_of(client: Client, both: Both, kind: str) -> Desk:
 
 
 async def entries_of(desk: AnswerDesk, both: Both) -> list[CachedAnswer]:
-    found, cursor = [], -1
+    found: list[CachedAnswer] = []
+    cursor = -1
     while cursor:
         page = await both(desk.entries)(max(cursor, 0))
         found, cursor = found + page.answers, page.cursor

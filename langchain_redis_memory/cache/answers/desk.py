@@ -60,6 +60,11 @@ class AnswerDesk(LoggedCache):
         self._client = client
         self._flows: DeskFlows = DeskFlows(cache.records, client.keys(tenant), log)
 
+    @property
+    def name(self) -> str:
+        """Names the cache in the log: "exact", or "semantic/" and the name that it was given."""
+        return self._flows.logged_as
+
     def bind(self, *, tenant: str) -> Self:
         """Binds the desk to the answers of another tenant; it costs nothing.
 
