@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,9 +16,9 @@ from langchain_redis_memory.history.chat_message_history import RedisChatMessage
 from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.operate import audit
 from langchain_redis_memory.operate.audit import AuditLine
-from langchain_redis_memory.operate.prune import Pruned, prune_flow
+from langchain_redis_memory.operate.operations import RedisOperations
+from langchain_redis_memory.operate.prune import Pruned
 from langchain_redis_memory.operate.receipt import Receipt
-from langchain_redis_memory.ops import Invoke
 
 _LONGEST_ANSWER = 40_000
 _DAY_S = 86_400
@@ -204,14 +204,9 @@ async def exported(visit: Visit) -> AsyncIterator[dict[str, Any]]:
 
 
 async def _pruned(visit: Visit, *, dry_run: bool) -> Pruned:
-    keep, days = max(1, visit.number("keep", 1)), visit.number("days")
-    saver = visit.saver()
-    options: Any = {"keep_last": keep, "older_than_s": days * _DAY_S or None, "dry_run": dry_run}
-
-    def prune(threads: Sequence[str]) -> Invoke:
-        return Invoke(lambda: saver.prune(threads, **options), lambda: saver.aprune(threads, **options))
-
-    return await visit.drive(prune_flow(visit.space, prune, dry_run, None))
+    keep, older_than_s = max(1, visit.number("keep", 1)), visit.number("days") * _DAY_S or None
+    operations = RedisOperations(visit.client, tenant=visit.tenant)
+    return await operations.aprune(keep_last=keep, older_than_s=older_than_s, dry_run=dry_run, saver=visit.saver())
 
 
 async def prune_dry_run(visit: Visit) -> Page:

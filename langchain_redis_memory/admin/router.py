@@ -30,6 +30,7 @@ View = Callable[[Visit], Awaitable[Page]]
 
 VIEWS: Mapping[str, View] = {
     "": overview.status,
+    "doctor": overview.doctor,
     "tenant": overview.tenant,
     "sessions": sessions.sessions,
     "session": sessions.session,
@@ -62,6 +63,8 @@ NAVIGATION = (
 )
 """Pages of a tenant, in the order of the menu."""
 
+_OF_ALL = {"", "doctor"}
+"""Pages that are about no tenant."""
 _STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml", "htmx.min.js": "text/javascript"}
 
 
@@ -155,7 +158,7 @@ class _Site:
             visit = Visit(self.backend, access, tenant, request.query_params)
 
             async def look() -> Page:
-                if path:
+                if path not in _OF_ALL:
                     visit.check_tenant()
                 return await view(visit)
 
@@ -207,7 +210,7 @@ class _Site:
                 "link": visit.link,
                 "title": page.title,
                 "path": path,
-                "navigation": NAVIGATION if visit.access.sees(visit.tenant) and path else (),
+                "navigation": NAVIGATION if visit.access.sees(visit.tenant) and path not in _OF_ALL else (),
                 "token": self.guard.token(nonce, visit.access.name),
                 "version": __version__,
                 **page.shows,

@@ -26,6 +26,7 @@ SECRETS = ("throat cancer", "asthma", "treatable", "allergic to nuts", "hello th
 """Words of users and answers."""
 PAGES: dict[str, dict[str, str]] = {
     "": {},
+    "doctor": {},
     "tenant": {},
     "sessions": {},
     "session": {"id": "ben-1"},
@@ -112,7 +113,7 @@ async def test_a_tenant_that_is_not_visible_does_not_exist(client: Client) -> No
     site = Site(app_of(client, Access("joe", {"view", "read_content"}, tenants={"acme"})))
     assert "other" not in (await site.get("")).partition("<main")[2]
     for page, query in PAGES.items():
-        if page:
+        if page:  # the check-up is about all tenants
             await site.get(page, **query, tenant="other")
             assert site.status == 404, page
             await site.get(page, **query)  # the default tenant

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from fastapi import HTTPException
+
 from langchain_redis_memory.admin.page import Page
 from langchain_redis_memory.admin.turns import TURNS, same_words
 from langchain_redis_memory.admin.visit import Visit
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.operate import audit
+from langchain_redis_memory.operate.operations import RedisOperations
 from langchain_redis_memory.ops import Op, merge
 from langchain_redis_memory.redis.keys import KINDS
 
@@ -27,6 +30,14 @@ async def status(visit: Visit) -> Page:
     tenants = [] if survey is None else [(name, one) for name, one in survey.tenants.items() if visit.access.sees(name)]
     shown = {"health": health, "tenants": tenants, "survey": survey if visit.access.tenants is None else None}
     return Page("status.html", "Status", shown)
+
+
+async def doctor(visit: Visit) -> Page:
+    """Checks the server against what is stored there, and says what to change in its configuration."""
+    if visit.access.tenants is not None:
+        raise HTTPException(404, "this is about all tenants")
+    diagnosis = await RedisOperations(visit.client).adoctor()
+    return Page("doctor.html", "Check-up", {"diagnosis": diagnosis})
 
 
 async def tenant(visit: Visit) -> Page:

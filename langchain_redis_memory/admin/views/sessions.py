@@ -16,7 +16,7 @@ from langchain_redis_memory.cache.decision_log import Decision
 from langchain_redis_memory.cache.marks import marks_of
 from langchain_redis_memory.history import session_index
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.operate.session_search import sessions_flow
+from langchain_redis_memory.operate.operations import RedisOperations
 from langchain_redis_memory.ops import merge
 from langchain_redis_memory.redis.key_groups import mark_of
 from langchain_redis_memory.state.session_data import RedisSessionData
@@ -30,8 +30,8 @@ async def sessions(visit: Visit) -> Page:
     agent, user, search = (visit.query.get(name, "") for name in ("agent", "user", "search"))
     content = visit.may("read_content")
     wanted, cursor = agent if "agent" in visit.query else None, visit.query.get("cursor") or None
-    found = await visit.drive(
-        sessions_flow(visit.space, wanted, user or None, search, content=content, limit=_PER_PAGE, cursor=cursor)
+    found = await RedisOperations(visit.client, tenant=visit.tenant).asessions(
+        agent=wanted, user=user or None, search=search, content=content, limit=_PER_PAGE, cursor=cursor
     )
     survey = await visit.survey()
     shown = {
