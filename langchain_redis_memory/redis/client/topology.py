@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
 from langchain_redis_memory.redis.client.bounded_sockets import bounded, counted
+from langchain_redis_memory.redis.client.in_process import open_in_process, open_in_process_async
 from langchain_redis_memory.redis.client.options import UNBOUNDED, Bounds, Options
 from langchain_redis_memory.redis.client.transport import (
     AsyncDirectTransport,
@@ -163,17 +164,7 @@ def _memory(name: str) -> Topology:
                 _SERVERS[name] = FakeServer(version=(7,))
             return _SERVERS[name]
 
-    def open_sync() -> Any:
-        from fakeredis import FakeRedis
-
-        return PipelineTransport(FakeRedis(server=server()))
-
-    def open_async() -> Any:
-        from fakeredis import FakeAsyncRedis
-
-        return AsyncPipelineTransport(FakeAsyncRedis(server=server()))
-
-    return Topology(f"memory://{name}", open_sync, open_async)
+    return Topology(f"memory://{name}", lambda: open_in_process(server()), lambda: open_in_process_async(server()))
 
 
 def _parse(url: str) -> dict[str, Any]:

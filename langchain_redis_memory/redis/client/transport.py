@@ -33,12 +33,12 @@ class PipelineTransport:
 
         if len(commands) == 1:
             try:
-                return [self.client.execute_command(*_words(commands[0], by_digest=by_digest), NEVER_DECODE=True)]
+                return [self.client.execute_command(*spelled(commands[0], by_digest=by_digest), NEVER_DECODE=True)]
             except ResponseError as error:
                 return [error]
         pipe = self.client.pipeline(transaction=False)
         for command in commands:
-            pipe.execute_command(*_words(command, by_digest=by_digest), NEVER_DECODE=True)
+            pipe.execute_command(*spelled(command, by_digest=by_digest), NEVER_DECODE=True)
         replies: list[Reply] = pipe.execute(raise_on_error=False)
         return replies
 
@@ -64,11 +64,11 @@ class AsyncPipelineTransport:
         """Sends commands and gives their replies."""
         from redis.exceptions import RedisError
 
-        spelled = [_words(command, by_digest=by_digest) for command in commands]
-        if len(spelled) == 1:
-            return [await self._send_one(spelled[0])]
+        words_of = [spelled(command, by_digest=by_digest) for command in commands]
+        if len(words_of) == 1:
+            return [await self._send_one(words_of[0])]
         pipe = self.client.pipeline(transaction=False)
-        for words in spelled:
+        for words in words_of:
             pipe.execute_command(*words, NEVER_DECODE=True)
         try:
             replies: list[Reply] = await pipe.execute(raise_on_error=False)
@@ -76,7 +76,7 @@ class AsyncPipelineTransport:
             if _UNLISTED not in str(error):
                 raise
             # Before version 8 a cluster's pipeline sends nothing if the nodes do not list one of its commands.
-            return [await self._send_one(words) for words in spelled]
+            return [await self._send_one(words) for words in words_of]
         return replies
 
     async def _send_one(self, words: list[Any]) -> Reply:
@@ -184,7 +184,7 @@ class AsyncDirectTransport:
         await self.client.aclose()
 
 
-def _words(command: Command, *, by_digest: bool) -> list[Any]:
+def spelled(command: Command, *, by_digest: bool) -> list[Any]:
     """Spells a command, numbers as text: hiredis would do so, but crashes if a signal handler raises meanwhile."""
     words: Sequence[Any] = command
     if isinstance(command, Call):
@@ -202,7 +202,7 @@ _NUMBERS = (int, float)
 def _pack(commands: Sequence[Command], *, by_digest: bool) -> list[bytes]:
     from hiredis import pack_command
 
-    return [b"".join([pack_command(tuple(_words(command, by_digest=by_digest))) for command in commands])]
+    return [b"".join([pack_command(tuple(spelled(command, by_digest=by_digest))) for command in commands])]
 
 
 def _names(pool: Any) -> tuple[str, ...]:
