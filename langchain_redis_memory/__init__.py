@@ -340,13 +340,8 @@ def _is_installed(name: str) -> bool:
         return False
 
 
-_NEEDS = {"agents": ("langchain",), "admin": ("fastapi", "jinja2")}
-"""Rooms that need an extra: `import *` works without it, too."""
-_WITHOUT = {room for room, packages in _NEEDS.items() if not all(map(_is_installed, packages))}
-
-__all__ = [*sorted(name for name, home in _HOMES.items() if home.partition(".")[0] not in _WITHOUT), "__version__"]  # noqa: PLE0604
-_NEEDS = {"agents": "langchain", "agents.file_backend": "deepagents"}
-_WITHOUT = tuple(home for home, package in _NEEDS.items() if not _is_installed(package))
+_NEEDS = {"agents": "langchain", "agents.file_backend": "deepagents", "admin": "fastapi jinja2"}
+_WITHOUT = tuple(home for home, packages in _NEEDS.items() if not all(map(_is_installed, packages.split())))
 
 # `import *` works without the extras, too
 __all__ = [*sorted(name for name, home in _HOMES.items() if not home.startswith(_WITHOUT)), "__version__"]  # noqa: PLE0604
