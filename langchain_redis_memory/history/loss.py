@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 class Loss(NamedTuple):
     """Messages that were dropped before the server had them, as `on_loss` receives them.
 
-    Attributes:
+    Args:
         tenant: Whose they are.
         agent: The agent.
         session_id: The conversation.

@@ -35,7 +35,7 @@ _LONGEST_EVIDENCE = 120
 class Observation(NamedTuple):
     """Something that was seen of a user.
 
-    Attributes:
+    Args:
         trait: One of `TRAITS`.
         value: What it is, such as "short" or "throat cancer".
         weight: How much it says, 0 to 1.
