@@ -122,6 +122,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.limits.limit import LimitDecision as LimitDecision
     from langchain_redis_memory.limits.limit import LimitState as LimitState
     from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter as RedisRateLimiter
+    from langchain_redis_memory.operate.caches import RedisCaches as RedisCaches
     from langchain_redis_memory.operate.doctor import Diagnosis as Diagnosis
     from langchain_redis_memory.operate.memory_stats import MemoryStats as MemoryStats
     from langchain_redis_memory.operate.operations import RedisOperations as RedisOperations
@@ -257,6 +258,7 @@ _HOMES = {
     "RedisAgentState": "state.agent_state",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
+    "RedisCaches": "operate.caches",
     "RedisChatMessageHistory": "history.chat_message_history",
     "RedisConversationState": "state.conversation_state",
     "RedisMemoryError": "errors",
