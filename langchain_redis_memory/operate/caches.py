@@ -195,12 +195,14 @@ class RedisCaches(ClientOwner):
         **Trips:** 1.
         """
         check_whole(n, "n")
-        return top_misses_of(self._client.run(self._log(namespace, DEFAULT_LOG.most)), n)
+        lines = self._client.run(self._log(namespace, DEFAULT_LOG.most))
+        return top_misses_of(lines, n)
 
     async def atop_misses(self, namespace: str = "", n: int = 10) -> list[MissedQuestion]:
         """Counts the questions that were missed most often; see `top_misses`."""
         check_whole(n, "n")
-        return top_misses_of(await self._client.arun(self._log(namespace, DEFAULT_LOG.most)), n)
+        lines = await self._client.arun(self._log(namespace, DEFAULT_LOG.most))
+        return top_misses_of(lines, n)
 
     # --- flows --------------------------------------------------------------------------------------------------------
 
