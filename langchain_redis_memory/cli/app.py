@@ -7,10 +7,33 @@ from typing import Annotated
 import typer
 
 from langchain_redis_memory import __version__
-from langchain_redis_memory.cli import backups, caches, content, people, replaying, serve, settings, status, talk
+from langchain_redis_memory.cli import (
+    backups,
+    caches,
+    content,
+    migrate,
+    people,
+    replaying,
+    serve,
+    settings,
+    status,
+    talk,
+)
 from langchain_redis_memory.cli.base import app, console
 
-__all__ = ["app", "backups", "caches", "content", "people", "replaying", "serve", "settings", "status", "talk"]
+__all__ = [
+    "app",
+    "backups",
+    "caches",
+    "content",
+    "migrate",
+    "people",
+    "replaying",
+    "serve",
+    "settings",
+    "status",
+    "talk",
+]
 
 
 def _print_version(wanted: bool) -> None:

@@ -69,7 +69,7 @@ def opened(redis: str | None, prefix: str | None = None) -> Iterator[Client]:
         yield client
 
 
-def bar() -> Progress:
+def progress_bar() -> Progress:
     """Makes progress bars on stderr, for what has a known number of steps."""
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=errors

@@ -11,7 +11,7 @@ from uuid import uuid4
 import typer
 from rich.markup import escape
 
-from langchain_redis_memory.cli.base import TRY, Url, app, bar, console, plain_errors
+from langchain_redis_memory.cli.base import TRY, Url, app, console, plain_errors, progress_bar
 
 if TYPE_CHECKING:
     from langchain_redis_memory.cli.replay import ReplayReport
@@ -83,7 +83,7 @@ def replay(
         conversations, damaged = replaying.read(file or replaying.SAMPLE)
         with Client.from_url(redis, prefix=f"lrm-replay-{uuid4()}") as client:
             client.server()  # what is wrong with it is said before any bar is shown
-            with bar() as progress:
+            with progress_bar() as progress:
 
                 def begin(stage: str, steps: int) -> Callable[[], None]:
                     task = progress.add_task(stage, total=steps)

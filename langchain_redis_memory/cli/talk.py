@@ -11,7 +11,7 @@ from uuid import uuid4
 import typer
 from rich.markup import escape
 
-from langchain_redis_memory.cli.base import TRY, Json, Url, app, bar, console, plain_errors
+from langchain_redis_memory.cli.base import TRY, Json, Url, app, console, plain_errors, progress_bar
 from langchain_redis_memory.errors import RedisMemoryError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _chain(
         made_by = "" if model else " (quotes the documents; no key)"
         console.print(f"model:  [bold]{escape(model or 'extractive')}[/]{made_by}")
     documents = chunks()
-    with bar() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("embedding the standard library's docstrings", total=len(documents))
         retriever = DocstringRetriever.build(embeddings, documents, lambda done: progress.advance(task, done))
     memory = ConversationMemory(client, embeddings=embeddings, on_turn=reports.append)

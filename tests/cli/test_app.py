@@ -34,7 +34,7 @@ def test_status_tells_what_would_be_evicted(farm: Farm) -> None:
     process.stop()
 
 
-NEEDS = {"inspect": ["x"], "erase": ["--user", "x"], "export": ["--user", "x"]}
+NEEDS = {"migrate": ["langchain-community"], "inspect": ["x"], "erase": ["--user", "x"], "export": ["--user", "x"]}
 LOCAL = {"acl", "explain", "warm", "admin", "restore", "settings"}
 """Commands that ask no server, or something else first."""
 
