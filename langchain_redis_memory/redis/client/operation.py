@@ -23,25 +23,32 @@ def operation_name() -> str:
         Class and method, the same for both colours; `UNNAMED` where no method of this package waits.
     """
     frame: FrameType | None = sys._getframe(1)
+    task: FrameType | None = None
     while frame is not None:
-        module = str(frame.f_globals.get("__name__", ""))
-        if module.startswith(_PACKAGE) and not module.startswith(_CLIENT) and _is_public(frame.f_code.co_name):
-            owner = frame.f_locals.get("self")
-            if owner is not None:
-                return f"{type(owner).__name__}.{_method(frame, owner)}"
+        module, name = str(frame.f_globals.get("__name__", "")), frame.f_code.co_name
+        if module.startswith(_PACKAGE) and not module.startswith(_CLIENT) and "self" in frame.f_locals:
+            if _is_public(name):
+                return _spelled(_outermost(frame))
+            task = frame if name[0] == "_" and not name.endswith("_flow") else task
         frame = frame.f_back
-    return UNNAMED
+    return UNNAMED if task is None else _spelled(task)  # LangChain runs async methods of ours in tasks of their own
 
 
-def _method(frame: FrameType, owner: object) -> str:
-    """Names the method that the caller called: that of a base class may have called the one which was found."""
-    above: FrameType | None = frame
+def _outermost(frame: FrameType) -> FrameType:
+    """Finds the method that the caller called: one of a base class may have called the one which was found."""
+    owner, above = frame.f_locals["self"], frame.f_back
     for _ in range(_NEAR):
-        above = above.f_back if above is not None else None
-        if above is not None and above.f_locals.get("self") is owner and _is_public(above.f_code.co_name):
+        if above is None:
+            break
+        if above.f_locals.get("self") is owner and _is_public(above.f_code.co_name):
             frame = above
-    name, flags = frame.f_code.co_name, frame.f_code.co_flags
-    return name[1:] if name[0] == "a" and flags & _COROUTINE else name
+        above = above.f_back
+    return frame
+
+
+def _spelled(frame: FrameType) -> str:
+    name, asynchronous = frame.f_code.co_name.lstrip("_"), frame.f_code.co_flags & _COROUTINE
+    return f"{type(frame.f_locals['self']).__name__}.{name[1:] if name[0] == 'a' and asynchronous else name}"
 
 
 def _is_public(name: str) -> bool:
