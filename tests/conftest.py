@@ -205,7 +205,9 @@ def sweep(url: str, prefix: str) -> None:
 
 
 def _each(url: str, prefix: str, ask: Callable[..., Any], wanted: Callable[[Any], bool]) -> list[str]:
-    client = _opened.get(url) or topology(url, Options()).open().client
+    client = _opened.get(url) or (
+        servers.of_cluster(url) if "+cluster" in url else topology(url, Options()).open().client
+    )
     if not url.startswith("memory:"):  # of those each test has its own
         _opened[url] = client
     if not (keys := sorted(client.scan_iter(f"{prefix}:*", 1000))):

@@ -2,7 +2,7 @@
 
 `DirectTransport` writes to a connection of redis-py's pool itself, for the servers that we open: a pipeline object, its
 command stack and its callbacks take longer than a local server takes to answer. `PipelineTransport` uses a client's own
-pipelines, for clusters, sentinels, fakes, and clients that belong to somebody else (who may have instrumented them).
+pipelines, for fakes, and clients that belong to somebody else (who may have instrumented them).
 Scripts go by digest or in full. Each has an async twin.
 """
 
@@ -46,6 +46,8 @@ class PipelineTransport:
         """Closes the connections that nobody uses; a cluster's client sees to its own."""
         if (pool := getattr(self.client, "connection_pool", None)) is not None:
             pool.disconnect(inuse_connections=False)
+
+    retire = renew
 
     def close(self) -> None:
         """Closes the client."""
@@ -96,6 +98,8 @@ class AsyncPipelineTransport:
         if (pool := getattr(self.client, "connection_pool", None)) is not None:
             await pool.disconnect(inuse_connections=False)
 
+    retire = renew
+
     async def aclose(self) -> None:
         """Closes the client."""
         if not self._lent:
@@ -116,15 +120,27 @@ class DirectTransport:
 
     def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
         """Sends commands and gives their replies."""
-        from redis.exceptions import ResponseError
+        return self.finish(self.begin(commands, by_digest=by_digest), len(commands))
 
+    def begin(self, commands: Sequence[Command], *, by_digest: bool) -> Any:
+        """Sends commands and gives the connection on which their replies come."""
         packed = _pack(commands, by_digest=by_digest)
         connection = self._pool.get_connection(*self._named)
         try:
             connection.unread = True
             connection.send_packed_command(packed)
+        except BaseException:
+            self.drop(connection)
+            raise
+        return connection
+
+    def finish(self, connection: Any, count: int) -> list[Reply]:
+        """Reads a number of replies and gives the connection back."""
+        from redis.exceptions import ResponseError
+
+        try:
             replies: list[Reply] = []
-            for _ in commands:
+            for _ in range(count):
                 try:
                     replies.append(connection.read_response(disable_decoding=True))
                 except ResponseError as error:
@@ -137,9 +153,19 @@ class DirectTransport:
             self._pool.release(connection)
         return replies
 
+    def drop(self, connection: Any) -> None:
+        """Closes a connection whose replies nobody reads."""
+        try:
+            connection.disconnect()
+        finally:
+            self._pool.release(connection)
+
     def renew(self) -> None:
         """Closes the connections that nobody uses: the next ones go where the server's name leads by then."""
         self._pool.disconnect(inuse_connections=False)
+
+    retire = renew
+    """The same because of their age; on a cluster more than `renew` closes."""
 
     def close(self) -> None:
         """Closes the client and its connections."""
@@ -178,6 +204,8 @@ class AsyncDirectTransport:
     async def renew(self) -> None:
         """Closes the connections that nobody uses; see `DirectTransport.renew`."""
         await self._pool.disconnect(inuse_connections=False)
+
+    retire = renew
 
     async def aclose(self) -> None:
         """Closes the client and its connections."""
