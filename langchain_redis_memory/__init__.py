@@ -130,12 +130,15 @@ if TYPE_CHECKING:
     from langchain_redis_memory.limits.limit import LimitDecision as LimitDecision
     from langchain_redis_memory.limits.limit import LimitState as LimitState
     from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter as RedisRateLimiter
+    from langchain_redis_memory.operate.caches import RedisCaches as RedisCaches
     from langchain_redis_memory.operate.doctor import Diagnosis as Diagnosis
     from langchain_redis_memory.operate.memory_stats import MemoryStats as MemoryStats
+    from langchain_redis_memory.operate.metrics import RedisStatsCollector as RedisStatsCollector
     from langchain_redis_memory.operate.migrate.migration import RedisMigration as RedisMigration
     from langchain_redis_memory.operate.migrate.report import MigrationReport as MigrationReport
     from langchain_redis_memory.operate.operations import RedisOperations as RedisOperations
     from langchain_redis_memory.operate.receipt import Receipt as Receipt
+    from langchain_redis_memory.operate.tracing import OTelTracing as OTelTracing
     from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
@@ -274,6 +277,7 @@ _HOMES = {
     "RedisBackend": "agents.file_backend",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
+    "RedisCaches": "operate.caches",
     "RedisChatMessageHistory": "history.chat_message_history",
     "RedisConversationState": "state.conversation_state",
     "RedisMemoryError": "errors",
@@ -289,6 +293,8 @@ _HOMES = {
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
     "RedisTokenStreams": "state.token_streams",
+    "OTelTracing": "operate.tracing",
+    "RedisStatsCollector": "operate.metrics",
     "RedisUsers": "operate.users",
     "RedisWrappedKeys": "redis.client.wrapped_keys",
     "RedisValueCache": "cache.value.cache",
