@@ -31,6 +31,10 @@ class Damaged(ValueError):
     """A foreign value is not what its layout says; the message is for the report."""
 
 
+class NotJsonError(Damaged):
+    """A foreign value is no JSON."""
+
+
 @dataclass(frozen=True)
 class Found:
     """What was read of one key.
@@ -142,7 +146,8 @@ def parse_json(raw: bytes | str) -> Any:
         The value.
 
     Raises:
-        Damaged: It is a pickle, or no JSON.
+        NotJsonError: It is no JSON.
+        Damaged: It is a pickle.
     """
     data = raw.encode() if isinstance(raw, str) else raw
     if is_pickle(data):
@@ -151,7 +156,7 @@ def parse_json(raw: bytes | str) -> Any:
         return json.loads(data)
     except ValueError:
         msg = "it is no JSON"
-        raise Damaged(msg) from None
+        raise NotJsonError(msg) from None
 
 
 def is_pickle(data: bytes) -> bool:

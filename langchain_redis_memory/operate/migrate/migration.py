@@ -52,7 +52,8 @@ class RedisMigration(ClientOwner):
         tenant: Whose data it becomes.
         agent: Which agent's conversations; those of a source that knows agents keep theirs.
         ttl_s: Lifetime of what has none at the source, in seconds; None for no expiry there either.
-        saver: Stores the checkpoints; None for a `RedisSaver` of the tenant.
+        saver: Stores the checkpoints, and says by its serde what may be built when theirs are read (see
+            `RedisSaver.with_allowlist`); None for a `RedisSaver` of the tenant.
         store: Stores the items, with an index where they are to be searched by meaning; None for a `RedisStore`
             without one.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
@@ -88,11 +89,12 @@ class RedisMigration(ClientOwner):
         store: BaseStore | None = None,
         **server: Unpack[ServerOptions],
     ) -> None:
-        self._source: Source = source_of(source, prefix, match) if isinstance(source, str) else source
         self._client = connect(client, owner=type(self), **server)
         self._origin: Client = self._client if origin is None else connect(origin)
         space, ttl_ms = self._client.keys(tenant), milliseconds(ttl_s)
         saver = saver or RedisSaver(self._client, tenant=tenant, ttl_s=None)
+        named_source = source_of(source, prefix, match, saver.serde) if isinstance(source, str) else source
+        self._source: Source = named_source
         named = text_of(agent, "agent", empty=True)
         self._writers: dict[type, Writer[Any]] = {
             Conversation: ConversationWriter(self._client, space, named, ttl_ms),

@@ -55,7 +55,8 @@ class ConversationWriter:
     def write_flow(self, record: Conversation) -> Flow[Outcome]:
         """Appends what is missing at the end; a conversation that says something else is left alone."""
         agent = record.agent or self._agent
-        transcript = Transcript(self._space, record.session_id, agent, record.ttl_ms or self._ttl_ms)
+        ttl_ms = record.ttl_ms or self._ttl_ms
+        transcript = Transcript(self._space, record.session_id, agent, ttl_ms, user=record.user)
         wanted = _once(record.messages)
         stored = yield from ask(transcript.read())
         outcome: Outcome = "there"
