@@ -31,17 +31,26 @@ from langchain_redis_memory.redis.client.errors import (
     translate,
 )
 from langchain_redis_memory.redis.client.gate import Token
+from langchain_redis_memory.redis.client.operation import UNNAMED, operation_name
 
 _PROBE_S = 1.0
 """Longest wait of the caller that tries whether a silent server is back."""
 
 
 class Trip(NamedTuple):
-    """One round trip, as `Client.on_trip` receives it."""
+    """One round trip, as `Client.on_trip` receives it.
+
+    Args:
+        commands: How many commands it carried.
+        seconds: How long it took.
+        failed: Whether it came to nothing.
+        operation: The method that it was made for, the same in both colours, as in "RedisSaver.put".
+    """
 
     commands: int
     seconds: float
     failed: bool
+    operation: str = UNNAMED
 
 
 OnTrip = Callable[[Trip], object]
@@ -169,7 +178,7 @@ class Trips:
             if not failed:
                 self.stall.worked(ended)
             if on_trip is not None:
-                _tell(on_trip, Trip(len(commands), ended - started, failed))
+                _tell(on_trip, Trip(len(commands), ended - started, failed, operation_name()))
 
     def _try(self, now: float) -> None:
         """Tries whether a silent server is back; raises where it is not, and at once for all callers but one."""
@@ -250,7 +259,7 @@ class Trips:
             if not failed:
                 self.stall.worked(ended)
             if on_trip is not None:
-                _tell(on_trip, Trip(len(commands), ended - started, failed))
+                _tell(on_trip, Trip(len(commands), ended - started, failed, operation_name()))
 
     async def _atry(self, now: float) -> None:
         """Tries whether a server is back that was silent; see `_try`."""
