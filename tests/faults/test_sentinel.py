@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import redis
@@ -113,7 +113,7 @@ async def test_a_failover_under_load_loses_nothing_that_is_acknowledged(service:
 
         async def write(name: int) -> None:
             mine, number = history(name), 0
-            add = mine.aadd_messages if both.asynchronous else partial(asyncio.to_thread, mine.add_messages)
+            add: Any = mine.aadd_messages if both.asynchronous else partial(asyncio.to_thread, mine.add_messages)
             while not ended.is_set():
                 number += 1
                 try:
