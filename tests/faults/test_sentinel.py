@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -113,7 +112,9 @@ async def test_a_failover_under_load_loses_nothing_that_is_acknowledged(service:
 
         async def write(name: int) -> None:
             mine, number = history(name), 0
-            add: Any = mine.aadd_messages if both.asynchronous else partial(asyncio.to_thread, mine.add_messages)
+            add: Any = (
+                mine.aadd_messages if both.asynchronous else lambda some: asyncio.to_thread(mine.add_messages, some)
+            )
             while not ended.is_set():
                 number += 1
                 try:
