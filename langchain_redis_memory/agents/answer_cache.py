@@ -12,12 +12,12 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.agents.answer_flows import AnswerFlows, Everything, Looked
-from langchain_redis_memory.agents.replay import ReplayModel
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.desk import AnswerDesk
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
+from langchain_redis_memory.cache.replay import ReplayModel
 from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, Lifetimes, Share, check_share
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.conversation.planner import Planner
