@@ -24,8 +24,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 DOMAINS = ("bank", "shop", "travel", "health", "hr", "ithelp", "coding", "law", "kitchen", "home", "general")
 UNTOUCHED = ("hr", "kitchen")
-SEEN = ("garden", "transit", "museum", "gym")
-HELD_OUT = ("parcel", "campus", "carhire")
+SEEN = ("garden", "transit", "museum", "gym", "parcel", "campus", "carhire")
+HELD_OUT = ("vet", "energy")
 _KEPT = 18
 _FLAGS = {"P": "personal", "V": "volatile", "E": "effect", "M": "howto_my", "R": "vary"}
 
