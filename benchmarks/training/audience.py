@@ -39,11 +39,12 @@ NEVER_AGAINST = {
     "personal": (
         "own own_procedure me i i_procedure aux_i i_situation here record record_mine context_own context_i "
         "context_i_situation context_used i_plain pointing_this "
-        "pointing home_noun reported where_the any_fragment unreadable only_tells full_name about_name past_name titled"
+        "pointing home_noun reported did_the you_did third_person where_the any_fragment unreadable only_tells full_name about_name past_name titled"
     ),
     "volatile": (
         "now weather weather_strong rate rate_goods rate_strong world state_last contest office here next "
-        "clock whats_on random price is_state weekday age when_the offered home_noun status shows_own moment"
+        "clock whats_on random price is_state weekday age when_the offered home_noun status shows_own moment stage "
+        "perfect bookable who_holds"
     ),
     "effect": "order order_strong order_tail wish complaint only_tells",
     "vary": "vary random",
@@ -75,6 +76,10 @@ _PUBLIC_FORMS = {
     "generic": -1.0,
     "general_aux": -0.5,
     "passive": -1.0,
+    "rule": -1.5,
+    "facility": -1.5,
+    "schedule": -1.5,
+    "lasting": -1.0,
     "indefinite": -0.5,
 }
 PRIOR = {
@@ -93,6 +98,9 @@ PRIOR = {
         "any_fragment": 1.0,
         "home_noun": 2.0,
         "reported": 2.5,
+        "did_the": 2.5,
+        "you_did": 2.0,
+        "third_person": 2.0,
         "titled": 2.0,
         "where_the": 1.0,
         "status": 2.0,
@@ -102,7 +110,7 @@ PRIOR = {
     | dict.fromkeys(
         (
             "now weather_strong rate_strong contest office moment clock whats_on random price is_state state_last "
-            "weekday age"
+            "weekday age stage perfect bookable who_holds"
         ).split(),
         2.5,
     )

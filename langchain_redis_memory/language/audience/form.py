@@ -41,7 +41,7 @@ def form_signs(body: list[str], mark: str, polite: bool, found: SentenceSigns, l
     definite = second in ("the", "my", "our", "this", "that", "it") or any(
         word.isdigit() for word in text.partition(" be ")[0].split()
     )
-    asked = first in ("can", "could", "may", "would") and ("please" in body or definite)
+    asked = first in ("can", "could", "may", "would") and ("please" in body or definite or first == "could")
     if asked and _PASSIVE.search(text) and not {"by", "with", "without", "if", "when"} & set(body):
         found.add("order", text[:40])
         found.add("wish", text[:40])

@@ -25,7 +25,7 @@ def public_signs(
     """Forms of what anybody may ask and be told the same."""
     signs_ = found.signs
     text = " ".join(body)
-    now_ = signs_.keys() & {"now", "state_last", "world", "weather", "is_state", "moment"}
+    now_ = signs_.keys() & {"now", "state_last", "world", "weather", "is_state", "moment", "stage", "perfect"}
     if re.match(r"(?:what(?:'s|s| is| are)|what was|define|explain|describe) ", text):
         rest = body[1:] if first in ("what's", "whats", "define", "explain", "describe") else body[2:]
         if rest[:1] and rest[0] in ("a", "an"):
@@ -158,10 +158,18 @@ def joint_signs(found: SentenceSigns) -> None:
         "weekday",
         "is_state",
         "moment",
+        "stage",
+        "perfect",
+        "bookable",
+        "who_holds",
     }:
         found.add("timeless_words")
     public = {
         "hours",
+        "rule",
+        "facility",
+        "schedule",
+        "lasting",
         "what_the_of",
         "superlative",
         "which_noun",

@@ -50,11 +50,28 @@ LEAD = "lead"
 
 
 class SentenceWords(NamedTuple):
-    """A sentence: its words in lower case, the mark that it ends with, and whether it has a name of several words."""
+    """A sentence: its words in lower case and as written, and the mark that it ends with."""
 
     words: list[str]
+    written: list[str]
     mark: str
-    full_name: bool
+
+    @property
+    def capitals(self) -> list[bool]:
+        """Whether each word has a capital, "I" apart."""
+        return [word[0].isupper() and word not in ("I", "I'm", "I've", "I'd", "I'll") for word in self.written]
+
+    @property
+    def named(self) -> bool:
+        """Whether a word behind the first one is capitalised; not where everything is."""
+        capital = self.capitals
+        return False in capital and any(capital[1:])
+
+    @property
+    def full_name(self) -> bool:
+        """Whether there are two capitalised words in a row behind the first word; not where everything is."""
+        capital = self.capitals
+        return capital.count(False) > 1 and any(one and two for one, two in pairwise(capital[1:]))
 
 
 def sentences(turn: str) -> list[SentenceWords]:
@@ -77,12 +94,12 @@ def sentences(turn: str) -> list[SentenceWords]:
             turns = leads = True
         order = _next_order(low, start, place + 1, lists)
         if order:
-            found.append(SentenceWords(low[start : place + 1], ".", _full_name(tokens.words[start : place + 1])))
+            found.append(SentenceWords(low[start : place + 1], tokens.words[start : place + 1], "."))
             start = order
         elif last or turns or (mark in ("?", "!", ".", "\n", ";") and not short):
             part = slice(start, place + 1)
             ending = LEAD if leads else "." if turns else mark
-            found.append(SentenceWords(low[part], ending, _full_name(tokens.words[part])))
+            found.append(SentenceWords(low[part], tokens.words[part], ending))
             start = place + 1
     return found[:1] + found[1:][-_SENTENCES:]
 
@@ -103,12 +120,6 @@ def _next_order(low: list[str], start: int, at: int, lists: WordLists) -> int:
     begins = next((word for word in first if word not in lists["filler"]), "")
     told = lists["inform"] | lists["produce"]
     return 0 if begins not in told or not _ASKED.isdisjoint(first) or not lists["wh"].isdisjoint(first) else verb
-
-
-def _full_name(words: list[str]) -> bool:
-    """Whether there are two capitalised words in a row behind the first word; not where everything is capitalised."""
-    capital = [word[0].isupper() and word not in ("I", "I'm", "I've") for word in words]
-    return capital.count(False) > 1 and any(one and two for one, two in pairwise(capital[1:]))
 
 
 def start(words: list[str], lists: WordLists) -> tuple[int, bool]:

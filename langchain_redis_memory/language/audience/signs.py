@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from langchain_redis_memory.language.audience.form import form_signs
 from langchain_redis_memory.language.audience.person import person_signs
+from langchain_redis_memory.language.audience.predicate import predicate_signs
 from langchain_redis_memory.language.audience.public import joint_signs, public_signs
 from langchain_redis_memory.language.audience.sentences import LEAD, SentenceWords, readable_signs, sentences, start
 from langchain_redis_memory.language.audience.words import SentenceSigns, WordLists, word_lists
@@ -79,6 +80,7 @@ def _sentence(each: SentenceWords, lists: WordLists) -> dict[str, str]:
     form_signs(body, mark, polite, found, lists)
     person_signs(body, found, lists)
     time_signs(body, first, inside, found, lists)
+    predicate_signs(" ".join(body), found, named=each.named)
     world_signs(body, first, inside, found, lists)
     vary_signs(body, first, inside, found, lists)
     public_signs(body, first, second, third, inside, found, lists)

@@ -123,14 +123,14 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
     if first in ("has", "have", "hasn't"):
         found.add("has", f"{first} {' '.join(body[1:3])}")
     clock = re.search(
-        r"\bwhat(?:'s| is)? ?(?:the )?(?:time|date|day|year)\b(?! (?:was|were|did)\b)|\bthe time\b|\bdate today\b"
+        r"\bwhat(?:'s| is)? ?(?:the )?(?:time|date|day|year)\b(?! (?:was|were|did|do|does)\b)|\bthe time\b|\bdate today\b"
         r"|\bdays? (?:until|till)\b|^time\b",
         text,
     )
-    if clock and not {"now_tech", "hours"} & found.signs.keys() and inside.isdisjoint(("complexity", "zone")):
+    if clock and not {"now_tech", "hours", "rule", "schedule"} & found.signs.keys() and inside.isdisjoint(("complexity", "zone")):
         found.add("clock", text[:30])
     if "hours" not in found.signs and re.search(
-        r"\bwhat time (?:does|do|is|will)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b", text
+        r"\bwhat time (?:does|do|is|will) (?:the|my|our)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b", text
     ):
         found.add("when_the", text[:30])
     of_something = re.match(r"(?:is|are) there any\b.* (?:of|to|for|about|between|with) (?!the\b|my\b|me\b|us\b)", text)
@@ -154,7 +154,7 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
         found.add("office", office)
     if (
         (first == "who" or (first == "did" and ("now" in found.signs or body[-1] in ("win", "won", "lead"))))
-        and (inside & {"win", "won", "lead", "leading", "playing", "winning"} or "number one" in text)
+        and (inside & {"win", "won", "lead", "leads", "leading", "playing", "winning", "wins"} or "number one" in text)
         and not history
     ):
         found.add("contest", "won")
