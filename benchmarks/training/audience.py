@@ -39,12 +39,12 @@ NEVER_AGAINST = {
     "personal": (
         "own own_procedure me i i_procedure aux_i i_situation here record record_mine context_own context_i "
         "context_i_situation context_used i_plain pointing_this "
-        "pointing home_noun reported did_the you_did third_person where_the any_fragment unreadable only_tells full_name about_name past_name titled"
+        "pointing home_noun reported did_the you_did third_person past_the past_who where_the any_fragment unreadable only_tells full_name about_name past_name titled"
     ),
     "volatile": (
         "now weather weather_strong rate rate_goods rate_strong world state_last contest office here next "
         "clock whats_on random price is_state weekday age when_the offered home_noun status shows_own moment stage "
-        "perfect bookable who_holds"
+        "perfect bookable who_holds tally release"
     ),
     "effect": "order order_strong order_tail wish complaint only_tells",
     "vary": "vary random",
@@ -80,6 +80,8 @@ _PUBLIC_FORMS = {
     "facility": -1.5,
     "schedule": -1.5,
     "lasting": -1.0,
+    "thing_defined": -1.5,
+    "who_general": -1.0,
     "indefinite": -0.5,
 }
 PRIOR = {
@@ -99,6 +101,8 @@ PRIOR = {
         "home_noun": 2.0,
         "reported": 2.5,
         "did_the": 2.5,
+        "past_the": 2.0,
+        "past_who": 2.0,
         "you_did": 2.0,
         "third_person": 2.0,
         "titled": 2.0,
@@ -110,7 +114,7 @@ PRIOR = {
     | dict.fromkeys(
         (
             "now weather_strong rate_strong contest office moment clock whats_on random price is_state state_last "
-            "weekday age stage perfect bookable who_holds"
+            "weekday age stage perfect bookable who_holds tally release"
         ).split(),
         2.5,
     )

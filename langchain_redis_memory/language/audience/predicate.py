@@ -14,7 +14,7 @@ from langchain_redis_memory.language.audience.words import SentenceSigns, word_l
 
 _FORMS = {
     "stage": (
-        r"^(?:is|are) (?!it |there |an? )(?:(?!(?:{lasting})$)[\w'.-]+ ){{1,7}}(?<!the )(?:{stage})(?: (?:yet|again|by \w+))?$"
+        r"^(?:is|are) (?!it |there |an? )(?:(?!(?:{lasting})$)[\w'.-]+ ){{1,7}}(?<!the )(?:{stage})(?: (?:yet|again|by \w+|at \w+|for an? \w+))?$"
         r"|^(?:is|are) (?!it |there )(?:[\w'.-]+ ){{1,5}}(?:still|being|already) "
         r"|^(?:which|what|how (?:many|much)|who)(?: [\w'-]+){{0,4}}?(?:'s| is| are) (?:still |currently |being )*(?:{stage})"
         r"(?: (?:in|on|at|for|by|with)\b.*)?$"
@@ -22,11 +22,11 @@ _FORMS = {
         r"|^what (?:are (?!the )[\w'-]+|is (?:he|she|everyone|the \w+)) (?!{thing}\b)[a-z]{{2,}}ing$"
         r"|^(?:what|which)(?: \w+)? (?:is|are) being |^who(?:'s| is| are) (?!{thing}\b)[a-z]{{2,}}ing\b"
         r"|^(?:is|are) (?:the|my|our|your|this|that|[a-z']+'s|they|he|she|mrs?|ms|dr)\b.* (?!{thing}\b)[a-z]{{3,}}ing\b"
-        r"|\b(?:is|are|'s) (?:[\w' ]{{2,30}} )?(?:on|off|under|at|in|out of) (?:{condition})\b"
+        r"|\b(?:is|are|'s) (?:[\w' ]{{2,30}} )?(?:on|off|under|at|in|out of) (?:\w+ )?(?:{condition})\b"
         r"|^what(?:'s|s| is) for (?:lunch|dinner|breakfast|tea|dessert|supper)\b"
     ),
     "lasting": (
-        r"^(?:is|are|which|what|how many|when|why|how)\b(?!.*\bwill\b).* (?:{lasting})"
+        r"^(?:is|are|which|what|how many|when|why|how)\b(?!.*\b(?:will|being)\b).* (?:{lasting})"
         r"(?: (?:in|to|for|at|by|with|on|of|from)\b.*)?$"
     ),
     "perfect": (
@@ -35,7 +35,24 @@ _FORMS = {
         r"|^(?:which|what|how many|who|where) (?!.*\bdo\b).{{0,40}}\b(?:has|have) (?:[\w' ]{{2,20}} )?(?:been|\w+ed|got|"
         r"begun|left|come|gone|sold|taken|broken|found)\b"
     ),
-    "who_holds": r"^who (?!was|is|does|has)(?:[a-z]+s) (?:the|our|this|here)\b",
+    "who_holds": r"^who (?!was|is|does|has|makes|sells)(?:[a-z]+s) (?:the|our|this|here)\b",
+    "who_general": r"^who (?:can|may|must|should|has to|needs to|(?!was|is|does|has|runs|leads)[a-z]+s) (?!the\b|our\b|this\b|my\b|i\b|we\b|it\b)",
+    "past_the": (
+        r"^(?:why|when|how|where|who) (?:did|was|were) (?:the|they)\b(?!.*\b(?:{history})\b)"
+        r"|^what (?:was|were) the (?!first|last|most|[a-z]+est\b)[\w-]+(?: [\w-]+)?$"
+    ),
+    "past_who": (
+        r"^who (?!(?:{history})\b)(?:\w{{2,}}ed|paid|took|sent|left|got|put|brought|bought|gave|told|saw|had|did)\b(?!.*\bfirst\b)"
+    ),
+    "tally": r"^how many (?:\w+ )?(?:{tally}) (?:does|do|has|have|did)\b",
+    "release": (
+        r"^when (?:does|do|is|are|will|can)\b.*(?:\bcome out|\breleased|\bback|\barrives?|\bair|\bpremieres?|\blaunch(?:ed)?|"
+        r"\bready|\bcontinue|\bresume)\b"
+    ),
+    "thing_defined": (
+        r"^what(?:'s|s| is| are) (?!the |my |our |your |his |her |their |an? |this |that |these |new\b|up\b|next\b|on\b|in\b|left\b|"
+        r"wrong\b|for\b|it\b|they\b|there\b|around\b|happening\b|going\b|playing\b|number one\b)[\w'().+#-]+(?: [\w'+#-]+)?$"
+    ),
     "did_the": (
         r"^(?:(?:what|which [a-z]+) did|did|has) (?:the|they|he|she|that|this|anyone|anybody|someone|mrs?|ms|dr)\b"
     ),
@@ -52,7 +69,7 @@ _FORMS = {
         r"|^(?:is|are) there (?:an? )?(?!(?:[\w-]+ )?(?:{bookable})\b|any\b|still\b)[\w-]+(?: [\w-]+)?(?: (?:for|to|on|at) \w+ ?\w*)?$"
         r"|^where (?:is|are) the [\w-]+(?: [\w-]+)?$"
     ),
-    "bookable": r"^(?:(?:is|are) there|do you have|have you got|does the [\w-]+ have) (?:an? |any |some |two )?(?:[\w-]+ )?(?:{bookable})\b",
+    "bookable": r"^(?:(?:is|are) there|do you have|have you got|does the [\w-]+ have) (?:an? |any |some |two )?(?:free |open |available |vacant )?(?:{bookable})\b",
     "schedule": (
         r"^(?:when|what time|on which days?) (?:is|are|does|do) (?!the\b|my\b|our\b|it\b|this\b|that\b|i\b|we\b|you\b|they\b|he\b|"
         r"she\b|there\b|[a-z]+'s\b|claim\b|order\b)[a-z-]+(?: [a-z-]+)? ?(?:served|collected|planted|due|held|begin|begins|start|"
@@ -79,7 +96,7 @@ def predicate_signs(text: str, found: SentenceSigns, *, named: bool) -> None:
         named: Whether a word inside it is capitalised: what a name did is history.
     """
     for name, form in _forms().items():
-        if (shown := form.search(text)) and not (named and name in ("did_the", "third_person")):
+        if (shown := form.search(text)) and not (named and name in ("did_the", "third_person", "past_the")):
             found.add(name, shown[0][:40])
     if "stage" in found.signs and "lasting" in found.signs and not text.endswith(found.signs["stage"][-8:]):
         del found.signs["stage"]

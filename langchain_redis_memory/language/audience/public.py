@@ -115,14 +115,14 @@ def public_signs(
         "founded",
         "created",
     ):
-        if first in lists["wh"] and third not in OWN | FIRST_PERSON | DEFINITE | {"it"}:
+        if first in lists["wh"] and third not in OWN | FIRST_PERSON | DEFINITE | {"it", "they", "you"}:
             found.add("past_fact", f"{first} {second}")
-        elif first in ("who", "when", "why") and third == "the":
+        elif first in ("who", "when", "why") and third == "the" and "past_the" not in signs_:
             found.add("past_fact_the", f"{first} {second}")
     if (
         "full_name" in signs_
         and not inside & (OWN | FIRST_PERSON)
-        and not signs_.keys() & ({"now", "state_last", "weather", "is_state", "weekday", "reported", "moment"})
+        and not signs_.keys() & ({"now", "state_last", "weather", "is_state", "weekday", "reported", "moment", "stage", "perfect"})
     ):
         found.add("about_name")
         if first in ("did", "was", "were") or second in ("did", "was", "were") or third in ("did", "was", "were"):
@@ -162,6 +162,8 @@ def joint_signs(found: SentenceSigns) -> None:
         "perfect",
         "bookable",
         "who_holds",
+        "tally",
+        "release",
     }:
         found.add("timeless_words")
     public = {
@@ -170,6 +172,8 @@ def joint_signs(found: SentenceSigns) -> None:
         "facility",
         "schedule",
         "lasting",
+        "thing_defined",
+        "who_general",
         "what_the_of",
         "superlative",
         "which_noun",

@@ -51,7 +51,7 @@ class SentenceSigns:
 
 def phrase_in(body: list[str], phrases: tuple[str, ...]) -> str:
     """Finds the first of the phrases that is in the sentence; "" where none is."""
-    text = f" {' '.join(body)} "
+    text = f" {' '.join(body)} ".replace("'s ", " ")
     return next((phrase.strip() for phrase in phrases if phrase in text), "")
 
 

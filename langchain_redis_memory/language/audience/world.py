@@ -110,7 +110,10 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
     if re.match(r"what (?:does|do|is|are) .*\bcosts?\b", text):
         found.add("price", "cost")
     if "hours" not in found.signs and (first in BE or (first in lists["wh"] and inside & BE)):
-        state = next((word for word in reversed(body[2:]) if word in lists["available"]), "")
+        ahead = zip(body[1:], body[2:], strict=False)
+        state = next((word for before, word in reversed([*ahead]) if word in lists["available"] and before != "the"), "")
+        if state == body[-1] and state in ("on", "in") and first in ("which", "what") and "the" in body[2:4]:
+            state = ""  # "Which floor is the restaurant on?"
         if state in ("on", "up", "down", "out", "free", "left", "stock", "working", "back") and state != body[-1]:
             state = "" if "now" not in found.signs and inside.isdisjoint(("again", "stock")) else state
         if state and not inside & {"was", "were"}:
@@ -129,7 +132,7 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
     )
     if clock and not {"now_tech", "hours", "rule", "schedule"} & found.signs.keys() and inside.isdisjoint(("complexity", "zone")):
         found.add("clock", text[:30])
-    if "hours" not in found.signs and re.search(
+    if not {"hours", "schedule"} & found.signs.keys() and re.search(
         r"\bwhat time (?:does|do|is|will) (?:the|my|our)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b", text
     ):
         found.add("when_the", text[:30])
@@ -153,7 +156,7 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
     ):
         found.add("office", office)
     if (
-        (first == "who" or (first == "did" and ("now" in found.signs or body[-1] in ("win", "won", "lead"))))
+        (first == "who" or "number one" in text or (first == "did" and ("now" in found.signs or body[-1] in ("win", "won", "lead"))))
         and (inside & {"win", "won", "lead", "leads", "leading", "playing", "winning", "wins"} or "number one" in text)
         and not history
     ):
