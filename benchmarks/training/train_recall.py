@@ -24,10 +24,10 @@ from benchmarks.training.generated import recalls
 from benchmarks.training.logit import fit, model
 from benchmarks.training.recall_phrasings import half as phrasings
 from langchain_redis_memory.language.classify import LinguisticClassifier
-from langchain_redis_memory.language.classify.lexicon import lexicon
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.recall_signs import asking_part, recall_signs
 from langchain_redis_memory.language.english import straight
+from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.turn_tokens import read
 
 EXPECTED = {

@@ -6,8 +6,8 @@
 * personal: the answer depends on who asks. * volatile: it changes within hours. * effect: something is to be done.
 * howto_my: a general procedure, spoken with "my". * vary: something new is wanted, so what was said is no answer.
 
-`UNTOUCHED` domains take no part in fitting, nor in the choice of signs or thresholds; their figures have been seen while
-the classifier was worked on. `HELD_OUT` domains were written and committed before any result on them was.
+`UNTOUCHED` domains take no part in fitting, nor in the choice of signs or thresholds; their figures have been seen
+while the classifier was worked on. `HELD_OUT` domains were written and committed before any result on them was.
 """
 
 from __future__ import annotations

@@ -42,7 +42,11 @@ def form_signs(body: list[str], mark: str, polite: bool, found: SentenceSigns, l
         word.isdigit() for word in text.partition(" be ")[0].split()
     )
     asked = first in ("can", "could", "may", "would") and ("please" in body or definite or first == "could")
-    if asked and _PASSIVE.search(text) and (first == "could" or {"by", "with", "without", "if", "when"}.isdisjoint(body)):
+    if (
+        asked
+        and _PASSIVE.search(text)
+        and (first == "could" or {"by", "with", "without", "if", "when"}.isdisjoint(body))
+    ):
         found.add("order", text[:40])
         found.add("wish", text[:40])
         return
@@ -99,6 +103,9 @@ def form_signs(body: list[str], mark: str, polite: bool, found: SentenceSigns, l
         return
     if first in ("do", "go") and (second in ("it", "that", "this", "not", "ahead") or len(body) == 1):
         found.add("order", f"{first} {second}".strip())
+        return
+    if first == "have" and second in ("someone", "somebody", "the", "this", "my") and mark != "?":
+        found.add("order", f"{first} {second}")
         return
     if (
         first in ("could", "can", "would")

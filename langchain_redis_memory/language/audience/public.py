@@ -65,7 +65,7 @@ def public_signs(
     ):
         found.add("superlative", text[:40])
     subjects = lists["personal_noun"] | lists["home_noun"] | lists["auxiliary"] | DEFINITE | OWN | _CLOCK
-    if first in ("which", "what") and second not in subjects and not now_:
+    if first in ("which", "what") and second not in subjects and not now_ and "you_do" not in signs_:
         found.add("which_noun", f"{first} {second}")
     if (
         first in ("do", "does", "are", "can", "is")
@@ -86,6 +86,7 @@ def public_signs(
     if (
         not now_
         and first in ("why", "how")
+        and "stage" not in signs_
         and (second in ("do", "does", "is", "are", "was", "did") and third not in OWN | FIRST_PERSON | DEFINITE)
     ):
         found.add("general_why", " ".join(body[:3]))
@@ -122,7 +123,8 @@ def public_signs(
     if (
         "full_name" in signs_
         and not inside & (OWN | FIRST_PERSON)
-        and not signs_.keys() & ({"now", "state_last", "weather", "is_state", "weekday", "reported", "moment", "stage", "perfect"})
+        and not signs_.keys()
+        & ({"now", "state_last", "weather", "is_state", "weekday", "reported", "moment", "stage", "perfect"})
     ):
         found.add("about_name")
         if first in ("did", "was", "were") or second in ("did", "was", "were") or third in ("did", "was", "were"):
