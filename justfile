@@ -10,9 +10,13 @@ check:
     mypy
     pyright --verifytypes langchain_redis_memory --ignoreexternal
 
-# The suite on every server, or one file in this process: just test tests/history/test_trim.py
+# The suite, each test on one kind of server in turn, or one file in this process: just test tests/history/test_trim.py
 test *ARGS:
     python -m pytest {{ARGS}}
+
+# Every test on every server in both colours
+test-all *ARGS:
+    python -m pytest --servers=all {{ARGS}}
 
 # What needs no server process
 test-fast *ARGS:

@@ -22,7 +22,7 @@ from langchain_redis_memory.history.read_through import UserCallback, load_flow
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.history.turns import exchanges
 from langchain_redis_memory.history.write_behind import WriteBehind
-from langchain_redis_memory.language.turn_state import TurnState
+from langchain_redis_memory.language.turn_state import PastTurn, TurnState
 from langchain_redis_memory.ops import Background, Flow, Op, Reply, pure
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.state import state_record, summary
@@ -46,6 +46,7 @@ class StoredContext(NamedTuple):
         exists: Whether Redis has the conversation.
         turns: How many turns it has had; counted only where a summary or a loader needs it.
         tokens: How many tokens of messages are stored; counted as the turns are.
+        elsewhere: Turns of the user's other conversations, for a turn that recalls; never kept.
     """
 
     state: ConversationState | None = None
@@ -53,6 +54,7 @@ class StoredContext(NamedTuple):
     exists: bool = True
     turns: int = 0
     tokens: int = 0
+    elsewhere: tuple[PastTurn, ...] = ()
 
     def turn_state(self, history: Sequence[BaseMessage]) -> TurnState:
         """Returns what classifier, selector and contextualiser are given.
@@ -71,6 +73,7 @@ class StoredContext(NamedTuple):
             summary=self.summary.text if self.summary else "",
             truncated=self.summary is not None and self.turns > held,
             fields=state.fields,
+            elsewhere=self.elsewhere,
         )
 
     def after(self, delta: StateDelta | None) -> StoredContext:
@@ -101,7 +104,7 @@ class TurnContext:
     ) -> None:
         check_type(rolling, (RollingSummary, NoneType), "summary", "a RollingSummary", ConfigError)
         self._state = state
-        self._rolling = rolling
+        self.rolling: RollingSummary | None = rolling
         self.loader: UserCallback | None = loader
         self._mirror = None if writer is None else WriteBehind(writer)
 
@@ -115,7 +118,7 @@ class TurnContext:
         Returns:
             An op of one trip, or of none.
         """
-        counts = self._rolling is not None or self.loader is not None
+        counts = self.rolling is not None or self.loader is not None
         if not counts and (alone or not self._state):
             return pure(StoredContext())
         keys = transcript.keys
@@ -131,7 +134,7 @@ class TurnContext:
             state, summed = fields[0], fields[2]
             return StoredContext(
                 state_record.decode(cas_record.parse(record, notes, place, state), place) if self._state else None,
-                summary.decode(cas_record.parse(about, None, place, summed), place) if self._rolling else None,
+                summary.decode(cas_record.parse(about, None, place, summed), place) if self.rolling else None,
                 self._exists(replies),
                 *(map(_whole, replies[1][1:]) if self._readable(replies) else ()),
             )
@@ -218,12 +221,12 @@ class TurnContext:
         """
         if self._mirror is not None:
             yield from self._mirror.write_flow(transcript, said)
-        if self._rolling is None or not stored:
+        if self.rolling is None or not stored:
             return
         tokens = known.tokens + count_tokens_approximately(said)
-        if self._rolling.due(known.summary, known.turns + 1, tokens):
-            flow = self._rolling.follow_flow(transcript, transcript.ttl_ms)
-            if self._rolling.background:
+        if self.rolling.due(known.summary, known.turns + 1, tokens):
+            flow = self.rolling.follow_flow(transcript, transcript.ttl_ms)
+            if self.rolling.background:
                 yield Background(flow)
             else:
                 yield from flow

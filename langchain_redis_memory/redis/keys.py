@@ -26,6 +26,7 @@ from langchain_redis_memory.redis.key_groups import (
     ByteKeys,
     EntryKeys,
     ExpiringHashKeys,
+    FileKeys,
     Id,
     IndexKeys,
     ItemKeys,
@@ -84,6 +85,8 @@ KINDS = {
     "item_expiries": "the longest lifetime of an item in it",
     "roots": "the longest lifetime of an item of the tenant",
     "root_spans": "the longest lifetime of an item of the tenant",
+    "files": "a fixed time from the last write to one of them",
+    "file_names": "a fixed time from the last write to one of them",
     "points": "the longest lifetime of a point in it",
     "point_owners": "the longest lifetime of a point in it",
     "point_expiries": "the longest lifetime of a point in it",
@@ -94,6 +97,7 @@ KINDS = {
     "entry_reports": "the longest lifetime of an entry in it",
     "tally": "a fixed time from its last count",
     "decisions": "a fixed time from its last line",
+    "audit": "a year from its last line",
     "epoch": "longer than whatever was stored under it",
     "rate": "until all that was taken is paid off",
     "places": "the longest lease of a place in it",
@@ -224,6 +228,10 @@ class KeySpace:
         """Spells the keys of the tenant's index of roots."""
         return self._group(RootKeys, "", "")
 
+    def files(self, namespace: Sequence[str]) -> FileKeys:
+        """Spells the keys of one namespace's files; its labels are of any text."""
+        return self._group(FileKeys, "", spell_namespace(namespace))
+
     def nodes(self, namespace: Sequence[str]) -> ExpiringHashKeys:
         """Spells the keys of one namespace of the cache of nodes; its labels are of any text."""
         return self.nodes_of(spell_namespace(namespace))
@@ -267,6 +275,10 @@ class KeySpace:
     def decisions(self, name: str = "") -> Key:
         """Spells the key of a decision log: "" for the turns of all conversations, else of one cache's look-ups."""
         return self.key("decisions", "", name)
+
+    def audit(self) -> Key:
+        """Spells the key of the log of what was changed by hand."""
+        return self.key("audit", "", "")
 
     def epoch(self, use: str, corpus: str) -> str:
         """Spells the key of a corpus's epoch; all uses of a corpus share a hash tag."""
