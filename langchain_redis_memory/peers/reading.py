@@ -9,7 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_redis_memory.errors import AuthenticationError, ConfigError, ServerError, UnavailableError
+from langchain_redis_memory.errors import (
+    AuthenticationError,
+    ConfigError,
+    RedisMemoryError,
+    ServerError,
+    UnavailableError,
+)
 from langchain_redis_memory.ops import Arg, Flow, Op, Reply, ask
 from langchain_redis_memory.peers.records import Record, Unreadable
 from langchain_redis_memory.redis.replies import pairs
@@ -126,6 +132,8 @@ def records_of(found: Sequence[Found], build: Callable[[Found], Record | Sequenc
                 raise Damaged(one.fault)
             built = build(one)
             records += built if isinstance(built, Sequence) else [built]
+        except RedisMemoryError:
+            raise
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             records.append(Unreadable(one.name, why_of(error)))
     return records

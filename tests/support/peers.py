@@ -11,7 +11,9 @@ from collections.abc import Callable
 from operator import add
 from typing import Annotated, Any, TypedDict
 
+from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration
 
 SESSION = "user:1,a"
 """An id that holds what separates the parts of a key, and what separates tags."""
@@ -196,6 +198,61 @@ def redisvl_history(url: str) -> None:
     )
 
 
+# --- cached answers --------------------------------------------------------------------------------
+
+
+def embedded() -> Any:
+    from langchain_core.embeddings import DeterministicFakeEmbedding
+
+    return DeterministicFakeEmbedding(size=8)
+
+
+CHAT_PROMPT = dumps([HumanMessage("What is the capital of France?")])
+MODEL = "a described model"
+
+
+def answer() -> list[Any]:
+    return [ChatGeneration(message=AIMessage("Paris.", response_metadata={"model": "m"}))]
+
+
+def langchain_redis_semantic(url: str) -> None:
+    from langchain_redis import RedisSemanticCache
+
+    cache = RedisSemanticCache(embeddings=embedded(), redis_url=f"{url}?protocol=2", ttl=3600)
+    cache.update(CHAT_PROMPT, MODEL, answer())
+
+
+def redisvl_cache(url: str) -> None:
+    from redisvl.extensions.cache.llm import SemanticCache
+    from redisvl.utils.vectorize import CustomTextVectorizer
+
+    cache = SemanticCache(
+        name="questions",
+        redis_url=url,
+        vectorizer=CustomTextVectorizer(embed=lambda text, **_options: [1.0, float(len(text))]),
+    )
+    for question, said in QUESTIONS.items():
+        cache.store(question, said)
+
+
+QUESTIONS = {
+    "What is the capital of France?": "Paris.",
+    "Is it treatable?": "Yes.",
+    "What is my balance?": "42.",
+}
+"""Of which one can be answered alike for everybody."""
+
+
+def exact_caches(url: str) -> None:
+    """The two exact caches, which keep digests of their prompts."""
+    import redis
+    from langchain_community.cache import RedisCache as CommunityCache
+    from langchain_redis import RedisCache
+
+    RedisCache(redis_url=url, ttl=3600).update(CHAT_PROMPT, MODEL, answer())
+    CommunityCache(redis.Redis.from_url(url), ttl=3600).update(CHAT_PROMPT, MODEL, answer())
+
+
 WRITERS: dict[str, Callable[[str], None]] = {
     "langchain-community": langchain_community,
     "langchain-redis": langchain_redis,
@@ -207,6 +264,9 @@ WRITERS: dict[str, Callable[[str], None]] = {
     "langgraph-redis-store": langgraph_redis_store,
     "mem0": mem0,
     "redisvl-history": redisvl_history,
+    "langchain-redis-semantic": langchain_redis_semantic,
+    "redisvl-cache": redisvl_cache,
+    "exact-caches": exact_caches,
 }
 
 if __name__ == "__main__":

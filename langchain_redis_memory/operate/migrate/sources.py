@@ -9,6 +9,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.peers.answers import CommunitySemanticCache, GPTCache, RedisVLCache
 from langchain_redis_memory.peers.handwritten import AgentKeys, JsonKeys, MessageLists, TurnLists
 from langchain_redis_memory.peers.langchain_community import CommunityHistory
 from langchain_redis_memory.peers.langchain_redis import LangChainRedisHistory
@@ -67,6 +68,13 @@ SOURCES: dict[str, KnownSource] = {
         "sessions and long-term memories of agent-memory-server (needs JSON)", _plain(AgentMemoryServer), "memory_idx"
     ),
     "redisvl-history": KnownSource("MessageHistory of redisvl; --prefix is its name", _plain(RedisVLHistory), ""),
+    "redisvl-cache": KnownSource(
+        "SemanticCache of redisvl and RedisSemanticCache of langchain-redis", _plain(RedisVLCache), "llmcache"
+    ),
+    "langchain-community-semantic": KnownSource(
+        "RedisSemanticCache of langchain-community", _plain(CommunitySemanticCache), "doc:cache:"
+    ),
+    "gptcache": KnownSource("GPTCache on Redis (needs JSON)", _plain(GPTCache), "gptcache"),
     "turn-lists": KnownSource(
         'by hand: a list of {"user", "assistant"} for each session', _plain(TurnLists), "simple_history:"
     ),

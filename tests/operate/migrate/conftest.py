@@ -22,6 +22,9 @@ PACKAGES = {
     "langgraph-redis-store": "langgraph.store.redis",
     "mem0": "mem0",
     "redisvl-history": "redisvl",
+    "langchain-redis-semantic": "langchain_redis",
+    "redisvl-cache": "redisvl",
+    "exact-caches": "langchain_redis",
 }
 """The package that a writer of `tests/support/peers.py` needs."""
 
