@@ -48,6 +48,8 @@ from langchain_redis_memory import (
     RedisTokenStreams,
     RedisUsers,
     RedisValueCache,
+    OTelTracing,
+    RedisStatsCollector,
     RedisWrappedKeys,
     SemanticAnswerCache,
     TokenBudgetMiddleware,
@@ -120,8 +122,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_PORT", "7")
 
 
-GIVEN = {AnswerDesk, LimitLease, MemoryAnswers, RedisWrappedKeys, ValueLock}
-"""Are given the client of what makes them, or keep keys beside the data that they encrypt."""
+GIVEN = {AnswerDesk, LimitLease, MemoryAnswers, OTelTracing, RedisStatsCollector, RedisWrappedKeys, ValueLock}
+"""Are given the client of what makes them, listen to one that others use, or keep keys beside what they encrypt."""
 
 
 def takes_a_server(found: object) -> bool:
