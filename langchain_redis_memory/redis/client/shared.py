@@ -68,7 +68,7 @@ class _Pipeline:
             one.pipeline, one.shared = self, len(waiting)
 
     def leave(self) -> None:
-        """One of those who waited does so no longer."""
+        """Notes that one of those who waited does so no longer."""
         self.left -= 1
         if self.left == 0 and self.task is not None:
             self.task.cancel()
