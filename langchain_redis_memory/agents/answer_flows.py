@@ -22,6 +22,7 @@ from langchain_redis_memory.agents.request import SEPARATED, AgentTurn, as_given
 from langchain_redis_memory.cache.admission import worth_keeping
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer, CacheQuestion, SearchableAnswerCache
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
+from langchain_redis_memory.cache.answers.switch import WHY, was_off
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import Decision, DecisionLog
 from langchain_redis_memory.cache.semantic.explanation import logged
@@ -147,7 +148,7 @@ class AnswerFlows:
         answer = yield from self._find_flow(asked)
         decision = replace(decision, candidates=logged(asked.notes.get(CANDIDATES, [])))
         if answer is None or not isinstance(answer.value, AIMessage):
-            why = "there is no answer to it"
+            why = WHY if was_off(asked) else "there is no answer to it"
             miss = replace(decision, outcome="miss", why=why)
             return Looked(asked, why, "miss", messages, None, miss, began)
         hit = replace(decision, outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
@@ -202,8 +203,8 @@ class AnswerFlows:
         if cache is None:
             return None
         with suppress(CacheUnavailable):
-            found = yield from self._best_effort(asked)(ask(cache.lookup(asked)))
-        if found is None and isinstance(cache, SearchableAnswerCache):
+            found = yield from self._best_effort(asked)(ask(self.cache.look(cache, asked)))
+        if found is None and not was_off(asked) and isinstance(cache, SearchableAnswerCache):
             found = yield from cache.search(asked)
         return found
 
@@ -218,7 +219,7 @@ class AnswerFlows:
             structured: Whether its calls of tools are a structured output.
         """
         asked = looked.asked
-        if asked is None:
+        if asked is None or was_off(asked):
             return
         ended: float = yield Now()
         tokens = cost(value, looked.messages or (), ())
