@@ -1,4 +1,4 @@
-"""A griffe extension: named tuples and models are made with their fields, as dataclasses are: their `Args` are right."""
+"""A griffe extension: named tuples and models are made with their fields, as dataclasses are, so `Args` are right."""
 
 from __future__ import annotations
 
