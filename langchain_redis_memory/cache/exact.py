@@ -60,7 +60,8 @@ class RedisCache(LLMCache):
         ```
 
     **Keys:** `entries`, `entry_expiries` of 64 shards; `tally`; `lease` of an answer that is being made.
-    **Trips:** none to construct; each method says its own; with `adopt` a miss takes 1 more. A server that has just failed is not asked for a while.
+    **Trips:** none to construct; each method says its own; with `adopt` a miss takes 1 more. A server that has
+        just failed is not asked for a while.
     """
 
     def __init__(

@@ -88,7 +88,7 @@ def test_what_cannot_be_adopted_is_refused(target: Client) -> None:
     with pytest.raises(ConfigError, match="give loader or adopt"):
         history(target, adopt="langchain-community", loader=lambda _session: [])
     with pytest.raises(ConfigError, match="the name of a source or an AdoptFrom"):
-        history(target, adopt=3)  # type: ignore[arg-type]
+        history(target, adopt=3)
     with pytest.raises(ConfigError, match="give adopt or owner"):
         RedisSaver(target, adopt="plainredis", owner="user_id")
     with pytest.raises(ConfigError, match="answers are adopted from"):

@@ -15,6 +15,7 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 
 import langchain_redis_memory
 from langchain_redis_memory import (
+    AdoptFrom,
     AnswerCacheMiddleware,
     AnswerDesk,
     CachedEmbeddings,
@@ -36,6 +37,7 @@ from langchain_redis_memory import (
     RedisChatMessageHistory,
     RedisConversationState,
     RedisMemorySettings,
+    RedisMigration,
     RedisNodeCache,
     RedisOperations,
     RedisRateLimiter,
@@ -89,6 +91,7 @@ CLASSES: dict[str, Callable[..., ClientOwner]] = {
     "users": RedisUsers,
     "caches": RedisCaches,
     "operations": RedisOperations,
+    "migration": partial(RedisMigration, source="langchain-community"),
     "profile": partial(UserProfile, "u"),
     "answers_of_agents": AnswerCacheMiddleware,
     "tools_of_agents": partial(ToolCacheMiddleware, tools={"t": 60}),
@@ -120,8 +123,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_PORT", "7")
 
 
-GIVEN = {AnswerDesk, LimitLease, MemoryAnswers, RedisWrappedKeys, ValueLock}
-"""Are given the client of what makes them, or keep keys beside the data that they encrypt."""
+GIVEN = {AdoptFrom, AnswerDesk, LimitLease, MemoryAnswers, RedisWrappedKeys, ValueLock}
+"""Are given the client of what makes them or to what takes them, or keep keys beside the data that they encrypt."""
 
 
 def takes_a_server(found: object) -> bool:
