@@ -28,6 +28,7 @@ from langchain_redis_memory import (
     Limit,
     LimitLease,
     MemoryAnswers,
+    OTelTracing,
     RagCache,
     RedisAgentState,
     RedisBackend,
@@ -46,6 +47,7 @@ from langchain_redis_memory import (
     RedisSemanticCache,
     RedisSessionData,
     RedisSessions,
+    RedisStatsCollector,
     RedisStore,
     RedisTokenStreams,
     RedisUsers,
@@ -123,8 +125,17 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_PORT", "7")
 
 
-GIVEN = {AdoptFrom, AnswerDesk, LimitLease, MemoryAnswers, RedisWrappedKeys, ValueLock}
-"""Are given the client of what makes them or to what takes them, or keep keys beside the data that they encrypt."""
+GIVEN = {
+    AdoptFrom,
+    AnswerDesk,
+    LimitLease,
+    MemoryAnswers,
+    OTelTracing,
+    RedisStatsCollector,
+    RedisWrappedKeys,
+    ValueLock,
+}
+"""Are given the client of what makes them, or listen to one that others use, or keep keys beside what they encrypt."""
 
 
 def takes_a_server(found: object) -> bool:
