@@ -120,7 +120,7 @@ class Adopter:
     """
 
     def __init__(self, client: Client, source: Adoptable) -> None:
-        self._client, self._source = client, source
+        self._origin, self._source = client, source
 
     def read(self, name: str) -> Invoke:
         """Builds the step that reads what the source holds of a name.
@@ -138,7 +138,8 @@ class Adopter:
         return self._at_origin(self._forget_flow, name)
 
     def _at_origin(self, flow: Any, name: str) -> Invoke:
-        return Invoke(lambda: self._client.drive(flow(name)), lambda: self._client.adrive(flow(name)))
+        origin = self._origin
+        return Invoke(lambda: origin.drive(flow(name)), lambda: origin.adrive(flow(name)))
 
     def _read_flow(self, name: str) -> Flow[list[Record]]:
         records: list[Record] = []
@@ -154,7 +155,7 @@ class Adopter:
         if not any(mark in pattern for pattern in one.patterns for mark in "*?[\\"):
             keys = [pattern.encode() for pattern in one.patterns]
             return [[key] for key in keys]
-        units = yield from units_flow(self._client.keys(), one)
+        units = yield from units_flow(self._origin.keys(), one)
         return [units[unit] for unit in sorted(units)]
 
     def _forget_flow(self, name: str) -> Flow[None]:
