@@ -223,6 +223,18 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         self._tell(request, [lease.decision for lease in leases])
         return response
 
+    def personal_keys(self, user: Id, sessions: Sequence[str] = ()) -> tuple[str, ...]:
+        """Spells the keys that hold what was counted of a user and of the user's threads, for `RedisUsers`.
+
+        Args:
+            user: The user.
+            sessions: The threads of the user.
+
+        Returns:
+            The keys, which need not exist.
+        """
+        return tuple(key for budget in self._budgets for key in budget.limiter.personal_keys(user, sessions))
+
     def _turn_over(self, request: ModelRequest[Any]) -> str:
         """Names the turn's budget where it is used up, "" where it is not."""
         if self._per_turn is None:
