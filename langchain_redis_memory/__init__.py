@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_redis_memory.admin.access import Access as Access
+    from langchain_redis_memory.admin.http.router import SessionAccess as SessionAccess
+    from langchain_redis_memory.admin.http.router import sessions_router as sessions_router
     from langchain_redis_memory.admin.router import admin_router as admin_router
     from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
     from langchain_redis_memory.agents.cache_tools import cache_tools as cache_tools
@@ -309,7 +311,9 @@ _HOMES = {
     "SemanticAnswerCache": "cache.answers.semantic",
     "ServerError": "errors",
     "Session": "history.session_index",
+    "SessionAccess": "admin.http.router",
     "SessionPage": "history.sessions",
+    "sessions_router": "admin.http.router",
     "Share": "cache.sharing",
     "Stats": "cache.stats",
     "StreamEvent": "state.stream_events",

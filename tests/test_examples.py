@@ -24,6 +24,7 @@ SAYS = {
     "access_rights.py": "cleo (staff): In May.                  cache hit   documents plan",
     "agent_answers.py": "ben   By mail.             hit: True   the very same question",
     "agent_memory.py": "4 messages; Hello, Ana!",
+    "chat_service.py": "friday ['event:', 'token', 'data:', '\"Your\"'",
     "chat_history.py": "['system', 'ai', 'tool', 'ai']",
     "conversation_memory.py": "What is throat cancer?           NEW_TOPIC               cache hit",
     "encryption.py": "on the server: False - here: My account number is 4711.",

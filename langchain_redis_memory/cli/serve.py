@@ -20,9 +20,9 @@ from langchain_redis_memory.cli.base import (
     show_json,
     spinner,
 )
-from langchain_redis_memory.errors import ConfigError
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.admin.access import Role
     from langchain_redis_memory.redis.client.client import Client
 
 
@@ -73,23 +73,39 @@ def _clear(client: Client) -> None:
 @app.command(rich_help_panel=SET_UP)
 def admin(
     redis: Redis = None,
-    host: Annotated[str, typer.Option(help="Where it listens; by default only for this machine.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")] = 8765,
+    demo: Annotated[bool, typer.Option("--demo", help="Play the demo first, in this process unless --redis.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Nothing can be changed on it.")] = False,
+    host: Annotated[str, typer.Option(help="Where it listens: on this machine only.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8765,
     token: Annotated[str, typer.Option(envvar="REDIS_MEMORY_ADMIN_TOKEN", help="By default a new one.")] = "",
 ) -> None:
-    """Serve the admin page on this machine, and print the link to it.
+    """Serve the admin page on this machine, and print the link to it, which works once.
 
-    Example: langchain-redis-memory admin --redis redis://localhost:6379/0
+    Example: langchain-redis-memory admin --demo
     """
-    from importlib import import_module
-    from importlib.util import find_spec
-
     with plain_errors():
-        if find_spec("langchain_redis_memory.admin") is None:
-            msg = "this version has no admin page"
-            raise ConfigError(msg)
-        serve = getattr(import_module("langchain_redis_memory.admin"), "serve", None)
-        if serve is None:
-            msg = "this version has no admin page to serve by itself: mount its router in an application"
-            raise ConfigError(msg)
-        serve(redis, host=host, port=port, token=token)
+        from langchain_redis_memory.admin.access import Access
+        from langchain_redis_memory.admin.serve import serve
+
+        roles: list[Role] = ["view", "read_content"] if read_only else ["view", "read_content", "operate", "erase"]
+        with opened("memory://" if demo and redis is None else redis) as client:
+            client.server()
+            if demo:
+                _play(client)
+            access = Access("this machine, read-only" if read_only else "this machine", roles)
+            serve(client, announce=_announce, host=host, port=port, token=token, access=access)
+
+
+def _play(client: Client) -> None:
+    from langchain_redis_memory.cli import local
+    from langchain_redis_memory.cli.demo.play import play
+
+    with spinner() as progress:
+        task = progress.add_task("the demo's turns", total=None)
+        for _ in play(client, local.embeddings(), ttl_s=86_400):
+            progress.advance(task)
+    client.settle()
+
+
+def _announce(link: str) -> None:
+    say(f"Open this link; it works once. Ctrl+C ends the page.\n{link}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import textwrap
-from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
@@ -83,40 +82,22 @@ def demo(redis: Url = "memory://", as_json: Json = False) -> None:
 
     Example: langchain-redis-memory demo --redis redis://localhost:6379/0
     """
-    from langchain_core.runnables import RunnableLambda
-
     from langchain_redis_memory.cli import local
-    from langchain_redis_memory.cli.demo.clinic import Clinic, find
+    from langchain_redis_memory.cli.demo.play import play
     from langchain_redis_memory.cli.demo.show import WIDTH, Comparison
-    from langchain_redis_memory.conversation.memory import ConversationMemory
     from langchain_redis_memory.redis.client.client import Client
 
     with plain_errors():
-        reports: list[TurnReport] = []
-        run, shown = uuid4(), Comparison()
-        embeddings = None
-        if local.local_model():
-            from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
-
-            embeddings = MiniLMEmbeddings()
+        shown, embeddings = Comparison(), local.embeddings()
         with Client.from_url(redis) as client:
             client.server()
-            memory = ConversationMemory(client, embeddings=embeddings, ttl_s=600, on_turn=reports.append)
-            chat = memory.wrap(RunnableLambda(Clinic().answer), RunnableLambda(find), scope=f"demo:{run}")
             if not as_json:
                 console.print(_INTRO, highlight=False)
-            for line in (resources.files(__package__ or "") / "demo" / "conversations.jsonl").read_text().splitlines():
-                turn = json.loads(line)
-                user = turn["user"]
-                configurable, metadata = {"session_id": f"demo-{run}-{user}"}, {"user_id": user}
-                chat.invoke(turn["says"], config={"configurable": configurable, "metadata": metadata})
-                told = list(shown.turn(user, reports[-1], turn["expects"]))
+            for user, expects, report in play(client, embeddings):
+                told = list(shown.turn(user, report, expects))
                 if as_json:
-                    typer.echo(
-                        json.dumps(
-                            {"user": user, **_reported(reports[-1]), "shown": list(map(str, told))}, ensure_ascii=False
-                        )
-                    )
+                    said = {"user": user, **_reported(report), "shown": list(map(str, told))}
+                    typer.echo(json.dumps(said, ensure_ascii=False))
                     continue
                 for text in told:
                     console.print(text, highlight=False)

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from langchain_core import messages
 from langchain_core.documents import Document
+from langchain_core.outputs import ChatGeneration, Generation
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
@@ -31,6 +32,8 @@ _MESSAGES: dict[str, Any] = {
     **{kind: getattr(messages, kind) for name in _NAMES for kind in (f"{name}Message", f"{name}MessageChunk")},
     "RemoveMessage": messages.RemoveMessage,
     "Document": Document,
+    "Generation": Generation,
+    "ChatGeneration": ChatGeneration,
 }
 
 

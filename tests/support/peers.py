@@ -11,7 +11,9 @@ from collections.abc import Callable
 from operator import add
 from typing import Annotated, Any, TypedDict
 
+from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration
 
 SESSION = "user:1,a"
 """An id that holds what separates the parts of a key, and what separates tags."""
@@ -138,6 +140,119 @@ def aws_valkey(url: str) -> None:
         converse(saver)
 
 
+# --- items and memories ----------------------------------------------------------------------------
+
+ITEMS: list[tuple[tuple[str, ...], str, dict[str, Any]]] = [
+    (("memories", "u:1,a"), "food", {"text": "Likes ramen", "n": 1, "of": ["a", None]}),
+    (("memories", "u:1,a"), "home-town", {"text": "Lives in Oslo"}),
+    (("memories", "u:10"), "food", {"text": "Likes soup"}),
+]
+
+
+def langgraph_redis_store(url: str) -> None:
+    from langgraph.store.base import PutOp
+    from langgraph.store.redis import RedisStore
+
+    with RedisStore.from_conn_string(url) as store:
+        store.setup()
+        for place, (namespace, key, value) in enumerate(ITEMS):
+            store.batch([PutOp(namespace, key, value, ttl=60.0 if place == 0 else None)])
+
+
+MEMORIES: dict[str, dict[str, Any]] = {
+    "11111111-1111-1111-1111-111111111111": {
+        "data": "Likes ramen",
+        "hash": "h1",
+        "user_id": "ana@example.org",
+        "created_at": "2026-01-02T03:04:05+00:00",
+        "topic": "food",
+    },
+    "22222222-2222-2222-2222-222222222222": {
+        "data": "Grüße ✓",
+        "hash": "h2",
+        "agent_id": "clerk",
+        "created_at": "2026-01-02T03:04:06+00:00",
+    },
+}
+
+
+def mem0(url: str) -> None:
+    from mem0.vector_stores.redis import RedisDB
+
+    database = RedisDB(url, "mem0", 2)
+    database.insert([[0.0, 1.0], [1.0, 0.5]], list(MEMORIES.values()), list(MEMORIES))
+    RedisDB(url, "mem0migrations", 2).insert([[0.0, 1.0]], [{"data": "", "user_id": "install"}], ["m"])
+
+
+def redisvl_history(url: str) -> None:
+    from redisvl.extensions.message_history import MessageHistory
+
+    history = MessageHistory("chats", session_tag=SESSION, redis_url=url)
+    history.add_messages(
+        [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Hello", "metadata": {"locale": "de"}},
+            {"role": "tool", "content": "Rain.", "tool_call_id": "c1"},
+            {"role": "assistant", "content": "Grüße ✓"},
+        ]
+    )
+
+
+# --- cached answers --------------------------------------------------------------------------------
+
+
+def embedded() -> Any:
+    from langchain_core.embeddings import DeterministicFakeEmbedding
+
+    return DeterministicFakeEmbedding(size=8)
+
+
+CHAT_PROMPT = dumps([HumanMessage("What is the capital of France?")])
+MODEL = "a described model"
+
+
+def answer() -> list[Any]:
+    return [ChatGeneration(message=AIMessage("Paris.", response_metadata={"model": "m"}))]
+
+
+def langchain_redis_semantic(url: str) -> None:
+    from langchain_redis import RedisSemanticCache
+
+    cache = RedisSemanticCache(embeddings=embedded(), redis_url=f"{url}?protocol=2", ttl=3600)
+    cache.update(CHAT_PROMPT, MODEL, answer())
+
+
+def redisvl_cache(url: str) -> None:
+    from redisvl.extensions.cache.llm import SemanticCache
+    from redisvl.utils.vectorize import CustomTextVectorizer
+
+    cache = SemanticCache(
+        name="questions",
+        redis_url=url,
+        vectorizer=CustomTextVectorizer(embed=lambda text, **_options: [1.0, float(len(text))]),
+    )
+    for question, said in QUESTIONS.items():
+        cache.store(question, said)
+
+
+QUESTIONS = {
+    "What is the capital of France?": "Paris.",
+    "Is it treatable?": "Yes.",
+    "What is my balance?": "42.",
+}
+"""Of which one can be answered alike for everybody."""
+
+
+def exact_caches(url: str) -> None:
+    """The two exact caches, which keep digests of their prompts."""
+    import redis
+    from langchain_community.cache import RedisCache as CommunityCache
+    from langchain_redis import RedisCache
+
+    RedisCache(redis_url=url, ttl=3600).update(CHAT_PROMPT, MODEL, answer())
+    CommunityCache(redis.Redis.from_url(url), ttl=3600).update(CHAT_PROMPT, MODEL, answer())
+
+
 WRITERS: dict[str, Callable[[str], None]] = {
     "langchain-community": langchain_community,
     "langchain-redis": langchain_redis,
@@ -146,6 +261,12 @@ WRITERS: dict[str, Callable[[str], None]] = {
     "langgraph-redis-0.0": langgraph_redis_old,
     "plainredis": plainredis,
     "aws-valkey": aws_valkey,
+    "langgraph-redis-store": langgraph_redis_store,
+    "mem0": mem0,
+    "redisvl-history": redisvl_history,
+    "langchain-redis-semantic": langchain_redis_semantic,
+    "redisvl-cache": redisvl_cache,
+    "exact-caches": exact_caches,
 }
 
 if __name__ == "__main__":

@@ -9,11 +9,16 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.peers.answers import CommunitySemanticCache, GPTCache, RedisVLCache
+from langchain_redis_memory.peers.handwritten import AgentKeys, JsonKeys, MessageLists, TurnLists
 from langchain_redis_memory.peers.langchain_community import CommunityHistory
 from langchain_redis_memory.peers.langchain_redis import LangChainRedisHistory
 from langchain_redis_memory.peers.langgraph_redis import LangGraphRedis, LangGraphRedisOld, LangGraphRedisShallow
+from langchain_redis_memory.peers.langgraph_store import LangGraphRedisStore
+from langchain_redis_memory.peers.memories import AgentMemoryServer, Mem0
 from langchain_redis_memory.peers.plainredis import PlainRedis
 from langchain_redis_memory.peers.records import Source
+from langchain_redis_memory.peers.redisvl import RedisVLHistory
 from langchain_redis_memory.peers.valkey import Valkey
 
 
@@ -55,6 +60,31 @@ SOURCES: dict[str, KnownSource] = {
     ),
     "plainredis": KnownSource("threads of langgraph-checkpoint-plainredis", PlainRedis, "lg"),
     "aws-valkey": KnownSource("threads of ValkeySaver of langgraph-checkpoint-aws", Valkey, "checkpoint:"),
+    "langgraph-redis-store": KnownSource(
+        "items of RedisStore of langgraph-checkpoint-redis (needs JSON)", _plain(LangGraphRedisStore), "store"
+    ),
+    "mem0": KnownSource("memories of mem0, on Redis or Valkey", _plain(Mem0), "mem0:"),
+    "agent-memory-server": KnownSource(
+        "sessions and long-term memories of agent-memory-server (needs JSON)", _plain(AgentMemoryServer), "memory_idx"
+    ),
+    "redisvl-history": KnownSource("MessageHistory of redisvl; --prefix is its name", _plain(RedisVLHistory), ""),
+    "redisvl-cache": KnownSource(
+        "SemanticCache of redisvl and RedisSemanticCache of langchain-redis", _plain(RedisVLCache), "llmcache"
+    ),
+    "langchain-community-semantic": KnownSource(
+        "RedisSemanticCache of langchain-community", _plain(CommunitySemanticCache), "doc:cache:"
+    ),
+    "gptcache": KnownSource("GPTCache on Redis (needs JSON)", _plain(GPTCache), "gptcache"),
+    "turn-lists": KnownSource(
+        'by hand: a list of {"user", "assistant"} for each session', _plain(TurnLists), "simple_history:"
+    ),
+    "message-lists": KnownSource(
+        "by hand: a list of messages, a summary and a count for each session", _plain(MessageLists), "conversation:"
+    ),
+    "agent-keys": KnownSource(
+        "by hand: PREFIXhistory:AGENT:SESSION, PREFIXstate:AGENT, PREFIXsession:SESSION:NAME", _plain(AgentKeys), ""
+    ),
+    "json-keys": KnownSource("by hand: any strings of JSON, as items of a store", _plain(JsonKeys), ""),
 }
 
 

@@ -19,6 +19,12 @@ PACKAGES = {
     "langgraph-redis-shallow": "langgraph.checkpoint.redis",
     "plainredis": "langgraph_checkpoint_plainredis",
     "aws-valkey": "langgraph_checkpoint_aws",
+    "langgraph-redis-store": "langgraph.store.redis",
+    "mem0": "mem0",
+    "redisvl-history": "redisvl",
+    "langchain-redis-semantic": "langchain_redis",
+    "redisvl-cache": "redisvl",
+    "exact-caches": "langchain_redis",
 }
 """The package that a writer of `tests/support/peers.py` needs."""
 
