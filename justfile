@@ -34,6 +34,11 @@ wheel:
 floors:
     .ci/floors
 
+# The site: generated pages, every link and anchor, every docstring
+docs:
+    python .ci/site.py
+    SITE_DIR=.ci/pages mkdocs build --strict
+
 # Speed against other packages: just bench checkpoint
 bench WHAT="history" *ARGS:
     python -m benchmarks.speed.{{WHAT}} {{ARGS}}

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from langchain_core.globals import get_llm_cache, set_llm_cache
 
 import langchain_redis_memory
+from tests.support.docstrings import application, examples
 from tests.support.snippets import Snippet, run, snippets
 
 ROOT = Path(__file__).parent.parent
@@ -22,6 +23,7 @@ TEXTS = {
     path.relative_to(ROOT).as_posix(): path
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "README.md")
 }
+EXAMPLES = examples()
 PAGES = {name: found for name, path in TEXTS.items() if (found := snippets(path, name))}
 
 
@@ -37,6 +39,11 @@ def test_the_snippets_of_a_page_run_and_print_what_is_shown(page: str) -> None:
     for snippet, printed in run(PAGES[page]):
         if snippet.shown is not None:
             assert printed == snippet.shown, f"{page}:{snippet.line}"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_of_a_docstring_run(name: str) -> None:
+    run(EXAMPLES[name], application)
 
 
 def test_few_snippets_are_not_run_and_each_says_why() -> None:

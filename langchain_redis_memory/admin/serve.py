@@ -6,7 +6,8 @@ cookie. A page of another site cannot reach it, whatever name it gives to this m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from hmac import compare_digest
 from ipaddress import ip_address
 from secrets import token_urlsafe
@@ -80,9 +81,15 @@ def admin_app(client: Client, sign_in: SignIn, host: str) -> FastAPI:
         host: The address that it listens on.
 
     Returns:
-        The application.
+        The application, which closes the client when it ends.
     """
-    app = FastAPI(openapi_url=None)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await client.aclose()  # the connections of this loop, which ends with the page
+
+    app = FastAPI(openapi_url=None, lifespan=lifespan)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[host, "localhost"], www_redirect=False)
     app.add_api_route("/sign-in", sign_in.open, methods=["GET"], response_model=None)
     app.include_router(admin_router(client, auth=sign_in))

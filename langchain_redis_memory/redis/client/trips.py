@@ -21,7 +21,7 @@ from langchain_redis_memory.errors import ConfigError, RedisMemoryError, Unavail
 from langchain_redis_memory.ops import WAITS, Command, Op, Reply, writes_once
 from langchain_redis_memory.redis.client.circuit_breaker import StallGuard
 from langchain_redis_memory.redis.client.connections import Connections
-from langchain_redis_memory.redis.client.deadline import CALL, timeout_at
+from langchain_redis_memory.redis.client.deadline import CALL, spent_s, timeout_at
 from langchain_redis_memory.redis.client.errors import (
     explain,
     is_elsewhere,
@@ -116,7 +116,7 @@ class Trips:
             RedisMemoryError: The server cannot be reached or did not answer in time.
         """
         began = monotonic()
-        until = began + self._bounds.timeout_s
+        until = began + self._left_s()
         if not self.stall.closed:
             self._try(began)
         connections, commands, token = self._connections, op.commands, Token()
@@ -198,7 +198,7 @@ class Trips:
     async def asend(self, op: Op[Any], on_trip: OnTrip | None) -> Sequence[Reply]:
         """Sends the commands of an op; see `send`."""
         began = monotonic()
-        seconds = self._bounds.timeout_s
+        seconds = self._left_s()
         if not self.stall.closed:
             await self._atry(began)
             seconds -= monotonic() - began
@@ -280,6 +280,14 @@ class Trips:
             return False
         self._renewals[transport] = now + half
         return True
+
+    def _left_s(self) -> float:
+        """Returns how long the caller of this trip still waits."""
+        left = self._bounds.timeout_s - spent_s()
+        if left <= 0:
+            msg = f"{self._shown}: the round trips of this call have taken its {self._bounds.timeout_s:g} s"
+            raise UnavailableError(msg)
+        return left
 
     # --- what fails ---------------------------------------------------------------------------------------------------
 
