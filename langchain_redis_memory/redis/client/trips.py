@@ -45,12 +45,14 @@ class Trip(NamedTuple):
         seconds: How long it took.
         failed: Whether it came to nothing.
         operation: The method that it was made for, the same in both colours, as in "RedisSaver.put".
+        shared: How many operations of an event loop travelled in its pipeline.
     """
 
     commands: int
     seconds: float
     failed: bool
     operation: str = UNNAMED
+    shared: int = 1
 
 
 OnTrip = Callable[[Trip], object]
@@ -238,7 +240,7 @@ class Trips:
     async def _atrip(
         self, transport: Any, commands: Sequence[Command], by_digest: bool, until: float, on_trip: OnTrip | None
     ) -> list[Reply]:
-        started, failed, attempt = monotonic(), True, 0
+        started, failed, attempt, shared = monotonic(), True, 0, 1
         try:
             while True:
                 try:
@@ -252,14 +254,14 @@ class Trips:
                     await asyncio.sleep(pause)
                     await transport.renew()
                 else:
-                    failed = False
+                    failed, shared = False, getattr(replies, "shared", 1)
                     return replies
         finally:
             ended = monotonic()
             if not failed:
                 self.stall.worked(ended)
             if on_trip is not None:
-                _tell(on_trip, Trip(len(commands), ended - started, failed, operation_name()))
+                _tell(on_trip, Trip(len(commands), ended - started, failed, operation_name(), shared))
 
     async def _atry(self, now: float) -> None:
         """Tries whether a server is back that was silent; see `_try`."""
