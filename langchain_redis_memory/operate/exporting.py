@@ -19,7 +19,8 @@ from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.nodes import KeyScan
 from langchain_redis_memory.redis.user_index import UserData
 from langchain_redis_memory.state.agent_state import RedisAgentState
-from langchain_redis_memory.state.conversation_state import ConversationState, RedisConversationState
+from langchain_redis_memory.state.conversation_state import RedisConversationState
+from langchain_redis_memory.state.model import ConversationState
 from langchain_redis_memory.state.session_data import RedisSessionData
 from langchain_redis_memory.state.user_profile import UserProfile
 from langchain_redis_memory.store.files import Files
