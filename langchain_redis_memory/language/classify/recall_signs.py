@@ -63,7 +63,11 @@ def _clauses(sentence: str, language: Lexicon) -> list[str]:
     """Splits off what is told in front of a question: "since you mentioned wine, which one goes with fish?"."""
     front, _, rest = sentence.partition(", ")
     words = front.lower().split()
-    tells = rest and words[0] in _TELLS and not language.saying.isdisjoint(words)
+    as_said = words[0] in ("as", "like") and words[1:2] in (
+        ["you"],
+        ["we"],
+    )  # "As you said, is it safe?"
+    tells = rest and words[0] in _TELLS and not as_said and not language.saying.isdisjoint(words)
     asks = rest.lower().removeprefix("but ").partition(" ")[0] in language.wh | language.auxiliary
     return [front, rest] if tells and asks else [sentence]
 
@@ -162,16 +166,11 @@ def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:
     for phrase in language.looking_back:
         if phrase[0] in low and any(tuple(low[at : at + len(phrase)]) == phrase for at in range(len(low))):
             found.add("looks_back")
-    text = reading.text[:2000]
-    if language.recall.search(text):
-        found.add("phrase")
-    if language.not_recall.search(text):
-        found.add("other_phrase")
     if "memory_first" in found and "exchange" in found | {"ordinal"}:
         found.add("memory_exchange")
     if "back" in found and wh:
         found.add("wh_back")
-    if "looks_back" in found and found & {"wh_was", "wh_was_we"}:
+    if {"looks_back", "wh_was"} <= found:
         found.add("looks_was")
     if low[start] in language.imperative and (low[-1] == "again" or low[-2:] == ["once", "more"]):
         found.add("again_please")
@@ -218,7 +217,9 @@ def _openings(low: list[str], start: int, wh: bool, language: Lexicon) -> set[st
     if one == "where" and two in ("do", "can", "to", "should", "does") and three == "i":
         found.add("where_do")
     if wh and two in ("was", "were"):
-        found.add("wh_was_we" if three in ("we", "i") else "wh_was")
+        found.add("wh_was")
+        if low[-1] == "again":
+            found.add("was_again")
     if (start and low[start - 1] == "again") or _AGAIN_FIRST.match(" ".join(low[:4])):
         found.add("again_first")
     if wh and two in ("was", "were") and three == "my":
