@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.admin.router import admin_router as admin_router
     from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
     from langchain_redis_memory.agents.cache_tools import cache_tools as cache_tools
+    from langchain_redis_memory.agents.decision_model import AsDecisionModel as AsDecisionModel
     from langchain_redis_memory.agents.file_backend import RedisBackend as RedisBackend
     from langchain_redis_memory.agents.limits import RateLimitMiddleware as RateLimitMiddleware
     from langchain_redis_memory.agents.limits import TokenBudgetMiddleware as TokenBudgetMiddleware
@@ -187,6 +188,7 @@ _HOMES = {
     "AnswerCache": "cache.answers.answer_cache",
     "AnswerCacheMiddleware": "agents.answer_cache",
     "AnswerDesk": "cache.answers.desk",
+    "AsDecisionModel": "agents.decision_model",
     "Audience": "language.audience",
     "AudienceClassifier": "cache.sharing",
     "AudienceVerdict": "language.audience",

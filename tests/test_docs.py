@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from langchain_core.globals import get_llm_cache, set_llm_cache
 
 import langchain_redis_memory
+from tests.support.docstrings import application, examples
 from tests.support.snippets import Snippet, run, snippets
 
 ROOT = Path(__file__).parent.parent
@@ -22,6 +23,7 @@ TEXTS = {
     path.relative_to(ROOT).as_posix(): path
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "README.md")
 }
+EXAMPLES = examples()
 PAGES = {name: found for name, path in TEXTS.items() if (found := snippets(path, name))}
 
 
@@ -37,6 +39,11 @@ def test_the_snippets_of_a_page_run_and_print_what_is_shown(page: str) -> None:
     for snippet, printed in run(PAGES[page]):
         if snippet.shown is not None:
             assert printed == snippet.shown, f"{page}:{snippet.line}"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_of_a_docstring_run(name: str) -> None:
+    run(EXAMPLES[name], application)
 
 
 def test_few_snippets_are_not_run_and_each_says_why() -> None:
@@ -139,6 +146,26 @@ def site() -> ModuleType:
 def test_generated_pages_are_up_to_date() -> None:
     for name, make in site().PAGES.items():
         assert (ROOT / name).read_text("utf-8") == make(), f"{name}: python .ci/site.py"
+
+
+def test_figures_that_other_pages_repeat_are_those_of_the_benchmarks() -> None:
+    measured = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    conversations = measured.partition("## Conversations")[2].partition("## ")[0]
+    said = re.search(
+        r"([\d,]+) turns judged.*?: (\d+) wrong\s+answers.*? served (\d+)", TEXTS["README.md"].read_text(), re.S
+    )
+    assert said is not None
+    assert f"{said[1]} turns" in conversations
+    assert re.search(rf"^\| answers served wrongly \| \d+ \| {said[3]} \| {said[2]} \|", conversations, re.MULTILINE)
+    sizes = [
+        int(size.replace(",", ""))
+        for size in re.findall(r"\| ([\d,]+) \|$", measured.partition("## What things")[2], re.M)
+    ]
+    planned = re.findall(r" x ([\d.]+) (bytes|KB) =", TEXTS["docs/operations.md"].read_text("utf-8"))
+    assert len(planned) == 4
+    for number, unit in planned:
+        per_unit = 1000 if unit == "KB" else 1
+        assert any(round(size / per_unit, len(number.partition(".")[2])) == float(number) for size in sizes), number
 
 
 def test_every_public_name_is_in_the_reference_once_and_every_page_in_the_navigation() -> None:

@@ -8,7 +8,9 @@ import contextlib
 import inspect
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -73,6 +75,8 @@ class Snippet:
     @property
     def not_run(self) -> str | None:
         """Why it is not run: it says so in its first line, for readers too."""
+        if "create_deep_agent" in self.code and find_spec("deepagents") is None:
+            return "deepagents needs Python 3.11"
         said = NOT_RUN.match(self.code)
         return said and said[1]
 
@@ -103,10 +107,10 @@ def given(url: str) -> dict[str, Any]:
     }
 
 
-def run(page: list[Snippet]) -> list[tuple[Snippet, str]]:
+def run(page: list[Snippet], names_of: Callable[[str], dict[str, Any]] = given) -> list[tuple[Snippet, str]]:
     """Runs a page's snippets one after the other, as a reader would type them; gives what each printed."""
     url = f"memory://{uuid4().hex}"
-    names = given(url)
+    names = names_of(url)
     printed = []
     loop = asyncio.new_event_loop()
     try:

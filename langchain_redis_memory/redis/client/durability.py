@@ -35,7 +35,8 @@ class Durability:
         level: "written": in the master's memory, which is what Redis itself promises; "replicated": `replicas` replicas
             have them as well; "fsynced": they are on the master's disk (which needs `appendonly yes`), and on the disks
             of `replicas` replicas; a server of Redis 7.2 or Valkey.
-        replicas: How many replicas; None for 1 where it is "replicated" and 0 where it is "fsynced".
+        replicas: How many replicas; None for 1 where it is "replicated" and 0 where it is "fsynced". Give as many as
+            there are where a planned failover may lose nothing: while one is promoted, others follow the old master.
         timeout_s: How long a write waits for that, in seconds.
 
     Raises:

@@ -21,9 +21,9 @@ from langchain_redis_memory.redis.client.bounded_sockets import bounded
 from langchain_redis_memory.redis.client.cluster import AsyncClusterTransport, ClusterTransport
 from langchain_redis_memory.redis.client.in_process import open_in_process, open_in_process_async
 from langchain_redis_memory.redis.client.options import UNBOUNDED, Address, Bounds, Options
+from langchain_redis_memory.redis.client.shared import AsyncSharedTransport
 from langchain_redis_memory.redis.client.slots import Nodes
 from langchain_redis_memory.redis.client.transport import (
-    AsyncDirectTransport,
     AsyncPipelineTransport,
     DirectTransport,
     PipelineTransport,
@@ -238,7 +238,7 @@ def _single(url: str, options: Options) -> Topology:
     return Topology(
         _shown(scheme, where),
         lambda: DirectTransport(make(redis, asynchronous=False)),
-        lambda: AsyncDirectTransport(make(aredis, asynchronous=True)),
+        lambda: AsyncSharedTransport(make(aredis, asynchronous=True)),
     )
 
 
@@ -292,7 +292,7 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
     return Topology(
         _shown(f"{scheme}+cluster", ",".join(map(_spell, hosts))),
         lambda: ClusterTransport(nodes, lambda address: DirectTransport(to(address, asynchronous=False))),
-        lambda: AsyncClusterTransport(nodes, lambda address: AsyncDirectTransport(to(address, asynchronous=True))),
+        lambda: AsyncClusterTransport(nodes, lambda address: AsyncSharedTransport(to(address, asynchronous=True))),
         nodes=nodes,
     )
 

@@ -8,7 +8,7 @@ Scripts go by digest or in full. Each has an async twin.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from inspect import signature
 from typing import Any
 
@@ -124,7 +124,7 @@ class DirectTransport:
 
     def begin(self, commands: Sequence[Command], *, by_digest: bool) -> Any:
         """Sends commands and gives the connection on which their replies come."""
-        packed = _pack(commands, by_digest=by_digest)
+        packed = [pack(commands, by_digest=by_digest)]
         connection = self._pool.get_connection(*self._named)
         try:
             connection.unread = True
@@ -182,24 +182,47 @@ class AsyncDirectTransport:
 
     async def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
         """Sends commands and gives their replies; see `DirectTransport.send`."""
+        return await self.exchange_one(pack(commands, by_digest=by_digest), len(commands))
+
+    async def exchange_one(self, packed: bytes, count: int) -> list[Reply]:
+        """Sends the commands of one operation and gives their replies.
+
+        Args:
+            packed: The commands as they are sent.
+            count: How many they are.
+
+        Returns:
+            The replies.
+        """
+        replies: list[Reply] = []
+        await self.exchange(packed, ((count, replies.extend),))
+        return replies
+
+    async def exchange(self, packed: bytes, takers: Sequence[tuple[int, Callable[[list[Reply]], object]]]) -> None:
+        """Sends commands and hands out their replies as they come.
+
+        Args:
+            packed: The commands as they are sent.
+            takers: Who gets how many of the replies, in their order.
+        """
         from redis.exceptions import ResponseError
 
-        packed = _pack(commands, by_digest=by_digest)
         connection = await self._pool.get_connection(*self._named)
         try:
-            await connection.send_packed_command(packed)
-            replies: list[Reply] = []
-            for _ in commands:
-                try:
-                    replies.append(await connection.read_response(disable_decoding=True))
-                except ResponseError as error:
-                    replies.append(error)
+            await connection.send_packed_command([packed])
+            for count, take in takers:
+                replies: list[Reply] = []
+                for _ in range(count):
+                    try:
+                        replies.append(await connection.read_response(disable_decoding=True))
+                    except ResponseError as error:
+                        replies.append(error)
+                take(replies)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
         finally:
             await self._pool.release(connection)
-        return replies
 
     async def renew(self) -> None:
         """Closes the connections that nobody uses; see `DirectTransport.renew`."""
@@ -227,10 +250,11 @@ _TEXT = frozenset((str, bytes))
 _NUMBERS = (int, float)
 
 
-def _pack(commands: Sequence[Command], *, by_digest: bool) -> list[bytes]:
+def pack(commands: Sequence[Command], *, by_digest: bool) -> bytes:
+    """Packs commands as they are sent."""
     from hiredis import pack_command
 
-    return [b"".join([pack_command(tuple(spelled(command, by_digest=by_digest))) for command in commands])]
+    return b"".join([pack_command(tuple(spelled(command, by_digest=by_digest))) for command in commands])
 
 
 def _names(pool: Any) -> tuple[str, ...]:

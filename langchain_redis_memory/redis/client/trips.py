@@ -21,7 +21,7 @@ from langchain_redis_memory.errors import ConfigError, RedisMemoryError, Unavail
 from langchain_redis_memory.ops import WAITS, Command, Op, Reply, writes_once
 from langchain_redis_memory.redis.client.circuit_breaker import StallGuard
 from langchain_redis_memory.redis.client.connections import Connections
-from langchain_redis_memory.redis.client.deadline import CALL, timeout_at
+from langchain_redis_memory.redis.client.deadline import CALL, spent_s, timeout_at
 from langchain_redis_memory.redis.client.errors import (
     explain,
     is_elsewhere,
@@ -45,12 +45,14 @@ class Trip(NamedTuple):
         seconds: How long it took.
         failed: Whether it came to nothing.
         operation: The method that it was made for, the same in both colours, as in "RedisSaver.put".
+        shared: How many operations of an event loop travelled in its pipeline.
     """
 
     commands: int
     seconds: float
     failed: bool
     operation: str = UNNAMED
+    shared: int = 1
 
 
 OnTrip = Callable[[Trip], object]
@@ -116,7 +118,7 @@ class Trips:
             RedisMemoryError: The server cannot be reached or did not answer in time.
         """
         began = monotonic()
-        until = began + self._bounds.timeout_s
+        until = began + self._left_s()
         if not self.stall.closed:
             self._try(began)
         connections, commands, token = self._connections, op.commands, Token()
@@ -198,7 +200,7 @@ class Trips:
     async def asend(self, op: Op[Any], on_trip: OnTrip | None) -> Sequence[Reply]:
         """Sends the commands of an op; see `send`."""
         began = monotonic()
-        seconds = self._bounds.timeout_s
+        seconds = self._left_s()
         if not self.stall.closed:
             await self._atry(began)
             seconds -= monotonic() - began
@@ -238,7 +240,7 @@ class Trips:
     async def _atrip(
         self, transport: Any, commands: Sequence[Command], by_digest: bool, until: float, on_trip: OnTrip | None
     ) -> list[Reply]:
-        started, failed, attempt = monotonic(), True, 0
+        started, failed, attempt, shared = monotonic(), True, 0, 1
         try:
             while True:
                 try:
@@ -252,14 +254,14 @@ class Trips:
                     await asyncio.sleep(pause)
                     await transport.renew()
                 else:
-                    failed = False
+                    failed, shared = False, getattr(replies, "shared", 1)
                     return replies
         finally:
             ended = monotonic()
             if not failed:
                 self.stall.worked(ended)
             if on_trip is not None:
-                _tell(on_trip, Trip(len(commands), ended - started, failed, operation_name()))
+                _tell(on_trip, Trip(len(commands), ended - started, failed, operation_name(), shared))
 
     async def _atry(self, now: float) -> None:
         """Tries whether a server is back that was silent; see `_try`."""
@@ -280,6 +282,14 @@ class Trips:
             return False
         self._renewals[transport] = now + half
         return True
+
+    def _left_s(self) -> float:
+        """Returns how long the caller of this trip still waits."""
+        left = self._bounds.timeout_s - spent_s()
+        if left <= 0:
+            msg = f"{self._shown}: the round trips of this call have taken its {self._bounds.timeout_s:g} s"
+            raise UnavailableError(msg)
+        return left
 
     # --- what fails ---------------------------------------------------------------------------------------------------
 
