@@ -1,4 +1,4 @@
-"""The admin page and the JSON API of sessions in an application; who asks is told by a header here, by your sign-in there.
+"""The admin page and the JSON API of sessions in an application; a header tells who asks, in place of your sign-in.
 
 `uvicorn examples.admin_page:app` serves it.
 """
