@@ -40,7 +40,7 @@ def main() -> None:
             print(soak(args.soak, farm))
             return
         print(
-            f"timeout_s={TIMEOUT_S:g}, {args.seconds:g} s a row\n\n{HEAD}\n{'|---' * HEAD.count(' | ')}|---|",
+            f"timeout_s={TIMEOUT_S:g}, {args.seconds:g} s a row\n\n{HEAD}",
             flush=True,
         )
         results = []

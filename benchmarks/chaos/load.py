@@ -48,7 +48,7 @@ class Load:
         self.client = client
         self.outcome = Outcome()
         self._outbox = outbox
-        self._ended = threading.Event()
+        self._ended, self._looked = threading.Event(), threading.Event()
         self._accepted: dict[str, list[str]] = {name: [] for name in (*HISTORIES, "store")}
         self._lock = threading.Lock()
 
@@ -77,6 +77,10 @@ class Load:
         """Returns the history of one writer."""
         fallback = self._outbox if name == "waiting" and client is None else False
         return RedisChatMessageHistory(name, client or self.client, ttl_s=3600, fallback=fallback)
+
+    def is_warm(self) -> bool:
+        """Tells whether all writers have written, and what is loaded once in a process has been."""
+        return self._looked.is_set() and all(self._accepted.values())
 
     def accepted(self) -> int:
         """Counts what was acknowledged."""
@@ -143,6 +147,7 @@ class Load:
             prompt = str(int(number) % 50)
             self._call(lambda prompt=prompt: cache.lookup(prompt, "model"))
             self._call(lambda prompt=prompt: cache.update(prompt, "model", [Generation(text=prompt)]))
+            self._looked.set()
 
     async def _in_loop(self) -> None:
         async def write(name: str) -> None:

@@ -75,7 +75,8 @@ def play(row: Row, seconds: float, farm: Farm) -> Result:
         client = Client.from_url(place.url, timeout_s=TIMEOUT_S)
         load = Load(client.durable(row.durability), outbox)
         with load.running():
-            wait_for(lambda: load.accepted() > 20)
+            wait_for(load.is_warm, 30)
+            load.outcome.slowest_s = 0.0
             until = time.monotonic() + seconds
             while time.monotonic() < until and not (faults and not row.again_s):
                 place.fault()

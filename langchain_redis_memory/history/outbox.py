@@ -26,7 +26,7 @@ from langchain_redis_memory.history.read_through import UserCallback
 from langchain_redis_memory.history.spool import Spool, SpooledWrite
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.history.waiting import Entry, SeenMessages, WaitingWrites
-from langchain_redis_memory.ops import Flow, Now, Op, Sleep, ask, merge
+from langchain_redis_memory.ops import Flow, Now, OneDeadline, Op, Sleep, ask, merge
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.outboxes import Outboxes, everywhere
 
@@ -242,8 +242,10 @@ class Outbox:
             transcript: The conversation.
 
         Returns:
-            A flow of a trip for each write. What the server says of one is raised, and the rest waits.
+            A flow of a trip for each write, within the deadline of the call. What the server says of one is raised, and
+            the rest waits.
         """
+        yield OneDeadline()
         for entry in self._waiting.of(transcript.keys.messages):
             yield from entry.load_flow()
             yield from ask(entry.op)
