@@ -188,6 +188,12 @@ class Outbox:
         self._done(lost)
         self._start()
 
+    def _stored(self, entries: Sequence[Entry]) -> None:
+        """Forgets writes that are stored, and remembers their messages as the newest ones there."""
+        for entry in entries:
+            self.seen.add(entry.key, entry.messages)
+        self._done(entries)
+
     def _done(self, entries: Sequence[Entry]) -> None:
         """Forgets writes that are stored, deleted or lost."""
         self._waiting.remove(entries)
@@ -249,7 +255,7 @@ class Outbox:
         for entry in self._waiting.of(transcript.keys.messages):
             yield from entry.load_flow()
             yield from ask(entry.op)
-            self._done([entry])
+            self._stored([entry])
 
     def flush_flow(self) -> Flow[int]:
         """Stores all that waits: the conversations side by side, the writes of each one after the other.
@@ -268,7 +274,7 @@ class Outbox:
             except RedisMemoryError as error:
                 _log.debug("messages wait in this process until they can be stored: %s", error)
                 break
-            self._done([entry for entry, stored in zip(batch, taken, strict=True) if stored])
+            self._stored([entry for entry, stored in zip(batch, taken, strict=True) if stored])
             stuck |= {entry.key for entry, stored in zip(batch, taken, strict=True) if not stored}
         return len(self)
 

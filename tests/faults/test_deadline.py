@@ -239,7 +239,8 @@ def test_a_call_of_many_trips_is_bounded_by_its_progress() -> None:
 
 async def test_what_waits_is_stored_within_the_deadline_of_the_call_that_stores_it(proxy: Proxy, both: Both) -> None:
     async with client_of(proxy.url, retries=0) as client:
-        history = RedisChatMessageHistory("s", client, ttl_s=60, fallback=Outbox(replay_s=None))
+        session = f"waits-{both.asynchronous}"
+        history = RedisChatMessageHistory(session, client, ttl_s=60, fallback=Outbox(replay_s=None))
         await both(history.add_messages)([HumanMessage("0")])
         switch = Switch(client)
         switch.off()
@@ -252,8 +253,11 @@ async def test_what_waits_is_stored_within_the_deadline_of_the_call_that_stores_
             await both(history.add_messages)([HumanMessage("9")])
         assert 0 < history.unstored < 9, "the call has stored some, and leaves the rest"
         proxy.late_s = 0.0
-        assert [one.content for one in await both.messages(history)] == [str(number) for number in range(10)]
-        await both(history.clear)()
+        said = [str(number) for number in range(10)]
+        assert [one.content for one in await both.messages(history)] == said, "also from what the process remembers"
+        wait_for(lambda: not client._trips.stall.rests(time.monotonic()))
+        assert [one.content for one in await both.messages(history)] == said
+        assert history.unstored == 0
 
 
 async def test_a_call_goes_on_without_a_server_that_has_taken_its_time(hole: Proxy, both: Both) -> None:
