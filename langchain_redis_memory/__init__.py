@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
+    from langchain_redis_memory.agents.cache_tools import cache_tools as cache_tools
+    from langchain_redis_memory.agents.file_backend import RedisBackend as RedisBackend
     from langchain_redis_memory.agents.limits import RateLimitMiddleware as RateLimitMiddleware
     from langchain_redis_memory.agents.limits import TokenBudgetMiddleware as TokenBudgetMiddleware
     from langchain_redis_memory.agents.memory import MemoryMiddleware as MemoryMiddleware
+    from langchain_redis_memory.agents.memory_tools import memory_tools as memory_tools
     from langchain_redis_memory.agents.tool_cache import ToolCacheMiddleware as ToolCacheMiddleware
     from langchain_redis_memory.cache.admission import AdmissionPolicy as AdmissionPolicy
     from langchain_redis_memory.cache.advice import Advice as Advice
@@ -116,12 +119,18 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
     from langchain_redis_memory.language.reader import LocalReader as LocalReader
     from langchain_redis_memory.language.reader import ReadingClassifier as ReadingClassifier
+    from langchain_redis_memory.language.turn_state import PastTurn as PastTurn
     from langchain_redis_memory.language.turn_state import TurnState as TurnState
     from langchain_redis_memory.limits.lease import LimitLease as LimitLease
     from langchain_redis_memory.limits.limit import Limit as Limit
     from langchain_redis_memory.limits.limit import LimitDecision as LimitDecision
     from langchain_redis_memory.limits.limit import LimitState as LimitState
     from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter as RedisRateLimiter
+    from langchain_redis_memory.operate.doctor import Diagnosis as Diagnosis
+    from langchain_redis_memory.operate.memory_stats import MemoryStats as MemoryStats
+    from langchain_redis_memory.operate.migrate.migration import RedisMigration as RedisMigration
+    from langchain_redis_memory.operate.migrate.report import MigrationReport as MigrationReport
+    from langchain_redis_memory.operate.operations import RedisOperations as RedisOperations
     from langchain_redis_memory.operate.receipt import Receipt as Receipt
     from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
     from langchain_redis_memory.redis.acl import acl_line as acl_line
@@ -173,6 +182,7 @@ _HOMES = {
     "AudienceClassifier": "cache.sharing",
     "AudienceVerdict": "language.audience",
     "AuthenticationError": "errors",
+    "cache_tools": "agents.cache_tools",
     "cached_model": "cache.cached_model",
     "CachedEmbeddings": "cache.rag.rag_cache",
     "CachedFunction": "cache.value.cached",
@@ -194,6 +204,7 @@ _HOMES = {
     "DecisionLog": "cache.decision_log",
     "DecryptionError": "errors",
     "DEFAULT_POLICY": "conversation.policy",
+    "Diagnosis": "operate.doctor",
     "Durability": "redis.client.durability",
     "DurabilityError": "errors",
     "EmbeddingClassifier": "language.classify",
@@ -229,9 +240,12 @@ _HOMES = {
     "Loss": "history.loss",
     "ManagedAnswerCache": "cache.answers.records",
     "MemoryAnswers": "conversation.answers",
+    "memory_tools": "agents.memory_tools",
     "MemoryMiddleware": "agents.memory",
     "MemorySelector": "conversation.select.memory",
+    "MemoryStats": "operate.memory_stats",
     "MessageNotFoundError": "errors",
+    "MigrationReport": "operate.migrate.report",
     "MiniLMEmbeddings": "vectors.minilm",
     "NotAMessageError": "errors",
     "NotOwnerError": "errors",
@@ -239,6 +253,7 @@ _HOMES = {
     "Outbox": "history.outbox",
     "OutOfMemoryError": "errors",
     "PairScorer": "language.equivalence",
+    "PastTurn": "language.turn_state",
     "Policy": "conversation.policy",
     "pre_model_node": "conversation.select.runnable",
     "PromptOptions": "cache.semantic.cache",
@@ -250,13 +265,16 @@ _HOMES = {
     "Receipt": "operate.receipt",
     "RateLimitMiddleware": "agents.limits",
     "RedisAgentState": "state.agent_state",
+    "RedisBackend": "agents.file_backend",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
     "RedisChatMessageHistory": "history.chat_message_history",
     "RedisConversationState": "state.conversation_state",
     "RedisMemoryError": "errors",
     "RedisMemorySettings": "redis.client.settings",
+    "RedisMigration": "operate.migrate.migration",
     "RedisNodeCache": "cache.node",
+    "RedisOperations": "operate.operations",
     "RedisRateLimiter": "limits.rate_limiter",
     "RedisRecordManager": "store.record_manager",
     "RedisSaver": "checkpoint.saver",
@@ -318,9 +336,11 @@ def _is_installed(name: str) -> bool:
         return False
 
 
-_WITHOUT = "" if _is_installed("langchain") else "agents"  # so that `import *` works without the extra, too
+_NEEDS = {"agents": "langchain", "agents.file_backend": "deepagents"}
+_WITHOUT = tuple(home for home, package in _NEEDS.items() if not _is_installed(package))
 
-__all__ = [*sorted(name for name, home in _HOMES.items() if home.partition(".")[0] != _WITHOUT), "__version__"]  # noqa: PLE0604
+# `import *` works without the extras, too
+__all__ = [*sorted(name for name, home in _HOMES.items() if not home.startswith(_WITHOUT)), "__version__"]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

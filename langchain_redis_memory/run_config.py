@@ -6,7 +6,7 @@ at the same ones, else what one part takes for the user's another does not find 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -50,6 +50,20 @@ def accessor_of(config: Mapping[str, Any]) -> str:
     identity = auth.get("identity") if isinstance(auth, Mapping) else getattr(auth, "identity", None)
     known = identity or configurable.get("langgraph_auth_user_id")
     return str(known) if known else next(iter(users_of(config)), "")
+
+
+def namespace_of(template: Sequence[str], user: str) -> tuple[str, ...]:
+    """Fills in whose namespace of a store it is.
+
+    Args:
+        template: Its labels; `{user_id}` stands for the user.
+        user: The user. A period, which no label may hold, is escaped.
+
+    Returns:
+        The namespace, another one for each user.
+    """
+    label = user.replace("%", "%25").replace(".", "%2E")
+    return tuple(part.replace("{user_id}", label) for part in template)
 
 
 def _runtime_context(configurable: Mapping[str, Any]) -> Any:

@@ -212,15 +212,15 @@ asyncio.run(main())
 
 
 def documented() -> dict[str, Any]:
-    """The configuration that the README shows."""
-    blocks = (ROOT / "README.md").read_text().split("```json\n")[1:]
+    """The configuration that the documents show."""
+    blocks = (ROOT / "docs" / "langgraph.md").read_text("utf-8").split("```json\n")[1:]
     shown = [block.partition("```")[0] for block in blocks if '"checkpointer"' in block]
     assert len(shown) == 1
     found: dict[str, Any] = json.loads(shown[0])
     return found
 
 
-def test_the_docstring_shows_the_paths_of_the_readme() -> None:
+def test_the_docstring_shows_the_documented_paths() -> None:
     import langchain_redis_memory.deploy as deploy
 
     for part in documented().values():

@@ -268,6 +268,7 @@ PLAIN = (
     "history.",
     "language.",
     "limits.",
+    "operate.",
     "ops",
     "redis.",
     "state.",

@@ -3,9 +3,9 @@
     python -m benchmarks.quality.rewrite_quality --data DIR [--show 20] [--state]
 
 DIR holds `conversation_turns.jsonl` with `source`, `turn`, `history` (pairs of role and text), `question`, `rewrite`.
-The numbers in the README are of TREC CAsT 2019 and 2020 (Dalton et al., MIT; the history has the user's turns only) and
-of CANARD's development set (Elgohary et al., 2019, CC BY-SA 4.0; people saw a title that the history lacks). `--state`
-gives the state as well that `ConversationMemory(state=True)` would have kept of the turns before.
+The numbers in docs/state.md are of TREC CAsT 2019 and 2020 (Dalton et al., MIT; the history has the user's turns
+only) and of CANARD's development set (Elgohary et al., 2019, CC BY-SA 4.0; people saw a title that the history lacks).
+`--state` gives the state as well that `ConversationMemory(state=True)` would have kept of the turns before.
 
 Of the turns that are to be rewritten and trusted: `same` is a token F1 of at least 0.8, `all words` that no
 content word of the person's rewrite is missing, `exact` the same words; `wrong` that a content word is there that the

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from uuid import uuid4
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from langchain_redis_memory import __version__
-from langchain_redis_memory.errors import RedisMemoryError, UnavailableError
+from langchain_redis_memory.cli.console import Url, console, plain_errors, progress_bar
+from langchain_redis_memory.cli.migrate import migrate
+from langchain_redis_memory.errors import RedisMemoryError
 
 if TYPE_CHECKING:
     from langchain_redis_memory.cli.replay import ReplayReport
@@ -36,12 +35,6 @@ app: typer.Typer = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-console: Console = Console()
-errors: Console = Console(stderr=True)
-if not console.is_terminal:
-    console = Console(width=120)
-
-Url = Annotated[str, typer.Option("--redis", metavar="URL", help="The server; memory:// needs none.")]
 Model = Annotated[
     str | None,
     typer.Option("--model", metavar="PROVIDER:NAME", help="Any LangChain chat model instead of the extractive one."),
@@ -67,21 +60,6 @@ def options(
 
     Example: langchain-redis-memory demo
     """
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    try:
-        yield
-    except RedisMemoryError as error:
-        errors.print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(2 if isinstance(error, UnavailableError) else 1) from error
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=errors
-    )
 
 
 def _model(name: str | None, embeddings: Any) -> Any:
@@ -119,7 +97,7 @@ def _chain(url: str, model: str | None, reports: list[TurnReport]) -> tuple[Conv
         f"model:  [bold]{escape(model or 'extractive')}[/]" + ("" if model else " (quotes the documents; no key)")
     )
     documents = chunks()
-    with _bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("embedding the standard library's docstrings", total=len(documents))
         retriever = DocstringRetriever.build(embeddings, documents, lambda done: bar.advance(task, done))
     memory = ConversationMemory(client, embeddings=embeddings, on_turn=reports.append)
@@ -148,7 +126,7 @@ def demo(redis: Url = "memory://") -> None:
     from langchain_redis_memory.conversation.memory import ConversationMemory
     from langchain_redis_memory.redis.client.client import Client
 
-    with _plain_errors():
+    with plain_errors():
         reports: list[TurnReport] = []
         run, shown = uuid4(), Comparison()
         embeddings = None
@@ -186,7 +164,7 @@ def chat(
 
     Example: langchain-redis-memory chat --redis redis://localhost:6379/0 --session ana
     """
-    with _plain_errors():
+    with plain_errors():
         reports: list[TurnReport] = []
         memory, assistant = _chain(redis, model, reports)
         console.print("Ask about Python's standard library. [dim]/history, /clear, /quit[/]")
@@ -266,7 +244,7 @@ def replay(
     from langchain_redis_memory.errors import ConfigError
     from langchain_redis_memory.redis.client.client import Client
 
-    with _plain_errors():
+    with plain_errors():
         if (file is None) != sample:
             msg = "give one FILE to replay, or --sample"
             raise ConfigError(msg)
@@ -288,7 +266,7 @@ def replay(
         conversations, damaged = replaying.read(file or replaying.SAMPLE)
         with Client.from_url(redis, prefix=f"lrm-replay-{uuid4()}") as client:
             client.server()  # what is wrong with it is said before any bar is shown
-            with _bar() as bar:
+            with progress_bar() as bar:
 
                 def begin(stage: str, steps: int) -> Callable[[], None]:
                     task = bar.add_task(stage, total=steps)
@@ -349,7 +327,7 @@ def info(
     from langchain_redis_memory.errors import ConfigError
     from langchain_redis_memory.redis.client.client import Client
 
-    with _plain_errors():
+    with plain_errors():
         if url is not None and redis is not None:
             msg = "give the URL once: as an argument or as --redis"
             raise ConfigError(msg)
@@ -368,3 +346,6 @@ def info(
         console.print(f"round trip: {1000 * (health.round_trip_s or 0):.2f} ms")
         for warning in health.warnings:
             console.print(f"[yellow]{escape(warning)}[/]")
+
+
+app.command()(migrate)

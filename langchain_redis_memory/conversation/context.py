@@ -22,7 +22,7 @@ from langchain_redis_memory.history.read_through import UserCallback, load_flow
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.history.turns import exchanges
 from langchain_redis_memory.history.write_behind import WriteBehind
-from langchain_redis_memory.language.turn_state import TurnState
+from langchain_redis_memory.language.turn_state import PastTurn, TurnState
 from langchain_redis_memory.ops import Background, Flow, Op, Reply, pure
 from langchain_redis_memory.redis import cas_record
 from langchain_redis_memory.state import state_record, summary
@@ -46,6 +46,7 @@ class StoredContext(NamedTuple):
         exists: Whether Redis has the conversation.
         turns: How many turns it has had; counted only where a summary or a loader needs it.
         tokens: How many tokens of messages are stored; counted as the turns are.
+        elsewhere: Turns of the user's other conversations, for a turn that recalls; never kept.
     """
 
     state: ConversationState | None = None
@@ -53,6 +54,7 @@ class StoredContext(NamedTuple):
     exists: bool = True
     turns: int = 0
     tokens: int = 0
+    elsewhere: tuple[PastTurn, ...] = ()
 
     def turn_state(self, history: Sequence[BaseMessage]) -> TurnState:
         """Returns what classifier, selector and contextualiser are given.
@@ -71,6 +73,7 @@ class StoredContext(NamedTuple):
             summary=self.summary.text if self.summary else "",
             truncated=self.summary is not None and self.turns > held,
             fields=state.fields,
+            elsewhere=self.elsewhere,
         )
 
     def after(self, delta: StateDelta | None) -> StoredContext:

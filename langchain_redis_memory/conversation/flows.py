@@ -23,6 +23,7 @@ from langchain_redis_memory.conversation.measured import measured_flow
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.recent import RecentConversation, RecentConversations
 from langchain_redis_memory.conversation.reporting import report_of, tell_flow
+from langchain_redis_memory.conversation.select import user_recall
 from langchain_redis_memory.conversation.turn import (
     Chain,
     TurnInput,
@@ -43,6 +44,7 @@ from langchain_redis_memory.errors import DurabilityError, RedisMemoryError, Ser
 from langchain_redis_memory.history.outbox import AWAY, Outbox
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.classify import Verdict
+from langchain_redis_memory.language.turn_state import PastTurn
 from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, ask, merge, pure
 from langchain_redis_memory.redis.codec.fingerprint import describable
 from langchain_redis_memory.redis.codec.messages import encode_message
@@ -213,17 +215,19 @@ class TurnFlows:
             The planned turn.
 
         **Keys:** `messages`; `answer`.
-        **Trips:** none where the plan from before the first trip stands; 1 to load the whole conversation; 1 to ask the
-            cache under another key; those of a search by meaning.
+        **Trips:** none where the plan from before the first trip stands; 1 to load the whole conversation; 1 to read
+            the user's other ones; 1 to ask the cache under another key; those of a search by meaning.
         """
         history, context, plan = loaded.history, loaded.context, loaded.plan
         if plan is None:
             plan = yield from self.planner.plan(turn.text, history, turn.asked, context, turn.chain.sharing)
         if self.planner.wants_all(plan):
             verdict = plan.verdict
-            if loaded.reachable and len(history) >= self.planner.reach:
-                history, verdict = yield from self._read_all_flow(turn.transcript, history, verdict)
-            plan = yield from self.planner.plan(turn.text, history, turn.asked, context, turn.chain.sharing, verdict)
+            past: tuple[PastTurn, ...] = ()
+            if loaded.reachable:
+                history, verdict, past = yield from self._read_all_flow(turn.transcript, history, verdict)
+            known = context._replace(elsewhere=past)
+            plan = yield from self.planner.plan(turn.text, history, turn.asked, known, turn.chain.sharing, verdict)
         if not loaded.reachable:
             plan = replace(plan, asked=None)
         answer = None if plan.reads is None else (yield from self._cached_flow(turn, plan.reads, loaded))
@@ -231,17 +235,23 @@ class TurnFlows:
 
     def _read_all_flow(
         self, transcript: Transcript, newest: list[BaseMessage], verdict: Verdict
-    ) -> Flow[tuple[list[BaseMessage], Verdict]]:
-        """Reads the whole conversation, and shifts the verdict's places to where they are in it."""
+    ) -> Flow[tuple[list[BaseMessage], Verdict, tuple[PastTurn, ...]]]:
+        """Reads the whole conversation, where the newest are not all of it, and the user's others where they count.
+
+        The verdict's places are shifted to where they are in the whole.
+        """
+        wanted = transcript.read() if len(newest) >= self.planner.reach else pure(newest)
+        index = user_recall.noted(transcript.space, transcript.user if self.planner.recalls_elsewhere else "")
         try:
-            messages = yield from ask(transcript.read())
+            messages, others = yield from ask(merge(wanted, index))
+            past = yield from user_recall.read_flow(transcript.space, others, str(transcript.session_id))
         except AWAY as error:
             _log.warning("recalled from the newest messages alone: %s", error)
-            return newest, verdict
+            return newest, verdict, ()
         before = len(messages) - len(newest)
         if messages[before:] != newest:
-            return messages, replace(verdict, depends_on=())  # somebody wrote in between
-        return messages, replace(verdict, depends_on=tuple(place + before for place in verdict.depends_on))
+            return messages, replace(verdict, depends_on=()), past  # somebody wrote in between
+        return messages, replace(verdict, depends_on=tuple(place + before for place in verdict.depends_on)), past
 
     def _cached_flow(self, turn: TurnRequest, asked: CacheQuestion, loaded: LoadedTurn) -> Flow[Answer | None]:
         """Returns the cached answer: of the first trip if its key was right, else by one more; then by other ways."""

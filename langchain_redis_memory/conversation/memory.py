@@ -16,6 +16,7 @@ from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, Grounding, Lifetimes, Share, check_share
+from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.conversation.answers import MemoryAnswers
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
@@ -23,6 +24,7 @@ from langchain_redis_memory.conversation.parts import Conversations
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Policy, check_policy
 from langchain_redis_memory.conversation.runnable import RememberingRunnable, WrapOptions
+from langchain_redis_memory.conversation.select import user_recall
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import (
@@ -40,8 +42,10 @@ from langchain_redis_memory.language.audience.linguistic import classify_audienc
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
-from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.language.turn_state import PastTurn
+from langchain_redis_memory.ops import Flow, ask
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
+from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.ttl import FromSettings, lifetime, milliseconds
 from langchain_redis_memory.state.profile_extractors import Extractor
 from langchain_redis_memory.state.summary import RollingSummary
@@ -107,10 +111,11 @@ class ConversationMemory(Conversations):
     **Keys:** `messages`, `ids`, `meta`, `state` of the conversation; `sessions`, `expiries` of the agent; `answer`,
         `entries`, `entry_expiries`; `tally`, `decisions`; `lease`.
     **Trips:** at most 3 a turn; 2 where this process saw the conversation's last turn, or where a question that stands
-        alone hits the cache; 3 where something is recalled from a long conversation. One more when the server comes
-        back; 1 to 2 more where the cache is searched by meaning, 4 more where a conversation is loaded; 2 after a turn
-        that is followed by a summary; 1 for each look of a turn that waits for the answer to an equal question, and 1
-        where a turn fails that others may wait for.
+        alone hits the cache; 3 where something is recalled from a long conversation; 4 where it is from a user's other
+        ones as well (`MemorySelector(scope="user")`). One more when the server comes back; 1 to 2 more where the cache
+        is searched by meaning, 4 more where a conversation is loaded; 2 after a turn that is followed by a summary; 1
+        for each look of a turn that waits for the answer to an equal question, and 1 where a turn fails that others may
+        wait for.
     """
 
     def __init__(
@@ -263,6 +268,41 @@ class ConversationMemory(Conversations):
     def unstored(self) -> int:
         """How many messages wait in this process because the server was away."""
         return len(self._outbox)
+
+    def recall(self, user: Id, question: str, *, limit: int = 5, tenant: str = "") -> list[PastTurn]:
+        """Finds what a user said and was told in any conversation, by words, and by meaning as the selector does.
+
+        Args:
+            user: The user whom turns name in their config, or graphs in theirs.
+            question: What is looked for.
+            limit: Most turns.
+            tenant: Whose user it is; "" for this memory's tenant.
+
+        Returns:
+            Turns with their conversation and its time, the best first.
+
+        Raises:
+            InvalidIdError: The user is not acceptable.
+            InvalidInputError: The limit is not positive.
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `user_data`; `messages`, `meta` of the conversations; `checkpoints`, `order`, `blobs`, `writes` of the
+            threads.
+        **Trips:** 2; 1 where there are none.
+        """
+        return self.client.drive(self._recall_flow(user, question, limit, tenant))
+
+    async def arecall(self, user: Id, question: str, *, limit: int = 5, tenant: str = "") -> list[PastTurn]:
+        """Finds what a user said and was told in any conversation; see `recall`."""
+        return await self.client.adrive(self._recall_flow(user, question, limit, tenant))
+
+    def _recall_flow(self, user: Id, question: str, limit: int, tenant: str) -> Flow[list[PastTurn]]:
+        check_whole(limit, "limit")
+        space = self.client.keys(tenant or self._tenant)
+        found = yield from ask(user_recall.noted(space, text_of(user, "user")))
+        turns = yield from user_recall.read_flow(space, found)
+        meaning = getattr(self._flows.planner.selector, "meaning", None)
+        return (yield from user_recall.ranked_flow(question, turns, meaning, limit))
 
     def flush(self) -> int:
         """Stores the messages that wait because the server was away, now; they are stored in the background as well.

@@ -79,6 +79,11 @@ class Planner:
         """Returns whether a plan needs the whole conversation."""
         return self.selector.reach(plan.rule) is None
 
+    @property
+    def recalls_elsewhere(self) -> bool:
+        """Whether the selector looks for what is recalled in the user's other conversations too."""
+        return getattr(self.selector, "scope", "session") == "user"
+
     def plan(
         self,
         text: str,

@@ -75,11 +75,11 @@ class RedisSessions(ClientOwner):
         **Keys:** `sessions`, `expiries`; `messages`, `meta` of each session.
         **Trips:** 2, 1 for an agent without sessions, 3 where some had expired.
         """
-        return self._client.drive(_list_flow(self._space, agent, limit, cursor))
+        return self._client.drive(list_flow(self._space, agent, limit, cursor))
 
     async def alist_sessions(self, agent: str = "", *, limit: int = 100, cursor: str | None = None) -> SessionPage:
         """Reads one page of an agent's sessions; see `list_sessions`."""
-        return await self._client.adrive(_list_flow(self._space, agent, limit, cursor))
+        return await self._client.adrive(list_flow(self._space, agent, limit, cursor))
 
     def get(self, session_id: str, agent: str = "") -> Session | None:
         """Reads what is known of one session.
@@ -139,7 +139,8 @@ class RedisSessions(ClientOwner):
         return await self._client.adrive(_clear_flow(self._client.outboxes, self._space, agent))
 
 
-def _list_flow(space: KeySpace, agent: str, limit: int, cursor: str | None) -> Flow[SessionPage]:
+def list_flow(space: KeySpace, agent: str, limit: int, cursor: str | None) -> Flow[SessionPage]:
+    """Lists a page of an agent's sessions; see `RedisSessions.list_sessions`."""
     check_whole(limit, "limit", 1, 1000)
     highest, skip = _parse_cursor(cursor)
     entries = yield from ask(session_index.page(space, agent, limit, highest, skip))

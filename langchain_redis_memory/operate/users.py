@@ -23,10 +23,12 @@ from langchain_redis_memory.operate.receipt import Erased, Receipt
 from langchain_redis_memory.ops import Emit, Flow, Invoke, Op, Reply, ask
 from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
-from langchain_redis_memory.redis.key_groups import Id, text_of
+from langchain_redis_memory.redis.key_groups import FileKeys, Id, text_of
 from langchain_redis_memory.redis.user_index import UserData
+from langchain_redis_memory.run_config import namespace_of
 from langchain_redis_memory.state.session_data import RedisSessionData
 from langchain_redis_memory.state.user_profile import UserProfile
+from langchain_redis_memory.store.files import Files
 
 if TYPE_CHECKING:
     from langgraph.store.base import BaseStore
@@ -66,7 +68,8 @@ class RedisUsers(ClientOwner):
         tenant: Whose users.
         answers: Desks of the caches that keep answers: `memory.answers`.
         store: A LangGraph store with memories of users.
-        namespaces: Where in the store a user's memories are; `{user_id}` stands for the user.
+        namespaces: Where in the store a user's memories are; `{user_id}` stands for the user, as for `memory_tools`.
+        files: Where a user's files are; the namespaces of each `RedisBackend`.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -82,7 +85,8 @@ class RedisUsers(ClientOwner):
         assert receipt.complete
         ```
 
-    **Keys:** `user_data`, `profile` of a user; all keys of the conversations and threads that it names.
+    **Keys:** `user_data`, `profile` of a user; all keys of the conversations and threads that it names; `files`,
+        `file_names`.
     **Trips:** none to construct; each method says its own.
     """
 
@@ -94,11 +98,13 @@ class RedisUsers(ClientOwner):
         answers: Sequence[Desk] = (),
         store: BaseStore | None = None,
         namespaces: Sequence[tuple[str, ...]] = (("memories", "{user_id}"),),
+        files: Sequence[tuple[str, ...]] = (("files", "{user_id}"),),
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
         self._space = self._client.keys(tenant)
         self._answers, self._store, self._namespaces = tuple(answers), store, tuple(namespaces)
+        self._file_namespaces = tuple(files)
 
     def data(self, user: Id) -> list[UserData]:
         """Lists the conversations and threads of a user.
@@ -153,14 +159,15 @@ class RedisUsers(ClientOwner):
 
         Yields:
             Plain data for `json.dumps`, with a `kind`: "conversation" (its messages and data), "thread" (its newest
-            state), "profile" and "item".
+            state), "profile", "item" and "file".
 
         Raises:
             InvalidIdError: The user is not acceptable.
             UnavailableError: The server cannot be reached.
 
         **Keys:** those of `erase`.
-        **Trips:** 1; 2 for each conversation, 1 for each thread, 1 for the profile; those of the store.
+        **Trips:** 1; 2 for each conversation, 1 for each thread, 1 for the profile, 1 to 2 for files; those of the
+            store.
         """
         with closing(self._client.stream(self._export_flow(text_of(user, "user")))) as lines:
             yield from lines
@@ -214,9 +221,15 @@ class RedisUsers(ClientOwner):
             items = yield from self._items_flow(user)
             spelled = tuple("/".join((*item.namespace, item.key)) for item in items)
             parts.append(_Part("items", spelled, (), self._forget_items_flow(items)))
+        for group in self._file_keys(user):
+            unlinked = ask(Op((("UNLINK", *group.all()),), lambda _replies: None))
+            parts.append(_Part("files", (), group.all(), unlinked))
         profile = space.profile(user)
         parts.append(_Part("profile", (user,), (profile,), ask(Op((("UNLINK", profile),), lambda _replies: None))))
         return parts
+
+    def _file_keys(self, user: str) -> list[FileKeys]:
+        return [self._space.files(namespace_of(template, user)) for template in self._file_namespaces]
 
     def _answers_flow(self, sessions: Sequence[str]) -> Flow[None]:
         for desk in self._answers:
@@ -240,7 +253,7 @@ class RedisUsers(ClientOwner):
         """Reads the user's items; another user whose id begins alike has another namespace."""
         items: list[Any] = []
         for template in self._namespaces if self._store is not None else ():
-            namespace = tuple(label.replace("{user_id}", user) for label in template)
+            namespace = namespace_of(template, user)
             while page := (yield _searching(self._store, namespace, len(items))):
                 items += [item for item in page if item.namespace[: len(namespace)] == namespace]
                 if len(page) < _PAGE:
@@ -267,6 +280,11 @@ class RedisUsers(ClientOwner):
             elif (found := (yield _state_of(saver, data.name))) is not None:
                 state = plain(found.checkpoint["channel_values"])
                 yield Emit(({"kind": "thread", "thread_id": data.name, "state": state},))
+        for group in self._file_keys(user):
+            files = Files(group, 0)
+            heads = yield from ask(files.beneath("/"))
+            for file in (yield from files.read_many_flow(heads)):
+                yield Emit(({"kind": "file", "path": file.head.path, "content": plain(_text_of(file.content))},))
         profile = UserProfile(user, client, tenant=space.tenant)
         known = yield Invoke(profile.export, profile.aexport)
         if any(known.values()):
@@ -277,6 +295,13 @@ class RedisUsers(ClientOwner):
 
 
 _KINDS = {"session": "conversations", "thread": "threads"}
+
+
+def _text_of(content: bytes) -> str | bytes:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content
 
 
 def _measured_flow(keys: Sequence[str]) -> Flow[tuple[int, int]]:

@@ -214,6 +214,15 @@ class ItemKeys(KeyGroup):
 
 
 @dataclass(frozen=True)
+class FileKeys(KeyGroup):
+    """The keys of one namespace's files."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("files", "file_names")
+    files: Key
+    names: Key
+
+
+@dataclass(frozen=True)
 class RootKeys(KeyGroup):
     """The keys of a tenant's index of roots."""
 

@@ -26,6 +26,7 @@ from langchain_redis_memory.redis.key_groups import (
     ByteKeys,
     EntryKeys,
     ExpiringHashKeys,
+    FileKeys,
     Id,
     IndexKeys,
     ItemKeys,
@@ -84,6 +85,8 @@ KINDS = {
     "item_expiries": "the longest lifetime of an item in it",
     "roots": "the longest lifetime of an item of the tenant",
     "root_spans": "the longest lifetime of an item of the tenant",
+    "files": "a fixed time from the last write to one of them",
+    "file_names": "a fixed time from the last write to one of them",
     "points": "the longest lifetime of a point in it",
     "point_owners": "the longest lifetime of a point in it",
     "point_expiries": "the longest lifetime of a point in it",
@@ -223,6 +226,10 @@ class KeySpace:
     def roots(self) -> RootKeys:
         """Spells the keys of the tenant's index of roots."""
         return self._group(RootKeys, "", "")
+
+    def files(self, namespace: Sequence[str]) -> FileKeys:
+        """Spells the keys of one namespace's files; its labels are of any text."""
+        return self._group(FileKeys, "", spell_namespace(namespace))
 
     def nodes(self, namespace: Sequence[str]) -> ExpiringHashKeys:
         """Spells the keys of one namespace of the cache of nodes; its labels are of any text."""

@@ -1,4 +1,4 @@
-"""The demo: what it says is what happened, and the README shows it."""
+"""The demo: what it says is what happened, and the documents show it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from langchain_redis_memory.cli import local
 from langchain_redis_memory.cli.app import app
 from langchain_redis_memory.cli.demo.show import WIDTH, NaiveCache
 
-README = Path(__file__).parents[2] / "README.md"
+SHOWN = Path(__file__).parents[2] / "docs" / "demo.md"
 LOCAL = pytest.mark.skipif(not local.local_model(), reason="needs the extra 'local'")
 
 
@@ -71,9 +71,9 @@ def test_the_naive_cache_gives_everybody_the_first_answer_to_the_words() -> None
 
 
 @LOCAL
-def test_a_paraphrase_hits_and_the_readme_shows_what_the_demo_prints() -> None:
+def test_a_paraphrase_hits_and_the_documents_show_what_the_demo_prints() -> None:
     output = played()
     assert "[hit" in turn(output, 8)[1]
-    block = re.search(r"```text\n(Two users, ana and ben.*?)```", README.read_text("utf-8"), re.DOTALL)
+    block = re.search(r"```text\n(Two users, ana and ben.*?)```", SHOWN.read_text("utf-8"), re.DOTALL)
     assert block is not None
     assert block[1] == output

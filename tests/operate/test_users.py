@@ -121,6 +121,7 @@ async def test_one_user_is_erased_and_everybody_else_stays(
         "conversations": 2,
         "threads": 1,
         "items": 1,
+        "files": 0,
         "profile": 1,
     }
     assert str(receipt).startswith("user 'ana' of tenant 'acme': erased")

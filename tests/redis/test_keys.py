@@ -79,6 +79,7 @@ def further_keys(space: KeySpace, name: str) -> dict[str, str]:
         "byte_names": values.names,
         "byte_expiries": values.expiries,
     }
+    found |= dict(zip(("files", "file_names"), space.files((name,)).all(), strict=True))
     found |= {"bytes": values.value("x"), "bytes of it": space.byte_values("x").value(name)}
     if name:
         records = space.records(name)

@@ -93,10 +93,10 @@ class RedisValueCache(PlainValues):
         ops = ValueOps(self._client, namespace, tenant)
         tally = Tally(self._client.keys(tenant).tally("values", namespace))
         self._flows = ValueFlows(self._client, ops, tally, near_s, near_most)
-        self._namespace = namespace
+        self.namespace = namespace
 
     def __repr__(self) -> str:
-        return f"RedisValueCache({self._client!r}, {self._namespace!r})"
+        return f"RedisValueCache({self._client!r}, {self.namespace!r})"
 
     @classmethod
     def preset(cls, name: PresetName, client: ClientLike = None, **options: Any) -> Self:

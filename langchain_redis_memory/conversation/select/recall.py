@@ -60,7 +60,7 @@ _ALL = _pattern(
     r"\b(?:summar|recap|sum up|so far|everything|all (?:of )?(?:my|our|the|your) |whole (?:conversation|chat)|(?:conversation|"
     r"chat|discussion) (?:was )?about|(?:have|did) we (?:talk|discuss|cover))"
 )
-_SCAFFOLD = frozenset(
+SCAFFOLD = frozenset(
     stem(word)
     for word in (
         "a about after again ago all also am an and any are as ask at back be been before beginning but by can chat could "
@@ -158,7 +158,7 @@ def _beside(text: str, history: Sequence[BaseMessage], starts: Sequence[int]) ->
     told = _BESIDE.search(text)
     if told is None:
         return []
-    hits = search(told["anchor"], [str(history[place].text) for place in starts], _SCAFFOLD)
+    hits = search(told["anchor"], [str(history[place].text) for place in starts], SCAFFOLD)
     if not hits:
         return []
     at = hits[0].place
@@ -184,6 +184,6 @@ def by_words(turn: str, history: Sequence[BaseMessage]) -> list[TextMatch]:
         TextMatch(
             said[hit.place], hit.score * (_TENDENCY if kind and isinstance(history[said[hit.place]], kind) else 1.0)
         )
-        for hit in search(text, [str(history[place].text) for place in said], _SCAFFOLD)
+        for hit in search(text, [str(history[place].text) for place in said], SCAFFOLD)
     ]
     return sorted(hits, key=lambda hit: (-hit.score, -hit.place))

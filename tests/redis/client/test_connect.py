@@ -21,6 +21,7 @@ from langchain_redis_memory import (
     CachedRetriever,
     Client,
     ConversationMemory,
+    Diagnosis,
     EpochAnswerCache,
     Health,
     Limit,
@@ -28,12 +29,14 @@ from langchain_redis_memory import (
     MemoryAnswers,
     RagCache,
     RedisAgentState,
+    RedisBackend,
     RedisByteStore,
     RedisCache,
     RedisChatMessageHistory,
     RedisConversationState,
     RedisMemorySettings,
     RedisNodeCache,
+    RedisOperations,
     RedisRateLimiter,
     RedisRecordManager,
     RedisSaver,
@@ -83,9 +86,11 @@ CLASSES: dict[str, Callable[..., ClientOwner]] = {
     "session_data": partial(RedisSessionData, "s"),
     "token_streams": RedisTokenStreams,
     "users": RedisUsers,
+    "operations": RedisOperations,
     "profile": partial(UserProfile, "u"),
     "answers_of_agents": AnswerCacheMiddleware,
     "tools_of_agents": partial(ToolCacheMiddleware, tools={"t": 60}),
+    "files_of_agents": RedisBackend,
     "budget_of_agents": partial(TokenBudgetMiddleware, per_turn=1),
     "limiter": partial(RedisRateLimiter, limits=[Limit(1, "1s")], reserve=1),
     "values": partial(RedisValueCache, namespace="n"),
@@ -122,7 +127,7 @@ def takes_a_server(found: object) -> bool:
     if (
         not isinstance(found, type)
         or issubclass(found, BaseException)
-        or found in {Client, Health, RedisMemorySettings, *GIVEN}
+        or found in {Client, Diagnosis, Health, RedisMemorySettings, *GIVEN}
     ):
         return False
     return any(

@@ -194,7 +194,7 @@ def test_a_password_of_any_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     assert option("password")(connect(f"redis://:{quote(secret, safe='')}@h")) == secret
 
 
-def test_the_readme_names_every_variable() -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+def test_the_documents_name_every_variable() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "connecting.md").read_text("utf-8")
     for name in variables().values():
-        assert f"`{name}" in readme or f"`{name.replace('REDIS_MEMORY', '...')}`" in readme, name
+        assert f"`{name}" in page or f"`{name.replace('REDIS_MEMORY', '...')}`" in page, name

@@ -1,0 +1,113 @@
+"""Generates pages: benchmarks from results, keys from their kinds, the reference from the public names.
+
+`python .ci/site.py` writes the two pages that are kept (docs/keys.md, docs/benchmarks.md); a test holds them up to
+date. MkDocs loads this file as a hook and adds the reference, which nobody would read as a file.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import langchain_redis_memory
+from langchain_redis_memory.redis import key_groups
+from langchain_redis_memory.redis.keys import KINDS, KeySpace
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+
+ROOT = Path(__file__).parent.parent
+REPOSITORY = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
+"""Files above docs/ that are pages of the site, too."""
+ROOMS = {
+    "conversation": "A turn: memory, policy, selection",
+    "history": "Chat history and sessions",
+    "checkpoint": "Checkpointer",
+    "store": "Stores and records",
+    "cache": "Caches",
+    "state": "State, summaries, profiles",
+    "agents": "Middleware and tools for agents",
+    "limits": "Limits",
+    "language": "Classifiers, contextualisers, verifier",
+    "vectors": "Embeddings",
+    "operate": "Operate",
+    "redis": "Client, keys, encryption",
+    "errors": "Errors",
+}
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    head = f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}".replace("|  |", "| |")
+    return "\n".join([head, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def benchmarks_page() -> str:
+    """What was measured, from `benchmarks/results`."""
+    results = [json.loads(path.read_text("utf-8")) for path in (ROOT / "benchmarks" / "results").glob("*.json")]
+    parts = [(ROOT / "benchmarks" / "results" / "about.md").read_text("utf-8").strip()]
+    for told in sorted(results, key=lambda told: int(told["order"])):
+        parts += [f"## {told['title']}", told["about"], f"`{told['command']}`", table(told["columns"], told["rows"])]
+        parts += told["notes"]
+    return "\n\n".join(parts) + "\n"
+
+
+def subject(of: object) -> str:
+    """What keys belong to, from the first line of a docstring."""
+    said = re.match(r"(?:Spells the keys? of|The keys of) (.+?)(?:[.:;]|, |$)", inspect.getdoc(of) or "", re.MULTILINE)
+    return said[1] if said else ""
+
+
+def keys_page() -> str:
+    """The kinds of key with their lifetimes, by what they belong to."""
+    of: dict[str, str] = {}
+    for group in vars(key_groups).values():
+        if isinstance(group, type) and issubclass(group, key_groups.KeyGroup):
+            of |= dict.fromkeys(group.kinds or group.__match_args__, subject(group))
+    for method in vars(KeySpace).values():
+        if subject(method):
+            of |= dict.fromkeys(re.findall(r"self\.key\([\"'](\w+)", inspect.getsource(method)), subject(method))
+    rows: dict[tuple[str, str], list[str]] = {}
+    for kind, life in KINDS.items():
+        rows.setdefault((of.get(kind, "a write that may be sent again"), life), []).append(f"`{kind}`")
+    listed = table(
+        ["of", "kinds", "live for"], [[what, ", ".join(kinds), life] for (what, life), kinds in rows.items()]
+    )
+    return (ROOT / ".ci" / "keys.md").read_text("utf-8").replace("{table}", listed)
+
+
+PAGES = {"docs/keys.md": keys_page, "docs/benchmarks.md": benchmarks_page}
+
+
+def reference_pages() -> dict[str, str]:
+    """A page for each room with its public names, for mkdocstrings."""
+    homes: dict[str, str] = vars(langchain_redis_memory)["_HOMES"]
+    pages = {}
+    for room, title in ROOMS.items():
+        names = sorted((name for name, home in homes.items() if home.partition(".")[0] == room), key=str.lower)
+        listed = "\n\n".join(f"::: langchain_redis_memory.{name}" for name in names)
+        about = f"# {title}\n\nEvery name is imported from `langchain_redis_memory`."
+        pages[f"reference/{room}.md"] = f"{about}\n\n{listed}\n"
+    return pages
+
+
+# --- MkDocs -------------------------------------------------------------------------------------------------------
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the reference, and what stands above docs/."""
+    from mkdocs.structure.files import File
+
+    above = {path: (ROOT / source).read_text("utf-8") for path, source in REPOSITORY.items()}
+    for path, text in {**reference_pages(), **above}.items():
+        files.append(File.generated(config, path, content=text))
+    return files
+
+
+if __name__ == "__main__":
+    for name, make in PAGES.items():
+        (ROOT / name).write_text(make(), "utf-8")

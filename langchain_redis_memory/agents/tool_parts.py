@@ -1,0 +1,91 @@
+"""What the tools for agents share: one flow for both colours, and the user, whom the run names and never the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from pydantic import BaseModel
+
+from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError
+from langchain_redis_memory.ops import Invoke
+from langchain_redis_memory.run_config import accessor_of
+
+ToolFlow = Generator[Invoke, Any, str]
+"""A tool's work: steps that call out in either colour, and what the model is told."""
+
+
+def tool_of(
+    name: str, description: str, args: type[BaseModel], flow: Callable[..., ToolFlow], *, only_reads: bool = False
+) -> BaseTool:
+    """Makes a tool of a flow.
+
+    Args:
+        name: The tool's name.
+        description: What the model reads of it.
+        args: Its arguments.
+        flow: Its work, from the run's config and the arguments by name.
+        only_reads: Whether it changes nothing, for who goes by a tool's hints.
+
+    Returns:
+        The tool, in both colours. What this package raises of a server becomes a message with the status "error", so
+        that the agent goes on.
+    """
+
+    def run(config: RunnableConfig, **given: Any) -> str:
+        steps = flow(config, **given)
+        try:
+            step = next(steps)
+            while True:
+                step = steps.send(step.call())
+        except StopIteration as done:
+            return str(done.value)
+        except RedisMemoryError as error:
+            raise _told(error) from error
+
+    async def arun(config: RunnableConfig, **given: Any) -> str:
+        steps = flow(config, **given)
+        try:
+            step = next(steps)
+            while True:
+                step = steps.send(await step.acall())
+        except StopIteration as done:
+            return str(done.value)
+        except RedisMemoryError as error:
+            raise _told(error) from error
+
+    return StructuredTool(
+        name=name,
+        description=description,
+        args_schema=args,
+        func=run,
+        coroutine=arun,
+        handle_tool_error=True,
+        metadata={"readOnlyHint": only_reads},
+    )
+
+
+def _told(error: RedisMemoryError) -> Exception:
+    """What is wrong with the program is raised as it is, all else is told to the model."""
+    return error if isinstance(error, InvalidInputError) else ToolException(f"This does not work now: {error}")
+
+
+def user_of(config: RunnableConfig) -> str:
+    """Names the user of a run.
+
+    Args:
+        config: The run's config.
+
+    Returns:
+        The authenticated user, else the one whom the application names.
+
+    Raises:
+        InvalidInputError: There is none.
+    """
+    user = accessor_of(config)
+    if not user:
+        msg = "the run names no user: invoke the agent with {'configurable': {'user_id': ...}}"
+        raise InvalidInputError(msg)
+    return user

@@ -1,0 +1,77 @@
+"""Messages as other packages keep them: LangChain's dicts, and pairs of a role and a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    messages_from_dict,
+)
+from pydantic import ValidationError
+
+from langchain_redis_memory.peers.reading import Damaged
+
+_ROLES: dict[str, type[BaseMessage]] = {
+    **dict.fromkeys(("user", "human"), HumanMessage),
+    **dict.fromkeys(("assistant", "ai", "llm", "bot"), AIMessage),
+    **dict.fromkeys(("system", "developer"), SystemMessage),
+}
+
+
+def from_dict(stored: Any, name: str) -> BaseMessage:
+    """Builds a message from LangChain's `message_to_dict`.
+
+    Args:
+        stored: The dict.
+        name: The id of a message that has none.
+
+    Returns:
+        The message.
+
+    Raises:
+        Damaged: It is no message.
+    """
+    if not isinstance(stored, Mapping) or not isinstance(stored.get("type"), str):
+        msg = "a message in it has no type"
+        raise Damaged(msg)
+    try:
+        (message,) = messages_from_dict([dict(stored)])
+    except (ValidationError, ValueError, TypeError, KeyError):
+        msg = f"a message of the type {stored['type']!r} in it cannot be built"
+        raise Damaged(msg) from None
+    return message if message.id else message.model_copy(update={"id": name})
+
+
+def of_role(role: str, content: Any, name: str, **fields: Any) -> BaseMessage:
+    """Builds a message from who said it and what was said.
+
+    Args:
+        role: Who said it, in whichever package's word.
+        content: A text, or a list of content blocks.
+        name: Its id.
+        **fields: Further fields, of which empty ones are left out.
+
+    Returns:
+        The message; for a role that nobody knows a `ChatMessage`.
+
+    Raises:
+        Damaged: It has no content.
+    """
+    more: dict[str, Any] = {key: value for key, value in fields.items() if value}
+    if not isinstance(content, str | list):
+        msg = "a message in it has no content"
+        raise Damaged(msg)
+    if role in {"tool", "function"}:
+        return ToolMessage(content, id=name, tool_call_id=more.pop("tool_call_id", ""), **more)
+    more.pop("tool_call_id", None)
+    kind = _ROLES.get(role)
+    if kind is None:
+        return ChatMessage(content=content, role=role, id=name, **more)
+    return kind(content, id=name, **more)

@@ -1,0 +1,71 @@
+"""langchain-redis: `RedisChatMessageHistory`, one RedisJSON document for each message.
+
+The key is `chat:{session}:{ULID}`; the document names the session, since a session's id may hold a colon. Messages
+are ordered by their time, then by their ULID. What it never stored is lost: ids, names, tool calls, usage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.peers.chat import from_dict
+from langchain_redis_memory.peers.reading import Damaged, Found, json_get, parse_json, read_keys_flow, why_of
+from langchain_redis_memory.peers.records import Conversation, Record, Unreadable
+
+_ULID = re.compile(rb":[0-9A-HJKMNP-TV-Z]{26}$")
+NEVER_STORED = "langchain-redis never stored the ids, names, tool calls and usage of messages"
+
+
+@dataclass(frozen=True)
+class LangChainRedisHistory:
+    """Reads the histories of langchain-redis.
+
+    Args:
+        prefix: Its `key_prefix`.
+        match: Which sessions, as a glob.
+        name: How the source is named.
+    """
+
+    prefix: str = "chat:"
+    match: str = "*"
+    name: str = "langchain-redis"
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """What SCAN is asked for."""
+        return (f"{self.prefix}{self.match}:*",)
+
+    def unit(self, key: bytes) -> bytes | None:
+        """Names what is read together with a key: the messages of a session."""
+        return _ULID.sub(b"", key) if _ULID.search(key) else None
+
+    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
+        """Reads conversations."""
+        records: list[Record] = []
+        sessions: dict[str, list[tuple[float, bytes, Any, int]]] = defaultdict(list)
+        for found in (yield from read_keys_flow(keys, json_get)):
+            try:
+                session, timestamp, message = self._message(found)
+                sessions[session].append((timestamp, found.key, message, found.ttl_ms))
+            except (ValueError, TypeError, LookupError) as error:
+                records.append(Unreadable(found.name, why_of(error)))
+        for session, said in sessions.items():
+            said.sort(key=lambda one: one[:2])
+            lifetimes = [ttl for _, _, _, ttl in said]
+            ttl_ms = 0 if 0 in lifetimes else max(lifetimes)
+            messages = tuple(message for _, _, message, _ in said)
+            records.append(Conversation(session, messages, ttl_ms, lost=(NEVER_STORED,)))
+        return records
+
+    @staticmethod
+    def _message(found: Found) -> tuple[str, float, Any]:
+        if found.fault:
+            raise Damaged(found.fault)
+        body = parse_json(found.value)
+        message = from_dict({"type": body["type"], "data": body["data"]}, str(body["message_id"]))
+        return str(body["session_id"]), float(body["timestamp"]), message

@@ -1,0 +1,120 @@
+"""Questions that are about a node, not about a key: its INFO, its clock, the names of its keys.
+
+A cluster's client sends each command to the node of its key. So each master is asked by a script whose key has a hash
+tag of one of its slots, which works alike on one server, on a cluster, and through a client that somebody else made.
+"""
+
+from __future__ import annotations
+
+from binascii import crc_hqx
+from collections.abc import Mapping, Sequence
+from itertools import count
+
+from langchain_redis_memory.errors import ServerError
+from langchain_redis_memory.ops import Arg, Flow, Op, Reply, ask, merge
+from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import script
+
+_SLOTS = 16_384
+
+
+def ask_node(beside: str, *words: Arg) -> Op[Reply]:
+    """Asks the node of a key.
+
+    Args:
+        beside: A key of the node, which need not exist.
+        *words: A command that reads and names no key.
+
+    Returns:
+        An op of one trip: the node's reply.
+    """
+    return Op((script("redis/ask_node")((beside,), *words),), lambda replies: replies[0])
+
+
+def masters_flow(space: KeySpace) -> Flow[tuple[str, ...]]:
+    """Finds the masters.
+
+    Args:
+        space: A key builder.
+
+    Returns:
+        A key on each of them, which is never written; of a server that is no cluster, or does not tell, one.
+
+    **Keys:** none.
+    **Trips:** 1.
+    """
+    nowhere = space.key("probe", "", "")
+    slots = yield from ask(ask_node(nowhere, "CLUSTER", "SLOTS").optional(()))
+    first = {_node(row): int(row[0]) for row in reversed(slots) if isinstance(row, list)}
+    wanted = {slot: range(slot, int(row[1]) + 1) for row in slots for slot in [int(row[0])] if slot in first.values()}
+    return tuple(_key_in(space, slots) for slots in wanted.values()) or (nowhere,)
+
+
+def _node(row: list[Reply]) -> tuple[bytes, int]:
+    return bytes(row[2][2]), int(row[2][1])
+
+
+def _key_in(space: KeySpace, slots: range) -> str:
+    """Finds a name whose hash tag belongs to some slots."""
+    for number in count():
+        key = space.key("probe", "", str(number))
+        if crc_hqx(key[key.index("{") + 1 : key.index("}")].encode(), 0) % _SLOTS in slots:
+            return key
+    raise AssertionError  # `count` never ends
+
+
+def info(beside: str, *sections: str) -> Op[Mapping[str, str]]:
+    """Reads some sections of a node's INFO; those that it refuses are left out.
+
+    Args:
+        beside: A key of the node.
+        *sections: Their names, such as "memory".
+
+    Returns:
+        An op of one trip.
+    """
+    asked = merge(*(ask_node(beside, "INFO", section).optional(b"") for section in sections))
+    return asked.map(lambda replies: {name: value for reply in replies for name, value in fields(reply)})
+
+
+def fields(reply: Reply) -> list[tuple[str, str]]:
+    """Parses the fields of a reply to INFO."""
+    if isinstance(reply, Mapping):  # a client of redis-py has parsed it
+        return [(str(name), str(value)) for name, value in reply.items()]
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply if isinstance(reply, str) else ""
+    return [(name, value) for name, colon, value in (line.partition(":") for line in text.splitlines()) if colon]
+
+
+class KeyScan:
+    """Finds keys by a pattern, on every master, a bounded number in a round trip; a key may be found twice.
+
+    Args:
+        space: A key builder.
+        pattern: What SCAN takes.
+        at_once: How many keys a node looks at for one page.
+    """
+
+    def __init__(self, space: KeySpace, pattern: str, at_once: int = 1000) -> None:
+        self._space, self._pattern, self._at_once = space, pattern, at_once
+        self._left: list[str] | None = None
+        self._cursor: Arg = 0
+        self.ended = False
+        """Whether all has been looked at."""
+
+    def page_flow(self) -> Flow[list[str]]:
+        """Reads the next page.
+
+        Returns:
+            Names of keys, which may be none though there are more: see `ended`.
+        """
+        if self._left is None:
+            self._left = list((yield from masters_flow(self._space)))
+        words: Sequence[Arg] = ("SCAN", self._cursor, "MATCH", self._pattern, "COUNT", self._at_once)
+        reply = yield from ask(ask_node(self._left[0], *words))
+        if isinstance(reply, ServerError):
+            raise reply
+        self._cursor, names = int(reply[0]), reply[1]
+        if not self._cursor:
+            self._left.pop(0)
+        self.ended = not self._left
+        return [name.decode("utf-8", "replace") for name in names]

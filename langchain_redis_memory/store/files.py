@@ -1,0 +1,210 @@
+"""Files by their paths: each is written by compare-and-set, and found by an index of names, without its content.
+
+All files of a namespace are one hash and one sorted set of names in byte order: what is beneath a folder is one range.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import NamedTuple, TypeVar
+
+from langchain_redis_memory.errors import ConflictError, CorruptDataError, InvalidInputError
+from langchain_redis_memory.ops import Flow, Op, Reply, ask
+from langchain_redis_memory.redis.codec.version import check_version
+from langchain_redis_memory.redis.key_groups import FileKeys
+from langchain_redis_memory.redis.scripts import script
+
+T = TypeVar("T")
+
+_HEAD = re.compile(rb"([0-9a-f]{16}) (\d{1,15}) (\d{1,15}) (\d{1,15})")
+_ATTEMPTS = 24
+_PAGE, _PAGE_BYTES = 500, 4 * 1024 * 1024
+"""How many files are read at once, and of what size together."""
+
+
+class FileHead(NamedTuple):
+    """What is known of a file without its content.
+
+    Args:
+        path: Its path.
+        version: Another one after each write.
+        created: When it was made (UTC, the server's clock).
+        modified: When it was last written.
+        size: Bytes of its content.
+    """
+
+    path: str
+    version: str
+    created: datetime
+    modified: datetime
+    size: int
+
+
+class StoredFile(NamedTuple):
+    """A file: its head and its content."""
+
+    head: FileHead
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Files:
+    """Builds the ops and flows of one namespace's files.
+
+    Args:
+        keys: Their keys.
+        ttl_ms: How long all of them live from the last write in milliseconds, 0 for ever.
+    """
+
+    keys: FileKeys
+    ttl_ms: int
+
+    def read(self, path: str) -> Op[StoredFile | None]:
+        """Reads a file.
+
+        Args:
+            path: Its path.
+
+        Returns:
+            An op of one trip: the file, None where there is none.
+        """
+        return Op((("HGET", self.keys.files, _spelled(path)),), lambda replies: self._file(path, replies[0]))
+
+    def write(self, path: str, content: bytes | None, seen: str = "*") -> Op[bool | StoredFile | None]:
+        """Writes a file, or removes it.
+
+        Args:
+            path: Its path.
+            content: Its content; None to remove it.
+            seen: The version that was read, "" for none; "*" writes over whatever there is.
+
+        Returns:
+            An op of one trip: True where it stands; else the file that somebody else wrote, None where it was removed.
+        """
+        keys, name = self.keys, _spelled(path)
+        size = "" if content is None else len(content)
+        body = b"" if content is None else keys.files.encrypt(content, name)
+        call = script("store/files_write")(
+            (keys.files, keys.names), name, seen, os.urandom(8).hex(), size, body, self.ttl_ms
+        )
+        return Op((call,), lambda replies: True if replies[0] == 1 else self._file(path, replies[0] or None))
+
+    def revise_flow(self, path: str, change: Callable[[bytes], bytes | T]) -> Flow[T | None]:
+        """Changes a file by compare-and-set: what others write meanwhile is never lost.
+
+        Args:
+            path: Its path.
+            change: From the content to the new one, or to anything else for no change.
+
+        Returns:
+            None where it was changed, else what `change` gave. A flow of two trips, and one more for each time that
+            somebody else was faster.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ConflictError: Others were faster each time.
+        """
+        file: StoredFile | bool | None = yield from ask(self.read(path))
+        for _ in range(_ATTEMPTS):
+            if not isinstance(file, StoredFile):
+                raise FileNotFoundError(path)
+            made = change(file.content)
+            if not isinstance(made, bytes):
+                return made
+            file = yield from ask(self.write(path, made, file.head.version))
+            if file is True:
+                return None
+        msg = f"the file {path!r} was changed by others {_ATTEMPTS} times while it was being changed here; try again"
+        raise ConflictError(msg)
+
+    def beneath(self, path: str) -> Op[list[FileHead]]:
+        """Finds the file of a path and all that are beneath it.
+
+        Args:
+            path: A file or a folder; "/" for all.
+
+        Returns:
+            An op of one trip: the heads, in the order of paths.
+        """
+        folder = _spelled(path.rstrip("/"))
+        ranges = [(b"[" + folder + b"/", b"(" + folder + b"0")]  # "0" comes after "/"
+        if folder:
+            ranges.insert(0, (b"[" + folder + b"\0", b"(" + folder + b"\1"))
+        commands = tuple(("ZRANGEBYLEX", self.keys.names, start, end) for start, end in ranges)
+        return Op(commands, lambda replies: [self._head(*_halves(name)) for names in replies for name in names])
+
+    def read_many_flow(self, found: Sequence[FileHead], text: str = "") -> Flow[list[StoredFile]]:
+        """Reads files.
+
+        Args:
+            found: Which.
+            text: Only those that hold it; the server looks for it where contents are not encrypted.
+
+        Returns:
+            The files. A flow of one trip for each 500 files or 4 MB.
+        """
+        files, sought = self.keys.files, b"" if self.keys.files.encrypts else text.encode("utf-8", "replace")
+        read: list[StoredFile] = []
+        for page in _pages(found):
+            call = script("store/files_read")((files,), sought, *(_spelled(one.path) for one in page))
+            pairs = yield from ask(Op((call,), lambda replies: replies[0]))
+            for path, record in zip(pairs[::2], pairs[1::2], strict=True):
+                file = self._file(path.decode(), record)
+                if file is not None:
+                    read.append(file)
+        return read
+
+    def _file(self, path: str, record: Reply) -> StoredFile | None:
+        if record is None:
+            return None
+        head, newline, content = check_version(record, self.keys.files).partition(b"\n")
+        if not newline:
+            raise CorruptDataError(self._damaged())
+        return StoredFile(self._head(path, head), self.keys.files.decrypt(content, _spelled(path)))
+
+    def _head(self, path: str, head: bytes) -> FileHead:
+        parts = _HEAD.fullmatch(head)
+        if parts is None:
+            raise CorruptDataError(self._damaged())
+        created, modified, size = (int(part) for part in parts.groups()[1:])
+        return FileHead(path, parts[1].decode(), _time(created), _time(modified), size)
+
+    def _damaged(self) -> str:
+        return f"{self.keys.files!r} holds bytes that were not written by this package, or are damaged"
+
+
+def _halves(name: bytes) -> tuple[str, bytes]:
+    path, _, head = name.partition(b"\0")
+    return path.decode(), head
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+
+
+def _spelled(path: str) -> bytes:
+    try:
+        spelled = path.encode()
+    except UnicodeEncodeError:
+        spelled = b"\0"
+    if b"\0" in spelled:
+        msg = f"the path {path!r} holds a zero byte or has no UTF-8 form"
+        raise InvalidInputError(msg)
+    return spelled
+
+
+def _pages(found: Sequence[FileHead]) -> Iterator[list[FileHead]]:
+    page: list[FileHead] = []
+    size = 0
+    for one in found:
+        if page and (len(page) >= _PAGE or size + one.size > _PAGE_BYTES):
+            yield page
+            page, size = [], 0
+        page.append(one)
+        size += one.size
+    if page:
+        yield page
