@@ -2,10 +2,11 @@
 
 python -m benchmarks.training.train_need --data DIR --out FILE [--vectors FILE]
 
-Fitted on the domains `needs.DEV` (this project's, CC0) and on the training half of PAWS, which knows word order. A scene
-gives more pairs than its six kinds: the reworded conversation against every trap, a reworded question behind the same
-history and the other way round, other scenes of its domain, and last questions by themselves where they stand alone. The
-cuts come from scores out of fold, a domain left out each time, at the base rate of 0.3; the strictest family decides.
+Fitted on the domains `needs.DEV` (this project's, CC0) and on the training half of PAWS, which knows word order. A
+scene gives more pairs than its six kinds: the reworded conversation against every trap, a reworded question behind the
+same history and the other way round, other scenes of its domain, and last questions by themselves where they stand
+alone. The cuts come from scores out of fold, a domain left out each time, at the base rate of 0.3: one for questions
+that are compared together with what was said before, one for those that stand alone within their conversation.
 """
 
 from __future__ import annotations
@@ -79,11 +80,12 @@ def rows(domains: tuple[str, ...]) -> Iterator[Row]:
             pairs += [("other scene", asked, other, False) for other in others]
             for kind, one, two, same in pairs:
                 a, b = need_of(one), need_of(two)
-                assert a and b
+                assert a
+                assert b
                 yield Row(domain, kind, a, b, same)
-                apart = kind.partition(", ")[0] in {"reworded", *MISS} and a.question != b.question
-                if apart and max(leaning(a.question), leaning(b.question)) < ALONE:
-                    yield Row(domain, "alone", Need(a.question), Need(b.question), same)
+                apart = kind.partition(", ")[0] in {"reworded", *MISS} and a.asked != b.asked
+                if apart and max(leaning(a.asked), leaning(b.asked)) < ALONE:
+                    yield Row(domain, "alone", Need(a.asked), Need(b.asked), same)
 
 
 def features(found: list[Row], cached: Path | None) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -124,18 +126,20 @@ def main() -> None:
         even[members & ~vetoed] = at_base_rate(y[members & ~vetoed])
     scale, shift = scaled(z, y, even)
     z[vetoed] = -1e3
-    cuts = []
+    cuts: dict[str, list[tuple[float, float]]] = {name: [] for name in families}
     for error in ERRORS:
-        needed = {name: least_odds(scale * z[at] + shift, y[at], error) for name, at in families.items()}
-        hits = {name: round(float((scale * z[at] + shift >= needed[name])[y[at] == 1].mean()), 3) for name, at in families.items()}
-        print(error, {name: round(float(sigmoid(np.array(least))), 4) for name, least in needed.items()}, hits)
-        cuts.append((error, round(float(sigmoid(np.array(max(needed.values())))), 5)))
+        for name, at in families.items():
+            least = least_odds(scale * z[at] + shift, y[at], error)
+            cuts[name].append((error, round(float(sigmoid(np.array(least))), 5)))
+            hits = float((scale * z + shift >= least)[at & (y == 1)].mean())
+            print(f"{error:<6} {name:28} cut {cuts[name][-1][1]:.4f} true hits {hits:.3f}")
     w, bias = fit(x[~vetoed], y[~vetoed], weight[~vetoed], sign, l2=3e-3)
     place = names.index("cosine")
     result = {
         "about": "Fitted by benchmarks/training/train_need.py on conversations of this project and on PAWS (Google).",
         "weights": {n: round(float(scale * one), 5) for n, one in zip(names, w, strict=True) if abs(one) > 1e-4},
-        "bias": round(scale * bias + shift, 5), "base_rate": BASE_RATE, "cuts": cuts,
+        "bias": round(scale * bias + shift, 5), "base_rate": BASE_RATE,
+        "cuts": cuts["conversations"], "cuts_alone": cuts["questions that stand alone"],
         "cosines": [round(float(end), 3) for end in (np.quantile(x[~vetoed, place], 0.005), COSINE_CAP)],
     }  # fmt: skip
     given.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")

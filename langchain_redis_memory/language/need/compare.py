@@ -30,14 +30,14 @@ def compare_needs(a: Need, b: Need) -> Difference:
     Returns:
         Features and vetoes; they do not depend on which need comes first.
     """
-    question = compare(parse(a.question), parse(b.question))
+    question = compare(parse(a.asked), parse(b.asked))
     vetoes = [f"questions: {veto}" for veto in question.vetoes]
-    lean = max(1.0 if need.personal else leaning(need.question) for need in (a, b))
+    lean = max(1.0 if need.personal else leaning(need.asked) for need in (a, b))
     features = {f"question_{name}": question.features[name] for name in _OF_QUESTION}
     features["against"] = _against(question)
     features["leaning"] = lean
     mine, theirs = parse(a.gist), parse(b.gist)
-    words = _words(mine, theirs, (_end(a), _end(b)))
+    words = _words(mine, theirs)
     numbers = {number for number, _ in mine.numbers}, {number for number, _ in theirs.numbers}
     odd = numbers[0] - numbers[1], numbers[1] - numbers[0]
     features["numbers_both"] = float(bool(odd[0] and odd[1]))
@@ -50,15 +50,14 @@ def compare_needs(a: Need, b: Need) -> Difference:
     features["names_both"], features["names_one"] = float(all(names)), float(names[0] != names[1])
     heavy = sorted(min(sum(word.weight for word in alone), 6.0) for alone in words.alone)
     features["alone_less"], features["alone_more"] = heavy
-    copied = _copied(a, b)
-    apart = [any(word.place > end for word in alone) for alone, end in zip(words.alone, words.ends, strict=True)]
-    features["facts_copied"] = copied * (all(apart) or bool(features["numbers_both"] or words.opposite))
+    copied, changed = _copied(a, b)
+    features["facts_copied"] = copied * changed
     features["question_copied"] = copied * bool(features["question_alone_less"])
     features |= {f"{name}_leaning": features[name] * lean for name in _BY_LEANING}
     if features["numbers_both"] and lean >= _LEANS:
         vetoes.append(f"numbers differ: {_list(odd[0])} / {_list(odd[1])}")
     vetoes += [f"{kind}: {pair}" for kind, pair in words.opposite if lean >= _LEANS]
-    if a.personal != b.personal or bool(a.facts) != bool(b.facts):
+    if bool(a.facts) != bool(b.facts):
         vetoes.append("only one side says what the question leans on")
     vetoes += _replies(a, b)
     return Difference(features, vetoes)
@@ -81,16 +80,15 @@ _BY_LEANING = ("numbers_both", "replaced", "opposite", "sister", "names_both", "
 
 
 class _Words(NamedTuple):
-    """The words of two needs: those that stand alone on either side, where the questions end, and pairs that differ."""
+    """The words of two needs: those that stand alone on either side, and pairs that differ."""
 
     alone: tuple[list[Word], list[Word]]
-    ends: tuple[int, int]
     opposite: list[tuple[str, str]]
     sisters: int
     replaced: int
 
 
-def _words(mine: ParsedQuestion, theirs: ParsedQuestion, ends: tuple[int, int]) -> _Words:
+def _words(mine: ParsedQuestion, theirs: ParsedQuestion) -> _Words:
     paired = pair_up(mine.words, theirs.words)
     taken = {two for two, _ in paired.values()}
     alone = (
@@ -105,12 +103,7 @@ def _words(mine: ParsedQuestion, theirs: ParsedQuestion, ends: tuple[int, int]) 
             contrast = contrasted(first, second)
             opposite.append((f"{contrast} differs" if contrast else "opposites", f"{first} / {second}"))
     replaced = sum(any(_same_slot(one, two) for two in alone[1]) for one in alone[0])
-    return _Words(alone, ends, sorted(opposite), sisters, min(replaced, 3))
-
-
-def _end(need: Need) -> int:
-    """The place of the question's last word among the words of the gist."""
-    return max((word.place for word in parse(need.question).words), default=-1)
+    return _Words(alone, sorted(opposite), sisters, min(replaced, 3))
 
 
 def _same_slot(one: Word, two: Word) -> bool:
@@ -118,10 +111,14 @@ def _same_slot(one: Word, two: Word) -> bool:
     return before and after if one.before or one.after else False
 
 
-def _copied(a: Need, b: Need) -> float:
-    """The share of what was said that both say in the same words: who repeats all else changes a detail on purpose."""
-    mine, theirs = (set(map(key_of, need.lines)) for need in (a, b))
-    return len(mine & theirs) / min(len(mine), len(theirs))
+def _copied(a: Need, b: Need) -> tuple[float, bool]:
+    """The share of facts that both say in the same words, and whether each also says something of its own.
+
+    Who repeats the rest changes a detail on purpose.
+    """
+    mine, theirs = (set(map(key_of, need.lines[1:])) for need in (a, b))
+    share = len(mine & theirs) / max(min(len(mine), len(theirs)), 1)
+    return share, bool(mine - theirs and theirs - mine)
 
 
 def _replies(a: Need, b: Need) -> list[str]:

@@ -50,6 +50,15 @@ _CLOSING = re.compile(
 )
 
 
+_IDENTITY = re.compile(
+    r"(?i:\bmy (?:full |first |last |user)?name(?:'s| is)\b|\bi(?:'m| am) called\b|\bcall me\b|\biban\b|@\w"
+    r"|\bpassword is\b|\bthis is \w+ (?:speaking|here)\b|\b(?:order|customer|account|booking|contract|policy|card"
+    r"|passport|phone|ticket|reference) (?:number|no\.?|id|code)\b)|\b[Ii](?:'m| am) [A-Z]\w+(?:[.,!]|$)"
+    r"|\d[\d -]{6,}\d|\b(?=\w*\d)(?=\w*[A-Z])\w{7,}\b"
+)
+"""Words that say who somebody is, or what belongs to nobody else."""
+
+
 class Fact(NamedTuple):
     """One thing that was said before the question.
 
@@ -97,14 +106,19 @@ class Need(NamedTuple):
         return tuple(self.facts[at] for at in rest) if told else self.facts
 
     @property
+    def asked(self) -> str:
+        """The question without what is only polite."""
+        return without_politeness(self.question)
+
+    @property
     def lines(self) -> tuple[str, ...]:
         """The question, and what the user said before, without asides."""
-        return (self.question, *(fact.said for fact in self.bearing if fact.said))
+        return (self.asked, *(fact.said for fact in self.bearing if fact.said))
 
     @property
     def gist(self) -> str:
         """What an embedding model is given: the user's own words, without asides."""
-        return " ".join([self.question, *(line if line[-1] in ".?!" else f"{line}." for line in self.lines[1:])])
+        return " ".join([self.asked, *(line if line[-1] in ".?!" else f"{line}." for line in self.lines[1:])])
 
     def _is_aside(self, at: int) -> bool:
         fact = self.facts[at]
@@ -136,20 +150,34 @@ def read_need(text: str) -> Need:
     return Need(question, tuple(facts), any(line.startswith(_TOLD) for line in lines), alone)
 
 
-def need_of(conversation: Sequence[BaseMessage]) -> Need | None:
+def gist_of(text: str) -> str:
+    """Returns what an embedding model is given for a question or the text of a need.
+
+    Args:
+        text: The text.
+
+    Returns:
+        A question by itself as it is, else the need's gist.
+    """
+    return read_need(text).gist if "\n" in text else text
+
+
+def need_of(conversation: Sequence[BaseMessage], *, personal: bool = False) -> Need | None:
     """Reads the need at the end of a conversation.
 
     Args:
         conversation: Its messages, oldest first, the question last. System messages are left out: they are the
             application's.
+        personal: Whether what was told bears on the question, however well it stands alone.
 
     Returns:
-        The need; None where it is not all text of a user and an assistant (calls of tools, images), or too long.
+        The need; None where it is not all text of a user and an assistant (calls of tools, images), too long, or says
+        who the user is: an answer to it may call him by his name.
     """
     said = [message for message in conversation if not isinstance(message, SystemMessage)]
     if not said or not isinstance(said[-1], HumanMessage) or not all(map(_plain, said)):
         return None
-    question = without_politeness(str(said[-1].text))
+    question = " ".join(str(said[-1].text).split())
     facts: list[Fact] = []
     for message in said[:-1]:
         text = " ".join(str(message.text).split())
@@ -164,8 +192,9 @@ def need_of(conversation: Sequence[BaseMessage]) -> Need | None:
             facts[-1] = facts[-1]._replace(reply=reply)
         elif reply:
             facts.append(Fact("", reply))
-    need = Need(question, tuple(facts))
-    return need if question and len(need.text) <= LONGEST else None
+    need = Need(question, tuple(facts), personal)
+    named = any(_IDENTITY.search(line) for line in (question, *(fact.said for fact in facts)))
+    return need if question and not named and len(need.text) <= LONGEST else None
 
 
 @lru_cache(CACHED)
