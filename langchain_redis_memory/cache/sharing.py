@@ -158,9 +158,9 @@ class Sharing:
         """
         if self.judge is None:
             return ""
-        judged = map(self.judge, texts)
-        if asks_to_know(question):
-            judged = (replace(words, p_effect=0.0) for words in judged)
+        judged: Iterable[AudienceVerdict] = map(self.judge, texts)
+        if not self.opaque and asks_to_know(question):  # a model by itself does nothing
+            judged = (replace(words, effect=False) for words in judged)
         continued = (Sharing(self.asker, words, self.opaque, self.share).bypass() for words in judged)
         return next((f"continues what {why.removeprefix('its answer ')}" for why in continued if why), "")
 

@@ -36,7 +36,7 @@ def compare_needs(a: Need, b: Need) -> Difference:
     features = {f"question_{name}": question.features[name] for name in _OF_QUESTION}
     features["against"] = _against(question)
     features["leaning"] = lean
-    mine, theirs = parse(a.gist), parse(b.gist)
+    mine, theirs = parse(a.words), parse(b.words)
     words = _words(mine, theirs)
     numbers = {number for number, _ in mine.numbers}, {number for number, _ in theirs.numbers}
     odd = numbers[0] - numbers[1], numbers[1] - numbers[0]

@@ -116,9 +116,14 @@ class Need(NamedTuple):
         return (self.asked, *(fact.said for fact in self.bearing if fact.said))
 
     @property
-    def gist(self) -> str:
-        """What an embedding model is given: the user's own words, without asides."""
+    def words(self) -> str:
+        """The user's own words, without asides."""
         return " ".join([self.asked, *(line if line[-1] in ".?!" else f"{line}." for line in self.lines[1:])])
+
+    @property
+    def gist(self) -> str:
+        """What an embedding model is given: the user's words, the question the more often the less it leans on others."""
+        return f"{self.asked} " * round(2 * (1 - leaning(self.asked))) + self.words if self.facts else self.words
 
     def _is_aside(self, at: int) -> bool:
         fact = self.facts[at]
