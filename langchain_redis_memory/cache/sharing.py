@@ -159,8 +159,8 @@ class Sharing:
         if self.judge is None:
             return ""
         judged: Iterable[AudienceVerdict] = map(self.judge, texts)
-        if not self.opaque and asks_to_know(question):  # a model by itself does nothing
-            judged = (replace(words, effect=False) for words in judged)
+        if not self.opaque:
+            judged = (_told(words, asks=asks_to_know(question)) for words in judged)
         continued = (Sharing(self.asker, words, self.opaque, self.share).bypass() for words in judged)
         return next((f"continues what {why.removeprefix('its answer ')}" for why in continued if why), "")
 
@@ -182,6 +182,18 @@ class Sharing:
         if self.share == "user":
             return self.asker.name
         return "" if self.words.audience is Audience.EVERYONE and not dependent else self.asker.name
+
+
+def _told(words: AudienceVerdict, *, asks: bool) -> AudienceVerdict:
+    """What words said before mean for a question to a model, which does nothing by itself: only what is clear."""
+    clear = _clear(words)
+    return replace(words, volatile="volatile" in clear, effect="effect" in clear and not asks, vary="vary" in clear)
+
+
+def _clear(words: AudienceVerdict) -> list[str]:
+    """Why an answer may not be served again, as far as the words leave no doubt."""
+    signs = {"effect": words.p_effect, "vary": words.p_vary, "volatile": words.p_volatile}
+    return [name for name in signs if signs[name] >= LIKELY and any(one.startswith(name) for one in words.evidence)]
 
 
 _ASKS = re.compile(
@@ -212,10 +224,7 @@ def unrepeatable(text: str) -> str | None:
     Returns:
         "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.
     """
-    words = classify_audience(text, opaque=False)
-    signs = {"effect": words.p_effect, "vary": words.p_vary, "volatile": words.p_volatile}
-    told = [name for name in signs if signs[name] >= LIKELY and any(one.startswith(name) for one in words.evidence)]
-    return told[0] if told else None
+    return next(iter(_clear(classify_audience(text, opaque=False))), None)
 
 
 def asks_for_anybody(text: str) -> bool:

@@ -69,7 +69,7 @@ class SemanticAnswerCache(ClientOwner):
         client: ClientLike = None,
         embeddings: Embeddings | None = None,
         *,
-        max_error: float = 0.02,
+        max_error: float = 0.05,
         ttl_s: float | FromSettings | None = "settings",
         name: str = "answers",
         epoch: str | None = None,

@@ -132,7 +132,7 @@ class RedisSemanticCache(LLMCache):
         client: ClientLike = None,
         embeddings: Embeddings | None = None,
         *,
-        max_error: float = 0.02,
+        max_error: float = 0.05,
         ttl_s: float | None = WEEK_S,
         tenant: str = "",
         name: str = "llm",

@@ -41,8 +41,7 @@ class SemanticQuery(NamedTuple):
         partition: Digest of everything else that decides the answer.
         model: The model's short name.
         kind: The type of question.
-        asked: What candidates are compared with, where that is more than the question: that it was asked within a
-            conversation; "" for the question.
+        asked: What candidates are compared with; "" for the text.
     """
 
     text: str
@@ -204,9 +203,8 @@ class SemanticSearch:
             yield from self._compare_flow(embedding)
         collection = self.collection(query.partition, embedding, engine)
         near = yield from self._nearest_flow(engine, collection, vectors[0])
-        result = SearchResult(
-            None, [self._candidate(query.asked or query.text, question, cosine) for question, cosine in near]
-        )
+        asked = query.asked or query.text
+        result = SearchResult(None, [self._candidate(asked, question, cosine) for question, cosine in near])
         for at in self._in_question(result.candidates):
             candidate = yield from self._read_flow(result, result.candidates[at], query, engine, collection)
             result.candidates[at] = candidate

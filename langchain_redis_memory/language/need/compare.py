@@ -13,7 +13,7 @@ from langchain_redis_memory.language.equivalence.contrasts import contrasted
 from langchain_redis_memory.language.equivalence.normalise import key_of
 from langchain_redis_memory.language.equivalence.parse import ParsedQuestion, Word, parse
 from langchain_redis_memory.language.equivalence.weights import shipped
-from langchain_redis_memory.language.equivalence.wordnet import OPPOSITE, SISTER
+from langchain_redis_memory.language.equivalence.wordnet import OPPOSITE, SAME, SISTER
 from langchain_redis_memory.language.need.need import Need, leaning
 
 _LEANS = 0.5
@@ -50,13 +50,15 @@ def compare_needs(a: Need, b: Need) -> Difference:
     features["names_both"], features["names_one"] = float(all(names)), float(names[0] != names[1])
     heavy = sorted(min(sum(word.weight for word in alone), 6.0) for alone in words.alone)
     features["alone_less"], features["alone_more"] = heavy
-    copied, changed = _copied(a, b)
-    features["facts_copied"] = copied * changed
+    copied, odd_a, odd_b = _copied(a, b)
+    features["facts_copied"] = copied * bool(odd_a and odd_b and words.differ)
     features["question_copied"] = copied * bool(features["question_alone_less"])
     features |= {f"{name}_leaning": features[name] * lean for name in _BY_LEANING}
     if features["numbers_both"] and lean >= _LEANS:
         vetoes.append(f"numbers differ: {_list(odd[0])} / {_list(odd[1])}")
     vetoes += [f"{kind}: {pair}" for kind, pair in words.opposite if lean >= _LEANS]
+    if all(words.alone) and lean >= _LEANS:
+        vetoes += [f"a detail differs: {one} / {two}" for one in odd_a for two in odd_b if _swapped(one, two)][:1]
     if bool(a.facts) != bool(b.facts):
         vetoes.append("only one side says what the question leans on")
     vetoes += _replies(a, b)
@@ -86,6 +88,7 @@ class _Words(NamedTuple):
     opposite: list[tuple[str, str]]
     sisters: int
     replaced: int
+    differ: bool
 
 
 def _words(mine: ParsedQuestion, theirs: ParsedQuestion) -> _Words:
@@ -103,7 +106,8 @@ def _words(mine: ParsedQuestion, theirs: ParsedQuestion) -> _Words:
             contrast = contrasted(first, second)
             opposite.append((f"{contrast} differs" if contrast else "opposites", f"{first} / {second}"))
     replaced = sum(any(_same_slot(one, two) for two in alone[1]) for one in alone[0])
-    return _Words(alone, sorted(opposite), sisters, min(replaced, 3))
+    differ = all(alone) or any(kind != SAME for _, kind in paired.values())
+    return _Words(alone, sorted(opposite), sisters, min(replaced, 3), differ)
 
 
 def _same_slot(one: Word, two: Word) -> bool:
@@ -111,14 +115,20 @@ def _same_slot(one: Word, two: Word) -> bool:
     return before and after if one.before or one.after else False
 
 
-def _copied(a: Need, b: Need) -> tuple[float, bool]:
-    """The share of facts that both say in the same words, and whether each also says something of its own.
+def _copied(a: Need, b: Need) -> tuple[float, set[str], set[str]]:
+    """The share of facts that both say in the same words, and what each says otherwise.
 
     Who repeats the rest changes a detail on purpose.
     """
     mine, theirs = (set(map(key_of, need.lines[1:])) for need in (a, b))
-    share = len(mine & theirs) / max(min(len(mine), len(theirs)), 1)
-    return share, bool(mine - theirs and theirs - mine)
+    return len(mine & theirs) / max(min(len(mine), len(theirs)), 1), mine - theirs, theirs - mine
+
+
+def _swapped(one: str, two: str) -> bool:
+    """Whether one sentence is the other with a word or two in the place of others."""
+    words, others = one.split(), two.split()
+    apart = sum(word != other for word, other in zip(words, others, strict=False))
+    return len(words) == len(others) and 0 < apart <= 2 and apart * 2 <= len(words)
 
 
 def _replies(a: Need, b: Need) -> list[str]:

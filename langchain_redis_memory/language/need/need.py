@@ -122,7 +122,7 @@ class Need(NamedTuple):
 
     @property
     def gist(self) -> str:
-        """What an embedding model is given: the user's words, the question the more often the less it leans on others."""
+        """What an embedding model is given: the user's words, the question more often where it leans on less."""
         return f"{self.asked} " * round(2 * (1 - leaning(self.asked))) + self.words if self.facts else self.words
 
     def _is_aside(self, at: int) -> bool:
