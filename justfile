@@ -10,9 +10,13 @@ check:
     mypy
     pyright --verifytypes langchain_redis_memory --ignoreexternal
 
-# The suite on every server, or one file in this process: just test tests/history/test_trim.py
+# The suite, each test on one kind of server in turn, or one file in this process: just test tests/history/test_trim.py
 test *ARGS:
     python -m pytest {{ARGS}}
+
+# Every test on every server in both colours
+test-all *ARGS:
+    python -m pytest --servers=all {{ARGS}}
 
 # What needs no server process
 test-fast *ARGS:
@@ -30,9 +34,18 @@ wheel:
 floors:
     .ci/floors
 
+# The site: generated pages, every link and anchor, every docstring
+docs:
+    python .ci/site.py
+    SITE_DIR=.ci/pages mkdocs build --strict
+
 # Speed against other packages: just bench checkpoint
-bench WHAT="history" *ARGS:
-    python -m benchmarks.speed.{{WHAT}} {{ARGS}}
+bench *ARGS:
+    python -m benchmarks.speed {{ARGS}}
+
+# Trips, commands, bytes and calls of the hot paths against those that are stored
+counts *ARGS:
+    python -m benchmarks.counts {{ARGS}}
 
 # Everything that has to be green
 ci:

@@ -10,8 +10,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from langchain_redis_memory.admin.access import Access as Access
+    from langchain_redis_memory.admin.http.router import SessionAccess as SessionAccess
+    from langchain_redis_memory.admin.http.router import sessions_router as sessions_router
+    from langchain_redis_memory.admin.router import admin_router as admin_router
     from langchain_redis_memory.agents.answer_cache import AnswerCacheMiddleware as AnswerCacheMiddleware
     from langchain_redis_memory.agents.cache_tools import cache_tools as cache_tools
+    from langchain_redis_memory.agents.decision_model import AsDecisionModel as AsDecisionModel
     from langchain_redis_memory.agents.file_backend import RedisBackend as RedisBackend
     from langchain_redis_memory.agents.limits import RateLimitMiddleware as RateLimitMiddleware
     from langchain_redis_memory.agents.limits import TokenBudgetMiddleware as TokenBudgetMiddleware
@@ -129,12 +134,15 @@ if TYPE_CHECKING:
     from langchain_redis_memory.limits.limit import LimitDecision as LimitDecision
     from langchain_redis_memory.limits.limit import LimitState as LimitState
     from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter as RedisRateLimiter
+    from langchain_redis_memory.operate.caches import RedisCaches as RedisCaches
     from langchain_redis_memory.operate.doctor import Diagnosis as Diagnosis
     from langchain_redis_memory.operate.memory_stats import MemoryStats as MemoryStats
+    from langchain_redis_memory.operate.metrics import RedisStatsCollector as RedisStatsCollector
     from langchain_redis_memory.operate.migrate.migration import RedisMigration as RedisMigration
     from langchain_redis_memory.operate.migrate.report import MigrationReport as MigrationReport
     from langchain_redis_memory.operate.operations import RedisOperations as RedisOperations
     from langchain_redis_memory.operate.receipt import Receipt as Receipt
+    from langchain_redis_memory.operate.tracing import OTelTracing as OTelTracing
     from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
@@ -173,7 +181,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Access": "admin.access",
     "acl_line": "redis.acl",
+    "admin_router": "admin.router",
     "AdmissionPolicy": "cache.admission",
     "advance": "state.model",
     "Advice": "cache.advice",
@@ -181,6 +191,7 @@ _HOMES = {
     "AnswerCache": "cache.answers.answer_cache",
     "AnswerCacheMiddleware": "agents.answer_cache",
     "AnswerDesk": "cache.answers.desk",
+    "AsDecisionModel": "agents.decision_model",
     "Audience": "language.audience",
     "AudienceClassifier": "cache.sharing",
     "AudienceVerdict": "language.audience",
@@ -271,6 +282,7 @@ _HOMES = {
     "RedisBackend": "agents.file_backend",
     "RedisByteStore": "store.byte_store",
     "RedisCache": "cache.exact",
+    "RedisCaches": "operate.caches",
     "RedisChatMessageHistory": "history.chat_message_history",
     "RedisConversationState": "state.conversation_state",
     "RedisMemoryError": "errors",
@@ -286,6 +298,8 @@ _HOMES = {
     "RedisSessions": "history.sessions",
     "RedisStore": "store.redis_store",
     "RedisTokenStreams": "state.token_streams",
+    "OTelTracing": "operate.tracing",
+    "RedisStatsCollector": "operate.metrics",
     "RedisUsers": "operate.users",
     "RedisWrappedKeys": "redis.client.wrapped_keys",
     "RedisValueCache": "cache.value.cache",
@@ -302,7 +316,9 @@ _HOMES = {
     "SemanticAnswerCache": "cache.answers.semantic",
     "ServerError": "errors",
     "Session": "history.session_index",
+    "SessionAccess": "admin.http.router",
     "SessionPage": "history.sessions",
+    "sessions_router": "admin.http.router",
     "Share": "cache.sharing",
     "Stats": "cache.stats",
     "StreamEvent": "state.stream_events",
@@ -342,8 +358,8 @@ def _is_installed(name: str) -> bool:
         return False
 
 
-_NEEDS = {"agents": "langchain", "agents.file_backend": "deepagents"}
-_WITHOUT = tuple(home for home, package in _NEEDS.items() if not _is_installed(package))
+_NEEDS = {"agents": "langchain", "agents.file_backend": "deepagents", "admin": "fastapi jinja2"}
+_WITHOUT = tuple(home for home, packages in _NEEDS.items() if not all(map(_is_installed, packages.split())))
 
 # `import *` works without the extras, too
 __all__ = [*sorted(name for name, home in _HOMES.items() if not home.startswith(_WITHOUT)), "__version__"]  # noqa: PLE0604

@@ -84,6 +84,14 @@ class Call(NamedTuple):
 
 Command = Union[tuple[Arg, ...], Call]
 
+WAITS = frozenset(("WAIT", "WAITAOF"))
+"""Commands that wait for what was written before them on their connection."""
+
+
+def writes_once(command: Command) -> bool:
+    """Returns whether a command writes what has to last: it is a script that must not run twice."""
+    return isinstance(command, Call) and command.script.trip is not None
+
 
 @dataclass(frozen=True)
 class Op(Generic[T]):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 from uuid import uuid4
+from zlib import crc32
 
 import pytest
 
@@ -18,6 +20,9 @@ from langchain_redis_memory.redis.client.options import Options
 from langchain_redis_memory.redis.client.topology import topology
 from tests.support import servers
 from tests.support.servers import Farm
+
+IN_TURN = "in-turn"
+COLOURS = ("sync", "async")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,8 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--servers",
         metavar="NAMES",
-        default="all",
-        help=f"run only what needs these servers, as in --servers=memory: {', '.join(servers.NAMES)}",
+        default=IN_TURN,
+        help="in-turn: each test in this process and on one kind of server, the two colours shared out between them; "
+        f"all: each on all, in both colours; or names, as in --servers=memory: {', '.join(servers.NAMES)}",
     )
 
 
@@ -47,30 +53,33 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Makes no test for a server that `--servers` does not name: to make them and leave them out costs seconds."""
-    chosen = wanted(metafunc.config)
+    """Makes no test for a server that is not wanted: to make them and leave them out costs seconds."""
+    given = metafunc.config.getoption("--servers")
     parametrize = metafunc.parametrize
 
     def with_chosen(argnames: Any, argvalues: Any, *args: Any, **kwargs: Any) -> None:
         values = list(argvalues)
-        kept = [
-            value
-            for value in values
-            if named(value.values if isinstance(value, type(pytest.param())) else (value,)) <= chosen
-        ]
+        asked = [named(value.values if isinstance(value, type(pytest.param())) else (value,)) for value in values]
+        chosen = turn(metafunc.definition.nodeid, asked) if given == IN_TURN else wanted(metafunc.config)
+        kept = [value for value, names in zip(values, asked, strict=True) if names <= chosen]
         if len(kept) < len(values) and not isinstance(kwargs.get("ids"), (list, tuple)):
             values = kept or values[:1]  # the one of a test that needs another server is left out below
         parametrize(argnames, values, *args, **kwargs)
 
-    if len(chosen) < len(servers.NAMES):
+    if given != "all":
         metafunc.parametrize = with_chosen  # type: ignore[method-assign]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what needs a server that `--servers` does not name."""
-    chosen = wanted(config)
-    config.hook.pytest_deselected(items=[item for item in items if not needs(item) <= chosen])
-    items[:] = [item for item in items if needs(item) <= chosen]
+    """Leaves out what needs a server that `--servers` does not name, or whose colour is another server's in turn."""
+    if config.getoption("--servers") == IN_TURN:
+        kept = colours_shared_out(items)
+    else:
+        chosen = wanted(config)
+        kept = [item for item in items if needs(item) <= chosen]
+    left_out = set(items).difference(kept)
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = kept
 
 
 def pytest_collection_finish() -> None:
@@ -81,11 +90,40 @@ def pytest_collection_finish() -> None:
 def wanted(config: pytest.Config) -> set[str]:
     """The servers that `--servers` names."""
     given = config.getoption("--servers")
-    chosen = set(servers.NAMES) if given == "all" else set(given.split(","))
+    chosen = set(servers.NAMES) if given in ("all", IN_TURN) else set(given.split(","))
     if unknown := chosen - set(servers.NAMES):
-        msg = f"--servers knows {', '.join(servers.NAMES)}; got {', '.join(sorted(unknown))}"
+        msg = f"--servers knows in-turn, all, {', '.join(servers.NAMES)}; got {', '.join(sorted(unknown))}"
         raise pytest.UsageError(msg)
     return chosen
+
+
+def turn(test: str, asked: list[set[str]]) -> set[str]:
+    """The servers on which a test runs in turn: all that are no plain server, and one of those that are.
+
+    Where the Query Engine is in a table the test asks what a server can do, so it runs on each.
+    """
+    plain = sorted(set().union(*asked) & set(servers.PROGRAMS))
+    if len(plain) < 2 or "search" in set().union(*asked):
+        return set(servers.NAMES)
+    return set(servers.NAMES) - set(plain) | {plain[crc32(test.encode()) % len(plain)]}
+
+
+def colours_shared_out(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Of a test that runs in both colours, in this process and on servers: one colour here, the other one there."""
+    places: dict[str, set[bool]] = {}
+    own: list[tuple[str, bool, str]] = []
+    for item in items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        words = re.split(r"[\[\]-]", item.nodeid)
+        names, colour = named(parameters.values()), next((word for word in words if word in COLOURS), "")
+        test = "-".join(word for word in words if word not in names and word != colour)
+        own.append((test, "memory" in names, colour if names else ""))
+        places.setdefault(test, set()).add("memory" in names)
+    return [
+        item
+        for item, (test, here, colour) in zip(items, own, strict=True)
+        if not colour or len(places[test]) == 1 or COLOURS.index(colour) == (crc32(test.encode()) + here) % 2
+    ]
 
 
 def named(values: Iterable[object]) -> set[str]:
@@ -167,7 +205,9 @@ def sweep(url: str, prefix: str) -> None:
 
 
 def _each(url: str, prefix: str, ask: Callable[..., Any], wanted: Callable[[Any], bool]) -> list[str]:
-    client = _opened.get(url) or topology(url, Options()).open().client
+    client = _opened.get(url) or (
+        servers.of_cluster(url) if "+cluster" in url else topology(url, Options()).open().client
+    )
     if not url.startswith("memory:"):  # of those each test has its own
         _opened[url] = client
     if not (keys := sorted(client.scan_iter(f"{prefix}:*", 1000))):
@@ -319,7 +359,7 @@ class Both:
                 return seen, done.value
 
 
-@pytest.fixture(params=["sync", "async"])
+@pytest.fixture(params=COLOURS)
 def both(request: pytest.FixtureRequest) -> Both:
     """Each colour in turn."""
     return Both(asynchronous=request.param == "async")

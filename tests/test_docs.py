@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
+from fastapi.testclient import TestClient
 from langchain_core.globals import get_llm_cache, set_llm_cache
 
 import langchain_redis_memory
+from tests.support.docstrings import application, examples
 from tests.support.snippets import Snippet, run, snippets
 
 ROOT = Path(__file__).parent.parent
@@ -19,6 +23,7 @@ TEXTS = {
     path.relative_to(ROOT).as_posix(): path
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples" / "README.md")
 }
+EXAMPLES = examples()
 PAGES = {name: found for name, path in TEXTS.items() if (found := snippets(path, name))}
 
 
@@ -31,15 +36,60 @@ def no_global_cache() -> Iterator[None]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_snippets_of_a_page_run_and_print_what_is_shown(page: str) -> None:
-    printed = run(PAGES[page])
-    shown = {snippet.line: snippet.shown for snippet, _ in printed if snippet.shown is not None}
-    assert {snippet.line: text for snippet, text in printed if snippet.line in shown} == shown
+    for snippet, printed in run(PAGES[page]):
+        if snippet.shown is not None:
+            assert printed == snippet.shown, f"{page}:{snippet.line}"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_of_a_docstring_run(name: str) -> None:
+    run(EXAMPLES[name], application)
 
 
 def test_few_snippets_are_not_run_and_each_says_why() -> None:
     left_out = [snippet for page in PAGES.values() for snippet in page if snippet.not_run]
     assert len(left_out) <= 6, left_out
-    assert len(PAGES) > 15
+    assert len(PAGES) > 25
+
+
+@pytest.mark.parametrize(
+    ("notebook", "says"),
+    [
+        ("a_day_of_decisions", "removed: 1\nIn two days. False"),
+        (
+            "risk_and_hits",
+            "cosine from 0.85: 3 hits, 2 wrong\ncosine from 0.95: 3 hits, 1 wrong\nverified: 3 hits, 0 wrong",
+        ),
+        ("who_may_be_served", "ben: What is a standing order?        A payment that repeats.  hit"),
+    ],
+)
+def test_a_notebook_runs_to_its_end(notebook: str, says: str) -> None:
+    path = ROOT / "examples" / "notebooks" / f"{notebook}.py"
+    [(_, printed)] = run([Snippet(path.name, 1, path.read_text("utf-8"))])
+    assert printed.strip().endswith(says)
+
+
+def test_the_service_streams_an_answer_and_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    service = runpy.run_path(str(ROOT / "examples" / "service" / "app.py"))
+    with TestClient(service["app"]) as http:
+        said = http.post("/chat", json={"session": "s", "text": "What is Redis?"}, headers={"user": "ana"})
+        assert said.text == "This is where your model answers."
+        assert [message["type"] for message in http.get("/chat/s").json()] == ["human", "ai"]
+        assert http.get("/health").json()["unstored"] == 0
+
+
+def test_the_compose_file_runs_what_is_beside_it() -> None:
+    folder = ROOT / "examples" / "service"
+    services = yaml.safe_load((folder / "compose.yaml").read_text("utf-8"))["services"]
+    assert (folder / services["redis"]["volumes"][0].partition(":")[0]).is_file()
+    build = services["app"]["build"]
+    assert (folder / build["context"]).resolve() == ROOT
+    copied = re.findall(r"^COPY (.+) \S+$", (ROOT / build["dockerfile"]).read_text("utf-8"), re.MULTILINE)
+    assert [name for line in copied for name in line.split() if not (ROOT / name).exists()] == []
+    shown = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    for line in (folder / "redis.conf").read_text("utf-8").splitlines():
+        assert re.search(rf"^{line}( +#.*)?$", shown, re.MULTILINE), line
 
 
 def test_a_snippet_that_fails_or_prints_something_else_is_seen(tmp_path: Path) -> None:
@@ -96,6 +146,26 @@ def site() -> ModuleType:
 def test_generated_pages_are_up_to_date() -> None:
     for name, make in site().PAGES.items():
         assert (ROOT / name).read_text("utf-8") == make(), f"{name}: python .ci/site.py"
+
+
+def test_figures_that_other_pages_repeat_are_those_of_the_benchmarks() -> None:
+    measured = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    conversations = measured.partition("## Conversations")[2].partition("## ")[0]
+    said = re.search(
+        r"([\d,]+) turns judged.*?: (\d+) wrong\s+answers.*? served (\d+)", TEXTS["README.md"].read_text(), re.S
+    )
+    assert said is not None
+    assert f"{said[1]} turns" in conversations
+    assert re.search(rf"^\| answers served wrongly \| \d+ \| {said[3]} \| {said[2]} \|", conversations, re.MULTILINE)
+    sizes = [
+        int(size.replace(",", ""))
+        for size in re.findall(r"\| ([\d,]+) \|$", measured.partition("## What things")[2], re.M)
+    ]
+    planned = re.findall(r" x ([\d.]+) (bytes|KB) =", TEXTS["docs/operations.md"].read_text("utf-8"))
+    assert len(planned) == 4
+    for number, unit in planned:
+        per_unit = 1000 if unit == "KB" else 1
+        assert any(round(size / per_unit, len(number.partition(".")[2])) == float(number) for size in sizes), number
 
 
 def test_every_public_name_is_in_the_reference_once_and_every_page_in_the_navigation() -> None:

@@ -33,17 +33,22 @@ RELATED = {"bank": "banking77", "home": "home_intents"}
 RISKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 DEV = tuple(domain for domain in DOMAINS if domain not in UNTOUCHED)
 STRENGTH = 0.5
+MARGIN = 0.5
+"""What the thresholds of sharing are multiplied by: the signs were chosen with the development domains in view, and
+on two domains that nobody had seen the scores of unsafe turns were about half of theirs."""
 EVERY, INTENT_WEIGHT = 4, 0.24
 """One in so many sentences of the intent sets is used, and counts this much: their intents are rough labels."""
 NEVER_AGAINST = {
     "personal": (
         "own own_procedure me i i_procedure aux_i i_situation here record record_mine context_own context_i "
         "context_i_situation context_used i_plain pointing_this "
-        "pointing home_noun reported where_the any_fragment unreadable only_tells full_name about_name past_name titled"
+        "pointing home_noun reported did_the you_did third_person past_the past_who "
+        "where_the any_fragment unreadable only_tells full_name about_name past_name titled"
     ),
     "volatile": (
         "now weather weather_strong rate rate_goods rate_strong world state_last contest office here next "
-        "clock whats_on random price is_state weekday age when_the offered home_noun status shows_own moment"
+        "clock whats_on random price is_state weekday age when_the offered home_noun status shows_own moment stage "
+        "perfect bookable who_holds tally release"
     ),
     "effect": "order order_strong order_tail wish complaint only_tells",
     "vary": "vary random",
@@ -75,6 +80,12 @@ _PUBLIC_FORMS = {
     "generic": -1.0,
     "general_aux": -0.5,
     "passive": -1.0,
+    "rule": -1.5,
+    "facility": -1.5,
+    "schedule": -1.5,
+    "lasting": -1.0,
+    "thing_defined": -1.5,
+    "who_general": -1.0,
     "indefinite": -0.5,
 }
 PRIOR = {
@@ -93,6 +104,11 @@ PRIOR = {
         "any_fragment": 1.0,
         "home_noun": 2.0,
         "reported": 2.5,
+        "did_the": 2.5,
+        "past_the": 2.0,
+        "past_who": 2.0,
+        "you_did": 2.0,
+        "third_person": 2.0,
         "titled": 2.0,
         "where_the": 1.0,
         "status": 2.0,
@@ -102,7 +118,7 @@ PRIOR = {
     | dict.fromkeys(
         (
             "now weather_strong rate_strong contest office moment clock whats_on random price is_state state_last "
-            "weekday age"
+            "weekday age stage perfect bookable who_holds tally release"
         ).split(),
         2.5,
     )
@@ -308,9 +324,9 @@ def thresholds(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
         weight = importance([row for row, _ in mine])
         order = np.argsort(values, kind="stable")
         share = np.cumsum(weight[order]) / weight.sum()
-        found[kind] = {
-            str(risk): round(float(values[order][int(np.searchsorted(share, risk, side="right"))]), 5) for risk in RISKS
-        }
+        margin = MARGIN if kind in ("unsafe", "plain") else 1.0
+        at = {risk: int(np.searchsorted(share, risk, side="right")) for risk in RISKS}
+        found[kind] = {str(risk): round(margin * float(values[order][place]), 5) for risk, place in at.items()}
     return found
 
 

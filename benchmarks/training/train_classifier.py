@@ -33,7 +33,6 @@ from benchmarks.quality.turns import half
 from benchmarks.training.generated import generated
 from benchmarks.training.logit import Array, fit, model, scores
 from benchmarks.training.train_recall import fit_recall
-from langchain_redis_memory.language.classify.lexicon import lexicon
 from langchain_redis_memory.language.classify.signs import signs
 from langchain_redis_memory.language.classify.similarity_features import (
     UNRELATED,
@@ -45,6 +44,7 @@ from langchain_redis_memory.language.classify.similarity_features import (
 )
 from langchain_redis_memory.language.classify.tokens import EACH, past, text_of
 from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.language.turn_tokens import read
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings

@@ -19,15 +19,15 @@ import numpy as np
 from langchain_core.messages import AIMessage, HumanMessage
 
 from benchmarks.quality.conversations import tiage, turns
-from benchmarks.quality.recall import half
+from benchmarks.quality.recall import half, held
 from benchmarks.training.generated import recalls
 from benchmarks.training.logit import fit, model
 from benchmarks.training.recall_phrasings import half as phrasings
 from langchain_redis_memory.language.classify import LinguisticClassifier
-from langchain_redis_memory.language.classify.lexicon import lexicon
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.recall_signs import asking_part, recall_signs
 from langchain_redis_memory.language.english import straight
+from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.turn_tokens import read
 
 EXPECTED = {
@@ -87,6 +87,7 @@ def main() -> None:
     for number, name in ((0, "tuned on"), (1, "judged")):
         for kind, drawn in (("phrasings", phrasings), ("recall", half)):
             sets |= dict(zip((f"{kind} asked, {name}", f"{kind} not asked, {name}"), drawn(number), strict=True))
+    sets |= dict(zip(("recall asked, held out", "recall not asked, held out"), held(), strict=True))
     for name, texts in {**sets, **others(given.data)}.items():
         taken = [classifier.classify(text, history).type is QuestionType.HISTORY_RECALL for text in texts if text]
         print(f"taken for a question of recall: {name} {np.mean(taken):.4f} of {len(taken)}")

@@ -12,12 +12,12 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.agents.answer_flows import AnswerFlows, Everything, Looked
-from langchain_redis_memory.agents.replay import ReplayModel
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.desk import AnswerDesk
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
+from langchain_redis_memory.cache.replay import ReplayModel
 from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, Lifetimes, Share, check_share
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.conversation.planner import Planner
@@ -30,7 +30,7 @@ from langchain_redis_memory.language.classify import Classifier, LinguisticClass
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
-from langchain_redis_memory.redis.ttl import FromSettings, lifetime
+from langchain_redis_memory.redis.ttl import FromSettings, lifetime, milliseconds
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -66,6 +66,8 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         answer_ttl_s: Lifetime of an answer in seconds; None for no expiry. By default the settings' `answer_ttl_s`.
         tenant: The tenant, where the config names none.
         log: What is logged for people on call; None for nothing.
+        single_flight_s: How long a call waits for the answer to the very same one that another call is just asking the
+            model, in whatever process; then, or where that gave no answer to share, it asks itself. None: none waits.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -78,8 +80,9 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         agent = create_agent(model, tools=[search, refund], middleware=[cache])
         ```
 
-    **Keys:** those of the cache of answers; `tally`, `decisions`.
-    **Trips:** none to construct. A model call: 1 to look up, 1 to store; with embeddings those of a search by meaning.
+    **Keys:** those of the cache of answers; `tally`, `decisions`; `lease`.
+    **Trips:** none to construct. A model call: 1 to look up, 1 to store; with embeddings those of a search by meaning;
+        1 for each look while it waits for an equal call.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         answer_ttl_s: float | FromSettings | None = "settings",
         tenant: str = "",
         log: DecisionLog | None = DEFAULT_LOG,
+        single_flight_s: float | None = 30.0,
         **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__()
@@ -128,6 +132,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
             share,
             tenant,
             log,
+            milliseconds(single_flight_s, "single_flight_s"),
         )
 
     @property
@@ -158,8 +163,13 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         if looked.answer is not None:
             served = self._served(request, looked)
             return served if isinstance(served, AIMessage) else handler(served)
-        response = handler(_shown(request, looked))
-        final = _final(response)
+        final = None
+        try:
+            response = handler(_shown(request, looked))
+            final = _final(response)
+        finally:
+            if final is None:
+                self._client.drive(self._flows.leave_flow(looked))
         if final is not None:
             self._client.drive(self._flows.store_flow(looked, final, structured=_is_structured(response)))
         return _told(response, looked)
@@ -171,8 +181,13 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         if looked.answer is not None:
             served = self._served(request, looked)
             return served if isinstance(served, AIMessage) else await handler(served)
-        response = await handler(_shown(request, looked))
-        final = _final(response)
+        final = None
+        try:
+            response = await handler(_shown(request, looked))
+            final = _final(response)
+        finally:
+            if final is None:
+                await self._client.adrive(self._flows.leave_flow(looked))
         if final is not None:
             await self._client.adrive(self._flows.store_flow(looked, final, structured=_is_structured(response)))
         return _told(response, looked)

@@ -20,8 +20,9 @@ from langgraph.config import get_config
 
 from langchain_redis_memory.agents.request import SEPARATED, AgentTurn, as_given, asker_of, decides, turn_of
 from langchain_redis_memory.cache.admission import worth_keeping
-from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer, CacheQuestion, SearchableAnswerCache
+from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
+from langchain_redis_memory.cache.answers.switch import WHY, was_off
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import Decision, DecisionLog
 from langchain_redis_memory.cache.semantic.explanation import logged
@@ -32,7 +33,7 @@ from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.conversation.turn import Plan, cost
-from langchain_redis_memory.conversation.turn_cache import TurnCache
+from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, TurnCache, leave
 from langchain_redis_memory.conversation.turn_record import count_saved
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.classify.question_type import QuestionType
@@ -75,6 +76,7 @@ class Looked(NamedTuple):
         answer: The cached answer; None to ask the model.
         decision: The line for the log.
         began: When it was looked up.
+        flight: The call's part in a single flight.
     """
 
     asked: CacheQuestion | None
@@ -84,6 +86,7 @@ class Looked(NamedTuple):
     answer: Answer | None
     decision: Decision
     began: float
+    flight: Flight | None = None
 
 
 @dataclass
@@ -100,6 +103,7 @@ class AnswerFlows:
         share: With whom answers are shared.
         tenant: The tenant, where a config names none.
         log: What is logged; None for nothing.
+        lease_ms: How long a call waits for an equal one, 0 for not at all.
     """
 
     client: Client
@@ -111,6 +115,7 @@ class AnswerFlows:
     share: Share
     tenant: str
     log: DecisionLog | None
+    lease_ms: int = 0
     private: str = field(default_factory=lambda: f"private:{uuid4()}")
     warned: set[str] = field(default_factory=set)
 
@@ -140,18 +145,18 @@ class AnswerFlows:
             decision = replace(decision, type=str(verdict.type), dependence=verdict.dependence)
         if why or plan is None or plan.asked is None:
             if not turn.since:
-                yield from self._note_flow(asked, decision, None)
+                yield from self._note_flow(asked, decision)
             return Looked(None, why, "bypass", None, None, decision, began)
         asked = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
         messages = [*plan.shown, turn.question, *turn.since]
-        answer = yield from self._find_flow(asked)
+        answer, flight = yield from self._find_flow(asked)
         decision = replace(decision, candidates=logged(asked.notes.get(CANDIDATES, [])))
         if answer is None or not isinstance(answer.value, AIMessage):
-            why = "there is no answer to it"
+            why = WHY if was_off(asked) else "there is no answer to it"
             miss = replace(decision, outcome="miss", why=why)
-            return Looked(asked, why, "miss", messages, None, miss, began)
+            return Looked(asked, why, "miss", messages, None, miss, began, flight)
         hit = replace(decision, outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
-        yield from self._note_flow(asked, replace(hit, tokens=answer.tokens), answer)
+        yield from self._note_flow(asked, replace(hit, tokens=answer.tokens), answer, flight)
         return Looked(asked, answer.why, "hit", messages, answer, hit, began)
 
     def _asked(self, request: ModelRequest[Any], turn: AgentTurn) -> tuple[CacheQuestion, Sharing]:
@@ -197,15 +202,11 @@ class AnswerFlows:
             _log.warning("a question is not understood and bypasses the cache: %s: %s", type(error).__name__, error)
             return None
 
-    def _find_flow(self, asked: CacheQuestion) -> Flow[Answer | None]:
-        cache, found = self.cache.cache, None
-        if cache is None:
-            return None
+    def _find_flow(self, asked: CacheQuestion) -> Flow[tuple[Answer | None, Flight | None]]:
+        found = NOTHING
         with suppress(CacheUnavailable):
-            found = yield from self._best_effort(asked)(ask(cache.lookup(asked)))
-        if found is None and isinstance(cache, SearchableAnswerCache):
-            found = yield from cache.search(asked)
-        return found
+            found = yield from self._best_effort(asked)(ask(self.cache.lookup(asked, self.lease_ms)))
+        return (yield from self.cache.find_flow(asked, found, self.lease_ms)), found.flight
 
     # --- storing ------------------------------------------------------------------------------------------------------
 
@@ -225,27 +226,40 @@ class AnswerFlows:
         kept = value.model_copy(update={"id": None})
         op: Op[Any] = pure(None)
         if structured and value.tool_calls:
-            if not value.invalid_tool_calls and self.cache.cache is not None:
+            if not (value.invalid_tool_calls or self.cache.cache is None or was_off(asked)):
                 made = self.cache.cache.store(asked, Answer(kept, tokens, None, (), ended - looked.began))
                 op = made if isinstance(made, Op) else (yield from made)
         elif worth_keeping(value):
             op = yield from self.cache.store_flow(asked, Answer(kept, tokens, None, (), ended - looked.began))
         decision = replace(looked.decision, tokens=tokens)
         with suppress(CacheUnavailable):
-            yield from self._best_effort(asked)(self._record_flow(asked, decision, None, op), write=True)
+            yield from self._best_effort(asked)(self._record_flow(asked, decision, None, op, looked.flight), write=True)
+
+    def leave_flow(self, looked: Looked) -> Flow[None]:
+        """Lets equal calls that wait ask the model, as this one's answer is not to be shared.
+
+        Args:
+            looked: What the look-up gave.
+        """
+        if looked.asked is not None and (given_back := leave(looked.flight)).commands:
+            with suppress(CacheUnavailable):
+                yield from self._best_effort(looked.asked)(ask(given_back), write=True)
 
     # --- counting and logging -----------------------------------------------------------------------------------------
 
-    def _note_flow(self, asked: CacheQuestion, decision: Decision, answer: Answer | None) -> Flow[None]:
+    def _note_flow(
+        self, asked: CacheQuestion, decision: Decision, answer: Answer | None = None, flight: Flight | None = None
+    ) -> Flow[None]:
         """Counts and logs beside the call: nobody waits for it."""
-        yield Background(self._best_effort(asked)(self._record_flow(asked, decision, answer, pure(None))))
+        yield Background(self._best_effort(asked)(self._record_flow(asked, decision, answer, pure(None), flight)))
 
     def _record_flow(
-        self, asked: CacheQuestion, decision: Decision, answer: Answer | None, stored: Op[Any]
+        self, asked: CacheQuestion, decision: Decision, answer: Answer | None, stored: Op[Any], flight: Flight | None
     ) -> Flow[None]:
+        """Stores the answer, counts, logs and gives the lease back, in one trip."""
         cache = self.cache.cache
         if not isinstance(cache, ManagedAnswerCache):
-            yield from ask(stored.map(lambda _done: None))
+            yield from ask(merge(stored, leave(flight)).map(lambda _done: None))
             return
         tally, kind = cache.records.tally(asked.space), decision.type
         bypassed = decision.outcome == "bypass"
@@ -259,7 +273,7 @@ class AnswerFlows:
         line: Op[None] = pure(None)
         if self.log is not None:
             line = self.log.append(asked.space.decisions(), replace(decision, cache=cache.records.name))
-        yield from ask(merge(stored, tally.sends(counts), line).map(lambda _done: None))
+        yield from ask(merge(stored, tally.sends(counts), line, leave(flight)).map(lambda _done: None))
 
     def _best_effort(self, asked: CacheQuestion) -> BestEffort:
         return BestEffort("the cache of answers of agents", Tally(asked.space.tally("agents", "")), self.client.breaker)

@@ -11,7 +11,9 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.config import get_config
 from langgraph.types import interrupt
 
+from langchain_redis_memory.agents.prices import Meter, model_of
 from langchain_redis_memory.agents.request import asker_of, turn_of
+from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.checks import check_number, check_type, check_whole, check_word
 from langchain_redis_memory.errors import ConfigError, RateLimitedError
 from langchain_redis_memory.limits.lease import LimitLease
@@ -101,9 +103,9 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
-        per_turn: Tokens of all model calls since the user's last words; None for no bound.
-        per_thread: Tokens of a thread within the window; None for no bound.
-        per_user: Tokens of a user within the window, who is found as everywhere; None for no bound.
+        per_turn: Tokens of all model calls since the user's last words, or money with `prices`; None for no bound.
+        per_thread: The same of a thread within the window.
+        per_user: The same of a user within the window, who is found as everywhere.
         window_s: The window in seconds.
         reserve: Tokens that a call takes before it is made, until it is known what it used, so that calls at once do
             not all pass by.
@@ -111,6 +113,8 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         exit_behavior: "end" ends the turn with a message, "error" raises, "ask" interrupts the graph (which needs a
             checkpointer); resumed with a true value the call is made.
         tenant: Whose budgets.
+        prices: Model -> what a million tokens cost, read and written. Budgets are then in that money. A model's name
+            may go on behind the one that is given; a model without a price costs as the dearest.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -120,6 +124,7 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
     Example:
         ```python
         budget = TokenBudgetMiddleware(url, per_turn=20_000, per_user=200_000, window_s=86_400)
+        dollars = TokenBudgetMiddleware(url, per_user=2.5, prices={"gpt-5-mini": (0.25, 2.0)})
         agent = create_agent(model, tools, middleware=[budget])
         ```
 
@@ -131,14 +136,15 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         self,
         client: ClientLike = None,
         *,
-        per_turn: int | None = None,
-        per_thread: int | None = None,
-        per_user: int | None = None,
+        per_turn: float | None = None,
+        per_thread: float | None = None,
+        per_user: float | None = None,
         window_s: float = 86_400.0,
         reserve: int = 1_000,
         warn_at: float = 0.8,
         exit_behavior: Literal["ask", "end", "error"] = "end",
         tenant: Id = "",
+        prices: Prices | None = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__()
@@ -147,7 +153,13 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         if per_turn is None and per_thread is None and per_user is None:
             msg = "a token budget needs per_turn, per_thread or per_user"
             raise ConfigError(msg)
-        self._per_turn = None if per_turn is None else check_whole(per_turn, "per_turn")
+        self._meter = Meter(prices)
+        for name, most in {"per_turn": per_turn, "per_thread": per_thread, "per_user": per_user}.items():
+            if most is not None and prices is None:
+                check_whole(most, name)
+            elif most is not None:
+                check_number(most, name, 0, 1e9, without=(0,))
+        self._per_turn = None if per_turn is None else self._meter.budget(per_turn)
         self._exit, self._warn_at = exit_behavior, check_number(warn_at, "warn_at")
         keys = {"thread": _thread, "user": _user}
         counts = {"thread": per_thread, "user": per_user}
@@ -156,15 +168,15 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
                 name,
                 RedisRateLimiter(
                     self._client,
-                    [Limit(check_whole(count, f"per_{name}"), window_s, unit="tokens")],
-                    scope=f"budget-{name}",
+                    [Limit(self._meter.budget(most), window_s, unit="tokens")],
+                    scope=f"{'budget' if prices is None else 'money'}-{name}",
                     tenant=tenant,
-                    reserve=min(reserve, count),
+                    reserve=min(self._meter.reserve(reserve), self._meter.budget(most)),
                 ),
                 keys[name],
             )
-            for name, count in counts.items()
-            if count is not None
+            for name, most in counts.items()
+            if most is not None
         ]
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
@@ -195,7 +207,7 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
                         return ended
             response = handler(request)
             for lease in leases:
-                lease.settle(used_by(response))
+                lease.settle(self._used(response))
         finally:
             for lease in leases:  # of a call that was not made; what is settled stays so
                 lease.refund()
@@ -216,19 +228,24 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
                         return ended
             response = await handler(request)
             for lease in leases:
-                await lease.asettle(used_by(response))
+                await lease.asettle(self._used(response))
         finally:
             for lease in leases:
                 await lease.arefund()
         self._tell(request, [lease.decision for lease in leases])
         return response
 
+    def _used(self, response: Any) -> Mapping[str, Any] | None:
+        said = next((message for message in _messages_of(response) if isinstance(message, AIMessage)), None)
+        used = self._meter.used(used_by(response), "" if said is None else model_of(said))
+        return None if used is None else {"total_tokens": used}
+
     def _turn_over(self, request: ModelRequest[Any]) -> str:
         """Names the turn's budget where it is used up, "" where it is not."""
         if self._per_turn is None:
             return ""
         turn = turn_of(request.messages)
-        spent = spent_in(request.messages if turn is None else turn.since)
+        spent = self._meter.spent(request.messages if turn is None else turn.since)
         share = spent / self._per_turn
         if self._warn_at <= share < 1:
             request.runtime.stream_writer({EVENT: {"budget": "turn", "used": share}})
@@ -280,9 +297,3 @@ def used_by(response: Any) -> Mapping[str, Any] | None:
                 return _ZERO
             return message.usage_metadata
     return None
-
-
-def spent_in(messages: Sequence[BaseMessage]) -> int:
-    """Adds up what the model's messages used."""
-    usages = (message.usage_metadata for message in messages if isinstance(message, AIMessage))
-    return sum(usage["total_tokens"] for usage in usages if usage)

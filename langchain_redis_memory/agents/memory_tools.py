@@ -76,7 +76,8 @@ def memory_tools(
     Example:
         ```python
         agent = create_agent(model, tools=[*memory_tools(RedisStore(url), memory=memory)])
-        agent.invoke(question, {"configurable": {"user_id": "ana", "thread_id": "t1"}})
+        asked = {"messages": [("user", "What do I like?")]}
+        agent.invoke(asked, {"configurable": {"user_id": "ana", "thread_id": "t1"}})
         ```
 
     **Keys:** those of the store; with `recall_conversation` `user_data` and those of the user's conversations.

@@ -14,12 +14,13 @@ from langchain_core.caches import BaseCache
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.load import dumps
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, Generation
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
 
+from langchain_redis_memory.cache.replay import chunks_of
 from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError
 
@@ -35,7 +36,7 @@ def cached_model(model: Runnable[Any, Any], cache: BaseCache) -> Runnable[Any, A
             what may be kept, as it does for `invoke`.
 
     Returns:
-        The same runnable around a `CachedChatModel`. A hit is streamed as one chunk, has an id of its own, costs no
+        The same runnable around a `CachedChatModel`. A hit is streamed line by line, has an id of its own, costs no
         tokens (`usage_metadata` counts 0), does not wait for the model's rate limiter, and says in
         `response_metadata["cache"]` what was saved.
 
@@ -162,11 +163,11 @@ class CachedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         if not self.model._should_stream(async_api=False, run_manager=None, **{**kwargs, "stream": True}):
-            yield from map(_chunk, self._generate(messages, stop, run_manager, **kwargs).generations[:1])
+            yield from chunks_of(self._generate(messages, stop, run_manager, **kwargs).generations[0])
             return
         key = self._key(messages, stop, kwargs)
         if found := self.answers.lookup(*key):
-            yield from map(_chunk, _replayed(found[:1]))
+            yield from chunks_of(_replayed(found)[0])
             return
         if self.model.rate_limiter:
             self.model.rate_limiter.acquire(blocking=True)
@@ -185,13 +186,14 @@ class CachedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         if not self.model._should_stream(async_api=True, run_manager=None, **{**kwargs, "stream": True}):
-            for generation in (await self._agenerate(messages, stop, run_manager, **kwargs)).generations[:1]:
-                yield _chunk(generation)
+            made = await self._agenerate(messages, stop, run_manager, **kwargs)
+            for chunk in chunks_of(made.generations[0]):
+                yield chunk
             return
         key = self._key(messages, stop, kwargs)
         if found := await self.answers.alookup(*key):
-            for generation in _replayed(found[:1]):
-                yield _chunk(generation)
+            for chunk in chunks_of(_replayed(found)[0]):
+                yield chunk
             return
         if self.model.rate_limiter:
             await self.model.rate_limiter.aacquire(blocking=True)
@@ -220,9 +222,3 @@ def _free(message: BaseMessage) -> ChatGeneration:
     if usage:
         update["usage_metadata"] = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
     return ChatGeneration(message=message.model_copy(update=update))
-
-
-def _chunk(generation: ChatGeneration) -> ChatGenerationChunk:
-    """Makes the one chunk of a stream that is a whole answer."""
-    fields = {**generation.message.model_dump(exclude={"type"}), "chunk_position": "last"}
-    return ChatGenerationChunk(message=AIMessageChunk(**fields), generation_info=generation.generation_info)

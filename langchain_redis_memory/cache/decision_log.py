@@ -20,10 +20,11 @@ from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 
-_VERSION = 2
+_VERSION = 3
 _LONGEST_TEXT = 300
 _LONGEST_PROMPT = 1500
 _MOST_CANDIDATES = 4
+_MOST_REASONS = 4
 
 
 class LoggedCandidate(NamedTuple):
@@ -40,6 +41,40 @@ class LoggedCandidate(NamedTuple):
     similarity: float
     probability: float
     vetoed: bool
+
+
+class TurnTrace(NamedTuple):
+    """How a turn was decided, and what it took until it was stored; times are those of its parts.
+
+    Args:
+        session: The conversation; "" where contents are not logged, as for the agent and the reasons.
+        agent: The agent.
+        reasons: What in the words decided its type.
+        confidence: How sure the classifier was, 0 to 1.
+        audience: Who may be served its answer, and why; "" where that was not asked.
+        shown: How many messages the model was shown, or would have been.
+        trips: Round trips to the server.
+        redis_ms: Milliseconds of the round trips before the one that stored it.
+        retrieval_ms: Milliseconds of the retriever.
+        model_ms: Milliseconds of the chain.
+        answer: A mark of the answer: two answers are the same where theirs are.
+    """
+
+    session: str = ""
+    agent: str = ""
+    reasons: tuple[str, ...] = ()
+    confidence: float = 0.0
+    audience: str = ""
+    shown: int = 0
+    trips: int = 0
+    redis_ms: int = 0
+    retrieval_ms: int = 0
+    model_ms: int = 0
+    answer: bytes = b""
+
+
+NO_TRACE = TurnTrace()
+"""Of a look-up that was no turn of a conversation, and of a report."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +94,7 @@ class Decision:
         marks: By which it is removed with the conversation.
         cache: Names the cache that was asked.
         prompt: What the model was asked, as LangChain passes it to a cache; "" where it is long or not logged.
+        trace: Of a conversation's turn: how it was decided, and what it took.
         at: When, by the server's clock.
         id: The line's id in the log.
     """
@@ -75,6 +111,7 @@ class Decision:
     marks: Marks = NO_MARKS
     cache: str = ""
     prompt: str = ""
+    trace: TurnTrace = NO_TRACE
     at: datetime | None = None
     id: str = ""
 
@@ -96,7 +133,11 @@ class Decision:
         near = [[text(one.question), *one[1:]] for one in self.candidates[:_MOST_CANDIDATES]]
         prompt = self.prompt if content and len(self.prompt) <= _LONGEST_PROMPT else ""
         told = [self.outcome, text(self.question), self.type, self.kind, text(self.why), self.entry, self.cache, prompt]
-        return pack([_VERSION, *told, self.tokens, self.dependence, near, self.marks.joined()])
+        session, agent, reasons, confidence, audience, *measured = self.trace
+        why = [text(reason) for reason in reasons[:_MOST_REASONS]] if content else []
+        whom = text(audience) or audience.partition(" (")[0]
+        trace = [session if content else "", agent if content else "", why, confidence, whom, *measured]
+        return pack([_VERSION, *told, self.tokens, self.dependence, near, self.marks.joined(), trace])
 
 
 def decoded(data: bytes, line: str) -> Decision | None:
@@ -107,7 +148,7 @@ def decoded(data: bytes, line: str) -> Decision | None:
         line: The line's id: the server's milliseconds, a dash, a number.
     """
     try:
-        version, *texts, tokens, dependence, near, marks = unpack(data, "decisions")
+        version, *texts, tokens, dependence, near, marks, traced = unpack(data, "decisions")
         if version != _VERSION or len(texts) != 8 or not all(isinstance(text, str) for text in texts):
             return None
         *told, cache, prompt = texts
@@ -115,7 +156,9 @@ def decoded(data: bytes, line: str) -> Decision | None:
         candidates = tuple(LoggedCandidate(str(a), float(b), float(c), bool(d)) for a, b, c, d in near)
         share = None if dependence is None else float(dependence)
         outcome, question, type_, kind, why, entry = told
-        rest = (int(tokens), share, candidates, marks_from(marks), cache, prompt, at, line)
+        session, agent, reasons, sure, *measured = traced
+        trace = TurnTrace(str(session), str(agent), tuple(map(str, reasons)), float(sure), *measured)
+        rest = (int(tokens), share, candidates, marks_from(marks), cache, prompt, trace, at, line)
         return Decision(outcome, question, type_, kind, why, entry, *rest)
     except (CorruptDataError, ValueError, TypeError):
         return None

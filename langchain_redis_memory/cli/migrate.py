@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from langchain_redis_memory.cli.console import Url, console, plain_errors, progress_bar
+from langchain_redis_memory.cli.base import CHANGE, NOT_WELL, Url, app, console, plain_errors, progress_bar
 
 if TYPE_CHECKING:
     from langchain_redis_memory.operate.migrate.report import MigrationReport
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
+@app.command(rich_help_panel=CHANGE)
 def migrate(
     source: Annotated[str | None, typer.Argument(help="Which package wrote the data; see --list.")] = None,
     redis: Url = "redis://localhost:6379/0",
@@ -39,11 +40,11 @@ def migrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     list_sources: Annotated[bool, typer.Option("--list", help="Print the sources.")] = False,
 ) -> None:
-    """Moves what another package keeps in Redis here; the source is only read.
+    """Move what another package keeps in Redis here; the source is only read.
 
     It can be repeated: what is there already is not written again. Each record
-    is read again after it was written. The exit code is 1 where something
-    could not be moved.
+    is read again after it was written. Exits with 3 where something could not be
+    moved.
 
     Example: langchain-redis-memory migrate langchain-community --dry-run
     """
@@ -64,6 +65,8 @@ def migrate(
             migration = RedisMigration(
                 client, source, origin=theirs, prefix=prefix, match=match, tenant=tenant, agent=agent, ttl_s=ttl
             )
+            for one in (theirs, client):
+                one.server()  # what is wrong with it is said before any bar is shown
             with progress_bar() as bar:
                 task = bar.add_task(f"reading {source}" if dry_run else f"moving {source}", total=None)
 
@@ -76,7 +79,7 @@ def migrate(
         else:
             _print(report)
     if not report.complete:
-        raise typer.Exit(1)
+        raise typer.Exit(NOT_WELL)
 
 
 def _print(report: MigrationReport) -> None:

@@ -104,7 +104,7 @@ class TurnContext:
     ) -> None:
         check_type(rolling, (RollingSummary, NoneType), "summary", "a RollingSummary", ConfigError)
         self._state = state
-        self._rolling = rolling
+        self.rolling: RollingSummary | None = rolling
         self.loader: UserCallback | None = loader
         self._mirror = None if writer is None else WriteBehind(writer)
 
@@ -118,7 +118,7 @@ class TurnContext:
         Returns:
             An op of one trip, or of none.
         """
-        counts = self._rolling is not None or self.loader is not None
+        counts = self.rolling is not None or self.loader is not None
         if not counts and (alone or not self._state):
             return pure(StoredContext())
         keys = transcript.keys
@@ -134,7 +134,7 @@ class TurnContext:
             state, summed = fields[0], fields[2]
             return StoredContext(
                 state_record.decode(cas_record.parse(record, notes, place, state), place) if self._state else None,
-                summary.decode(cas_record.parse(about, None, place, summed), place) if self._rolling else None,
+                summary.decode(cas_record.parse(about, None, place, summed), place) if self.rolling else None,
                 self._exists(replies),
                 *(map(_whole, replies[1][1:]) if self._readable(replies) else ()),
             )
@@ -221,12 +221,12 @@ class TurnContext:
         """
         if self._mirror is not None:
             yield from self._mirror.write_flow(transcript, said)
-        if self._rolling is None or not stored:
+        if self.rolling is None or not stored:
             return
         tokens = known.tokens + count_tokens_approximately(said)
-        if self._rolling.due(known.summary, known.turns + 1, tokens):
-            flow = self._rolling.follow_flow(transcript, transcript.ttl_ms)
-            if self._rolling.background:
+        if self.rolling.due(known.summary, known.turns + 1, tokens):
+            flow = self.rolling.follow_flow(transcript, transcript.ttl_ms)
+            if self.rolling.background:
                 yield Background(flow)
             else:
                 yield from flow

@@ -7,13 +7,15 @@ from typing import Any
 
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer
 from langchain_redis_memory.cache.answers.records import AnswerRecords
-from langchain_redis_memory.cache.decision_log import Decision, DecisionLog
+from langchain_redis_memory.cache.answers.switch import WHY, was_off
+from langchain_redis_memory.cache.decision_log import Decision, DecisionLog, TurnTrace
 from langchain_redis_memory.cache.semantic.explanation import logged
 from langchain_redis_memory.cache.semantic.search import Candidate
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.conversation.turn import Plan
 from langchain_redis_memory.conversation.turn_steps import AnsweredTurn, PlannedTurn, TurnRequest
 from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
+from langchain_redis_memory.redis.key_groups import mark_of
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ _COUNTED = {"hit": "hits", "miss": "misses", "bypass": "bypasses"}
 
 def why_bypassed(turn: TurnRequest, plan: Plan) -> str:
     """Names the reason why a turn bypasses the cache, in a few words."""
+    if was_off(turn.asked):
+        return WHY
     if why := turn.chain.sharing.bypass():
         return why
     return "leans on what the model is not shown" if plan.rule.read_cache else f"{plan.verdict.type} by policy"
@@ -110,4 +114,23 @@ def _decision(turn: TurnRequest, planned: PlannedTurn, answered: AnsweredTurn, n
         dependence=plan.verdict.dependence,
         candidates=logged(near),
         marks=turn.asked.marks,
+        trace=_trace(turn, plan, answered),
+    )
+
+
+def _trace(turn: TurnRequest, plan: Plan, answered: AnsweredTurn) -> TurnTrace:
+    verdict, spent = plan.verdict, turn.progress.spent
+    said = answered.value if isinstance(answered.value, str) else answered.value.text
+    return TurnTrace(
+        session=str(turn.incoming.session_id),
+        agent=turn.incoming.agent,
+        reasons=verdict.reasons,
+        confidence=verdict.confidence,
+        audience=str(verdict.audience or ""),
+        shown=len(plan.shown),
+        trips=spent.trips + 1,  # the trip that takes this along
+        redis_ms=round(spent.redis_s * 1000),
+        retrieval_ms=round(spent.retrieval_s * 1000),
+        model_ms=round(spent.model_s * 1000),
+        answer=mark_of(str(said)),
     )

@@ -243,6 +243,10 @@ class Transcript:
         """Reads all messages, oldest first."""
         return self._reading(self._found(("LRANGE", self.keys.messages, 0, -1)))
 
+    def head(self, count: int) -> Op[list[BaseMessage]]:
+        """Reads the oldest messages that are stored, without moving any lifetime."""
+        return self._found(("LRANGE", self.keys.messages, 0, count - 1))
+
     def _found(self, command: Command) -> Op[list[BaseMessage]]:
         """Reads messages, and whether there have to be some: an evicted list is no empty conversation."""
         messages, ids = self.keys.messages, self.keys.ids

@@ -1,7 +1,7 @@
 """English word lists and irregular forms of this room, as data in `english.json`.
 
 A list is a string of words, a table maps words to strings. Each group belongs to one task; what the classifiers read is
-a file of its own (`classify/lexicon/en.json`), because another language may take its place.
+a file of its own (`lexicons/en.json`), because another language may take its place.
 """
 
 from __future__ import annotations

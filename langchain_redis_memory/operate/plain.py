@@ -18,7 +18,7 @@ def plain(value: Any) -> Any:
 
     Args:
         value: Anything that this package stores: messages and documents become dicts, bytes base64 text, times ISO
-            8601 text, sets lists; of what else there is the `repr`.
+            8601 text, named tuples dicts, sets lists; of what else there is the `repr`.
 
     Returns:
         Dicts with text keys, lists, texts, numbers, booleans and None.
@@ -31,6 +31,8 @@ def plain(value: Any) -> Any:
         return plain(value.model_dump())
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):  # a NamedTuple
+        return plain(value._asdict())
     if isinstance(value, Mapping):
         return {key if isinstance(key, str) else str(key): plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

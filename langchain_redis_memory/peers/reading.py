@@ -9,7 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_redis_memory.errors import AuthenticationError, ConfigError, ServerError, UnavailableError
+from langchain_redis_memory.errors import (
+    AuthenticationError,
+    ConfigError,
+    RedisMemoryError,
+    ServerError,
+    UnavailableError,
+)
 from langchain_redis_memory.ops import Arg, Flow, Op, Reply, ask
 from langchain_redis_memory.peers.records import Record, Unreadable
 from langchain_redis_memory.redis.replies import pairs
@@ -29,6 +35,10 @@ _NO_JSON = (
 
 class Damaged(ValueError):
     """A foreign value is not what its layout says; the message is for the report."""
+
+
+class NotJsonError(Damaged):
+    """A foreign value is no JSON."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,8 @@ def records_of(found: Sequence[Found], build: Callable[[Found], Record | Sequenc
                 raise Damaged(one.fault)
             built = build(one)
             records += built if isinstance(built, Sequence) else [built]
+        except RedisMemoryError:
+            raise
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             records.append(Unreadable(one.name, why_of(error)))
     return records
@@ -142,7 +154,8 @@ def parse_json(raw: bytes | str) -> Any:
         The value.
 
     Raises:
-        Damaged: It is a pickle, or no JSON.
+        NotJsonError: It is no JSON.
+        Damaged: It is a pickle.
     """
     data = raw.encode() if isinstance(raw, str) else raw
     if is_pickle(data):
@@ -151,7 +164,7 @@ def parse_json(raw: bytes | str) -> Any:
         return json.loads(data)
     except ValueError:
         msg = "it is no JSON"
-        raise Damaged(msg) from None
+        raise NotJsonError(msg) from None
 
 
 def is_pickle(data: bytes) -> bool:

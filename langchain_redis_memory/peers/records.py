@@ -26,6 +26,7 @@ class Conversation:
         ttl_ms: What is left of its lifetime in milliseconds, 0 for no expiry.
         agent: The agent that it belongs to.
         data: Named values of the conversation.
+        user: Whose conversation it is, "" for nobody's.
         lost: What the source does not have of it, or what was left out.
     """
 
@@ -34,6 +35,7 @@ class Conversation:
     ttl_ms: int = 0
     agent: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    user: str = ""
     lost: tuple[str, ...] = ()
 
 
@@ -82,6 +84,14 @@ class SavedItem:
     value: Mapping[str, Any]
     ttl_ms: int = 0
     lost: tuple[str, ...] = ()
+
+
+PERIOD = "a period in an id is spelled %2E in the namespace: LangGraph allows none there"
+
+
+def label_of(text: str) -> str:
+    """Spells an id as a label of a namespace; different ids stay different."""
+    return text.replace("%", "%25").replace(".", "%2E") if "." in text else text
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,19 @@ COMMANDS: Mapping[str, str] = {
         "del eval evalsha exists get hdel hello hexists hget hgetall hlen hmget hset persist pexpire pexpireat set "
         "time vadd vcard vrem vsim zadd zcard zrange zrangebylex zrangebyscore zrem zrevrange zscore"
     ),
+    "RedisRateLimiter": (
+        "del eval evalsha get persist pexpireat set time zadd zcard zrange zrangebyscore zrank zrem zscore"
+    ),
+    "RedisUsers": (
+        "del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx lindex llen "
+        "lrange lrem lset memory persist pexpire pexpireat pttl rpush set time unlink xdel xrange zadd zcard "
+        "zrange zrangebylex zrangebyscore zrank zrem zremrangebyrank zrevrange zrevrangebylex zrevrangebyscore "
+        "zscore"
+    ),
+    "RedisValueCache": (
+        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat "
+        "pttl set time unlink zadd zcard zrange zrangebyscore zrem zscan"
+    ),
     "RedisTokenStreams": "eval evalsha pexpire sadd sismember xadd xrange xrevrange",
     "SemanticAnswerCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "

@@ -97,6 +97,8 @@ KINDS = {
     "entry_reports": "the longest lifetime of an entry in it",
     "tally": "a fixed time from its last count",
     "decisions": "a fixed time from its last line",
+    "switch": "as long as the cache is off",
+    "audit": "a year from its last line",
     "epoch": "longer than whatever was stored under it",
     "rate": "until all that was taken is paid off",
     "places": "the longest lease of a place in it",
@@ -274,6 +276,14 @@ class KeySpace:
     def decisions(self, name: str = "") -> Key:
         """Spells the key of a decision log: "" for the turns of all conversations, else of one cache's look-ups."""
         return self.key("decisions", "", name)
+
+    def switch(self, cache: str) -> Key:
+        """Spells the key that is there while a cache of answers is switched off."""
+        return self.key("switch", "answers", cache)
+
+    def audit(self) -> Key:
+        """Spells the key of the log of what was changed by hand."""
+        return self.key("audit", "", "")
 
     def epoch(self, use: str, corpus: str) -> str:
         """Spells the key of a corpus's epoch; all uses of a corpus share a hash tag."""

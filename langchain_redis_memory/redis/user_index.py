@@ -78,6 +78,16 @@ def _read(member: bytes, key: str) -> UserData:
     raise CorruptDataError(msg)
 
 
+def holds(space: KeySpace, user: str, data: UserData) -> Op[bool]:
+    """Tells whether something is noted as a user's.
+
+    Returns:
+        An op of one trip.
+    """
+    command = ("ZSCORE", space.user_data(user), _member(data))
+    return Op((command,), lambda replies: replies[0] is not None)
+
+
 def newest(space: KeySpace, user: str, start: int, count: int) -> Op[list[UserData]]:
     """Reads a page of what is stored of a user, what lives longest first: of one lifetime, what was written last.
 

@@ -111,6 +111,24 @@ class RedisSessionData(ClientOwner):
         """Reads one value; see `get`."""
         return await self._client.arun(self._get(key, default))
 
+    def op(self, key: str, default: Any = None) -> Op[Any]:
+        """Returns what reads one value, to be sent along with other things in one round trip.
+
+        Args:
+            key: Its name.
+            default: What is read where there is none.
+
+        Returns:
+            An op of one trip.
+
+        Raises:
+            InvalidIdError: The name is not acceptable.
+
+        **Keys:** `data`.
+        **Trips:** none.
+        """
+        return self._get(key, default)
+
     def all(self) -> dict[str, Any]:
         """Reads all values.
 

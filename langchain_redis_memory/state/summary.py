@@ -15,14 +15,16 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.checks import check_bounds, check_method, check_number, check_whole
 from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge
-from langchain_redis_memory.redis import cas_record, lease
+from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge, pure
+from langchain_redis_memory.redis import cas_record, lease, user_index
 from langchain_redis_memory.redis.cas_record import CasRecord, Version
 from langchain_redis_memory.redis.codec.values import pack, parse
+from langchain_redis_memory.redis.user_index import UserData
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -175,12 +177,15 @@ class RollingSummary:
         by_turns = self._every_turns is not None and turns - turns_then >= self._every_turns
         return by_turns or (self._max_tokens is not None and tokens - tokens_then >= self._max_tokens)
 
-    def follow_flow(self, transcript: Transcript, ttl_ms: int) -> Flow[Summary | None]:
+    def follow_flow(
+        self, transcript: Transcript, ttl_ms: int, messages: Sequence[BaseMessage] | None = None
+    ) -> Flow[Summary | None]:
         """Makes the summary anew where it is time and nobody else is making it.
 
         Args:
             transcript: The conversation.
             ttl_ms: The summary's lifetime while there is no conversation.
+            messages: The conversation where it is kept elsewhere, such as in a LangGraph thread; None to read it.
 
         Returns:
             A flow that gives the new summary, None where none was made. It raises nothing: what fails is logged.
@@ -188,10 +193,11 @@ class RollingSummary:
         key = transcript.space.lease("summary", transcript.session_id, transcript.agent)
         token = lease.new_token()
         try:
-            held, (version, old), counts, messages = yield from ask(
-                merge(
-                    lease.acquire(key, token, self._lease_ms), _read(transcript), _counts(transcript), transcript.read()
-                )
+            counting, reading = _counts(transcript), transcript.read()
+            if messages is not None:
+                counting, reading = pure(counts_of(messages)), pure(list(messages))
+            held, (version, old), counts, said = yield from ask(
+                merge(lease.acquire(key, token, self._lease_ms), _read(transcript), counting, reading)
             )
         except RedisMemoryError as error:
             _log.warning("no summary is made: %s", error)
@@ -201,7 +207,7 @@ class RollingSummary:
         made = None
         try:
             if self.due(old, *counts):
-                draft = Draft(messages, version, old, *counts)
+                draft = Draft(said, version, old, *counts)
                 made = yield from self._make_flow(transcript, draft, lease.renew(key, token, self._lease_ms), ttl_ms)
         except Exception as error:  # noqa: BLE001 - a model's errors are of any type, and a turn does not need it
             _log.warning("the summary of session %r stays as it was: %r", transcript.session_id, error)
@@ -230,7 +236,7 @@ class RollingSummary:
             old = Summary(text, old.first if old else 0, last, turns - behind, tokens, tuple(tail))
             body = pack([_SCHEMA, old.text, old.first, old.last, old.turns, old.tokens, list(old.tail)])
             swapped = cas_record.swap(keys.state, keys.meta, FIELD, version, body, ttl_ms)
-            standing, _renewed = yield from ask(merge(swapped, renew))
+            standing, _renewed, _noted = yield from ask(merge(swapped, renew, _noted_for(transcript, ttl_ms)))
             if not isinstance(standing, Version):
                 break
             made, version = old, standing
@@ -266,6 +272,25 @@ class RollingSummary:
         shown = f"Summary so far:\n{old or '(none)'}\n\nMessages since then:\n{rendered(batch)}"
         given = [SystemMessage(self._instruction), HumanMessage(shown)]
         return Invoke(lambda: self._model.invoke(given), lambda: self._model.ainvoke(given))
+
+
+def counts_of(messages: Sequence[BaseMessage]) -> tuple[int, int]:
+    """Counts the turns and the tokens of a conversation, for `RollingSummary.due`."""
+    turns = sum(isinstance(message, HumanMessage) for message in messages)
+    return turns, count_tokens_approximately(messages)
+
+
+def read(transcript: Transcript) -> Op[Summary | None]:
+    """Reads the summary of a conversation; an op of one trip."""
+    return _read(transcript).map(lambda found: found[1])
+
+
+def _noted_for(transcript: Transcript, ttl_ms: int) -> Op[None]:
+    """Notes a conversation in its user's index: what is told of it is erased with the user's data."""
+    if not transcript.user:
+        return pure(None)
+    data = UserData("session", transcript.agent, transcript.session_id)
+    return user_index.note(transcript.space, transcript.user, data, ttl_ms)
 
 
 def _read(transcript: Transcript) -> Op[tuple[Version, Summary | None]]:

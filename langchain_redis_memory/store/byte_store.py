@@ -46,7 +46,7 @@ class RedisByteStore(ClientOwner, ByteStore):
     Example:
         ```python
         store = RedisByteStore("redis://localhost:6379/0", namespace="embeddings")
-        embeddings = CacheBackedEmbeddings.from_bytes_store(model, store, namespace="model-v1")
+        embeddings = CacheBackedEmbeddings.from_bytes_store(model, store, namespace="model-v1", key_encoder="sha256")
         ```
 
     **Keys:** `bytes` of each value, `byte_names`, `byte_expiries`.

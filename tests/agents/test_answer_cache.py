@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 from typing import Any
 
 import pytest
@@ -13,7 +16,13 @@ from langchain_core.tools import tool
 from langgraph.types import Command
 from pydantic import BaseModel
 
-from langchain_redis_memory import AnswerCacheMiddleware, ExactAnswerCache, RedisSaver, SemanticAnswerCache
+from langchain_redis_memory import (
+    AnswerCacheMiddleware,
+    AnswerDesk,
+    ExactAnswerCache,
+    RedisSaver,
+    SemanticAnswerCache,
+)
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.redis.client.client import Client, Trip
@@ -21,6 +30,7 @@ from tests.conftest import Both
 from tests.support.agents import ScriptedModel, calling
 from tests.support.chains import Marked
 from tests.support.meanings import ASKED, NEAR, Cut, WordEmbeddings
+from tests.support.saves import raw
 
 QUESTION = "What is Redis?"
 
@@ -323,3 +333,58 @@ async def test_a_server_that_is_away_is_no_reason_to_fail(both: Both) -> None:
     assert (await agent.say(QUESTION)).text == "answer 2"
     await both(client.settle)()
     await both(client.close)()
+
+
+async def test_of_equal_calls_at_once_one_asks_the_model(client: Client, both: Both) -> None:
+    model = SlowModel()
+    agent: Any = create_agent(model, middleware=[AnswerCacheMiddleware(client, scope="s", answer_ttl_s=60)])
+
+    def one(number: int) -> Any:
+        return agent.invoke(SAME, {"configurable": {"thread_id": str(number)}})
+
+    if both.asynchronous:
+        states = await asyncio.gather(
+            *(agent.ainvoke(SAME, {"configurable": {"thread_id": str(number)}}) for number in range(50))
+        )
+    else:
+        with ThreadPoolExecutor(8) as pool:
+            states = list(pool.map(one, range(16)))
+    assert model.calls == 1
+    assert {state["messages"][-1].text for state in states} == {"answer 1"}
+
+
+async def test_when_the_one_that_asks_fails_another_one_asks(client: Client, both: Both) -> None:
+    model = ScriptedModel(script=[RuntimeError("down"), "Fine."])
+    agent: Any = create_agent(model, middleware=[AnswerCacheMiddleware(client, scope="s", answer_ttl_s=60)])
+    with pytest.raises(RuntimeError, match="down"):
+        await both(agent.invoke)(SAME)
+    assert raw(client, ("KEYS", f"{client.keys().prefix}:*:lease:*")) == [[]], "nobody waits for who failed"
+    assert (await both(agent.invoke)(SAME))["messages"][-1].text == "Fine."
+
+
+SAME: Any = {"messages": [("user", "What is the capital of Norway?")]}
+
+
+class SlowModel(ScriptedModel):
+    """Answers when all who ask at once have asked."""
+
+    def _generate(self, *args: Any, **kwargs: Any) -> Any:
+        sleep(0.2)
+        return super()._generate(*args, **kwargs)
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
+        await asyncio.sleep(0.2)
+        return super()._generate(*args, **kwargs)
+
+
+async def test_a_cache_that_is_switched_off_serves_and_keeps_nothing(client: Client, both: Both) -> None:
+    agent = Agent(client, both)
+    first = await agent.say("What is Redis?", thread="a")
+    desk = AnswerDesk(client, ExactAnswerCache())
+    await both(desk.switch)(on=False, for_s=60)
+    again = await agent.say("What is Redis?", thread="b")
+    other = await agent.say("What is Valkey?", thread="c")
+    assert [cache_of(one)["kind"] for one in (first, again, other)] == ["miss"] * 3
+    await both(desk.switch)(on=True)
+    assert cache_of(await agent.say("What is Valkey?", thread="d"))["kind"] == "miss"
+    assert cache_of(await agent.say("What is Redis?", thread="e"))["kind"] == "exact"

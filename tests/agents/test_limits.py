@@ -18,7 +18,7 @@ from langchain_redis_memory import (
     RedisSaver,
     TokenBudgetMiddleware,
 )
-from langchain_redis_memory.errors import ConfigError, RateLimitedError
+from langchain_redis_memory.errors import ConfigError, InvalidInputError, RateLimitedError
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.agents import USAGE, ScriptedModel, calling
@@ -148,3 +148,34 @@ async def test_a_budget_that_is_nearly_used_up_is_told(client: Client, both: Bot
 def test_what_cannot_be_a_budget(client: Client, options: Any) -> None:
     with pytest.raises(ConfigError if options != {"per_turn": 0} else ValueError):
         TokenBudgetMiddleware(client, **options)
+
+
+PRICES = {"small": (1.0, 2.0), "small-pro": (10.0, 20.0)}
+
+
+def said_by(model: str, text: str = "Hello.") -> AIMessage:
+    return AIMessage(text, usage_metadata=USAGE, response_metadata={"model_name": model})
+
+
+@pytest.mark.parametrize(("model", "millionths"), [("small-2026", 20), ("small-pro-1", 200), ("unknown", 200)], ids=str)
+async def test_with_prices_a_budget_is_money(client: Client, both: Both, model: str, millionths: int) -> None:
+    budget = TokenBudgetMiddleware(client, per_user=0.001, prices=PRICES, reserve=1)
+    graph: Any = create_agent(ScriptedModel(script=[said_by(model)]), middleware=[budget])
+    await say(both, graph, user_id="ana")
+    (state,) = await both(budget._budgets[0].limiter.status)("ana")
+    assert state.used == millionths
+
+
+async def test_money_is_used_up_as_tokens_are(client: Client, both: Both) -> None:
+    budget = TokenBudgetMiddleware(client, per_turn=0.00002, prices=PRICES)
+    model = ScriptedModel(script=[looking().model_copy(update={"response_metadata": {"model_name": "small"}}), "no"])
+    ended = await say(both, create_agent(model, [look], middleware=[budget]))
+    assert ended.text == "The token budget of this turn is used up."
+
+
+def test_prices_that_are_none(client: Client) -> None:
+    for prices in ({}, {"small": (1.0,)}, {"small": (-1.0, 2.0)}):
+        with pytest.raises(ConfigError, match="price"):
+            TokenBudgetMiddleware(client, per_user=1.0, prices=prices)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="per_user"):
+        TokenBudgetMiddleware(client, per_user=0.5)

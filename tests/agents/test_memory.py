@@ -8,10 +8,19 @@ import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import SummarizationMiddleware
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.tools import tool
 
-from langchain_redis_memory import ConversationMemory, MemoryMiddleware, MemorySelector, RollingSummary
+from langchain_redis_memory import (
+    ConversationMemory,
+    MemoryMiddleware,
+    MemorySelector,
+    RedisSaver,
+    RedisUsers,
+    RollingSummary,
+)
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 from tests.support.agents import ScriptedModel, calling
 from tests.support.chains import Marked
@@ -76,6 +85,64 @@ async def test_the_profile_is_shown_to_its_user_s_model_and_learnt_from(client: 
     assert [fact.value for fact in await both(middleware._memory.profile("ben").facts)()] == ["short"]
     for user in ("ana", "ben"):
         await both(middleware._memory.profile(user).erase)()
+
+
+async def test_what_is_remembered_is_read_once_a_turn(client: Client, both: Both, trips: list[Trip]) -> None:
+    memory = memory_of(client)
+    await both(memory.profile("ana").set)("city", "Bonn", ttl_s=60)
+    model = ScriptedModel(script=[calling("look", {}), calling("look", {}), "Seen."])
+    graph: Any = create_agent(model, tools=[look], middleware=[MemoryMiddleware(memory)])
+    config = {"configurable": {"thread_id": "t", "user_id": "ana"}}
+    for _ in range(2):  # the first run teaches the server scripts
+        trips.clear()
+        state = await both(graph.invoke)({"messages": [HumanMessage("N: Hello")]}, config)
+    assert len(trips) == 1
+    assert all("Bonn" in shown[0].text for shown in model.shown)
+    assert "remembered" not in state
+    await both(memory.profile("ana").erase)()
+
+
+async def test_what_the_user_said_in_another_thread_is_recalled(client: Client, both: Both) -> None:
+    memory = ConversationMemory(client, classifier=Marked(), selector=MemorySelector(scope="user"), ttl_s=60)
+    model = ScriptedModel()
+    saver = RedisSaver(client, ttl_s=60)
+    graph: Any = create_agent(model, middleware=[MemoryMiddleware(memory)], checkpointer=saver)
+
+    async def say(said: str, thread: str, user: str = "ana") -> str:
+        config = {"configurable": {"thread_id": thread, "user_id": user}}
+        await both(graph.invoke)({"messages": [HumanMessage(said)]}, config)
+        return str(model.shown[-1][0].text)
+
+    await say("N: My cat is called Minka.", "t1")
+    await say("N: My cat is called Tom.", "t2", "ben")
+    told = await say("R: What is my cat called?", "t3")
+    assert "[conversation 't1', 20" in told
+    assert "Minka" in told
+    assert "Tom" not in told
+    assert "Minka" not in await say("N: What is a cat?", "t4")
+
+
+async def test_a_summary_of_the_thread_is_kept_and_shown_before_the_window(client: Client, both: Both) -> None:
+    writer = ScriptedModel(script=["They spoke of Minka."])
+    memory = memory_of(client, summary=RollingSummary(writer, every_turns=3))
+    model = ScriptedModel()
+    saver = RedisSaver(client, ttl_s=60)
+    graph: Any = create_agent(model, middleware=[MemoryMiddleware(memory)], checkpointer=saver)
+    config = {"configurable": {"thread_id": "t", "user_id": "ana"}}
+    for number in range(5):
+        await both(graph.invoke)({"messages": [HumanMessage(f"N: question {number}")]}, config)
+        await both(client.settle)()
+    assert writer.calls == 1
+    assert "They spoke of Minka." in model.shown[-1][0].text
+    assert not any("question 0" in message.text for message in model.shown[-1])
+    assert (await both(RedisUsers(client).erase)("ana")).complete
+    assert not client.run(Op((("EXISTS", client.keys().session("t").state),), lambda replies: replies[0]))
+
+
+@tool
+def look() -> str:
+    """Look."""
+    return "seen"
 
 
 async def test_a_server_that_is_away_is_no_reason_to_fail(both: Both) -> None:

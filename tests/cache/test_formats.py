@@ -13,13 +13,14 @@ from langchain_core.outputs import ChatGeneration, Generation
 from langchain_redis_memory import CachedEmbeddings, RedisCache, RedisNodeCache
 from langchain_redis_memory.cache import epochs, generations
 from langchain_redis_memory.cache.answers.answer_cache import Answer, decode_answer, encode_answer
-from langchain_redis_memory.cache.decision_log import Decision, LoggedCandidate, decoded
+from langchain_redis_memory.cache.decision_log import Decision, LoggedCandidate, TurnTrace, decoded
 from langchain_redis_memory.cache.exact_flows import ExactQuery, name_of
 from langchain_redis_memory.cache.marks import marks_from, marks_of
 from langchain_redis_memory.cache.rag.retriever import _decoded, _encoded
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer, entry_of
 from langchain_redis_memory.cache.semantic.entries import name_of as semantic_name_of
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.key_groups import mark_of
 from tests.support.rag import Model
 
 
@@ -102,13 +103,20 @@ def test_lines_of_a_log_and_marks_of_an_answer() -> None:
     assert marks.joined().hex() == "251add662c54c4ffe64984c3aacf6ede179ed4616fcb45640fb662e7c41e08e2"
     assert marks_from(marks.joined()) == marks
     near = LoggedCandidate("What is it?", 0.5, 0.25, vetoed=True)
-    line = Decision("hit", "What?", "NEW_TOPIC", "meaning", "why", "e-1", 7, 0.5, (near,), marks, "exact", "[{}]")
+    trace = TurnTrace("s", "a", ("'it'",), 0.75, "for user (personal p=0.90)", 2, 3, 4, 5, 6, mark_of("330 m"))
+    line = Decision(
+        "hit", "What?", "NEW_TOPIC", "meaning", "why", "e-1", 7, 0.5, (near,), marks, "exact", "[{}]", trace
+    )
     golden = (
-        b"\x9d\x02\xa3hit\xa5What?\xa9NEW_TOPIC\xa7meaning\xa3why\xa3e-1\xa5exact\xa4[{}]\x07\xcb?\xe0\x00\x00\x00\x00\x00\x00"
+        b"\x9e\x03\xa3hit\xa5What?\xa9NEW_TOPIC\xa7meaning\xa3why\xa3e-1\xa5exact\xa4[{}]\x07\xcb?\xe0\x00\x00\x00\x00\x00\x00"
         b"\x91\x94\xabWhat is it?\xcb?\xe0\x00\x00\x00\x00\x00\x00\xcb?\xd0\x00\x00\x00\x00\x00\x00\xc3"
-        b"\xc4 " + marks.joined()
+        b"\xc4 " + marks.joined() + b"\x9b\xa1s\xa1a\x91\xa4'it'\xcb?\xe8\x00\x00\x00\x00\x00\x00\xba"
+        b"for user (personal p=0.90)\x02\x03\x04\x05\x06\xc4\x08\xd4\x14$\x1b\x95\x0f\xe8S"
     )
     assert line.encoded(content=True) == golden
     read = decoded(golden, "1500-0")
     assert read == replace(line, at=datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=timezone.utc), id="1500-0")
-    assert decoded(golden.replace(b"\x02", b"\x01", 1), "1500-0") is None
+    assert decoded(golden.replace(b"\x03", b"\x02", 1), "1500-0") is None
+    words_left_out = decoded(line.encoded(content=False), "1500-0")
+    assert words_left_out is not None
+    assert words_left_out.trace == trace._replace(session="", agent="", reasons=(), audience="for user")

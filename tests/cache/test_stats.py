@@ -190,7 +190,7 @@ async def test_a_foreign_value_under_a_count_does_not_stop_the_others(cache: Red
     assert (told.hits, told.total("updates")) == (3, 3)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(st.binary(max_size=30) | st.from_regex(rb"\d*/[^/]?/[^/]?/(us:)?\w*", fullmatch=True), st.binary(max_size=6))
 def test_any_field_can_be_read(name: bytes, value: bytes) -> None:
     row = _row((name, value))

@@ -270,7 +270,7 @@ def is_same(found: Any, expected: Any) -> None:
         assert repr(found) == repr(expected)
 
 
-MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @MANY

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from langchain_redis_memory import __version__
 from langchain_redis_memory.cli.app import app
 from tests.support import servers
+from tests.support.cli_page import PAGE, with_commands
 from tests.support.servers import Farm
 
 
@@ -23,37 +25,45 @@ def test_the_version_is_printed() -> None:
     assert said("--version") == f"langchain-redis-memory {__version__}\n"
 
 
-@pytest.mark.parametrize("form", [(), ("--redis",)])
-def test_info_takes_the_url_as_an_argument_or_as_an_option(form: tuple[str, ...]) -> None:
-    assert said("info", *form, "memory://").startswith("memory://: fakeredis ")
-
-
-def test_info_takes_one_url() -> None:
-    assert "give the URL once" in said("info", "memory://a", "--redis", "memory://b", status=1)
-
-
-def test_info_tells_what_would_be_evicted(farm: Farm) -> None:
+def test_status_tells_what_would_be_evicted(farm: Farm) -> None:
     process = farm.start(servers.NEWEST, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
-    told = said("info", process.url)
+    told = said("status", "--redis", process.url)
     assert "vectors are searched by: " in told
     assert "maxmemory-policy: allkeys-lru\n" in told
     assert "evicts any key" in told
     process.stop()
 
 
-def test_info_as_json_is_what_a_program_can_read() -> None:
-    told = json.loads(said("info", "memory://", "--json"))
-    assert (told["flavour"], told["reachable"], told["query_engine"]) == ("fakeredis", True, False)
+NEEDS = {"migrate": ["langchain-community"], "inspect": ["x"], "erase": ["--user", "x"], "export": ["--user", "x"]}
+LOCAL = {"acl", "explain", "warm", "admin", "restore", "settings"}
+"""Commands that ask no server, or something else first."""
 
 
-@pytest.mark.parametrize("command", [["demo"], ["chat"], ["replay", "--sample", "--cache", "exact"], ["info"]])
-def test_a_server_that_is_not_there_is_one_line_on_stderr_and_exit_code_2(command: list[str]) -> None:
-    done = CliRunner().invoke(app, [*command, "--redis", "redis://127.0.0.1:1/0"])
+def commands() -> list[str]:
+    return sorted(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", [name for name in commands() if name not in {*LOCAL, "replay"}])
+def test_a_server_that_is_not_there_is_one_line_on_stderr_and_exit_code_2(command: str, tmp_path: Path) -> None:
+    given = [str(tmp_path / "x")] if command == "backup" else NEEDS.get(command, [])
+    done = CliRunner().invoke(app, [command, *given, "--redis", "redis://127.0.0.1:1/0"])
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("UnavailableError: ")
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["chat"], ["replay"], ["info"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in commands())])
 def test_each_help_has_an_example(command: list[str]) -> None:
     assert "Example: langchain-redis-memory " in said(*command, "--help")
+
+
+def test_each_command_can_print_json() -> None:
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert name == "admin" or "--json" in options, name
+
+
+def test_the_page_of_the_commands_is_theirs() -> None:
+    """`python -m tests.support.cli_page` writes it."""
+    text = PAGE.read_text("utf-8")
+    assert text == with_commands(text)

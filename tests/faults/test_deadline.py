@@ -22,8 +22,9 @@ from langchain_redis_memory import (
 )
 from langchain_redis_memory.errors import UnavailableError
 from langchain_redis_memory.history.outbox import Outbox
-from langchain_redis_memory.ops import Op
+from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.deadline import Spent
 from tests.conftest import Both
 from tests.support.chains import Desk, LetterEmbeddings, Marked
 from tests.support.proxy import Proxy
@@ -209,6 +210,46 @@ async def test_tls_to_a_plain_port_says_so(farm: Farm, both: Both) -> None:
     async with client_of(f"rediss://127.0.0.1:{port}/0", ssl_cert_reqs="none") as client:
         with Watch(), pytest.raises(UnavailableError, match="speak TLS"):
             await both(client.run)(GET)
+
+
+# --- calls of several trips ---------------------------------------------------------------------------
+
+
+async def test_the_trips_of_a_call_share_its_deadline(proxy: Proxy, both: Both) -> None:
+    def slow_flow() -> Flow[None]:
+        for _ in range(Spent.TRIPS):
+            yield from ask(GET)
+
+    async with client_of(proxy.url, retries=0) as client:
+        await both(client.run)(GET)
+        proxy.late_s = TIMEOUT_S * 0.6
+        await both(client.run)(GET)
+        with Watch(), pytest.raises(UnavailableError):
+            await both(client.drive)(slow_flow())
+
+
+def test_a_call_of_many_trips_is_bounded_by_its_progress() -> None:
+    spent = Spent()
+    seen = []
+    for _ in range(2 * Spent.TRIPS):
+        spent.add(1.0)
+        seen.append(spent.seconds)
+    assert seen == [1, 2, 3, 0] * 2
+
+
+async def test_a_call_goes_on_without_a_server_that_has_taken_its_time(hole: Proxy, both: Both) -> None:
+    def flow() -> Flow[int]:
+        failed = 0
+        for _ in range(3):
+            try:
+                yield from ask(GET)
+            except UnavailableError:
+                failed += 1
+        return failed
+
+    async with client_of(hole.url, retries=0) as client:
+        with Watch():
+            assert await both(client.drive)(flow()) == 3
 
 
 # --- caches leave room --------------------------------------------------------------------------------

@@ -9,18 +9,20 @@ import pytest
 import redis
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
+from redis.crc import key_slot
 
 from langchain_redis_memory.cache.exact import RedisCache
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.errors import ConfigError, DurabilityError, InvalidInputError
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
+from langchain_redis_memory.ops import merge
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.client.durability import Durability
 from langchain_redis_memory.state.agent_state import RedisAgentState
 from langchain_redis_memory.store.redis_store import RedisStore
 from tests.conftest import Both
 from tests.support.chains import Desk, Marked
-from tests.support.servers import NEWEST, Farm, wait_for
+from tests.support.servers import NEWEST, Farm, of_cluster, start_cluster, wait_for
 
 SOON = Durability("replicated", timeout_s=0.05)
 
@@ -108,6 +110,37 @@ async def test_a_turn_goes_on(real: Client, both: Both, caplog: pytest.LogCaptur
     assert (len(await desk.told()), desk.memory.unstored) == (2, 0)
 
 
+@pytest.fixture(scope="module")
+def half_replicated(farm: Farm) -> str:
+    """A cluster of two masters, one of which has a replica."""
+    return start_cluster(farm, 2, 1)
+
+
+async def test_on_a_cluster_each_node_is_waited_for(half_replicated: str, prefix: str, both: Both) -> None:
+    client = Client.from_url(half_replicated, prefix=prefix)
+    durable = client.durable(SOON)
+    with of_cluster(half_replicated) as cluster:
+
+        def history(*, copied: bool) -> RedisChatMessageHistory:
+            for name in map(str, range(100)):
+                slot = key_slot(client.keys().session(name).messages.encode())
+                if (len(cluster.nodes_manager.slots_cache[slot]) > 1) is copied:
+                    return RedisChatMessageHistory(name, durable, ttl_s=60)
+            raise AssertionError
+
+        safe, alone = history(copied=True), history(copied=False)
+    add, other = (one._flows.transcript.add([HumanMessage("x")]) for one in (safe, alone))
+    await both(safe.add_messages)([HumanMessage("a")])
+    with pytest.raises(DurabilityError, match="only 0 of 1 replicas"):
+        await both(alone.add_messages)([HumanMessage("a")])
+    with pytest.raises(DurabilityError, match="only 0 of 1 replicas"):
+        await both(durable.run)(merge(add, other))
+    added, read = await both(durable.run)(merge(add, alone._flows.transcript.read()))
+    assert (added.appended, len(read)) == (1, 2), "where only something is read nobody waits"
+    assert [len(await both.messages(one)) for one in (safe, alone)] == [2, 2]
+    await client.aclose()
+
+
 async def test_a_cache_does_not_wait(real: Client, both: Both) -> None:
     from langchain_core.outputs import Generation
 
@@ -132,11 +165,20 @@ async def test_a_server_that_writes_nothing_down_says_so(real: Client, both: Bot
     assert len(await both.messages(history)) == 1
 
 
+class _Cluster:
+    """A client of redis-py that routes by key."""
+
+    def execute_command(self, *args: Any, **options: Any) -> None: ...
+
+    def keyslot(self, key: str) -> int:
+        return len(key)
+
+
 def test_what_cannot_wait_is_refused() -> None:
     with pytest.raises(ConfigError, match="needs a server with replicas"):
         Client("memory://x").durable("replicated")
     with pytest.raises(ConfigError, match="needs a server with replicas"):
-        Client("redis+cluster://127.0.0.1:1").durable("fsynced")
+        Client(_Cluster()).durable("fsynced")
     assert Client("memory://x").durable("written").url == "memory://x"
     with pytest.raises(InvalidInputError, match="replicas"):
         Durability("replicated", replicas=0)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import redis
+from langchain_core.messages import HumanMessage
 
+from langchain_redis_memory import RedisChatMessageHistory
+from langchain_redis_memory.errors import DurabilityError, UnavailableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.durability import Durability
 from tests.conftest import Both
 from tests.support.proxy import Proxy
 from tests.support.servers import NEWEST, Farm, Process, wait_for
@@ -93,3 +97,45 @@ async def test_a_silent_sentinel_leaves_time_for_the_next(service: Service, both
         async with Client.from_url(url, timeout_s=2, retries=0) as client:
             assert await both(client.run)(count(0)) == 1
             assert client._topology.kind == "sentinel"
+
+
+async def test_a_failover_under_load_loses_nothing_that_is_acknowledged(service: Service, both: Both) -> None:
+    """Writers count up in a history each; what was acknowledged is there afterwards, once and in order."""
+    acknowledged: dict[int, list[str]] = {name: [] for name in range(4)}
+    refused: list[Exception] = []
+    enough, ended = asyncio.Event(), asyncio.Event()
+    async with Client.from_url(service.url, timeout_s=2) as client:
+        durable = client.durable(Durability("replicated", timeout_s=0.1))
+
+        def history(name: int) -> RedisChatMessageHistory:
+            return RedisChatMessageHistory(f"s{name}", durable, ttl_s=60)
+
+        async def write(name: int) -> None:
+            mine, number = history(name), 0
+            add: Any = (
+                mine.aadd_messages if both.asynchronous else lambda some: asyncio.to_thread(mine.add_messages, some)
+            )
+            while not ended.is_set():
+                number += 1
+                try:
+                    await add([HumanMessage(str(number))])
+                except (UnavailableError, DurabilityError) as error:
+                    refused.append(error)
+                    await asyncio.sleep(0.01)
+                else:
+                    acknowledged[name].append(str(number))
+                    if number == 20:
+                        enough.set()
+
+        writers = [asyncio.create_task(write(name)) for name in acknowledged]
+        await enough.wait()
+        with redis.Redis(port=service.sentinel.port) as admin:
+            await asyncio.to_thread(wait_for, lambda: fails_over(admin))
+            await asyncio.to_thread(wait_for, lambda: admin.sentinel_master("main")["port"] == service.replica.port)
+        await asyncio.to_thread(wait_for, lambda: refused)
+        ended.set()
+        await asyncio.gather(*writers)
+        for name, mine in acknowledged.items():
+            found = [str(message.content) for message in await both.messages(history(name))]
+            assert len(set(found)) == len(found), "stored twice"
+            assert [number for number in found if number in set(mine)] == mine, "lost, or out of order"

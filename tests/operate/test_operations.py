@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -26,28 +25,11 @@ from langchain_redis_memory.redis.key_parts import parse_key
 from langchain_redis_memory.redis.keys import KINDS, KeySpace
 from tests.conftest import Both, Watch
 from tests.redis.test_keys import NAMED, every_key
-from tests.support import servers
 from tests.support.saves import checkpoint, loop, place, raw
 from tests.support.scenario import SCENARIOS, everything
 from tests.support.servers import NEWEST, Farm
 
 FEW = ["history", "saver", "store", "byte_store", "record_manager", "states", "conversation", "exact_cache"]
-
-
-@pytest.fixture(params=[*servers.TABLE, "cluster"])
-def place_url(request: pytest.FixtureRequest, farm: Farm) -> str:
-    """The URL of each kind of server in turn, and of the cluster."""
-    if request.param == "cluster":
-        return str(request.getfixturevalue("cluster_url"))
-    return f"memory://{uuid4().hex}" if request.param == "memory" else farm.url(request.param)
-
-
-@pytest.fixture
-def there(place_url: str, prefix: str, watch: Watch) -> Iterator[Client]:
-    """A client on each of them."""
-    watch(place_url, prefix)
-    with Client.from_url(place_url, prefix=prefix) as made:
-        yield made
 
 
 async def fill(both: Both, client: Client, *tenants: str, names: list[str] = FEW) -> None:

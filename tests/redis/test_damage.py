@@ -10,7 +10,7 @@ import pytest
 from tests.support.damage import read_damaged
 from tests.support.scenario import SCENARIOS
 
-TIMES = 80
+TIMES = 40
 
 
 @pytest.fixture(autouse=True)

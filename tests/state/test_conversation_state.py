@@ -318,7 +318,7 @@ async def test_a_damaged_state_counts_as_absent_and_can_be_replaced(
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_no_bytes_but_a_newer_version_make_reading_fail(record: bytes, notes: bytes) -> None:
     assume(ENCRYPTED not in record + b"," + notes)  # what a client without the cipher must not take for damage
     logging.disable(logging.WARNING)

@@ -114,7 +114,7 @@ turns = st.lists(st.tuples(anything, anything, st.sampled_from([NEW, MORE, SEARC
 
 
 @given(turns)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_any_conversation_has_a_state_that_can_be_stored(said: list[tuple[str, str, Any]]) -> None:
     state = ConversationState()
     for turn, answer, verdict in said:
@@ -130,7 +130,7 @@ def test_any_conversation_has_a_state_that_can_be_stored(said: list[tuple[str, s
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(max_size=5) | st.floats(), lambda s: st.lists(s, max_size=4)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_anything_else_is_no_state(value: Any) -> None:
     for read in (from_plain, delta_from_plain):
         try:

@@ -130,7 +130,7 @@ def test_random_batches(name: str, farm: Farm, colour: Colour, prefix: str, watc
     watch(url, prefix)
     client = Client.from_url(url, prefix=prefix)
 
-    @calm(20 if name == "memory" else 40)
+    @calm(20)
     @given(batches)
     def run(history: list[tuple[str, list[Any]]]) -> None:
         agree(RedisStore(client, tenant=uuid4().hex), Oracle(), colour, into_one_root(history))
@@ -145,7 +145,7 @@ def test_random_searches_by_meaning(name: str, farm: Farm, colour: Colour, prefi
     client = Client.from_url(url, prefix=prefix)
     index: Any = {"dims": DIMS, "embed": embed, "fields": ["s", "t"]}
 
-    @calm(20 if name == "memory" else 40)
+    @calm(20)
     @given(meanings)
     def run(history: list[tuple[str, list[Any]]]) -> None:
         agree(

@@ -17,6 +17,7 @@ from langchain_redis_memory import (
     CachedEmbeddings,
     ConversationMemory,
     ExactAnswerCache,
+    Limit,
     RagCache,
     RedisAgentState,
     RedisByteStore,
@@ -24,6 +25,7 @@ from langchain_redis_memory import (
     RedisChatMessageHistory,
     RedisConversationState,
     RedisNodeCache,
+    RedisRateLimiter,
     RedisRecordManager,
     RedisSaver,
     RedisSemanticCache,
@@ -31,6 +33,8 @@ from langchain_redis_memory import (
     RedisSessions,
     RedisStore,
     RedisTokenStreams,
+    RedisUsers,
+    RedisValueCache,
     RollingSummary,
     SemanticAnswerCache,
     UserProfile,
@@ -250,6 +254,57 @@ async def semantic_conversation(both: Both, client: Client, tenant: str) -> list
     return await _conversation(both, ConversationMemory(client, cache=cache, ttl_s=60, tenant=tenant))
 
 
+async def value_cache(both: Both, client: Client, tenant: str) -> list[Read]:
+    made = RedisValueCache(client, "n", ttl_s=60, tenant=tenant)
+    await both(made.set)("k", {"x": SECRET}, tags=["t"], user="ana")
+    await both(made.set_many)({"a:1": SECRET, "a:2": SECRET, "gone": SECRET})
+    await both(made.get_or_load)("loaded", lambda: SECRET)
+    await both(made.delete)("gone")
+    await both(made.invalidate_tag)("other")
+    await both(made.clear_user)("ben")
+    assert await both(made.invalidate)("a:2*") == 1
+    assert await both(made.incr)("n", 2) == 2
+    found = await both(made.versioned)("k")
+    assert await both(made.set_if)("k", {"x": f"{SECRET}!"}, found.version)
+    await both(made.expire)("k", 50)
+    async with made.lock("job") as lock:
+        await both(lock.renew)()
+    await both(made.switch)(on=True)
+    return [
+        lambda: both(made.get)("k"),
+        lambda: both(made.get_many)(["k", "a:1", "loaded"]),
+        lambda: both(made.exists)("k"),
+        lambda: both(made.ttl)("k"),
+        both(made.stats),
+    ]
+
+
+async def rate_limiter(both: Both, client: Client, tenant: str) -> list[Read]:
+    limits = [Limit(9, "1m"), Limit(9000, "1h", unit="tokens"), Limit(5, unit="concurrent")]
+    made = RedisRateLimiter(client, limits, tenant=tenant)
+    async with await both(made.reserve)("ana", 400) as lease:
+        await both(lease.settle)({"total_tokens": 50})
+    assert (await both(made.check)("ana", 10)).allowed
+    assert await both(made.reset)("ben") is False
+    return [lambda: both(made.status)("ana"), lambda: both(made.peek)("ana")]
+
+
+async def users(both: Both, client: Client, tenant: str) -> list[Read]:
+    for user in ("ana", "ben"):
+        history = RedisChatMessageHistory(user, client, ttl_s=60, tenant=tenant, user=user)
+        await both(history.add_messages)([HumanMessage(SECRET)])
+        await both(UserProfile(user, client, tenant=tenant).set)("city", SECRET)
+    made = RedisUsers(client, tenant=tenant)
+    assert (await both(made.erase)("ben")).complete
+
+    async def exported() -> list[Any]:
+        if both.asynchronous:
+            return [one async for one in made.aexport("ana")]
+        return list(made.export("ana"))
+
+    return [lambda: both(made.data)("ana"), exported]
+
+
 SCENARIOS: dict[str, Scenario] = {
     "history": Scenario(history, ("RedisChatMessageHistory", "RedisSessions")),
     "saver": Scenario(saver, ("RedisSaver",)),
@@ -262,6 +317,9 @@ SCENARIOS: dict[str, Scenario] = {
     "semantic_cache": Scenario(semantic_cache, ("RedisSemanticCache",)),
     "rag": Scenario(rag, ("RagCache", "CachedEmbeddings")),
     "states": Scenario(states, ("RedisConversationState", "RedisAgentState", "RedisSessionData", "UserProfile")),
+    "value_cache": Scenario(value_cache, ("RedisValueCache",)),
+    "rate_limiter": Scenario(rate_limiter, ("RedisRateLimiter",)),
+    "users": Scenario(users, ("RedisUsers", "RedisChatMessageHistory", "UserProfile")),
     "token_streams": Scenario(token_streams, ("RedisTokenStreams",)),
     "conversation": Scenario(conversation, ("ConversationMemory",)),
     "semantic_conversation": Scenario(semantic_conversation, ("ConversationMemory", "SemanticAnswerCache")),

@@ -15,10 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import redis
+
+from langchain_redis_memory.redis.client.options import Options
+from langchain_redis_memory.redis.client.topology import topology
 
 T = TypeVar("T")
 
@@ -216,17 +219,29 @@ def _answers(process: Process, password: str | None) -> bool:
     return wait_for(ready) == "ready"
 
 
-def start_cluster(farm: Farm) -> str:
-    """Three masters that know each other; the URL of the cluster."""
+def of_cluster(url: str) -> redis.RedisCluster:
+    """redis-py's own client of a cluster, by the URL of ours."""
+    host, _, port = url.rpartition("/")[2].partition(",")[0].partition(":")
+    return redis.RedisCluster(host=host, port=int(port))
+
+
+def admin(url: str) -> Any:
+    """A client of redis-py of a server, whatever its topology."""
+    return of_cluster(url) if "+cluster" in url else topology(url, Options()).open().client
+
+
+def start_cluster(farm: Farm, masters: int = 3, replicas: int = 0) -> str:
+    """Masters that know each other, the first ones with a replica each; the URL of the cluster."""
     # The bus is on the port plus 10000: let both be free and both exist.
     ports = (port for port in iter(free_port, None) if port < 55_000 and _is_free(port + 10_000))
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
-    nodes = [farm.start(NEWEST, *options, port=next(ports)) for _ in range(3)]
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
+    nodes = [farm.start(NEWEST, *options, port=next(ports)) for _ in range(masters + replicas)]
     clients = [redis.Redis(port=node.port, decode_responses=True) for node in nodes]
     try:
         for i, client in enumerate(clients):
-            first, last = i * 16384 // 3, (i + 1) * 16384 // 3 - 1
-            client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
+            if i < masters:
+                first, last = i * 16384 // masters, (i + 1) * 16384 // masters - 1
+                client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
             client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
         for client in clients:
             for node in nodes:
@@ -234,9 +249,19 @@ def start_cluster(farm: Farm) -> str:
 
         def joined() -> bool:
             told = [client.execute_command("CLUSTER", "INFO") for client in clients]
-            return all("cluster_state:ok" in info and "cluster_known_nodes:3" in info for info in told)
+            known = f"cluster_known_nodes:{len(nodes)}"
+            return all("cluster_state:ok" in info and known in info for info in told)
 
         wait_for(joined, 30)
+        for master, replica in zip(clients, clients[masters:], strict=False):
+            replica.execute_command("CLUSTER", "REPLICATE", master.execute_command("CLUSTER", "MYID"))
+
+        def seen() -> bool:
+            told = [str(client.execute_command("CLUSTER", "SLOTS")) for client in clients]
+            links = [client.info("replication")["master_link_status"] for client in clients[masters:]]
+            return all(str(node.port) in slots for slots in told for node in nodes) and set(links) <= {"up"}
+
+        wait_for(seen, 30)
     finally:
         for client in clients:
             client.close()

@@ -8,17 +8,21 @@ import contextlib
 import inspect
 import io
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 from uuid import uuid4
 
+from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 
-from tests.support.chains import DescribedModel
 from tests.support.meanings import WordEmbeddings
 
 FENCE = re.compile(
@@ -26,15 +30,37 @@ FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 NOT_RUN = re.compile(r"^# not run by the tests: (.+)")
-SERVER = re.compile(r"rediss?(?:\+\w+)?://[^\s\"',)]+")
-"""What a snippet connects to; here it is the page's own server in this process."""
+SERVER = re.compile(r"(?:rediss?(?:\+\w+)?|memory)://[^\s\"',)]*")
+"""What a snippet connects to; here each page has a server of its own in this process."""
 
 
-class Model(DescribedModel):
-    """Any chat model: one that can be given tools."""
+class Model(BaseChatModel):
+    """Any chat model: one that LangChain can describe, that can be given tools, and that answers at once."""
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        return True
+
+    @classmethod
+    def get_lc_namespace(cls) -> list[str]:
+        return ["tests", "snippets"]
+
+    @property
+    def _llm_type(self) -> str:
+        return "snippets"
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> Runnable[Any, AIMessage]:
         return self.bind(tools=[getattr(tool, "name", str(tool)) for tool in tools], **kwargs)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        message = AIMessage(f"An answer to: {messages[-1].text}", response_metadata={"finish_reason": "stop"})
+        return ChatResult(generations=[ChatGeneration(message=message)])
 
 
 @dataclass(frozen=True)
@@ -49,6 +75,8 @@ class Snippet:
     @property
     def not_run(self) -> str | None:
         """Why it is not run: it says so in its first line, for readers too."""
+        if "create_deep_agent" in self.code and find_spec("deepagents") is None:
+            return "deepagents needs Python 3.11"
         said = NOT_RUN.match(self.code)
         return said and said[1]
 
@@ -79,10 +107,10 @@ def given(url: str) -> dict[str, Any]:
     }
 
 
-def run(page: list[Snippet]) -> list[tuple[Snippet, str]]:
+def run(page: list[Snippet], names_of: Callable[[str], dict[str, Any]] = given) -> list[tuple[Snippet, str]]:
     """Runs a page's snippets one after the other, as a reader would type them; gives what each printed."""
     url = f"memory://{uuid4().hex}"
-    names = given(url)
+    names = names_of(url)
     printed = []
     loop = asyncio.new_event_loop()
     try:

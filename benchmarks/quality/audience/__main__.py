@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.quality.audience.sentences import HELD_OUT, SEEN, UNTOUCHED, Sentence, by_hand, load
+from benchmarks.quality.audience.sentences import HELD_OUT, UNTOUCHED, Sentence, by_hand, load
 from benchmarks.training import audience as training
 from langchain_redis_memory.language.audience import linguistic
 from langchain_redis_memory.language.audience.verdict import MAX_UNSAFE
@@ -55,7 +55,7 @@ def judged(rows: Sequence[Sentence], risk: float) -> dict[str, tuple[int, int]]:
             count("plain: unsafe", plain)
         if (
             VERBOSE
-            and row.domain not in UNTOUCHED + SEEN + HELD_OUT
+            and row.domain not in UNTOUCHED + HELD_OUT
             and (shared if row.unsafe else not plain if row.howto_my else not shared)
         ):
             verdict = linguistic.classify_audience(row.text, opaque=not row.howto_my, max_unsafe=risk)
@@ -116,12 +116,11 @@ def main() -> None:
             print(line(domain, judged([row for row in untouched if row.domain == domain], RISK)))
         print(line("both", judged(untouched, RISK)))
         print(line("  of them by hand", judged([row for row in untouched if row.template == "hand"], RISK)))
-    for name, domains in (("seen", SEEN), ("held-out", HELD_OUT)):
-        print(f"\n{name} domains, the weights that ship")
-        by_domain = [by_hand(domain) for domain in domains]
-        for domain, mine in zip(domains, by_domain, strict=True):
-            print(line(domain, judged(mine, RISK)))
-        print(line("all of them", judged([row for mine in by_domain for row in mine], RISK)))
+    print("\nheld-out domains, the weights that ship")
+    by_domain = [by_hand(domain) for domain in HELD_OUT]
+    for domain, mine in zip(HELD_OUT, by_domain, strict=True):
+        print(line(domain, judged(mine, RISK)))
+    print(line("all of them", judged([row for mine in by_domain for row in mine], RISK)))
     if place:
         print("\nheld-out intents of home_intents, the weights that ship")
         print(line("all of them", judged([row for row, _ in training.home(place) if row.template in HELD], RISK)))

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.desk_flows import DeskFlows
-from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
+from langchain_redis_memory.cache.answers.records import CachedAnswer, CachedAnswers, ManagedAnswerCache
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.logged import LoggedCache
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.key_groups import Id
+from langchain_redis_memory.redis.ttl import WEEK_S
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -59,6 +60,11 @@ class AnswerDesk(LoggedCache):
             raise ConfigError(msg)
         self._client = client
         self._flows: DeskFlows = DeskFlows(cache.records, client.keys(tenant), log)
+
+    @property
+    def name(self) -> str:
+        """Names the cache in the log: "exact", or "semantic/" and the name that it was given."""
+        return self._flows.logged_as
 
     def bind(self, *, tenant: str) -> Self:
         """Binds the desk to the answers of another tenant; it costs nothing.
@@ -127,3 +133,107 @@ class AnswerDesk(LoggedCache):
     async def aclear(self, *, scope: str | None = None) -> int:
         """Deletes all answers of a chain, or every one of the tenant; see `clear`."""
         return await self._client.adrive(self._flows.clear_flow(scope))
+
+    def switch(self, *, on: bool, for_s: float = WEEK_S) -> None:
+        """Switches the cache off or on for all processes, without a restart: an off cache serves and keeps nothing.
+
+        Args:
+            on: Whether it is on.
+            for_s: For how many seconds it is off.
+
+        Raises:
+            InvalidInputError: The time is not positive.
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `switch`.
+        **Trips:** 1.
+        """
+        self._client.run(self._flows.switch(on=on, for_s=for_s))
+
+    async def aswitch(self, *, on: bool, for_s: float = WEEK_S) -> None:
+        """Switches the cache off or on for all processes; see `switch`."""
+        await self._client.arun(self._flows.switch(on=on, for_s=for_s))
+
+    def off_for(self) -> float:
+        """Reads for how long the cache is still off.
+
+        Returns:
+            Seconds; 0 where it is on.
+
+        Raises:
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `switch`.
+        **Trips:** 1.
+        """
+        return self._client.run(self._flows.off_for())
+
+    async def aoff_for(self) -> float:
+        """Reads for how long the cache is still off; see `off_for`."""
+        return await self._client.arun(self._flows.off_for())
+
+    def entries(self, cursor: int = 0) -> CachedAnswers:
+        """Reads through the answers of the tenant, some at a time.
+
+        Args:
+            cursor: The page's before; 0 for the first.
+
+        Returns:
+            Some answers, and the cursor for the next ones. What was there all the time is given at least once.
+
+        Raises:
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `entries`; `answer`.
+        **Trips:** 2, by meaning 1.
+        """
+        return self._client.drive(self._flows.entries_flow(cursor))
+
+    async def aentries(self, cursor: int = 0) -> CachedAnswers:
+        """Reads through the answers of the tenant; see `entries`."""
+        return await self._client.adrive(self._flows.entries_flow(cursor))
+
+    def entry(self, hit_id: str) -> CachedAnswer | None:
+        """Reads one answer with what was reported of it.
+
+        Args:
+            hit_id: The entry, as a hit's report, the log or `explain` names it.
+
+        Returns:
+            The answer; None where there is none (any more).
+
+        Raises:
+            InvalidInputError: It is no id of an entry.
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** `answer`; by meaning `entries`, `entry_uses`, `entry_reports`.
+        **Trips:** 1.
+        """
+        return self._client.drive(self._flows.entry_flow(hit_id))
+
+    async def aentry(self, hit_id: str) -> CachedAnswer | None:
+        """Reads one answer with what was reported of it; see `entry`."""
+        return await self._client.adrive(self._flows.entry_flow(hit_id))
+
+    def edit(self, hit_id: str, text: str) -> bool:
+        """Replaces the words of an answer, which is from then on served instead, for as long as the old one was.
+
+        Args:
+            hit_id: The entry, as a hit's report, the log or `explain` names it.
+            text: The new words.
+
+        Returns:
+            Whether there was such an entry.
+
+        Raises:
+            InvalidInputError: It is no id of an entry.
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** those of `entry`.
+        **Trips:** 2.
+        """
+        return self._client.drive(self._flows.edit_flow(hit_id, text))
+
+    async def aedit(self, hit_id: str, text: str) -> bool:
+        """Replaces the words of an answer; see `edit`."""
+        return await self._client.adrive(self._flows.edit_flow(hit_id, text))

@@ -18,7 +18,7 @@ from langchain_redis_memory.cache.answers.answer_cache import (
     decode_answer,
     encode_answer,
 )
-from langchain_redis_memory.cache.answers.records import Explained
+from langchain_redis_memory.cache.answers.records import CachedAnswer, CachedAnswers, Explained, edited, stored_answer
 from langchain_redis_memory.cache.decision_log import VERY_SAME
 from langchain_redis_memory.cache.marks import Marks, Wanted, marks_from, plain_text
 from langchain_redis_memory.cache.semantic.search import Candidate
@@ -130,6 +130,41 @@ class ExactRecords:
         name = _name(entry)
         there = Op[bool]((("EXISTS", space.answer(entry)),), lambda replies: bool(replies[0]))
         return there if correct else _remove(space, [name]).map(bool)
+
+    def page_flow(self, space: KeySpace, cursor: int) -> Flow[CachedAnswers]:
+        """Reads through the entries; see `AnswerRecords`."""
+        page = yield from ask(expiring_hash.page(_index(space), cursor))
+        found = yield from ask(merge(*(self._read(space, name.hex()) for name, _ in page.items)))
+        return CachedAnswers([one for one, _ in filter(None, found)], page.cursor)
+
+    def entry_flow(self, space: KeySpace, entry: str) -> Flow[CachedAnswer | None]:
+        """Reads one entry; see `AnswerRecords`."""
+        found = yield from ask(self._read(space, _name(entry).hex()))
+        return found and found[0]
+
+    def edit_flow(self, space: KeySpace, entry: str, text: str) -> Flow[bool]:
+        """Replaces the words of an answer; see `AnswerRecords`."""
+        key = space.answer(_name(entry).hex())
+        found = yield from ask(self._read(space, entry))
+        body = None if found is None else edited(found[1], key, text)
+        if body is None:
+            return False
+        write = ("SET", key, key.encrypt(body), "XX", "KEEPTTL")
+        return (yield from ask(Op((write,), lambda replies: replies[0] is not None)))
+
+    def _read(self, space: KeySpace, entry: str) -> Op[tuple[CachedAnswer, bytes] | None]:
+        """Reads an answer and its bytes."""
+        key = space.answer(entry)
+
+        def read(replies: Sequence[Reply]) -> tuple[CachedAnswer, bytes] | None:
+            stored, left_ms = replies
+            body = None if stored is None else _opened(key, stored)
+            if body is None:
+                return None
+            left_s = left_ms / 1000 if left_ms >= 0 else None
+            return CachedAnswer(entry, stored_answer(body, key, left_ms)[1], left_s=left_s), body
+
+        return Op((("GET", key), ("PTTL", key)), read)
 
     def explain_flow(self, asked: CacheQuestion) -> Flow[Explained]:
         """Explains a look-up; candidates are the answers to the same words under other keys. See `AnswerRecords`."""

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from langchain_redis_memory.cache.answers.answer_cache import Answer, AnswerCache, CacheQuestion
+from langchain_redis_memory.cache.answers.answer_cache import (
+    Answer,
+    AnswerCache,
+    CacheQuestion,
+    decode_answer,
+    encode_answer,
+)
 from langchain_redis_memory.cache.marks import Wanted
 from langchain_redis_memory.cache.semantic.search import Candidate
 from langchain_redis_memory.cache.stats import Tally
@@ -23,6 +30,38 @@ class Explained(NamedTuple):
 
     answer: Answer | None
     candidates: Sequence[Candidate]
+
+
+class CachedAnswer(NamedTuple):
+    """One entry of a cache of answers, for people.
+
+    Args:
+        entry: Its id.
+        answer: What is served; None where it cannot be read.
+        question: What it answers; "" where the cache keeps only a digest of it.
+        session: The conversation that it was made in, "" where the cache keeps only a digest of it.
+        reports: Each report of a hit: how sure the cache was, 0 to 1, and whether the answer was right.
+        left_s: What is left of its lifetime in seconds; None for no end, or where it was read with others.
+    """
+
+    entry: str
+    answer: Answer | None
+    question: str = ""
+    session: str = ""
+    reports: tuple[tuple[float, bool], ...] = ()
+    left_s: float | None = None
+
+
+class CachedAnswers(NamedTuple):
+    """Some entries.
+
+    Args:
+        answers: The entries, in no order; about as many as were asked for.
+        cursor: Where to go on from; 0 after the last.
+    """
+
+    answers: list[CachedAnswer]
+    cursor: int
 
 
 class AnswerRecords(Protocol):
@@ -73,6 +112,34 @@ class AnswerRecords(Protocol):
         """
         ...
 
+    def page_flow(self, space: KeySpace, cursor: int) -> Flow[CachedAnswers]:
+        """Reads through the entries; what was there all the time is given at least once.
+
+        Args:
+            space: The tenant's key builder.
+            cursor: Where to go on from; 0 for the start.
+        """
+        ...
+
+    def entry_flow(self, space: KeySpace, entry: str) -> Flow[CachedAnswer | None]:
+        """Reads one entry; None where there is none.
+
+        Args:
+            space: The tenant's key builder.
+            entry: The id, as `Answer.entry` has it.
+        """
+        ...
+
+    def edit_flow(self, space: KeySpace, entry: str, text: str) -> Flow[bool]:
+        """Replaces the words of an answer, which lives as long as before; gives whether there was one.
+
+        Args:
+            space: The tenant's key builder.
+            entry: The id, as `Answer.entry` has it.
+            text: The new words.
+        """
+        ...
+
     def explain_flow(self, asked: CacheQuestion) -> Flow[Explained]:
         """Says what a look-up would find, and what spoke against the rest; nothing is counted.
 
@@ -90,3 +157,41 @@ class ManagedAnswerCache(AnswerCache, Protocol):
     def records(self) -> AnswerRecords:
         """Its entries."""
         ...
+
+
+def stored_answer(body: bytes, where: str, left_ms: int | None = None) -> tuple[bytes, Answer | None]:
+    """Decodes an answer as a cache keeps it, whatever epoch it is of.
+
+    Args:
+        body: What is stored, decrypted.
+        where: The key that it was read from.
+        left_ms: What is left of its lifetime; None or less than 0 where it has none.
+
+    Returns:
+        The token of its epoch with the mark after it, b"" for none; and the answer, None where it is something else.
+    """
+    left_ms = None if left_ms is None or left_ms < 0 else left_ms
+    answer = decode_answer(body, where, left_ms)
+    if answer is not None:
+        return b"", answer
+    token, mark, rest = body.partition(b";")
+    return token + mark, decode_answer(rest, where, left_ms) if mark else None
+
+
+def edited(body: bytes, where: str, text: str) -> bytes | None:
+    """Replaces the words of an answer as a cache keeps it; its lifetime, documents and cost stay.
+
+    Args:
+        body: What is stored, decrypted.
+        where: The key that it was read from.
+        text: The new words.
+
+    Returns:
+        What to store instead; None where it is no answer.
+    """
+    token, answer = stored_answer(body, where, 0)  # as if nothing were left of it: its age is its whole lifetime
+    if answer is None:
+        return None
+    value = text if isinstance(answer.value, str) else answer.value.model_copy(update={"content": text})
+    ttl_ms = 0 if answer.age_s is None else round(answer.age_s * 1000)
+    return token + encode_answer(replace(answer, value=value), ttl_ms)

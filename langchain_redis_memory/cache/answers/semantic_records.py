@@ -14,13 +14,13 @@ from langchain_redis_memory.cache.answers.answer_cache import (
     SearchableAnswerCache,
     seen_by_model,
 )
-from langchain_redis_memory.cache.answers.records import Explained
+from langchain_redis_memory.cache.answers.records import CachedAnswer, CachedAnswers, Explained, edited, stored_answer
 from langchain_redis_memory.cache.decision_log import hit_of
 from langchain_redis_memory.cache.marks import Wanted, marks_of
-from langchain_redis_memory.cache.semantic import bulk
-from langchain_redis_memory.cache.semantic.entries import StoredAnswer
+from langchain_redis_memory.cache.semantic import bulk, entries
+from langchain_redis_memory.cache.semantic.entries import StoredAnswer, StoredAnswerRead
 from langchain_redis_memory.cache.semantic.prompt_reader import indents_of, unfit
-from langchain_redis_memory.cache.semantic.search import Candidate, SemanticQuery
+from langchain_redis_memory.cache.semantic.search import Candidate, SemanticQuery, observations_of
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.language.need.need import Need, need_of, read_need
@@ -89,6 +89,27 @@ class SemanticRecords:
         name, probability = hit_of(entry)
         return self._searches.of(space).report(name, probability, correct=correct)
 
+    def page_flow(self, space: KeySpace, cursor: int) -> Flow[CachedAnswers]:
+        """Reads through the entries; see `AnswerRecords`."""
+        page = yield from ask(entries.page(self._searches.of(space).keys, cursor))
+        return CachedAnswers([_shown(StoredAnswerRead(one, ())) for one in page.entries], page.cursor)
+
+    def entry_flow(self, space: KeySpace, entry: str) -> Flow[CachedAnswer | None]:
+        """Reads one entry, which counts as using it; see `AnswerRecords`."""
+        (found,) = yield from ask(entries.get(self._searches.of(space).keys, [hit_of(entry)[0]]))
+        return found and _shown(found)
+
+    def edit_flow(self, space: KeySpace, entry: str, text: str) -> Flow[bool]:
+        """Replaces the words of an answer; what was reported of the old ones is forgotten. See `AnswerRecords`."""
+        keys = self._searches.of(space).keys
+        (found,) = yield from ask(entries.get(keys, [hit_of(entry)[0]]))
+        body = None if found is None else edited(found.entry.answer, keys.items, text)
+        if found is None or body is None:
+            return False
+        row = (found.entry._replace(answer=body), found.left_ms or 0)
+        yield from ask(entries.put(keys, [row], found.entry.embedding))
+        return True
+
     def explain_flow(self, asked: CacheQuestion) -> Flow[Explained]:
         """Explains a look-up without counting it; see `AnswerRecords`."""
         asked = replace(asked, notes={})
@@ -99,3 +120,11 @@ class SemanticRecords:
             itself = "the very same question was served"
             candidates = [one if one.why else one._replace(why=itself) for one in candidates]
         return Explained(answer or near, candidates)
+
+
+def _shown(read: StoredAnswerRead) -> CachedAnswer:
+    stored = read.entry
+    reports = tuple(observations_of(read.reports).reports)
+    left_s = None if read.left_ms is None else read.left_ms / 1000
+    answer = stored_answer(stored.answer, "entries", read.left_ms)[1]
+    return CachedAnswer(f"{stored.name.hex()}-10000", answer, stored.question, stored.session, reports, left_s)

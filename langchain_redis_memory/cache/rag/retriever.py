@@ -84,7 +84,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
 
     Example:
         ```python
-        retriever = CachedRetriever("redis://localhost:6379/0", store.as_retriever(), corpus="docs", name="docs-top4")
+        retriever = CachedRetriever(url, vector_store.as_retriever(), corpus="docs", name="docs-top4")
         retriever.invoke("How do I reset my password?")
         ```
 

@@ -176,7 +176,7 @@ class SemanticSearch:
 
         def read(found: Sequence[StoredAnswerRead | None]) -> SemanticHit | None:
             there = found[0]
-            served = there is not None and _observed(there.reports).may_serve(1.0, True, self.max_error)
+            served = there is not None and observations_of(there.reports).may_serve(1.0, True, self.max_error)
             return SemanticHit(there.entry, 1.0, 1.0, there.left_ms) if there and served else None
 
         return entries.get(self.keys, [name_of(query.partition, query.text)]).map(read)
@@ -253,7 +253,7 @@ class SemanticSearch:
         if stored is None:
             yield from ask(engine.remove(collection, [owner_of(self.keys, candidate.question)]).optional(None))
             return candidate._replace(why="its answer is gone")
-        observed, why = _observed(stored.reports), candidate.why
+        observed, why = observations_of(stored.reports), candidate.why
         serve = observed.may_serve(probability, sure, self.max_error)
         in_doubt = not serve and not sure and observed.decide(probability, self.max_error) != "refuse"
         if in_doubt and self.judge is not None:
@@ -385,7 +385,7 @@ _MOST_PAGES = 100
 _NEVER = Judgement(hit=False, probability=0.0)
 
 
-def _observed(reports: Sequence[str]) -> Observations:
+def observations_of(reports: Sequence[str]) -> Observations:
     """Decodes the reports of an entry; none where they are damaged."""
     try:
         return Observations.decode([int(word) for word in reports])

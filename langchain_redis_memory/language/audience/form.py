@@ -25,7 +25,7 @@ _ADVICE = re.compile(
     r"|when is the best time to\b"
 )
 """General advice that is asked for with "my": how deep one should dig a pond."""
-_PASSIVE = re.compile(r"\bbe \w+(?:ed|en|t|n|d)\b")
+_PASSIVE = re.compile(r"\bbe (?:\w+(?:ed|en|t|n|d)|made|done)\b")
 _DUE = re.compile(r"\b(?:(?:has|have|needs?|ought) to|must|should) be \w+(?:ed|en|t|n|d)\b")
 """Something is to be done: "order 7 needs to be cancelled"."""
 
@@ -41,8 +41,12 @@ def form_signs(body: list[str], mark: str, polite: bool, found: SentenceSigns, l
     definite = second in ("the", "my", "our", "this", "that", "it") or any(
         word.isdigit() for word in text.partition(" be ")[0].split()
     )
-    asked = first in ("can", "could", "may", "would") and ("please" in body or definite)
-    if asked and _PASSIVE.search(text) and not {"by", "with", "without", "if", "when"} & set(body):
+    asked = first in ("can", "could", "may", "would") and ("please" in body or definite or first == "could")
+    if (
+        asked
+        and _PASSIVE.search(text)
+        and (first == "could" or {"by", "with", "without", "if", "when"}.isdisjoint(body))
+    ):
         found.add("order", text[:40])
         found.add("wish", text[:40])
         return
@@ -99,6 +103,9 @@ def form_signs(body: list[str], mark: str, polite: bool, found: SentenceSigns, l
         return
     if first in ("do", "go") and (second in ("it", "that", "this", "not", "ahead") or len(body) == 1):
         found.add("order", f"{first} {second}".strip())
+        return
+    if first == "have" and second in ("someone", "somebody", "the", "this", "my") and mark != "?":
+        found.add("order", f"{first} {second}")
         return
     if (
         first in ("could", "can", "would")

@@ -124,7 +124,7 @@ def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opa
     evidence = [f"{head}: {words!r}" for head, words in kept if found[head] >= _TOLD][:_EVIDENCE]
     if "unreadable" in named:
         found["personal"] = found["volatile"] = _UNREADABLE
-        evidence = ["cannot be read: another language, or no words"]
+        evidence = [f"cannot be read: {next(each['unreadable'] for each in sentences if 'unreadable' in each)}"]
     return AudienceVerdict(
         Audience.NOBODY,
         volatile=True,

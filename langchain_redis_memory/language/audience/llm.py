@@ -75,7 +75,7 @@ class LLMAudience:
 
     Example:
         ```python
-        verdict = client.run_flow(LLMAudience(model).classify("Has it shipped?"))
+        verdict = client.drive(LLMAudience(model).classify("Has it shipped?"))
         ```
 
     **Keys:** none.

@@ -36,6 +36,8 @@ def person_signs(body: list[str], found: SentenceSigns, lists: WordLists) -> Non
     for place, word in enumerate(body):
         if word in lists["pointing"]:
             before = body[place - 1] if place else ""
+            if word == "there" and before in BE:
+                continue
             if (
                 word in ("it", "that", "there")
                 and (before in BE or before in ("does", "that", "so", "if", "when", "will"))

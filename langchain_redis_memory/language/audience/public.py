@@ -25,7 +25,7 @@ def public_signs(
     """Forms of what anybody may ask and be told the same."""
     signs_ = found.signs
     text = " ".join(body)
-    now_ = signs_.keys() & {"now", "state_last", "world", "weather", "is_state", "moment"}
+    now_ = signs_.keys() & {"now", "state_last", "world", "weather", "is_state", "moment", "stage", "perfect"}
     if re.match(r"(?:what(?:'s|s| is| are)|what was|define|explain|describe) ", text):
         rest = body[1:] if first in ("what's", "whats", "define", "explain", "describe") else body[2:]
         if rest[:1] and rest[0] in ("a", "an"):
@@ -65,7 +65,7 @@ def public_signs(
     ):
         found.add("superlative", text[:40])
     subjects = lists["personal_noun"] | lists["home_noun"] | lists["auxiliary"] | DEFINITE | OWN | _CLOCK
-    if first in ("which", "what") and second not in subjects and not now_:
+    if first in ("which", "what") and second not in subjects and not now_ and "you_do" not in signs_:
         found.add("which_noun", f"{first} {second}")
     if (
         first in ("do", "does", "are", "can", "is")
@@ -86,6 +86,7 @@ def public_signs(
     if (
         not now_
         and first in ("why", "how")
+        and "stage" not in signs_
         and (second in ("do", "does", "is", "are", "was", "did") and third not in OWN | FIRST_PERSON | DEFINITE)
     ):
         found.add("general_why", " ".join(body[:3]))
@@ -115,14 +116,15 @@ def public_signs(
         "founded",
         "created",
     ):
-        if first in lists["wh"] and third not in OWN | FIRST_PERSON | DEFINITE | {"it"}:
+        if first in lists["wh"] and third not in OWN | FIRST_PERSON | DEFINITE | {"it", "they", "you"}:
             found.add("past_fact", f"{first} {second}")
-        elif first in ("who", "when", "why") and third == "the":
+        elif first in ("who", "when", "why") and third == "the" and "past_the" not in signs_:
             found.add("past_fact_the", f"{first} {second}")
     if (
         "full_name" in signs_
         and not inside & (OWN | FIRST_PERSON)
-        and not signs_.keys() & ({"now", "state_last", "weather", "is_state", "weekday", "reported", "moment"})
+        and not signs_.keys()
+        & ({"now", "state_last", "weather", "is_state", "weekday", "reported", "moment", "stage", "perfect"})
     ):
         found.add("about_name")
         if first in ("did", "was", "were") or second in ("did", "was", "were") or third in ("did", "was", "were"):
@@ -158,10 +160,22 @@ def joint_signs(found: SentenceSigns) -> None:
         "weekday",
         "is_state",
         "moment",
+        "stage",
+        "perfect",
+        "bookable",
+        "who_holds",
+        "tally",
+        "release",
     }:
         found.add("timeless_words")
     public = {
         "hours",
+        "rule",
+        "facility",
+        "schedule",
+        "lasting",
+        "thing_defined",
+        "who_general",
         "what_the_of",
         "superlative",
         "which_noun",

@@ -9,11 +9,10 @@ from langchain_redis_memory.language.audience.words import (
     DEFINITE,
     FIRST_PERSON,
     OWN,
-    SentenceSigns,
     WordLists,
     word_lists,
 )
-from langchain_redis_memory.language.turn_tokens import read
+from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 _SENTENCES = 8
 _SHORT = frozenset("it me us on off up no ok in so to do go is".split())
@@ -42,6 +41,7 @@ _DOING = frozenset("open start make get brew clean vacuum find give show help ch
 
 
 _AND = frozenset(("and", "then", "also", "afterwards"))
+_ASKS_YOU = frozenset(("can", "could", "would", "will"))
 _IT = frozenset(("it", "them", "this", "that"))
 _ASKED = frozenset(("to", "how", "if", "whether"))
 
@@ -50,16 +50,33 @@ LEAD = "lead"
 
 
 class SentenceWords(NamedTuple):
-    """A sentence: its words in lower case, the mark that it ends with, and whether it has a name of several words."""
+    """A sentence: its words in lower case and as written, and the mark that it ends with."""
 
     words: list[str]
+    written: list[str]
     mark: str
-    full_name: bool
+
+    @property
+    def capitals(self) -> list[bool]:
+        """Whether each word has a capital, "I" apart."""
+        return [word[0].isupper() and word not in ("I", "I'm", "I've", "I'd", "I'll") for word in self.written]
+
+    @property
+    def named(self) -> bool:
+        """Whether a word behind the first one is capitalised; not where everything is."""
+        capital = self.capitals
+        return False in capital and any(capital[1:])
+
+    @property
+    def full_name(self) -> bool:
+        """Whether there are two capitalised words in a row behind the first word; not where everything is."""
+        capital = self.capitals
+        return capital.count(False) > 1 and any(one and two for one, two in pairwise(capital[1:]))
 
 
-def sentences(turn: str) -> list[SentenceWords]:
+def sentences(tokens: TurnTokens) -> list[SentenceWords]:
     """Splits a turn into sentences; a clause in front of a question ("Besides that, what ...") is one of its own."""
-    tokens, lists = read(turn), word_lists()
+    lists = word_lists()
     low, start = tokens.low, 0
     found: list[SentenceWords] = []
     asks, orders = lists["asks"], lists["orders"]
@@ -77,12 +94,12 @@ def sentences(turn: str) -> list[SentenceWords]:
             turns = leads = True
         order = _next_order(low, start, place + 1, lists)
         if order:
-            found.append(SentenceWords(low[start : place + 1], ".", _full_name(tokens.words[start : place + 1])))
+            found.append(SentenceWords(low[start : place + 1], tokens.words[start : place + 1], "."))
             start = order
         elif last or turns or (mark in ("?", "!", ".", "\n", ";") and not short):
             part = slice(start, place + 1)
             ending = LEAD if leads else "." if turns else mark
-            found.append(SentenceWords(low[part], ending, _full_name(tokens.words[part])))
+            found.append(SentenceWords(low[part], tokens.words[part], ending))
             start = place + 1
     return found[:1] + found[1:][-_SENTENCES:]
 
@@ -95,7 +112,11 @@ def _next_order(low: list[str], start: int, at: int, lists: WordLists) -> int:
     verb = at
     while verb < len(low) and verb < at + 3 and low[verb] in _AND:
         verb += 1
-    if verb == at or verb + 1 >= len(low) or low[verb] not in lists["act"]:
+    if verb == at or verb + 1 >= len(low):
+        return 0
+    if low[verb] in _ASKS_YOU and low[verb + 1] == "you":
+        return verb  # "What is a late check-out, and can you put us down for it"
+    if low[verb] not in lists["act"]:
         return 0
     first = low[start:at]
     if low[verb + 1] in _IT and verb + 2 >= len(low) and _ASKED.isdisjoint(first) and not {"i", "you"} & set(first):
@@ -103,12 +124,6 @@ def _next_order(low: list[str], start: int, at: int, lists: WordLists) -> int:
     begins = next((word for word in first if word not in lists["filler"]), "")
     told = lists["inform"] | lists["produce"]
     return 0 if begins not in told or not _ASKED.isdisjoint(first) or not lists["wh"].isdisjoint(first) else verb
-
-
-def _full_name(words: list[str]) -> bool:
-    """Whether there are two capitalised words in a row behind the first word; not where everything is capitalised."""
-    capital = [word[0].isupper() and word not in ("I", "I'm", "I've") for word in words]
-    return capital.count(False) > 1 and any(one and two for one, two in pairwise(capital[1:]))
 
 
 def start(words: list[str], lists: WordLists) -> tuple[int, bool]:
@@ -157,17 +172,3 @@ def _general_can(rest: list[str], lists: WordLists) -> bool:
         and not any(word.isdigit() for word in rest)
         and len(rest) > 1
     )
-
-
-def readable_signs(body: list[str], found: SentenceSigns, lists: WordLists) -> None:
-    """Notes a sentence that cannot be read: in another language, or in none."""
-    foreign = sum(word in lists["foreign"] for word in body)
-    english = sum(word in lists["english"] for word in body)
-    odd = sum(not word.isascii() for word in body)
-    if foreign > english or odd * 2 > len(body) or (len(body) > 3 and not english and not _latin_known(body, lists)):
-        found.add("unreadable", " ".join(body)[:40])
-
-
-def _latin_known(body: list[str], lists: WordLists) -> bool:
-    """Whether any word is one that the lists know, so that a telegram is still English."""
-    return any(word in group for word in body for group in lists.words.values() if group is not lists["foreign"])

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from langchain_redis_memory.language.audience.form import form_signs
 from langchain_redis_memory.language.audience.person import person_signs
+from langchain_redis_memory.language.audience.predicate import predicate_signs
 from langchain_redis_memory.language.audience.public import joint_signs, public_signs
-from langchain_redis_memory.language.audience.sentences import LEAD, SentenceWords, readable_signs, sentences, start
+from langchain_redis_memory.language.audience.sentences import SentenceWords, sentences, start
 from langchain_redis_memory.language.audience.words import SentenceSigns, WordLists, word_lists
 from langchain_redis_memory.language.audience.world import time_signs, vary_signs, world_signs
+from langchain_redis_memory.language.lexicon import lexicon
+from langchain_redis_memory.language.turn_tokens import read
 
 
 def signs(turn: str) -> list[dict[str, str]]:
@@ -25,7 +28,8 @@ def signs(turn: str) -> list[dict[str, str]]:
     Returns:
         Per sentence the names of its signs, with the words that speak for each; at least one sentence.
     """
-    found = sentences(turn)
+    tokens = read(turn)
+    found = sentences(tokens)
     if not found:
         return [{"unreadable": turn.strip()[:40]}]
     lists = word_lists()
@@ -33,8 +37,9 @@ def signs(turn: str) -> list[dict[str, str]]:
     every = [_sentence(each, lists) for each in saying or found]
     asking = [each for each in every if "tells" not in each]
     telling = [each for each in every if "tells" in each]
-    if not asking:
-        return [{**each, "only_tells": ""} for each in telling]
+    why = lexicon("en").unreadable(tokens, lists.known)
+    if why or not asking:
+        return [{**each, **({"unreadable": why} if why else {"only_tells": ""})} for each in asking or telling]
     context: dict[str, str] = {}
     leads: dict[str, str] = {}
     for each in telling:
@@ -46,10 +51,7 @@ def signs(turn: str) -> list[dict[str, str]]:
     if telling:
         context.setdefault("context", "")
     idle = {"context_idle": ""} if telling else {}
-    result = [{**leads, **each, **_in_context(each, context, idle)} for each in asking]
-    if any("unreadable" in each for each in every):
-        result = [{**each, "unreadable": ""} for each in result]
-    return result
+    return [{**leads, **each, **_in_context(each, context, idle)} for each in asking]
 
 
 _OF_THE_QUESTION = frozenset("now here weekday home_noun weather weather_strong".split())
@@ -74,11 +76,10 @@ def _sentence(each: SentenceWords, lists: WordLists) -> dict[str, str]:
         found.add("full_name")
     first, second, third = (*body[:3], "", "", "")[:3]
     inside = set(body)
-    if mark != LEAD:
-        readable_signs(body, found, lists)
     form_signs(body, mark, polite, found, lists)
     person_signs(body, found, lists)
     time_signs(body, first, inside, found, lists)
+    predicate_signs(" ".join(body), found, named=each.named)
     world_signs(body, first, inside, found, lists)
     vary_signs(body, first, inside, found, lists)
     public_signs(body, first, second, third, inside, found, lists)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+
+from langchain_redis_memory.language.lexicon import pattern
 
 OWN = frozenset({"my", "mine", "our", "ours", "myself"})
 FIRST_PERSON = frozenset({"i", "i'm", "i've", "i'd", "i'll", "im", "ive", "we", "we're", "we've", "we'd", "us", "me"})
@@ -16,10 +19,12 @@ _AMBIGUOUS_TECH = frozenset("go windows swift rust c excel node".split())
 
 @dataclass(frozen=True)
 class WordLists:
-    """The English words that signs are made of, and its phrases, each with a space on both sides."""
+    """The English words that signs are made of, phrases (each with a space on both sides), and forms of sentences."""
 
     words: dict[str, frozenset[str]]
     phrases: dict[str, tuple[str, ...]]
+    forms: dict[str, re.Pattern[str]]
+    known: frozenset[str]
 
     def __getitem__(self, name: str) -> frozenset[str]:
         return self.words[name]
@@ -35,7 +40,9 @@ def word_lists() -> WordLists:
     words = {name: frozenset(value) for name, value in found.items() if isinstance(value, list) and name not in phrases}
     words["asks"] = words["wh"] | words["auxiliary"]
     words["orders"] = words["act"] | words["act_strong"] | words["inform"] | words["produce"]
-    return WordLists(words, phrases)
+    slots = {name.upper(): "|".join(sorted(group, key=len, reverse=True)) for name, group in words.items()}
+    forms = {name: pattern(value, slots) for name, value in found["forms"].items()}
+    return WordLists(words, phrases, forms, frozenset().union(*words.values()))
 
 
 @dataclass
@@ -51,7 +58,7 @@ class SentenceSigns:
 
 def phrase_in(body: list[str], phrases: tuple[str, ...]) -> str:
     """Finds the first of the phrases that is in the sentence; "" where none is."""
-    text = f" {' '.join(body)} "
+    text = f" {' '.join(body)} ".replace("'s ", " ")
     return next((phrase.strip() for phrase in phrases if phrase in text), "")
 
 

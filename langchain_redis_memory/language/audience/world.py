@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from langchain_redis_memory.language.audience.words import BE, DEFINITE, SentenceSigns, WordLists, phrase_in, tech_word
 
@@ -13,6 +14,7 @@ _VERSION = frozenset("version release latest newest price ruling".split())
 _HOURS = re.compile(
     r"\b(?:opening|business|visiting|office|closing) (?:hours|times)\b"
     r"|\b(?:when|what time) (?:does|do) (?!my\b|our\b)[\w' -]+ (?:open|close)\b(?! today| tonight| tomorrow)"
+    r"|\bwhen (?:is|are) (?!my\b|our\b)[\w' -]+ open$"
     r"|^(?:is|are) (?!it\b|there\b)[\w' -]+ open on (?:\w+days|holidays|weekends)\b"
 )
 """When something is open as a rule."""
@@ -110,7 +112,10 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
     if re.match(r"what (?:does|do|is|are) .*\bcosts?\b", text):
         found.add("price", "cost")
     if "hours" not in found.signs and (first in BE or (first in lists["wh"] and inside & BE)):
-        state = next((word for word in reversed(body[2:]) if word in lists["available"]), "")
+        behind = reversed([*pairwise(body[1:])])
+        state = next((word for before, word in behind if word in lists["available"] and before != "the"), "")
+        if state == body[-1] and state in ("on", "in") and first in ("which", "what") and "the" in body[2:4]:
+            state = ""  # "Which floor is the restaurant on?"
         if state in ("on", "up", "down", "out", "free", "left", "stock", "working", "back") and state != body[-1]:
             state = "" if "now" not in found.signs and inside.isdisjoint(("again", "stock")) else state
         if state and not inside & {"was", "were"}:
@@ -123,14 +128,18 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
     if first in ("has", "have", "hasn't"):
         found.add("has", f"{first} {' '.join(body[1:3])}")
     clock = re.search(
-        r"\bwhat(?:'s| is)? ?(?:the )?(?:time|date|day|year)\b(?! (?:was|were|did)\b)|\bthe time\b|\bdate today\b"
-        r"|\bdays? (?:until|till)\b|^time\b",
+        r"\bwhat(?:'s| is)? ?(?:the )?(?:time|date|day|year)\b(?! (?:was|were|did|do|does)\b)|\bthe time\b"
+        r"|\bdate today\b|\bdays? (?:until|till)\b|^time\b",
         text,
     )
-    if clock and not {"now_tech", "hours"} & found.signs.keys() and inside.isdisjoint(("complexity", "zone")):
+    if (
+        clock
+        and not {"now_tech", "hours", "rule", "schedule"} & found.signs.keys()
+        and inside.isdisjoint(("complexity", "zone"))
+    ):
         found.add("clock", text[:30])
-    if "hours" not in found.signs and re.search(
-        r"\bwhat time (?:does|do|is|will)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b", text
+    if not {"hours", "schedule"} & found.signs.keys() and re.search(
+        r"\bwhat time (?:does|do|is|will) (?:the|my|our)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b", text
     ):
         found.add("when_the", text[:30])
     of_something = re.match(r"(?:is|are) there any\b.* (?:of|to|for|about|between|with) (?!the\b|my\b|me\b|us\b)", text)
@@ -153,8 +162,12 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
     ):
         found.add("office", office)
     if (
-        (first == "who" or (first == "did" and ("now" in found.signs or body[-1] in ("win", "won", "lead"))))
-        and (inside & {"win", "won", "lead", "leading", "playing", "winning"} or "number one" in text)
+        (
+            first == "who"
+            or "number one" in text
+            or (first == "did" and ("now" in found.signs or body[-1] in ("win", "won", "lead")))
+        )
+        and (inside & {"win", "won", "lead", "leads", "leading", "playing", "winning", "wins"} or "number one" in text)
         and not history
     ):
         found.add("contest", "won")
@@ -178,15 +191,45 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
         found.add("whats_on", " ".join(body[:3]))
 
 
+_ANEW = re.compile(r"\b(?:another|a new|other|different|else)\b|^(?:something|an?) \w+er(?: \w+)?(?: please)?$")
+_ELSE = re.compile(
+    r"^(?:what|who|where|which|any|anything|is there|are there)\b.{0,24}\b(?:else|other|another)\b(?! than)"
+)
+"""A request, and a question, for something other than what was said."""
+
+
+def _asks_anew(text: str, first: str, lists: WordLists) -> str:
+    if first in lists["asks"] | {"any", "anything"}:
+        anew = _ELSE.search(text) if len(text) < 60 else None
+    else:
+        giving = first in lists["produce"] | {
+            "tell",
+            "ask",
+            "show",
+            "name",
+            "try",
+            "play",
+            "quiz",
+            "pick",
+            "something",
+            "a",
+            "an",
+        }
+        anew = _ANEW.search(text[:40]) if giving or len(text) < 30 else None
+    return anew[0] if anew else ""
+
+
 def vary_signs(body: list[str], first: str, inside: set[str], found: SentenceSigns, lists: WordLists) -> None:
     """Finds the signs that something new is wanted, so that a stored answer does not serve."""
     if "procedure" in found.signs:
         return
-    phrase = phrase_in(body, lists.phrases["vary_phrase"])
-    if phrase and len(body) < 10:
+    text = " ".join(body)
+    if phrase := (phrase_in(body, lists.phrases["vary_phrase"]) if len(body) < 10 else "") or _asks_anew(
+        text, first, lists
+    ):
         found.add("vary", phrase)
         return
-    if first in lists["asks"] and ("else" not in inside or "full_name" in found.signs):
+    if first in lists["asks"]:
         return
     for place, word in enumerate(body):
         if word in lists["vary"]:

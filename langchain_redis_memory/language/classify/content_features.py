@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import log1p
 
-from langchain_redis_memory.language.classify.lexicon import Lexicon
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.word_kinds import WordKinds
+from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import HEAD, TurnTokens
 
 _INVERTED = frozenset("do does did can will could".split())

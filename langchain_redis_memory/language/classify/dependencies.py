@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_redis_memory.language.classify.lexicon import Lexicon
 from langchain_redis_memory.language.classify.tokens import known, text_of
+from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 FAR = 24

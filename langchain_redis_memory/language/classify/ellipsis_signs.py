@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from langchain_redis_memory.language.classify.lexicon import Lexicon
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.word_kinds import WordKinds
+from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 _BE = ("is", "are", "was", "were")

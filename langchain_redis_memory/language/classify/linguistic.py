@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.language.classify.dependencies import asks_for, leans_on
-from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.recall_signs import asking_part, recall_signs
 from langchain_redis_memory.language.classify.signs import signs
-from langchain_redis_memory.language.classify.standalone import COMMENT, stands, unreadable
+from langchain_redis_memory.language.classify.standalone import COMMENT, stands
 from langchain_redis_memory.language.classify.tokens import HistoryWords, known, past
 from langchain_redis_memory.language.classify.verdict import Verdict
 from langchain_redis_memory.language.classify.weights import weights
 from langchain_redis_memory.language.english import straight
+from langchain_redis_memory.language.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.language.turn_tokens import HEAD, TAIL, TurnTokens, read
@@ -176,7 +176,7 @@ class LinguisticClassifier:
         weighed = log_odds = self._weights.log_odds(reading.features)
         reasons = [why for why, _, _ in reading.evidence]
         meddles = language.meddling.search(text)
-        unweighed = f"speaks of its own handling: {meddles[0][:80]!r}" if meddles else unreadable(reading, language)
+        unweighed = f"speaks of its own handling: {meddles[0][:80]!r}" if meddles else language.unreadable(reading)
         pointing = any(reading.features.get(name) for name in _POINTING)
         if change and not pointing and not unweighed and reading.words:
             log_odds -= _CERTAIN

@@ -15,7 +15,7 @@ import re
 from itertools import pairwise
 from math import log1p
 
-from langchain_redis_memory.language.classify.lexicon import Lexicon
+from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import WORD, TurnTokens
 
 _NEAR = 4

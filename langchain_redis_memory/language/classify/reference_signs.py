@@ -6,10 +6,10 @@ has no complement, no name and is not one of its kind in the world.
 
 from __future__ import annotations
 
-from langchain_redis_memory.language.classify.lexicon import Lexicon
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.word_kinds import ENDS, WordKinds
 from langchain_redis_memory.language.english import ends_like_plural, straight
+from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import HEAD, TurnTokens
 
 _ADJECTIVE = ("ous", "ful", "able", "ible", "ive", "ic", "ant", "ent", "ish", "less", "est")

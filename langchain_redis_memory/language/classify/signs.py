@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from langchain_redis_memory.language.classify.content_features import content_features
 from langchain_redis_memory.language.classify.ellipsis_signs import ellipsis_signs
-from langchain_redis_memory.language.classify.lexicon import Lexicon
 from langchain_redis_memory.language.classify.reference_signs import definites, members, pointers
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.word_kinds import WordKinds
+from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 

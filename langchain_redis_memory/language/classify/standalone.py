@@ -10,20 +10,17 @@ from functools import lru_cache
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.classify.signs import signs
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.weights import weights
-from langchain_redis_memory.language.classify.word_kinds import start_of
+from langchain_redis_memory.language.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.logistic import odds
-from langchain_redis_memory.language.turn_tokens import TurnTokens, read
+from langchain_redis_memory.language.turn_tokens import read
 
 _ALONE = 0.3
 """The probability below which a turn without its conversation is taken to stand alone."""
 _POINTS = 0.95
 """The probability, by its words alone, from which an opening question points at something."""
-_OPENS = frozenset(("do", "has"))
-"""Words of several languages that open a question in English only."""
 COMMENT = frozenset("only_comment only_acknowledges".split())
 """Signs of a mere comment: the turn depends on the conversation whatever its weight."""
 
@@ -42,7 +39,7 @@ def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
     reading = read(turn)
     if not reading.words:
         return ["no words of its own"]
-    if unweighed := unreadable(reading, language):
+    if unweighed := language.unreadable(reading):
         return [unweighed]
     signs(reading, HistoryWords(started=True, answered=True), language)
     comment = COMMENT & reading.features.keys()
@@ -76,37 +73,6 @@ def stands(text: str, language: Lexicon) -> bool:
         Whether it stands alone.
     """
     return not dependence(text, language)
-
-
-def unreadable(reading: TurnTokens, language: Lexicon) -> str | None:
-    """Returns why the signs cannot be weighed: the words are not in the lexicon's language.
-
-    Args:
-        reading: The turn.
-        language: The lexicon.
-
-    Returns:
-        The reason; None where the signs can be weighed.
-    """
-    letters = sum(len(word) for word in reading.words)
-    if sum(ord(letter) > 0x24F for word in reading.words for letter in word) * 2 > letters:
-        return f"a language other than {language.language!r}"
-    start = start_of(reading.low, reading.stop, language)
-    rest = list(zip(reading.words, reading.low, strict=True))[start:]
-    strange = next(
-        (
-            word
-            for word, low in rest
-            if low in language.foreign or (word[0].islower() and not word.isascii() and low not in language.function)
-        ),
-        None,
-    )
-    if strange:
-        return f"another language: {strange[:40]!r}"
-    opens = bool(rest) and rest[0][1] in _OPENS
-    if not opens and not any(low in language.telling for _, low in rest):
-        return "no function word of its language"
-    return None
 
 
 def stands_alone(message: BaseMessage) -> bool:

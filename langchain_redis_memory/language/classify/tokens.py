@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_redis_memory.language.classify.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.english import straight
+from langchain_redis_memory.language.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.turn_tokens import HEAD, WORD
 
 RECENT, EACH = 8, 600

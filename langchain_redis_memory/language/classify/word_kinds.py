@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from langchain_redis_memory.language.classify.lexicon import Lexicon
 from langchain_redis_memory.language.classify.tokens import HistoryWords, stem
+from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 ENDS = frozenset("?!.\n")
@@ -18,7 +16,7 @@ class WordKinds:
     def __init__(self, reading: TurnTokens, before: HistoryWords, language: Lexicon) -> None:
         low, words, stop = reading.low, reading.words, reading.stop
         count = len(low)
-        self.start: int = start_of(low, stop, language)
+        self.start: int = language.start(low, stop)
         """The place of the first word that is more than an opening ("Ok, um, ...")."""
         self.function: list[bool] = [word in language.function for word in low]
         opens = [place == 0 or stop[place - 1] in ENDS for place in range(count)]
@@ -61,22 +59,3 @@ class WordKinds:
         """The place of the first word of the last sentence."""
         self.telling: set[int] = {self.clause[place] for place in range(count) if self.function[place]}
         """The clauses that say something: a heading has no function word."""
-
-
-def start_of(low: Sequence[str], stop: Sequence[str], language: Lexicon) -> int:
-    """Returns the place of the first word behind the acknowledgements and fillers that a turn opens with.
-
-    Args:
-        low: Its words in lower case.
-        stop: The punctuation behind each.
-        language: The lexicon.
-
-    Returns:
-        The place; that of the last word where there is nothing else.
-    """
-    start = 0
-    while (
-        start < len(low) - 1 and low[start] in language.opening and (stop[start] or low[start + 1] in language.opening)
-    ):
-        start += 1
-    return start

@@ -10,15 +10,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from langchain_redis_memory.cache.exact import RedisCache
+from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError, UnavailableError
+from langchain_redis_memory.operate.migrate.answer_writer import AnswerWriter
 from langchain_redis_memory.operate.migrate.progress import Done
 from langchain_redis_memory.operate.migrate.report import Failure, MigrationReport, Tally
 from langchain_redis_memory.operate.migrate.sources import source_of
 from langchain_redis_memory.operate.migrate.writers import CheckpointWriter, ConversationWriter, ItemWriter, Writer
 from langchain_redis_memory.ops import Flow, Invoke, ask
-from langchain_redis_memory.peers.records import Conversation, Record, SavedCheckpoint, SavedItem, Source, Unreadable
+from langchain_redis_memory.peers.records import (
+    Conversation,
+    Record,
+    SavedAnswer,
+    SavedCheckpoint,
+    SavedItem,
+    Source,
+    Unreadable,
+)
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id, text_of
@@ -52,7 +63,11 @@ class RedisMigration(ClientOwner):
         tenant: Whose data it becomes.
         agent: Which agent's conversations; those of a source that knows agents keep theirs.
         ttl_s: Lifetime of what has none at the source, in seconds; None for no expiry there either.
-        saver: Stores the checkpoints; None for a `RedisSaver` of the tenant.
+        saver: Stores the checkpoints, and says by its serde what may be built when theirs are read (see
+            `RedisSaver.with_allowlist`); None for a `RedisSaver` of the tenant.
+        cache: Stores the answers: a `RedisCache` or `RedisSemanticCache`; None for a `RedisCache` of the tenant.
+        model: The model that is asked, with what is bound to it, or the string that describes it: for answers of
+            sources that do not say which model gave them (redisvl's own cache, GPTCache).
         store: Stores the items, with an index where they are to be searched by meaning; None for a `RedisStore`
             without one.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
@@ -86,18 +101,24 @@ class RedisMigration(ClientOwner):
         ttl_s: Lifetime = None,
         saver: RedisSaver | None = None,
         store: BaseStore | None = None,
+        cache: LLMCache | None = None,
+        model: Any = None,
         **server: Unpack[ServerOptions],
     ) -> None:
-        self._source: Source = source_of(source, prefix, match) if isinstance(source, str) else source
         self._client = connect(client, owner=type(self), **server)
         self._origin: Client = self._client if origin is None else connect(origin)
         space, ttl_ms = self._client.keys(tenant), milliseconds(ttl_s)
         saver = saver or RedisSaver(self._client, tenant=tenant, ttl_s=None)
+        named_source = source_of(source, prefix, match, saver.serde) if isinstance(source, str) else source
+        self._source: Source = named_source
         named = text_of(agent, "agent", empty=True)
         self._writers: dict[type, Writer[Any]] = {
             Conversation: ConversationWriter(self._client, space, named, ttl_ms),
             SavedCheckpoint: CheckpointWriter(saver._flows, ttl_ms),
             SavedItem: ItemWriter(store or RedisStore(self._client, tenant=tenant), ttl_ms),
+            SavedAnswer: AnswerWriter(
+                cache or RedisCache(self._client, tenant=text_of(tenant, "tenant", empty=True)), model, ttl_ms
+            ),
         }
 
     def run(
@@ -121,8 +142,8 @@ class RedisMigration(ClientOwner):
             What was moved, what was there, what was lost, and what could not be moved.
 
         Raises:
-            ConfigError: The source's data are RedisJSON documents and its server has no JSON, or `resume` is another
-                migration's.
+            ConfigError: The source's data are RedisJSON documents and its server has no JSON, `resume` is another
+                migration's, or a `model` is needed.
             InvalidInputError: `limit` is not positive.
             UnavailableError: A server cannot be reached; a later run goes on.
 
@@ -173,7 +194,7 @@ class RedisMigration(ClientOwner):
                 msg = "nothing stores them"
                 raise ConfigError(msg)
             tally.wrote(record, (yield from writer.write_flow(record)))
-        except UnavailableError:
+        except (UnavailableError, ConfigError):
             raise
         except RedisMemoryError as error:
             tally.failed.append(Failure(name_of(record), f"{type(error).__name__}: {error}"))

@@ -37,12 +37,14 @@ class Moved:
         moved: How many were stored, read again and found equal.
         there: How many were there already.
         kept: How many were left as they are at the target, because something newer or else is there.
+        refused: How many answers were left behind, as they may not be shared or cached.
     """
 
     found: int = 0
     moved: int = 0
     there: int = 0
     kept: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class MigrationReport:
             if not self.dry_run:
                 told += [f"{moved.moved} moved", f"{moved.there} were there"]
                 told += [f"{moved.kept} left as they are at the target"] if moved.kept else []
+                told += [f"{moved.refused} left behind: they may not be shared"] if moved.refused else []
             lines.append(f"  {kind}: {', '.join(told)}")
         if not self.kinds and not self.failed:
             lines.append("  nothing found: is it the right server, database and prefix?")
@@ -115,7 +118,7 @@ class Tally:
         self.lost.update(record.lost)
 
     def wrote(self, record: Record, outcome: str) -> None:
-        """Counts what became of it: "moved", "there" or "kept"."""
+        """Counts what became of it: "moved", "there", "kept" or "refused"."""
         self.counts[kind_of(record)][outcome] += 1
 
     def report(self) -> MigrationReport:

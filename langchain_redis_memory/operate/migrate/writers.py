@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.base import Checkpoint, CheckpointTuple
@@ -17,6 +17,7 @@ from langchain_redis_memory.checkpoint.config import config_of
 from langchain_redis_memory.checkpoint.flows import SaverFlows
 from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError
 from langchain_redis_memory.history.transcript import Transcript
+from langchain_redis_memory.operate.migrate.outcome import Outcome
 from langchain_redis_memory.ops import Flow, Invoke, ask
 from langchain_redis_memory.peers.records import Conversation, Record, SavedCheckpoint, SavedItem
 from langchain_redis_memory.redis.client.client import Client
@@ -25,9 +26,6 @@ from langchain_redis_memory.state.session_data import RedisSessionData
 
 if TYPE_CHECKING:
     from langgraph.store.base import BaseStore
-
-Outcome: TypeAlias = Literal["moved", "there", "kept"]
-"""What became of a record: stored now, found equal, or left as it is at the target."""
 
 R_contra = TypeVar("R_contra", bound=Record, contravariant=True)
 
@@ -55,7 +53,8 @@ class ConversationWriter:
     def write_flow(self, record: Conversation) -> Flow[Outcome]:
         """Appends what is missing at the end; a conversation that says something else is left alone."""
         agent = record.agent or self._agent
-        transcript = Transcript(self._space, record.session_id, agent, record.ttl_ms or self._ttl_ms)
+        ttl_ms = record.ttl_ms or self._ttl_ms
+        transcript = Transcript(self._space, record.session_id, agent, ttl_ms, user=record.user)
         wanted = _once(record.messages)
         stored = yield from ask(transcript.read())
         outcome: Outcome = "there"

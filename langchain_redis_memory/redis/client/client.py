@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.ops import Flow, Op, Step
+from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.capabilities import Server, probe
 from langchain_redis_memory.redis.client import drivers
 from langchain_redis_memory.redis.client.background import BackgroundFlows
@@ -25,7 +25,7 @@ from langchain_redis_memory.redis.client.health import Health, health_flow, ping
 from langchain_redis_memory.redis.client.options import Options
 from langchain_redis_memory.redis.client.outboxes import Outboxes
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings, read_settings
-from langchain_redis_memory.redis.client.steps import arun_step, run_step
+from langchain_redis_memory.redis.client.steps import astepper, stepper
 from langchain_redis_memory.redis.client.topology import RedisClient, Topology, is_async, lent, topology
 from langchain_redis_memory.redis.client.trips import OnTrip, Trip, Trips, check_on_trip
 from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
@@ -136,8 +136,8 @@ class Client(DurableClient):
             on_trip: Called after each round trip.
             max_connections: Most connections at once; further trips wait for their turn. By default 50.
             connect_timeout_s: Longest wait for a connection, in seconds. By default 5.
-            timeout_s: Longest wait of a round trip's caller, in seconds: for its turn, a connection, the replies and
-                whatever is tried again. By default 5.
+            timeout_s: Longest wait for the round trips of a call (where it makes many, for each four of them), in
+                seconds: for its turn, connections, replies and whatever is tried again. By default 5.
             retries: How often a trip is made again within that after a connection error, or where the server refuses it
                 for now, with back-off and jitter. By default 3 times.
             health_check_s: A connection idle for longer is checked before use, in seconds.
@@ -259,7 +259,7 @@ class Client(DurableClient):
         **Keys:** those of its ops.
         **Trips:** one for each op that it yields.
         """
-        return drivers.drive(self._step, flow)
+        return drivers.drive(stepper(self.run, self.drive, self._background), flow)
 
     def stream(self, flow: Flow[T], *, chunks: bool = False) -> Generator[Any, None, T]:
         """Runs a flow and yields what it emits, and the chunks of its streaming steps, as they come.
@@ -274,23 +274,18 @@ class Client(DurableClient):
         **Keys:** those of its ops.
         **Trips:** one for each op that it yields.
         """
-        return drivers.stream(self._step, flow, chunks=chunks)
-
-    def _step(self, step: Step) -> Any:
-        return run_step(step, self.run, self.drive, self._background)
+        return drivers.stream(stepper(self.run, self.drive, self._background), flow, chunks=chunks)
 
     async def adrive(self, flow: Flow[T]) -> T:
         """Runs a flow; see `drive`."""
-        return await drivers.adrive(self._astep, flow)
+        return await drivers.adrive(astepper(self.arun, self.adrive, self._background), flow)
 
     def astream(
         self, flow: Flow[T], *, chunks: bool = False, result: list[T] | None = None
     ) -> AsyncGenerator[Any, None]:
         """Runs a flow and yields what it emits; see `stream`. `result` receives its result."""
-        return drivers.astream(self._astep, flow, chunks=chunks, result=result)
-
-    async def _astep(self, step: Step) -> Any:
-        return await arun_step(step, self.arun, self.adrive, self._background)
+        step = astepper(self.arun, self.adrive, self._background)
+        return drivers.astream(step, flow, chunks=chunks, result=result)
 
     def server(self) -> Server:
         """Finds out what the server can do, so that callers choose their commands by it.

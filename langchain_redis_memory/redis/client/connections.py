@@ -60,14 +60,11 @@ class Connections:
         """Returns the transport of the threads."""
         transport = self._transport
         if transport is None:
-            # Without the lock: a cluster is asked for its nodes here, and whoever waits has a deadline of its own.
-            opened = self.topology.open()
             with self._lock:
                 if self._transport is None:
+                    opened = self.topology.open()
                     self._transport, self._closer = opened, weakref.finalize(self, opened.close)
                 transport = self._transport
-            if transport is not opened:
-                opened.close()
         return transport
 
     async def of_loop(self) -> LoopTransport:

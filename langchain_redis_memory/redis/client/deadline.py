@@ -2,12 +2,14 @@
 
 A sync call notes its deadline for its thread; each operation on a socket of `bounded_sockets` then takes what is left
 of it: in a handshake, a health check, a cluster's redirection or a reply that drips in. An async call is cancelled.
+The round trips of a call that makes several share one deadline, each four of them where it makes many.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
+from contextvars import ContextVar, Token
 from math import inf
 from time import monotonic
 
@@ -16,7 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     from async_timeout import timeout_at
 
-__all__ = ["CALL", "remaining_s", "timeout_at"]
+__all__ = ["CALL", "Spent", "remaining_s", "spent_s", "timeout_at"]
 
 
 class _Call(threading.local):
@@ -27,6 +29,50 @@ class _Call(threading.local):
 
 
 CALL = _Call()
+
+
+class Spent:
+    """The time that a call has spent on its round trips: each is made inside of it (`with`); all else does not count.
+
+    Calls of a few trips, which somebody waits for, make at most four. Those that make more go through much that is
+    stored, and are bounded by their progress.
+    """
+
+    TRIPS = 4
+    """So many trips share one deadline."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._trips = 0
+        self._began = 0.0
+        self._outer: Token[Spent | None] | None = None
+
+    def __enter__(self) -> None:
+        self._began = monotonic()
+        self._outer = _spent.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        if self._outer is not None:
+            _spent.reset(self._outer)
+        self.add(monotonic() - self._began)
+
+    def add(self, seconds: float) -> None:
+        """Counts a trip.
+
+        Args:
+            seconds: How long it took.
+        """
+        self._trips += 1
+        self.seconds = self.seconds + seconds if self._trips % self.TRIPS else 0.0
+
+
+_spent: ContextVar[Spent | None] = ContextVar("langchain_redis_memory_spent", default=None)
+
+
+def spent_s() -> float:
+    """Returns how long the call whose next trip this is has waited for trips before, in seconds."""
+    spent = _spent.get()
+    return 0.0 if spent is None else spent.seconds
 
 
 def remaining_s(most: float | None) -> float | None:

@@ -2,7 +2,8 @@
 
 Redis acknowledges a write when the master has it in memory; a failover or a crash within the next second may lose it.
 WAIT (replicas have it) or WAITAOF (it is on disk) goes out behind the write, on the same connection and in the same
-round trip. The writes are those that a script runs once (`-- WITH once`): what caches store is never waited for.
+round trip; on a cluster behind the writes of each node. The writes are those that a script runs once (`-- WITH once`):
+what caches store is never waited for.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from langchain_redis_memory.checks import check_positive, check_whole, check_word
 from langchain_redis_memory.errors import ConfigError, DurabilityError, ServerError
-from langchain_redis_memory.ops import Call, Command, Op, Reply
+from langchain_redis_memory.ops import Command, Op, Reply, writes_once
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -34,7 +35,8 @@ class Durability:
         level: "written": in the master's memory, which is what Redis itself promises; "replicated": `replicas` replicas
             have them as well; "fsynced": they are on the master's disk (which needs `appendonly yes`), and on the disks
             of `replicas` replicas; a server of Redis 7.2 or Valkey.
-        replicas: How many replicas; None for 1 where it is "replicated" and 0 where it is "fsynced".
+        replicas: How many replicas; None for 1 where it is "replicated" and 0 where it is "fsynced". Give as many as
+            there are where a planned failover may lose nothing: while one is promoted, others follow the old master.
         timeout_s: How long a write waits for that, in seconds.
 
     Raises:
@@ -70,7 +72,7 @@ class Durability:
         Returns:
             The op, which raises `DurabilityError` where its write stands but is not as far as it has to be.
         """
-        if self.level == "written" or not any(isinstance(one, Call) and one.script.trip for one in op.commands):
+        if self.level == "written" or not any(map(writes_once, op.commands)):
             return op
         ms = max(1, round(self.timeout_s * 1000))
         fsynced = self.level == "fsynced"
@@ -106,7 +108,6 @@ class DurableClient:
     _durability: Durability | None = None
     _topology: Topology
     _whole: Self | None = None
-    WAITS: ClassVar[frozenset[str]] = frozenset({"WAIT", "WAITAOF"})
 
     def durable(self, durability: DurabilityLike) -> Self:
         """Returns a client on the same connections whose writes wait until they are as far as they have to be.
@@ -118,14 +119,15 @@ class DurableClient:
             The client.
 
         Raises:
-            ConfigError: There is no such level, or the server cannot wait: one in the process, or a cluster.
+            ConfigError: There is no such level, or it cannot wait: a server in the process, or a client of redis-py
+                for a cluster (give a `redis+cluster://` URL).
 
         **Keys:** none.
         **Trips:** none; a write waits in its own.
         """
         wanted = Durability.of(durability)
-        if wanted.level != "written" and self._topology.kind in {"memory", "cluster"}:
-            msg = f"durability={wanted.level!r} needs a server with replicas, alone or behind a sentinel"
+        if wanted.level != "written" and (self._topology.kind == "memory" or self._topology.routed):
+            msg = f"durability={wanted.level!r} needs a server with replicas, or a redis+cluster:// URL"
             raise ConfigError(msg)
         made = copy(self)
         made._durability, made._whole = wanted, self.whole

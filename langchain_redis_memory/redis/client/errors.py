@@ -42,18 +42,18 @@ def refuses_for_now(reply: Reply) -> bool:
 
 
 def is_elsewhere(reply: Reply) -> bool:
-    """Returns whether a server is no master any more, so that its name may stand for another one by now."""
+    """Returns whether a server is away, or no master any more, so that its name may stand for another one by now."""
     import redis.exceptions as their
 
-    moved = isinstance(reply, their.ReadOnlyError | their.MasterDownError)
-    return moved or any(code in str(reply) for code in ("READONLY ", "MASTERDOWN "))
+    moved = their.ReadOnlyError | their.MasterDownError | their.ConnectionError | their.TimeoutError | OSError
+    return isinstance(reply, moved) or any(code in str(reply) for code in ("READONLY ", "MASTERDOWN "))
 
 
 def is_unreachable(error: Reply) -> bool:
     """Returns whether a trip, or a node's part of one, failed so that it can be tried again: on another connection."""
     import redis.exceptions as their
 
-    refused = their.AuthenticationError | their.AuthorizationError
+    refused = their.AuthenticationError | their.AuthorizationError | RedisMemoryError
     lost = their.ConnectionError | their.TimeoutError | their.RedisClusterException | OSError
     return (isinstance(error, lost) and not isinstance(error, refused)) or refuses_for_now(error)
 
@@ -76,7 +76,7 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
         what, keys = str(command[0]), str(command[1]) if len(command) > 1 else ""
     text = str(error).partition(" with args beginning with")[0].rstrip(",")
     place = f"{what} on {keys}" if keys else what
-    if is_unreachable(error):
+    if is_unreachable(error) or isinstance(error, UnavailableError):
         return _RefusedForNow(f"{place}: not possible for now: {text}")
     if "WRONGTYPE" in text:
         msg = f"{place}: a key holds another kind of value; use another prefix or database, or delete that key"

@@ -37,7 +37,7 @@ class Health:
         eviction: The server's maxmemory-policy; "" where it does not say.
         memory_used: Bytes that the server uses; None where it does not say.
         memory_limit: Its maxmemory in bytes, 0 for no limit; None where it does not say.
-        breaker_open: Whether caches, or all calls, leave the server alone for a while, since it has just failed.
+        breaker_open: Whether caches, or all calls, leave the server or a node of it alone, since it has just failed.
         connections: How many round trips of this process are under way.
         connection_limit: How many there may be at once, in all threads and in each event loop; None for no limit.
         unstored: How many messages wait in this process to be stored.
@@ -106,7 +106,7 @@ def health_flow(
     now: float = yield Now()
     return replace(
         found,
-        breaker_open=any(breaker.rests(now) for breaker in breakers),
+        breaker_open=any(one.rests(now) for one in (*breakers, topology.nodes) if one is not None),
         connections=connections.in_use(),
         connection_limit=connections.limit,
         unstored=outboxes.waiting(),

@@ -17,7 +17,8 @@ from langchain_redis_memory.ops import Command, Reply
 from langchain_redis_memory.redis.client.bounded_sockets import bounded
 from langchain_redis_memory.redis.client.deadline import CALL, timeout_at
 from langchain_redis_memory.redis.client.options import Options
-from langchain_redis_memory.redis.client.transport import AsyncDirectTransport, DirectTransport
+from langchain_redis_memory.redis.client.shared import AsyncSharedTransport
+from langchain_redis_memory.redis.client.transport import DirectTransport
 
 _LOOK_S = 0.25
 """Age at which the master's address is looked up again, in seconds."""
@@ -127,7 +128,7 @@ class SentinelTransport(DirectTransport):
             one.close()
 
 
-class AsyncSentinelTransport(AsyncDirectTransport):
+class AsyncSentinelTransport(AsyncSharedTransport):
     """Sends to the master; see `SentinelTransport`."""
 
     def __init__(self, service: Service, options: Options) -> None:

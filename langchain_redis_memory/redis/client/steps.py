@@ -9,23 +9,35 @@ from typing import Any
 
 from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, Sleep, Step
 from langchain_redis_memory.redis.client.background import BackgroundFlows
+from langchain_redis_memory.redis.client.deadline import Spent
 from langchain_redis_memory.redis.client.timeout import awithin, within
 
 
-def run_step(
-    step: Step, run: Callable[[Op[Any]], Any], drive: Callable[[Flow[Any]], Any], background: BackgroundFlows
-) -> Any:
-    """Runs a step.
+def stepper(
+    run: Callable[[Op[Any]], Any], drive: Callable[[Flow[Any]], Any], background: BackgroundFlows
+) -> Callable[[Step], Any]:
+    """Makes what runs the steps of one flow, whose round trips share their deadline.
 
     Args:
-        step: The step.
         run: Runs an op.
         drive: Drives a flow that runs beside others.
         background: Starts it.
 
     Returns:
-        What the flow is sent.
+        A function from a step to what the flow is sent.
     """
+    spent = Spent()
+
+    def mine(op: Op[Any]) -> Any:
+        with spent:
+            return run(op)
+
+    return lambda step: _run_step(step, mine, drive, background)
+
+
+def _run_step(
+    step: Step, run: Callable[[Op[Any]], Any], drive: Callable[[Flow[Any]], Any], background: BackgroundFlows
+) -> Any:
     if isinstance(step, Op):
         return run(step)
     if isinstance(step, Invoke):
@@ -40,13 +52,25 @@ def run_step(
     return None
 
 
-async def arun_step(
+def astepper(
+    arun: Callable[[Op[Any]], Awaitable[Any]], adrive: Callable[[Flow[Any]], Any], background: BackgroundFlows
+) -> Callable[[Step], Awaitable[Any]]:
+    """Makes what runs the steps of one flow; see `stepper`."""
+    spent = Spent()
+
+    async def mine(op: Op[Any]) -> Any:
+        with spent:
+            return await arun(op)
+
+    return lambda step: _arun_step(step, mine, adrive, background)
+
+
+async def _arun_step(
     step: Step,
     arun: Callable[[Op[Any]], Awaitable[Any]],
     adrive: Callable[[Flow[Any]], Any],
     background: BackgroundFlows,
 ) -> Any:
-    """Runs a step; see `run_step`."""
     if isinstance(step, Op):
         return await arun(step)
     if isinstance(step, Invoke):

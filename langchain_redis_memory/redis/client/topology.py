@@ -17,10 +17,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
-from langchain_redis_memory.redis.client.bounded_sockets import bounded, counted
-from langchain_redis_memory.redis.client.options import UNBOUNDED, Bounds, Options
+from langchain_redis_memory.redis.client.bounded_sockets import bounded
+from langchain_redis_memory.redis.client.cluster import AsyncClusterTransport, ClusterTransport
+from langchain_redis_memory.redis.client.in_process import open_in_process, open_in_process_async
+from langchain_redis_memory.redis.client.options import UNBOUNDED, Address, Bounds, Options
+from langchain_redis_memory.redis.client.shared import AsyncSharedTransport
+from langchain_redis_memory.redis.client.slots import Nodes
 from langchain_redis_memory.redis.client.transport import (
-    AsyncDirectTransport,
     AsyncPipelineTransport,
     DirectTransport,
     PipelineTransport,
@@ -46,15 +49,22 @@ class Topology:
         shown: The URL without credentials and options, for people.
         open: Makes a transport, with a sync client of redis-py.
         aopen: Makes an async one for the running event loop.
-        cluster: Whether commands are routed by key.
+        routed: Whether a client that somebody lends routes commands by key.
+        nodes: The nodes of a cluster that is opened here.
         bounds: What bounds its round trips; a client that somebody lends has bounds of its own.
     """
 
     shown: str
     open: Callable[[], Any]
     aopen: Callable[[], Any]
-    cluster: bool = False
+    routed: bool = False
+    nodes: Nodes | None = None
     bounds: Bounds = UNBOUNDED
+
+    @property
+    def cluster(self) -> bool:
+        """Whether commands are routed by key."""
+        return self.routed or self.nodes is not None
 
     @property
     def kind(self) -> TopologyKind:
@@ -109,7 +119,7 @@ def lent(redis: RedisClient | None, aredis: RedisClient | None) -> Topology:
         f"<{type(redis if redis is not None else aredis).__name__}>",
         (lambda: PipelineTransport(redis, lent=True)) if redis is not None else absent("redis"),
         (lambda: AsyncPipelineTransport(aredis, lent=True)) if aredis is not None else absent("aredis"),
-        cluster=any(hasattr(client, "keyslot") for client in (redis, aredis)),
+        routed=any(hasattr(client, "keyslot") for client in (redis, aredis)),
     )
 
 
@@ -163,17 +173,7 @@ def _memory(name: str) -> Topology:
                 _SERVERS[name] = FakeServer(version=(7,))
             return _SERVERS[name]
 
-    def open_sync() -> Any:
-        from fakeredis import FakeRedis
-
-        return PipelineTransport(FakeRedis(server=server()))
-
-    def open_async() -> Any:
-        from fakeredis import FakeAsyncRedis
-
-        return AsyncPipelineTransport(FakeAsyncRedis(server=server()))
-
-    return Topology(f"memory://{name}", open_sync, open_async)
+    return Topology(f"memory://{name}", lambda: open_in_process(server()), lambda: open_in_process_async(server()))
 
 
 def _parse(url: str) -> dict[str, Any]:
@@ -238,7 +238,7 @@ def _single(url: str, options: Options) -> Topology:
     return Topology(
         _shown(scheme, where),
         lambda: DirectTransport(make(redis, asynchronous=False)),
-        lambda: AsyncDirectTransport(make(aredis, asynchronous=True)),
+        lambda: AsyncSharedTransport(make(aredis, asynchronous=True)),
     )
 
 
@@ -263,11 +263,8 @@ def _hosts(rest: str, port: int) -> tuple[str, list[tuple[str, int]], str]:
 
 def _cluster(scheme: str, rest: str, options: Options) -> Topology:
     import redis
-    from redis import cluster
-    from redis.asyncio.cluster import ClusterNode as AsyncNode
-    from redis.asyncio.cluster import RedisCluster as AsyncCluster
+    import redis.asyncio as aredis
 
-    node: Any = cluster.ClusterNode
     userinfo, hosts, tail = _hosts(rest, 6379)
     fields = _parse(f"{scheme}://{userinfo}{_spell(hosts[0])}{tail}")
     if fields.pop("db", 0):
@@ -276,31 +273,28 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
     for name in ("host", "port"):
         fields.pop(name, None)
     tls = fields.pop("connection_class", None) is redis.SSLConnection
+    nodes = Nodes(hosts, options.address_remap, options.timeout_s)
+    kind = bounded(redis.SSLConnection if tls else redis.Connection)
+    akind: Any = aredis.SSLConnection if tls else aredis.Connection
 
-    def arguments(*, asynchronous: bool) -> dict[str, Any]:
-        return {
-            **fields,
-            **options.connection(asynchronous=asynchronous),
-            "address_remap": options.address_remap,
-            "socket_timeout": options.timeout_s / 2,  # then there is time to ask where a silent node's slots are
-        }
+    def to(address: Address, *, asynchronous: bool) -> Any:
+        library: Any = aredis if asynchronous else redis
+        arguments = {**fields, **options.connection(asynchronous=asynchronous)}
+        chosen = akind if asynchronous else kind
+        pool = library.ConnectionPool(host=address[0], port=address[1], connection_class=chosen, **arguments)
+        return library.Redis.from_pool(pool)
 
-    def open_sync() -> Any:
-        # By a URL, because only then redis-py takes a class for the connections.
-        first, *others = hosts
-        chosen = {"connection_class": counted(redis.SSLConnection if tls else redis.Connection)}
-        made = cluster.RedisCluster(
-            url=f"redis://{_spell(first)}",
-            startup_nodes=[node(*host) for host in others],
-            **{**arguments(asynchronous=False), **chosen},
-        )
-        return PipelineTransport(made)
-
-    def open_async() -> Any:
-        nodes = [AsyncNode(*host) for host in hosts]
-        return AsyncPipelineTransport(AsyncCluster(startup_nodes=nodes, ssl=tls, **arguments(asynchronous=True)))
-
-    return Topology(_shown(f"{scheme}+cluster", ",".join(map(_spell, hosts))), open_sync, open_async, cluster=True)
+    try:
+        kind(**fields, **options.connection(asynchronous=False))
+    except (TypeError, ValueError, redis.RedisError) as error:
+        msg = f"the connection options cannot work: {_without_secrets(str(error), f'://{rest}')}"
+        raise ConfigError(msg) from None
+    return Topology(
+        _shown(f"{scheme}+cluster", ",".join(map(_spell, hosts))),
+        lambda: ClusterTransport(nodes, lambda address: DirectTransport(to(address, asynchronous=False))),
+        lambda: AsyncClusterTransport(nodes, lambda address: AsyncSharedTransport(to(address, asynchronous=True))),
+        nodes=nodes,
+    )
 
 
 def _spell(host: tuple[str, int]) -> str:

@@ -2,13 +2,13 @@
 
 `DirectTransport` writes to a connection of redis-py's pool itself, for the servers that we open: a pipeline object, its
 command stack and its callbacks take longer than a local server takes to answer. `PipelineTransport` uses a client's own
-pipelines, for clusters, sentinels, fakes, and clients that belong to somebody else (who may have instrumented them).
+pipelines, for fakes, and clients that belong to somebody else (who may have instrumented them).
 Scripts go by digest or in full. Each has an async twin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from inspect import signature
 from typing import Any
 
@@ -33,12 +33,12 @@ class PipelineTransport:
 
         if len(commands) == 1:
             try:
-                return [self.client.execute_command(*_words(commands[0], by_digest=by_digest), NEVER_DECODE=True)]
+                return [self.client.execute_command(*spelled(commands[0], by_digest=by_digest), NEVER_DECODE=True)]
             except ResponseError as error:
                 return [error]
         pipe = self.client.pipeline(transaction=False)
         for command in commands:
-            pipe.execute_command(*_words(command, by_digest=by_digest), NEVER_DECODE=True)
+            pipe.execute_command(*spelled(command, by_digest=by_digest), NEVER_DECODE=True)
         replies: list[Reply] = pipe.execute(raise_on_error=False)
         return replies
 
@@ -46,6 +46,8 @@ class PipelineTransport:
         """Closes the connections that nobody uses; a cluster's client sees to its own."""
         if (pool := getattr(self.client, "connection_pool", None)) is not None:
             pool.disconnect(inuse_connections=False)
+
+    retire = renew
 
     def close(self) -> None:
         """Closes the client."""
@@ -64,11 +66,11 @@ class AsyncPipelineTransport:
         """Sends commands and gives their replies."""
         from redis.exceptions import RedisError
 
-        spelled = [_words(command, by_digest=by_digest) for command in commands]
-        if len(spelled) == 1:
-            return [await self._send_one(spelled[0])]
+        words_of = [spelled(command, by_digest=by_digest) for command in commands]
+        if len(words_of) == 1:
+            return [await self._send_one(words_of[0])]
         pipe = self.client.pipeline(transaction=False)
-        for words in spelled:
+        for words in words_of:
             pipe.execute_command(*words, NEVER_DECODE=True)
         try:
             replies: list[Reply] = await pipe.execute(raise_on_error=False)
@@ -76,7 +78,7 @@ class AsyncPipelineTransport:
             if _UNLISTED not in str(error):
                 raise
             # Before version 8 a cluster's pipeline sends nothing if the nodes do not list one of its commands.
-            return [await self._send_one(words) for words in spelled]
+            return [await self._send_one(words) for words in words_of]
         return replies
 
     async def _send_one(self, words: list[Any]) -> Reply:
@@ -95,6 +97,8 @@ class AsyncPipelineTransport:
         """Closes the connections that nobody uses; see `PipelineTransport.renew`."""
         if (pool := getattr(self.client, "connection_pool", None)) is not None:
             await pool.disconnect(inuse_connections=False)
+
+    retire = renew
 
     async def aclose(self) -> None:
         """Closes the client."""
@@ -116,15 +120,27 @@ class DirectTransport:
 
     def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
         """Sends commands and gives their replies."""
-        from redis.exceptions import ResponseError
+        return self.finish(self.begin(commands, by_digest=by_digest), len(commands))
 
-        packed = _pack(commands, by_digest=by_digest)
+    def begin(self, commands: Sequence[Command], *, by_digest: bool) -> Any:
+        """Sends commands and gives the connection on which their replies come."""
+        packed = [pack(commands, by_digest=by_digest)]
         connection = self._pool.get_connection(*self._named)
         try:
             connection.unread = True
             connection.send_packed_command(packed)
+        except BaseException:
+            self.drop(connection)
+            raise
+        return connection
+
+    def finish(self, connection: Any, count: int) -> list[Reply]:
+        """Reads a number of replies and gives the connection back."""
+        from redis.exceptions import ResponseError
+
+        try:
             replies: list[Reply] = []
-            for _ in commands:
+            for _ in range(count):
                 try:
                     replies.append(connection.read_response(disable_decoding=True))
                 except ResponseError as error:
@@ -137,9 +153,19 @@ class DirectTransport:
             self._pool.release(connection)
         return replies
 
+    def drop(self, connection: Any) -> None:
+        """Closes a connection whose replies nobody reads."""
+        try:
+            connection.disconnect()
+        finally:
+            self._pool.release(connection)
+
     def renew(self) -> None:
         """Closes the connections that nobody uses: the next ones go where the server's name leads by then."""
         self._pool.disconnect(inuse_connections=False)
+
+    retire = renew
+    """The same because of their age; on a cluster more than `renew` closes."""
 
     def close(self) -> None:
         """Closes the client and its connections."""
@@ -156,35 +182,60 @@ class AsyncDirectTransport:
 
     async def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
         """Sends commands and gives their replies; see `DirectTransport.send`."""
+        return await self.exchange_one(pack(commands, by_digest=by_digest), len(commands))
+
+    async def exchange_one(self, packed: bytes, count: int) -> list[Reply]:
+        """Sends the commands of one operation and gives their replies.
+
+        Args:
+            packed: The commands as they are sent.
+            count: How many they are.
+
+        Returns:
+            The replies.
+        """
+        replies: list[Reply] = []
+        await self.exchange(packed, ((count, replies.extend),))
+        return replies
+
+    async def exchange(self, packed: bytes, takers: Sequence[tuple[int, Callable[[list[Reply]], object]]]) -> None:
+        """Sends commands and hands out their replies as they come.
+
+        Args:
+            packed: The commands as they are sent.
+            takers: Who gets how many of the replies, in their order.
+        """
         from redis.exceptions import ResponseError
 
-        packed = _pack(commands, by_digest=by_digest)
         connection = await self._pool.get_connection(*self._named)
         try:
-            await connection.send_packed_command(packed)
-            replies: list[Reply] = []
-            for _ in commands:
-                try:
-                    replies.append(await connection.read_response(disable_decoding=True))
-                except ResponseError as error:
-                    replies.append(error)
+            await connection.send_packed_command([packed])
+            for count, take in takers:
+                replies: list[Reply] = []
+                for _ in range(count):
+                    try:
+                        replies.append(await connection.read_response(disable_decoding=True))
+                    except ResponseError as error:
+                        replies.append(error)
+                take(replies)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
         finally:
             await self._pool.release(connection)
-        return replies
 
     async def renew(self) -> None:
         """Closes the connections that nobody uses; see `DirectTransport.renew`."""
         await self._pool.disconnect(inuse_connections=False)
+
+    retire = renew
 
     async def aclose(self) -> None:
         """Closes the client and its connections."""
         await self.client.aclose()
 
 
-def _words(command: Command, *, by_digest: bool) -> list[Any]:
+def spelled(command: Command, *, by_digest: bool) -> list[Any]:
     """Spells a command, numbers as text: hiredis would do so, but crashes if a signal handler raises meanwhile."""
     words: Sequence[Any] = command
     if isinstance(command, Call):
@@ -199,10 +250,11 @@ _TEXT = frozenset((str, bytes))
 _NUMBERS = (int, float)
 
 
-def _pack(commands: Sequence[Command], *, by_digest: bool) -> list[bytes]:
+def pack(commands: Sequence[Command], *, by_digest: bool) -> bytes:
+    """Packs commands as they are sent."""
     from hiredis import pack_command
 
-    return [b"".join([pack_command(tuple(_words(command, by_digest=by_digest))) for command in commands])]
+    return b"".join([pack_command(tuple(spelled(command, by_digest=by_digest))) for command in commands])
 
 
 def _names(pool: Any) -> tuple[str, ...]:

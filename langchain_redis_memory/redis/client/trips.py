@@ -18,11 +18,10 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError, UnavailableError
-from langchain_redis_memory.ops import Command, Op, Reply
+from langchain_redis_memory.ops import WAITS, Command, Op, Reply, writes_once
 from langchain_redis_memory.redis.client.circuit_breaker import StallGuard
 from langchain_redis_memory.redis.client.connections import Connections
-from langchain_redis_memory.redis.client.deadline import CALL, timeout_at
-from langchain_redis_memory.redis.client.durability import DurableClient
+from langchain_redis_memory.redis.client.deadline import CALL, spent_s, timeout_at
 from langchain_redis_memory.redis.client.errors import (
     explain,
     is_elsewhere,
@@ -32,17 +31,28 @@ from langchain_redis_memory.redis.client.errors import (
     translate,
 )
 from langchain_redis_memory.redis.client.gate import Token
+from langchain_redis_memory.redis.client.operation import UNNAMED, operation_name
 
 _PROBE_S = 1.0
 """Longest wait of the caller that tries whether a silent server is back."""
 
 
 class Trip(NamedTuple):
-    """One round trip, as `Client.on_trip` receives it."""
+    """One round trip, as `Client.on_trip` receives it.
+
+    Args:
+        commands: How many commands it carried.
+        seconds: How long it took.
+        failed: Whether it came to nothing.
+        operation: The method that it was made for, the same in both colours, as in "RedisSaver.put".
+        shared: How many operations of an event loop travelled in its pipeline.
+    """
 
     commands: int
     seconds: float
     failed: bool
+    operation: str = UNNAMED
+    shared: int = 1
 
 
 OnTrip = Callable[[Trip], object]
@@ -108,7 +118,7 @@ class Trips:
             RedisMemoryError: The server cannot be reached or did not answer in time.
         """
         began = monotonic()
-        until = began + self._bounds.timeout_s
+        until = began + self._left_s()
         if not self.stall.closed:
             self._try(began)
         connections, commands, token = self._connections, op.commands, Token()
@@ -132,7 +142,10 @@ class Trips:
                     sleep(step.pause_s)
                     if step.anew:
                         connections.of_threads().renew()
-                    fresh = self._trip([commands[i] for i in step.places], False, until, on_trip)
+                    try:
+                        fresh = self._trip([commands[i] for i in step.places], False, until, on_trip)
+                    except UnavailableError as error:  # of all that was sent, this is what failed
+                        fresh = [error] * len(step.places)
             return replies
         finally:
             # These first: a store and a call in C, which no signal handler's exception can come before.
@@ -151,7 +164,7 @@ class Trips:
                 try:
                     transport = self._connections.of_threads()
                     if self._bounds.lifetime_s != inf and self._is_old(transport, started):
-                        transport.renew()
+                        transport.retire()
                     replies: list[Reply] = transport.send(commands, by_digest=by_digest)
                 except Exception as error:
                     attempt += 1
@@ -167,7 +180,7 @@ class Trips:
             if not failed:
                 self.stall.worked(ended)
             if on_trip is not None:
-                _tell(on_trip, Trip(len(commands), ended - started, failed))
+                _tell(on_trip, Trip(len(commands), ended - started, failed, operation_name()))
 
     def _try(self, now: float) -> None:
         """Tries whether a silent server is back; raises where it is not, and at once for all callers but one."""
@@ -187,7 +200,7 @@ class Trips:
     async def asend(self, op: Op[Any], on_trip: OnTrip | None) -> Sequence[Reply]:
         """Sends the commands of an op; see `send`."""
         began = monotonic()
-        seconds = self._bounds.timeout_s
+        seconds = self._left_s()
         if not self.stall.closed:
             await self._atry(began)
             seconds -= monotonic() - began
@@ -218,18 +231,21 @@ class Trips:
                 await asyncio.sleep(step.pause_s)
                 if step.anew:
                     await transport.renew()
-                fresh = await self._atrip(transport, [commands[i] for i in step.places], False, until, on_trip)
+                try:
+                    fresh = await self._atrip(transport, [commands[i] for i in step.places], False, until, on_trip)
+                except UnavailableError as error:
+                    fresh = [error] * len(step.places)
         return replies
 
     async def _atrip(
         self, transport: Any, commands: Sequence[Command], by_digest: bool, until: float, on_trip: OnTrip | None
     ) -> list[Reply]:
-        started, failed, attempt = monotonic(), True, 0
+        started, failed, attempt, shared = monotonic(), True, 0, 1
         try:
             while True:
                 try:
                     if self._bounds.lifetime_s != inf and self._is_old(transport, started):
-                        await transport.renew()
+                        await transport.retire()
                     replies: list[Reply] = await transport.send(commands, by_digest=by_digest)
                 except Exception as error:
                     attempt += 1
@@ -238,14 +254,14 @@ class Trips:
                     await asyncio.sleep(pause)
                     await transport.renew()
                 else:
-                    failed = False
+                    failed, shared = False, getattr(replies, "shared", 1)
                     return replies
         finally:
             ended = monotonic()
             if not failed:
                 self.stall.worked(ended)
             if on_trip is not None:
-                _tell(on_trip, Trip(len(commands), ended - started, failed))
+                _tell(on_trip, Trip(len(commands), ended - started, failed, operation_name(), shared))
 
     async def _atry(self, now: float) -> None:
         """Tries whether a server is back that was silent; see `_try`."""
@@ -267,6 +283,14 @@ class Trips:
         self._renewals[transport] = now + half
         return True
 
+    def _left_s(self) -> float:
+        """Returns how long the caller of this trip still waits."""
+        left = self._bounds.timeout_s - spent_s()
+        if left <= 0:
+            msg = f"{self._shown}: the round trips of this call have taken its {self._bounds.timeout_s:g} s"
+            raise UnavailableError(msg)
+        return left
+
     # --- what fails ---------------------------------------------------------------------------------------------------
 
     def _pause(self, error: Exception, attempt: int, until: float) -> float | None:
@@ -280,7 +304,7 @@ class Trips:
 
     def _failure(self, error: Exception, began: float) -> RedisMemoryError:
         told = translate(error, self._shown, answered=bool(self.stall.answered))
-        if isinstance(told, UnavailableError):
+        if isinstance(told, UnavailableError) and not self._connections.topology.cluster:  # one node is not all
             self.stall.failed(began, monotonic())
         return told
 
@@ -295,9 +319,8 @@ class Trips:
         self, commands: Sequence[Command], replies: list[Reply], failed: list[int], until: float
     ) -> Generator[_Again, list[Reply], None]:
         """Yields what of a trip is sent again, and puts the replies that it receives in place; explains refusals."""
-        waits = [i for i, command in enumerate(commands) if command[0] in DurableClient.WAITS]
         if unknown := [i for i in failed if is_unknown_script(commands[i], replies[i])]:
-            unknown = sorted({*unknown, *waits})  # what is sent again has to be waited for
+            unknown = _awaited(commands, unknown)
             _put(replies, unknown, (yield _Again(unknown)))
         attempt = 0
         while refused := [i for i in failed if is_unreachable(replies[i])]:
@@ -306,9 +329,16 @@ class Trips:
             if attempt > self._bounds.retries or monotonic() + pause >= until:
                 break
             anew = any(is_elsewhere(replies[i]) for i in refused)
-            refused = sorted({*refused, *waits})
+            refused = _awaited(commands, refused)
             _put(replies, refused, (yield _Again(refused, pause, anew)))
         explain(commands, replies)
+
+
+def _awaited(commands: Sequence[Command], places: list[int]) -> list[int]:
+    """Adds what waits for writes, where one of them is sent again."""
+    if not any(writes_once(commands[i]) for i in places):
+        return places
+    return sorted({*places, *(i for i, command in enumerate(commands) if command[0] in WAITS)})
 
 
 def _put(replies: list[Reply], places: list[int], fresh: list[Reply]) -> None:

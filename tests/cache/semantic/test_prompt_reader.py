@@ -44,7 +44,7 @@ def survives(cache: RedisSemanticCache, asked: str, model: str) -> None:
     assert (told.question is None) == bool(told.bypass)
 
 
-few = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @few

@@ -245,7 +245,7 @@ ONE = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(
     st.lists(ONE, max_size=14),
     st.sampled_from(list(QuestionType)),

@@ -16,6 +16,9 @@ PRIVATE = """What is my account balance?
 what's my account balance
 Show my open orders.
 What did my doctor say?
+What did the clerk write on the form?
+Who booked the room for Friday?
+Which room did you give us?
 Am I eligible for a refund?
 Do I have unread messages?
 Where is my order?
@@ -33,6 +36,8 @@ Who am I?
 What do you know about me?"""
 EFFECTS = """What's the fee for cancelling order 7 - and cancel it
 Could order 7 please be cancelled?
+What is a late check-out, and can you book one
+Could a courier be sent on Friday?
 Order 7 needs to be cancelled.
 Can the invoice please be sent to Bob
 The booking for Friday should be moved.
@@ -53,6 +58,15 @@ Could you send it to my office?"""
 VOLATILE = """What's the temperature in Oslo?
 How full is the battery?
 Which films are showing?
+Which films are on?
+Are you open now?
+is Anna at her desk
+Which streets are flooded?
+Who is cooking?
+How many people are waiting at the registry?
+Has the council voted on the budget?
+Who leads the championship?
+Is the road to the airport clear?
 Give me the quote of the day
 Is Bob in the office?
 How crowded is the beach?
@@ -84,6 +98,12 @@ Where am I?"""
 PUBLIC = """When does the museum open on Sundays?
 What are the opening hours of the zoo?
 What time does the library close on Saturdays?
+What is the return period?
+What are your opening hours?
+What time do you close?
+Do you have a gym?
+Is breakfast included in the standard rate?
+When is breakfast served?
 Can oil paint be thinned with water?
 What is the temperature of boiling water?
 How deep is the Pacific Ocean?
@@ -220,7 +240,7 @@ def test_what_cannot_be_read_is_kept_safe(turn: str) -> None:
     assert verdict.audience is not Audience.EVERYONE
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=75)
 @given(st.text(max_size=300), st.booleans(), st.sampled_from([0.0, 0.001, 0.005, 0.05, 0.2, 0.9]))
 def test_any_text_gives_a_verdict(turn: str, opaque: bool, risk: float) -> None:
     verdict = classify_audience(turn, opaque=opaque, max_unsafe=risk)
@@ -237,19 +257,19 @@ TURNS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=75)
 @given(TURNS, st.sampled_from(["What about my account?", "Cancel my order.", "What is the weather now?"]))
 def test_another_sentence_never_makes_a_turn_more_shared(turn: str, more: str) -> None:
     assert not classify_audience(f"{turn}. {more}").shareable()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=75)
 @given(TURNS)
 def test_my_account_behind_it_never_makes_a_turn_more_shared(turn: str) -> None:
     assert not classify_audience(f"{turn.rstrip('?.')} my account").shareable()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=75)
 @given(TURNS, st.sampled_from([0.0, 0.001, 0.002, 0.005, 0.01]), st.sampled_from([0.02, 0.05, 0.1, 0.2]))
 def test_a_greater_risk_never_shares_less(turn: str, small: float, great: float) -> None:
     verdict = classify_audience(turn)

@@ -20,7 +20,7 @@ from langchain_redis_memory.language.audience import Audience, AudienceVerdict, 
 from langchain_redis_memory.redis.client.client import Client
 
 Decide = Callable[..., Awaitable[AudienceVerdict]]
-DOUBTFUL = "Are the batteries included with the torch?"
+DOUBTFUL = "Is there a fee for withdrawing cash abroad?"
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -16,10 +16,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import LinguisticClassifier, Verdict, content_words
-from langchain_redis_memory.language.classify.lexicon import lexicon
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import leaning_from
 from langchain_redis_memory.language.contextualise.contextualiser import standalone
+from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.turn_state import TurnState
 from tests.support.turns import CLEAR, DOUBTFUL, TALKS, history, rows
 
@@ -173,7 +173,7 @@ def verdict_behind(turn: str, before: list[BaseMessage]) -> Verdict:
 
 def test_another_language_is_another_file(tmp_path: Path) -> None:
     english = json.loads(
-        (resources.files("langchain_redis_memory.language.classify") / "lexicon" / "en.json").read_text("utf-8")
+        (resources.files("langchain_redis_memory.language") / "lexicons" / "en.json").read_text("utf-8")
     )
     other = tmp_path / "nb.json"
     other.write_text(json.dumps({**english, "language": "nb", "function": "hva er det den en et", "foreign": ""}))
@@ -365,7 +365,7 @@ WORDS = re.findall(r"\S+", CLEAR + DOUBTFUL)
 TURNS = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(TURNS, MESSAGES)
 def test_it_never_raises_and_always_decides_the_same(turn: str, before: list[BaseMessage]) -> None:
     found = LinguisticClassifier().classify(turn, before)

@@ -210,7 +210,7 @@ SAID = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(
     SAID,
     st.lists(SAID, max_size=6),

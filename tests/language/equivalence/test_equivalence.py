@@ -277,7 +277,7 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(TEXTS, TEXTS, st.floats(allow_nan=True))
 def test_any_input_is_judged_and_symmetric(asked: str, stored: str, similarity: float) -> None:
     judged = POLICY.judge(asked, stored, similarity)

@@ -15,6 +15,16 @@ from tests.support.servers import Farm
 PACKAGES = {
     "langchain-community": "langchain_community",
     "langchain-redis": "langchain_redis",
+    "langgraph-redis": "langgraph.checkpoint.redis",
+    "langgraph-redis-shallow": "langgraph.checkpoint.redis",
+    "plainredis": "langgraph_checkpoint_plainredis",
+    "aws-valkey": "langgraph_checkpoint_aws",
+    "langgraph-redis-store": "langgraph.store.redis",
+    "mem0": "mem0",
+    "redisvl-history": "redisvl",
+    "langchain-redis-semantic": "langchain_redis",
+    "redisvl-cache": "redisvl",
+    "exact-caches": "langchain_redis",
 }
 """The package that a writer of `tests/support/peers.py` needs."""
 
@@ -39,6 +49,8 @@ def origin(request: pytest.FixtureRequest, stack: str) -> Iterator[Origin]:
         if request.param == "search-dump":
             dumped.load(client, name)
         else:
+            if name not in PACKAGES:
+                pytest.skip("only an old version writes this")
             pytest.importorskip(PACKAGES[name])
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of deprecations of theirs

@@ -27,14 +27,17 @@ from langchain_redis_memory import (
     Limit,
     LimitLease,
     MemoryAnswers,
+    OTelTracing,
     RagCache,
     RedisAgentState,
     RedisBackend,
     RedisByteStore,
     RedisCache,
+    RedisCaches,
     RedisChatMessageHistory,
     RedisConversationState,
     RedisMemorySettings,
+    RedisMigration,
     RedisNodeCache,
     RedisOperations,
     RedisRateLimiter,
@@ -43,6 +46,7 @@ from langchain_redis_memory import (
     RedisSemanticCache,
     RedisSessionData,
     RedisSessions,
+    RedisStatsCollector,
     RedisStore,
     RedisTokenStreams,
     RedisUsers,
@@ -86,7 +90,9 @@ CLASSES: dict[str, Callable[..., ClientOwner]] = {
     "session_data": partial(RedisSessionData, "s"),
     "token_streams": RedisTokenStreams,
     "users": RedisUsers,
+    "caches": RedisCaches,
     "operations": RedisOperations,
+    "migration": partial(RedisMigration, source="langchain-community"),
     "profile": partial(UserProfile, "u"),
     "answers_of_agents": AnswerCacheMiddleware,
     "tools_of_agents": partial(ToolCacheMiddleware, tools={"t": 60}),
@@ -118,8 +124,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_PORT", "7")
 
 
-GIVEN = {AnswerDesk, LimitLease, MemoryAnswers, RedisWrappedKeys, ValueLock}
-"""Are given the client of what makes them, or keep keys beside the data that they encrypt."""
+GIVEN = {AnswerDesk, LimitLease, MemoryAnswers, OTelTracing, RedisStatsCollector, RedisWrappedKeys, ValueLock}
+"""Are given the client of what makes them, listen to one that others use, or keep keys beside what they encrypt."""
 
 
 def takes_a_server(found: object) -> bool:

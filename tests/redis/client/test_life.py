@@ -22,8 +22,6 @@ from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.ops import Op, merge
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.client.connect import connect
-from langchain_redis_memory.redis.client.options import Options
-from langchain_redis_memory.redis.client.topology import topology
 from tests.conftest import Both, Watch
 from tests.support import servers
 from tests.support.servers import Farm, wait_for
@@ -241,7 +239,7 @@ async def test_a_cluster_that_forgot_its_scripts(cluster: Client, cluster_url: s
         return merge(*(one._flows.transcript.add([HumanMessage("x", id="x")]) for one in kept))
 
     assert [added.appended for added in await both(cluster.run)(adds())] == [1] * 8
-    with topology(cluster_url, Options()).open().client as plain:
+    with servers.of_cluster(cluster_url) as plain:
         plain.script_flush()
     assert [added.replaced for added in await both(cluster.run)(adds())] == [1] * 8
 

@@ -1,14 +1,15 @@
 """The lexicon of a language, word lists and phrasings, read from a JSON file; another language is another file.
 
 Word lists are strings of words; phrasings are regular expressions in which `{NAME}` stands for a slot of the same
-file. A language that no lexicon knows is not guessed at: `Lexicon.foreign` tells and the turn counts as dependent.
+file. A language that no lexicon knows is not guessed at: `Lexicon.unreadable` tells, and every part of this room errs
+to the safe side.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from importlib import resources
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 _PATTERNS = ("recall", "not_recall", "change", "rephrase", "expletive", "meddling")
 _PHRASES = ("definition", "looking_back", "opening_phrase")
@@ -114,7 +116,46 @@ class Lexicon:
         """First words of questions and requests."""
         return self.wh | self.auxiliary | self.imperative | {"how", "what"}
 
+    def start(self, low: Sequence[str], stop: Sequence[str]) -> int:
+        """Returns the place of the first word behind the acknowledgements and fillers that a turn opens with.
 
+        Args:
+            low: Its words in lower case.
+            stop: The punctuation behind each.
+
+        Returns:
+            The place; that of the last word where there is nothing else.
+        """
+        start, opening = 0, self.opening
+        while start < len(low) - 1 and low[start] in opening and (stop[start] or low[start + 1] in opening):
+            start += 1
+        return start
+
+    def unreadable(self, reading: TurnTokens, content: Collection[str] = ()) -> str | None:
+        """Returns why a turn cannot be judged by its words: they are not of this language.
+
+        Args:
+            reading: The turn.
+            content: Words of the language that are no function words; one of them is enough to tell it by.
+
+        Returns:
+            The reason; None where it can be read.
+        """
+        letters = sum(len(word) for word in reading.words)
+        if sum(ord(letter) > 0x24F for word in reading.words for letter in word) * 2 > letters:
+            return f"a language other than {self.language!r}"
+        rest = list(zip(reading.words, reading.low, strict=True))[self.start(reading.low, reading.stop) :]
+        for word, low in rest:
+            if low in self.foreign or (word[0].islower() and not word.isascii() and low not in self.function):
+                return f"another language: {word[:40]!r}"
+        opens = bool(rest) and rest[0][1] in _OPENS
+        if not opens and not any(low in self.telling or low in content for _, low in rest):
+            return "no function word of its language"
+        return None
+
+
+_OPENS = frozenset(("do", "has"))
+"""Words of several languages that open a question in English only."""
 _LISTS = tuple(
     field.name for field in fields(Lexicon) if field.name not in ("language", "clause_subject", *_PATTERNS, *_PHRASES)
 )
@@ -135,7 +176,7 @@ def build_lexicon(data: Mapping[str, Any]) -> Lexicon:
     try:
         lists: dict[str, Any] = {name: frozenset(data[name].split()) for name in _LISTS}
         lists |= {name: tuple(tuple(phrase.split()) for phrase in data[name]) for name in _PHRASES}
-        lists |= {name: _pattern(data[name], data["slots"]) for name in _PATTERNS}
+        lists |= {name: pattern(data[name], data["slots"]) for name in _PATTERNS}
         clause_subject = frozenset(data["clause_subject"].split()) | lists["auxiliary"] | lists["wh"]
         return Lexicon(language=str(data["language"]), clause_subject=clause_subject, **lists)
     except (KeyError, AttributeError, TypeError, re.error) as error:
@@ -143,8 +184,16 @@ def build_lexicon(data: Mapping[str, Any]) -> Lexicon:
         raise ConfigError(msg) from error
 
 
-def _pattern(phrasings: list[str], slots: Mapping[str, str]) -> re.Pattern[str]:
-    """One expression for phrasings; a slot may hold other slots, one deep."""
+def pattern(phrasings: Sequence[str], slots: Mapping[str, str]) -> re.Pattern[str]:
+    """Compiles phrasings.
+
+    Args:
+        phrasings: Regular expressions, in which `{NAME}` stands for a slot.
+        slots: What the slots stand for; a slot may hold other slots, one deep.
+
+    Returns:
+        One expression for all of them.
+    """
     filled = [
         _SLOT.sub(lambda found: slots[found[1]], _SLOT.sub(lambda found: slots[found[1]], one)) for one in phrasings
     ]
@@ -159,7 +208,7 @@ def lexicon(language: str) -> Lexicon:
     """Loads the lexicon of a language.
 
     Args:
-        language: Its code ("en"), or the path of a file in the form of `lexicon/en.json`.
+        language: Its code ("en"), or the path of a file in the form of `lexicons/en.json`.
 
     Returns:
         The lexicon, read once per process.
@@ -167,7 +216,7 @@ def lexicon(language: str) -> Lexicon:
     Raises:
         ConfigError: There is no such lexicon, or its file is not one.
     """
-    file = resources.files(__package__) / "lexicon" / f"{language}.json" if language.isalpha() else Path(language)
+    file = resources.files(__package__) / "lexicons" / f"{language}.json" if language.isalpha() else Path(language)
     try:
         data = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:

@@ -1,7 +1,7 @@
-"""`ReplayModel`: a chat model that gives one answer which is there already.
+"""Replays answers that are there already: in chunks, as a model would stream them, or as a chat model of one answer.
 
-An agent's handler runs it like any other model. So a cached answer is streamed, traced and parsed as the model's own
-would be, structured outputs included.
+An agent's handler runs a `ReplayModel` like any other model. So a cached answer is streamed, traced and parsed as the
+model's own would be, structured outputs included.
 """
 
 from __future__ import annotations
@@ -51,10 +51,22 @@ class ReplayModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        fields = self.message.model_dump(exclude={"type", "content"})
-        content = self.message.content
-        parts = content.splitlines(keepends=True) if isinstance(content, str) else []
-        for part in parts[:-1]:
-            yield ChatGenerationChunk(message=AIMessageChunk(content=part, id=self.message.id))
-        last = parts[-1] if parts else content
-        yield ChatGenerationChunk(message=AIMessageChunk(content=last, **fields, chunk_position="last"))
+        yield from chunks_of(ChatGeneration(message=self.message))
+
+
+def chunks_of(generation: ChatGeneration) -> Iterator[ChatGenerationChunk]:
+    """Splits an answer into the chunks of a stream, a line each; what belongs to the whole comes with the last.
+
+    Args:
+        generation: The answer.
+
+    Yields:
+        Its chunks.
+    """
+    message, info = generation.message, generation.generation_info
+    fields, content = message.model_dump(exclude={"type", "content"}), message.content
+    parts = content.splitlines(keepends=True) if isinstance(content, str) else []
+    for part in parts[:-1]:
+        yield ChatGenerationChunk(message=AIMessageChunk(content=part, id=message.id))
+    last = AIMessageChunk(content=parts[-1] if parts else content, **{**fields, "chunk_position": "last"})
+    yield ChatGenerationChunk(message=last, generation_info=info)

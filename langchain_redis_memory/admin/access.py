@@ -1,0 +1,56 @@
+"""`Access`: who looks at the admin page, and what they may see and do.
+
+It is what the application's own `auth` dependency returns. Nothing is allowed that it does not name: an `Access` with a
+name alone reads counts, ids and reasons, no words of a user, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from langchain_redis_memory.errors import ConfigError
+
+Role = Literal["view", "operate", "erase", "read_content"]
+
+VIEW_ONLY: frozenset[Role] = frozenset({"view"})
+"""What an `Access` may do that does not say more."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """What one person may see and do.
+
+    Args:
+        name: Who it is, for the audit log.
+        roles: "view" for the pages; "read_content" for words of users, answers and facts; "operate" for reports, edits,
+            lifetimes, switches and pruning; "erase" for deleting what is kept of somebody.
+        tenants: The tenants that are visible; None for all.
+
+    Raises:
+        ConfigError: There is no name, or a role does not exist.
+    """
+
+    name: str
+    roles: Collection[Role] = VIEW_ONLY
+    tenants: Collection[str] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            msg = "an Access has a name: it is what the audit log says"
+            raise ConfigError(msg)
+        if isinstance(self.roles, str) or (unknown := set(self.roles) - set(get_args(Role))):
+            msg = f"roles are {', '.join(get_args(Role))}; got {self.roles if isinstance(self.roles, str) else unknown}"
+            raise ConfigError(msg)
+        if isinstance(self.tenants, str):
+            msg = f"tenants is a collection of tenants, as in {{{self.tenants!r}}}"
+            raise ConfigError(msg)
+
+    def may(self, role: Role) -> bool:
+        """Tells whether it includes a role."""
+        return role in self.roles
+
+    def sees(self, tenant: str) -> bool:
+        """Tells whether a tenant is visible."""
+        return self.tenants is None or tenant in self.tenants

@@ -1,0 +1,1 @@
+"""The JSON API of sessions, for an application and its users."""

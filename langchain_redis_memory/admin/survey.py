@@ -1,0 +1,102 @@
+"""What there is to look at, by the names of the keys: tenants, agents, users, caches, limits.
+
+No list of tenants or of users is kept anywhere, so the names of keys are read with SCAN, a bounded number of them, and
+remembered for a few requests. Nothing is decided by what is found: it only fills lists of links.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.redis.key_parts import KeyParts, parse_key
+from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.nodes import KeyScan
+
+MOST_KEYS = 100_000
+"""How many keys are looked at."""
+
+
+@dataclass
+class TenantSurvey:
+    """The names of one tenant's data.
+
+    Args:
+        kinds: Kind of key -> how many there are.
+        agents: The agents with conversations.
+        users: The users of whom something is kept.
+        caches: Caches with statistics: what for, and their names.
+        logs: Names of decision logs; "" is that of conversations' turns.
+        epochs: Corpora with an epoch: the corpus and what for.
+        values: Names of value caches.
+        limited: Who is limited, and by which limit.
+    """
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    agents: set[str] = field(default_factory=set)
+    users: set[str] = field(default_factory=set)
+    caches: set[tuple[str, str]] = field(default_factory=set)
+    logs: set[str] = field(default_factory=set)
+    epochs: set[tuple[str, str]] = field(default_factory=set)
+    values: set[str] = field(default_factory=set)
+    limited: set[tuple[str, str]] = field(default_factory=set)
+
+    def note(self, key: KeyParts) -> None:
+        """Notes a key."""
+        self.kinds[key.kind] += 1
+        match key.kind:
+            case "sessions":
+                self.agents.add(key.agent)
+            case "user_data" | "profile":
+                self.users.add(key.name)
+            case "tally":
+                self.caches.add((key.agent, key.name))
+            case "decisions":
+                self.logs.add(key.name)
+            case "epoch":
+                self.epochs.add((key.name, key.more))
+            case "values":
+                self.values.add(key.name.partition("/")[2])
+            case "rate":
+                self.limited.add((key.name, key.more))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What there is.
+
+    Args:
+        tenants: Tenant -> the names of its data.
+        keys: How many keys were looked at.
+        complete: Whether these were all.
+    """
+
+    tenants: Mapping[str, TenantSurvey]
+    keys: int
+    complete: bool
+
+
+def survey_flow(space: KeySpace, pattern: str, most: int = MOST_KEYS) -> Flow[Survey]:
+    """Reads the names of keys.
+
+    Args:
+        space: A key builder.
+        pattern: Which keys, as SCAN takes it.
+        most: How many keys to look at.
+
+    Returns:
+        What there is.
+
+    **Keys:** the names of all.
+    **Trips:** 1, and 1 for each 1,000 keys of the server.
+    """
+    scan, tenants, seen = KeyScan(space, pattern), defaultdict[str, TenantSurvey](TenantSurvey), set[str]()
+    while not scan.ended and len(seen) < most:
+        for name in (yield from scan.page_flow()):
+            parts = parse_key(name, space.prefix)
+            if parts is not None and name not in seen:
+                tenants[parts.tenant].note(parts)
+            seen.add(name)
+    return Survey(dict(sorted(tenants.items())), len(seen), scan.ended)

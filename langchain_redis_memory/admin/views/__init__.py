@@ -1,0 +1,1 @@
+"""What each page shows: a function from a visit to a template with its data."""

@@ -1,0 +1,152 @@
+"""What all commands share: the application, its consoles, options, errors, and how results are printed.
+
+Everything heavy loads when its command runs. Errors of this package are one line on stderr, without a traceback. The
+exit code says what kind: 1 where the command cannot do what it was asked, 2 where the server cannot be reached or the
+usage is wrong, 3 where it was done and something is not as it should be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from langchain_redis_memory.errors import RedisMemoryError, UnavailableError
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.redis.client.client import Client
+
+app: typer.Typer = typer.Typer(
+    name="langchain-redis-memory",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+console: Console = Console()
+errors: Console = Console(stderr=True)
+if not console.is_terminal:
+    console = Console(width=120)
+
+LOOK, CHANGE, SET_UP, TRY = "Look", "Change", "Set up", "Try"
+"""Where a command stands in the help."""
+
+NOT_WELL = 3
+"""The exit code of what was done and found something that is not as it should be."""
+
+Url = Annotated[str, typer.Option("--redis", metavar="URL", help="The server; memory:// needs none.")]
+Redis = Annotated[
+    str | None, typer.Option("--redis", metavar="URL", help="The server. By default the environment's, as REDIS_URL.")
+]
+Prefix = Annotated[str | None, typer.Option(help="Start of every key. By default REDIS_MEMORY_PREFIX, else lrm.")]
+Tenant = Annotated[str, typer.Option(help="Whose data; the default tenant has no name.")]
+AnyTenant = Annotated[str | None, typer.Option(help="Only this tenant's; '' is the default tenant.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turns this package's errors into a line on stderr and an exit code."""
+    try:
+        yield
+    except RedisMemoryError as error:
+        errors.print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(2 if isinstance(error, UnavailableError) else 1) from error
+
+
+@contextmanager
+def opened(redis: str | None, prefix: str | None = None) -> Iterator[Client]:
+    """Opens a client for a command, and closes it; see `plain_errors`."""
+    from langchain_redis_memory.redis.client.client import Client
+
+    with plain_errors(), Client.from_url(redis, prefix=prefix) as client:
+        yield client
+
+
+def progress_bar() -> Progress:
+    """Makes progress bars on stderr, for what has a known number of steps."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=errors
+    )
+
+
+def spinner() -> Progress:
+    """Makes progress lines on stderr, for what has an unknown number of steps; they go when it is done."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed:,.0f}"), TimeElapsedColumn())
+    return Progress(*columns, console=errors, transient=True)
+
+
+def show_json(value: Any) -> None:
+    """Prints a result as JSON."""
+    from langchain_redis_memory.operate.plain import plain
+
+    typer.echo(json.dumps(plain(value), indent=1, ensure_ascii=False))
+
+
+def show_table(title: str, *columns: str, rows: Iterator[tuple[Any, ...]] | list[tuple[Any, ...]]) -> None:
+    """Prints rows as a table; numbers stand at the right."""
+    made = list(rows)
+    say(title, "bold")
+    if not made:
+        return
+    table = Table()
+    for i, name in enumerate(columns):
+        number = all(isinstance(row[i], int | float) for row in made)
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
+    for row in made:
+        table.add_row(*(f"{one:,}" if isinstance(one, int | float) else escape(str(one)) for one in row))
+    console.print(table)
+
+
+def say(text: str, style: str | None = None) -> None:
+    """Prints a line of text as it is, without markup."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def size(count: float) -> str:
+    """Spells a number of bytes for people."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024 or unit == "GiB":
+            return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
+        count /= 1024
+    raise AssertionError  # the last unit returns
+
+
+def loaded(spelled: str, what: str) -> Any:
+    """Imports an object that is named as MODULE:NAME, from the working directory too; calls it if it makes one.
+
+    Args:
+        spelled: Its module and its name.
+        what: What it must be, for the error.
+
+    Returns:
+        The object; what a function without arguments returns.
+
+    Raises:
+        ConfigError: It cannot be imported.
+    """
+    import sys
+    from importlib import import_module
+    from inspect import isfunction
+
+    from langchain_redis_memory.errors import ConfigError
+
+    module, colon, name = spelled.partition(":")
+    if not (module and colon and name):
+        msg = f"{what} is named as MODULE:NAME, as in my.app:memory; got {spelled!r}"
+        raise ConfigError(msg)
+    sys.path.insert(0, "")
+    try:
+        found = getattr(import_module(module), name)
+        return found() if isfunction(found) else found
+    except (ImportError, AttributeError) as error:
+        msg = f"{what} {spelled!r} cannot be imported: {error}"
+        raise ConfigError(msg) from error
+    finally:
+        sys.path.remove("")

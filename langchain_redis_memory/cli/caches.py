@@ -1,0 +1,133 @@
+"""`top-misses`, `explain`, `warm`: what the caches do with questions, and answers stored before anybody asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from langchain_redis_memory.cli.base import (
+    CHANGE,
+    LOOK,
+    Json,
+    Prefix,
+    Redis,
+    Tenant,
+    app,
+    loaded,
+    opened,
+    plain_errors,
+    say,
+    show_json,
+    show_table,
+)
+from langchain_redis_memory.errors import ConfigError
+
+Cache = Annotated[
+    str,
+    typer.Option(metavar="MODULE:NAME", help="A ConversationMemory or a cache of yours, or a function that makes one."),
+]
+Chain = Annotated[
+    str,
+    typer.Option(metavar="MODULE:NAME", help="The chain that the memory wraps, or the cache's model."),
+]
+
+
+@app.command(rich_help_panel=LOOK)
+def top_misses(
+    redis: Redis = None,
+    tenant: Tenant = "",
+    prefix: Prefix = None,
+    cache: Annotated[str, typer.Option(help="A cache's namespace, as 'semantic/faq'; by default the turns.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many are listed.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """The questions that were asked most often in vain, by the decision log.
+
+    Example: langchain-redis-memory top-misses --tenant acme --limit 50 --json
+    """
+    from langchain_redis_memory.operate.caches import RedisCaches
+
+    with opened(redis, prefix) as client:
+        found = RedisCaches(client, tenant=tenant).top_misses(cache, limit)
+    if as_json:
+        show_json(found)
+        return
+    rows = [(one.times, one.question or "(not logged)") for one in found]
+    show_table(f"{len(found):,} questions without an answer in the cache", "times", "question", rows=rows)
+
+
+@app.command(rich_help_panel=LOOK)
+def explain(
+    question: Annotated[str, typer.Argument(help="The question, as a user asks it.")],
+    cache: Cache,
+    chain: Chain,
+    session: Annotated[str | None, typer.Option(help="The conversation that it is asked in.")] = None,
+    user: Annotated[str | None, typer.Option(help="Who asks.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What a cache would do with a question, and why; nothing is counted and no model is asked.
+
+    Example: langchain-redis-memory explain "Is it treatable?" --cache app:memory --chain app:chain --session s1
+    """
+    with plain_errors():
+        asked: Any = _desk(loaded(cache, "--cache"), "explain")
+        answers: Any = loaded(chain, "--chain")
+        if _is_memory_desk(asked):
+            configurable = {"session_id": session} if session else {}
+            config = {"configurable": configurable, "metadata": {"user_id": user} if user else {}}
+            found = asked.explain(question, config, answers)
+        else:
+            found = asked.explain(question, answers)
+    if as_json:
+        show_json(found)
+    else:
+        say(str(found))
+
+
+@app.command(rich_help_panel=CHANGE)
+def warm(
+    file: Annotated[
+        Path | None, typer.Argument(help="JSONL: question and answer (of a cache of prompts: prompt).")
+    ] = None,
+    cache: Cache = "",
+    chain: Chain = "",
+    misses: Annotated[int, typer.Option(min=0, help="Ask the chain this many of the top misses instead.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Store answers before anybody asks: from a file, or by asking what was missed most often.
+
+    Example: langchain-redis-memory warm faq.jsonl --cache app:memory --chain app:chain
+    """
+    with plain_errors():
+        if (file is None) is not bool(misses) or not cache or not chain:
+            msg = "give a FILE or --misses, and --cache and --chain"
+            raise ConfigError(msg)
+        asked: Any = _desk(loaded(cache, "--cache"), "warm")
+        answers: Any = loaded(chain, "--chain")
+        if file is not None and not file.is_file():
+            msg = f"there is no file {file}"
+            raise ConfigError(msg)
+        stored = asked.warm_from_misses(answers, misses) if file is None else asked.warm(file, answers)
+    if as_json:
+        show_json({"stored": stored})
+    else:
+        say(f"{stored:,} answers stored")
+
+
+def _desk(given: Any, method: str) -> Any:
+    """Returns the desk of a memory, or the cache itself."""
+    from langchain_redis_memory.conversation.memory import ConversationMemory
+
+    found = given.answers if isinstance(given, ConversationMemory) else given
+    if not hasattr(found, method):
+        msg = f"--cache must name a ConversationMemory or a cache that can {method}, not {type(given).__name__}"
+        raise ConfigError(msg)
+    return found
+
+
+def _is_memory_desk(found: Any) -> bool:
+    from langchain_redis_memory.conversation.answers import MemoryAnswers
+
+    return isinstance(found, MemoryAnswers)

@@ -1,0 +1,141 @@
+"""`erase`, `export`, `acl`: a person's data, and a tenant's rights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from langchain_redis_memory.cli.base import (
+    CHANGE,
+    NOT_WELL,
+    SET_UP,
+    Json,
+    Prefix,
+    Redis,
+    Tenant,
+    app,
+    loaded,
+    opened,
+    plain_errors,
+    say,
+    show_json,
+)
+from langchain_redis_memory.errors import ConfigError
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.operate.users import RedisUsers
+
+People = Annotated[
+    str,
+    typer.Option(metavar="MODULE:NAME", help="Your RedisUsers, which knows your caches, stores and limiters."),
+]
+
+
+@app.command(rich_help_panel=CHANGE)
+def erase(
+    redis: Redis = None,
+    tenant: Tenant = "",
+    prefix: Prefix = None,
+    user: Annotated[str, typer.Option(help="The person.")] = "",
+    people: People = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what there is.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Erase everything that is kept of a person, and print the receipt.
+
+    By itself it knows conversations, threads, the profile, answers of exact caches and items under
+    ("memories", USER). What else your application keeps, it knows from --people.
+
+    Exits with 3 where something could not be erased; call it again then.
+
+    Example: langchain-redis-memory erase --tenant acme --user ana --people app:users --dry-run
+    """
+    with plain_errors(), _people(redis, prefix, tenant, people) as users:
+        receipt = users.erase(_named(user), dry_run=dry_run)
+    if as_json:
+        show_json({**vars(receipt), "complete": receipt.complete, "keys": receipt.keys})
+    else:
+        say(str(receipt))
+    if not receipt.complete:
+        raise typer.Exit(NOT_WELL)
+
+
+@app.command(rich_help_panel=CHANGE)
+def export(
+    redis: Redis = None,
+    tenant: Tenant = "",
+    prefix: Prefix = None,
+    user: Annotated[str, typer.Option(help="The person.")] = "",
+    people: People = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON list instead of a line of JSON for each.")] = False,
+) -> None:
+    """Print everything that is kept of a person, for the person to read or to take elsewhere: JSON lines.
+
+    Example: langchain-redis-memory export --tenant acme --user ana > ana.jsonl
+    """
+    with plain_errors(), _people(redis, prefix, tenant, people) as users:
+        lines = users.export(_named(user))
+        if as_json:
+            show_json(list(lines))
+            return
+        for line in lines:
+            typer.echo(json.dumps(line, ensure_ascii=False))
+
+
+def _named(user: str) -> str:
+    if not user:
+        msg = "say whose data: --user"
+        raise ConfigError(msg)
+    return user
+
+
+@contextmanager
+def _people(redis: str | None, prefix: str | None, tenant: str, spelled: str) -> Iterator[RedisUsers]:
+    """Opens the application's own `RedisUsers`, or one that knows what can be known without the application."""
+    from langchain_redis_memory.conversation.memory import ConversationMemory
+    from langchain_redis_memory.operate.users import RedisUsers
+    from langchain_redis_memory.store.redis_store import RedisStore
+
+    if spelled:
+        found = loaded(spelled, "--people")
+        if not isinstance(found, RedisUsers):
+            msg = f"--people must name a RedisUsers, not {type(found).__name__}"
+            raise ConfigError(msg)
+        yield found
+        return
+    with opened(redis, prefix) as client:
+        desk = ConversationMemory(client, tenant=tenant).answers
+        yield RedisUsers(client, tenant=tenant, answers=[desk], store=RedisStore(client, tenant=tenant))
+
+
+@app.command(rich_help_panel=SET_UP)
+def acl(
+    user: Annotated[str, typer.Argument(help="The name of the user of the server.")] = "app",
+    tenant: Annotated[str | None, typer.Option(help="The tenant whose keys it may reach. By default all.")] = None,
+    prefix: Annotated[str, typer.Option(help="Start of every key.")] = "lrm",
+    classes: Annotated[str, typer.Option(metavar="CLASS,...", help="The classes that it uses. By default all.")] = "",
+    engine: Annotated[str, typer.Option(help="vector_sets, query_engine or exact (before Redis 8).")] = "vector_sets",
+    cluster: Annotated[bool, typer.Option("--cluster", help="The server is a cluster.")] = False,
+    password: Annotated[
+        str | None, typer.Option(envvar="REDIS_MEMORY_ACL_PASSWORD", help="The user's, of which a digest is printed.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the ACL line of a user that may do what this package does, on one tenant's keys, and nothing else.
+
+    Example: langchain-redis-memory acl acme-app --tenant acme | redis-cli
+    """
+    from langchain_redis_memory.redis.acl import acl_line
+
+    with plain_errors():
+        names = [name.strip() for name in classes.split(",") if name.strip()]
+        chosen: Any = engine
+        line = acl_line(user, *names, tenant=tenant, prefix=prefix, password=password, engine=chosen, cluster=cluster)
+    if as_json:
+        show_json({"user": user, "line": line})
+    else:
+        typer.echo(line)

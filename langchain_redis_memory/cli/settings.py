@@ -1,0 +1,54 @@
+"""`settings`: what a deployment has set, and the switches that count for all processes without a restart."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from langchain_redis_memory.cli.base import CHANGE, Json, Prefix, Redis, Tenant, app, opened, say, show_json
+from langchain_redis_memory.errors import ConfigError
+
+_OF_THE_SERVER = ("enabled", "redis_url", "host", "port", "db", "username", "password", "ssl")
+
+
+@app.command(rich_help_panel=CHANGE)
+def settings(
+    redis: Redis = None,
+    tenant: Tenant = "",
+    prefix: Prefix = None,
+    off: Annotated[str | None, typer.Option(metavar="NAMESPACE", help="Switch off this cache of values.")] = None,
+    on: Annotated[str | None, typer.Option(metavar="NAMESPACE", help="Switch it on again.")] = None,
+    for_s: Annotated[float, typer.Option(min=1, help="For how long it is off, in seconds.")] = 3600,
+    as_json: Json = False,
+) -> None:
+    """The settings that this environment gives a client, and a switch for caches of values in all processes.
+
+    No password is shown.
+
+    Example: langchain-redis-memory settings --off values/preferences --for-s 600
+    """
+    from langchain_redis_memory.cache.value.cache import RedisValueCache
+
+    with opened(redis, prefix) as client:
+        if on is not None and off is not None:
+            msg = "switch one cache at a time: --on or --off"
+            raise ConfigError(msg)
+        if (named := off if off is not None else on) is not None:
+            use, _, name = named.partition("/")
+            if use != "values" or not name:
+                msg = f"caches of values can be switched, named as values/NAME; got {named!r}"
+                raise ConfigError(msg)
+            RedisValueCache(client, name, tenant=tenant).switch(on=off is None, for_s=for_s)
+            result: dict[str, Any] = {"namespace": named, "on": off is None}
+            if off is not None:
+                result["for_s"] = for_s
+            text = f"{named} is {'on' if off is None else f'off for {for_s:,.0f} s'} in all processes"
+        else:
+            shown = [name for name in type(client.settings).model_fields if name not in _OF_THE_SERVER]
+            result = {"server": client.url, **{name: getattr(client.settings, name) for name in shown}}
+            text = "\n".join(f"{name}: {value}" for name, value in result.items())
+    if as_json:
+        show_json(result)
+    else:
+        say(text)

@@ -1,0 +1,29 @@
+"""Signs of what a predicate says: a state that passes ("is flooded") or a rule that lasts ("is included").
+
+Linguists call them stage-level and individual-level predicates. A question for a passing state is volatile whatever it
+is of; one for a rule, a facility or a schedule is answered alike for all. Also whose doing a past event was: what "the
+clerk" or "you" did is known only to those who were there. The forms are data (`forms` of `words.json`).
+"""
+
+from __future__ import annotations
+
+from langchain_redis_memory.language.audience.words import SentenceSigns, word_lists
+
+_NOBODYS = ("did_the", "third_person", "past_the", "schedule")
+"""Signs that are none where a name is in the sentence: what Kafka wrote is history, "when is Rex due" no schedule."""
+
+
+def predicate_signs(text: str, found: SentenceSigns, *, named: bool) -> None:
+    """Finds the signs of a sentence's predicate.
+
+    Args:
+        text: The sentence's words in lower case, from where it starts.
+        found: Its signs so far; those of the predicate are added.
+        named: Whether a word inside it is capitalised.
+    """
+    for name, form in word_lists().forms.items():
+        if (shown := form.search(text)) and not (named and name in _NOBODYS and " in " not in text):
+            found.add(name, shown[0][:40])
+    signs = found.signs
+    if "hours" in signs or ("stage" in signs and "lasting" in signs and not text.endswith(signs["stage"][-8:])):
+        signs.pop("stage", None)

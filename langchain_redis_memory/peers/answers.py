@@ -1,0 +1,163 @@
+"""Cached answers of other packages: the semantic caches of redisvl, langchain-redis and langchain-community, GPTCache.
+
+Where the prompt is stored it is moved. The exact caches of langchain-redis and langchain-community store digests of it
+alone: an answer of theirs is found when its prompt is asked again, and adopted then (see `adopting`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.outputs import Generation
+
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
+from langchain_redis_memory.peers.reading import (
+    Damaged,
+    Found,
+    NotJsonError,
+    hash_get,
+    json_get,
+    parse_json,
+    read_keys_flow,
+    records_of,
+    text_of,
+    texts,
+)
+from langchain_redis_memory.peers.records import Record, SavedAnswer
+
+VECTORS = "vectors: the cache makes them anew"
+
+
+def generations_of(stored: Any) -> tuple[Generation, ...]:
+    """Builds generations from LangChain's JSON of them.
+
+    Args:
+        stored: A list of them, each parsed, or as a text of JSON.
+
+    Returns:
+        The generations.
+
+    Raises:
+        Damaged: One of them is something else.
+    """
+    values = Values(strict_serde())
+    parsed = [parse_json(one) if isinstance(one, str | bytes) else one for one in stored]
+    built = tuple(values.revive(one) for one in parsed)
+    if not built or not all(isinstance(one, Generation) for one in built):
+        msg = "it holds something else than generations"
+        raise Damaged(msg)
+    return built
+
+
+@dataclass(frozen=True)
+class RedisVLCache:
+    """Reads `SemanticCache` of redisvl and `RedisSemanticCache` of langchain-redis, which is one.
+
+    Args:
+        prefix: The cache's name.
+        match: Which entries, as a glob of their digests.
+        name: How the source is named.
+    """
+
+    prefix: str = "llmcache"
+    match: str = "*"
+    name: str = "redisvl-cache"
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """What SCAN is asked for."""
+        return (f"{self.prefix}:{self.match}",)
+
+    def unit(self, key: bytes) -> bytes | None:
+        """Names what is read together with a key: each of them is an answer."""
+        return key
+
+    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
+        """Reads answers."""
+        return records_of((yield from read_keys_flow(keys, hash_get)), self._answer)
+
+    @staticmethod
+    def _answer(found: Found) -> Record:
+        fields = texts(found.value)
+        metadata = parse_json(fields["metadata"]) if fields.get("metadata") else {}
+        model = str(metadata.get("llm_string") or "") if isinstance(metadata, dict) else ""
+        text = text_of(fields["response"])
+        answer = (Generation(text=text),) if not model else generations_of(parse_json(text))
+        return SavedAnswer(text_of(fields["prompt"]), answer, model, found.ttl_ms, (VECTORS,))
+
+
+@dataclass(frozen=True)
+class CommunitySemanticCache:
+    """Reads `RedisSemanticCache` of langchain-community.
+
+    Args:
+        prefix: What its keys begin with.
+        match: Which models, as a glob of their digests.
+        name: How the source is named.
+    """
+
+    prefix: str = "doc:cache:"
+    match: str = "*"
+    name: str = "langchain-community-semantic"
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """What SCAN is asked for."""
+        return (f"{self.prefix}{self.match}:*",)
+
+    def unit(self, key: bytes) -> bytes | None:
+        """Names what is read together with a key: each of them is an answer."""
+        return key
+
+    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
+        """Reads answers."""
+        return records_of((yield from read_keys_flow(keys, hash_get)), self._answer)
+
+    @staticmethod
+    def _answer(found: Found) -> Record:
+        fields = texts(found.value)
+        answer = generations_of(parse_json(fields["return_val"]))
+        return SavedAnswer(text_of(fields["prompt"]), answer, text_of(fields["llm_string"]), found.ttl_ms, (VECTORS,))
+
+
+@dataclass(frozen=True)
+class GPTCache:
+    """Reads GPTCache's storage on Redis: RedisJSON documents of a question and its answers.
+
+    Args:
+        prefix: Its `global_key_prefix`.
+        match: Which questions, as a glob of their numbers.
+        name: How the source is named.
+    """
+
+    prefix: str = "gptcache"
+    match: str = "*"
+    name: str = "gptcache"
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """What SCAN is asked for."""
+        return (f"{self.prefix}:questions:{self.match}",)
+
+    def unit(self, key: bytes) -> bytes | None:
+        """Names what is read together with a key: each of them is a question with its answers."""
+        return None if b":index:" in key else key
+
+    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
+        """Reads answers, without those that were deleted."""
+        return records_of((yield from read_keys_flow(keys, json_get)), self._answer)
+
+    @staticmethod
+    def _answer(found: Found) -> Record | list[Record]:
+        document = parse_json(found.value)
+        if document.get("deleted"):
+            return []
+        text = document["answers"][0]["answer"]
+        try:
+            answer = generations_of(parse_json(text))
+        except (NotJsonError, Damaged, TypeError):
+            answer = (Generation(text=str(text)),)
+        return SavedAnswer(str(document["question"]), answer, "", found.ttl_ms, (VECTORS,))

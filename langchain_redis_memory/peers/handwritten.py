@@ -1,0 +1,218 @@
+"""Layouts that applications write by hand, again and again: turns, messages and agents' histories as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.peers.chat import from_dict, of_role
+from langchain_redis_memory.peers.reading import (
+    Damaged,
+    Found,
+    NotJsonError,
+    list_get,
+    parse_json,
+    read_keys_flow,
+    records_of,
+    text_get,
+    text_of,
+)
+from langchain_redis_memory.peers.records import PERIOD, Conversation, Record, SavedItem, Unreadable, label_of
+
+
+@dataclass(frozen=True)
+class TurnLists:
+    """Reads lists of turns, oldest first: `{"user": ..., "assistant": ...}`.
+
+    Args:
+        prefix: What the keys begin with; the session follows.
+        match: Which sessions, as a glob.
+        name: How the source is named.
+    """
+
+    prefix: str = "simple_history:"
+    match: str = "*"
+    name: str = "turn-lists"
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """What SCAN is asked for."""
+        return (self.prefix + self.match,)
+
+    def unit(self, key: bytes) -> bytes | None:
+        """Names what is read together with a key: each of them is a conversation."""
+        return key
+
+    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
+        """Reads conversations."""
+        return records_of((yield from read_keys_flow(keys, list_get)), self._conversation)
+
+    def _conversation(self, found: Found) -> Record:
+        said: list[BaseMessage] = []
+        for place, raw in enumerate(found.value):
+            turn = parse_json(raw)
+            said += [
+                of_role(role, turn[role], f"{self.name}-{place}-{role}")
+                for role in ("user", "assistant")
+                if role in turn
+            ]
+        return Conversation(found.key.decode()[len(self.prefix) :], tuple(said), found.ttl_ms)
+
+
+_CLASSES = {"HumanMessage": "human", "AIMessage": "ai", "SystemMessage": "system", "ToolMessage": "tool"}
+
+
+@dataclass(frozen=True)
+class MessageLists:
+    """Reads lists of messages, oldest first, with a summary and a count of turns beside them.
+
+    The keys are `conversation:messages:{id}`, `conversation:summary:{id}` and `conversation:turns:{id}`; a message is
+    `{"type": "HumanMessage", "content": ...}`, or has a "role".
+
+    Args:
+        prefix: What the keys begin with; "messages:", "summary:" or "turns:" and the session follow.
+        match: Which sessions, as a glob.
+        name: How the source is named.
+    """
+
+    prefix: str = "conversation:"
+    match: str = "*"
+    name: str = "message-lists"
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """What SCAN is asked for."""
+        return tuple(f"{self.prefix}{kind}:{self.match}" for kind in ("messages", "summary", "turns"))
+
+    def unit(self, key: bytes) -> bytes | None:
+        """Names what is read together with a key: the keys of a conversation."""
+        return key[len(self.prefix) :].partition(b":")[2]
+
+    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
+        """Reads a conversation."""
+        start = f"{self.prefix}messages:".encode()
+        lists = yield from read_keys_flow([key for key in keys if key.startswith(start)], list_get)
+        values = yield from read_keys_flow([key for key in keys if not key.startswith(start)], text_get)
+        read = records_of(lists, lambda found: Conversation("", self._messages(found), found.ttl_ms))
+        faults: list[Record] = [one for one in read if isinstance(one, Unreadable)]
+        faults += [Unreadable(found.name, found.fault) for found in values if found.fault]
+        if faults:
+            return faults
+        said = next((one for one in read if isinstance(one, Conversation)), Conversation(""))
+        kinds = {found.key[len(self.prefix) :].partition(b":")[0].decode(): found for found in values}
+        data = {kind: _plain(found.value) for kind, found in kinds.items()}
+        session = self.unit(keys[0]) or b""
+        lifetimes = [said.ttl_ms] if said.messages else [found.ttl_ms for found in values]
+        ttl_ms = 0 if not all(lifetimes) else max(lifetimes, default=0)
+        return [Conversation(session.decode(), said.messages, ttl_ms, data=data)]
+
+    def _messages(self, found: Found) -> tuple[BaseMessage, ...]:
+        return tuple(self._message(parse_json(raw), f"{self.name}-{place}") for place, raw in enumerate(found.value))
+
+    @staticmethod
+    def _message(stored: Any, name: str) -> BaseMessage:
+        if "role" in stored:
+            return of_role(stored["role"], stored["content"], stored.get("id") or name)
+        if isinstance(stored.get("data"), Mapping):
+            return from_dict(stored, name)
+        kind = stored["type"]
+        fields = {key: part for key, part in stored.items() if key != "type" and part is not None}
+        return from_dict({"type": _CLASSES.get(kind, kind), "data": fields}, name)
+
+
+@dataclass(frozen=True)
+class AgentKeys:
+    """Reads histories, states and session data of agents: strings of JSON.
+
+    The keys are `{prefix}history:{agent}:{session}`, `{prefix}state:{agent}` and `{prefix}session:{session}:{name}`;
+    the first colon ends the agent. A state becomes the item "state" of the namespace ("agents", agent).
+
+    Args:
+        prefix: What the keys begin with.
+        match: Which agents and sessions, as a glob.
+        name: How the source is named.
+    """
+
+    prefix: str
+    match: str = "*"
+    name: str = "agent-keys"
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """What SCAN is asked for."""
+        return tuple(f"{self.prefix}{kind}:{self.match}" for kind in ("history", "state", "session"))
+
+    def unit(self, key: bytes) -> bytes | None:
+        """Names what is read together with a key: each of them alone."""
+        return key
+
+    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
+        """Reads what the keys hold."""
+        return records_of((yield from read_keys_flow(keys, text_get)), self._record)
+
+    def _record(self, found: Found) -> Record:
+        kind, _, rest = found.key.decode()[len(self.prefix) :].partition(":")
+        if kind == "state":
+            value = parse_json(found.value)
+            told = (PERIOD,) if "." in rest else ()
+            return SavedItem(("agents", label_of(rest)), "state", _dict(value), found.ttl_ms, told)
+        first, _, second = rest.partition(":")
+        if kind == "session":
+            return Conversation(first, ttl_ms=found.ttl_ms, data={second: _plain(found.value)})
+        said = parse_json(found.value)
+        if not isinstance(said, list):
+            msg = "it is no list of messages"
+            raise Damaged(msg)
+        messages = [of_role(one["role"], one["content"], f"{self.name}-{place}") for place, one in enumerate(said)]
+        return Conversation(second, tuple(messages), found.ttl_ms, first)
+
+
+@dataclass(frozen=True)
+class JsonKeys:
+    """Reads strings of JSON or text as items: `user:42:settings` is "settings" of the namespace ("user", "42").
+
+    Args:
+        prefix: What the keys begin with.
+        match: Which of them, as a glob of what follows.
+        name: How the source is named.
+    """
+
+    prefix: str
+    match: str = "*"
+    name: str = "json-keys"
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """What SCAN is asked for."""
+        return (self.prefix + self.match,)
+
+    def unit(self, key: bytes) -> bytes | None:
+        """Names what is read together with a key: each of them alone."""
+        return key
+
+    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
+        """Reads the values."""
+        return records_of((yield from read_keys_flow(keys, text_get)), self._item)
+
+    @staticmethod
+    def _item(found: Found) -> Record:
+        *labels, key = found.key.decode().split(":")
+        told = (PERIOD,) if any("." in label for label in labels) else ()
+        namespace = tuple(label_of(label) for label in labels if label)
+        return SavedItem(namespace, key, _dict(_plain(found.value)), found.ttl_ms, told)
+
+
+def _plain(raw: bytes) -> Any:
+    """Returns what JSON says, else the text."""
+    try:
+        return parse_json(raw)
+    except NotJsonError:
+        return text_of(raw)
+
+
+def _dict(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {"value": value}

@@ -1,0 +1,58 @@
+"""langgraph-checkpoint-redis: its `RedisStore`, a RedisJSON document for each item.
+
+The namespace stands there as its labels joined by periods, with backslashes before whatever a search would read as
+punctuation. Vectors are other documents and are not read: a store with an index makes them anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
+from langchain_redis_memory.peers.reading import Damaged, Found, json_get, parse_json, read_keys_flow, records_of
+from langchain_redis_memory.peers.records import Record, SavedItem
+
+DATES = "when an item was created and updated: its dates are those of the migration"
+
+
+@dataclass(frozen=True)
+class LangGraphRedisStore:
+    """Reads its items.
+
+    Args:
+        prefix: Its `store_prefix`.
+        match: Which documents, as a glob of their random ids.
+        name: How the source is named.
+    """
+
+    prefix: str = "store"
+    match: str = "*"
+    name: str = "langgraph-redis-store"
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """What SCAN is asked for."""
+        return (f"{self.prefix}:{self.match}",)
+
+    def unit(self, key: bytes) -> bytes | None:
+        """Names what is read together with a key: each of them is an item."""
+        return key
+
+    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
+        """Reads items."""
+        return records_of((yield from read_keys_flow(keys, json_get)), self._item)
+
+    @staticmethod
+    def _item(found: Found) -> Record:
+        document, values = parse_json(found.value), Values(strict_serde())
+        value = values.revive(document["value"])
+        if not isinstance(value, dict):
+            msg = "its value is no dict"
+            raise Damaged(msg)
+        spelled = re.sub(r"\\(.)", r"\1", document["prefix"])
+        return SavedItem(
+            tuple(spelled.split(".")) if spelled else (), document["key"], value, found.ttl_ms, (DATES, *values.lost)
+        )

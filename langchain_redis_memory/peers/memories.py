@@ -1,0 +1,166 @@
+"""Memories of users as mem0 and agent-memory-server keep them, and the latter's working memory.
+
+A memory becomes an item of a store: its text under "text", the rest beside it, in the namespace ("memories", user).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.peers.chat import of_role
+from langchain_redis_memory.peers.langgraph_store import DATES
+from langchain_redis_memory.peers.reading import (
+    Damaged,
+    Found,
+    hash_get,
+    json_get,
+    parse_json,
+    read_keys_flow,
+    records_of,
+    text_get,
+    text_of,
+    texts,
+)
+from langchain_redis_memory.peers.records import PERIOD, Conversation, Record, SavedItem, label_of
+
+VECTORS = "vectors: a store with an index makes them anew"
+
+
+def memory_of(key: str, text: str, fields: Mapping[str, Any], ttl_ms: int, *lost: str) -> SavedItem:
+    """Builds the item of a memory.
+
+    Args:
+        key: Its id.
+        text: What is remembered.
+        fields: What else is known of it; `user_id` says whose it is.
+        ttl_ms: What is left of its lifetime.
+        *lost: What it lacks.
+
+    Returns:
+        The item.
+
+    Raises:
+        Damaged: It has no text or no id.
+    """
+    if not text or not key:
+        msg = "a memory in it has no text or no id"
+        raise Damaged(msg)
+    user = str(fields.get("user_id") or "")
+    value = {"text": text, **{name: part for name, part in fields.items() if part not in (None, "")}}
+    told = (*lost, PERIOD) if "." in user else lost
+    return SavedItem(("memories", label_of(user)) if user else ("memories",), key, value, ttl_ms, told)
+
+
+def _date(value: Any) -> str:
+    text = text_of(value)
+    return datetime.fromtimestamp(float(text), timezone.utc).isoformat() if text and float(text) else ""
+
+
+@dataclass(frozen=True)
+class Mem0:
+    """Reads the memories of mem0, on Redis and on Valkey.
+
+    Args:
+        prefix: What its keys begin with.
+        match: Which collections, as a glob.
+        name: How the source is named.
+    """
+
+    prefix: str = "mem0:"
+    match: str = "*"
+    name: str = "mem0"
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """What SCAN is asked for."""
+        return (f"{self.prefix}{self.match}:*",)
+
+    def unit(self, key: bytes) -> bytes | None:
+        """Names what is read together with a key: each of them is a memory."""
+        return None if key.startswith(self.prefix.encode() + b"mem0migrations:") else key
+
+    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
+        """Reads memories."""
+        return records_of((yield from read_keys_flow(keys, hash_get)), self._item)
+
+    @staticmethod
+    def _item(found: Found) -> Record:
+        stored = texts(found.value)
+        fields: dict[str, Any] = {name: text_of(stored.get(name)) for name in ("user_id", "agent_id", "run_id", "hash")}
+        fields |= {name: _date(stored.get(name)) for name in ("created_at", "updated_at")}
+        metadata = parse_json(stored.get("metadata") or b"{}")
+        fields = {**(metadata if isinstance(metadata, dict) else {"metadata": metadata}), **fields}
+        key = text_of(stored.get("memory_id")) or found.key.decode().rpartition(":")[2]
+        return memory_of(key, text_of(stored.get("memory")), fields, found.ttl_ms, VECTORS)
+
+
+@dataclass(frozen=True)
+class AgentMemoryServer:
+    """Reads the sessions and the long-term memories of agent-memory-server.
+
+    Args:
+        prefix: Its `redisvl_index_prefix`, of the long-term memories.
+        match: Which sessions, as a glob; of the memories all are read.
+        name: How the source is named.
+    """
+
+    prefix: str = "memory_idx"
+    match: str = "*"
+    name: str = "agent-memory-server"
+
+    _WORKING = b"working_memory:"
+    _LISTS = ("topics", "entities", "extracted_from")
+    _DATES = ("created_at", "last_accessed", "updated_at", "persisted_at", "event_date")
+    _TEXTS = ("session_id", "user_id", "namespace", "memory_type", "memory_hash")
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """What SCAN is asked for."""
+        return (f"working_memory:{self.match}", f"{self.prefix}:*")
+
+    def unit(self, key: bytes) -> bytes | None:
+        """Names what is read together with a key: a session, or a memory."""
+        return None if key.startswith(b"working_memory:migration:") else key
+
+    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
+        """Reads sessions and memories."""
+        sessions = [key for key in keys if key.startswith(self._WORKING)]
+        documents = yield from read_keys_flow(sessions, json_get)
+        older = [found.key for found in documents if found.fault]  # before it kept RedisJSON it kept strings
+        documents = [found for found in documents if not found.fault]
+        documents += yield from read_keys_flow(older, text_get)
+        memories = yield from read_keys_flow([key for key in keys if not key.startswith(self._WORKING)], hash_get)
+        return records_of(documents, self._session) + records_of(memories, self._memory)
+
+    def _session(self, found: Found) -> list[Record]:
+        document = parse_json(found.value)
+        name = "agent-memory-server-"
+        messages = tuple(
+            of_role(said["role"], said["content"], said.get("id") or f"{name}{place}")
+            for place, said in enumerate(document.get("messages") or ())
+        )
+        data = dict(document.get("data") or {})
+        if document.get("context"):
+            data["summary"] = document["context"]
+        user, agent = document.get("user_id") or "", document.get("namespace") or ""
+        kept = [
+            memory_of(memory["id"], memory["text"], {"user_id": user, **_known(memory)}, found.ttl_ms)
+            for memory in document.get("memories") or ()
+        ]
+        return [Conversation(document["session_id"], messages, found.ttl_ms, agent, data, user), *kept]
+
+    def _memory(self, found: Found) -> Record:
+        stored = texts(found.value)
+        fields: dict[str, Any] = {name: text_of(stored.get(name)) for name in self._TEXTS}
+        fields |= {name: _date(stored.get(name)) for name in self._DATES}
+        fields |= {name: text_of(stored.get(name)).split(",") for name in self._LISTS if stored.get(name)}
+        key = text_of(stored.get("id_")) or found.key.decode().partition(":")[2]
+        return memory_of(key, text_of(stored.get("text")), fields, found.ttl_ms, VECTORS, DATES)
+
+
+def _known(memory: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in memory.items() if name not in {"id", "text"} and part not in (None, "", [])}

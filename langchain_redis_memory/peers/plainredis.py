@@ -1,0 +1,120 @@
+"""langgraph-checkpoint-plainredis: checkpoints, values and writes as strings and hashes of plain Redis.
+
+Every value is JSON of a type and base64. Which thread a key is of is told by the hash `lg:threads`, as ids may hold a
+colon.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
+from langchain_redis_memory.ops import Flow, Op, ask
+from langchain_redis_memory.peers.langgraph_redis import NO_PATH
+from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
+from langchain_redis_memory.peers.reading import (
+    Damaged,
+    Found,
+    hash_get,
+    parse_json,
+    read_keys_flow,
+    records_of,
+    text_get,
+    texts,
+)
+from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
+
+
+@dataclass(frozen=True)
+class PlainRedis:
+    """Reads its threads: a unit is a checkpoint.
+
+    Args:
+        prefix: Its `prefix`.
+        match: Which threads, as a glob.
+        serde: Reads what it stored as MessagePack.
+        name: How the source is named.
+    """
+
+    prefix: str = "lg"
+    match: str = "*"
+    serde: SerializerProtocol = field(default_factory=strict_serde)
+    name: str = "plainredis"
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """What SCAN is asked for."""
+        return (f"{self.prefix}:cp:{self.match}:*",)
+
+    def unit(self, key: bytes) -> bytes | None:
+        """Names what is read together with a key: each of them is a checkpoint."""
+        return key
+
+    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
+        """Reads checkpoints with their values and writes."""
+        records: list[Record] = []
+        for found in (yield from read_keys_flow(keys, text_get)):
+            place = found.key[len(f"{self.prefix}:cp:") :]
+            index = f"{self.prefix}:idx:".encode() + place.rpartition(b":")[0]
+            registry = ("HGET", f"{self.prefix}:threads", index)
+            told = yield from ask(Op((registry,), lambda replies: replies[0]))
+            start = f"{self.prefix}:blob:".encode() + place.rpartition(b":")[0]
+            try:
+                body = _typed(found, Values(self.serde)) if not found.fault else {}
+                versions = dict(body["checkpoint"]["channel_versions"]) if body else {}
+            except (ValueError, TypeError, LookupError):
+                versions = {}  # it is reported where the record is built
+            blobs = {name: start + f":{name}:{version}".encode() for name, version in versions.items()}
+            values = {one.key: one for one in (yield from read_keys_flow(list(blobs.values()), text_get))}
+            writes = yield from read_keys_flow([f"{self.prefix}:wr:".encode() + place], hash_get)
+            records += records_of([found], lambda one: self._record(one, told, blobs, values, writes))  # noqa: B023
+        return records
+
+    def _record(
+        self,
+        found: Found,
+        told: bytes | None,
+        blobs: dict[str, bytes],
+        values: dict[bytes, Found],
+        written: Sequence[Found],
+    ) -> Record:
+        if told is None:
+            msg = f"{self.prefix}:threads does not say which thread it is of"
+            raise Damaged(msg)
+        place, reader = parse_json(told), Values(self.serde)
+        body = _typed(found, reader)
+        stored, gone = {}, []
+        for channel, key in blobs.items():
+            if key not in values:
+                gone.append(channel)
+            elif parse_json(values[key].value)["t"] != "empty":
+                stored[channel] = _typed(values[key], reader)
+        writes = []
+        for one in written:
+            for name, raw in texts(one.value).items():
+                task, channel, value = _read(raw, reader)
+                writes.append(SavedWrite(task, int(name.rpartition(":")[2]), channel, value))
+        lost = tuple(f"the value of a channel had expired before the thread ({channel})" for channel in gone)
+        return SavedCheckpoint(
+            place["thread"],
+            place["ns"],
+            {**body["checkpoint"], "channel_values": stored},
+            body["metadata"],
+            body.get("parent_id") or "",
+            tuple(writes),
+            found.ttl_ms,
+            (*((NO_PATH,) if writes else ()), *lost, *reader.lost),
+        )
+
+
+def _typed(found: Found, values: Values) -> Any:
+    return _read(found.value, values)
+
+
+def _read(raw: bytes, values: Values) -> Any:
+    stored = parse_json(raw)
+    return values.typed(stored["t"], b64decode(stored["d"]))

@@ -1,0 +1,81 @@
+"""langgraph-checkpoint-aws: its `ValkeySaver`, which keeps a checkpoint with all its values as one string of JSON.
+
+The braces in its keys are literal: `checkpoint:{thread}:namespace:checkpoint`.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.peers.langgraph_redis import NO_PATH
+from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
+from langchain_redis_memory.peers.reading import Damaged, Found, parse_json, read_keys_flow, records_of, text_get
+from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
+
+
+@dataclass(frozen=True)
+class Valkey:
+    """Reads its threads: a unit is a checkpoint.
+
+    Args:
+        prefix: What its keys begin with.
+        match: Which threads, as a glob.
+        serde: Reads what it stored as MessagePack.
+        name: How the source is named.
+    """
+
+    prefix: str = "checkpoint:"
+    match: str = "*"
+    serde: SerializerProtocol = field(default_factory=strict_serde)
+    name: str = "aws-valkey"
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """What SCAN is asked for."""
+        return (f"{self.prefix}{{{self.match}}}:*:*",)
+
+    def unit(self, key: bytes) -> bytes | None:
+        """Names what is read together with a key: each of them is a checkpoint."""
+        return key
+
+    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
+        """Reads checkpoints with their writes."""
+        records: list[Record] = []
+        for found in (yield from read_keys_flow(keys, text_get)):
+            beside = b"writes:" + found.key[len(self.prefix) :]
+            writes = yield from read_keys_flow([beside], text_get)
+            records += records_of([found], lambda one: self._record(one, writes))  # noqa: B023
+        return records
+
+    def _record(self, found: Found, written: Sequence[Found]) -> Record:
+        document = parse_json(found.value)
+        thread, own = document["thread_id"], document["checkpoint_id"]
+        start, end = f"{self.prefix}{{{thread}}}:", f":{own}"
+        key = found.key.decode()
+        if not key.startswith(start) or not key.endswith(end):
+            msg = "its key names another thread or checkpoint than its value"
+            raise Damaged(msg)
+        values = Values(self.serde)
+        checkpoint = values.typed(document["type"], b64decode(document["checkpoint"]))
+        writes = tuple(_write(write, values) for one in written for write in parse_json(one.value))
+        return SavedCheckpoint(
+            thread,
+            key[len(start) : len(key) - len(end)],
+            checkpoint,
+            parse_json(b64decode(document["metadata"])),
+            document["parent_checkpoint_id"] or "",
+            writes,
+            found.ttl_ms,
+            (*((NO_PATH,) if writes else ()), *values.lost),
+        )
+
+
+def _write(write: dict[str, Any], values: Values) -> SavedWrite:
+    value = values.typed(write["type"], b64decode(write["value"]))
+    return SavedWrite(write["task_id"], int(write["idx"]), write["channel"], value)
