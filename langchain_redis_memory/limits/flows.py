@@ -89,6 +89,15 @@ class LimitFlows:
             found += [one.places, one.queue] if limit.concurrent else [one.rate]
         return tuple(found)
 
+    def personal(self, key: Id) -> tuple[str, ...]:
+        """Spells the keys of the limits of a user that nobody else shares."""
+        name = text_of(key, "key", empty=True)
+        group = self._space.limits(name if self._apart else "")
+        limits = [limit for limit in self.limits if not limit.shared]
+        return tuple(
+            key for limit in limits for key in group.of(self._scope, "" if self._apart else name, limit.name).all()
+        )
+
     def request(self, key: Id, costs: Costs) -> Request:
         """Builds a request.
 

@@ -300,6 +300,18 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
         """Forgets what was taken; see `reset`."""
         return await self._client.arun(self._flows.reset(self._key(key)))
 
+    def personal_keys(self, user: Id, sessions: Sequence[str] = ()) -> tuple[str, ...]:
+        """Spells the keys that hold what was counted of a user alone, for `RedisUsers`.
+
+        Args:
+            user: The user.
+            sessions: Conversations and threads of the user, where a limiter counts by these.
+
+        Returns:
+            The keys, which need not exist.
+        """
+        return tuple(key for name in (user, *sessions) for key in self._flows.personal(name))
+
     # --- in between ---------------------------------------------------------------------------------------------------
 
     def _key(self, key: Id | None) -> Id:
