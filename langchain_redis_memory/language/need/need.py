@@ -16,13 +16,13 @@ from typing import NamedTuple
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from langchain_redis_memory.language.classify import content_words, dependence
-from langchain_redis_memory.language.classify.lexicon import lexicon
 from langchain_redis_memory.language.classify.signs import signs
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.weights import weights
 from langchain_redis_memory.language.english import straight, word_list
 from langchain_redis_memory.language.equivalence.normalise import CACHED
 from langchain_redis_memory.language.equivalence.question_words import opens_a_question
+from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.language.turn_tokens import WORD, read
 

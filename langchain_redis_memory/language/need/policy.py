@@ -9,7 +9,7 @@ has two cuts: for questions with what was said before them, and for those that s
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -91,6 +91,8 @@ class NeedPolicy:
                 return judgement
         cosine = to_minilm(similarity, self._scale)
         difference = compare_needs(mine, theirs)
+        if judgement is not None and not _rephrased(difference.features):
+            return judgement
         features = {**difference.features, "cosine": min(cosine, COSINE_CAP)}
         weights = need_weights(alone=mine.alone)
         signs = features if cosine >= weights.cosines[0] else {**features, "cosine": weights.cosines[0]}
@@ -101,6 +103,11 @@ class NeedPolicy:
             return Judgement(False, min(chance, VETOED), vetoes, features)
         hit = chance >= cut and similarity >= self.floor
         return Judgement(hit, chance, (), features, doubtful=not hit and chance >= _DOUBT * cut)
+
+
+def _rephrased(features: Mapping[str, float]) -> bool:
+    """Whether two questions ask for the same kind of thing, and neither says what the other does not."""
+    return features["question_alone_more"] < 0.1 and features["question_question"] < 0.3
 
 
 _BOUND = 30.0

@@ -101,7 +101,7 @@ def test_the_same_need_in_other_words() -> None:
     assert judged(need(*DOG), need("I booked a flight to Lisbon", "I've got a small dog", "May it fly in the cabin?"))
 
 
-TRAPS = {
+TRAPS: dict[str, list[str | tuple[str, str]]] = {
     "what it is about": ["I booked a flight to Lisbon", "I have a small guitar", DOG[2]],
     "a detail": ["I booked a flight to Lisbon", "I have a big dog", DOG[2]],
     "what is asked": [*DOG[:2], "What does it cost in the cabin?"],
@@ -132,9 +132,19 @@ def test_an_answer_made_within_a_conversation_is_not_served_to_a_question_by_its
 
 
 def test_a_question_within_a_conversation_is_compared_more_freely_than_a_first_one() -> None:
-    asked, stored = "Where do I find the PUK of a SIM card?", "Where can I find the PUK code of a SIM card?"
+    asked, stored = "Where do I find the PUK of a SIM card?", "In which place can I find the PUK of a SIM card?"
     assert judged(Need(asked, alone=True), Need(stored), 0.94)
     assert not judged(Need(asked), Need(stored), 0.94)
+
+
+def test_what_one_side_asks_besides_is_another_question() -> None:
+    about = "What is a 529 plan?"
+    assert not judged(Need("What are the types of 529 plans?", alone=True), Need(about), 0.9)
+    assert not judged(
+        Need("Tell me about the Bronze Age collapse.", alone=True),
+        Need("What came after the Bronze Age collapse?"),
+        0.95,
+    )
 
 
 def test_same_need_says_why() -> None:
