@@ -26,12 +26,12 @@ from langchain_redis_memory.language.contextualise.word_lists import (
     VAGUE,
     VERBS,
 )
-from langchain_redis_memory.language.english import ends_like_plural
+from langchain_redis_memory.language.english import ends_like_plural, straight
+from langchain_redis_memory.language.turn_tokens import TOKEN
 
 LONGEST = 1_000
 """Characters of a message that are looked at."""
 
-_TOKEN = re.compile(r"[^\W_](?:[\w.+#&/'-]*[\w+#])?|[^\w\s]")
 _DO = frozenset("do does did can could will would shall should may might must to".split())
 _BE = frozenset("is are was were am be been being".split())
 _ARTICLES = frozenset(("a", "an", "the"))
@@ -128,7 +128,7 @@ def is_plural(word: str) -> bool:
 
 def tokens(text: str) -> list[str]:
     """Splits a text into words and punctuation."""
-    return _TOKEN.findall(text[:LONGEST].replace("\u2019", "'"))
+    return TOKEN.findall(" ".join(straight(text[:LONGEST]).split()))
 
 
 def _trails(word: str) -> bool:
