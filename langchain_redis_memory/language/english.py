@@ -114,3 +114,17 @@ def stem(word: str) -> str:
     if cut != word and cut[-1] == cut[-2] and cut[-1] not in "aeiouls":
         return cut[:-1]
     return cut[:-1] if cut[-1] in "eiy" and len(cut) > 3 else cut
+
+
+def singular(word: str) -> str:
+    """Returns a noun without its plural ending, roughly.
+
+    Args:
+        word: A word in lower case.
+
+    Returns:
+        "city" for "cities", "car" for "cars", "bus" for "bus".
+    """
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    return word[:-1] if len(word) > 3 and ends_like_plural(word) else word

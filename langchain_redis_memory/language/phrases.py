@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from langchain_redis_memory.language.english import table, word_list
+from langchain_redis_memory.language.english import singular, table, word_list
 from langchain_redis_memory.language.turn_tokens import TOKEN
 
 _LONGEST = 2000
@@ -75,10 +75,7 @@ def phrases(text: str) -> list[Phrase]:
 
 def key_of(text: str) -> str:
     """Returns the key of a phrase: case, a possessive and a plural ending do not count."""
-    words = [re.sub(r"['\u2019]s$", "", word) for word in text.casefold().split()]
-    return " ".join(
-        word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "su" else word for word in words
-    )
+    return " ".join(singular(re.sub(r"['\u2019]s$", "", word)) for word in text.casefold().split())
 
 
 def language_of(text: str) -> str | None:

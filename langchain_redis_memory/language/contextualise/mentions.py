@@ -26,7 +26,7 @@ from langchain_redis_memory.language.contextualise.word_lists import (
     VAGUE,
     VERBS,
 )
-from langchain_redis_memory.language.english import ends_like_plural, straight
+from langchain_redis_memory.language.english import ends_like_plural, singular, straight
 from langchain_redis_memory.language.turn_tokens import TOKEN
 
 LONGEST = 1_000
@@ -112,13 +112,6 @@ class Mention:
         return singular(self.head) == singular(other.head) and (
             self.words <= other.words or other.words <= self.words or len(self.words) == 1
         )
-
-
-def singular(word: str) -> str:
-    """Returns a noun without its plural ending, roughly."""
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
 
 def is_plural(word: str) -> bool:
