@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from langchain_redis_memory.checks import check_positive
-from langchain_redis_memory.language.bm25 import stem, terms, unspaced
+from langchain_redis_memory.language.bm25 import terms, unspaced
 from langchain_redis_memory.language.classify import dependence
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.language.contextualise.word_lists import FUNCTION
+from langchain_redis_memory.language.english import stem
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow, Invoke, settled
 
