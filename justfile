@@ -40,8 +40,12 @@ docs:
     SITE_DIR=.ci/pages mkdocs build --strict
 
 # Speed against other packages: just bench checkpoint
-bench WHAT="history" *ARGS:
-    python -m benchmarks.speed.{{WHAT}} {{ARGS}}
+bench *ARGS:
+    python -m benchmarks.speed {{ARGS}}
+
+# Trips, commands, bytes and calls of the hot paths against those that are stored
+counts *ARGS:
+    python -m benchmarks.counts {{ARGS}}
 
 # Everything that has to be green
 ci:

@@ -122,6 +122,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import PairScorer as PairScorer
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
+    from langchain_redis_memory.language.need.policy import NeedPolicy as NeedPolicy
+    from langchain_redis_memory.language.need.policy import SameNeed as SameNeed
+    from langchain_redis_memory.language.need.policy import same_need as same_need
     from langchain_redis_memory.language.reader import LocalReader as LocalReader
     from langchain_redis_memory.language.reader import ReadingClassifier as ReadingClassifier
     from langchain_redis_memory.language.turn_state import PastTurn as PastTurn
@@ -141,6 +144,7 @@ if TYPE_CHECKING:
     from langchain_redis_memory.operate.receipt import Receipt as Receipt
     from langchain_redis_memory.operate.tracing import OTelTracing as OTelTracing
     from langchain_redis_memory.operate.users import RedisUsers as RedisUsers
+    from langchain_redis_memory.peers.adopting import AdoptFrom as AdoptFrom
     from langchain_redis_memory.redis.acl import acl_line as acl_line
     from langchain_redis_memory.redis.client.client import Client as Client
     from langchain_redis_memory.redis.client.client import Trip as Trip
@@ -182,6 +186,7 @@ _HOMES = {
     "acl_line": "redis.acl",
     "admin_router": "admin.router",
     "AdmissionPolicy": "cache.admission",
+    "AdoptFrom": "peers.adopting",
     "advance": "state.model",
     "Advice": "cache.advice",
     "Answer": "cache.answers.answer_cache",
@@ -338,6 +343,9 @@ _HOMES = {
     "VectorOptions": "cache.semantic.tenants",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",
+    "NeedPolicy": "language.need.policy",
+    "SameNeed": "language.need.policy",
+    "same_need": "language.need.policy",
     "Versioned": "cache.value.plain",
     "WindowSelector": "conversation.select.window",
     "WrappedKeyRing": "redis.client.wrapped_keys",

@@ -148,6 +148,26 @@ def test_generated_pages_are_up_to_date() -> None:
         assert (ROOT / name).read_text("utf-8") == make(), f"{name}: python .ci/site.py"
 
 
+def test_figures_that_other_pages_repeat_are_those_of_the_benchmarks() -> None:
+    measured = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    conversations = measured.partition("## Conversations")[2].partition("## ")[0]
+    said = re.search(
+        r"([\d,]+) turns judged.*?: (\d+) wrong\s+answers.*? served (\d+)", TEXTS["README.md"].read_text(), re.S
+    )
+    assert said is not None
+    assert f"{said[1]} turns" in conversations
+    assert re.search(rf"^\| answers served wrongly \| \d+ \| {said[3]} \| {said[2]} \|", conversations, re.MULTILINE)
+    sizes = [
+        int(size.replace(",", ""))
+        for size in re.findall(r"\| ([\d,]+) \|$", measured.partition("## What things")[2], re.M)
+    ]
+    planned = re.findall(r" x ([\d.]+) (bytes|KB) =", TEXTS["docs/operations.md"].read_text("utf-8"))
+    assert len(planned) == 4
+    for number, unit in planned:
+        per_unit = 1000 if unit == "KB" else 1
+        assert any(round(size / per_unit, len(number.partition(".")[2])) == float(number) for size in sizes), number
+
+
 def test_every_public_name_is_in_the_reference_once_and_every_page_in_the_navigation() -> None:
     pages = site().reference_pages()
     listed = re.findall(r"^::: langchain_redis_memory\.(\w+)$", "\n".join(pages.values()), re.MULTILINE)

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 SAYS = {
     "access_rights.py": "cleo (staff): In May.                  cache hit   documents plan",
+    "admin_page.py": "eve reads that ben would have been told ana's date: True",
     "agent_answers.py": "ben   By mail.             hit: True   the very same question",
     "agent_memory.py": "4 messages; Hello, Ana!",
     "chat_service.py": "friday ['event:', 'token', 'data:', '\"Your\"'",

@@ -19,6 +19,7 @@ from langchain_redis_memory.admin.page import Page, environment
 from langchain_redis_memory.admin.views import caches, overview, people, sessions, threads
 from langchain_redis_memory.admin.visit import Backend, Visit
 from langchain_redis_memory.cache.answers.desk import AnswerDesk
+from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.errors import ConfigError, InvalidInputError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.operate.users import RedisUsers
 from langchain_redis_memory.redis.client.connect import ClientLike, connect
@@ -75,6 +76,7 @@ def admin_router(
     answers: Sequence[AnswerDesk] = (),
     serde: SerializerProtocol | None = None,
     users: Callable[[str], RedisUsers] | None = None,
+    prices: Prices | None = None,
     secret: str | None = None,
     origins: Collection[str] = (),
 ) -> APIRouter:
@@ -91,6 +93,7 @@ def admin_router(
         serde: Reads the values of threads, where a saver was given one.
         users: Makes the `RedisUsers` of a tenant, where a store keeps memories of users; by default one that knows the
             caches of this page and no store.
+        prices: Model -> what a million tokens cost (read, written), for the money that caches saved.
         secret: Signs the forms; give one where several processes serve the page.
         origins: Origins from which forms may come besides the host that is asked: "https://admin.example" where a proxy
             changes the host's name.
@@ -118,7 +121,7 @@ def admin_router(
     if not callable(auth):
         msg = "auth must be a dependency that returns an Access: the page does not sign anybody in by itself"
         raise ConfigError(msg)
-    site = _Site(Backend(connect(client), tuple(answers), serde, users), Guard(secret, origins))
+    site = _Site(Backend(connect(client), tuple(answers), serde, users, prices), Guard(secret, origins))
 
     async def allowed(request: Request, access: Any = Depends(auth)) -> None:  # noqa: B008 - FastAPI's way
         if not isinstance(access, Access):

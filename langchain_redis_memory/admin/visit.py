@@ -19,6 +19,7 @@ from langchain_redis_memory.cache.answers.desk import AnswerDesk
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.decision_log import Decision
+from langchain_redis_memory.cache.stats import Prices
 from langchain_redis_memory.cache.value.cache import RedisValueCache
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.errors import ConfigError
@@ -56,6 +57,7 @@ class Backend:
         client: The server's client.
         answers: Desks of caches of answers, in place of those that are found by their names.
         serde: Reads the values of threads; None for LangGraph's own, with none but its types.
+        prices: What tokens cost.
         users: Makes what erases users of a tenant; None for what knows no store.
     """
 
@@ -63,6 +65,7 @@ class Backend:
     answers: Sequence[AnswerDesk] = ()
     serde: SerializerProtocol | None = None
     users: Callable[[str], RedisUsers] | None = None
+    prices: Prices | None = None
     _surveys: dict[str, tuple[float, Survey]] = field(default_factory=dict)
 
     async def survey(self, space: KeySpace, pattern: str) -> Survey:

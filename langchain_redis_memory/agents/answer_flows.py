@@ -22,6 +22,7 @@ from langchain_redis_memory.agents.request import SEPARATED, AgentTurn, as_given
 from langchain_redis_memory.cache.admission import worth_keeping
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
+from langchain_redis_memory.cache.answers.switch import WHY, was_off
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import Decision, DecisionLog
 from langchain_redis_memory.cache.semantic.explanation import logged
@@ -146,12 +147,12 @@ class AnswerFlows:
             if not turn.since:
                 yield from self._note_flow(asked, decision)
             return Looked(None, why, "bypass", None, None, decision, began)
-        asked = replace(plan.asked, context=[*plan.asked.context, *turn.since])
+        asked = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
         messages = [*plan.shown, turn.question, *turn.since]
         answer, flight = yield from self._find_flow(asked)
         decision = replace(decision, candidates=logged(asked.notes.get(CANDIDATES, [])))
         if answer is None or not isinstance(answer.value, AIMessage):
-            why = "there is no answer to it"
+            why = WHY if was_off(asked) else "there is no answer to it"
             miss = replace(decision, outcome="miss", why=why)
             return Looked(asked, why, "miss", messages, None, miss, began, flight)
         hit = replace(decision, outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
@@ -225,7 +226,7 @@ class AnswerFlows:
         kept = value.model_copy(update={"id": None})
         op: Op[Any] = pure(None)
         if structured and value.tool_calls:
-            if not value.invalid_tool_calls and self.cache.cache is not None:
+            if not (value.invalid_tool_calls or self.cache.cache is None or was_off(asked)):
                 made = self.cache.cache.store(asked, Answer(kept, tokens, None, (), ended - looked.began))
                 op = made if isinstance(made, Op) else (yield from made)
         elif worth_keeping(value):

@@ -117,13 +117,26 @@ class BestEffort:
             raise self._refused(result) from result
         return cast("T", result)
 
+    def noted(self, error: RedisMemoryError, began: float, ended: float) -> CacheUnavailable:
+        """Notes what an op failed with that was run without a flow, and gives the error to raise.
+
+        Args:
+            error: What it failed with.
+            began: When it was asked.
+            ended: When it failed.
+        """
+        return self._away(error, began, ended) if isinstance(error, UnavailableError) else self._refused(error)
+
     def _skipped(self) -> CacheUnavailable:
         self.tally.add("skipped")
         return CacheUnavailable(f"{self._what} rests after a failure")
 
     def _away_flow(self, error: UnavailableError, began: float) -> Flow[CacheUnavailable]:
-        self.tally.add("unavailable")
         ended: float = yield Now()
+        return self._away(error, began, ended)
+
+    def _away(self, error: RedisMemoryError, began: float, ended: float) -> CacheUnavailable:
+        self.tally.add("unavailable")
         if self._breaker.failed(began, ended):
             _log.warning("%s is away and bypassed: %s", self._what, error)
         return CacheUnavailable(f"{self._what} is away")

@@ -16,6 +16,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
+from langchain_redis_memory.cache.answers.switch import was_off
 from langchain_redis_memory.conversation.answering import answer_flow
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.guarded import Driver, guarded
@@ -231,6 +232,8 @@ class TurnFlows:
         if not loaded.reachable:
             plan = replace(plan, asked=None)
         answer = None if plan.reads is None else (yield from self._cached_flow(turn, plan.reads, loaded))
+        if was_off(turn.asked):
+            plan = replace(plan, asked=None)
         return PlannedTurn(history, context, loaded.reachable, plan, answer, self.cache.cache is not None)
 
     def _read_all_flow(

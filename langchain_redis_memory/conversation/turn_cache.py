@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from langchain_redis_memory.cache.admission import worth_keeping
+from langchain_redis_memory.cache.answers import switch
 from langchain_redis_memory.cache.answers.answer_cache import Answer, AnswerCache, CacheQuestion, SearchableAnswerCache
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.errors import UnavailableError
@@ -61,6 +63,14 @@ class TurnCache:
 
     cache: AnswerCache | None
 
+    @cached_property
+    def _switch(self) -> str | None:
+        return switch.name_of(self.cache)
+
+    def look(self, cache: AnswerCache, asked: CacheQuestion) -> Op[Answer | None]:
+        """Looks up the answer to the very same question, unless the cache is switched off."""
+        return switch.watched(cache.lookup(asked), asked, self._switch)
+
     def lookup(self, asked: CacheQuestion | None, lease_ms: int, held: Flight | None = None) -> Op[Found]:
         """Looks up the answer to the very same question, and asks for the lead in answering it.
 
@@ -74,7 +84,7 @@ class TurnCache:
         """
         if self.cache is None or asked is None:
             return pure(NOTHING)
-        look = self.cache.lookup(asked).optional(None)
+        look = self.look(self.cache, asked).optional(None)
         if not lease_ms or not look.commands:
             return look.map(Found)
         key, token = asked.space.lease("turn", asked.entry, asked.agent), lease.new_token()
@@ -94,6 +104,8 @@ class TurnCache:
 
         **Trips:** those of a search by meaning; 1 for each look while waiting.
         """
+        if switch.was_off(asked):
+            return None
         answer = found.answer
         if answer is None and isinstance(self.cache, SearchableAnswerCache):
             answer = yield from self.cache.search(asked)
@@ -115,7 +127,7 @@ class TurnCache:
         Returns:
             An op for the trip that stores the turn, an empty one where the answer is not worth keeping.
         """
-        if self.cache is None or asked is None or not worth_keeping(answer.value):
+        if self.cache is None or asked is None or switch.was_off(asked) or not worth_keeping(answer.value):
             return pure(None)
         made = self.cache.store(asked, answer)
         return (made if isinstance(made, Op) else (yield from made)).optional(None)

@@ -7,6 +7,7 @@ from typing import Any
 
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer
 from langchain_redis_memory.cache.answers.records import AnswerRecords
+from langchain_redis_memory.cache.answers.switch import WHY, was_off
 from langchain_redis_memory.cache.decision_log import Decision, DecisionLog, TurnTrace
 from langchain_redis_memory.cache.semantic.explanation import logged
 from langchain_redis_memory.cache.semantic.search import Candidate
@@ -72,6 +73,8 @@ _COUNTED = {"hit": "hits", "miss": "misses", "bypass": "bypasses"}
 
 def why_bypassed(turn: TurnRequest, plan: Plan) -> str:
     """Names the reason why a turn bypasses the cache, in a few words."""
+    if was_off(turn.asked):
+        return WHY
     if why := turn.chain.sharing.bypass():
         return why
     return "leans on what the model is not shown" if plan.rule.read_cache else f"{plan.verdict.type} by policy"

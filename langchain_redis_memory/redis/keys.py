@@ -60,6 +60,8 @@ KINDS = {
     "agent_state": "its own lifetime",
     "profile": "its own lifetime",
     "user_data": "the longest lifetime of what is noted in it",
+    "session_users": "the conversation's lifetime",
+    "thread_users": "the thread's lifetime",
     "sessions": "the longest lifetime of a session in it",
     "expiries": "the longest lifetime of a session in it",
     "answer": "its own lifetime",
@@ -97,6 +99,7 @@ KINDS = {
     "entry_reports": "the longest lifetime of an entry in it",
     "tally": "a fixed time from its last count",
     "decisions": "a fixed time from its last line",
+    "switch": "as long as the cache is off",
     "audit": "a year from its last line",
     "epoch": "longer than whatever was stored under it",
     "rate": "until all that was taken is paid off",
@@ -209,6 +212,14 @@ class KeySpace:
         """Spells the key of the index of what is stored of a user."""
         return self.key("user_data", "", text_of(user, "user"))
 
+    def session_users(self, session_id: Id, agent: Id = "") -> str:
+        """Spells the key of the names of those whose conversation it is."""
+        return self.key("session_users", text_of(agent, "agent", empty=True), text_of(session_id, "session_id"))
+
+    def thread_users(self, thread_id: Id) -> str:
+        """Spells the key of the names of those whose thread it is."""
+        return self.key("thread_users", "", text_of(thread_id, "thread_id"))
+
     # --- LangGraph: threads, items, cached nodes ----------------------------------------------------------------------
 
     def thread(self, thread_id: Id) -> ThreadKeys:
@@ -275,6 +286,10 @@ class KeySpace:
     def decisions(self, name: str = "") -> Key:
         """Spells the key of a decision log: "" for the turns of all conversations, else of one cache's look-ups."""
         return self.key("decisions", "", name)
+
+    def switch(self, cache: str) -> Key:
+        """Spells the key that is there while a cache of answers is switched off."""
+        return self.key("switch", "answers", cache)
 
     def audit(self) -> Key:
         """Spells the key of the log of what was changed by hand."""

@@ -98,7 +98,7 @@ class KeyScan:
         self._space, self._pattern, self._at_once = space, pattern, at_once
         self._left: list[str] | None = None
         self._cursor: Arg = 0
-        self.ended = False
+        self.ended: bool = False
         """Whether all has been looked at."""
 
     def page_flow(self) -> Flow[list[str]]:

@@ -130,6 +130,17 @@ async def test_everything_of_a_user_is_exported(client: Client) -> None:
     assert other.status == 403
 
 
+async def test_a_cache_of_answers_is_switched_off(client: Client) -> None:
+    memory = await talk(client)
+    site = Site(app_of(client, prices={"": (1.0, 2.0)}))
+    await site.get("cache", name="answers/exact")
+    await site.send("switch", 0, hours="2")
+    assert 3_600 < await memory.answers.aoff_for() <= 7_200
+    assert "is switched off for another" in await site.get("cache", name="answers/exact")
+    await site.send("switch", 1)
+    assert await memory.answers.aoff_for() == 0
+
+
 FORMS = {
     "report": ({"cache": "exact", "id": "e"}, "operate"),
     "delete-entry": ({"cache": "exact", "id": "e"}, "operate"),

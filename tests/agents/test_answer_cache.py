@@ -16,7 +16,13 @@ from langchain_core.tools import tool
 from langgraph.types import Command
 from pydantic import BaseModel
 
-from langchain_redis_memory import AnswerCacheMiddleware, ExactAnswerCache, RedisSaver, SemanticAnswerCache
+from langchain_redis_memory import (
+    AnswerCacheMiddleware,
+    AnswerDesk,
+    ExactAnswerCache,
+    RedisSaver,
+    SemanticAnswerCache,
+)
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.redis.client.client import Client, Trip
@@ -369,3 +375,16 @@ class SlowModel(ScriptedModel):
     async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
         await asyncio.sleep(0.2)
         return super()._generate(*args, **kwargs)
+
+
+async def test_a_cache_that_is_switched_off_serves_and_keeps_nothing(client: Client, both: Both) -> None:
+    agent = Agent(client, both)
+    first = await agent.say("What is Redis?", thread="a")
+    desk = AnswerDesk(client, ExactAnswerCache())
+    await both(desk.switch)(on=False, for_s=60)
+    again = await agent.say("What is Redis?", thread="b")
+    other = await agent.say("What is Valkey?", thread="c")
+    assert [cache_of(one)["kind"] for one in (first, again, other)] == ["miss"] * 3
+    await both(desk.switch)(on=True)
+    assert cache_of(await agent.say("What is Valkey?", thread="d"))["kind"] == "miss"
+    assert cache_of(await agent.say("What is Redis?", thread="e"))["kind"] == "exact"

@@ -9,7 +9,7 @@ from langchain_redis_memory import ConversationMemory, ExactAnswerCache, Semanti
 from langchain_redis_memory.cache.answers.desk import AnswerDesk
 from langchain_redis_memory.cache.answers.records import CachedAnswer
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.key_groups import mark_of
 from tests.conftest import Both
 from tests.support.chains import Desk
@@ -96,3 +96,28 @@ async def test_the_log_says_how_a_turn_was_decided_and_what_it_took(client: Clie
     assert second.trace.shown == 2
     assert 1 <= second.trace.trips <= 3
     assert second.trace.confidence > 0
+
+
+@pytest.mark.parametrize("kind", ["exact", "meaning"])
+async def test_a_cache_is_switched_off_and_on_without_a_restart(
+    client: Client, both: Both, kind: str, trips: list[Trip]
+) -> None:
+    desk = desk_of(client, both, kind)
+    await desk.say(QUESTION, "a")
+    answers = desk.memory.answers
+    assert await both(answers.off_for)() == 0
+    await both(answers.switch)(on=False, for_s=60)
+    assert 0 < await both(answers.off_for)() <= 60
+    await desk.say("Is it fast?", "b")
+    trips.clear()
+    await desk.say(QUESTION, "c")
+    assert len(trips) <= 3
+    assert [(one.cache, one.why) for one in desk.reports[1:]] == [("bypass", "the cache is switched off")] * 2
+    assert (await both(answers.stats)()).bypass_reasons == {"the cache is switched off": 2}
+    await both(answers.switch)(on=True)
+    await desk.say(QUESTION, "d")
+    await desk.say("Is it fast?", "d")
+    assert desk.reports[3].cache == "hit"
+    assert len(await entries_of(answers, both)) <= 2
+    with pytest.raises(InvalidInputError, match="for_s"):
+        await both(answers.switch)(on=False, for_s=0)

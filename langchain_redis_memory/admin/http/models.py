@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import ClassVar
 
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel, ConfigDict, Field
@@ -61,7 +62,7 @@ class MessagesOut(BaseModel):
 class Change(BaseModel):
     """What to change of a conversation."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     title: str = Field(min_length=1, max_length=LONGEST_TITLE)
 
@@ -69,7 +70,7 @@ class Change(BaseModel):
 class Extension(BaseModel):
     """How long to keep a conversation."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     ttl_s: float | None = Field(
         default=None,

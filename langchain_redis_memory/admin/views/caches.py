@@ -23,7 +23,7 @@ async def caches(visit: Visit) -> Page:
     """Lists the caches that have counted something."""
     survey = await visit.survey()
     named = sorted(survey.caches)
-    stats = await visit.run(merge(*(Tally(visit.space.tally(*one)).reads() for one in named)))
+    stats = await visit.run(merge(*(Tally(visit.space.tally(*one)).reads(visit.backend.prices) for one in named)))
     rows = [(f"{use}/{name}", one) for (use, name), one in zip(named, stats, strict=True)]
     return Page("caches.html", "Caches", {"rows": rows, "epochs": sorted(survey.epochs)})
 
@@ -32,7 +32,7 @@ async def cache(visit: Visit) -> Page:
     """Shows how well one cache does: by hour, by type of question, by model; and its entries."""
     label = visit.asked("name")
     use, _, name = label.partition("/")
-    (stats,) = await visit.run(merge(Tally(visit.space.tally(use, name)).reads()))
+    (stats,) = await visit.run(merge(Tally(visit.space.tally(use, name)).reads(visit.backend.prices)))
     decisions = await visit.decisions()
     logged = _logged_as(use, name)
     own = [one for one in decisions if one.cache == logged]
@@ -61,7 +61,8 @@ async def cache(visit: Visit) -> Page:
         "reports": {_name(hit): told for hit, told in reports(own).items()},
         "name_of": _name,
         "misses": top_misses_of(own, 10),
-        "on_values": name if use == "values" else None,
+        "switched": entries is not None or use == "values",
+        "off_for": 0 if entries is None else await visit.desk(logged).aoff_for(),
     }
     return Page("cache.html", f"Cache {label}", shown)
 

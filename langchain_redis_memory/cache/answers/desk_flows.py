@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from langchain_redis_memory.cache.answers.records import AnswerRecords, CachedAnswer, CachedAnswers
+from langchain_redis_memory.cache.answers.switch import off_for, switched
 from langchain_redis_memory.cache.decision_log import DecisionLog
 from langchain_redis_memory.cache.logged_flows import LoggedFlows
 from langchain_redis_memory.cache.marks import Wanted
@@ -13,6 +14,7 @@ from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.ttl import milliseconds
 
 
 class DeskFlows(LoggedFlows):
@@ -72,6 +74,14 @@ class DeskFlows(LoggedFlows):
         deleted = yield from self.records.delete_flow(self.space, wanted)
         yield from self.forget_flow(wanted)
         return deleted
+
+    def switch(self, *, on: bool, for_s: float) -> Op[None]:
+        """Switches the cache off for a time, or on again."""
+        return switched(self.space, self.records.name, 0 if on else milliseconds(for_s, "for_s"))
+
+    def off_for(self) -> Op[float]:
+        """Reads for how many seconds it is still off."""
+        return off_for(self.space, self.records.name)
 
     def entries_flow(self, cursor: int) -> Flow[CachedAnswers]:
         """Reads through the answers."""

@@ -16,7 +16,7 @@ from langchain_redis_memory.cache.single_flight import SingleFlight, making
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.value.near import Near
 from langchain_redis_memory.cache.value.operations import Found, Look, Mode, ValueOps, tags_of
-from langchain_redis_memory.errors import ConflictError, CorruptDataError
+from langchain_redis_memory.errors import ConflictError, CorruptDataError, RedisMemoryError
 from langchain_redis_memory.ops import Flow, Now, Op, Sleep, ask, merge
 from langchain_redis_memory.redis.cas_record import ATTEMPTS
 from langchain_redis_memory.redis.client.client import Client
@@ -28,6 +28,7 @@ from langchain_redis_memory.redis.ttl import jittered
 
 _log = logging.getLogger(__name__)
 
+AGAIN = object()
 disabled_here: ContextVar[frozenset[int]] = ContextVar("caches that this thread or task goes past", default=frozenset())
 
 
@@ -62,6 +63,8 @@ class ValueFlows:
         self.near_s: float = near_s
         self.near: Near | None = Near(near_most) if near_s else None
         self._of_turns = self.near or Near(near_most)
+        self._quick = self.ops.glances and self.near is None
+        """Whether values are looked up by a glance; not any more once one with tags was met."""
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -114,6 +117,42 @@ class ValueFlows:
             return unpack(look.found.body, key)
 
         return self.ops.look(key, (), version).map(read).optional(default)
+
+    def quick(self, key: str, default: Any) -> tuple[Op[Any], Callable[[RedisMemoryError], Any]] | None:
+        """Looks a value up by one op and nothing else.
+
+        Args:
+            key: Its name.
+            default: What to give where there is none.
+
+        Returns:
+            The op, and what to do if it raises; None where there is more to do, as `get_flow` does it. The op gives
+            `AGAIN` where only that can tell.
+        """
+        began = monotonic()
+        usual = self._quick and self._client.breaker.closed and not self.tally.due(began)
+        if not usual or id(self) in disabled_here.get():
+            return None
+
+        def read(look: Look | None) -> Any:
+            if look is None:
+                self._quick = False
+                return AGAIN
+            found = look.found
+            hit = None if found is None or found.stale else self.value(key, found, began)
+            self.tally.timed(monotonic() - began)
+            self.tally.add("hits" if hit else "misses")
+            return hit[0] if hit else default
+
+        def failed(error: RedisMemoryError) -> Any:
+            ended = monotonic()
+            self.best_effort.noted(error, began, ended)
+            self.tally.timed(ended - began)
+            self.tally.add("misses")
+            return default
+
+        glance = self.ops.glance(key)
+        return Op(glance.commands, lambda replies: read(glance.read(replies)), best_effort=True), failed
 
     def get_flow(self, key: str, default: Any) -> Flow[Any]:
         """Reads a value; one that is away, damaged or refused is a miss."""
@@ -233,6 +272,17 @@ class ValueFlows:
             names = yield from ask(self.ops.page(pattern, cursors))
             if names:
                 count += yield from self.delete_flow(names)
+        return count
+
+    def erase_flow(self, user: Id) -> Flow[int]:
+        """Makes what is about a user stale, what is being loaded included, then deletes it."""
+        (tag,) = tags_of((), user)
+        yield from self.bump_flow((), user)
+        count, cursors = 0, self.ops.start()
+        while cursors:
+            names = yield from ask(self.ops.page("*", cursors))
+            if names:
+                count += yield from ask(self.ops.erase(tag, names))
         return count
 
     # --- loading ------------------------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from langchain_redis_memory.cache.value.flows import ValueFlows
+from langchain_redis_memory.cache.value.flows import AGAIN, ValueFlows
 from langchain_redis_memory.cache.value.operations import Look, Mode, tags_of
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError
 from langchain_redis_memory.redis.client.connect import ClientOwner
 from langchain_redis_memory.redis.codec.values import unpack
 from langchain_redis_memory.redis.key_groups import Id
@@ -45,15 +45,33 @@ class PlainValues(ClientOwner):
             The value, a new object each time.
 
         **Keys:** `values`.
-        **Trips:** 1; 0 for one that this process may serve.
+        **Trips:** 1; 0 for one that this process may serve; 2 where this process meets its first value with tags.
         """
-        hit = self._flows.near_hit(key)
-        return hit[0] if hit else self._client.drive(self._flows.get_flow(key, default))
+        if hit := self._flows.near_hit(key):
+            return hit[0]
+        if quick := self._flows.quick(key, default):
+            op, failed = quick
+            try:
+                found = self._client.run(op)
+            except RedisMemoryError as error:
+                return failed(error)
+            if found is not AGAIN:
+                return found
+        return self._client.drive(self._flows.get_flow(key, default))
 
     async def aget(self, key: str, default: Any = None) -> Any:
         """Reads a value; see `get`."""
-        hit = self._flows.near_hit(key)
-        return hit[0] if hit else await self._client.adrive(self._flows.get_flow(key, default))
+        if hit := self._flows.near_hit(key):
+            return hit[0]
+        if quick := self._flows.quick(key, default):
+            op, failed = quick
+            try:
+                found = await self._client.arun(op)
+            except RedisMemoryError as error:
+                return failed(error)
+            if found is not AGAIN:
+                return found
+        return await self._client.adrive(self._flows.get_flow(key, default))
 
     def set(
         self,

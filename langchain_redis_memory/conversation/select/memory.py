@@ -80,7 +80,7 @@ class MemorySelector:
         self.base = base
         self.max_tokens = max_tokens
         self.token_counter = token_counter
-        self.meaning = None if embeddings is None else SemanticRecall(embeddings)
+        self.meaning: SemanticRecall | None = None if embeddings is None else SemanticRecall(embeddings)
 
     def reach(self, rule: Rule) -> int | None:
         """Returns how many of the newest messages have to be loaded for a rule; see `Selector`."""

@@ -21,7 +21,7 @@ from langchain_redis_memory.language.classify.standalone import COMMENT, stands
 from langchain_redis_memory.language.classify.tokens import HistoryWords, known, past
 from langchain_redis_memory.language.classify.verdict import Verdict
 from langchain_redis_memory.language.classify.weights import weights
-from langchain_redis_memory.language.english import straight
+from langchain_redis_memory.language.english import stem, straight
 from langchain_redis_memory.language.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
@@ -31,6 +31,9 @@ MAX_UNSAFE = 0.1
 """The share of dependent turns that may be called self-contained, unless a classifier is told another."""
 _CERTAIN = 4.0
 """The log-odds of what is not weighed: dependent."""
+_RECALLS = 0.5
+"""The probability above which a turn asks for what was said: missing one is worse than a false alarm, which only costs
+a cache hit."""
 _POINTING = frozenset("pronoun demonstrative there opening_phrase bare_question no_content".split())
 
 
@@ -153,8 +156,8 @@ class LinguisticClassifier:
         if not phrase:
             part = reading if asked == text else read(asked)
             share = probability(self._recall.log_odds(recall_signs(part, language)))
-        if not phrase and share <= 0.5:
-            return None
+            if share <= _RECALLS:
+                return None
         return Verdict(
             QuestionType.HISTORY_RECALL,
             share,
@@ -193,7 +196,8 @@ class LinguisticClassifier:
             log_odds = max(log_odds, _CERTAIN)
         elif new := content - before.last:
             kind = QuestionType.CONTEXTUAL_WITH_SEARCH
-            reasons.append(f"asks for something new: {', '.join(sorted(new)[:3])}")
+            words = dict.fromkeys(word for word in reading.low if stem(word) in new)
+            reasons.append(f"asks for something new: {', '.join([*words][:3])}")
         else:
             reasons.append("brings nothing new")
         return Assessment(None, log_odds, reading, kind, tuple(reasons), bool(change), log_odds != weighed)

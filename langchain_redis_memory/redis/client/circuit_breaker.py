@@ -39,6 +39,11 @@ class Breaker:
             self._until = now + self._while
             return True
 
+    @property
+    def closed(self) -> bool:
+        """Whether the server answered when it was asked last."""
+        return not self._while
+
     def rests(self, now: float) -> bool:
         """Returns whether this is a pause; unlike `allows` it lets no call through.
 

@@ -102,7 +102,7 @@ async def test_lifetimes(cache: RedisValueCache, both: Both) -> None:
 
 
 async def test_many_in_one_trip(cache: RedisValueCache, both: Both, trips: list[Trip]) -> None:
-    await both(cache.set)("warm", cache.get("up"))
+    await both(cache.set)("warm", cache.get_many(["up"]))
     trips.clear()
     assert await both(cache.set_many)({f"k{i}": i for i in range(50)}) == 50
     assert await both(cache.get_many)([*(f"k{i}" for i in range(50)), "none"]) == {f"k{i}": i for i in range(50)}
@@ -473,3 +473,13 @@ async def test_a_server_that_is_away_is_a_miss(both: Both) -> None:
     for must in (cache.delete, cache.invalidate_tag, cache.clear_user, cache.versioned):
         with pytest.raises(UnavailableError):
             await both(must)("k")
+
+
+async def test_a_process_that_knows_of_no_tags_minds_them(client: Client, both: Both) -> None:
+    writer, reader = (RedisValueCache(client, "tagged", ttl_s=60) for _ in range(2))
+    await both(writer.set)("plain", 0)
+    await both(writer.set)("a", 1, tags=["x"])
+    assert [await both(reader.get)(key) for key in ("plain", "a", "a", "plain")] == [0, 1, 1, 0]
+    await both(writer.invalidate_tag)("x")
+    assert await both(reader.get)("a") is None
+    assert await both(RedisValueCache(client, "tagged", ttl_s=60).get)("a") is None

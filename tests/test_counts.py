@@ -1,0 +1,27 @@
+"""The hot paths make no more trips, and send no more, than is stored; what became worse is seen."""
+
+from __future__ import annotations
+
+import json
+
+from benchmarks.counts import STORED, measure, python, worse
+
+
+def test_no_hot_path_became_worse(real_url: str) -> None:
+    found = measure(real_url)
+    stored = json.loads(STORED.read_text("utf-8"))
+    assert found.keys() == stored["counts"].keys()
+    for counts in found.values():
+        del counts["calls"]  # depends on the versions of other packages; `python -m benchmarks.counts` compares it
+    assert worse(found, stored) == []
+
+
+def test_what_became_worse_is_seen() -> None:
+    stored = {"python": python(), "counts": {"a path": {"trips": 1, "bytes": 100, "calls": 100}}}
+    assert worse({"a path": {"trips": 1, "bytes": 110, "calls": 110}}, stored) == []
+    assert worse({"a path": {"trips": 2, "bytes": 111, "calls": 111}, "new": {"trips": 9}}, stored) == [
+        "a path: 2 trips, 1 are stored",
+        "a path: 111 bytes, 100 are stored",
+        "a path: 111 calls, 100 are stored",
+    ]
+    assert worse({"a path": {"calls": 1000}}, {**stored, "python": "2.7"}) == []
