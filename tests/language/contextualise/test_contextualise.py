@@ -348,6 +348,16 @@ async def test_a_model_that_is_too_slow_is_replaced(both: Both, caplog: pytest.L
     assert "TimeoutError" in caplog.text
 
 
+async def test_a_model_is_asked_once_about_a_turn(both: Both) -> None:
+    model = PureModel(script=[AIMessage("Is throat cancer treatable?"), AIMessage("Is asthma treatable?")])
+    contextualiser = LLMContextualiser(model)
+    first, again = [await run(both, contextualiser.contextualise("Is it treatable?", talk(*CANCER))) for _ in range(2)]
+    assert (first.question, model.calls) == ("Is throat cancer treatable?", 1)
+    assert again == first
+    other = await run(both, contextualiser.contextualise("Is it treatable?", talk("What is asthma?", "A disease.")))
+    assert (other.question, model.calls) == ("Is asthma treatable?", 2)
+
+
 def test_a_model_is_not_asked_in_vain() -> None:
     model = PureModel()
     assert isinstance(asked(model, said=()), Rewrite)
