@@ -35,6 +35,7 @@ ROOMS = {
     "language": "Classifiers, contextualisers, verifier",
     "vectors": "Embeddings",
     "operate": "Operate",
+    "peers": "Adoption from other packages",
     "admin": "Admin page and HTTP",
     "redis": "Client, keys, encryption",
     "errors": "Errors",

@@ -1,6 +1,6 @@
 """Fits the weights of the signs that a turn asks for what was said before.
 
-    python -m benchmarks.training.train_recall --data DIR
+    python -m benchmarks.training.train_recall --data DIR [--write]
 
 Fitted on MemoryBank's questions (MIT), the first halves of `recall_phrasings.py` and of `benchmarks/quality/recall`,
 and what `generated.py` writes; against
@@ -24,6 +24,7 @@ from benchmarks.training.generated import recalls
 from benchmarks.training.logit import fit, model
 from benchmarks.training.recall_phrasings import half as phrasings
 from langchain_redis_memory.language.classify import LinguisticClassifier
+from langchain_redis_memory.language.classify import weights as weights_module
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.recall_signs import asking_part, recall_signs
 from langchain_redis_memory.language.english import straight
@@ -31,12 +32,15 @@ from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.turn_tokens import read
 
 EXPECTED = {
-    "asks": 0.5, "states": -1, "how_do": -2, "where_do": -1, "wh_was_we": 3, "wh_was": 0.5, "again_first": 1,
+    "asks": 0.5, "states": -1, "how_do": -2, "where_do": -1, "wh_was": 0.5, "again_first": 2.5,
     "unreal": -2, "said_asked": 3, "said_clause": 2.5, "says": 0.5, "other_said": -1, "past_i": 1, "past_we": 1.5,
     "past_you": 0, "past_asked": 1, "mood_i": -2, "mood_you": -1, "living_i": 3, "living_you": -1, "am_i": 2.5,
     "life_asked": 3.5, "life": 0, "why": -1, "said_for": 0.5, "my_asked": 0.5, "memory": 1, "memory_first": 1.5,
     "memory_of": 2, "memory_to": -2, "memory_exchange": 1, "back": 1, "back_end": 1.5, "about_me": 1.5, "exchange":
     1.5, "ordinal": 1.5, "exchange_this": 1, "exchange_asked": 1.5, "third": -1, "looks_back": 2.5, "long": -1.5,
+    "told": 3, "announces": -3, "looks_was": 1.5, "again_please": 2, "chitchat": -2,
+    "did_you_wh": 2, "did_you": 1, "did_we_wh": 1, "did_we": 0.5, "did_i_wh": 1.5, "did_i": 0, "did_end": 1,
+    "deed_you": 3, "deed_we": 1.5, "deed_i": 2, "were_we": 2.5, "was_my": 1, "was_again": 2, "was_it": 3,
 }  # fmt: skip
 """The prior log-odds of each sign."""
 
@@ -77,10 +81,19 @@ def fit_recall(data: Path) -> dict[str, Any]:
     return model(names, fit(x, y, w, prior, np.zeros(len(names)), strength=2))
 
 
+def write(fitted: dict[str, Any]) -> None:
+    """Writes the weights into those of the classifiers."""
+    place = Path(weights_module.__file__).parent / "weights.json"
+    place.write_text(json.dumps({**json.loads(place.read_text("utf-8")), "recall": fitted}, indent=1) + "\n", "utf-8")
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--data", type=Path, required=True)
+    options.add_argument("--write", action="store_true")
     given = options.parse_args()
+    if given.write:
+        write(fit_recall(given.data))
     classifier = LinguisticClassifier()
     history = [HumanMessage("What is throat cancer?"), AIMessage("A tumour of the larynx or pharynx.")]
     sets: dict[str, list[str]] = {}

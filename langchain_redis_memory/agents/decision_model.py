@@ -38,8 +38,8 @@ class AsDecisionModel(BaseDecisionModel):
 
     Example:
         ```python
-        routes = {QuestionType.NEW_TOPIC: "small", **dict.fromkeys(rest, "large")}
-        router = ModelRouterMiddleware(choices=..., instructions="", classifier=AsDecisionModel(routes=routes))
+        routes = {**dict.fromkeys(QuestionType, "large"), QuestionType.NEW_TOPIC: "small"}
+        classifier = AsDecisionModel(routes=routes)  # for LangChain's ModelRouterMiddleware(classifier=...)
         ```
 
     **Keys:** none.

@@ -235,6 +235,18 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         self._tell(request, [lease.decision for lease in leases])
         return response
 
+    def personal_keys(self, user: Id, sessions: Sequence[str] = ()) -> tuple[str, ...]:
+        """Spells the keys that hold what was counted of a user and of the user's threads, for `RedisUsers`.
+
+        Args:
+            user: The user.
+            sessions: The threads of the user.
+
+        Returns:
+            The keys, which need not exist.
+        """
+        return tuple(key for budget in self._budgets for key in budget.limiter.personal_keys(user, sessions))
+
     def _used(self, response: Any) -> Mapping[str, Any] | None:
         said = next((message for message in _messages_of(response) if isinstance(message, AIMessage)), None)
         used = self._meter.used(used_by(response), "" if said is None else model_of(said))

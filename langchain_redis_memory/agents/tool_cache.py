@@ -14,7 +14,7 @@ from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
-from langchain_redis_memory.redis.keys import check_id
+from langchain_redis_memory.redis.key_groups import Id, check_id, text_of
 from langchain_redis_memory.redis.ttl import milliseconds
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any
         agent = create_agent(model, tools=[search, send_email], middleware=[tools])
         ```
 
-    **Keys:** `entries`, `entry_expiries` of 64 shards; `tally`; `lease` of a result that is being made.
+    **Keys:** `entries`, `entry_expiries` of a user, or of 64 shards; `tally`; `lease` of a result that is being made.
     **Trips:** none to construct. A call of a tool that is cached: 1 for a hit; 3 for a miss, and 1 for each look while
         another caller makes the result.
     """
@@ -88,6 +88,21 @@ class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any
             tenant,
             check_id(name, "name"),
         )
+
+    def personal_keys(self, user: Id, sessions: Sequence[str] = ()) -> tuple[str, ...]:
+        """Spells the keys of the results that are shared with one user only, for `RedisUsers`.
+
+        Args:
+            user: The user.
+            sessions: The threads of the user, whose results are there where a run named no user.
+
+        Returns:
+            The keys, which need not exist.
+
+        Raises:
+            InvalidIdError: The user is not acceptable.
+        """
+        return self._flows.personal_keys(text_of(user, "user"), sessions)
 
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> Any:
         """Serves a tool's result from the cache, or runs the tool and stores what it gives.

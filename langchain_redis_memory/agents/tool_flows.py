@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -78,7 +78,7 @@ class ToolFlows:
     tenant: str
     cache: str
     warned: set[str] = field(default_factory=set)
-    _entries: OrderedDict[str, ShardedEntries] = field(default_factory=OrderedDict)
+    _entries: OrderedDict[tuple[str, str | None], ShardedEntries] = field(default_factory=OrderedDict)
 
     def lookup_flow(self, request: ToolCallRequest) -> Flow[Called]:
         """Looks for the result of a call, and waits for another caller that is just making it.
@@ -131,9 +131,11 @@ class ToolFlows:
         if not describable(given):
             self._warn(call["name"], "its arguments or the run's settings are no plain data")
             return Called()
-        asker = asker_of(config).name if self.scope == "user" else ""
-        decides = {"tool": call["name"], "schema": _schema(tool), "given": given, "asker": asker}
-        entries = self._of(configurable.get("tenant") or self.tenant)
+        asker = asker_of(config) if self.scope == "user" else None
+        name = "" if asker is None else asker.name
+        decides = {"tool": call["name"], "schema": _schema(tool), "given": given, "asker": name}
+        owner = None if asker is None else _owner(asker.user, asker.session)
+        entries = self.entries_of(configurable.get("tenant") or self.tenant, owner)
         return Called(entries, entries.name(bytes.fromhex(digest(decides))), ttl_ms)
 
     def _warn(self, tool: str, why: str) -> None:
@@ -141,11 +143,20 @@ class ToolFlows:
             self.warned.add(tool)
             _log.warning("results of the tool %r are not cached: %s", tool, why)
 
-    def _of(self, tenant: str) -> ShardedEntries:
-        entries = self._entries.get(tenant)
+    def personal_keys(self, user: str, sessions: Sequence[str]) -> tuple[str, ...]:
+        """Spells the keys of the results that are a user's alone."""
+        if self.scope != "user":
+            return ()
+        owners = [_owner(user, ""), *(_owner("", session) for session in sessions)]
+        return tuple(key for owner in owners for key in self.entries_of(self.tenant, owner).all_keys())
+
+    def entries_of(self, tenant: str, owner: str | None) -> ShardedEntries:
+        """Returns the results of an asker, or those of all of a tenant."""
+        entries = self._entries.get((tenant, owner))
         if entries is None:
-            entries = self._entries[tenant] = ShardedEntries(self.client, tenant, "tools", self.cache)
-            while len(self._entries) > _MOST_TENANTS:
+            entries = ShardedEntries(self.client, tenant, "tools", self.cache, owner=owner)
+            self._entries[tenant, owner] = entries
+            while len(self._entries) > _MOST_ENTRIES:
                 self._entries.popitem(last=False)
         return entries
 
@@ -172,7 +183,14 @@ class ToolFlows:
                 yield from called.entries.best_effort(self.flights.leave_flow(lease), write=True)
 
 
-_MOST_TENANTS = 64
+_MOST_ENTRIES = 256
+
+
+def _owner(user: str, session: str) -> str:
+    """Names whose results they are: the user, or the conversation of one who is not named."""
+    return f"u{user}" if user else f"s{session}"
+
+
 _schema = Known(convert_to_openai_tool)
 
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.caches import RETURN_VAL_TYPE
 
 from langchain_redis_memory.cache.admission import AdmissionPolicy
+from langchain_redis_memory.cache.adopting import AnswerAdoption
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.exact_flows import ExactFlows
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Prices
+from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S
@@ -43,12 +45,14 @@ class RedisCache(LLMCache):
         admission: Which answers may be cached.
         prices: Model -> what a million tokens cost (read, written), for `Stats.money_saved`.
         log: What is logged of look-ups, for people on call; None for nothing.
+        adopt: "langchain-redis" or "langchain-community", or an `AdoptFrom`: an answer that is not here is then taken
+            over from that package's exact cache, where it is removed.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The tenant or the name is not acceptable.
         InvalidInputError: A number is out of range.
-        ConfigError: The URL cannot work.
+        ConfigError: The URL cannot work, or `adopt` is no exact cache.
 
     Example:
         ```python
@@ -56,7 +60,8 @@ class RedisCache(LLMCache):
         ```
 
     **Keys:** `entries`, `entry_expiries` of 64 shards; `tally`; `lease` of an answer that is being made.
-    **Trips:** none to construct; each method says its own. A server that has just failed is not asked for a while.
+    **Trips:** none to construct; each method says its own; with `adopt` a miss takes 1 more. A server that has
+        just failed is not asked for a while.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class RedisCache(LLMCache):
         admission: AdmissionPolicy | None = None,
         prices: Prices | None = None,
         log: DecisionLog | None = DEFAULT_LOG,
+        adopt: AdoptLike = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
@@ -80,6 +86,7 @@ class RedisCache(LLMCache):
             self._client,
             ShardedEntries(self._client, tenant, "exact", name, log),
             stale_s,
+            AnswerAdoption(self._client, adopted) if (adopted := AdoptFrom.of(adopt)) is not None else None,
             ttl_s=ttl_s,
             jitter=jitter,
             single_flight_s=single_flight_s,

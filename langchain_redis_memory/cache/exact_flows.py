@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from langchain_core.caches import RETURN_VAL_TYPE
 
 from langchain_redis_memory.cache import decision_log, generations
+from langchain_redis_memory.cache.adopting import AnswerAdoption
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
@@ -56,13 +57,22 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         client: The server's client.
         entries: The answers.
         stale_s: How long after its lifetime an answer may be served while it is made anew, in seconds.
+        adoption: Takes over answers that are not here; None: nobody does.
         **options: See `LLMCacheFlows`.
     """
 
-    def __init__(self, client: Client, entries: ShardedEntries, stale_s: float | None, **options: Any) -> None:
+    def __init__(
+        self,
+        client: Client,
+        entries: ShardedEntries,
+        stale_s: float | None,
+        adoption: AnswerAdoption | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(client, **options)
         self.entries: ShardedEntries = entries
         self.best_effort: BestEffort = entries.best_effort
+        self._adoption = adoption
         self._stale_ms = milliseconds(stale_s, "stale_s") if self._ttl_ms else 0
 
     def query_flow(self, prompt: str, llm_string: str, *, after_lookup: bool = False) -> Flow[ExactQuery | None]:
@@ -87,6 +97,8 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             item = yield from self.best_effort(self._find_flow(query))
         except CacheUnavailable:
             item = None
+        if item is None and self._adoption is not None:
+            item = yield from self._adopt_flow(self._adoption, query, prompt, llm_string)
         found = None if item is None else self._decode(item.body, query.name)
         tally, outcome = self.tally, "miss" if found is None else "hit"
         tally.add("misses" if found is None else "hits", model=query.model)
@@ -109,6 +121,25 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         if self._is_stale(item):
             return (yield from self._flights.refresh_flow(self.lease(query), item, read, self._is_stale))
         return item
+
+    def _adopt_flow(
+        self, adoption: AnswerAdoption, query: ExactQuery, prompt: str, llm_string: str
+    ) -> Flow[Item | None]:
+        """Takes over an answer from another package's cache, if it may be cached."""
+        found = yield from adoption.find_flow(prompt, llm_string)
+        if found is None:
+            return None
+        answer, ttl_ms = list(found[0]), found[1]
+        if self.refusal(prompt, answer) is not None:
+            return None
+        entry = self.entry(query, prompt, answer)
+        try:
+            yield from self.best_effort(self.store_flow([entry._replace(ttl_ms=ttl_ms or entry.ttl_ms)]), write=True)
+        except CacheUnavailable:
+            return None
+        yield from adoption.forget_flow(prompt, llm_string)
+        yield from self._leave_flow(query)
+        return Item(entry.body, ttl_ms or None)
 
     def explain_flow(self, prompt: Any, model: Any) -> Flow[Explanation[RETURN_VAL_TYPE]]:
         """Explains what a look-up would do."""

@@ -32,11 +32,22 @@ class ShardedEntries:
         use: What they are: one word of this package's.
         name: The cache's name within the tenant.
         log: What is logged of look-ups; None for nothing.
+        owner: Whose entries they are: then they are one shard, which is erased with the owner. None for everybody's.
     """
 
-    def __init__(self, client: Client, tenant: str, use: str, name: str, log: DecisionLog | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        tenant: str,
+        use: str,
+        name: str,
+        log: DecisionLog | None = None,
+        owner: str | None = None,
+    ) -> None:
         self._space = space = client.keys(tenant)
-        self._shards = [space.entries(use, f"{number}/{name}") for number in range(SHARDS)]
+        everybodys = [f"{number}/{name}" for number in range(SHARDS)]
+        named = everybodys if owner is None else [f"of {len(owner)}:{owner}{name}"]
+        self._shards = [space.entries(use, one) for one in named]
         self.tally: Tally = Tally(space.tally(use, name), (space.decisions(f"{use}/{name}"), log))
         self.best_effort: BestEffort = BestEffort(f"the cache {name!r} ({use})", self.tally, client.breaker)
 
@@ -53,7 +64,11 @@ class ShardedEntries:
 
     def shard(self, name: Name) -> EntryKeys:
         """Returns the keys of the shard that an entry is in."""
-        return self._shards[ord(name[-1:]) % SHARDS]
+        return self._shards[ord(name[-1:]) % len(self._shards)]
+
+    def all_keys(self) -> list[str]:
+        """Lists the keys of all shards."""
+        return [key for shard in self._shards for key in shard.all()]
 
     def get_one(self, name: Name) -> Op[Item | None]:
         """Reads one entry: what nearly every look-up does, so it does no more than that.

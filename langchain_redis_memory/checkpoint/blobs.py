@@ -69,7 +69,7 @@ class Blobs:
     """
 
     def __init__(self, serde: SerializerProtocol, compress_from_bytes: int | None = None, memory: int = 8192) -> None:
-        self._serde = serde
+        self.serde: SerializerProtocol = serde
         self.compress_from = compress_from_bytes
         self._divides = isinstance(serde, JsonPlusSerializer)
         self._hook = hook_of(serde) if isinstance(serde, JsonPlusSerializer) else None
@@ -90,7 +90,7 @@ class Blobs:
             InvalidInputError: It is larger than Redis can keep.
         """
         try:
-            kind, data = self._serde.dumps_typed(value)
+            kind, data = self.serde.dumps_typed(value)
         except (TypeError, ValueError, RecursionError) as error:
             msg = f"a value of type {type(value).__name__} cannot be stored: {error}"
             raise UnserialisableError(msg) from error
@@ -120,10 +120,10 @@ class Blobs:
         """
         try:
             kind, data = _typed(blob)
-            check_encrypted(self._serde, kind)
+            check_encrypted(self.serde, kind)
             if kind == "msgpack" and self._hook is not None:
                 return ormsgpack.unpackb(data, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
-            return self._serde.loads_typed((kind, data))
+            return self.serde.loads_typed((kind, data))
         except DecryptionError:
             raise
         except Exception as error:
@@ -175,7 +175,7 @@ class Blobs:
     def _inside(self, item: Any) -> bytes | None:
         """An element's bytes as they are inside of a list; None where the serde did not choose MessagePack."""
         try:
-            kind, data = self._serde.dumps_typed([item])
+            kind, data = self.serde.dumps_typed([item])
         except (TypeError, ValueError, RecursionError) as error:
             msg = f"a value of type {type(item).__name__} cannot be stored: {error}"
             raise UnserialisableError(msg) from error

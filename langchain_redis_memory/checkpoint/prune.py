@@ -232,7 +232,9 @@ def delete_thread(space: KeySpace, thread_id: str) -> Op[None]:
     Returns:
         An op of one trip.
     """
-    return merge(thread_index.forget(space, thread_id), Thread(space, thread_id).delete()).map(lambda _both: None)
+    users: Op[None] = Op((("UNLINK", space.thread_users(thread_id)),), lambda _replies: None)
+    gone = merge(thread_index.forget(space, thread_id), Thread(space, thread_id).delete(), users)
+    return gone.map(lambda _done: None)
 
 
 def _ids(ids: Sequence[str], what: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import random
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,15 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from langchain_redis_memory.checkpoint.adopting import ThreadAdoption
 from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.checkpoint.flows import SaverFlows
 from langchain_redis_memory.checkpoint.prune import PruneReport
 from langchain_redis_memory.checkpoint.thread_reader import ThreadReader
+from langchain_redis_memory.checkpoint.versions import ForkSafeVersions
 from langchain_redis_memory.checks import check_bounds
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
+class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSaver[Any]):
     """A LangGraph checkpointer on any Redis: no modules, no set-up.
 
     A channel's value is stored once for each version, and a list (of messages, above all) by its elements, each once
@@ -52,10 +55,12 @@ class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
         tenant: Whose threads.
         owner: The field of a graph's config that names a thread's owner, such as "user_id": the first who writes to a
             thread owns it, which the server checks in the same script; for others `NotOwnerError`. None: no owners.
+        adopt: The name of the saver that kept the threads so far, as `migrate` takes it, or an `AdoptFrom`: a thread
+            that is not here is then taken over when it is first read.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
-        ConfigError: The URL or the prefix cannot work.
+        ConfigError: The URL or the prefix cannot work, or there are both `adopt` and `owner`.
         InvalidInputError: A number is not positive.
         InvalidIdError: The tenant is not acceptable.
 
@@ -66,7 +71,7 @@ class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
 
     **Keys:** `checkpoints`, `order`, `blobs`, `writes` of a thread; `threads`, `thread_expiries` of the tenant;
         `user_data` of the user that a config names.
-    **Trips:** none to construct; each method says its own.
+    **Trips:** none to construct; each method says its own, and with `adopt` 2 more where a thread is not here.
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
         prefix: str | None = None,
         tenant: Id = "",
         owner: str | None = None,
+        adopt: AdoptLike = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
@@ -88,6 +94,10 @@ class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
         tenants = self._client.keys(tenant)
         space = tenants if prefix is None else replace(tenants, prefix=prefix)
         ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.thread_ttl_s))
+        self._adoption = ThreadAdoption(self._client, AdoptFrom.of(adopt))
+        if owner and self._adoption.adopt is not None:
+            msg = "a thread that is adopted has no owner yet: give adopt or owner, or migrate the threads first"
+            raise ConfigError(msg)
         self._flows = SaverFlows(space, Blobs(self.serde, compress_from_bytes), ttl_ms, touch_on_read, owner or "")
 
     def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> RedisSaver:
@@ -197,11 +207,11 @@ class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
         **Keys:** `checkpoints`, `order`, `blobs`, `writes`; with `touch_on_read` `threads`, `thread_expiries`.
         **Trips:** 1.
         """
-        return self._client.run(self._flows.get_tuple(config))
+        return self._client.drive(self._adoption.get_tuple_flow(self._flows, config))
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Reads a checkpoint; see `get_tuple`."""
-        return await self._client.arun(self._flows.get_tuple(config))
+        return await self._client.adrive(self._adoption.get_tuple_flow(self._flows, config))
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
@@ -252,7 +262,7 @@ class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
         **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads` for all threads.
         **Trips:** 1 for each 100 checkpoints of a thread; for all threads at least 1 each, and 1 for each 100 threads.
         """
-        return self._client.stream(self._flows.list_flow(config, filter, before, limit))
+        return self._client.stream(self._adoption.list_flow(self._flows, config, filter, before, limit))
 
     def alist(
         self,
@@ -263,7 +273,7 @@ class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """Reads checkpoints, newest first, page by page; see `list`."""
-        return self._client.astream(self._flows.list_flow(config, filter, before, limit))
+        return self._client.astream(self._adoption.list_flow(self._flows, config, filter, before, limit))
 
     def delete_thread(self, thread_id: str) -> None:
         """Deletes a thread: checkpoints, values, writes, and its entries in the index.
@@ -274,11 +284,11 @@ class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
         **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_expiries`.
         **Trips:** 1.
         """
-        self._client.run(self._flows.delete(thread_id))
+        self._client.drive(self._adoption.delete_flow(self._flows, thread_id))
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Deletes a thread; see `delete_thread`."""
-        await self._client.arun(self._flows.delete(thread_id))
+        await self._client.adrive(self._adoption.delete_flow(self._flows, thread_id))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copies a thread: checkpoints, values, writes. Does nothing where the source does not exist.
@@ -295,11 +305,11 @@ class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
         **Keys:** `checkpoints`, `order`, `blobs`, `writes` of both; `threads`, `thread_expiries`.
         **Trips:** 2.
         """
-        self._client.drive(self._flows.copy_flow(source_thread_id, target_thread_id))
+        self._client.drive(self._adoption.copy_flow(self._flows, source_thread_id, target_thread_id))
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copies a thread; see `copy_thread`."""
-        await self._client.adrive(self._flows.copy_flow(source_thread_id, target_thread_id))
+        await self._client.adrive(self._adoption.copy_flow(self._flows, source_thread_id, target_thread_id))
 
     def prune(  # type: ignore[override] # it tells more than LangGraph asks for
         self,
@@ -386,15 +396,3 @@ class RedisSaver(ThreadReader, ClientOwner, BaseCheckpointSaver[Any]):
     async def apersist(self, thread_id: str) -> bool:
         """Pins a thread; see `persist`."""
         return await self._client.arun(self._flows.persist(thread_id))
-
-    def get_next_version(self, current: Any, channel: None) -> Any:
-        """Returns a greater version of the same type: a counter, then random bits that tell branches of a fork apart.
-
-        Args:
-            current: The version so far; None for the first.
-            channel: Not used.
-        """
-        if isinstance(current, str):
-            return f"{int(current.split('.')[0]) + 1:032}.{random.random():016}"
-        count = int(current or 0)
-        return ((count >> 32 if count >= 1 << 32 else count) + 1) << 32 | random.getrandbits(32)

@@ -50,7 +50,7 @@ def migrate(
     """
     from langchain_redis_memory.errors import ConfigError
     from langchain_redis_memory.operate.migrate.migration import RedisMigration
-    from langchain_redis_memory.operate.migrate.sources import SOURCES
+    from langchain_redis_memory.peers.sources import SOURCES
     from langchain_redis_memory.redis.client.client import Client
 
     with plain_errors():

@@ -29,6 +29,9 @@ from langchain_redis_memory.errors import ConfigError
 if TYPE_CHECKING:
     from langchain_redis_memory.operate.users import RedisUsers
 
+User = Annotated[str | None, typer.Option(help="The person.")]
+Agent = Annotated[str | None, typer.Option(help="The agent; '' is the default one.")]
+Everything = Annotated[bool, typer.Option("--everything", help="All of the tenant.")]
 People = Annotated[
     str,
     typer.Option(metavar="MODULE:NAME", help="Your RedisUsers, which knows your caches, stores and limiters."),
@@ -40,12 +43,15 @@ def erase(
     redis: Redis = None,
     tenant: Tenant = "",
     prefix: Prefix = None,
-    user: Annotated[str, typer.Option(help="The person.")] = "",
+    user: User = None,
+    agent: Agent = None,
+    everything: Everything = False,
     people: People = "",
+    shared: Annotated[bool, typer.Option("--shared", help="Erase what is other users' as well, too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what there is.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Erase everything that is kept of a person, and print the receipt.
+    """Erase everything that is kept of a person, of an agent or of a tenant, and print the receipt.
 
     By itself it knows conversations, threads, the profile, answers of exact caches and items under
     ("memories", USER). What else your application keeps, it knows from --people.
@@ -55,7 +61,13 @@ def erase(
     Example: langchain-redis-memory erase --tenant acme --user ana --people app:users --dry-run
     """
     with plain_errors(), _people(redis, prefix, tenant, people) as users:
-        receipt = users.erase(_named(user), dry_run=dry_run)
+        _check_one(user, agent, everything)
+        if user is not None:
+            receipt = users.erase(user, dry_run=dry_run, shared=shared)
+        elif agent is not None:
+            receipt = users.erase_agent(agent, dry_run=dry_run)
+        else:
+            receipt = users.erase_tenant(dry_run=dry_run)
     if as_json:
         show_json({**vars(receipt), "complete": receipt.complete, "keys": receipt.keys})
     else:
@@ -69,16 +81,22 @@ def export(
     redis: Redis = None,
     tenant: Tenant = "",
     prefix: Prefix = None,
-    user: Annotated[str, typer.Option(help="The person.")] = "",
+    user: User = None,
+    agent: Agent = None,
+    everything: Everything = False,
     people: People = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON list instead of a line of JSON for each.")] = False,
 ) -> None:
-    """Print everything that is kept of a person, for the person to read or to take elsewhere: JSON lines.
+    """Print everything that is kept of a person, of an agent or of a tenant, a line of JSON for each thing.
 
     Example: langchain-redis-memory export --tenant acme --user ana > ana.jsonl
     """
     with plain_errors(), _people(redis, prefix, tenant, people) as users:
-        lines = users.export(_named(user))
+        _check_one(user, agent, everything)
+        if user is not None:
+            lines = users.export(user)
+        else:
+            lines = users.export_tenant() if agent is None else users.export_agent(agent)
         if as_json:
             show_json(list(lines))
             return
@@ -86,11 +104,10 @@ def export(
             typer.echo(json.dumps(line, ensure_ascii=False))
 
 
-def _named(user: str) -> str:
-    if not user:
-        msg = "say whose data: --user"
+def _check_one(user: str | None, agent: str | None, everything: bool) -> None:
+    if (user is not None) + (agent is not None) + everything != 1:
+        msg = "say whose data: --user, --agent, or --everything of the tenant"
         raise ConfigError(msg)
-    return user
 
 
 @contextmanager

@@ -13,12 +13,15 @@ from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.checks import check_bounds
+from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.history.adopting import AdoptingLoader
 from langchain_redis_memory.history.flows import HistoryFlows
 from langchain_redis_memory.history.lifetime import ConversationLifetime
 from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.history.read_through import LoaderLike, UserCallback, WriterLike
 from langchain_redis_memory.history.transcript import Transcript, WriteResult
 from langchain_redis_memory.history.turns import Turn
+from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.codec.messages import TokenCounter
 from langchain_redis_memory.redis.key_groups import Id, text_of
@@ -55,13 +58,15 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
             and the messages, or an object with `write` and / or `awrite`. A failure is logged and retried.
         fallback: Whether adding and reading go on while the server is away: added messages wait in the client's outbox,
             or in this `Outbox`, and reading gives what this process remembers.
+        adopt: The name of what kept the conversations so far, as `migrate` takes it ("langchain-community"), or an
+            `AdoptFrom`: a conversation that is not here is taken over from there when it is first touched.
         user: Whose conversation it is: it is then found and erased with all that is stored of this user; "" for nobody.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: An id is empty, too long or not encodable.
         InvalidInputError: A number is not positive.
-        ConfigError: The URL cannot work, or the loader or the writer cannot be called.
+        ConfigError: The URL cannot work, the loader or the writer cannot be called, or `adopt` is unknown.
 
     Example:
         ```python
@@ -91,6 +96,7 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         loader: LoaderLike | UserCallback | None = None,
         writer: WriterLike | UserCallback | None = None,
         fallback: bool | Outbox = False,
+        adopt: AdoptLike = None,
         user: Id = "",
         **server: Unpack[ServerOptions],
     ) -> None:
@@ -101,6 +107,11 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         space, kept = self._client.keys(tenant), (max_messages or 0, max_tokens or 0)
         whose = text_of(user, "user", empty=True)
         transcript = Transcript(space, session, owner, milliseconds(ttl_s), *kept, token_counter, touch_on_read, whose)
+        if (adopted := AdoptFrom.of(adopt)) is not None:
+            if loader is not None:
+                msg = "give loader or adopt: a conversation is loaded from one place"
+                raise ConfigError(msg)
+            loader = AdoptingLoader(self._client, adopted)
         self._outbox = Outbox.chosen(fallback, self._client)
         self._flows = HistoryFlows.of(transcript, loader, writer, self._outbox)
 

@@ -156,6 +156,12 @@ def info(space: KeySpace, agent: str, session_id: str) -> Op[Session | None]:
     return Op((script("history/session_info")((keys.messages, keys.meta)),), read)
 
 
+def keys_of(space: KeySpace, agent: str, session_id: str) -> tuple[str, ...]:
+    """Lists all keys of a conversation."""
+    session, stream = space.session(session_id, agent), space.stream(session_id, agent)
+    return (*session.all(), *stream.all(), space.session_users(session_id, agent))
+
+
 def erase(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[int]:
     """Deletes conversations, every kind of key they have, and their lines in the index and in the log of turns.
 
@@ -170,10 +176,7 @@ def erase(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[int]:
     if not session_ids:
         return Op((), lambda _replies: 0)
     gone = forget(space, agent, session_ids)
-    unlinks = tuple(
-        command("UNLINK", (*space.session(session_id, agent).all(), *space.stream(session_id, agent).all()))
-        for session_id in session_ids
-    )
+    unlinks = tuple(command("UNLINK", keys_of(space, agent, session_id)) for session_id in session_ids)
     erased = Op((*unlinks, *gone.commands), lambda replies: sum(bool(reply) for reply in replies[: len(unlinks)]))
     log = space.decisions()
     call = script("history/log_forget")((log,), *(log.blind(mark_of(session_id)) for session_id in session_ids))

@@ -79,6 +79,8 @@ class Lexicon:
     recall_number: frozenset[str]
     recall_between: frozenset[str]
     third_person: frozenset[str]
+    chitchat: frozenset[str]
+    deed: frozenset[str]
     back_to: frozenset[str]
     filler: frozenset[str]
     shared: frozenset[str]

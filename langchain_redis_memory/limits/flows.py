@@ -18,6 +18,7 @@ from langchain_redis_memory.errors import InvalidInputError, RateLimitedError, R
 from langchain_redis_memory.limits.limit import Costs, Limit, LimitDecision, LimitState, check_limits
 from langchain_redis_memory.ops import Arg, Flow, Invoke, Now, Op, Reply, Sleep, ask
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.clock import monotonic
 from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.lease import new_token
 from langchain_redis_memory.redis.scripts import script
@@ -88,6 +89,15 @@ class LimitFlows:
             one = group.of(self._scope, "" if limit.shared or self._apart else name, limit.name)
             found += [one.places, one.queue] if limit.concurrent else [one.rate]
         return tuple(found)
+
+    def personal(self, key: Id) -> tuple[str, ...]:
+        """Spells the keys of the limits of a user that nobody else shares."""
+        name = text_of(key, "key", empty=True)
+        group = self._space.limits(name if self._apart else "")
+        limits = [limit for limit in self.limits if not limit.shared]
+        return tuple(
+            key for limit in limits for key in group.of(self._scope, "" if self._apart else name, limit.name).all()
+        )
 
     def request(self, key: Id, costs: Costs) -> Request:
         """Builds a request.
@@ -203,8 +213,36 @@ class LimitFlows:
         try:
             return (yield from self._ask_flow(self.take(request, wait_s, mode)))
         except RedisMemoryError as error:
-            allowed = self._when_down == "allow"
-            return Taken(request, LimitDecision(allowed, retry_after_s=0.0 if allowed else 1.0, down=True), error=error)
+            return self._down(request, error)
+
+    def check(self, request: Request) -> tuple[Op[Taken], Callable[[RedisMemoryError], Taken]] | None:
+        """Takes from rates by one op and nothing else.
+
+        Args:
+            request: The request.
+
+        Returns:
+            The op, and what is decided if it raises; None where the server has just failed, so that a flow decides.
+        """
+        if not self._client.breaker.closed:
+            return None
+        began = monotonic()
+
+        def failed(error: RedisMemoryError) -> Taken:
+            self._noted(error, began, monotonic())
+            return self._down(request, error)
+
+        return self.take(request, mode="rates"), failed
+
+    def _down(self, request: Request, error: RedisMemoryError) -> Taken:
+        allowed = self._when_down == "allow"
+        return Taken(request, LimitDecision(allowed, retry_after_s=0.0 if allowed else 1.0, down=True), error=error)
+
+    def _noted(self, error: RedisMemoryError, began: float, ended: float) -> None:
+        if not isinstance(error, UnavailableError):
+            _log.error("the limits are not counted, requests are decided by %r: %s", self._when_down, error)
+        elif self._client.breaker.failed(began, ended):
+            _log.warning("the server of the limits is away, requests are decided by %r: %s", self._when_down, error)
 
     def _ask_flow(self, op: Op[T]) -> Flow[T]:
         breaker = self._client.breaker
@@ -214,13 +252,9 @@ class LimitFlows:
             raise UnavailableError(msg)
         try:
             found = yield from ask(op)
-        except UnavailableError as error:
-            ended: float = yield Now()
-            if breaker.failed(began, ended):
-                _log.warning("the server of the limits is away, requests are decided by %r: %s", self._when_down, error)
-            raise
         except RedisMemoryError as error:
-            _log.error("the limits are not counted, requests are decided by %r: %s", self._when_down, error)
+            ended: float = yield Now()
+            self._noted(error, began, ended)
             raise
         breaker.worked()
         return found

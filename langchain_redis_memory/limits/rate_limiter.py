@@ -11,7 +11,7 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig, ensure_config
 
 from langchain_redis_memory.checks import check_number, check_positive, check_whole, check_word
-from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.limits.flows import LimitFlows, Request, Taken, WhenDown, refused
 from langchain_redis_memory.limits.lease import LimitLease
 from langchain_redis_memory.limits.limit import Costs, Limit, LimitDecision, LimitState
@@ -185,11 +185,25 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
         **Keys:** `rate` of its limits.
         **Trips:** 1.
         """
-        return self._client.drive(self._check_flow(self._flows.request(self._key(key), _costs(tokens, cost))))
+        request = self._flows.request(self._key(key), _costs(tokens, cost))
+        if (quick := self._flows.check(request)) is None:
+            return self._client.drive(self._check_flow(request))
+        op, failed = quick
+        try:
+            return self._client.run(op).decision
+        except RedisMemoryError as error:
+            return failed(error).decision
 
     async def acheck(self, key: Id | None = None, tokens: int = 0, *, cost: Costs | None = None) -> LimitDecision:
         """Takes what a request costs from its rates if it may go now; see `check`."""
-        return await self._client.adrive(self._check_flow(self._flows.request(self._key(key), _costs(tokens, cost))))
+        request = self._flows.request(self._key(key), _costs(tokens, cost))
+        if (quick := self._flows.check(request)) is None:
+            return await self._client.adrive(self._check_flow(request))
+        op, failed = quick
+        try:
+            return (await self._client.arun(op)).decision
+        except RedisMemoryError as error:
+            return failed(error).decision
 
     def peek(self, key: Id | None = None, tokens: int = 0, *, cost: Costs | None = None) -> LimitDecision:
         """Decides whether a request could go now, and takes nothing.
@@ -300,6 +314,18 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
         """Forgets what was taken; see `reset`."""
         return await self._client.arun(self._flows.reset(self._key(key)))
 
+    def personal_keys(self, user: Id, sessions: Sequence[str] = ()) -> tuple[str, ...]:
+        """Spells the keys that hold what was counted of a user alone, for `RedisUsers`.
+
+        Args:
+            user: The user.
+            sessions: Conversations and threads of the user, where a limiter counts by these.
+
+        Returns:
+            The keys, which need not exist.
+        """
+        return tuple(key for name in (user, *sessions) for key in self._flows.personal(name))
+
     # --- in between ---------------------------------------------------------------------------------------------------
 
     def _key(self, key: Id | None) -> Id:
@@ -358,4 +384,4 @@ _key: ContextVar[tuple[object, Id]] = ContextVar("whose limits count what is don
 
 def _costs(tokens: int, cost: Costs | None) -> Costs:
     """Spells costs by unit; how many of the tokens are written is not known, so each kind counts all of them."""
-    return {**dict.fromkeys(_TOKENS, tokens), **(cost or {})}
+    return {"tokens": tokens, "input_tokens": tokens, "output_tokens": tokens, **(cost or {})}

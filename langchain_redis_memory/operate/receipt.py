@@ -15,12 +15,14 @@ class Erased:
         keys: How many keys of the server they had.
         bytes: Memory of these keys in bytes, as the server estimates it; 0 where it does not say.
         failed: Why some were not erased; empty where all were.
+        shared: Ids of those that stay because they are somebody else's too.
     """
 
     names: tuple[str, ...] = ()
     keys: int = 0
     bytes: int = 0
     failed: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class Receipt:
         done = "would be erased" if self.dry_run else "erased" if self.complete else "NOT wholly erased"
         lines = [f"{self.subject}: {done}"]
         for kind, erased in self.kinds.items():
-            lines.append(f"  {kind}: {len(erased.names)}, {erased.keys} keys, {erased.bytes} bytes")
+            many = f"{len(erased.names)}, " if erased.names or not erased.keys else ""
+            lines.append(f"  {kind}: {many}{erased.keys} keys, {erased.bytes} bytes")
+            if erased.shared:
+                lines.append(f"    {len(erased.shared)} stay: they are somebody else's too")
             lines += [f"    failed: {why}" for why in erased.failed]
         return "\n".join(lines)

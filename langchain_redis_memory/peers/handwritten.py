@@ -14,6 +14,7 @@ from langchain_redis_memory.peers.reading import (
     Damaged,
     Found,
     NotJsonError,
+    exists_flow,
     list_get,
     parse_json,
     read_keys_flow,
@@ -50,6 +51,14 @@ class TurnLists:
     def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
         """Reads conversations."""
         return records_of((yield from read_keys_flow(keys, list_get)), self._conversation)
+
+    def holds_flow(self, name: str) -> Flow[bool]:
+        """Tells whether it may hold something of that name."""
+        return exists_flow(self.prefix + name)
+
+    def beside(self, record: Record) -> Sequence[bytes]:
+        """Names keys of a record that are not among those of its unit."""
+        return ()
 
     def _conversation(self, found: Found) -> Record:
         said: list[BaseMessage] = []
@@ -109,6 +118,14 @@ class MessageLists:
         lifetimes = [said.ttl_ms] if said.messages else [found.ttl_ms for found in values]
         ttl_ms = 0 if not all(lifetimes) else max(lifetimes, default=0)
         return [Conversation(session.decode(), said.messages, ttl_ms, data=data)]
+
+    def holds_flow(self, name: str) -> Flow[bool]:
+        """Tells whether it may hold something of that name."""
+        return exists_flow(f"{self.prefix}messages:{name}")
+
+    def beside(self, record: Record) -> Sequence[bytes]:
+        """Names keys of a record that are not among those of its unit."""
+        return ()
 
     def _messages(self, found: Found) -> tuple[BaseMessage, ...]:
         return tuple(self._message(parse_json(raw), f"{self.name}-{place}") for place, raw in enumerate(found.value))

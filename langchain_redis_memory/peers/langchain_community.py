@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import from_dict
-from langchain_redis_memory.peers.reading import Found, list_get, parse_json, read_keys_flow, records_of
+from langchain_redis_memory.peers.reading import Found, exists_flow, list_get, parse_json, read_keys_flow, records_of
 from langchain_redis_memory.peers.records import Conversation, Record
 
 
@@ -37,9 +37,13 @@ class CommunityHistory:
         """Names what is read together with a key: each key is a conversation."""
         return key
 
-    def keys(self, session_id: str) -> list[bytes]:
-        """Spells the keys of one conversation."""
-        return [(self.prefix + session_id).encode()]
+    def holds_flow(self, name: str) -> Flow[bool]:
+        """Tells whether it may hold something of that name."""
+        return exists_flow(self.prefix + name)
+
+    def beside(self, record: Record) -> Sequence[bytes]:
+        """Names keys of a record that are not among those of its unit."""
+        return ()
 
     def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
         """Reads conversations."""

@@ -12,11 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.errors import ServerError
+from langchain_redis_memory.ops import Flow, Op, Reply, ask
 from langchain_redis_memory.peers.chat import from_dict
 from langchain_redis_memory.peers.reading import Damaged, Found, json_get, parse_json, read_keys_flow, why_of
 from langchain_redis_memory.peers.records import Conversation, Record, Unreadable
+from langchain_redis_memory.redis.replies import pairs
 
+_INDEX = "idx:chat_history"
 _ULID = re.compile(rb":[0-9A-HJKMNP-TV-Z]{26}$")
 NEVER_STORED = "langchain-redis never stored the ids, names, tool calls and usage of messages"
 
@@ -62,6 +65,19 @@ class LangChainRedisHistory:
             records.append(Conversation(session, messages, ttl_ms, lost=(NEVER_STORED,)))
         return records
 
+    def holds_flow(self, name: str) -> Flow[bool]:
+        """Asks its index; where some messages could not be indexed, or there is no index, it may hold something."""
+        tag = re.sub(r"([^A-Za-z0-9_])", r"\\\1", name)
+        commands = (("FT.SEARCH", _INDEX, f"@session_id:{{{tag}}}", "LIMIT", 0, 0), ("FT.INFO", _INDEX))
+        found, told = yield from ask(Op(commands, list, tolerant=True))
+        if isinstance(found, ServerError) or isinstance(told, ServerError):
+            return True
+        return bool(_count(found, b"total_results")) or bool(_count(told, b"hash_indexing_failures"))
+
+    def beside(self, record: Record) -> Sequence[bytes]:
+        """Names keys of a record that are not among those of its unit."""
+        return ()
+
     @staticmethod
     def _message(found: Found) -> tuple[str, float, Any]:
         if found.fault:
@@ -69,3 +85,10 @@ class LangChainRedisHistory:
         body = parse_json(found.value)
         message = from_dict({"type": body["type"], "data": body["data"]}, str(body["message_id"]))
         return str(body["session_id"]), float(body["timestamp"]), message
+
+
+def _count(reply: Reply, name: bytes) -> int:
+    """Reads a number of a reply, in either protocol; of a search in the older one it stands first."""
+    if isinstance(reply, list) and reply and isinstance(reply[0], int):
+        return reply[0]
+    return int(dict(pairs(reply)).get(name) or 0)

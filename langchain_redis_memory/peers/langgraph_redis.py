@@ -17,7 +17,15 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.langgraph_values import AS_JSON, Values, strict_serde
-from langchain_redis_memory.peers.reading import Damaged, Found, json_get, parse_json, read_keys_flow, records_of
+from langchain_redis_memory.peers.reading import (
+    Damaged,
+    Found,
+    exists_flow,
+    json_get,
+    parse_json,
+    read_keys_flow,
+    records_of,
+)
 from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
 
 _NO_NAME, _NO_ID = "__empty__", "00000000-0000-0000-0000-000000000000"
@@ -69,6 +77,18 @@ class LangGraphRedis:
         written = yield from read_keys_flow(theirs, json_get)
         return records_of(documents, lambda found: self._record(found, written))
 
+    def holds_flow(self, name: str) -> Flow[bool]:
+        """Tells whether it may hold something of that name."""
+        return exists_flow(f"{self._checkpoints[:-1].decode()}_latest:{name}:{_NO_NAME}")
+
+    def beside(self, record: Record) -> Sequence[bytes]:
+        """Names keys of a record that are not among those of its unit."""
+        if not isinstance(record, SavedCheckpoint):
+            return ()
+        place = f"{record.thread_id}:{record.ns or _NO_NAME}"
+        latest = f"{self._checkpoints[:-1].decode()}_latest:{place}"
+        return [latest.encode(), f"write_keys_zset:{place}:{record.checkpoint['id']}".encode()]
+
     def _record(self, found: Found, written: Sequence[Found]) -> Record | list[Record]:
         document = parse_json(found.value)
         if found.key.rpartition(b":")[2].decode() != str(document["checkpoint_id"]):
@@ -92,6 +112,16 @@ class LangGraphRedisShallow(LangGraphRedis):
             rest = key[len(self._checkpoints) :]
             return rest + _NO_NAME.encode() if rest.endswith(b":") else rest
         return key[len(self._writes) :].rsplit(b":", 3)[0]
+
+    def holds_flow(self, name: str) -> Flow[bool]:
+        """Tells whether it may hold something of that name."""
+        return exists_flow(f"{self._checkpoints.decode()}{name}:")
+
+    def beside(self, record: Record) -> Sequence[bytes]:
+        """Names keys of a record that are not among those of its unit."""
+        if not isinstance(record, SavedCheckpoint):
+            return ()
+        return [f"write_registry:{record.thread_id}:{record.ns or _NO_NAME}:shallow".encode()]
 
     def _record(self, found: Found, written: Sequence[Found]) -> Record | list[Record]:
         document = parse_json(found.value)
@@ -130,6 +160,18 @@ class LangGraphRedisOld(LangGraphRedis):
         blobs = {found.key: parse_json(found.value) for found in (yield from read_keys_flow(names, json_get))}
         records = records_of(documents, lambda found: self._old(found, written, blobs))
         return sorted(records, key=lambda one: one.checkpoint["id"] if isinstance(one, SavedCheckpoint) else "")
+
+    def holds_flow(self, name: str) -> Flow[bool]:
+        """Tells whether it may hold something of that name."""
+        return exists_flow(f"{self._checkpoints.decode()}{name}:{_NO_NAME}:{_NO_ID}")
+
+    def beside(self, record: Record) -> Sequence[bytes]:
+        """Names keys of a record that are not among those of its unit: its values."""
+        if not isinstance(record, SavedCheckpoint):
+            return ()
+        start = f"checkpoint_blob:{record.thread_id}:{record.ns or _NO_NAME}"
+        versions = record.checkpoint["channel_versions"]
+        return [f"{start}:{channel}:{version}".encode() for channel, version in versions.items()]
 
     def _old(self, found: Found, written: Mapping[str, Sequence[Any]], blobs: Mapping[bytes, Any]) -> Record:
         document = parse_json(found.value)

@@ -19,6 +19,7 @@ from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
 from langchain_redis_memory.peers.reading import (
     Damaged,
     Found,
+    exists_flow,
     hash_get,
     parse_json,
     read_keys_flow,
@@ -73,6 +74,20 @@ class PlainRedis:
             writes = yield from read_keys_flow([f"{self.prefix}:wr:".encode() + place], hash_get)
             records += records_of([found], lambda one: self._record(one, told, blobs, values, writes))  # noqa: B023
         return records
+
+    def holds_flow(self, name: str) -> Flow[bool]:
+        """Tells whether it may hold something of that name."""
+        return exists_flow(f"{self.prefix}:idx:{name}:")
+
+    def beside(self, record: Record) -> Sequence[bytes]:
+        """Names keys of a record that are not among those of its unit: its values and writes, and its index."""
+        if not isinstance(record, SavedCheckpoint):
+            return ()
+        place, checkpoint = f"{record.thread_id}:{record.ns}", record.checkpoint
+        start = f"{self.prefix}:blob:{place}"
+        blobs = [f"{start}:{name}:{version}" for name, version in checkpoint["channel_versions"].items()]
+        rest = [f"{self.prefix}:wr:{place}:{checkpoint['id']}", f"{self.prefix}:idx:{place}"]
+        return [key.encode() for key in (*blobs, *rest)]
 
     def _record(
         self,

@@ -95,6 +95,12 @@ def _found(key: bytes, reply: Reply, ttl: Reply, command: Arg) -> Found:
     return Found(key, None, 0, "the key holds another kind of value than this source writes")
 
 
+def exists_flow(*keys: str) -> Flow[bool]:
+    """Tells whether one of some keys exists."""
+    commands = tuple(("EXISTS", key) for key in keys)
+    return (yield from ask(Op(commands, lambda replies: any(map(int, replies)))))
+
+
 def json_get(key: bytes) -> tuple[Arg, ...]:
     """Returns the command that reads a RedisJSON document."""
     return ("JSON.GET", key)

@@ -15,7 +15,15 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.langgraph_redis import NO_PATH
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
-from langchain_redis_memory.peers.reading import Damaged, Found, parse_json, read_keys_flow, records_of, text_get
+from langchain_redis_memory.peers.reading import (
+    Damaged,
+    Found,
+    exists_flow,
+    parse_json,
+    read_keys_flow,
+    records_of,
+    text_get,
+)
 from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedWrite
 
 
@@ -52,6 +60,17 @@ class Valkey:
             writes = yield from read_keys_flow([beside], text_get)
             records += records_of([found], lambda one: self._record(one, writes))  # noqa: B023
         return records
+
+    def holds_flow(self, name: str) -> Flow[bool]:
+        """Tells whether it may hold something of that name."""
+        return exists_flow(f"thread:{{{name}}}:")
+
+    def beside(self, record: Record) -> Sequence[bytes]:
+        """Names keys of a record that are not among those of its unit: its writes, and the list of its checkpoints."""
+        if not isinstance(record, SavedCheckpoint):
+            return ()
+        place = f"{{{record.thread_id}}}:{record.ns}"
+        return [f"writes:{place}:{record.checkpoint['id']}".encode(), f"thread:{place}".encode()]
 
     def _record(self, found: Found, written: Sequence[Found]) -> Record:
         document = parse_json(found.value)

@@ -85,8 +85,8 @@ COMMANDS: Mapping[str, str] = {
         "zscore"
     ),
     "RedisValueCache": (
-        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat "
-        "pttl set time unlink zadd zcard zrange zrangebyscore zrem zscan"
+        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
+        "pexpireat pttl set time unlink zadd zcard zrange zrangebyscore zrem zscan"
     ),
     "RedisTokenStreams": "eval evalsha pexpire sadd sismember xadd xrange xrevrange",
     "SemanticAnswerCache": (

@@ -60,6 +60,8 @@ KINDS = {
     "agent_state": "its own lifetime",
     "profile": "its own lifetime",
     "user_data": "the longest lifetime of what is noted in it",
+    "session_users": "the conversation's lifetime",
+    "thread_users": "the thread's lifetime",
     "sessions": "the longest lifetime of a session in it",
     "expiries": "the longest lifetime of a session in it",
     "answer": "its own lifetime",
@@ -209,6 +211,14 @@ class KeySpace:
     def user_data(self, user: Id) -> str:
         """Spells the key of the index of what is stored of a user."""
         return self.key("user_data", "", text_of(user, "user"))
+
+    def session_users(self, session_id: Id, agent: Id = "") -> str:
+        """Spells the key of the names of those whose conversation it is."""
+        return self.key("session_users", text_of(agent, "agent", empty=True), text_of(session_id, "session_id"))
+
+    def thread_users(self, thread_id: Id) -> str:
+        """Spells the key of the names of those whose thread it is."""
+        return self.key("thread_users", "", text_of(thread_id, "thread_id"))
 
     # --- LangGraph: threads, items, cached nodes ----------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """User index: what is stored of each user, so that it can be found, exported and erased without a scan of the server.
 
 It lives under the user's own hash tag, so it is updated by a command of its own, in the same trip and ahead of the
-write: it may hold what is gone, never miss what is there.
+write: it may hold what is gone, never miss what is there. Beside a conversation or a thread stands whose it is, so that
+what two users share is not erased with one of them.
 """
 
 from __future__ import annotations
@@ -57,7 +58,35 @@ def note(space: KeySpace, user: str, data: UserData, ttl_ms: int) -> Op[None]:
         if isinstance(replies[0], ServerError):
             _log.warning("%s %r is not noted in its user's index: %s", data.kind, data.name, replies[0])
 
-    return Op((script("redis/user_note")((space.user_data(user),), _member(data), ttl_ms),), read, tolerant=True)
+    noted = script("redis/user_note")((space.user_data(user),), _member(data), ttl_ms)
+    return Op((noted, script("redis/data_user")((users_key(space, data),), user, ttl_ms)), read, tolerant=True)
+
+
+def users_key(space: KeySpace, data: UserData) -> str:
+    """Spells the key that says whose a conversation or a thread is."""
+    return space.thread_users(data.name) if data.kind == "thread" else space.session_users(data.name, data.agent)
+
+
+def users_of_each(space: KeySpace, data: Sequence[UserData]) -> Op[list[set[str]]]:
+    """Reads whose each conversation and thread is.
+
+    Args:
+        space: The tenant's key builder.
+        data: What they are.
+
+    Returns:
+        An op of one trip: the users of each; nobody where none is noted.
+    """
+
+    def read(replies: Sequence[Reply]) -> list[set[str]]:
+        return [{name.decode() for name in reply} for reply in replies]
+
+    return Op(tuple(("SMEMBERS", users_key(space, one)) for one in data), read)
+
+
+def part(space: KeySpace, user: str, data: Sequence[UserData]) -> Op[None]:
+    """Takes a user off what stays because it is somebody else's too; an op of no trip for nothing."""
+    return Op(tuple(("SREM", users_key(space, one), user) for one in data), lambda _replies: None)
 
 
 def stored(space: KeySpace, user: str) -> Op[list[UserData]]:

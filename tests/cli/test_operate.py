@@ -180,7 +180,14 @@ def test_a_person_is_exported_and_erased(said: Said, client: Client) -> None:
     assert told(said, "erase", "--tenant", "acme", "--user", "ana")["complete"]
     assert said("export", "--tenant", "acme", "--user", "ana") == ""
     assert RedisSessions(client, tenant="acme").get("t") is not None
-    said("erase", status=1)
+    talk(client, "u", tenant="acme", agent="nurse")
+    assert json.loads(said("export", "--tenant", "acme", "--agent", "nurse"))["session_id"] == "u"
+    assert told(said, "erase", "--tenant", "acme", "--agent", "nurse")["keys"] == 3
+    assert len(told(said, "export", "--tenant", "acme", "--everything")) == 1
+    assert told(said, "erase", "--tenant", "acme", "--everything")["complete"]
+    assert told(said, "stats", "--tenant", "acme")["keys"] == 0
+    for wrong in ((), ("--user", "a", "--agent", "b"), ("--user", "a", "--everything")):
+        said("erase", *wrong, status=1)
 
 
 SERVERS = [pytest.param(name, id=name) for name in servers.REAL if name in {"redis62", NEWEST}]

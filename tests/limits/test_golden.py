@@ -14,15 +14,21 @@ def test_a_rate_is_stored_as_these_bytes(client: Client) -> None:
     lease = limiter.reserve("ana")
     rate, places, queue = limiter._flows.keys("ana")
     assert rate == f"{client.keys().key('rate', '', 'ana')}:gpt//requests-60s"
-    assert re.fullmatch(
-        rb"1[789]\d{14} 1000000 0 0 1000000000000000 0 1000000000000000 ;", raw(client, ("GET", rate))[0]
-    )
+    assert re.fullmatch(rb"1[789]\d{14} 1000000", raw(client, ("GET", rate))[0])
     assert held(client, places) == [b"+" + lease._taken.request.token.encode()]
     assert held(client, queue) is None
     lease.settle()
     limiter.check("ana")
     ttl_ms = raw(client, ("PTTL", rate))[0]
     assert 0 < ttl_ms <= 2_001
+
+
+def test_what_was_given_back_is_stored_behind_it(client: Client) -> None:
+    limiter = RedisRateLimiter(client, [Limit(60, "1m", unit="tokens")], reserve=20)
+    limiter.reserve("ana", 20).settle({"total_tokens": 5})
+    (rate,) = limiter._flows.keys("ana")
+    full = rb"1[789]\d{14} \d{7} 15000000 0 1000000000000000 0 1000000000000000 ;20000000:15000000;"
+    assert re.fullmatch(full, raw(client, ("GET", rate))[0])
 
 
 def test_these_bytes_are_read(client: Client) -> None:

@@ -6,27 +6,44 @@ import json
 from typing import Any, TypedDict
 
 import pytest
+from langchain.agents import create_agent
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import tool
 from langgraph.graph import END, START, StateGraph
 
 from langchain_redis_memory import (
+    AnswerCacheMiddleware,
     ConversationMemory,
     Lifetimes,
+    Limit,
+    RedisAgentState,
     RedisChatMessageHistory,
+    RedisRateLimiter,
     RedisSaver,
+    RedisSessions,
     RedisStore,
     RedisUsers,
+    RedisValueCache,
+    TokenBudgetMiddleware,
+    ToolCacheMiddleware,
 )
-from langchain_redis_memory.errors import InvalidIdError
-from langchain_redis_memory.ops import Op
+from langchain_redis_memory.errors import InvalidIdError, InvalidInputError
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
+from tests.support.agents import ScriptedModel, calling
 from tests.support.chains import DescribedModel
-from tests.support.saves import raw
+from tests.support.saves import checkpoint, loop, place, raw
+from tests.support.scenario import everything as dumped
 
 USERS = ("ana", "ben", "an")
 TENANTS = ("", "acme")
+
+
+@tool
+def find(query: str) -> str:
+    """Find something."""
+    return f"found {query}"
 
 
 class Steps(TypedDict):
@@ -42,7 +59,22 @@ class World:
             client, tenant=tenant, ttl_s=60, answer_ttl_s=60, lifetimes=Lifetimes(user_s=60)
         )
         self.store = RedisStore(client, tenant=tenant, ttl={"default_ttl": 1})
-        self.users = RedisUsers(client, tenant=tenant, answers=[self.memory.answers], store=self.store)
+        limits = [Limit(10, "1h"), Limit(10, "1h", shared=True)]
+        self.limiter = RedisRateLimiter(client, limits, tenant=tenant)
+        self.values = RedisValueCache(client, "prefs", tenant=tenant, ttl_s=60)
+        answers = AnswerCacheMiddleware(client, answer_ttl_s=60, tenant=tenant, pure_tools=["find"])
+        tools = ToolCacheMiddleware(client, tools={"find": 60}, tenant=tenant)
+        budget = TokenBudgetMiddleware(client, per_user=10_000, per_thread=10_000, window_s=86_400, tenant=tenant)
+        self.model = ScriptedModel()
+        self.agent: Any = create_agent(self.model, tools=[find], middleware=[answers, tools, budget])
+        self.users = RedisUsers(
+            client,
+            tenant=tenant,
+            answers=[self.memory.answers, answers.answers],
+            store=self.store,
+            counts=[self.limiter, budget, tools],
+            values=[self.values],
+        )
         builder = StateGraph(Steps)
         builder.add_node("say", lambda state: {"said": f"heard {state['said']}"})
         builder.add_edge(START, "say")
@@ -67,6 +99,10 @@ class World:
         list(self.memory.streams.publish(f"chat-of-{user}", "r", [secret]))
         graph_config: RunnableConfig = {"configurable": {"thread_id": f"thread-of-{user}", "user_id": user}}
         await both(self.graph.invoke)({"said": secret}, graph_config)
+        self.model.script[:] = [calling("find", {"query": secret}), f"heard {secret}"]
+        await both(self.agent.invoke)({"messages": [HumanMessage(f"Find {secret}")]}, graph_config)
+        await both(self.limiter.check)(user, 1)
+        await both(self.values.set)(f"prefs:{user}", secret, user=user)
         await both(self.memory.profile(user).set)("name", secret)
         await both(self.store.put)(("memories", user), "fact", {"text": secret})
 
@@ -89,6 +125,8 @@ def everything(client: Client) -> list[bytes]:
             found.append(name)
             kind = raw(client, ("TYPE", name))[0]
             kind = kind.decode() if isinstance(kind, bytes) else kind
+            if kind == "none":  # it has just expired
+                continue
             read: dict[str, tuple[Any, ...]] = {
                 "string": ("GET", name),
                 "hash": ("HGETALL", name),
@@ -117,18 +155,27 @@ async def test_one_user_is_erased_and_everybody_else_stays(
     receipt = await both(world.users.erase)("ana")
     assert receipt.complete, receipt
     assert {kind: len(erased.names) for kind, erased in receipt.kinds.items()} == {
-        "answers": 2,
+        "answers": 3,
         "conversations": 2,
         "threads": 1,
         "items": 1,
         "files": 0,
+        "limits and results of tools": 0,
+        "values": 0,
         "profile": 1,
     }
+    assert receipt.kinds["limits and results of tools"].keys == 5  # of limiter, two budgets, results
     assert str(receipt).startswith("user 'ana' of tenant 'acme': erased")
     left = everything(client)
     assert not [value for value in left if world.secret("ana").encode() in value]
     of_ana = [value for value in left if b"{acme/" in value and b"-ana" in value]
     assert all(b":trip:" in name for name in of_ana)  # that a write was made is remembered for a minute
+    assert not [value for value in left if b"{acme//ana}" in value and b":trip:" not in value]
+    space = client.keys("acme")
+    rates = {user: raw(client, ("EXISTS", *world.limiter.personal_keys(user))) for user in USERS}
+    assert rates == {"ana": [0], "ben": [1], "an": [1]}
+    assert [value for value in left if value.startswith(f"{space.limits('').rate}:".encode())]  # what all share
+    assert await both(world.values.get)("prefs:ben") == world.secret("ben")
     assert await exported(world, "ana") == []
     assert await both(world.users.data)("ana") == []
     for (tenant, user), lines in others.items():
@@ -205,5 +252,84 @@ async def test_on_a_cluster(cluster: Client, both: Both) -> None:
     assert (await both(world.users.erase)("ana")).complete
     assert await exported(world, "ana") == []
     assert len(await exported(world, "ben")) == 5
-    gone = cluster.run(Op((("EXISTS", cluster.keys("acme").session("chat-of-ana").messages),), list))
-    assert gone == [0]
+    left = [part for parts in dumped(cluster).values() for part in parts]
+    assert not [part for part in left if world.secret("ana").encode() in part]
+    assert [part for part in left if world.secret("ben").encode() in part]
+    assert (await both(world.users.erase_tenant)()).complete
+    assert dumped(cluster) == {}
+
+
+# --- what several share, agents, tenants --------------------------------------------------------------------
+
+
+async def test_what_two_users_share_stays_the_others(client: Client, both: Both) -> None:
+    for user in ("ana", "ben"):
+        history = RedisChatMessageHistory("both", client, ttl_s=60, user=user)
+        await both(history.add_messages)([HumanMessage(f"I am {user}")])
+        saver = RedisSaver(client, ttl_s=60)
+        config = place("both", user_id=user)
+        await both(saver.put)(config, checkpoint({"a": user}, {"a": 1}), loop(0), {"a": 1})
+    users = RedisUsers(client)
+    planned = await both(users.erase)("ana", dry_run=True)
+    receipt = await both(users.erase)("ana")
+    for told in (planned, receipt):
+        assert told.kinds["conversations"].shared == told.kinds["threads"].shared == ("both",)
+        assert told.kinds["conversations"].names == told.kinds["threads"].names == ()
+        assert "stay: they are somebody else's too" in str(told)
+    assert await both(users.data)("ana") == []
+    assert len(await both.messages(history)) == 2
+    assert len(await both(users.data)("ben")) == 2
+    gone = await both(users.erase)("ben")  # the last one
+    assert gone.kinds["conversations"].names == gone.kinds["threads"].names == ("both",)
+    assert await both.messages(history) == []
+    assert not [name for name in everything(client) if b":trip" not in name and name.startswith(b"t")]
+
+
+async def test_shared_conversations_are_erased_where_that_is_wanted(client: Client, both: Both) -> None:
+    for user in ("ana", "ben"):
+        history = RedisChatMessageHistory("both", client, ttl_s=60, user=user)
+        await both(history.add_messages)([HumanMessage(f"I am {user}")])
+    receipt = await both(RedisUsers(client).erase)("ana", shared=True)
+    assert receipt.kinds["conversations"].names == ("both",)
+    assert await both.messages(history) == []
+
+
+async def test_an_agent_is_exported_and_erased(client: Client, both: Both, worlds: dict[str, World]) -> None:
+    users = worlds["acme"].users
+    await both(RedisAgentState("a", client, tenant="acme", ttl_s=60).save)({"mood": "fine"})
+    lines = [line async for line in users.aexport_agent("a")] if both.asynchronous else list(users.export_agent("a"))
+    assert sorted(line.get("session_id", "") for line in lines) == ["", "notes-an", "notes-ana", "notes-ben"]
+    assert {"kind": "agent", "agent": "a", "state": {"mood": "fine"}} in lines
+    receipt = await both(users.erase_agent)("a", dry_run=True)
+    assert receipt.kinds["agent state"].keys == 1
+    receipt = await both(users.erase_agent)("a")
+    assert receipt.complete
+    assert str(receipt).startswith("agent 'a' of tenant 'acme': erased")
+    assert sorted(receipt.kinds["conversations"].names) == ["notes-an", "notes-ana", "notes-ben"]
+    assert (await both(RedisSessions(client, tenant="acme").list_sessions)("a")).sessions == []
+    assert [one.name for one in await both(users.data)("ana")] == ["chat-of-ana", "thread-of-ana"]
+    assert len((await both(RedisSessions(client, tenant="acme").list_sessions)()).sessions) == 3
+    assert len((await both(RedisSessions(client).list_sessions)("a")).sessions) == 3
+    assert (await both(users.erase_agent)("a")).keys == 0
+
+
+async def test_a_tenant_is_exported_and_erased(client: Client, both: Both, worlds: dict[str, World]) -> None:
+    users = worlds["acme"].users
+    lines = [line async for line in users.aexport_tenant()] if both.asynchronous else list(users.export_tenant())
+    expected = {"conversation": 6, "thread": 3, "profile": 3, "item": 3}
+    assert {kind: sum(line["kind"] == kind for line in lines) for kind in expected} == expected
+    assert "of-nobody" not in json.dumps(lines)
+    planned = await both(users.erase_tenant)(dry_run=True)
+    others = {user: await exported(worlds[""], user) for user in USERS}
+    receipt = await both(users.erase_tenant)()
+    assert receipt.complete
+    assert receipt.keys == planned.keys > 30
+    assert not [name for name in everything(client) if b"{acme/" in name]
+    assert {user: await exported(worlds[""], user) for user in USERS} == others
+    assert (await both(users.erase_tenant)()).keys == 0
+
+
+def test_what_cannot_keep_anything_of_a_user_is_refused() -> None:
+    for wrong in ({"counts": [object()]}, {"values": [object()]}):
+        with pytest.raises(InvalidInputError):
+            RedisUsers("memory://", **wrong)  # type: ignore[arg-type]

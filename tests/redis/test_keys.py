@@ -94,6 +94,7 @@ def every_key(space: KeySpace, agent: str, name: str) -> dict[tuple[str, str, st
         session = space.session(name, agent)
         for kind in ("messages", "ids", "meta", "state", "data", "data_expiries"):
             found[space.tenant, agent, name, kind] = getattr(session, kind)
+        found[space.tenant, agent, name, "session_users"] = space.session_users(name, agent)
         found[space.tenant, agent, name, "lease"] = space.lease("load", name, agent)
         found[space.tenant, agent, name, "another lease"] = space.lease("summary", name, agent)
     if not agent:
@@ -101,6 +102,7 @@ def every_key(space: KeySpace, agent: str, name: str) -> dict[tuple[str, str, st
     if name and not agent:
         found[space.tenant, "", name, "answer"] = space.answer(name)
         found[space.tenant, "", name, "profile"] = space.profile(name)
+        found[space.tenant, "", name, "thread_users"] = space.thread_users(name)
     found[space.tenant, agent, "", "agent_state"] = space.agent_state(agent)
     index = space.index(agent)
     found[space.tenant, agent, "", "sessions"] = index.sessions

@@ -41,6 +41,7 @@ from langchain_redis_memory import (
 )
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
+from tests.support import servers
 from tests.support.meanings import MODEL, Cut, WordEmbeddings, prompt
 from tests.support.rag import Library, Model
 from tests.support.saves import checkpoint, listed, loop, place
@@ -328,7 +329,8 @@ SCENARIOS: dict[str, Scenario] = {
 
 def everything(client: Client) -> dict[bytes, list[bytes]]:
     """All bytes that a client's prefix holds: for each key its name, fields, members and values."""
-    redis = client._topology.open().client
+    cluster = client.health().topology == "cluster"
+    redis = servers.of_cluster(client.url) if cluster else client._topology.open().client
     found: dict[bytes, list[bytes]] = {}
     try:
         for key in redis.scan_iter(f"{client.keys().prefix}:*", 1000):

@@ -274,6 +274,17 @@ class ValueFlows:
                 count += yield from self.delete_flow(names)
         return count
 
+    def erase_flow(self, user: Id) -> Flow[int]:
+        """Makes what is about a user stale, what is being loaded included, then deletes it."""
+        (tag,) = tags_of((), user)
+        yield from self.bump_flow((), user)
+        count, cursors = 0, self.ops.start()
+        while cursors:
+            names = yield from ask(self.ops.page("*", cursors))
+            if names:
+                count += yield from ask(self.ops.erase(tag, names))
+        return count
+
     # --- loading ------------------------------------------------------------------------------------------------------
 
     def load_flow(self, key: str, load: Callable[[], Any], how: Loading, *, force: bool = False) -> Flow[Any]:

@@ -261,6 +261,18 @@ class ValueOps:
         commands = (("ZSCAN", self._shards[n].expiries, cursors[n], "MATCH", glob, "COUNT", 1000) for n in reading)
         return Op(tuple(commands), read)
 
+    def erase(self, tag: str, names: Sequence[str]) -> Op[int]:
+        """Deletes those of some values that have a tag."""
+        by_shard: dict[ValueKeys, list[str]] = {}
+        for name in names:
+            by_shard.setdefault(self.shard(name), []).append(name)
+        calls = [
+            script("cache/value_erase")((shard.values, shard.expiries), tag, *some[start : start + 1000])
+            for shard, some in by_shard.items()
+            for start in range(0, len(some), 1000)
+        ]
+        return Op(tuple(calls), lambda replies: sum(map(int, replies)))
+
     def clear(self) -> Op[None]:
         """Deletes all values. What is being made meanwhile may still be stored."""
         keys = [key for one in self._shards for key in (one.values, one.expiries)]

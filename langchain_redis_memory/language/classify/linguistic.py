@@ -31,6 +31,9 @@ MAX_UNSAFE = 0.1
 """The share of dependent turns that may be called self-contained, unless a classifier is told another."""
 _CERTAIN = 4.0
 """The log-odds of what is not weighed: dependent."""
+_RECALLS = 0.5
+"""The probability above which a turn asks for what was said: missing one is worse than a false alarm, which only costs
+a cache hit."""
 _POINTING = frozenset("pronoun demonstrative there opening_phrase bare_question no_content".split())
 
 
@@ -153,8 +156,8 @@ class LinguisticClassifier:
         if not phrase:
             part = reading if asked == text else read(asked)
             share = probability(self._recall.log_odds(recall_signs(part, language)))
-        if not phrase and share <= 0.5:
-            return None
+            if share <= _RECALLS:
+                return None
         return Verdict(
             QuestionType.HISTORY_RECALL,
             share,

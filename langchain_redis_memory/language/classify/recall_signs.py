@@ -15,6 +15,7 @@ import re
 from itertools import pairwise
 from math import log1p
 
+from langchain_redis_memory.language.english import straight
 from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import WORD, TurnTokens
 
@@ -43,14 +44,30 @@ def asking_part(text: str, language: Lexicon) -> str:
     parts = [part for sentence in _SENTENCE.split(text.strip(_QUOTES)) for part in _clauses(sentence, language)]
     asking = [part for part in parts if _asks(part, language)]
     told = any(_IDENTITY.search(part) for part in asking) or any(_TOLD_BEFORE.search(part) for part in parts)
-    return text if asking and told else " ".join(asking)
+    return text if asking and (told or _tells_of_the_past(parts, asking, language)) else " ".join(asking)
+
+
+def _tells_of_the_past(parts: list[str], asking: list[str], language: Lexicon) -> bool:
+    """Whether it is told what was said, and asked for what it was: "You told me two reasons. What was the second?"."""
+    if not any(_PAST_QUESTION.search(part) for part in asking):
+        return False
+    for part in parts:
+        low = [word.lower() for word in WORD.findall(part[:200])]
+        for place, (one, two) in enumerate(pairwise(low[:6])):
+            if one.partition("'")[0] in language.party and (two in language.said or two in language.deed):
+                return one != "i" or "you" in low[place + 2 : place + 4]
+    return False
 
 
 def _clauses(sentence: str, language: Lexicon) -> list[str]:
     """Splits off what is told in front of a question: "since you mentioned wine, which one goes with fish?"."""
     front, _, rest = sentence.partition(", ")
     words = front.lower().split()
-    tells = rest and words[0] in _TELLS and not language.saying.isdisjoint(words)
+    as_said = words[0] in ("as", "like") and words[1:2] in (
+        ["you"],
+        ["we"],
+    )  # "As you said, is it safe?"
+    tells = rest and words[0] in _TELLS and not as_said and not language.saying.isdisjoint(words)
     asks = rest.lower().removeprefix("but ").partition(" ")[0] in language.wh | language.auxiliary
     return [front, rest] if tells and asks else [sentence]
 
@@ -64,7 +81,7 @@ def _asks(part: str, language: Lexicon) -> bool:
         start += 1
     first = {word.partition("'")[0] for word in low[: start + 1]}
     past = any(one in _PAST and two in language.party for one, two in pairwise(low[:5]))
-    ends = low[-1:] and low[-1] in ("again", "please")
+    ends = low[-1:] and low[-1] in ("again", "please", "more")
     return bool(past or ends or first & (language.asking | language.back_to) or not language.memory.isdisjoint(low))
 
 
@@ -79,6 +96,14 @@ _IDENTITY = re.compile(
     re.IGNORECASE,
 )
 """Asks which one it was that was told: "what was it?", "which one was that?"."""
+_AGAIN_FIRST = re.compile(r"(?:again|once more|once again|one more time)\b(?! (?:and|unto|time))")
+_PAST_QUESTION = re.compile(
+    r"^(?:and |so |but )?(?:what|which|who|whose|where|when|how\b[\w ]{0,12})\b[\w' ]{0,20}"
+    r"\b(?:was|were|did|had|came|went)\b"
+    r"|^(?:which|which one|how much|how many|was it\b.*|were they\b.*)\?",
+    re.IGNORECASE,
+)
+"""Asks what it was, not what it is."""
 _TOLD_BEFORE = re.compile(
     r"\b(?:i(?:'ve| have)?|we(?:'ve)?)\b[\w' ]{0,40}\b(?:told|asked|gave|showed|with) you\b"
     r"[\w' ]*\b(?:once|earlier|before|previously|ago|yesterday|already|at the (?:start|beginning)|last (?:time|week))\b"
@@ -108,7 +133,8 @@ def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:
     while start < len(low) - 1 and (low[start] in language.acknowledgement or low[start] in language.recall_filler):
         start += 1
     wh = low[start].partition("'")[0] in language.wh or low[start] == "whats"
-    found = {"asks" if wh or "?" in stop or low[start] in language.auxiliary | language.imperative else "states"}
+    wants = wh or "?" in stop or low[start] in language.auxiliary
+    found = {"asks" if wants or not language.imperative.isdisjoint(low[: start + 1]) else "states"}
     found |= _openings(low, start, wh, language)
     for place, word in enumerate(low):
         behind = low[max(0, place - _NEAR) : place]
@@ -131,6 +157,12 @@ def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:
             found |= _exchange(behind, ahead, low[place + 1 : place + 3], wh and place <= start + 3, language)
         if word in language.third_person:
             found.add("third")
+    found |= _deeds(low, stop, language)
+    parts = _SENTENCE.split(straight(" ".join(reading.text[:500].split())))
+    if _TOLD_BEFORE.search(reading.text[:500]) or _tells_of_the_past(parts, parts[1:] or _after(parts[0]), language):
+        found.add("told")
+    if ":" in stop[:-1] and "exchange" in found:
+        found.add("announces")
     for phrase in language.looking_back:
         if phrase[0] in low and any(tuple(low[at : at + len(phrase)]) == phrase for at in range(len(low))):
             found.add("looks_back")
@@ -138,7 +170,42 @@ def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:
         found.add("memory_exchange")
     if "back" in found and wh:
         found.add("wh_back")
+    if {"looks_back", "wh_was"} <= found:
+        found.add("looks_was")
+    if low[start] in language.imperative and (low[-1] == "again" or low[-2:] == ["once", "more"]):
+        found.add("again_please")
     return {**dict.fromkeys(found, 1.0), "long": max(0.0, log1p(len(low)) - 2.5)}
+
+
+def _after(sentence: str) -> list[str]:
+    """What stands behind the first comma: "You told me two reasons, what was the second?"."""
+    return [sentence.partition(", ")[2]]
+
+
+def _deeds(low: list[str], stop: list[str], language: Lexicon) -> set[str]:
+    """What the speakers did in the exchange: "the price you found", "which word did you start with"."""
+    found: set[str] = set()
+    for place, (one, two) in enumerate(pairwise(low)):
+        speaker = one.partition("'")[0]
+        before = low[place - 1] if place else ""
+        if speaker not in language.party or stop[place]:
+            continue
+        if before in _PAST and two not in language.saying:
+            if two in language.chitchat and speaker == "you":
+                found.add("chitchat")
+            else:
+                found.add(f"did_{speaker}_wh" if low[0] in language.wh else f"did_{speaker}")
+            if place + 3 >= len(low):
+                found.add("did_end")
+        elif place > 1 and before not in language.auxiliary | _UNREAL | language.clause:
+            done = two in language.deed or (two.endswith("ed") and len(two) > 4)
+            if done and two not in language.saying:
+                found.add(f"deed_{speaker}")
+        if before in ("were", "was") and (place + 2 == len(low) or low[place + 1] in ("on", "up", "at")):
+            found.add("were_we")
+    if low[-1] in ("we", "i") and low[-2:-1] in (["were"], ["was"]):
+        found.add("were_we")
+    return found
 
 
 def _openings(low: list[str], start: int, wh: bool, language: Lexicon) -> set[str]:
@@ -150,9 +217,15 @@ def _openings(low: list[str], start: int, wh: bool, language: Lexicon) -> set[st
     if one == "where" and two in ("do", "can", "to", "should", "does") and three == "i":
         found.add("where_do")
     if wh and two in ("was", "were"):
-        found.add("wh_was_we" if three in ("we", "i") else "wh_was")
-    if start and low[start - 1] == "again":
+        found.add("wh_was")
+        if low[-1] == "again":
+            found.add("was_again")
+    if (start and low[start - 1] == "again") or _AGAIN_FIRST.match(" ".join(low[:4])):
         found.add("again_first")
+    if wh and two in ("was", "were") and three == "my":
+        found.add("was_my")
+    if low[start : start + 2] == ["was", "it"] and not language.party.isdisjoint(low[start + 2 :]):
+        found.add("was_it")
     return found
 
 
@@ -161,7 +234,7 @@ def _said_by(word: str, behind: list[str], ahead: str, language: Lexicon) -> set
     for at in range(len(behind) - 1, -1, -1):
         one, asked = behind[at].partition("'")[0], behind[at - 1] if at else ""
         if one in language.party:
-            if asked in _UNREAL:
+            if asked in _UNREAL or asked == "am":
                 return {"unreal"}
             if asked in _PAST or (asked in ("was", "were") and word.endswith("ing")):
                 return {"said_asked", f"said_{one}"}
@@ -193,7 +266,8 @@ def _mine(low: list[str], stop: list[str], place: int, wh: bool, language: Lexic
     """What is asked about "my": a fact of the user's life, or something that others know better."""
     for at in range(place + 1, min(place + 4, len(low))):
         if low[at].removesuffix("'s") in language.life:
-            return {"life_asked" if wh and (at >= len(low) - 2 or stop[at]) else "life"}
+            ends = at == len(low) - 1 or stop[at] or low[at + 1] in ("again", "called", "please", "now")
+            return {"life_asked" if wh and ends else "life"}
         if stop[at]:
             break
     return {"my_asked"}

@@ -1,10 +1,12 @@
 -- Fragment: the state of a rate. Times are microseconds since `born`, when its key was made: `tat` when all that was taken is
 -- paid off, `back` the sum of what was given back, `recent` the newest that gave back, as ';mark:amount;...'. Of those who
 -- wait in two generations, that the minimum forgets who has started: `booked` the latest start, `slack` the least that would
--- not be paid off at one's start if nothing of his own were taken.
+-- not be paid off at one's start if nothing of his own were taken. Where nothing is booked or given back, `born tat` is all.
 local function rate_of(key)
-  local born, tat, back, booked, slack, booked2, slack2, recent = string.match(redis.call('GET', key) or '',
+  local kept = redis.call('GET', key) or ''
+  local born, tat, back, booked, slack, booked2, slack2, recent = string.match(kept,
     '^(%d+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (;%S*)$')
+  if not born then born, tat = string.match(kept, '^(%d+) (%S+)$') end
   local state = {key = key, born = tonumber(born) or now, back = tonumber(back) or 0, recent = recent or ';'}
   state.now = now - state.born
   state.tat = math.max(tonumber(tat) or 0, state.now)
@@ -20,7 +22,10 @@ local function book(state, start)
   state.slack2 = math.min(state.slack2, math.max(0, state.tat - start))
 end
 local function keep(state)
-  local text = string.format('%.0f %.17g %.17g %.17g %.17g %.17g %.17g %s', state.born, state.tat, state.back,
-    state.booked, state.slack, state.booked2, state.slack2, state.recent)
+  local text = string.format('%.0f %.17g', state.born, state.tat)
+  if state.back ~= 0 or state.booked ~= 0 or state.booked2 ~= 0 or state.recent ~= ';' then
+    text = string.format('%s %.17g %.17g %.17g %.17g %.17g %s', text, state.back,
+      state.booked, state.slack, state.booked2, state.slack2, state.recent)
+  end
   redis.call('SET', state.key, text, 'PX', string.format('%.0f', math.ceil((state.tat - state.now) / 1000) + 1))
 end

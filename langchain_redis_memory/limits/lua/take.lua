@@ -5,6 +5,7 @@
 -- KEYS ...
 -- ARGV token take wait lease patience rates ...
 -- WITH micros
+-- WITH at_once
 -- WITH rate
 -- WITH until
 -- WITH places

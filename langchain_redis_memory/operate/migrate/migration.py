@@ -18,9 +18,9 @@ from langchain_redis_memory.errors import ConfigError, RedisMemoryError, Unavail
 from langchain_redis_memory.operate.migrate.answer_writer import AnswerWriter
 from langchain_redis_memory.operate.migrate.progress import Done
 from langchain_redis_memory.operate.migrate.report import Failure, MigrationReport, Tally
-from langchain_redis_memory.operate.migrate.sources import source_of
 from langchain_redis_memory.operate.migrate.writers import CheckpointWriter, ConversationWriter, ItemWriter, Writer
-from langchain_redis_memory.ops import Flow, Invoke, ask
+from langchain_redis_memory.ops import Flow, Invoke
+from langchain_redis_memory.peers.keys import units_flow
 from langchain_redis_memory.peers.records import (
     Conversation,
     Record,
@@ -30,11 +30,10 @@ from langchain_redis_memory.peers.records import (
     Source,
     Unreadable,
 )
+from langchain_redis_memory.peers.sources import source_of
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id, text_of
-from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.redis.nodes import ask_node, masters_flow
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 from langchain_redis_memory.store.redis_store import RedisStore
 
@@ -171,7 +170,7 @@ class RedisMigration(ClientOwner):
             check_whole(limit, "limit")
         tally = Tally(self._source.name, dry_run)
         done = Done(Path(resume) if resume is not None and not dry_run else None, self._source.name)
-        units: dict[bytes, list[bytes]] = yield self._at_origin(self._units_flow)
+        units: dict[bytes, list[bytes]] = yield self._at_origin(units_flow, self._origin.keys(), self._source)
         wanted = [unit for unit in sorted(units) if unit not in done]
         tally.skipped = len(units) - len(wanted)
         for number, unit in enumerate(wanted[:limit], 1):
@@ -199,32 +198,10 @@ class RedisMigration(ClientOwner):
         except RedisMemoryError as error:
             tally.failed.append(Failure(name_of(record), f"{type(error).__name__}: {error}"))
 
-    def _units_flow(self) -> Flow[dict[bytes, list[bytes]]]:
-        units: dict[bytes, list[bytes]] = {}
-        for pattern in self._source.patterns:
-            for key in (yield from _keys_flow(self._origin.keys(), pattern)):
-                unit = self._source.unit(key)
-                if unit is not None:
-                    units.setdefault(unit, []).append(key)
-        return units
-
     def _at_origin(self, flow: Callable[..., Flow[Any]], *args: Any) -> Invoke:
         """Builds the step that runs a flow at the source."""
         origin = self._origin
         return Invoke(lambda: origin.drive(flow(*args)), lambda: origin.adrive(flow(*args)))
-
-
-def _keys_flow(space: KeySpace, pattern: str) -> Flow[list[bytes]]:
-    """Finds the keys that match a pattern, on every master, each once."""
-    found: set[bytes] = set()
-    for beside in (yield from masters_flow(space)):
-        cursor = 0
-        while True:
-            reply = yield from ask(ask_node(beside, "SCAN", cursor, "MATCH", pattern, "COUNT", 1000))
-            found.update(reply[1])
-            if not (cursor := int(reply[0])):
-                break
-    return sorted(found)
 
 
 def name_of(record: Record) -> str:

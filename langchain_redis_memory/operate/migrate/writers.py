@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from langchain_core.messages import BaseMessage
-from langgraph.checkpoint.base import Checkpoint, CheckpointTuple
+from langgraph.checkpoint.base import CheckpointTuple
 
 from langchain_redis_memory.checkpoint.config import config_of
 from langchain_redis_memory.checkpoint.flows import SaverFlows
+from langchain_redis_memory.checkpoint.storing import store_flow
 from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.operate.migrate.outcome import Outcome
@@ -116,13 +117,7 @@ class CheckpointWriter:
         versions: dict[str, Any] = dict(record.checkpoint["channel_versions"])
         sent = self._sent_of(record)
         fresh = {name: version for name, version in versions.items() if (name, str(version)) not in sent}
-        before = config_of(record.thread_id, record.ns, record.parent_id)
-        metadata = cast("Any", dict(record.metadata))
-        yield from flows.put_flow(before, cast("Checkpoint", dict(record.checkpoint)), metadata, fresh)
-        for task, path in dict.fromkeys((write.task_id, write.task_path) for write in record.writes):
-            theirs = [write for write in record.writes if (write.task_id, write.task_path) == (task, path)]
-            theirs.sort(key=lambda write: (write.idx < 0, write.idx))  # a special one's number is its channel's
-            yield from flows.put_writes_flow(config, [(write.channel, write.value) for write in theirs], task, path)
+        yield from store_flow(flows, record, fresh)
         found = yield from ask(flows.get_tuple(config))
         if found is None or not self._is_equal(found, record):
             raise _differs(f"checkpoint {record.checkpoint['id']!r} of thread {record.thread_id!r}")

@@ -24,7 +24,10 @@ Give me a summary of our chat|What was my question before this one?|what were we
 You mentioned a museum earlier, which one was it?|Was it Tuesday or Wednesday that I said?|What did we decide about the venue?
 what's the name of my company?|Which medication am I taking?|what are the names of my children?|where do my parents live?
 List all the questions I asked|What were my exact words?|Didn't you say it was free?|what car do I drive?
-Before we talked about hotels, what were we discussing?|what is my preferred airline?|which of my friends is vegetarian?"""
+Before we talked about hotels, what were we discussing?|what is my preferred airline?|which of my friends is vegetarian?
+What was the trick you used for the crust?|which formula did you apply|You gave me two dates. What was the later one?
+I sent you a draft. What was the title?|Again, which street was it?|Was it red or blue that I wanted?|Where had we left off?
+What has this conversation been about?|Tell me the three points you made.|What medication am I on?|What was my argument again?"""
 
 NOT_ASKED = """what is my balance|how do I reset my password?|when did we land on the moon?|what did Einstein say about god?
 Why was I charged twice?|What did I do wrong?|how many people did the US send to the moon?|What is my IP address?
@@ -37,7 +40,9 @@ Which movie won the first Oscar?|What do I need to open an account?|what did the
 where can I see my transactions?|What are my options?|how do I recall an email in Outlook?|did we win world war 2?
 What have we learned from the pandemic?|who told Paul Revere?|How do I change my last name?|What is my name in Japanese?
 did you know cats sleep 16 hours?|What was the first message sent over the internet?|Write a poem about my dog
-what would you suggest?|Why did I get a cash withdrawal fee?|where is my nearest branch?|Did I get charged?"""
+what would you suggest?|Why did I get a cash withdrawal fee?|where is my nearest branch?|Did I get charged?
+Did you see the eclipse?|He gave me two dates. Which should I take?|What did we inherit from the Neanderthals?|Who am I to judge?
+You used butter. Can I use oil?|My second question is about tax: who pays?|Again and again he lies. What can I do?"""
 
 
 def kind(turn: str) -> QuestionType:

@@ -20,7 +20,7 @@ from langchain_redis_memory import (
     RedisStore,
     RedisUsers,
 )
-from langchain_redis_memory.operate.migrate.sources import SOURCES
+from langchain_redis_memory.peers.sources import SOURCES
 from tests.conftest import Both
 from tests.operate.migrate.conftest import Origin
 from tests.support.dumped import send

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from langchain_redis_memory import Client, ConfigError, RedisChatMessageHistory, RedisMigration
 from langchain_redis_memory.cli.app import app
 from langchain_redis_memory.errors import InvalidInputError, UnavailableError
-from langchain_redis_memory.operate.migrate.sources import SOURCES
+from langchain_redis_memory.peers.sources import SOURCES
 from tests.conftest import Both
 from tests.support.dumped import send
 

@@ -15,6 +15,7 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 
 import langchain_redis_memory
 from langchain_redis_memory import (
+    AdoptFrom,
     AnswerCacheMiddleware,
     AnswerDesk,
     CachedEmbeddings,
@@ -124,8 +125,17 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_PORT", "7")
 
 
-GIVEN = {AnswerDesk, LimitLease, MemoryAnswers, OTelTracing, RedisStatsCollector, RedisWrappedKeys, ValueLock}
-"""Are given the client of what makes them, listen to one that others use, or keep keys beside what they encrypt."""
+GIVEN = {
+    AdoptFrom,
+    AnswerDesk,
+    LimitLease,
+    MemoryAnswers,
+    OTelTracing,
+    RedisStatsCollector,
+    RedisWrappedKeys,
+    ValueLock,
+}
+"""Are given the client of what makes them, or listen to one that others use, or keep keys beside what they encrypt."""
 
 
 def takes_a_server(found: object) -> bool:

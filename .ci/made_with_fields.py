@@ -1,4 +1,4 @@
-"""A griffe extension: a named tuple is made with its fields, as a dataclass is, so its docstring's `Args` are right."""
+"""A griffe extension: named tuples and models are made with their fields, as dataclasses are, so `Args` are right."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 import griffe
 
 
-class NamedTuples(griffe.Extension):
-    """Gives named tuples the `__init__` that they have at run time."""
+class MadeWithFields(griffe.Extension):
+    """Gives named tuples and pydantic's models the `__init__` that they have at run time."""
 
     def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
         """Adds the fields as parameters."""
-        if any(str(base).rpartition(".")[2] == "NamedTuple" for base in cls.bases) and "__init__" not in cls.members:
+        documented = cls.docstring is not None and "Args:" in cls.docstring.value
+        decorated = any("dataclass" in str(decorator.value) for decorator in cls.decorators)
+        if documented and not decorated and "__init__" not in cls.members:
             kind = griffe.ParameterKind.positional_or_keyword
             fields = [
                 griffe.Parameter(name, annotation=field.annotation, kind=kind, default=field.value)
