@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import langchain_redis_memory
 from langchain_redis_memory.redis import key_groups
@@ -48,11 +48,25 @@ def table(columns: list[str], rows: list[list[str]]) -> str:
     return "\n".join([head, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
+def counts(told: dict[str, Any]) -> dict[str, Any]:
+    """The stored counts of the hot paths as a table of what is the same on every machine."""
+    rows = [[path, str(of["trips"]), str(of["commands"])] for path, of in told["counts"].items()]
+    about = (
+        "Round trips and commands of one call, the same on every machine. A test compares them with what was stored."
+    )
+    columns = ["", "trips", "commands"]
+    return {**COUNTS, "about": about, "columns": columns, "rows": rows, "notes": []}
+
+
+COUNTS = {"order": 0, "title": "What a call costs", "command": "python -m benchmarks.counts"}
+
+
 def benchmarks_page() -> str:
     """What was measured, from `benchmarks/results`."""
-    results = [json.loads(path.read_text("utf-8")) for path in (ROOT / "benchmarks" / "results").glob("*.json")]
-    parts = [(ROOT / "benchmarks" / "results" / "about.md").read_text("utf-8").strip()]
-    for told in sorted(results, key=lambda told: int(told["order"])):
+    folder = ROOT / "benchmarks" / "results"
+    results = [json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")]
+    parts = [(folder / "about.md").read_text("utf-8").strip()]
+    for told in sorted((counts(told) if "counts" in told else told for told in results), key=lambda one: one["order"]):
         parts += [f"## {told['title']}", told["about"], f"`{told['command']}`", table(told["columns"], told["rows"])]
         parts += told["notes"]
     return "\n\n".join(parts) + "\n"

@@ -122,6 +122,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.language.equivalence import PairScorer as PairScorer
     from langchain_redis_memory.language.equivalence import ThresholdPolicy as ThresholdPolicy
     from langchain_redis_memory.language.equivalence import VerifiedPolicy as VerifiedPolicy
+    from langchain_redis_memory.language.need.policy import NeedPolicy as NeedPolicy
+    from langchain_redis_memory.language.need.policy import SameNeed as SameNeed
+    from langchain_redis_memory.language.need.policy import same_need as same_need
     from langchain_redis_memory.language.reader import LocalReader as LocalReader
     from langchain_redis_memory.language.reader import ReadingClassifier as ReadingClassifier
     from langchain_redis_memory.language.turn_state import PastTurn as PastTurn
@@ -340,6 +343,9 @@ _HOMES = {
     "VectorOptions": "cache.semantic.tenants",
     "Verdict": "language.classify",
     "VerifiedPolicy": "language.equivalence",
+    "NeedPolicy": "language.need.policy",
+    "SameNeed": "language.need.policy",
+    "same_need": "language.need.policy",
     "Versioned": "cache.value.plain",
     "WindowSelector": "conversation.select.window",
     "WrappedKeyRing": "redis.client.wrapped_keys",

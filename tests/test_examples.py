@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 SAYS = {
     "access_rights.py": "cleo (staff): In May.                  cache hit   documents plan",
+    "admin_page.py": "eve reads that ben would have been told ana's date: True",
     "agent_answers.py": "ben   By mail.             hit: True   the very same question",
     "agent_memory.py": "4 messages; Hello, Ana!",
     "chat_service.py": "friday ['event:', 'token', 'data:', '\"Your\"'",
@@ -31,6 +32,7 @@ SAYS = {
     "erase_user.py": "complete: True - left of ana: [] - of ben: 1",
     "human_in_the_loop.py": "'decision': 'yes', 'paid': True",
     "long_term_memory.py": "ana: What must we not cook for my child?  -> My daughter is allergic to peanuts.",
+    "migrate.py": "'Do you deliver?', 'Yes.', 'On Sundays?', 'No.', 'And on Mondays?', 'Yes.'] seconds left: True",
     "on_call.py": "missed: Do you deliver? - warmed: 1",
     "own_policy.py": "NEW_TOPIC bypass 2 messages of memory",
     "rag_cache.py": "after the change   Within 14 days.     cache miss",

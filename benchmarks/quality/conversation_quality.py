@@ -17,7 +17,6 @@ import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from langchain_core.messages import AIMessage, HumanMessage
@@ -81,22 +80,6 @@ def recalls(data: Path) -> dict[str, float]:
     }
 
 
-def shifts(client: Client, classifier: EmbeddingClassifier, data: Path, held: int) -> float:
-    """F1 of the change of topic in the chats of one fold of TIAGE."""
-    hits = called = true = 0
-    for name, said in tiage(data):
-        if fold(name) != held:
-            continue
-        for place in range(1, len(said)):
-            history: list[Any] = [
-                (HumanMessage if (place - at) % 2 == 0 else AIMessage)(text)
-                for at, (text, _) in enumerate(said[:place])
-            ]
-            shifted = client.drive(classifier.topic_shift_flow(said[place][0], history)) > 0.5
-            hits, called, true = hits + (shifted and said[place][1]), called + shifted, true + said[place][1]
-    return 2 * hits / max(called + true, 1)
-
-
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--data", type=Path, required=True)
@@ -132,10 +115,6 @@ def main() -> None:
         )
     for name, value in recalls(given.data).items():
         console.print(f"taken for a question of recall: {name} {value:.4f}")
-    if given.embed:
-        embedding = classifiers["embedding"]
-        assert isinstance(embedding, EmbeddingClassifier)
-        console.print(f"change of topic, F1 on fold 0 of TIAGE: {shifts(client, embedding, given.data, 0):.3f}")
     client.close()
     asyncio.run(client.aclose())
 

@@ -19,16 +19,15 @@ import argparse
 import json
 import pickle
 import random
-from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
 
-from benchmarks.quality.conversations import Case, cases, fold, foreign, tiage, turns
+from benchmarks.quality.conversations import Case, cases, fold, foreign, turns
 from benchmarks.quality.turns import half
 from benchmarks.training.generated import generated
 from benchmarks.training.logit import Array, fit, model, scores
@@ -39,11 +38,9 @@ from langchain_redis_memory.language.classify.similarity_features import (
     around,
     cosines,
     features,
-    shift_features,
     unlike,
 )
-from langchain_redis_memory.language.classify.tokens import EACH, past, text_of
-from langchain_redis_memory.language.classify.weights import weights
+from langchain_redis_memory.language.classify.tokens import EACH, past
 from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.language.turn_tokens import read
@@ -204,38 +201,6 @@ def thresholds(data: Data, judged: dict[str, tuple[Array, Array]], model: int) -
     return found
 
 
-def topic_shift(data: Path, folds: Sequence[int]) -> tuple[list[str], Array, Array, Array]:
-    """Names, features and labels of the change of topic in TIAGE, and the fold of each turn."""
-    english = lexicon("en")
-    weighed = weights("linguistic")
-    talks = [talk for talk in tiage(data) if fold(talk[0]) in folds]
-    texts = sorted({text[:EACH] for _, said in talks for text, _ in said} | set(UNRELATED))
-    vectors = dict(zip(texts, MiniLMEmbeddings().vectors(texts), strict=True))
-    zero = unlike([vectors[text] for text in UNRELATED])
-    rows, labels, where = [], [], []
-    for name, said in talks:
-        for place in range(1, len(said)):
-            history: list[BaseMessage] = [
-                (HumanMessage if (place - at) % 2 == 0 else AIMessage)(text)
-                for at, (text, _) in enumerate(said[:place])
-            ]
-            turn, shifts = said[place]
-            reading = signs(read(turn), past(history, english), english)
-            around_, _ = around(turn, history)
-            similar = cosines(vectors[turn[:EACH]], [vectors[text] for text in around_], zero)
-            asked_back = text_of(history[-1]).rstrip().endswith("?")
-            rows.append(shift_features(reading, weighed.log_odds(reading.features), similar, asked_back))
-            labels.append(shifts)
-            where.append(fold(name))
-    return list(rows[0]), np.array([list(row.values()) for row in rows]), np.array(labels, float), np.array(where)
-
-
-def f1(y: Array, chosen: npt.NDArray[np.bool_]) -> float:
-    """The F1 of what was chosen."""
-    hits = float((chosen & (y == 1)).sum())
-    return 2 * hits / max(float(chosen.sum() + y.sum()), 1.0)
-
-
 def report(data: Data, judged: dict[str, tuple[Array, Array]]) -> None:
     """Prints how each source is judged by what was fitted without it."""
     for number, name in enumerate(("language", "meaning")):
@@ -300,21 +265,7 @@ def main() -> None:
     }
     written["recall"] = fit_recall(given.data)
     path = Path(str(resources.files("langchain_redis_memory.language.classify") / "weights.json"))
-    path.write_text(json.dumps({**written, "topic_shift": model([], np.zeros(1))}, indent=1) + "\n", "utf-8")
-    weights.cache_clear()
-    names, x, y, where = topic_shift(given.data, range(5))
-    nothing = np.zeros(x.shape[1])
-    for held in range(5):
-        b = fit(x[where != held], y[where != held], np.ones((where != held).sum()), nothing, nothing, 1)
-        bounds = np.linspace(-2, 1, 61)
-        best = max(bounds, key=lambda bound: f1(y[where != held], scores(b, x[where != held]) > bound))
-        print(
-            f"topic shift, fold {held}: F1 {f1(y[where == held], scores(b, x[where == held]) > best):.3f} at {best:.2f}"
-        )
-    b = fit(x, y, np.ones(len(y)), nothing, nothing, 1)
-    best = max(np.linspace(-2, 1, 61), key=lambda bound: f1(y, scores(b, x) > bound))
-    b[-1] -= best  # so that 0.5 is the threshold of the best F1
-    path.write_text(json.dumps({**written, "topic_shift": model(names, b)}, indent=1) + "\n", "utf-8")
+    path.write_text(json.dumps(written, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

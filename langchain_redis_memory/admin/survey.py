@@ -15,8 +15,8 @@ from langchain_redis_memory.redis.key_parts import KeyParts, parse_key
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.nodes import KeyScan
 
-MOST_KEYS = 100_000
-"""How many keys are looked at."""
+MOST_PAGES = 300
+"""How many pages of about 1,000 keys of the server are looked at."""
 
 
 @dataclass
@@ -32,6 +32,7 @@ class TenantSurvey:
         epochs: Corpora with an epoch: the corpus and what for.
         values: Names of value caches.
         limited: Who is limited, and by which limit.
+        complete: Whether all keys of the server were looked at.
     """
 
     kinds: Counter[str] = field(default_factory=Counter)
@@ -42,6 +43,7 @@ class TenantSurvey:
     epochs: set[tuple[str, str]] = field(default_factory=set)
     values: set[str] = field(default_factory=set)
     limited: set[tuple[str, str]] = field(default_factory=set)
+    complete: bool = True
 
     def note(self, key: KeyParts) -> None:
         """Notes a key."""
@@ -78,13 +80,13 @@ class Survey:
     complete: bool
 
 
-def survey_flow(space: KeySpace, pattern: str, most: int = MOST_KEYS) -> Flow[Survey]:
+def survey_flow(space: KeySpace, pattern: str, most: int = MOST_PAGES) -> Flow[Survey]:
     """Reads the names of keys.
 
     Args:
         space: A key builder.
         pattern: Which keys, as SCAN takes it.
-        most: How many keys to look at.
+        most: How many pages of the server's keys to look at.
 
     Returns:
         What there is.
@@ -93,10 +95,14 @@ def survey_flow(space: KeySpace, pattern: str, most: int = MOST_KEYS) -> Flow[Su
     **Trips:** 1, and 1 for each 1,000 keys of the server.
     """
     scan, tenants, seen = KeyScan(space, pattern), defaultdict[str, TenantSurvey](TenantSurvey), set[str]()
-    while not scan.ended and len(seen) < most:
+    pages = 0
+    while not scan.ended and pages < most:
+        pages += 1
         for name in (yield from scan.page_flow()):
             parts = parse_key(name, space.prefix)
             if parts is not None and name not in seen:
                 tenants[parts.tenant].note(parts)
             seen.add(name)
+    for found in tenants.values():
+        found.complete = scan.ended
     return Survey(dict(sorted(tenants.items())), len(seen), scan.ended)

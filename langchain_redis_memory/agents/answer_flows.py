@@ -147,7 +147,7 @@ class AnswerFlows:
             if not turn.since:
                 yield from self._note_flow(asked, decision)
             return Looked(None, why, "bypass", None, None, decision, began)
-        asked = replace(plan.asked, context=[*plan.asked.context, *turn.since])
+        asked = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
         messages = [*plan.shown, turn.question, *turn.since]
         answer, flight = yield from self._find_flow(asked)
         decision = replace(decision, candidates=logged(asked.notes.get(CANDIDATES, [])))

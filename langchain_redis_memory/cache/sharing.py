@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args
 
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.audience.verdict import Audience, AudienceVerdict
+from langchain_redis_memory.language.need.need import without_politeness
 from langchain_redis_memory.redis.ttl import milliseconds
 
 Share = Literal["auto", "user", "tenant", "none"]
@@ -145,17 +146,22 @@ class Sharing:
         bounds = [self.lifetimes.volatile_s] if self.words.volatile else []
         return min([*bounds, self.lifetimes.user_s] if self._own else bounds, default=None)
 
-    def bypass_after(self, texts: Iterable[str]) -> str:
+    def bypass_after(self, texts: Iterable[str], question: str = "") -> str:
         """Returns the reason why the answer to a question that continues others may be served to nobody, else "".
 
         "What about Berlin?" asks for the weather where that was asked before, "the kitchen as well" for another lamp.
+        "How long does a refund take?" asks for no effect, whatever the user wanted to be done before.
 
         Args:
             texts: What the user said before, as far as the question depends on it, and what the question means.
+            question: The question.
         """
         if self.judge is None:
             return ""
-        continued = (Sharing(self.asker, self.judge(text), self.opaque, self.share).bypass() for text in texts)
+        judged: Iterable[AudienceVerdict] = map(self.judge, texts)
+        if not self.opaque:
+            judged = (_told(words, asks=asks_to_know(question)) for words in judged)
+        continued = (Sharing(self.asker, words, self.opaque, self.share).bypass() for words in judged)
         return next((f"continues what {why.removeprefix('its answer ')}" for why in continued if why), "")
 
     def audience_key(self, *, dependent: bool) -> str | None:
@@ -178,6 +184,35 @@ class Sharing:
         return "" if self.words.audience is Audience.EVERYONE and not dependent else self.asker.name
 
 
+def _told(words: AudienceVerdict, *, asks: bool) -> AudienceVerdict:
+    """What words said before mean for a question to a model, which does nothing by itself: only what is clear."""
+    clear = _clear(words)
+    return replace(words, volatile="volatile" in clear, effect="effect" in clear and not asks, vary="vary" in clear)
+
+
+def _clear(words: AudienceVerdict) -> list[str]:
+    """Why an answer may not be served again, as far as the words leave no doubt."""
+    signs = {"effect": words.p_effect, "vary": words.p_vary, "volatile": words.p_volatile}
+    return [name for name in signs if signs[name] >= LIKELY and any(one.startswith(name) for one in words.evidence)]
+
+
+_ASKS = re.compile(
+    r"(?:(?:\w+ ){0,2}(?:what(?! about| else)|which|who|whose|when|where|why|how(?! about))"
+    r"|is|are|was|were|does|do|did|has|have|may i|can (?:i|we|one)|must|should)\b",
+    re.IGNORECASE,
+)
+"""How a question begins that asks to know something, in so many words of its own."""
+
+
+def asks_to_know(question: str) -> bool:
+    """Checks whether a question asks to know something by itself, so that no effect is asked for by what it continues.
+
+    Args:
+        question: The question.
+    """
+    return _ASKS.match(without_politeness(question)) is not None
+
+
 def unrepeatable(text: str) -> str | None:
     """Checks whether a question's answer may be served again: not in place of an effect, nor on another day.
 
@@ -189,10 +224,7 @@ def unrepeatable(text: str) -> str | None:
     Returns:
         "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.
     """
-    words = classify_audience(text, opaque=False)
-    signs = {"effect": words.p_effect, "vary": words.p_vary, "volatile": words.p_volatile}
-    told = [name for name in signs if signs[name] >= LIKELY and any(one.startswith(name) for one in words.evidence)]
-    return told[0] if told else None
+    return next(iter(_clear(classify_audience(text, opaque=False))), None)
 
 
 def asks_for_anybody(text: str) -> bool:

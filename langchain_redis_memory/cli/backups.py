@@ -13,6 +13,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from langchain_redis_memory.cli.audited import audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     NOT_WELL,
@@ -90,9 +91,11 @@ def restore(
         client.server()
         with spinner() as progress:
             task = progress.add_task("keys", total=None)
-            report = RedisOperations(client).restore(
-                _lines(file), replace=replace, on_progress=lambda done: progress.update(task, completed=done)
-            )
+            with audited(client, "", "restore", file.name) as told:
+                report = RedisOperations(client).restore(
+                    _lines(file), replace=replace, on_progress=lambda done: progress.update(task, completed=done)
+                )
+                told.note = f"{report.restored} keys"
     if as_json:
         show_json(report)
     else:

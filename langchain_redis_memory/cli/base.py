@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -80,6 +80,13 @@ def spinner() -> Progress:
     """Makes progress lines on stderr, for what has an unknown number of steps; they go when it is done."""
     columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed:,.0f}"), TimeElapsedColumn())
     return Progress(*columns, console=errors, transient=True)
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Shows that something is going on whose steps nobody counts, where somebody looks on."""
+    with errors.status(text) if errors.is_terminal else nullcontext():
+        yield
 
 
 def show_json(value: Any) -> None:

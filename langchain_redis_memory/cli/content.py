@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from langchain_redis_memory.cli.audited import Noted, audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     LOOK,
@@ -24,6 +26,7 @@ from langchain_redis_memory.cli.base import (
     show_table,
     size,
     spinner,
+    waiting,
 )
 
 if TYPE_CHECKING:
@@ -168,12 +171,14 @@ def prune(
         client.server()  # what is wrong with it is said before anything is shown
         with spinner() as progress:
             task = progress.add_task("threads", total=None)
-            done = RedisOperations(client, tenant=tenant).prune(
-                keep_last=keep_last,
-                older_than_s=older_than_s,
-                dry_run=dry_run,
-                on_progress=lambda threads: progress.update(task, completed=threads),
-            )
+            with nullcontext(Noted()) if dry_run else audited(client, tenant, "prune", "all threads") as told:
+                done = RedisOperations(client, tenant=tenant).prune(
+                    keep_last=keep_last,
+                    older_than_s=older_than_s,
+                    dry_run=dry_run,
+                    on_progress=lambda threads: progress.update(task, completed=threads),
+                )
+                told.note = f"{done.checkpoints} checkpoints"
     if as_json:
         show_json(done)
     else:
@@ -199,8 +204,12 @@ def orphans(
     """
     from langchain_redis_memory.operate.operations import RedisOperations
 
-    with opened(redis, prefix) as client:
+    with ExitStack() as stack:
+        client = stack.enter_context(opened(redis, prefix))
+        stack.enter_context(waiting("looking at keys"))
+        told = stack.enter_context(audited(client, tenant or "", "remove orphans", "")) if remove else Noted()
         report = RedisOperations(client, tenant=tenant).orphans(remove=remove, most=most)
+        told.note = f"{report.removed} keys"
     if as_json:
         show_json(report)
     else:

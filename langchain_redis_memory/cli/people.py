@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from langchain_redis_memory.cli.audited import Noted, audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     NOT_WELL,
@@ -62,12 +63,17 @@ def erase(
     """
     with plain_errors(), _people(redis, prefix, tenant, people) as users:
         _check_one(user, agent, everything)
-        if user is not None:
-            receipt = users.erase(user, dry_run=dry_run, shared=shared)
-        elif agent is not None:
-            receipt = users.erase_agent(agent, dry_run=dry_run)
-        else:
-            receipt = users.erase_tenant(dry_run=dry_run)
+        whose = f"user {user}" if user is not None else f"tenant {tenant}" if everything else f"agent {agent}"
+        # The log of a tenant that is erased goes with it: that it was is in the default tenant's.
+        log = "" if everything else tenant
+        with nullcontext(Noted()) if dry_run else audited(users._client, log, "erase", whose) as told:
+            if user is not None:
+                receipt = users.erase(user, dry_run=dry_run, shared=shared)
+            elif agent is not None:
+                receipt = users.erase_agent(agent, dry_run=dry_run)
+            else:
+                receipt = users.erase_tenant(dry_run=dry_run)
+            told.note = f"{receipt.keys} keys" if receipt.complete else "not wholly"
     if as_json:
         show_json({**vars(receipt), "complete": receipt.complete, "keys": receipt.keys})
     else:

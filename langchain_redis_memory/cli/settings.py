@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from langchain_redis_memory.cli.audited import audited
 from langchain_redis_memory.cli.base import CHANGE, Json, Prefix, Redis, Tenant, app, opened, say, show_json
 from langchain_redis_memory.errors import ConfigError
 
@@ -24,7 +25,7 @@ def settings(
 ) -> None:
     """The settings that this environment gives a client, and a switch for caches of values in all processes.
 
-    No password is shown.
+    No password is shown. A switch is noted in the audit log.
 
     Example: langchain-redis-memory settings --off values/preferences --for-s 600
     """
@@ -39,7 +40,9 @@ def settings(
             if use != "values" or not name:
                 msg = f"caches of values can be switched, named as values/NAME; got {named!r}"
                 raise ConfigError(msg)
-            RedisValueCache(client, name, tenant=tenant).switch(on=off is None, for_s=for_s)
+            with audited(client, tenant, "switch cache on" if off is None else "switch cache off", named) as told:
+                RedisValueCache(client, name, tenant=tenant).switch(on=off is None, for_s=for_s)
+                told.note = "" if off is None else f"for {for_s:g} s"
             result: dict[str, Any] = {"namespace": named, "on": off is None}
             if off is not None:
                 result["for_s"] = for_s

@@ -21,6 +21,7 @@ from langchain_redis_memory.cli.base import (
     show_json,
     show_table,
     size,
+    waiting,
 )
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red", "unknown": "dim"}
@@ -105,7 +106,8 @@ def doctor(
 
     with opened(redis, prefix) as client:
         client.server()
-        found = RedisOperations(client, tenant=tenant).doctor(sample=sample, most=most)
+        with waiting("looking at keys"):
+            found = RedisOperations(client, tenant=tenant).doctor(sample=sample, most=most)
     if as_json:
         show_json({"status": found.status, "url": found.url, "checks": found.checks, "conf": found.conf})
     else:
@@ -140,7 +142,7 @@ def stats(
     """
     from langchain_redis_memory.operate.operations import RedisOperations
 
-    with opened(redis, prefix) as client:
+    with opened(redis, prefix) as client, waiting("looking at keys"):
         found = RedisOperations(client, tenant=tenant).memory_stats(sample=sample, most=most)
     if as_json:
         show_json({"keys": found.keys, "bytes": found.bytes, **vars(found)})

@@ -211,7 +211,7 @@ def _parts(turn: TurnRequest, plan: Plan) -> dict[str, str]:
         "agent": asked.agent,
         "scope": asked.scope,
         "audience": asked.audience or "everybody of the tenant",
-        "context": [f"{message.type}: {message.text}" for message in asked.context],
+        "context": [f"{message.type}: {message.text}" for message in (*asked.context, *asked.memory)],
         "given": asked.given,
         "query": asked.query,
     }

@@ -147,7 +147,11 @@ class Planner:
             rewrite = yield from settled(self.contextualiser.contextualise(text, shown, state))
             query = search_query(text, rewrite, shown)
             meant = resolved(text, rewrite)
-        if shares and not alone and (why := sharing.bypass_after([*continued(shown), *([meant] if meant else [])])):
+        if (
+            shares
+            and not alone
+            and (why := sharing.bypass_after([*continued(shown), *([meant] if meant else [])], text))
+        ):
             return Plan(replace(verdict, reasons=(*verdict.reasons, why)), rule, shown, query, None)
         if not shares or not (alone or shown or verdict.standalone):
             # The second case leans on something that the model will not see: its answer is good for nobody else.
@@ -156,7 +160,9 @@ class Planner:
             return Plan(verdict, rule, shown, query, replace(asked, question=meant))
         if shown or query != text:
             # What the model sees and what is searched for decide the answer, so they are part of the key.
-            asked = replace(asked, context=[*asked.context, *shown], query=query)
+            asked = replace(asked, memory=shown, query=query)
+        elif alone and history:
+            asked = replace(asked, later=True)
         return Plan(verdict, rule, shown, query, asked)
 
 

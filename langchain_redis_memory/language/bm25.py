@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from functools import lru_cache
 from math import log
 from typing import NamedTuple
+
+from langchain_redis_memory.language.english import stem
 
 K1, B = 1.2, 0.75
 """How soon a repeated word stops counting, and how much long texts are held back; Lucene's defaults."""
@@ -28,7 +29,6 @@ _TERMS = 32
 _UNSPACED = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+(?:['\u2019][^\W{_UNSPACED}]+)*")
 _UNSPACED_RUN = re.compile(f"[{_UNSPACED}]")
-_SUFFIX = re.compile(r"(?:['\u2019]s?|ies|ied|ing|ed|es|s|e|y)$")
 
 
 class TextMatch(NamedTuple):
@@ -36,24 +36,6 @@ class TextMatch(NamedTuple):
 
     place: int
     score: float
-
-
-@lru_cache(maxsize=16_384)
-def stem(word: str) -> str:
-    """Returns the stem of a word: a prefix of it, three letters or more.
-
-    Args:
-        word: A word in lower case.
-
-    Returns:
-        The stem: the same for "recipe" and "recipes", "company" and "companies", "stop" and "stopped".
-    """
-    cut = _SUFFIX.sub("", word)
-    if len(cut) < 3 or not any(vowel in cut for vowel in "aeiouy"):
-        return word
-    if cut != word and cut[-1] == cut[-2] and cut[-1] not in "aeiouls":
-        return cut[:-1]
-    return cut[:-1] if cut[-1] in "eiy" and len(cut) > 3 else cut
 
 
 def unspaced(term: str) -> bool:

@@ -7,10 +7,12 @@ a file of its own (`lexicons/en.json`), because another language may take its pl
 from __future__ import annotations
 
 import json
-from functools import cache
+import re
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
+_SUFFIX = re.compile(r"(?:['\u2019]s?|ies|ied|ing|ed|es|s|e|y)$")
 _APOSTROPHE = str.maketrans({"\u2019": "'", "\u02bc": "'"})
 
 
@@ -94,3 +96,35 @@ def ends_like_plural(word: str) -> bool:
         True for "cars", not for "bus" or "his".
     """
     return word.endswith("s") and not word.endswith(("ss", "us", "is", "'s"))
+
+
+@lru_cache(maxsize=16_384)
+def stem(word: str) -> str:
+    """Returns the stem of a word: a prefix of it, three letters or more.
+
+    Args:
+        word: A word in lower case.
+
+    Returns:
+        The stem: the same for "recipe" and "recipes", "company" and "companies", "stop" and "stopped".
+    """
+    cut = _SUFFIX.sub("", word)
+    if len(cut) < 3 or not any(vowel in cut for vowel in "aeiouy"):
+        return word
+    if cut != word and cut[-1] == cut[-2] and cut[-1] not in "aeiouls":
+        return cut[:-1]
+    return cut[:-1] if cut[-1] in "eiy" and len(cut) > 3 else cut
+
+
+def singular(word: str) -> str:
+    """Returns a noun without its plural ending, roughly.
+
+    Args:
+        word: A word in lower case.
+
+    Returns:
+        "city" for "cities", "car" for "cars", "bus" for "bus".
+    """
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    return word[:-1] if len(word) > 3 and ends_like_plural(word) else word

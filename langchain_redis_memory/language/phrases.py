@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from langchain_redis_memory.language.english import table, word_list
+from langchain_redis_memory.language.english import singular, table, word_list
+from langchain_redis_memory.language.turn_tokens import TOKEN
 
 _LONGEST = 2000
 """Characters that are looked at: the time that a text takes is bounded."""
@@ -25,7 +26,6 @@ class Phrase(NamedTuple):
     named: bool
 
 
-_TOKEN = re.compile(r"[^\W\d_][\w'\u2019.+#&-]*[\w+#]|[^\W_]|\d[\d.,:/]*\w*|[.?!:;\n\"“”`(),]")
 _QUOTED = re.compile(r"[\"“]([^\"“”\n]{2,80})[\"”]|`([^`\n]{2,80})`")
 _STOP = re.compile(r"[.?!:;\n\"“”`(),]$")
 _INSIDE = frozenset("of the de la del der den van von di da du al el".split())
@@ -75,10 +75,7 @@ def phrases(text: str) -> list[Phrase]:
 
 def key_of(text: str) -> str:
     """Returns the key of a phrase: case, a possessive and a plural ending do not count."""
-    words = [re.sub(r"['\u2019]s$", "", word) for word in text.casefold().split()]
-    return " ".join(
-        word[:-1] if len(word) > 3 and word.endswith("s") and word[-2] not in "su" else word for word in words
-    )
+    return " ".join(singular(re.sub(r"['\u2019]s$", "", word)) for word in text.casefold().split())
 
 
 def language_of(text: str) -> str | None:
@@ -114,7 +111,7 @@ def _runs(text: str) -> Iterator[tuple[list[str], bool]]:
     """The words between marks of punctuation, and whether a sentence begins with them."""
     run: list[str] = []
     first = begins = True
-    for word in _TOKEN.findall(text):
+    for word in TOKEN.findall(text):
         if not _STOP.match(word):
             run.append(word)
             continue

@@ -10,7 +10,10 @@ from langchain_redis_memory.language.english import straight
 HEAD, TAIL = 1500, 500
 """Characters of a turn that are read, from its start and its end."""
 
-WORD = re.compile(r"[^\W_]+(?:['\u2019.+#/_-][^\W_]+)*[+#]*")
+WORD = re.compile(r"[^\W_]+(?:['\u2019.+#&/_-][^\W_]+)*[+#]*")
+"""A word, with what joins its parts: "don't", "C++", "e-mail", "AT&T", "read_csv"."""
+TOKEN = re.compile(rf"{WORD.pattern}|[^\w\s]|\n")
+"""A word, a mark, or the end of a line."""
 _PUNCTUATION = re.compile(r"[?!.;:,\n\u2014()\"\u201c\u201d]")
 
 

@@ -18,6 +18,7 @@ from langchain_redis_memory import (
     UserProfile,
     admin_router,
 )
+from langchain_redis_memory.admin.survey import survey_flow
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.site import Site, app_of, talk
@@ -70,6 +71,26 @@ async def test_every_page_shows_what_there_is_and_hides_words_from_whoever_may_n
     assert [word for word in SECRETS if word not in read] == []
     for shown in ("ana-1", "ben-1", "thread-1", "answers/exact", "requests-60s", "diet"):
         assert shown in read
+
+
+async def test_on_a_cluster(cluster: Client) -> None:
+    await fill(cluster)
+    site = Site(app_of(cluster))
+    for page, query in PAGES.items():
+        await site.get(page, **query)
+        assert site.status == 200, page
+    assert "ana-1" in await site.get("erase", id="ana")
+    await site.send("erase", confirm="ana")
+    assert "Everything that is kept of the user was erased" in site.text
+
+
+async def test_a_bounded_look_at_many_keys_says_so(client: Client) -> None:
+    await talk(client)
+    found = await client.adrive(survey_flow(client.keys(), client.keys().tenant_pattern(), most=0))
+    assert (found.complete, found.tenants) == (False, {})
+    found = await client.adrive(survey_flow(client.keys(), client.keys().tenant_pattern()))
+    assert found.complete
+    assert found.tenants[""].users == {"ana", "ben"}
 
 
 async def test_a_turn_is_shown_with_its_decision_and_with_what_a_naive_cache_would_have_said(client: Client) -> None:

@@ -25,6 +25,7 @@ from langchain_redis_memory import (
     RedisValueCache,
 )
 from langchain_redis_memory.cli.app import app
+from langchain_redis_memory.operate import audit
 from tests.conftest import Both, Watch
 from tests.support import servers
 from tests.support.chains import DescribedModel
@@ -188,6 +189,40 @@ def test_a_person_is_exported_and_erased(said: Said, client: Client) -> None:
     assert told(said, "stats", "--tenant", "acme")["keys"] == 0
     for wrong in ((), ("--user", "a", "--agent", "b"), ("--user", "a", "--everything")):
         said("erase", *wrong, status=1)
+
+
+def test_what_is_changed_is_in_the_audit_log(said: Said, client: Client, tmp_path: Path) -> None:
+    def noted(tenant: str) -> list[tuple[str, str, str, str]]:
+        lines = client.run(audit.read(client.keys(tenant)))
+        assert all(line.who.endswith(" on the command line") for line in lines)
+        return [(line.action, line.target, line.state, line.note) for line in reversed(lines)]
+
+    talk(client, "s", tenant="acme", user="ana")
+    said("erase", "--tenant", "acme", "--user", "ana", "--dry-run")
+    said("prune", "--tenant", "acme", "--dry-run")
+    said("orphans")
+    assert noted("acme") == noted("") == []
+    said("erase", "--tenant", "acme", "--user", "ana")
+    said("prune", "--tenant", "acme")
+    said("settings", "--tenant", "acme", "--off", "values/x", "--for-s", "9")
+    assert noted("acme") == [
+        ("erase", "user ana", "begun", ""),
+        ("erase", "user ana", "done", "4 keys"),
+        ("prune", "all threads", "begun", ""),
+        ("prune", "all threads", "done", "0 checkpoints"),
+        ("switch cache off", "values/x", "begun", ""),
+        ("switch cache off", "values/x", "done", "for 9 s"),
+    ]
+    (tmp_path / "x").write_text("{}\n")
+    said("restore", str(tmp_path / "x"), status=1)
+    said("erase", "--tenant", "acme", "--everything")
+    assert noted("acme") == []
+    assert [line[:3] for line in noted("")] == [
+        ("restore", "x", "begun"),
+        ("restore", "x", "failed"),
+        ("erase", "tenant acme", "begun"),
+        ("erase", "tenant acme", "done"),
+    ]
 
 
 SERVERS = [pytest.param(name, id=name) for name in servers.REAL if name in {"redis62", NEWEST}]

@@ -64,7 +64,7 @@ async def tenant(visit: Visit) -> Page:
         "saved": saved,
         "wrong": sum(one.outcome == "wrong" for one in decisions),
         "threads": survey.kinds["checkpoints"],
-        "epochs": sorted(survey.epochs),
+        "complete": survey.complete,
     }
     return Page("tenant.html", f"Tenant {visit.tenant or '(default)'}", shown)
 

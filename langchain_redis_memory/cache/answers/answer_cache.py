@@ -32,10 +32,12 @@ class CacheQuestion:
         agent: The agent that answers.
         scope: Names the chain and its documents; answers are shared only within a scope.
         question: The user's words.
-        context: The messages that the model is shown besides the question.
+        context: The messages that the model is shown besides the question and the conversation.
+        memory: The messages of the conversation that the model is shown.
         given: Whatever else the chain is given, in a form that `codec.pack` takes.
         query: What the retriever is asked, where that is not the question; it follows from question and context.
         audience: For whom the answer is: "" for everybody of the tenant, else the asker's name (see `cache.sharing`).
+        later: Whether the question was asked within a conversation that it does not depend on; it decides nothing.
         session: The conversation, for removing its answers; it decides nothing and is no part of the key.
         ttl_s: How long the answer may be kept at most, in seconds; None for as long as the cache keeps any.
         notes: What a cache notes at the look-up for the store and for the log, by name. They belong to the turn, so two
@@ -50,6 +52,8 @@ class CacheQuestion:
     given: Any = None
     query: str | None = None
     audience: str = ""
+    memory: Sequence[BaseMessage] = ()
+    later: bool = field(default=False, compare=False)
     session: str = field(default="", compare=False)
     ttl_s: float | None = field(default=None, compare=False)
     notes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -81,7 +85,7 @@ class CacheQuestion:
         parts = {
             "scope": self.scope,
             "question": question,
-            "context": [seen_by_model(message) for message in self.context],
+            "context": [seen_by_model(message) for message in (*self.context, *self.memory)],
             "given": self.given,
             "query": self.query,
             "audience": self.audience,

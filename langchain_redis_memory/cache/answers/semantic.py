@@ -1,7 +1,7 @@
 """`SemanticAnswerCache`: answers of `ConversationMemory`, found by meaning where the very same question is not there.
 
-What the model is shown besides the question (system messages, documents' name, messages that a dependent question leans
-on) must be the same to the letter; only the question itself is searched by meaning, and verified.
+What the model is shown besides the question (system messages, documents' name) must be the same to the letter; the
+question is searched by meaning, together with what was said before it where it leans on that, and verified.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class SemanticAnswerCache(ClientOwner):
         ttl_s: Lifetime of an answer in seconds; None for no expiry. By default the settings' `answer_ttl_s`.
         name: Names the cache within the tenant.
         epoch: The key of a corpus's epoch: what is stored is served until it ends; see `RagCache.responses_epoch`.
-        policy: Decides which near question is the same; by default `VerifiedPolicy(max_error)`.
+        policy: Decides which near question is the same; by default `NeedPolicy(max_error)`; see `RedisSemanticCache`.
         judge: Asked where the policy is in doubt; see `RedisSemanticCache`.
         max_entries: How many answers of a tenant are kept; None for no bound.
         jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
@@ -69,7 +69,7 @@ class SemanticAnswerCache(ClientOwner):
         client: ClientLike = None,
         embeddings: Embeddings | None = None,
         *,
-        max_error: float = 0.02,
+        max_error: float = 0.05,
         ttl_s: float | FromSettings | None = "settings",
         name: str = "answers",
         epoch: str | None = None,
@@ -105,7 +105,7 @@ class SemanticAnswerCache(ClientOwner):
         Returns:
             An op of one trip, of none for a question that is no text, or one too long to be searched by meaning.
         """
-        query = query_of(asked)
+        query = query_of(asked, needs=self._searches.compares_needs)
         if query is None:
             return pure(None)
         search = self._searches.of(asked.space)
@@ -126,7 +126,7 @@ class SemanticAnswerCache(ClientOwner):
         Returns:
             The answer, None where there is none that may be served.
         """
-        query = query_of(asked)
+        query = query_of(asked, needs=self._searches.compares_needs)
         if query is None:
             return None
         search, result = self._searches.of(asked.space), SearchResult()
@@ -145,7 +145,7 @@ class SemanticAnswerCache(ClientOwner):
         Returns:
             A flow that embeds the question and gives an op of one trip.
         """
-        query = query_of(asked)
+        query = query_of(asked, needs=self._searches.compares_needs)
         if query is None:
             return pure(None)
         search, ttl_ms = self._searches.of(asked.space), jittered(self._ttl_ms, self._jitter)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
+from langchain_core.messages import HumanMessage, SystemMessage
+
 from langchain_redis_memory.cache.answers.answer_cache import (
     CANDIDATES,
     CacheQuestion,
@@ -21,21 +23,33 @@ from langchain_redis_memory.cache.semantic.prompt_reader import indents_of, unfi
 from langchain_redis_memory.cache.semantic.search import Candidate, SemanticQuery, observations_of
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches
 from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.language.need.need import Need, need_of, read_need
 from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.redis.keys import KeySpace
 
 
-def query_of(asked: CacheQuestion) -> SemanticQuery | None:
-    """Builds the query for a question; None for one that cannot be searched by meaning."""
+def query_of(asked: CacheQuestion, *, needs: bool = False) -> SemanticQuery | None:
+    """Builds the query for a question; None for one that cannot be searched by meaning.
+
+    Args:
+        asked: The question.
+        needs: Whether the policy compares conversations; else the one that the model is shown has to be the same.
+    """
     if not isinstance(asked.question, str):
         return None
     text = " ".join(asked.question.split())
     if not text or unfit(text) is not None:
         return None
-    context = [seen_by_model(message) for message in asked.context]
+    memory, compared = list(asked.memory), ""
+    if needs and asked.memory and (need := need_of([*asked.memory, HumanMessage(text)])) is not None:
+        # The application's own messages (a summary) are the same to the letter; what was said is compared.
+        text, memory = need.text, [message for message in memory if isinstance(message, SystemMessage)]
+    elif needs and asked.later:
+        compared = Need(text, alone=True).text
+    context = [seen_by_model(message) for message in (*asked.context, *memory)]
     parts = pack([asked.agent, asked.scope, asked.audience, context, asked.given, indents_of(asked.question)])
-    return SemanticQuery(text, blake2b(parts, digest_size=16).digest())
+    return SemanticQuery(text, blake2b(parts, digest_size=16).digest(), asked=compared)
 
 
 class SemanticRecords:
@@ -59,7 +73,7 @@ class SemanticRecords:
         """Deletes the answers that are meant; see `AnswerRecords`."""
 
         def meant(entry: StoredAnswer) -> bool:
-            return wanted.fits(marks_of(entry.question, entry.session, "".join(entry.tags)))
+            return wanted.fits(marks_of(read_need(entry.question).question, entry.session, "".join(entry.tags)))
 
         return bulk.delete_flow(self._searches.of(space), meant)
 

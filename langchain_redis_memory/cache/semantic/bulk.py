@@ -10,6 +10,7 @@ from langchain_redis_memory.cache.marks import Wanted, marks_of
 from langchain_redis_memory.cache.semantic import entries
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.search import SemanticSearch
+from langchain_redis_memory.language.need.need import read_need
 from langchain_redis_memory.ops import Emit, Flow, ask, merge
 
 Filter = Callable[[StoredAnswer], bool]
@@ -23,7 +24,7 @@ def filter_by(
 
     def fits(entry: StoredAnswer) -> bool:
         return (
-            words.fits(marks_of(entry.question, "", ""))
+            words.fits(marks_of(read_need(entry.question).question, "", ""))
             and (model is None or entry.model == model)
             and (tag is None or tag in entry.tags)
             and (session is None or entry.session == session)

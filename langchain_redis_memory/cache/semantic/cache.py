@@ -47,10 +47,10 @@ class PromptOptions:
         template: The f-string that prompts are made from ("Answer from {context}: {question}"), or a `Template`. The
             question is searched by meaning, the other variables must be the same.
         classifier: Decides what a turn depends on; the default classifier for None.
-        contextualiser: Says what a dependent question means; without one it is only looked up after the very same
-            exchange.
-        share_private: Also serve and store what may be answered for the user, in conversations in which he told of
-            himself. What is answered alike for all ("How long does a refund take?") is cached there in any case.
+        contextualiser: Says what a dependent question means; without one, or where it is not sure, the question is
+            looked up together with what was said before it.
+        share_private: Also serve and store what may be answered for the user without a comparison of what he told of
+            himself. What is answered alike for all ("How long does a refund take?") is cached in any case.
         share_tools: Also serve and store what follows calls of tools, and calls of tools.
 
     Raises:
@@ -71,8 +71,8 @@ class PromptOptions:
         if self.template is not None:
             check_type(self.template, (str, Template), "template", "an f-string or a Template", ConfigError)
 
-    def reader(self, scope: str) -> PromptReader:
-        """Builds the reader that analyses prompts by these options."""
+    def reader(self, scope: str, *, needs: bool) -> PromptReader:
+        """Builds the reader that analyses prompts by these options; `needs`: whether conversations are compared."""
         return PromptReader(
             self.classifier or LinguisticClassifier(),
             self.contextualiser,
@@ -80,6 +80,7 @@ class PromptOptions:
             check_text(scope, "scope"),
             share_private=self.share_private,
             share_tools=self.share_tools,
+            needs=needs,
         )
 
 
@@ -94,7 +95,8 @@ class RedisSemanticCache(LLMCache):
         tenant: The tenant that it belongs to; tenants never see each other's answers.
         name: Names the cache within the tenant.
         scope: Answers are shared only within it: a user, a team, a set of documents. See `bind`.
-        policy: Decides which near question is the same; by default `VerifiedPolicy(max_error)`.
+        policy: Decides which near question is the same; by default `NeedPolicy(max_error)`, which also compares what
+            was said before. With one of your own a conversation has to be the same to the letter.
         judge: Asked where the policy is in doubt: a `Judge`, a LangChain model, or a function of two texts.
         max_entries: How many answers are kept; those used least recently go first. None for no bound.
         jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
@@ -130,7 +132,7 @@ class RedisSemanticCache(LLMCache):
         client: ClientLike = None,
         embeddings: Embeddings | None = None,
         *,
-        max_error: float = 0.02,
+        max_error: float = 0.05,
         ttl_s: float | None = WEEK_S,
         tenant: str = "",
         name: str = "llm",
@@ -167,7 +169,7 @@ class RedisSemanticCache(LLMCache):
             self._client,
             searches,
             self._client.keys(tenant),
-            prompts.reader(scope),
+            prompts.reader(scope, needs=searches.compares_needs),
             ttl_s=ttl_s,
             jitter=jitter,
             single_flight_s=single_flight_s,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.language.equivalence import VerifiedPolicy
 from langchain_redis_memory.language.equivalence.cosine_scales import scale_of
+from langchain_redis_memory.language.need.policy import NeedPolicy
 from langchain_redis_memory.ops import Flow, Invoke
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.vectors.choose import check, engine
@@ -76,7 +76,7 @@ def embedding_id_of(embeddings: Embeddings) -> str:
     return f"{type(embeddings).__module__}.{type(embeddings).__qualname__}"
 
 
-def policy_for(embeddings: Embeddings, max_error: float, embedding_id: str | None = None) -> VerifiedPolicy:
+def policy_for(embeddings: Embeddings, max_error: float, embedding_id: str | None = None) -> NeedPolicy:
     """Builds the verifier for an embedding model, on the scale of its cosines where that is known.
 
     Args:
@@ -95,5 +95,5 @@ def policy_for(embeddings: Embeddings, max_error: float, embedding_id: str | Non
         scale_of(name)
     except ConfigError:
         _log.info("no scale is known for the cosines of %r: they are taken as those of MiniLM", name)
-        return VerifiedPolicy(max_error)
-    return VerifiedPolicy(max_error, model=name)
+        return NeedPolicy(max_error)
+    return NeedPolicy(max_error, model=name)

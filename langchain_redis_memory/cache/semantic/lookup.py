@@ -44,6 +44,7 @@ from langchain_redis_memory.cache.semantic.search import (
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches
 from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
+from langchain_redis_memory.language.need.need import read_need
 from langchain_redis_memory.ops import Flow, Now, Op, ask
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace, check_id
@@ -131,7 +132,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
     def _decision(self, prompt: str, llm_string: str, analysis: PromptAnalysis, result: SearchResult) -> Decision:
         """Builds the line of a look-up; of what was near only what was judged."""
         query, verdict, hit = analysis.query, analysis.verdict, result.hit
-        question = query.text if query else read(prompt).question or prompt
+        question = read_need(query.text).question if query else read(prompt).question or prompt
         outcome = "bypass" if query is None else "miss" if hit is None else "hit"
         kind = "" if hit is None else "exact" if query and hit.entry.question == query.text else "meaning"
         return Decision(

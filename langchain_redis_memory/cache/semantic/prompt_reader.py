@@ -1,10 +1,10 @@
 """Analyses a prompt: the question and partition to look up, or why the prompt bypasses the cache.
 
 A question that stands alone is looked up among all that stand alone. One that depends on its conversation is replaced
-by the question that it means, where a contextualiser is sure of that; else it is looked up only among questions that
-were asked after the very same exchange. What recalls or continues a conversation and what follows a call of a tool
-bypasses the cache. So does, where the user told of himself before, every question that may be answered for him: only
-one that is answered alike for all who ask it is looked up.
+by the question that it means, where a contextualiser is sure of that; else it is looked up together with what was said
+before it (`language.need`), or, where the policy compares no conversations, after the very same exchange. What recalls
+or continues a conversation and what follows a call of a tool bypasses the cache. Where the user told of himself before,
+a question that may be answered for him is compared with all that he told, or bypasses the cache as well.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
 
+from langchain_core.messages import HumanMessage
+
 from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, read
 from langchain_redis_memory.cache.semantic.search import SemanticQuery
-from langchain_redis_memory.cache.sharing import asks_for_anybody, unrepeatable
+from langchain_redis_memory.cache.sharing import asks_for_anybody, asks_to_know, unrepeatable
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.classify.standalone import continued
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite, resolved
+from langchain_redis_memory.language.need.need import Need, need_of
 from langchain_redis_memory.language.turn_state import NO_STATE
 from langchain_redis_memory.ops import Flow, settled
 from langchain_redis_memory.redis.codec.values import pack
@@ -115,6 +118,7 @@ class PromptReader:
         share_private: Whether also questions that may be answered for the user who told of himself before are served
             and stored.
         share_tools: Whether what follows calls of tools is.
+        needs: Whether the policy compares conversations (`NeedPolicy`).
     """
 
     classifier: Classifier
@@ -124,6 +128,7 @@ class PromptReader:
     longest: int = LONGEST
     share_private: bool = False
     share_tools: bool = False
+    needs: bool = False
 
     def with_scope(self, scope: str) -> PromptReader:
         """Returns the same reader for another scope."""
@@ -158,44 +163,73 @@ class PromptReader:
         # Where tools looked the world up, their results are part of the key.
         if not after and (sign := unrepeatable(text)) is not None:
             return PromptAnalysis(None, sign)
-        context: Any = [indents, *([said.role, said.text, said.more] for said in after)]
-        verdict = None
+        context: list[Any] = [indents, *([said.role, said.text, said.more] for said in after)]
         if not (parsed.history or parsed.system or variables or after) and points_outside(text):
             return PromptAnalysis(None, "points_outside")
-        if parsed.history:
-            told = not self.share_private and any(
-                said.role in {"human", "chat"} and tells_of_self(said.text) for said in parsed.history
-            )
-            if told and tells_of_self(text):
-                return PromptAnalysis(None, "private")
-            if any(instructs(said.text) for said in parsed.history if said.role in {"human", "chat"}):
-                return PromptAnalysis(None, "instructed")
-            history = parsed.messages()
-            verdict = yield from settled(self.classifier.classify(text, history))
-            if verdict.type in _ONE_CONVERSATIONS:
-                return PromptAnalysis(None, str(verdict.type), verdict)
-            if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
-                meant = yield from self._meant_flow(text, verdict, parsed)
-                by_tools = any(said.of_tools for said in parsed.history)
-                before = [] if by_tools else continued(history)
-                if sign := next(filter(None, map(unrepeatable, before if meant is None else [meant])), None):
-                    return PromptAnalysis(None, sign, verdict)
-                if meant is not None:
-                    text = meant
-                    if (why := unfit(text, self.longest)) is not None:
-                        return PromptAnalysis(None, why, verdict)
-                elif told:
-                    return PromptAnalysis(None, "private", verdict)
-                else:
-                    # The whole of it is the key: after a side question, what decides stands before that one.
-                    if by_tools and not self.share_tools:
-                        return PromptAnalysis(None, "tools", verdict)
-                    context += [[said.role, said.text, said.more] for said in parsed.history]
-            if told and not asks_for_anybody(text):
+        if not parsed.history:
+            return self._found(llm_string, parsed, variables, text, context)
+        if any(instructs(said.text) for said in parsed.history if said.role in _USERS):
+            return PromptAnalysis(None, "instructed")
+        return (yield from self._in_conversation_flow(llm_string, parsed, variables, text, context))
+
+    def _in_conversation_flow(
+        self, llm_string: str, parsed: Prompt, variables: Mapping[str, str], text: str, context: list[Any]
+    ) -> Flow[PromptAnalysis]:
+        """Analyses a question with a conversation before it."""
+        history = parsed.messages()
+        told = not self.share_private and any(
+            said.role in _USERS and tells_of_self(said.text) for said in parsed.history
+        )
+        by_tools = any(said.of_tools for said in parsed.history)
+        need = need_of([*history, HumanMessage(text)], personal=told) if self.needs and not by_tools else None
+        if told and need is None and tells_of_self(text):
+            return PromptAnalysis(None, "private")
+        verdict: Verdict = yield from settled(self.classifier.classify(text, history))
+        if verdict.type in _ONE_CONVERSATIONS:
+            return PromptAnalysis(None, str(verdict.type), verdict)
+        compared = ""
+        if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
+            meant = yield from self._meant_flow(text, verdict, parsed)
+            before = [] if by_tools else continued(history)
+            signs = filter(None, map(unrepeatable, before if meant is None else [meant]))
+            passed_over = {"effect"} if meant is None and asks_to_know(text) else set[str]()
+            if sign := next((sign for sign in signs if sign not in passed_over), None):
+                return PromptAnalysis(None, sign, verdict)
+            if meant is not None and not (told and (tells_of_self(meant) or not asks_for_anybody(meant))):
+                if (why := unfit(meant, self.longest)) is not None:
+                    return PromptAnalysis(None, why, verdict)
+                text = meant
+            elif need is not None:
+                text = need.text
+            elif told:
                 return PromptAnalysis(None, "private", verdict)
+            elif by_tools and not self.share_tools:
+                return PromptAnalysis(None, "tools", verdict)
+            else:
+                # The whole of it is the key: after a side question, what decides stands before that one.
+                context += [[said.role, said.text, said.more] for said in parsed.history]
+        elif told and (tells_of_self(text) or not asks_for_anybody(text)):
+            if need is None:
+                return PromptAnalysis(None, "private", verdict)
+            text = need.text
+        elif self.needs:
+            compared = Need(text, alone=True).text
+        return self._found(llm_string, parsed, variables, text, context, verdict, compared)
+
+    def _found(
+        self,
+        llm_string: str,
+        parsed: Prompt,
+        variables: Mapping[str, str],
+        text: str,
+        context: list[Any],
+        verdict: Verdict | None = None,
+        compared: str = "",
+    ) -> PromptAnalysis:
+        """The question to look up, in the partition of all that has to be the same."""
         partition = self._partition(llm_string, parsed, variables, context)
         kind = str(verdict.type if verdict else QuestionType.NEW_TOPIC)
-        return PromptAnalysis(SemanticQuery(text, partition, model_of(llm_string), kind), "", verdict)
+        return PromptAnalysis(SemanticQuery(text, partition, model_of(llm_string), kind, compared), "", verdict)
 
     def _meant_flow(self, text: str, verdict: Verdict, parsed: Prompt) -> Flow[str | None]:
         """Finds the stand-alone question that a dependent one means; None where nobody is sure of it."""
@@ -221,6 +255,7 @@ class PromptReader:
         return blake2b(pack(parts), digest_size=16).digest()
 
 
+_USERS = {"human", "chat"}
 _ONE_CONVERSATIONS = {QuestionType.HISTORY_RECALL, QuestionType.CONTEXTUAL_FOLLOW_UP}
 
 

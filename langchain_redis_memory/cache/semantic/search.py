@@ -24,6 +24,7 @@ from langchain_redis_memory.cache.semantic.owners import owner_of, questions_of
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.language.equivalence import HitPolicy, Judgement, Observations
+from langchain_redis_memory.language.need.need import gist_of
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import EntryKeys, KeySpace
 from langchain_redis_memory.vectors.embedder import Embedder
@@ -40,12 +41,14 @@ class SemanticQuery(NamedTuple):
         partition: Digest of everything else that decides the answer.
         model: The model's short name.
         kind: The type of question.
+        asked: What candidates are compared with; "" for the text.
     """
 
     text: str
     partition: bytes
     model: str = ""
     kind: str = ""
+    asked: str = ""
 
 
 class Candidate(NamedTuple):
@@ -194,13 +197,14 @@ class SemanticSearch:
 
     def similar_flow(self, query: SemanticQuery) -> Flow[SearchResult]:
         """Finds the answer to a question by its meaning only: k-NN candidates, verification, read."""
-        vectors = yield from self._embed_flow([query.text])
+        vectors = yield from self._embed_flow([gist_of(query.text)])
         embedding, engine = self.embedder.name_of(vectors), (yield from self.engine_flow(vectors.shape[1]))
         if not self._compared:
             yield from self._compare_flow(embedding)
         collection = self.collection(query.partition, embedding, engine)
         near = yield from self._nearest_flow(engine, collection, vectors[0])
-        result = SearchResult(None, [self._candidate(query.text, question, cosine) for question, cosine in near])
+        asked = query.asked or query.text
+        result = SearchResult(None, [self._candidate(asked, question, cosine) for question, cosine in near])
         for at in self._in_question(result.candidates):
             candidate = yield from self._read_flow(result, result.candidates[at], query, engine, collection)
             result.candidates[at] = candidate
@@ -284,7 +288,7 @@ class SemanticSearch:
         Returns:
             The engine, and an op of one trip that stores entries and vectors and gives the entries that had to go.
         """
-        vectors = yield from self._embed_flow([answer.query.text for answer in answers])
+        vectors = yield from self._embed_flow([gist_of(answer.query.text) for answer in answers])
         engine = yield from self.engine_flow(vectors.shape[1])
         embedding = self.embedder.name_of(vectors)
         points: dict[bytes, list[Point]] = {}

@@ -21,6 +21,7 @@ from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.checks import check_bounds, check_method, check_number, check_type
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.equivalence import HitPolicy
+from langchain_redis_memory.language.need.policy import NeedPolicy
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace, check_id
 from langchain_redis_memory.vectors.choose import check_vectors
@@ -53,7 +54,7 @@ class TenantSearches:
         embeddings: Embeds questions.
         name: The cache.
         max_error: The share of served answers that may be wrong.
-        policy: Decides which near question is the same; None: `VerifiedPolicy(max_error)`.
+        policy: Decides which near question is the same; None: `NeedPolicy(max_error)`.
         judge: Asked where the policy is in doubt.
         max_entries: How many answers of a tenant are kept; None for no bound.
         vectors: How vectors are made and kept.
@@ -88,6 +89,7 @@ class TenantSearches:
         self._name = check_id(name, "name")
         self._embedder = Embedder(model, vectors.embedding_id or embedding_id_of(model))
         self._policy = policy or policy_for(model, max_error, vectors.embedding_id)
+        self.compares_needs: bool = isinstance(self._policy, NeedPolicy)
         self._engines = Engines(client, vectors.engine, vectors.quantization)
         self._max_entries = max_entries or 0
         self._max_error = check_number(max_error, "max_error")

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from langchain_redis_memory.language.bm25 import TextMatch, search, stem
+from langchain_redis_memory.language.bm25 import TextMatch, search
+from langchain_redis_memory.language.english import stem
 
 LONGEST = 2_000
 """Characters of a question that are looked at."""

@@ -21,7 +21,7 @@ from langchain_redis_memory.language.audience.verdict import (
     AudienceVerdict,
     check_risk,
 )
-from langchain_redis_memory.language.logistic import probability
+from langchain_redis_memory.language.logistic import LogisticModel, probability
 
 HEADS = ("personal", "volatile", "effect", "vary")
 PLAIN_SHIFT = -3.0
@@ -36,8 +36,7 @@ _SPEAKS, _TOLD, _EVIDENCE = 0.4, 0.05, 6
 class AudienceWeights(NamedTuple):
     """The weights of the four questions, and the thresholds of their probabilities."""
 
-    bias: Mapping[str, float]
-    weights: Mapping[str, Mapping[str, float]]
+    heads: Mapping[str, LogisticModel]
     thresholds: AudienceThresholds
 
     @classmethod
@@ -48,8 +47,7 @@ class AudienceWeights(NamedTuple):
             for kind, values in found.get("thresholds", {}).items()
         }
         return cls(
-            {head: found[head]["bias"] for head in HEADS},
-            {head: found[head]["weights"] for head in HEADS},
+            {head: LogisticModel(found[head]["bias"], found[head]["weights"]) for head in HEADS},
             AudienceThresholds(by_risk),
         )
 
@@ -105,15 +103,12 @@ def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opa
     odds = dict.fromkeys(HEADS, -20.0)
     spoke: dict[tuple[str, str], float] = {}
     for each in sentences:
-        for head in HEADS:
-            weights = model.weights[head]
-            score = model.bias[head]
+        present = dict.fromkeys(each, 1.0)
+        for head, judge in model.heads.items():
+            odds[head] = max(odds[head], judge.log_odds(present))
             for name, words in each.items():
-                weight = weights.get(name, 0.0)
-                score += weight
-                if words and weight > _SPEAKS:
+                if words and (weight := judge.weights.get(name, 0.0)) > _SPEAKS:
                     spoke[head, words] = max(weight, spoke.get((head, words), 0.0))
-            odds[head] = max(odds[head], score)
     named = set().union(*sentences)
     if not opaque:
         odds["personal"] += PLAIN_SHIFT

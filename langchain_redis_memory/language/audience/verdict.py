@@ -151,11 +151,6 @@ class AudienceVerdict:
         verdict = self if max_unsafe is None else self.at(max_unsafe)
         return verdict.audience is Audience.EVERYONE and not verdict.volatile
 
-    def storable(self, max_unsafe: float | None = None) -> bool:
-        """Returns whether anybody, if only the user who asked, may be served the answer again; see `shareable`."""
-        verdict = self if max_unsafe is None else self.at(max_unsafe)
-        return verdict.audience is not Audience.NOBODY
-
 
 def check_risk(max_unsafe: float) -> None:
     """Checks that a tolerated risk is a share.

@@ -20,13 +20,11 @@ from langchain_redis_memory.language.classify.similarity_features import (
     around,
     cosines,
     features,
-    shift_features,
     unlike,
 )
-from langchain_redis_memory.language.classify.tokens import EACH, past, said, text_of
+from langchain_redis_memory.language.classify.tokens import EACH, said
 from langchain_redis_memory.language.classify.verdict import Verdict
 from langchain_redis_memory.language.classify.weights import weights
-from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.language.text_vectors import TextVectors, Vector, unit
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Flow
@@ -70,7 +68,6 @@ class EmbeddingClassifier:
         check_whole(remembered, "remembered")
         self._first = LinguisticClassifier(language, max_unsafe=max_unsafe)
         self._weights = weights("embedding")
-        self._shift = weights("topic_shift")
         self._threshold = self._weights.threshold(max_unsafe)
         self._vectors = TextVectors(embeddings, remembered)
         self._zero: float | None = None
@@ -90,35 +87,6 @@ class EmbeddingClassifier:
         if not texts or judged.log_odds >= _SURE:
             return self._first.decide(judged, history, judged.log_odds, self._first.threshold)
         return self._corrected_flow(turn, history, judged, texts, joined)
-
-    def topic_shift_flow(self, turn: str, history: Sequence[BaseMessage]) -> Flow[float]:
-        """Returns the probability that a turn changes the topic of its conversation, chit-chat included.
-
-        A turn that changes the topic may still depend on the conversation ("and what do you do for a living?"), so
-        this is no verdict; it is for whoever cuts a conversation into topics.
-
-        Args:
-            turn: What was said.
-            history: The conversation before it, oldest first.
-
-        Returns:
-            A flow (for `Client.drive`) that gives the probability: 1 where there is no history.
-
-        Raises:
-            ValueError: The embedding model gave something else than vectors. What it raises itself is passed on.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
-        texts, _ = around(turn, history)
-        if not texts:
-            return 1.0
-        before = past(history, self._first.lexicon)
-        reading, log_odds = self._first.weigh(turn, before)
-        vectors = yield from self._embed_flow([turn[:EACH], *texts])
-        asked_back = text_of(history[-1]).rstrip().endswith("?")
-        found = shift_features(reading, log_odds, cosines(vectors[0], vectors[1:], self._zero or 0.0), asked_back)
-        return probability(self._shift.log_odds(found))
 
     def _corrected_flow(
         self, turn: str, history: Sequence[BaseMessage], judged: Assessment, texts: list[str], joined: str

@@ -21,7 +21,7 @@ from langchain_redis_memory.language.classify.standalone import COMMENT, stands
 from langchain_redis_memory.language.classify.tokens import HistoryWords, known, past
 from langchain_redis_memory.language.classify.verdict import Verdict
 from langchain_redis_memory.language.classify.weights import weights
-from langchain_redis_memory.language.english import straight
+from langchain_redis_memory.language.english import stem, straight
 from langchain_redis_memory.language.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
@@ -196,7 +196,8 @@ class LinguisticClassifier:
             log_odds = max(log_odds, _CERTAIN)
         elif new := content - before.last:
             kind = QuestionType.CONTEXTUAL_WITH_SEARCH
-            reasons.append(f"asks for something new: {', '.join(sorted(new)[:3])}")
+            words = dict.fromkeys(word for word in reading.low if stem(word) in new)
+            reasons.append(f"asks for something new: {', '.join([*words][:3])}")
         else:
             reasons.append("brings nothing new")
         return Assessment(None, log_odds, reading, kind, tuple(reasons), bool(change), log_odds != weighed)

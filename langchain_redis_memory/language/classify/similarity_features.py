@@ -13,7 +13,6 @@ fitted with one model serve another.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import log
 from typing import TypeAlias
 
 from langchain_core.messages import BaseMessage, HumanMessage
@@ -21,7 +20,6 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.language.classify.tokens import EACH, said, text_of
 from langchain_redis_memory.language.logistic import probability
-from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 Vector: TypeAlias = "npt.NDArray[np.float32]"
 
@@ -96,48 +94,4 @@ def features(
         "answered": float(answered),
         "pulled": pulled,
         "pulled_open": pulled * open_,
-    }
-
-
-def shift_features(
-    reading: TurnTokens, log_odds: float, similar: Sequence[float], asked_back: bool
-) -> dict[str, float]:
-    """Computes the features of a topic shift.
-
-    Args:
-        reading: The turn, with its signs.
-        log_odds: What the signs of language say about dependence.
-        similar: Scaled cosines of the turn to the last messages, oldest first.
-        asked_back: The message before asks something.
-
-    Returns:
-        Features by name.
-    """
-    asks = "?" in reading.stop
-    found = reading.features
-    return {
-        "language": max(-4.0, min(4.0, log_odds)),
-        "last": similar[-1],
-        "before_last": similar[-2] if len(similar) > 1 else similar[-1],
-        "most": max(similar),
-        "mean": sum(similar) / len(similar),
-        "early": 1 / len(similar),
-        "far_in": log(len(similar)),
-        "asks": float(asks),
-        "asked_back": float(asked_back),
-        "asks_unasked": float(asks and not asked_back),
-        "replies": float(asked_back and not asks),
-        "asks_last": similar[-1] * asks,
-        "addressed": found.get("addressed", 0.0),
-        "asks_you": found.get("addressed", 0.0) * asks,
-        "do_you": float("do" in reading.low and "you" in reading.low),
-        "short": found.get("short", 0.0),
-        "length": found.get("length", 0.0),
-        "content": found.get("content", 0.0),
-        "acknowledges": found.get("acknowledges", 0.0),
-        "last_share": found.get("last_share", 0.0),
-        "old_share": found.get("old_share", 0.0),
-        "no_old": found.get("no_old", 0.0),
-        "pronoun": max(found.get("pronoun", 0.0), found.get("demonstrative", 0.0)),
-        "mine": found.get("mine", 0.0),
     }

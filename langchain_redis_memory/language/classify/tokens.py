@@ -13,21 +13,12 @@ from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_redis_memory.language.english import straight
+from langchain_redis_memory.language.english import stem, straight
 from langchain_redis_memory.language.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.turn_tokens import HEAD, WORD
 
 RECENT, EACH = 8, 600
 """Messages of the history that are read, and characters of each."""
-
-
-def stem(word: str) -> str:
-    """Returns the stem of an English word."""
-    word = word.removesuffix("'s")
-    for ending in ("ies", "ing", "es", "ed", "s", "e"):
-        if len(word) > len(ending) + 3 and word.endswith(ending):
-            return word.removesuffix(ending)
-    return word
 
 
 class MessageWords(NamedTuple):

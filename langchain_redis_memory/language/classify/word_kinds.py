@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from langchain_redis_memory.language.classify.tokens import HistoryWords, stem
+from langchain_redis_memory.language.classify.tokens import HistoryWords
+from langchain_redis_memory.language.english import stem
 from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import TurnTokens
 

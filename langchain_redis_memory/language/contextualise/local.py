@@ -18,7 +18,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_redis_memory.language.classify import dependence
 from langchain_redis_memory.language.contextualise.contextualiser import Rewrite
-from langchain_redis_memory.language.contextualise.mentions import LONGEST, Mention, mentions, singular
+from langchain_redis_memory.language.contextualise.mentions import LONGEST, Mention, mentions
 from langchain_redis_memory.language.contextualise.patterns import (
     ABOUT,
     ABOUT_THE_ANSWER,
@@ -35,6 +35,7 @@ from langchain_redis_memory.language.contextualise.patterns import (
     TOPIC,
 )
 from langchain_redis_memory.language.contextualise.word_lists import FUNCTION, PARTNERS, RELATIONAL, VERBS
+from langchain_redis_memory.language.english import singular
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 
 _TURNS = 8

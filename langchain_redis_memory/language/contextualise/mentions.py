@@ -26,12 +26,12 @@ from langchain_redis_memory.language.contextualise.word_lists import (
     VAGUE,
     VERBS,
 )
-from langchain_redis_memory.language.english import ends_like_plural
+from langchain_redis_memory.language.english import ends_like_plural, singular, straight
+from langchain_redis_memory.language.turn_tokens import TOKEN
 
 LONGEST = 1_000
 """Characters of a message that are looked at."""
 
-_TOKEN = re.compile(r"[^\W_](?:[\w.+#&/'-]*[\w+#])?|[^\w\s]")
 _DO = frozenset("do does did can could will would shall should may might must to".split())
 _BE = frozenset("is are was were am be been being".split())
 _ARTICLES = frozenset(("a", "an", "the"))
@@ -114,13 +114,6 @@ class Mention:
         )
 
 
-def singular(word: str) -> str:
-    """Returns a noun without its plural ending, roughly."""
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
-
-
 def is_plural(word: str) -> bool:
     """Returns whether a common noun is in the plural."""
     return word in PLURALS or (word not in SINGULARS and ends_like_plural(word))
@@ -128,7 +121,7 @@ def is_plural(word: str) -> bool:
 
 def tokens(text: str) -> list[str]:
     """Splits a text into words and punctuation."""
-    return _TOKEN.findall(text[:LONGEST].replace("\u2019", "'"))
+    return TOKEN.findall(" ".join(straight(text[:LONGEST]).split()))
 
 
 def _trails(word: str) -> bool:

@@ -160,7 +160,6 @@ def test_what_is_to_be_done_is_served_to_nobody(turn: str, opaque: bool) -> None
     verdict = classify_audience(turn, opaque=opaque)
     assert verdict.effect
     assert verdict.audience is Audience.NOBODY
-    assert not verdict.storable()
 
 
 @pytest.mark.parametrize("opaque", [True, False])

@@ -121,16 +121,6 @@ async def test_without_vectors_language_decides(decide: Decide, answer: Any) -> 
     assert found == LinguisticClassifier().classify(DOUBTFUL, history("cancer"))
 
 
-async def test_a_shift_of_topic_is_a_probability(decide: Decide) -> None:
-    client = Client.from_url("memory://shift")
-    classifier = EmbeddingClassifier(Hashed())
-    assert client.drive(classifier.topic_shift_flow("anything", [])) == 1.0
-    near = client.drive(classifier.topic_shift_flow("Is smoking a main cause of throat cancer?", history("cancer")))
-    far = client.drive(classifier.topic_shift_flow("Do you like jazz?", history("cancer")))
-    assert 0 < near < far < 1
-    client.close()
-
-
 # --- a chat model --------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,8 @@ from langchain_redis_memory.language.classify import content_words
 from langchain_redis_memory.language.contextualise.contextualiser import Rewrite, search_query
 from langchain_redis_memory.language.contextualise.llm import LLMContextualiser, checked
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
-from langchain_redis_memory.language.contextualise.mentions import is_plural, mentions, singular
+from langchain_redis_memory.language.contextualise.mentions import is_plural, mentions
+from langchain_redis_memory.language.english import singular
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import settled
 from langchain_redis_memory.redis.client.client import Client
@@ -345,6 +346,16 @@ async def test_a_model_that_is_too_slow_is_replaced(both: Both, caplog: pytest.L
         done.set()
     assert found.question == "Is throat cancer treatable?"
     assert "TimeoutError" in caplog.text
+
+
+async def test_a_model_is_asked_once_about_a_turn(both: Both) -> None:
+    model = PureModel(script=[AIMessage("Is throat cancer treatable?"), AIMessage("Is asthma treatable?")])
+    contextualiser = LLMContextualiser(model)
+    first, again = [await run(both, contextualiser.contextualise("Is it treatable?", talk(*CANCER))) for _ in range(2)]
+    assert (first.question, model.calls) == ("Is throat cancer treatable?", 1)
+    assert again == first
+    other = await run(both, contextualiser.contextualise("Is it treatable?", talk("What is asthma?", "A disease.")))
+    assert (other.question, model.calls) == ("Is asthma treatable?", 2)
 
 
 def test_a_model_is_not_asked_in_vain() -> None:

@@ -1,0 +1,59 @@
+"""What a command changes is noted in the tenant's audit log: before it is done, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from getpass import getuser
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from langchain_redis_memory.redis.client.client import Client
+
+
+class Noted:
+    """What the audit log says of a change when it is done.
+
+    Args:
+        note: Counts, no content.
+    """
+
+    note = ""
+
+
+@contextmanager
+def audited(client: Client, tenant: str, action: str, target: str) -> Iterator[Noted]:
+    """Notes a change in the audit log; it is not made where it cannot be noted.
+
+    Args:
+        client: The client.
+        tenant: Whose log.
+        action: What is done, in a word or two.
+        target: What it is done to: names, no content.
+
+    Yields:
+        What is said of it when it is done.
+    """
+    from langchain_redis_memory.operate import audit
+    from langchain_redis_memory.operate.audit import AuditLine, AuditState
+
+    who, told = f"{_user()} on the command line", Noted()
+
+    def note(state: AuditState, text: str = "") -> None:
+        client.run(audit.append(client.keys(tenant), AuditLine(who, action, target, state, text)))
+
+    note("begun")
+    try:
+        yield told
+    except BaseException as error:
+        note("failed", type(error).__name__)
+        raise
+    note("done", told.note)
+
+
+def _user() -> str:
+    """Names who runs the command; a process without an entry among the system's users has none."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return "somebody"

@@ -1,0 +1,1 @@
+"""May an answer that was given in one conversation be served in another?"""
