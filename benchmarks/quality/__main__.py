@@ -4,7 +4,7 @@
 
 By source, of what nothing was fitted on: conversations served rightly and wrongly by the two caches; whether one answer
 serves two questions, by signs alone and with the reader; what a turn depends on, with and without the reader; questions
-of recall. `--store` keeps the result in `last.json` beside this file.
+of recall. `--store` keeps the result in `last.json`, of which `python .ci/site.py` makes docs/quality.md.
 """
 
 from __future__ import annotations
