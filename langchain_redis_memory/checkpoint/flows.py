@@ -48,7 +48,7 @@ from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 from langchain_redis_memory.redis.user_index import UserData
-from langchain_redis_memory.run_config import accessor_of, users_of
+from langchain_redis_memory.run_config import accessor_of, owners_of
 
 T = TypeVar("T")
 
@@ -130,7 +130,7 @@ class SaverFlows:
         run_id = kept.get("run_id")
         touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write", [str(run_id)] if run_id else [])
         data = UserData("thread", "", place.thread_id)
-        notes = merge(touch, *(user_index.note(self.space, user, data, ttl_ms) for user in users_of(config)))
+        notes = merge(touch, *(user_index.note(self.space, user, data, ttl_ms) for user in owners_of(config)))
         yield from self._send_flow(
             thread,
             values,
