@@ -1,7 +1,7 @@
 """An operation is a value: commands of one round trip and a pure decoder of their replies.
 
 `Op[T]` does no I/O; only `Client` runs one (`run` / `arun`). `merge` joins several into one trip. `Flow[T]` is a
-generator that yields steps (`Op`, `Invoke`, `Emit`, `Now`, `Sleep`, `Background`) and returns a T, for what needs
+generator that yields steps (`Op`, `Invoke`, `Emit`, `Now`, `Sleep`, ...) and returns a T, for what needs
 more than one trip; `Client.drive` / `adrive` run it. So every piece of logic is written once and serves both colours.
 
 An `Op` that is only nice to have (a cache lookup) is made `optional(default)`: if the server refuses its commands it
@@ -260,6 +260,10 @@ class Now(NamedTuple):
     """A step that gives the process's monotonic time in seconds (for durations, never for stored times)."""
 
 
+class OneDeadline(NamedTuple):
+    """A step after which all round trips of the call share its deadline, however many they are."""
+
+
 class Background(NamedTuple):
     """A step that starts a flow of its own beside this one and does not wait for it.
 
@@ -270,7 +274,7 @@ class Background(NamedTuple):
     flow: Generator[Any, Any, Any]
 
 
-Step = Union[Op[Any], Invoke, Emit, Sleep, Now, Background]
+Step = Union[Op[Any], Invoke, Emit, Sleep, Now, OneDeadline, Background]
 Flow = Generator[Step, Any, T]
 
 

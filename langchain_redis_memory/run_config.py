@@ -36,20 +36,32 @@ def users_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(user) for user in found if user is not None and user != ""))
 
 
-def accessor_of(config: Mapping[str, Any]) -> str:
-    """Names who asks, for a decision on access: metadata comes from whoever calls, an authenticated user does not.
+def owners_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names whose data it is that a run writes: metadata comes from whoever calls, an authenticated user does not.
 
     Args:
         config: A `RunnableConfig`.
 
     Returns:
-        The authenticated user's id where LangGraph's server named one, else the first of `users_of`, "" for nobody.
+        The authenticated user alone where LangGraph's server named one, else all of `users_of`.
     """
     configurable = config.get("configurable") or {}
     auth = configurable.get("langgraph_auth_user")
     identity = auth.get("identity") if isinstance(auth, Mapping) else getattr(auth, "identity", None)
     known = identity or configurable.get("langgraph_auth_user_id")
-    return str(known) if known else next(iter(users_of(config)), "")
+    return (str(known),) if known else users_of(config)
+
+
+def accessor_of(config: Mapping[str, Any]) -> str:
+    """Names who asks, for a decision on access, and whose memory it is.
+
+    Args:
+        config: A `RunnableConfig`.
+
+    Returns:
+        The first of `owners_of`, "" for nobody.
+    """
+    return next(iter(owners_of(config)), "")
 
 
 def namespace_of(template: Sequence[str], user: str) -> tuple[str, ...]:

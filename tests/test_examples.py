@@ -32,6 +32,7 @@ SAYS = {
     "erase_user.py": "complete: True - left of ana: [] - of ben: 1",
     "human_in_the_loop.py": "'decision': 'yes', 'paid': True",
     "long_term_memory.py": "ana: What must we not cook for my child?  -> My daughter is allergic to peanuts.",
+    "migrate.py": "'Do you deliver?', 'Yes.', 'On Sundays?', 'No.', 'And on Mondays?', 'Yes.'] seconds left: True",
     "on_call.py": "missed: Do you deliver? - warmed: 1",
     "own_policy.py": "NEW_TOPIC bypass 2 messages of memory",
     "rag_cache.py": "after the change   Within 14 days.     cache miss",

@@ -67,6 +67,13 @@ def test_middleware_names_its_extra() -> None:
     assert "langchain-redis-memory[agents]" in done.stderr
 
 
+def test_the_admin_page_names_its_extra() -> None:
+    for package in ("fastapi", "jinja2"):
+        done = run_without([package], "from langchain_redis_memory import admin_router")
+        assert "ConfigError: the admin page needs fastapi and jinja2" in done.stderr
+        assert "langchain-redis-memory[admin]" in done.stderr
+
+
 @pytest.mark.usefixtures("absent")
 def test_memory_urls_name_their_extra() -> None:
     with pytest.raises(ConfigError, match=r"langchain-redis-memory\[memory\]"):

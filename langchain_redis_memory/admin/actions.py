@@ -9,10 +9,10 @@ from typing import Any
 from fastapi import HTTPException
 
 from langchain_redis_memory.admin.access import Role
+from langchain_redis_memory.admin.lifetime import keep_flow
 from langchain_redis_memory.admin.page import Page
 from langchain_redis_memory.admin.visit import Visit
 from langchain_redis_memory.cache import epochs
-from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.operate import audit
 from langchain_redis_memory.operate.audit import AuditLine
@@ -149,14 +149,13 @@ def _session(visit: Visit) -> str:
 
 async def _lifetime(visit: Visit) -> Done:
     name, agent = visit.asked("id"), visit.query.get("agent", "")
-    history = RedisChatMessageHistory(name, visit.client, tenant=visit.tenant, agent=agent)
-    if visit.query.get("pin"):
-        there, said = await history.apersist(), "It is kept until it is deleted or given a lifetime."
-    else:
-        days = visit.number("days")
-        there, said = await history.aextend_ttl(days * _DAY_S), f"It is kept for {days} days from now."
+    pinned, days = bool(visit.query.get("pin")), visit.number("days")
+    users = (await visit.survey()).users
+    ttl_s = None if pinned else days * _DAY_S
+    there = await visit.drive(keep_flow(visit.space, users, agent, name, ttl_s))
+    said = "It is kept until it is deleted or given a lifetime." if pinned else f"It is kept for {days} days from now."
     back = visit.link("session", id=name, agent=agent)
-    return Done(said if there else "The conversation is gone.", back, "pinned" if visit.query.get("pin") else said)
+    return Done(said if there else "The conversation is gone.", back, "pinned" if pinned else f"{days} days")
 
 
 async def _erase_session(visit: Visit) -> Done:

@@ -21,6 +21,7 @@ from langchain_redis_memory.limits.limit import Limit, LimitDecision
 from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
+from langchain_redis_memory.run_config import accessor_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -285,8 +286,8 @@ def _thread() -> Id:
 
 
 def _user() -> Id:
-    asker = asker_of(get_config())
-    return asker.user or asker.session
+    config = get_config()
+    return accessor_of(config) or asker_of(config).session
 
 
 def _messages_of(response: Any) -> Sequence[BaseMessage]:

@@ -50,10 +50,15 @@ class ThreadAdoption:
         before: RunnableConfig | None,
         limit: int | None,
     ) -> Flow[None]:
-        """Emits checkpoints, of an adopted thread where it is not here."""
-        if config is not None:
-            yield from self._adopted_flow(flows, parse_config(config).thread_id)
-        yield from flows.list_flow(config, wanted, before, limit)
+        """Emits checkpoints, of a thread that is not here after its adoption; wrong arguments are refused at once."""
+        listed = flows.list_flow(config, wanted, before, limit)
+        if config is None or self.adopt is None:
+            return listed
+        return self._adopted_list_flow(flows, parse_config(config).thread_id, listed)
+
+    def _adopted_list_flow(self, flows: SaverFlows, thread_id: str, listed: Flow[None]) -> Flow[None]:
+        yield from self._adopted_flow(flows, thread_id)
+        yield from listed
 
     def copy_flow(self, flows: SaverFlows, source: str, target: str) -> Flow[None]:
         """Copies a thread, adopted first where it is not here."""

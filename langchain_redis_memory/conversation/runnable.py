@@ -35,7 +35,7 @@ from langchain_redis_memory.conversation.turn_input import read_input
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.codec.fingerprint import Description, deciding_settings, describable, describe
 from langchain_redis_memory.redis.key_groups import text_of
-from langchain_redis_memory.run_config import rights_of, users_of
+from langchain_redis_memory.run_config import accessor_of, rights_of, users_of
 
 _log = logging.getLogger(__name__)
 
@@ -250,7 +250,7 @@ class RememberingRunnable(Runnable[Any, Any]):
             question=said.question,
             lead=said.lead,
             given=None if private else deciding,
-            user=asker.user,
+            user=accessor_of(config),
             run_id=str(getattr(config.get("callbacks"), "parent_run_id", None) or ""),
         )
         return incoming, Call(self._wrapped, said, config, kwargs, sharing, private=private)

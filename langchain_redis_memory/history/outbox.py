@@ -26,7 +26,7 @@ from langchain_redis_memory.history.read_through import UserCallback
 from langchain_redis_memory.history.spool import Spool, SpooledWrite
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.history.waiting import Entry, SeenMessages, WaitingWrites
-from langchain_redis_memory.ops import Flow, Now, Op, Sleep, ask, merge
+from langchain_redis_memory.ops import Flow, Now, OneDeadline, Op, Sleep, ask, merge
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.outboxes import Outboxes, everywhere
 
@@ -188,6 +188,12 @@ class Outbox:
         self._done(lost)
         self._start()
 
+    def _stored(self, entries: Sequence[Entry]) -> None:
+        """Forgets writes that are stored, and remembers their messages as the newest ones there."""
+        for entry in entries:
+            self.seen.add(entry.key, entry.messages)
+        self._done(entries)
+
     def _done(self, entries: Sequence[Entry]) -> None:
         """Forgets writes that are stored, deleted or lost."""
         self._waiting.remove(entries)
@@ -242,12 +248,14 @@ class Outbox:
             transcript: The conversation.
 
         Returns:
-            A flow of a trip for each write. What the server says of one is raised, and the rest waits.
+            A flow of a trip for each write, within the deadline of the call. What the server says of one is raised, and
+            the rest waits.
         """
+        yield OneDeadline()
         for entry in self._waiting.of(transcript.keys.messages):
             yield from entry.load_flow()
             yield from ask(entry.op)
-            self._done([entry])
+            self._stored([entry])
 
     def flush_flow(self) -> Flow[int]:
         """Stores all that waits: the conversations side by side, the writes of each one after the other.
@@ -266,7 +274,7 @@ class Outbox:
             except RedisMemoryError as error:
                 _log.debug("messages wait in this process until they can be stored: %s", error)
                 break
-            self._done([entry for entry, stored in zip(batch, taken, strict=True) if stored])
+            self._stored([entry for entry, stored in zip(batch, taken, strict=True) if stored])
             stuck |= {entry.key for entry, stored in zip(batch, taken, strict=True) if not stored}
         return len(self)
 

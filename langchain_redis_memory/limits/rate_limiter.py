@@ -20,7 +20,7 @@ from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.ttl import milliseconds
-from langchain_redis_memory.run_config import users_of
+from langchain_redis_memory.run_config import accessor_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -344,7 +344,7 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
         ):  # of the run that a settler heard of: a model that is called directly sets no config for its limiter
             config = {**config, "metadata": {**config.get("metadata", {}), **metadata}}
         if self._key_of == "user":
-            return next(iter(users_of(config)), "")
+            return accessor_of(config)
         return self._key_of(config)
 
     def _request(self, key: Id, tokens: int | None, cost: Costs | None) -> Request:

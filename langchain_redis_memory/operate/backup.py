@@ -239,19 +239,21 @@ def _aside(key: str) -> str:
 def _steps(line: Mapping[str, Any]) -> Iterator[tuple[Command, ...]]:
     """Spells the commands that write a key aside, a chunk of its elements at a time; each may be sent again."""
     aside = _aside(line["key"])
-    first: tuple[Command, ...] = (("UNLINK", aside),)
-    for calls in _chunks(aside, line):
-        yield (*first, *calls, ("PEXPIRE", aside, _ASIDE_MS))
-        first = ()
+    for number, chunk in enumerate(_chunks(line)):
+        # The first one begins anew wherever it is sent again; of the others each command must run once.
+        begun: tuple[Command, ...] = () if number else (("UNLINK", aside),)
+        calls = [command(verb, (aside,), *args) if number else (verb, aside, *args) for verb, *args in chunk]
+        yield (*begun, *calls, ("PEXPIRE", aside, _ASIDE_MS))
 
 
-def _chunks(aside: str, line: Mapping[str, Any]) -> Iterator[tuple[Command, ...]]:
+def _chunks(line: Mapping[str, Any]) -> Iterator[list[tuple[Any, ...]]]:
+    """Spells the commands without their key."""
     kind, value = line["type"], line["value"]
     if kind == "vectorset":
         about, *rows = value
         quant, links = _QUANTIZATION.get(about["quant"], "NOQUANT"), about["links"]
         for start in range(0, len(rows), _CHUNK):
-            yield tuple(_vadd(aside, row, quant, links) for row in rows[start : start + _CHUNK])
+            yield [_vadd(row, quant, links) for row in rows[start : start + _CHUNK]]
         return
     try:
         parts = _unpacked(value)
@@ -260,19 +262,19 @@ def _chunks(aside: str, line: Mapping[str, Any]) -> Iterator[tuple[Command, ...]
         raise CorruptDataError(msg) from error
     if kind == "stream":
         for start in range(0, len(parts), _CHUNK):
-            yield tuple(command("XADD", (aside,), one, *pairs) for one, pairs in parts[start : start + _CHUNK])
+            yield [("XADD", one, *fields) for one, fields in parts[start : start + _CHUNK]]
         return
     if kind == "zset":
         parts = [part for member, score in zip(parts[::2], parts[1::2], strict=True) for part in (score, member)]
     verb = {"string": "SET", "hash": "HSET", "list": "RPUSH", "set": "SADD", "zset": "ZADD"}[kind]
     for start in range(0, len(parts), 2 * _CHUNK):
-        yield (command(verb, (aside,), *parts[start : start + 2 * _CHUNK]),)
+        yield [(verb, *parts[start : start + 2 * _CHUNK])]
 
 
-def _vadd(aside: str, row: Sequence[Any], quant: str, links: int) -> Command:
+def _vadd(row: Sequence[Any], quant: str, links: int) -> tuple[Any, ...]:
     element, about, numbers = b64decode(row[0]), b64decode(row[1]), row[2]
     more: tuple[Arg, ...] = ("SETATTR", about) if about else ()
-    return ("VADD", aside, "VALUES", len(numbers), *map(repr, numbers), element, quant, *more, "M", links)
+    return ("VADD", "VALUES", len(numbers), *map(repr, numbers), element, quant, *more, "M", links)
 
 
 def _unpacked(value: Any) -> Any:

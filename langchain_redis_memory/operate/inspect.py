@@ -82,11 +82,10 @@ def inspect_flow(space: KeySpace, name: str, agent: str, newest: Invoke) -> Flow
         keys = yield from keys_flow(space, [name])
         return [Inspection("key", name, keys)] if keys else []
     found = []
-    of_session = (*space.session(name, agent).all(), *space.stream(name, agent).all())
-    if keys := (yield from keys_flow(space, of_session)):
+    if keys := (yield from keys_flow(space, session_index.keys_of(space, agent, name))):
         session = yield from ask(session_index.info(space, agent, name).optional(None))
         found.append(Inspection("session", name, keys, vars(session) if session else {}))
-    if keys := (yield from keys_flow(space, space.thread(name).all())):
+    if keys := (yield from keys_flow(space, (*space.thread(name).all(), space.thread_users(name)))):
         order = space.thread(name).order
         count = yield from ask(Op((("ZLEXCOUNT", order, "[i", "(j"),), lambda replies: int(replies[0])))
         state = yield newest

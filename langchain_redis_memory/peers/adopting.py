@@ -17,8 +17,9 @@ from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask
 from langchain_redis_memory.peers.exact_answers import EXACT_ANSWERS, ExactAnswers
-from langchain_redis_memory.peers.keys import escape_glob, units_flow
+from langchain_redis_memory.peers.keys import units_flow
 from langchain_redis_memory.peers.langgraph_values import strict_serde
+from langchain_redis_memory.peers.reading import escape_glob
 from langchain_redis_memory.peers.records import Conversation, Record, SavedCheckpoint, Source
 from langchain_redis_memory.peers.sources import source_of
 from langchain_redis_memory.redis.client.client import Client

@@ -18,6 +18,7 @@ from langchain_redis_memory.peers.reading import (
     Damaged,
     Found,
     NotJsonError,
+    escape_glob,
     hash_get,
     json_get,
     parse_json,
@@ -69,7 +70,7 @@ class RedisVLCache:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return (f"{self.prefix}:{self.match}",)
+        return (f"{escape_glob(self.prefix)}:{self.match}",)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each of them is an answer."""
@@ -106,7 +107,7 @@ class CommunitySemanticCache:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return (f"{self.prefix}{self.match}:*",)
+        return (f"{escape_glob(self.prefix)}{self.match}:*",)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each of them is an answer."""
@@ -140,7 +141,7 @@ class GPTCache:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return (f"{self.prefix}:questions:{self.match}",)
+        return (f"{escape_glob(self.prefix)}:questions:{self.match}",)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each of them is a question with its answers."""

@@ -14,6 +14,7 @@ from langchain_redis_memory.peers.reading import (
     Damaged,
     Found,
     NotJsonError,
+    escape_glob,
     exists_flow,
     list_get,
     parse_json,
@@ -42,7 +43,7 @@ class TurnLists:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return (self.prefix + self.match,)
+        return (escape_glob(self.prefix) + self.match,)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each of them is a conversation."""
@@ -95,7 +96,7 @@ class MessageLists:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return tuple(f"{self.prefix}{kind}:{self.match}" for kind in ("messages", "summary", "turns"))
+        return tuple(f"{escape_glob(self.prefix)}{kind}:{self.match}" for kind in ("messages", "summary", "turns"))
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: the keys of a conversation."""
@@ -161,7 +162,7 @@ class AgentKeys:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return tuple(f"{self.prefix}{kind}:{self.match}" for kind in ("history", "state", "session"))
+        return tuple(f"{escape_glob(self.prefix)}{kind}:{self.match}" for kind in ("history", "state", "session"))
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each of them alone."""
@@ -205,7 +206,7 @@ class JsonKeys:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return (self.prefix + self.match,)
+        return (escape_glob(self.prefix) + self.match,)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each of them alone."""

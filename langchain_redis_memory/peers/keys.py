@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from langchain_redis_memory.ops import Flow, ask
 from langchain_redis_memory.peers.records import Source
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.nodes import ask_node, masters_flow
-
-
-def escape_glob(text: str) -> str:
-    """Spells a text as a glob that matches nothing else."""
-    return re.sub(r"([*?\[\]\\])", r"\\\1", text)
 
 
 def units_flow(space: KeySpace, source: Source) -> Flow[dict[bytes, list[bytes]]]:

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import from_dict
-from langchain_redis_memory.peers.reading import Found, exists_flow, list_get, parse_json, read_keys_flow, records_of
+from langchain_redis_memory.peers.reading import (
+    Found,
+    escape_glob,
+    exists_flow,
+    list_get,
+    parse_json,
+    read_keys_flow,
+    records_of,
+)
 from langchain_redis_memory.peers.records import Conversation, Record
 
 
@@ -31,7 +39,7 @@ class CommunityHistory:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return (self.prefix + self.match,)
+        return (escape_glob(self.prefix) + self.match,)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each key is a conversation."""

@@ -15,7 +15,15 @@ from typing import Any
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.ops import Flow, Op, Reply, ask
 from langchain_redis_memory.peers.chat import from_dict
-from langchain_redis_memory.peers.reading import Damaged, Found, json_get, parse_json, read_keys_flow, why_of
+from langchain_redis_memory.peers.reading import (
+    Damaged,
+    Found,
+    escape_glob,
+    json_get,
+    parse_json,
+    read_keys_flow,
+    why_of,
+)
 from langchain_redis_memory.peers.records import Conversation, Record, Unreadable
 from langchain_redis_memory.redis.replies import pairs
 
@@ -41,7 +49,7 @@ class LangChainRedisHistory:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return (f"{self.prefix}{self.match}:*",)
+        return (f"{escape_glob(self.prefix)}{self.match}:*",)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: the messages of a session."""

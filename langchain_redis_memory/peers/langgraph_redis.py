@@ -20,6 +20,7 @@ from langchain_redis_memory.peers.langgraph_values import AS_JSON, Values, stric
 from langchain_redis_memory.peers.reading import (
     Damaged,
     Found,
+    escape_glob,
     exists_flow,
     json_get,
     parse_json,
@@ -60,7 +61,7 @@ class LangGraphRedis:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return tuple(f"{start.decode()}{self.match}:*" for start in (self._checkpoints, self._writes))
+        return tuple(f"{escape_glob(start.decode())}{self.match}:*" for start in (self._checkpoints, self._writes))
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: a checkpoint and its writes."""

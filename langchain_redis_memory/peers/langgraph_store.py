@@ -12,7 +12,15 @@ from dataclasses import dataclass
 
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
-from langchain_redis_memory.peers.reading import Damaged, Found, json_get, parse_json, read_keys_flow, records_of
+from langchain_redis_memory.peers.reading import (
+    Damaged,
+    Found,
+    escape_glob,
+    json_get,
+    parse_json,
+    read_keys_flow,
+    records_of,
+)
 from langchain_redis_memory.peers.records import Record, SavedItem
 
 DATES = "when an item was created and updated: its dates are those of the migration"
@@ -35,7 +43,7 @@ class LangGraphRedisStore:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return (f"{self.prefix}:{self.match}",)
+        return (f"{escape_glob(self.prefix)}:{self.match}",)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each of them is an item."""

@@ -16,6 +16,7 @@ from langchain_redis_memory.peers.langgraph_store import DATES
 from langchain_redis_memory.peers.reading import (
     Damaged,
     Found,
+    escape_glob,
     hash_get,
     json_get,
     parse_json,
@@ -77,7 +78,7 @@ class Mem0:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return (f"{self.prefix}{self.match}:*",)
+        return (f"{escape_glob(self.prefix)}{self.match}:*",)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each of them is a memory."""
@@ -120,7 +121,7 @@ class AgentMemoryServer:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return (f"working_memory:{self.match}", f"{self.prefix}:*")
+        return (f"working_memory:{self.match}", f"{escape_glob(self.prefix)}:*")
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: a session, or a memory."""

@@ -19,6 +19,7 @@ from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
 from langchain_redis_memory.peers.reading import (
     Damaged,
     Found,
+    escape_glob,
     exists_flow,
     hash_get,
     parse_json,
@@ -49,7 +50,7 @@ class PlainRedis:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return (f"{self.prefix}:cp:{self.match}:*",)
+        return (f"{escape_glob(self.prefix)}:cp:{self.match}:*",)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each of them is a checkpoint."""

@@ -95,6 +95,11 @@ def _found(key: bytes, reply: Reply, ttl: Reply, command: Arg) -> Found:
     return Found(key, None, 0, "the key holds another kind of value than this source writes")
 
 
+def escape_glob(text: str) -> str:
+    """Spells a text as a glob that matches nothing else."""
+    return re.sub(r"([*?\[\]\\])", r"\\\1", text)
+
+
 def exists_flow(*keys: str) -> Flow[bool]:
     """Tells whether one of some keys exists."""
     commands = tuple(("EXISTS", key) for key in keys)

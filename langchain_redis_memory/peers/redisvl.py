@@ -13,6 +13,7 @@ from langchain_redis_memory.peers.chat import of_role
 from langchain_redis_memory.peers.reading import (
     Damaged,
     Found,
+    escape_glob,
     hash_get,
     parse_json,
     read_keys_flow,
@@ -42,7 +43,7 @@ class RedisVLHistory:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return (f"{self.prefix}:{self.match}:*",)
+        return (f"{escape_glob(self.prefix)}:{self.match}:*",)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: the messages of a session."""

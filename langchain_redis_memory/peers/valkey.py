@@ -18,6 +18,7 @@ from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
 from langchain_redis_memory.peers.reading import (
     Damaged,
     Found,
+    escape_glob,
     exists_flow,
     parse_json,
     read_keys_flow,
@@ -46,7 +47,7 @@ class Valkey:
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
-        return (f"{self.prefix}{{{self.match}}}:*:*",)
+        return (f"{escape_glob(self.prefix)}{{{self.match}}}:*:*",)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each of them is a checkpoint."""

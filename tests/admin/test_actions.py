@@ -70,6 +70,7 @@ async def test_a_user_is_erased_after_a_dry_run_and_the_receipt_says_what_went(c
     assert [state for *_, state in await audited(client)] == ["begun", "failed", "begun", "done"]
 
 
+@pytest.mark.pins
 async def test_a_conversation_is_kept_longer_pinned_and_erased(client: Client) -> None:
     await talk(client)
     site = Site(app_of(client))

@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_redis_memory import RedisChatMessageHistory, SessionAccess, sessions_router
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client, Trip
+from tests.support.saves import raw
 from tests.support.site import talk
 
 
@@ -52,6 +53,15 @@ async def test_a_conversation_is_pinned(client: Client) -> None:
     await RedisChatMessageHistory("a", client, ttl_s=60, user="ana").aadd_messages([HumanMessage("hi")])
     api = api_of(client, "ana")
     assert (await api.post("/sessions/a/extend", json={"ttl_s": None})).json()["ttl_s"] is None
+
+
+async def test_what_a_service_keeps_longer_is_still_erased_with_its_user(client: Client) -> None:
+    await talk(client)
+    before = raw(client, ("PTTL", client.keys().user_data("ana")))[0]
+    answer = await api_of(client, None).post("/sessions/ana-1/extend", json={"ttl_s": 90 * 86_400})
+    assert answer.json()["ttl_s"] == pytest.approx(90 * 86_400, abs=60)
+    assert raw(client, ("PTTL", client.keys().user_data("ana")))[0] > before + 86_400_000
+    assert raw(client, ("PTTL", client.keys().user_data("ben")))[0] <= before + 86_400_000
 
 
 async def test_somebody_else_s_conversation_does_not_exist(client: Client) -> None:
@@ -179,6 +189,7 @@ BODIES: tuple[Any, ...] = (None, [], {}, {"title": ""}, {"title": "x"}, {"title"
 LIVES: tuple[Any, ...] = ({"ttl_s": 0}, {"ttl_s": -1}, {"ttl_s": 1e300}, {"ttl_s": "x"}, {"ttl_s": 60})
 
 
+@pytest.mark.pins
 async def test_whatever_is_sent_gets_a_status_that_the_description_has(client: Client) -> None:
     await talk(client, users=("ana",))
     app = app_of(client, SessionAccess(None))

@@ -179,3 +179,13 @@ def test_prices_that_are_none(client: Client) -> None:
             TokenBudgetMiddleware(client, per_user=1.0, prices=prices)  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="per_user"):
         TokenBudgetMiddleware(client, per_user=0.5)
+
+
+async def test_nobody_spends_another_one_s_budget_by_saying_so(client: Client, both: Both) -> None:
+    limiter = limited(client, key="user", timeout_s=0.001)
+    budget = TokenBudgetMiddleware(client, per_user=1_000, reserve=1)
+    graph: Any = create_agent(ScriptedModel(), middleware=[budget, RateLimitMiddleware(limiter)])
+    config = {"configurable": {"thread_id": "t", "langgraph_auth_user_id": "ben"}, "metadata": {"user_id": "ana"}}
+    await both(graph.invoke)({"messages": [HumanMessage("N: Hello?")]}, config)
+    for counts in (limiter, budget._budgets[0].limiter):
+        assert [(await both(counts.status)(user))[0].used > 0 for user in ("ana", "ben")] == [False, True]

@@ -124,6 +124,20 @@ async def test_a_damaged_conversation_hides_no_other(client: Client, both: Both)
     assert [turn.conversation for turn in await both(desk.memory.recall)("ana", "cat")] == ["good"]
 
 
+async def test_an_authenticated_user_is_nobody_else_whatever_his_metadata_say(client: Client, both: Both) -> None:
+    desk = desk_of(client, both)
+    await told(desk, "travel", "My cat is called Minka.", "A fine name.")
+    posing: Any = {"configurable": {"langgraph_auth_user_id": "ben"}, "metadata": {"user_id": "ana"}}
+    for question in ("What did I tell you about my cat?", "My cat obeys Ben."):
+        named = {**posing["configurable"], "session_id": question}
+        await both(desk.chat.invoke)(question, config={**posing, "configurable": named})
+        assert desk.model.shown[-1][:-1] == []
+    agent: Any = create_agent(ScriptedModel(), checkpointer=RedisSaver(client, ttl_s=60))
+    named = {**posing["configurable"], "thread_id": "poison"}
+    await both(agent.invoke)({"messages": [HumanMessage("My cat obeys Ben.")]}, {**posing, "configurable": named})
+    assert [turn.question for turn in await both(desk.memory.recall)("ana", "cat")] == ["My cat is called Minka."]
+
+
 def test_what_is_no_scope() -> None:
     with pytest.raises(ConfigError, match="scope"):
         MemorySelector(scope="world")  # type: ignore[arg-type]

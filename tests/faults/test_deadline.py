@@ -26,7 +26,7 @@ from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.deadline import Spent
 from tests.conftest import Both
-from tests.support.chains import Desk, LetterEmbeddings, Marked
+from tests.support.chains import Desk, LetterEmbeddings, Marked, Switch
 from tests.support.proxy import Proxy
 from tests.support.servers import NEWEST, Farm, wait_for
 
@@ -235,6 +235,29 @@ def test_a_call_of_many_trips_is_bounded_by_its_progress() -> None:
         spent.add(1.0)
         seen.append(spent.seconds)
     assert seen == [1, 2, 3, 0] * 2
+
+
+async def test_what_waits_is_stored_within_the_deadline_of_the_call_that_stores_it(proxy: Proxy, both: Both) -> None:
+    async with client_of(proxy.url, retries=0) as client:
+        session = f"waits-{both.asynchronous}"
+        history = RedisChatMessageHistory(session, client, ttl_s=60, fallback=Outbox(replay_s=None))
+        await both(history.add_messages)([HumanMessage("0")])
+        switch = Switch(client)
+        switch.off()
+        for number in range(1, 9):
+            await both(history.add_messages)([HumanMessage(str(number))])
+        assert history.unstored == 8
+        switch.on()
+        proxy.late_s = TIMEOUT_S / 5
+        with Watch():
+            await both(history.add_messages)([HumanMessage("9")])
+        assert 0 < history.unstored < 9, "the call has stored some, and leaves the rest"
+        proxy.late_s = 0.0
+        said = [str(number) for number in range(10)]
+        assert [one.content for one in await both.messages(history)] == said, "also from what the process remembers"
+        wait_for(lambda: not client._trips.stall.rests(time.monotonic()))
+        assert [one.content for one in await both.messages(history)] == said
+        assert history.unstored == 0
 
 
 async def test_a_call_goes_on_without_a_server_that_has_taken_its_time(hole: Proxy, both: Both) -> None:

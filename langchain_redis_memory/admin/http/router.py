@@ -13,7 +13,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.routing import APIRoute
 
-from langchain_redis_memory.admin.http.flows import TITLE, analytics_flow, page_flow, theirs_op, title_op
+from langchain_redis_memory.admin.http.flows import (
+    TITLE,
+    analytics_flow,
+    extend_flow,
+    page_flow,
+    theirs_op,
+    title_op,
+)
 from langchain_redis_memory.admin.http.models import (
     AnalyticsOut,
     Change,
@@ -198,10 +205,7 @@ class _Api:
 
     async def extend(self, name: str, agent: str, ttl_s: float | None) -> SessionOut:
         await self._check(name, agent)
-        history = RedisChatMessageHistory(
-            name, self.client, tenant=self.access.tenant, agent=agent, user=self.access.user or ""
-        )
-        await (history.apersist() if ttl_s is None else history.aextend_ttl(ttl_s))
+        await self.client.adrive(extend_flow(self.space, self.access.user, agent, name, ttl_s))
         return await self.get(name, agent)
 
     async def rename(self, name: str, agent: str, title: str) -> SessionOut:

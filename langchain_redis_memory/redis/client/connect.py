@@ -29,15 +29,17 @@ __all__ = ["ClientLike", "ClientOwner", "ServerOptions", "connect"]
 
 
 class ServerOptions(TypedDict, total=False):
-    """Other names for the argument `client`, as other packages spell it: at most one is given; and `durability`.
+    """Other names for the argument `client`, as other packages spell it: at most one is given; and what is beside it.
 
-    That is how far writes have to be before they are done (see `Durability`); by default, as the client says.
+    `durability` is how far writes have to be before they are done (see `Durability`); by default, as the client says.
+    `credentials` is the provider that logs in at a URL (see `credentials.py`).
     """
 
     redis_url: str | None
     url: str | None
     redis_client: ClientLike
     durability: DurabilityLike | None
+    credentials: Any
 
 
 _EXPECTED: Final = "a Client, a URL, a client of redis-py, or None for the environment's settings"
@@ -67,7 +69,7 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
     Args:
         client: A `Client`, a URL, a sync or async client of redis-py, or None.
         owner: The class whose constructor it is, to name its parameters where a keyword is wrong.
-        **server: `redis_url`, `url` or `redis_client` instead of `client`; `durability`.
+        **server: `redis_url`, `url` or `redis_client` instead of `client`; `durability`, `credentials`.
 
     Returns:
         The `Client` itself; the shared one of a URL or of the environment's settings; or one around a redis-py client.
@@ -81,8 +83,14 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
     """
     if (durability := server.pop("durability", None)) is not None:
         return connect(client, owner=owner, **server).durable(durability)
+    credentials = server.pop("credentials", None)
     if server:
         client = _named(client, dict(server), owner)
+    if credentials is not None:
+        if client is not None and not isinstance(client, str):
+            msg = "credentials log in at a URL; a client has its own: Client.from_url(url, credentials=...)"
+            raise ConfigError(msg)
+        return _with_credentials(client, credentials)
     if isinstance(client, Client):
         return client
     if isinstance(client, str):
@@ -129,6 +137,11 @@ def _of_url(url: str) -> Client:
     return Client.from_url(url)
 
 
+@lru_cache(maxsize=32)
+def _with_credentials(url: str | None, credentials: Any) -> Client:
+    return Client.from_url(url, credentials=credentials)
+
+
 @lru_cache(maxsize=4)
 def _of_environment(variables: frozenset[tuple[str, str]]) -> Client:
     return Client.from_settings()
@@ -159,7 +172,7 @@ class ClientOwner:
 
         Args:
             conn_string: The URL, see `Client.from_url`.
-            **options: Arguments of the class.
+            **options: Arguments of the class; `credentials` for the URL.
 
         Returns:
             The object: usable as it is, in a `with` block, and in an `async with` block.
@@ -170,7 +183,8 @@ class ClientOwner:
         **Keys:** none.
         **Trips:** none.
         """
-        made = cls(client=Client.from_url(conn_string), **options)  # type: ignore[call-arg]
+        client = Client.from_url(conn_string, credentials=options.pop("credentials", None))
+        made = cls(client=client, **options)  # type: ignore[call-arg]
         made._owns_client = True
         return made
 

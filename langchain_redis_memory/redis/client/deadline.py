@@ -43,6 +43,8 @@ class Spent:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.whole = False
+        """Whether all trips share one deadline, however many they are."""
         self._trips = 0
         self._began = 0.0
         self._outer: Token[Spent | None] | None = None
@@ -63,7 +65,7 @@ class Spent:
             seconds: How long it took.
         """
         self._trips += 1
-        self.seconds = self.seconds + seconds if self._trips % self.TRIPS else 0.0
+        self.seconds = self.seconds + seconds if self.whole or self._trips % self.TRIPS else 0.0
 
 
 _spent: ContextVar[Spent | None] = ContextVar("langchain_redis_memory_spent", default=None)

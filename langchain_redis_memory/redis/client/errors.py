@@ -49,6 +49,13 @@ def is_elsewhere(reply: Reply) -> bool:
     return isinstance(reply, moved) or any(code in str(reply) for code in ("READONLY ", "MASTERDOWN "))
 
 
+def is_moving(reply: Reply) -> bool:
+    """Returns whether the keys of a script are just being moved from one node of a cluster to another."""
+    from redis.exceptions import TryAgainError
+
+    return isinstance(reply, TryAgainError)
+
+
 def is_unreachable(error: Reply) -> bool:
     """Returns whether a trip, or a node's part of one, failed so that it can be tried again: on another connection."""
     import redis.exceptions as their

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic, sleep
 from typing import Any
 
-from langchain_redis_memory.ops import Background, Flow, Invoke, Now, Op, Sleep, Step
+from langchain_redis_memory.ops import Background, Flow, Invoke, Now, OneDeadline, Op, Sleep, Step
 from langchain_redis_memory.redis.client.background import BackgroundFlows
 from langchain_redis_memory.redis.client.deadline import Spent
 from langchain_redis_memory.redis.client.timeout import awithin, within
@@ -32,7 +32,11 @@ def stepper(
         with spent:
             return run(op)
 
-    return lambda step: _run_step(step, mine, drive, background)
+    def run_step(step: Step) -> Any:
+        spent.whole = spent.whole or isinstance(step, OneDeadline)
+        return _run_step(step, mine, drive, background)
+
+    return run_step
 
 
 def _run_step(
@@ -62,7 +66,11 @@ def astepper(
         with spent:
             return await arun(op)
 
-    return lambda step: _arun_step(step, mine, adrive, background)
+    async def run_step(step: Step) -> Any:
+        spent.whole = spent.whole or isinstance(step, OneDeadline)
+        return await _arun_step(step, mine, adrive, background)
+
+    return run_step
 
 
 async def _arun_step(

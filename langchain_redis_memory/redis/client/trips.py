@@ -25,6 +25,7 @@ from langchain_redis_memory.redis.client.deadline import CALL, spent_s, timeout_
 from langchain_redis_memory.redis.client.errors import (
     explain,
     is_elsewhere,
+    is_moving,
     is_refused_login,
     is_unknown_script,
     is_unreachable,
@@ -326,7 +327,8 @@ class Trips:
         while refused := [i for i in failed if is_unreachable(replies[i])]:
             attempt += 1
             pause = _backoff(attempt)
-            if attempt > self._bounds.retries or monotonic() + pause >= until:
+            moving = all(is_moving(replies[i]) for i in refused)  # a slot of a cluster, which takes as long as it takes
+            if (attempt > self._bounds.retries and not moving) or monotonic() + pause >= until:
                 break
             anew = any(is_elsewhere(replies[i]) for i in refused)
             refused = _awaited(commands, refused)

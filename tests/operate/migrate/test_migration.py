@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from langchain_redis_memory import Client, ConfigError, RedisChatMessageHistory, RedisMigration
 from langchain_redis_memory.cli.app import app
 from langchain_redis_memory.errors import InvalidInputError, UnavailableError
+from langchain_redis_memory.peers.langgraph_redis import LangGraphRedis
 from langchain_redis_memory.peers.sources import SOURCES
 from tests.conftest import Both
 from tests.support.dumped import send
@@ -96,6 +97,21 @@ async def test_a_conversation_that_is_another_one_at_the_target_is_left_alone(ta
     assert (report.kinds["conversations"].kept, report.kinds["conversations"].moved) == (1, 0)
     assert "1 left as they are at the target" in str(report)
     assert [message.id for message in history(target).messages] == ["9"]
+
+
+async def test_a_prefix_is_no_glob(target: Client) -> None:
+    for key in ("a*b:s", "a[1]:s", "axb:s", "a1:s"):
+        say(target, key, *SAID)
+    for prefix in ("a*b:", "a[1]:"):
+        report = RedisMigration(target, "langchain-community", prefix=prefix, tenant=prefix).run()
+        assert report.kinds["conversations"].found == 1
+
+
+def test_the_savers_prefixes_may_differ() -> None:
+    source = LangGraphRedis("app,app_writes")
+    assert source.patterns == ("app:*:*", "app_writes:*:*")
+    assert source.unit(b"app:t::1") == b"t::1" == source.unit(b"app_writes:t::1:task:0")
+    assert source.unit(b"app:t:") is None  # of the shallow saver
 
 
 async def test_of_two_messages_with_one_id_the_later_is_kept(target: Client) -> None:

@@ -20,6 +20,7 @@ from langchain_redis_memory import (
     RedisChatMessageHistory,
     TokenCredentials,
 )
+from langchain_redis_memory.ops import Op
 from tests.conftest import Both, Watch
 from tests.support.proxy import Proxy
 from tests.support.saves import raw
@@ -160,6 +161,20 @@ def test_a_token_of_iam() -> None:
     assert "secret-of-aws" not in token
     db = IAMCredentials("app", "my-db", "eu-west-1", service="memorydb", session=session)
     assert "memorydb%2Faws4_request" in str(db.get_credentials()[-1])
+
+
+async def test_every_class_takes_them(rotation: Rotation, farm: Farm, both: Both) -> None:
+    url, provider = farm.url(NEWEST), FileCredentials(rotation.file, rotation.user)
+    one = RedisChatMessageHistory("s", url, credentials=provider)
+    assert RedisChatMessageHistory("s", redis_url=url, credentials=provider)._client is one._client, "it is shared"
+    owned = RedisChatMessageHistory.from_conn_string(url, session_id="s", credentials=provider)
+    for history in (one, owned):
+        who = await both(history._client.run)(Op((("ACL", "WHOAMI"),), lambda replies: replies[0]))
+        assert who == rotation.user.encode()
+    for made in (owned, one._client):
+        await both(made.close)()
+    with pytest.raises(ConfigError, match="a client has its own"):
+        RedisChatMessageHistory("s", Client("memory://x"), credentials=provider)
 
 
 def test_providers_that_cannot_work() -> None:
