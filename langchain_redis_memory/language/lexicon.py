@@ -143,20 +143,23 @@ class Lexicon:
         Returns:
             The reason; None where it can be read.
         """
-        letters = sum(len(word) for word in reading.words)
-        if sum(ord(letter) > 0x24F for word in reading.words for letter in word) * 2 > letters:
-            return f"a language other than {self.language!r}"
-        rest = list(zip(reading.words, reading.low, strict=True))[self.start(reading.low, reading.stop) :]
-        for word, low in rest:
-            if low in self.foreign or (word[0].islower() and not word.isascii() and low not in self.function):
+        start = self.start(reading.low, reading.stop)
+        words, low = reading.words[start:], reading.low[start:]
+        if not reading.text.isascii():
+            written = "".join(reading.words)
+            if sum(ord(letter) > 0x24F for letter in written) * 2 > len(written):
+                return f"a language other than {self.language!r}"
+            strange = (word for word in words if word[0].islower() and not word.isascii())
+            if word := next((word for word in strange if word not in self.function), ""):
                 return f"another language: {word[:40]!r}"
-        opens = bool(rest) and rest[0][1] in _OPENS
-        if not opens and not any(low in self.telling or low in content for _, low in rest):
+        if not self.foreign.isdisjoint(low):
+            return f"another language: {next(word for word in low if word in self.foreign)!r}"
+        if low[:1] not in _OPENS and self.telling.isdisjoint(low) and not any(word in content for word in low):
             return "no function word of its language"
         return None
 
 
-_OPENS = frozenset(("do", "has"))
+_OPENS = (["do"], ["has"])
 """Words of several languages that open a question in English only."""
 _LISTS = tuple(
     field.name for field in fields(Lexicon) if field.name not in ("language", "clause_subject", *_PATTERNS, *_PHRASES)
@@ -186,12 +189,13 @@ def build_lexicon(data: Mapping[str, Any]) -> Lexicon:
         raise ConfigError(msg) from error
 
 
-def pattern(phrasings: Sequence[str], slots: Mapping[str, str]) -> re.Pattern[str]:
+def pattern(phrasings: Sequence[str], slots: Mapping[str, str], flags: int = re.IGNORECASE) -> re.Pattern[str]:
     """Compiles phrasings.
 
     Args:
         phrasings: Regular expressions, in which `{NAME}` stands for a slot.
         slots: What the slots stand for; a slot may hold other slots, one deep.
+        flags: Of the expression.
 
     Returns:
         One expression for all of them.
@@ -199,7 +203,7 @@ def pattern(phrasings: Sequence[str], slots: Mapping[str, str]) -> re.Pattern[st
     filled = [
         _SLOT.sub(lambda found: slots[found[1]], _SLOT.sub(lambda found: slots[found[1]], one)) for one in phrasings
     ]
-    return re.compile("|".join(f"(?:{one})" for one in filled), re.IGNORECASE)
+    return re.compile("|".join(f"(?:{one})" for one in filled), flags)
 
 
 _SLOT = re.compile(r"\{([A-Z]+)\}")

@@ -13,10 +13,28 @@ from langchain_redis_memory.language.audience.words import (
     tech_word,
 )
 
-_CLOCK = frozenset("time day date year month else happened happens in for on".split())
 _CAPABLE = frozenset(
     "support have allow work contain use need exist cause count help keep run expire last mean lower".split()
 )
+
+
+_PUBLIC = frozenset(
+    (
+        "hours rule facility schedule lasting thing_defined who_general what_the_of superlative which_noun why_the "
+        "how_physical inform_about made code_request past_fact_the definition definition_a meaning public_noun "
+        "general_why past_fact generic passive procedure indefinite past_year timeless general_aux tech inform"
+    ).split()
+)
+"""Signs of what anybody may ask."""
+_OF_NOW = frozenset(
+    (
+        "now weather rate world state_last here clock price weekday is_state moment stage "
+        "perfect bookable who_holds tally release"
+    ).split()
+)
+"""Signs of what changes."""
+_NAMED_ONES = DEFINITE | OWN | FIRST_PERSON
+_ANAPHORIC = _NAMED_ONES | {"it", "they", "you"}
 
 
 def public_signs(
@@ -64,15 +82,9 @@ def public_signs(
         and "latest" not in inside
     ):
         found.add("superlative", text[:40])
-    subjects = lists["personal_noun"] | lists["home_noun"] | lists["auxiliary"] | DEFINITE | OWN | _CLOCK
-    if first in ("which", "what") and second not in subjects and not now_ and "you_do" not in signs_:
+    if first in ("which", "what") and second not in lists["subjects"] and not now_ and "you_do" not in signs_:
         found.add("which_noun", f"{first} {second}")
-    if (
-        first in ("do", "does", "are", "can", "is")
-        and not inside & (OWN | FIRST_PERSON | DEFINITE)
-        and not now_
-        and len(body) > 3
-    ):
+    if first in ("do", "does", "are", "can", "is") and not inside & _NAMED_ONES and not now_ and len(body) > 3:
         if (
             second.endswith("s")
             and len(second) > 3
@@ -87,7 +99,7 @@ def public_signs(
         not now_
         and first in ("why", "how")
         and "stage" not in signs_
-        and (second in ("do", "does", "is", "are", "was", "did") and third not in OWN | FIRST_PERSON | DEFINITE)
+        and (second in ("do", "does", "is", "are", "was", "did") and third not in _NAMED_ONES)
     ):
         found.add("general_why", " ".join(body[:3]))
     if any(word in ("a", "an") for word in body[1:6]):
@@ -96,12 +108,7 @@ def public_signs(
         found.add("generic", next(word for word in body[1:4] if word in lists["generic"]))
     if "any" in body[:4]:
         found.add("any", "any")
-    if first in lists["auxiliary"] and second not in DEFINITE | OWN | FIRST_PERSON | lists["pointing"] | {
-        "there",
-        "any",
-        "you",
-        "anyone",
-    }:
+    if first in lists["auxiliary"] and second not in lists["certain"]:
         found.add("general_aux", f"{first} {second}")
     if second in (
         "was",
@@ -116,7 +123,7 @@ def public_signs(
         "founded",
         "created",
     ):
-        if first in lists["wh"] and third not in OWN | FIRST_PERSON | DEFINITE | {"it", "they", "you"}:
+        if first in lists["wh"] and third not in _ANAPHORIC:
             found.add("past_fact", f"{first} {second}")
         elif first in ("who", "when", "why") and third == "the" and "past_the" not in signs_:
             found.add("past_fact_the", f"{first} {second}")
@@ -148,53 +155,7 @@ def joint_signs(found: SentenceSigns) -> None:
         found.add("nobody")
     if "can_i" in signs_ and not signs_.keys() & {"own", "me", "pointing"} and "indefinite" in signs_:
         found.add("can_i_general", signs_["can_i"])
-    if not signs_.keys() & {
-        "now",
-        "weather",
-        "rate",
-        "world",
-        "state_last",
-        "here",
-        "clock",
-        "price",
-        "weekday",
-        "is_state",
-        "moment",
-        "stage",
-        "perfect",
-        "bookable",
-        "who_holds",
-        "tally",
-        "release",
-    }:
+    if signs_.keys().isdisjoint(_OF_NOW):
         found.add("timeless_words")
-    public = {
-        "hours",
-        "rule",
-        "facility",
-        "schedule",
-        "lasting",
-        "thing_defined",
-        "who_general",
-        "what_the_of",
-        "superlative",
-        "which_noun",
-        "why_the",
-        "how_physical",
-        "inform_about",
-        "made",
-        "code_request",
-        "past_fact_the",
-        "definition",
-        "definition_a",
-        "meaning",
-        "public_noun",
-        "general_why",
-        "past_fact",
-        "generic",
-        "passive",
-    }
-    if not signs_.keys() & (
-        public | {"procedure", "indefinite", "past_year", "timeless", "general_aux", "tech", "inform"}
-    ):
+    if signs_.keys().isdisjoint(_PUBLIC):
         found.add("no_public")

@@ -14,6 +14,7 @@ OWN = frozenset({"my", "mine", "our", "ours", "myself"})
 FIRST_PERSON = frozenset({"i", "i'm", "i've", "i'd", "i'll", "im", "ive", "we", "we're", "we've", "we'd", "us", "me"})
 BE = frozenset({"is", "are", "was", "were", "isn't", "aren't", "am"})
 DEFINITE = frozenset({"the", "this", "that", "these", "those"})
+_CLOCK = frozenset("time day date year month else happened happens in for on".split())
 _AMBIGUOUS_TECH = frozenset("go windows swift rust c excel node".split())
 
 
@@ -40,8 +41,11 @@ def word_lists() -> WordLists:
     words = {name: frozenset(value) for name, value in found.items() if isinstance(value, list) and name not in phrases}
     words["asks"] = words["wh"] | words["auxiliary"]
     words["orders"] = words["act"] | words["act_strong"] | words["inform"] | words["produce"]
+    named = DEFINITE | OWN
+    words["subjects"] = words["personal_noun"] | words["home_noun"] | words["auxiliary"] | named | _CLOCK
+    words["certain"] = named | FIRST_PERSON | words["pointing"] | {"there", "any", "you", "anyone"}
     slots = {name.upper(): "|".join(sorted(group, key=len, reverse=True)) for name, group in words.items()}
-    forms = {name: pattern(value, slots) for name, value in found["forms"].items()}
+    forms = {name: pattern(value, slots, 0) for name, value in found["forms"].items()}
     return WordLists(words, phrases, forms, frozenset().union(*words.values()))
 
 
