@@ -1,7 +1,7 @@
 """Generates pages: benchmarks from results, keys from their kinds, the reference from the public names.
 
-`python .ci/site.py` writes the two pages that are kept (docs/keys.md, docs/benchmarks.md); a test holds them up to
-date. MkDocs loads this file as a hook and adds the reference, which nobody would read as a file.
+`python .ci/site.py` writes the pages that are kept (docs/keys.md, docs/benchmarks.md, docs/quality.md); a test holds
+them up to date. MkDocs loads this file as a hook and adds the reference, which nobody would read as a file.
 """
 
 from __future__ import annotations
@@ -72,6 +72,20 @@ def benchmarks_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def quality_page() -> str:
+    """How often the caches and classifiers are right, from the last run of `python -m benchmarks.quality`."""
+    last = json.loads((ROOT / "benchmarks" / "quality" / "last.json").read_text("utf-8"))
+    parts = [(ROOT / ".ci" / "quality.md").read_text("utf-8").strip().replace("{limit}", str(last["limit"]))]
+    for title, rows in last["tables"].items():
+        columns = list(dict.fromkeys(name for figures in rows.values() for name in figures))
+        cells = [
+            [row, *(f"{figures[name]:.3f}" if name in figures else "" for name in columns)]
+            for row, figures in rows.items()
+        ]
+        parts += [f"## {title}", table(["", *columns], cells)]
+    return "\n\n".join(parts) + "\n"
+
+
 def subject(of: object) -> str:
     """What keys belong to, from the first line of a docstring."""
     said = re.match(r"(?:Spells the keys? of|The keys of) (.+?)(?:[.:;]|, |$)", inspect.getdoc(of) or "", re.MULTILINE)
@@ -96,7 +110,7 @@ def keys_page() -> str:
     return (ROOT / ".ci" / "keys.md").read_text("utf-8").replace("{table}", listed)
 
 
-PAGES = {"docs/keys.md": keys_page, "docs/benchmarks.md": benchmarks_page}
+PAGES = {"docs/keys.md": keys_page, "docs/benchmarks.md": benchmarks_page, "docs/quality.md": quality_page}
 
 
 def reference_pages() -> dict[str, str]:

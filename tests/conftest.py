@@ -23,6 +23,8 @@ from tests.support.servers import Farm
 
 IN_TURN = "in-turn"
 COLOURS = ("sync", "async")
+PATIENT_S = 30.0
+"""How long a test's client waits for a server: the machine may be busy with other things."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -267,7 +269,7 @@ def trips() -> list[Trip]:
 async def client(url: str, prefix: str, trips: list[Trip], watch: Watch) -> AsyncIterator[Client]:
     """A client on each kind of server in turn."""
     watch(url, prefix)
-    made = Client.from_url(url, prefix=prefix, on_trip=trips.append)
+    made = Client.from_url(url, prefix=prefix, on_trip=trips.append, timeout_s=PATIENT_S)
     yield made
     await made.aclose()
 
@@ -276,7 +278,7 @@ async def client(url: str, prefix: str, trips: list[Trip], watch: Watch) -> Asyn
 async def real(real_url: str, prefix: str, trips: list[Trip], watch: Watch) -> AsyncIterator[Client]:
     """A client on one real server."""
     watch(real_url, prefix)
-    made = Client.from_url(real_url, prefix=prefix, on_trip=trips.append)
+    made = Client.from_url(real_url, prefix=prefix, on_trip=trips.append, timeout_s=PATIENT_S)
     yield made
     await made.aclose()
 
@@ -285,7 +287,7 @@ async def real(real_url: str, prefix: str, trips: list[Trip], watch: Watch) -> A
 async def cluster(cluster_url: str, prefix: str, trips: list[Trip], watch: Watch) -> AsyncIterator[Client]:
     """A client on the cluster."""
     watch(cluster_url, prefix)
-    made = Client.from_url(cluster_url, prefix=prefix, on_trip=trips.append)
+    made = Client.from_url(cluster_url, prefix=prefix, on_trip=trips.append, timeout_s=PATIENT_S)
     yield made
     await made.aclose()
 
@@ -294,7 +296,7 @@ async def cluster(cluster_url: str, prefix: str, trips: list[Trip], watch: Watch
 async def sentinel(sentinel_url: str, prefix: str, trips: list[Trip], watch: Watch) -> AsyncIterator[Client]:
     """A client on the master behind the sentinel."""
     watch(sentinel_url, prefix)
-    made = Client.from_url(sentinel_url, prefix=prefix, on_trip=trips.append)
+    made = Client.from_url(sentinel_url, prefix=prefix, on_trip=trips.append, timeout_s=PATIENT_S)
     yield made
     await made.aclose()
 

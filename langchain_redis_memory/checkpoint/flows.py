@@ -200,15 +200,15 @@ class SaverFlows:
                 return checkpoint._replace(config=config) if place.checkpoint_id else checkpoint
             return None
 
-        return self._touching(place.thread_id, found.map(read), self._ttl(config))
+        return self._touching(Thread(self.space, place.thread_id, place.asker), found.map(read), self._ttl(config))
 
-    def _touching(self, thread_id: str, op: Op[T], ttl_ms: int) -> Op[T]:
+    def _touching(self, thread: Thread, op: Op[T], ttl_ms: int) -> Op[T]:
         if not self.touch_on_read or not ttl_ms:
             return op
         # A server that is full or read-only refuses the touch; that is no reason not to read.
         touches = merge(
-            thread_index.touch(self.space, thread_id, ttl_ms, "read"),
-            Thread(self.space, thread_id).lifetime(ttl_ms, "touch"),
+            thread_index.touch(self.space, thread.thread_id, ttl_ms, "read"),
+            thread.lifetime(ttl_ms, "touch"),
         ).optional(None)
         return merge(touches, op).map(lambda both: both[1])
 
@@ -286,7 +286,7 @@ class SaverFlows:
             # A filter may pass over many, so a page is whole then.
             count = PAGE if left is None or wanted or place.checkpoint_id else min(left, PAGE)
             op = thread.read(place.ns, place.checkpoint_id if exact else "", bound, count)
-            found = yield from ask(self._touching(place.thread_id, op, self.ttl_ms))
+            found = yield from ask(self._touching(thread, op, self.ttl_ms))
             page = [
                 checkpoint
                 for checkpoint in self._tuples(place.thread_id, found, wanted)
@@ -328,7 +328,7 @@ class SaverFlows:
                     found[channel]["seed"] = seeds[channel]
             return found
 
-        return self._touching(place.thread_id, op.map(read), self._ttl(config))
+        return self._touching(Thread(self.space, place.thread_id, place.asker), op.map(read), self._ttl(config))
 
     # --- a user's threads -----------------------------------------------------------------------------------------
 

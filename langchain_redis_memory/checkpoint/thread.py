@@ -324,9 +324,9 @@ class Thread:
             how: "touch" or "pin"; see `thread_lifetime.lua`.
 
         Returns:
-            An op of one trip: whether the thread exists.
+            An op of one trip: whether the thread exists, and is not another user's.
         """
-        return self._op("checkpoint/thread_lifetime", ttl_ms, how).map(bool)
+        return self._op("checkpoint/thread_lifetime", ttl_ms, how, self.asker).map(bool)
 
     def content(self) -> Op[ThreadContent | None]:
         """Reads all that the thread holds; None where it does not exist."""

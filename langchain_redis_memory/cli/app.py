@@ -16,6 +16,7 @@ from langchain_redis_memory.cli import (
     replaying,
     serve,
     settings,
+    sizing,
     status,
     talk,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "replaying",
     "serve",
     "settings",
+    "sizing",
     "status",
     "talk",
 ]

@@ -80,9 +80,9 @@ COMMANDS: Mapping[str, str] = {
     ),
     "RedisUsers": (
         "del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx lindex llen "
-        "lrange lrem lset memory persist pexpire pexpireat pttl rpush set time unlink xdel xrange zadd zcard "
-        "zrange zrangebylex zrangebyscore zrank zrem zremrangebyrank zrevrange zrevrangebylex zrevrangebyscore "
-        "zscore"
+        "lrange lrem lset memory persist pexpire pexpireat pttl rpush sadd set smembers srem time unlink xdel "
+        "xrange zadd zcard zrange zrangebylex zrangebyscore zrank zrem zremrangebyrank zrevrange zrevrangebylex "
+        "zrevrangebyscore zscore"
     ),
     "RedisValueCache": (
         "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "

@@ -12,6 +12,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from langchain_redis_memory import NotOwnerError, RedisSaver
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 
@@ -57,6 +58,19 @@ async def test_only_its_owner_gets_at_a_thread(client: Client, both: Both, trips
     assert [message.text for message in result["messages"]] == ["a", "1 messages", "c", "d", "4 messages"]
     assert [one.thread_id for one in (await both(saver.threads)("ana")).threads] == ["t"]
     assert (await both(saver.threads)("ben")).threads == []
+
+
+async def test_who_is_refused_moves_no_lifetime(client: Client, both: Both) -> None:
+    saver = RedisSaver(client, ttl_s=60, owner="user_id", touch_on_read=True)
+    await both(graph(saver).invoke)(said("a"), of("ana"))
+    keys = client.keys().thread("t").all()
+    client.run(Op(tuple(("PEXPIRE", key, 30_000) for key in keys), list))
+    ttl = Op((("PTTL", keys[0]),), lambda replies: replies[0])
+    with pytest.raises(NotOwnerError):
+        await both(graph(saver).get_state)(of("ben"))
+    assert client.run(ttl) <= 30_000
+    await both(graph(saver).get_state)(of("ana"))
+    assert client.run(ttl) > 30_000
 
 
 async def test_a_user_has_to_be_named(client: Client, both: Both) -> None:

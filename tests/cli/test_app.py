@@ -35,7 +35,7 @@ def test_status_tells_what_would_be_evicted(farm: Farm) -> None:
 
 
 NEEDS = {"migrate": ["langchain-community"], "inspect": ["x"], "erase": ["--user", "x"], "export": ["--user", "x"]}
-LOCAL = {"acl", "explain", "warm", "admin", "restore", "settings"}
+LOCAL = {"acl", "explain", "warm", "admin", "restore", "settings", "size"}
 """Commands that ask no server, or something else first."""
 
 

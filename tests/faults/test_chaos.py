@@ -11,7 +11,7 @@ from langchain_redis_memory import Client, Outbox
 from tests.support.servers import Farm
 
 
-@pytest.mark.parametrize("name", ["connections are cut", "slots move, key by key"])
+@pytest.mark.parametrize("name", ["connections are cut", "slots move, ten keys at a time"])
 def test_a_row_loses_nothing(farm: Farm, name: str) -> None:
     row = next(row for row in ROWS if row.name == name)
     found = play(row, 2, farm)

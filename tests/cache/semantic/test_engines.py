@@ -16,7 +16,7 @@ from langchain_redis_memory.vectors.engine import Collection, Engine, Point, Qua
 from langchain_redis_memory.vectors.exact_scan import ExactScan
 from langchain_redis_memory.vectors.query_engine import QueryEngine
 from langchain_redis_memory.vectors.vector_sets import VectorSets
-from tests.conftest import Both, Watch, url_of
+from tests.conftest import PATIENT_S, Both, Watch, url_of
 from tests.support import servers
 from tests.support.meanings import (
     ASKED,
@@ -54,7 +54,7 @@ async def cache(
     engine, where, quantization = request.param
     url = url_of(where, farm)
     watch(url, prefix)
-    client = Client.from_url(url, prefix=prefix, on_trip=trips.append)
+    client = Client.from_url(url, prefix=prefix, on_trip=trips.append, timeout_s=PATIENT_S)
     made = RedisSemanticCache(
         client,
         WordEmbeddings(),
@@ -174,7 +174,7 @@ async def test_damaged_entries_are_deleted_with_the_others(cache: RedisSemanticC
 async def test_deleting_asks_for_no_list_of_keys(farm: Farm, prefix: str, watch: Watch, both: Both) -> None:
     url = farm.url(NEWEST)
     watch(url, prefix)
-    async with Client.from_url(url, prefix=prefix) as client:
+    async with Client.from_url(url, prefix=prefix, timeout_s=PATIENT_S) as client:
         cache = RedisSemanticCache(client, WordEmbeddings(), policy=Cut())
         raw(client, ("CONFIG", "RESETSTAT"))
         await filled(cache, both)
@@ -285,7 +285,7 @@ async def test_without_a_lifetime_it_stays(cache: RedisSemanticCache, both: Both
 async def test_another_engine_or_quantization_starts_anew(farm: Farm, prefix: str, watch: Watch, both: Both) -> None:
     url = farm.url(NEWEST)
     watch(url, prefix)
-    async with Client.from_url(url, prefix=prefix) as client:
+    async with Client.from_url(url, prefix=prefix, timeout_s=PATIENT_S) as client:
         ways: list[tuple[Any, Any]] = [("exact", "none"), ("exact", "int8")]
         if client.server().vector_sets:
             ways += [("vector_sets", "int8"), ("vector_sets", "none"), ("vector_sets", "binary")]
@@ -339,7 +339,7 @@ def test_the_nearest_is_found(farm: Farm, prefix: str, watch: Watch, name: str) 
     data = chance.normal(size=(count, DIMS)).astype(np.float32) * 1e5  # beyond what float16 can hold
     asked = data[chance.integers(0, count, 100)] + 4e4 * chance.normal(size=(100, DIMS)).astype(np.float32)
     unit = data / np.linalg.norm(data, axis=1, keepdims=True)
-    with Client.from_url(url, prefix=prefix) as client:
+    with Client.from_url(url, prefix=prefix, timeout_s=PATIENT_S) as client:
         place = Collection(client.keys(), "test", "recall")
         client.run(engine.prepare(client.keys()))
         for start in range(0, count, 500):

@@ -14,7 +14,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_redis_memory.cache.semantic.cache import RedisSemanticCache
 from langchain_redis_memory.errors import RedisMemoryError, UnavailableError
 from langchain_redis_memory.redis.client.client import Client
-from tests.conftest import Both, Watch, url_of
+from tests.conftest import PATIENT_S, Both, Watch, url_of
 from tests.support.chains import PureModel, Switch
 from tests.support.meanings import (
     ASKED,
@@ -128,7 +128,7 @@ async def full(
         farm.started[name] = farm.start(request.param, "--maxmemory-policy", "noeviction")
     url = farm.started[name].url
     watch(url, prefix)
-    client = Client.from_url(url, prefix=prefix)
+    client = Client.from_url(url, prefix=prefix, timeout_s=PATIENT_S)
     with redis.Redis.from_url(url) as plain:
         yield client, plain
         plain.config_set("maxmemory", 0)
