@@ -64,7 +64,7 @@ COUNTS = {"order": 0, "title": "What a call costs", "command": "python -m benchm
 def benchmarks_page() -> str:
     """What was measured, from `benchmarks/results`."""
     folder = ROOT / "benchmarks" / "results"
-    results = [json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")]
+    results = [json.loads(path.read_text("utf-8")) for path in (folder.parent / "counts.json", *folder.glob("*.json"))]
     parts = [(folder / "about.md").read_text("utf-8").strip()]
     for told in sorted((counts(told) if "counts" in told else told for told in results), key=lambda one: one["order"]):
         parts += [f"## {told['title']}", told["about"], f"`{told['command']}`", table(told["columns"], told["rows"])]

@@ -114,9 +114,9 @@ async def test_who_asks_too_often_is_told_when_to_come_again(monkeypatch: pytest
     await module.client.aclose()
 
 
-def test_the_readme_shows_lines_of_the_service() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    block = re.search(r"^## A whole chat service\n.*?```python\n(.*?)```", text, re.MULTILINE | re.DOTALL)
+def test_the_documents_show_lines_of_the_service() -> None:
+    text = (ROOT / "docs" / "how-to" / "chat-service.md").read_text("utf-8")
+    block = re.search(r"^# A whole chat service\n.*?```python\n(.*?)```", text, re.MULTILINE | re.DOTALL)
     assert block is not None
     lines, service_lines = block[1].splitlines(), iter(EXAMPLE.read_text("utf-8").splitlines())
     assert (len(lines), len(EXAMPLE.read_text("utf-8").splitlines())) == (20, 150)
