@@ -21,7 +21,7 @@ from langchain_redis_memory.conversation.turn_cache import NOTHING, Found, TurnC
 from langchain_redis_memory.conversation.turn_steps import AnsweredTurn, LoadedTurn, PlannedTurn, TurnRequest
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
-from langchain_redis_memory.ops import Flow, Invoke, Now, Op, Step
+from langchain_redis_memory.ops import Flow, Invoke, Now, OneDeadline, Op, Step
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.chains import Marked, NeverCache, for_everyone
 
@@ -66,6 +66,9 @@ def steps(flow: Flow[Any], *replies: Any) -> tuple[list[Step], Any]:
         while True:
             if isinstance(step, Now):
                 step = flow.send(0.0)
+                continue
+            if isinstance(step, OneDeadline):
+                step = flow.send(None)
                 continue
             taken.append(step)
             step = flow.send(step.call() if isinstance(step, Invoke) else next(given))

@@ -210,7 +210,7 @@ class Blind:
 
 WRONG: dict[str, tuple[Callable[[CacheQuestion], CacheQuestion], list[Said | str]]] = {
     "context": (
-        lambda asked: replace(asked, context=(), given=None, query=None),
+        lambda asked: replace(asked, context=(), memory=(), given=None, query=None),
         [Said("N: a"), Said("N: b", user="ben"), Said("S: a"), Said("S: a", user="ben")],
     ),
     "system": (lambda asked: replace(asked, context=()), [Said("N: a", lead=("p",)), Said("N: a", user="ben")]),

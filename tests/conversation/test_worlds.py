@@ -289,7 +289,7 @@ MUTANTS: dict[str, tuple[Any, str, Any, str, list[Turn]]] = {
     ),
     "the day": (Sharing, "bypass", lambda sharing: "", "model", everybody("What is the date today?")),
     "effects": (Sharing, "bypass", lambda sharing: "", "model", everybody("Cancel order 123")),
-    "what is continued": (Sharing, "bypass_after", lambda sharing, texts: "", "function", LIFE[-4:]),
+    "what is continued": (Sharing, "bypass_after", lambda sharing, texts, asked: "", "function", LIFE[-4:]),
     "tools": (
         ToolWatch,
         "forbids_caching",
