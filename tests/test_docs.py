@@ -152,11 +152,17 @@ def test_figures_that_other_pages_repeat_are_those_of_the_benchmarks() -> None:
     measured = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
     conversations = measured.partition("## Conversations")[2].partition("## ")[0]
     said = re.search(
-        r"([\d,]+) turns judged.*?: (\d+) wrong\s+answers.*? served (\d+)", TEXTS["README.md"].read_text(), re.S
+        r"([\d,]+) turns judged.*?: (\d+) wrong\s+answer of (\d+) at the defaults, (\d+) of (\d+) at risk 0.02,"
+        r".*? served (\d+)",
+        TEXTS["README.md"].read_text(),
+        re.S,
     )
     assert said is not None
     assert f"{said[1]} turns" in conversations
-    assert re.search(rf"^\| answers served wrongly \| \d+ \| {said[3]} \| {said[2]} \|", conversations, re.MULTILINE)
+    rows = {row.split(" | ")[0]: row.rstrip(" |").split(" | ")[1:] for row in conversations.splitlines()}
+    wrong, judged = rows["| answers served wrongly"], rows["| of how many that were served and could be judged"]
+    assert (wrong[1], wrong[2], wrong[4]) == (said[6], said[4], said[2])
+    assert (judged[2], judged[4]) == (said[5], said[3])
     sizes = [
         int(size.replace(",", ""))
         for size in re.findall(r"\| ([\d,]+) \|$", measured.partition("## What things")[2], re.M)

@@ -79,6 +79,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--data", type=Path, required=True)
     options.add_argument("--risk", default=",".join(map(str, RISKS)))
+    options.add_argument("--max-unsafe", type=float, help="the classifier's at every level; 0.1 is its default")
     options.add_argument("--cache", choices=["semantic", "exact"], default="semantic")
     options.add_argument("--classifier", choices=["linguistic", "embedding"], default="linguistic")
     options.add_argument("--share-rewrites", action="store_true")
@@ -98,6 +99,7 @@ def main() -> None:
         given.cache,
         given.classifier,
         given.share_rewrites,
+        max_unsafe=given.max_unsafe,
     )
     with (
         server(given.redis) as url,

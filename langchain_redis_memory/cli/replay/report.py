@@ -29,6 +29,8 @@ class Settings:
         classifier: "linguistic" or "embedding".
         share_rewrites: See `ConversationMemory`.
         seconds_per_answer: What making an answer is assumed to take; None to measure the answerer.
+        max_unsafe: The classifier's, at every risk level, which is then the cache's `max_error` alone; None for the
+            risk level.
 
     Raises:
         ConfigError: One of them cannot work.
@@ -41,6 +43,7 @@ class Settings:
     classifier: Literal["linguistic", "embedding"] = "linguistic"
     share_rewrites: bool = False
     seconds_per_answer: float | None = ASSUMED_S
+    max_unsafe: float | None = None
 
     def __post_init__(self) -> None:
         if not self.risks or not all(0 < risk < 0.5 for risk in self.risks):

@@ -144,6 +144,7 @@ def _run(
 
 
 def _classifier(settings: Settings, embeddings: MiniLMEmbeddings | None, risk: float) -> Classifier:
+    risk = risk if settings.max_unsafe is None else settings.max_unsafe
     if settings.classifier == "embedding" and embeddings is not None:
         return EmbeddingClassifier(embeddings, max_unsafe=risk)
     return LinguisticClassifier(max_unsafe=risk)

@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import cache
+from threading import RLock
 from typing import Any
 
 from langchain_redis_memory.ops import Command, Reply
@@ -24,6 +26,10 @@ setmetatable(_G, {__newindex = function(_, name)
   error("Script attempted to create global variable '" .. name .. "'")
 end})
 """
+
+
+_BLOCKING = frozenset((b"BLPOP", b"BRPOP", b"BLMOVE", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP", b"XREAD"))
+"""What may wait for another command."""
 
 
 def open_in_process(server: Any) -> PipelineTransport:
@@ -129,6 +135,7 @@ def _socket_class() -> Callable[[Any], Any] | None:
         def __init__(self, server: Any) -> None:
             super().__init__(server, 0, client_class=Redis)
             self._replies: list[Reply] = []
+            self._undisturbed: RLock = server.__dict__.setdefault("_trips", RLock())
             self._process_command([b"HELLO", b"3"])
 
         def put_response(self, msg: Any) -> None:
@@ -136,8 +143,10 @@ def _socket_class() -> Callable[[Any], Any] | None:
 
         def replies_to(self, commands: list[list[bytes]]) -> list[Reply]:
             self._replies = []
-            for words in commands:
-                self._process_command(words)
+            # As a server does, which reads a trip whole: another thread's command does not come in between.
+            with nullcontext() if commands[0][0].upper() in _BLOCKING else self._undisturbed:
+                for words in commands:
+                    self._process_command(words)
             return self._replies
 
         def eval(self, script: bytes, numkeys: int, *words: bytes) -> Any:

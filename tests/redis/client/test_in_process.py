@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -71,3 +73,23 @@ async def test_other_insides_are_asked_by_their_own_client(both: Both, monkeypat
     async with Client.from_url("memory://other-insides") as client:
         asked = Op((("SET", "a", "1", "EX", 9), ("GET", "a")), list)
         assert (await both(client.run)(asked))[1] == b"1"
+
+
+def test_no_other_command_comes_into_the_middle_of_a_trip() -> None:
+    transport, ended, often = open_in_process(FakeServer(version=(7,))), threading.Event(), sys.getswitchinterval()
+
+    def count() -> None:
+        while not ended.is_set():
+            transport.send([("INCR", "n")], by_digest=True)
+
+    writer = threading.Thread(target=count)
+    sys.setswitchinterval(1e-6)
+    try:
+        writer.start()
+        seen = [transport.send([("GET", "n")] * 8, by_digest=True) for _ in range(200)]
+    finally:
+        sys.setswitchinterval(often)
+        ended.set()
+        writer.join()
+    assert [replies for replies in seen if len(set(replies)) > 1] == []
+    transport.close()
