@@ -6,6 +6,7 @@ import gc
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
+from math import inf
 from typing import Any
 from uuid import uuid4
 from zlib import crc32
@@ -16,6 +17,7 @@ from langchain_redis_memory.cache import single_flight
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.redis.client import outboxes
 from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.redis.client.deadline import CALL
 from langchain_redis_memory.redis.client.options import Options
 from langchain_redis_memory.redis.client.topology import topology
 from tests.support import servers
@@ -233,8 +235,9 @@ def nothing_waits() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_leases() -> None:
-    """This thread, and the tasks that it will start, lead in nothing that an earlier test left undone."""
+    """This thread, and the tasks that it will start, go on with nothing that an earlier test was interrupted in."""
     single_flight._mine.set(None)
+    CALL.until = inf
 
 
 @pytest.fixture(autouse=True)
