@@ -15,6 +15,7 @@ LICENCES = (
     "LICENSE",
     f"{PACKAGE}/language/equivalence/WORDNET-LICENSE",
     f"{PACKAGE}/language/reader/APACHE-LICENSE",
+    f"{PACKAGE}/admin/static/HTMX-LICENSE",
 )
 
 USE = f"""
@@ -60,7 +61,7 @@ def main() -> None:
         run(python, "-m", "pip", "install", "--quiet", str(wheel))
         run(python, "-I", "-W", "error", "-c", USE, cwd=folder)
         command = subprocess.run(
-            [str(folder / "venv" / "bin" / "langchain-redis-memory"), "info"],
+            [str(folder / "venv" / "bin" / "langchain-redis-memory"), "status"],
             capture_output=True,
             text=True,
             check=False,
@@ -88,7 +89,7 @@ def check_contents(wheel: Path) -> None:
     for licence in LICENCES:
         assert f"{info}/licenses/{licence}" in names, licence
         assert f"License-File: {licence}\n" in metadata
-    assert "License-Expression: MIT AND Apache-2.0 AND LicenseRef-WordNet\n" in metadata
+    assert "License-Expression: MIT AND Apache-2.0 AND 0BSD AND LicenseRef-WordNet\n" in metadata
 
 
 def run(*command: str, cwd: Path = ROOT) -> None:
