@@ -42,8 +42,8 @@ class Spent:
     """So many trips share one deadline."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
-        self.whole = False
+        self.seconds: float = 0.0
+        self.whole: bool = False
         """Whether all trips share one deadline, however many they are."""
         self._trips = 0
         self._began = 0.0
