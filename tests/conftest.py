@@ -20,8 +20,10 @@ from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.client.deadline import CALL
 from langchain_redis_memory.redis.client.options import Options
 from langchain_redis_memory.redis.client.topology import topology
-from tests.support import servers
+from tests.support import examples, servers
 from tests.support.servers import Farm
+
+examples.load_profiles()
 
 IN_TURN = "in-turn"
 COLOURS = ("sync", "async")
