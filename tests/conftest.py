@@ -202,26 +202,30 @@ _opened: dict[str, Any] = {}
 
 def immortal(url: str, prefix: str) -> list[str]:
     """The keys under a prefix that have no lifetime."""
-    return _each(url, prefix, lambda pipe, key: pipe.pttl(key), lambda left: left == -1)
+    return keys_where(url, prefix, "PTTL", lambda left: left == -1)
 
 
 def sweep(url: str, prefix: str) -> None:
     """Deletes the keys under a prefix."""
-    _each(url, prefix, lambda pipe, key: pipe.unlink(key), bool)
+    keys_where(url, prefix, "UNLINK", bool)
 
 
-def _each(url: str, prefix: str, ask: Callable[..., Any], wanted: Callable[[Any], bool]) -> list[str]:
-    client = _opened.get(url) or (
-        servers.of_cluster(url) if "+cluster" in url else topology(url, Options()).open().client
-    )
-    if not url.startswith("memory:"):  # of those each test has its own
-        _opened[url] = client
-    if not (keys := sorted(client.scan_iter(f"{prefix}:*", 1000))):
-        return []
-    pipe = client.pipeline(transaction=False)
-    for key in keys:
-        ask(pipe, key)
-    return [key.decode() for key, reply in zip(keys, pipe.execute(), strict=True) if wanted(reply)]
+def keys_where(url: str, prefix: str, command: str, wanted: Callable[[Any], bool]) -> list[str]:
+    """Sends a command for each key under a prefix; the keys of which the reply is a wanted one."""
+    if url.startswith("memory:"):  # each test has its own; a client of redis-py would cost as much as a small test
+        server = topology(url, Options()).open()
+        keys = sorted(server.send([("KEYS", f"{prefix}:*")], by_digest=False)[0])
+        replies = server.send([(command, key) for key in keys], by_digest=False) if keys else []
+        server.close()
+    else:
+        if (client := _opened.get(url)) is None:
+            client = _opened[url] = servers.admin(url)
+        keys = sorted(client.scan_iter(f"{prefix}:*", 1000))
+        pipe = client.pipeline(transaction=False)
+        for key in keys:
+            pipe.execute_command(command, key)
+        replies = pipe.execute() if keys else []
+    return [key.decode() for key, reply in zip(keys, replies, strict=True) if wanted(reply)]
 
 
 Watch = Callable[[str, str], None]
