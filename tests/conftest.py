@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import re
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
 from math import inf
@@ -24,6 +26,11 @@ from tests.support import examples, servers
 from tests.support.servers import Farm
 
 examples.load_profiles()
+
+# To rewrite the tests' assertions takes each worker longer than to collect them; so they are kept in `__pycache__`, and
+# so is the package for the processes that tests start, also where Python is told to keep nothing.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 IN_TURN = "in-turn"
 COLOURS = ("sync", "async")
