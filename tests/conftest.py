@@ -53,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAMES",
         default=IN_TURN,
         help="in-turn: each test in this process and on one kind of server, the two colours shared out between them; "
+        "memory: in this process; whole rooms in one colour, a file that is named in both; "
         f"all: each on all, in both colours; or names, as in --servers=memory: {', '.join(servers.NAMES)}",
     )
 
@@ -90,6 +91,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     else:
         chosen = wanted(config)
         kept = [item for item in items if needs(item) <= chosen]
+        if chosen == {"memory"} and not any(".py" in argument for argument in config.args):
+            kept = colours_shared_out(kept, alone=True)
     left_out = set(items).difference(kept)
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = kept
@@ -121,8 +124,11 @@ def turn(test: str, asked: list[set[str]]) -> set[str]:
     return set(servers.NAMES) - set(plain) | {plain[crc32(test.encode()) % len(plain)]}
 
 
-def colours_shared_out(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Of a test that runs in both colours, in this process and on servers: one colour here, the other one there."""
+def colours_shared_out(items: list[pytest.Item], *, alone: bool = False) -> list[pytest.Item]:
+    """Of a test that runs in both colours, in this process and on servers: one colour here, the other one there.
+
+    `alone` is a run in this process only, of whole rooms: one colour here, and no other.
+    """
     places: dict[str, set[bool]] = {}
     own: list[tuple[str, bool, str]] = []
     for item in items:
@@ -135,7 +141,9 @@ def colours_shared_out(items: list[pytest.Item]) -> list[pytest.Item]:
     return [
         item
         for item, (test, here, colour) in zip(items, own, strict=True)
-        if not colour or len(places[test]) == 1 or COLOURS.index(colour) == (crc32(test.encode()) + here) % 2
+        if not colour
+        or (len(places[test]) == 1 and not alone)
+        or COLOURS.index(colour) == (crc32(test.encode()) + here) % 2
     ]
 
 
