@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
+from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.cache.value.cached import CachedFunction, P, R
 from langchain_redis_memory.cache.value.flows import Loading, ValueFlows, disabled_here
 from langchain_redis_memory.cache.value.lock import ValueLock
@@ -19,7 +20,7 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
-from langchain_redis_memory.redis.ttl import WEEK_S, Lifetime, milliseconds
+from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -40,7 +41,7 @@ PRESETS: Mapping[PresetName, tuple[float, float]] = {
 """What is often cached -> its lifetime, and how long a process may serve its own copy, in seconds."""
 
 
-class RedisValueCache(PlainValues):
+class RedisValueCache(PlainValues, Switchable):
     """Any values, kept in Redis for all processes: preferences, personalities, search results, whatever is computed.
 
     Reading and storing is best effort: a server that is away is a miss, and nothing is stored. What must be done, such
@@ -336,25 +337,6 @@ class RedisValueCache(PlainValues):
         finally:
             disabled_here.reset(before)
 
-    def switch(self, *, on: bool, for_s: float = WEEK_S) -> None:
-        """Switches the cache off or on for all processes, without a restart. Off, each look-up is a miss.
-
-        Args:
-            on: Whether it is used.
-            for_s: After so many seconds it is on again.
-
-        Raises:
-            UnavailableError: The server cannot be reached.
-
-        **Keys:** `values`, `value_expiries` of all shards.
-        **Trips:** 1.
-        """
-        self._client.run(self._switch(on, for_s))
-
-    async def aswitch(self, *, on: bool, for_s: float = WEEK_S) -> None:
-        """Switches the cache off or on for all processes; see `switch`."""
-        await self._client.arun(self._switch(on, for_s))
-
     def stats(self) -> Stats:
         """Reads the statistics.
 
@@ -372,9 +354,12 @@ class RedisValueCache(PlainValues):
 
     # --- in between ---------------------------------------------------------------------------------------------------
 
-    def _switch(self, on: bool, for_s: float) -> Op[None]:
+    def _switch(self, for_s: float, *, on: bool) -> Op[None]:
         self._flows.forget()
         return self._flows.ops.switch(0 if on else milliseconds(for_s, "for_s"))
+
+    def _off_for(self) -> Op[float]:
+        return self._flows.ops.off_for()
 
     def _loading(
         self,

@@ -17,6 +17,7 @@ from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.redis.codec.version import VERSION
 from langchain_redis_memory.redis.key_groups import Id, ValueKeys, check_id, escape, text_of
+from langchain_redis_memory.redis.nodes import ask_node
 from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
 
@@ -229,6 +230,16 @@ class ValueOps:
         """Switches the cache off for a time, or on again, in every shard."""
         calls = tuple(script("cache/value_switch")((one.values, one.expiries), off_ms) for one in self._shards)
         return Op(calls, lambda _replies: None)
+
+    def off_for(self) -> Op[float]:
+        """Reads for how many seconds the cache is still off; 0 where it is on."""
+        key = self._shards[0].values
+
+        def read(both: tuple[Reply, Reply]) -> float:
+            until, (seconds, micros) = both
+            return max(0.0, int(until or 0) / 1000 - int(seconds) - int(micros) / 1e6)
+
+        return merge(Op((("HGET", key, "s"),), lambda replies: replies[0]), ask_node(key, "TIME")).map(read)
 
     def start(self) -> dict[int, int]:
         """Returns the cursors that read the index from its start; see `page`."""
