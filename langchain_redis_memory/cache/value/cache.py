@@ -13,7 +13,7 @@ from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.cache.value.cached import CachedFunction, P, R
 from langchain_redis_memory.cache.value.flows import Loading, ValueFlows, disabled_here
 from langchain_redis_memory.cache.value.lock import ValueLock
-from langchain_redis_memory.cache.value.operations import ValueOps, tags_of
+from langchain_redis_memory.cache.value.operations import ValueOps, about_flow, tags_of
 from langchain_redis_memory.cache.value.plain import OwnTtl, PlainValues
 from langchain_redis_memory.checks import check_number, check_whole, check_word
 from langchain_redis_memory.errors import ConfigError
@@ -269,6 +269,28 @@ class RedisValueCache(PlainValues, Switchable):
     async def aerase_user(self, user: Id) -> int:
         """Deletes all values about a user; see `erase_user`."""
         return await self._client.adrive(self._flows.erase_flow(user))
+
+    def about_user(self, user: Id) -> dict[str, Any]:
+        """Reads all values about a user, by reading through the cache's own index.
+
+        Args:
+            user: The user.
+
+        Returns:
+            Name -> value, also of those that are not served any more and not deleted yet.
+
+        Raises:
+            UnavailableError: The server cannot be reached.
+            CorruptDataError: One of them is damaged.
+
+        **Keys:** `values`, `value_expiries` of all shards.
+        **Trips:** 2 for each 1,000 names of a shard.
+        """
+        return self._client.drive(about_flow(self._flows.ops, user))
+
+    async def aabout_user(self, user: Id) -> dict[str, Any]:
+        """Reads all values about a user; see `about_user`."""
+        return await self._client.adrive(about_flow(self._flows.ops, user))
 
     def invalidate(self, pattern: str) -> int:
         """Deletes values by their names, which are found in the cache's own index; the server's keys are not scanned.
