@@ -52,8 +52,10 @@ class LocalCopy(NamedTuple):
 
     def fits(self, owner: str, tags: frozenset[str], bounds: Sequence[Bound]) -> bool:
         """Tells whether a point has the tags and is within the bounds."""
-        numbers = self.numbers.get(owner, {})
-        return tags <= self.tags[owner] and all(bound.holds(numbers.get(bound.name)) for bound in bounds)
+        if not tags <= self.tags[owner]:
+            return False
+        numbers = self.numbers.get(owner, {}) if bounds else {}
+        return all(bound.holds(numbers.get(bound.name)) for bound in bounds)
 
 
 @dataclass
@@ -117,7 +119,7 @@ class ExactScan:
         bounds: Sequence[Bound] = (),
     ) -> Op[VectorHits | None]:
         """Finds the nearest points, and all that are as near as the last of them; see `Engine`."""
-        wanted = as_vectors(vector, self.dims)[0]
+        wanted, words = as_vectors(vector, self.dims)[0], frozenset(tags)
         keys = collection.keys
         place = keys.points
         known = self._mirrors.get(place)
@@ -128,7 +130,7 @@ class ExactScan:
             self._keep(place, mirror)
             if int(reached) < int(newest):
                 return None
-            return self._nearest(mirror, wanted, k, lambda owner: mirror.fits(owner, frozenset(tags), bounds))
+            return self._nearest(mirror, wanted, k, lambda owner: mirror.fits(owner, words, bounds))
 
         since = known.stamp if known else 0
         return Op((script("vectors/points_since")((keys.points, keys.point_owners), since, PAGE),), read)
