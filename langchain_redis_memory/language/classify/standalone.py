@@ -22,7 +22,7 @@ _ALONE = 0.3
 _POINTS = 0.95
 """The probability, by its words alone, from which an opening question points at something."""
 COMMENT = frozenset("only_comment only_acknowledges edits_said".split())
-"""Signs of a mere comment on what was said, or a change to it: the turn depends on the conversation whatever it weighs."""
+"""Signs of a mere comment on what was said, or a change to it: the turn depends whatever they weigh."""
 
 
 def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
