@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
-from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.cache.value.cached import CachedFunction, P, R
 from langchain_redis_memory.cache.value.flows import Loading, ValueFlows, disabled_here
 from langchain_redis_memory.cache.value.lock import ValueLock
@@ -41,7 +40,7 @@ PRESETS: Mapping[PresetName, tuple[float, float]] = {
 """What is often cached -> its lifetime, and how long a process may serve its own copy, in seconds."""
 
 
-class RedisValueCache(PlainValues, Switchable):
+class RedisValueCache(PlainValues):
     """Any values, kept in Redis for all processes: preferences, personalities, search results, whatever is computed.
 
     Reading and storing is best effort: a server that is away is a miss, and nothing is stored. What must be done, such
@@ -250,7 +249,7 @@ class RedisValueCache(PlainValues, Switchable):
     def erase_user(self, user: Id) -> int:
         """Deletes all values about a user, by reading through the cache's own index.
 
-        That the user was erased stays noted for a day, by the user's id: what is being loaded meanwhile is not served.
+        That stays noted for a day, by the user's id: what is being loaded meanwhile is not served.
 
         Args:
             user: The user.
@@ -277,10 +276,9 @@ class RedisValueCache(PlainValues, Switchable):
             user: The user.
 
         Returns:
-            Name -> value, also of those that are not served any more and not deleted yet.
+            Name -> value, stale ones included.
 
         Raises:
-            UnavailableError: The server cannot be reached.
             CorruptDataError: One of them is damaged.
 
         **Keys:** `values`, `value_expiries` of all shards.
@@ -375,13 +373,6 @@ class RedisValueCache(PlainValues, Switchable):
         return (await self._client.adrive(read_stats_flow([self._flows.tally])))[0]
 
     # --- in between ---------------------------------------------------------------------------------------------------
-
-    def _switch(self, for_s: float, *, on: bool) -> Op[None]:
-        self._flows.forget()
-        return self._flows.ops.switch(0 if on else milliseconds(for_s, "for_s"))
-
-    def _off_for(self) -> Op[float]:
-        return self._flows.ops.off_for()
 
     def _loading(
         self,
