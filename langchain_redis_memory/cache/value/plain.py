@@ -312,6 +312,13 @@ class PlainValues(ClientOwner, Switchable):
     def _ttl(self, ttl_s: OwnTtl) -> int:
         return self._ttl_ms if ttl_s == "own" else milliseconds(ttl_s)
 
+    def _switch(self, for_s: float, *, on: bool) -> Op[None]:
+        self._flows.forget()
+        return self._flows.ops.switch(0 if on else milliseconds(for_s, "for_s"))
+
+    def _off_for(self) -> Op[float]:
+        return self._flows.ops.off_for()
+
 
 def _mode(nx: bool, xx: bool) -> Mode:
     if nx and xx:
@@ -332,10 +339,3 @@ def _add(key: str, by: float) -> Callable[[Any], Any]:
 
 def _versioned(key: str, look: Look) -> Versioned:
     return Versioned(None, 0) if look.found is None else Versioned(unpack(look.found.body, key), look.found.version)
-
-    def _switch(self, for_s: float, *, on: bool) -> Op[None]:
-        self._flows.forget()
-        return self._flows.ops.switch(0 if on else milliseconds(for_s, "for_s"))
-
-    def _off_for(self) -> Op[float]:
-        return self._flows.ops.off_for()
