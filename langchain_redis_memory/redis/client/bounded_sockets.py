@@ -10,7 +10,6 @@ A trip costs system calls above all. So a plain socket never blocks: it waits fo
 from __future__ import annotations
 
 import select
-import socket
 from functools import lru_cache
 from time import monotonic
 from typing import Any
@@ -33,7 +32,7 @@ class BoundedSocket:
         self._sock = sock
         self._own = self._most = most_s
         self._arrivals: Any = None
-        if type(sock) is socket.socket and hasattr(select, "poll"):  # of TLS, bytes may be there that no poll knows of
+        if not hasattr(sock, "pending") and hasattr(select, "poll"):  # of TLS, bytes may be there that no poll knows of
             sock.setblocking(False)
             self._arrivals = _polling(sock, select.POLLIN)
 
