@@ -37,8 +37,8 @@ from tests.support.scenario import SCENARIOS, everything
 
 __all__ = ["pair"]
 
-COLD = {"exact_cache", "semantic_cache", "rag", "conversation", "semantic_conversation"}
-"""What looks for an answer by its content, and so finds none under a new key."""
+COLD = {"exact_cache", "semantic_cache", "rag", "conversation", "semantic_conversation", "rate_limiter"}
+"""What looks for an answer by its content, and so finds none under a new key; and what holds nothing encrypted."""
 
 
 class Turning:

@@ -7,11 +7,15 @@ soft time limit) came between, the next caller would read another's, so it conne
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from functools import lru_cache
+from ipaddress import ip_address
 from time import monotonic
 from typing import Any
 
 from langchain_redis_memory.redis.client.deadline import CALL, remaining_s
+from langchain_redis_memory.redis.client.timeout import look_up
 
 _PING_SHARE = 3
 
@@ -68,6 +72,8 @@ def bounded(connection_class: Any) -> Any:
         unread = False
         """Whether somebody sent something and did not read all replies to it."""
         _connecting = False
+        _name: str | None = None
+        """What its host is called, while it connects to one of the host's addresses."""
 
         @property
         def socket_connect_timeout(self) -> float | None:
@@ -90,10 +96,20 @@ def bounded(connection_class: Any) -> Any:
 
         def _connect(self) -> BoundedSocket:
             self._connecting = True
-            return BoundedSocket(super()._connect(), self.socket_timeout)
+            name, failed = getattr(self, "host", ""), OSError(f"{getattr(self, 'host', '')!r} has no address")
+            for address in _addresses(name, self.socket_connect_timeout):
+                self._name, self.host = name, address
+                try:
+                    return BoundedSocket(super()._connect(), self.socket_timeout)
+                except OSError as error:
+                    failed = error
+                finally:
+                    self._name, self.host = None, name
+            raise failed
 
         def _wrap_socket_with_ssl(self, sock: Any) -> Any:
             sock.settimeout(self.socket_connect_timeout)
+            self.host = self._name or self.host  # whose certificate is checked
             return super()._wrap_socket_with_ssl(sock)
 
         def _send_ping(self) -> None:
@@ -108,3 +124,11 @@ def bounded(connection_class: Any) -> Any:
 
     Bounded.__name__ = Bounded.__qualname__ = f"Bounded{connection_class.__name__}"
     return Bounded
+
+
+def _addresses(name: str, seconds: float | None) -> list[str]:
+    """Looks up the addresses of a host: one whose name is an address already, or that has none, is its own."""
+    with suppress(ValueError):
+        return [str(ip_address(name))] if name else [name]
+    found = look_up(seconds, lambda: socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
+    return list(dict.fromkeys(address[0] for *_, address in found))
