@@ -34,8 +34,8 @@ class RedisOperations(ClientOwner):
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         tenant: Whose data, "" for the default tenant. None for that of all tenants: `memory_stats`, `doctor`,
-            `orphans`, `re_encrypt` and `backup` then look at every key under the client's prefix, and the others at the
-            default tenant's.
+            `orphans`, `re_encrypt`, `backup` and `restore` are then about every key under the client's prefix, the others
+            about the default tenant's.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -150,7 +150,7 @@ class RedisOperations(ClientOwner):
             UnavailableError: The server cannot be reached.
 
         **Keys:** `sessions`, `expiries` of an agent, or `user_data`; `messages`, `meta` of each conversation.
-        **Trips:** 2 to 4; for all agents 1 more for each 1,000 keys of the server.
+        **Trips:** 2 to 4; for all agents, on the last page of each, 1 more for each 1,000 keys of the server.
         """
         return self._client.drive(self._sessions_flow(agent, user, search, limit, cursor, content=content))
 
@@ -368,7 +368,7 @@ class RedisOperations(ClientOwner):
         self, lines: Iterable[Mapping[str, Any]], on_progress: OnProgress | None, *, replace: bool
     ) -> Flow[RestoreReport]:
         server = yield Invoke(self._client.server, self._client.aserver)
-        return (yield from restore_flow(self._space, lines, on_progress, server, replace=replace))
+        return (yield from restore_flow(self._space, lines, on_progress, server, replace=replace, tenant=self._tenant))
 
     def _re_encrypt_flow(self, on_progress: OnProgress | None, *, dry_run: bool) -> Flow[ReEncryption]:
         return reencrypt_flow(self._space, self._tenant, self._pattern, on_progress, dry_run=dry_run)
