@@ -34,8 +34,8 @@ class RedisOperations(ClientOwner):
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         tenant: Whose data, "" for the default tenant. None for that of all tenants: `memory_stats`, `doctor`,
-            `orphans`, `re_encrypt`, `backup` and `restore` are then about every key under the client's prefix, the others
-            about the default tenant's.
+            `orphans`, `re_encrypt`, `backup` and `restore` are then about every key under the client's prefix, the
+            others about the default tenant's.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
