@@ -7,10 +7,9 @@ soft time limit) came between, the next caller would read another's, so it conne
 
 from __future__ import annotations
 
-import socket
-from contextlib import suppress
 from functools import lru_cache
 from ipaddress import ip_address
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -72,8 +71,6 @@ def bounded(connection_class: Any) -> Any:
         unread = False
         """Whether somebody sent something and did not read all replies to it."""
         _connecting = False
-        _name: str | None = None
-        """What its host is called, while it connects to one of the host's addresses."""
 
         @property
         def socket_connect_timeout(self) -> float | None:
@@ -96,20 +93,21 @@ def bounded(connection_class: Any) -> Any:
 
         def _connect(self) -> BoundedSocket:
             self._connecting = True
-            name, failed = getattr(self, "host", ""), OSError(f"{getattr(self, 'host', '')!r} has no address")
-            for address in _addresses(name, self.socket_connect_timeout):
-                self._name, self.host = name, address
+            if _is_address(getattr(self, "host", "")):
+                return BoundedSocket(super()._connect(), self.socket_timeout)
+            connect, until = super()._connect, CALL.until
+
+            def look_up_and_connect() -> Any:
+                CALL.until = until  # where the resolver answers too late, nothing is connected to
                 try:
-                    return BoundedSocket(super()._connect(), self.socket_timeout)
-                except OSError as error:
-                    failed = error
+                    return connect()
                 finally:
-                    self._name, self.host = None, name
-            raise failed
+                    CALL.until = inf
+
+            return BoundedSocket(look_up(self.socket_connect_timeout, look_up_and_connect), self.socket_timeout)
 
         def _wrap_socket_with_ssl(self, sock: Any) -> Any:
             sock.settimeout(self.socket_connect_timeout)
-            self.host = self._name or self.host  # whose certificate is checked
             return super()._wrap_socket_with_ssl(sock)
 
         def _send_ping(self) -> None:
@@ -126,9 +124,10 @@ def bounded(connection_class: Any) -> Any:
     return Bounded
 
 
-def _addresses(name: str, seconds: float | None) -> list[str]:
-    """Looks up the addresses of a host: one whose name is an address already, or that has none, is its own."""
-    with suppress(ValueError):
-        return [str(ip_address(name))] if name else [name]
-    found = look_up(seconds, lambda: socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
-    return list(dict.fromkeys(address[0] for *_, address in found))
+def _is_address(host: str) -> bool:
+    """Tells whether there is no name to look up: an address, or (a unix socket) no host at all."""
+    try:
+        ip_address(host or "::")
+    except ValueError:
+        return False
+    return True
