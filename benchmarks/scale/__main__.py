@@ -28,16 +28,15 @@ ROOMS = (50, 38, 8, 10, 10, 14, 14, 20, 0)
 """Widths of what is printed."""
 
 
-def growths(meter: Meter, axis: Axis, sizes: tuple[int, ...]) -> list[Growth]:
+def growths(meter: Meter, axis: Axis, sizes: tuple[int, ...], rounds: int = ROUNDS) -> list[Growth]:
     """Makes one axis grow on an empty server and measures at each size."""
     grown = axis.begin(meter)
     costs: dict[str, dict[int, dict[str, float]]] = {operation.name: {} for operation in grown.operations}
     for before, size in zip((0, *sizes), sizes, strict=False):
         grown.grow(before, size)
         for operation in grown.operations:
-            costs[operation.name][size] = meter.costs(
-                operation.work, rounds=1 if operation.stated == "O(n)" else ROUNDS
-            )
+            times = 1 if operation.stated == "O(n)" else rounds
+            costs[operation.name][size] = meter.costs(operation.work, rounds=times)
     return [Growth(axis.name, one.name, one.stated, costs[one.name], axis.most) for one in grown.operations]
 
 
