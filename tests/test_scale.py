@@ -1,4 +1,4 @@
-"""How costs grow: the fit tells growth from none, copies are what was copied, and a tiny run judges what it measured."""
+"""How costs grow: the fit tells growth from none, copies are what was copied, a tiny run judges what it measured."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZES = [10, 100, 1_000, 10_000, 100_000]
 
 @pytest.mark.parametrize("power", [0, 0.5, 1, 2])
 def test_a_power_is_found(power: float) -> None:
-    points = {size: 3.0 * size**power for size in SIZES}
+    points: dict[float, float] = {size: 3.0 * size**power for size in SIZES}
     assert slope(points) == pytest.approx(power)
     assert exponent(points) == pytest.approx(power)
     assert slope({5: 7.0}) == slope({}) == exponent({5: 0.0}) == 0
@@ -52,24 +52,28 @@ def test_noise_of_a_time_is_no_growth() -> None:
     assert noisy.broken == []
 
 
+def ports_of(url: str) -> list[int]:
+    return [int(url.rsplit(":", 1)[1].split("/", maxsplit=1)[0])]
+
+
 def test_copies_are_read_like_what_was_copied(real: Client, real_url: str) -> None:
-    history = RedisChatMessageHistory("session-00", real)
+    history = RedisChatMessageHistory("copied-00", real)
     history.add_turn("How are you?", "Well.")
-    with metered(real_url, [int(real_url.rsplit(":", 1)[1].split("/", maxsplit=1)[0])]) as meter:
-        assert copies(meter.admin, "session-00", (f"session-{n:02}" for n in range(1, 8))) == 7
+    with metered(real_url, ports_of(real_url)) as meter:
+        assert copies(meter.admin, "copied-00", (f"copied-{n:02}" for n in range(1, 8))) == 7
         with pytest.raises(ValueError, match="nothing is stored"):
-            copies(meter.admin, "session-99", ["session-98"])
-        copy = RedisChatMessageHistory("session-07", real)
+            copies(meter.admin, "copied-99", ["copied-98"])
+        copy = RedisChatMessageHistory("copied-07", real)
         assert copy.messages == history.messages
         copy.add_turn("And now?", "Still.")
         assert (copy.count(), history.count()) == (4, 2)
         assert len(RedisSessions(real).list_sessions().sessions) == 8
 
 
-def test_a_tiny_run(real_url: str) -> None:
+def test_a_tiny_run(real_url: str, prefix: str) -> None:
     (messages,) = [axis for axis in AXES if axis.name.startswith("messages")]
-    with metered(real_url, [int(real_url.rsplit(":", 1)[1].split("/", maxsplit=1)[0])]) as meter:
-        found = growths(meter, Axis("messages", (), (10, 100), messages.begin), (10, 100))
+    with metered(real_url, ports_of(real_url), prefix) as meter:
+        found = growths(meter, Axis("messages", (), (10, 100), messages.begin), (10, 100), rounds=1)
     by_name = {growth.operation: growth for growth in found}
     assert by_name["all messages"].exponents["bytes"] > 0.5
     assert {cost["trips"] for cost in by_name["the last 20 messages"].costs.values()} == {1}
