@@ -99,7 +99,7 @@ class BackgroundFlows:
     async def asettle(self) -> None:
         """Waits for the tasks of the running event loop."""
         here = self._loops.get(asyncio.get_running_loop(), _LoopFlows())
-        while tasks := here.tasks - {asyncio.current_task()}:
+        while tasks := [task for task in here.tasks if task is not asyncio.current_task()]:
             await asyncio.wait(tasks)
 
 
@@ -107,7 +107,7 @@ class _LoopFlows:
     """The flows of one event loop: the tasks that run, and what waits, each with the context that it was started in."""
 
     def __init__(self) -> None:
-        self.tasks: set[asyncio.Task[Any] | None] = set()
+        self.tasks: set[asyncio.Task[Any]] = set()
         self.waiting: deque[tuple[Context, Callable[[], Coroutine[Any, Any, Any]]]] = deque()
 
     def start(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
