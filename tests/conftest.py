@@ -7,13 +7,15 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from math import inf
 from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
 import pytest
+from typer import testing
+from typer.main import get_command
 
 from langchain_redis_memory.cache import single_flight
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
@@ -31,6 +33,9 @@ examples.load_profiles()
 # so is the package for the processes that tests start, also where Python is told to keep nothing.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Its runner builds all commands of an app at each call, which costs more than most of them do.
+vars(testing)["_get_command"] = cache(get_command)
 
 IN_TURN = "in-turn"
 COLOURS = ("sync", "async")
