@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
-import pytest
-
 
 def table(names: str | tuple[str, ...], rows: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """As `pytest.mark.parametrize`, in one test: all rows are tried, and each that fails is named."""
@@ -18,14 +16,16 @@ def table(names: str | tuple[str, ...], rows: Iterable[Any]) -> Callable[[Callab
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
         @wraps(test)
         def on_each(**others: Any) -> None:
-            wrong = []
-            for row in every:
+            wrong: list[str] = []
+            first: Exception | None = None
+            for number, row in enumerate(every):
                 try:
                     test(**dict(zip(names, row, strict=True)), **others)
                 except Exception as error:  # noqa: BLE001 - whatever it is, the row is named and the others are tried
-                    wrong.append(f"{row}: {type(error).__name__}: {error}")
+                    wrong.append(f"row {number}, {ascii(row)[:200]}: {type(error).__name__}: {error}")
+                    first = first or error
             if wrong:
-                pytest.fail(f"{len(wrong)} of {len(every)} rows:\n" + "\n".join(wrong))
+                raise AssertionError(f"{len(wrong)} of {len(every)} rows:\n" + "\n".join(wrong)) from first
 
         given = inspect.signature(test)
         rest = [parameter for name, parameter in given.parameters.items() if name not in names]
