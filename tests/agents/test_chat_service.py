@@ -23,7 +23,7 @@ pytest.importorskip("fastapi")
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "chat_service.py"
-USERS = {"memory": 20}  # fifty on a server
+USERS = 50
 
 
 def service(url: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -82,7 +82,7 @@ async def test_many_users_at_once_each_have_their_own_memory(
             titles = (await browser.http.get("/conversations")).json()["conversations"]
             assert {one["id"] for one in titles} == {"monday", "friday"}
 
-    await asyncio.gather(*(life(number) for number in range(USERS.get(server, 50))))
+    await asyncio.gather(*(life(number) for number in range(USERS)))
 
     # a page is reloaded in the middle of an answer
     browser, other = Browser(module, "user10"), Browser(module, "user0")

@@ -8,11 +8,11 @@ however many values it has, and what is still being made is stale as well.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
-from langchain_redis_memory.ops import Arg, Flow, Op, Reply, ask, merge
+from langchain_redis_memory.ops import Arg, Command, Flow, Op, Reply, ask, merge
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.codec.version import VERSION
@@ -114,15 +114,16 @@ class ValueOps:
 
         return Op((script("cache/value_get")((values,), key, known, *tags),), read)
 
-    def glance(self, key: str) -> Op[bytes | None]:
+    def glance(self, key: str) -> tuple[tuple[Command, ...], Callable[[Sequence[Reply]], bytes | None]]:
         """Reads a fresh value's bytes without a script, which is faster.
 
         Args:
             key: Its name.
 
         Returns:
-            An op of one trip: the bytes, none where there is no such value; None where it has tags, whose tokens decide
-            as well. The clock is read after the value, so nothing is found that has expired.
+            The commands of an op of one trip, and what decodes their replies: to the bytes, none where there is no such
+            value; to None where it has tags, whose tokens decide as well. The clock is read after the value, so nothing
+            is found that has expired.
         """
         values = self.shard(key).values
 
@@ -142,7 +143,7 @@ class ValueOps:
                 return b""
             return values.decrypt(body, key)
 
-        return Op((("HMGET", values, "s", f"v{key}"), _TIME), read, best_effort=True)
+        return (("HMGET", values, "s", f"v{key}"), _TIME), read
 
     def put(
         self,
