@@ -143,8 +143,7 @@ class ValueFlows:
                 self._quick = False
                 return AGAIN
             hit = self._decoded(body, key) if body else None
-            self.tally.timed(monotonic() - began)
-            self.tally.add("hits" if hit else "misses")
+            self.tally.looked_up("hits" if hit else "misses", monotonic() - began)
             return hit[0] if hit else default
 
         def failed(error: RedisMemoryError) -> Any:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
 from langchain_redis_memory.ops import Arg, Command, Flow, Op, Reply, ask, merge
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.codec.version import VERSION
 from langchain_redis_memory.redis.key_groups import Id, ValueKeys, check_id, escape, text_of
@@ -86,6 +88,7 @@ class ValueOps:
         self._shards: list[ValueKeys] = [space.values(f"{number}/{check}") for number in range(SHARDS)]
         self.glances: bool = not client._topology.cluster
         """Whether the clock that a trip reads is that of the server with the values."""
+        self._glances = lru_cache(maxsize=1_024)(self._glance)
 
     def shard(self, key: str) -> ValueKeys:
         """Returns the keys of the shard that a value is in."""
@@ -125,7 +128,7 @@ class ValueOps:
             value; to None where it has tags, whose tokens decide as well. The clock is read after the value, so nothing
             is found that has expired.
         """
-        values = self.shard(key).values
+        commands, values = self._glances(key) if key.__class__ is str else self._glance(key)
 
         def read(replies: Sequence[Reply]) -> bytes | None:
             (off, record), (seconds, micros) = replies
@@ -143,7 +146,11 @@ class ValueOps:
                 return b""
             return values.decrypt(body, key)
 
-        return (("HMGET", values, "s", f"v{key}"), _TIME), read
+        return commands, read
+
+    def _glance(self, key: str) -> tuple[tuple[Command, ...], Key]:
+        values = self.shard(key).values
+        return (("HMGET", values, "s", f"v{key}"), _TIME), values
 
     def put(
         self,
