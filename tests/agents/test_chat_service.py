@@ -115,9 +115,11 @@ async def test_who_asks_too_often_is_told_when_to_come_again(monkeypatch: pytest
 
 
 def test_the_documents_show_lines_of_the_service() -> None:
-    text = (ROOT / "docs" / "how-to" / "chat-service.md").read_text("utf-8")
-    block = re.search(r"^# A whole chat service\n.*?```python\n(.*?)```", text, re.MULTILINE | re.DOTALL)
-    assert block is not None
-    lines, service_lines = block[1].splitlines(), iter(EXAMPLE.read_text("utf-8").splitlines())
-    assert (len(lines), len(EXAMPLE.read_text("utf-8").splitlines())) == (20, 150)
-    assert all(line in service_lines for line in lines), "the same lines in the same order"
+    service_lines = EXAMPLE.read_text("utf-8").splitlines()
+    for page in (ROOT / "docs" / "how-to" / "chat-service.md", ROOT / "README.md"):
+        text = page.read_text("utf-8")
+        block = re.search(r"^#+ A whole chat service\n.*?```python\n(.*?)```", text, re.MULTILINE | re.DOTALL)
+        assert block is not None
+        lines, following = block[1].splitlines(), iter(service_lines)
+        assert (len(lines), len(service_lines)) == (20, 150)
+        assert all(line in following for line in lines), "the same lines in the same order"
