@@ -51,7 +51,8 @@ COMMANDS: Mapping[str, str] = {
         "zremrangebyscore"
     ),
     "RedisRecordManager": (
-        "eval evalsha get hdel hget hlen hset pexpire set time zadd zcard zmscore zrangebylex zrangebyscore zrem zscore"
+        "eval evalsha get hdel hget hlen hset pexpire set time zadd zcard zmscore zrangebylex zrangebyscore zrem "
+        "zscore"
     ),
     "RedisSaver": (
         "del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx memory persist "
@@ -76,7 +77,7 @@ COMMANDS: Mapping[str, str] = {
         "time vadd vcard vrem vsim zadd zcard zrange zrangebylex zrangebyscore zrem zrevrange zscore"
     ),
     "RedisRateLimiter": (
-        "del eval evalsha get persist pexpireat set time zadd zcard zrange zrangebyscore zrank zrem zscore"
+        "del eval evalsha get persist pexpire pexpireat set time zadd zcard zrange zrangebyscore zrank zrem zscore"
     ),
     "RedisUsers": (
         "del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx lindex llen "
@@ -88,7 +89,7 @@ COMMANDS: Mapping[str, str] = {
         "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
         "pexpireat pttl set time unlink zadd zcard zrange zrangebyscore zrem zscan"
     ),
-    "RedisTokenStreams": "eval evalsha pexpire sadd sismember xadd xrange xrevrange",
+    "RedisTokenStreams": "eval evalsha get pexpire sadd set sismember xadd xrange xrevrange",
     "SemanticAnswerCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
         "persist pexpire pexpireat pttl set time vadd vcard vrem vsim zadd zcard zrange zrangebyscore zrem "
