@@ -320,7 +320,7 @@ class Thread:
 
         Args:
             ttl_ms: From now, in milliseconds.
-            how: "touch" or "pin"; see `thread_lifetime.lua`.
+            how: "touch" or "pin"; see `redis/lua/_live.lua`.
 
         Returns:
             An op of one trip: whether the thread exists, and is not another user's.

@@ -15,12 +15,5 @@ local function alive(ttl_ms)
     redis.call('HINCRBY', checkpoints, '', 0)
   end
   if asker ~= '' then redis.call('HSETNX', checkpoints, 'owner', asker) end
-  local lifetime = string.format('%.0f', math.max(left, tonumber(ttl_ms)))
-  for _, key in ipairs(KEYS) do
-    if ttl_ms == '0' then
-      if left >= 0 then redis.call('PERSIST', key) end
-    elseif left ~= -1 then
-      redis.call('PEXPIRE', key, lifetime)
-    end
-  end
+  live(left, ttl_ms, 'touch')
 end

@@ -8,12 +8,12 @@
 -- WITH whole
 -- WITH owned
 -- WITH now
+-- WITH live
 -- WITH alive
 -- WITH runs
 -- WITH elements
 if gone then return gone, false end
-local start = 8 + refs
-local sent, found, missing = {}, {}, {}
+local start, sent, found, missing = 8 + refs, {}, {}, {}
 for i = start + 4 * values, #ARGV, 3 do sent[ARGV[i] .. ARGV[i + 1]] = ARGV[i + 2] end
 for i = start, start + 4 * values - 1, 4 do
   if ARGV[i + 2] == '*' then
