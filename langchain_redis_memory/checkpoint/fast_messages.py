@@ -44,6 +44,8 @@ _KINDS = {
     )
     for kind in (HumanMessage, AIMessage, SystemMessage, ToolMessage, FunctionMessage, Document)
 }
+FAST_KINDS: dict[tuple[str, str], type[BaseModel]] = {name: known.kind for name, known in _KINDS.items()}
+"""The classes that are put together here, by module and name."""
 _set = object.__setattr__
 _set_extra = vars(BaseModel)["__pydantic_extra__"].__set__
 _set_fields = vars(BaseModel)["__pydantic_fields_set__"].__set__

@@ -120,7 +120,7 @@ class SaverFlows:
             msg = "the checkpoint has no id"
             raise InvalidInputError(msg)
         thread = Thread(self.space, place.thread_id, place.asker)
-        values = ValueSplitter(self.blobs, thread.keys.blobs)
+        values = ValueSplitter(self.blobs, thread.keys.blobs, self.sent, ns)
         stored = [
             NewValue(utf8(channel, "a channel"), version, values.take(channel, checkpoint["channel_values"][channel]))
             if channel in checkpoint["channel_values"]
@@ -149,7 +149,7 @@ class SaverFlows:
         no_nul(task_id, "task_id")
         utf8(task_path, "task_path")
         thread = Thread(self.space, place.thread_id, place.asker)
-        values = ValueSplitter(self.blobs, thread.keys.blobs)
+        values = ValueSplitter(self.blobs, thread.keys.blobs, self.sent)
         stored = []
         for idx, (channel, value) in enumerate(writes):
             number = WRITES_IDX_MAP.get(utf8(channel, "a channel"), idx)
@@ -175,16 +175,13 @@ class SaverFlows:
         build: Callable[[Mapping[tuple[str, bytes], bytes]], Op[list[bytes]]],
     ) -> Flow[None]:
         """Runs a write, with the list elements that the server may lack; again with those that it did lack."""
-        key = thread.keys.blobs
-        elements = values.elements
-        sending = self.sent.unknown(key, elements)
+        sending = values.sending()
         for _ in range(_TRIES):
-            missing = yield from ask(build({name: self.blobs.element(elements[name]) for name in sending}))
+            missing = yield from ask(build(values.encoded(sending)))
             if not missing:
-                self.sent.note(key, elements)
+                values.note()
                 return
-            lacking = set(missing)
-            sending = [name for name in elements if name in sending or name[1] in lacking]
+            sending = values.missing(missing, sending)
         msg = f"thread {thread.thread_id!r} was changed by others again and again; nothing was stored"
         raise ConflictError(msg)
 

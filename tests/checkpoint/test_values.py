@@ -296,10 +296,10 @@ def test_a_list_put_together_is_the_list_that_was_taken_apart(values: list[Any],
     for _ in range(2):  # the second time from memory
         parts = blobs.divide(values)
         if parts is not None:
-            joined = blobs.join([blobs.element(part.value) for part in parts])
+            joined = blobs.join([blobs.encode(part) for part in parts.elements])
             assert shape(joined) == shape(serde.loads_typed(serde.dumps_typed(values)))
             by_digest: dict[bytes, Any] = {}
-            for part in parts:
+            for part in parts.elements:
                 known = by_digest.setdefault(part.digest, serde.dumps_typed(part.value))
                 assert known == serde.dumps_typed(part.value), "one digest, one value"
 
