@@ -13,7 +13,6 @@ inflated and checked once. All this is only a short cut: without it the same byt
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -25,7 +24,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from langchain_redis_memory.checkpoint.fast_messages import FAST_KINDS, hook_of
+from langchain_redis_memory.checkpoint.fast_messages import FAST_KINDS, MessageReader, hook_of
 from langchain_redis_memory.errors import (
     CorruptDataError,
     DecryptionError,
@@ -97,6 +96,7 @@ class Blobs:
         self.compress_from = compress_from_bytes
         self._divides = isinstance(serde, JsonPlusSerializer)
         self._hook = hook_of(serde) if isinstance(serde, JsonPlusSerializer) else None
+        self._reader = MessageReader(self._hook) if self._hook is not None else None
         self._most = memory
         self._digests: dict[tuple[type, bytes], bytes] = {}
 
@@ -237,15 +237,18 @@ class Blobs:
         Raises:
             CorruptDataError: One of them cannot be read.
         """
+        try:
+            if self._reader is not None:
+                read = self._reader.read
+                return [read(element, _bytes_of) for element in elements]
+            parts = list(map(_bytes_of, elements))
+        except Exception as error:
+            msg = f"a stored element cannot be read ({type(error).__name__}: {error})"
+            raise CorruptDataError(msg) from error
         size = len(elements)
         head = bytes([0x90 | size]) if size < 16 else b"\xdc" + size.to_bytes(2, "big")
         if size > 0xFFFF:
             head = b"\xdd" + size.to_bytes(4, "big")
-        try:
-            parts = list(map(_bytes_of, elements))
-        except (ValueError, zlib.error) as error:
-            msg = f"a stored element cannot be read ({type(error).__name__}: {error})"
-            raise CorruptDataError(msg) from error
         value: list[Any] = self.unpack(b"m" + head + b"".join(parts))
         return value
 
