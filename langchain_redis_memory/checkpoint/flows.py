@@ -38,11 +38,12 @@ from langchain_redis_memory.checkpoint.layout import (
     utf8,
 )
 from langchain_redis_memory.checkpoint.prune import PruneReport, delete_for_runs_flow, delete_thread, prune_flow
-from langchain_redis_memory.checkpoint.thread import Thread
+from langchain_redis_memory.checkpoint.thread import MADE, Thread
+from langchain_redis_memory.checkpoint.thread_index import NotedThreads
 from langchain_redis_memory.checkpoint.thread_list import ThreadPage, threads_flow
 from langchain_redis_memory.checks import check_bounds, check_type
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
-from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
+from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask, merge
 from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
@@ -75,6 +76,10 @@ class SaverFlows:
     touch_on_read: bool
     owner: str = ""
     sent: SentElements = field(default_factory=SentElements)
+    noted: NotedThreads = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "noted", NotedThreads(self.space))
 
     def _ttl(self, config: RunnableConfig) -> int:
         configurable = config["configurable"]
@@ -127,14 +132,11 @@ class SaverFlows:
             else NewValue(channel, version, None)
             for channel, version in new_versions.items()
         ]
-        run_id = kept.get("run_id")
-        touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write", [str(run_id)] if run_id else [])
         data = UserData("thread", "", place.thread_id)
-        notes = merge(touch, *(user_index.note(self.space, user, data, ttl_ms) for user in owners_of(config)))
+        notes = [user_index.note(self.space, user, data, ttl_ms) for user in owners_of(config)]
+        run = str(kept.get("run_id") or "")
         yield from self._send_flow(
-            thread,
-            values,
-            lambda elements: merge(notes, thread.put(record, stored, elements, ttl_ms)).map(lambda both: both[1]),
+            thread, values, lambda elements: thread.put(record, stored, elements, ttl_ms), ttl_ms, run, notes
         )
         return config_of(config["configurable"]["thread_id"], ns, record.id)
 
@@ -155,13 +157,11 @@ class SaverFlows:
             number = WRITES_IDX_MAP.get(utf8(channel, "a channel"), idx)
             stored.append(TaskWrite(task_id, number, task_path, channel, self._written(values, channel, value)))
         ttl_ms = self._ttl(config)
-        touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write")
 
         def write(elements: Mapping[tuple[str, bytes], bytes]) -> Op[list[bytes]]:
-            op = thread.write(place.ns or "", place.checkpoint_id, task_id, stored, elements, ttl_ms)
-            return merge(touch, op).map(lambda both: both[1])
+            return thread.write(place.ns or "", place.checkpoint_id, task_id, stored, elements, ttl_ms)
 
-        yield from self._send_flow(thread, values, write)
+        yield from self._send_flow(thread, values, write, ttl_ms)
 
     def _written(self, values: ValueSplitter, channel: str, value: Any) -> bytes | list[bytes]:
         # A message without an id gets one when it is applied, so the state will not share it.
@@ -173,15 +173,30 @@ class SaverFlows:
         thread: Thread,
         values: ValueSplitter,
         build: Callable[[Mapping[tuple[str, bytes], bytes]], Op[list[bytes]]],
+        ttl_ms: int,
+        run: str = "",
+        notes: Sequence[Op[None]] = (),
     ) -> Flow[None]:
-        """Runs a write, with the list elements that the server may lack; again with those that it did lack."""
+        """Runs a write, with the list elements that the server may lack; again with those that it did lack.
+
+        What is to be noted in indexes goes ahead of it.
+        """
+        now = yield Now()
+        touch = self.noted.touch(thread.thread_id, ttl_ms, run, now)
         sending = values.sending()
         for _ in range(_TRIES):
-            missing = yield from ask(build(values.encoded(sending)))
-            if not missing:
+            op = build(values.encoded(sending))
+            before: list[Op[Any]] = [*notes] if touch is None else [touch, *notes]
+            reply = yield from ask(merge(*before, op).map(lambda each: each[-1]) if before else op)
+            made = reply == MADE
+            if touch is None and reply:  # the thread may have been deleted since it was noted
+                touch = self.noted.touch(thread.thread_id, ttl_ms, run, now, anew=True)
+                if made and touch is not None:
+                    yield touch
+            if made or not reply:
                 values.note()
                 return
-            sending = values.missing(missing, sending)
+            sending = values.missing(reply, sending)
         msg = f"thread {thread.thread_id!r} was changed by others again and again; nothing was stored"
         raise ConflictError(msg)
 
@@ -342,7 +357,9 @@ class SaverFlows:
 
     def delete(self, thread_id: str) -> Op[None]:
         """Deletes a thread."""
-        return delete_thread(self.space, thread_name(thread_id))
+        name = thread_name(thread_id)
+        self.noted.forget(name)
+        return delete_thread(self.space, name)
 
     def prune_flow(
         self, thread_ids: Sequence[str], strategy: str, keep_last: int, older_than_s: Lifetime, *, dry_run: bool

@@ -52,6 +52,9 @@ from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import command, script
 
+MADE = [b"new"]
+"""The reply to a write that made its thread."""
+
 
 @dataclass(frozen=True)
 class Thread:
@@ -115,7 +118,8 @@ class Thread:
             ttl_ms: The thread's lifetime from now, 0 for none.
 
         Returns:
-            An op of one trip: digests of elements that the server does not have; if any, nothing was stored.
+            An op of one trip: digests of elements that the server does not have; if any, nothing was stored. `MADE`
+            where the thread was not there before.
         """
         references = [f"{r.channel}\0{spell_version(r.version)}" for r in record.references]
         keys = self.keys
@@ -151,7 +155,8 @@ class Thread:
             ttl_ms: The thread's lifetime from now, 0 for none.
 
         Returns:
-            An op of one trip: digests of elements that the server does not have; if any, nothing was stored.
+            An op of one trip: digests of elements that the server does not have; if any, nothing was stored. `MADE`
+            where the thread was not there before.
         """
         args: list[Arg] = [ttl_ms, ns, checkpoint_id, task_id, len(writes)]
         for _, idx, path, channel, value in writes:
