@@ -132,9 +132,8 @@ async def _bump(visit: Visit) -> Done:
 
 async def _switch(visit: Visit) -> Done:
     name, on = visit.asked("name"), visit.query.get("on") == "yes"
-    hours, (use, _, named) = max(1, visit.number("hours", 24)), name.partition("/")
-    cache = visit.values(named) if use == "values" and named else visit.desk(named if use == "answers" else name)
-    await cache.aswitch(on=on, for_s=hours * 3_600)
+    hours = max(1, visit.number("hours", 24))
+    await visit.switchable(name).aswitch(on=on, for_s=hours * 3_600)
     message = f"The cache {name!r} is on." if on else f"The cache {name!r} is off for {hours} hours, everywhere."
     return Done(message, visit.link("cache", name=name), "on" if on else f"off for {hours} h")
 

@@ -8,6 +8,7 @@ usage is wrong, 3 where it was done and something is not as it should be.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,6 +45,11 @@ Url = Annotated[str, typer.Option("--redis", metavar="URL", help="The server; me
 Redis = Annotated[
     str | None, typer.Option("--redis", metavar="URL", help="The server. By default the environment's, as REDIS_URL.")
 ]
+OwnRedis = Annotated[
+    str | None,
+    typer.Option("--redis", metavar="URL", help="REDIS_URL for your module; it counts where that names no server."),
+]
+OwnTenant = Annotated[str | None, typer.Option(help="Whose data, in place of the tenant that yours is made for.")]
 Prefix = Annotated[str | None, typer.Option(help="Start of every key. By default REDIS_MEMORY_PREFIX, else lrm.")]
 Tenant = Annotated[str, typer.Option(help="Whose data; the default tenant has no name.")]
 AnyTenant = Annotated[str | None, typer.Option(help="Only this tenant's; '' is the default tenant.")]
@@ -125,12 +131,13 @@ def size(count: float) -> str:
     raise AssertionError  # the last unit returns
 
 
-def loaded(spelled: str, what: str) -> Any:
+def loaded(spelled: str, what: str, redis: str | None = None) -> Any:
     """Imports an object that is named as MODULE:NAME, from the working directory too; calls it if it makes one.
 
     Args:
         spelled: Its module and its name.
         what: What it must be, for the error.
+        redis: The server that its module finds in the environment; None for what is there.
 
     Returns:
         The object; what a function without arguments returns.
@@ -149,11 +156,13 @@ def loaded(spelled: str, what: str) -> Any:
         msg = f"{what} is named as MODULE:NAME, as in my.app:memory; got {spelled!r}"
         raise ConfigError(msg)
     sys.path.insert(0, "")
+    if redis is not None:
+        os.environ["REDIS_URL"] = redis
     try:
         found = getattr(import_module(module), name)
         return found() if isfunction(found) else found
-    except (ImportError, AttributeError) as error:
-        msg = f"{what} {spelled!r} cannot be imported: {error}"
+    except Exception as error:  # an application's own code runs
+        msg = f"{what} {spelled!r} cannot be imported: {type(error).__name__}: {error}"
         raise ConfigError(msg) from error
     finally:
         sys.path.remove("")

@@ -18,30 +18,29 @@ def settings(
     redis: Redis = None,
     tenant: Tenant = "",
     prefix: Prefix = None,
-    off: Annotated[str | None, typer.Option(metavar="NAMESPACE", help="Switch off this cache of values.")] = None,
+    off: Annotated[str | None, typer.Option(metavar="NAMESPACE", help="Switch off this cache.")] = None,
     on: Annotated[str | None, typer.Option(metavar="NAMESPACE", help="Switch it on again.")] = None,
     for_s: Annotated[float, typer.Option(min=1, help="For how long it is off, in seconds.")] = 3600,
     as_json: Json = False,
 ) -> None:
-    """The settings that this environment gives a client, and a switch for caches of values in all processes.
+    """The settings that this environment gives a client, and a switch for caches in all processes.
 
-    No password is shown. A switch is noted in the audit log.
+    Caches are named as `status` names them: answers/exact, semantic/NAME or values/NAME. `status` also says
+    which are off. No password is shown. A switch is noted in the audit log.
 
-    Example: langchain-redis-memory settings --off values/preferences --for-s 600
+    Example: langchain-redis-memory settings --off answers/exact --for-s 600
     """
-    from langchain_redis_memory.cache.value.cache import RedisValueCache
+    from langchain_redis_memory.operate.named import check_switch_flow, switchable
 
     with opened(redis, prefix) as client:
         if on is not None and off is not None:
             msg = "switch one cache at a time: --on or --off"
             raise ConfigError(msg)
         if (named := off if off is not None else on) is not None:
-            use, _, name = named.partition("/")
-            if use != "values" or not name:
-                msg = f"caches of values can be switched, named as values/NAME; got {named!r}"
-                raise ConfigError(msg)
+            cache = switchable(client, named, tenant)
+            client.drive(check_switch_flow(client.keys(tenant), named))
             with audited(client, tenant, "switch cache on" if off is None else "switch cache off", named) as told:
-                RedisValueCache(client, name, tenant=tenant).switch(on=off is None, for_s=for_s)
+                cache.switch(on=off is None, for_s=for_s)
                 told.note = "" if off is None else f"for {for_s:g} s"
             result: dict[str, Any] = {"namespace": named, "on": off is None}
             if off is not None:

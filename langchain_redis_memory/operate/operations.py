@@ -32,8 +32,9 @@ class RedisOperations(ClientOwner):
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
-        tenant: Whose data, "" for the default tenant. None for that of all tenants: `memory_stats`, `doctor`, `orphans`
-            and `backup` then look at every key under the client's prefix, and the others at the default tenant's.
+        tenant: Whose data, "" for the default tenant. None for that of all tenants: `memory_stats`, `doctor`,
+            `orphans`, `backup` and `restore` are then about every key under the client's prefix, the others about the
+            default tenant's.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -54,6 +55,7 @@ class RedisOperations(ClientOwner):
     def __init__(self, client: ClientLike = None, *, tenant: Id | None = None, **server: Unpack[ServerOptions]) -> None:
         self._client = connect(client, owner=type(self), **server)
         self._space: KeySpace = self._client.keys("" if tenant is None else tenant)
+        self._tenant = None if tenant is None else self._space.tenant
         self._pattern = f"{self._space.prefix}:{{*" if tenant is None else self._space.tenant_pattern()
 
     def memory_stats(self, *, sample: int = 200, most: int = _MOST) -> MemoryStats:
@@ -147,7 +149,7 @@ class RedisOperations(ClientOwner):
             UnavailableError: The server cannot be reached.
 
         **Keys:** `sessions`, `expiries` of an agent, or `user_data`; `messages`, `meta` of each conversation.
-        **Trips:** 2 to 4; for all agents 1 more for each 1,000 keys of the server.
+        **Trips:** 2 to 4; for all agents, on the last page of each, 1 more for each 1,000 keys of the server.
         """
         return self._client.drive(self._sessions_flow(agent, user, search, limit, cursor, content=content))
 
@@ -340,7 +342,7 @@ class RedisOperations(ClientOwner):
         self, lines: Iterable[Mapping[str, Any]], on_progress: OnProgress | None, *, replace: bool
     ) -> Flow[RestoreReport]:
         server = yield Invoke(self._client.server, self._client.aserver)
-        return (yield from restore_flow(self._space, lines, on_progress, server, replace=replace))
+        return (yield from restore_flow(self._space, lines, on_progress, server, replace=replace, tenant=self._tenant))
 
     def _newest(self, name: str) -> Invoke:
         saver = RedisSaver(self._client, tenant=self._space.tenant)

@@ -8,15 +8,16 @@ however many values it has, and what is still being made is stale as well.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
-from langchain_redis_memory.ops import Arg, Op, Reply, merge
+from langchain_redis_memory.ops import Arg, Flow, Op, Reply, ask, merge
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.codec.values import pack
+from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.codec.version import VERSION
 from langchain_redis_memory.redis.key_groups import Id, ValueKeys, check_id, escape, text_of
+from langchain_redis_memory.redis.nodes import ask_node
 from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
 
@@ -230,6 +231,16 @@ class ValueOps:
         calls = tuple(script("cache/value_switch")((one.values, one.expiries), off_ms) for one in self._shards)
         return Op(calls, lambda _replies: None)
 
+    def off_for(self) -> Op[float]:
+        """Reads for how many seconds the cache is still off; 0 where it is on."""
+        key = self._shards[0].values
+
+        def read(both: tuple[Reply, Reply]) -> float:
+            until, (seconds, micros) = both
+            return max(0.0, int(until or 0) / 1000 - int(seconds) - int(micros) / 1e6)
+
+        return merge(Op((("HGET", key, "s"),), lambda replies: replies[0]), ask_node(key, "TIME")).map(read)
+
     def start(self) -> dict[int, int]:
         """Returns the cursors that read the index from its start; see `page`."""
         return dict.fromkeys(range(SHARDS), 0)
@@ -261,22 +272,55 @@ class ValueOps:
         commands = (("ZSCAN", self._shards[n].expiries, cursors[n], "MATCH", glob, "COUNT", 1000) for n in reading)
         return Op(tuple(commands), read)
 
+    def tagged(self, tag: str, names: Sequence[str]) -> Op[dict[str, bytes]]:
+        """Reads the bodies of those of some values that have a tag, stale ones included."""
+        by_shard = list(self._by_shard(names))
+
+        def read(replies: Sequence[Reply]) -> dict[str, bytes]:
+            found = {}
+            for (shard, some), records in zip(by_shard, replies, strict=True):
+                for name, record in zip(some, records, strict=True):
+                    head, _, body = (record or b"").partition(b"\n")
+                    if body and f" {tag}=".encode() in b" " + head.partition(b" ")[2]:
+                        found[name] = shard.values.decrypt(body, name)
+            return found
+
+        reads = (("HMGET", shard.values, *(f"v{name}" for name in some)) for shard, some in by_shard)
+        return Op(tuple(reads), read)
+
     def erase(self, tag: str, names: Sequence[str]) -> Op[int]:
         """Deletes those of some values that have a tag."""
+        calls = [
+            script("cache/value_erase")((shard.values, shard.expiries), tag, *some)
+            for shard, some in self._by_shard(names)
+        ]
+        return Op(tuple(calls), lambda replies: sum(map(int, replies)))
+
+    def _by_shard(self, names: Sequence[str]) -> Iterator[tuple[ValueKeys, list[str]]]:
+        """Shares out names among the shards, at most 1,000 at once."""
         by_shard: dict[ValueKeys, list[str]] = {}
         for name in names:
             by_shard.setdefault(self.shard(name), []).append(name)
-        calls = [
-            script("cache/value_erase")((shard.values, shard.expiries), tag, *some[start : start + 1000])
-            for shard, some in by_shard.items()
-            for start in range(0, len(some), 1000)
-        ]
-        return Op(tuple(calls), lambda replies: sum(map(int, replies)))
+        for shard, some in by_shard.items():
+            for start in range(0, len(some), 1000):
+                yield shard, some[start : start + 1000]
 
     def clear(self) -> Op[None]:
         """Deletes all values. What is being made meanwhile may still be stored."""
         keys = [key for one in self._shards for key in (one.values, one.expiries)]
         return merge(*(Op((("UNLINK", key),), lambda _replies: None) for key in keys)).map(lambda _done: None)
+
+
+def about_flow(ops: ValueOps, user: Id) -> Flow[dict[str, Any]]:
+    """Reads all values about a user, by name.
+
+    **Trips:** 2 for each 1,000 names of a shard.
+    """
+    (tag,), found, cursors = tags_of((), user), dict[str, bytes](), ops.start()
+    while cursors:
+        if names := (yield from ask(ops.page("*", cursors))):
+            found |= yield from ask(ops.tagged(tag, names))
+    return {name: unpack(body, name) for name, body in sorted(found.items())}
 
 
 def _left(text: bytes) -> int | None:

@@ -386,7 +386,9 @@ async def test_it_is_passed_over_here_or_switched_off_everywhere(
         assert await both(cache.get_or_load)("k", load) == 1
         assert await both(other.get)("k") == 0
     assert await both(cache.get)("k") == 0
-    await both(other.switch)(on=False)
+    assert await both(cache.off_for)() == 0
+    await both(other.switch)(on=False, for_s=60)
+    assert 0 < await both(cache.off_for)() <= 60
     assert await both(cache.get)("k") is None
     assert await both(cache.get_or_load)("k", load) == 2
     await both(other.switch)(on=True)
