@@ -144,9 +144,9 @@ class Blobs:
         """
         try:
             kind, data = _typed(blob)
-            check_encrypted(self.serde, kind)
             if kind == "msgpack" and self._hook is not None:
                 return ormsgpack.unpackb(data, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
+            check_encrypted(self.serde, kind)
             return self.serde.loads_typed((kind, data))
         except DecryptionError:
             raise

@@ -38,13 +38,14 @@ from langchain_redis_memory.checkpoint.layout import (
     utf8,
 )
 from langchain_redis_memory.checkpoint.prune import PruneReport, delete_for_runs_flow, delete_thread, prune_flow
-from langchain_redis_memory.checkpoint.thread import MADE, Thread
+from langchain_redis_memory.checkpoint.thread import MADE, Thread, Threads
 from langchain_redis_memory.checkpoint.thread_index import NotedThreads
 from langchain_redis_memory.checkpoint.thread_list import ThreadPage, threads_flow
 from langchain_redis_memory.checks import check_bounds, check_type
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
-from langchain_redis_memory.ops import Emit, Flow, Now, Op, ask, merge
+from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
 from langchain_redis_memory.redis import user_index
+from langchain_redis_memory.redis.client.clock import monotonic
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
@@ -77,9 +78,12 @@ class SaverFlows:
     owner: str = ""
     sent: SentElements = field(default_factory=SentElements)
     noted: NotedThreads = field(init=False)
+    known: Threads = field(init=False)
+    clock: Callable[[], float] = monotonic
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "noted", NotedThreads(self.space))
+        object.__setattr__(self, "known", Threads(self.space))
 
     def _ttl(self, config: RunnableConfig) -> int:
         configurable = config["configurable"]
@@ -110,21 +114,14 @@ class SaverFlows:
         ns, ttl_ms = place.ns or "", self._ttl(config)
         header = {name: part for name, part in checkpoint.items() if name not in _APART}
         kept = get_checkpoint_metadata(config, metadata)
-        references = [
-            Reference("-", utf8(channel, "a channel"), version)
-            for channel, version in checkpoint["channel_versions"].items()
-        ]
-        record = CheckpointRecord(
-            ns,
-            no_nul(checkpoint["id"], "the checkpoint's id"),
-            place.checkpoint_id,
-            references,
-            self.blobs.pack([header, kept]),
-        )
+        versions = checkpoint["channel_versions"].items()
+        references = [Reference("-", utf8(channel, "a channel"), version) for channel, version in versions]
+        name = no_nul(checkpoint["id"], "the checkpoint's id")
+        record = CheckpointRecord(ns, name, place.checkpoint_id, references, self.blobs.pack([header, kept]))
         if not record.id:
             msg = "the checkpoint has no id"
             raise InvalidInputError(msg)
-        thread = Thread(self.space, place.thread_id, place.asker)
+        thread = self.known.of(place.thread_id, place.asker)
         values = ValueSplitter(self.blobs, thread.keys.blobs, self.sent, ns)
         stored = [
             NewValue(utf8(channel, "a channel"), version, values.take(channel, checkpoint["channel_values"][channel]))
@@ -150,7 +147,7 @@ class SaverFlows:
             raise InvalidInputError(msg)
         no_nul(task_id, "task_id")
         utf8(task_path, "task_path")
-        thread = Thread(self.space, place.thread_id, place.asker)
+        thread = self.known.of(place.thread_id, place.asker)
         values = ValueSplitter(self.blobs, thread.keys.blobs, self.sent)
         stored = []
         for idx, (channel, value) in enumerate(writes):
@@ -181,13 +178,13 @@ class SaverFlows:
 
         What is to be noted in indexes goes ahead of it.
         """
-        now = yield Now()
+        now = self.clock()
         touch = self.noted.touch(thread.thread_id, ttl_ms, run, now)
         sending = values.sending()
         for _ in range(_TRIES):
             op = build(values.encoded(sending))
             before: list[Op[Any]] = [*notes] if touch is None else [touch, *notes]
-            reply = yield from ask(merge(*before, op).map(lambda each: each[-1]) if before else op)
+            reply = yield merge(*before, op).map(lambda each: each[-1]) if before else op
             made = reply == MADE
             if touch is None and reply:  # the thread may have been deleted since it was noted
                 touch = self.noted.touch(thread.thread_id, ttl_ms, run, now, anew=True)
@@ -205,14 +202,15 @@ class SaverFlows:
     def get_tuple(self, config: RunnableConfig) -> Op[CheckpointTuple | None]:
         """Reads one checkpoint."""
         place = self._place(config)
-        found = Thread(self.space, place.thread_id, place.asker).read(place.ns or "", place.checkpoint_id)
+        thread = self.known.of(place.thread_id, place.asker)
 
         def read(found: ThreadRead) -> CheckpointTuple | None:
             for checkpoint in self._tuples(place.thread_id, found):
                 return checkpoint._replace(config=config) if place.checkpoint_id else checkpoint
             return None
 
-        return self._touching(Thread(self.space, place.thread_id, place.asker), found.map(read), self._ttl(config))
+        op = thread.read(place.ns or "", place.checkpoint_id).map(read)
+        return self._touching(thread, op, self._ttl(config)) if self.touch_on_read else op
 
     def _touching(self, thread: Thread, op: Op[T], ttl_ms: int) -> Op[T]:
         if not self.touch_on_read or not ttl_ms:
@@ -290,7 +288,7 @@ class SaverFlows:
     def _list_thread_flow(
         self, place: CheckpointRef, wanted: Mapping[str, Any] | None, bound: str, left: int | None
     ) -> Flow[int | None]:
-        thread = Thread(self.space, place.thread_id, place.asker)
+        thread = self.known.of(place.thread_id, place.asker)
         exact = bool(place.checkpoint_id) and place.ns is not None
         if place.checkpoint_id and bound and place.checkpoint_id >= bound:
             return left
@@ -315,7 +313,7 @@ class SaverFlows:
     def delta_history(self, config: RunnableConfig, channels: Sequence[str]) -> Op[Mapping[str, DeltaChannelHistory]]:
         """Reads what delta channels are rebuilt from."""
         place = self._place(config)
-        op = Thread(self.space, place.thread_id, place.asker).history(place.ns or "", place.checkpoint_id, channels)
+        op = self.known.of(place.thread_id, place.asker).history(place.ns or "", place.checkpoint_id, channels)
 
         def read(both: Any) -> Mapping[str, DeltaChannelHistory]:
             steps, stored = both
@@ -340,7 +338,7 @@ class SaverFlows:
                     found[channel]["seed"] = seeds[channel]
             return found
 
-        return self._touching(Thread(self.space, place.thread_id, place.asker), op.map(read), self._ttl(config))
+        return self._touching(self.known.of(place.thread_id, place.asker), op.map(read), self._ttl(config))
 
     # --- a user's threads -----------------------------------------------------------------------------------------
 

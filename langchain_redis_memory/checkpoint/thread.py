@@ -75,6 +75,10 @@ class Thread:
         """The thread's keys."""
         return self.space.thread(self.thread_id)
 
+    @cached_property
+    def _all_keys(self) -> tuple[str, ...]:
+        return self.keys.all()
+
     def _op(self, name: str, *args: Arg) -> Op[Any]:
         def read(replies: Sequence[Reply]) -> Any:
             reply = replies[0]
@@ -90,7 +94,7 @@ class Thread:
                 raise NotOwnerError(msg)
             return reply
 
-        return Op((script(name)(self.keys.all(), *args),), read)
+        return Op((script(name)(self._all_keys, *args),), read)
 
     def _checked(self, op: Op[Any], read: Any) -> Op[Any]:
         def decode(reply: Any) -> Any:
@@ -358,6 +362,30 @@ class Thread:
         args: list[Arg] = [ttl_ms, len(content.order), *map(len, hashes), *content.order]
         args += [part for entries in hashes for entry in entries.items() for part in entry]
         return self._op("checkpoint/thread_restore", *args).map(bool)
+
+
+class Threads:
+    """The threads of a tenant; the keys of those that were asked for lately are spelled already.
+
+    Args:
+        space: The tenant's key builder.
+        most: Most threads; then all are forgotten.
+    """
+
+    def __init__(self, space: KeySpace, most: int = 1000) -> None:
+        self._space, self._most = space, most
+        self._known: dict[tuple[str, str], Thread] = {}
+
+    def of(self, thread_id: str, asker: str = "") -> Thread:
+        """Returns a thread, for whom asks."""
+        thread = self._known.get((thread_id, asker))
+        if thread is None:
+            thread = Thread(self._space, thread_id, asker)
+            if self._space.cipher is None:  # whose keys may be changed or shredded
+                if len(self._known) >= self._most:
+                    self._known = {}
+                self._known[thread_id, asker] = thread
+        return thread
 
 
 def _name(record: CheckpointRecord) -> str:
