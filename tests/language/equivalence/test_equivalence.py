@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
@@ -277,7 +277,6 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=75, deadline=None)
 @given(TEXTS, TEXTS, st.floats(allow_nan=True))
 def test_any_input_is_judged_and_symmetric(asked: str, stored: str, similarity: float) -> None:
     judged = POLICY.judge(asked, stored, similarity)
@@ -289,7 +288,6 @@ def test_any_input_is_judged_and_symmetric(asked: str, stored: str, similarity: 
     assert all(math.isfinite(value) for name, value in judged.features.items() if name != "cosine")
 
 
-@settings(max_examples=100, deadline=None)
 @given(TEXTS)
 def test_a_text_is_equivalent_to_itself(text: str) -> None:
     assert POLICY.judge(text, text, 1.0).hit
@@ -331,7 +329,6 @@ def _parsed(*lemmas: str) -> ParsedQuestion:
     return parse("what is it")._replace(words=words, tokens=lemmas)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(["", "a", "s", "pay", "unpaid", "left"]), max_size=4), st.text(max_size=6))
 def test_words_are_compared_whatever_their_lemmas(lemmas: list[str], other: str) -> None:
     one, two = _parsed(*lemmas), _parsed(other, "")
@@ -470,7 +467,6 @@ def test_the_rule_keeps_its_bound_in_simulation(delta: float) -> None:
     assert wrong / asked <= delta
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=90), st.floats(0, 1), st.floats(0.001, 0.999))
 def test_any_reports(reports: list[tuple[float, bool]], score: float, delta: float) -> None:
     seen = Observations(tuple(reports))
