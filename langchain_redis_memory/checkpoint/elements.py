@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from langchain_core.messages import BaseMessage
+
 from langchain_redis_memory.checkpoint.blobs import NO_LIST, Blobs, DividedList, Element
 from langchain_redis_memory.redis.codec.cipher.key import Key
 
@@ -100,6 +102,11 @@ class ValueSplitter:
         stored = None if parts.exact is None else DividedList(parts.exact, digests, parts.size)
         self._lists[channel] = digests, value, stored
         return digests
+
+    def take_write(self, channel: str, value: Any) -> bytes | list[bytes]:
+        """Returns a task's write; a message without an id gets one when it is applied: the state will not share it."""
+        nameless = type(value) is list and any(isinstance(item, BaseMessage) and item.id is None for item in value)
+        return self._blobs.pack(value) if nameless else self.take(channel, value)
 
     def sending(self) -> list[Name]:
         """Chooses the elements to send."""

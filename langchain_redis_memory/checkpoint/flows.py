@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, TypeVar, cast
 
-from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
@@ -27,6 +26,7 @@ from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.checkpoint.config import CheckpointRef, bound_of, config_of, parse_config, thread_name
 from langchain_redis_memory.checkpoint.copying import moved
 from langchain_redis_memory.checkpoint.elements import SentElements, ValueSplitter
+from langchain_redis_memory.checkpoint.known_threads import Threads
 from langchain_redis_memory.checkpoint.layout import (
     CheckpointRecord,
     NewValue,
@@ -38,7 +38,7 @@ from langchain_redis_memory.checkpoint.layout import (
     utf8,
 )
 from langchain_redis_memory.checkpoint.prune import PruneReport, delete_for_runs_flow, delete_thread, prune_flow
-from langchain_redis_memory.checkpoint.thread import MADE, Thread, Threads
+from langchain_redis_memory.checkpoint.thread import MADE, Thread
 from langchain_redis_memory.checkpoint.thread_index import NotedThreads
 from langchain_redis_memory.checkpoint.thread_list import ThreadPage, threads_flow
 from langchain_redis_memory.checks import check_bounds, check_type
@@ -152,18 +152,13 @@ class SaverFlows:
         stored = []
         for idx, (channel, value) in enumerate(writes):
             number = WRITES_IDX_MAP.get(utf8(channel, "a channel"), idx)
-            stored.append(TaskWrite(task_id, number, task_path, channel, self._written(values, channel, value)))
+            stored.append(TaskWrite(task_id, number, task_path, channel, values.take_write(channel, value)))
         ttl_ms = self._ttl(config)
 
         def write(elements: Mapping[tuple[str, bytes], bytes]) -> Op[list[bytes]]:
             return thread.write(place.ns or "", place.checkpoint_id, task_id, stored, elements, ttl_ms)
 
         yield from self._send_flow(thread, values, write, ttl_ms)
-
-    def _written(self, values: ValueSplitter, channel: str, value: Any) -> bytes | list[bytes]:
-        # A message without an id gets one when it is applied, so the state will not share it.
-        nameless = type(value) is list and any(isinstance(item, BaseMessage) and item.id is None for item in value)
-        return self.blobs.pack(value) if nameless else values.take(channel, value)
 
     def _send_flow(
         self,
@@ -174,10 +169,7 @@ class SaverFlows:
         run: str = "",
         notes: Sequence[Op[None]] = (),
     ) -> Flow[None]:
-        """Runs a write, with the list elements that the server may lack; again with those that it did lack.
-
-        What is to be noted in indexes goes ahead of it.
-        """
+        """Runs a write behind its notes, with the list elements that the server may lack; again with those it does."""
         now = self.clock()
         touch = self.noted.touch(thread.thread_id, ttl_ms, run, now)
         sending = values.sending()
@@ -355,9 +347,8 @@ class SaverFlows:
 
     def delete(self, thread_id: str) -> Op[None]:
         """Deletes a thread."""
-        name = thread_name(thread_id)
-        self.noted.forget(name)
-        return delete_thread(self.space, name)
+        self.noted.forget(thread_name(thread_id))
+        return delete_thread(self.space, thread_name(thread_id))
 
     def prune_flow(
         self, thread_ids: Sequence[str], strategy: str, keep_last: int, older_than_s: Lifetime, *, dry_run: bool
@@ -380,11 +371,8 @@ class SaverFlows:
         """Pins a thread."""
         name = thread_name(thread_id)
         pinned = merge(thread_index.touch(self.space, name, 0, "pin"), Thread(self.space, name).lifetime(0, "pin"))
-        return (
-            yield from user_index.lasting_flow(
-                self.space, UserData("thread", "", name), pinned.map(lambda both: both[1]), 0
-            )
-        )
+        op = pinned.map(lambda both: both[1])
+        return (yield from user_index.lasting_flow(self.space, UserData("thread", "", name), op, 0))
 
     def copy_flow(self, source: str, target: str) -> Flow[None]:
         """Copies a thread."""
