@@ -167,7 +167,8 @@ async def test_values_come_back_as_in_memory(client: Client, both: Both, compres
 
 async def test_messages_that_are_changed_in_place_are_stored_as_they_are_then(client: Client, both: Both) -> None:
     """Neither what was stored before nor what was read before stands for what is there now."""
-    serde, messages = JsonPlusSerializer(), [message.model_copy(deep=True) for message in LONG]
+    serde = JsonPlusSerializer()
+    messages: list[BaseMessage] = [message.model_copy(deep=True) for message in LONG]
     saver = RedisSaver(client, ttl_s=TTL_S)
     changes = (
         lambda: messages.append(HumanMessage("more " * 20, id="new")),
@@ -175,7 +176,7 @@ async def test_messages_that_are_changed_in_place_are_stored_as_they_are_then(cl
         lambda: messages[3].additional_kwargs["mark"]["deep"].append(1.0),
         lambda: messages.pop(0),
         lambda: messages.insert(0, AIMessage("first " * 20, id="m0")),
-        lambda: messages.__setitem__(-1, HumanMessage("more " * 20, id="new", custom=1)),  # type: ignore[call-arg]
+        lambda: messages.__setitem__(-1, HumanMessage("more " * 20, id="new", custom=1)),
         lambda: messages.__delitem__(slice(2, None)),
     )
     for version, change in enumerate(changes):
