@@ -42,4 +42,4 @@ redis.call('HSET', checkpoints, ns .. '\0' .. id, string.format('\1%013.0f', now
 redis.call('ZADD', order, 0, 'i' .. id .. '\0' .. ns)
 if ns ~= '' then redis.call('ZADD', order, 0, 'n' .. ns .. '\0' .. id) end
 redis.call('HINCRBY', checkpoints, '', 1)
-return {}
+return written()

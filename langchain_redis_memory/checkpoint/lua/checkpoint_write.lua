@@ -42,4 +42,4 @@ end
 for i, part in ipairs(parts) do parts[i] = #part .. ':' .. part end
 redis.call('HSET', writes, field, (field == name and head or '') .. table.concat(parts))
 if next(found) then redis.call('HINCRBY', checkpoints, '', 1) end -- who is about to free elements has to look again
-return {}
+return written()
