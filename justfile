@@ -47,6 +47,10 @@ bench *ARGS:
 counts *ARGS:
     python -m benchmarks.counts {{ARGS}}
 
+# How costs grow with what is stored, with tasks and nodes
+scale *ARGS:
+    python -m benchmarks.scale {{ARGS}}
+
 # Everything that has to be green
 ci:
     .ci/run

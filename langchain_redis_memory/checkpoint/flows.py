@@ -357,11 +357,22 @@ class SaverFlows:
         """Removes the checkpoints of runs."""
         return delete_for_runs_flow(self.space, self.blobs, run_ids)
 
-    def persist(self, thread_id: str) -> Op[bool]:
+    def owned_flow(self, user: Id, thread_ids: Sequence[str], then: Flow[T]) -> Flow[T]:
+        """Goes on with whole threads, unless one is another user's; where nobody is named, for whoever runs them."""
+        if user:
+            threads = [Thread(self.space, thread_name(name), str(user)) for name in thread_ids]
+            yield from ask(merge(*(thread.owned() for thread in threads)))
+        return (yield from then)
+
+    def persist_flow(self, thread_id: str) -> Flow[bool]:
         """Pins a thread."""
-        thread_id = thread_name(thread_id)
-        pinned = Thread(self.space, thread_id).lifetime(0, "pin")
-        return merge(thread_index.touch(self.space, thread_id, 0, "pin"), pinned).map(lambda both: both[1])
+        name = thread_name(thread_id)
+        pinned = merge(thread_index.touch(self.space, name, 0, "pin"), Thread(self.space, name).lifetime(0, "pin"))
+        return (
+            yield from user_index.lasting_flow(
+                self.space, UserData("thread", "", name), pinned.map(lambda both: both[1]), 0
+            )
+        )
 
     def copy_flow(self, source: str, target: str) -> Flow[None]:
         """Copies a thread."""

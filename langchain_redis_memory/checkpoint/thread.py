@@ -83,8 +83,7 @@ class Thread:
                 )
                 raise EvictedError(msg)
             if reply == [b"owned"]:
-                msg = f"thread {self.thread_id!r} belongs to another user"
-                raise NotOwnerError(msg)
+                raise NotOwnerError(self._others())
             return reply
 
         return Op((script(name)(self.keys.all(), *args),), read)
@@ -327,6 +326,18 @@ class Thread:
             An op of one trip: whether the thread exists, and is not another user's.
         """
         return self._op("checkpoint/thread_lifetime", ttl_ms, how, self.asker).map(bool)
+
+    def owned(self) -> Op[None]:
+        """Raises `NotOwnerError` where the thread has an owner and it is not the asker."""
+
+        def read(replies: Sequence[Reply]) -> None:
+            if replies[0] not in {None, self.asker.encode()}:
+                raise NotOwnerError(self._others())
+
+        return Op((("HGET", self.keys.checkpoints, "owner"),), read)
+
+    def _others(self) -> str:
+        return f"thread {self.thread_id!r} belongs to another user"
 
     def content(self) -> Op[ThreadContent | None]:
         """Reads all that the thread holds; None where it does not exist."""

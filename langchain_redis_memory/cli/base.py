@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import AuthenticationError, RedisMemoryError, ServerError, UnavailableError
 
 if TYPE_CHECKING:
@@ -72,12 +73,15 @@ def plain_errors() -> Iterator[None]:
 
 
 @contextmanager
-def opened(redis: str | None, prefix: str | None = None) -> Iterator[Client]:
-    """Opens a client for a command, and closes it; see `plain_errors`."""
+def opened(redis: str | None, prefix: str | None = None, *, cipher: str | None = None) -> Iterator[Client]:
+    """Opens a client for a command, and closes it; see `plain_errors`. A cipher is named as MODULE:NAME."""
     from langchain_redis_memory.redis.client.client import Client
+    from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
 
-    with plain_errors(), Client.from_url(redis, prefix=prefix) as client:
-        yield client
+    with plain_errors():
+        seals = None if cipher is None else check_type(loaded(cipher, "the cipher"), Cipher, "the cipher", "a Cipher")
+        with Client.from_url(redis, prefix=prefix, cipher=seals) as client:
+            yield client
 
 
 def progress_bar() -> Progress:

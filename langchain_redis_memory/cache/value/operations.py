@@ -23,6 +23,7 @@ from langchain_redis_memory.redis.scripts import script
 
 SHARDS = 16
 DELETED_MS = 60_000
+_TIME = ("TIME",)
 Mode = Literal["any", "nx", "xx", "since", "version"]
 
 
@@ -113,37 +114,35 @@ class ValueOps:
 
         return Op((script("cache/value_get")((values,), key, known, *tags),), read)
 
-    def glance(self, key: str) -> Op[Look | None]:
-        """Reads a value without a script, which is faster; None where it has tags, whose tokens decide as well.
+    def glance(self, key: str) -> Op[bytes | None]:
+        """Reads a fresh value's bytes without a script, which is faster.
 
         Args:
             key: Its name.
 
         Returns:
-            An op of one trip. The clock is read after the value, so nothing is found that has expired.
+            An op of one trip: the bytes, none where there is no such value; None where it has tags, whose tokens decide
+            as well. The clock is read after the value, so nothing is found that has expired.
         """
         values = self.shard(key).values
 
-        def read(replies: Sequence[Reply]) -> Look | None:
+        def read(replies: Sequence[Reply]) -> bytes | None:
             (off, record), (seconds, micros) = replies
-            now = int(seconds) * 1_000_000 + int(micros)
-            moment = now // 1000
-            if off and int(off) > moment:
-                return Look(now, None, (), True)
-            head, _, body = (record or b"").partition(b"\n")
-            expires, *more = head.split(b" ")
-            if not body or expires[:1] != VERSION or len(more) < 4:
-                return Look(now, None, (), False)
-            if more[3]:
+            moment = int(seconds) * 1000 + int(micros) // 1000
+            if (off and int(off) > moment) or not record:
+                return b""
+            head, _, body = record.partition(b"\n")
+            parts = head.split(b" ", 4)
+            if not body or head[:1] != VERSION or len(parts) < 5:
+                return b""
+            if parts[4]:
                 return None
-            end, fresh = int(expires[1:]), int(more[0])
-            if 0 < end <= moment:
-                return Look(now, None, (), False)
-            whole = values.decrypt(body, key)
-            left_ms, fresh_ms = (end - moment, max(0, fresh - moment)) if end else (None, None)
-            return Look(now, Found(whole, int(more[2]), left_ms, fresh_ms, int(more[1])), (), False)
+            fresh = parts[1]
+            if fresh != b"0" and int(fresh) <= moment:
+                return b""
+            return values.decrypt(body, key)
 
-        return Op((("HMGET", values, "s", f"v{key}"), ("TIME",)), read, best_effort=True)
+        return Op((("HMGET", values, "s", f"v{key}"), _TIME), read, best_effort=True)
 
     def put(
         self,
