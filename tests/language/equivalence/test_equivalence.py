@@ -142,6 +142,9 @@ NOT_VETOED = {
         "What is the reason that breaded sticks break in the pan?",
     ),
     "person": ("Is it safe to lose weight fast?", "Are there any risks if you lose weight fast?"),
+    "a pronoun is no name": ("Is there anything I can do about mould?", "Is there something I can do about mould?"),
+    "who gives, who takes": ("Which pills can I give my dog?", "Which pills can my dog take?"),
+    "a capital at the start": ("Iter_rows() returns what?", "What does iter_rows() return?"),
 }
 
 
@@ -426,9 +429,9 @@ def test_the_model_finds_the_curve_that_made_the_reports() -> None:
     scores = [chance.random() for _ in range(64)]
     reports = [(score, chance.random() < 1 / (1 + math.exp(-20 * (score - 0.6)))) for score in scores]
     model = fit(reports)
-    assert model.correctness(0.6) == pytest.approx(0.5, abs=0.25)
-    assert model.correctness(0.95) > 0.9 > 0.1 > model.correctness(0.2)
-    assert model.least_correctness(0.95, 0.05) < model.correctness(0.95)
+    assert model.least_correctness(0.6, 0.5) == pytest.approx(0.5, abs=0.25)
+    assert model.least_correctness(0.95, 0.5) > 0.9 > 0.1 > model.least_correctness(0.2, 0.5)
+    assert model.least_correctness(0.95, 0.05) < model.least_correctness(0.95, 0.5)
     assert model.least_correctness(0.95, 0.01) < model.least_correctness(0.95, 0.2)
 
 
