@@ -92,6 +92,13 @@ class Tally:
         """Counts a lookup's duration in a histogram whose buckets double: `us:10` is 512 to 1023 microseconds."""
         self.add(_BUCKETS[max(0, frexp(seconds * 1e6)[1])], model=model)
 
+    def looked_up(self, metric: str, seconds: float) -> None:
+        """Counts a lookup where models play no part, with its duration; the same as `add` and `timed`, in less time."""
+        bucket = _BUCKETS[max(0, frexp(seconds * 1e6)[1])]
+        self._waiting.extend(((_count(metric, "", ""), 1), (_count(bucket, "", ""), 1)))
+        if len(self._waiting) >= _MOST:
+            self.put_back(self.take(self._sent))
+
     def due(self, now: float) -> bool:
         """Decides whether the next read sends the waiting counts along: they are many, or wait for long."""
         return bool(self._waiting) and (len(self._waiting) >= _ENOUGH or now - self._sent >= _LONG_S)
@@ -110,7 +117,8 @@ class Tally:
 
     def put_back(self, counts: Counter[Count]) -> None:
         """Keeps what could not be sent, the largest counts if there are too many."""
-        self._waiting.extend(counts.most_common(_MOST // 2))
+        if counts:
+            self._waiting.extend(counts.most_common(_MOST // 2))
 
     def adopt(self, other: Tally) -> None:
         """Takes over the counts of a tally that is given up: they go to its key with the next trip of this one."""

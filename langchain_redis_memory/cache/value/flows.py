@@ -138,13 +138,12 @@ class ValueFlows:
             return None
 
         def read(replies: Sequence[Reply]) -> Any:
-            body = glance.read(replies)
+            body = glanced(replies)
             if body is None:
                 self._quick = False
                 return AGAIN
             hit = self._decoded(body, key) if body else None
-            self.tally.timed(monotonic() - began)
-            self.tally.add("hits" if hit else "misses")
+            self.tally.looked_up("hits" if hit else "misses", monotonic() - began)
             return hit[0] if hit else default
 
         def failed(error: RedisMemoryError) -> Any:
@@ -154,8 +153,8 @@ class ValueFlows:
             self.tally.add("misses")
             return default
 
-        glance = self.ops.glance(key)
-        return Op(glance.commands, read, tolerant=True, best_effort=True), failed
+        commands, glanced = self.ops.glance(key)
+        return Op(commands, read, best_effort=True), failed
 
     def get_flow(self, key: str, default: Any) -> Flow[Any]:
         """Reads a value; one that is away, damaged or refused is a miss."""

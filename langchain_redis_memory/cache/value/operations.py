@@ -8,12 +8,14 @@ however many values it has, and what is still being made is stale as well.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
-from langchain_redis_memory.ops import Arg, Flow, Op, Reply, ask, merge
+from langchain_redis_memory.ops import Arg, Command, Flow, Op, Reply, ask, merge
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.codec.version import VERSION
 from langchain_redis_memory.redis.key_groups import Id, ValueKeys, check_id, escape, text_of
@@ -86,6 +88,7 @@ class ValueOps:
         self._shards: list[ValueKeys] = [space.values(f"{number}/{check}") for number in range(SHARDS)]
         self.glances: bool = not client._topology.cluster
         """Whether the clock that a trip reads is that of the server with the values."""
+        self._glances = lru_cache(maxsize=1_024)(self._glance)
 
     def shard(self, key: str) -> ValueKeys:
         """Returns the keys of the shard that a value is in."""
@@ -114,17 +117,18 @@ class ValueOps:
 
         return Op((script("cache/value_get")((values,), key, known, *tags),), read)
 
-    def glance(self, key: str) -> Op[bytes | None]:
+    def glance(self, key: str) -> tuple[tuple[Command, ...], Callable[[Sequence[Reply]], bytes | None]]:
         """Reads a fresh value's bytes without a script, which is faster.
 
         Args:
             key: Its name.
 
         Returns:
-            An op of one trip: the bytes, none where there is no such value; None where it has tags, whose tokens decide
-            as well. The clock is read after the value, so nothing is found that has expired.
+            The commands of an op of one trip, and what decodes their replies: to the bytes, none where there is no such
+            value; to None where it has tags, whose tokens decide as well. The clock is read after the value, so nothing
+            is found that has expired.
         """
-        values = self.shard(key).values
+        commands, values = self._glances(key) if key.__class__ is str else self._glance(key)
 
         def read(replies: Sequence[Reply]) -> bytes | None:
             (off, record), (seconds, micros) = replies
@@ -142,7 +146,11 @@ class ValueOps:
                 return b""
             return values.decrypt(body, key)
 
-        return Op((("HMGET", values, "s", f"v{key}"), _TIME), read, best_effort=True)
+        return commands, read
+
+    def _glance(self, key: str) -> tuple[tuple[Command, ...], Key]:
+        values = self.shard(key).values
+        return (("HMGET", values, "s", f"v{key}"), _TIME), values
 
     def put(
         self,
