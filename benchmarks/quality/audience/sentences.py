@@ -23,7 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 DOMAINS = (
     "bank shop travel health hr ithelp coding law kitchen home general garden transit museum gym parcel campus carhire "
-    "hotel council insurance streaming school restaurant vet energy ski estate"
+    "hotel council insurance streaming school restaurant vet energy ski estate cinema dentist garage airline"
 ).split()
 HELD_OUT = ("pharmacy", "library", "mobile")
 _KEPT = 18
