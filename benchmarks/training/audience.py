@@ -32,9 +32,9 @@ that only one user is served."""
 RELATED = {"bank": "banking77", "home": "home_intents"}
 RISKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 STRENGTH = 0.5
-MARGIN = 0.5
-"""What the thresholds of sharing are multiplied by: the signs were chosen with the development domains in view, and
-on two domains that nobody had seen the scores of unsafe turns were about half of theirs."""
+MARGIN = 0.6
+"""What the thresholds of sharing are multiplied by: the signs were chosen with the development domains in view, so a
+domain that nobody had in view has unsafe turns of lower scores."""
 EVERY, INTENT_WEIGHT = 4, 0.24
 """One in so many sentences of the intent sets is used, and counts this much: their intents are rough labels."""
 NEVER_AGAINST = {
@@ -42,12 +42,13 @@ NEVER_AGAINST = {
         "own own_procedure me i i_procedure aux_i i_situation here record record_mine context_own context_i "
         "context_i_situation context_used i_plain pointing_this "
         "pointing home_noun reported did_the you_did third_person past_the past_who "
-        "where_the any_fragment unreadable only_tells full_name about_name past_name titled"
+        "where_the any_fragment unreadable only_tells full_name about_name past_name titled gauge gauge_size "
+        "it_state the_state past_definite can_i_this can_we you_do name_state judged"
     ),
     "volatile": (
         "now weather weather_strong rate rate_goods rate_strong world state_last contest office here next "
         "clock whats_on random price is_state weekday age when_the offered home_noun status shows_own moment stage "
-        "perfect bookable who_holds tally release"
+        "perfect bookable who_holds tally release gauge gauge_size it_state the_state name_state"
     ),
     "effect": "order order_strong order_tail wish complaint only_tells",
     "vary": "vary random",
@@ -86,6 +87,7 @@ _PUBLIC_FORMS = {
     "thing_defined": -1.5,
     "who_general": -1.0,
     "indefinite": -0.5,
+    "what_of": -0.5,
 }
 PRIOR = {
     "personal": _PUBLIC_FORMS
@@ -112,6 +114,13 @@ PRIOR = {
         "where_the": 1.0,
         "status": 2.0,
         "shows_own": 1.0,
+        "gauge": 1.0,
+        "it_state": 1.0,
+        "past_definite": 1.5,
+        "can_i_this": 1.5,
+        "can_we": 1.0,
+        "you_do": 1.5,
+        "name_state": 1.0,
     },
     "volatile": _PUBLIC_FORMS
     | dict.fromkeys(
@@ -136,6 +145,11 @@ PRIOR = {
         "home_noun": 1.5,
         "office": 4.0,
         "age": 3.5,
+        "gauge": 2.0,
+        "it_state": 2.0,
+        "the_state": 1.0,
+        "gauge_size": 1.5,
+        "name_state": 1.5,
     },
     "effect": {
         "order": 3.0,
