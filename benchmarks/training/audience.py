@@ -48,7 +48,8 @@ NEVER_AGAINST = {
     "volatile": (
         "now weather weather_strong rate rate_goods rate_strong world state_last contest office here next "
         "clock whats_on random price is_state weekday age when_the offered home_noun status shows_own moment stage "
-        "perfect bookable who_holds tally release gauge gauge_size it_state the_state name_state"
+        "perfect bookable who_holds tally release gauge gauge_size it_state the_state name_state "
+        "rates"
     ),
     "effect": "order order_strong order_tail wish complaint only_tells",
     "vary": "vary random",
@@ -88,6 +89,10 @@ _PUBLIC_FORMS = {
     "who_general": -1.0,
     "indefinite": -0.5,
     "what_of": -0.5,
+    "sum": -3.0,
+    "how_general": -0.7,
+    "how_works": -1.5,
+    "public_fragment": -1.0,
 }
 PRIOR = {
     "personal": _PUBLIC_FORMS
@@ -149,6 +154,7 @@ PRIOR = {
         "it_state": 2.0,
         "the_state": 1.0,
         "gauge_size": 1.5,
+        "rates": 3.0,
         "name_state": 1.5,
     },
     "effect": {
@@ -327,7 +333,11 @@ def thresholds(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
     found = {}
     for kind in KINDS:
         by_hand = [case for case in scored if case[0].template == "hand"]
-        if kind == "plain":
+        if kind == "unsafe":  # what is asked for with "my" is never everyone's at a small risk
+            mine = [
+                (row, 1.0 if verdict.own_procedure else verdict.p_unsafe) for row, verdict, _ in by_hand if row.unsafe
+            ]
+        elif kind == "plain":
             mine = [(row, plain.p_unsafe) for row, _, plain in by_hand if row.unsafe_plain]
         elif kind == "volatile":
             mine = [(row, verdict.p_volatile) for row, verdict, _ in by_hand if row.volatile and not row.personal]

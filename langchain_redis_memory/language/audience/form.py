@@ -20,7 +20,7 @@ _GRANTED = frozenset("access rights permission permissions admin refund money".s
 
 _ADVICE = re.compile(
     r"(?:when|what|how (?:long|often|much|deep|far|high|early|late|soon|many \w+)) "
-    r"(?:(?:should|must|can|may) (?:i|you|one|we)|do (?:i|you|we) (?:have|need) to) "
+    r"(?:(?:should|must) (?:i|you|one|we)|(?<=long )can i|(?<=soon )can i|do (?:i|you|we) (?:have|need) to) "
     r"(?!come\b|pay\b|arrive\b|expect\b|go\b|know\b)"
     r"|what can (?:i|you|one|we) do (?:about|against|to|with|if|when)\b"
     r"|when is the best time to\b"

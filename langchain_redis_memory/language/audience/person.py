@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-from langchain_redis_memory.language.audience.words import BE, DEFINITE, FIRST_PERSON, OWN, SentenceSigns, WordLists
+from langchain_redis_memory.language.audience.words import (
+    BE,
+    DEFINITE,
+    FIRST_PERSON,
+    OWN,
+    SentenceSigns,
+    WordLists,
+    one_of,
+)
 
 _PLACES = frozenset("inside outside home here upstairs downstairs indoors".split())
 _TITLES = frozenset("mr mrs ms dr doctor prof miss".split())
@@ -64,11 +72,11 @@ def person_signs(body: list[str], found: SentenceSigns, lists: WordLists) -> Non
             if place == 1:
                 found.add("pointing_subject", word)
             break
-    if any(word in lists["personal_noun"] for word in body):
-        word = next(word for word in body if word in lists["personal_noun"])
-        place = body.index(word)
+    listing = body[0] in ("list", "status", "schedule", "order") and body[0] in lists["inform"]
+    if word := one_of(body[1:] if listing else body, lists["personal_noun"]):
+        place = body.index(word, 1 if listing else 0)
         before = body[place - 1] if place else ""
-        if (place == 0 and word in lists["inform"]) or (place == 1 and before in ("do", "does")):
+        if place == 1 and before in ("do", "does"):
             pass
         elif before in ("a", "an") or (place > 1 and body[place - 2] in ("a", "an")):
             found.add("record_a", f"{before} {word}")

@@ -23,7 +23,8 @@ _PUBLIC = frozenset(
     (
         "hours rule facility schedule lasting thing_defined who_general what_the_of superlative which_noun why_the "
         "how_physical inform_about made code_request past_fact_the definition definition_a meaning public_noun "
-        "general_why past_fact generic passive procedure indefinite past_year timeless general_aux tech inform"
+        "general_why past_fact generic passive procedure indefinite past_year timeless general_aux tech inform "
+        "sum how_general how_works what_of"
     ).split()
 )
 """Signs of what anybody may ask."""
@@ -150,6 +151,8 @@ def joint_signs(found: SentenceSigns) -> None:
         found.add("can_i_general", signs_["can_i"])
     if signs_.get("can_i", "").endswith("we"):
         found.add("can_we", signs_["can_i"])
+    if "rates" in signs_:
+        signs_.pop("how_general", None)
     if "can_i" in signs_ and signs_.keys() & {"pointing", "context_used"}:
         found.add("can_i_this", signs_["can_i"])
     if signs_.keys().isdisjoint(_OF_NOW):
