@@ -114,6 +114,8 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
         why = first in ("why", "how") and body[1:2] in (["do"], ["does"]) and body[2:3] != ["the"]
         climate = why or "like in" in text or "season" in found.signs or "timeless" in found.signs or history
         found.add("climate" if climate else "weather", weather)
+        if climate and "fragment" in found.signs:
+            found.add("public_fragment", weather)
         if (
             weather in ("weather", "forecast", "rain", "snow", "umbrella", "pollen", "raining", "snowing")
             and not climate
