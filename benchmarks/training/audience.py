@@ -92,6 +92,7 @@ _PUBLIC_FORMS = {
     "sum": -3.0,
     "how_general": -0.7,
     "how_works": -1.5,
+    "bare_general": -0.7,
     "public_fragment": -1.0,
 }
 PRIOR = {

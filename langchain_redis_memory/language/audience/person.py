@@ -76,6 +76,8 @@ def person_signs(body: list[str], found: SentenceSigns, lists: WordLists) -> Non
     if word := one_of(body[1:] if listing else body, lists["personal_noun"]):
         place = body.index(word, 1 if listing else 0)
         before = body[place - 1] if place else ""
+        if listing and before != "of" and word.endswith("s"):
+            found.add("shows_own", f"list {word}")
         if place == 1 and before in ("do", "does"):
             pass
         elif before in ("a", "an") or (place > 1 and body[place - 2] in ("a", "an")):

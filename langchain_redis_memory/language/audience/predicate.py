@@ -9,8 +9,17 @@ from __future__ import annotations
 
 from langchain_redis_memory.language.audience.words import SentenceSigns, word_lists
 
-_NOBODYS = ("did_the", "third_person", "past_the", "past_definite", "schedule", "gauge_size", "how_general")
-_OF_NAMES = ("past_definite", "gauge_size")
+_NOBODYS = (
+    "did_the",
+    "third_person",
+    "past_the",
+    "past_definite",
+    "schedule",
+    "gauge_size",
+    "how_general",
+    "bare_general",
+)
+_OF_NAMES = ("past_definite", "gauge_size", "bare_general")
 """Signs that are none where a name is in the sentence: what Kafka wrote is history, "when is Rex due" no schedule."""
 
 

@@ -24,7 +24,7 @@ _PUBLIC = frozenset(
         "hours rule facility schedule lasting thing_defined who_general what_the_of superlative which_noun why_the "
         "how_physical inform_about made code_request past_fact_the definition definition_a meaning public_noun "
         "general_why past_fact generic passive procedure indefinite past_year timeless general_aux tech inform "
-        "sum how_general how_works what_of"
+        "sum how_general how_works what_of bare_general"
     ).split()
 )
 """Signs of what anybody may ask."""

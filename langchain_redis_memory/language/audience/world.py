@@ -36,7 +36,9 @@ _GAUGE = re.compile(
     r"|\b(?:is|are) (?:free|available|taken|booked) (?:at|on (?!\w+days\b)|tonight|tomorrow|this|next|until)\b"
 )
 """Measures and states of this moment."""
-_OF_WORLD = re.compile(r"\b(?:for|of|about|during|after|with) (?:an? )?(?:\w+ )?(?:wait|delay|score)\b|\bwait$")
+_OF_WORLD = re.compile(
+    r"\b(?:for|of|about|during|after|with) (?:an? )?(?:\w+ )?(?:wait|delay|score)\b|\bwait$|\ban? (?:\w+ )?score\b"
+)
 _NOT_STATE = re.compile(r"\bavailable (?:(?:for|to) all|in (?!the\b|stock\b)|as |on request)|\bcosts? extra\b")
 _WORTH = re.compile(
     r"\b(?:exchange|conversion|interest|mortgage|savings) rates?\b"
@@ -115,7 +117,9 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
         climate = why or "like in" in text or "season" in found.signs or "timeless" in found.signs or history
         found.add("climate" if climate else "weather", weather)
         if climate and "fragment" in found.signs:
-            found.add("public_fragment", weather)
+            found.signs.pop("fragment")  # "the weather in Norway in general" asks what it is
+            for name in ("wh", "what", "public_fragment"):
+                found.add(name)
         if (
             weather in ("weather", "forecast", "rain", "snow", "umbrella", "pollen", "raining", "snowing")
             and not climate
@@ -158,6 +162,9 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
             state = ""  # "Which floor is the restaurant on?"
         if state in ("on", "up", "down", "out", "free", "left", "stock", "working", "back") and state != body[-1]:
             state = "" if "now" not in found.signs and inside.isdisjoint(("again", "stock")) else state
+        if body[-1] in ("free", "out", "available") and "bare_general" in found.signs:
+            found.signs.pop("stage", None)  # "Is parking free?" is a rule, "Are seats free?" is not
+            state = ""
         if state and not inside & {"was", "were"} and not _NOT_STATE.search(text):
             found.add("state_last" if body[-1] in lists["available"] or "now" in found.signs else "state", state)
             if first in BE and body[1:2] and (body[1] in DEFINITE or body[1] not in ("a", "an", "there", "it")):

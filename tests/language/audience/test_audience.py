@@ -14,7 +14,6 @@ from langchain_redis_memory.language.audience.linguistic import _classified
 
 PRIVATE = """What was wrong with the clutch?
 Which dentist treated Leo?
-list alarms
 What is my account balance?
 what's my account balance
 Show my open orders.
