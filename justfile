@@ -14,9 +14,9 @@ check:
 test *ARGS:
     python -m pytest {{ARGS}}
 
-# Every test on every server in both colours
+# Every test on every server in both colours, each property on many examples
 test-all *ARGS:
-    python -m pytest --servers=all {{ARGS}}
+    python -m pytest --servers=all --hypothesis-profile=thorough {{ARGS}}
 
 # What needs no server process
 test-fast *ARGS:
@@ -46,6 +46,10 @@ bench *ARGS:
 # Trips, commands, bytes and calls of the hot paths against those that are stored
 counts *ARGS:
     python -m benchmarks.counts {{ARGS}}
+
+# How costs grow with what is stored, with tasks and nodes
+scale *ARGS:
+    python -m benchmarks.scale {{ARGS}}
 
 # Everything that has to be green
 ci:

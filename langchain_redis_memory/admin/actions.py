@@ -132,9 +132,8 @@ async def _bump(visit: Visit) -> Done:
 
 async def _switch(visit: Visit) -> Done:
     name, on = visit.asked("name"), visit.query.get("on") == "yes"
-    hours, (use, _, named) = max(1, visit.number("hours", 24)), name.partition("/")
-    cache = visit.values(named) if use == "values" and named else visit.desk(named if use == "answers" else name)
-    await cache.aswitch(on=on, for_s=hours * 3_600)
+    hours = max(1, visit.number("hours", 24))
+    await visit.switchable(name).aswitch(on=on, for_s=hours * 3_600)
     message = f"The cache {name!r} is on." if on else f"The cache {name!r} is off for {hours} hours, everywhere."
     return Done(message, visit.link("cache", name=name), "on" if on else f"off for {hours} h")
 
@@ -150,9 +149,8 @@ def _session(visit: Visit) -> str:
 async def _lifetime(visit: Visit) -> Done:
     name, agent = visit.asked("id"), visit.query.get("agent", "")
     pinned, days = bool(visit.query.get("pin")), visit.number("days")
-    users = (await visit.survey()).users
     ttl_s = None if pinned else days * _DAY_S
-    there = await visit.drive(keep_flow(visit.space, users, agent, name, ttl_s))
+    there = await visit.drive(keep_flow(visit.space, agent, name, ttl_s))
     said = "It is kept until it is deleted or given a lifetime." if pinned else f"It is kept for {days} days from now."
     back = visit.link("session", id=name, agent=agent)
     return Done(said if there else "The conversation is gone.", back, "pinned" if pinned else f"{days} days")

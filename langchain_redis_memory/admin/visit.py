@@ -8,41 +8,24 @@ from typing import TypeVar
 from urllib.parse import urlencode
 
 from fastapi import HTTPException
-from langchain_core.embeddings import Embeddings
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from langchain_redis_memory.admin.access import Access, Role
 from langchain_redis_memory.admin.survey import Survey, TenantSurvey, survey_flow
 from langchain_redis_memory.cache import decision_log
-from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.desk import AnswerDesk
-from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
-from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.decision_log import Decision
 from langchain_redis_memory.cache.stats import Prices
-from langchain_redis_memory.cache.value.cache import RedisValueCache
+from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.checkpoint.saver import RedisSaver
-from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.language.equivalence import ThresholdPolicy
+from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.operate.named import answer_caches_flow, desk_of, switchable
 from langchain_redis_memory.operate.users import RedisUsers
 from langchain_redis_memory.ops import Flow, Now, Op, ask
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace
 
 T = TypeVar("T")
-
-
-class NoEmbeddings(Embeddings):
-    """Embeds nothing: entries are listed, reported and removed without a look-up by meaning."""
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Refuses."""
-        msg = "the admin page embeds nothing"
-        raise ConfigError(msg)
-
-    def embed_query(self, text: str) -> list[float]:
-        """Refuses."""
-        return self.embed_documents([text])[0]
 
 
 _FRESH_S = 5.0
@@ -215,14 +198,10 @@ class Visit:
         for desk in self.backend.answers:
             if desk.name == name:
                 return desk.bind(tenant=self.tenant)
-        use, _, named = name.partition("/")
-        if name == "exact":
-            cache: AnswerCache = ExactAnswerCache()
-        elif use == "semantic" and named:
-            cache = SemanticAnswerCache(self.client, NoEmbeddings(), name=named, policy=ThresholdPolicy(1.0))
-        else:
-            raise HTTPException(404, "there is no such cache of answers")
-        return AnswerDesk(self.client, cache, tenant=self.tenant)
+        try:
+            return desk_of(self.client, name, self.tenant)
+        except InvalidInputError as error:
+            raise HTTPException(404, str(error)) from None
 
     def saver(self) -> RedisSaver:
         """Returns what reads the tenant's threads."""
@@ -231,18 +210,24 @@ class Visit:
     async def users(self) -> RedisUsers:
         """Returns what erases a user, with the answers of all caches that the tenant's log and statistics name.
 
-        **Keys:** the names of all; `decisions`.
+        **Keys:** `tally` of each cache, `decisions`.
         **Trips:** 2, and 1 for each 1,000 keys of the server.
         """
         if self.backend.users is not None:
             return self.backend.users(self.tenant)
-        survey = await self.survey()
-        named = {one.cache for one in await self.decisions()} | {
-            name for use, name in survey.caches if use == "answers"
-        }
-        known = [name for name in sorted(named) if name == "exact" or name.startswith("semantic/")]
+        known = await self.drive(answer_caches_flow(self.space))
         return RedisUsers(self.client, tenant=self.tenant, answers=[self.desk(name) for name in known])
 
-    def values(self, name: str) -> RedisValueCache:
-        """Returns a cache of values."""
-        return RedisValueCache(self.client, name, tenant=self.tenant)
+    def switchable(self, namespace: str) -> Switchable:
+        """Finds what switches a cache off and on.
+
+        Raises:
+            HTTPException: 404: there can be no such cache.
+        """
+        use, _, name = namespace.partition("/")
+        if use in {"answers", "semantic"}:
+            return self.desk(name if use == "answers" else namespace)
+        try:
+            return switchable(self.client, namespace, self.tenant)
+        except InvalidInputError as error:
+            raise HTTPException(404, str(error)) from None

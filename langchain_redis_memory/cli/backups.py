@@ -75,6 +75,7 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(help="What `backup` wrote.")],
     redis: Redis = None,
+    tenant: AnyTenant = None,
     prefix: Prefix = None,
     replace: Annotated[bool, typer.Option("--replace", help="Write over keys that are there.")] = False,
     as_json: Json = False,
@@ -91,15 +92,16 @@ def restore(
         client.server()
         with spinner() as progress:
             task = progress.add_task("keys", total=None)
-            with audited(client, "", "restore", file.name) as told:
-                report = RedisOperations(client).restore(
+            with audited(client, tenant or "", "restore", file.name) as told:
+                report = RedisOperations(client, tenant=tenant).restore(
                     _lines(file), replace=replace, on_progress=lambda done: progress.update(task, completed=done)
                 )
                 told.note = f"{report.restored} keys"
     if as_json:
         show_json(report)
     else:
-        say(f"{report.restored:,} keys restored, {report.skipped:,} were there, {report.expired:,} had expired")
+        others = f", {report.others:,} are other tenants'" if report.others else ""
+        say(f"{report.restored:,} keys restored, {report.skipped:,} were there, {report.expired:,} had expired{others}")
     for key, why in report.failed.items():
         errors.print(f"failed: {key}: {why}", markup=False, highlight=False, soft_wrap=True)
     if not report.complete:

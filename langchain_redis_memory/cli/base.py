@@ -8,6 +8,7 @@ usage is wrong, 3 where it was done and something is not as it should be.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +19,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from langchain_redis_memory.errors import RedisMemoryError, UnavailableError
+from langchain_redis_memory.checks import check_type
+from langchain_redis_memory.errors import AuthenticationError, RedisMemoryError, ServerError, UnavailableError
 
 if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.client import Client
@@ -44,6 +46,11 @@ Url = Annotated[str, typer.Option("--redis", metavar="URL", help="The server; me
 Redis = Annotated[
     str | None, typer.Option("--redis", metavar="URL", help="The server. By default the environment's, as REDIS_URL.")
 ]
+OwnRedis = Annotated[
+    str | None,
+    typer.Option("--redis", metavar="URL", help="REDIS_URL for your module; it counts where that names no server."),
+]
+OwnTenant = Annotated[str | None, typer.Option(help="Whose data, in place of the tenant that yours is made for.")]
 Prefix = Annotated[str | None, typer.Option(help="Start of every key. By default REDIS_MEMORY_PREFIX, else lrm.")]
 Tenant = Annotated[str, typer.Option(help="Whose data; the default tenant has no name.")]
 AnyTenant = Annotated[str | None, typer.Option(help="Only this tenant's; '' is the default tenant.")]
@@ -56,17 +63,25 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except RedisMemoryError as error:
-        errors.print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}", soft_wrap=True)
+        named = next(one.__name__ for one in type(error).__mro__ if one.__name__[0] != "_")
+        errors.print(f"[bold red]{named}:[/] {escape(str(error))}", soft_wrap=True)
+        if isinstance(error, AuthenticationError) and isinstance(error, ServerError):  # it let us in
+            errors.print(
+                "What a user of the server may need is printed by: langchain-redis-memory acl", highlight=False
+            )
         raise typer.Exit(2 if isinstance(error, UnavailableError) else 1) from error
 
 
 @contextmanager
-def opened(redis: str | None, prefix: str | None = None) -> Iterator[Client]:
-    """Opens a client for a command, and closes it; see `plain_errors`."""
+def opened(redis: str | None, prefix: str | None = None, *, cipher: str | None = None) -> Iterator[Client]:
+    """Opens a client for a command, and closes it; see `plain_errors`. A cipher is named as MODULE:NAME."""
     from langchain_redis_memory.redis.client.client import Client
+    from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
 
-    with plain_errors(), Client.from_url(redis, prefix=prefix) as client:
-        yield client
+    with plain_errors():
+        seals = None if cipher is None else check_type(loaded(cipher, "the cipher"), Cipher, "the cipher", "a Cipher")
+        with Client.from_url(redis, prefix=prefix, cipher=seals) as client:
+            yield client
 
 
 def progress_bar() -> Progress:
@@ -125,12 +140,13 @@ def size(count: float) -> str:
     raise AssertionError  # the last unit returns
 
 
-def loaded(spelled: str, what: str) -> Any:
+def loaded(spelled: str, what: str, redis: str | None = None) -> Any:
     """Imports an object that is named as MODULE:NAME, from the working directory too; calls it if it makes one.
 
     Args:
         spelled: Its module and its name.
         what: What it must be, for the error.
+        redis: The server that its module finds in the environment; None for what is there.
 
     Returns:
         The object; what a function without arguments returns.
@@ -149,11 +165,13 @@ def loaded(spelled: str, what: str) -> Any:
         msg = f"{what} is named as MODULE:NAME, as in my.app:memory; got {spelled!r}"
         raise ConfigError(msg)
     sys.path.insert(0, "")
+    if redis is not None:
+        os.environ["REDIS_URL"] = redis
     try:
         found = getattr(import_module(module), name)
         return found() if isfunction(found) else found
-    except (ImportError, AttributeError) as error:
-        msg = f"{what} {spelled!r} cannot be imported: {error}"
+    except Exception as error:  # an application's own code runs
+        msg = f"{what} {spelled!r} cannot be imported: {type(error).__name__}: {error}"
         raise ConfigError(msg) from error
     finally:
         sys.path.remove("")

@@ -11,6 +11,8 @@ from langchain_redis_memory.cli.base import (
     CHANGE,
     LOOK,
     Json,
+    OwnRedis,
+    OwnTenant,
     Prefix,
     Redis,
     Tenant,
@@ -65,6 +67,8 @@ def explain(
     chain: Chain,
     session: Annotated[str | None, typer.Option(help="The conversation that it is asked in.")] = None,
     user: Annotated[str | None, typer.Option(help="Who asks.")] = None,
+    redis: OwnRedis = None,
+    tenant: OwnTenant = None,
     as_json: Json = False,
 ) -> None:
     """What a cache would do with a question, and why; nothing is counted and no model is asked.
@@ -72,8 +76,8 @@ def explain(
     Example: langchain-redis-memory explain "Is it treatable?" --cache app:memory --chain app:chain --session s1
     """
     with plain_errors():
-        asked: Any = _desk(loaded(cache, "--cache"), "explain")
-        answers: Any = loaded(chain, "--chain")
+        asked: Any = _desk(loaded(cache, "--cache", redis), "explain", tenant)
+        answers: Any = loaded(chain, "--chain", redis)
         if _is_memory_desk(asked):
             configurable = {"session_id": session} if session else {}
             config = {"configurable": configurable, "metadata": {"user_id": user} if user else {}}
@@ -94,6 +98,8 @@ def warm(
     cache: Cache = "",
     chain: Chain = "",
     misses: Annotated[int, typer.Option(min=0, help="Ask the chain this many of the top misses instead.")] = 0,
+    redis: OwnRedis = None,
+    tenant: OwnTenant = None,
     as_json: Json = False,
 ) -> None:
     """Store answers before anybody asks: from a file, or by asking what was missed most often.
@@ -104,8 +110,8 @@ def warm(
         if (file is None) is not bool(misses) or not cache or not chain:
             msg = "give a FILE or --misses, and --cache and --chain"
             raise ConfigError(msg)
-        asked: Any = _desk(loaded(cache, "--cache"), "warm")
-        answers: Any = loaded(chain, "--chain")
+        asked: Any = _desk(loaded(cache, "--cache", redis), "warm", tenant)
+        answers: Any = loaded(chain, "--chain", redis)
         if file is not None and not file.is_file():
             msg = f"there is no file {file}"
             raise ConfigError(msg)
@@ -116,15 +122,20 @@ def warm(
         say(f"{stored:,} answers stored")
 
 
-def _desk(given: Any, method: str) -> Any:
-    """Returns the desk of a memory, or the cache itself."""
+def _desk(given: Any, method: str, tenant: str | None) -> Any:
+    """Returns the desk of a memory, or the cache itself, for a tenant."""
     from langchain_redis_memory.conversation.memory import ConversationMemory
 
     found = given.answers if isinstance(given, ConversationMemory) else given
     if not hasattr(found, method):
         msg = f"--cache must name a ConversationMemory or a cache that can {method}, not {type(given).__name__}"
         raise ConfigError(msg)
-    return found
+    if tenant is None:
+        return found
+    if not hasattr(found, "bind"):
+        msg = f"{type(given).__name__} is of one tenant: leave --tenant out, or name one that is of {tenant!r}"
+        raise ConfigError(msg)
+    return found.bind(tenant=tenant)
 
 
 def _is_memory_desk(found: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from langchain_redis_memory.cli.base import CHANGE, NOT_WELL, Url, app, console, plain_errors, progress_bar
+from langchain_redis_memory.cli.base import CHANGE, NOT_WELL, Redis, app, console, plain_errors, progress_bar
 
 if TYPE_CHECKING:
     from langchain_redis_memory.operate.migrate.report import MigrationReport
@@ -21,7 +21,7 @@ _SHOWN = 20
 @app.command(rich_help_panel=CHANGE)
 def migrate(
     source: Annotated[str | None, typer.Argument(help="Which package wrote the data; see --list.")] = None,
-    redis: Url = "redis://localhost:6379/0",
+    redis: Redis = None,
     origin: Annotated[
         str | None, typer.Option("--from", metavar="URL", help="The server with the data; by default the same.")
     ] = None,

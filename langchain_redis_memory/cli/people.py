@@ -54,8 +54,8 @@ def erase(
 ) -> None:
     """Erase everything that is kept of a person, of an agent or of a tenant, and print the receipt.
 
-    By itself it knows conversations, threads, the profile, answers of exact caches and items under
-    ("memories", USER). What else your application keeps, it knows from --people.
+    By itself it knows conversations, threads, the profile, answers of the caches that the log and the statistics name
+    and items under ("memories", USER). What else your application keeps, it knows from --people.
 
     Exits with 3 where something could not be erased; call it again then.
 
@@ -119,7 +119,7 @@ def _check_one(user: str | None, agent: str | None, everything: bool) -> None:
 @contextmanager
 def _people(redis: str | None, prefix: str | None, tenant: str, spelled: str) -> Iterator[RedisUsers]:
     """Opens the application's own `RedisUsers`, or one that knows what can be known without the application."""
-    from langchain_redis_memory.conversation.memory import ConversationMemory
+    from langchain_redis_memory.operate.named import answer_caches_flow, desk_of
     from langchain_redis_memory.operate.users import RedisUsers
     from langchain_redis_memory.store.redis_store import RedisStore
 
@@ -131,8 +131,9 @@ def _people(redis: str | None, prefix: str | None, tenant: str, spelled: str) ->
         yield found
         return
     with opened(redis, prefix) as client:
-        desk = ConversationMemory(client, tenant=tenant).answers
-        yield RedisUsers(client, tenant=tenant, answers=[desk], store=RedisStore(client, tenant=tenant))
+        named = client.drive(answer_caches_flow(client.keys(tenant)))
+        desks = [desk_of(client, name, tenant) for name in named]
+        yield RedisUsers(client, tenant=tenant, answers=desks, store=RedisStore(client, tenant=tenant))
 
 
 @app.command(rich_help_panel=SET_UP)

@@ -10,7 +10,9 @@ import typer
 from langchain_redis_memory.cli.base import (
     NOT_WELL,
     SET_UP,
+    AnyTenant,
     Json,
+    Prefix,
     Redis,
     app,
     errors,
@@ -74,10 +76,13 @@ def _clear(client: Client) -> None:
 def admin(
     redis: Redis = None,
     demo: Annotated[bool, typer.Option("--demo", help="Play the demo first, in this process unless --redis.")] = False,
+    tenant: AnyTenant = None,
+    prefix: Prefix = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Nothing can be changed on it.")] = False,
     host: Annotated[str, typer.Option(help="Where it listens: on this machine only.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8765,
     token: Annotated[str, typer.Option(envvar="REDIS_MEMORY_ADMIN_TOKEN", help="By default a new one.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the link as JSON.")] = False,
 ) -> None:
     """Serve the admin page on this machine, and print the link to it, which works once.
 
@@ -88,12 +93,14 @@ def admin(
         from langchain_redis_memory.admin.serve import serve
 
         roles: list[Role] = ["view", "read_content"] if read_only else ["view", "read_content", "operate", "erase"]
-        with opened("memory://" if demo and redis is None else redis) as client:
+        with opened("memory://" if demo and redis is None else redis, prefix) as client:
             client.server()
             if demo:
                 _play(client)
-            access = Access("this machine, read-only" if read_only else "this machine", roles)
-            serve(client, announce=_announce, host=host, port=port, token=token, access=access)
+            name = "this machine, read-only" if read_only else "this machine"
+            access = Access(name, roles, None if tenant is None else {tenant})
+            announce = _announce_json if as_json else _announce
+            serve(client, announce=announce, host=host, port=port, token=token, access=access)
 
 
 def _play(client: Client) -> None:
@@ -105,6 +112,10 @@ def _play(client: Client) -> None:
         for _ in play(client, local.embeddings(), ttl_s=86_400):
             progress.advance(task)
     client.settle()
+
+
+def _announce_json(link: str) -> None:
+    show_json({"link": link})
 
 
 def _announce(link: str) -> None:

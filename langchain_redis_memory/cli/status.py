@@ -56,13 +56,14 @@ def status(
 
     with opened(redis, prefix) as client:
         client.server()  # what is wrong with it is an error
+        client.ping()  # what forbids it is an error
         found = RedisCaches(client, tenant=tenant).status(parse_targets(target), enough=enough)
     health = found.health
     if as_json:
         caches = [
             {"tenant": one.tenant, "namespace": one.namespace, "hits": one.stats.hits, "misses": one.stats.misses}
             | {"bypasses": one.stats.bypasses, "hit_rate": one.stats.hit_rate, "wrong": one.stats.wrong_hits}
-            | {"tokens_saved": one.stats.tokens_saved, "seconds_saved": one.stats.seconds_saved}
+            | {"tokens_saved": one.stats.tokens_saved, "seconds_saved": one.stats.seconds_saved, "off_s": one.off_s}
             for one in found.caches
         ]
         show_json({"well": found.well, "health": health, "caches": caches, "below": found.below})
@@ -73,6 +74,11 @@ def status(
         say(f"round trip: {1000 * (health.round_trip_s or 0):.2f} ms")
         for cache in found.caches:
             say(f"{_named(cache.tenant, cache.namespace)}: {cache.stats}")
+            if cache.off_s:
+                say(
+                    f"    it is switched off for another {cache.off_s:,.0f} s: settings --on {cache.namespace}",
+                    "yellow",
+                )
         for warning in health.warnings:
             say(warning, "yellow")
         for one in found.below:

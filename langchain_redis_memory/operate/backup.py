@@ -44,12 +44,14 @@ class RestoreReport:
         restored: How many keys.
         skipped: How many were there already and stayed as they were.
         expired: How many had expired since the backup.
+        others: How many were left out because they are other tenants'.
         failed: Keys that the server refused, with why.
     """
 
     restored: int = 0
     skipped: int = 0
     expired: int = 0
+    others: int = 0
     failed: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -127,6 +129,7 @@ def restore_flow(
     server: Server,
     *,
     replace: bool,
+    tenant: str | None = None,
 ) -> Flow[RestoreReport]:
     """Writes the keys of a backup.
 
@@ -136,6 +139,7 @@ def restore_flow(
         progress: Receives how many lines have been done.
         server: What the server can do.
         replace: Whether what is there is written over.
+        tenant: Only this tenant's keys; None for those of all.
 
     Returns:
         What was restored.
@@ -157,12 +161,15 @@ def restore_flow(
             end = line["end"]
             break
         done += 1
-        if (line.get("expires_ms") or now_ms + 1) <= now_ms:
+        parts = _parts_of(line, space.prefix)
+        if tenant not in {None, parts.tenant}:
+            report.others += 1
+        elif (line.get("expires_ms") or now_ms + 1) <= now_ms:
             report.expired += 1
         elif line.get("type") == "vectorset" and "vector_sets" not in server.engines:
-            report.failed[_checked(line, space.prefix)["key"]] = "the server has no vector sets"
+            report.failed[line["key"]] = "the server has no vector sets"
         else:
-            batch.append(_checked(line, space.prefix))
+            batch.append(line)
         if len(batch) == _AT_ONCE:
             yield from _write_flow(batch, report, replace=replace)
             batch.clear()
@@ -186,12 +193,13 @@ def _check_header(header: Mapping[str, Any], prefix: str) -> None:
         raise ConfigError(msg)
 
 
-def _checked(line: Mapping[str, Any], prefix: str) -> Mapping[str, Any]:
+def _parts_of(line: Mapping[str, Any], prefix: str) -> KeyParts:
     key = line.get("key")
-    if not isinstance(key, str) or parse_key(key, prefix) is None or not isinstance(line.get("value"), list):
+    parts = parse_key(key, prefix) if isinstance(key, str) else None
+    if parts is None or not isinstance(line.get("value"), list):
         msg = f"a line of the backup is no key of this package: {str(key)[:100]!r}"
         raise InvalidInputError(msg)
-    return line
+    return parts
 
 
 def _write_flow(batch: Sequence[Mapping[str, Any]], report: RestoreReport, *, replace: bool) -> Flow[None]:

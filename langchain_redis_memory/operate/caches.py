@@ -17,6 +17,7 @@ from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, Decision
 from langchain_redis_memory.cache.stats import Stats, Tally
 from langchain_redis_memory.checks import check_number, check_text, check_whole
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.operate.named import switchable
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask, merge
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.client.health import Health
@@ -41,11 +42,13 @@ class CacheStats(NamedTuple):
         tenant: Whose it is; "" for the default tenant.
         namespace: Its use and its name.
         stats: What it counted within 30 days.
+        off_s: For how many seconds it is still switched off; 0 where it is on.
     """
 
     tenant: str
     namespace: str
     stats: Stats
+    off_s: float = 0.0
 
 
 class BelowTarget(NamedTuple):
@@ -123,7 +126,7 @@ class RedisCaches(ClientOwner):
         Raises:
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `tally` of each cache.
+        **Keys:** `tally` of each cache; `switch`, `values`.
         **Trips:** 2, and 1 for each 1,000 keys of the server.
         """
         return self._client.drive(self._stats_flow())
@@ -216,12 +219,19 @@ class RedisCaches(ClientOwner):
             for name in (yield from scan.page_flow()):
                 if (parts := parse_key(name, self._space.prefix)) is not None:
                     found[name] = parts
-        stats = yield from ask(merge(*(Tally(name).reads() for name in found)))
+        counted = merge(*(Tally(name).reads() for name in found))
+        stats, off = yield from ask(merge(counted, merge(*(self._off_for(parts) for parts in found.values()))))
         caches = [
-            CacheStats(parts.tenant, f"{parts.agent}/{parts.name}", one)
-            for parts, one in zip(found.values(), stats, strict=True)
+            CacheStats(parts.tenant, f"{parts.agent}/{parts.name}", one, off_s)
+            for parts, one, off_s in zip(found.values(), stats, off, strict=True)
         ]
         return sorted(caches, key=lambda one: one[:2])
+
+    def _off_for(self, parts: KeyParts) -> Op[float]:
+        try:
+            return switchable(self._client, f"{parts.agent}/{parts.name}", parts.tenant)._off_for()
+        except InvalidInputError:  # it has no switch
+            return Op((), lambda _replies: 0.0)
 
     def _status_flow(self, targets: Targets | None, enough: int) -> Flow[ServiceStatus]:
         check_whole(enough, "enough")
@@ -247,7 +257,7 @@ def below_targets(caches: Sequence[CacheStats], targets: Targets, enough: int = 
         Those below.
     """
     found = []
-    for tenant, namespace, stats in caches:
+    for tenant, namespace, stats, _off in caches:
         lookups = stats.hits + stats.misses
         target = next((rate for pattern, rate in targets.items() if fnmatchcase(namespace, pattern)), None)
         if target is not None and lookups >= enough and stats.hit_rate < target:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.operate.memory_stats import MemoryStats
-from langchain_redis_memory.ops import Flow, Op, Reply, ask, merge
+from langchain_redis_memory.ops import Command, Flow, Op, Reply, ask, merge
 from langchain_redis_memory.redis.acl import COMMANDS
 from langchain_redis_memory.redis.client.clock import wall
 from langchain_redis_memory.redis.client.health import Health
@@ -25,6 +26,7 @@ _CROWDED = 0.8
 _SKEW_S = 2.0
 _SLOW_S = 0.01
 _BIG = 8 << 20
+_RIGHTS = "give the user what its classes need: langchain-redis-memory acl prints the line"
 Info = Mapping[str, str]
 
 
@@ -86,7 +88,9 @@ def doctor_flow(space: KeySpace, health: Health, stats: MemoryStats) -> Flow[Dia
     **Trips:** 5.
     """
     if not health.reachable:
-        return Diagnosis(health.url, (Check("server", "fail", health.error, "see that it runs, and the URL"),))
+        refused = "no permissions" in health.error
+        advice = _RIGHTS if refused else "see that it runs, and the URL"
+        return Diagnosis(health.url, (Check("rights" if refused else "server", "fail", health.error, advice),))
     masters = yield from masters_flow(space)
     told = yield from ask(merge(*(info(beside, "server", "memory", "persistence", "stats") for beside in masters)))
     before = wall()
@@ -96,7 +100,7 @@ def doctor_flow(space: KeySpace, health: Health, stats: MemoryStats) -> Flow[Dia
     checks += [_worst(check, told, health, stats) for check in (_eviction, _memory, _persistence)]
     checks += [
         _clock(times, before, after),
-        (yield from _rights_flow(masters[0], health)),
+        (yield from _rights_flow(masters)),
         _immortal(stats),
         _big(stats),
     ]
@@ -218,36 +222,40 @@ def _clock(times: Sequence[Reply], before: float, after: float) -> Check:
     return Check("clock", "warn", found, "lifetimes go by the server's clock, rate limits too: run NTP on all machines")
 
 
-def _rights_flow(beside: str, health: Health) -> Flow[Check]:
-    """Asks by ACL DRYRUN (Redis 7) whether this user may send what the classes send."""
-    if health.topology == "cluster":
-        return Check("rights", "unknown", "each node of a cluster has its own users: ask one by its own URL")
+def _rights_flow(masters: Sequence[str]) -> Flow[Check]:
+    """Asks each node by ACL DRYRUN (Redis 7) whether this user, who is another one on each, may send what we send."""
     words = sorted({word for spelled in COMMANDS.values() for word in spelled.split()})
-    who, *infos = yield from ask(
-        merge(
-            Op((("ACL", "WHOAMI"),), lambda replies: replies[0]).optional(None),
-            *(ask_node(beside, "COMMAND", "INFO", word).optional(None) for word in words),
-        )
-    )
-    user = who.decode("utf-8", "replace") if isinstance(who, bytes) else who if isinstance(who, str) else ""
-    if not user:
+    whoami = merge(*(_at(beside, (("ACL", "WHOAMI"),)) for beside in masters))
+    infos = merge(*(ask_node(masters[0], "COMMAND", "INFO", word).optional(None) for word in words))
+    whos, told = yield from ask(merge(whoami, infos))
+    users = [who.decode("utf-8", "replace") if isinstance(who, bytes) else who for (who,) in whos]
+    if not all(isinstance(user, str) for user in users):
         return Check("rights", "unknown", "the server does not say who is logged in")
-    arity = [abs(int(one[0][1])) if one and one[0] else 0 for one in infos]  # 0: a command that it does not know
+    arity = [abs(int(one[0][1])) if one and one[0] else 0 for one in told]  # 0: a command that it does not know
+    known = [(word, n) for word, n in zip(words, arity, strict=True) if n]
     asked = [
-        Op((("ACL", "DRYRUN", user, word, *(beside,) * (n - 1)),), lambda replies: replies[0], tolerant=True)
-        for word, n in zip(words, arity, strict=True)
-        if n
+        _at(beside, tuple(("ACL", "DRYRUN", user, word, *(beside,) * (n - 1)) for word, n in known))
+        for beside, user in zip(masters, users, strict=True)
     ]
     replies = yield from ask(merge(*asked))
-    known = [word for word, n in zip(words, arity, strict=True) if n]
-    told = [reply if isinstance(reply, bytes) else str(reply).encode() for reply in replies]
-    if not any(isinstance(reply, bytes) for reply in replies):
-        return Check("rights", "unknown", f"logged in as {user!r}; servers before Redis 7 do not tell what it may do")
-    refused = [word for word, text in zip(known, told, strict=True) if b"no permissions" in text]
-    if not refused:
-        return Check("rights", "ok", f"{user!r} may send all commands of this package")
-    advice = "give it what its classes need: langchain-redis-memory acl prints the line"
-    return Check("rights", "warn", f"{user!r} may not send {_listed(refused)}", advice)
+    names = _listed([repr(user) for user in dict.fromkeys(users)])
+    if any(all(isinstance(one, ServerError) for one in node) for node in replies):
+        return Check("rights", "unknown", f"logged in as {names}; servers before Redis 7 do not tell what it may do")
+    refused = [[word for (word, _), one in zip(known, node, strict=True) if _refuses(one)] for node in replies]
+    if not any(refused):
+        return Check("rights", "ok", f"{names} may send all commands of this package")
+    where = f" on {sum(map(bool, refused))} of {len(masters)} nodes" if len(masters) > 1 else ""
+    missing = _listed(sorted({word for node in refused for word in node}))
+    return Check("rights", "warn", f"{names} may not send {missing}{where}", _RIGHTS)
+
+
+def _at(beside: str, commands: tuple[Command, ...]) -> Op[list[Reply]]:
+    """Sends commands without a key to the node of a key, behind a command with it: a script may not send ACL."""
+    return Op((("EXISTS", beside), *commands), lambda replies: list(replies[1:]), tolerant=True)
+
+
+def _refuses(reply: Reply) -> bool:
+    return b"no permissions" in (reply if isinstance(reply, bytes) else str(reply).encode())
 
 
 def _immortal(stats: MemoryStats) -> Check:

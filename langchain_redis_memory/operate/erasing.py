@@ -30,13 +30,17 @@ _PAGE = 500
 
 @dataclass
 class _Part:
-    """One kind of data: its names, its keys, a flow that erases it, and what stays because it is others' too."""
+    """One kind of data: its names, its keys, a flow that erases it, and what stays because it is others' too.
+
+    What is in others' keys as well is counted by its erasure, and for a dry run by `counts`.
+    """
 
     kind: str
     names: tuple[str, ...]
     keys: Sequence[str]
     erase: Flow[Any]
     shared: tuple[str, ...] = field(default=())
+    counts: Flow[int | None] | None = None
 
 
 class EraseFlows:
@@ -76,7 +80,7 @@ class EraseFlows:
         every = tuple(dict.fromkeys(one.name for one in (*own, *others)))
         parts = []
         if kept.answers:
-            parts.append(_Part("answers", every, (), kept.answers_flow(every)))
+            parts.append(self._answers_part(every))
         parts.append(self._sessions_part(own, _names("session", others)))
         threads = _names("thread", own)
         keys = [key for name in threads for key in (*space.thread(name).all(), space.thread_users(name))]
@@ -90,9 +94,12 @@ class EraseFlows:
         if kept.counts:
             parts.append(_keys_part("limits and results of tools", (), kept.personal_keys(user, every)))
         if kept.values:
-            parts.append(_Part("values", (), (), kept.values_flow(user)))
+            parts.append(_Part("values", (), (), kept.values_flow(user), counts=kept.count_values_flow(user)))
         parts.append(_keys_part("profile", (user,), [space.profile(user)]))
         return parts
+
+    def _answers_part(self, sessions: tuple[str, ...]) -> _Part:
+        return _Part("answers", (), (), self._kept.answers_flow(sessions), counts=_uncounted_flow())
 
     def _sessions_part(self, sessions: Sequence[UserData], shared: tuple[str, ...] = ()) -> _Part:
         own = [one for one in sessions if one.kind == "session"]
@@ -118,7 +125,7 @@ class EraseFlows:
         sessions = yield from self.sessions_flow(agent)
         whose = yield from ask(user_index.users_of_each(space, sessions))
         names = _names("session", sessions)
-        parts = [_Part("answers", names, (), self._kept.answers_flow(names))] if self._kept.answers else []
+        parts = [self._answers_part(names)] if self._kept.answers else []
         parts.append(self._sessions_part(sessions))
         parts.append(_keys_part("agent state", (agent,), [space.agent_state(agent)]))
         kinds, gone = yield from _erased_flow(parts, dry_run=dry_run)
@@ -164,15 +171,23 @@ def _erased_flow(parts: Sequence[_Part], *, dry_run: bool) -> Flow[tuple[dict[st
     """Erases parts one by one; gives what is in the receipt, and the kinds that are gone."""
     kinds, gone = dict[str, Erased](), set[str]()
     for part in parts:
-        keys, size, failed = 0, 0, list[str]()
+        keys, size, failed, entries = 0, 0, list[str](), None
         try:
             keys, size = yield from measured_flow(part.keys)
             if not dry_run:
-                yield from part.erase
+                entries = yield from part.erase
                 gone.add(part.kind)
+            elif part.counts is not None:
+                entries = yield from part.counts
         except RedisMemoryError as error:
             failed.append(f"{type(error).__name__}: {error}")
         finally:
             part.erase.close()
-        kinds[part.kind] = Erased(part.names, keys, size, tuple(failed), part.shared)
+        counted = entries if part.counts is not None else 0
+        kinds[part.kind] = Erased(part.names, keys, size, tuple(failed), part.shared, counted)
     return kinds, gone
+
+
+def _uncounted_flow() -> Flow[int | None]:
+    yield from ()
+    return None

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
+from urllib.parse import unquote
 
 from langchain_redis_memory.checkpoint import thread_index
+from langchain_redis_memory.errors import DecryptionError
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.operate.erasing import EraseFlows
 from langchain_redis_memory.operate.kept import Kept, found_items_flow
 from langchain_redis_memory.operate.plain import plain
 from langchain_redis_memory.operate.session_search import agents_flow
-from langchain_redis_memory.ops import Emit, Flow, Invoke, ask
+from langchain_redis_memory.ops import Emit, Flow, Invoke, Op, Reply, ask, merge
 from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.cipher.key import Key
+from langchain_redis_memory.redis.codec.messages import decode_message
 from langchain_redis_memory.redis.key_parts import parse_key
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.nodes import KeyScan
+from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.user_index import UserData
 from langchain_redis_memory.state.agent_state import RedisAgentState
 from langchain_redis_memory.state.conversation_state import RedisConversationState
@@ -44,7 +50,8 @@ class ExportFlows:
 
     def user_flow(self, user: str) -> Flow[None]:
         """Exports what is kept of a user; see `RedisUsers.export`."""
-        for data in (yield from ask(user_index.stored(self._space, user))):
+        stored = yield from ask(user_index.stored(self._space, user))
+        for data in stored:
             if data.kind == "session":
                 yield from self._session_flow(data)
             else:
@@ -52,6 +59,10 @@ class ExportFlows:
         yield from self._files_flow(user)
         yield from self._profile_flow(user)
         yield from self._items_flow((yield from self._kept.items_flow(user)))
+        for values in (yield from self._kept.about_flow(user)):
+            yield Emit([{"kind": "value", "name": name, "value": plain(value)} for name, value in values.items()])
+        keys = self._kept.personal_keys(user, [data.name for data in stored])
+        yield Emit([line for lines in (yield from ask(merge(*map(self._counted, keys)))) for line in lines])
 
     def agent_flow(self, agent: str) -> Flow[None]:
         """Exports what is kept of an agent; see `RedisUsers.export_agent`."""
@@ -86,6 +97,20 @@ class ExportFlows:
                 parts = [parse_key(name, self._space.prefix) for name in (yield from scan.page_flow())]
                 found |= {one.name for one in parts if one is not None}
         return sorted(found)
+
+    def _counted(self, key: str) -> Op[list[dict[str, Any]]]:
+        """Reads one key of what is counted and cached of a user alone: until when a limit counts, results of tools."""
+        parts = parse_key(key, self._space.prefix)
+        if parts is not None and parts.kind == "rate":
+            line = {"kind": "limit", "limit": unquote(parts.more.rpartition("/")[2])}
+
+            def left(replies: Sequence[Reply]) -> list[dict[str, Any]]:
+                return [{**line, "reset_after_s": replies[0] / 1000}] if replies[0] > 0 else []
+
+            return Op((("PTTL", key),), left)
+        if parts is not None and parts.kind == "entries":
+            return Op((("HGETALL", key),), lambda replies: _results(key, replies[0]))
+        return Op((), lambda _replies: [])
 
     # --- one kind each ------------------------------------------------------------------------------------------------
 
@@ -124,6 +149,16 @@ class ExportFlows:
         for item in items:
             place = {"namespace": list(item.namespace), "key": item.key}
             yield Emit(({"kind": "item", **place, "value": plain(item.value)},))
+
+
+def _results(spelled: str, reply: Reply) -> list[dict[str, Any]]:
+    """Reads results of tools from a shard of them; one that cannot be read counts as absent, as for the cache."""
+    lines, key = [], spelled if isinstance(spelled, Key) else Key(spelled)
+    for name, record in pairs(reply):
+        with suppress(DecryptionError, ValueError):
+            message = decode_message(key.decrypt(record.partition(b":")[2], name))
+            lines.append({"kind": "tool result", "tool": message.name, "content": plain(message.content)})
+    return lines
 
 
 def _text_of(content: bytes) -> str | bytes:

@@ -70,16 +70,31 @@ class Kept:
         """Spells the keys of what is counted and cached of a user alone."""
         return tuple(key for one in self.counts for key in one.personal_keys(user, sessions))
 
-    def answers_flow(self, sessions: Sequence[str]) -> Flow[None]:
-        """Deletes the answers that were made or served in conversations."""
+    def answers_flow(self, sessions: Sequence[str]) -> Flow[int]:
+        """Deletes the answers that were made or served in conversations; how many there were."""
+        deleted = 0
         for desk in self.answers:
             for session in sessions:
-                yield _deleting(desk, session)
+                deleted += yield _deleting(desk, session)
+        return deleted
 
-    def values_flow(self, user: str) -> Flow[None]:
-        """Deletes the values about a user."""
+    def values_flow(self, user: str) -> Flow[int]:
+        """Deletes the values about a user; how many there were."""
+        deleted = 0
         for cache in self.values:
-            yield _erasing(cache, user)
+            deleted += yield _erasing(cache, user)
+        return deleted
+
+    def count_values_flow(self, user: str) -> Flow[int | None]:
+        """Counts the values about a user."""
+        return sum(map(len, (yield from self.about_flow(user))))
+
+    def about_flow(self, user: str) -> Flow[list[dict[str, Any]]]:
+        """Reads the values about a user, of each cache."""
+        found: list[dict[str, Any]] = []
+        for cache in self.values:
+            found.append((yield _about(cache, user)))
+        return found
 
     def items_flow(self, user: str) -> Flow[list[Any]]:
         """Reads a user's items; another user whose id begins alike has another namespace."""
@@ -123,6 +138,10 @@ def _deleting(desk: Desk, session: str) -> Invoke:
 
 def _erasing(cache: RedisValueCache, user: str) -> Invoke:
     return Invoke(lambda: cache.erase_user(user), lambda: cache.aerase_user(user))
+
+
+def _about(cache: RedisValueCache, user: str) -> Invoke:
+    return Invoke(lambda: cache.about_user(user), lambda: cache.aabout_user(user))
 
 
 def _searching(store: Any, namespace: tuple[str, ...], offset: int) -> Invoke:

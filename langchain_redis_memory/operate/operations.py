@@ -14,6 +14,7 @@ from langchain_redis_memory.operate.inspect import Inspection, inspect_flow
 from langchain_redis_memory.operate.memory_stats import MemoryStats, memory_stats_flow
 from langchain_redis_memory.operate.orphans import OrphanReport, orphans_flow
 from langchain_redis_memory.operate.prune import OnProgress, Pruned, prune_flow
+from langchain_redis_memory.operate.reencrypt import ReEncryption, reencrypt_flow
 from langchain_redis_memory.operate.session_search import SessionMatches, agents_flow, sessions_flow
 from langchain_redis_memory.ops import Flow, Invoke
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
@@ -32,8 +33,9 @@ class RedisOperations(ClientOwner):
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
-        tenant: Whose data, "" for the default tenant. None for that of all tenants: `memory_stats`, `doctor`, `orphans`
-            and `backup` then look at every key under the client's prefix, and the others at the default tenant's.
+        tenant: Whose data, "" for the default tenant. None for that of all tenants: `memory_stats`, `doctor`,
+            `orphans`, `re_encrypt`, `backup` and `restore` are then about every key under the client's prefix, the
+            others about the default tenant's.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -54,6 +56,7 @@ class RedisOperations(ClientOwner):
     def __init__(self, client: ClientLike = None, *, tenant: Id | None = None, **server: Unpack[ServerOptions]) -> None:
         self._client = connect(client, owner=type(self), **server)
         self._space: KeySpace = self._client.keys("" if tenant is None else tenant)
+        self._tenant = None if tenant is None else self._space.tenant
         self._pattern = f"{self._space.prefix}:{{*" if tenant is None else self._space.tenant_pattern()
 
     def memory_stats(self, *, sample: int = 200, most: int = _MOST) -> MemoryStats:
@@ -147,7 +150,7 @@ class RedisOperations(ClientOwner):
             UnavailableError: The server cannot be reached.
 
         **Keys:** `sessions`, `expiries` of an agent, or `user_data`; `messages`, `meta` of each conversation.
-        **Trips:** 2 to 4; for all agents 1 more for each 1,000 keys of the server.
+        **Trips:** 2 to 4; for all agents, on the last page of each, 1 more for each 1,000 keys of the server.
         """
         return self._client.drive(self._sessions_flow(agent, user, search, limit, cursor, content=content))
 
@@ -312,6 +315,31 @@ class RedisOperations(ClientOwner):
         """Writes what `backup` read; see `restore`."""
         return await self._client.adrive(self._restore_flow(lines, on_progress, replace=replace))
 
+    def re_encrypt(self, *, dry_run: bool = False, on_progress: OnProgress | None = None) -> ReEncryption:
+        """Encrypts anew what is under an older key of the client's cipher, so that this key can go.
+
+        With `Cipher(..., strict=False)` what is in plain as well. Caches that find by content start cold under a key.
+
+        Args:
+            dry_run: Only say what would be written.
+            on_progress: Receives how many keys have been looked at.
+
+        Returns:
+            What was done; a value that cannot be read is named, and the others go on.
+
+        Raises:
+            ConfigError: The client has no cipher.
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** all whose values are encrypted.
+        **Trips:** 2 for each 1,000 keys of the server; 1 for each 100 values of each 50 keys, 1 more to write some.
+        """
+        return self._client.drive(self._re_encrypt_flow(on_progress, dry_run=dry_run))
+
+    async def are_encrypt(self, *, dry_run: bool = False, on_progress: OnProgress | None = None) -> ReEncryption:
+        """Encrypts anew what is under an older key; see `re_encrypt`."""
+        return await self._client.adrive(self._re_encrypt_flow(on_progress, dry_run=dry_run))
+
     # --- flows --------------------------------------------------------------------------------------------------------
 
     def _stats_flow(self, sample: int, most: int) -> Flow[MemoryStats]:
@@ -340,7 +368,10 @@ class RedisOperations(ClientOwner):
         self, lines: Iterable[Mapping[str, Any]], on_progress: OnProgress | None, *, replace: bool
     ) -> Flow[RestoreReport]:
         server = yield Invoke(self._client.server, self._client.aserver)
-        return (yield from restore_flow(self._space, lines, on_progress, server, replace=replace))
+        return (yield from restore_flow(self._space, lines, on_progress, server, replace=replace, tenant=self._tenant))
+
+    def _re_encrypt_flow(self, on_progress: OnProgress | None, *, dry_run: bool) -> Flow[ReEncryption]:
+        return reencrypt_flow(self._space, self._tenant, self._pattern, on_progress, dry_run=dry_run)
 
     def _newest(self, name: str) -> Invoke:
         saver = RedisSaver(self._client, tenant=self._space.tenant)

@@ -12,7 +12,9 @@ class Erased:
 
     Args:
         names: Ids of the conversations, threads, ...
-        keys: How many keys of the server they had.
+        keys: How many keys of the server they had to themselves.
+        entries: How many entries they had in what holds others' data as well: cached answers and values. None in a dry
+            run for answers, which are counted as they are deleted.
         bytes: Memory of these keys in bytes, as the server estimates it; 0 where it does not say.
         failed: Why some were not erased; empty where all were.
         shared: Ids of those that stay because they are somebody else's too.
@@ -23,6 +25,13 @@ class Erased:
     bytes: int = 0
     failed: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
+    entries: int | None = 0
+
+    def __str__(self) -> str:
+        named = f"{len(self.names)}, " if self.names or not self.keys else ""
+        if self.entries == 0 or self.keys:
+            return f"{named}{self.keys} keys, {self.bytes} bytes"
+        return "counted when they are erased" if self.entries is None else f"{self.entries}"
 
 
 @dataclass(frozen=True)
@@ -53,8 +62,7 @@ class Receipt:
         done = "would be erased" if self.dry_run else "erased" if self.complete else "NOT wholly erased"
         lines = [f"{self.subject}: {done}"]
         for kind, erased in self.kinds.items():
-            many = f"{len(erased.names)}, " if erased.names or not erased.keys else ""
-            lines.append(f"  {kind}: {many}{erased.keys} keys, {erased.bytes} bytes")
+            lines.append(f"  {kind}: {erased}")
             if erased.shared:
                 lines.append(f"    {len(erased.shared)} stay: they are somebody else's too")
             lines += [f"    failed: {why}" for why in erased.failed]

@@ -116,18 +116,19 @@ def _of_user_flow(space: KeySpace, user: str, limit: int, cursor: str | None) ->
 def _of_agents_flow(
     space: KeySpace, agent: str | None, limit: int, cursor: str | None
 ) -> Flow[tuple[list[Session], str | None]]:
-    """Reads a page of the agent that the cursor names; after an agent's last page comes the next agent."""
+    """Reads a page of the agent that the cursor names; the other agents are looked for when it has no more."""
     name, slash, at = (cursor or "").partition("/")
     if cursor is not None and not slash:
         raise _wrong(cursor)
-    agents = [agent] if agent is not None else (yield from agents_flow(space))
-    left = [one for one in agents if cursor is None or one >= unquote(name)]
-    if not left:
-        return [], None
-    page = yield from list_flow(space, left[0], limit, at or None)
+    current = unquote(name) if agent is None else agent
+    page = yield from list_flow(space, current, limit, at or None)
+    left = [] if agent is not None or page.cursor else [one for one in (yield from agents_flow(space)) if one > current]
+    while left and not page.sessions:
+        current = left.pop(0)
+        page = yield from list_flow(space, current, limit, None)
     if page.cursor is not None:
-        return page.sessions, f"{quote(left[0], safe='')}/{page.cursor}"
-    return page.sessions, f"{quote(left[1], safe='')}/" if len(left) > 1 else None
+        return page.sessions, f"{quote(current, safe='')}/{page.cursor}"
+    return page.sessions, f"{quote(left[0], safe='')}/" if left else None
 
 
 def _wrong(cursor: str) -> InvalidInputError:

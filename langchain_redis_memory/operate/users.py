@@ -201,15 +201,15 @@ class RedisUsers(ClientOwner):
 
         Yields:
             Plain data for `json.dumps`, with a `kind`: "conversation" (its messages and data), "thread" (its newest
-            state), "profile", "item" and "file".
+            state), "profile", "item", "file", "value" (about the user), "tool result" and "limit" (until it is whole).
 
         Raises:
             InvalidIdError: The user is not acceptable.
             UnavailableError: The server cannot be reached.
 
         **Keys:** those of `erase`.
-        **Trips:** 1; 3 for each conversation, 1 for each thread, 1 for the profile, 1 to 2 for files; those of the
-            store.
+        **Trips:** 2; 3 for each conversation, 1 for each thread, 1 for the profile, 1 to 2 for files; those of the
+            store and of the caches of values.
         """
         with closing(self._client.stream(self._exporting.user_flow(text_of(user, "user")))) as lines:
             yield from lines

@@ -2,26 +2,24 @@
 
 A record carries marks of its value's own fields, so that a script can pass over what a filter does not want without
 knowing the value: for "this field equals this" a short digest, equal values always having equal ones, and for what can
-be compared as a number "digest of the field's name=number".
+be compared as a number "digest of the field's name=number". Vectors carry the same, as tags and numbers. A time is
+compared as its seconds since 1970, one without a zone as UTC.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time, timezone
 from hashlib import blake2b
 from numbers import Number
-from typing import Any
+from typing import Any, Literal
 
 from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.vectors.engine import Bound
 
-_ORDER = {
-    "$gt": lambda a, b: a > b,
-    "$gte": lambda a, b: a >= b,
-    "$lt": lambda a, b: a < b,
-    "$lte": lambda a, b: a <= b,
-}
-OPERATORS = ("$eq", "$ne", *_ORDER)
+_SIGNS: dict[str, Literal[">", ">=", "<", "<="]] = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
+OPERATORS = ("$eq", "$ne", *_SIGNS)
 
 
 def _operators(wanted: Any) -> bool:
@@ -57,8 +55,8 @@ def _check_condition(wanted: Any) -> None:
             if operator not in OPERATORS:
                 msg = f"{operator!r} is not an operator of a filter; there are {', '.join(OPERATORS)}"
                 raise InvalidInputError(msg)
-            if operator in _ORDER and _number(operand) is None:
-                msg = f"{operator} compares with a number, not with a value of type {type(operand).__name__}"
+            if operator in _SIGNS and _number(operand) is None:
+                msg = f"{operator} compares with a number or a time, not with a value of type {type(operand).__name__}"
                 raise InvalidInputError(msg)
     elif isinstance(wanted, dict):
         for item in wanted.values():
@@ -67,9 +65,14 @@ def _check_condition(wanted: Any) -> None:
 
 def _number(value: Any) -> float | None:
     try:
-        return float(value)
+        return _seconds(value) if isinstance(value, date) else float(value)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _seconds(moment: date) -> float:
+    whole = moment if isinstance(moment, datetime) else datetime.combine(moment, time())
+    return (whole if whole.tzinfo else whole.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def matches(value: Any, wanted: Any) -> bool:
@@ -101,7 +104,7 @@ def _compares(value: Any, operator: str, operand: Any) -> bool:
     if operator == "$ne":
         return bool(value != operand)
     number, other = _number(value), _number(operand)
-    return number is not None and other is not None and _ORDER[operator](number, other)
+    return other is not None and Bound("", _SIGNS[operator], other).holds(number)
 
 
 def mark(name: Any, value: Any) -> bytes | None:
@@ -157,15 +160,18 @@ def marks_of(wanted: Mapping[str, Any]) -> list[bytes]:
     return [found for name, item in equal if (found := mark(name, item)) is not None]
 
 
+def bounds_of(wanted: Mapping[str, Any]) -> Iterator[Bound]:
+    """Collects the bounds of numbers that every item that a filter wants is within."""
+    for name, item in wanted.items():
+        for operator, operand in item.items() if isinstance(name, str) and _operators(item) else ():
+            limit = _number(operand) if operator in _SIGNS else None
+            if limit is not None and limit == limit:  # noqa: PLR0124 - nothing is above or below a nan
+                yield Bound(_digest(name, "<").decode(), _SIGNS[operator], limit)
+
+
 def ranges_of(wanted: Mapping[str, Any]) -> list[bytes]:
     """Spells what a script compares: "digest of the field's name, operator, space, number"."""
-    return [
-        b"%s%s %s" % (_digest(name, "<"), operator.encode(), _spelled(float(operand)))
-        for name, item in wanted.items()
-        if isinstance(name, str) and _operators(item)
-        for operator, operand in item.items()
-        if operator in _ORDER
-    ]
+    return [b"%s%s %s" % (name.encode(), sign.encode(), _spelled(limit)) for name, sign, limit in bounds_of(wanted)]
 
 
 def decided_by_marks(wanted: Mapping[str, Any]) -> bool:
@@ -177,7 +183,7 @@ def _decided(name: Any, wanted: Any) -> bool:
     if not _operators(wanted):
         return mark(name, wanted) is not None
     checks = (
-        mark(name, operand) is not None if operator == "$eq" else operator in _ORDER
+        mark(name, operand) is not None if operator == "$eq" else operator in _SIGNS
         for operator, operand in wanted.items()
     )
     return isinstance(name, str) and all(checks)

@@ -27,6 +27,7 @@ class ItemWrite(NamedTuple):
         tail: Its record without the times; b"" removes it.
         texts: What of it is embedded.
         tags: What a search of vectors can ask for.
+        numbers: What it can compare.
         ttl_ms: Its lifetime in milliseconds, 0 for none.
     """
 
@@ -35,6 +36,7 @@ class ItemWrite(NamedTuple):
     tail: bytes
     texts: list[str]
     tags: tuple[str, ...]
+    numbers: tuple[tuple[str, float], ...]
     ttl_ms: int
 
 
@@ -66,13 +68,16 @@ def changes(puts: Iterable[PutOp], indexing: IndexSettings | None, *, marked: bo
 
 def _change(namespace: Namespace, key: str, put: PutOp, indexing: IndexSettings | None, *, marked: bool) -> ItemWrite:
     if put.value is None:
-        return ItemWrite(namespace, key, b"", [], (), 0)
+        return ItemWrite(namespace, key, b"", [], (), (), 0)
     check_type(put.value, Mapping, "the value of an item", "a dict")
     ttl_ms = milliseconds(put.ttl)
     texts = indexing.texts(put.value, put.index) if indexing is not None else []
     record = tail(put.value, ttl_ms, len(texts), marked=marked)
     words = record.partition(b"|")[0].decode().split()[2:] if texts else []
-    return ItemWrite(namespace, key, record, texts, tuple(word for word in words if "=" not in word), ttl_ms)
+    parts = [word.partition("=") for word in words]
+    tags = tuple(name for name, is_number, _ in parts if not is_number)
+    numbers = tuple((name, float(number)) for name, is_number, number in parts if is_number)
+    return ItemWrite(namespace, key, record, texts, tags, numbers, ttl_ms)
 
 
 _LONGEST_MINUTES = 525_600_000
@@ -118,7 +123,8 @@ def points(
     for change in wanted:
         if change.texts:
             rows = np.stack([vectors[text] for text in change.texts])
-            adds.setdefault(change.namespace, []).append(Point(change.key, rows, change.tags, change.ttl_ms))
+            point = Point(change.key, rows, change.tags, change.ttl_ms, change.numbers)
+            adds.setdefault(change.namespace, []).append(point)
         else:
             removes.setdefault(change.namespace, []).append(change.key)
     added = [engine.add(collection(space, namespace), found) for namespace, found in adds.items()]

@@ -1,8 +1,8 @@
 """The vector layer: collections of points and k-nearest-neighbour search, on any server.
 
 A `Collection` holds points. A point belongs to an owner (an item, a cached answer), has one vector or several (its best
-one counts), tags that a search can ask for, and a lifetime. Three engines keep collections; `choose.engine` picks
-one from what the server can do:
+one counts), tags and numbers that a search can ask for, and a lifetime. Three engines keep collections;
+`choose.engine` picks one from what the server can do:
 
 * `VectorSets`, the data type of Redis 8: an HNSW graph for each collection, filters inside the search;
 * `QueryEngine`, where the module is loaded: one index for a tenant, filters inside the search;
@@ -15,9 +15,10 @@ to with its last point.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from operator import ge, gt, le, lt
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from langchain_redis_memory.errors import InvalidInputError
@@ -30,7 +31,7 @@ from langchain_redis_memory.redis.keys import KeySpace
 Vectors: TypeAlias = "npt.NDArray[np.float32]"
 Quantization = Literal["none", "int8", "binary"]
 
-__all__ = ["Collection", "Engine", "EngineName", "VectorHits", "Point", "Quantization", "as_vectors"]
+__all__ = ["Bound", "Collection", "Engine", "EngineName", "VectorHits", "Point", "Quantization", "as_vectors"]
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,35 @@ class Point(NamedTuple):
         vectors: float32 of shape (how many, dims), at least one.
         tags: Words of letters and digits.
         ttl_ms: Lifetime in milliseconds, 0 for none.
+        numbers: What bounds compare, each with a name of letters and digits.
     """
 
     owner: str
     vectors: Vectors
     tags: tuple[str, ...] = ()
     ttl_ms: int = 0
+    numbers: tuple[tuple[str, float], ...] = ()
+
+
+class Bound(NamedTuple):
+    """A bound of one of a point's numbers; a point without the number is beyond every bound.
+
+    Args:
+        name: The number's name.
+        operator: How the number compares with the limit.
+        limit: What it compares with, no NaN.
+    """
+
+    name: str
+    operator: Literal[">", ">=", "<", "<="]
+    limit: float
+
+    def holds(self, number: float | None) -> bool:
+        """Tells whether a number is within the bound."""
+        return number is not None and COMPARES[self.operator](number, self.limit)
+
+
+COMPARES: dict[str, Callable[[float, float], bool]] = {">": gt, ">=": ge, "<": lt, "<=": le}
 
 
 class VectorHits(NamedTuple):
@@ -106,9 +130,18 @@ class Engine(Protocol):
         """Gives points that have a lifetime a new one from now, in milliseconds."""
 
     def search(
-        self, collection: Collection, vector: Sequence[float] | Vectors, k: int, tags: Sequence[str] = ()
+        self,
+        collection: Collection,
+        vector: Sequence[float] | Vectors,
+        k: int,
+        tags: Sequence[str] = (),
+        bounds: Sequence[Bound] = (),
     ) -> Op[VectorHits | None]:
-        """Finds the `k` nearest points that have all the tags; None asks to be run again (there was much to read)."""
+        """Finds the `k` nearest points that have all the tags and are within the bounds.
+
+        None asks to be run again (there was much to read). Points beyond a bound may be among those that are found,
+        where an engine cannot spell it.
+        """
 
     def count(self, collection: Collection) -> Op[int]:
         """Counts the stored points; some of them may have expired."""

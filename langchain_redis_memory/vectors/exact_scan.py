@@ -1,6 +1,7 @@
 """Exact search on any server: the client scores every vector.
 
-A record is the tags, then a bar and the vectors as float32, or a tilde and int8 with a scale for each. Every change of
+A record is the tags and "name=number" for each number, then a bar and the vectors as float32, or a tilde and int8 with
+a scale for each. Every change of
 a collection has a stamp, so a search asks what has changed since the last one and gets just that: the first search
 reads the collection, the following ones next to nothing. What has been read is kept within a bound on its size; the
 collections asked for least recently go first.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,7 +19,15 @@ from langchain_redis_memory.extras import np
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.vectors.engine import Collection, Point, Quantization, VectorHits, Vectors, as_vectors
+from langchain_redis_memory.vectors.engine import (
+    Bound,
+    Collection,
+    Point,
+    Quantization,
+    VectorHits,
+    Vectors,
+    as_vectors,
+)
 
 PAGE = 4000
 """Most changes that one trip reads."""
@@ -32,12 +41,21 @@ class LocalCopy(NamedTuple):
         owners: The owner of each row.
         rows: All vectors, scaled to length 1.
         tags: Owner -> its tags.
+        numbers: Owner -> its numbers by name, where it has any.
     """
 
     stamp: int
     owners: tuple[str, ...]
     rows: Vectors
     tags: dict[str, frozenset[str]]
+    numbers: dict[str, dict[str, float]]
+
+    def fits(self, owner: str, tags: frozenset[str], bounds: Sequence[Bound]) -> bool:
+        """Tells whether a point has the tags and is within the bounds."""
+        if not tags <= self.tags[owner]:
+            return False
+        numbers = self.numbers.get(owner, {}) if bounds else {}
+        return all(bound.holds(numbers.get(bound.name)) for bound in bounds)
 
 
 @dataclass
@@ -70,7 +88,8 @@ class ExactScan:
         for point in points:
             rows = as_vectors(point.vectors, self.dims)
             packed = b"|" + rows.astype("<f4").tobytes() if self.quantization == "none" else _quantized(rows)
-            args += [point.owner, point.ttl_ms, " ".join(point.tags).encode() + packed]
+            words = [*point.tags, *(f"{name}={number!r}" for name, number in point.numbers)]
+            args += [point.owner, point.ttl_ms, " ".join(words).encode() + packed]
         return self._write(collection, args)
 
     def remove(self, collection: Collection, owners: Sequence[str]) -> Op[None]:
@@ -92,10 +111,15 @@ class ExactScan:
         return Op((("HLEN", collection.keys.points),), lambda replies: max(0, int(replies[0]) - 2))
 
     def search(
-        self, collection: Collection, vector: Sequence[float] | Vectors, k: int, tags: Sequence[str] = ()
+        self,
+        collection: Collection,
+        vector: Sequence[float] | Vectors,
+        k: int,
+        tags: Sequence[str] = (),
+        bounds: Sequence[Bound] = (),
     ) -> Op[VectorHits | None]:
         """Finds the nearest points, and all that are as near as the last of them; see `Engine`."""
-        wanted = as_vectors(vector, self.dims)[0]
+        wanted, words = as_vectors(vector, self.dims)[0], frozenset(tags)
         keys = collection.keys
         place = keys.points
         known = self._mirrors.get(place)
@@ -104,7 +128,9 @@ class ExactScan:
             reached, newest, anew, *flat = replies[0]
             mirror = self._changed(None if int(anew) else known, int(reached), flat)
             self._keep(place, mirror)
-            return self._nearest(mirror, wanted, k, frozenset(tags)) if int(reached) == int(newest) else None
+            if int(reached) < int(newest):
+                return None
+            return self._nearest(mirror, wanted, k, lambda owner: mirror.fits(owner, words, bounds))
 
         since = known.stamp if known else 0
         return Op((script("vectors/points_since")((keys.points, keys.point_owners), since, PAGE),), read)
@@ -112,18 +138,23 @@ class ExactScan:
     def _changed(self, known: LocalCopy | None, stamp: int, flat: Sequence[bytes | None]) -> LocalCopy:
         """The mirror after some changes."""
         if known is None:
-            known = LocalCopy(0, (), np.zeros((0, self.dims), np.float32), {})
+            known = LocalCopy(0, (), np.zeros((0, self.dims), np.float32), {}, {})
         if not flat:
             return known._replace(stamp=stamp)
-        tags, owners, parts = dict(known.tags), [], []
+        tags, numbers, owners, parts = dict(known.tags), dict(known.numbers), [], []
         changed = set()
         for i in range(0, len(flat), 2):
             owner, record = (flat[i] or b"").decode("utf-8", "replace"), flat[i + 1]
             changed.add(owner)
             tags.pop(owner, None)
+            numbers.pop(owner, None)
             if record is not None:
-                words, rows = _read(record, self.dims)
-                tags[owner] = frozenset(words.decode("utf-8", "replace").split())
+                spelled, rows = _read(record, self.dims)
+                words = spelled.decode("utf-8", "replace").split()
+                tags[owner] = frozenset(word for word in words if "=" not in word)
+                if len(tags[owner]) < len(words):
+                    pairs = (word.split("=") for word in words if "=" in word)
+                    numbers[owner] = {name: float(number) for name, number in pairs}
                 parts.append(rows)
                 owners += [owner] * len(rows)
         kept = [place for place, owner in enumerate(known.owners) if owner not in changed]
@@ -134,6 +165,7 @@ class ExactScan:
             (*(known.owners[place] for place in kept), *owners),
             np.concatenate((old, _unit(fresh))),
             tags,
+            numbers,
         )
 
     def _keep(self, place: str, mirror: LocalCopy) -> None:
@@ -148,17 +180,19 @@ class ExactScan:
         """Bytes of vectors kept in this process."""
         return sum(mirror.rows.nbytes for mirror in list(self._mirrors.values()))
 
-    def _nearest(self, mirror: LocalCopy, vector: Vectors, k: int, tags: frozenset[str]) -> VectorHits:
+    def _nearest(self, mirror: LocalCopy, vector: Vectors, k: int, fits: Callable[[str], bool]) -> VectorHits:
         # Not `rows @ vector`: a BLAS of several threads waits for cores that others use.
         scores = np.einsum("ij,j->i", mirror.rows, _unit(vector[None])[0])
         looked = 4 * k + 16
         while True:
-            hits = self._best(mirror, scores, looked, k, tags)
+            hits = self._best(mirror, scores, looked, k, fits)
             if hits is not None:
                 return hits
             looked *= 8
 
-    def _best(self, mirror: LocalCopy, scores: Vectors, looked: int, k: int, tags: frozenset[str]) -> VectorHits | None:
+    def _best(
+        self, mirror: LocalCopy, scores: Vectors, looked: int, k: int, fits: Callable[[str], bool]
+    ) -> VectorHits | None:
         """The nearest points among the best rows; None where these are too few to tell."""
         whole = looked >= len(scores)
         least = -2.0 if whole else np.partition(scores, len(scores) - looked)[len(scores) - looked]
@@ -168,7 +202,7 @@ class ExactScan:
         last = 2.0
         for row in rows[np.argsort(-scores[rows], kind="stable")].tolist():
             owner, score = mirror.owners[row], float(scores[row])
-            if owner in seen or not tags <= mirror.tags[owner]:
+            if owner in seen or not fits(owner):
                 continue
             if len(found) >= k and score < last:
                 return VectorHits(found, more=True)

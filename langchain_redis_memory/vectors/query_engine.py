@@ -4,6 +4,10 @@ The index (named after its keys and its dimension) is made when it is first need
 use, told apart by a tag. Tags are letters and digits, so no query needs escaping. The server itself lets expired
 points go.
 
+An index must know its fields beforehand, and numbers have any name, so the index has `_SLOTS` fields for numbers, and
+the name decides which of them a number is in. Where two numbers of a point would be in one, a tag stands for both, and
+a search finds the point whatever their values are.
+
 A collection that is a fair part of the tenant's vectors is found fastest in batches of the graph, a small one by
 comparing with all of it; the choice of the server itself (it compares, up to tens of thousands) is several times
 slower for the former. So the sizes are asked for now and then, along with a search.
@@ -14,17 +18,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from zlib import crc32
 
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.extras import np
 from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.vectors.engine import Collection, Point, Quantization, VectorHits, Vectors, as_vectors
+from langchain_redis_memory.vectors.engine import (
+    Bound,
+    Collection,
+    Point,
+    Quantization,
+    VectorHits,
+    Vectors,
+    as_vectors,
+)
 
 _COUNTED_EVERY = 500
 _REMEMBERED = 1000
 _FAIR = 0.1
+_SLOTS = 64
 
 
 @dataclass
@@ -78,6 +92,7 @@ class QueryEngine:
             options += ["M", 16, "EF_CONSTRUCTION", 200, "EF_RUNTIME", self.effort]
         command: tuple[Arg, ...] = ("FT.CREATE", self._index(space), "ON", "HASH", "PREFIX", 1, space.tenant_prefix())
         command += ("SCHEMA", "collection", "TAG", "tags", "TAG", "SEPARATOR", ",")
+        command += tuple(part for slot in range(_SLOTS) for part in (f"n{slot}", "NUMERIC"))
         command += (self._field, "VECTOR", self.algorithm, len(options), *options)
 
         def read(replies: Sequence[Reply]) -> None:
@@ -91,7 +106,8 @@ class QueryEngine:
         calls = []
         for point in points:
             key = collection.space.point(collection.use, collection.name, point.owner)
-            told = (collection.token, point.owner, point.ttl_ms, ",".join(point.tags), self._field)
+            tags, numbers = _slotted(point)
+            told = (collection.token, point.owner, point.ttl_ms, ",".join(tags), numbers, self._field)
             calls.append(script("vectors/point_write")((key,), *told, *self._packed(point.vectors)))
         return Op(tuple(calls), lambda _replies: None)
 
@@ -99,7 +115,7 @@ class QueryEngine:
         """Removes points; see `Engine`."""
         key = collection.space.point
         calls = [
-            script("vectors/point_write")((key(collection.use, collection.name, owner),), "", "", 0, "", "")
+            script("vectors/point_write")((key(collection.use, collection.name, owner),), "", "", 0, "", "", "")
             for owner in owners
         ]
         return Op(tuple(calls), lambda _replies: None)
@@ -120,20 +136,26 @@ class QueryEngine:
         return Op((command,), lambda replies: _total(replies[0]))
 
     def search(
-        self, collection: Collection, vector: Sequence[float] | Vectors, k: int, tags: Sequence[str] = ()
+        self,
+        collection: Collection,
+        vector: Sequence[float] | Vectors,
+        k: int,
+        tags: Sequence[str] = (),
+        bounds: Sequence[Bound] = (),
     ) -> Op[VectorHits | None]:
         """Finds the nearest points; see `Engine`."""
         (wanted,) = self._packed(vector)
-        query = " ".join([f"@collection:{{{collection.token}}}", *(f"@tags:{{{tag}}}" for tag in tags)])
+        filters = [*(f"@tags:{{{tag}}}" for tag in tags), *(_within(bound) for bound in bounds)]
+        query = " ".join([f"@collection:{{{collection.token}}}", *filters])
         index, token = self._index(collection.space), collection.token
         how = f" EF_RUNTIME {max(self.effort, k)}" if self.algorithm == "HNSW" else ""
-        if how and not tags and self._fair.get(token):
+        if how and not filters and self._fair.get(token):
             how += " HYBRID_POLICY BATCHES"
         nearest = f"({query})=>[KNN {k} @{self._field} $vector{how} AS far]"
         command: tuple[Arg, ...] = ("FT.SEARCH", index, nearest, "PARAMS", 2, "vector", wanted)
         command += ("SORTBY", "far", "RETURN", 2, "owner", "far", "LIMIT", 0, k, "DIALECT", 2)
         counts = [("FT.SEARCH", index, part, "LIMIT", 0, 0, "DIALECT", 2) for part in (query, "*")]
-        counting = not tags and self._is_due(token)
+        counting = not filters and self._is_due(token)
 
         def read(replies: Sequence[Reply]) -> VectorHits | None:
             rows = _rows(replies[0])
@@ -155,6 +177,27 @@ class QueryEngine:
         searches = self._searches.get(token, 0)
         self._searches[token] = searches + 1
         return searches % _COUNTED_EVERY == 0
+
+
+def _slot(name: str) -> int:
+    return crc32(name.encode()) % _SLOTS
+
+
+def _slotted(point: Point) -> tuple[list[str], str]:
+    """A point's tags, and its numbers as fields and values between spaces."""
+    slots: dict[int, list[float]] = {}
+    for name, number in point.numbers:
+        slots.setdefault(_slot(name), []).append(number)
+    shared = [f"_{slot}" for slot, numbers in slots.items() if len(numbers) > 1]
+    alone = [f"n{slot} {numbers[0]!r}" for slot, numbers in slots.items() if len(numbers) == 1]
+    return [*point.tags, *shared], " ".join(alone)
+
+
+def _within(bound: Bound) -> str:
+    """The query of a bound."""
+    slot, limit = _slot(bound.name), f"{'' if '=' in bound.operator else '('}{bound.limit!r}"
+    low, high = (limit, "+inf") if ">" in bound.operator else ("-inf", limit)
+    return f"(@n{slot}:[{low} {high}] | @tags:{{_{slot}}})"
 
 
 def _total(reply: Reply) -> int:

@@ -1,7 +1,7 @@
 """Vector search by vector sets (Redis 8): an HNSW graph for each collection, filters inside the search.
 
-The tags are an array in the attributes of an element, and a filter is made of words in quotes. Tags are letters and
-digits, so neither needs escaping.
+The tags are an array in the attributes of an element, its numbers further attributes, and a filter is made of words in
+quotes and of comparisons. Tags and names are letters and digits, so none needs escaping.
 """
 
 from __future__ import annotations
@@ -10,14 +10,41 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from langchain_redis_memory.ops import Arg, Op, Reply, pure
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
-from langchain_redis_memory.vectors.engine import Collection, Point, Quantization, VectorHits, Vectors, as_vectors
+from langchain_redis_memory.vectors.engine import (
+    Bound,
+    Collection,
+    Point,
+    Quantization,
+    VectorHits,
+    Vectors,
+    as_vectors,
+)
 
 _SPELLED: dict[Quantization, str] = {"none": "NOQUANT", "int8": "Q8", "binary": "BIN"}
+_NUMBER = "n"
+"""What the attribute of a number begins with."""
+_LONGEST = 250
+"""Most characters of a number in a filter."""
+
+
+def _attributes(point: Point) -> str:
+    """The JSON of a point's tags and numbers; one that is infinite is a number too large to hold."""
+    numbers = "".join(f',"{_NUMBER}{name}":{repr(number).replace("inf", "1e999")}' for name, number in point.numbers)
+    return f'{{"tags":{json.dumps(point.tags, separators=(",", ":"))}{numbers}}}'
+
+
+def _limit(number: float) -> str | None:
+    """A number as filters spell it, without a sign in its exponent; None for one that has too many zeros."""
+    text = repr(number).replace("inf", "1e999").replace("e+", "e")
+    if "e-" in text:
+        text = f"{Decimal(text):f}"
+    return text if len(text) <= _LONGEST else None
 
 
 @dataclass(frozen=True)
@@ -50,8 +77,7 @@ class VectorSets:
         args: list[Arg] = []
         for point in points:
             rows = as_vectors(point.vectors, self.dims).astype("<f4")
-            attributes = json.dumps({"tags": point.tags}, separators=(",", ":"))
-            args += [point.owner, point.ttl_ms, attributes, len(rows), *(row.tobytes() for row in rows)]
+            args += [point.owner, point.ttl_ms, _attributes(point), len(rows), *(row.tobytes() for row in rows)]
         return self._write(collection, args)
 
     def remove(self, collection: Collection, owners: Sequence[str]) -> Op[None]:
@@ -74,15 +100,23 @@ class VectorSets:
         return Op((("HLEN", collection.keys.point_owners),), lambda replies: int(replies[0]))
 
     def search(
-        self, collection: Collection, vector: Sequence[float] | Vectors, k: int, tags: Sequence[str] = ()
+        self,
+        collection: Collection,
+        vector: Sequence[float] | Vectors,
+        k: int,
+        tags: Sequence[str] = (),
+        bounds: Sequence[Bound] = (),
     ) -> Op[VectorHits | None]:
         """Finds the nearest points; see `Engine`."""
         wanted = as_vectors(vector, self.dims)[0].astype("<f4").tobytes()
         command: tuple[Arg, ...] = ("VSIM", collection.keys.points, "FP32", wanted, "WITHSCORES", "COUNT", k)
         command = (*command, "EF", max(self.effort, 2 * k))
-        if tags:
-            words = " and ".join(f'"{tag}" in .tags' for tag in tags)
-            command = (*command, "FILTER", words, "FILTER-EF", 1_000_000)
+        conditions = [f'"{tag}" in .tags' for tag in tags]
+        conditions += [
+            f".{_NUMBER}{name} {operator} {spelled}" for name, operator, limit in bounds if (spelled := _limit(limit))
+        ]
+        if conditions:
+            command = (*command, "FILTER", " and ".join(conditions), "FILTER-EF", 1_000_000)
 
         def read(replies: Sequence[Reply]) -> VectorHits | None:
             found, best = pairs(replies[0]), dict[str, float]()

@@ -20,6 +20,7 @@ from langchain_redis_memory import (
     ConversationMemory,
     RedisChatMessageHistory,
     RedisSaver,
+    RedisSemanticCache,
     RedisSessions,
     RedisUsers,
     RedisValueCache,
@@ -28,7 +29,7 @@ from langchain_redis_memory.cli.app import app
 from langchain_redis_memory.operate import audit
 from tests.conftest import Both, Watch
 from tests.support import servers
-from tests.support.chains import DescribedModel
+from tests.support.chains import DescribedModel, LetterEmbeddings
 from tests.support.saves import checkpoint, loop, place, raw
 from tests.support.scenario import SCENARIOS
 from tests.support.servers import NEWEST, Farm
@@ -124,6 +125,13 @@ def test_sessions_are_listed_and_searched(said: Said, client: Client) -> None:
     assert told(said, "sessions")["sessions"] == []
 
 
+def test_a_search_looks_at_more_than_it_lists(said: Said, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("langchain_redis_memory.cli.content._MOST_PAGES", 2)
+    talk(client, *"abcdef")
+    [row] = told(said, "sessions", "--search", "a", "--limit", "1")["sessions"]
+    assert row["session_id"] == "a"
+
+
 def test_names_are_inspected(said: Said, client: Client) -> None:
     talk(client, "s", tenant="acme")
     [found] = told(said, "inspect", "s", "--tenant", "acme")
@@ -161,6 +169,14 @@ def test_a_backup_is_a_file_that_is_restored_elsewhere(said: Said, client: Clien
     with Client.from_url(other) as restored:
         assert RedisSessions(restored, tenant="acme").get("s") is not None
     assert "prefix" in said("restore", str(file), "--prefix", "x", status=1)
+    talk(client, "s", "t", tenant="b")
+    both, third = str(tmp_path / f"both-{name}"), f"memory://{uuid4().hex}"
+    said("backup", both)
+    report = told(said, "restore", both, "--tenant", "acme", redis=third)
+    assert (report["restored"], report["others"]) == (5, 8)
+    with Client.from_url(third) as restored:
+        assert RedisSessions(restored, tenant="acme").get("s") is not None
+        assert RedisSessions(restored, tenant="b").get("s") is None
 
 
 def test_files_that_are_no_backups(said: Said, client: Client, tmp_path: Path) -> None:
@@ -204,7 +220,7 @@ def test_what_is_changed_is_in_the_audit_log(said: Said, client: Client, tmp_pat
     assert noted("acme") == noted("") == []
     said("erase", "--tenant", "acme", "--user", "ana")
     said("prune", "--tenant", "acme")
-    said("settings", "--tenant", "acme", "--off", "values/x", "--for-s", "9")
+    said("settings", "--tenant", "acme", "--off", "values/x", "--for-s", "9", status=3)
     assert noted("acme") == [
         ("erase", "user ana", "begun", ""),
         ("erase", "user ana", "done", "4 keys"),
@@ -249,6 +265,22 @@ async def test_the_printed_rights_are_enough_for_a_tenant(
             raw(admin, ("ACL", "DELUSER", prefix))
 
 
+@pytest.mark.parametrize("command", ["status", "doctor", "sessions"])
+def test_a_user_without_rights_is_told_what_prints_them(farm: Farm, prefix: str, command: str) -> None:
+    url = farm.url(NEWEST)
+    with Client.from_url(url) as admin:
+        raw(admin, ("ACL", "SETUSER", prefix, "on", ">secret", "+hello", "+ping"))
+        try:
+            login = url.replace("redis://", f"redis://{prefix}:secret@")
+            done = CliRunner().invoke(app, [command, "--redis", login])
+        finally:
+            raw(admin, ("ACL", "DELUSER", prefix))
+    assert done.exit_code == (3 if command == "doctor" else 1), done.output
+    assert "has no permissions to run" in done.output
+    assert "langchain-redis-memory acl" in done.output
+    assert "_" not in done.stderr.partition(":")[0]  # no name of ours that nobody can import
+
+
 def test_acl_refuses_what_cannot_be() -> None:
     done = CliRunner().invoke(app, ["acl", "--classes", "Nothing"])
     assert (done.exit_code, done.stdout) == (1, "")
@@ -258,12 +290,14 @@ def test_acl_refuses_what_cannot_be() -> None:
 
 
 APPLICATION = """
-from langchain_redis_memory import ConversationMemory, RedisUsers
-from tests.support.chains import DescribedModel
+from langchain_redis_memory import ConversationMemory, RedisCache, RedisUsers
+from tests.support.chains import DescribedModel, LetterEmbeddings
 
 memory = ConversationMemory({url!r}, answer_ttl_s=60, ttl_s=60)
-chain = memory.wrap(DescribedModel(), scope="chat")
+model = DescribedModel()
+chain = memory.wrap(model, scope="chat")
 users = RedisUsers({url!r}, answers=[memory.answers])
+cache = RedisCache(ttl_s=60)
 number = 1
 
 
@@ -304,9 +338,24 @@ def test_caches_are_explained_warmed_and_asked_for_what_they_missed(
     assert json.loads(run("explain", "What is a cold?", "--json"))["hit"] is not None
     for wrong in (["warm"], ["warm", "none.jsonl"], ["warm", "faq.jsonl", "--misses", "1"]):
         run(*wrong, status=1)
-    for spelled in ("nonsense", f"{module}:nothing", "no_such_module:x", f"{module}:number"):
+    assert json.loads(run("explain", "What is flu?", "--tenant", "other", "--json"))["hit"] is None
+    (tmp_path / "broken.py").write_text("1 / 0")
+    for spelled in ("broken:x", "nonsense", f"{module}:nothing", "no_such_module:x", f"{module}:number"):
         done = CliRunner().invoke(app, ["explain", "x", "--cache", spelled, "--chain", f"{module}:chain"])
         assert (done.exit_code, done.stdout) == (1, "")
+
+
+def test_an_application_without_a_server_of_its_own_is_given_one(
+    url: str, module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    (tmp_path / "faq.jsonl").write_text('{"prompt": "What is a cold?", "answer": "A cold."}\n')
+    options = ["--cache", f"{module}:cache", "--chain", f"{module}:model"]
+    warmed = CliRunner().invoke(app, ["warm", "faq.jsonl", *options, "--redis", url, "--json"])
+    assert json.loads(warmed.output) == {"stored": 1}
+    done = CliRunner().invoke(app, ["explain", "What is a cold?", *options, "--redis", url, "--tenant", "b"])
+    assert done.exit_code == 1
+    assert "leave --tenant out" in done.stderr
 
 
 def test_a_person_is_erased_by_the_applications_own_users(said: Said, client: Client, module: str) -> None:
@@ -321,17 +370,53 @@ def test_a_person_is_erased_by_the_applications_own_users(said: Said, client: Cl
 def test_a_cache_of_values_is_switched_off_and_on(said: Said, client: Client) -> None:
     values = RedisValueCache(client, "prefs", ttl_s=60)
     values.set("a", 1)
+    values.get("a")
+    values.stats()
     assert told(said, "settings", "--off", "values/prefs", "--for-s", "60") == {
         "namespace": "values/prefs",
         "on": False,
+        "known": True,
         "for_s": 60,
     }
     assert values.get("a") is None
     said("settings", "--on", "values/prefs")
     assert values.get("a") == 1
     assert told(said, "settings")["prefix"] == "lrm"
-    for wrong in (["--off", "answers/x"], ["--on", "values/a", "--off", "values/b"]):
+    assert "no cache values/pref has counted anything" in said("settings", "--on", "values/pref", status=3)
+    for wrong in (["--off", "answers/x"], ["--off", "semantic/"], ["--on", "values/a", "--off", "values/b"]):
         said("settings", *wrong, status=1)
+    model_cache = RedisSemanticCache(client, LetterEmbeddings(), ttl_s=60)
+    model_cache.lookup("What is flu?", "model")
+    model_cache.stats()
+    assert "has no switch" in said("settings", "--off", "semantic/llm", status=1)
+    assert {line.target for line in client.run(audit.read(client.keys()))} == {"values/prefs", "values/pref"}
+
+
+@pytest.mark.parametrize("by_meaning", [False, True], ids=["exact", "semantic"])
+def test_a_cache_of_answers_is_switched_off_and_on(said: Said, client: Client, *, by_meaning: bool) -> None:
+    embeddings = LetterEmbeddings() if by_meaning else None
+    memory = ConversationMemory(client, tenant="acme", ttl_s=60, answer_ttl_s=60, embeddings=embeddings)
+    chat = memory.wrap(DescribedModel(), scope="chat")
+
+    def ask(session: str) -> str:
+        chat.invoke("What is flu?", {"configurable": {"session_id": session}})
+        return memory.answers.decisions(1)[0].outcome
+
+    assert [ask("a"), ask("b")] == ["miss", "hit"]
+    memory.answers.stats()
+    [cache] = told(said, "status", "--tenant", "acme")["caches"]
+    assert (cache["namespace"], cache["off_s"]) == ("semantic/answers" if by_meaning else "answers/exact", 0)
+    said("settings", "--tenant", "acme", "--off", cache["namespace"], "--for-s", "60")
+    assert ask("c") == "bypass"
+    [cache] = told(said, "status", "--tenant", "acme")["caches"]
+    assert 0 < cache["off_s"] <= 60
+    assert f"settings --on {cache['namespace']}" in said("status", "--tenant", "acme")
+    said("settings", "--tenant", "acme", "--on", cache["namespace"])
+    assert ask("d") == "hit"
+    noted = [(one.action, one.target, one.state) for one in client.run(audit.read(client.keys("acme")))]
+    assert noted[::-1] == [
+        (f"switch cache {to}", cache["namespace"], state) for to in ("off", "on") for state in ("begun", "done")
+    ]
 
 
 def test_a_load_is_bounded_and_leaves_nothing(said: Said, client: Client) -> None:

@@ -21,6 +21,7 @@ from langchain_redis_memory import (
 )
 from langchain_redis_memory.operate.doctor import Diagnosis
 from langchain_redis_memory.operate.session_search import SessionMatch
+from langchain_redis_memory.redis.client.client import Trip
 from langchain_redis_memory.redis.key_parts import parse_key
 from langchain_redis_memory.redis.keys import KINDS, KeySpace
 from tests.conftest import Both, Watch
@@ -144,6 +145,34 @@ async def test_a_server_that_evicts_conversations_fails_and_one_that_evicts_cach
     process.stop()
 
 
+async def test_each_node_of_a_cluster_is_asked_for_the_rights(
+    cluster: Client, cluster_url: str, prefix: str, both: Both
+) -> None:
+    def rights(diagnosis: Diagnosis) -> tuple[str, str]:
+        return next((check.status, check.found) for check in diagnosis.checks if check.name == "rights")
+
+    assert rights(await both(RedisOperations(cluster).doctor)()) == (
+        "ok",
+        "'default' may send all commands of this package",
+    )
+    ports = sorted({int(row[2][1]) for row in raw(cluster, ("CLUSTER", "SLOTS"))[0]})
+    nodes = [Client.from_url(f"redis://127.0.0.1:{port}") for port in ports]
+    user = f"{prefix}-u"
+    try:
+        for number, node in enumerate(nodes):
+            rights_of = ["+@all"] if number else ["+@all", "-zadd"]
+            raw(node, ("ACL", "SETUSER", user, "on", ">x", "~*", *rights_of))
+        with Client.from_url(cluster_url.replace("://", f"://{user}:x@"), prefix=prefix) as limited:
+            assert rights(await both(RedisOperations(limited).doctor)()) == (
+                "warn",
+                f"{user!r} may not send zadd on 1 of 3 nodes",
+            )
+    finally:
+        for node in nodes:
+            raw(node, ("ACL", "DELUSER", user))
+            node.close()
+
+
 async def test_a_server_that_is_not_there_is_a_diagnosis_too(both: Both) -> None:
     client = Client.from_url("redis://127.0.0.1:1/0", retries=0)
     diagnosis = await both(RedisOperations(client).doctor)()
@@ -186,6 +215,23 @@ async def test_sessions_are_found_page_by_page(there: Client, both: Both) -> Non
     for wrong in ({"cursor": "x"}, {"cursor": "x", "user": "ana"}, {"limit": 0}, {"search": None}):
         with pytest.raises(InvalidInputError):
             await both(operations.sessions)(**wrong)
+
+
+async def test_the_servers_keys_are_searched_only_where_an_agents_conversations_end(
+    client: Client, both: Both, trips: list[Trip]
+) -> None:
+    for session in ("one", "two", "three"):
+        await said(both, client, session, "hello")
+    await said(both, client, "four", "hello", agent="a")
+    operations = RedisOperations(client)
+    page = await both(operations.sessions)(limit=2)
+    trips.clear()
+    page = await both(operations.sessions)(limit=1, cursor=page.cursor)
+    assert len(trips) == 2
+    assert page.cursor is not None
+    found = await both(operations.sessions)(limit=2, cursor=page.cursor)
+    assert [match.session.session_id for match in found.matches] == ["four"]
+    assert found.cursor is None
 
 
 async def test_a_name_is_inspected(there: Client, both: Both) -> None:

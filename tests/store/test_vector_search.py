@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base import GetOp, PutOp, SearchOp
 
 from langchain_redis_memory.errors import ConfigError, InvalidInputError, UnserialisableError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
+from langchain_redis_memory.store import filters
 from langchain_redis_memory.store.redis_store import RedisStore
 from tests.conftest import Both
 from tests.support.stores import DIMS, Oracle, embed
@@ -138,6 +142,49 @@ async def test_every_engine(farm: Any, prefix: str, watch: Any, both: Both, engi
             *(("FT.DROPINDEX", name) for name in raw(client, ("FT._LIST",))[0] if name.startswith(prefix.encode())),
         )
     await client.aclose()
+
+
+SOME: Any = [3, 2.5, "7", "x", None, True, -1e9, datetime(2026, 3, 1), datetime(2026, 3, 1, 2, tzinfo=timezone.utc)]
+OPERATORS = st.sampled_from(["$gt", "$gte", "$lt", "$lte", "$eq", "$ne"])
+CONDITIONS = st.dictionaries(OPERATORS, st.sampled_from([*SOME[:3], *SOME[-4:]]), min_size=1, max_size=2)
+RANGES = st.dictionaries(st.sampled_from(["n", "when", "nowhere"]), CONDITIONS, min_size=1, max_size=2)
+
+
+@pytest.mark.parametrize("engine", ["vector_sets", "query_engine", "exact"])
+def test_a_filter_finds_what_is_left_of_everything(farm: Any, prefix: str, watch: Any, engine: Any) -> None:
+    url = farm.url("search")
+    watch(url, prefix)
+    with Client.from_url(url, prefix=prefix) as client:
+        store = RedisStore(client, index=SMOOTH, engine=engine)
+        values = [{"text": f"t {i}", "n": SOME[i % 9], "when": SOME[i * i % 9]} for i in range(40)]
+        store.batch([PutOp(("m",), str(i), value) for i, value in enumerate(values)])
+        everything = store.search(("m",), query="t 7", limit=100)
+        assert len(everything) == 40
+
+        @settings(max_examples=25, deadline=None)
+        @given(RANGES, st.integers(1, 20))
+        def run(wanted: Any, limit: int) -> None:
+            left = [item.key for item in everything if filters.wants(wanted, item.value)]
+            assert [item.key for item in store.search(("m",), query="t 7", filter=wanted, limit=limit)] == left[:limit]
+
+        run()
+        if engine == "query_engine":
+            raw(client, ("FT.DROPINDEX", client.keys().tenant_prefix() + ":HNSW:32"))
+
+
+async def test_what_few_items_have_takes_as_many_trips_as_everything(
+    client: Client, both: Both, trips: list[Trip]
+) -> None:
+    store = RedisStore(client, index=SMOOTH)
+    born = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    puts = [PutOp(("m",), str(i), {"text": f"text {i}", "n": i, "at": born + timedelta(days=i)}) for i in range(600)]
+    for start in range(0, 600, 200):
+        await both(store.batch)(puts[start : start + 200])
+    await both(store.search)(("m",), query="text 7", refresh_ttl=False)
+    for wanted in ({"n": {"$gte": 590}}, {"at": {"$gt": born + timedelta(days=589)}}, {"n": {"$gt": 100, "$lt": 111}}):
+        trips.clear()
+        found = await both(store.search)(("m",), query="text 7", filter=wanted, refresh_ttl=False)
+        assert (len(found), len(trips)) == (10, 2)
 
 
 async def test_trips(client: Client, both: Both, trips: list[Trip]) -> None:

@@ -13,9 +13,9 @@ from langchain_redis_memory.ops import Op, ask
 from langchain_redis_memory.redis.capabilities import Server
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.vectors.choose import check, engine
-from langchain_redis_memory.vectors.engine import Collection, Engine, Point, VectorHits, as_vectors
+from langchain_redis_memory.vectors.engine import Bound, Collection, Engine, Point, VectorHits, as_vectors
 from langchain_redis_memory.vectors.exact_scan import PAGE, ExactScan
-from langchain_redis_memory.vectors.query_engine import QueryEngine
+from langchain_redis_memory.vectors.query_engine import QueryEngine, _slot
 from langchain_redis_memory.vectors.vector_sets import VectorSets
 from tests.conftest import Watch, url_of
 from tests.support import servers
@@ -53,11 +53,13 @@ async def place(
     await client.aclose()
 
 
-def found(client: Client, made: Engine, col: Collection, vector: Any, k: int = 10, tags: Any = ()) -> VectorHits:
+def found(
+    client: Client, made: Engine, col: Collection, vector: Any, k: int = 10, tags: Any = (), bounds: Any = ()
+) -> VectorHits:
     def flow() -> Any:
         hits = None
         while hits is None:
-            hits = yield from ask(made.search(col, vector, k, tags))
+            hits = yield from ask(made.search(col, vector, k, tags, bounds))
         return hits
 
     return client.drive(flow())  # type: ignore[no-any-return]
@@ -97,6 +99,49 @@ def test_recall(place: tuple[Client, Engine], tags: tuple[str, ...], step: int) 
         if isinstance(made, ExactScan):
             assert owners(hits) == expected
     assert hit / 300 >= 0.98
+
+
+NUMBERS = [0.0, -0.0, 1.0, 2.5, -7.0, 1e20, -1e20, 1e-7, -1e-7, 0.1 + 0.2, 1e300, -1e300, float("inf"), -float("inf")]
+TINY = 5e-324
+"""Too many zeros for a filter of vector sets, which may then find what is beyond the bound."""
+
+
+def test_bounds(place: tuple[Client, Engine]) -> None:
+    client, made = place
+    data, col = rows(len(NUMBERS) + 2), Collection(client.keys(), "test", "c")
+    named = dict(zip(map(str, range(len(NUMBERS))), NUMBERS, strict=True))
+    points = [Point(owner, data[i : i + 1], ("t",), 0, (("a", named[owner]),)) for i, owner in enumerate(named)]
+    points += [Point("none", data[-1:], ("t",)), Point("other", data[-2:-1], ("u",), 0, (("a", 1.0), ("b", 3.0)))]
+    client.run(made.add(col, points))
+
+    def within(*bounds: Bound, tags: Any = ("t",)) -> set[str]:
+        return set(owners(found(client, made, col, data[0].tolist(), 50, tags, bounds)))
+
+    operators: tuple[Any, ...] = (">", ">=", "<", "<=")
+    for limit in [*NUMBERS, 3.0]:
+        for bound in [Bound("a", operator, limit) for operator in operators]:
+            assert within(bound) == {owner for owner, number in named.items() if bound.holds(number)}, bound
+    assert within(Bound("a", ">", TINY)) >= {owner for owner, number in named.items() if number > TINY}
+    both = (Bound("a", ">", 0.0), Bound("a", "<=", 2.5))
+    assert within(*both) == {owner for owner, number in named.items() if 0 < number <= 2.5}
+    assert within(Bound("b", ">=", 3.0), tags=()) == {"other"}
+    assert within(Bound("b", ">", 3.0), tags=()) == within(Bound("c", ">", 0.0), tags=()) == set()
+    client.run(made.add(col, [Point("other", data[-2:-1], (), 0, (("b", 5.0),))]))
+    assert within(Bound("b", ">", 3.0), tags=()) == {"other"}
+    assert "other" not in within(Bound("a", ">", 0.0), tags=())
+
+
+def test_two_numbers_of_one_field_of_the_index_are_both_found(place: tuple[Client, Engine]) -> None:
+    client, made = place
+    if not isinstance(made, QueryEngine):
+        pytest.skip("only an index has fields")
+    names = [name for name in map(str, range(1000)) if _slot(name) == _slot("0")][:2]
+    data, col = rows(2), Collection(client.keys(), "test", "c")
+    numbers = tuple((name, float(number)) for number, name in enumerate(names))
+    client.run(made.add(col, [Point("both", data[:1], ("t",), 0, numbers), Point("one", data[1:], (), 0, numbers[:1])]))
+    assert owners(found(client, made, col, data[0].tolist(), 5, (), [Bound(names[0], ">=", 0.0)])) == ["both", "one"]
+    assert owners(found(client, made, col, data[0].tolist(), 5, (), [Bound(names[1], ">", 0.0)])) == ["both"]
+    assert owners(found(client, made, col, data[0].tolist(), 5, ("t",))) == ["both"]
 
 
 def test_several_vectors_of_one_owner(place: tuple[Client, Engine]) -> None:

@@ -41,7 +41,7 @@ async def cache(visit: Visit) -> Page:
     entries = None
     if use in {"answers", "semantic"} and (use == "answers" or any(one.cache == logged for one in decisions)):
         entries = await visit.desk(logged).aentries(visit.number("cursor"))
-    hours = hours_of(stats)
+    switched, hours = entries is not None or use == "values", hours_of(stats)
     hits = Counter(_name(one.entry) for one in own if one.outcome == "hit")
     asked = {_name(one.entry): one.question for one in own if one.entry and one.question}
     kinds = _split(stats, "kind")
@@ -61,8 +61,8 @@ async def cache(visit: Visit) -> Page:
         "reports": {_name(hit): told for hit, told in reports(own).items()},
         "name_of": _name,
         "misses": top_misses_of(own, 10),
-        "switched": entries is not None or use == "values",
-        "off_for": 0 if entries is None else await visit.desk(logged).aoff_for(),
+        "switched": switched,
+        "off_for": await visit.switchable(label).aoff_for() if switched else 0,
     }
     return Page("cache.html", f"Cache {label}", shown)
 

@@ -10,16 +10,17 @@ from langchain_redis_memory.cache.answers.desk_flows import DeskFlows
 from langchain_redis_memory.cache.answers.records import CachedAnswer, CachedAnswers, ManagedAnswerCache
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.logged import LoggedCache
+from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.key_groups import Id
-from langchain_redis_memory.redis.ttl import WEEK_S
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class AnswerDesk(LoggedCache):
+class AnswerDesk(LoggedCache, Switchable):
     """Looks at the answers of one tenant in a cache, removes them, and reports wrong ones.
 
     `ConversationMemory.answers` is one that also explains and warms.
@@ -134,44 +135,6 @@ class AnswerDesk(LoggedCache):
         """Deletes all answers of a chain, or every one of the tenant; see `clear`."""
         return await self._client.adrive(self._flows.clear_flow(scope))
 
-    def switch(self, *, on: bool, for_s: float = WEEK_S) -> None:
-        """Switches the cache off or on for all processes, without a restart: an off cache serves and keeps nothing.
-
-        Args:
-            on: Whether it is on.
-            for_s: For how many seconds it is off.
-
-        Raises:
-            InvalidInputError: The time is not positive.
-            UnavailableError: The server cannot be reached.
-
-        **Keys:** `switch`.
-        **Trips:** 1.
-        """
-        self._client.run(self._flows.switch(on=on, for_s=for_s))
-
-    async def aswitch(self, *, on: bool, for_s: float = WEEK_S) -> None:
-        """Switches the cache off or on for all processes; see `switch`."""
-        await self._client.arun(self._flows.switch(on=on, for_s=for_s))
-
-    def off_for(self) -> float:
-        """Reads for how long the cache is still off.
-
-        Returns:
-            Seconds; 0 where it is on.
-
-        Raises:
-            UnavailableError: The server cannot be reached.
-
-        **Keys:** `switch`.
-        **Trips:** 1.
-        """
-        return self._client.run(self._flows.off_for())
-
-    async def aoff_for(self) -> float:
-        """Reads for how long the cache is still off; see `off_for`."""
-        return await self._client.arun(self._flows.off_for())
-
     def entries(self, cursor: int = 0) -> CachedAnswers:
         """Reads through the answers of the tenant, some at a time.
 
@@ -237,3 +200,9 @@ class AnswerDesk(LoggedCache):
     async def aedit(self, hit_id: str, text: str) -> bool:
         """Replaces the words of an answer; see `edit`."""
         return await self._client.adrive(self._flows.edit_flow(hit_id, text))
+
+    def _switch(self, for_s: float, *, on: bool) -> Op[None]:
+        return self._flows.switch(on=on, for_s=for_s)
+
+    def _off_for(self) -> Op[float]:
+        return self._flows.off_for()

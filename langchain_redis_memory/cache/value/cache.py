@@ -12,14 +12,14 @@ from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
 from langchain_redis_memory.cache.value.cached import CachedFunction, P, R
 from langchain_redis_memory.cache.value.flows import Loading, ValueFlows, disabled_here
 from langchain_redis_memory.cache.value.lock import ValueLock
-from langchain_redis_memory.cache.value.operations import ValueOps, tags_of
+from langchain_redis_memory.cache.value.operations import ValueOps, about_flow, tags_of
 from langchain_redis_memory.cache.value.plain import OwnTtl, PlainValues
 from langchain_redis_memory.checks import check_number, check_whole, check_word
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
-from langchain_redis_memory.redis.ttl import WEEK_S, Lifetime, milliseconds
+from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -249,7 +249,7 @@ class RedisValueCache(PlainValues):
     def erase_user(self, user: Id) -> int:
         """Deletes all values about a user, by reading through the cache's own index.
 
-        That the user was erased stays noted for a day, by the user's id: what is being loaded meanwhile is not served.
+        That stays noted for a day, by the user's id: what is being loaded meanwhile is not served.
 
         Args:
             user: The user.
@@ -268,6 +268,27 @@ class RedisValueCache(PlainValues):
     async def aerase_user(self, user: Id) -> int:
         """Deletes all values about a user; see `erase_user`."""
         return await self._client.adrive(self._flows.erase_flow(user))
+
+    def about_user(self, user: Id) -> dict[str, Any]:
+        """Reads all values about a user, by reading through the cache's own index.
+
+        Args:
+            user: The user.
+
+        Returns:
+            Name -> value, stale ones included.
+
+        Raises:
+            CorruptDataError: One of them is damaged.
+
+        **Keys:** `values`, `value_expiries` of all shards.
+        **Trips:** 2 for each 1,000 names of a shard.
+        """
+        return self._client.drive(about_flow(self._flows.ops, user))
+
+    async def aabout_user(self, user: Id) -> dict[str, Any]:
+        """Reads all values about a user; see `about_user`."""
+        return await self._client.adrive(about_flow(self._flows.ops, user))
 
     def invalidate(self, pattern: str) -> int:
         """Deletes values by their names, which are found in the cache's own index; the server's keys are not scanned.
@@ -336,25 +357,6 @@ class RedisValueCache(PlainValues):
         finally:
             disabled_here.reset(before)
 
-    def switch(self, *, on: bool, for_s: float = WEEK_S) -> None:
-        """Switches the cache off or on for all processes, without a restart. Off, each look-up is a miss.
-
-        Args:
-            on: Whether it is used.
-            for_s: After so many seconds it is on again.
-
-        Raises:
-            UnavailableError: The server cannot be reached.
-
-        **Keys:** `values`, `value_expiries` of all shards.
-        **Trips:** 1.
-        """
-        self._client.run(self._switch(on, for_s))
-
-    async def aswitch(self, *, on: bool, for_s: float = WEEK_S) -> None:
-        """Switches the cache off or on for all processes; see `switch`."""
-        await self._client.arun(self._switch(on, for_s))
-
     def stats(self) -> Stats:
         """Reads the statistics.
 
@@ -371,10 +373,6 @@ class RedisValueCache(PlainValues):
         return (await self._client.adrive(read_stats_flow([self._flows.tally])))[0]
 
     # --- in between ---------------------------------------------------------------------------------------------------
-
-    def _switch(self, on: bool, for_s: float) -> Op[None]:
-        self._flows.forget()
-        return self._flows.ops.switch(0 if on else milliseconds(for_s, "for_s"))
 
     def _loading(
         self,

@@ -8,20 +8,24 @@ however many values it has, and what is still being made is stale as well.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
-from langchain_redis_memory.ops import Arg, Op, Reply, merge
+from langchain_redis_memory.ops import Arg, Command, Flow, Op, Reply, ask, merge
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.codec.values import pack
+from langchain_redis_memory.redis.codec.cipher.key import Key
+from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.codec.version import VERSION
 from langchain_redis_memory.redis.key_groups import Id, ValueKeys, check_id, escape, text_of
+from langchain_redis_memory.redis.nodes import ask_node
 from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
 
 SHARDS = 16
 DELETED_MS = 60_000
+_TIME = ("TIME",)
 Mode = Literal["any", "nx", "xx", "since", "version"]
 
 
@@ -84,6 +88,7 @@ class ValueOps:
         self._shards: list[ValueKeys] = [space.values(f"{number}/{check}") for number in range(SHARDS)]
         self.glances: bool = not client._topology.cluster
         """Whether the clock that a trip reads is that of the server with the values."""
+        self._glances = lru_cache(maxsize=1_024)(self._glance)
 
     def shard(self, key: str) -> ValueKeys:
         """Returns the keys of the shard that a value is in."""
@@ -112,37 +117,40 @@ class ValueOps:
 
         return Op((script("cache/value_get")((values,), key, known, *tags),), read)
 
-    def glance(self, key: str) -> Op[Look | None]:
-        """Reads a value without a script, which is faster; None where it has tags, whose tokens decide as well.
+    def glance(self, key: str) -> tuple[tuple[Command, ...], Callable[[Sequence[Reply]], bytes | None]]:
+        """Reads a fresh value's bytes without a script, which is faster.
 
         Args:
             key: Its name.
 
         Returns:
-            An op of one trip. The clock is read after the value, so nothing is found that has expired.
+            The commands of an op of one trip, and what decodes their replies: to the bytes, none where there is no such
+            value; to None where it has tags, whose tokens decide as well. The clock is read after the value, so nothing
+            is found that has expired.
         """
-        values = self.shard(key).values
+        commands, values = self._glances(key) if key.__class__ is str else self._glance(key)
 
-        def read(replies: Sequence[Reply]) -> Look | None:
+        def read(replies: Sequence[Reply]) -> bytes | None:
             (off, record), (seconds, micros) = replies
-            now = int(seconds) * 1_000_000 + int(micros)
-            moment = now // 1000
-            if off and int(off) > moment:
-                return Look(now, None, (), True)
-            head, _, body = (record or b"").partition(b"\n")
-            expires, *more = head.split(b" ")
-            if not body or expires[:1] != VERSION or len(more) < 4:
-                return Look(now, None, (), False)
-            if more[3]:
+            moment = int(seconds) * 1000 + int(micros) // 1000
+            if (off and int(off) > moment) or not record:
+                return b""
+            head, _, body = record.partition(b"\n")
+            parts = head.split(b" ", 4)
+            if not body or head[:1] != VERSION or len(parts) < 5:
+                return b""
+            if parts[4]:
                 return None
-            end, fresh = int(expires[1:]), int(more[0])
-            if 0 < end <= moment:
-                return Look(now, None, (), False)
-            whole = values.decrypt(body, key)
-            left_ms, fresh_ms = (end - moment, max(0, fresh - moment)) if end else (None, None)
-            return Look(now, Found(whole, int(more[2]), left_ms, fresh_ms, int(more[1])), (), False)
+            fresh = parts[1]
+            if fresh != b"0" and int(fresh) <= moment:
+                return b""
+            return values.decrypt(body, key)
 
-        return Op((("HMGET", values, "s", f"v{key}"), ("TIME",)), read, best_effort=True)
+        return commands, read
+
+    def _glance(self, key: str) -> tuple[tuple[Command, ...], Key]:
+        values = self.shard(key).values
+        return (("HMGET", values, "s", f"v{key}"), _TIME), values
 
     def put(
         self,
@@ -230,6 +238,16 @@ class ValueOps:
         calls = tuple(script("cache/value_switch")((one.values, one.expiries), off_ms) for one in self._shards)
         return Op(calls, lambda _replies: None)
 
+    def off_for(self) -> Op[float]:
+        """Reads for how many seconds the cache is still off; 0 where it is on."""
+        key = self._shards[0].values
+
+        def read(both: tuple[Reply, Reply]) -> float:
+            until, (seconds, micros) = both
+            return max(0.0, int(until or 0) / 1000 - int(seconds) - int(micros) / 1e6)
+
+        return merge(Op((("HGET", key, "s"),), lambda replies: replies[0]), ask_node(key, "TIME")).map(read)
+
     def start(self) -> dict[int, int]:
         """Returns the cursors that read the index from its start; see `page`."""
         return dict.fromkeys(range(SHARDS), 0)
@@ -261,22 +279,55 @@ class ValueOps:
         commands = (("ZSCAN", self._shards[n].expiries, cursors[n], "MATCH", glob, "COUNT", 1000) for n in reading)
         return Op(tuple(commands), read)
 
+    def tagged(self, tag: str, names: Sequence[str]) -> Op[dict[str, bytes]]:
+        """Reads the bodies of those of some values that have a tag, stale ones included."""
+        by_shard = list(self._by_shard(names))
+
+        def read(replies: Sequence[Reply]) -> dict[str, bytes]:
+            found = {}
+            for (shard, some), records in zip(by_shard, replies, strict=True):
+                for name, record in zip(some, records, strict=True):
+                    head, _, body = (record or b"").partition(b"\n")
+                    if body and f" {tag}=".encode() in b" " + head.partition(b" ")[2]:
+                        found[name] = shard.values.decrypt(body, name)
+            return found
+
+        reads = (("HMGET", shard.values, *(f"v{name}" for name in some)) for shard, some in by_shard)
+        return Op(tuple(reads), read)
+
     def erase(self, tag: str, names: Sequence[str]) -> Op[int]:
         """Deletes those of some values that have a tag."""
+        calls = [
+            script("cache/value_erase")((shard.values, shard.expiries), tag, *some)
+            for shard, some in self._by_shard(names)
+        ]
+        return Op(tuple(calls), lambda replies: sum(map(int, replies)))
+
+    def _by_shard(self, names: Sequence[str]) -> Iterator[tuple[ValueKeys, list[str]]]:
+        """Shares out names among the shards, at most 1,000 at once."""
         by_shard: dict[ValueKeys, list[str]] = {}
         for name in names:
             by_shard.setdefault(self.shard(name), []).append(name)
-        calls = [
-            script("cache/value_erase")((shard.values, shard.expiries), tag, *some[start : start + 1000])
-            for shard, some in by_shard.items()
-            for start in range(0, len(some), 1000)
-        ]
-        return Op(tuple(calls), lambda replies: sum(map(int, replies)))
+        for shard, some in by_shard.items():
+            for start in range(0, len(some), 1000):
+                yield shard, some[start : start + 1000]
 
     def clear(self) -> Op[None]:
         """Deletes all values. What is being made meanwhile may still be stored."""
         keys = [key for one in self._shards for key in (one.values, one.expiries)]
         return merge(*(Op((("UNLINK", key),), lambda _replies: None) for key in keys)).map(lambda _done: None)
+
+
+def about_flow(ops: ValueOps, user: Id) -> Flow[dict[str, Any]]:
+    """Reads all values about a user, by name.
+
+    **Trips:** 2 for each 1,000 names of a shard.
+    """
+    (tag,), found, cursors = tags_of((), user), dict[str, bytes](), ops.start()
+    while cursors:
+        if names := (yield from ask(ops.page("*", cursors))):
+            found |= yield from ask(ops.tagged(tag, names))
+    return {name: unpack(body, name) for name, body in sorted(found.items())}
 
 
 def _left(text: bytes) -> int | None:

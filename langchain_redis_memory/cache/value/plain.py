@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.cache.value.flows import AGAIN, ValueFlows
 from langchain_redis_memory.cache.value.operations import Look, Mode, tags_of
 from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError
+from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.connect import ClientOwner
 from langchain_redis_memory.redis.codec.values import unpack
 from langchain_redis_memory.redis.key_groups import Id
@@ -24,7 +26,7 @@ class Versioned(NamedTuple):
     version: int
 
 
-class PlainValues(ClientOwner):
+class PlainValues(ClientOwner, Switchable):
     """Values by name. See `RedisValueCache`, which makes it.
 
     **Keys:** `values`, `value_expiries` of 16 shards.
@@ -309,6 +311,13 @@ class PlainValues(ClientOwner):
 
     def _ttl(self, ttl_s: OwnTtl) -> int:
         return self._ttl_ms if ttl_s == "own" else milliseconds(ttl_s)
+
+    def _switch(self, for_s: float, *, on: bool) -> Op[None]:
+        self._flows.forget()
+        return self._flows.ops.switch(0 if on else milliseconds(for_s, "for_s"))
+
+    def _off_for(self) -> Op[float]:
+        return self._flows.ops.off_for()
 
 
 def _mode(nx: bool, xx: bool) -> Mode:

@@ -222,15 +222,41 @@ def _tells(sentence: _Sentence) -> Span | None:
 
 def _edits(sentence: _Sentence) -> Span | None:
     """A change to something unsaid: "can you add a total", "use only two colours"."""
-    at, low = sentence.start, sentence.low
-    while at < sentence.last and low[at] in _POLITE:
-        at += 1
+    at, low = _command(sentence), sentence.low
     nouns = sum(sentence.kinds.noun[at:])
     filled = any(low[place] in _SETTING and any(sentence.kinds.noun[place:]) for place in range(at + 1, len(low)))
     edits = low[at] in sentence.language.edit and nouns < 3 and not filled and not any(sentence.kinds.name[at:])
     return (at, sentence.last) if edits else None
 
 
+def _edits_said(sentence: _Sentence) -> Span | None:
+    """A change to something known: "make the plan cheaper", "change Tuesday to Friday", "swap the last two rows".
+
+    Its object is definite or a bare name, and nothing says of what it is ("the oil of a Honda").
+    """
+    at, low, kinds, last = _command(sentence), sentence.low, sentence.kinds, sentence.last
+    if at == last or low[at] not in sentence.language.edit | {"make"}:
+        return None
+    if any(low[place] in _WITHIN and any(kinds.noun[place:]) for place in range(at + 2, last + 1)):
+        return None
+    member = low[at + 1] in sentence.language.choices and at + 2 <= last and low[at + 2].isdigit()
+    named = kinds.name[at + 1] and not any(
+        noun and not name for noun, name in zip(kinds.noun[at + 1 :], kinds.name[at + 1 :], strict=True)
+    )
+    return (at, last) if low[at + 1] in _DEFINITE or member or named else None
+
+
+def _command(sentence: _Sentence) -> int:
+    """The place of the first word behind what is polite."""
+    at = sentence.start
+    while at < sentence.last and sentence.low[at] in _POLITE:
+        at += 1
+    return at
+
+
+_DEFINITE = frozenset("the all every everything each both these those".split())
+_WITHIN = frozenset("on in at for from of against near into about between".split())
+"""Words that may say of what, or where, the object of a change is; "to", "by" and "with" say what it becomes."""
 _SETTING = frozenset("on in at for with from to of against near during into by about between as without than".split())
 """Words that may say where, with what or on what occasion."""
 _TELLER = frozenset("i we my our it he she they there mine i'm i've we're we've it's he's she's the this that".split())
@@ -259,4 +285,5 @@ _GAPS: tuple[_Rule, ...] = (
     ("no_agent", _no_agent, "where, or by what"),
     ("tells", _tells, "tells something, asks nothing"),
     ("edits", _edits, "changes something unsaid"),
+    ("edits_said", _edits_said, "changes what was said"),
 )

@@ -21,8 +21,8 @@ _ALONE = 0.3
 """The probability below which a turn without its conversation is taken to stand alone."""
 _POINTS = 0.95
 """The probability, by its words alone, from which an opening question points at something."""
-COMMENT = frozenset("only_comment only_acknowledges".split())
-"""Signs of a mere comment: the turn depends on the conversation whatever its weight."""
+COMMENT = frozenset("only_comment only_acknowledges edits_said".split())
+"""Signs of a mere comment on what was said, or a change to it: the turn depends whatever they weigh."""
 
 
 def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
@@ -48,8 +48,9 @@ def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
     return [why for why, _, _ in reading.evidence] or ["may depend on the conversation"]
 
 
+@lru_cache(4096)
 def points_outside(opening: str) -> bool:
-    """Returns whether an opening question refers to something unknown ("Where was he born?").
+    """Returns whether an opening question refers to something unknown ("Where was he born?"); cached, as they repeat.
 
     Args:
         opening: The question.

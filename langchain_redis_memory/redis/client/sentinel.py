@@ -98,7 +98,7 @@ class SentinelTransport(DirectTransport):
         kind = library.SentinelManagedSSLConnection if service.tls else library.SentinelManagedConnection
         arguments = {**service.fields, **options.connection(asynchronous=False), "connection_class": bounded(kind)}
         pool = library.SentinelConnectionPool(service.name, self._sentinels, **arguments)
-        super().__init__(redis.Redis.from_pool(pool))
+        super().__init__(redis.Redis.from_pool(pool), keeps=False)
         self._look_s, self._look_at = options.timeout_s / _SHARE, 0.0
 
     def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:

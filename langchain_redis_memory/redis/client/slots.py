@@ -233,7 +233,7 @@ class Nodes:
 
 
 _EVALS = frozenset(("EVAL", "EVALSHA"))
-_KEYLESS = frozenset(("INFO", "HELLO", "PING", "TIME", "COMMAND", "CLUSTER", "SCRIPT", "DBSIZE", *WAITS))
+_KEYLESS = frozenset(("INFO", "HELLO", "PING", "TIME", "COMMAND", "CLUSTER", "SCRIPT", "DBSIZE", "ACL", *WAITS))
 
 
 def _spelled(command: Command, asking: bool) -> tuple[Command, ...]:

@@ -8,11 +8,14 @@ Scripts go by digest or in full. Each has an async twin.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from inspect import signature
 from typing import Any
+from weakref import WeakSet
 
 from langchain_redis_memory.ops import Call, Command, Reply
+from langchain_redis_memory.redis.codec.cipher.key import Key
 
 
 class PipelineTransport:
@@ -81,7 +84,7 @@ class AsyncPipelineTransport:
             return [await self._send_one(words) for words in words_of]
         return replies
 
-    async def _send_one(self, words: list[Any]) -> Reply:
+    async def _send_one(self, words: Sequence[Any]) -> Reply:
         from redis.exceptions import RedisError, ResponseError
 
         try:
@@ -107,16 +110,20 @@ class AsyncPipelineTransport:
 
 
 class DirectTransport:
-    """Sends on a connection of the client's pool.
+    """Sends on connections of the client's pool, and keeps those that are idle at hand.
 
     Args:
         client: A sync client of redis-py for one server, with `bounded` connections; ours to close.
+        keeps: Whether idle connections are kept here; else the pool looks at each before it is used.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, *, keeps: bool = True) -> None:
         self.client = client
         self._pool = client.connection_pool
         self._named = _names(self._pool)
+        self._keeps = keeps
+        self._idle: list[Any] = []
+        _transports.add(self)
 
     def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
         """Sends commands and gives their replies."""
@@ -124,11 +131,11 @@ class DirectTransport:
 
     def begin(self, commands: Sequence[Command], *, by_digest: bool) -> Any:
         """Sends commands and gives the connection on which their replies come."""
-        packed = [pack(commands, by_digest=by_digest)]
-        connection = self._pool.get_connection(*self._named)
+        packed = pack(commands, by_digest=by_digest)
+        connection = self._take()
         try:
             connection.unread = True
-            connection.send_packed_command(packed)
+            connection.send_packed_command((packed,))
         except BaseException:
             self.drop(connection)
             raise
@@ -136,20 +143,15 @@ class DirectTransport:
 
     def finish(self, connection: Any, count: int) -> list[Reply]:
         """Reads a number of replies and gives the connection back."""
-        from redis.exceptions import ResponseError
-
         try:
-            replies: list[Reply] = []
-            for _ in range(count):
-                try:
-                    replies.append(connection.read_response(disable_decoding=True))
-                except ResponseError as error:
-                    replies.append(error)
+            replies: list[Reply] = connection.read_replies(count)
             connection.unread = False
         except BaseException:
-            connection.disconnect()
+            self.drop(connection)
             raise
-        finally:
+        if self._keeps:
+            self._idle.append(connection)
+        else:
             self._pool.release(connection)
         return replies
 
@@ -160,8 +162,22 @@ class DirectTransport:
         finally:
             self._pool.release(connection)
 
+    def _take(self) -> Any:
+        """Takes an idle connection, or has the pool open one, or look at one that needs it."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            return self._pool.get_connection(*self._named)
+        if connection.is_ready():
+            return connection
+        self._pool.release(connection)
+        return self._pool.get_connection(*self._named)
+
     def renew(self) -> None:
         """Closes the connections that nobody uses: the next ones go where the server's name leads by then."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            self._pool.release(connection)
         self._pool.disconnect(inuse_connections=False)
 
     retire = renew
@@ -169,7 +185,21 @@ class DirectTransport:
 
     def close(self) -> None:
         """Closes the client and its connections."""
+        self._idle = []
         self.client.close()
+
+
+_transports: WeakSet[DirectTransport] = WeakSet()
+
+
+def _forget_idle() -> None:
+    """Forgets in a child process the connections that are its parent's."""
+    for transport in list(_transports):
+        transport._idle = []
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_idle)
 
 
 class AsyncDirectTransport:
@@ -235,18 +265,20 @@ class AsyncDirectTransport:
         await self.client.aclose()
 
 
-def spelled(command: Command, *, by_digest: bool) -> list[Any]:
+def spelled(command: Command, *, by_digest: bool) -> Sequence[Any]:
     """Spells a command, numbers as text: hiredis would do so, but crashes if a signal handler raises meanwhile."""
     words: Sequence[Any] = command
     if isinstance(command, Call):
         script = command.script
         verb, body = ("EVALSHA", script.sha) if by_digest else ("EVAL", script.source)
-        words = (verb, body, len(command.keys), *command.keys, *command.args)
+        words = (verb, body, str(len(command.keys)), *command.keys, *command.args)
+    if _TEXT.issuperset(map(type, words)):
+        return words
     return [word if word.__class__ in _TEXT or not isinstance(word, _NUMBERS) else str(word) for word in words]
 
 
 _UNLISTED = "command doesn't exist in Redis commands"
-_TEXT = frozenset((str, bytes))
+_TEXT: frozenset[type] = frozenset((str, bytes, Key))
 _NUMBERS = (int, float)
 
 

@@ -8,12 +8,12 @@
 -- WITH items
 local from, looks, limit, chunk, reply, space, taken = low, 0, tonumber(most), 16, {''}, nil, 0
 local function holds(head, mark)
-  local operator, bound = string.match(mark, '^(%$%a+) (.*)', 13)
+  local operator, bound = string.match(mark, '^([<>]=?) (.*)', 13)
   if not operator then return string.find(head, mark, 1, true) end
   local number, other = tonumber(string.match(head, string.sub(mark, 1, 12) .. '=(%S+)') or ''), tonumber(bound)
   if not number or not other then return false end
-  if string.sub(operator, 2, 2) == 'l' then number, other = other, number end
-  return number > other or number == other and #operator == 4
+  if string.sub(operator, 1, 1) == '<' then number, other = other, number end
+  return number > other or number == other and #operator == 2
 end
 local function wanted(record)
   local head = string.match(versioned(record), '^[^|]*')

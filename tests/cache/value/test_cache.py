@@ -74,6 +74,13 @@ async def test_a_value_that_cannot_be_stored_is_refused(cache: RedisValueCache, 
         await both(cache.set)("", 1)
 
 
+async def test_what_is_no_name_is_refused(cache: RedisValueCache, both: Both) -> None:
+    wrong: Any
+    for wrong in (["k"], 1, "", None):
+        with pytest.raises(InvalidIdError, match="key must"):
+            await both(cache.get)(wrong)
+
+
 async def test_only_if_there_is_none_or_one(cache: RedisValueCache, both: Both) -> None:
     assert not await both(cache.set)("k", 1, xx=True)
     assert await both(cache.set)("k", 2, nx=True)
@@ -386,7 +393,9 @@ async def test_it_is_passed_over_here_or_switched_off_everywhere(
         assert await both(cache.get_or_load)("k", load) == 1
         assert await both(other.get)("k") == 0
     assert await both(cache.get)("k") == 0
-    await both(other.switch)(on=False)
+    assert await both(cache.off_for)() == 0
+    await both(other.switch)(on=False, for_s=60)
+    assert 0 < await both(cache.off_for)() <= 60
     assert await both(cache.get)("k") is None
     assert await both(cache.get_or_load)("k", load) == 2
     await both(other.switch)(on=True)

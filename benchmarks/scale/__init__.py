@@ -1,0 +1,1 @@
+"""How costs grow with what is stored, with tasks and with nodes."""

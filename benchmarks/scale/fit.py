@@ -1,0 +1,89 @@
+"""How a cost grows with a size: the exponent of a power of it, and whether that is what was stated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log
+from typing import Literal
+
+Stated = Literal["O(1)", "O(log n)", "O(n)"]
+Costs = Mapping[str, float]
+"""What one call costs: round trips, the server's commands, bytes, time of both processors in bare GETs, wall time."""
+
+COUNTED = ("trips", "commands", "bytes")
+TIMED = ("server", "client")
+"""The costs whose growth is judged; the wall time of a busy machine is only shown."""
+NOISE = 2.5
+"""A time that grows less than this, in all, may be noise."""
+
+
+def slope(points: Mapping[float, float]) -> float:
+    """The slope of the line through the logarithms of sizes and costs, by least squares.
+
+    Args:
+        points: Size -> cost, all positive.
+
+    Returns:
+        The exponent: 0 for what does not grow, 1 for what grows with the size; 0 for fewer than two points.
+    """
+    if len(points) < 2:
+        return 0.0
+    pairs = [(log(size), log(cost)) for size, cost in points.items()]
+    x, y = (sum(column) / len(pairs) for column in zip(*pairs, strict=True))
+    return sum((a - x) * (b - y) for a, b in pairs) / sum((a - x) ** 2 for a, _ in pairs)
+
+
+def exponent(points: Mapping[float, float]) -> float:
+    """The exponent of a growth, over all sizes or at the end of them, whichever is larger.
+
+    A constant part hides growth where the size is small, so the last decade counts by itself as well.
+
+    Args:
+        points: Size -> cost.
+
+    Returns:
+        The exponent.
+    """
+    known = {size: max(cost, 1e-9) for size, cost in points.items()}
+    last = {size: cost for size, cost in known.items() if size * 10.01 >= max(known)}
+    return max(slope(known), slope(last))
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What one operation costs at each size.
+
+    Args:
+        axis: What grows.
+        operation: The operation.
+        stated: How its cost is stated to grow.
+        costs: Size -> its costs.
+        most: The largest exponent of what is stated not to grow with the size.
+    """
+
+    axis: str
+    operation: str
+    stated: Stated
+    costs: Mapping[int, Costs]
+    most: float = 0.25
+
+    @property
+    def exponents(self) -> dict[str, float]:
+        """The exponent of each cost that counts."""
+        return {
+            what: exponent({size: costs[what] for size, costs in self.costs.items()})
+            for what in (*COUNTED, *TIMED)
+            if all(what in costs for costs in self.costs.values())
+        }
+
+    @property
+    def broken(self) -> list[str]:
+        """The costs that grow although it is stated that they do not."""
+        found = [what for what, power in self.exponents.items() if power > self.most] if self.stated != "O(n)" else []
+        return [what for what in found if what in COUNTED or self._times(what) > NOISE]
+
+    def _times(self, what: str) -> float:
+        """How many times the smallest of its costs the last is."""
+        costs = [costs[what] for _, costs in sorted(self.costs.items())]
+        return costs[-1] / max(min(costs), 1e-9)

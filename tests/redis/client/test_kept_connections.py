@@ -1,0 +1,74 @@
+"""Idle connections that a transport keeps at hand: looked at before use; pushed messages, large values, threads."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client.client import Client
+from tests.support.servers import admin
+
+
+def command(*words: Any) -> Op[Any]:
+    """One command."""
+    return Op((words,), lambda replies: replies[0])
+
+
+def idle(client: Client) -> list[Any]:
+    """The connections at hand."""
+    kept: list[Any] = client._connections.of_threads()._idle
+    return kept
+
+
+def test_an_idle_connection_that_the_server_closed_is_not_used(real_url: str) -> None:
+    with Client.from_url(real_url, retries=0) as client:
+        number = client.run(command("CLIENT", "ID"))
+        assert client.run(command("CLIENT", "ID")) == number
+        with admin(real_url) as other:
+            assert other.client_kill_filter(_id=number) == 1
+        assert client.run(command("CLIENT", "ID")) != number
+        assert len(idle(client)) == 1
+
+
+def test_what_the_server_pushes_is_no_reply(real_url: str, prefix: str) -> None:
+    key = f"{prefix}:k"
+    with Client.from_url(real_url) as client, admin(real_url) as other:
+        client.run(command("CLIENT", "TRACKING", "ON"))
+        for said in (b"one", b"two"):
+            other.set(key, said, px=60_000)
+            assert client.run(command("GET", key)) == said
+        other.set(key, b"three", px=60_000)
+        assert client.run(Op((("GET", key), ("STRLEN", key)), list)) == [b"three", 5]
+
+
+def test_values_that_do_not_go_out_at_once(real_url: str, prefix: str) -> None:
+    large = bytes(range(256)) * 32_768
+    with Client.from_url(real_url) as client:
+        one = Op((("SET", f"{prefix}:k", large, "PX", 60_000), ("GET", f"{prefix}:k")) * 3, list)
+        assert client.run(one) == [b"OK", large] * 3
+
+
+def test_each_thread_gets_its_own_replies(real_url: str) -> None:
+    with Client.from_url(real_url, max_connections=3) as client:
+        wrong: list[Any] = []
+
+        def ask(number: int) -> None:
+            said = [f"{number}/{i}".encode() for i in range(50)]
+            wrong.extend(one for one in said if client.run(command("ECHO", one)) != one)
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not wrong
+        assert 0 < len(idle(client)) <= 3
+
+
+def test_connections_that_are_renewed_are_closed(real_url: str) -> None:
+    with Client.from_url(real_url) as client:
+        number = client.run(command("CLIENT", "ID"))
+        client._connections.of_threads().renew()
+        assert not idle(client)
+        assert client.run(command("CLIENT", "ID")) != number

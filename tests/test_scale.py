@@ -1,0 +1,82 @@
+"""How costs grow: the fit tells growth from none, copies are what was copied, a tiny run judges what it measured."""
+
+from __future__ import annotations
+
+from math import log
+
+import pytest
+
+from benchmarks.scale.__main__ import growths, table, told
+from benchmarks.scale.axes import AXES, Axis
+from benchmarks.scale.fit import Growth, Stated, exponent, slope
+from benchmarks.scale.loader import copies
+from benchmarks.scale.meter import metered
+from langchain_redis_memory import Client, RedisChatMessageHistory, RedisSessions
+
+SIZES = [10, 100, 1_000, 10_000, 100_000]
+
+
+@pytest.mark.parametrize("power", [0, 0.5, 1, 2])
+def test_a_power_is_found(power: float) -> None:
+    points: dict[float, float] = {size: 3.0 * size**power for size in SIZES}
+    assert slope(points) == pytest.approx(power)
+    assert exponent(points) == pytest.approx(power)
+    assert slope({5: 7.0}) == slope({}) == exponent({5: 0.0}) == 0
+
+
+def test_a_logarithm_is_below_the_bound_and_a_root_above_it() -> None:
+    assert exponent({size: log(size) for size in SIZES[1:]}) < 0.25 < exponent({size: size**0.3 for size in SIZES})
+
+
+def test_growth_behind_a_constant_part_is_found() -> None:
+    assert exponent({size: 100 + 0.005 * size for size in SIZES}) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("stated", "costs", "broken"),
+    [
+        ("O(1)", {"trips": 1, "server": 1.0, "client": 1.0}, []),
+        ("O(1)", {"trips": "n", "server": "n", "client": 1.0}, ["trips", "server"]),
+        ("O(log n)", {"trips": 1, "server": "n", "client": 1.0}, ["server"]),
+        ("O(n)", {"trips": "n", "server": "n", "client": "n"}, []),
+    ],
+)
+def test_what_grows_that_must_not_is_named(stated: Stated, costs: dict[str, object], broken: list[str]) -> None:
+    growth = Growth("a", "o", stated, {n: {k: float(n if v == "n" else 1) for k, v in costs.items()} for n in SIZES})
+    assert growth.broken == broken
+
+
+def test_noise_of_a_time_is_no_growth() -> None:
+    noisy = Growth("a", "o", "O(1)", {n: {"trips": 1.0, "server": 1.0 + (n == SIZES[-1])} for n in SIZES})
+    assert noisy.exponents["server"] > 0.25
+    assert noisy.broken == []
+
+
+def ports_of(url: str) -> list[int]:
+    return [int(url.rsplit(":", 1)[1].split("/", maxsplit=1)[0])]
+
+
+def test_copies_are_read_like_what_was_copied(real: Client, real_url: str) -> None:
+    history = RedisChatMessageHistory("copied-00", real)
+    history.add_turn("How are you?", "Well.")
+    with metered(real_url, ports_of(real_url)) as meter:
+        assert copies(meter.admin, "copied-00", (f"copied-{n:02}" for n in range(1, 8))) == 7
+        with pytest.raises(ValueError, match="nothing is stored"):
+            copies(meter.admin, "copied-99", ["copied-98"])
+        copy = RedisChatMessageHistory("copied-07", real)
+        assert copy.messages == history.messages
+        copy.add_turn("And now?", "Still.")
+        assert (copy.count(), history.count()) == (4, 2)
+        assert len(RedisSessions(real).list_sessions().sessions) == 8
+
+
+def test_a_tiny_run(real_url: str, prefix: str) -> None:
+    (messages,) = [axis for axis in AXES if axis.name.startswith("messages")]
+    with metered(real_url, ports_of(real_url), prefix) as meter:
+        found = growths(meter, Axis("messages", (), (10, 100), messages.begin), (10, 100), rounds=1)
+    by_name = {growth.operation: growth for growth in found}
+    assert by_name["all messages"].exponents["bytes"] > 0.5
+    assert {cost["trips"] for cost in by_name["the last 20 messages"].costs.values()} == {1}
+    assert all(cost["server"] > 0 and cost["client"] > 0 for cost in by_name["a turn added"].costs.values())
+    assert len(table(found)) == len(found)
+    assert told(found, quick=True)["title"] == "How costs grow"
