@@ -16,7 +16,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.messages import (
@@ -270,16 +270,11 @@ def is_same(found: Any, expected: Any) -> None:
         assert repr(found) == repr(expected)
 
 
-MANY = settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@MANY
 @given(MESSAGE)
 def test_a_message_is_what_the_serde_builds(message: Any) -> None:
     is_same(*read_twice(message))
 
 
-@settings(MANY, max_examples=30)
 @given(st.lists(MESSAGE | PLAIN, max_size=5), st.booleans())
 def test_messages_inside_of_other_things(values: list[Any], nested: bool) -> None:
     value = {"a": values, "b": [values]} if nested else values
@@ -287,7 +282,6 @@ def test_messages_inside_of_other_things(values: list[Any], nested: bool) -> Non
     assert shape(found) == shape(expected)
 
 
-@settings(MANY, max_examples=40)
 @given(st.lists(MESSAGE | PLAIN, max_size=8), st.sampled_from([None, 1]))
 def test_a_list_put_together_is_the_list_that_was_taken_apart(values: list[Any], compress: int | None) -> None:
     serde = JsonPlusSerializer(allowed_msgpack_modules=None)
@@ -304,7 +298,6 @@ def test_a_list_put_together_is_the_list_that_was_taken_apart(values: list[Any],
                 assert known == serde.dumps_typed(part.value), "one digest, one value"
 
 
-@settings(MANY, max_examples=75)
 @given(MESSAGE, CHANGES)
 def test_a_message_changed_by_hand_is_what_the_serde_builds(message: Any, changes: dict[str, Any]) -> None:
     for name, value in changes.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lupa import lua51
 
@@ -85,7 +85,6 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(STEPS)
 def test_no_window_holds_more_than_the_burst_and_what_fills_up_meanwhile(steps: list[tuple[str, Any, Any]]) -> None:
     buckets, settled = Buckets(), set[int]()

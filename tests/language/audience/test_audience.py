@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_redis_memory.errors import InvalidInputError
@@ -239,7 +239,6 @@ def test_what_cannot_be_read_is_kept_safe(turn: str) -> None:
     assert verdict.audience is not Audience.EVERYONE
 
 
-@settings(deadline=None, max_examples=75)
 @given(st.text(max_size=300), st.booleans(), st.sampled_from([0.0, 0.001, 0.005, 0.05, 0.2, 0.9]))
 def test_any_text_gives_a_verdict(turn: str, opaque: bool, risk: float) -> None:
     verdict = classify_audience(turn, opaque=opaque, max_unsafe=risk)
@@ -256,19 +255,16 @@ TURNS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=75)
 @given(TURNS, st.sampled_from(["What about my account?", "Cancel my order.", "What is the weather now?"]))
 def test_another_sentence_never_makes_a_turn_more_shared(turn: str, more: str) -> None:
     assert not classify_audience(f"{turn}. {more}").shareable()
 
 
-@settings(deadline=None, max_examples=75)
 @given(TURNS)
 def test_my_account_behind_it_never_makes_a_turn_more_shared(turn: str) -> None:
     assert not classify_audience(f"{turn.rstrip('?.')} my account").shareable()
 
 
-@settings(deadline=None, max_examples=75)
 @given(TURNS, st.sampled_from([0.0, 0.001, 0.002, 0.005, 0.01]), st.sampled_from([0.02, 0.05, 0.1, 0.2]))
 def test_a_greater_risk_never_shares_less(turn: str, small: float, great: float) -> None:
     verdict = classify_audience(turn)

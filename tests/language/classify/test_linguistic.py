@@ -10,7 +10,7 @@ from time import process_time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
@@ -365,7 +365,6 @@ WORDS = re.findall(r"\S+", CLEAR + DOUBTFUL)
 TURNS = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join))
 
 
-@settings(max_examples=75, deadline=None)
 @given(TURNS, MESSAGES)
 def test_it_never_raises_and_always_decides_the_same(turn: str, before: list[BaseMessage]) -> None:
     found = LinguisticClassifier().classify(turn, before)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
@@ -211,7 +211,6 @@ SAID = st.one_of(
 )
 
 
-@settings(max_examples=75, deadline=None)
 @given(
     SAID,
     st.lists(SAID, max_size=6),
@@ -372,7 +371,6 @@ def test_a_wrong_timeout(timeout_s: Any) -> None:
         LLMContextualiser(PureModel(), timeout_s=timeout_s)
 
 
-@settings(max_examples=100, deadline=None)
 @given(SAID, st.one_of(SAID, st.text(max_size=400)), st.lists(SAID, max_size=4))
 def test_whatever_a_model_says(turn: str, answer: str, said: list[str]) -> None:
     history = talk(*said)

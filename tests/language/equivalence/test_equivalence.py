@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
@@ -141,6 +141,9 @@ NOT_VETOED = {
         "What is the reason that breaded sticks break in the pan?",
     ),
     "person": ("Is it safe to lose weight fast?", "Are there any risks if you lose weight fast?"),
+    "a pronoun is no name": ("Is there anything I can do about mould?", "Is there something I can do about mould?"),
+    "who gives, who takes": ("Which pills can I give my dog?", "Which pills can my dog take?"),
+    "a capital at the start": ("Iter_rows() returns what?", "What does iter_rows() return?"),
 }
 
 
@@ -277,7 +280,6 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=75, deadline=None)
 @given(TEXTS, TEXTS, st.floats(allow_nan=True))
 def test_any_input_is_judged_and_symmetric(asked: str, stored: str, similarity: float) -> None:
     judged = POLICY.judge(asked, stored, similarity)
@@ -289,7 +291,6 @@ def test_any_input_is_judged_and_symmetric(asked: str, stored: str, similarity: 
     assert all(math.isfinite(value) for name, value in judged.features.items() if name != "cosine")
 
 
-@settings(max_examples=100, deadline=None)
 @given(TEXTS)
 def test_a_text_is_equivalent_to_itself(text: str) -> None:
     assert POLICY.judge(text, text, 1.0).hit
@@ -331,7 +332,6 @@ def _parsed(*lemmas: str) -> ParsedQuestion:
     return parse("what is it")._replace(words=words, tokens=lemmas)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(["", "a", "s", "pay", "unpaid", "left"]), max_size=4), st.text(max_size=6))
 def test_words_are_compared_whatever_their_lemmas(lemmas: list[str], other: str) -> None:
     one, two = _parsed(*lemmas), _parsed(other, "")
@@ -430,9 +430,9 @@ def test_the_model_finds_the_curve_that_made_the_reports() -> None:
     scores = [chance.random() for _ in range(64)]
     reports = [(score, chance.random() < 1 / (1 + math.exp(-20 * (score - 0.6)))) for score in scores]
     model = fit(reports)
-    assert model.correctness(0.6) == pytest.approx(0.5, abs=0.25)
-    assert model.correctness(0.95) > 0.9 > 0.1 > model.correctness(0.2)
-    assert model.least_correctness(0.95, 0.05) < model.correctness(0.95)
+    assert model.least_correctness(0.6, 0.5) == pytest.approx(0.5, abs=0.25)
+    assert model.least_correctness(0.95, 0.5) > 0.9 > 0.1 > model.least_correctness(0.2, 0.5)
+    assert model.least_correctness(0.95, 0.05) < model.least_correctness(0.95, 0.5)
     assert model.least_correctness(0.95, 0.01) < model.least_correctness(0.95, 0.2)
 
 
@@ -470,7 +470,6 @@ def test_the_rule_keeps_its_bound_in_simulation(delta: float) -> None:
     assert wrong / asked <= delta
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=90), st.floats(0, 1), st.floats(0.001, 0.999))
 def test_any_reports(reports: list[tuple[float, bool]], score: float, delta: float) -> None:
     seen = Observations(tuple(reports))

@@ -20,7 +20,7 @@ import numpy as np
 import ormsgpack
 import pytest
 from fakeredis import FakeRedis, FakeServer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.load import dumps
@@ -56,7 +56,6 @@ from langchain_redis_memory.redis.codec.messages import (
 )
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
 
-bounded = settings(max_examples=50, deadline=None)
 KEY = Key("lrm:{//s}:messages")
 Match = Callable[[bytes, str], "str | None"]
 """What a pattern of Lua finds in a record."""
@@ -178,7 +177,6 @@ values = st.recursive(
 )
 
 
-@bounded
 @given(values)
 def test_a_value_comes_back_equal_and_of_the_same_types(value: object) -> None:
     assert same(unpack(pack(value), KEY), value)
@@ -535,7 +533,6 @@ def test_short_names_are_distinct_and_none_is_the_one_for_extras(letter: str) ->
     assert records._EXTRA not in shorts
 
 
-@bounded
 @given(
     st.sampled_from([HumanMessage, AIMessage, SystemMessage, HumanMessageChunk, AIMessageChunk]),
     st.one_of(any_text, st.lists(st.one_of(any_text, st.dictionaries(any_text, values, max_size=3)), max_size=3)),
@@ -698,7 +695,6 @@ def test_deeply_nested_bytes_are_called_corrupt() -> None:
             unpack(data, KEY)
 
 
-@bounded
 @given(st.binary(max_size=60))
 def test_random_bytes_are_plain_data_or_corrupt(data: bytes) -> None:
     try:
@@ -708,7 +704,6 @@ def test_random_bytes_are_plain_data_or_corrupt(data: bytes) -> None:
     assert isinstance(value, type(None) | bool | int | float | str | bytes | list | dict)
 
 
-@bounded
 @given(values)
 def test_a_cut_value_is_called_corrupt(value: object) -> None:
     data = pack(value)
@@ -783,7 +778,6 @@ def test_no_records_are_no_messages() -> None:
     assert decode_messages([], KEY) == []
 
 
-@bounded
 @given(
     st.binary(max_size=60),
     st.sampled_from([b"", b"\x01h1|", b"\x01a1|", b"\x01a1~", b"\x01t1:00|", b"\x01h1|\x81\xa1c"]),
@@ -959,7 +953,6 @@ def test_the_counter_is_given_the_message() -> None:
 # --- identities and digests -------------------------------------------------------------------------------
 
 
-@bounded
 @given(st.lists(any_text, unique=True, min_size=2, max_size=5))
 def test_identities_are_eight_bytes_and_differ(texts: list[str]) -> None:
     found = [identity(text) for text in texts]
@@ -1035,7 +1028,6 @@ def test_the_order_of_the_parts_does_not_matter_and_that_inside_a_list_does() ->
     assert digest({"a": [1, 2]}) != digest({"a": [2, 1]})
 
 
-@bounded
 @given(st.dictionaries(any_text, values, max_size=4), st.dictionaries(any_text, values, max_size=4))
 def test_digests_are_equal_only_for_the_same_parts(one: dict[str, Any], two: dict[str, Any]) -> None:
     assert digest(dict(reversed(one.items()))) == digest(one)
