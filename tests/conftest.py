@@ -104,8 +104,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """What the collection made lives to the end: the garbage collector need not visit it again and again."""
+    """What the collection made lives to the end: the garbage collector need not visit it, nor come as often as it does.
+
+    A test that waits for garbage collects it itself.
+    """
     gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def wanted(config: pytest.Config) -> set[str]:

@@ -117,7 +117,8 @@ class Tally:
 
     def put_back(self, counts: Counter[Count]) -> None:
         """Keeps what could not be sent, the largest counts if there are too many."""
-        self._waiting.extend(counts.most_common(_MOST // 2))
+        if counts:
+            self._waiting.extend(counts.most_common(_MOST // 2))
 
     def adopt(self, other: Tally) -> None:
         """Takes over the counts of a tally that is given up: they go to its key with the next trip of this one."""

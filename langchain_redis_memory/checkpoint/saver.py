@@ -149,7 +149,7 @@ class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSave
             OutOfMemoryError: The server refused the write; nothing was stored.
 
         **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_expiries`.
-        **Trips:** 1; one more where list elements are missing that this process believed to be stored.
+        **Trips:** 1; one more where list elements are missing, or the thread, that this process believed to be stored.
         """
         return self._client.drive(self._flows.put_flow(config, checkpoint, metadata, new_versions))
 
@@ -180,7 +180,7 @@ class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSave
             EvictedError: The server lost a part of the thread.
 
         **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_expiries`.
-        **Trips:** 1; one more where list elements are missing that this process believed to be stored.
+        **Trips:** 1; one more where list elements are missing, or the thread, that this process believed to be stored.
         """
         self._client.drive(self._flows.put_writes_flow(config, writes, task_id, task_path))
 

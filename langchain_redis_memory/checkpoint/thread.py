@@ -52,6 +52,9 @@ from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import command, script
 
+MADE = [b"new"]
+"""The reply to a write that made its thread."""
+
 
 @dataclass(frozen=True)
 class Thread:
@@ -72,6 +75,10 @@ class Thread:
         """The thread's keys."""
         return self.space.thread(self.thread_id)
 
+    @cached_property
+    def _all_keys(self) -> tuple[str, ...]:
+        return self.keys.all()
+
     def _op(self, name: str, *args: Arg) -> Op[Any]:
         def read(replies: Sequence[Reply]) -> Any:
             reply = replies[0]
@@ -86,7 +93,7 @@ class Thread:
                 raise NotOwnerError(self._others())
             return reply
 
-        return Op((script(name)(self.keys.all(), *args),), read)
+        return Op((script(name)(self._all_keys, *args),), read)
 
     def _checked(self, op: Op[Any], read: Any) -> Op[Any]:
         def decode(reply: Any) -> Any:
@@ -114,7 +121,8 @@ class Thread:
             ttl_ms: The thread's lifetime from now, 0 for none.
 
         Returns:
-            An op of one trip: digests of elements that the server does not have; if any, nothing was stored.
+            An op of one trip: digests of elements that the server does not have; if any, nothing was stored. `MADE`
+            where the thread was not there before.
         """
         references = [f"{r.channel}\0{spell_version(r.version)}" for r in record.references]
         keys = self.keys
@@ -150,7 +158,8 @@ class Thread:
             ttl_ms: The thread's lifetime from now, 0 for none.
 
         Returns:
-            An op of one trip: digests of elements that the server does not have; if any, nothing was stored.
+            An op of one trip: digests of elements that the server does not have; if any, nothing was stored. `MADE`
+            where the thread was not there before.
         """
         args: list[Arg] = [ttl_ms, ns, checkpoint_id, task_id, len(writes)]
         for _, idx, path, channel, value in writes:
@@ -320,7 +329,7 @@ class Thread:
 
         Args:
             ttl_ms: From now, in milliseconds.
-            how: "touch" or "pin"; see `thread_lifetime.lua`.
+            how: "touch" or "pin"; see `redis/lua/_live.lua`.
 
         Returns:
             An op of one trip: whether the thread exists, and is not another user's.

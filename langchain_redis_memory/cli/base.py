@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from langchain_redis_memory.checks import check_type
-from langchain_redis_memory.errors import RedisMemoryError, UnavailableError
+from langchain_redis_memory.errors import AuthenticationError, RedisMemoryError, ServerError, UnavailableError
 
 if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.client import Client
@@ -63,7 +63,12 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except RedisMemoryError as error:
-        errors.print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}", soft_wrap=True)
+        named = next(one.__name__ for one in type(error).__mro__ if one.__name__[0] != "_")
+        errors.print(f"[bold red]{named}:[/] {escape(str(error))}", soft_wrap=True)
+        if isinstance(error, AuthenticationError) and isinstance(error, ServerError):  # it let us in
+            errors.print(
+                "What a user of the server may need is printed by: langchain-redis-memory acl", highlight=False
+            )
         raise typer.Exit(2 if isinstance(error, UnavailableError) else 1) from error
 
 

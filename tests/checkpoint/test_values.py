@@ -165,6 +165,29 @@ async def test_values_come_back_as_in_memory(client: Client, both: Both, compres
     assert shape((await listed(both, saver, place()))[0]) == shape(found)
 
 
+async def test_messages_that_are_changed_in_place_are_stored_as_they_are_then(client: Client, both: Both) -> None:
+    """Neither what was stored before nor what was read before stands for what is there now."""
+    serde = JsonPlusSerializer()
+    messages: list[BaseMessage] = [message.model_copy(deep=True) for message in LONG]
+    saver = RedisSaver(client, ttl_s=TTL_S)
+    changes = (
+        lambda: messages.append(HumanMessage("more " * 20, id="new")),
+        lambda: messages[3].additional_kwargs.update(mark={"deep": [1]}),
+        lambda: messages[3].additional_kwargs["mark"]["deep"].append(1.0),
+        lambda: messages.pop(0),
+        lambda: messages.insert(0, AIMessage("first " * 20, id="m0")),
+        lambda: messages.__setitem__(-1, HumanMessage("more " * 20, id="new", custom=1)),
+        lambda: messages.__delitem__(slice(2, None)),
+    )
+    for version, change in enumerate(changes):
+        change()
+        await both(saver.put)(place(), checkpoint({"m": messages}, {"m": version}), loop(), {"m": version})
+        for reader in (saver, saver, RedisSaver(client)):
+            found = (await both(reader.get_tuple)(place())).checkpoint["channel_values"]["m"]
+            assert shape(found) == shape(serde.loads_typed(serde.dumps_typed(messages))), version
+            found[0].additional_kwargs["of the reader"] = 1
+
+
 def test_the_oracle_keeps_what_the_tests_put_in() -> None:
     """Else the equality above would be one of losses."""
     serde = strict()
@@ -290,10 +313,10 @@ def test_a_list_put_together_is_the_list_that_was_taken_apart(values: list[Any],
     for _ in range(2):  # the second time from memory
         parts = blobs.divide(values)
         if parts is not None:
-            joined = blobs.join([blobs.element(part.value) for part in parts])
+            joined = blobs.join([blobs.encode(part) for part in parts.elements])
             assert shape(joined) == shape(serde.loads_typed(serde.dumps_typed(values)))
             by_digest: dict[bytes, Any] = {}
-            for part in parts:
+            for part in parts.elements:
                 known = by_digest.setdefault(part.digest, serde.dumps_typed(part.value))
                 assert known == serde.dumps_typed(part.value), "one digest, one value"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lupa import lua51
 
-from langchain_redis_memory.redis.scripts import _read, parse
+from langchain_redis_memory.redis.scripts import script
 
 BORN = 1_700_000_000_000_000
 TOLERANCES = (1000.0, 300.0)
@@ -25,6 +25,8 @@ class Buckets:
         self.marks: list[list[Any]] = []
         self.lua = lua51.LuaRuntime(encoding=None)
         self.lua.globals()[b"redis"] = self.lua.table_from({b"call": self.call})
+        self.lua.execute(b"cjson = {encode = function() return 'told' end}")  # no trip is sent twice here
+        self.trips = 0
 
     def call(self, verb: bytes, key: bytes = b"", *args: Any) -> Any:
         if verb == b"TIME":
@@ -39,10 +41,12 @@ class Buckets:
 
     def run(self, name: str, *args: object) -> list[Any]:
         globals_ = self.lua.globals()
-        globals_[b"KEYS"] = self.lua.table(b"a", b"b")
+        source = script(name).source
+        self.trips += 1
+        own = [f"trip {self.trips}".encode()] if "function once(" in source else []
+        globals_[b"KEYS"] = self.lua.table(b"a", b"b", *own)
         globals_[b"ARGV"] = self.lua.table(*(arg if isinstance(arg, bytes) else str(arg).encode() for arg in args))
-        text = _read(name).replace("-- WITH once\n", "")  # which notes what was applied in a key of its own
-        found = self.lua.execute(parse(name, text).source)
+        found = self.lua.execute(source)
         return [] if found == 1 else [list(one.values()) if hasattr(one, "values") else one for one in found.values()]
 
     def take(self, cost: float, wait: float, other: float = 0.0) -> bool:

@@ -100,6 +100,8 @@ class Key(str):
         Returns:
             The bytes to store.
         """
+        if self.cipher is PLAIN:
+            return data
         return self.cipher.encrypt(data, self, _bytes(field), repeatable=repeatable)
 
     def decrypt(self, data: bytes, field: str | bytes = b"") -> bytes:
@@ -136,6 +138,8 @@ class Key(str):
 
     def blind(self, digest: bytes) -> bytes:
         """Replaces a digest of content by a keyed one of the same length, so that nobody can guess what it is of."""
+        if self.cipher is PLAIN:
+            return digest
         return self.cipher.blind(digest)
 
 
