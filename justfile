@@ -14,9 +14,9 @@ check:
 test *ARGS:
     python -m pytest {{ARGS}}
 
-# Every test on every server in both colours
+# Every test on every server in both colours, each property on many examples
 test-all *ARGS:
-    python -m pytest --servers=all {{ARGS}}
+    python -m pytest --servers=all --hypothesis-profile=thorough {{ARGS}}
 
 # What needs no server process
 test-fast *ARGS:

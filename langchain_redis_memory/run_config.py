@@ -30,8 +30,8 @@ def users_of(config: Mapping[str, Any]) -> tuple[str, ...]:
         metadata.get("user_id"),
         configurable.get("user_id"),
         configurable.get("langgraph_auth_user_id"),
-        auth.get("identity") if isinstance(auth, Mapping) else getattr(auth, "identity", None),
-        context.get("user_id") if isinstance(context, Mapping) else None,
+        _identity(auth),
+        None if context is None or not isinstance(context, Mapping) else context.get("user_id"),
     )
     return tuple(dict.fromkeys(str(user) for user in found if user is not None and user != ""))
 
@@ -46,9 +46,7 @@ def owners_of(config: Mapping[str, Any]) -> tuple[str, ...]:
         The authenticated user alone where LangGraph's server named one, else all of `users_of`.
     """
     configurable = config.get("configurable") or {}
-    auth = configurable.get("langgraph_auth_user")
-    identity = auth.get("identity") if isinstance(auth, Mapping) else getattr(auth, "identity", None)
-    known = identity or configurable.get("langgraph_auth_user_id")
+    known = _identity(configurable.get("langgraph_auth_user")) or configurable.get("langgraph_auth_user_id")
     return (str(known),) if known else users_of(config)
 
 
@@ -78,9 +76,18 @@ def namespace_of(template: Sequence[str], user: str) -> tuple[str, ...]:
     return tuple(part.replace("{user_id}", label) for part in template)
 
 
+def _identity(auth: Any) -> Any:
+    """Reads who an authenticated user is."""
+    if auth is None:
+        return None
+    return auth.get("identity") if isinstance(auth, Mapping) else getattr(auth, "identity", None)
+
+
 def _runtime_context(configurable: Mapping[str, Any]) -> Any:
     """Reads what a LangGraph application gives to its nodes as `context=`, as a dict where it can be read."""
     context = getattr(configurable.get("__pregel_runtime"), "context", None)
+    if context is None:
+        return None
     if isinstance(context, Mapping):
         return dict(context)
     if isinstance(context, BaseModel):

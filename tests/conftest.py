@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import gc
+import os
 import re
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from math import inf
 from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
 import pytest
+from typer import testing
+from typer.main import get_command
 
 from langchain_redis_memory.cache import single_flight
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
@@ -20,8 +24,18 @@ from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.client.deadline import CALL
 from langchain_redis_memory.redis.client.options import Options
 from langchain_redis_memory.redis.client.topology import topology
-from tests.support import servers
+from tests.support import examples, servers
 from tests.support.servers import Farm
+
+examples.load_profiles()
+
+# To rewrite the tests' assertions takes each worker longer than to collect them; so they are kept in `__pycache__`, and
+# so is the package for the processes that tests start, also where Python is told to keep nothing.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Its runner builds all commands of an app at each call, which costs more than most of them do.
+vars(testing)["_get_command"] = cache(get_command)
 
 IN_TURN = "in-turn"
 COLOURS = ("sync", "async")
@@ -44,6 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAMES",
         default=IN_TURN,
         help="in-turn: each test in this process and on one kind of server, the two colours shared out between them; "
+        "memory: in this process; whole rooms in one colour, a file that is named in both; "
         f"all: each on all, in both colours; or names, as in --servers=memory: {', '.join(servers.NAMES)}",
     )
 
@@ -81,14 +96,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     else:
         chosen = wanted(config)
         kept = [item for item in items if needs(item) <= chosen]
+        if chosen == {"memory"} and not any(".py" in argument for argument in config.args):
+            kept = colours_shared_out(kept, alone=True)
     left_out = set(items).difference(kept)
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = kept
 
 
 def pytest_collection_finish() -> None:
-    """What the collection made lives to the end: the garbage collector need not visit it again and again."""
+    """What the collection made lives to the end: the garbage collector need not visit it, nor come as often as it does.
+
+    A test that waits for garbage collects it itself.
+    """
     gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def wanted(config: pytest.Config) -> set[str]:
@@ -112,8 +133,11 @@ def turn(test: str, asked: list[set[str]]) -> set[str]:
     return set(servers.NAMES) - set(plain) | {plain[crc32(test.encode()) % len(plain)]}
 
 
-def colours_shared_out(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Of a test that runs in both colours, in this process and on servers: one colour here, the other one there."""
+def colours_shared_out(items: list[pytest.Item], *, alone: bool = False) -> list[pytest.Item]:
+    """Of a test that runs in both colours, in this process and on servers: one colour here, the other one there.
+
+    `alone` is a run in this process only, of whole rooms: one colour here, and no other.
+    """
     places: dict[str, set[bool]] = {}
     own: list[tuple[str, bool, str]] = []
     for item in items:
@@ -126,7 +150,9 @@ def colours_shared_out(items: list[pytest.Item]) -> list[pytest.Item]:
     return [
         item
         for item, (test, here, colour) in zip(items, own, strict=True)
-        if not colour or len(places[test]) == 1 or COLOURS.index(colour) == (crc32(test.encode()) + here) % 2
+        if not colour
+        or (len(places[test]) == 1 and not alone)
+        or COLOURS.index(colour) == (crc32(test.encode()) + here) % 2
     ]
 
 
@@ -200,26 +226,30 @@ _opened: dict[str, Any] = {}
 
 def immortal(url: str, prefix: str) -> list[str]:
     """The keys under a prefix that have no lifetime."""
-    return _each(url, prefix, lambda pipe, key: pipe.pttl(key), lambda left: left == -1)
+    return keys_where(url, prefix, "PTTL", lambda left: left == -1)
 
 
 def sweep(url: str, prefix: str) -> None:
     """Deletes the keys under a prefix."""
-    _each(url, prefix, lambda pipe, key: pipe.unlink(key), bool)
+    keys_where(url, prefix, "UNLINK", bool)
 
 
-def _each(url: str, prefix: str, ask: Callable[..., Any], wanted: Callable[[Any], bool]) -> list[str]:
-    client = _opened.get(url) or (
-        servers.of_cluster(url) if "+cluster" in url else topology(url, Options()).open().client
-    )
-    if not url.startswith("memory:"):  # of those each test has its own
-        _opened[url] = client
-    if not (keys := sorted(client.scan_iter(f"{prefix}:*", 1000))):
-        return []
-    pipe = client.pipeline(transaction=False)
-    for key in keys:
-        ask(pipe, key)
-    return [key.decode() for key, reply in zip(keys, pipe.execute(), strict=True) if wanted(reply)]
+def keys_where(url: str, prefix: str, command: str, wanted: Callable[[Any], bool]) -> list[str]:
+    """Sends a command for each key under a prefix; the keys of which the reply is a wanted one."""
+    if url.startswith("memory:"):  # each test has its own; a client of redis-py would cost as much as a small test
+        server = topology(url, Options()).open()
+        keys = sorted(server.send([("KEYS", f"{prefix}:*")], by_digest=False)[0])
+        replies = server.send([(command, key) for key in keys], by_digest=False) if keys else []
+        server.close()
+    else:
+        if (client := _opened.get(url)) is None:
+            client = _opened[url] = servers.admin(url)
+        keys = sorted(client.scan_iter(f"{prefix}:*", 1000))
+        pipe = client.pipeline(transaction=False)
+        for key in keys:
+            pipe.execute_command(command, key)
+        replies = pipe.execute() if keys else []
+    return [key.decode() for key, reply in zip(keys, replies, strict=True) if wanted(reply)]
 
 
 Watch = Callable[[str, str], None]

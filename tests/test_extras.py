@@ -100,6 +100,19 @@ def test_what_is_no_attribute_of_numpy_is_an_attribute_error() -> None:
     assert not hasattr(_Numpy(), "__wrapped__")
 
 
+def test_what_comes_without_the_local_model_is_replayed_and_the_chat_names_it() -> None:
+    blocked = ["numpy", "onnxruntime", "tokenizers"]
+    replay = "from langchain_redis_memory.cli import replay; print(replay.local_model()); "
+    chat = "import sys; sys.argv[1:] = ['chat']; from langchain_redis_memory.__main__ import main; main()"
+    absent = "import importlib.util as util; find = util.find_spec\n"
+    absent += "util.find_spec = lambda name, package=None: None if name in blocked else find(name, package)\n"
+    done = run_without(blocked, f"blocked = {blocked}\n" + absent + replay + chat)
+    assert (done.returncode, done.stdout.partition("\n")[0]) == (1, "False")
+    assert "ConfigError: the local embedding model is not installed (" in done.stderr
+    assert "langchain-redis-memory[local]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("name", ["typer", "rich"])
 def test_the_command_without_its_extra_says_one_line(name: str) -> None:
     done = run_without([name], "from langchain_redis_memory.__main__ import main; main()")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, immortal
+from tests.support.table import table
 
 ROOT = Path(__file__).parent.parent
 PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "tests.conftest")
@@ -64,3 +66,17 @@ def test_the_guard_fails_a_test_that_leaks(tmp_path: Path) -> None:
     assert "1 error" in done.stdout
     assert "ERROR test_leak.py::test_leaks[memory]" in done.stdout
     assert "keys without a lifetime" in done.stdout
+
+
+def test_a_table_names_the_rows_that_fail_and_tries_the_others() -> None:
+    tried: list[int] = []
+
+    @table(("number", "half"), [(2, 1), (3, 1), (4, 2), (5, 0)])
+    def halves(number: int, half: int, more: int) -> None:
+        tried.append(number)
+        assert number == 2 * half + more
+
+    with pytest.raises(AssertionError, match=r"(?s)2 of 4 rows:\nrow 1, \(3, 1\): AssertionError.*row 3, \(5, 0\)"):
+        halves(more=0)
+    assert tried == [2, 3, 4, 5]
+    assert list(signature(halves).parameters) == ["more"]

@@ -1,6 +1,6 @@
 """Faults under load.
 
-python -m benchmarks.chaos [--seconds 5] [--row TEXT] [--json FILE] [--soak SECONDS]
+python -m benchmarks.chaos [--seconds 5] [--row TEXT] [--json FILE] [--soak SECONDS] [--blocking]
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
+from benchmarks.chaos.blocking import blocking
 from benchmarks.chaos.rows import ROWS, TIMEOUT_S, Result, play
 from benchmarks.chaos.soak import soak
 from tests.support.servers import Farm
@@ -33,9 +34,13 @@ def main() -> None:
     parser.add_argument("--row", default="", help="only rows with this text")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     parser.add_argument("--soak", type=float, default=0.0, help="only watch the memory of a load for so many seconds")
+    parser.add_argument("--blocking", action="store_true", help="only measure how long a write keeps the server")
     args = parser.parse_args()
     farm = Farm()
     try:
+        if args.blocking:
+            print(blocking(farm))
+            return
         if args.soak:
             print(soak(args.soak, farm))
             return

@@ -15,7 +15,7 @@ from typing import Any
 
 import redis
 
-from benchmarks.speed.harness import Report, ainterleaved, installed, interleaved, server, trips
+from benchmarks.speed.harness import Report, ainterleaved, installed, interleaved, processor_time, server, trips
 from langchain_redis_memory import Client, Limit, RedisRateLimiter
 
 OURS, LIMITS, PYRATE, THROTTLED = "langchain-redis-memory", "limits", "pyrate-limiter", "throttled-py"
@@ -74,6 +74,9 @@ def measure(port: int, report: Report) -> None:
         works = contenders(port, rates)
         assert all(work() for work in works.values())
         report.add(name, "ms", interleaved(works, 400, 20))
+        used = processor_time(works, 200)
+        fastest = min(us for each, us in used.items() if each != OURS) if len(used) > 1 else None
+        report.add(f"{name}: client's processor time", "us", used, fastest, "the fastest's")
         report.add(f"{name}: trips", "trips", {each: trips(work) for each, work in works.items()}, 1, "one trip")
     tokens = RedisRateLimiter(
         Client.from_url(f"redis://127.0.0.1:{port}/0"),

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from langchain_redis_memory.language.equivalence.contrasts import OPPOSITE_PREPOSITIONS, classes, interchangeable
-from langchain_redis_memory.language.equivalence.wordnet import OPPOSITES, lemma, lexicon
+from langchain_redis_memory.language.equivalence.wordnet import OPPOSITES, lemma, wordnet
 
 Change = Callable[[str, random.Random], "str | None"]
 
@@ -266,7 +266,7 @@ _GRAMMAR = frozenset("to from in out for against here there do can used need up 
 
 
 def _opposite(text: str, chance: random.Random) -> str | None:
-    words = lexicon()
+    words = wordnet()
     found = []
     for match in re.finditer(r"\b[a-z]{2,}\b", text):
         word = match.group()
@@ -288,7 +288,7 @@ _SISTERS: dict[str, list[str]] = {}
 
 def _sister(text: str, chance: random.Random) -> str | None:
     """Replaces a noun by another thing of its kind."""
-    words = lexicon()
+    words = wordnet()
     if not _SISTERS:
         for word, entry in words.items():
             for parent in entry.parents:

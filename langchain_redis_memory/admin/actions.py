@@ -149,9 +149,8 @@ def _session(visit: Visit) -> str:
 async def _lifetime(visit: Visit) -> Done:
     name, agent = visit.asked("id"), visit.query.get("agent", "")
     pinned, days = bool(visit.query.get("pin")), visit.number("days")
-    users = (await visit.survey()).users
     ttl_s = None if pinned else days * _DAY_S
-    there = await visit.drive(keep_flow(visit.space, users, agent, name, ttl_s))
+    there = await visit.drive(keep_flow(visit.space, agent, name, ttl_s))
     said = "It is kept until it is deleted or given a lifetime." if pinned else f"It is kept for {days} days from now."
     back = visit.link("session", id=name, agent=agent)
     return Done(said if there else "The conversation is gone.", back, "pinned" if pinned else f"{days} days")

@@ -14,6 +14,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from math import frexp
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -26,7 +27,7 @@ from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import script
 
 KEEP_HOURS = 30 * 24
-_ENOUGH = 64
+_ENOUGH = 256
 _MOST = 4096
 _MODELS = 200
 _LONG_S = 1.0
@@ -56,6 +57,8 @@ class Count(NamedTuple):
         return f"{escape(self.model)}/{escape(self.kind)}/{self.metric}"
 
 
+_count = lru_cache(1_024)(Count)
+_BUCKETS = tuple(f"us:{power}" for power in range(64))
 _NO_LOG: tuple[Key, None] = (Key(""), None)
 
 
@@ -81,13 +84,20 @@ class Tally:
                 model = "other models"
             else:
                 self._models.add(model)
-        self._waiting.append((Count(metric, model, kind), n))
+        self._waiting.append((_count(metric, model, kind), n))
         if len(self._waiting) >= _MOST:
             self.put_back(self.take(self._sent))
 
     def timed(self, seconds: float, *, model: str = "") -> None:
         """Counts a lookup's duration in a histogram whose buckets double: `us:10` is 512 to 1023 microseconds."""
-        self.add(f"us:{max(0, frexp(seconds * 1e6)[1])}", model=model)
+        self.add(_BUCKETS[max(0, frexp(seconds * 1e6)[1])], model=model)
+
+    def looked_up(self, metric: str, seconds: float) -> None:
+        """Counts a lookup where models play no part, with its duration; the same as `add` and `timed`, in less time."""
+        bucket = _BUCKETS[max(0, frexp(seconds * 1e6)[1])]
+        self._waiting.extend(((_count(metric, "", ""), 1), (_count(bucket, "", ""), 1)))
+        if len(self._waiting) >= _MOST:
+            self.put_back(self.take(self._sent))
 
     def due(self, now: float) -> bool:
         """Decides whether the next read sends the waiting counts along: they are many, or wait for long."""
@@ -107,7 +117,8 @@ class Tally:
 
     def put_back(self, counts: Counter[Count]) -> None:
         """Keeps what could not be sent, the largest counts if there are too many."""
-        self._waiting.extend(counts.most_common(_MOST // 2))
+        if counts:
+            self._waiting.extend(counts.most_common(_MOST // 2))
 
     def adopt(self, other: Tally) -> None:
         """Takes over the counts of a tally that is given up: they go to its key with the next trip of this one."""

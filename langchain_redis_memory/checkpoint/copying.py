@@ -1,14 +1,17 @@
-"""Copies what a thread holds for another one: encrypted values are encrypted anew, as each belongs to its thread."""
+"""Encrypts what a thread holds anew: for another thread, as each value belongs to its own, or under another key."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from langchain_redis_memory.checkpoint.layout import netstring, netstrings, record_of, write_place
 from langchain_redis_memory.redis.key_groups import ThreadKeys
 
 Fields = Mapping[bytes, bytes]
+
+Anew = Callable[[bytes, "str | bytes"], bytes]
+"""From encrypted bytes and the field that they are bound to, to the bytes that are stored instead."""
 
 
 class ThreadContent(NamedTuple):
@@ -43,32 +46,37 @@ def moved(content: ThreadContent, source: ThreadKeys, target: ThreadKeys) -> Thr
     """
     if not source.blobs.encrypts:
         return content
+
+    def anew(part: str) -> Anew:
+        here, there = getattr(source, part), getattr(target, part)
+        return lambda data, field: there.encrypt(here.decrypt(data, field), field)
+
+    records, values, writes = anew("checkpoints"), anew("blobs"), anew("writes")
     return ThreadContent(
-        {name: _record(name, data, source, target) for name, data in content.checkpoints.items()},
+        {name: record_anew(name, data, records) for name, data in content.checkpoints.items()},
         content.order,
-        {name: _blob(name, data, source, target) for name, data in content.blobs.items()},
-        {name: _writes(name, data, source, target) for name, data in content.writes.items()},
+        {name: value_anew(name, data, values) for name, data in content.blobs.items()},
+        {name: writes_anew(name, data, writes) for name, data in content.writes.items()},
     )
 
 
-def _record(name: bytes, data: bytes, source: ThreadKeys, target: ThreadKeys) -> bytes:
+def record_anew(name: bytes, data: bytes, anew: Anew) -> bytes:
+    """Encrypts a field of `checkpoints` anew."""
     if name in {b"", b"owner"}:  # the count of changes, and whose the thread is
         return data
     body = record_of(name, data).body
-    front = data[: len(data) - len(body)]
-    return front + target.checkpoints.encrypt(source.checkpoints.decrypt(body, name), name)
+    return data[: len(data) - len(body)] + anew(body, name)
 
 
-def _blob(name: bytes, data: bytes, source: ThreadKeys, target: ThreadKeys) -> bytes:
+def value_anew(name: bytes, data: bytes, anew: Anew) -> bytes:
+    """Encrypts a field of `blobs` anew."""
     if name[:1] == b"e":
-        channel = name.rpartition(b"\0")[0]
-        return target.blobs.encrypt(source.blobs.decrypt(data, channel), channel)
-    if name[:1] == b"b" and data[:1] == b"+":
-        return b"+" + target.blobs.encrypt(source.blobs.decrypt(data[1:], name), name)
-    return data
+        return anew(data, name.rpartition(b"\0")[0])
+    return b"+" + anew(data[1:], name) if name[:1] == b"b" and data[:1] == b"+" else data
 
 
-def _writes(name: bytes, data: bytes, source: ThreadKeys, target: ThreadKeys) -> bytes:
+def writes_anew(name: bytes, data: bytes, anew: Anew) -> bytes:
+    """Encrypts a field of `writes` anew."""
     ns, checkpoint_id, *task = name.split(b"\0")[:3] if name else [b"", b""]
     if not name or task == [b""]:  # the names of tasks
         return data
@@ -78,5 +86,5 @@ def _writes(name: bytes, data: bytes, source: ThreadKeys, target: ThreadKeys) ->
     for at in range(3, len(parts), 4):
         if parts[at][:1] == b"+":
             field = write_place(place, (task or front)[0].decode(), int(parts[at - 3]), parts[at - 1].decode())
-            parts[at] = b"+" + target.writes.encrypt(source.writes.decrypt(parts[at][1:], field), field)
+            parts[at] = b"+" + anew(parts[at][1:], field)
     return b"".join(map(netstring, [*front, *parts]))

@@ -6,38 +6,19 @@ sent before; what the server lacks nevertheless it names, and that is sent in on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from langchain_redis_memory.checkpoint.blobs import Blobs
+from langchain_core.messages import BaseMessage
+
+from langchain_redis_memory.checkpoint.blobs import NO_LIST, Blobs, DividedList, Element
 from langchain_redis_memory.redis.codec.cipher.key import Key
 
 _COLD = 32
+_MOST_BYTES = 16_000_000
 
-
-class ValueSplitter:
-    """Splits the channel values of one write into blobs and list elements.
-
-    Args:
-        blobs: Encodes values.
-        key: What the elements are stored under; it may want keyed digests.
-    """
-
-    def __init__(self, blobs: Blobs, key: Key) -> None:
-        self._blobs = blobs
-        self._key = key
-        self.elements: dict[tuple[str, bytes], Any] = {}
-        """The elements of the lists, by channel and digest."""
-
-    def take(self, channel: str, value: Any) -> bytes | list[bytes]:
-        """Returns a value as a blob, or as the digests of its elements."""
-        parts = self._blobs.divide(value)
-        if parts is None:
-            return self._blobs.pack(value)
-        digests = [self._key.blind(part.digest) for part in parts]
-        for digest, (_, element) in zip(digests, parts, strict=True):
-            self.elements[channel, digest] = element
-        return digests
+Name = tuple[str, bytes]
+"""What an element is called within a thread: the channel of its list, and its digest."""
 
 
 class SentElements:
@@ -45,14 +26,16 @@ class SentElements:
 
     Args:
         most: Most elements; then all are forgotten.
+        most_bytes: Most bytes of lists that longer ones are compared with; then all are forgotten.
     """
 
-    def __init__(self, most: int = 100_000) -> None:
-        self._most = most
-        self._count = 0
-        self._known: dict[str, set[tuple[str, bytes]]] = {}
+    def __init__(self, most: int = 100_000, most_bytes: int = _MOST_BYTES) -> None:
+        self._most, self._most_bytes = most, most_bytes
+        self._count = self._bytes = 0
+        self._known: dict[str, set[Name]] = {}
+        self._lists: dict[tuple[str, str, str], DividedList] = {}
 
-    def unknown(self, key: str, elements: Mapping[tuple[str, bytes], Any]) -> list[tuple[str, bytes]]:
+    def unknown(self, key: str, elements: Mapping[Name, Any]) -> list[Name]:
         """Chooses the elements to send with a write.
 
         Args:
@@ -67,7 +50,7 @@ class SentElements:
             return [name for name in elements if name not in known]
         return list(elements) if len(elements) <= _COLD else list(elements)[-8:]
 
-    def note(self, key: str, elements: Mapping[tuple[str, bytes], Any]) -> None:
+    def note(self, key: str, elements: Mapping[Name, Any]) -> None:
         """Remembers that a thread has elements."""
         if self._count > self._most:
             self._known, self._count = {}, 0
@@ -75,3 +58,85 @@ class SentElements:
         before = len(known)
         known.update(elements)
         self._count += len(known) - before
+
+    def list_of(self, key: str, ns: str, channel: str) -> DividedList:
+        """Returns the list that a channel was last stored with."""
+        return self._lists.get((key, ns, channel), NO_LIST)
+
+    def note_list(self, key: str, ns: str, channel: str, stored: DividedList) -> None:
+        """Remembers what list a channel was stored with."""
+        if self._bytes > self._most_bytes:
+            self._lists, self._bytes = {}, 0
+        before = self._lists.get((key, ns, channel), NO_LIST)
+        self._lists[key, ns, channel] = stored
+        self._bytes += len(stored.exact) - len(before.exact)
+
+
+class ValueSplitter:
+    """Splits the channel values of one write into blobs and list elements.
+
+    Args:
+        blobs: Encodes values.
+        key: What the elements are stored under; it may want keyed digests.
+        sent: What was sent before; lists that are whole channels are compared with those of it.
+        ns: The namespace whose channels they are; None where they are parts of channels.
+    """
+
+    def __init__(self, blobs: Blobs, key: Key, sent: SentElements, ns: str | None = None) -> None:
+        self._blobs, self._key, self._sent, self._ns = blobs, key, sent, ns
+        self._lists: dict[str, tuple[list[bytes], list[Any], DividedList | None]] = {}
+        self.elements: dict[Name, Element] = {}
+        """The elements of the lists that were not in the lists before them."""
+
+    def take(self, channel: str, value: Any) -> bytes | list[bytes]:
+        """Returns a value as a blob, or as the digests of its elements."""
+        before = None if self._ns is None else self._sent.list_of(self._key, self._ns, channel)
+        parts = self._blobs.divide(value, before)
+        if parts is None:
+            return self._blobs.pack(value)
+        digests = before.digests[: parts.known] if before is not None else []
+        for element in parts.elements:
+            digest = self._key.blind(element.digest)
+            digests.append(digest)
+            self.elements[channel, digest] = element
+        stored = None if parts.exact is None else DividedList(parts.exact, digests, parts.size)
+        self._lists[channel] = digests, value, stored
+        return digests
+
+    def take_write(self, channel: str, value: Any) -> bytes | list[bytes]:
+        """Returns a task's write; a message without an id gets one when it is applied: the state will not share it."""
+        nameless = type(value) is list and any(isinstance(item, BaseMessage) and item.id is None for item in value)
+        return self._blobs.pack(value) if nameless else self.take(channel, value)
+
+    def sending(self) -> list[Name]:
+        """Chooses the elements to send."""
+        return self._sent.unknown(self._key, self.elements) if self.elements else []
+
+    def encoded(self, names: Iterable[Name]) -> dict[Name, bytes]:
+        """Encodes elements for the key that they are stored under."""
+        return {name: self._blobs.encode(self.elements[name]) for name in names}
+
+    def missing(self, digests: Iterable[bytes], sending: Collection[Name]) -> list[Name]:
+        """Adds to what was sent what the server lacks.
+
+        Args:
+            digests: What it lacks.
+            sending: What was sent.
+
+        Returns:
+            The names of both.
+        """
+        lacking, wanted = set(digests), set(sending)
+        for channel, (names, values, _) in self._lists.items():
+            for digest, value in zip(names, values, strict=True):
+                if digest in lacking:
+                    self.elements.setdefault((channel, digest), Element(digest, value))
+        return [name for name in self.elements if name in wanted or name[1] in lacking]
+
+    def note(self) -> None:
+        """Remembers that all this is stored."""
+        if self.elements:
+            self._sent.note(self._key, self.elements)
+        for channel, (_, _, stored) in self._lists.items():
+            if stored is not None and self._ns is not None:
+                self._sent.note_list(self._key, self._ns, channel, stored)

@@ -33,6 +33,7 @@ class _Kind(NamedTuple):
     fields: set[str]
     name: str
     extra: dict[str, Any] | None
+    head: bytes
 
 
 _KINDS = {
@@ -41,9 +42,18 @@ _KINDS = {
         set(kind.model_fields),
         kind.model_fields["type"].default,
         {} if kind.model_config.get("extra") == "allow" else None,
+        b"\x94" + ormsgpack.packb(kind.__module__) + ormsgpack.packb(kind.__name__),
     )
     for kind in (HumanMessage, AIMessage, SystemMessage, ToolMessage, FunctionMessage, Document)
 }
+_BY_CLASS: dict[type, _Kind] = {known.kind: known for known in _KINDS.values()}
+_TAIL = ormsgpack.packb("model_validate_json")
+_EXTENSION = 6
+"""Most bytes in front of an extension's data."""
+_LONGEST = 16_384
+"""Longer messages are not remembered."""
+FAST_KINDS: dict[tuple[str, str], type[BaseModel]] = {name: known.kind for name, known in _KINDS.items()}
+"""The classes that are put together here, by module and name."""
 _set = object.__setattr__
 _set_extra = vars(BaseModel)["__pydantic_extra__"].__set__
 _set_fields = vars(BaseModel)["__pydantic_fields_set__"].__set__
@@ -81,13 +91,70 @@ def _quick(data: bytes, hook: Hook) -> BaseModel | None:
             return None
     except (TypeError, ValueError, AttributeError):
         return None
-    kind, fields, _, extra = known
-    built = object.__new__(kind)
+    return _built(known, state)
+
+
+def _built(known: _Kind, state: dict[str, Any]) -> BaseModel:
+    built = object.__new__(known.kind)
     _set(built, "__dict__", state)
-    _set_extra(built, None if extra is None else {})
-    _set_fields(built, fields.copy())
+    _set_extra(built, None if known.extra is None else {})
+    _set_fields(built, known.fields.copy())
     _set_private(built, None)
     return built
+
+
+class MessageReader:
+    """Decodes messages that stand alone, such as the elements of a list; those that come again are not checked again.
+
+    Args:
+        hook: Decodes extensions.
+        most_bytes: Most bytes remembered; then all are forgotten.
+    """
+
+    def __init__(self, hook: Hook, most_bytes: int = 8_000_000) -> None:
+        self._hook, self._most, self._bytes = hook, most_bytes, 0
+        self._known: dict[bytes, tuple[_Kind, bytes]] = {}
+
+    def read(self, stored: bytes, inflated: Callable[[bytes], bytes]) -> Any:
+        """Decodes a value.
+
+        Args:
+            stored: Its bytes.
+            inflated: Makes MessagePack of them.
+
+        Returns:
+            The value, a new one each time.
+
+        Raises:
+            ValueError: It is no MessagePack. What `inflated` raises is passed on.
+        """
+        known = self._known.get(stored)
+        if known is not None:
+            built, fields = known
+            return _built(built, ormsgpack.unpackb(fields, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS))
+        data = inflated(stored)
+        found = ormsgpack.unpackb(data, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
+        kind = _BY_CLASS.get(found.__class__)
+        if kind is not None and len(data) <= _LONGEST:
+            self._note(stored, kind, data)
+        return found
+
+    def _note(self, stored: bytes, kind: _Kind, data: bytes) -> None:
+        """Remembers where the fields of a message are, if it is one that need not be validated."""
+        head = data.find(kind.head)
+        if not 0 < head <= _EXTENSION or not data.endswith(_TAIL):
+            return
+        fields = data[head + len(kind.head) : -len(_TAIL)]
+        try:
+            state = ormsgpack.unpackb(fields, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
+            if state.keys() != kind.fields or not _usual(kind, state):
+                return
+        except (TypeError, ValueError, AttributeError):
+            return
+        if self._bytes > self._most:
+            self._known, self._bytes = {}, 0
+        self._known[stored] = kind, fields
+        self._bytes += len(stored) + len(fields)
 
 
 def _usual(known: _Kind, state: dict[str, Any]) -> bool:

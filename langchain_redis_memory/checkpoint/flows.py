@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any, TypeVar, cast
 
-from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
@@ -27,6 +26,7 @@ from langchain_redis_memory.checkpoint.blobs import Blobs
 from langchain_redis_memory.checkpoint.config import CheckpointRef, bound_of, config_of, parse_config, thread_name
 from langchain_redis_memory.checkpoint.copying import moved
 from langchain_redis_memory.checkpoint.elements import SentElements, ValueSplitter
+from langchain_redis_memory.checkpoint.known_threads import Threads
 from langchain_redis_memory.checkpoint.layout import (
     CheckpointRecord,
     NewValue,
@@ -38,12 +38,14 @@ from langchain_redis_memory.checkpoint.layout import (
     utf8,
 )
 from langchain_redis_memory.checkpoint.prune import PruneReport, delete_for_runs_flow, delete_thread, prune_flow
-from langchain_redis_memory.checkpoint.thread import Thread
+from langchain_redis_memory.checkpoint.thread import MADE, Thread
+from langchain_redis_memory.checkpoint.thread_index import NotedThreads
 from langchain_redis_memory.checkpoint.thread_list import ThreadPage, threads_flow
 from langchain_redis_memory.checks import check_bounds, check_type
 from langchain_redis_memory.errors import ConflictError, InvalidInputError
 from langchain_redis_memory.ops import Emit, Flow, Op, ask, merge
 from langchain_redis_memory.redis import user_index
+from langchain_redis_memory.redis.client.clock import monotonic
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
@@ -75,6 +77,13 @@ class SaverFlows:
     touch_on_read: bool
     owner: str = ""
     sent: SentElements = field(default_factory=SentElements)
+    noted: NotedThreads = field(init=False)
+    known: Threads = field(init=False)
+    clock: Callable[[], float] = monotonic
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "noted", NotedThreads(self.space))
+        object.__setattr__(self, "known", Threads(self.space))
 
     def _ttl(self, config: RunnableConfig) -> int:
         configurable = config["configurable"]
@@ -105,36 +114,26 @@ class SaverFlows:
         ns, ttl_ms = place.ns or "", self._ttl(config)
         header = {name: part for name, part in checkpoint.items() if name not in _APART}
         kept = get_checkpoint_metadata(config, metadata)
-        references = [
-            Reference("-", utf8(channel, "a channel"), version)
-            for channel, version in checkpoint["channel_versions"].items()
-        ]
-        record = CheckpointRecord(
-            ns,
-            no_nul(checkpoint["id"], "the checkpoint's id"),
-            place.checkpoint_id,
-            references,
-            self.blobs.pack([header, kept]),
-        )
+        versions = checkpoint["channel_versions"].items()
+        references = [Reference("-", utf8(channel, "a channel"), version) for channel, version in versions]
+        name = no_nul(checkpoint["id"], "the checkpoint's id")
+        record = CheckpointRecord(ns, name, place.checkpoint_id, references, self.blobs.pack([header, kept]))
         if not record.id:
             msg = "the checkpoint has no id"
             raise InvalidInputError(msg)
-        thread = Thread(self.space, place.thread_id, place.asker)
-        values = ValueSplitter(self.blobs, thread.keys.blobs)
+        thread = self.known.of(place.thread_id, place.asker)
+        values = ValueSplitter(self.blobs, thread.keys.blobs, self.sent, ns)
         stored = [
             NewValue(utf8(channel, "a channel"), version, values.take(channel, checkpoint["channel_values"][channel]))
             if channel in checkpoint["channel_values"]
             else NewValue(channel, version, None)
             for channel, version in new_versions.items()
         ]
-        run_id = kept.get("run_id")
-        touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write", [str(run_id)] if run_id else [])
         data = UserData("thread", "", place.thread_id)
-        notes = merge(touch, *(user_index.note(self.space, user, data, ttl_ms) for user in owners_of(config)))
+        notes = [user_index.note(self.space, user, data, ttl_ms) for user in owners_of(config)]
+        run = str(kept.get("run_id") or "")
         yield from self._send_flow(
-            thread,
-            values,
-            lambda elements: merge(notes, thread.put(record, stored, elements, ttl_ms)).map(lambda both: both[1]),
+            thread, values, lambda elements: thread.put(record, stored, elements, ttl_ms), ttl_ms, run, notes
         )
         return config_of(config["configurable"]["thread_id"], ns, record.id)
 
@@ -148,43 +147,45 @@ class SaverFlows:
             raise InvalidInputError(msg)
         no_nul(task_id, "task_id")
         utf8(task_path, "task_path")
-        thread = Thread(self.space, place.thread_id, place.asker)
-        values = ValueSplitter(self.blobs, thread.keys.blobs)
+        thread = self.known.of(place.thread_id, place.asker)
+        values = ValueSplitter(self.blobs, thread.keys.blobs, self.sent)
         stored = []
         for idx, (channel, value) in enumerate(writes):
             number = WRITES_IDX_MAP.get(utf8(channel, "a channel"), idx)
-            stored.append(TaskWrite(task_id, number, task_path, channel, self._written(values, channel, value)))
+            stored.append(TaskWrite(task_id, number, task_path, channel, values.take_write(channel, value)))
         ttl_ms = self._ttl(config)
-        touch = thread_index.touch(self.space, place.thread_id, ttl_ms, "write")
 
         def write(elements: Mapping[tuple[str, bytes], bytes]) -> Op[list[bytes]]:
-            op = thread.write(place.ns or "", place.checkpoint_id, task_id, stored, elements, ttl_ms)
-            return merge(touch, op).map(lambda both: both[1])
+            return thread.write(place.ns or "", place.checkpoint_id, task_id, stored, elements, ttl_ms)
 
-        yield from self._send_flow(thread, values, write)
-
-    def _written(self, values: ValueSplitter, channel: str, value: Any) -> bytes | list[bytes]:
-        # A message without an id gets one when it is applied, so the state will not share it.
-        nameless = type(value) is list and any(isinstance(item, BaseMessage) and item.id is None for item in value)
-        return self.blobs.pack(value) if nameless else values.take(channel, value)
+        yield from self._send_flow(thread, values, write, ttl_ms)
 
     def _send_flow(
         self,
         thread: Thread,
         values: ValueSplitter,
         build: Callable[[Mapping[tuple[str, bytes], bytes]], Op[list[bytes]]],
+        ttl_ms: int,
+        run: str = "",
+        notes: Sequence[Op[None]] = (),
     ) -> Flow[None]:
-        """Runs a write, with the list elements that the server may lack; again with those that it did lack."""
-        key = thread.keys.blobs
-        elements = values.elements
-        sending = self.sent.unknown(key, elements)
+        """Runs a write behind its notes, with the list elements that the server may lack; again with those it does."""
+        now = self.clock()
+        touch = self.noted.touch(thread.thread_id, ttl_ms, run, now)
+        sending = values.sending()
         for _ in range(_TRIES):
-            missing = yield from ask(build({name: self.blobs.element(elements[name]) for name in sending}))
-            if not missing:
-                self.sent.note(key, elements)
+            op = build(values.encoded(sending))
+            before: list[Op[Any]] = [*notes] if touch is None else [touch, *notes]
+            reply = yield merge(*before, op).map(lambda each: each[-1]) if before else op
+            made = reply == MADE
+            if touch is None and reply:  # the thread may have been deleted since it was noted
+                touch = self.noted.touch(thread.thread_id, ttl_ms, run, now, anew=True)
+                if made and touch is not None:
+                    yield touch
+            if made or not reply:
+                values.note()
                 return
-            lacking = set(missing)
-            sending = [name for name in elements if name in sending or name[1] in lacking]
+            sending = values.missing(reply, sending)
         msg = f"thread {thread.thread_id!r} was changed by others again and again; nothing was stored"
         raise ConflictError(msg)
 
@@ -193,14 +194,15 @@ class SaverFlows:
     def get_tuple(self, config: RunnableConfig) -> Op[CheckpointTuple | None]:
         """Reads one checkpoint."""
         place = self._place(config)
-        found = Thread(self.space, place.thread_id, place.asker).read(place.ns or "", place.checkpoint_id)
+        thread = self.known.of(place.thread_id, place.asker)
 
         def read(found: ThreadRead) -> CheckpointTuple | None:
             for checkpoint in self._tuples(place.thread_id, found):
                 return checkpoint._replace(config=config) if place.checkpoint_id else checkpoint
             return None
 
-        return self._touching(Thread(self.space, place.thread_id, place.asker), found.map(read), self._ttl(config))
+        op = thread.read(place.ns or "", place.checkpoint_id).map(read)
+        return self._touching(thread, op, self._ttl(config)) if self.touch_on_read else op
 
     def _touching(self, thread: Thread, op: Op[T], ttl_ms: int) -> Op[T]:
         if not self.touch_on_read or not ttl_ms:
@@ -278,7 +280,7 @@ class SaverFlows:
     def _list_thread_flow(
         self, place: CheckpointRef, wanted: Mapping[str, Any] | None, bound: str, left: int | None
     ) -> Flow[int | None]:
-        thread = Thread(self.space, place.thread_id, place.asker)
+        thread = self.known.of(place.thread_id, place.asker)
         exact = bool(place.checkpoint_id) and place.ns is not None
         if place.checkpoint_id and bound and place.checkpoint_id >= bound:
             return left
@@ -303,7 +305,7 @@ class SaverFlows:
     def delta_history(self, config: RunnableConfig, channels: Sequence[str]) -> Op[Mapping[str, DeltaChannelHistory]]:
         """Reads what delta channels are rebuilt from."""
         place = self._place(config)
-        op = Thread(self.space, place.thread_id, place.asker).history(place.ns or "", place.checkpoint_id, channels)
+        op = self.known.of(place.thread_id, place.asker).history(place.ns or "", place.checkpoint_id, channels)
 
         def read(both: Any) -> Mapping[str, DeltaChannelHistory]:
             steps, stored = both
@@ -328,7 +330,7 @@ class SaverFlows:
                     found[channel]["seed"] = seeds[channel]
             return found
 
-        return self._touching(Thread(self.space, place.thread_id, place.asker), op.map(read), self._ttl(config))
+        return self._touching(self.known.of(place.thread_id, place.asker), op.map(read), self._ttl(config))
 
     # --- a user's threads -----------------------------------------------------------------------------------------
 
@@ -345,6 +347,7 @@ class SaverFlows:
 
     def delete(self, thread_id: str) -> Op[None]:
         """Deletes a thread."""
+        self.noted.forget(thread_name(thread_id))
         return delete_thread(self.space, thread_name(thread_id))
 
     def prune_flow(
@@ -357,11 +360,19 @@ class SaverFlows:
         """Removes the checkpoints of runs."""
         return delete_for_runs_flow(self.space, self.blobs, run_ids)
 
-    def persist(self, thread_id: str) -> Op[bool]:
+    def owned_flow(self, user: Id, thread_ids: Sequence[str], then: Flow[T]) -> Flow[T]:
+        """Goes on with whole threads, unless one is another user's; where nobody is named, for whoever runs them."""
+        if user:
+            threads = [Thread(self.space, thread_name(name), str(user)) for name in thread_ids]
+            yield from ask(merge(*(thread.owned() for thread in threads)))
+        return (yield from then)
+
+    def persist_flow(self, thread_id: str) -> Flow[bool]:
         """Pins a thread."""
-        thread_id = thread_name(thread_id)
-        pinned = Thread(self.space, thread_id).lifetime(0, "pin")
-        return merge(thread_index.touch(self.space, thread_id, 0, "pin"), pinned).map(lambda both: both[1])
+        name = thread_name(thread_id)
+        pinned = merge(thread_index.touch(self.space, name, 0, "pin"), Thread(self.space, name).lifetime(0, "pin"))
+        op = pinned.map(lambda both: both[1])
+        return (yield from user_index.lasting_flow(self.space, UserData("thread", "", name), op, 0))
 
     def copy_flow(self, source: str, target: str) -> Flow[None]:
         """Copies a thread."""

@@ -137,8 +137,10 @@ def utf8(text: str, what: str) -> str:
     Raises:
         InvalidInputError: It is not a string, or has no UTF-8 form.
     """
+    if text.__class__ is str and text.isascii():
+        return text
     check_text(text, what)
-    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
         msg = f"{what} must not hold lone surrogates"
         raise InvalidInputError(msg)
     return text
@@ -157,6 +159,8 @@ def no_nul(text: str, what: str) -> str:
     Raises:
         InvalidInputError: It is not a string, holds NUL, or has no UTF-8 form.
     """
+    if text.__class__ is str and text.isascii() and "\0" not in text:
+        return text
     if "\0" in utf8(text, what):
         msg = f"{what} must not hold NUL"
         raise InvalidInputError(msg)

@@ -149,7 +149,7 @@ class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSave
             OutOfMemoryError: The server refused the write; nothing was stored.
 
         **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_expiries`.
-        **Trips:** 1; one more where list elements are missing that this process believed to be stored.
+        **Trips:** 1; one more where list elements are missing, or the thread, that this process believed to be stored.
         """
         return self._client.drive(self._flows.put_flow(config, checkpoint, metadata, new_versions))
 
@@ -180,7 +180,7 @@ class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSave
             EvictedError: The server lost a part of the thread.
 
         **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_expiries`.
-        **Trips:** 1; one more where list elements are missing that this process believed to be stored.
+        **Trips:** 1; one more where list elements are missing, or the thread, that this process believed to be stored.
         """
         self._client.drive(self._flows.put_writes_flow(config, writes, task_id, task_path))
 
@@ -275,41 +275,51 @@ class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSave
         """Reads checkpoints, newest first, page by page; see `list`."""
         return self._client.astream(self._adoption.list_flow(self._flows, config, filter, before, limit))
 
-    def delete_thread(self, thread_id: str) -> None:
+    def delete_thread(self, thread_id: str, *, user: Id = "") -> None:
         """Deletes a thread: checkpoints, values, writes, and its entries in the index.
 
         Args:
             thread_id: The thread.
+            user: Who asks, where the saver's threads have owners; "" for whoever runs the application.
+
+        Raises:
+            NotOwnerError: The thread is another user's.
 
         **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_expiries`.
-        **Trips:** 1.
+        **Trips:** 1, and 1 where a user asks.
         """
-        self._client.drive(self._adoption.delete_flow(self._flows, thread_id))
+        then = self._adoption.delete_flow(self._flows, thread_id)
+        self._client.drive(self._flows.owned_flow(user, [thread_id], then))
 
-    async def adelete_thread(self, thread_id: str) -> None:
+    async def adelete_thread(self, thread_id: str, *, user: Id = "") -> None:
         """Deletes a thread; see `delete_thread`."""
-        await self._client.adrive(self._adoption.delete_flow(self._flows, thread_id))
+        then = self._adoption.delete_flow(self._flows, thread_id)
+        await self._client.adrive(self._flows.owned_flow(user, [thread_id], then))
 
-    def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+    def copy_thread(self, source_thread_id: str, target_thread_id: str, *, user: Id = "") -> None:
         """Copies a thread: checkpoints, values, writes. Does nothing where the source does not exist.
 
         Args:
             source_thread_id: The thread to copy.
             target_thread_id: The new thread.
+            user: Who asks; see `delete_thread`.
 
         Raises:
+            NotOwnerError: The source is another user's.
             ConflictError: The target exists; nothing was changed.
             InvalidInputError: They are the same thread.
             EvictedError: The server lost a part of the source.
 
         **Keys:** `checkpoints`, `order`, `blobs`, `writes` of both; `threads`, `thread_expiries`.
-        **Trips:** 2.
+        **Trips:** 2, and 1 where a user asks.
         """
-        self._client.drive(self._adoption.copy_flow(self._flows, source_thread_id, target_thread_id))
+        then = self._adoption.copy_flow(self._flows, source_thread_id, target_thread_id)
+        self._client.drive(self._flows.owned_flow(user, [source_thread_id], then))
 
-    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str, *, user: Id = "") -> None:
         """Copies a thread; see `copy_thread`."""
-        await self._client.adrive(self._adoption.copy_flow(self._flows, source_thread_id, target_thread_id))
+        then = self._adoption.copy_flow(self._flows, source_thread_id, target_thread_id)
+        await self._client.adrive(self._flows.owned_flow(user, [source_thread_id], then))
 
     def prune(  # type: ignore[override] # it tells more than LangGraph asks for
         self,
@@ -319,6 +329,7 @@ class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSave
         keep_last: int = 1,
         older_than_s: Lifetime = None,
         dry_run: bool = False,
+        user: Id = "",
     ) -> PruneReport:
         """Removes old checkpoints, with the values and list elements that no other checkpoint refers to.
 
@@ -331,19 +342,21 @@ class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSave
             older_than_s: Only checkpoints written longer ago than this, in seconds by the server's clock; None for any
                 age.
             dry_run: Only report what would be removed.
+            user: Who asks; see `delete_thread`.
 
         Returns:
             The removed checkpoints, and their bytes.
 
         Raises:
             InvalidInputError: The strategy is unknown or a number is not acceptable; nothing was removed.
+            NotOwnerError: A thread is another user's; nothing was removed.
             ConflictError: A thread was written to again and again.
 
         **Keys:** `checkpoints`, `order`, `blobs`, `writes`; with "delete" `threads`, `thread_expiries`.
-        **Trips:** 2, and 1 for each 1,000 checkpoints of the longest thread; for each 50 threads.
+        **Trips:** 2, and 1 for each 1,000 checkpoints of the longest thread; for each 50 threads. 1 where a user asks.
         """
-        flow = self._flows.prune_flow(thread_ids, strategy, keep_last, older_than_s, dry_run=dry_run)
-        return self._client.drive(flow)
+        then = self._flows.prune_flow(thread_ids, strategy, keep_last, older_than_s, dry_run=dry_run)
+        return self._client.drive(self._flows.owned_flow(user, thread_ids, then))
 
     async def aprune(  # type: ignore[override] # it tells more than LangGraph asks for
         self,
@@ -353,10 +366,11 @@ class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSave
         keep_last: int = 1,
         older_than_s: Lifetime = None,
         dry_run: bool = False,
+        user: Id = "",
     ) -> PruneReport:
         """Removes old checkpoints; see `prune`."""
-        flow = self._flows.prune_flow(thread_ids, strategy, keep_last, older_than_s, dry_run=dry_run)
-        return await self._client.adrive(flow)
+        then = self._flows.prune_flow(thread_ids, strategy, keep_last, older_than_s, dry_run=dry_run)
+        return await self._client.adrive(self._flows.owned_flow(user, thread_ids, then))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> PruneReport:  # type: ignore[override]
         """Removes the checkpoints of runs, with the writes, values and list elements of them alone, as `prune` does.
@@ -378,21 +392,3 @@ class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSave
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> PruneReport:  # type: ignore[override]
         """Removes the checkpoints that runs made; see `delete_for_runs`."""
         return await self._client.adrive(self._flows.delete_for_runs_flow(run_ids))
-
-    def persist(self, thread_id: str) -> bool:
-        """Pins a thread: it lives until it is deleted.
-
-        Args:
-            thread_id: The thread.
-
-        Returns:
-            Whether it exists.
-
-        **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_expiries`.
-        **Trips:** 1.
-        """
-        return self._client.run(self._flows.persist(thread_id))
-
-    async def apersist(self, thread_id: str) -> bool:
-        """Pins a thread; see `persist`."""
-        return await self._client.arun(self._flows.persist(thread_id))

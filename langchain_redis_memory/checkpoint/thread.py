@@ -52,6 +52,9 @@ from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.redis.scripts import command, script
 
+MADE = [b"new"]
+"""The reply to a write that made its thread."""
+
 
 @dataclass(frozen=True)
 class Thread:
@@ -72,6 +75,10 @@ class Thread:
         """The thread's keys."""
         return self.space.thread(self.thread_id)
 
+    @cached_property
+    def _all_keys(self) -> tuple[str, ...]:
+        return self.keys.all()
+
     def _op(self, name: str, *args: Arg) -> Op[Any]:
         def read(replies: Sequence[Reply]) -> Any:
             reply = replies[0]
@@ -83,11 +90,10 @@ class Thread:
                 )
                 raise EvictedError(msg)
             if reply == [b"owned"]:
-                msg = f"thread {self.thread_id!r} belongs to another user"
-                raise NotOwnerError(msg)
+                raise NotOwnerError(self._others())
             return reply
 
-        return Op((script(name)(self.keys.all(), *args),), read)
+        return Op((script(name)(self._all_keys, *args),), read)
 
     def _checked(self, op: Op[Any], read: Any) -> Op[Any]:
         def decode(reply: Any) -> Any:
@@ -115,7 +121,8 @@ class Thread:
             ttl_ms: The thread's lifetime from now, 0 for none.
 
         Returns:
-            An op of one trip: digests of elements that the server does not have; if any, nothing was stored.
+            An op of one trip: digests of elements that the server does not have; if any, nothing was stored. `MADE`
+            where the thread was not there before.
         """
         references = [f"{r.channel}\0{spell_version(r.version)}" for r in record.references]
         keys = self.keys
@@ -151,7 +158,8 @@ class Thread:
             ttl_ms: The thread's lifetime from now, 0 for none.
 
         Returns:
-            An op of one trip: digests of elements that the server does not have; if any, nothing was stored.
+            An op of one trip: digests of elements that the server does not have; if any, nothing was stored. `MADE`
+            where the thread was not there before.
         """
         args: list[Arg] = [ttl_ms, ns, checkpoint_id, task_id, len(writes)]
         for _, idx, path, channel, value in writes:
@@ -321,12 +329,24 @@ class Thread:
 
         Args:
             ttl_ms: From now, in milliseconds.
-            how: "touch" or "pin"; see `thread_lifetime.lua`.
+            how: "touch" or "pin"; see `redis/lua/_live.lua`.
 
         Returns:
             An op of one trip: whether the thread exists, and is not another user's.
         """
         return self._op("checkpoint/thread_lifetime", ttl_ms, how, self.asker).map(bool)
+
+    def owned(self) -> Op[None]:
+        """Raises `NotOwnerError` where the thread has an owner and it is not the asker."""
+
+        def read(replies: Sequence[Reply]) -> None:
+            if replies[0] not in {None, self.asker.encode()}:
+                raise NotOwnerError(self._others())
+
+        return Op((("HGET", self.keys.checkpoints, "owner"),), read)
+
+    def _others(self) -> str:
+        return f"thread {self.thread_id!r} belongs to another user"
 
     def content(self) -> Op[ThreadContent | None]:
         """Reads all that the thread holds; None where it does not exist."""

@@ -1,20 +1,25 @@
 """Thread index: the threads of a tenant, when each expires, and which runs wrote to it.
 
-It lives under another hash
-tag than the threads, so it is updated by a command of its own, in the same trip and ahead of the write: it may hold a
-thread that is gone, never miss one that is there, so every reader checks the thread itself.
+It lives under another hash tag than the threads, so it is updated by a command of its own, in the same trip and ahead
+of the write: it may hold a thread that is gone, never miss one that is there, so every reader checks the thread itself.
+A process that noted a thread does not do so again for a while (`NotedThreads`): the thread stands in the index for that
+much longer than it lives, and a write that had to make the thread anew says so.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.ops import Op, Reply
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.scripts import script
+
+_PAUSE_MS = 60_000
+"""Longest time for which a thread is not noted again."""
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +28,7 @@ def _spell(name: str) -> str:
     return quote(name, safe="", errors="surrogatepass")
 
 
-def touch(space: KeySpace, thread_id: str, ttl_ms: int, how: str, runs: Sequence[str] = ()) -> Op[None]:
+def touch(space: KeySpace, thread_id: str, ttl_ms: int, how: str, runs: Sequence[str] = ()) -> Op[bool]:
     """Notes that a thread is alive.
 
     Args:
@@ -34,15 +39,73 @@ def touch(space: KeySpace, thread_id: str, ttl_ms: int, how: str, runs: Sequence
         runs: The runs that write to it now.
 
     Returns:
-        An op of one trip. An index that the server refuses to update is logged.
+        An op of one trip: whether it is noted. An index that the server refuses to update is logged.
     """
     call = script("checkpoint/thread_touch")(space.threads(), _spell(thread_id), ttl_ms, how, *map(_spell, runs))
 
-    def read(replies: Sequence[Reply]) -> None:
-        if isinstance(replies[0], ServerError):
+    def read(replies: Sequence[Reply]) -> bool:
+        refused = isinstance(replies[0], ServerError)
+        if refused:
             _log.warning("thread %r is not noted in the index of threads: %s", thread_id, replies[0])
+        return not refused
 
     return Op((call,), read, tolerant=True)
+
+
+class _Noted(NamedTuple):
+    """When a thread was noted, for which lifetime, and with which run."""
+
+    at: float
+    ttl_ms: int
+    run: str
+
+    def covers(self, ttl_ms: int, run: str) -> bool:
+        """Tells whether it was noted with the same."""
+        return self.ttl_ms == ttl_ms and (not run or self.run == run)
+
+
+class NotedThreads:
+    """The threads that this process noted in the index a short while ago.
+
+    Args:
+        space: The tenant's key builder.
+        most: Most threads; then all are forgotten.
+    """
+
+    def __init__(self, space: KeySpace, most: int = 10_000) -> None:
+        self._space, self._most = space, most
+        self._noted: dict[str, _Noted] = {}
+
+    def touch(self, thread_id: str, ttl_ms: int, run: str, now: float, *, anew: bool = False) -> Op[bool] | None:
+        """Notes that a thread is written to.
+
+        Args:
+            thread_id: The thread.
+            ttl_ms: Its lifetime from now in milliseconds, 0 for none.
+            run: The run that writes to it, "" for none that is known.
+            now: The process's monotonic time.
+            anew: Whether it may have been deleted since it was noted.
+
+        Returns:
+            An op of one trip; None where it is noted already.
+        """
+        noted, pause_ms = self._noted.get(thread_id), min(_PAUSE_MS, ttl_ms // 10) if ttl_ms else _PAUSE_MS
+        if not anew and noted is not None and noted.covers(ttl_ms, run) and (now - noted.at) * 1000 < pause_ms:
+            return None
+        longer = ttl_ms + pause_ms if ttl_ms else 0
+
+        def note(done: bool) -> bool:
+            if done:
+                if len(self._noted) >= self._most:
+                    self._noted = {}
+                self._noted[thread_id] = _Noted(now, ttl_ms, run)
+            return done
+
+        return touch(self._space, thread_id, longer, "write", [run] if run else []).map(note)
+
+    def forget(self, thread_id: str) -> None:
+        """Forgets that a thread was noted."""
+        self._noted.pop(thread_id, None)
 
 
 def forget(space: KeySpace, thread_id: str) -> Op[None]:

@@ -1,4 +1,4 @@
-"""What a saver offers to the application around a graph: a user's threads and their messages, without the graph."""
+"""What a saver offers to the application around a graph: a user's threads, their messages and lifetime."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from langchain_redis_memory.redis.key_groups import Id
 
 
 class ThreadReader:
-    """Reads threads for people; a part of `RedisSaver`.
+    """Reads and keeps threads for people; a part of `RedisSaver`.
 
     **Keys:** those of `RedisSaver`.
     **Trips:** each method says its own.
@@ -68,3 +68,25 @@ class ThreadReader:
     async def amessages(self, thread_id: Id, user: Id = "") -> list[BaseMessage]:
         """Reads the messages of a thread's newest state; see `messages`."""
         return await self._client.arun(self._flows.newest(str(thread_id), user).map(messages_of))
+
+    def persist(self, thread_id: str, *, user: Id = "") -> bool:
+        """Pins a thread: it lives until it is deleted, and its users' index as long.
+
+        Args:
+            thread_id: The thread.
+            user: Who asks, where the saver's threads have owners; "" for whoever runs the application.
+
+        Returns:
+            Whether it exists.
+
+        Raises:
+            NotOwnerError: The thread is another user's.
+
+        **Keys:** `checkpoints`, `order`, `blobs`, `writes`; `threads`, `thread_expiries`; `thread_users`, `user_data`.
+        **Trips:** 1, and 1 where it is a user's; 1 where a user asks.
+        """
+        return self._client.drive(self._flows.owned_flow(user, [thread_id], self._flows.persist_flow(thread_id)))
+
+    async def apersist(self, thread_id: str, *, user: Id = "") -> bool:
+        """Pins a thread; see `persist`."""
+        return await self._client.adrive(self._flows.owned_flow(user, [thread_id], self._flows.persist_flow(thread_id)))

@@ -19,7 +19,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from langchain_redis_memory.errors import RedisMemoryError, UnavailableError
+from langchain_redis_memory.checks import check_type
+from langchain_redis_memory.errors import AuthenticationError, RedisMemoryError, ServerError, UnavailableError
 
 if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.client import Client
@@ -62,17 +63,25 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except RedisMemoryError as error:
-        errors.print(f"[bold red]{type(error).__name__}:[/] {escape(str(error))}", soft_wrap=True)
+        named = next(one.__name__ for one in type(error).__mro__ if one.__name__[0] != "_")
+        errors.print(f"[bold red]{named}:[/] {escape(str(error))}", soft_wrap=True)
+        if isinstance(error, AuthenticationError) and isinstance(error, ServerError):  # it let us in
+            errors.print(
+                "What a user of the server may need is printed by: langchain-redis-memory acl", highlight=False
+            )
         raise typer.Exit(2 if isinstance(error, UnavailableError) else 1) from error
 
 
 @contextmanager
-def opened(redis: str | None, prefix: str | None = None) -> Iterator[Client]:
-    """Opens a client for a command, and closes it; see `plain_errors`."""
+def opened(redis: str | None, prefix: str | None = None, *, cipher: str | None = None) -> Iterator[Client]:
+    """Opens a client for a command, and closes it; see `plain_errors`. A cipher is named as MODULE:NAME."""
     from langchain_redis_memory.redis.client.client import Client
+    from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
 
-    with plain_errors(), Client.from_url(redis, prefix=prefix) as client:
-        yield client
+    with plain_errors():
+        seals = None if cipher is None else check_type(loaded(cipher, "the cipher"), Cipher, "the cipher", "a Cipher")
+        with Client.from_url(redis, prefix=prefix, cipher=seals) as client:
+            yield client
 
 
 def progress_bar() -> Progress:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.operate.session_search import SessionMatch, SessionMatches
 
 _MOST_PAGES = 1000
+_SEARCHED = 500
+"""So many conversations are looked at in a page of a search, of which few may fit."""
 
 
 @app.command(rich_help_panel=LOOK)
@@ -59,7 +61,7 @@ def sessions(
 
         def page(cursor: str | None) -> SessionMatches:
             how: Any = {"agent": agent, "user": user, "search": search, "content": content}
-            return operations.sessions(**how, limit=min(limit, 200), cursor=cursor)
+            return operations.sessions(**how, limit=_SEARCHED if search else min(limit, 200), cursor=cursor)
 
         found, more = _pages(page, limit)
     if as_json:

@@ -47,7 +47,6 @@ def _chain(
     url: str, model: str | None, reports: list[TurnReport], *, quiet: bool
 ) -> tuple[ConversationMemory, RememberingRunnable]:
     """The retrieval chain of `chat`: documentation strings, local embeddings, a memory around a model."""
-    from langchain_redis_memory.cli.demo.corpus import DocstringRetriever, chunks
     from langchain_redis_memory.conversation.memory import ConversationMemory
     from langchain_redis_memory.redis.client.client import Client
     from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
@@ -55,6 +54,8 @@ def _chain(
     client = Client.from_url(url)
     server = client.server()
     embeddings = MiniLMEmbeddings()
+    from langchain_redis_memory.cli.demo.corpus import DocstringRetriever, chunks  # which needs what the model needs
+
     answerer = _model(model, embeddings)
     if not quiet:
         console.print(f"server: [bold]{escape(client.url)}[/] ({server.flavour} {server.version})")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from langchain_redis_memory.ops import Flow, Now, Op
+from langchain_redis_memory.ops import Flow, Op
+from langchain_redis_memory.redis.client.clock import monotonic
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ def measured_flow(flow: Flow[T], spent: Spent) -> Flow[T]:
         step = next(flow)
         while True:
             trip = isinstance(step, Op) and bool(step.commands)
-            began: float = (yield Now()) if trip else 0.0
+            began = monotonic() if trip else 0.0
             try:
                 sent = yield step
             except Exception as error:  # noqa: BLE001 - the flow decides
@@ -51,9 +52,8 @@ def measured_flow(flow: Flow[T], spent: Spent) -> Flow[T]:
             else:
                 failed = None
             if trip:
-                ended: float = yield Now()
                 spent.trips += 1
-                spent.redis_s += ended - began
+                spent.redis_s += monotonic() - began
             step = flow.send(sent) if failed is None else flow.throw(failed)
     except StopIteration as done:
         return cast("T", done.value)

@@ -9,6 +9,7 @@ opening question that points at something unsaid ("Where was he born?") is share
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from langchain_core.messages import BaseMessage
 
@@ -52,7 +53,7 @@ class Planner:
     share_rewrites: bool = False
     lifetimes: Lifetimes = NOT_KEPT
 
-    @property
+    @cached_property
     def reach(self) -> int:
         """How many messages the first round trip loads."""
         reaches = [self.selector.reach(replace(rule, whole=False)) for rule in self.policy.values()]

@@ -197,13 +197,15 @@ class RememberingRunnable(Runnable[Any, Any]):
     def _invoke(self, input: Any, config: RunnableConfig, **kwargs: Any) -> Any:
         incoming, call = self._prepare(input, config, kwargs)
         report = self.memory.client.drive(self.memory.turn(incoming, call))
-        dispatch_custom_event(EVENT, event_of(report), config=config)
+        if _is_heard(config):
+            dispatch_custom_event(EVENT, event_of(report), config=config)
         return call.delivered(report)
 
     async def _ainvoke(self, input: Any, config: RunnableConfig, **kwargs: Any) -> Any:
         incoming, call = self._prepare(input, config, kwargs)
         report = await self.memory.client.adrive(self.memory.turn(incoming, call))
-        await adispatch_custom_event(EVENT, event_of(report), config=config)
+        if _is_heard(config):
+            await adispatch_custom_event(EVENT, event_of(report), config=config)
         return call.delivered(report)
 
     def _transform(self, inputs: Iterator[Any], config: RunnableConfig, **kwargs: Any) -> Iterator[Any]:
@@ -211,7 +213,8 @@ class RememberingRunnable(Runnable[Any, Any]):
         report: TurnReport = yield from self.memory.client.stream(self.memory.turn(incoming, call), chunks=True)
         if report.cache == "hit":
             yield from call.chunks_of(report)
-        dispatch_custom_event(EVENT, event_of(report), config=config)
+        if _is_heard(config):
+            dispatch_custom_event(EVENT, event_of(report), config=config)
 
     async def _atransform(
         self, inputs: AsyncIterator[Any], config: RunnableConfig, **kwargs: Any
@@ -225,7 +228,8 @@ class RememberingRunnable(Runnable[Any, Any]):
         if reports[0].cache == "hit":
             for chunk in call.chunks_of(reports[0]):
                 yield chunk
-        await adispatch_custom_event(EVENT, event_of(reports[0]), config=config)
+        if _is_heard(config):
+            await adispatch_custom_event(EVENT, event_of(reports[0]), config=config)
 
     def _prepare(self, input: Any, config: RunnableConfig, kwargs: dict[str, Any]) -> tuple[TurnInput, Call]:
         configurable = config.get("configurable") or {}
@@ -254,6 +258,11 @@ class RememberingRunnable(Runnable[Any, Any]):
             run_id=str(getattr(config.get("callbacks"), "parent_run_id", None) or ""),
         )
         return incoming, Call(self._wrapped, said, config, kwargs, sharing, private=private)
+
+
+def _is_heard(config: RunnableConfig) -> bool:
+    """Tells whether anybody listens to the events of a run: looking for those who do takes longer than a trip."""
+    return bool(getattr(config.get("callbacks"), "handlers", True))
 
 
 _SESSIONS = ("session_id", "thread_id")

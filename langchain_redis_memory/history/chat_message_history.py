@@ -150,8 +150,8 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         """Stores messages: appends, replaces by id, obeys `RemoveMessage`, trims, counts turns, moves the lifetime.
 
         Args:
-            messages: Any number of them, in order. Up to 500 messages of up to 8 MiB together are stored all or not at
-                all; of more, so are each 500, one after the other, so that others need not wait for the server.
+            messages: Any number of them, in order. Up to 250 messages of up to 8 MiB together are stored all or not at
+                all; of more, so are each 250, one after the other, so that others need not wait for the server.
 
         Raises:
             NotAMessageError: One of them is not a LangChain message; nothing was sent.
@@ -162,7 +162,7 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
             WrongKeyTypeError: A key holds another kind of value; nothing was stored.
 
         **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
-        **Trips:** 1 for each 500 messages, 0 for none.
+        **Trips:** 1 for each 250 messages, 0 for none.
         """
         if messages:
             self._client.drive(self._flows.add_flow(messages))

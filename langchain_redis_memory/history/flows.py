@@ -28,8 +28,10 @@ from langchain_redis_memory.history.waiting import added
 from langchain_redis_memory.history.write_behind import WriteBehind
 from langchain_redis_memory.language.bm25 import search
 from langchain_redis_memory.ops import Arg, Flow, Op
+from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.client.outboxes import Outboxes
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
+from langchain_redis_memory.redis.user_index import UserData
 
 _log = logging.getLogger(__name__)
 
@@ -203,14 +205,36 @@ class HistoryFlows:
         if self.outbox is not None:
             self.outbox.seen.put(self._key, [])
 
-    def extend_ttl(self, ttl_s: Lifetime) -> Op[bool]:
+    def extend_ttl_flow(self, ttl_s: Lifetime) -> Flow[bool]:
         """Sets the lifetime from now."""
         ttl_ms = milliseconds(ttl_s) or self.transcript.ttl_ms
         if not ttl_ms:
             msg = "this history has no ttl_s of its own: give extend_ttl a number of seconds, or use persist()"
             raise InvalidInputError(msg)
-        return self.transcript.expire(ttl_ms)
+        return (yield from lasting_flow(self.transcript, ttl_ms))
+
+    def persist_flow(self) -> Flow[bool]:
+        """Pins the conversation."""
+        return (yield from lasting_flow(self.transcript, 0))
 
     def ttl(self) -> Op[float | None]:
         """Reads the lifetime that is left."""
         return self.transcript.info().map(lambda session: session.ttl_s if session else 0.0)
+
+
+def lasting_flow(transcript: Transcript, ttl_ms: int) -> Flow[bool]:
+    """Sets the lifetime of a conversation from now, and lets the index of whomever it is live as long.
+
+    Args:
+        transcript: Its ops, which may name no user: the server knows whose it is.
+        ttl_ms: The lifetime in milliseconds, 0 to pin it.
+
+    Returns:
+        Whether it exists.
+
+    **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`; `session_users`, `user_data`.
+    **Trips:** 1, and 1 where it is noted with a user that the transcript does not name.
+    """
+    lasts = transcript.expire(ttl_ms) if ttl_ms else transcript.persist()
+    data = UserData("session", transcript.agent, transcript.session_id)
+    return user_index.lasting_flow(transcript.space, data, lasts, ttl_ms, transcript.user)

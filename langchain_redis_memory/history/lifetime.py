@@ -28,14 +28,14 @@ class ConversationLifetime(ClientOwner):
         Raises:
             InvalidInputError: The number is not positive, or there is none (use `persist` to pin).
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
-        **Trips:** 1.
+        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`; `session_users`, `user_data`.
+        **Trips:** 1, and 1 where it is a user's that this history does not name.
         """
-        return self._client.run(self._flows.extend_ttl(ttl_s))
+        return self._client.drive(self._flows.extend_ttl_flow(ttl_s))
 
     async def aextend_ttl(self, ttl_s: Lifetime = None) -> bool:
         """Sets the lifetime of all of the conversation's keys from now; see `extend_ttl`."""
-        return await self._client.arun(self._flows.extend_ttl(ttl_s))
+        return await self._client.adrive(self._flows.extend_ttl_flow(ttl_s))
 
     def persist(self) -> bool:
         """Pins the conversation: it lives until it is cleared or `extend_ttl` gives it a lifetime.
@@ -43,14 +43,14 @@ class ConversationLifetime(ClientOwner):
         Returns:
             Whether the conversation exists.
 
-        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`.
-        **Trips:** 1.
+        **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`; `session_users`, `user_data`.
+        **Trips:** 1, and 1 where it is a user's that this history does not name.
         """
-        return self._client.run(self._flows.transcript.persist())
+        return self._client.drive(self._flows.persist_flow())
 
     async def apersist(self) -> bool:
         """Pins the conversation; see `persist`."""
-        return await self._client.arun(self._flows.transcript.persist())
+        return await self._client.adrive(self._flows.persist_flow())
 
     def ttl(self) -> float | None:
         """Reads the remaining lifetime of the conversation.

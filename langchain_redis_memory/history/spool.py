@@ -55,6 +55,7 @@ class SpooledWrite(NamedTuple):
         max_tokens: Most tokens kept.
         trip: The key of the trip that was tried.
         pairs: The messages, see `Transcript.pairs`; encrypted where there is a cipher.
+        user: The user whose it is, "" for nobody's.
     """
 
     prefix: str
@@ -66,6 +67,7 @@ class SpooledWrite(NamedTuple):
     max_tokens: int
     trip: str
     pairs: list[Arg]
+    user: str = ""
 
     @classmethod
     def of(cls, transcript: Transcript, op: Op[Any]) -> SpooledWrite:
@@ -74,7 +76,16 @@ class SpooledWrite(NamedTuple):
         call, space = next(adds), transcript.space
         kept = (transcript.ttl_ms, transcript.max_messages, transcript.max_tokens)
         pairs = list(call.args[Transcript.PAIRS :])
-        return cls(space.prefix, space.tenant, transcript.agent, transcript.session_id, *kept, call.keys[-1], pairs)
+        return cls(
+            space.prefix,
+            space.tenant,
+            transcript.agent,
+            transcript.session_id,
+            *kept,
+            call.keys[-1],
+            pairs,
+            transcript.user,
+        )
 
     def made(self, space: KeySpace) -> tuple[Transcript, list[BaseMessage], Op[Any]]:
         """Makes the conversation, its messages and the op again.
@@ -84,7 +95,7 @@ class SpooledWrite(NamedTuple):
         """
         kept = (self.ttl_ms, self.max_messages, self.max_tokens)
         own = replace(space, prefix=self.prefix, tenant=self.tenant)
-        transcript = Transcript(own, self.session_id, self.agent, *kept)
+        transcript = Transcript(own, self.session_id, self.agent, *kept, user=self.user)
         records = [record for record in self.pairs[1::2] if isinstance(record, bytes) and record]
         messages = decode_messages(records, transcript.keys.messages)
         return transcript, messages, transcript.write(self.pairs, trip=self.trip)
@@ -107,9 +118,14 @@ class _File:
     def append(self, *what: Any) -> None:
         body = VERSION + pack(list(what), "a write")
         frame = memoryview(_FRAME.pack(len(body), crc32(body)) + body)
-        while frame:
-            frame = frame[os.write(self._fd, frame) :]
-        os.fsync(self._fd)
+        whole = self.size()
+        try:
+            while frame:
+                frame = frame[os.write(self._fd, frame) :]
+            os.fsync(self._fd)
+        except OSError:
+            os.truncate(self._fd, whole)  # half a frame would end the file for whoever reads it
+            raise
 
     def size(self) -> int:
         return os.fstat(self._fd).st_size

@@ -37,7 +37,7 @@ REMOVE_ALL_MESSAGES = "__remove_all__"
 
 MOST_BYTES = 64 * 1024 * 1024
 """How large a message may be as it is stored."""
-SLICE_MESSAGES, SLICE_BYTES = 500, 8 * 1024 * 1024
+SLICE_MESSAGES, SLICE_BYTES = 250, 8 * 1024 * 1024
 """How much is written at once: a script keeps the server from everybody else."""
 
 

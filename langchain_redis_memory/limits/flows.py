@@ -75,7 +75,7 @@ class LimitFlows:
         self._scope = text_of(scope, "scope", empty=True)
         self._apart = not any(limit.shared for limit in self.limits)
         self._when_down, self._lease_ms = when_down, lease_ms
-        self._tolerances = [repr(limit.cost_us(limit.most)) for limit in self.rates]
+        self._words = lru_cache(maxsize=256)(self._spell)
         self.keys: Callable[[Id], tuple[str, ...]] = lru_cache(maxsize=1024)(self._keys)
 
     # --- operations ---------------------------------------------------------------------------------------------------
@@ -131,21 +131,19 @@ class LimitFlows:
         Returns:
             An op of one trip. Sent again after a lost reply it takes twice from rates, which is the safe side.
         """
-        args: list[Arg] = []
-        for limit, tolerance in zip(self.rates, self._tolerances, strict=True):
-            args += [repr(limit.cost_us(limit.amount(request.costs))), tolerance]
-        args += [limit.count for limit in self.places]
-        call = script("limits/take")(
-            request.keys,
-            request.token,
-            _MODES[mode],
-            repr(wait_s * 1e6),
-            self._lease_ms,
-            _PATIENCE_MS,
-            len(self.rates),
-            *args,
-        )
+        amounts = tuple([limit.amount(request.costs) for limit in self.rates])
+        call = script("limits/take")(request.keys, request.token, *self._words(amounts, wait_s, mode))
         return Op((call,), lambda replies: self._decided(request, replies[0], mode))
+
+    def _spell(self, amounts: tuple[float, ...], wait_s: float, mode: Mode) -> tuple[str, ...]:
+        """Spells the arguments of the script, which are the same for most requests."""
+        how = (str(_MODES[mode]), repr(wait_s * 1e6), str(self._lease_ms), str(_PATIENCE_MS), str(len(self.rates)))
+        costs = (
+            word
+            for limit, amount in zip(self.rates, amounts, strict=True)
+            for word in (repr(limit.cost_us(amount)), repr(limit.cost_us(limit.most)))
+        )
+        return (*how, *costs, *(str(limit.count) for limit in self.places))
 
     def _decided(self, request: Request, reply: Reply, mode: Mode) -> Taken:
         taken, delay, short, ahead, *found = reply

@@ -26,6 +26,7 @@ _CROWDED = 0.8
 _SKEW_S = 2.0
 _SLOW_S = 0.01
 _BIG = 8 << 20
+_RIGHTS = "give the user what its classes need: langchain-redis-memory acl prints the line"
 Info = Mapping[str, str]
 
 
@@ -87,7 +88,9 @@ def doctor_flow(space: KeySpace, health: Health, stats: MemoryStats) -> Flow[Dia
     **Trips:** 5.
     """
     if not health.reachable:
-        return Diagnosis(health.url, (Check("server", "fail", health.error, "see that it runs, and the URL"),))
+        refused = "no permissions" in health.error
+        advice = _RIGHTS if refused else "see that it runs, and the URL"
+        return Diagnosis(health.url, (Check("rights" if refused else "server", "fail", health.error, advice),))
     masters = yield from masters_flow(space)
     told = yield from ask(merge(*(info(beside, "server", "memory", "persistence", "stats") for beside in masters)))
     before = wall()
@@ -243,8 +246,7 @@ def _rights_flow(masters: Sequence[str]) -> Flow[Check]:
         return Check("rights", "ok", f"{names} may send all commands of this package")
     where = f" on {sum(map(bool, refused))} of {len(masters)} nodes" if len(masters) > 1 else ""
     missing = _listed(sorted({word for node in refused for word in node}))
-    advice = "give it what its classes need: langchain-redis-memory acl prints the line"
-    return Check("rights", "warn", f"{names} may not send {missing}{where}", advice)
+    return Check("rights", "warn", f"{names} may not send {missing}{where}", _RIGHTS)
 
 
 def _at(beside: str, commands: tuple[Command, ...]) -> Op[list[Reply]]:

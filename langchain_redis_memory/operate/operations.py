@@ -14,6 +14,7 @@ from langchain_redis_memory.operate.inspect import Inspection, inspect_flow
 from langchain_redis_memory.operate.memory_stats import MemoryStats, memory_stats_flow
 from langchain_redis_memory.operate.orphans import OrphanReport, orphans_flow
 from langchain_redis_memory.operate.prune import OnProgress, Pruned, prune_flow
+from langchain_redis_memory.operate.reencrypt import ReEncryption, reencrypt_flow
 from langchain_redis_memory.operate.session_search import SessionMatches, agents_flow, sessions_flow
 from langchain_redis_memory.ops import Flow, Invoke
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
@@ -33,8 +34,8 @@ class RedisOperations(ClientOwner):
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         tenant: Whose data, "" for the default tenant. None for that of all tenants: `memory_stats`, `doctor`,
-            `orphans`, `backup` and `restore` are then about every key under the client's prefix, the others about the
-            default tenant's.
+            `orphans`, `re_encrypt`, `backup` and `restore` are then about every key under the client's prefix, the
+            others about the default tenant's.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -314,6 +315,31 @@ class RedisOperations(ClientOwner):
         """Writes what `backup` read; see `restore`."""
         return await self._client.adrive(self._restore_flow(lines, on_progress, replace=replace))
 
+    def re_encrypt(self, *, dry_run: bool = False, on_progress: OnProgress | None = None) -> ReEncryption:
+        """Encrypts anew what is under an older key of the client's cipher, so that this key can go.
+
+        With `Cipher(..., strict=False)` what is in plain as well. Caches that find by content start cold under a key.
+
+        Args:
+            dry_run: Only say what would be written.
+            on_progress: Receives how many keys have been looked at.
+
+        Returns:
+            What was done; a value that cannot be read is named, and the others go on.
+
+        Raises:
+            ConfigError: The client has no cipher.
+            UnavailableError: The server cannot be reached.
+
+        **Keys:** all whose values are encrypted.
+        **Trips:** 2 for each 1,000 keys of the server; 1 for each 100 values of each 50 keys, 1 more to write some.
+        """
+        return self._client.drive(self._re_encrypt_flow(on_progress, dry_run=dry_run))
+
+    async def are_encrypt(self, *, dry_run: bool = False, on_progress: OnProgress | None = None) -> ReEncryption:
+        """Encrypts anew what is under an older key; see `re_encrypt`."""
+        return await self._client.adrive(self._re_encrypt_flow(on_progress, dry_run=dry_run))
+
     # --- flows --------------------------------------------------------------------------------------------------------
 
     def _stats_flow(self, sample: int, most: int) -> Flow[MemoryStats]:
@@ -343,6 +369,9 @@ class RedisOperations(ClientOwner):
     ) -> Flow[RestoreReport]:
         server = yield Invoke(self._client.server, self._client.aserver)
         return (yield from restore_flow(self._space, lines, on_progress, server, replace=replace, tenant=self._tenant))
+
+    def _re_encrypt_flow(self, on_progress: OnProgress | None, *, dry_run: bool) -> Flow[ReEncryption]:
+        return reencrypt_flow(self._space, self._tenant, self._pattern, on_progress, dry_run=dry_run)
 
     def _newest(self, name: str) -> Invoke:
         saver = RedisSaver(self._client, tenant=self._space.tenant)

@@ -76,7 +76,7 @@ COMMANDS: Mapping[str, str] = {
         "time vadd vcard vrem vsim zadd zcard zrange zrangebylex zrangebyscore zrem zrevrange zscore"
     ),
     "RedisRateLimiter": (
-        "del eval evalsha get persist pexpireat set time zadd zcard zrange zrangebyscore zrank zrem zscore"
+        "del eval evalsha get persist pexpire pexpireat set time zadd zcard zrange zrangebyscore zrank zrem zscore"
     ),
     "RedisUsers": (
         "del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx lindex llen "
@@ -88,7 +88,7 @@ COMMANDS: Mapping[str, str] = {
         "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
         "pexpireat pttl set time unlink zadd zcard zrange zrangebyscore zrem zscan"
     ),
-    "RedisTokenStreams": "eval evalsha pexpire sadd sismember xadd xrange xrevrange",
+    "RedisTokenStreams": "eval evalsha get pexpire sadd set sismember xadd xrange xrevrange",
     "SemanticAnswerCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
         "persist pexpire pexpireat pttl set time vadd vcard vrem vsim zadd zcard zrange zrangebyscore zrem "

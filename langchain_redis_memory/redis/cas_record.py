@@ -89,6 +89,34 @@ def _opened(data: bytes, where: Key, field: str) -> bytes | None:
         return None
 
 
+def renew(where: Key, field: bytes, record: bytes, notes: bytes) -> tuple[bytes, bytes]:
+    """Encrypts a record and its notes under the current key; see `Key.renew`.
+
+    Args:
+        where: The key that holds them.
+        field: The field.
+        record: What is stored under it.
+        notes: What is stored beside it.
+
+    Returns:
+        Both, as they are to be stored. A record whose notes changed has another mark: how many bytes of notes somebody
+        has seen says nothing any more.
+
+    Raises:
+        DecryptionError: One of them cannot be decrypted.
+    """
+    head = _HEAD.match(record)
+    made = head[0] + where.renew(record[head.end() :], field) if head else record
+    kept, rest = b"", notes
+    while size := _NOTE.match(rest):
+        end = size.end() + int(size[1])
+        note = where.renew(rest[size.end() : end], field + b"+", repeatable=True)
+        kept, rest = kept + b"%d:%s" % (len(note), note), rest[end:]
+    if head and kept + rest != notes:
+        made = b"\x01%s-%s:" % (head[1].partition(b"-")[0], os.urandom(8).hex().encode()) + made[head.end() :]
+    return made, kept + rest
+
+
 def read(place: Key, field: str) -> Op[CasRecord]:
     """Reads a record.
 

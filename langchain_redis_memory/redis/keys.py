@@ -17,7 +17,8 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import cached_property
+from typing import TypeVar, cast
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
@@ -114,6 +115,7 @@ KINDS = {
 
 
 G = TypeVar("G", bound=KeyGroup)
+_MOST_KNOWN = 256
 
 
 def trip_key(beside: str) -> str:
@@ -156,8 +158,21 @@ class KeySpace:
         return f"{self.prefix}:{{{escape(self.tenant)}/{escape(agent)}/{escape(name)}}}:"
 
     def _group(self, group: type[G], agent: str, name: str, owner: str = "") -> G:
+        known = self._known.get((group, agent, name))
+        if known is not None:
+            return cast("G", known)
         tag, cipher = self._tag(agent, name), self._of(owner)
-        return group(*[Key(tag + kind, cipher) for kind in group.kinds or group.__match_args__])
+        made = group(*[Key(tag + kind, cipher) for kind in group.kinds or group.__match_args__])
+        if self.cipher is None:  # whose keys may be changed or shredded
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[group, agent, name] = made
+        return made
+
+    @cached_property
+    def _known(self) -> dict[tuple[type[KeyGroup], str, str], KeyGroup]:
+        """The groups that were spelled lately."""
+        return {}
 
     def _of(self, owner: str = "") -> ValueCipher:
         return PLAIN if self.cipher is None else self.cipher.of(self.tenant, owner)

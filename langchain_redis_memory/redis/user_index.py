@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 from langchain_redis_memory.errors import CorruptDataError, ServerError
-from langchain_redis_memory.ops import Op, Reply
+from langchain_redis_memory.ops import Flow, Op, Reply, ask, merge
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.codec.version import VERSION, check_version
 from langchain_redis_memory.redis.keys import KeySpace
@@ -132,3 +132,23 @@ def forget(space: KeySpace, user: str, data: Sequence[UserData]) -> Op[None]:
     """Takes out of the index what is erased; an op of no trip for nothing."""
     members = [_member(one) for one in data]
     return Op((("ZREM", space.user_data(user), *members),) if members else (), lambda _replies: None)
+
+
+def lasting_flow(space: KeySpace, data: UserData, lasts: Op[bool], ttl_ms: int, named: str = "") -> Flow[bool]:
+    """Gives something another lifetime, and lets the index of whomever it is live as long.
+
+    Args:
+        space: The tenant's key builder.
+        data: What it is.
+        lasts: Sets its lifetime, and tells whether it exists.
+        ttl_ms: The lifetime from now in milliseconds, 0 for none.
+        named: A user whose index knows already.
+
+    Returns:
+        Whether it exists. A flow of one trip, and one more where it is somebody else's.
+    """
+    (users,), there = yield from ask(merge(users_of_each(space, [data]), lasts))
+    others = sorted(users - {named}) if there else []
+    if others:
+        yield from ask(merge(*(note(space, user, data, ttl_ms) for user in others)))
+    return there

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from time import sleep
 from typing import Any
 
 import pytest
@@ -31,6 +31,7 @@ from tests.support.agents import ScriptedModel, calling
 from tests.support.chains import Marked
 from tests.support.meanings import ASKED, NEAR, Cut, WordEmbeddings
 from tests.support.saves import raw
+from tests.support.servers import wait_for
 
 QUESTION = "What is Redis?"
 
@@ -336,16 +337,20 @@ async def test_a_server_that_is_away_is_no_reason_to_fail(both: Both) -> None:
 
 
 async def test_of_equal_calls_at_once_one_asks_the_model(client: Client, both: Both) -> None:
-    model = SlowModel()
+    begun: list[int] = []
+    model = SlowModel(all_have_begun=lambda: len(begun) >= 8)
     agent: Any = create_agent(model, middleware=[AnswerCacheMiddleware(client, scope="s", answer_ttl_s=60)])
 
     def one(number: int) -> Any:
+        begun.append(number)
         return agent.invoke(SAME, {"configurable": {"thread_id": str(number)}})
 
+    async def aone(number: int) -> Any:
+        begun.append(number)
+        return await agent.ainvoke(SAME, {"configurable": {"thread_id": str(number)}})
+
     if both.asynchronous:
-        states = await asyncio.gather(
-            *(agent.ainvoke(SAME, {"configurable": {"thread_id": str(number)}}) for number in range(50))
-        )
+        states = await asyncio.gather(*map(aone, range(16)))
     else:
         with ThreadPoolExecutor(8) as pool:
             states = list(pool.map(one, range(16)))
@@ -366,14 +371,16 @@ SAME: Any = {"messages": [("user", "What is the capital of Norway?")]}
 
 
 class SlowModel(ScriptedModel):
-    """Answers when all who ask at once have asked."""
+    """Answers when all who ask at once have begun."""
+
+    all_have_begun: Callable[[], bool]
 
     def _generate(self, *args: Any, **kwargs: Any) -> Any:
-        sleep(0.2)
+        wait_for(self.all_have_begun)
         return super()._generate(*args, **kwargs)
 
     async def _agenerate(self, *args: Any, **kwargs: Any) -> Any:
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(wait_for, self.all_have_begun)
         return super()._generate(*args, **kwargs)
 
 

@@ -23,7 +23,7 @@ pytest.importorskip("fastapi")
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "chat_service.py"
-USERS = {"memory": 20}  # fifty on a server
+USERS = 50
 
 
 def service(url: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -82,7 +82,7 @@ async def test_many_users_at_once_each_have_their_own_memory(
             titles = (await browser.http.get("/conversations")).json()["conversations"]
             assert {one["id"] for one in titles} == {"monday", "friday"}
 
-    await asyncio.gather(*(life(number) for number in range(USERS.get(server, 50))))
+    await asyncio.gather(*(life(number) for number in range(USERS)))
 
     # a page is reloaded in the middle of an answer
     browser, other = Browser(module, "user10"), Browser(module, "user0")
@@ -115,9 +115,11 @@ async def test_who_asks_too_often_is_told_when_to_come_again(monkeypatch: pytest
 
 
 def test_the_documents_show_lines_of_the_service() -> None:
-    text = (ROOT / "docs" / "how-to" / "chat-service.md").read_text("utf-8")
-    block = re.search(r"^# A whole chat service\n.*?```python\n(.*?)```", text, re.MULTILINE | re.DOTALL)
-    assert block is not None
-    lines, service_lines = block[1].splitlines(), iter(EXAMPLE.read_text("utf-8").splitlines())
-    assert (len(lines), len(EXAMPLE.read_text("utf-8").splitlines())) == (20, 150)
-    assert all(line in service_lines for line in lines), "the same lines in the same order"
+    service_lines = EXAMPLE.read_text("utf-8").splitlines()
+    for page in (ROOT / "docs" / "how-to" / "chat-service.md", ROOT / "README.md"):
+        text = page.read_text("utf-8")
+        block = re.search(r"^#+ A whole chat service\n.*?```python\n(.*?)```", text, re.MULTILINE | re.DOTALL)
+        assert block is not None
+        lines, following = block[1].splitlines(), iter(service_lines)
+        assert (len(lines), len(service_lines)) == (20, 150)
+        assert all(line in following for line in lines), "the same lines in the same order"

@@ -10,7 +10,7 @@ import pytest
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.store.memory import InMemoryStore
 
-from langchain_redis_memory import Cipher, Client, KeyRing, RedisStore, RedisUsers
+from langchain_redis_memory import Cipher, Client, KeyRing, RedisSaver, RedisStore, RedisUsers, RollingSummary
 from langchain_redis_memory.errors import CorruptDataError, FormatVersionError, InvalidInputError
 from langchain_redis_memory.redis.client.client import Trip
 from tests.conftest import Both
@@ -21,6 +21,8 @@ pytest.importorskip("deepagents")
 
 from deepagents import create_deep_agent
 from deepagents.backends import StoreBackend
+from deepagents.middleware.summarization import SummarizationMiddleware
+from langchain.agents import create_agent
 
 from langchain_redis_memory import RedisBackend
 
@@ -177,6 +179,26 @@ async def test_a_deep_agent_finds_in_another_thread_what_it_wrote(client: Client
         config = {"configurable": {"thread_id": thread, "user_id": "ana"}}
         state = await both(agent.invoke)({"messages": [("user", said)]}, config)
     assert "/plan.md" in state["messages"][-2].text
+
+
+async def test_deepagents_summaries_are_written_as_ours(client: Client, both: Both) -> None:
+    writer, model = ScriptedModel(script=["They spoke of milk."]), ScriptedModel()
+    summarise = SummarizationMiddleware(
+        model,
+        backend=backend_of(client),
+        trigger=("messages", 6),
+        keep=("messages", 2),
+        summarizer=RollingSummary(writer).as_summarizer(),
+    )
+    agent: Any = create_agent(model, middleware=[summarise], checkpointer=RedisSaver(client, ttl_s=60))
+    for number in range(4):
+        config = {"configurable": {"thread_id": "t"}}
+        await both(agent.invoke)({"messages": [("user", f"question {number}")]}, config)
+    assert "question 0" in str(writer.shown[0][-1].text)
+    assert "They spoke of milk." in str(model.shown[-1][0].text)
+    assert "question 0" not in str(model.shown[-1])
+    found = (await both(backend_of(client).grep)("question 0")).matches
+    assert found, "what was summarised is still to be found in a file"
 
 
 async def test_deepagents_own_backend_runs_on_our_store(client: Client, both: Both) -> None:

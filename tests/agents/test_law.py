@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain.agents import create_agent
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
@@ -14,6 +14,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_redis_memory import AnswerCacheMiddleware
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.chains import DescribedModel, Marked, answer_to, for_everyone, spelled
+from tests.support.examples import share
 
 TURNS = st.lists(
     st.tuples(
@@ -35,7 +36,7 @@ def digest_of(system: str, messages: Sequence[BaseMessage]) -> str:
 
 
 @given(TURNS)
-@settings(max_examples=15, deadline=None)
+@share(2)
 def test_an_answer_is_one_to_the_question_alone_or_to_the_whole_thread(
     turns: list[tuple[str, float, str, str]],
 ) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import redis.asyncio
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.cache.memory import InMemoryCache
@@ -37,6 +37,7 @@ from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.codec.envelope import seal
 from langchain_redis_memory.redis.expiring_hash import NewItem
 from tests.conftest import Both
+from tests.support.examples import share
 from tests.support.servers import NEWEST, Farm, wait_for
 
 LABELS = ["a", "a/b", "a:b", "a,b", "*", "?", "[a]", "{a}", "a\nb", "a\0b", "🦊", "", "A", "%2F", "x" * 1024]
@@ -141,7 +142,7 @@ step = st.one_of(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@share(2)
 @given(st.lists(step, max_size=8))
 def test_as_the_cache_in_memory(steps: list[tuple[str, Any]]) -> None:
     ours: RedisNodeCache[Any] = RedisNodeCache(f"memory://{uuid4().hex}")

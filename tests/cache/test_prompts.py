@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.load import dumps
 from langchain_core.messages import (
@@ -27,8 +27,6 @@ from langchain_redis_memory.cache.admission import AdmissionPolicy, worth_keepin
 from langchain_redis_memory.cache.prompts import PromptMessage, Template
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError, UnserialisableError
 from tests.support.envelopes import envelope
-
-MANY = settings(max_examples=40, deadline=None)
 
 # --- generations -----------------------------------------------------------------------------------
 
@@ -101,7 +99,6 @@ def whole(generation: Generation) -> Generation:
     return ChatGeneration(message=message.model_copy(update={"id": None}), generation_info=generation.generation_info)
 
 
-@MANY
 @given(answers)
 def test_generations_come_back_under_new_ids(answer: list[Generation]) -> None:
     data = generations.encode(answer)
@@ -124,7 +121,6 @@ def message_of(generation: ChatGeneration) -> BaseMessage:
     return made.message
 
 
-@MANY
 @given(answers, st.data())
 def test_bytes_that_were_changed_are_told(answer: list[Generation], data: Any) -> None:
     stored = bytearray(generations.encode(answer))
@@ -133,7 +129,6 @@ def test_bytes_that_were_changed_are_told(answer: list[Generation], data: Any) -
         generations.decode(bytes(stored), "k")
 
 
-@MANY
 @given(st.binary(max_size=60))
 def test_foreign_bytes_are_told(data: bytes) -> None:
     with pytest.raises(CorruptDataError, match="'k'"):
@@ -296,7 +291,6 @@ odd_messages = st.fixed_dictionaries(
 )
 
 
-@MANY
 @given(st.text() | st.lists(odd_messages, min_size=1).map(json.dumps) | st.text().map(lambda s: '[{"lc"' + s))
 def test_any_text_can_be_read(prompt: str) -> None:
     found = prompts.read(prompt)
@@ -311,7 +305,6 @@ def test_a_deeply_nested_prompt_is_not_understood() -> None:
     assert prompts.read(prompt).question is None
 
 
-@MANY
 @given(st.lists(messages.filter(lambda m: not isinstance(m, AIMessageChunk)), max_size=3), st.text(min_size=1))
 def test_a_conversation_ends_with_its_question(before: list[BaseMessage], question: str) -> None:
     found = prompts.read(dumps([SystemMessage("s"), *before, HumanMessage(question)]))
@@ -392,7 +385,6 @@ def test_a_model_without_a_name_has_a_digest() -> None:
 values = st.text("abc \n", min_size=1, max_size=10)
 
 
-@MANY
 @given(values, values, values.filter(str.strip), st.sampled_from(["", "Answer. "]), st.sampled_from(["", "\n|ANSWER:"]))
 def test_a_template_takes_apart_what_it_made(a: str, b: str, q: str, start: str, end: str) -> None:
     template = Template(start + "{a}|Context: {b}|{{q}}: {q}" + end, "q")
@@ -400,7 +392,6 @@ def test_a_template_takes_apart_what_it_made(a: str, b: str, q: str, start: str,
     assert template.split(made) == (q, {"a": a, "b": b})
 
 
-@MANY
 @given(st.text("ab|", max_size=12))
 def test_what_a_template_takes_apart_it_makes_again(prompt: str) -> None:
     template = Template("a{x}|{q}b")

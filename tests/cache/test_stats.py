@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, Generation
@@ -190,7 +190,6 @@ async def test_a_foreign_value_under_a_count_does_not_stop_the_others(cache: Red
     assert (told.hits, told.total("updates")) == (3, 3)
 
 
-@settings(max_examples=75, deadline=None)
 @given(st.binary(max_size=30) | st.from_regex(rb"\d*/[^/]?/[^/]?/(us:)?\w*", fullmatch=True), st.binary(max_size=6))
 def test_any_field_can_be_read(name: bytes, value: bytes) -> None:
     row = _row((name, value))
@@ -199,7 +198,6 @@ def test_any_field_can_be_read(name: bytes, value: bytes) -> None:
     assert told.as_dict()["tokens_saved"] == told.tokens_saved
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.text(max_size=60).filter(lambda text: len(text.encode("utf-8", "replace")) < 30), st.sampled_from(["", "a/b"])
 )

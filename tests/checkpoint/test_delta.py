@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypedDict, cast
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.channels.delta import DeltaChannel
@@ -20,6 +20,7 @@ from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 from tests.support import servers
+from tests.support.examples import share
 from tests.support.saves import TTL_S, at, checkpoint, loop, place, tidy
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
@@ -158,8 +159,9 @@ async def states(both: Both, graph: Any, thread: str = "t") -> dict[str, Any]:
     return {at(state.config): (state.values, state.next) for state in found}
 
 
-@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
-@pytest.mark.parametrize("frequency", [1, 3, 100])
+@pytest.mark.parametrize(
+    ("frequency", "durability"), [(1, "sync"), (3, "async"), (3, "exit"), (100, "exit"), (100, "sync")]
+)
 @pytest.mark.parametrize("url", servers.TWO, indirect=True)
 async def test_a_graph_with_delta_channels(saver: RedisSaver, both: Both, frequency: int, durability: Any) -> None:
     oracle = InMemorySaver(serde=saver.serde)
@@ -188,7 +190,7 @@ REMOVALS: dict[str, Removal] = {
 
 
 @pytest.mark.parametrize("removal", REMOVALS)
-@pytest.mark.parametrize("frequency", [4, 100])
+@pytest.mark.parametrize(("frequency", "both"), [(4, "sync"), (100, "async")], indirect=["both"])
 @pytest.mark.parametrize("url", [servers.NEWEST], indirect=True)
 async def test_what_stays_is_rebuilt_as_before(
     client: Client, saver: RedisSaver, both: Both, removal: str, frequency: int
@@ -219,7 +221,7 @@ TREE = st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.booleans()), min_
 async def test_any_tree_stays_whole(real: Client) -> None:
     """A checkpoint's parent is some way back; it has a snapshot or not; its run is removed or not."""
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @share(2)
     @given(TREE, st.integers(1, 4), st.booleans())
     def check(nodes: list[tuple[int, bool, bool]], keep: int, by_run: bool) -> None:
         saver = RedisSaver(real, ttl_s=TTL_S)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.checkpoint.base import WRITES_IDX_MAP
 from langgraph.checkpoint.memory import InMemorySaver
@@ -19,13 +19,8 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
+from tests.support.examples import share
 from tests.support.saves import TTL_S, chain, checkpoint, listed, loop, names, ordered, place
-
-FEW = settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
 THREADS = ["a", "a:b", "*"]
 SPACES = ["", "x", "x|y:1"]
@@ -190,7 +185,7 @@ async def test_any_life_gives_what_the_oracle_gives(client: Client, both: Both) 
 
         asyncio.run(live())
 
-    @FEW
+    @share(2)
     @given(LIFE, st.lists(LOOK, max_size=4))
     def check(steps: list[Any], looks: list[Look]) -> None:
         run(steps, looks)

@@ -101,6 +101,35 @@ async def test_who_was_there_before_owners_were_asked_for(client: Client, both: 
     assert len(await both(plain.messages)("t")) == 4  # a saver without owners sees every thread
 
 
+@pytest.mark.pins
+async def test_whole_threads_are_their_owners_where_a_user_asks(client: Client, both: Both) -> None:
+    saver = RedisSaver(client, ttl_s=60, owner="user_id")
+    await both(graph(saver).invoke)(said("a"), of("ana"))
+    for refused in (
+        lambda: both(saver.delete_thread)("t", user="ben"),
+        lambda: both(saver.copy_thread)("t", "u", user="ben"),
+        lambda: both(saver.prune)(["none", "t"], strategy="delete", user="ben"),
+        lambda: both(saver.persist)("t", user="ben"),
+    ):
+        with pytest.raises(NotOwnerError, match="belongs to another user"):
+            await refused()
+    assert len(await both(saver.messages)("t", "ana")) == 2
+    await both(saver.copy_thread)("t", "u", user="ana")
+    assert (await both(saver.prune)(["t"], keep_last=1, user="ana")).checkpoints
+    assert await both(saver.persist)("t", user="ana") is True
+    await both(saver.delete_thread)("t", user="ana")
+    assert await both(saver.messages)("t", "ben") == []
+
+
+@pytest.mark.pins
+async def test_a_pinned_thread_stays_in_its_users_index(client: Client, both: Both) -> None:
+    saver = RedisSaver(client, ttl_s=60)
+    await both(graph(saver).invoke)(said("a"), of("ana"))
+    assert await both(saver.persist)("t") is True
+    ttl = Op((("PTTL", client.keys().user_data("ana")),), lambda replies: replies[0])
+    assert client.run(ttl) == -1
+
+
 async def test_a_thread_is_deleted_and_copied_with_its_owner(client: Client, both: Both) -> None:
     saver = RedisSaver(client, ttl_s=60, owner="user_id")
     await both(graph(saver).invoke)(said("a"), of("ana"))

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import HumanMessage
 
@@ -17,6 +17,7 @@ from langchain_redis_memory.errors import ConflictError
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 from tests.support import servers
+from tests.support.examples import share
 from tests.support.saves import TTL_S, at, chain, checkpoint, hashed, listed, loop, names, place, raw, size, tidy
 from tests.support.servers import wait_for
 
@@ -136,7 +137,7 @@ async def test_any_life_of_lists_is_tidy_afterwards(client: Client) -> None:
     texts = st.sampled_from([f"{i}" * 80 for i in range(8)])
     node = st.tuples(st.integers(0, 5), st.lists(texts, max_size=6), st.sampled_from(["m", "n"]), st.sampled_from("ab"))
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @share(2)
     @given(st.lists(node, min_size=1, max_size=12), st.integers(1, 4), st.sampled_from(["prune", "runs", "run by run"]))
     def check(nodes: list[Any], keep: int, how: str) -> None:
         saver = RedisSaver(client, ttl_s=TTL_S)

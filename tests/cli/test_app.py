@@ -42,7 +42,7 @@ NEEDS = {
     "restore": ["x"],
     "settings": ["--off", "values/x"],
 }
-LOCAL = {"acl", "explain", "warm", "replay", "size"}
+LOCAL = {"acl", "explain", "re-encrypt", "warm", "replay", "size"}
 """Commands that ask no server, or something else first."""
 
 

@@ -125,6 +125,13 @@ def test_sessions_are_listed_and_searched(said: Said, client: Client) -> None:
     assert told(said, "sessions")["sessions"] == []
 
 
+def test_a_search_looks_at_more_than_it_lists(said: Said, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("langchain_redis_memory.cli.content._MOST_PAGES", 2)
+    talk(client, *"abcdef")
+    [row] = told(said, "sessions", "--search", "a", "--limit", "1")["sessions"]
+    assert row["session_id"] == "a"
+
+
 def test_names_are_inspected(said: Said, client: Client) -> None:
     talk(client, "s", tenant="acme")
     [found] = told(said, "inspect", "s", "--tenant", "acme")
@@ -213,7 +220,7 @@ def test_what_is_changed_is_in_the_audit_log(said: Said, client: Client, tmp_pat
     assert noted("acme") == noted("") == []
     said("erase", "--tenant", "acme", "--user", "ana")
     said("prune", "--tenant", "acme")
-    said("settings", "--tenant", "acme", "--off", "values/x", "--for-s", "9")
+    said("settings", "--tenant", "acme", "--off", "values/x", "--for-s", "9", status=3)
     assert noted("acme") == [
         ("erase", "user ana", "begun", ""),
         ("erase", "user ana", "done", "4 keys"),
@@ -256,6 +263,22 @@ async def test_the_printed_rights_are_enough_for_a_tenant(
                     await read()
         finally:
             raw(admin, ("ACL", "DELUSER", prefix))
+
+
+@pytest.mark.parametrize("command", ["status", "doctor", "sessions"])
+def test_a_user_without_rights_is_told_what_prints_them(farm: Farm, prefix: str, command: str) -> None:
+    url = farm.url(NEWEST)
+    with Client.from_url(url) as admin:
+        raw(admin, ("ACL", "SETUSER", prefix, "on", ">secret", "+hello", "+ping"))
+        try:
+            login = url.replace("redis://", f"redis://{prefix}:secret@")
+            done = CliRunner().invoke(app, [command, "--redis", login])
+        finally:
+            raw(admin, ("ACL", "DELUSER", prefix))
+    assert done.exit_code == (3 if command == "doctor" else 1), done.output
+    assert "has no permissions to run" in done.output
+    assert "langchain-redis-memory acl" in done.output
+    assert "_" not in done.stderr.partition(":")[0]  # no name of ours that nobody can import
 
 
 def test_acl_refuses_what_cannot_be() -> None:
@@ -347,22 +370,26 @@ def test_a_person_is_erased_by_the_applications_own_users(said: Said, client: Cl
 def test_a_cache_of_values_is_switched_off_and_on(said: Said, client: Client) -> None:
     values = RedisValueCache(client, "prefs", ttl_s=60)
     values.set("a", 1)
+    values.get("a")
+    values.stats()
     assert told(said, "settings", "--off", "values/prefs", "--for-s", "60") == {
         "namespace": "values/prefs",
         "on": False,
+        "known": True,
         "for_s": 60,
     }
     assert values.get("a") is None
     said("settings", "--on", "values/prefs")
     assert values.get("a") == 1
     assert told(said, "settings")["prefix"] == "lrm"
+    assert "no cache values/pref has counted anything" in said("settings", "--on", "values/pref", status=3)
     for wrong in (["--off", "answers/x"], ["--off", "semantic/"], ["--on", "values/a", "--off", "values/b"]):
         said("settings", *wrong, status=1)
     model_cache = RedisSemanticCache(client, LetterEmbeddings(), ttl_s=60)
     model_cache.lookup("What is flu?", "model")
     model_cache.stats()
     assert "has no switch" in said("settings", "--off", "semantic/llm", status=1)
-    assert {line.target for line in client.run(audit.read(client.keys()))} == {"values/prefs"}
+    assert {line.target for line in client.run(audit.read(client.keys()))} == {"values/prefs", "values/pref"}
 
 
 @pytest.mark.parametrize("by_meaning", [False, True], ids=["exact", "semantic"])

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableLambda
@@ -26,6 +26,7 @@ from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.chains import Desk, Marked, NeverCache, PureModel, Switch, look_up, pure_chain
+from tests.support.examples import share
 
 
 @dataclass(frozen=True)
@@ -161,13 +162,10 @@ def same(steps: list[Said | str], cache: Any, **options: Any) -> int:
     return caching.hits
 
 
-SLOW = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
-
-
 @pytest.mark.parametrize("fields", [False, True], ids=["model", "chain"])
 @pytest.mark.parametrize("texts", [MARKED, REAL], ids=["marked", "rules"])
 def test_a_hit_cannot_be_told_from_a_miss(fields: bool, texts: list[str]) -> None:
-    @SLOW
+    @share(3)
     @given(lives(texts), st.booleans())
     def check(steps: list[Said | str], searches: bool) -> None:
         same(steps, True, fields=fields, marked=texts is MARKED, retriever=look_up if searches else None)

@@ -133,9 +133,11 @@ async def test_other_documents_are_told(client: Client, both: Both) -> None:
 
 async def test_a_server_that_is_away_is_told(client: Client, both: Both) -> None:
     desk = Desk(client, both)
-    Switch(client).off()
+    switch = Switch(client)
+    switch.off()
     await desk.say("What is Redis?")
     assert (desk.last.cache, desk.last.why, desk.last.stored) == ("off", "the server is away", False)
+    switch.on()  # or the client would wait for it when it is closed
 
 
 # --- turns that fail --------------------------------------------------------------------------------

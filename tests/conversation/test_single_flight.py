@@ -20,7 +20,7 @@ from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.client.client import Client, Trip
-from tests.conftest import Both, _each, url_of
+from tests.conftest import Both, keys_where, url_of
 from tests.support.chains import Broken, Desk, Marked, for_everyone, stream_of
 from tests.support.servers import TWO, Farm, wait_for
 
@@ -226,7 +226,7 @@ async def test_a_question_that_is_not_shared_waits_for_nobody(client: Client, bo
 
 def leases(url: str, prefix: str) -> list[str]:
     """The leases that somebody holds."""
-    keys = _each(url, prefix, lambda pipe, key: pipe.exists(key), bool)
+    keys = keys_where(url, prefix, "EXISTS", bool)
     return [key for key in keys if ":lease" in key]
 
 

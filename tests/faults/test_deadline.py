@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -213,6 +214,41 @@ async def test_tls_to_a_plain_port_says_so(farm: Farm, both: Both) -> None:
 
 
 # --- calls of several trips ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "redis+cluster", "redis+sentinel"])
+async def test_a_resolver_that_hangs(scheme: str, both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    release, look_up = threading.Event(), socket.getaddrinfo
+
+    def hang(host: Any, *args: Any, **options: Any) -> Any:
+        if host == "redis.example":
+            release.wait()
+            raise socket.gaierror(socket.EAI_AGAIN, "nobody answers")
+        return look_up(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    try:
+        async with client_of(f"{scheme}://redis.example:6379/{'service/0' if 'sentinel' in scheme else ''}") as client:
+            for _ in range(2):
+                with Watch(), pytest.raises(UnavailableError):
+                    await both(client.run)(GET)
+    finally:
+        release.set()
+
+
+async def test_a_name_is_looked_up_and_each_of_its_addresses_tried(
+    farm: Farm, both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    farm.url(NEWEST)
+    port, look_up = farm.started[NEWEST].port, socket.getaddrinfo
+
+    def several(host: Any, asked: Any, *args: Any, **options: Any) -> Any:
+        hosts = ["127.0.0.9", "127.0.0.1"] if host == "redis.example" else [host]
+        return [found for one in hosts for found in look_up(one, asked, *args, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", several)
+    async with client_of(f"redis://redis.example:{port}/0") as client:
+        assert await both(client.run)(GET) is None
 
 
 async def test_the_trips_of_a_call_share_its_deadline(proxy: Proxy, both: Both) -> None:

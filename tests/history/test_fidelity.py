@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.chat_history import InMemoryChatMessageHistory
 from langchain_core.messages import (
@@ -98,7 +98,6 @@ def exactly(messages: list[BaseMessage]) -> list[tuple[Any, ...]]:
 
 @pytest.mark.filterwarnings("ignore:The class `InMemoryChatMessageHistory`:DeprecationWarning")
 @pytest.mark.parametrize("name", servers.TWO)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(st.lists(MESSAGES, max_size=4), max_size=3), marks=st.lists(TEXT, max_size=3))
 def test_the_same_as_in_memory(
     farm: Farm, watch: Watch, prefix: str, name: str, batches: list[list[BaseMessage]], marks: list[str]

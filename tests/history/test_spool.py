@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import struct
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from langchain_redis_memory.errors import ConfigError, UnavailableError
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.history.spool import Spool, SpooledWrite
+from langchain_redis_memory.operate.users import RedisUsers
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.chains import Switch
@@ -175,16 +177,56 @@ async def test_a_full_disk_keeps_it_in_the_process(
     assert texts(await both.messages(kept)) == ["a"]
 
 
+async def test_half_a_frame_on_a_full_disk_loses_nothing_behind_it(
+    client: Client, both: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    switch, box = Switch(client), Outbox(spool=tmp_path, replay_s=None)
+    kept = RedisChatMessageHistory("s", client, tenant="acme", agent="a", fallback=box)
+    switch.off()
+    await both(kept.add_messages)([HumanMessage("a")])
+    write, written = os.write, list[int]()
+
+    def full(descriptor: int, data: Any) -> int:
+        if written:
+            raise OSError(28, "No space left on device")
+        written.append(write(descriptor, data[:20]))
+        return written[0]
+
+    monkeypatch.setattr("langchain_redis_memory.history.spool.os.write", full)
+    await both(kept.add_messages)([HumanMessage("in the process only")])
+    monkeypatch.undo()
+    await both(kept.add_messages)([HumanMessage("b")])
+    switch.on()
+    box.reset()  # the process ends
+    caplog.clear()
+    again = Outbox(spool=tmp_path, replay_s=0.01).attach(client)
+    wait_for(lambda: len(again) == 0)
+    assert texts(await both.messages(stored(client))) == ["a", "b"]
+    assert "damaged" not in caplog.text
+
+
+async def test_what_is_left_is_noted_as_its_users(client: Client, both: Both, tmp_path: Path) -> None:
+    box, switch = Outbox(spool=tmp_path, replay_s=None), Switch(client)
+    kept = RedisChatMessageHistory("s", client, tenant="acme", fallback=box, user="ana")
+    switch.off()
+    await both(kept.add_messages)([HumanMessage("a")])
+    switch.on()
+    box.reset()
+    again = Outbox(spool=tmp_path, replay_s=0.01).attach(client)
+    wait_for(lambda: len(again) == 0)
+    assert [one.name for one in await both(RedisUsers(client, tenant="acme").data)("ana")] == ["s"]
+
+
 def test_a_spooled_write_is_stored_as_these_bytes(tmp_path: Path) -> None:
     write = SpooledWrite(
-        "lrm", "acme", "a", "s", 1000, 0, 0, "lrm:{acme/a/s}:trip:0123456789abcdef", [b"id", b"\x01h1|\x80"]
+        "lrm", "acme", "a", "s", 1000, 0, 0, "lrm:{acme/a/s}:trip:0123456789abcdef", [b"id", b"\x01h1|\x80"], "ana"
     )
     spool = Spool(tmp_path)
     spool.put(7, write)
     (path,) = files(tmp_path)
     body = (
-        b"\x01\x9b\xa3put\x07\xa3lrm\xa4acme\xa1a\xa1s\xcd\x03\xe8\x00\x00"
-        b"\xd9\x24lrm:{acme/a/s}:trip:0123456789abcdef\x92\xc4\x02id\xc4\x05\x01h1|\x80"
+        b"\x01\x9c\xa3put\x07\xa3lrm\xa4acme\xa1a\xa1s\xcd\x03\xe8\x00\x00"
+        b"\xd9\x24lrm:{acme/a/s}:trip:0123456789abcdef\x92\xc4\x02id\xc4\x05\x01h1|\x80\xa3ana"
     )
     assert path.read_bytes() == struct.pack(">II", len(body), crc32(body)) + body
     spool.forget()

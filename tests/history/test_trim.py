@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
@@ -227,7 +227,6 @@ def orphans(messages: list[BaseMessage]) -> int:
 
 
 @pytest.mark.parametrize("name", servers.TWO)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batches=st.lists(st.lists(MESSAGES, min_size=1, max_size=6), min_size=1, max_size=5),
     most=st.sampled_from([0, 1, 2, 3, 5, 8]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lupa import lua51
 
@@ -25,6 +25,8 @@ class Buckets:
         self.marks: list[list[Any]] = []
         self.lua = lua51.LuaRuntime(encoding=None)
         self.lua.globals()[b"redis"] = self.lua.table_from({b"call": self.call})
+        self.lua.execute(b"cjson = {encode = function() return 'told' end}")  # no trip is sent twice here
+        self.trips = 0
 
     def call(self, verb: bytes, key: bytes = b"", *args: Any) -> Any:
         if verb == b"TIME":
@@ -39,9 +41,12 @@ class Buckets:
 
     def run(self, name: str, *args: object) -> list[Any]:
         globals_ = self.lua.globals()
-        globals_[b"KEYS"] = self.lua.table(b"a", b"b")
+        source = script(name).source
+        self.trips += 1
+        own = [f"trip {self.trips}".encode()] if "function once(" in source else []
+        globals_[b"KEYS"] = self.lua.table(b"a", b"b", *own)
         globals_[b"ARGV"] = self.lua.table(*(arg if isinstance(arg, bytes) else str(arg).encode() for arg in args))
-        found = self.lua.execute(script(name).source)
+        found = self.lua.execute(source)
         return [] if found == 1 else [list(one.values()) if hasattr(one, "values") else one for one in found.values()]
 
     def take(self, cost: float, wait: float, other: float = 0.0) -> bool:
@@ -84,7 +89,6 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(STEPS)
 def test_no_window_holds_more_than_the_burst_and_what_fills_up_meanwhile(steps: list[tuple[str, Any, Any]]) -> None:
     buckets, settled = Buckets(), set[int]()

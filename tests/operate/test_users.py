@@ -264,7 +264,13 @@ async def test_the_index_costs_no_round_trip_and_lives_as_long_as_what_it_names(
     assert len(trips) == 1
     key = client.keys().user_data("ana")
     assert 0 < raw(client, ("PTTL", key))[0] <= 60_000
-    await both(history("ana").persist)()
+    nameless = RedisChatMessageHistory("s", client, ttl_s=60)
+    await both(nameless.extend_ttl)()
+    trips.clear()
+    assert await both(nameless.extend_ttl)(600)
+    assert len(trips) == 2
+    assert 60_000 < raw(client, ("PTTL", key))[0] <= 600_000
+    assert await both(nameless.persist)()
     assert raw(client, ("PTTL", key)) == [-1]
     await both(RedisUsers(client).erase)("ana")
     assert raw(client, ("EXISTS", key)) == [0]

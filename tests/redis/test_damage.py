@@ -6,11 +6,12 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.damage import read_damaged
 from tests.support.scenario import SCENARIOS
 
-TIMES = 40
+TIMES = settings().max_examples // 2
 
 
 @pytest.fixture(autouse=True)

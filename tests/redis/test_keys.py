@@ -9,15 +9,13 @@ from string import ascii_letters, digits
 from typing import Any, Literal, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, RedisMemoryError
 from langchain_redis_memory.redis.key_groups import MAX_ID_BYTES, check_id, escape, spell_namespace
 from langchain_redis_memory.redis.keys import KINDS, KeySpace
-
-bounded = settings(max_examples=100, deadline=None)
 
 ADVERSARIAL = ":/{}*?[]\\%h\n\r\t\0 ^-!~._aA0é\u0301İ\u0131ß😀\u202e"
 AWKWARD = [
@@ -204,7 +202,6 @@ def test_awkward_names_all_have_keys_of_their_own() -> None:
 places = st.tuples(optional_ids, optional_ids, optional_ids)
 
 
-@bounded
 @given(places, places)
 def test_two_places_never_share_a_key(one: Any, two: Any) -> None:
     first = every_key(KeySpace("lrm", one[0]), one[1], one[2])
@@ -213,7 +210,6 @@ def test_two_places_never_share_a_key(one: Any, two: Any) -> None:
     assert len(set(joined.values())) == len(joined)
 
 
-@bounded
 @given(st.lists(ids, min_size=2, max_size=6, unique=True))
 def test_different_texts_are_spelled_differently(texts: list[str]) -> None:
     assert len({escape(text) for text in texts}) == len(texts)
@@ -222,7 +218,6 @@ def test_different_texts_are_spelled_differently(texts: list[str]) -> None:
 short_ids = st.text(st.sampled_from(ADVERSARIAL), min_size=1, max_size=40)
 
 
-@bounded
 @given(short_ids, short_ids, short_ids)
 def test_text_cannot_move_between_the_parts_of_a_key(a: str, b: str, c: str) -> None:
     for sign in (":", "/", "}:messages", "%2F", "%h"):
@@ -264,7 +259,6 @@ def test_prefixes_that_begin_alike_do_not_meet() -> None:
 # --- what a key is made of ---------------------------------------------------------------------------------
 
 
-@bounded
 @given(optional_ids, optional_ids, optional_ids)
 def test_a_key_holds_nothing_but_safe_characters(tenant: str, agent: str, name: str) -> None:
     for key in every_key(KeySpace("lrm", tenant), agent, name).values():
@@ -279,7 +273,6 @@ def test_a_key_holds_nothing_but_safe_characters(tenant: str, agent: str, name: 
         assert len(key) <= 64 + 4 * 96 + 16
 
 
-@bounded
 @given(ids)
 def test_a_key_as_a_pattern_matches_only_itself(name: str) -> None:
     key = KeySpace("lrm", name).session(name, name).messages
@@ -296,7 +289,6 @@ def test_an_ordinary_id_stays_readable(text: str) -> None:
 # --- one tenant's pattern ----------------------------------------------------------------------------------
 
 
-@bounded
 @given(places, places)
 def test_a_tenants_pattern_matches_all_its_keys_and_no_other(one: Any, two: Any) -> None:
     space = KeySpace("lrm", one[0])
@@ -318,7 +310,6 @@ def test_tenants_that_extend_each_other_are_apart() -> None:
 # --- one conversation, one slot ----------------------------------------------------------------------------
 
 
-@bounded
 @given(optional_ids, optional_ids, ids)
 def test_the_keys_of_one_conversation_share_a_slot(tenant: str, agent: str, session: str) -> None:
     space = KeySpace("lrm", tenant)
@@ -429,7 +420,6 @@ def test_both_refusals_are_ours_and_a_value_error() -> None:
 # --- caches of nodes, stores of bytes, records -------------------------------------------------------------
 
 
-@bounded
 @given(st.lists(optional_ids, max_size=4), st.lists(optional_ids, max_size=4))
 def test_two_namespaces_never_share_a_key(one: Any, two: Any) -> None:
     space = KeySpace()
@@ -447,7 +437,6 @@ def test_labels_cannot_move_between_namespaces() -> None:
         KeySpace().nodes((cast("Any", 7),))
 
 
-@bounded
 @given(optional_ids, optional_ids, ids)
 def test_a_unit_has_one_slot(tenant: str, namespace: str, name: str) -> None:
     space = KeySpace("lrm", tenant)
@@ -461,7 +450,6 @@ def test_a_unit_has_one_slot(tenant: str, namespace: str, name: str) -> None:
         assert len({key_slot(key.encode()) for key in unit}) == 1
 
 
-@bounded
 @given(st.tuples(ids, ids), st.tuples(ids, ids))
 def test_no_two_roots_collections_or_points_share_a_key(one: Any, two: Any) -> None:
     def keys_of(collection: str, owner: str) -> dict[Any, Sequence[str]]:

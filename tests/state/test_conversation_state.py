@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from langchain_core.messages import HumanMessage
 from pydantic import BaseModel, Field
@@ -318,7 +318,6 @@ async def test_a_damaged_state_counts_as_absent_and_can_be_replaced(
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
-@settings(max_examples=75, deadline=None)
 def test_no_bytes_but_a_newer_version_make_reading_fail(record: bytes, notes: bytes) -> None:
     assume(ENCRYPTED not in record + b"," + notes)  # what a client without the cipher must not take for damage
     logging.disable(logging.WARNING)

@@ -6,7 +6,7 @@ from functools import reduce
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_redis_memory.language.classify import Verdict
@@ -114,7 +114,6 @@ turns = st.lists(st.tuples(anything, anything, st.sampled_from([NEW, MORE, SEARC
 
 
 @given(turns)
-@settings(max_examples=75, deadline=None)
 def test_any_conversation_has_a_state_that_can_be_stored(said: list[tuple[str, str, Any]]) -> None:
     state = ConversationState()
     for turn, answer, verdict in said:
@@ -130,7 +129,6 @@ def test_any_conversation_has_a_state_that_can_be_stored(said: list[tuple[str, s
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(max_size=5) | st.floats(), lambda s: st.lists(s, max_size=4)))
-@settings(max_examples=75, deadline=None)
 def test_anything_else_is_no_state(value: Any) -> None:
     for read in (from_plain, delta_from_plain):
         try:
@@ -204,7 +202,6 @@ def test_the_language_of_a_text(text: str, language: str | None) -> None:
 
 
 @given(st.text(max_size=3000))
-@settings(max_examples=100, deadline=None)
 def test_any_text_has_phrases_that_are_bounded(text: str) -> None:
     for phrase in phrases(text):
         assert 1 < len(phrase.text) <= 80

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.messages import HumanMessage
@@ -168,7 +168,6 @@ async def test_two_tenants_agents_and_sessions_never_meet(client: Client, both: 
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20), st.binary()))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_names_and_bytes(prefix: str, values: dict[str, bytes]) -> None:
     data = RedisSessionData("s", f"memory://{prefix}")
     data.clear()

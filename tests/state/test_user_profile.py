@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 
@@ -250,7 +250,6 @@ async def test_a_value_cannot_leave_its_quotation(both: Both, profile: UserProfi
 
 
 @given(st.text(max_size=200), st.text(min_size=1, max_size=50), st.integers(1, 400))
-@settings(max_examples=75, deadline=None)
 def test_any_value_stays_on_its_line(value: str, key: str, most: int) -> None:
     text = prompt([fact(key, value)], most)
     assert len(text) <= most
@@ -409,7 +408,6 @@ async def test_a_damaged_profile_counts_as_absent(
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=75, deadline=None)
 def test_no_bytes_make_reading_fail(body: bytes) -> None:
     found = profile_model.decode(CasRecord(Version("1-0"), body), "k").expiry(5)
     assert isinstance(found.facts(5, 5, 0.5), list)

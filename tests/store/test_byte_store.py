@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
@@ -117,7 +117,6 @@ step = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(step, max_size=8), st.text(st.sampled_from("ab*:é\0"), max_size=2))
 def test_as_the_store_in_memory(steps: list[tuple[str, Any]], prefix: str) -> None:
     ours, theirs = RedisByteStore(f"memory://{uuid4().hex}"), InMemoryByteStore()

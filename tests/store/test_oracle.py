@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.store.base import GetOp, ListNamespacesOp, MatchCondition, PutOp, SearchOp
 
@@ -15,6 +15,7 @@ from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.store.redis_store import RedisStore
 from tests.conftest import Watch, url_of
 from tests.support import servers
+from tests.support.examples import share
 from tests.support.servers import Farm
 from tests.support.stores import DIMS, Colour, Oracle, embed, plain
 
@@ -116,21 +117,13 @@ def agree(store: RedisStore, oracle: Oracle, colour: Colour, history: list[list[
         assert plain(colour.batch(store, ops)) == plain(oracle.batch(ops)), ops
 
 
-def calm(examples: int) -> settings:
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    )
-
-
-@pytest.mark.parametrize("name", servers.EVERY)
+@pytest.mark.parametrize("name", servers.TABLE)
 def test_random_batches(name: str, farm: Farm, colour: Colour, prefix: str, watch: Watch) -> None:
     url = url_of(name, farm)
     watch(url, prefix)
     client = Client.from_url(url, prefix=prefix)
 
-    @calm(20)
+    @share(2)
     @given(batches)
     def run(history: list[tuple[str, list[Any]]]) -> None:
         agree(RedisStore(client, tenant=uuid4().hex), Oracle(), colour, into_one_root(history))
@@ -138,14 +131,14 @@ def test_random_batches(name: str, farm: Farm, colour: Colour, prefix: str, watc
     run()
 
 
-@pytest.mark.parametrize("name", servers.EVERY)
+@pytest.mark.parametrize("name", servers.TABLE)
 def test_random_searches_by_meaning(name: str, farm: Farm, colour: Colour, prefix: str, watch: Watch) -> None:
     url = url_of(name, farm)
     watch(url, prefix)
     client = Client.from_url(url, prefix=prefix)
     index: Any = {"dims": DIMS, "embed": embed, "fields": ["s", "t"]}
 
-    @calm(20)
+    @share(2)
     @given(meanings)
     def run(history: list[tuple[str, list[Any]]]) -> None:
         agree(

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
@@ -99,7 +99,6 @@ step = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(step, max_size=10), st.lists(groups, max_size=3), st.integers(0, 4), st.data())
 def test_as_the_manager_in_memory(
     steps: list[tuple[str, Any]], some: list[str], limit: int, data: st.DataObject

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
@@ -27,7 +28,10 @@ class Proxy:
         """Pause before a reply."""
         self.drip_s = 0.0
         """Pause after each byte of a reply."""
+        self.lose: Callable[[], object] | None = None
+        """What happens once instead of the reply to the next write that must not run twice; then it is cut."""
         self.accepted = 0
+        self._written: set[int] = set()
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = int(self._listener.getsockname()[1])
@@ -53,6 +57,13 @@ class Proxy:
     def _pass(self, source: socket.socket, target: socket.socket | None, reply: bool) -> None:
         with suppress(OSError):
             while data := source.recv(PIECE):
+                if reply and id(target) in self._written and b"NOSCRIPT" not in data:
+                    lose, self.lose = self.lose, None
+                    if lose is not None:
+                        lose()
+                        break
+                elif b"}:trip:" in data and self.lose is not None:
+                    self._written.add(id(source))
                 while self.silent and target is not None:
                     time.sleep(0.01)
                 if target is None:

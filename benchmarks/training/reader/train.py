@@ -34,7 +34,7 @@ HEADS = ("same", "dependent", "personal", "volatile", "effect", "vary")
 LONGEST = 72
 VOCABULARY = 8_800
 TURNS = {"same": 0.62, "dependent": 0.28, "audience": 0.10}
-"""The share of the tokens that each task is trained on."""
+"""The share of the tokens that each task is trained on, by default."""
 TOKENS = 700
 """Tokens of one step."""
 
@@ -109,6 +109,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.2e-4)
     parser.add_argument("--frozen", type=int, default=2, help="layers that keep their weights, besides the words")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--start", type=Path, help="a folder with a trained reader to go on from")
+    parser.add_argument("--pairs", type=float, default=TURNS["same"], help="the share of the tokens that are pairs'")
+    parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--minutes", type=float, default=50, help="the rate falls to nothing by then at the latest")
     given = parser.parse_args()
     if sha256((given.model / "model.safetensors").read_bytes()).hexdigest() != SHA256:
@@ -121,8 +124,8 @@ def work(rank: int, given: argparse.Namespace, meeting: str) -> None:
     """Trains one share of the examples; the gradients of all workers are averaged at each step."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=given.workers)
-    torch.manual_seed(17)
-    chance = random.Random(17)
+    torch.manual_seed(given.seed)
+    chance = random.Random(given.seed)
 
     rows: list[dict[str, Any]] = [json.loads(line) for line in given.examples.open(encoding="utf-8")]
     vocabulary = (given.model / "vocab.txt").read_text("utf-8").split("\n")[:30522]
@@ -132,10 +135,16 @@ def work(rank: int, given: argparse.Namespace, meeting: str) -> None:
         seen.update(set(encoded.tokens))
     used = {token for token, times in seen.items() if times >= 4}
     kept = kept_vocabulary(vocabulary, used, VOCABULARY)
+    if given.start:
+        known = Tokenizer.from_file(str(given.start / "tokenizer.json"))
+        kept = [known.id_to_token(number) for number in range(known.get_vocab_size())]
     tokenizer = tokenizer_of(kept)
     numbers = {token: at for at, token in enumerate(vocabulary)}
     model = Reader(len(kept), len(HEADS))
-    model.load(load_file(given.model / "model.safetensors"), [numbers[token] for token in kept])
+    if given.start:
+        model.load_state_dict(torch.load(given.start / "reader.pt"))
+    else:
+        model.load(load_file(given.model / "model.safetensors"), [numbers[token] for token in kept])
     given.out.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(given.out / "tokenizer.json"), pretty=False)
     tokenizer.enable_truncation(LONGEST)
@@ -166,14 +175,16 @@ def work(rank: int, given: argparse.Namespace, meeting: str) -> None:
     done, mean = dict.fromkeys(tasks, 0.0), dict.fromkeys(tasks, 0.7)
     trained = {task: part[rank :: given.workers] for task, part in trained.items()}
     moved = [one for one in model.parameters() if one.requires_grad]
-    torch.manual_seed(17 + rank)
+    torch.manual_seed(given.seed + rank)
+    rest = (1 - given.pairs) / (1 - TURNS["same"])
+    turns = {task: given.pairs if task == "same" else rest * share for task, share in TURNS.items()}
     started, model_steps, spent = time.time(), 0, 0.0
     model.train()
     while spent < 1:
         factor = min(1.0, model_steps / 30) * 0.5 * (1 + math.cos(math.pi * spent))
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * factor
-        task = min(TURNS, key=lambda name: done[name] / TURNS[name])
+        task = min(turns, key=lambda name: done[name] / turns[name])
         if not queues[task]:
             queues[task] = batches(trained[task], chance)
         batch = queues[task].pop()

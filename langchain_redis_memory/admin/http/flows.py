@@ -10,7 +10,6 @@ from statistics import fmean, median, quantiles
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.admin.http.models import AnalyticsOut, DayOut, Durations, SessionOut, SessionsOut
-from langchain_redis_memory.admin.lifetime import keep_flow
 from langchain_redis_memory.admin.survey import survey_flow
 from langchain_redis_memory.cache import decision_log
 from langchain_redis_memory.cache.decision_log import Decision
@@ -72,19 +71,6 @@ def theirs_op(space: KeySpace, user: str | None, agent: str, name: str) -> Op[Se
         return info
     owned = user_index.holds(space, text_of(user, "user"), UserData("session", agent, name))
     return merge(owned, info).map(lambda both: both[1] if both[0] else None)
-
-
-def extend_flow(space: KeySpace, user: str | None, agent: str, name: str, ttl_s: float | None) -> Flow[bool]:
-    """Sets how long a conversation lives from now, and its user's index with it; whether it exists.
-
-    **Keys:** `messages`, `ids`, `meta`; `sessions`, `expiries`; `user_data`.
-    **Trips:** 2; where no user is named 1 more for each 1,000 keys of the server.
-    """
-    users = {user} if user is not None else set[str]()
-    if user is None:
-        survey = yield from survey_flow(space, space.tenant_pattern())
-        users = survey.tenants[space.tenant].users if space.tenant in survey.tenants else users
-    return (yield from keep_flow(space, users, agent, name, ttl_s))
 
 
 def analytics_flow(space: KeySpace, days: int) -> Flow[AnalyticsOut]:

@@ -16,7 +16,6 @@ from fastapi.routing import APIRoute
 from langchain_redis_memory.admin.http.flows import (
     TITLE,
     analytics_flow,
-    extend_flow,
     page_flow,
     theirs_op,
     title_op,
@@ -31,6 +30,7 @@ from langchain_redis_memory.admin.http.models import (
     SessionOut,
     SessionsOut,
 )
+from langchain_redis_memory.admin.lifetime import keep_flow
 from langchain_redis_memory.errors import ConfigError, InvalidInputError, UnavailableError
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.history.session_index import Session
@@ -205,7 +205,7 @@ class _Api:
 
     async def extend(self, name: str, agent: str, ttl_s: float | None) -> SessionOut:
         await self._check(name, agent)
-        await self.client.adrive(extend_flow(self.space, self.access.user, agent, name, ttl_s))
+        await self.client.adrive(keep_flow(self.space, agent, name, ttl_s))
         return await self.get(name, agent)
 
     async def rename(self, name: str, agent: str, title: str) -> SessionOut:

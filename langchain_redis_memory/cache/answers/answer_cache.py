@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 from langchain_core.documents import Document
@@ -78,7 +79,7 @@ class CacheQuestion:
         """By what the answer is found again to be removed."""
         return marks_of(self.question, self.session, self.scope)
 
-    @property
+    @cached_property
     def entry(self) -> str:
         """Names the answer to the very same question: the digest of all that decides it."""
         question = self.question.strip() if isinstance(self.question, str) else self.question

@@ -3,6 +3,7 @@
 -- whether there was a value}.
 -- KEYS values expiries
 -- ARGV mode version ttl_ms stale_ms delta name body ...
+-- WITH once
 -- WITH micros
 -- WITH until
 -- WITH value

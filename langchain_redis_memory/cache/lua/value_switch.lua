@@ -1,6 +1,7 @@
 -- Switches a cache off for a time, for all processes, or on again (0).
 -- KEYS values expiries
 -- ARGV off_ms
+-- WITH once
 -- WITH micros
 -- WITH until
 if off_ms == '0' then

@@ -17,7 +17,7 @@ from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.value.near import Near
 from langchain_redis_memory.cache.value.operations import Found, Look, Mode, ValueOps, tags_of
 from langchain_redis_memory.errors import ConflictError, CorruptDataError, RedisMemoryError
-from langchain_redis_memory.ops import Flow, Now, Op, Sleep, ask, merge
+from langchain_redis_memory.ops import Flow, Now, Op, Reply, Sleep, ask, merge
 from langchain_redis_memory.redis.cas_record import ATTEMPTS
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.clock import monotonic
@@ -91,14 +91,17 @@ class ValueFlows:
 
     def value(self, key: str, found: Found, now: float) -> tuple[Any] | None:
         """Decodes what was found and keeps it near; None where it is damaged, which counts as a miss."""
+        hit = self._decoded(found.body, key)
+        if hit is not None and self.near is not None:
+            self.near.put(key, found.version, now + self._near_for(found), found.body)
+        return hit
+
+    def _decoded(self, body: bytes, key: str) -> tuple[Any] | None:
         try:
-            value = unpack(found.body, key)
+            return (unpack(body, key),)
         except CorruptDataError as error:
             _log.warning("a cached value counts as absent: %s", error)
             return None
-        if self.near is not None:
-            self.near.put(key, found.version, now + self._near_for(found), found.body)
-        return (value,)
 
     def _near_for(self, found: Found) -> float:
         return self.near_s if found.fresh_ms is None else min(self.near_s, found.fresh_ms / 1000)
@@ -134,14 +137,13 @@ class ValueFlows:
         if not usual or id(self) in disabled_here.get():
             return None
 
-        def read(look: Look | None) -> Any:
-            if look is None:
+        def read(replies: Sequence[Reply]) -> Any:
+            body = glanced(replies)
+            if body is None:
                 self._quick = False
                 return AGAIN
-            found = look.found
-            hit = None if found is None or found.stale else self.value(key, found, began)
-            self.tally.timed(monotonic() - began)
-            self.tally.add("hits" if hit else "misses")
+            hit = self._decoded(body, key) if body else None
+            self.tally.looked_up("hits" if hit else "misses", monotonic() - began)
             return hit[0] if hit else default
 
         def failed(error: RedisMemoryError) -> Any:
@@ -151,8 +153,8 @@ class ValueFlows:
             self.tally.add("misses")
             return default
 
-        glance = self.ops.glance(key)
-        return Op(glance.commands, lambda replies: read(glance.read(replies)), best_effort=True), failed
+        commands, glanced = self.ops.glance(key)
+        return Op(commands, read, best_effort=True), failed
 
     def get_flow(self, key: str, default: Any) -> Flow[Any]:
         """Reads a value; one that is away, damaged or refused is a miss."""

@@ -8,12 +8,14 @@ however many values it has, and what is still being made is stale as well.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
-from langchain_redis_memory.ops import Arg, Flow, Op, Reply, ask, merge
+from langchain_redis_memory.ops import Arg, Command, Flow, Op, Reply, ask, merge
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.codec.version import VERSION
 from langchain_redis_memory.redis.key_groups import Id, ValueKeys, check_id, escape, text_of
@@ -23,6 +25,7 @@ from langchain_redis_memory.redis.scripts import script
 
 SHARDS = 16
 DELETED_MS = 60_000
+_TIME = ("TIME",)
 Mode = Literal["any", "nx", "xx", "since", "version"]
 
 
@@ -85,6 +88,7 @@ class ValueOps:
         self._shards: list[ValueKeys] = [space.values(f"{number}/{check}") for number in range(SHARDS)]
         self.glances: bool = not client._topology.cluster
         """Whether the clock that a trip reads is that of the server with the values."""
+        self._glances = lru_cache(maxsize=1_024)(self._glance)
 
     def shard(self, key: str) -> ValueKeys:
         """Returns the keys of the shard that a value is in."""
@@ -113,37 +117,40 @@ class ValueOps:
 
         return Op((script("cache/value_get")((values,), key, known, *tags),), read)
 
-    def glance(self, key: str) -> Op[Look | None]:
-        """Reads a value without a script, which is faster; None where it has tags, whose tokens decide as well.
+    def glance(self, key: str) -> tuple[tuple[Command, ...], Callable[[Sequence[Reply]], bytes | None]]:
+        """Reads a fresh value's bytes without a script, which is faster.
 
         Args:
             key: Its name.
 
         Returns:
-            An op of one trip. The clock is read after the value, so nothing is found that has expired.
+            The commands of an op of one trip, and what decodes their replies: to the bytes, none where there is no such
+            value; to None where it has tags, whose tokens decide as well. The clock is read after the value, so nothing
+            is found that has expired.
         """
-        values = self.shard(key).values
+        commands, values = self._glances(key) if key.__class__ is str else self._glance(key)
 
-        def read(replies: Sequence[Reply]) -> Look | None:
+        def read(replies: Sequence[Reply]) -> bytes | None:
             (off, record), (seconds, micros) = replies
-            now = int(seconds) * 1_000_000 + int(micros)
-            moment = now // 1000
-            if off and int(off) > moment:
-                return Look(now, None, (), True)
-            head, _, body = (record or b"").partition(b"\n")
-            expires, *more = head.split(b" ")
-            if not body or expires[:1] != VERSION or len(more) < 4:
-                return Look(now, None, (), False)
-            if more[3]:
+            moment = int(seconds) * 1000 + int(micros) // 1000
+            if (off and int(off) > moment) or not record:
+                return b""
+            head, _, body = record.partition(b"\n")
+            parts = head.split(b" ", 4)
+            if not body or head[:1] != VERSION or len(parts) < 5:
+                return b""
+            if parts[4]:
                 return None
-            end, fresh = int(expires[1:]), int(more[0])
-            if 0 < end <= moment:
-                return Look(now, None, (), False)
-            whole = values.decrypt(body, key)
-            left_ms, fresh_ms = (end - moment, max(0, fresh - moment)) if end else (None, None)
-            return Look(now, Found(whole, int(more[2]), left_ms, fresh_ms, int(more[1])), (), False)
+            fresh = parts[1]
+            if fresh != b"0" and int(fresh) <= moment:
+                return b""
+            return values.decrypt(body, key)
 
-        return Op((("HMGET", values, "s", f"v{key}"), ("TIME",)), read, best_effort=True)
+        return commands, read
+
+    def _glance(self, key: str) -> tuple[tuple[Command, ...], Key]:
+        values = self.shard(key).values
+        return (("HMGET", values, "s", f"v{key}"), _TIME), values
 
     def put(
         self,

@@ -1,10 +1,14 @@
 -- Fragment: `alive(ttl_ms)` makes the thread's keys exist and moves their lifetime together. A thread without expiry is
 -- pinned; a write never shortens a lifetime; no `ttl_ms` makes it permanent. A key of another type is an error here, before
 -- anything is written. The first write is one that a full server refuses: after a PEXPIRE it would let all others pass. A
--- thread without an owner becomes the asker's (see `_owned`).
+-- thread without an owner becomes the asker's (see `_owned`). `written()` is the reply of a write: {'new'} where it made the
+-- thread, for the index.
+local made
+local function written() return made and {'new'} or {} end
 local function alive(ttl_ms)
   local left = redis.call('PTTL', checkpoints)
-  if left == -2 then
+  made = left == -2
+  if made then
     redis.call('HSET', checkpoints, '', '0')
     redis.call('ZADD', order, 0, '')
     redis.call('HSET', blobs, '', '')
@@ -15,12 +19,5 @@ local function alive(ttl_ms)
     redis.call('HINCRBY', checkpoints, '', 0)
   end
   if asker ~= '' then redis.call('HSETNX', checkpoints, 'owner', asker) end
-  local lifetime = string.format('%.0f', math.max(left, tonumber(ttl_ms)))
-  for _, key in ipairs(KEYS) do
-    if ttl_ms == '0' then
-      if left >= 0 then redis.call('PERSIST', key) end
-    elseif left ~= -1 then
-      redis.call('PEXPIRE', key, lifetime)
-    end
-  end
+  live(left, ttl_ms, 'touch')
 end

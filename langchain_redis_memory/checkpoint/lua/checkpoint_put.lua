@@ -8,12 +8,12 @@
 -- WITH whole
 -- WITH owned
 -- WITH now
+-- WITH live
 -- WITH alive
 -- WITH runs
 -- WITH elements
 if gone then return gone, false end
-local start = 8 + refs
-local sent, found, missing = {}, {}, {}
+local start, sent, found, missing = 8 + refs, {}, {}, {}
 for i = start + 4 * values, #ARGV, 3 do sent[ARGV[i] .. ARGV[i + 1]] = ARGV[i + 2] end
 for i = start, start + 4 * values - 1, 4 do
   if ARGV[i + 2] == '*' then
@@ -42,4 +42,4 @@ redis.call('HSET', checkpoints, ns .. '\0' .. id, string.format('\1%013.0f', now
 redis.call('ZADD', order, 0, 'i' .. id .. '\0' .. ns)
 if ns ~= '' then redis.call('ZADD', order, 0, 'n' .. ns .. '\0' .. id) end
 redis.call('HINCRBY', checkpoints, '', 1)
-return {}
+return written()

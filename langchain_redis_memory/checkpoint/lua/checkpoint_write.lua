@@ -6,6 +6,7 @@
 -- WITH once
 -- WITH whole
 -- WITH owned
+-- WITH live
 -- WITH alive
 -- WITH runs
 -- WITH elements
@@ -33,13 +34,12 @@ for i = 1, #parts, 4 do known[parts[i]] = i end
 for i = 6, 5 + 4 * count, 4 do
   local place = known[ARGV[i]]
   if not place or tonumber(ARGV[i]) < 0 then
-    place = place or #parts + 1
-    known[ARGV[i]] = place
-    for j = 0, 3 do parts[place + j] = ARGV[i + j] end
-    if found[i] then parts[place + 3] = '*' .. ranges(ARGV[i + 2], found[i], sent) end
+    known[ARGV[i]] = place or #parts + 1
+    for j = 0, 3 do parts[known[ARGV[i]] + j] = ARGV[i + j] end
+    if found[i] then parts[known[ARGV[i]] + 3] = '*' .. ranges(ARGV[i + 2], found[i], sent) end
   end
 end
 for i, part in ipairs(parts) do parts[i] = #part .. ':' .. part end
 redis.call('HSET', writes, field, (field == name and head or '') .. table.concat(parts))
 if next(found) then redis.call('HINCRBY', checkpoints, '', 1) end -- who is about to free elements has to look again
-return {}
+return written()

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
+from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
 MODULES = """

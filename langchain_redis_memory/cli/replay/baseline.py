@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-import numpy.typing as npt
-
 from langchain_redis_memory.cli.replay.judge import CacheOutcome
 from langchain_redis_memory.cli.replay.stream import StreamTurn
+from langchain_redis_memory.extras import np, npt
 
 NEAR = 0.85
 """The cosine from which other semantic caches serve an answer, by default or by their examples."""

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 
@@ -31,6 +29,7 @@ from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn, ask
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
+from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.language.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.ops import Op

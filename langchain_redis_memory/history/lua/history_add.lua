@@ -6,6 +6,7 @@
 -- ARGV ttl_ms max_messages max_tokens how ...
 -- WITH once
 -- WITH now
+-- WITH live
 -- WITH trim
 -- WITH version
 -- WITH identities
@@ -38,8 +39,5 @@ total, trimmed = trim(total, tonumber(max_messages), tonumber(max_tokens))
 redis.call('HSETNX', meta, 'created', now)
 redis.call('HSET', meta, 'active', now, 'tokens', total)
 if turns > 0 then redis.call('HINCRBY', meta, 'turns', turns) end
-local lifetime = string.format('%.0f', math.max(left, tonumber(ttl_ms)))
-for _, key in ipairs(KEYS) do
-  if ttl_ms == '0' then redis.call('PERSIST', key) elseif left ~= -1 then redis.call('PEXPIRE', key, lifetime) end
-end
+live(left, ttl_ms, 'touch')
 return {redis.call('LLEN', messages), appended, replaced, removed, trimmed}

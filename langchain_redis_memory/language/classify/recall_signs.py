@@ -55,7 +55,7 @@ def _tells_of_the_past(parts: list[str], asking: list[str], language: Lexicon) -
         low = [word.lower() for word in WORD.findall(part[:200])]
         for place, (one, two) in enumerate(pairwise(low[:6])):
             if one.partition("'")[0] in language.party and (two in language.said or two in language.deed):
-                return one != "i" or "you" in low[place + 2 : place + 4]
+                return one != "i" or "you" in low[place + 2 : place + 4] or two in _SAID_ALONE
     return False
 
 
@@ -85,6 +85,8 @@ def _asks(part: str, language: Lexicon) -> bool:
     return bool(past or ends or first & (language.asking | language.back_to) or not language.memory.isdisjoint(low))
 
 
+_SAID_ALONE = frozenset("named listed mentioned described said dictated brought".split())
+"""What "I" did in a conversation, whoever heard it: "I named two cities"."""
 _QUOTES = ' "\u201c\u201d'
 _SENTENCE = re.compile(r"(?<=[.!?]) ")
 _TELLS = frozenset("since as when after because if although i i've you you've we we've my".split())
@@ -100,7 +102,7 @@ _AGAIN_FIRST = re.compile(r"(?:again|once more|once again|one more time)\b(?! (?
 _PAST_QUESTION = re.compile(
     r"^(?:and |so |but )?(?:what|which|who|whose|where|when|how\b[\w ]{0,12})\b[\w' ]{0,20}"
     r"\b(?:was|were|did|had|came|went)\b"
-    r"|^(?:which|which one|how much|how many|was it\b.*|were they\b.*)\?",
+    r"|^(?:which|who) (?:one |of them )?\w+ed\b|^(?:which|which one|how much|how many|was it\b.*|were they\b.*)\?",
     re.IGNORECASE,
 )
 """Asks what it was, not what it is."""
@@ -166,13 +168,14 @@ def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:
     for phrase in language.looking_back:
         if phrase[0] in low and any(tuple(low[at : at + len(phrase)]) == phrase for at in range(len(low))):
             found.add("looks_back")
-    if "memory_first" in found and "exchange" in found | {"ordinal"}:
+    if "memory_first" in found and ({"exchange", "ordinal"} & found or not language.exchange.isdisjoint(low)):
         found.add("memory_exchange")
     if "back" in found and wh:
         found.add("wh_back")
     if {"looks_back", "wh_was"} <= found:
         found.add("looks_was")
-    if low[start] in language.imperative and (low[-1] == "again" or low[-2:] == ["once", "more"]):
+    requests = low[start] in language.imperative or low[start + 1 : start + 2] == ["you"]
+    if requests and (low[-1] == "again" or low[-2:] == ["once", "more"]):
         found.add("again_please")
     return {**dict.fromkeys(found, 1.0), "long": max(0.0, log1p(len(low)) - 2.5)}
 

@@ -48,8 +48,9 @@ def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
     return [why for why, _, _ in reading.evidence] or ["may depend on the conversation"]
 
 
+@lru_cache(4096)
 def points_outside(opening: str) -> bool:
-    """Returns whether an opening question refers to something unknown ("Where was he born?").
+    """Returns whether an opening question refers to something unknown ("Where was he born?"); cached, as they repeat.
 
     Args:
         opening: The question.

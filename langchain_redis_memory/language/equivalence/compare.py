@@ -129,10 +129,6 @@ def compare(a: ParsedQuestion, b: ParsedQuestion) -> Difference:
     _literals_and_symbols(a, b, features, vetoes)
     if min(a.english, b.english) < _ENGLISH and a.tokens != b.tokens:
         vetoes.append("not English as far as known: only a near-identical text may hit")
-    features["english"] = min(a.english, b.english)
-    features["told_inverted"] = features["told"] * features["inverted_any"]
-    features["told_changed"] = features["told"] * (1 - features["bigrams"]) * features["inverted_any"]
-    features["told_alone"] = features["told"] * features["one_sided"]
     features["plain"] = float(not vetoes and bool(paired) and not any(features[name] for name in _DIFFERENCES))
     features["told_plain"] = features["told"] * features["plain"] * (1 - features["bigrams"])
     return Difference(features, vetoes)
@@ -140,7 +136,7 @@ def compare(a: ParsedQuestion, b: ParsedQuestion) -> Difference:
 
 _DIFFERENCES = (
     "alone_share loose inverted_any voice question negations literals symbols synonym scope_one time_one degree_one "
-    "modal_both tense_both person_both time_both scope_both tense_one modal_one subject owner wanted governed_any "
+    "modal_both tense_both person_both time_both scope_both tense_one modal_one subject owner wanted governed "
     "opposed".split()
 )
 """Features of which a plain pair, the same question in other words, has none."""
@@ -158,7 +154,6 @@ def _alone(a: list[Word], b: list[Word], features: dict[str, float], vetoes: lis
     features["replaced"] = float(min(sum(any(_same_slot(one, two) for two in b) for one in a), 3))
     features["replaced_only"] = float(bool(features["replaced"]) and len(a) == len(b) == 1)
     features["one_sided"] = float(features["alone_more"] >= 0.9 and not features["alone_less"])
-    features["restricted"] = float(sum(bool(word.preposition) and word.weight >= 1 for word in (*a, *b)))
     features["names_one"] = float(sum(word.name for word in (*a, *b)))
 
 
@@ -169,7 +164,7 @@ def _same_slot(one: Word, two: Word) -> bool:
 
 
 def _literals_and_symbols(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vetoes: list[str]) -> None:
-    mine, theirs = _literals(a), _literals(b)
+    mine, theirs = a.literals, b.literals
     odd = mine ^ theirs
     features["literals"] = float(min(len(odd), 4.0))
     if odd:
@@ -184,16 +179,8 @@ def _literals_and_symbols(a: ParsedQuestion, b: ParsedQuestion, features: dict[s
         vetoes.append(f"symbols differ: {' '.join(a.symbols)} / {' '.join(b.symbols)}")
 
 
-def _literals(text: ParsedQuestion) -> frozenset[str]:
-    """Literals without the capital that the start of a sentence gives."""
-    return frozenset(literal[:1].lower() + literal[1:] for literal in text.literals)
-
-
 def _list(words: list[Word]) -> str:
     return ", ".join(word.lemma for word in words[:3])
-
-
-_TITLES = ("same", "synonym", "derived", "wider", "sister", "opposite")
 
 
 def _contents(
@@ -204,7 +191,6 @@ def _contents(
     vetoes: list[str],
 ) -> tuple[list[Word], list[Word]]:
     weights = [0.0] * 6
-    names = 0
     for one, (two, kind) in paired.items():
         first, second = a.words[one], b.words[two]
         weights[kind] += (first.weight + second.weight) / 2
@@ -213,28 +199,19 @@ def _contents(
             both = " / ".join(sorted((first.lemma, second.lemma)))
             vetoes.append(f"{kind_of} differs: {both}" if kind_of else f"opposites: {both}")
         elif kind == SISTER and first.name and second.name:
-            names += 1
             vetoes.append(f"names differ: {first.lemma} / {second.lemma}")
     taken = {two for two, _ in paired.values()}
     alone_a = [word for at, word in enumerate(a.words) if at not in paired and not word.lemma.startswith("#")]
     alone_b = [word for at, word in enumerate(b.words) if at not in taken and not word.lemma.startswith("#")]
     heavy_a, heavy_b = sum(word.weight for word in alone_a), sum(word.weight for word in alone_b)
     total = sum(word.weight for word in a.words) + sum(word.weight for word in b.words) or 1.0
-    for title, weight in zip(_TITLES, weights, strict=True):
-        features[title] = min(weight, 4.0) if title != "same" else 2 * weight / total
+    for title, kind in (("synonym", SYNONYM), ("derived", DERIVED), ("sister", SISTER)):
+        features[title] = min(weights[kind], 4.0)
     features["covered"] = 2 * sum(weights[: WIDER + 1]) / total
     features["loose"] = 2 * (weights[SISTER] + weights[OPPOSITE]) / total
     features["alone_less"], features["alone_more"] = sorted((min(heavy_a, 6.0), min(heavy_b, 6.0)))
     features["alone_share"] = (heavy_a + heavy_b) / total
-    features["size"] = min(total / 2, 12.0) / 4
-    features["length"] = abs(len(a.tokens) - len(b.tokens)) / max(len(a.tokens), len(b.tokens), 1)
-    features["names_sister"] = float(names)
-    function_a, function_b = set(a.tokens), set(b.tokens)
-    features["tokens"] = len(function_a & function_b) / max(len(function_a | function_b), 1)
-    bigrams_a, bigrams_b = (
-        set(zip(a.tokens, a.tokens[1:], strict=False)),
-        set(zip(b.tokens, b.tokens[1:], strict=False)),
-    )
+    bigrams_a, bigrams_b = (set(zip(text.tokens, text.tokens[1:], strict=False)) for text in (a, b))
     features["bigrams"] = len(bigrams_a & bigrams_b) / max(len(bigrams_a | bigrams_b), 1)
     return alone_a, alone_b
 
@@ -247,23 +224,15 @@ def _order(
     vetoes: list[str],
 ) -> None:
     order = order_of(a, b, paired)
-    possible = order.words * (order.words - 1) / 2 or 1.0
     voice = float(a.passive != b.passive)
-    features["inverted"] = order.inversions / possible if not voice else 0.0
     features["inverted_any"] = float(order.inversions > 0 and not voice)
     features["voice"] = voice
-    features["voice_kept"] = float(voice and not order.inversions)
-    features["voice_turned"] = order.inversions / possible if voice else 0.0
-    features["listed"] = float(order.listed > 0)
     features["fronted"] = float(order.moved > 0 and not order.inversions)
     features["exchanged"] = float(min(order.exchanged, 3))
     features["crossed"] = float(min(order.crossed, 3))
-    features["governed"] = order.governed / max(order.words, 1)
-    features["governed_any"] = float(order.governed > 0)
+    features["governed"] = float(order.governed)
     features["roles"] = float(order.roles)
-    pairs = len(a.pairs | b.pairs)
-    features["neighbours"] = len(a.pairs & b.pairs) / pairs if pairs else 1.0
-    features["reordered"] = float(not features["alone_share"] and order.inversions > 0)
+    features["reordered"] = features["inverted_any"] * (not features["alone_share"])
     if order.roles and features["alone_share"] < 0.25:
         vetoes.append("roles exchanged")
     if a.compared and b.compared and a.compared[0] == b.compared[1] and a.compared[1] == b.compared[0]:
@@ -272,20 +241,14 @@ def _order(
 
 def _numbers(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vetoes: list[str]) -> None:
     mine, theirs = sorted(number for number, _ in a.numbers), sorted(number for number, _ in b.numbers)
-    features["numbers"] = float(len(mine) > 0 and mine == theirs)
+    odd_a, odd_b = [n for n in mine if n not in theirs], [n for n in theirs if n not in mine]
+    features["number_one"] = float(mine != theirs and not (odd_a and odd_b))
     if mine == theirs:
-        features["number_both"] = features["number_one"] = 0.0
         units = {number: unit for number, unit in a.numbers if unit}
         for number, unit in b.numbers:
             if unit and number in units and units[number] != unit:
                 vetoes.append(f"units differ: {number} {units[number]} / {number} {unit}")
-        order_a, order_b = [n for n, _ in a.numbers], [n for n, _ in b.numbers]
-        features["number_order"] = float(order_a != order_b)
         return
-    features["number_order"] = 0.0
-    odd_a, odd_b = [n for n in mine if n not in theirs], [n for n in theirs if n not in mine]
-    features["number_both"] = float(bool(odd_a and odd_b))
-    features["number_one"] = float(not (odd_a and odd_b))
     if not (odd_a and odd_b) and a.loose.union(b.loose).issuperset((*odd_a, *odd_b)):
         return
     one, two = sorted((", ".join(mine[:4]) or "none", ", ".join(theirs[:4]) or "none"))
@@ -293,10 +256,8 @@ def _numbers(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], v
 
 
 def _marks(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vetoes: list[str]) -> None:
-    odd = (a.negations - b.negations) % 2
-    features["negation"] = float(odd)
     features["negations"] = float(a.negations != b.negations)
-    if odd:
+    if (a.negations - b.negations) % 2:
         vetoes.append("one is negated")
     for kind in ("scope", "modal", "time", "person", "tense", "degree"):
         mine, theirs = a.marks[kind], b.marks[kind]
@@ -324,8 +285,6 @@ def _marks(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vet
     only = {"only"} & (a.marks["scope"] ^ b.marks["scope"])
     if only:
         vetoes.append("one says only")
-    apart = {word for word, *_ in a.particles} ^ {word for word, *_ in b.particles}
-    features["particles"] = min(len(apart), 4) / 2
     opposed = _opposed(a, b) if a.particles != b.particles else set()
     features["opposed"] = float(len(opposed))
     for word, other in sorted(opposed):
@@ -383,8 +342,7 @@ def _questions(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float],
     features["told"] = float(a.question == b.question == "tell")
     if features["question"] == 1.0:
         vetoes.append("questions of two types: " + " / ".join(sorted((a.question, b.question))))
-    features["who"] = float(bool(a.wh_role and b.wh_role and a.wh_role != b.wh_role))
-    if features["who"]:
+    if a.wh_role and b.wh_role and a.wh_role != b.wh_role:
         vetoes.append("who does it / to whom it is done")
     features["wanted"] = float(bool(a.wanted and b.wanted) and relation(a.wanted, b.wanted) > DERIVED)
     if features["wanted"] and a.question == b.question == "how many":

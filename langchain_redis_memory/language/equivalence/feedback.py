@@ -52,10 +52,6 @@ class EntryModel:
         a, b, c = self.covariance
         return self.slope * u + self.intercept, math.sqrt(max(a * u * u + 2 * b * u + c, 0.0))
 
-    def correctness(self, score: float) -> float:
-        """Estimates L(s), the probability that a hit at a score is right."""
-        return probability(self.log_odds(score)[0], _BOUND)
-
     def least_correctness(self, score: float, doubt: float) -> float:
         """Bounds L(s) from below at confidence 1 - doubt: L_e(s)."""
         mean, deviation = self.log_odds(score)

@@ -23,9 +23,7 @@ class Order(NamedTuple):
     """How the order of the paired words differs.
 
     Args:
-        words: How many words are paired.
         inversions: Pairs of words in another order, lists ("tea and coffee") and moved phrases left out.
-        listed: Pairs of words in another order in a list.
         moved: Pairs of words in another order because a phrase moved.
         exchanged: Pairs of words that have each other's neighbour.
         crossed: Pairs of blocks whose surroundings are rather each other's than their own.
@@ -33,9 +31,7 @@ class Order(NamedTuple):
         governed: Words under another preposition.
     """
 
-    words: int
     inversions: int
-    listed: int
     moved: int
     exchanged: int
     crossed: int
@@ -58,7 +54,7 @@ def order_of(a: ParsedQuestion, b: ParsedQuestion, paired: dict[int, tuple[int, 
     pairs = [(a.words[one], b.words[two]) for one, two in close]
     governed = sum(bool(x.preposition and p.preposition and x.preposition != p.preposition) for x, p in pairs)
     places = [two for _, two in close]
-    inversions = listed = moved = exchanged = 0
+    inversions = moved = exchanged = 0
     roles = False
     for i, high in enumerate(places):
         for j in range(i + 1, len(places)):
@@ -67,7 +63,6 @@ def order_of(a: ParsedQuestion, b: ParsedQuestion, paired: dict[int, tuple[int, 
             (x, p), (y, q) = pairs[i], pairs[j]
             listing = x.lemma in a.joined and (q.lemma in b.joined or (j == i + 1 and bool(b.joined)))
             if listing and y.place - x.place <= _LIST:
-                listed += 1
                 continue
             if x.preposition != y.preposition and x.preposition and y.preposition:
                 roles = roles or (x.preposition == q.preposition and y.preposition == p.preposition)
@@ -79,7 +74,7 @@ def order_of(a: ParsedQuestion, b: ParsedQuestion, paired: dict[int, tuple[int, 
             else:
                 inversions += 1
     crossed = _crossed(close, pairs) if inversions else 0
-    return Order(len(close), inversions, listed, moved, exchanged, crossed, roles, governed)
+    return Order(inversions, moved, exchanged, crossed, roles, governed)
 
 
 def _kept(one: Word, two: Word) -> bool:

@@ -10,12 +10,11 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from langchain_redis_memory.language.english import table, word_list
 from langchain_redis_memory.language.equivalence.contrasts import OPPOSITE_PREPOSITIONS
-from langchain_redis_memory.language.equivalence.normalise import CACHED, LONGEST, key_of, normalise
+from langchain_redis_memory.language.equivalence.normalise import CACHED, normalise
 from langchain_redis_memory.language.equivalence.question_words import (
     GENERIC,
     is_passive,
@@ -23,7 +22,8 @@ from langchain_redis_memory.language.equivalence.question_words import (
     question_type,
     who_role,
 )
-from langchain_redis_memory.language.equivalence.wordnet import GRADABLE, degree, is_name, lemma, lexicon
+from langchain_redis_memory.language.equivalence.wordnet import GRADABLE, degree, in_wordnet, is_name, lemma
+from langchain_redis_memory.language.lexicon import lexicon
 
 
 class Word(NamedTuple):
@@ -44,7 +44,6 @@ class Word(NamedTuple):
 class ParsedQuestion(NamedTuple):
     """What one text says; see the module."""
 
-    key: str
     words: tuple[Word, ...]
     tokens: tuple[str, ...]
     numbers: tuple[tuple[str, str], ...]
@@ -61,7 +60,6 @@ class ParsedQuestion(NamedTuple):
     wh_role: str
     compared: tuple[str, str] | None
     english: float
-    pairs: frozenset[tuple[str, str]]
     joined: frozenset[str]
     wanted: str
 
@@ -76,8 +74,8 @@ _DAYS = word_list("questions", "days")
 _UNITS = word_list("questions", "units")
 _UNIT_NAMES = table("questions", "unit_names")
 _PREPOSITIONS = word_list("questions", "prepositions")
-_FUNCTION = _PREPOSITIONS | word_list("questions", "function")
 _LIGHT = word_list("questions", "light")
+_FUNCTION = _PREPOSITIONS | word_list("questions", "function") | (lexicon("en").function - _LIGHT)
 _MARK = {word: kind for kind, listed in table("questions", "marks").items() for word in listed.split()}
 _MODAL = table("questions", "modal")
 _NEGATIVE = word_list("questions", "negative") - {"lack", "except"}
@@ -110,7 +108,6 @@ def parse(text: str) -> ParsedQuestion:
     marks = _marks([term.text for term in terms if term.kind == "word"], generic=question in GENERIC)
     content = _words(terms, raw, numbers.at, normalised.capitals)
     return ParsedQuestion(
-        key=key_of(text[:LONGEST]),
         words=content.words,
         tokens=content.tokens,
         numbers=numbers.found,
@@ -127,7 +124,6 @@ def parse(text: str) -> ParsedQuestion:
         wh_role=who_role(lower),
         compared=_compared(content.tokens),
         english=content.english,
-        pairs=frozenset(pairwise(word.lemma for word in content.words)),
         joined=content.joined,
         wanted=_wanted(content.tokens),
     )
@@ -150,6 +146,7 @@ def _terms(raw: Sequence[str], literals: Sequence[str]) -> list[_Term]:
         if part[0] == "\u27e6":
             literal = literals[int(part[1:-1])]
             literal = literal.strip("\"'`") if literal[0] in "\"'`" else literal.rstrip(".,;")
+            literal = literal[:1].lower() + literal[1:]  # the capital that the start of a sentence gives
             found.append(_Term("literal", literal, at))
             after_number = False
         elif number := _number(part, raw, at):
@@ -295,10 +292,10 @@ def _words(
                 preposition = ""
         else:
             base = _base(text)
-            counted, known = counted + 1, known + (text in lexicon() or base in lexicon())
+            counted, known = counted + 1, known + (in_wordnet(text) or in_wordnet(base))
             weight = 0.5 if after_number and base in _UNITS else 0.35 if base in _LIGHT else 1.0
             name = text in capitals or is_name(base) or text in _DAYS or text in _MONTHS
-            sure = name and (text in capitals or base in lexicon() or text in _DAYS or text in _MONTHS)
+            sure = name and (text in capitals or in_wordnet(base) or text in _DAYS or text in _MONTHS)
             found.append(Word(base, weight * (1.3 if name else 1.0), preposition, before, following, name, at, sure))
             before = base
         tokens.append(text if kind != "word" or text in _FUNCTION else before)

@@ -39,8 +39,10 @@ class VerifiedPolicy:
         model: The embedding model of the cosines, one of `cosine_scales.SCALES`; MiniLM's scale where not given.
         base_rate: The share of equivalent ones among candidates without a veto, where known; lower is stricter.
         floor: The least cosine worth judging; MiniLM's 0.65 on the model's scale where not given.
-        scorer: A model that reads both questions; it is asked only where its score can change the decision.
-        weights: The weights of the features; those of the package where not given. A scorer needs its own.
+        scorer: A model that reads both questions, `LocalReader()` for one; it is asked only where its score can change
+            the decision, and not about statements: on those it was measured to do harm.
+        weights: The weights of the features; where not given those of the scorer (`verifier_weights`, which
+            `LocalReader` has) or of the package. A scorer needs its own.
 
     Raises:
         ConfigError: A number is out of range, the model is not known, or the weights have none for the scorer.
@@ -71,7 +73,7 @@ class VerifiedPolicy:
         self._scale = MINILM if model is None else scale_of(model)
         self._floor = from_minilm(_FLOOR, self._scale) if floor is None else float(floor)
         self.max_error = max_error
-        self._weights = shipped() if weights is None else weights
+        self._weights = weights or getattr(scorer, "verifier_weights", None) or shipped()
         if scorer is not None and not self._weights.weights.get(SCORED, 0.0) > 0:
             msg = f"these weights have none for a scorer ({SCORED!r}): give weights that were fitted with this scorer"
             raise ConfigError(msg)
@@ -121,7 +123,7 @@ class VerifiedPolicy:
         signs = features if cosine >= low else {**features, "cosine": low}
         odds_of_hit = self._weights.log_odds({SCORED: 0.0, **signs}) + self._prior
         cut = self._weights.cut(self.max_error)
-        if self._scorer is not None and near and not vetoes:
+        if self._scorer is not None and near and not vetoes and not features["told"]:
             weight = self._weights.weights[SCORED]
             least, most = (probability(odds_of_hit + end * weight, _BOUND) for end in (-MOST_ODDS, MOST_ODDS))
             if least < cut <= most:

@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import NamedTuple
 
-from langchain_redis_memory.language.english import lines, table, word_list
+from langchain_redis_memory.language.english import ends_like_plural, lines, table, word_list
 from langchain_redis_memory.language.equivalence.contrasts import (
     MORE_OPPOSITES,
     contrasted,
@@ -31,7 +31,7 @@ class LexiconEntry(NamedTuple):
 
 
 @cache
-def lexicon() -> dict[str, LexiconEntry]:
+def wordnet() -> dict[str, LexiconEntry]:
     """Loads the lexicon, once per process (about 40 ms)."""
     packed = resources.files(__package__).joinpath("lexicon.gz").read_bytes()
     found = {}
@@ -50,13 +50,9 @@ _WHOLE = word_list("lemmas", "whole")
 GRADABLE = word_list("lemmas", "gradable")
 
 
-def _known(word: str) -> bool:
-    return word in lexicon()
-
-
-def _undoubled(stem: str) -> tuple[str, ...]:
-    short = (stem[:-1],) if len(stem) > 3 and stem[-1] == stem[-2] and stem[-1] not in "sl" else ()
-    return (*short, stem, f"{stem}e") if short else (f"{stem}e", stem)
+def in_wordnet(word: str) -> bool:
+    """Returns whether the lexicon has a lower-cased word."""
+    return word in wordnet()
 
 
 @lru_cache(8192)
@@ -75,29 +71,29 @@ def lemma(word: str) -> str:
         return _IRREGULAR[word]
     if len(word) < 4 or word in _WHOLE or not word.isascii():
         return word
-    candidates: tuple[str, ...] = ()
-    if word.endswith("ies"):
-        candidates = (f"{word[:-3]}y", word[:-1])
-    elif word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        candidates = (word[:-1], word[:-2]) if word.endswith("es") else (word[:-1],)
-        candidates = (word[:-2], word[:-1]) if word.endswith(("sses", "ches", "shes", "xes", "zes")) else candidates
-    elif word.endswith("ied"):
-        candidates = (f"{word[:-3]}y",)
-    elif word.endswith("ed"):
-        candidates = _undoubled(word[:-2])
-    elif word.endswith("ing"):
-        candidates = _undoubled(word[:-3])
-    for candidate in candidates:
-        if len(candidate) >= 2 and _known(candidate):
-            return ALIASES.get(candidate, candidate)
-    if not _known(word):
-        if word.endswith("s") and not word.endswith(("ss", "us", "is")):
-            return word[:-1]
-        if word.endswith("ing") and len(word) > 6:
-            return word[:-3].rstrip("e")
-        if word.endswith("ed") and len(word) > 5:
-            return word[:-2].rstrip("e")
-    return word
+    for ending, instead in _ENDINGS:
+        if word.endswith(ending):
+            stem = word[: -len(ending)]
+            doubled = ending in {"ed", "ing"} and len(stem) > 3 and stem[-1] == stem[-2] and stem[-1] not in "sl"
+            for base in (stem[:-1] if doubled else "", *(stem + end for end in instead)):
+                if len(base) >= 2 and in_wordnet(base):
+                    return ALIASES.get(base, base)
+            break
+    if in_wordnet(word):
+        return word
+    if word.endswith("ing") and len(word) > 6:
+        return word[:-3].rstrip("e")
+    if word.endswith("ed") and len(word) > 5:
+        return word[:-2].rstrip("e")
+    return word[:-1] if ends_like_plural(word) else word
+
+
+_ENDINGS = (
+    ("ies", ("y", "ie")), ("sses", ("ss",)), ("ches", ("ch", "che")), ("shes", ("sh", "she")), ("xes", ("x", "xe")),
+    ("zes", ("z", "ze")), ("ss", ()), ("us", ()), ("is", ()), ("es", ("e", "")), ("s", ("",)), ("ied", ("y",)),
+    ("ed", ("e", "")), ("ing", ("e", "")),
+)  # fmt: skip
+"""Endings of forms, with those of the base that are tried instead; the first ending that fits counts."""
 
 
 @lru_cache(8192)
@@ -124,6 +120,8 @@ def degree(word: str) -> tuple[str, str]:
     return word, ""
 
 
+_CONVERSE = spelled_pairs("give/take")
+"""Antonyms that say the same of each other's subject: what I give my dog, it takes."""
 SAME, SYNONYM, DERIVED, WIDER, SISTER, OPPOSITE, UNRELATED = 0, 1, 2, 3, 4, 5, 6
 NEGATIVE_PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "non-", "de", "mis", "anti", "a")
 _SURE_PREFIXES = frozenset({"un", "non", "non-", "anti"})
@@ -146,8 +144,8 @@ def _slip(a: str, b: str) -> bool:
 def _negates(long: str, short: str) -> bool:
     """Whether a word is another one with a negative prefix: unpaid / pay, nonmember / member."""
     for prefix in NEGATIVE_PREFIXES:
-        if long.startswith(prefix) and lemma(long[len(prefix) :]) == short and _known(short):
-            return prefix in _SURE_PREFIXES or (_known(long) and len(short) >= 4)
+        if long.startswith(prefix) and lemma(long[len(prefix) :]) == short and in_wordnet(short):
+            return prefix in _SURE_PREFIXES or (in_wordnet(long) and len(short) >= 4)
     return False
 
 
@@ -169,9 +167,9 @@ def relation(a: str, b: str) -> int:
         return OPPOSITE
     if interchangeable(a, b):
         return SYNONYM
-    words = lexicon()
+    words = wordnet()
     one, two = words.get(a), words.get(b)
-    if (one and b in one.antonyms) or (two and a in two.antonyms):
+    if ((one and b in one.antonyms) or (two and a in two.antonyms)) and (a, b) not in _CONVERSE:
         return OPPOSITE
     short, long = sorted((a, b), key=len)
     if len(short) >= 3 and _negates(long, short):
@@ -209,5 +207,5 @@ def is_name(word: str) -> bool:
     Returns:
         True for `paris` and for what the lexicon does not have.
     """
-    entry = lexicon().get(word)
+    entry = wordnet().get(word)
     return entry is None or entry.name

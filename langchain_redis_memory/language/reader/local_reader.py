@@ -19,11 +19,12 @@ from langchain_core.messages import BaseMessage
 from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing, np, npt
+from langchain_redis_memory.language.equivalence.weights import EquivalenceModel, parse_weights
 from langchain_redis_memory.language.reader.inputs import AUDIENCE, HEADS, LONGEST, context_of
 
 _FILES = {
-    "reader.onnx": "bd719d1c34a3ab4a8958d5a964941a93f95eb6522a7740eae0e29b83f724112f",
-    "tokenizer.json": "5f40c9052502cc6961bb3548e0b06730fc505b22135ae8ed33a4eb047910cf75",
+    "reader.onnx": "1945cfe3cd64424a7b0fe6a48c03ea11eb17a130d0e50ee2cf35c52f2248e52a",
+    "tokenizer.json": "cf658d3190b995798cf7823e22da9717be5ccb112c65d0efc453ddb80fe0248e",
 }
 """The SHA-256 of each file."""
 _MODULES = ("numpy", "onnxruntime", "tokenizers")
@@ -59,6 +60,11 @@ def _model(threads: int) -> tuple[Any, Any]:
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(_checked("reader.onnx"), options, providers=["CPUExecutionProvider"])
     return tokenizer, session
+
+
+@cache
+def _verifier_weights() -> EquivalenceModel:
+    return parse_weights(resources.files(__package__).joinpath("pair_weights.json").read_text("utf-8"))
 
 
 class LocalReader:
@@ -109,6 +115,11 @@ class LocalReader:
         """
         ordered = [(min(pair), max(pair)) for pair in pairs]
         return [float(value) for value in self._read(ordered, whole=True)[:, HEADS.index("same")]]
+
+    @property
+    def verifier_weights(self) -> EquivalenceModel:
+        """The verifier's weights with this reader as a term (`benchmarks/training/reader/fit_term.py`)."""
+        return _verifier_weights()
 
     def dependence(self, turns: Sequence[tuple[str, Sequence[BaseMessage]]]) -> list[float]:
         """Reads turns behind their conversations.

@@ -64,7 +64,7 @@ class ReadingClassifier:
         reader: TurnReader,
         *,
         unsure: tuple[float, float] = (0.01, 0.5),
-        alone_below: float = 0.03,
+        alone_below: float = 0.02,
     ) -> None:
         check_method(first, "classify", "first", ConfigError)
         check_method(reader, "dependence", "reader", ConfigError)

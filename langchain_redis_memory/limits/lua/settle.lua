@@ -2,6 +2,7 @@
 -- given back as far as it is not paid off yet, and as far as those who wait behind it do not rely on it.
 -- KEYS ...
 -- ARGV token rates ...
+-- WITH once
 -- WITH micros
 -- WITH rate
 local n = tonumber(rates)

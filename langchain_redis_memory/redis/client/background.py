@@ -1,7 +1,8 @@
 """Background flows: run in threads where the driver is sync, in tasks where it is async.
 
 They are few, they are owned here (an event loop keeps no task alive by itself), and what they raise is logged: nobody
-waits for them who could handle it. They end with the process or the loop; whatever they do must bear that.
+waits for them who could handle it. They end with the process or the loop; whatever they do must bear that. Many that
+are started at once wait for their turn: what the users of a busy minute said is learnt a little later, not never.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context, copy_context
 from typing import Any
+from weakref import WeakKeyDictionary
 
 _log = logging.getLogger(__name__)
 
@@ -19,13 +23,15 @@ class BackgroundFlows:
     """The flows that a client runs beside others.
 
     Args:
-        most: How many may run at once; a further one is not started, and that is logged.
+        most: How many may run at once, of the threads and of each event loop; further ones wait.
+        waiting: How many may wait; a further one is not started, and that is logged.
     """
 
-    def __init__(self, most: int = 16) -> None:
-        self._most = most
+    def __init__(self, most: int = 16, waiting: int = 1_000) -> None:
+        self._most, self._most_waiting = most, waiting
         self._threads: set[threading.Thread] = set()
-        self._tasks: dict[asyncio.Task[Any], asyncio.AbstractEventLoop] = {}
+        self._waiting: deque[Callable[[], Any]] = deque()
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopFlows] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def start(self, flow: Generator[Any, Any, Any], run: Callable[[], Any]) -> None:
@@ -37,23 +43,29 @@ class BackgroundFlows:
         """
 
         def work() -> None:
-            try:
-                run()
-            except Exception as error:  # noqa: BLE001 - nobody else would see it
-                _log.warning("what ran beside a turn failed: %r", error)
-            finally:
+            following: Callable[[], Any] | None = run
+            while following is not None:
+                try:
+                    Context().run(following)
+                except Exception as error:  # noqa: BLE001 - nobody else would see it
+                    _failed(error)
                 with self._lock:
-                    self._threads.discard(thread)
+                    following = self._waiting.popleft() if self._waiting else None
+                    if following is None:
+                        self._threads.discard(thread)
 
         thread = threading.Thread(target=work, name="langchain-redis-memory", daemon=True)
         with self._lock:
-            full = len(self._threads) >= self._most
-            if not full:
+            starts = len(self._threads) < self._most
+            waits = not starts and len(self._waiting) < self._most_waiting
+            if starts:
                 self._threads.add(thread)
-        if full:
-            self._refuse(flow)
-        else:
+            elif waits:
+                self._waiting.append(run)
+        if starts:
             thread.start()
+        elif not waits:
+            self._refuse(flow)
 
     def astart(self, flow: Generator[Any, Any, Any], run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """Runs a flow in a task of the running event loop.
@@ -62,27 +74,19 @@ class BackgroundFlows:
             flow: The flow.
             run: Drives it.
         """
-        for task, loop in list(self._tasks.items()):
-            if loop.is_closed():
-                self._tasks.pop(task, None)
-        if len(self._tasks) >= self._most:
+        for loop in [one for one in self._loops if one.is_closed()]:
+            del self._loops[loop]
+        here = self._loops.setdefault(asyncio.get_running_loop(), _LoopFlows())
+        if len(here.tasks) < self._most:
+            here.start(run)
+        elif len(here.waiting) < self._most_waiting:
+            here.waiting.append((copy_context(), run))
+        else:
             self._refuse(flow)
-            return
-
-        async def work() -> None:
-            try:
-                await run()
-            except Exception as error:  # noqa: BLE001 - nobody else would see it
-                _log.warning("what ran beside a turn failed: %r", error)
-
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(work())
-        self._tasks[task] = loop
-        task.add_done_callback(lambda done: self._tasks.pop(done, None))
 
     def _refuse(self, flow: Generator[Any, Any, Any]) -> None:
         flow.close()
-        _log.warning("%d flows run beside turns already; one more was not started", self._most)
+        _log.warning("%d flows wait to run beside turns already; one more was not started", self._most_waiting)
 
     def settle(self) -> None:
         """Waits for the threads."""
@@ -94,9 +98,37 @@ class BackgroundFlows:
 
     async def asettle(self) -> None:
         """Waits for the tasks of the running event loop."""
-        here = asyncio.get_running_loop()
-        tasks = [
-            task for task, loop in list(self._tasks.items()) if loop is here and task is not asyncio.current_task()
-        ]
-        if tasks:
+        here = self._loops.get(asyncio.get_running_loop(), _LoopFlows())
+        while tasks := [task for task in here.tasks if task is not asyncio.current_task()]:
             await asyncio.wait(tasks)
+
+
+class _LoopFlows:
+    """The flows of one event loop: the tasks that run, and what waits, each with the context that it was started in."""
+
+    def __init__(self) -> None:
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.waiting: deque[tuple[Context, Callable[[], Coroutine[Any, Any, Any]]]] = deque()
+
+    def start(self, run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """Runs a flow in a task, and the next one that waits after it."""
+
+        async def work() -> None:
+            try:
+                await run()
+            except Exception as error:  # noqa: BLE001 - nobody else would see it
+                _failed(error)
+
+        task = asyncio.get_running_loop().create_task(work())
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.discard(task)
+        if self.waiting and not task.cancelled():  # tasks are cancelled where their loop ends
+            context, run = self.waiting.popleft()
+            context.run(self.start, run)
+
+
+def _failed(error: Exception) -> None:
+    _log.warning("what ran beside a turn failed: %r", error)

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import select
 from functools import lru_cache
+from ipaddress import ip_address
+from math import inf
 from time import monotonic
 from typing import Any
 
 from langchain_redis_memory.ops import Reply
 from langchain_redis_memory.redis.client.deadline import CALL, remaining_s
+from langchain_redis_memory.redis.client.timeout import look_up
 
 _PING_SHARE = 3
 
@@ -173,7 +176,18 @@ def bounded(connection_class: Any) -> Any:
 
         def _connect(self) -> BoundedSocket:
             self._connecting = True
-            return BoundedSocket(super()._connect(), self.socket_timeout)
+            if _is_address(getattr(self, "host", "")):
+                return BoundedSocket(super()._connect(), self.socket_timeout)
+            connect, until = super()._connect, CALL.until
+
+            def look_up_and_connect() -> Any:
+                CALL.until = until  # where the resolver answers too late, nothing is connected to
+                try:
+                    return connect()
+                finally:
+                    CALL.until = inf
+
+            return BoundedSocket(look_up(self.socket_connect_timeout, look_up_and_connect), self.socket_timeout)
 
         def _wrap_socket_with_ssl(self, sock: Any) -> Any:
             sock.settimeout(self.socket_connect_timeout)
@@ -191,3 +205,12 @@ def bounded(connection_class: Any) -> Any:
 
     Bounded.__name__ = Bounded.__qualname__ = f"Bounded{connection_class.__name__}"
     return Bounded
+
+
+def _is_address(host: str) -> bool:
+    """Tells whether there is no name to look up: an address, or (a unix socket) no host at all."""
+    try:
+        ip_address(host or "::")
+    except ValueError:
+        return False
+    return True

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from time import monotonic
 from typing import Any, TypeVar, cast
 
-from langchain_redis_memory.ops import Emit, Flow, Invoke, Step, StreamResult
+from langchain_redis_memory.ops import Emit, Flow, Invoke, Now, Step, StreamResult
 
 T = TypeVar("T")
 
@@ -23,6 +23,9 @@ def drive(run: Callable[[Step], Any], flow: Flow[T]) -> T:
     try:
         while True:
             step = go_on(result)
+            if step.__class__ is Now:
+                go_on, result = flow.send, monotonic()
+                continue
             try:
                 go_on, result = flow.send, run(step)
             except Exception as error:  # noqa: BLE001 - the flow decides
@@ -40,6 +43,9 @@ async def adrive(run: Callable[[Step], Awaitable[Any]], flow: Flow[T]) -> T:
     try:
         while True:
             step = go_on(result)
+            if step.__class__ is Now:
+                go_on, result = flow.send, monotonic()
+                continue
             try:
                 go_on, result = flow.send, await run(step)
             except Exception as error:  # noqa: BLE001 - the flow decides

@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 MAX_CALLS = 64
+MAX_LOOK_UPS = 16
 _IDLE_S = 10.0
 
 
@@ -89,12 +90,14 @@ class Executor:
 
 
 _executor = Executor()
+_resolver = Executor(MAX_LOOK_UPS)
+"""Looks up names, apart: a resolver that hangs takes no place from models that do."""
 
 
 def _renew() -> None:
-    """Starts a new executor in a child process, which has none of its parent's threads."""
-    global _executor  # noqa: PLW0603
-    _executor = Executor()
+    """Starts new executors in a child process, which has none of its parent's threads."""
+    global _executor, _resolver
+    _executor, _resolver = Executor(), Executor(MAX_LOOK_UPS)
 
 
 if hasattr(os, "register_at_fork"):
@@ -115,6 +118,11 @@ def within(seconds: float | None, call: Callable[[], Any]) -> Any:
         TimeoutError: It took longer, or too many calls are under way. What the call raises is passed on.
     """
     return call() if seconds is None else _executor.run(seconds, call)
+
+
+def look_up(seconds: float | None, call: Callable[[], Any]) -> Any:
+    """Looks up a name, which takes as long as the resolver likes and knows no timeout; see `within`."""
+    return call() if seconds is None else _resolver.run(seconds, call)
 
 
 async def awithin(seconds: float | None, call: Callable[[], Awaitable[Any]]) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 from weakref import WeakSet
 
 from langchain_redis_memory.ops import Call, Command, Reply
+from langchain_redis_memory.redis.codec.cipher.key import Key
 
 
 class PipelineTransport:
@@ -83,7 +84,7 @@ class AsyncPipelineTransport:
             return [await self._send_one(words) for words in words_of]
         return replies
 
-    async def _send_one(self, words: list[Any]) -> Reply:
+    async def _send_one(self, words: Sequence[Any]) -> Reply:
         from redis.exceptions import RedisError, ResponseError
 
         try:
@@ -264,18 +265,20 @@ class AsyncDirectTransport:
         await self.client.aclose()
 
 
-def spelled(command: Command, *, by_digest: bool) -> list[Any]:
+def spelled(command: Command, *, by_digest: bool) -> Sequence[Any]:
     """Spells a command, numbers as text: hiredis would do so, but crashes if a signal handler raises meanwhile."""
     words: Sequence[Any] = command
     if isinstance(command, Call):
         script = command.script
         verb, body = ("EVALSHA", script.sha) if by_digest else ("EVAL", script.source)
-        words = (verb, body, len(command.keys), *command.keys, *command.args)
+        words = (verb, body, str(len(command.keys)), *command.keys, *command.args)
+    if _TEXT.issuperset(map(type, words)):
+        return words
     return [word if word.__class__ in _TEXT or not isinstance(word, _NUMBERS) else str(word) for word in words]
 
 
 _UNLISTED = "command doesn't exist in Redis commands"
-_TEXT = frozenset((str, bytes))
+_TEXT: frozenset[type] = frozenset((str, bytes, Key))
 _NUMBERS = (int, float)
 
 

@@ -318,4 +318,26 @@ def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:
     return messages
 
 
+def renew_message(record: bytes, where: Key) -> bytes:
+    """Encrypts a stored record under the current key; see `Key.renew`.
+
+    Args:
+        record: What was read.
+        where: The key that it was read from.
+
+    Returns:
+        The record to store.
+
+    Raises:
+        DecryptionError: It cannot be decrypted.
+        CorruptDataError: It is not a record.
+    """
+    head = _HEAD.match(record)
+    if head is None:
+        msg = f"an entry of {where!r} is not a message record"
+        raise CorruptDataError(msg)
+    about = head[0][:-1]
+    return about + b"!" + where.renew(record[head.end() - (head[2] != b"!") :], about)
+
+
 register("message", BaseMessage, encode_nested, decode_message)

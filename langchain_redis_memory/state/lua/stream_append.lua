@@ -2,6 +2,7 @@
 -- was stopped. The stream lives for `ttl_ms` from its last event.
 -- KEYS tokens stopped_runs
 -- ARGV run most ttl_ms ...
+-- WITH once
 if redis.call('SISMEMBER', stopped_runs, run) == 1 then return 0 end
 for i = 4, #ARGV do redis.call('XADD', tokens, 'MAXLEN', '~', most, '*', 'e', ARGV[i]) end
 redis.call('PEXPIRE', tokens, ttl_ms)

@@ -2,6 +2,7 @@
 -- nothing more. Returns 0 where it was stopped before.
 -- KEYS tokens stopped_runs
 -- ARGV run most ttl_ms event
+-- WITH once
 if redis.call('SADD', stopped_runs, run) == 0 then return 0 end
 redis.call('XADD', tokens, 'MAXLEN', '~', most, '*', 'e', event)
 redis.call('PEXPIRE', tokens, ttl_ms)

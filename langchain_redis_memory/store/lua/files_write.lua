@@ -3,13 +3,13 @@
 -- byte, and the same head. Returns 1 where it stands, else the record that stands ('' for none).
 -- KEYS files names
 -- ARGV path seen fresh size content ttl_ms
+-- WITH once
 -- WITH now
 -- WITH version
 local record = versioned(redis.call('HGET', files, path)) or ''
 local head = string.match(record, '^\1([^\n]*)\n')
 local known, created = string.match(head or '', '^(%x+) (%d+)')
-if known == fresh then return 1 end -- it was sent before
-if seen ~= '*' and seen ~= (known or '') then return record end
+if seen ~= '*' and seen ~= (known or '') then return record, false end
 if head then redis.call('ZREM', names, path .. '\0' .. head) end
 if size == '' then
   redis.call('HDEL', files, path)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 
@@ -208,7 +208,6 @@ def read(data: Any) -> Answer | None:
     return ExactAnswerCache(1).lookup(ASKED).read([data, 400])
 
 
-@settings(max_examples=75, deadline=None)
 @given(st.binary(max_size=40))
 def test_any_bytes_can_be_read(data: bytes) -> None:
     found = read(data)

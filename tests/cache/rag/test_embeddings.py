@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 from langchain_core.vectorstores import InMemoryVectorStore
@@ -109,7 +109,6 @@ async def test_the_same_text_twice_gives_two_lists(client: Client, both: Both) -
 texts_of_any_kind = st.lists(st.text(st.characters(), max_size=4) | st.just("\ud800"), max_size=6)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(texts_of_any_kind, max_size=4))
 def test_as_the_model_itself(calls: list[list[str]]) -> None:
     model = Model()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.caches import BaseCache
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
@@ -234,7 +234,6 @@ async def test_a_template_with_ambiguous_variables_never_searches_them_by_meanin
 PARTS = st.text("ab:- ", max_size=6)
 
 
-@settings(max_examples=75, deadline=None)
 @given(
     st.sampled_from(["{q}: {a}", "{a}: {q}", "<{a}: {q} - {b}>", "{a}:{b}-{q}", "{q}:{a}-{b}", "{a}: {q} - {a}"]),
     PARTS,
@@ -258,7 +257,6 @@ WORDS = ["How", "tall", "high", "is", "the", "tower", "old", "5", "50", "town", 
 SENTENCES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=6).map(" ".join)
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.lists(SENTENCES, max_size=6), SENTENCES)
 def test_what_is_explained_is_what_is_served(stored: list[str], asked: str) -> None:
     with Client.from_url("memory://explained", prefix="p") as client:

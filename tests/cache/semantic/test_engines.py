@@ -135,7 +135,7 @@ async def test_deleting_some(cache: RedisSemanticCache, both: Both) -> None:
         expected = gone & there
         assert await both(cache.delete)(**options) == len(expected), name
         there -= gone
-        for number in range(12):
+        for number in sorted(gone | {0, 5}):
             model = (MODEL, OTHER)[number % 2]
             found = await both(cache.explain)(f"What thing is number {number}?", model)
             questions = {one.question for one in found.candidates}
@@ -335,7 +335,7 @@ def test_the_nearest_is_found(farm: Farm, prefix: str, watch: Watch, name: str) 
     url = url_of(where, farm)
     watch(url, prefix)
     chance = np.random.default_rng(7)
-    count = 600 if where == "memory" else 3000
+    count = 600 if where == "memory" else 1000
     data = chance.normal(size=(count, DIMS)).astype(np.float32) * 1e5  # beyond what float16 can hold
     asked = data[chance.integers(0, count, 100)] + 4e4 * chance.normal(size=(100, DIMS)).astype(np.float32)
     unit = data / np.linalg.norm(data, axis=1, keepdims=True)

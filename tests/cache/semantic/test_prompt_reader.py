@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import ChatGeneration
@@ -15,6 +15,7 @@ from langchain_redis_memory.cache.prompts import PromptMessage, read
 from langchain_redis_memory.cache.semantic.cache import PromptOptions, RedisSemanticCache
 from langchain_redis_memory.cache.sharing import unrepeatable
 from langchain_redis_memory.redis.client.client import Client
+from tests.support.examples import share
 from tests.support.meanings import ASKED, MODEL, Cut, WordEmbeddings, answers, prompt, text
 
 MESSAGES = json.loads(prompt(SystemMessage("Be brief."), ASKED, "330 m", "Is it higher than the church?"))
@@ -44,16 +45,13 @@ def survives(cache: RedisSemanticCache, asked: str, model: str) -> None:
     assert (told.question is None) == bool(told.bypass)
 
 
-few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@few
+@share(2)
 @given(ANY, ANY)
 def test_any_text(cache: RedisSemanticCache, asked: str, model: str) -> None:
     survives(cache, asked, model)
 
 
-@few
+@share(2)
 @given(JSON)
 def test_any_json(cache: RedisSemanticCache, value: Any) -> None:
     survives(cache, json.dumps(value), MODEL)
@@ -67,7 +65,7 @@ PATHS = [
 ]
 
 
-@few
+@share(2)
 @given(st.sampled_from(PATHS), JSON, st.booleans())
 def test_damaged_messages(cache: RedisSemanticCache, path: tuple[int, str], value: Any, drop: bool) -> None:
     damaged = json.loads(json.dumps(MESSAGES))
@@ -82,7 +80,7 @@ def test_damaged_messages(cache: RedisSemanticCache, path: tuple[int, str], valu
     survives(cache, json.dumps(damaged), MODEL)
 
 
-@few
+@share(2)
 @given(st.integers(0, len(json.dumps(MESSAGES))), st.text(max_size=3))
 def test_cut_and_torn_messages(cache: RedisSemanticCache, place: int, put: str) -> None:
     whole = json.dumps(MESSAGES)
@@ -144,7 +142,7 @@ def test_a_prompt_is_taken_apart() -> None:
     assert [message.type for message in told.messages()] == ["human", "ai"]
 
 
-@few
+@share(2)
 @given(st.lists(st.tuples(st.sampled_from("has"), st.text(max_size=5)), max_size=4))
 def test_what_is_read_is_what_was_said(said: list[tuple[str, str]]) -> None:
     kinds: Any = {"h": HumanMessage, "a": AIMessage, "s": SystemMessage}

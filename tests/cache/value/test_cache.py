@@ -74,6 +74,13 @@ async def test_a_value_that_cannot_be_stored_is_refused(cache: RedisValueCache, 
         await both(cache.set)("", 1)
 
 
+async def test_what_is_no_name_is_refused(cache: RedisValueCache, both: Both) -> None:
+    wrong: Any
+    for wrong in (["k"], 1, "", None):
+        with pytest.raises(InvalidIdError, match="key must"):
+            await both(cache.get)(wrong)
+
+
 async def test_only_if_there_is_none_or_one(cache: RedisValueCache, both: Both) -> None:
     assert not await both(cache.set)("k", 1, xx=True)
     assert await both(cache.set)("k", 2, nx=True)

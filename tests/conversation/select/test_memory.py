@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -245,7 +245,6 @@ ONE = st.one_of(
 )
 
 
-@settings(max_examples=75, deadline=None)
 @given(
     st.lists(ONE, max_size=14),
     st.sampled_from(list(QuestionType)),

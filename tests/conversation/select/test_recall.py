@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -107,7 +107,6 @@ def test_stems(group: str) -> None:
     assert len({stem(word) for word in group.split()}) == 1
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=30))
 def test_a_stem_begins_its_word(word: str) -> None:
     assert word.startswith(stem(word))
@@ -140,7 +139,6 @@ def test_other_scripts() -> None:
     assert terms("苹果派") == ("苹果", "果派")
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=40), st.lists(st.text(max_size=60), max_size=6))
 def test_whatever_is_searched(query: str, texts: list[str]) -> None:
     hits = search(query, texts)
@@ -151,7 +149,6 @@ def test_whatever_is_searched(query: str, texts: list[str]) -> None:
     assert search(query, [query])[:1] != [] or not terms(query)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=200))
 def test_whatever_is_asked(question: str) -> None:
     starts = set(turn_starts(TALK))

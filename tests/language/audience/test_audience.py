@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.audience import Audience, AudienceVerdict, classify_audience
 from langchain_redis_memory.language.audience.linguistic import _classified
+from tests.support.table import table
 
 PRIVATE = """What is my account balance?
 what's my account balance
@@ -128,7 +129,7 @@ How do I return my order?
 How to connect my phone to the wifi?"""
 
 
-@pytest.mark.parametrize("turn", PRIVATE.splitlines())
+@table("turn", PRIVATE.splitlines())
 def test_what_is_the_askers_is_not_shared(turn: str) -> None:
     verdict = classify_audience(turn)
     assert verdict.audience in (Audience.USER, Audience.NOBODY, Audience.SESSION)
@@ -136,7 +137,7 @@ def test_what_is_the_askers_is_not_shared(turn: str) -> None:
     assert not verdict.shareable()
 
 
-@pytest.mark.parametrize(
+@table(
     ("turn", "effect"),
     [
         ("Translate this text and send it to Bob", True),
@@ -154,39 +155,39 @@ def test_a_second_order_in_a_sentence_is_an_order(turn: str, effect: bool) -> No
     assert classify_audience(turn).effect is effect
 
 
-@pytest.mark.parametrize("opaque", [True, False])
-@pytest.mark.parametrize("turn", EFFECTS.splitlines())
+@table("opaque", [True, False])
+@table("turn", EFFECTS.splitlines())
 def test_what_is_to_be_done_is_served_to_nobody(turn: str, opaque: bool) -> None:
     verdict = classify_audience(turn, opaque=opaque)
     assert verdict.effect
     assert verdict.audience is Audience.NOBODY
 
 
-@pytest.mark.parametrize("opaque", [True, False])
-@pytest.mark.parametrize("turn", VOLATILE.splitlines())
+@table("opaque", [True, False])
+@table("turn", VOLATILE.splitlines())
 def test_what_changes_by_itself_is_volatile(turn: str, opaque: bool) -> None:
     verdict = classify_audience(turn, opaque=opaque)
     assert verdict.volatile
     assert not verdict.shareable()
 
 
-@pytest.mark.parametrize("turn", VARY.splitlines())
+@table("turn", VARY.splitlines())
 def test_a_wish_to_vary_and_chance_are_never_served_what_was_said(turn: str) -> None:
     verdict = classify_audience(turn)
     assert verdict.vary
     assert verdict.audience is Audience.NOBODY
 
 
-@pytest.mark.parametrize("opaque", [True, False])
-@pytest.mark.parametrize("turn", HERE.splitlines())
+@table("opaque", [True, False])
+@table("turn", HERE.splitlines())
 def test_what_depends_on_the_place_stays_in_the_session(turn: str, opaque: bool) -> None:
     verdict = classify_audience(turn, opaque=opaque)
     assert verdict.audience in (Audience.SESSION, Audience.NOBODY)
     assert not verdict.shareable()
 
 
-@pytest.mark.parametrize("opaque", [True, False])
-@pytest.mark.parametrize("turn", PUBLIC.splitlines())
+@table("opaque", [True, False])
+@table("turn", PUBLIC.splitlines())
 def test_what_is_public_is_everyones(turn: str, opaque: bool) -> None:
     verdict = classify_audience(turn, opaque=opaque)
     assert verdict.audience is Audience.EVERYONE
@@ -194,7 +195,7 @@ def test_what_is_public_is_everyones(turn: str, opaque: bool) -> None:
     assert not verdict.effect
 
 
-@pytest.mark.parametrize("turn", OWN_PROCEDURES.splitlines())
+@table("turn", OWN_PROCEDURES.splitlines())
 def test_a_procedure_spoken_with_my_is_everyones_where_the_chain_knows_nobody(turn: str) -> None:
     assert classify_audience(turn, opaque=False).shareable()
     assert classify_audience(turn, opaque=True).audience is Audience.USER
@@ -212,14 +213,14 @@ CONTRASTS = [
 ]
 
 
-@pytest.mark.parametrize(("shared", "kept"), CONTRASTS)
+@table(("shared", "kept"), CONTRASTS)
 def test_contrasts(shared: str, kept: str) -> None:
     assert classify_audience(shared).p_unsafe < classify_audience(kept).p_unsafe
     assert not classify_audience(kept).shareable()
     assert classify_audience(shared, max_unsafe=0.01).shareable()
 
 
-@pytest.mark.parametrize(
+@table(
     "turn",
     [
         "wie hoch ist mein Kontostand",
@@ -239,7 +240,6 @@ def test_what_cannot_be_read_is_kept_safe(turn: str) -> None:
     assert verdict.audience is not Audience.EVERYONE
 
 
-@settings(deadline=None, max_examples=75)
 @given(st.text(max_size=300), st.booleans(), st.sampled_from([0.0, 0.001, 0.005, 0.05, 0.2, 0.9]))
 def test_any_text_gives_a_verdict(turn: str, opaque: bool, risk: float) -> None:
     verdict = classify_audience(turn, opaque=opaque, max_unsafe=risk)
@@ -256,19 +256,16 @@ TURNS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=75)
 @given(TURNS, st.sampled_from(["What about my account?", "Cancel my order.", "What is the weather now?"]))
 def test_another_sentence_never_makes_a_turn_more_shared(turn: str, more: str) -> None:
     assert not classify_audience(f"{turn}. {more}").shareable()
 
 
-@settings(deadline=None, max_examples=75)
 @given(TURNS)
 def test_my_account_behind_it_never_makes_a_turn_more_shared(turn: str) -> None:
     assert not classify_audience(f"{turn.rstrip('?.')} my account").shareable()
 
 
-@settings(deadline=None, max_examples=75)
 @given(TURNS, st.sampled_from([0.0, 0.001, 0.002, 0.005, 0.01]), st.sampled_from([0.02, 0.05, 0.1, 0.2]))
 def test_a_greater_risk_never_shares_less(turn: str, small: float, great: float) -> None:
     verdict = classify_audience(turn)
@@ -280,7 +277,7 @@ def test_no_risk_shares_nothing() -> None:
     assert not any(classify_audience(turn, max_unsafe=0).shareable() for turn in PUBLIC.splitlines())
 
 
-@pytest.mark.parametrize("risk", [-0.1, 1, 2, True, "0.1", float("nan")])
+@table("risk", [-0.1, 1, 2, True, "0.1", float("nan")])
 def test_a_risk_is_a_share(risk: float) -> None:
     with pytest.raises(InvalidInputError, match="max_unsafe"):
         classify_audience("What is an IBAN?", max_unsafe=risk)

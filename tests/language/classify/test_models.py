@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.embeddings import Embeddings
@@ -268,7 +268,6 @@ async def test_a_late_answer_is_not_waited_for(decide: Decide) -> None:
     assert found == LinguisticClassifier().classify(DOUBTFUL, history("cancer"))
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=60), st.text(max_size=80))
 def test_no_turn_and_no_answer_raise(turn: str, answer: str) -> None:
     client = Client.from_url("memory://any")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from benchmarks.training.recall_phrasings import half
 from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.language.classify.question_type import QuestionType
+from tests.support.table import table
 from tests.support.turns import history
 
 ASKED = """What's my name?|what was my budget again|which of those did you recommend first|What did I just ask you?
@@ -49,12 +49,12 @@ def kind(turn: str) -> QuestionType:
     return LinguisticClassifier().classify(turn, history("shop")).type
 
 
-@pytest.mark.parametrize("turn", ASKED.replace("\n", "|").split("|"))
+@table("turn", ASKED.replace("\n", "|").split("|"))
 def test_a_question_for_what_was_said(turn: str) -> None:
     assert kind(turn) is QuestionType.HISTORY_RECALL
 
 
-@pytest.mark.parametrize("turn", NOT_ASKED.replace("\n", "|").split("|"))
+@table("turn", NOT_ASKED.replace("\n", "|").split("|"))
 def test_a_question_for_something_else(turn: str) -> None:
     assert kind(turn) is not QuestionType.HISTORY_RECALL
 

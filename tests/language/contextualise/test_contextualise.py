@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
@@ -23,6 +23,7 @@ from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.timeout import awithin, within
 from tests.conftest import Both
 from tests.support.chains import Broken, PureModel
+from tests.support.table import table
 
 CANCER = ("What is throat cancer?", "Throat cancer is a tumour of the larynx or pharynx. Smoking is a main cause.")
 ENGINE = ("How does a diesel engine work?", "It compresses air until it is hot enough to light the fuel.")
@@ -39,7 +40,7 @@ def rewrite(turn: str, *said: str, state: TurnState = NO_STATE) -> Rewrite:
     return LocalContextualiser().contextualise(turn, talk(*said), state)
 
 
-@pytest.mark.parametrize(
+@table(
     ("said", "turn", "question"),
     [
         (CANCER, "Is it treatable?", "Is throat cancer treatable?"),
@@ -66,7 +67,7 @@ def test_what_is_certain(said: Sequence[str], turn: str, question: str) -> None:
     assert found.reasons
 
 
-@pytest.mark.parametrize(
+@table(
     ("said", "turn"),
     [
         ((), "Is it treatable?"),
@@ -136,14 +137,14 @@ def test_other_messages_do_not_disturb() -> None:
     assert (found.question, found.trusted, found.used) == ("Is throat cancer treatable?", True, (1,))
 
 
-@pytest.mark.parametrize("state", [TurnState(entities=("Eiffel Tower",)), TurnState(topic="Eiffel Tower")])
+@table("state", [TurnState(entities=("Eiffel Tower",)), TurnState(topic="Eiffel Tower")])
 def test_the_state_is_asked_where_the_history_names_nothing(state: TurnState) -> None:
     found = rewrite("How tall is it?", state=state)
     assert (found.question, found.trusted, found.used) == ("How tall is Eiffel Tower?", True, ())
     assert rewrite("Is it treatable?", *CANCER, state=state).question == "Is throat cancer treatable?"
 
 
-@pytest.mark.parametrize(
+@table(
     "state",
     [
         TurnState(entities=("Eiffel Tower", "Big Ben")),
@@ -160,7 +161,7 @@ def test_a_state_that_decides_nothing(state: TurnState) -> None:
 # --- mentions --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "found"),
     [
         ("What is throat cancer?", ["throat cancer"]),
@@ -211,7 +212,6 @@ SAID = st.one_of(
 )
 
 
-@settings(max_examples=75, deadline=None)
 @given(
     SAID,
     st.lists(SAID, max_size=6),
@@ -232,9 +232,7 @@ def test_whatever_is_said(turn: str, said: list[str], state: TurnState) -> None:
         assert content_words(found.question) <= kept | words | {word + "s" for word in words}, "only what was said"
 
 
-@pytest.mark.parametrize(
-    "turn", ["it " * 33_000, "\x00" * 100_000, "what about " * 10_000, "(" * 100_000, "\u202e" * 99, "", " "]
-)
+@table("turn", ["it " * 33_000, "\x00" * 100_000, "what about " * 10_000, "(" * 100_000, "\u202e" * 99, "", " "])
 def test_long_and_strange_turns_are_not_trusted(turn: str) -> None:
     assert not rewrite(turn, *CANCER).trusted
     found = rewrite("Is it treatable?", turn, turn)
@@ -366,13 +364,12 @@ def test_a_model_is_not_asked_in_vain() -> None:
     assert model.calls == 0
 
 
-@pytest.mark.parametrize("timeout_s", [0, -1, "3"])
+@table("timeout_s", [0, -1, "3"])
 def test_a_wrong_timeout(timeout_s: Any) -> None:
     with pytest.raises(InvalidInputError, match="timeout_s"):
         LLMContextualiser(PureModel(), timeout_s=timeout_s)
 
 
-@settings(max_examples=100, deadline=None)
 @given(SAID, st.one_of(SAID, st.text(max_size=400)), st.lists(SAID, max_size=4))
 def test_whatever_a_model_says(turn: str, answer: str, said: list[str]) -> None:
     history = talk(*said)

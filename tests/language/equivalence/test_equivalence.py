@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
@@ -19,6 +19,7 @@ from langchain_redis_memory.language.equivalence.feedback import MOST, fit
 from langchain_redis_memory.language.equivalence.normalise import LONGEST, key_of
 from langchain_redis_memory.language.equivalence.parse import ParsedQuestion, Word, parse
 from langchain_redis_memory.language.equivalence.weights import parse_weights, shipped
+from tests.support.table import table
 
 POLICY = VerifiedPolicy(max_error=0.02)
 
@@ -141,24 +142,27 @@ NOT_VETOED = {
         "What is the reason that breaded sticks break in the pan?",
     ),
     "person": ("Is it safe to lose weight fast?", "Are there any risks if you lose weight fast?"),
+    "a pronoun is no name": ("Is there anything I can do about mould?", "Is there something I can do about mould?"),
+    "who gives, who takes": ("Which pills can I give my dog?", "Which pills can my dog take?"),
+    "a capital at the start": ("Iter_rows() returns what?", "What does iter_rows() return?"),
 }
 
 
-@pytest.mark.parametrize(("asked", "stored"), DIFFERENT.values(), ids=DIFFERENT)
+@table(("asked", "stored"), DIFFERENT.values())
 def test_a_difference_is_never_a_hit_however_near(asked: str, stored: str) -> None:
     for similarity in (0.95, 0.99, 1.0):
         assert not POLICY.judge(asked, stored, similarity).hit
         assert not POLICY.judge(stored, asked, similarity).hit
 
 
-@pytest.mark.parametrize(("asked", "stored"), EQUIVALENT.values(), ids=EQUIVALENT)
+@table(("asked", "stored"), EQUIVALENT.values())
 def test_a_paraphrase_is_a_hit(asked: str, stored: str) -> None:
     judged = POLICY.judge(asked, stored, 0.95)
     assert judged.hit, judged
     assert judged.vetoes == ()
 
 
-@pytest.mark.parametrize(("asked", "stored"), NOT_VETOED.values(), ids=NOT_VETOED)
+@table(("asked", "stored"), NOT_VETOED.values())
 def test_weak_evidence_is_no_veto(asked: str, stored: str) -> None:
     assert POLICY.judge(asked, stored, 0.9).vetoes == ()
 
@@ -211,7 +215,7 @@ def test_doubt_is_between_a_hit_and_a_refusal() -> None:
 # --- the same text, and odd texts ---
 
 
-@pytest.mark.parametrize(
+@table(
     ("asked", "stored"),
     [
         ("What is Redis?", "what is redis"),
@@ -237,7 +241,7 @@ def test_long_texts_that_differ_beyond_what_is_looked_at_are_not_equal() -> None
     assert not POLICY.judge(long, long[:100], 1.0).hit
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         "",
@@ -277,7 +281,6 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=75, deadline=None)
 @given(TEXTS, TEXTS, st.floats(allow_nan=True))
 def test_any_input_is_judged_and_symmetric(asked: str, stored: str, similarity: float) -> None:
     judged = POLICY.judge(asked, stored, similarity)
@@ -289,14 +292,13 @@ def test_any_input_is_judged_and_symmetric(asked: str, stored: str, similarity: 
     assert all(math.isfinite(value) for name, value in judged.features.items() if name != "cosine")
 
 
-@settings(max_examples=100, deadline=None)
 @given(TEXTS)
 def test_a_text_is_equivalent_to_itself(text: str) -> None:
     assert POLICY.judge(text, text, 1.0).hit
     assert POLICY.judge(text, f" {text} ", 1.0).hit or not key_of(text)
 
 
-@pytest.mark.parametrize("text", ['what is "\'" 5', 'what is "\'" here'])
+@table("text", ['what is "\'" 5', 'what is "\'" here'])
 def test_a_quotation_of_nothing_but_quotes_is_compared(text: str) -> None:
     assert not POLICY.judge(text, 'how is "\'" 6 there', 0.9).hit
 
@@ -331,7 +333,6 @@ def _parsed(*lemmas: str) -> ParsedQuestion:
     return parse("what is it")._replace(words=words, tokens=lemmas)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(["", "a", "s", "pay", "unpaid", "left"]), max_size=4), st.text(max_size=6))
 def test_words_are_compared_whatever_their_lemmas(lemmas: list[str], other: str) -> None:
     one, two = _parsed(*lemmas), _parsed(other, "")
@@ -339,7 +340,7 @@ def test_words_are_compared_whatever_their_lemmas(lemmas: list[str], other: str)
     assert compare(one, two).features == compare(two, one).features
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"weights": 3}', '{"weights": {"a": "x"}, "bias": 0}'])
+@table("text", ["", "[]", "{}", '{"weights": 3}', '{"weights": {"a": "x"}, "bias": 0}'])
 def test_damaged_weights_are_seen(text: str) -> None:
     with pytest.raises(CorruptDataError, match="damaged"):
         parse_weights(text)
@@ -385,9 +386,7 @@ def test_a_threshold_is_a_cut() -> None:
     assert not policy.judge("a", "b", math.nan).hit
 
 
-@pytest.mark.parametrize(
-    "options", [{"max_error": 0}, {"max_error": 0.5}, {"base_rate": 1}, {"floor": 2}, {"model": "x"}]
-)
+@table("options", [{"max_error": 0}, {"max_error": 0.5}, {"base_rate": 1}, {"floor": 2}, {"model": "x"}])
 def test_options_are_checked(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         VerifiedPolicy(**options)
@@ -430,9 +429,9 @@ def test_the_model_finds_the_curve_that_made_the_reports() -> None:
     scores = [chance.random() for _ in range(64)]
     reports = [(score, chance.random() < 1 / (1 + math.exp(-20 * (score - 0.6)))) for score in scores]
     model = fit(reports)
-    assert model.correctness(0.6) == pytest.approx(0.5, abs=0.25)
-    assert model.correctness(0.95) > 0.9 > 0.1 > model.correctness(0.2)
-    assert model.least_correctness(0.95, 0.05) < model.correctness(0.95)
+    assert model.least_correctness(0.6, 0.5) == pytest.approx(0.5, abs=0.25)
+    assert model.least_correctness(0.95, 0.5) > 0.9 > 0.1 > model.least_correctness(0.2, 0.5)
+    assert model.least_correctness(0.95, 0.05) < model.least_correctness(0.95, 0.5)
     assert model.least_correctness(0.95, 0.01) < model.least_correctness(0.95, 0.2)
 
 
@@ -452,7 +451,7 @@ def test_the_slope_is_never_negative_and_the_maximum_is_one() -> None:
     )
 
 
-@pytest.mark.parametrize("delta", [0.02, 0.1, 0.3])
+@table("delta", [0.02, 0.1, 0.3])
 def test_the_rule_keeps_its_bound_in_simulation(delta: float) -> None:
     """Reports as the model assumes them: the share of wrong answers stays near delta."""
     chance = random.Random(11)
@@ -470,7 +469,6 @@ def test_the_rule_keeps_its_bound_in_simulation(delta: float) -> None:
     assert wrong / asked <= delta
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=90), st.floats(0, 1), st.floats(0.001, 0.999))
 def test_any_reports(reports: list[tuple[float, bool]], score: float, delta: float) -> None:
     seen = Observations(tuple(reports))
@@ -494,7 +492,7 @@ def test_bad_reports_are_refused() -> None:
             Observations.decode(values)
 
 
-@pytest.mark.parametrize(
+@table(
     ("asked", "stored"),
     [
         ("What is 2\u00b2?", "What is 22?"),
@@ -512,7 +510,7 @@ def test_signs_that_a_normal_form_would_lose_decide(asked: str, stored: str) -> 
         assert not VerifiedPolicy(0.4).judge(one, two, 0.9999).hit
 
 
-@pytest.mark.parametrize(
+@table(
     ("asked", "stored"),
     [
         ("What is 10% of 50?", "What is 10 percent of 50?"),

@@ -69,3 +69,17 @@ def test_what_is_no_number_speaks_against_a_hit() -> None:
 def test_weights_without_a_scorer_are_refused_with_one() -> None:
     with pytest.raises(ConfigError, match="fitted with this scorer"):
         VerifiedPolicy(scorer=Fixed(0.5))
+
+
+def test_a_scorer_is_not_asked_about_statements() -> None:
+    scorer = Fixed(0.999)
+    policy_with(scorer).judge("The leather sofa was cleaned.", "Somebody removed stains on the leather couch.", 0.9)
+    assert scorer.asked == []
+
+
+def test_a_scorer_brings_its_weights() -> None:
+    class Weighed(Fixed):
+        verifier_weights = WEIGHTS
+
+    judged = VerifiedPolicy(0.2, scorer=Weighed(0.98)).judge(*UNSURE, 0.9)
+    assert judged.probability == policy_with(Fixed(0.98)).judge(*UNSURE, 0.9).probability

@@ -65,6 +65,7 @@ from langchain_redis_memory.redis.client.connect import ClientOwner, connect
 from tests.conftest import Both
 from tests.support import servers
 from tests.support.servers import Farm
+from tests.support.table import table
 
 PING = Op((("PING",),), len)
 
@@ -178,7 +179,7 @@ def made(request: pytest.FixtureRequest) -> Callable[..., ClientOwner]:
     return CLASSES[request.param]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@table("way", WAYS)
 def test_each_class_takes_each_way(made: Callable[..., ClientOwner], way: str) -> None:
     args, keywords, url = WAYS[way]()
     built = made(*args, **keywords)
@@ -197,7 +198,7 @@ def test_two_servers_are_refused(made: Callable[..., ClientOwner]) -> None:
         made(url="redis://h", redis_client=redis.Redis())
 
 
-@pytest.mark.parametrize("bad", [7, b"redis://h", {"host": "h"}, object()])
+@table("bad", [7, b"redis://h", {"host": "h"}, object()])
 def test_what_is_no_server_is_refused(made: Callable[..., ClientOwner], bad: Any) -> None:
     with pytest.raises(ConfigError, match="expected a Client, a URL, a client of redis-py"):
         made(bad)
@@ -229,7 +230,7 @@ HINTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "keyword", "hint"), HINTS)
+@table(("name", "keyword", "hint"), HINTS)
 def test_a_wrong_keyword_says_which_is_meant(name: str, keyword: str, hint: str) -> None:
     with pytest.raises(TypeError, match=hint):
         CLASSES[name](**{keyword: 1})

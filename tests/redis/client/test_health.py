@@ -136,7 +136,8 @@ async def test_a_server_that_goes_away(farm: Farm, both: Both) -> None:
 
 async def test_the_messages_that_wait_are_counted() -> None:
     async with Client.from_url(f"redis://127.0.0.1:{servers.free_port()}", retries=0) as client:
-        memories = [ConversationMemory(client) for _ in range(2)]
+        outbox = Outbox(close_s=0.05)
+        memories = [ConversationMemory(client, outbox=outbox) for _ in range(2)]
         for place, memory in enumerate(memories):
             chat = memory.wrap(RunnableLambda(lambda _: "yes"), scope="s")
             for turn in range(place + 1):

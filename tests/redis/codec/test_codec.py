@@ -20,7 +20,7 @@ import numpy as np
 import ormsgpack
 import pytest
 from fakeredis import FakeRedis, FakeServer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.load import dumps
@@ -55,8 +55,8 @@ from langchain_redis_memory.redis.codec.messages import (
     identity,
 )
 from langchain_redis_memory.redis.codec.values import digest, pack, unpack
+from tests.support.table import table
 
-bounded = settings(max_examples=50, deadline=None)
 KEY = Key("lrm:{//s}:messages")
 Match = Callable[[bytes, str], "str | None"]
 """What a pattern of Lua finds in a record."""
@@ -178,13 +178,12 @@ values = st.recursive(
 )
 
 
-@bounded
 @given(values)
 def test_a_value_comes_back_equal_and_of_the_same_types(value: object) -> None:
     assert same(unpack(pack(value), KEY), value)
 
 
-@pytest.mark.parametrize(
+@table(
     "value",
     [
         2**63,
@@ -223,7 +222,6 @@ def test_a_value_comes_back_equal_and_of_the_same_types(value: object) -> None:
         ((((((1,),),),),),),
         {"a": {"b": [{"c": ({"d": {1, 2}},)}]}},
     ],
-    ids=lambda value: type(value).__name__,
 )
 def test_a_difficult_value_comes_back(value: object) -> None:
     assert same(unpack(pack(value), KEY), value)
@@ -270,7 +268,7 @@ class Amount(Decimal):
 Point = namedtuple("Point", "x y")
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "stored"),
     [
         (OrderedDict(b=1, a=2), {"b": 1, "a": 2}),
@@ -294,7 +292,6 @@ Point = namedtuple("Point", "x y")
         (memoryview(b"a"), b"a"),
         (np.str_("a"), "a"),
     ],
-    ids=lambda value: type(value).__name__,
 )
 def test_a_subclass_is_stored_as_what_it_extends(value: object, stored: object) -> None:
     assert same(unpack(pack(value), KEY), stored)
@@ -324,7 +321,7 @@ class Shade(Enum):
     DARK = 1
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "named"),
     [
         (object(), "builtins.object"),
@@ -346,7 +343,6 @@ class Shade(Enum):
         (HumanMessage("x", artifact=Plain()), "test_codec.Plain"),
         (Document("x", metadata={"a": Plain()}), "test_codec.Plain"),
     ],
-    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_a_value_of_another_type_is_refused_by_name_however_deep_it_is(value: object, named: str) -> None:
     holders = [value, [value], (1, (value,)), {"a": {"b": ("x", [value])}}, {"\ud800": value}, {1: value}]
@@ -498,7 +494,7 @@ def check_twin(message: BaseMessage, twin: BaseMessage) -> None:
     assert without_new_ids(twin.content_blocks) == without_new_ids(message.content_blocks)
 
 
-@pytest.mark.parametrize("name", MESSAGES)
+@table("name", MESSAGES)
 def test_a_message_comes_back_as_it_was(name: str) -> None:
     message = MESSAGES[name]
     before = message.model_copy(deep=True)
@@ -517,7 +513,7 @@ def test_every_class_of_langchain_is_among_the_examples() -> None:
     assert {kind for kind in of_core if kind.__name__ != "BaseMessageChunk"} <= set(records._CLASSES.values())
 
 
-@pytest.mark.parametrize("letter", records._CLASSES)
+@table("letter", records._CLASSES)
 def test_every_field_of_every_class_is_among_the_examples(letter: str) -> None:
     kind = records._CLASSES[letter]
     examples = [message for message in MESSAGES.values() if type(message) is kind]
@@ -528,14 +524,13 @@ def test_every_field_of_every_class_is_among_the_examples(letter: str) -> None:
             assert any(getattr(message, name) != default for message in examples), name
 
 
-@pytest.mark.parametrize("letter", records._CLASSES)
+@table("letter", records._CLASSES)
 def test_short_names_are_distinct_and_none_is_the_one_for_extras(letter: str) -> None:
     shorts = [short for _, short, _ in records._fields(letter)]
     assert len(set(shorts)) == len(shorts)
     assert records._EXTRA not in shorts
 
 
-@bounded
 @given(
     st.sampled_from([HumanMessage, AIMessage, SystemMessage, HumanMessageChunk, AIMessageChunk]),
     st.one_of(any_text, st.lists(st.one_of(any_text, st.dictionaries(any_text, values, max_size=3)), max_size=3)),
@@ -552,7 +547,7 @@ def test_any_message_comes_back(
     assert same(twin, message)
 
 
-@pytest.mark.parametrize("name", MESSAGES)
+@table("name", MESSAGES)
 def test_two_decoded_messages_share_nothing(name: str) -> None:
     record = encode_message(MESSAGES[name])
     spoiled, kept = decode_message(record), decode_message(record)
@@ -587,9 +582,7 @@ def test_the_shape_of_another_version_of_langchain_is_filled_up() -> None:
     assert decode_message(encode_message(older)) == AIMessage("x")
 
 
-@pytest.mark.parametrize(
-    "bad", ["text", None, {"type": "human"}, ("human", "x"), Document("x"), OwnMessage(content="x")]
-)
+@table("bad", ["text", None, {"type": "human"}, ("human", "x"), Document("x"), OwnMessage(content="x")])
 def test_what_is_no_message_is_refused_by_its_type(bad: Any) -> None:
     with pytest.raises(NotAMessageError, match=type(bad).__name__):
         encode_message(bad)
@@ -619,7 +612,7 @@ LOOKALIKES = [
 ]
 
 
-@pytest.mark.parametrize("value", LOOKALIKES, ids=lambda value: ascii(value)[:30])
+@table("value", LOOKALIKES)
 def test_data_that_looks_like_an_object_stays_data(value: object) -> None:
     assert same(unpack(pack(value), KEY), value)
     assert same(unpack(pack({"a": [value]}), KEY), {"a": [value]})
@@ -632,7 +625,7 @@ def crafted(name: object, body: object, tag: int = 0) -> bytes:
     return ormsgpack.packb(ormsgpack.Ext(tag, inner))
 
 
-@pytest.mark.parametrize(
+@table(
     "data",
     [
         crafted("object", []),
@@ -680,7 +673,6 @@ def crafted(name: object, body: object, tag: int = 0) -> bytes:
         b"\xa1\xff",
         b"\xd4\x00",
     ],
-    ids=lambda data: ascii(data)[:40],
 )
 def test_crafted_bytes_build_nothing_and_are_called_corrupt(data: bytes) -> None:
     before = set(sys.modules)
@@ -698,7 +690,6 @@ def test_deeply_nested_bytes_are_called_corrupt() -> None:
             unpack(data, KEY)
 
 
-@bounded
 @given(st.binary(max_size=60))
 def test_random_bytes_are_plain_data_or_corrupt(data: bytes) -> None:
     try:
@@ -708,7 +699,6 @@ def test_random_bytes_are_plain_data_or_corrupt(data: bytes) -> None:
     assert isinstance(value, type(None) | bool | int | float | str | bytes | list | dict)
 
 
-@bounded
 @given(values)
 def test_a_cut_value_is_called_corrupt(value: object) -> None:
     data = pack(value)
@@ -720,7 +710,7 @@ def test_a_cut_value_is_called_corrupt(value: object) -> None:
 # --- damaged records --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", MESSAGES)
+@table("name", MESSAGES)
 def test_every_prefix_of_a_record_is_called_corrupt(name: str) -> None:
     # MessagePack says in front how much follows and deflate marks its end, so with either kind of payload a
     # record that was cut anywhere is noticed.
@@ -737,7 +727,7 @@ def test_what_follows_a_deflated_record_is_noticed() -> None:
         decode_messages([record + b"x"], KEY)
 
 
-@pytest.mark.parametrize(
+@table(
     "record",
     [
         b"",
@@ -765,7 +755,6 @@ def test_what_follows_a_deflated_record_is_noticed() -> None:
         b"\x01h1~" + zlib.compress(b"\x81\xa1c\xa1x"),
         b"\x01a1:zz|\x81\xa1c\xa1x",
     ],
-    ids=lambda record: ascii(record)[:40],
 )
 def test_foreign_bytes_are_called_corrupt_with_key_and_place(record: bytes) -> None:
     fine = encode_message(HumanMessage("fine"))
@@ -783,7 +772,6 @@ def test_no_records_are_no_messages() -> None:
     assert decode_messages([], KEY) == []
 
 
-@bounded
 @given(
     st.binary(max_size=60),
     st.sampled_from([b"", b"\x01h1|", b"\x01a1|", b"\x01a1~", b"\x01t1:00|", b"\x01h1|\x81\xa1c"]),
@@ -835,7 +823,7 @@ GOLDEN = {
 }
 
 
-@pytest.mark.parametrize("name", GOLDEN)
+@table("name", GOLDEN)
 def test_a_record_that_was_stored_long_ago_is_read(name: str) -> None:
     check_twin(MESSAGES[name], decode_message(bytes.fromhex(GOLDEN[name])))
 
@@ -915,7 +903,7 @@ def test_the_scripts_use_the_patterns_that_are_tested_here() -> None:
         assert f"'{pattern}'" in text
 
 
-@pytest.mark.parametrize("name", MESSAGES)
+@table("name", MESSAGES)
 def test_a_script_can_read_the_head(name: str, lua: Match) -> None:
     message = MESSAGES[name]
     record = encode_message(message, lambda messages: 1234567)
@@ -939,7 +927,7 @@ def test_a_call_and_its_answer_bear_the_same_mark(lua: Match) -> None:
     assert answered == made
 
 
-@pytest.mark.parametrize(("counted", "kept"), [(0, 0), (-5, 0), (7.9, 7), (10**12, 10**12), (True, 1)])
+@table(("counted", "kept"), [(0, 0), (-5, 0), (7.9, 7), (10**12, 10**12), (True, 1)])
 def test_the_count_in_the_head_is_a_whole_number(counted: Any, kept: int, lua: Match) -> None:
     record = encode_message(HumanMessage("x"), lambda messages: counted)
     assert lua(record, COST) == str(kept)
@@ -959,7 +947,6 @@ def test_the_counter_is_given_the_message() -> None:
 # --- identities and digests -------------------------------------------------------------------------------
 
 
-@bounded
 @given(st.lists(any_text, unique=True, min_size=2, max_size=5))
 def test_identities_are_eight_bytes_and_differ(texts: list[str]) -> None:
     found = [identity(text) for text in texts]
@@ -1035,7 +1022,6 @@ def test_the_order_of_the_parts_does_not_matter_and_that_inside_a_list_does() ->
     assert digest({"a": [1, 2]}) != digest({"a": [2, 1]})
 
 
-@bounded
 @given(st.dictionaries(any_text, values, max_size=4), st.dictionaries(any_text, values, max_size=4))
 def test_digests_are_equal_only_for_the_same_parts(one: dict[str, Any], two: dict[str, Any]) -> None:
     assert digest(dict(reversed(one.items()))) == digest(one)

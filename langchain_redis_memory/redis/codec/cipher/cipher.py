@@ -80,6 +80,8 @@ class Cipher:
             raise ConfigError(msg)
         self.strict = strict
         self.readable: frozenset[str] = frozenset(readable)
+        self.by_tenant: bool = owner is None
+        """Whether a value's key is its tenant's, whatever it belongs to within it."""
         self._source = keys
         self._owner = owner
         self._owners: dict[str, OwnerCipher] = {}
@@ -161,6 +163,12 @@ class OwnerCipher:
                 return keys.aead.decrypt(nonce, body, _place(head, key, field))
         msg = f"what is stored under {key!r} was changed, or was encrypted for another key, field or owner"
         raise DecryptionError(msg)
+
+    def renew(self, data: bytes, key: str, field: bytes, *, repeatable: bool = False) -> bytes:
+        """Encrypts a stored value under the current key; see `Key.renew`."""
+        if data.startswith(self._keys(self._source.current(self._owner)).head):
+            return data
+        return self.encrypt(self.decrypt(data, key, field), key, field, repeatable=repeatable)
 
     def blind(self, digest: bytes) -> bytes:
         """Replaces a digest of content by a keyed one of the same length; see `Key.blind`."""

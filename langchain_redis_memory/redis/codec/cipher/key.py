@@ -28,6 +28,9 @@ class ValueCipher(Protocol):
     def decrypt(self, data: bytes, key: str, field: bytes) -> bytes:
         """Decrypts a value; raises `DecryptionError` where it is no value of this key and field."""
 
+    def renew(self, data: bytes, key: str, field: bytes, *, repeatable: bool = False) -> bytes:
+        """Encrypts a stored value under the current key; one that is already stays as it is."""
+
     def blind(self, digest: bytes) -> bytes:
         """Replaces a digest of content by a keyed one of the same length."""
 
@@ -46,6 +49,10 @@ class Plain:
         if data[:2] == ENCRYPTED:
             raise UnknownKeyError(without_cipher(key))
         return data
+
+    def renew(self, data: bytes, key: str, _field: bytes, *, repeatable: bool = False) -> bytes:
+        """Returns the value itself, unless it was encrypted."""
+        return self.decrypt(data, key, _field)
 
     def blind(self, digest: bytes) -> bytes:
         """Returns the digest itself."""
@@ -93,6 +100,8 @@ class Key(str):
         Returns:
             The bytes to store.
         """
+        if self.cipher is PLAIN:
+            return data
         return self.cipher.encrypt(data, self, _bytes(field), repeatable=repeatable)
 
     def decrypt(self, data: bytes, field: str | bytes = b"") -> bytes:
@@ -111,8 +120,26 @@ class Key(str):
         """
         return self.cipher.decrypt(data, self, _bytes(field))
 
+    def renew(self, data: bytes, field: str | bytes = b"", *, repeatable: bool = False) -> bytes:
+        """Encrypts a value that was read from this key under the owner's current key.
+
+        Args:
+            data: What is stored; what is under the current key already stays as it is.
+            field: What it was encrypted with.
+            repeatable: See `encrypt`.
+
+        Returns:
+            The bytes to store.
+
+        Raises:
+            DecryptionError: See `decrypt`.
+        """
+        return self.cipher.renew(data, self, _bytes(field), repeatable=repeatable)
+
     def blind(self, digest: bytes) -> bytes:
         """Replaces a digest of content by a keyed one of the same length, so that nobody can guess what it is of."""
+        if self.cipher is PLAIN:
+            return digest
         return self.cipher.blind(digest)
 
 
