@@ -1,6 +1,6 @@
 """Fits the weights of the audience classifier: `python -m benchmarks.training.audience`, in less than a minute.
 
-Fitted on the sentences of `benchmarks/quality/audience` without the untouched domains, and on home_intents and
+Fitted on the sentences of `benchmarks/quality/audience` without the held-out domains, and on home_intents and
 banking77 by their intents where `AUDIENCE_DATA` names the folder that has them. Thresholds come from scores of
 sentences whose domain took no part in the fit (leave one domain out), weighed so that a template counts like a few
 sentences written by hand. Nothing is random.
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 import langchain_redis_memory
-from benchmarks.quality.audience.sentences import DOMAINS, UNTOUCHED, Sentence, load
+from benchmarks.quality.audience.sentences import DOMAINS, Sentence, load
 from benchmarks.training.logit import fit, model
 from langchain_redis_memory.language.audience.linguistic import HEADS, AudienceWeights, weigh
 from langchain_redis_memory.language.audience.signs import signs
@@ -31,11 +31,10 @@ KINDS = ("unsafe", "plain", "volatile", "effect", "vary")
 that only one user is served."""
 RELATED = {"bank": "banking77", "home": "home_intents"}
 RISKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-DEV = tuple(domain for domain in DOMAINS if domain not in UNTOUCHED)
 STRENGTH = 0.5
-MARGIN = 0.5
-"""What the thresholds of sharing are multiplied by: the signs were chosen with the development domains in view, and
-on two domains that nobody had seen the scores of unsafe turns were about half of theirs."""
+MARGIN = 0.6
+"""What the thresholds of sharing are multiplied by: the signs were chosen with the development domains in view, so a
+domain that nobody had in view has unsafe turns of lower scores."""
 EVERY, INTENT_WEIGHT = 4, 0.24
 """One in so many sentences of the intent sets is used, and counts this much: their intents are rough labels."""
 NEVER_AGAINST = {
@@ -43,12 +42,14 @@ NEVER_AGAINST = {
         "own own_procedure me i i_procedure aux_i i_situation here record record_mine context_own context_i "
         "context_i_situation context_used i_plain pointing_this "
         "pointing home_noun reported did_the you_did third_person past_the past_who "
-        "where_the any_fragment unreadable only_tells full_name about_name past_name titled"
+        "where_the any_fragment unreadable only_tells full_name about_name past_name titled gauge gauge_size "
+        "it_state the_state past_definite can_i_this can_we you_do name_state judged"
     ),
     "volatile": (
         "now weather weather_strong rate rate_goods rate_strong world state_last contest office here next "
         "clock whats_on random price is_state weekday age when_the offered home_noun status shows_own moment stage "
-        "perfect bookable who_holds tally release"
+        "perfect bookable who_holds tally release gauge gauge_size it_state the_state name_state "
+        "rates"
     ),
     "effect": "order order_strong order_tail wish complaint only_tells",
     "vary": "vary random",
@@ -87,6 +88,12 @@ _PUBLIC_FORMS = {
     "thing_defined": -1.5,
     "who_general": -1.0,
     "indefinite": -0.5,
+    "what_of": -0.5,
+    "sum": -3.0,
+    "how_general": -0.7,
+    "how_works": -1.5,
+    "bare_general": -0.7,
+    "public_fragment": -1.0,
 }
 PRIOR = {
     "personal": _PUBLIC_FORMS
@@ -113,6 +120,13 @@ PRIOR = {
         "where_the": 1.0,
         "status": 2.0,
         "shows_own": 1.0,
+        "gauge": 1.0,
+        "it_state": 1.0,
+        "past_definite": 1.5,
+        "can_i_this": 1.5,
+        "can_we": 1.0,
+        "you_do": 1.5,
+        "name_state": 1.0,
     },
     "volatile": _PUBLIC_FORMS
     | dict.fromkeys(
@@ -137,6 +151,12 @@ PRIOR = {
         "home_noun": 1.5,
         "office": 4.0,
         "age": 3.5,
+        "gauge": 2.0,
+        "it_state": 2.0,
+        "the_state": 1.0,
+        "gauge_size": 1.5,
+        "rates": 3.0,
+        "name_state": 1.5,
     },
     "effect": {
         "order": 3.0,
@@ -289,7 +309,7 @@ def left_out(
     rows: Sequence[Sentence], extra: Sequence[tuple[Sentence, frozenset[str]]]
 ) -> Iterator[tuple[str, dict[str, Any], list[Scored]]]:
     """Per development domain the weights that it had no part in, and its sentences as they judge them."""
-    for domain in DEV:
+    for domain in DOMAINS:
         written = train(
             [row for row in rows if row.domain != domain],
             [(row, heads) for row, heads in extra if row.domain != RELATED.get(domain)],
@@ -314,7 +334,11 @@ def thresholds(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
     found = {}
     for kind in KINDS:
         by_hand = [case for case in scored if case[0].template == "hand"]
-        if kind == "plain":
+        if kind == "unsafe":  # what is asked for with "my" is never everyone's at a small risk
+            mine = [
+                (row, 1.0 if verdict.own_procedure else verdict.p_unsafe) for row, verdict, _ in by_hand if row.unsafe
+            ]
+        elif kind == "plain":
             mine = [(row, plain.p_unsafe) for row, _, plain in by_hand if row.unsafe_plain]
         elif kind == "volatile":
             mine = [(row, verdict.p_volatile) for row, verdict, _ in by_hand if row.volatile and not row.personal]
@@ -332,13 +356,13 @@ def thresholds(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     """Fits and writes the weights."""
-    rows = [row for row in load() if row.domain not in UNTOUCHED]
+    rows = load()
     place = folder()
     extra = intents(place) if place else []
     bounds = thresholds([pair for _, _, scored in left_out(rows, extra) for pair in scored])
     note = (
         f"Fitted by benchmarks/training/audience.py on {len(rows)} sentences of benchmarks/quality/audience (CC0), "
-        f"domains {', '.join(DEV)}"
+        f"domains {', '.join(DOMAINS)}"
     )
     if extra:
         note += (

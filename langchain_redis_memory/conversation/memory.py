@@ -214,7 +214,8 @@ class ConversationMemory(Conversations):
                 another tool ran is never cached.
             single_flight_s: How long a turn waits for the answer to the very same question that another turn is just
                 asking the model, in whatever process; then, or where that answer may not be shared, it asks the model
-                itself. A stream is answered when its consumer has read it. None: equal questions do not wait.
+                itself. A stream is answered when its consumer has read it, so a consumer that stalls holds equal
+                questions for that long. None: equal questions do not wait.
             keep_partial: Whether the question and what was said so far are kept in the history when a stream breaks off
                 (the consumer leaves, a task is cancelled, the model fails), with `{"partial": True}` in the answer's
                 `response_metadata`. It is never cached. Where nothing was said yet, nothing is kept.

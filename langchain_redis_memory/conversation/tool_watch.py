@@ -1,6 +1,7 @@
-"""Watches a run for tools and retrievers inside of a chain.
+"""Watches a run for tools, retrievers and failures inside of a chain.
 
-An answer that came with an effect is never served in place of it, nor one from documents that nobody could check again.
+An answer that came with an effect is never served in place of it, nor one from documents that nobody could check again,
+nor what a chain made do with where a part of it failed: a fallback's answer is no answer for the day after.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class ToolWatch(BaseCallbackHandler):
-    """Notes the tools and retrievers that run anywhere inside of a chain.
+    """Notes the tools and retrievers that run anywhere inside of a chain, and whether anything failed there.
 
     Args:
         pure: Names of tools and retrievers that only look things up and find the same for everybody; neither they nor
@@ -33,6 +34,7 @@ class ToolWatch(BaseCallbackHandler):
         self._inside_pure: set[UUID] = set()
         self.tools: set[str] = set()
         self.retrievers: set[str] = set()
+        self.failed = ""
 
     def on_tool_start(self, serialized: Mapping[str, Any] | None, input_str: str, **kwargs: Any) -> None:
         """Notes a tool; see LangChain's `BaseCallbackHandler`."""
@@ -53,6 +55,12 @@ class ToolWatch(BaseCallbackHandler):
         if not (self._trusting or name in self._pure or kwargs.get("parent_run_id") in self._inside_pure):
             self.retrievers.add(name)
 
+    def on_chain_error(self, error: BaseException, **kwargs: Any) -> None:
+        """Notes a part that failed: what comes of the run after all is from a fallback or a further try."""
+        self.failed = self.failed or type(error).__name__
+
+    on_llm_error = on_tool_error = on_retriever_error = on_chain_error
+
     def forbids_caching(self, told: set[str]) -> bool:
         """Returns whether the run's answer is not to be cached, and says why; of retrievers once, as it is a setting.
 
@@ -68,7 +76,9 @@ class ToolWatch(BaseCallbackHandler):
                 "retriever to wrap(chain, retriever), or trust its documents with grounding='trust'",
                 " and ".join(sorted(unknown)),
             )
-        return bool(self.tools or self.retrievers)
+        if self.failed:
+            _log.debug("not cached, because a part of the chain failed: %s", self.failed)
+        return bool(self.tools or self.retrievers or self.failed)
 
 
 def _name(serialized: Mapping[str, Any] | None, kwargs: Mapping[str, Any], otherwise: str) -> str:

@@ -133,6 +133,20 @@ _FORM = re.compile(
     r"\b(?:answers?|sentences?|bullet|points?|lists?|tables?|steps?|code|detail\w*|short\w*|brief\w*)\b", re.I
 )
 """Words about an answer's form, which are no topics."""
+_LANGUAGES = {
+    "arabic": "ar", "bengali": "bn", "chinese": "zh", "mandarin": "zh", "czech": "cs", "danish": "da", "dutch": "nl",
+    "english": "en", "finnish": "fi", "french": "fr", "german": "de", "greek": "el", "hebrew": "he", "hindi": "hi",
+    "hungarian": "hu", "indonesian": "id", "italian": "it", "japanese": "ja", "korean": "ko", "norwegian": "no",
+    "persian": "fa", "polish": "pl", "portuguese": "pt", "romanian": "ro", "russian": "ru", "spanish": "es",
+    "swedish": "sv", "thai": "th", "turkish": "tr", "ukrainian": "uk", "vietnamese": "vi",
+}  # fmt: skip
+_IN_LANGUAGE = re.compile(
+    r"(?:\b(?:answers?|answering|reply|replies|respond|responses?|talk|write)\b[^.!?]{0,24}?\bin (?:\w+ )?"
+    r"|\bspeak |^in )"
+    rf"({'|'.join(_LANGUAGES)})\b",
+    re.I,
+)
+"""A wish for the language of answers: "please answer in German", "in French, please"."""
 _NOT = re.compile(r"\b(?:not|no|don'?t|never|without|stop)\b[^.!?]{0,20}$", re.I)
 
 
@@ -156,10 +170,15 @@ class RulesExtractor:
                 sign = re.search(pattern, text[:2000], re.IGNORECASE)
                 if sign and not _NOT.search(text[: sign.start()]):
                     found.append(Observation(trait, value, weight, text))
-            if language := language_of(text):
+            wished = _IN_LANGUAGE.search(text[:2000])
+            if wished and not _NOT.search(text[: wished.start()]):
+                name = wished[1].lower()
+                found.append(Observation("language", _LANGUAGES[name], max(weight, 0.6), text))
+            elif language := language_of(text):
                 found.append(Observation("language", language, 0.3, text))
             for phrase in phrases(text)[:10]:
-                if (phrase.named or " " in phrase.text) and not _FORM.search(phrase.text):
+                of_the_wish = wished and phrase.text.lower() in wished[0].lower()
+                if (phrase.named or " " in phrase.text) and not of_the_wish and not _FORM.search(phrase.text):
                     found.append(Observation("topics", phrase.text, 0.4, text))
         return found
 

@@ -6,8 +6,10 @@ The chains here can see who asks (they read the config), and their answers tell 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.documents import Document
@@ -492,6 +494,75 @@ async def test_what_a_pure_tool_searches_is_pure(client: Client, both: Both) -> 
     assert bank.served == ["miss", "hit"]
 
 
+# --- parts that fail, and what cannot be seen -------------------------------------------------------
+
+
+def down_at_first(made_do: Runnable[Any, Any]) -> Runnable[Any, Any]:
+    """A chain whose first part fails once, and that makes do with another one then."""
+    failures = iter([True])
+
+    def main(given: dict[str, Any]) -> str:
+        if next(failures, False):
+            msg = "the model is down"
+            raise ValueError(msg)
+        return "an answer"
+
+    return RunnableLambda(main).with_fallbacks([made_do])
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_what_a_chain_made_do_with_is_not_served_when_its_model_is_back(
+    client: Client, both: Both, streaming: bool
+) -> None:
+    bank = Bank(client, both, down_at_first(RunnableLambda(lambda given: "Sorry, we are closed.")))
+    ask = both(bank.chat.stream) if streaming else both(bank.chat.invoke)
+    heard = []
+    for session in "123":
+        said = await ask("What is the capital of Norway?", {"configurable": {"session_id": session}})
+        heard.append("".join(said) if streaming else said)
+    assert heard == ["Sorry, we are closed.", "an answer", "an answer"]
+    assert bank.served == ["miss", "miss", "hit"]
+
+
+async def test_a_try_that_failed_is_no_answer_and_the_next_one_is_kept(client: Client, both: Both) -> None:
+    bank = Bank(client, both, down_at_first(RunnableLambda(lambda given: "Sorry.")).with_retry())
+    for session in "123":
+        await both(bank.chat.invoke)("What is the capital of Norway?", {"configurable": {"session_id": session}})
+    assert bank.served == ["miss", "miss", "hit"]
+
+
+USER: ContextVar[str] = ContextVar("user", default="")
+
+
+async def test_a_user_in_a_context_variable_is_told_by_the_words_alone(client: Client, both: Both) -> None:
+    """Nobody can see whom a function reads from a context variable: personal questions are safe, others are shared."""
+    bank = Bank(client, both, RunnableLambda(lambda given: f"for {USER.get()}"))
+    heard = []
+    for session, user in enumerate(("ana", "ben")):
+        USER.set(user)
+        for question in ("What is my account balance?", "What is the capital of Norway?"):
+            config: RunnableConfig = {"configurable": {"session_id": f"{session}"}}
+            heard.append(await both(bank.chat.invoke)(question, config))
+    assert heard == ["for ana", "for ana", "for ben", "for ana"]
+
+
+async def test_a_tool_without_callbacks_is_told_by_the_words_alone(client: Client, both: Both) -> None:
+    """What runs with `callbacks=[]` leaves no trace; a request is never served all the same."""
+    done: list[str] = []
+
+    @tool
+    def act(what: str) -> str:
+        """Acts."""
+        done.append(what)
+        return f"done {len(done)}"
+
+    bank = Bank(client, both, RunnableLambda(lambda given: act.invoke({"what": "it"}, {"callbacks": []})))
+    for session in "12":
+        for question in ("Cancel order 123", "What is the capital of Norway?"):
+            await both(bank.chat.invoke)(question, {"configurable": {"session_id": session}})
+    assert len(done) == 3
+
+
 # --- manners ----------------------------------------------------------------------------------------
 
 
@@ -518,6 +589,14 @@ async def test_an_async_metrics_callback_is_awaited(client: Client, both: Both) 
     chat = memory.wrap(RunnableLambda(lambda given: "a"), scope="s")
     await both(chat.invoke)("What is Redis?", {"configurable": {"session_id": "a"}})
     assert [report.question for report in reports] == ["What is Redis?"]
+
+
+@pytest.mark.parametrize("name", ["session_id", "thread_id"])
+async def test_a_uuid_names_a_session(client: Client, both: Both, name: str) -> None:
+    memory, session = ConversationMemory(client), uuid4()
+    chat = memory.wrap(RunnableLambda(lambda given: "a"), scope="s")
+    await both(chat.invoke)("What is Redis?", {"configurable": {name: session}})
+    assert len(memory.history(str(session)).messages) == 2
 
 
 async def test_a_thread_is_a_session(client: Client, both: Both) -> None:

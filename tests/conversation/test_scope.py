@@ -45,6 +45,16 @@ def function(name: str, **more: Any) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name, "description": "finds", "parameters": {}, **more}}
 
 
+class ForgetfulModel(PureModel):
+    """A model of the user's that leaves a setting out of what identifies it."""
+
+    persona: str = ""
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {}
+
+
 class OwnModel(PureModel):
     """A model of the user's that says what identifies it, as LangChain's caches expect."""
 
@@ -64,6 +74,8 @@ def look(at: str) -> str:
 DESCRIBED: dict[str, Callable[[], Runnable[Any, Any]]] = {
     "model": DescribedModel,
     "cold model": lambda: DescribedModel(temperature=0.0),
+    "model of one's own with a setting": lambda: ForgetfulModel(persona="a"),
+    "model of one's own with another setting": lambda: ForgetfulModel(persona="b"),
     "bound model": lambda: DescribedModel().bind(stop=["a"]),
     "otherwise bound model": lambda: DescribedModel().bind(stop=["b"]),
     "tool choice": lambda: DescribedModel().bind(tool_choice={"type": "function", "function": {"name": "a"}}),

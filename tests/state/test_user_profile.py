@@ -269,6 +269,8 @@ def test_any_value_stays_on_its_line(value: str, key: str, most: int) -> None:
         ("Explain it step by step", ("format", "steps")),
         ("Show me the code", ("format", "code")),
         ("Was ist die Hauptstadt von Norwegen?", ("language", "de")),
+        ("Please answer in German.", ("language", "de")),
+        ("From now on, write to me in French", ("language", "fr")),
         ("Who was Marie Curie?", ("topics", "Marie Curie")),
     ],
 )
@@ -277,7 +279,8 @@ def test_the_rules_see_it(said: str, expected: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["Don't use bullet points", "not a short answer please", "Is it treatable?", "", "???"]
+    "said",
+    ["Don't use bullet points", "not a short answer please", "Is it treatable?", "Please answer in German.", "", "???"],
 )
 def test_the_rules_see_nothing_there(said: str) -> None:
     assert not {one.trait for one in RulesExtractor().extract([said])} & {"format", "length", "topics"}

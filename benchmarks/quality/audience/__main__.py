@@ -1,8 +1,8 @@
 """Judges the audience classifier on domains that it was not fitted on: `python -m benchmarks.quality.audience`.
 
-Each development domain is judged by weights and thresholds of the other ones; the untouched domains by the weights that
+Each development domain is judged by weights and thresholds of the other ones; the held-out domains by the weights that
 ship. Shown are shares in percent: of the sentences that must not be shared, how many were (by kind), and of those that
-may, how many were. `-v` lists the errors of the development domains.
+may, how many were. `-v` lists the errors of the development domains, and shows nothing of the held-out ones.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.quality.audience.sentences import HELD_OUT, UNTOUCHED, Sentence, by_hand, load
+from benchmarks.quality.audience.sentences import HELD_OUT, Sentence, by_hand, load
 from benchmarks.training import audience as training
 from langchain_redis_memory.language.audience import linguistic
 from langchain_redis_memory.language.audience.verdict import MAX_UNSAFE
@@ -53,11 +53,7 @@ def judged(rows: Sequence[Sentence], risk: float) -> dict[str, tuple[int, int]]:
             count("plain: public", plain)
         if row.unsafe_plain:
             count("plain: unsafe", plain)
-        if (
-            VERBOSE
-            and row.domain not in UNTOUCHED + HELD_OUT
-            and (shared if row.unsafe else not plain if row.howto_my else not shared)
-        ):
+        if VERBOSE and (shared if row.unsafe else not plain if row.howto_my else not shared):
             verdict = linguistic.classify_audience(row.text, opaque=not row.howto_my, max_unsafe=risk)
             kind = "LEAK" if row.unsafe else "own-howto" if row.howto_my else "public"
             numbers = f"{verdict.p_personal:.3f} {verdict.p_volatile:.3f} {verdict.p_effect:.3f} {verdict.p_vary:.3f}"
@@ -86,18 +82,17 @@ def add(one: dict[str, tuple[int, int]], two: dict[str, tuple[int, int]]) -> dic
 def main() -> None:
     """Prints the table."""
     rows = load()
-    dev = [row for row in rows if row.domain not in UNTOUCHED]
     place = training.folder()
     extra = training.intents(place) if place else []
     shipped = linguistic.audience_weights
     total, hand_total = None, None
     print(f"shared across users, % at max_unsafe={RISK}; leave one domain out\n")
     print(f"{'domain':22} " + " ".join(f"{name[:16]:>16}" for name in COLUMNS))
-    folds = list(training.left_out(dev, extra))
+    folds = list(training.left_out(rows, extra))
     for domain, fitted, _ in folds:
         others = [pair for other, _, scored in folds if other != domain for pair in scored]
         put({**fitted, "thresholds": training.thresholds(others)})
-        mine = [row for row in dev if row.domain == domain]
+        mine = [row for row in rows if row.domain == domain]
         hand = judged([row for row in mine if row.template == "hand"], RISK)
         made = judged([row for row in mine if row.template != "hand"], RISK)
         print(line(domain, add(hand, made)))
@@ -109,21 +104,15 @@ def main() -> None:
     print(line("  of them by hand", hand_total))
     linguistic.audience_weights = shipped
     linguistic._classified.cache_clear()
-    if "--untouched" in sys.argv or not VERBOSE:
-        print("\nuntouched domains, the weights that ship")
-        untouched = [row for row in rows if row.domain in UNTOUCHED]
-        for domain in UNTOUCHED:
-            print(line(domain, judged([row for row in untouched if row.domain == domain], RISK)))
-        print(line("both", judged(untouched, RISK)))
-        print(line("  of them by hand", judged([row for row in untouched if row.template == "hand"], RISK)))
-    print("\nheld-out domains, the weights that ship")
-    by_domain = [by_hand(domain) for domain in HELD_OUT]
-    for domain, mine in zip(HELD_OUT, by_domain, strict=True):
-        print(line(domain, judged(mine, RISK)))
-    print(line("all of them", judged([row for mine in by_domain for row in mine], RISK)))
-    if place:
-        print("\nheld-out intents of home_intents, the weights that ship")
-        print(line("all of them", judged([row for row, _ in training.home(place) if row.template in HELD], RISK)))
+    if not VERBOSE:
+        print("\nheld-out domains, the weights that ship")
+        by_domain = [by_hand(domain) for domain in HELD_OUT]
+        for domain, mine in zip(HELD_OUT, by_domain, strict=True):
+            print(line(domain, judged(mine, RISK)))
+        print(line("all of them", judged([row for mine in by_domain for row in mine], RISK)))
+        if place:
+            print("\nheld-out intents of home_intents, the weights that ship")
+            print(line("all of them", judged([row for row, _ in training.home(place) if row.template in HELD], RISK)))
     start = time.perf_counter()
     for row in rows:
         linguistic._classified.__wrapped__(row.text, True)

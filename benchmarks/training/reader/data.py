@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, HumanMessage
 
-from benchmarks.quality.audience.sentences import HELD_OUT, UNTOUCHED, load
+from benchmarks.quality.audience.sentences import HELD_OUT, load
 from benchmarks.quality.conversations import cases, foreign, turns
 from benchmarks.training import audience, equivalence_pairs
 from benchmarks.training.generated import generated
@@ -225,7 +225,7 @@ def _messages(said: Sequence[tuple[str, str]]) -> list[HumanMessage | AIMessage]
 def audiences(data: Path, seed: int) -> list[Example]:
     """Turns with who may be served the answer: one example for each head."""
     chance = random.Random(seed)
-    rows = [(row, frozenset(AUDIENCE)) for row in load() if row.domain not in {*UNTOUCHED, *HELD_OUT}]
+    rows = [(row, frozenset(AUDIENCE)) for row in load() if row.domain not in HELD_OUT]
     rows += chance.sample(audience.intents(data), 1200)
     return [
         Example(head, row.text, "", float(getattr(row, head)), row.domain)

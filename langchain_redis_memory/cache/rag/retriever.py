@@ -1,8 +1,8 @@
 """`CachedRetriever`: a retriever whose results are kept, until the corpus's epoch ends or their lifetime is over.
 
-A result's name covers all that decides it: the query (white space aside), which retriever is asked, and whatever it is
-asked with. What cannot be part of a name is not cached, nor what would come back changed. A result carries the epoch in
-which its search began (see `epochs`), so no search that a bump overtook is ever served.
+A result's name covers all that decides it: the query (white space at its ends aside), which retriever is asked, and
+whatever it is asked with. What cannot be part of a name is not cached, nor what would come back changed. A result
+carries the epoch in which its search began (see `epochs`), so no search that a bump overtook is ever served.
 """
 
 from __future__ import annotations
@@ -268,7 +268,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
             )
             return _documents(found)
 
-        asked = digest({"query": " ".join(query.split()), "retriever": self._scope, "given": deciding})
+        asked = digest({"query": query.strip(), "retriever": self._scope, "given": deciding})
         name = self._tier.name(bytes.fromhex(asked))
         lease = self._tier.lease(name)
 

@@ -19,8 +19,9 @@ _GRANTED = frozenset("access rights permission permissions admin refund money".s
 
 
 _ADVICE = re.compile(
-    r"(?:when|what|how (?:long|often|much|deep|far|high|early|late|many \w+)) should (?:i|you|one|we) "
-    r"(?!be\b|come\b|pay\b|arrive\b|expect\b|go\b|know\b)"
+    r"(?:when|what|how (?:long|often|much|deep|far|high|early|late|soon|many \w+)) "
+    r"(?:(?:should|must) (?:i|you|one|we)|(?<=long )can i|(?<=soon )can i|do (?:i|you|we) (?:have|need) to) "
+    r"(?!come\b|pay\b|arrive\b|expect\b|go\b|know\b)"
     r"|what can (?:i|you|one|we) do (?:about|against|to|with|if|when)\b"
     r"|when is the best time to\b"
 )
@@ -28,6 +29,16 @@ _ADVICE = re.compile(
 _PASSIVE = re.compile(r"\bbe (?:\w+(?:ed|en|t|n|d)|made|done)\b")
 _DUE = re.compile(r"\b(?:(?:has|have|needs?|ought) to|must|should) be \w+(?:ed|en|t|n|d)\b")
 """Something is to be done: "order 7 needs to be cancelled"."""
+_STEPS = re.compile(
+    r"what (?:do|should|can|must|documents do|forms do) (?:i|you|one|we) "
+    r"(?:need to|have to|do if|do when|bring|do to)"
+    r"|what(?:'s| is) the (?:best |easiest |right |quickest )?way (?:to|of)"
+    r"|what (?:happens|should happen) (?:if|when|to|at)"
+    r"|what are the steps|what (?:documents|forms|papers) "
+)
+_METHOD = re.compile(
+    r"(?:is it possible|what is the procedure|is there a way|how (?:long|often|much) (?:should|must)) "
+)
 
 
 def form_signs(body: list[str], mark: str, polite: bool, found: SentenceSigns, lists: WordLists) -> None:
@@ -108,9 +119,10 @@ def form_signs(body: list[str], mark: str, polite: bool, found: SentenceSigns, l
         found.add("order", f"{first} {second}")
         return
     if (
-        first in ("could", "can", "would")
-        and second in ("someone", "somebody", "anyone", "anybody")
-        and {"me", "my"} & set(body)
+        first in ("could", "can", "would", "will")
+        and second in ("someone", "somebody", "anyone", "anybody", "the")
+        and {"me", "us", "my"} & set(body[2:])
+        and (second != "the" or not {"me", "us"}.isdisjoint(body[3:6]))
     ):
         found.add("order", f"{first} {second}")
         return
@@ -218,26 +230,15 @@ def is_procedure(body: list[str]) -> bool:
     ):
         return True
     if first == "where" and second in ("do", "can", "could", "should") and third in ("i", "you", "one", "we"):
-        return True
+        return body[3:] != [] and not (body[3] in ("have", "need") and body[4:6] == ["to", "be"])
     if first == "who" and second in ("do", "should", "can") and third in ("i", "you", "we"):
         return True
     text = " ".join(body[:8])
     if not {"my", "our"}.isdisjoint(body) and _ADVICE.match(text):
         return True
-    if first in ("what", "what's") and re.match(
-        r"what (?:do|should|can|must|documents do|forms do) (?:i|you|one|we) "
-        r"(?:need to|have to|do if|do when|bring|do to)"
-        r"|what(?:'s| is) the (?:best |easiest |right |quickest )?way (?:to|of)"
-        r"|what (?:happens|should happen) (?:if|when|to|at)"
-        r"|what are the steps|what (?:documents|forms|papers) ",
-        text,
-    ):
+    if first in ("what", "what's") and _STEPS.match(text):
         return True
-    return bool(
-        re.match(
-            r"(?:is it possible|what is the procedure|is there a way|how (?:long|often|much) (?:should|must)) ", text
-        )
-    )
+    return bool(_METHOD.match(text))
 
 
 def _wish(body: list[str]) -> int | None:

@@ -38,6 +38,8 @@ class AudienceWeights(NamedTuple):
 
     heads: Mapping[str, LogisticModel]
     thresholds: AudienceThresholds
+    by_sign: Mapping[str, tuple[float, ...]]
+    """What a sign adds to each question, in the order of `HEADS`."""
 
     @classmethod
     def parse(cls, found: Mapping[str, Any]) -> AudienceWeights:
@@ -46,10 +48,10 @@ class AudienceWeights(NamedTuple):
             kind: {float(risk): value for risk, value in values.items()}
             for kind, values in found.get("thresholds", {}).items()
         }
-        return cls(
-            {head: LogisticModel(found[head]["bias"], found[head]["weights"]) for head in HEADS},
-            AudienceThresholds(by_risk),
-        )
+        heads = {head: LogisticModel(found[head]["bias"], found[head]["weights"]) for head in HEADS}
+        signs_ = {name for model in heads.values() for name in model.weights}
+        by_sign = {name: tuple(heads[head].weights.get(name, 0.0) for head in HEADS) for name in signs_}
+        return cls(heads, AudienceThresholds(by_risk), by_sign)
 
 
 @cache
@@ -102,13 +104,16 @@ def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opa
     """
     odds = dict.fromkeys(HEADS, -20.0)
     spoke: dict[tuple[str, str], float] = {}
+    known = model.by_sign
     for each in sentences:
-        present = dict.fromkeys(each, 1.0)
-        for head, judge in model.heads.items():
-            odds[head] = max(odds[head], judge.log_odds(present))
-            for name, words in each.items():
-                if words and (weight := judge.weights.get(name, 0.0)) > _SPEAKS:
-                    spoke[head, words] = max(weight, spoke.get((head, words), 0.0))
+        present = [(known[name], words) for name, words in each.items() if name in known]
+        for place, head in enumerate(HEADS):
+            odds[head] = max(odds[head], model.heads[head].bias + sum([weights[place] for weights, _ in present]))
+        for weights, words in present:
+            if words and max(weights) > _SPEAKS:
+                for head, weight in zip(HEADS, weights, strict=True):
+                    if weight > _SPEAKS:
+                        spoke[head, words] = max(weight, spoke.get((head, words), 0.0))
     named = set().union(*sentences)
     if not opaque:
         odds["personal"] += PLAIN_SHIFT

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import re
 
-from langchain_redis_memory.language.audience.words import BE, DEFINITE, FIRST_PERSON, OWN, SentenceSigns, WordLists
+from langchain_redis_memory.language.audience.words import (
+    BE,
+    DEFINITE,
+    FIRST_PERSON,
+    OWN,
+    SentenceSigns,
+    WordLists,
+    one_of,
+)
 
+_PLACES = frozenset("inside outside home here upstairs downstairs indoors".split())
 _TITLES = frozenset("mr mrs ms dr doctor prof miss".split())
+_REPORTED = re.compile(
+    r"\b(?:did|has|have) .{2,40}\b(?:say|said|tell|told|prescribe|decide|decided|answer|promise|write)$"
+)
 
 
 def person_signs(body: list[str], found: SentenceSigns, lists: WordLists) -> None:
@@ -42,6 +54,7 @@ def person_signs(body: list[str], found: SentenceSigns, lists: WordLists) -> Non
                 word in ("it", "that", "there")
                 and (before in BE or before in ("does", "that", "so", "if", "when", "will"))
                 and place < 3
+                and not (body[0] in ("was", "were") and place == 1 and {"that", "to", "who", "when"}.isdisjoint(body))
             ):
                 continue
             if (
@@ -59,14 +72,18 @@ def person_signs(body: list[str], found: SentenceSigns, lists: WordLists) -> Non
             if place == 1:
                 found.add("pointing_subject", word)
             break
-    if any(word in lists["personal_noun"] for word in body):
-        word = next(word for word in body if word in lists["personal_noun"])
-        place = body.index(word)
+    listing = body[0] in ("list", "status", "schedule", "order") and body[0] in lists["inform"]
+    if word := one_of(body[1:] if listing else body, lists["personal_noun"]):
+        place = body.index(word, 1 if listing else 0)
         before = body[place - 1] if place else ""
-        if place == 0 and word in lists["inform"]:
+        if listing and before != "of" and word.endswith("s"):
+            found.add("shows_own", f"list {word}")
+        if place == 1 and before in ("do", "does"):
             pass
-        elif before in ("a", "an"):
+        elif before in ("a", "an") or (place > 1 and body[place - 2] in ("a", "an")):
             found.add("record_a", f"{before} {word}")
+        elif word == "order" and before in ("in", "what", "which"):
+            pass
         elif (
             place
             and before not in OWN | DEFINITE | {"any", "unread", "new", "next", "open", "last", "latest"}
@@ -78,19 +95,16 @@ def person_signs(body: list[str], found: SentenceSigns, lists: WordLists) -> Non
             if before in ("the", "any", "unread", "new", "next", "open", "last") or place == 0:
                 found.add("record_mine", f"{before} {word}".strip())
     home = next((place for place, word in enumerate(body) if word in lists["home_noun"]), -1)
-    if home >= 0 and "the" in body[max(0, home - 2) : home]:
+    if home >= 0 and "the" in body[max(0, home - 2) : home] and body[home - 1] != "first":
         found.add("home_noun", f"the {body[home]}")
     titled = next((word for word in body[1:] if word in _TITLES), "")
     if titled and not {"a", "an", "the"} & set(body[:3]):
         found.add("titled", titled)
-    if re.search(
-        r"\b(?:did|has|have) .{2,40}\b(?:say|said|tell|told|prescribe|decide|decided|answer|promise|write)$",
-        " ".join(body),
-    ):
+    wrote = "full_name" in found.signs and body[-1] in ("write", "said", "say")
+    if not wrote and _REPORTED.search(" ".join(body)):
         found.add("reported", " ".join(body[-2:]))
-    if body[-1] in ("inside", "outside", "home", "here", "upstairs", "downstairs", "indoors") and len(body) < (
-        5 if body[-1] == "home" else 9
-    ):
+    anybody = body[1:2] and body[1] in lists["generic"]
+    if not anybody and body[-1] in _PLACES and len(body) < (5 if body[-1] == "home" else 9):
         found.add("here", body[-1])
     if "you" in body and ("about me" in " ".join(body) or "remember" in body):
         found.add("me", "about me")

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from langchain_redis_memory.language.audience.words import SentenceSigns, word_lists
 
-_NOBODYS = ("did_the", "third_person", "past_the", "schedule")
+_NOBODYS = (
+    "did_the",
+    "third_person",
+    "past_the",
+    "past_definite",
+    "schedule",
+    "gauge_size",
+    "how_general",
+    "bare_general",
+)
+_OF_NAMES = ("past_definite", "gauge_size", "bare_general")
 """Signs that are none where a name is in the sentence: what Kafka wrote is history, "when is Rex due" no schedule."""
 
 
@@ -21,9 +31,16 @@ def predicate_signs(text: str, found: SentenceSigns, *, named: bool) -> None:
         found: Its signs so far; those of the predicate are added.
         named: Whether a word inside it is capitalised.
     """
-    for name, form in word_lists().forms.items():
-        if (shown := form.search(text)) and not (named and name in _NOBODYS and " in " not in text):
-            found.add(name, shown[0][:40])
     signs = found.signs
+    forms = word_lists().forms
+    for name, form in forms.get(text.partition(" ")[0]) or forms[""]:
+        if shown := form.search(text):
+            history = named and name in _NOBODYS and (name in _OF_NAMES or " in " not in text)
+            if not history and (named or name != "name_state"):
+                found.add(name, shown[0][:40])
+    if "home_noun" in signs:
+        signs.pop("facility", None)
     if "hours" in signs or ("stage" in signs and "lasting" in signs and not text.endswith(signs["stage"][-8:])):
         signs.pop("stage", None)
+    if "hours" in signs:
+        signs.pop("the_state", None)

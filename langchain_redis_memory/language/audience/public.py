@@ -10,6 +10,7 @@ from langchain_redis_memory.language.audience.words import (
     OWN,
     SentenceSigns,
     WordLists,
+    one_of,
     tech_word,
 )
 
@@ -22,19 +23,31 @@ _PUBLIC = frozenset(
     (
         "hours rule facility schedule lasting thing_defined who_general what_the_of superlative which_noun why_the "
         "how_physical inform_about made code_request past_fact_the definition definition_a meaning public_noun "
-        "general_why past_fact generic passive procedure indefinite past_year timeless general_aux tech inform"
+        "general_why past_fact generic passive procedure indefinite past_year timeless general_aux tech inform "
+        "sum how_general how_works what_of bare_general"
     ).split()
 )
 """Signs of what anybody may ask."""
 _OF_NOW = frozenset(
     (
         "now weather rate world state_last here clock price weekday is_state moment stage "
-        "perfect bookable who_holds tally release"
+        "perfect bookable who_holds tally release gauge gauge_size it_state the_state name_state"
     ).split()
 )
 """Signs of what changes."""
 _NAMED_ONES = DEFINITE | OWN | FIRST_PERSON
 _ANAPHORIC = _NAMED_ONES | {"it", "they", "you"}
+_DEFINES = re.compile(r"(?:what(?:'s|s| is| are)|what was|define|explain|describe) ")
+_MEANS = re.compile(
+    r"\bwhat (?:does|do) .{1,60}\b(?:mean|do|stand for|return|contain|consist of|look like|taste like)$"
+    r"|\bmeaning of\b|\bdefinition of\b"
+)
+_WHAT_THE_OF = re.compile(
+    r"(?:(?:what|who)(?:'s|s| is| are| was| were)|(?:tell|give) me) the "
+    r"[a-z' -]+ (?:of|in|for|between) (?!me\b|my\b|our\b|this\b|the (?:living|kitchen|bed))"
+)
+_SUPERLATIVE = re.compile(r"(?:what|who|which)\b.* (?:the )?(?:most|best|[a-z]{3,}est) ")
+_PASSIVE = re.compile(r"\bbe [a-z]+(?:ed|en|t|n|d)\b")
 
 
 def public_signs(
@@ -44,7 +57,7 @@ def public_signs(
     signs_ = found.signs
     text = " ".join(body)
     now_ = signs_.keys() & {"now", "state_last", "world", "weather", "is_state", "moment", "stage", "perfect"}
-    if re.match(r"(?:what(?:'s|s| is| are)|what was|define|explain|describe) ", text):
+    if _DEFINES.match(text):
         rest = body[1:] if first in ("what's", "whats", "define", "explain", "describe") else body[2:]
         if rest[:1] and rest[0] in ("a", "an"):
             found.add("definition_a", text[:40])
@@ -52,13 +65,9 @@ def public_signs(
             found.add("definition", text[:40])
         elif rest[:1] == ["the"]:
             found.add("what_was_the" if second in ("was", "were") else "what_the", text[:40])
-    if re.search(
-        r"\bwhat (?:does|do) .{1,60}\b(?:mean|do|stand for|return|contain|consist of|look like|taste like)$"
-        r"|\bmeaning of\b|\bdefinition of\b",
-        text,
-    ):
+    if _MEANS.search(text):
         found.add("meaning", text[:40])
-    noun = next((word for word in body[:7] if word in lists["public_noun"]), "")
+    noun = one_of(body[:7], lists["public_noun"])
     if noun:
         found.add("public_noun", noun)
         if "fragment" in signs_:
@@ -66,45 +75,37 @@ def public_signs(
     tech = tech_word(body, lists)
     if tech:
         found.add("tech", tech)
-    if (
-        re.match(
-            r"(?:(?:what|who)(?:'s|s| is| are| was| were)|(?:tell|give) me) the "
-            r"[a-z' -]+ (?:of|in|for|between) (?!me\b|my\b|our\b|this\b|the (?:living|kitchen|bed))",
-            text,
-        )
-        and not now_
-        and "office" not in signs_
-    ):
+    if _WHAT_THE_OF.match(text) and not now_ and "office" not in signs_:
         found.add("what_the_of", text[:40])
-    if (
-        re.match(r"(?:what|who|which)\b.* (?:the )?(?:most|best|[a-z]{3,}est) ", text)
-        and not now_
-        and "latest" not in inside
-    ):
+    if _SUPERLATIVE.match(text) and not now_ and "latest" not in inside:
         found.add("superlative", text[:40])
     if first in ("which", "what") and second not in lists["subjects"] and not now_ and "you_do" not in signs_:
         found.add("which_noun", f"{first} {second}")
-    if first in ("do", "does", "are", "can", "is") and not inside & _NAMED_ONES and not now_ and len(body) > 3:
+    if first in ("do", "does", "are", "can", "is") and not inside & _NAMED_ONES and not now_ and len(body) > 2:
         if (
             second.endswith("s")
             and len(second) > 3
-            and second not in lists["personal_noun"] | lists["home_noun"] | lists["pointing"]
+            and (first == "do" or second not in lists["personal_noun"])
+            and second not in lists["home_noun"] | lists["pointing"]
         ):
             found.add("general_plural", f"{first} {second}")
         if inside & _CAPABLE and second not in ("you", "there", "anyone"):
             found.add("capability", f"{first} {second}")
-    if first == "why" and second in ("is", "are") and third == "the" and not signs_.keys() & {"home_noun", "record"}:
+    unlike = "than" in inside or "so" in inside
+    named = signs_.keys() & {"home_noun", "record"}
+    if first == "why" and second in ("is", "are") and third == "the" and not unlike and not named:
         found.add("why_the", text[:40])
     if (
         not now_
         and first in ("why", "how")
         and "stage" not in signs_
-        and (second in ("do", "does", "is", "are", "was", "did") and third not in _NAMED_ONES)
+        and (second in ("do", "does", "is", "are", "was", "did"))
+        and (third not in _NAMED_ONES or (third == "we" and body[:2] == ["why", "do"]))
     ):
         found.add("general_why", " ".join(body[:3]))
     if any(word in ("a", "an") for word in body[1:6]):
         found.add("indefinite")
-    if any(word in lists["generic"] for word in body[1:4]):
+    if "you_do" not in signs_ and any(word in lists["generic"] for word in body[1:4]):
         found.add("generic", next(word for word in body[1:4] if word in lists["generic"]))
     if "any" in body[:4]:
         found.add("any", "any")
@@ -114,17 +115,10 @@ def public_signs(
         "was",
         "were",
         "did",
-        "invented",
-        "wrote",
-        "discovered",
-        "built",
-        "painted",
-        "designed",
-        "founded",
-        "created",
-    ):
+    ) or (first == "who" and second in lists["created"]):
         if first in lists["wh"] and third not in _ANAPHORIC:
-            found.add("past_fact", f"{first} {second}")
+            if signs_.keys().isdisjoint(("past_definite", "titled")):
+                found.add("past_fact", f"{first} {second}")
         elif first in ("who", "when", "why") and third == "the" and "past_the" not in signs_:
             found.add("past_fact_the", f"{first} {second}")
     if (
@@ -136,7 +130,7 @@ def public_signs(
         found.add("about_name")
         if first in ("did", "was", "were") or second in ("did", "was", "were") or third in ("did", "was", "were"):
             found.add("past_name")
-    if "can" in body[:1] and re.search(r"\bbe [a-z]+(?:ed|en|t|n|d)\b", text):
+    if "can" in body[:1] and _PASSIVE.search(text):
         found.add("passive", text[:40])
     if "the" in inside:
         found.add("definite")
@@ -155,6 +149,12 @@ def joint_signs(found: SentenceSigns) -> None:
         found.add("nobody")
     if "can_i" in signs_ and not signs_.keys() & {"own", "me", "pointing"} and "indefinite" in signs_:
         found.add("can_i_general", signs_["can_i"])
+    if signs_.get("can_i", "").endswith("we"):
+        found.add("can_we", signs_["can_i"])
+    if "rates" in signs_:
+        signs_.pop("how_general", None)
+    if "can_i" in signs_ and signs_.keys() & {"pointing", "context_used"}:
+        found.add("can_i_this", signs_["can_i"])
     if signs_.keys().isdisjoint(_OF_NOW):
         found.add("timeless_words")
     if signs_.keys().isdisjoint(_PUBLIC):

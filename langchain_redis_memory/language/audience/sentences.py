@@ -44,6 +44,12 @@ _AND = frozenset(("and", "then", "also", "afterwards"))
 _ASKS_YOU = frozenset(("can", "could", "would", "will"))
 _IT = frozenset(("it", "them", "this", "that"))
 _ASKED = frozenset(("to", "how", "if", "whether"))
+_ADDS = frozenset("add fit throw enter count include".split())
+_OBJECTS = frozenset("it them this that these those me us one two three my our the a an some for".split())
+_GOVERNS = frozenset(
+    "to do does did can could should would will may must might shall if whether between both i we you they who".split()
+)
+"""Words behind which a second verb belongs to the question: "how do I copy and delete a file"."""
 
 LEAD = "lead"
 """The mark of a clause in front of a question: it is what the question is asked in, and asks nothing itself."""
@@ -79,9 +85,12 @@ def sentences(tokens: TurnTokens) -> list[SentenceWords]:
     lists = word_lists()
     low, start = tokens.low, 0
     found: list[SentenceWords] = []
-    asks, orders = lists["asks"], lists["orders"]
+    asks, orders, end = lists["asks"], lists["orders"], len(low) - 1
     for place, mark in enumerate(tokens.stop):
-        last = place + 1 == len(low)
+        last = place == end
+        joined = not last and low[place + 1] in _AND
+        if not mark and not last and not joined:
+            continue
         short = (
             mark == "." and (len(low[place]) < 3 or low[place] in ("mrs", "prof", "etc")) and low[place] not in _SHORT
         )
@@ -92,8 +101,7 @@ def sentences(tokens: TurnTokens) -> list[SentenceWords]:
             found and low[start] == "or" and mark in ("?", "!", ".", "\n")
         ):
             turns = leads = True
-        order = _next_order(low, start, place + 1, lists)
-        if order:
+        if joined and (order := _next_order(low, start, place + 1, lists)):
             found.append(SentenceWords(low[start : place + 1], tokens.words[start : place + 1], "."))
             start = order
         elif last or turns or (mark in ("?", "!", ".", "\n", ";") and not short):
@@ -116,9 +124,12 @@ def _next_order(low: list[str], start: int, at: int, lists: WordLists) -> int:
         return 0
     if low[verb] in _ASKS_YOU and low[verb + 1] == "you":
         return verb  # "What is a late check-out, and can you put us down for it"
+    first = low[start:at]
+    given = low[verb] in lists["act"] or low[verb] in lists["produce"] or low[verb] in _ADDS
+    if given and low[start] in lists["wh"] and low[verb + 1] in _OBJECTS and _GOVERNS.isdisjoint(first):
+        return verb  # "What is a late check-out, and get us one"
     if low[verb] not in lists["act"]:
         return 0
-    first = low[start:at]
     if low[verb + 1] in _IT and verb + 2 >= len(low) and _ASKED.isdisjoint(first) and not {"i", "you"} & set(first):
         return verb  # "What is the fee for order 7 - and cancel it"
     begins = next((word for word in first if word not in lists["filler"]), "")

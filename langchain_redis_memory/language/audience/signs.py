@@ -60,7 +60,7 @@ _OF_THE_QUESTION = frozenset("now here weekday home_noun weather weather_strong"
 
 def _in_context(each: dict[str, str], context: dict[str, str], idle: dict[str, str]) -> dict[str, str]:
     """What the situation adds to a sentence: little where it asks something general that stands alone."""
-    if "nobody" in each and not {"no_public", "pointing_inside"} & each.keys():
+    if "nobody" in each and not {"no_public", "pointing_inside", "judged"} & each.keys():
         return idle
     used = {"pointing", "i", "i_procedure", "pointing_inside", "own"} & each.keys()
     return {**context, "context_used": next(iter(sorted(used)))} if context and used else context

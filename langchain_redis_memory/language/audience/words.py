@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -20,11 +21,14 @@ _AMBIGUOUS_TECH = frozenset("go windows swift rust c excel node".split())
 
 @dataclass(frozen=True)
 class WordLists:
-    """The English words that signs are made of, phrases (each with a space on both sides), and forms of sentences."""
+    """The English words that signs are made of, phrases (each with a space on both sides), and forms of sentences.
+
+    Forms are kept by the first word of the sentences that they can have; those of any sentence under "".
+    """
 
     words: dict[str, frozenset[str]]
     phrases: dict[str, tuple[str, ...]]
-    forms: dict[str, re.Pattern[str]]
+    forms: dict[str, tuple[tuple[str, re.Pattern[str]], ...]]
     known: frozenset[str]
 
     def __getitem__(self, name: str) -> frozenset[str]:
@@ -45,8 +49,18 @@ def word_lists() -> WordLists:
     words["subjects"] = words["personal_noun"] | words["home_noun"] | words["auxiliary"] | named | _CLOCK
     words["certain"] = named | FIRST_PERSON | words["pointing"] | {"there", "any", "you", "anyone"}
     slots = {name.upper(): "|".join(sorted(group, key=len, reverse=True)) for name, group in words.items()}
-    forms = {name: pattern(value, slots, 0) for name, value in found["forms"].items()}
+    firsts = {first for written in found["forms"].values() for group in written for first in group.split()} | {""}
+    forms = {first: tuple(_forms_of(first, found["forms"], slots)) for first in firsts}
     return WordLists(words, phrases, forms, frozenset().union(*words.values()))
+
+
+def _forms_of(
+    first: str, written: dict[str, dict[str, list[str]]], slots: dict[str, str]
+) -> Iterator[tuple[str, re.Pattern[str]]]:
+    for name, groups in written.items():
+        mine = [form for group, forms in groups.items() if not group or first in group.split() for form in forms]
+        if mine:
+            yield name, pattern(mine, slots, 0)
 
 
 @dataclass
@@ -58,6 +72,11 @@ class SentenceSigns:
     def add(self, name: str, words: str = "") -> None:
         """Notes a sign; the first words stay."""
         self.signs.setdefault(name, words)
+
+
+def one_of(body: list[str], words: frozenset[str]) -> str:
+    """Finds the first word of a sentence that is one of the words; "" where none is."""
+    return "" if words.isdisjoint(body) else next(word for word in body if word in words)
 
 
 def phrase_in(body: list[str], phrases: tuple[str, ...]) -> str:

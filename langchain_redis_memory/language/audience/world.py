@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from langchain_redis_memory.language.audience.words import BE, DEFINITE, SentenceSigns, WordLists, phrase_in, tech_word
+from langchain_redis_memory.language.audience.words import (
+    BE,
+    DEFINITE,
+    SentenceSigns,
+    WordLists,
+    one_of,
+    phrase_in,
+    tech_word,
+)
 
 _YEAR = re.compile(r"(?:1[0-9]{3}|20[01][0-9]|202[0-4])(?:s|'s)?$")
 _VERSION = frozenset("version release latest newest price ruling".split())
@@ -28,6 +36,14 @@ _GAUGE = re.compile(
     r"|\b(?:is|are) (?:free|available|taken|booked) (?:at|on (?!\w+days\b)|tonight|tomorrow|this|next|until)\b"
 )
 """Measures and states of this moment."""
+_OF_WORLD = re.compile(
+    r"\b(?:for|of|about|during|after|with) (?:an? )?(?:\w+ )?(?:wait|delay|score)\b|\bwait$|\ban? (?:\w+ )?score\b"
+)
+_NOT_STATE = re.compile(r"\bavailable (?:(?:for|to) all|in (?!the\b|stock\b)|as |on request)|\bcosts? extra\b")
+_WORTH = re.compile(
+    r"\b(?:exchange|conversion|interest|mortgage|savings) rates?\b"
+    r"|\bworth$|\bworth (?!it\b|the\b|an?\b|\w+ing\b)|\bprice of\b"
+)
 _PRESENCE = re.compile(
     r"^(?:is|are) (?!there\b|it\b|this\b|that\b|an? |the (?:word|name|idea)\b)[\w'. ]{2,30} "
     r"(?:(?:in|at|back (?:in|at|from)) (?:(?:the|his|her|their) (?:office|building|desk|counter|door|room|shop|garage"
@@ -35,12 +51,33 @@ _PRESENCE = re.compile(
     r"|around|away|on (?:leave|duty|call))$"
 )
 """Whether somebody is there."""
+_HOW_MUCH = re.compile(r"how much (?:is|are|for)\b|how much (?:does|do) .*\b(?:cost|costs|sell|go for|charge)\b")
+_COSTS = re.compile(r"what (?:does|do|is|are) .*\bcosts?\b")
+_CLOCK = re.compile(
+    r"\bwhat(?:'s| is)? ?(?:the )?(?:time|date|day|year)\b(?! (?:was|were|did|do|does)\b)|\bthe time\b"
+    r"|\bdate today\b|\bdays? (?:until|till)\b|^time\b"
+)
+_ANY_OF = re.compile(r"(?:is|are) there any\b.* (?:of|to|for|about|between|with) (?!the\b|my\b|me\b|us\b)")
+_NEXT = re.compile(r"\bwhen (?:will|is the next)\b|\bnext (?!step)")
+_AGE = re.compile(r"\bhow old is (?!the\b|a\b)")
+_DRAWN = re.compile(r"(?:pick|choose|roll|flip|toss|draw|throw) (?:a|an|one|me|two|heads|some)\b")
+_GOING_FOR = re.compile(r"\b(?:go|goes|going) (?:for|cheap)\b")
+_WHEN_THE = re.compile(
+    r"\bwhat time (?:does|do|is|will) (?:the|my|our)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b"
+)
+_OFFERED = re.compile(r"(?:do|have) you (?:have|got|still)\b|are there (?:any|free)\b|is there any\b")
+_WHERE_THE = re.compile(r"where(?:'s| is| are) the ")
+_WHATS_ON = re.compile(
+    r"what(?:'s| is| are)? (?:new|up|happening|going on|on|playing"
+    r"|happened(?! (?:in|during|after|before|between)\b))"
+    r"\b(?! to\b| in [a-z]+ when)"
+)
 
 
 def time_signs(body: list[str], first: str, inside: set[str], found: SentenceSigns, lists: WordLists) -> None:
     """Notes present, past, season and day of the week."""
-    year = next((word for word in body if _YEAR.match(word)), "")
-    timeless = next((word for word in body if word in lists["timeless"]), "")
+    year = next((word for place, word in enumerate(body) if place != 1 and _YEAR.match(word)), "")
+    timeless = one_of(body, lists["timeless"])
     if year or "century" in inside:
         found.add("past_year", year or "century")
     if timeless:
@@ -58,7 +95,7 @@ def time_signs(body: list[str], first: str, inside: set[str], found: SentenceSig
     hours = _HOURS.search(" ".join(body))
     if hours and not {"now", "now_tech"} & found.signs.keys():
         found.add("hours", hours[0][:40])
-    day = next((word for word in body if word in lists["weekday"]), "")
+    day = one_of(body, lists["weekday"])
     if day and "hours" not in found.signs:
         found.add("weekday", day)
 
@@ -74,25 +111,34 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
     here = phrase_in(body, lists.phrases["here_phrase"])
     if here:
         found.add("here", here)
-    weather = next((word for word in body if word in lists["weather"]), "")
+    weather = one_of(body, lists["weather"])
     if weather:
-        climate = "like in" in text or "season" in found.signs or "timeless" in found.signs or history
+        why = first in ("why", "how") and body[1:2] in (["do"], ["does"]) and body[2:3] != ["the"]
+        climate = why or "like in" in text or "season" in found.signs or "timeless" in found.signs or history
         found.add("climate" if climate else "weather", weather)
+        if climate and "fragment" in found.signs:
+            found.signs.pop("fragment")  # "the weather in Norway in general" asks what it is
+            for name in ("wh", "what", "public_fragment"):
+                found.add(name)
         if (
             weather in ("weather", "forecast", "rain", "snow", "umbrella", "pollen", "raining", "snowing")
             and not climate
         ):
             found.add("weather_strong", weather)
-    world = next((word for word in body if word in lists["world"]), "")
+    world = one_of(body, lists["world"])
+    if world in ("wait", "delay", "score") and _OF_WORLD.search(text):
+        world = ""
     if world:
         found.add("world_past" if history else "world", world)
-    rate = next((word for word in body if word in lists["rate"]), "")
-    goods = next((word for word in body if word in lists["goods"]), "")
-    if rate:
+    rate = one_of(body, lists["rate"])
+    goods = one_of(body, lists["goods"])
+    if rate and not _NOT_STATE.search(text):
         found.add("rate", rate)
         if goods:
             found.add("rate_goods", f"{rate} {goods}")
-    if re.search(r"how much (?:is|are|for)\b|how much (?:does|do) .*\b(?:cost|costs|sell|go for|charge)\b", text):
+    if _GOING_FOR.search(text) and first in lists["asks"]:
+        found.add("price", "going for")
+    if _HOW_MUCH.search(text):
         found.add("how_much_is", "how much")
         if "cost" in inside or first == "how":
             found.add("price", "how much")
@@ -104,12 +150,10 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
         and body[1] in ("do", "does", "are", "is")
         and body[-1] not in lists["available"]
     )
-    strong = re.search(
-        r"\b(?:exchange|conversion|interest|mortgage|savings) rates?\b|\bworth$|\bworth (?!it)|\bprice of\b", text
-    )
+    strong = _WORTH.search(text)
     if strong and not history and not general:
         found.add("rate_strong", strong[0])
-    if re.match(r"what (?:does|do|is|are) .*\bcosts?\b", text):
+    if _COSTS.match(text):
         found.add("price", "cost")
     if "hours" not in found.signs and (first in BE or (first in lists["wh"] and inside & BE)):
         behind = reversed([*pairwise(body[1:])])
@@ -118,40 +162,38 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
             state = ""  # "Which floor is the restaurant on?"
         if state in ("on", "up", "down", "out", "free", "left", "stock", "working", "back") and state != body[-1]:
             state = "" if "now" not in found.signs and inside.isdisjoint(("again", "stock")) else state
-        if state and not inside & {"was", "were"}:
+        if body[-1] in ("free", "out", "available") and "bare_general" in found.signs:
+            found.signs.pop("stage", None)  # "Is parking free?" is a rule, "Are seats free?" is not
+            state = ""
+        if state and not inside & {"was", "were"} and not _NOT_STATE.search(text):
             found.add("state_last" if body[-1] in lists["available"] or "now" in found.signs else "state", state)
             if first in BE and body[1:2] and (body[1] in DEFINITE or body[1] not in ("a", "an", "there", "it")):
                 found.add("is_state", state)
-    past = next((word for word in body[2:] if word in lists["past_tense_state"]), "")
-    if past and first in ("has", "have", "did", "is", "are", "was", "were") and body[1] not in ("a", "an"):
+    past = one_of(body[2:], lists["past_tense_state"])
+    bare = first in ("is", "are") and len(body) == 3 and body[1] not in ("it", "they")
+    if past and not bare and first in ("has", "have", "did", "is", "are", "was", "were") and body[1] not in ("a", "an"):
         found.add("done_yet", f"{first} {body[1]} {past}")
     if first in ("has", "have", "hasn't"):
         found.add("has", f"{first} {' '.join(body[1:3])}")
-    clock = re.search(
-        r"\bwhat(?:'s| is)? ?(?:the )?(?:time|date|day|year)\b(?! (?:was|were|did|do|does)\b)|\bthe time\b"
-        r"|\bdate today\b|\bdays? (?:until|till)\b|^time\b",
-        text,
-    )
+    clock = _CLOCK.search(text)
     if (
         clock
         and not {"now_tech", "hours", "rule", "schedule"} & found.signs.keys()
         and inside.isdisjoint(("complexity", "zone"))
     ):
         found.add("clock", text[:30])
-    if not {"hours", "schedule"} & found.signs.keys() and re.search(
-        r"\bwhat time (?:does|do|is|will) (?:the|my|our)\b|\bwhen (?:does|do|is|will|are) (?:the|my|our)\b", text
-    ):
+    if not {"hours", "schedule"} & found.signs.keys() and _WHEN_THE.search(text):
         found.add("when_the", text[:30])
-    of_something = re.match(r"(?:is|are) there any\b.* (?:of|to|for|about|between|with) (?!the\b|my\b|me\b|us\b)", text)
+    of_something = _ANY_OF.match(text)
     if of_something and "now" not in found.signs:
         found.add("any_of", text[:40])
-    elif re.match(r"(?:do|have) you (?:have|got|still)\b|are there (?:any|free)\b|is there any\b", text):
+    elif _OFFERED.match(text):
         found.add("offered", " ".join(body[:3]))
-    if first == "where" and re.match(r"where(?:'s| is| are) the ", text) and len(body) < 6:
+    if first == "where" and _WHERE_THE.match(text) and len(body) < 6:
         found.add("where_the", text)
-    if re.search(r"\bwhen (?:will|is the next)\b|\bnext (?!step)", text):
+    if _NEXT.search(text):
         found.add("next", "next")
-    office = next((word for word in body if word in lists["office"]), "")
+    office = one_of(body, lists["office"])
     if (
         office
         and "hours" not in found.signs
@@ -171,27 +213,21 @@ def world_signs(body: list[str], first: str, inside: set[str], found: SentenceSi
         and not history
     ):
         found.add("contest", "won")
-    if re.search(r"\bhow old is (?!the\b|a\b)", text):
+    if _AGE.search(text):
         found.signs.pop("how_physical", None)
         found.add("age", "how old is")
-    drawn = re.match(r"(?:pick|choose|roll|flip|toss|draw|throw) (?:a|an|one|me|two|heads|some)\b", text)
+    drawn = _DRAWN.match(text)
     if (drawn or inside & lists["random"]) and first not in lists["wh"] | lists["auxiliary"]:
         found.add("random", next(iter(sorted(inside & lists["random"])), body[0]))
         if drawn:
             found.add("vary", drawn[0])
-    if (
-        re.match(
-            r"what(?:'s| is| are)? (?:new|up|happening|going on|on|playing"
-            r"|happened(?! (?:in|during|after|before|between)\b))"
-            r"\b(?! to\b| in [a-z]+ when)",
-            text,
-        )
-        and not history
-    ):
+    if _WHATS_ON.match(text) and not history:
         found.add("whats_on", " ".join(body[:3]))
 
 
 _ANEW = re.compile(r"\b(?:another|a new|other|different|else)\b|^(?:something|an?) \w+er(?: \w+)?(?: please)?$")
+_MORE = re.compile(r"\b(?:an?|some|any|something|anything) (?:(?:more|less) \w+|(\w+er)) ?(?:\w+)?$")
+"""Something in a higher degree than what was said: "a cheaper hotel"."""
 _ELSE = re.compile(
     r"^(?:what|who|where|which|any|anything|is there|are there)\b.{0,24}\b(?:else|other|another)\b(?! than)"
 )
@@ -200,6 +236,8 @@ _ELSE = re.compile(
 
 def _asks_anew(text: str, first: str, lists: WordLists) -> str:
     if first in lists["asks"] | {"any", "anything"}:
+        if first in lists["wh"] and "what" not in first and first != "which":
+            return ""
         anew = _ELSE.search(text) if len(text) < 60 else None
     else:
         giving = first in lists["produce"] | {
@@ -216,6 +254,8 @@ def _asks_anew(text: str, first: str, lists: WordLists) -> str:
             "an",
         }
         anew = _ANEW.search(text[:40]) if giving or len(text) < 30 else None
+    if not anew and (more := _MORE.search(text)) and (not more[1] or more[1] in lists["comparative"]):
+        anew = more
     return anew[0] if anew else ""
 
 

@@ -136,7 +136,15 @@ def _model(model: BaseLanguageModel[Any], found: _Findings) -> Any:
     says_nothing = owner is None or owner.__module__.startswith("langchain_core.language_models.")
     if says_nothing and not _is_langchains(type(model)):
         return _opaque(model, found)
-    return [_path(type(model)), _describe(getattr(model, "_identifying_params", {}), found)]
+    return [_path(type(model)), _describe(getattr(model, "_identifying_params", {}), found), _settings(model)]
+
+
+def _settings(model: BaseLanguageModel[Any]) -> dict[str, Any]:
+    """The plain fields of a model class of somebody's own, which its identifying parameters may have left out."""
+    if _is_langchains(type(model)):
+        return {}
+    values = {name: getattr(model, name, None) for name in type(model).model_fields if name not in _LABELS}
+    return {name: value for name, value in values.items() if type(value) in {bool, int, float, str}}
 
 
 def _is_langchains(kind: type) -> bool:

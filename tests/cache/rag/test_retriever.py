@@ -105,15 +105,15 @@ async def test_documents_come_back_whole(client: Client, both: Both) -> None:
     assert (await both(cached.stats)()).hits == 1
 
 
-async def test_white_space_does_not_count(client: Client, both: Both) -> None:
+async def test_white_space_at_the_ends_does_not_count(client: Client, both: Both) -> None:
     library = Library()
     cached = CachedRetriever(client, library, name="l")
-    for query in ("what is it", "  what is it\n", "what\tis  it"):
+    for query in ("what is it", "  what is it\n"):
         await both(cached.invoke)(query)
     assert library.asked == ["what is it"]
-    for query in ("What is it", "what is it?", "whatis it", ""):
+    for query in ("What is it", "what is it?", "whatis it", "what\tis  it", ""):
         await both(cached.invoke)(query)
-    assert len(library.asked) == 5
+    assert len(library.asked) == 6
 
 
 async def test_all_that_decides_is_in_the_name(client: Client, both: Both) -> None:

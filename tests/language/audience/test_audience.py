@@ -13,7 +13,9 @@ from langchain_redis_memory.language.audience import Audience, AudienceVerdict, 
 from langchain_redis_memory.language.audience.linguistic import _classified
 from tests.support.table import table
 
-PRIVATE = """What is my account balance?
+PRIVATE = """What was wrong with the clutch?
+Which dentist treated Leo?
+What is my account balance?
 what's my account balance
 Show my open orders.
 What did my doctor say?
@@ -35,7 +37,9 @@ Which medicines am I taking?
 why was my card declined
 Who am I?
 What do you know about me?"""
-EFFECTS = """What's the fee for cancelling order 7 - and cancel it
+EFFECTS = """What's an alignment, and add it to the job
+What is a locker, and get us two of them
+What's the fee for cancelling order 7 - and cancel it
 Could order 7 please be cancelled?
 What is a late check-out, and can you book one
 Could a courier be sent on Friday?
@@ -56,7 +60,13 @@ set an alarm for six
 I'd like to order a pizza
 do it
 Could you send it to my office?"""
-VOLATILE = """What's the temperature in Oslo?
+VOLATILE = """How packed is screen 2?
+Is it foggy at the top?
+Is the line engaged?
+Who is at the till?
+How many dollars are in a euro?
+What do used Teslas go for?
+What's the temperature in Oslo?
 How full is the battery?
 Which films are showing?
 Which films are on?
@@ -85,7 +95,9 @@ is the red jacket in stock
 What is the latest version of Python?
 latest news
 who is the president of france"""
-VARY = """Tell me another joke
+VARY = """Suggest a shorter film.
+Is there a quicker connection?
+Tell me another joke
 again
 a different one
 one more
@@ -96,7 +108,11 @@ HERE = """restaurants near me
 Is there a bakery near here?
 what is there to do around here
 Where am I?"""
-PUBLIC = """When does the museum open on Sundays?
+PUBLIC = """Do loyalty points expire?
+the weather in Norway in general
+what is seven times eight
+How do snow cannons work?
+When does the museum open on Sundays?
 What are the opening hours of the zoo?
 What time does the library close on Saturdays?
 What is the return period?
