@@ -16,6 +16,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Flow, Invoke, Op, ask
+from langchain_redis_memory.peers.embeddings import LANGCHAIN_EMBEDDINGS, LangChainEmbeddings
 from langchain_redis_memory.peers.exact_answers import EXACT_ANSWERS, ExactAnswers
 from langchain_redis_memory.peers.keys import units_flow
 from langchain_redis_memory.peers.langgraph_values import strict_serde
@@ -61,7 +62,10 @@ class AdoptFrom:
 
     def __init__(self, source: str, *, prefix: str | None = None, origin: ClientLike = None) -> None:
         self._name, self._prefix, self._origin = source, prefix, origin
-        self.source(strict_serde())
+        if source == LANGCHAIN_EMBEDDINGS:
+            self.vectors()
+        else:
+            self.source(strict_serde())
 
     @classmethod
     def of(cls, given: AdoptLike) -> AdoptFrom | None:
@@ -102,6 +106,26 @@ class AdoptFrom:
             msg = f"answers are adopted from {' or '.join(map(repr, EXACT_ANSWERS))}, not from {self._name!r}"
             raise ConfigError(msg)
         return make(self._prefix)
+
+    def vectors(self) -> LangChainEmbeddings:
+        """Makes the source of cached vectors.
+
+        Returns:
+            The source.
+
+        Raises:
+            ConfigError: It is something else, or lacks a prefix.
+        """
+        if self._name != LANGCHAIN_EMBEDDINGS:
+            msg = f"vectors are adopted from {LANGCHAIN_EMBEDDINGS!r}, not from {self._name!r}"
+            raise ConfigError(msg)
+        if not self._prefix:
+            msg = (
+                f"{LANGCHAIN_EMBEDDINGS} needs the prefix of its keys, as the namespaces of the byte store and of the "
+                'embeddings make it: AdoptFrom("langchain-embeddings", prefix="cache/my-model")'
+            )
+            raise ConfigError(msg)
+        return LangChainEmbeddings(self._prefix)
 
     def client(self, own: Client) -> Client:
         """Returns the client of the server that the data are on."""

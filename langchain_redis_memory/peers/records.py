@@ -114,6 +114,25 @@ class SavedAnswer:
 
 
 @dataclass(frozen=True)
+class SavedVector:
+    """A cached vector of a text.
+
+    Args:
+        text: What was embedded.
+        vector: Its vector.
+        model: The model's name, as the source has it.
+        ttl_ms: What is left of its lifetime in milliseconds, 0 for no expiry.
+        lost: What was left out.
+    """
+
+    text: str
+    vector: tuple[float, ...]
+    model: str
+    ttl_ms: int = 0
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Unreadable:
     """A key that cannot be moved, and why."""
 
@@ -121,7 +140,7 @@ class Unreadable:
     why: str
 
 
-Record: TypeAlias = "Conversation | SavedCheckpoint | SavedItem | SavedAnswer | Unreadable"
+Record: TypeAlias = "Conversation | SavedCheckpoint | SavedItem | SavedAnswer | SavedVector | Unreadable"
 
 
 class Source(Protocol):

@@ -10,6 +10,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.peers.answers import CommunitySemanticCache, GPTCache, RedisVLCache
+from langchain_redis_memory.peers.embeddings import RedisVLEmbeddings
 from langchain_redis_memory.peers.handwritten import AgentKeys, JsonKeys, MessageLists, TurnLists
 from langchain_redis_memory.peers.langchain_community import CommunityHistory
 from langchain_redis_memory.peers.langchain_redis import LangChainRedisHistory
@@ -71,6 +72,7 @@ SOURCES: dict[str, KnownSource] = {
     "redisvl-cache": KnownSource(
         "SemanticCache of redisvl and RedisSemanticCache of langchain-redis", _plain(RedisVLCache), "llmcache"
     ),
+    "redisvl-embeddings": KnownSource("EmbeddingsCache of redisvl", _plain(RedisVLEmbeddings), "embedcache"),
     "langchain-community-semantic": KnownSource(
         "RedisSemanticCache of langchain-community", _plain(CommunitySemanticCache), "doc:cache:"
     ),

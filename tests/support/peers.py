@@ -253,6 +253,37 @@ def exact_caches(url: str) -> None:
     CommunityCache(redis.Redis.from_url(url), ttl=3600).update(CHAT_PROMPT, MODEL, answer())
 
 
+# --- cached vectors --------------------------------------------------------------------------------
+
+TEXTS = ("The engine stalls.", "Grüße ✓")
+
+
+def redisvl_embeddings(url: str) -> None:
+    """Vectors of a model, one of them with a lifetime, one of another model, and one of bytes."""
+    from redisvl.extensions.cache.embeddings import EmbeddingsCache
+
+    cache, vectors = EmbeddingsCache(redis_url=url), embedded().embed_documents(list(TEXTS))
+    cache.set(TEXTS[0], "fake-8", vectors[0], metadata={"from": "a test"}, ttl=3600)
+    cache.set(TEXTS[1], "fake-8", vectors[1])
+    cache.set(TEXTS[0], "another-3", [1.0, 2.0, 3.0])
+    cache.set(b"image bytes", "fake-8", vectors[0])
+
+
+def langchain_embeddings(url: str) -> None:
+    """Vectors under each digest that has a name."""
+    import warnings
+
+    from langchain_classic.embeddings import CacheBackedEmbeddings
+    from langchain_community.storage import RedisStore
+
+    for encoder in ("sha1", "blake2b", "sha256", "sha512"):
+        store = RedisStore(redis_url=url, namespace="vectors", ttl=3600)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of SHA-1
+            cached = CacheBackedEmbeddings.from_bytes_store(embedded(), store, namespace="fake-8", key_encoder=encoder)
+        cached.embed_documents([f"digested by {encoder}"])
+
+
 WRITERS: dict[str, Callable[[str], None]] = {
     "langchain-community": langchain_community,
     "langchain-redis": langchain_redis,
@@ -267,6 +298,8 @@ WRITERS: dict[str, Callable[[str], None]] = {
     "langchain-redis-semantic": langchain_redis_semantic,
     "redisvl-cache": redisvl_cache,
     "exact-caches": exact_caches,
+    "redisvl-embeddings": redisvl_embeddings,
+    "langchain-embeddings": langchain_embeddings,
 }
 
 if __name__ == "__main__":

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.embeddings import Embeddings
 
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
+from langchain_redis_memory.cache.rag.adopting import VectorAdoption
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Stats, read_stats_flow
 from langchain_redis_memory.checks import check_number, check_text, check_type, check_word
 from langchain_redis_memory.errors import ConfigError, CorruptDataError, InvalidInputError
 from langchain_redis_memory.extras import np, npt
 from langchain_redis_memory.ops import Flow, Invoke, Now, ask
+from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
@@ -49,12 +51,14 @@ class CachedEmbeddings(ClientOwner, Embeddings):
             the model says them, its `model` (or `model_name`, `model_id`) and `dimensions`.
         dtype: How numbers are stored: "float16" takes half the memory of "float32" and keeps three digits.
         jitter: The largest share by which a lifetime is cut at random, so that not all expire at once.
+        adopt: An `AdoptFrom("langchain-embeddings", prefix=...)`: vectors of documents that LangChain's
+            `CacheBackedEmbeddings` of the same model keeps on Redis are taken over when their texts are embedded.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The tenant or the model's name is not acceptable.
         InvalidInputError: An option is out of range.
-        ConfigError: The URL cannot work, or there is no embedding model.
+        ConfigError: The URL cannot work, there is no embedding model, or vectors cannot be adopted from there.
 
     Example:
         ```python
@@ -62,7 +66,8 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         ```
 
     **Keys:** `entries`, `entry_expiries` of 64 shards; `tally`.
-    **Trips:** none to construct; each method says its own. A server that has just failed is not asked for a while.
+    **Trips:** none to construct; each method says its own, and with `adopt` 1 more where documents are missing, and 1
+        where some are found. A server that has just failed is not asked for a while.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         model: str | None = None,
         dtype: Literal["float32", "float16"] = "float32",
         jitter: float = 0.1,
+        adopt: AdoptLike = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         check_word(dtype, "dtype", _TYPES)
@@ -86,6 +92,8 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         self._jitter = check_number(jitter, "jitter")
         self._type = np.dtype(_TYPES[dtype])
         self._length: int | None = None
+        theirs = AdoptFrom.of(adopt)
+        self._adoption = None if theirs is None else VectorAdoption(self._client, theirs)
         self.tier: ShardedEntries = ShardedEntries(self._client, tenant, "embeddings", f"{dtype}/{self._model}")
 
     def __repr__(self) -> str:
@@ -214,6 +222,9 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         found = self._read({text: item.body for text, item in zip(names, items, strict=available) if item is not None})
         ended: float = yield Now()
         self.tier.tally.timed(ended - began)
+        adopted: dict[str, int] = {}
+        if available and kind == "document":
+            adopted = yield from self._adopt_flow([text for text in names if text not in found], found)
 
         made = yield from self._make_flow(kind, [text for text in names if text not in found])
         if made:
@@ -229,10 +240,45 @@ class CachedEmbeddings(ClientOwner, Embeddings):
             vectors[text] = vector if rounded is None else rounded.tolist()
             if rounded is not None:
                 puts.append(NewItem(names[text], jittered(self._ttl_ms, self._jitter), seal(rounded.tobytes())))
+        for text, ttl_ms in adopted.items():
+            if text not in made:
+                left_ms = ttl_ms or jittered(self._ttl_ms, self._jitter)
+                puts.append(NewItem(names[text], left_ms, seal(np.asarray(found[text], self._type).tobytes())))
         if puts and available:
             with suppress(CacheUnavailable):
                 yield from self.tier.best_effort(ask(self.tier.put(puts)), write=True)
+                if self._adoption is not None and adopted:
+                    yield from self._adoption.forget_flow(adopted)
         return [list(vectors[text]) for text in texts]  # a copy for each: a caller may change one
+
+    def _adopt_flow(self, texts: list[str], found: dict[str, Vector]) -> Flow[dict[str, int]]:
+        """Adds vectors of another cache to those that were found, if they are as long; their lifetimes by text."""
+        if self._adoption is None or not texts:
+            return {}
+        theirs = yield from self._adoption.find_flow(texts)
+        lengths = {len(vector) for vector in (*found.values(), *(vector for vector, _ in theirs.values()))}
+        length = self._length or (lengths.pop() if len(lengths) == 1 else 0)
+        adopted: dict[str, int] = {}
+        for text, (vector, ttl_ms) in theirs.items():
+            rounded = self._rounded(vector)
+            if rounded is not None and len(vector) == length:
+                found[text], adopted[text] = rounded.tolist(), ttl_ms
+        return adopted
+
+    def _take_flow(self, kind: Kind, text: str, vector: Sequence[float], ttl_ms: int) -> Flow[bool]:
+        """Stores a vector that was computed elsewhere, unless there is one; whether it was stored."""
+        name = self.tier.name(_name(kind, text))
+        (found,) = yield from ask(self.tier.get([name]))
+        rounded = self._rounded(vector)
+        if found is not None or rounded is None:
+            return False
+        left_ms = ttl_ms or jittered(self._ttl_ms, self._jitter)
+        yield from ask(self.tier.put([NewItem(name, left_ms, seal(rounded.tobytes()))]))
+        (found,) = yield from ask(self.tier.get([name]))
+        if found is None or self._opened(found.body) != rounded.tolist():
+            msg = "a vector was stored, but what is read back is something else"
+            raise CorruptDataError(msg)
+        return True
 
     def _make_flow(self, kind: Kind, texts: list[str]) -> Flow[dict[str, Vector]]:
         """Asks the model for vectors, if there are texts."""

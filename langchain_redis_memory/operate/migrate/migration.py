@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_redis_memory.cache.exact import RedisCache
 from langchain_redis_memory.cache.llm_cache import LLMCache
+from langchain_redis_memory.cache.rag.embeddings import CachedEmbeddings
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError, UnavailableError
 from langchain_redis_memory.operate.migrate.answer_writer import AnswerWriter
 from langchain_redis_memory.operate.migrate.progress import Done
 from langchain_redis_memory.operate.migrate.report import Failure, MigrationReport, Tally
+from langchain_redis_memory.operate.migrate.vector_writer import VectorWriter
 from langchain_redis_memory.operate.migrate.writers import CheckpointWriter, ConversationWriter, ItemWriter, Writer
 from langchain_redis_memory.ops import Flow, Invoke
 from langchain_redis_memory.peers.keys import units_flow
@@ -27,6 +29,7 @@ from langchain_redis_memory.peers.records import (
     SavedAnswer,
     SavedCheckpoint,
     SavedItem,
+    SavedVector,
     Source,
     Unreadable,
 )
@@ -69,6 +72,8 @@ class RedisMigration(ClientOwner):
             sources that do not say which model gave them (redisvl's own cache, GPTCache).
         store: Stores the items, with an index where they are to be searched by meaning; None for a `RedisStore`
             without one.
+        embeddings: Stores the vectors of another cache of vectors, which needs it: its model is asked for one of them,
+            so that those of another model are left behind.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -102,6 +107,7 @@ class RedisMigration(ClientOwner):
         store: BaseStore | None = None,
         cache: LLMCache | None = None,
         model: Any = None,
+        embeddings: CachedEmbeddings | None = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
@@ -118,6 +124,7 @@ class RedisMigration(ClientOwner):
             SavedAnswer: AnswerWriter(
                 cache or RedisCache(self._client, tenant=text_of(tenant, "tenant", empty=True)), model, ttl_ms
             ),
+            SavedVector: VectorWriter(embeddings, ttl_ms),
         }
 
     def run(
@@ -142,7 +149,7 @@ class RedisMigration(ClientOwner):
 
         Raises:
             ConfigError: The source's data are RedisJSON documents and its server has no JSON, `resume` is another
-                migration's, or a `model` is needed.
+                migration's, or a `model` or `embeddings` is needed.
             InvalidInputError: `limit` is not positive.
             UnavailableError: A server cannot be reached; a later run goes on.
 
@@ -212,4 +219,6 @@ def name_of(record: Record) -> str:
         return f"checkpoint {record.checkpoint['id']!r} of thread {record.thread_id!r}"
     if isinstance(record, SavedItem):
         return f"item {'/'.join((*record.namespace, record.key))!r}"
+    if isinstance(record, SavedVector):
+        return f"the vector of {record.text[:60]!r}"
     return record.key if isinstance(record, Unreadable) else "an answer"

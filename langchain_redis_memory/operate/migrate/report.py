@@ -12,6 +12,7 @@ from langchain_redis_memory.peers.records import (
     SavedAnswer,
     SavedCheckpoint,
     SavedItem,
+    SavedVector,
     Unreadable,
 )
 
@@ -20,7 +21,10 @@ _KINDS: dict[type, str] = {
     SavedCheckpoint: "checkpoints",
     SavedItem: "items",
     SavedAnswer: "answers",
+    SavedVector: "vectors",
 }
+
+_WHY_LEFT = {"answers": "they may not be shared", "vectors": "another model gave them"}
 
 
 def kind_of(record: Record) -> str:
@@ -37,7 +41,7 @@ class Moved:
         moved: How many were stored, read again and found equal.
         there: How many were there already.
         kept: How many were left as they are at the target, because something newer or else is there.
-        refused: How many answers were left behind, as they may not be shared or cached.
+        refused: How many were left behind: answers that may not be shared or cached, vectors of another model.
     """
 
     found: int = 0
@@ -88,7 +92,7 @@ class MigrationReport:
             if not self.dry_run:
                 told += [f"{moved.moved} moved", f"{moved.there} were there"]
                 told += [f"{moved.kept} left as they are at the target"] if moved.kept else []
-                told += [f"{moved.refused} left behind: they may not be shared"] if moved.refused else []
+                told += [f"{moved.refused} left behind: {_WHY_LEFT.get(kind)}"] if moved.refused else []
             lines.append(f"  {kind}: {', '.join(told)}")
         if not self.kinds and not self.failed:
             lines.append("  nothing found: is it the right server, database and prefix?")

@@ -25,6 +25,8 @@ PACKAGES = {
     "langchain-redis-semantic": "langchain_redis",
     "redisvl-cache": "redisvl",
     "exact-caches": "langchain_redis",
+    "redisvl-embeddings": "redisvl",
+    "langchain-embeddings": "langchain_classic",
 }
 """The package that a writer of `tests/support/peers.py` needs."""
 

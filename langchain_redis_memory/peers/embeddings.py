@@ -1,0 +1,141 @@
+"""Cached vectors of other packages: redisvl's `EmbeddingsCache`, and LangChain's `CacheBackedEmbeddings` on Redis.
+
+redisvl keeps the text beside its vector, so its vectors are moved. LangChain keeps digests of the texts alone: a vector
+of its is found when its text is embedded again, and adopted then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b, sha1, sha256, sha512
+from math import isfinite
+from typing import Any
+from uuid import UUID, uuid5
+
+from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.peers.key_source import KeySource
+from langchain_redis_memory.peers.reading import (
+    Damaged,
+    Found,
+    escape_glob,
+    hash_get,
+    parse_json,
+    read_keys_flow,
+    text_get,
+    text_of,
+    texts,
+)
+from langchain_redis_memory.peers.records import Record, SavedVector
+
+METADATA = "metadata of vectors: a cache of vectors keeps none"
+_BYTES = "it is the vector of something else than a text"
+
+
+def vector_of(stored: Any) -> tuple[float, ...]:
+    """Builds a vector from JSON.
+
+    Args:
+        stored: A list of numbers, as JSON.
+
+    Returns:
+        The vector.
+
+    Raises:
+        Damaged: It is something else.
+    """
+    parsed = parse_json(stored)
+    if not isinstance(parsed, list) or not parsed or not all(map(_is_number, parsed)):
+        msg = "it holds something else than a vector"
+        raise Damaged(msg)
+    return tuple(map(float, parsed))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and isfinite(value)
+
+
+@dataclass(frozen=True)
+class RedisVLEmbeddings(KeySource):
+    """Reads `EmbeddingsCache` of redisvl.
+
+    Args:
+        prefix: The cache's name.
+        match: Which entries, as a glob of their digests.
+        name: How the source is named.
+    """
+
+    prefix: str = "embedcache"
+    match: str = "*"
+    name: str = "redisvl-embeddings"
+    command = staticmethod(hash_get)
+
+    @property
+    def patterns(self) -> Sequence[str]:
+        """What SCAN is asked for."""
+        return (f"{escape_glob(self.prefix)}:{self.match}",)
+
+    def _record(self, found: Found) -> Record:
+        fields = texts(found.value)
+        text, model = text_of(fields["content"]), text_of(fields["model_name"])
+        if found.key.rpartition(b":")[2].decode() != sha256(f"{text}:{model}".encode()).hexdigest():
+            raise Damaged(_BYTES)
+        lost = (METADATA,) if fields.get("metadata") else ()
+        return SavedVector(text, vector_of(fields["embedding"]), model, found.ttl_ms, lost)
+
+
+_NAMESPACE = UUID(int=1985)
+"""LangChain's, of its keys by SHA-1."""
+
+
+def _uuid(text: bytes) -> str:
+    return str(uuid5(_NAMESPACE, sha1(text, usedforsecurity=False).hexdigest()))
+
+
+_DIGESTS: tuple[Callable[[bytes], str], ...] = (
+    _uuid,
+    lambda text: blake2b(text).hexdigest(),
+    lambda text: sha256(text).hexdigest(),
+    lambda text: sha512(text).hexdigest(),
+)
+"""Each `key_encoder` that LangChain has by name."""
+
+
+LANGCHAIN_EMBEDDINGS = "langchain-embeddings"
+"""How it is named where vectors are adopted."""
+
+
+@dataclass(frozen=True)
+class LangChainEmbeddings:
+    """Finds the vectors of documents that `CacheBackedEmbeddings` stored in a byte store on Redis.
+
+    Args:
+        prefix: What its keys begin with: the namespace of the byte store and a slash, then that of the embeddings.
+    """
+
+    prefix: str
+
+    def keys(self, text: str) -> list[bytes]:
+        """Spells the keys that the vector of a text may have, one for each way of LangChain's to digest it."""
+        encoded = text.encode("utf-8", "surrogatepass")
+        return [(self.prefix + digest(encoded)).encode() for digest in _DIGESTS]
+
+    def find_flow(self, wanted: Sequence[str]) -> Flow[dict[str, tuple[tuple[float, ...], int]]]:
+        """Reads the vectors of texts.
+
+        Args:
+            wanted: The texts.
+
+        Returns:
+            Those that were found and can be read: text -> vector, and what is left of its lifetime in milliseconds,
+            0 for no expiry.
+        """
+        owners = {key: text for text in wanted for key in self.keys(text)}
+        vectors: dict[str, tuple[tuple[float, ...], int]] = {}
+        for found in (yield from read_keys_flow(list(owners), text_get)):
+            try:
+                if not found.fault:
+                    vectors[owners[found.key]] = vector_of(found.value), found.ttl_ms
+            except Damaged:
+                continue
+        return vectors
