@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import log
+from math import inf, log
 from typing import Literal
 
-Stated = Literal["O(1)", "O(log n)", "O(n)"]
+Stated = Literal["O(1)", "O(log n)", "graph", "O(n)"]
+"""How a cost is stated to grow; "graph" is what walks a graph of vectors: a logarithm only where it is large."""
+BELOW_LINEAR = 0.8
+"""The largest exponent of what walks a graph."""
 Costs = Mapping[str, float]
 """What one call costs: round trips, the server's commands, bytes, time of both processors in bare GETs, wall time."""
 
@@ -80,7 +83,8 @@ class Growth:
     @property
     def broken(self) -> list[str]:
         """The costs that grow although it is stated that they do not."""
-        found = [what for what, power in self.exponents.items() if power > self.most] if self.stated != "O(n)" else []
+        most = {"graph": BELOW_LINEAR, "O(n)": inf}.get(self.stated, self.most)
+        found = [what for what, power in self.exponents.items() if power > most]
         return [what for what in found if what in COUNTED or self._times(what) > NOISE]
 
     def _times(self, what: str) -> float:

@@ -120,7 +120,7 @@ class Meter:
         walls: list[float] = []
         begun, used = time.perf_counter(), time.process_time()
         with counted_trips() as trips:
-            while len(walls) < calls and time.perf_counter() - begun < MOST_S:
+            while not walls or (len(walls) < calls and time.perf_counter() - begun < MOST_S):
                 started = time.perf_counter()
                 work(self.next())
                 walls.append(time.perf_counter() - started)

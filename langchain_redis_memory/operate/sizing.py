@@ -1,8 +1,9 @@
 """How large a server a deployment needs: arithmetic on measured bytes and times, and what drives the result.
 
-The bytes were measured on Redis 8.2 with turns of 460 and 1,660 characters, so they are a constant and a share of the
-text; the time of the server was measured on two slow processors. A test compares the bytes with a real server. Measure
-your own with `RedisOperations.memory_stats` as soon as there is something to measure.
+The bytes were measured on Redis 8.2 with real conversations (CANARD) as they are, 113 characters a turn, and with their
+answers joined to 460 and 1,660, so they are a constant and a share of the text; the time of the server was measured on
+two slow processors. A test compares the bytes with a real server, `python -m benchmarks.scale.sizing` with a cluster.
+Measure your own with `RedisOperations.memory_stats` as soon as there is something to measure.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ DAY_S = 86_400
 TRIPS_OF_A_TURN = 2
 SERVER_S_OF_A_TURN = 0.0009
 """Time of the server's one thread that a turn takes."""
+DENSE_TURNS = 64
+"""Turns up to which a conversation's index is a packed list: two messages each, at Redis' own bound of 128."""
 BUSY = 0.5
 """How busy a node may be at the peak."""
 FULL = 0.6
@@ -31,6 +34,8 @@ class Load:
         turns_per_day: Turns of one of them in a day.
         retention_s: How long conversations are kept, in seconds.
         characters: Question and answer of a turn together.
+        turns_per_conversation: How long a conversation gets: with more than 64 turns (of two messages) the server keeps
+            it less densely.
         answers_ttl_s: How long answers are cached, in seconds.
         cacheable: Share of the turns whose answer is cached, 0 to 1.
         hit_rate: Share of these that is served from the cache, 0 to 1.
@@ -50,6 +55,7 @@ class Load:
     turns_per_day: float
     retention_s: float
     characters: float = 460
+    turns_per_conversation: float = 20
     answers_ttl_s: float = DAY_S / 2
     cacheable: float = 0.4
     hit_rate: float = 0.3
@@ -67,6 +73,7 @@ class Load:
             "turns_per_day",
             "retention_s",
             "characters",
+            "turns_per_conversation",
             "answers_ttl_s",
             "peak",
             "processes",
@@ -138,13 +145,15 @@ def size(load: Load) -> Sizing:
     """
     text, turns = load.characters, load.users * load.turns_per_day
     kept = turns * load.retention_s / DAY_S
-    parts = [Part("turns of conversations", kept, 590 + 0.5 * text)]
+    dense = load.turns_per_conversation <= DENSE_TURNS
+    parts = [Part("turns of conversations", kept, (215 if dense else 350) + 0.55 * text)]
+    parts.append(Part("conversations", kept / load.turns_per_conversation, 450))
     stored = turns * load.cacheable * (1 - load.hit_rate) * load.answers_ttl_s / DAY_S
-    parts.append(Part("cached answers", stored, 460 + 0.2 * text))
+    parts.append(Part("cached answers", stored, 330 + 0.58 * text))
     if load.semantic:
         parts.append(Part("vectors of cached answers", stored, 1_600 + 0.3 * text))
     if load.threads:
-        parts.append(Part("turns of LangGraph threads", kept, 4_400 + 0.53 * text))
+        parts.append(Part("turns of LangGraph threads", kept, 3_600 + 1.1 * text))
     if load.profiles:
         parts.append(Part("profiles", load.users, 580))
     peak = turns / DAY_S * load.peak

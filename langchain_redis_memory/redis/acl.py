@@ -24,8 +24,9 @@ COMMANDS: Mapping[str, str] = {
     ),
     "ConversationMemory": (
         "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx lindex "
-        "llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember time unlink xadd xdel "
-        "xrange xrevrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank zrevrangebyscore zscore"
+        "llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember smembers srem time unlink "
+        "xadd xdel xrange xrevrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank zrevrange "
+        "zrevrangebyscore zscore"
     ),
     "RagCache": (
         "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
@@ -42,8 +43,8 @@ COMMANDS: Mapping[str, str] = {
     ),
     "RedisChatMessageHistory": (
         "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lrange lrem lset persist pexpire "
-        "pexpireat pttl rpush set time unlink xdel xrange zadd zcard zrange zrangebyscore zrank zrem "
-        "zremrangebyrank zrevrangebyscore zscore"
+        "pexpireat pttl rpush sadd set smembers srem time unlink xdel xrange zadd zcard zrange zrangebyscore zrank "
+        "zrem zremrangebyrank zrevrange zrevrangebyscore zscore"
     ),
     "RedisConversationState": "eval evalsha get hdel hget hmget hset persist pexpire pttl set",
     "RedisNodeCache": (
@@ -55,8 +56,8 @@ COMMANDS: Mapping[str, str] = {
     ),
     "RedisSaver": (
         "del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx memory persist "
-        "pexpire pexpireat pttl set time unlink zadd zcard zrange zrangebylex zrangebyscore zrem zrevrangebylex "
-        "zscore"
+        "pexpire pexpireat pttl sadd set smembers srem time unlink zadd zcard zrange zrangebylex zrangebyscore "
+        "zrem zrevrange zrevrangebylex zscore"
     ),
     "RedisSemanticCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
@@ -68,8 +69,8 @@ COMMANDS: Mapping[str, str] = {
     ),
     "RedisSessions": (
         "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lrange lrem lset persist pexpire "
-        "pexpireat pttl rpush set time unlink xdel xrange zadd zcard zrange zrangebyscore zrank zrem "
-        "zremrangebyrank zrevrangebyscore zscore"
+        "pexpireat pttl rpush sadd set smembers srem time unlink xdel xrange zadd zcard zrange zrangebyscore zrank "
+        "zrem zremrangebyrank zrevrange zrevrangebyscore zscore"
     ),
     "RedisStore": (
         "del eval evalsha exists get hdel hello hexists hget hgetall hlen hmget hset persist pexpire pexpireat set "

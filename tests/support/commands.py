@@ -74,19 +74,19 @@ _SEMANTIC = ("cache.semantic", *_CACHES, *_VECTORS)
 _ANSWERS = ("cache.answers", *_CACHES, "redis.expiring_hash")
 OF_CLASS: dict[str, tuple[str, ...]] = {
     "CachedEmbeddings": ("cache.rag.embeddings", *_CACHES, *_SHARDS),
-    "ConversationMemory": ("conversation", "history", "state", "redis.cas_record", *_ANSWERS),
+    "ConversationMemory": ("conversation", "history", "state", "redis.cas_record", "redis.user_index", *_ANSWERS),
     "RagCache": ("cache.rag", *_SHARDS, *_ANSWERS),
     "RedisAgentState": ("state.agent_state", "redis.cas_record"),
     "RedisByteStore": ("store.byte_store",),
     "RedisCache": ("cache.exact", "cache.llm_flows", *_CACHES, *_SHARDS),
-    "RedisChatMessageHistory": ("history", "redis.lease"),
+    "RedisChatMessageHistory": ("history", "redis.lease", "redis.user_index"),
     "RedisConversationState": ("state.conversation_state", "redis.cas_record"),
     "RedisNodeCache": ("cache.node", "redis.expiring_hash"),
     "RedisRecordManager": ("store.record_manager",),
-    "RedisSaver": ("checkpoint",),
+    "RedisSaver": ("checkpoint", "redis.user_index"),
     "RedisSemanticCache": ("cache.llm_flows", *_SEMANTIC),
     "RedisSessionData": ("state.session_data",),
-    "RedisSessions": ("history",),
+    "RedisSessions": ("history", "redis.user_index"),
     "RedisStore": (
         *(f"store.{module}" for module in ("items", "root_index", "batch", "scan", "writes", "vector_search")),
         *_VECTORS,

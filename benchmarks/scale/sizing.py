@@ -1,0 +1,254 @@
+"""Bytes of real conversations, and the calculator of `size` against a cluster that really holds them.
+
+python -m benchmarks.scale.sizing --data DIR [--share 0.0001] [--write FILE]
+
+DIR holds `conversation_turns.jsonl`: the turns of CANARD (aagohary/canard, CC BY-SA 4.0) with their answers. Only
+figures leave this: no text of the data is stored. The share is of a million users with twenty turns a day, kept for 30
+days; a cluster of six nodes is filled with it, and the calculator's bytes stand beside those of the servers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from itertools import count, cycle, islice
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import redis
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.graph import START, MessagesState, StateGraph
+
+from benchmarks.scale.width import cluster
+from benchmarks.speed.harness import bytes_of_keys, server
+from langchain_redis_memory import Client, ConversationMemory, RedisChatMessageHistory, RedisSaver, UserProfile
+from langchain_redis_memory.operate.sizing import Load, size
+
+USERS, TURNS_PER_DAY, DAYS, NODES = 1e6, 20, 30, 6
+ABOUT = {"finish_reason": "stop", "model_name": "gpt-5", "token_usage": {"prompt_tokens": 120, "total_tokens": 220}}
+Talk = list[tuple[str, str]]
+"""Questions and their answers."""
+
+
+def talks(data: Path) -> list[Talk]:
+    """The conversations of CANARD, each turn with its answer."""
+    found: dict[str, Talk] = {}
+    for line in (data / "conversation_turns.jsonl").read_text("utf-8").splitlines():
+        turn = json.loads(line)
+        if turn["source"].startswith("canard"):
+            said = [text for _, text in turn["history"]]
+            pairs = list(zip(said[::2], said[1::2], strict=False))
+            if len(pairs) > len(found.get(turn["conv"], [])):
+                found[turn["conv"]] = pairs
+    return [talk for talk in found.values() if len(talk) >= 4]
+
+
+def messages(talk: Talk, name: str) -> list[Any]:
+    """A conversation as messages, with ids and what a provider tells of an answer."""
+    return [
+        message
+        for at, (question, answer) in enumerate(talk)
+        for message in (
+            HumanMessage(question, id=f"{name}-q{at:04}"),
+            AIMessage(answer, id=f"{name}-a{at:04}", response_metadata=ABOUT),
+        )
+    ]
+
+
+def characters(turns: Talk) -> float:
+    """Characters of a turn."""
+    return mean(len(question) + len(answer) for question, answer in turns)
+
+
+def lasting(port: int, prefix: str) -> int:
+    """Bytes of the keys of a prefix, without what answers a trip that is sent again, for a minute."""
+    return bytes_of_keys(port, f"{prefix}:*") - bytes_of_keys(port, f"{prefix}:*:trip:*")
+
+
+# --- bytes of one more --------------------------------------------------------------------------------------------
+
+
+Fill = Callable[[Client, int], float]
+PREFIXES = count()
+
+
+def each(port: int, fill: Fill) -> float:
+    """What one more takes: fills with few and with many, and divides by how many more there are."""
+    sizes, counts = [], []
+    for many in (10, 60):
+        prefix = f"each{next(PREFIXES)}"
+        with Client.from_url(f"redis://127.0.0.1:{port}/0", prefix=prefix, timeout_s=60) as client:
+            counts.append(fill(client, many))
+            client.settle()
+        sizes.append(lasting(port, prefix))
+    return (sizes[1] - sizes[0]) / (counts[1] - counts[0])
+
+
+def rows(port: int, known: list[Talk]) -> dict[str, float]:
+    """Bytes of one more of each."""
+
+    left = cycle(pair for talk in known for pair in talk)
+
+    def conversations(turns: int) -> Fill:
+        def fill(client: Client, many: int) -> float:
+            for at in range(many):
+                history = RedisChatMessageHistory(f"session-{at:08}", client, user=f"user-{at % 10}")
+                history.add_messages(messages(list(islice(left, turns)), f"{at}"))
+            return many
+
+        return fill
+
+    def checkpoint(client: Client, many: int) -> float:
+        asked = [pair for talk in islice(cycle(known), many) for pair in talk][:many]
+        model = FakeListChatModel(responses=[answer for _, answer in asked])
+        builder = StateGraph(MessagesState)
+        builder.add_node("answer", lambda state: {"messages": [model.invoke(state["messages"])]})
+        saver = RedisSaver(client)
+        graph = builder.add_edge(START, "answer").compile(checkpointer=saver)
+        config: Any = {"configurable": {"thread_id": "t"}}
+        for question, _ in asked:
+            graph.invoke({"messages": [HumanMessage(question)]}, config)
+        return len(list(saver.list(config)))
+
+    def answer(client: Client, many: int) -> float:
+        chat = ConversationMemory(client).wrap(
+            FakeListChatModel(responses=[answer for _, answer in islice(left, many)]), scope="s"
+        )
+        for at in range(many):
+            chat.invoke(f"What is said in book {at} of its author?", {"configurable": {"session_id": f"s{at}"}})
+            ConversationMemory(client).history(f"s{at}").clear()
+        return many
+
+    short, long = (each(port, conversations(turns)) for turns in (1, TURNS_PER_DAY))
+    a_turn = (long - short) / (TURNS_PER_DAY - 1)
+    return {
+        "message": a_turn / 2,
+        "turn": a_turn,
+        "conversation, without its turns": short - a_turn,
+        "checkpoint": each(port, checkpoint),
+        "answer": each(port, answer),
+    }
+
+
+# --- a real cluster -----------------------------------------------------------------------------------------------
+
+
+def load(share: float, text: float) -> Load:
+    """What is asked of the calculator."""
+    return Load(USERS * share, TURNS_PER_DAY, DAYS * 86_400, characters=text, turns_per_conversation=TURNS_PER_DAY)
+
+
+def filled(client: Client, known: list[Talk], asked: Load) -> int:
+    """Fills a server with a load: a conversation of each user and day, his profile, and the answers of half a day.
+
+    Returns:
+        How many turns were stored.
+    """
+    left = cycle(pair for talk in known for pair in talk)
+    turns = 0
+    for user in range(round(asked.users)):
+        for day in range(DAYS):
+            talk = list(islice(left, TURNS_PER_DAY))
+            history = RedisChatMessageHistory(f"u{user:06}-{day:02}", client, ttl_s=DAYS * 86_400)
+            history.add_messages(messages(talk, f"{user}-{day}"))
+            turns += len(talk)
+        profile = UserProfile(f"u{user:06}", client)
+        for trait, value in (("language", "de"), ("length", "short"), ("format", "list")):
+            profile.set(trait, value)
+    answers = round(asked.users * TURNS_PER_DAY * asked.cacheable * (1 - asked.hit_rate) * asked.answers_ttl_s / 86_400)
+    memory = ConversationMemory(client)
+    chat = memory.wrap(FakeListChatModel(responses=[answer for _, answer in islice(left, answers)]), scope="s")
+    for at in range(answers):
+        chat.invoke(f"What is said in book {at} of its author?", {"configurable": {"session_id": f"extra{at}"}})
+        memory.history(f"extra{at}").clear()
+    client.settle()
+    return turns
+
+
+def checked(known: list[Talk], share: float) -> dict[str, Any]:
+    """The calculator's bytes and those of a cluster."""
+    asked = load(share, characters([pair for talk in known for pair in talk]))
+    begun = time.monotonic()
+    with cluster(NODES) as ports:
+        admins = [redis.Redis(port=port) for port in ports]
+        before = sum(admin.info("memory")["used_memory"] for admin in admins)
+        with Client.from_url(f"redis+cluster://127.0.0.1:{ports[0]}", timeout_s=60) as client:
+            turns = filled(client, known, asked)
+        keys = [lasting(port, "lrm") for port in ports]
+        used = sum(admin.info("memory")["used_memory"] for admin in admins) - before
+    told = size(asked).bytes
+    return {
+        "share": share,
+        "users": round(asked.users),
+        "turns": turns,
+        "characters": round(asked.characters),
+        "nodes": NODES,
+        "calculated": round(told),
+        "keys": sum(keys),
+        "used_memory": used,
+        "fullest / mean node": round(max(keys) / mean(keys), 2),
+        "calculated / keys": round(told / sum(keys), 3),
+        "calculated / used_memory": round(told / used, 3),
+        "seconds": round(time.monotonic() - begun),
+    }
+
+
+def told(known: list[Talk], found: dict[str, int], run: dict[str, Any]) -> dict[str, Any]:
+    """What the page of benchmarks is generated from."""
+    text = characters([pair for talk in known for pair in talk])
+    gib = 2**20
+    about = (
+        f"Redis 8.2, {len(known)} conversations of CANARD with turns of {text:.0f} characters on average; a "
+        f"conversation has {TURNS_PER_DAY} turns. Then the calculator of `size` against a cluster of {NODES} nodes "
+        f"with {run['share']:.3%} of a million users, {TURNS_PER_DAY} turns a day and {DAYS} days: {run['users']} "
+        f"users, {run['turns']:,} turns."
+    )
+    rows = [[f"bytes of one more {name}", f"{size:,}"] for name, size in found.items()]
+    rows += [
+        ["calculated", f"{run['calculated'] / gib:.1f} MiB"],
+        ["keys of the cluster (`MEMORY USAGE`)", f"{run['keys'] / gib:.1f} MiB"],
+        ["calculated / keys", f"{run['calculated / keys']:.2f}"],
+        ["growth of `used_memory` of all nodes", f"{run['used_memory'] / gib:.1f} MiB"],
+        ["calculated / growth of `used_memory`", f"{run['calculated / used_memory']:.2f}"],
+        ["keys of the fullest node / of the mean one", f"{run['fullest / mean node']:.2f}"],
+    ]
+    return {
+        "order": 10,
+        "title": "Bytes of real conversations",
+        "command": "python -m benchmarks.scale.sizing --data DIR",
+        "about": about,
+        "columns": ["", "measured"],
+        "rows": rows,
+        "notes": [
+            "What a node takes beyond its keys (tables, buffers, scripts) is there once, so at this size it shows."
+        ],
+        "figures": {"each": found, "cluster": run},
+    }
+
+
+def main() -> None:
+    """Measures, prints, writes."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale.sizing", description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where conversation_turns.jsonl is")
+    parser.add_argument("--share", type=float, default=0.0001, help="of a million users; 0.0001 takes 60 MB")
+    parser.add_argument("--write", metavar="FILE", help="also write the figures as JSON")
+    options = parser.parse_args()
+    known = talks(options.data)
+    every = [pair for talk in known for pair in talk]
+    print(f"{len(known)} conversations, {len(every)} turns of {characters(every):.0f} characters")
+    with server(query_engine=False) as port:
+        found = {name: round(size) for name, size in rows(port, known).items()}
+    print(json.dumps(found, indent=1))
+    run = checked(known, options.share)
+    print(json.dumps(run, indent=1))
+    if options.write:
+        text = json.dumps(told(known, found, run), indent=1, ensure_ascii=False)
+        Path(options.write).write_text(f"{text}\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
