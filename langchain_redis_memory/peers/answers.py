@@ -12,7 +12,7 @@ from typing import Any
 
 from langchain_core.outputs import Generation
 
-from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.peers.key_source import KeySource
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
 from langchain_redis_memory.peers.reading import (
     Damaged,
@@ -22,8 +22,6 @@ from langchain_redis_memory.peers.reading import (
     hash_get,
     json_get,
     parse_json,
-    read_keys_flow,
-    records_of,
     text_of,
     texts,
 )
@@ -54,7 +52,7 @@ def generations_of(stored: Any) -> tuple[Generation, ...]:
 
 
 @dataclass(frozen=True)
-class RedisVLCache:
+class RedisVLCache(KeySource):
     """Reads `SemanticCache` of redisvl and `RedisSemanticCache` of langchain-redis, which is one.
 
     Args:
@@ -66,22 +64,14 @@ class RedisVLCache:
     prefix: str = "llmcache"
     match: str = "*"
     name: str = "redisvl-cache"
+    command = staticmethod(hash_get)
 
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
         return (f"{escape_glob(self.prefix)}:{self.match}",)
 
-    def unit(self, key: bytes) -> bytes | None:
-        """Names what is read together with a key: each of them is an answer."""
-        return key
-
-    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
-        """Reads answers."""
-        return records_of((yield from read_keys_flow(keys, hash_get)), self._answer)
-
-    @staticmethod
-    def _answer(found: Found) -> Record:
+    def _record(self, found: Found) -> Record:
         fields = texts(found.value)
         metadata = parse_json(fields["metadata"]) if fields.get("metadata") else {}
         model = str(metadata.get("llm_string") or "") if isinstance(metadata, dict) else ""
@@ -91,7 +81,7 @@ class RedisVLCache:
 
 
 @dataclass(frozen=True)
-class CommunitySemanticCache:
+class CommunitySemanticCache(KeySource):
     """Reads `RedisSemanticCache` of langchain-community.
 
     Args:
@@ -103,29 +93,21 @@ class CommunitySemanticCache:
     prefix: str = "doc:cache:"
     match: str = "*"
     name: str = "langchain-community-semantic"
+    command = staticmethod(hash_get)
 
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
         return (f"{escape_glob(self.prefix)}{self.match}:*",)
 
-    def unit(self, key: bytes) -> bytes | None:
-        """Names what is read together with a key: each of them is an answer."""
-        return key
-
-    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
-        """Reads answers."""
-        return records_of((yield from read_keys_flow(keys, hash_get)), self._answer)
-
-    @staticmethod
-    def _answer(found: Found) -> Record:
+    def _record(self, found: Found) -> Record:
         fields = texts(found.value)
         answer = generations_of(parse_json(fields["return_val"]))
         return SavedAnswer(text_of(fields["prompt"]), answer, text_of(fields["llm_string"]), found.ttl_ms, (VECTORS,))
 
 
 @dataclass(frozen=True)
-class GPTCache:
+class GPTCache(KeySource):
     """Reads GPTCache's storage on Redis: RedisJSON documents of a question and its answers.
 
     Args:
@@ -137,6 +119,7 @@ class GPTCache:
     prefix: str = "gptcache"
     match: str = "*"
     name: str = "gptcache"
+    command = staticmethod(json_get)
 
     @property
     def patterns(self) -> Sequence[str]:
@@ -147,12 +130,7 @@ class GPTCache:
         """Names what is read together with a key: each of them is a question with its answers."""
         return None if b":index:" in key else key
 
-    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
-        """Reads answers, without those that were deleted."""
-        return records_of((yield from read_keys_flow(keys, json_get)), self._answer)
-
-    @staticmethod
-    def _answer(found: Found) -> Record | list[Record]:
+    def _record(self, found: Found) -> Record | list[Record]:
         document = parse_json(found.value)
         if document.get("deleted"):
             return []

@@ -10,6 +10,7 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import from_dict, of_role
+from langchain_redis_memory.peers.key_source import KeySource
 from langchain_redis_memory.peers.reading import (
     Damaged,
     Found,
@@ -27,7 +28,7 @@ from langchain_redis_memory.peers.records import PERIOD, Conversation, Record, S
 
 
 @dataclass(frozen=True)
-class TurnLists:
+class TurnLists(KeySource):
     """Reads lists of turns, oldest first: `{"user": ..., "assistant": ...}`.
 
     Args:
@@ -39,29 +40,13 @@ class TurnLists:
     prefix: str = "simple_history:"
     match: str = "*"
     name: str = "turn-lists"
-
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (escape_glob(self.prefix) + self.match,)
-
-    def unit(self, key: bytes) -> bytes | None:
-        """Names what is read together with a key: each of them is a conversation."""
-        return key
-
-    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
-        """Reads conversations."""
-        return records_of((yield from read_keys_flow(keys, list_get)), self._conversation)
+    command = staticmethod(list_get)
 
     def holds_flow(self, name: str) -> Flow[bool]:
         """Tells whether it may hold something of that name."""
         return exists_flow(self.prefix + name)
 
-    def beside(self, record: Record) -> Sequence[bytes]:
-        """Names keys of a record that are not among those of its unit."""
-        return ()
-
-    def _conversation(self, found: Found) -> Record:
+    def _record(self, found: Found) -> Record:
         said: list[BaseMessage] = []
         for place, raw in enumerate(found.value):
             turn = parse_json(raw)
@@ -143,7 +128,7 @@ class MessageLists:
 
 
 @dataclass(frozen=True)
-class AgentKeys:
+class AgentKeys(KeySource):
     """Reads histories, states and session data of agents: strings of JSON.
 
     The keys are `{prefix}history:{agent}:{session}`, `{prefix}state:{agent}` and `{prefix}session:{session}:{name}`;
@@ -158,19 +143,12 @@ class AgentKeys:
     prefix: str
     match: str = "*"
     name: str = "agent-keys"
+    command = staticmethod(text_get)
 
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
         return tuple(f"{escape_glob(self.prefix)}{kind}:{self.match}" for kind in ("history", "state", "session"))
-
-    def unit(self, key: bytes) -> bytes | None:
-        """Names what is read together with a key: each of them alone."""
-        return key
-
-    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
-        """Reads what the keys hold."""
-        return records_of((yield from read_keys_flow(keys, text_get)), self._record)
 
     def _record(self, found: Found) -> Record:
         kind, _, rest = found.key.decode()[len(self.prefix) :].partition(":")
@@ -190,7 +168,7 @@ class AgentKeys:
 
 
 @dataclass(frozen=True)
-class JsonKeys:
+class JsonKeys(KeySource):
     """Reads strings of JSON or text as items: `user:42:settings` is "settings" of the namespace ("user", "42").
 
     Args:
@@ -202,22 +180,9 @@ class JsonKeys:
     prefix: str
     match: str = "*"
     name: str = "json-keys"
+    command = staticmethod(text_get)
 
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (escape_glob(self.prefix) + self.match,)
-
-    def unit(self, key: bytes) -> bytes | None:
-        """Names what is read together with a key: each of them alone."""
-        return key
-
-    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
-        """Reads the values."""
-        return records_of((yield from read_keys_flow(keys, text_get)), self._item)
-
-    @staticmethod
-    def _item(found: Found) -> Record:
+    def _record(self, found: Found) -> Record:
         *labels, key = found.key.decode().split(":")
         told = (PERIOD,) if any("." in label for label in labels) else ()
         namespace = tuple(label_of(label) for label in labels if label)

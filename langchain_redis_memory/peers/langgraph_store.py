@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.peers.key_source import KeySource
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
 from langchain_redis_memory.peers.reading import (
     Damaged,
@@ -18,8 +18,6 @@ from langchain_redis_memory.peers.reading import (
     escape_glob,
     json_get,
     parse_json,
-    read_keys_flow,
-    records_of,
 )
 from langchain_redis_memory.peers.records import Record, SavedItem
 
@@ -27,7 +25,7 @@ DATES = "when an item was created and updated: its dates are those of the migrat
 
 
 @dataclass(frozen=True)
-class LangGraphRedisStore:
+class LangGraphRedisStore(KeySource):
     """Reads its items.
 
     Args:
@@ -39,22 +37,14 @@ class LangGraphRedisStore:
     prefix: str = "store"
     match: str = "*"
     name: str = "langgraph-redis-store"
+    command = staticmethod(json_get)
 
     @property
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
         return (f"{escape_glob(self.prefix)}:{self.match}",)
 
-    def unit(self, key: bytes) -> bytes | None:
-        """Names what is read together with a key: each of them is an item."""
-        return key
-
-    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
-        """Reads items."""
-        return records_of((yield from read_keys_flow(keys, json_get)), self._item)
-
-    @staticmethod
-    def _item(found: Found) -> Record:
+    def _record(self, found: Found) -> Record:
         document, values = parse_json(found.value), Values(strict_serde())
         value = values.revive(document["value"])
         if not isinstance(value, dict):

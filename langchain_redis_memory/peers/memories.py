@@ -12,6 +12,7 @@ from typing import Any
 
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import of_role
+from langchain_redis_memory.peers.key_source import KeySource
 from langchain_redis_memory.peers.langgraph_store import DATES
 from langchain_redis_memory.peers.reading import (
     Damaged,
@@ -62,7 +63,7 @@ def _date(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Mem0:
+class Mem0(KeySource):
     """Reads the memories of mem0, on Redis and on Valkey.
 
     Args:
@@ -74,6 +75,7 @@ class Mem0:
     prefix: str = "mem0:"
     match: str = "*"
     name: str = "mem0"
+    command = staticmethod(hash_get)
 
     @property
     def patterns(self) -> Sequence[str]:
@@ -84,12 +86,7 @@ class Mem0:
         """Names what is read together with a key: each of them is a memory."""
         return None if key.startswith(self.prefix.encode() + b"mem0migrations:") else key
 
-    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
-        """Reads memories."""
-        return records_of((yield from read_keys_flow(keys, hash_get)), self._item)
-
-    @staticmethod
-    def _item(found: Found) -> Record:
+    def _record(self, found: Found) -> Record:
         stored = texts(found.value)
         fields: dict[str, Any] = {name: text_of(stored.get(name)) for name in ("user_id", "agent_id", "run_id", "hash")}
         fields |= {name: _date(stored.get(name)) for name in ("created_at", "updated_at")}

@@ -21,6 +21,7 @@ from langchain_redis_memory import (
 from langchain_redis_memory.admin.survey import survey_flow
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client
+from tests.support.dumped import send
 from tests.support.site import Site, app_of, talk
 
 SECRETS = ("throat cancer", "asthma", "treatable", "allergic to nuts", "hello there")
@@ -126,6 +127,18 @@ async def test_conversations_are_searched(client: Client) -> None:
     assert "ana-1" not in await site.get("sessions", user="ben")
     assert "ana-1" not in await site.get("sessions", agent="nobody")
     assert "Nothing was found" in await Site(app_of(client, Access("joe"))).get("sessions", search="asthma")
+
+
+async def test_a_conversation_that_something_else_overwrote_hides_no_other_of_its_user(client: Client) -> None:
+    for session in ("whole", "spoilt"):
+        RedisChatMessageHistory(session, client, ttl_s=600, user="ana").add_messages([HumanMessage("hi")])
+    key = client.keys().session("spoilt", "").meta
+    send(client, ("DEL", key), ("SET", key, "mine", "EX", 600))
+    site = Site(app_of(client))
+    page = await site.get("user", id="ana")
+    assert site.status == 200
+    assert "whole" in page
+    assert "spoilt" not in page
 
 
 async def test_a_tenant_that_is_not_visible_does_not_exist(client: Client) -> None:

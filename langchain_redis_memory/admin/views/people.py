@@ -24,7 +24,8 @@ async def user(visit: Visit) -> Page:
     name = visit.asked("id")
     data = await RedisUsers(visit.client, tenant=visit.tenant).adata(name)
     sessions = [one for one in data if one.kind == "session"]
-    infos = await visit.run(merge(*(session_index.info(visit.space, one.agent, one.name) for one in sessions)))
+    reads = (session_index.info(visit.space, one.agent, one.name).optional(None) for one in sessions)
+    infos = await visit.run(merge(*reads))
     shown = {
         "user": name,
         "sessions": [one for one in infos if one is not None],
