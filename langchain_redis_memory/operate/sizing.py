@@ -3,7 +3,8 @@
 The bytes were measured on Redis 8.2 with real conversations (CANARD) as they are, 113 characters a turn, and with their
 answers joined to 460 and 1,660, so they are a constant and a share of the text; the time of the server was measured on
 two slow processors. A test compares the bytes with a real server, `python -m benchmarks.scale.sizing` with a cluster.
-Measure your own with `RedisOperations.memory_stats` as soon as there is something to measure.
+Logs have a bound and are left out. Measure your own with `RedisOperations.memory_stats` as soon as there is something
+to measure.
 """
 
 from __future__ import annotations
