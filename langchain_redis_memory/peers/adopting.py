@@ -19,6 +19,7 @@ from langchain_redis_memory.ops import Flow, Invoke, Op, ask
 from langchain_redis_memory.peers.embeddings import LANGCHAIN_EMBEDDINGS, LangChainEmbeddings
 from langchain_redis_memory.peers.exact_answers import EXACT_ANSWERS, ExactAnswers
 from langchain_redis_memory.peers.keys import units_flow
+from langchain_redis_memory.peers.langgraph_store import LangGraphRedisStore
 from langchain_redis_memory.peers.langgraph_values import strict_serde
 from langchain_redis_memory.peers.reading import escape_glob
 from langchain_redis_memory.peers.records import Conversation, Record, SavedCheckpoint, Source
@@ -42,6 +43,10 @@ class Adoptable(Source, Protocol):
         """Names keys of a record that are not among those of its unit."""
 
 
+ITEMS = "langgraph-redis-store"
+"""The store that items are adopted from."""
+
+
 class AdoptFrom:
     """Where data are adopted from.
 
@@ -62,10 +67,8 @@ class AdoptFrom:
 
     def __init__(self, source: str, *, prefix: str | None = None, origin: ClientLike = None) -> None:
         self._name, self._prefix, self._origin = source, prefix, origin
-        if source == LANGCHAIN_EMBEDDINGS:
-            self.vectors()
-        else:
-            self.source(strict_serde())
+        checks = {LANGCHAIN_EMBEDDINGS: self.vectors, ITEMS: self.items}
+        checks.get(source, lambda: self.source(strict_serde()))()
 
     @classmethod
     def of(cls, given: AdoptLike) -> AdoptFrom | None:
@@ -126,6 +129,21 @@ class AdoptFrom:
             )
             raise ConfigError(msg)
         return LangChainEmbeddings(self._prefix)
+
+    def items(self) -> LangGraphRedisStore:
+        """Makes the source of a store's items.
+
+        Returns:
+            The source.
+
+        Raises:
+            ConfigError: No store has that name.
+        """
+        made = source_of(self._name, self._prefix, "*", strict_serde()) if self._name == ITEMS else None
+        if not isinstance(made, LangGraphRedisStore):
+            msg = f"items are adopted from {ITEMS!r}, not from {self._name!r}"
+            raise ConfigError(msg)
+        return made
 
     def client(self, own: Client) -> Client:
         """Returns the client of the server that the data are on."""

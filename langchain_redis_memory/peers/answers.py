@@ -71,7 +71,8 @@ class RedisVLCache(KeySource):
         """What SCAN is asked for."""
         return (f"{escape_glob(self.prefix)}:{self.match}",)
 
-    def _record(self, found: Found) -> Record:
+    def record(self, found: Found) -> Record:
+        """Builds what a key holds."""
         fields = texts(found.value)
         metadata = parse_json(fields["metadata"]) if fields.get("metadata") else {}
         model = str(metadata.get("llm_string") or "") if isinstance(metadata, dict) else ""
@@ -100,7 +101,8 @@ class CommunitySemanticCache(KeySource):
         """What SCAN is asked for."""
         return (f"{escape_glob(self.prefix)}{self.match}:*",)
 
-    def _record(self, found: Found) -> Record:
+    def record(self, found: Found) -> Record:
+        """Builds what a key holds."""
         fields = texts(found.value)
         answer = generations_of(parse_json(fields["return_val"]))
         return SavedAnswer(text_of(fields["prompt"]), answer, text_of(fields["llm_string"]), found.ttl_ms, (VECTORS,))
@@ -130,7 +132,8 @@ class GPTCache(KeySource):
         """Names what is read together with a key: each of them is a question with its answers."""
         return None if b":index:" in key else key
 
-    def _record(self, found: Found) -> Record | list[Record]:
+    def record(self, found: Found) -> Record | list[Record]:
+        """Builds what a key holds."""
         document = parse_json(found.value)
         if document.get("deleted"):
             return []

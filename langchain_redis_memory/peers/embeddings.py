@@ -75,7 +75,8 @@ class RedisVLEmbeddings(KeySource):
         """What SCAN is asked for."""
         return (f"{escape_glob(self.prefix)}:{self.match}",)
 
-    def _record(self, found: Found) -> Record:
+    def record(self, found: Found) -> Record:
+        """Builds what a key holds."""
         fields = texts(found.value)
         text, model = text_of(fields["content"]), text_of(fields["model_name"])
         if found.key.rpartition(b":")[2].decode() != sha256(f"{text}:{model}".encode()).hexdigest():

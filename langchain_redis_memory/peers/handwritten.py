@@ -46,7 +46,8 @@ class TurnLists(KeySource):
         """Tells whether it may hold something of that name."""
         return exists_flow(self.prefix + name)
 
-    def _record(self, found: Found) -> Record:
+    def record(self, found: Found) -> Record:
+        """Builds what a key holds."""
         said: list[BaseMessage] = []
         for place, raw in enumerate(found.value):
             turn = parse_json(raw)
@@ -150,7 +151,8 @@ class AgentKeys(KeySource):
         """What SCAN is asked for."""
         return tuple(f"{escape_glob(self.prefix)}{kind}:{self.match}" for kind in ("history", "state", "session"))
 
-    def _record(self, found: Found) -> Record:
+    def record(self, found: Found) -> Record:
+        """Builds what a key holds."""
         kind, _, rest = found.key.decode()[len(self.prefix) :].partition(":")
         if kind == "state":
             value = parse_json(found.value)
@@ -182,7 +184,8 @@ class JsonKeys(KeySource):
     name: str = "json-keys"
     command = staticmethod(text_get)
 
-    def _record(self, found: Found) -> Record:
+    def record(self, found: Found) -> Record:
+        """Builds what a key holds."""
         *labels, key = found.key.decode().split(":")
         told = (PERIOD,) if any("." in label for label in labels) else ()
         namespace = tuple(label_of(label) for label in labels if label)

@@ -32,12 +32,12 @@ class KeySource:
 
     def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
         """Reads what the keys hold."""
-        return records_of((yield from read_keys_flow(keys, self.command)), self._record)
+        return records_of((yield from read_keys_flow(keys, self.command)), self.record)
 
     def beside(self, record: Record) -> Sequence[bytes]:
         """Names keys of a record that are not among those of its unit: none."""
         return ()
 
     @abstractmethod
-    def _record(self, found: Found) -> Record | list[Record]:
+    def record(self, found: Found) -> Record | list[Record]:
         """Builds what a key holds."""

@@ -38,7 +38,8 @@ class CommunityHistory(KeySource):
         """Tells whether it may hold something of that name."""
         return exists_flow(self.prefix + name)
 
-    def _record(self, found: Found) -> Record:
+    def record(self, found: Found) -> Record:
+        """Builds what a key holds."""
         stored = [parse_json(raw) for raw in reversed(found.value)]
         messages = tuple(from_dict(one, f"{self.name}-{place}") for place, one in enumerate(stored))
         return Conversation(found.key.decode()[len(self.prefix) :], messages, found.ttl_ms)

@@ -44,13 +44,19 @@ class LangGraphRedisStore(KeySource):
         """What SCAN is asked for."""
         return (f"{escape_glob(self.prefix)}:{self.match}",)
 
-    def _record(self, found: Found) -> Record:
+    def record(self, found: Found) -> Record:
+        """Builds what a key holds."""
         document, values = parse_json(found.value), Values(strict_serde())
         value = values.revive(document["value"])
         if not isinstance(value, dict):
             msg = "its value is no dict"
             raise Damaged(msg)
         spelled = re.sub(r"\\(.)", r"\1", document["prefix"])
-        return SavedItem(
-            tuple(spelled.split(".")) if spelled else (), document["key"], value, found.ttl_ms, (DATES, *values.lost)
-        )
+        namespace = tuple(spelled.split(".")) if spelled else ()
+        updated = float(document.get("updated_at") or 0) / 1e6
+        return SavedItem(namespace, document["key"], value, found.ttl_ms, (DATES, *values.lost), updated)
+
+    def vectors(self, key: bytes) -> bytes:
+        """Spells the key of an item's vectors."""
+        prefix = self.prefix.encode()
+        return prefix + b"_vectors" + key[len(prefix) :]

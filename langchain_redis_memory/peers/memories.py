@@ -86,7 +86,8 @@ class Mem0(KeySource):
         """Names what is read together with a key: each of them is a memory."""
         return None if key.startswith(self.prefix.encode() + b"mem0migrations:") else key
 
-    def _record(self, found: Found) -> Record:
+    def record(self, found: Found) -> Record:
+        """Builds what a key holds."""
         stored = texts(found.value)
         fields: dict[str, Any] = {name: text_of(stored.get(name)) for name in ("user_id", "agent_id", "run_id", "hash")}
         fields |= {name: _date(stored.get(name)) for name in ("created_at", "updated_at")}

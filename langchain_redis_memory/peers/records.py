@@ -77,13 +77,14 @@ class SavedCheckpoint:
 
 @dataclass(frozen=True)
 class SavedItem:
-    """An item of a store: a namespace, a key and a value."""
+    """An item of a store: a namespace, a key and a value; `updated` is when it was written, 0 where nobody knows."""
 
     namespace: tuple[str, ...]
     key: str
     value: Mapping[str, Any]
     ttl_ms: int = 0
     lost: tuple[str, ...] = ()
+    updated: float = 0.0
 
 
 PERIOD = "a period in an id is spelled %2E in the namespace: LangGraph allows none there"

@@ -13,8 +13,10 @@ from langgraph.store.base import BaseStore, IndexConfig, Op, Result, TTLConfig
 from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, ask
+from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
+from langchain_redis_memory.store.adopting import ItemAdoption
 from langchain_redis_memory.store.batch import Batch
 from langchain_redis_memory.store.embedding import IndexSettings
 from langchain_redis_memory.store.writes import milliseconds
@@ -50,6 +52,8 @@ class RedisStore(ClientOwner, BaseStore):
         engine: How vectors are searched: "vector_sets", "query_engine" or "exact"; None takes the first of these that
             the server has. All stores on the same data need the same one.
         quantization: How vectors are kept: "none" is exact; "int8" and "binary" are smaller and less so.
+        adopt: "langgraph-redis-store", or an `AdoptFrom` of it: the items of langgraph-checkpoint-redis' store are
+            moved here before this store is first used, and removed there. All of them become this tenant's.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -66,7 +70,8 @@ class RedisStore(ClientOwner, BaseStore):
 
     **Keys:** `items`, `item_names`, `item_expiries` of a root (the first label); `roots`, `root_spans` of the tenant;
         with an index `points`, `point_owners`, `point_expiries` of a namespace, or `point` with the Query Engine.
-    **Trips:** none to construct; see `batch`.
+    **Trips:** none to construct; see `batch`. With `adopt` the first batch moves what is left at the source: 3, 1 for
+        about each 1,000 keys of its server, and 5 for each 100 items, more with an index.
     """
 
     supports_ttl = True
@@ -80,6 +85,7 @@ class RedisStore(ClientOwner, BaseStore):
         tenant: Id = "",
         engine: EngineName | None = None,
         quantization: Quantization = "none",
+        adopt: AdoptLike = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         self._client = connect(client, owner=type(self), **server)
@@ -92,6 +98,9 @@ class RedisStore(ClientOwner, BaseStore):
         check(self._indexing.dims if self._indexing else 1, engine, quantization)
         self._wanted: tuple[EngineName | None, Quantization] = (engine, quantization)
         self._engine: Engine | None = None
+        theirs = AdoptFrom.of(adopt)
+        lives = (ttl or {}).get("default_ttl")
+        self._adoption = None if theirs is None else ItemAdoption(self._client, self._space, theirs, lives)
 
     @property
     def embeddings(self) -> Any:
@@ -125,11 +134,20 @@ class RedisStore(ClientOwner, BaseStore):
             than equality as many as it takes to find enough), and its batch writes in a trip of its own. The first use
             of an index asks once what the server can do.
         """
-        return self._client.drive(Batch(self._space, self._indexing, self._ready_flow, ops).run_flow())
+        return self._client.drive(self._batch_flow(ops))
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Runs operations; see `batch`."""
-        return await self._client.adrive(Batch(self._space, self._indexing, self._ready_flow, ops).run_flow())
+        return await self._client.adrive(self._batch_flow(ops))
+
+    def _batch_flow(self, ops: Iterable[Op]) -> Flow[list[Result]]:
+        batch = self._checked_batch(ops)
+        if self._adoption is not None:
+            yield from self._adoption.once_flow(lambda ops: self._checked_batch(ops).run_flow())
+        return (yield from batch.run_flow())
+
+    def _checked_batch(self, ops: Iterable[Op]) -> Batch:
+        return Batch(self._space, self._indexing, self._ready_flow, ops)
 
     def _ready_flow(self) -> Flow[Engine]:
         """The engine, chosen at the first use."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from langchain_redis_memory import (
     RedisCache,
     RedisChatMessageHistory,
     RedisSaver,
+    RedisStore,
+    UnavailableError,
 )
 from langchain_redis_memory.redis.client.client import Trip
 from tests.conftest import Both
@@ -24,7 +28,7 @@ from tests.operate.migrate.test_migration import SAID, say
 from tests.operate.migrate.test_threads import SOURCES
 from tests.support import dumped
 from tests.support.dumped import send
-from tests.support.peers import CHAT_PROMPT, MODEL, SESSION, answer, at, graph
+from tests.support.peers import CHAT_PROMPT, ITEMS, MODEL, SESSION, answer, at, graph
 from tests.support.peers import SAID as TALK
 
 
@@ -173,3 +177,91 @@ async def test_an_answer_that_may_not_be_cached_is_not_adopted(target: Client) -
     key = RedisCache(target, adopt="langchain-community")._flows._adoption._answers.key("p", "m")  # type: ignore[union-attr]
     send(target, ("HSET", key, "0", "older versions stored raw text"))
     assert RedisCache(target, adopt="langchain-community").lookup("p", "m") is None
+
+
+# --- items of a store -----------------------------------------------------------------------------
+
+STORE = "langgraph-redis-store"
+
+
+@pytest.fixture
+def theirs(stack: str) -> Iterator[Client]:
+    """A server with JSON that holds nothing yet."""
+    with Client.from_url(stack) as source:
+        send(source, ("FLUSHALL",))
+        yield source
+
+
+async def test_items_are_moved_before_the_store_is_first_used(target: Client, origin: Origin, both: Both) -> None:
+    source = origin(STORE)
+    store = RedisStore(target, adopt=AdoptFrom(STORE, origin=source))
+    found = await both(store.search)(("memories",))
+    assert {(one.namespace, one.key): one.value for one in found} == {(n, k): value for n, k, value in ITEMS}
+    assert send(source, ("DBSIZE",)) == [0]
+    store.delete(*ITEMS[0][:2])
+    later = RedisStore(target, adopt=AdoptFrom(STORE, origin=source))
+    assert await both(later.get)(*ITEMS[0][:2]) is None
+    assert len(RedisStore(target).search(("memories",))) == len(ITEMS) - 1
+
+
+def document(updated: float, text: str, prefix: str = "m", key: str = "k") -> str:
+    value = {"prefix": prefix, "key": key, "value": {"text": text}, "updated_at": int(updated * 1e6)}
+    return json.dumps(value)
+
+
+async def test_of_two_items_with_one_name_the_newer_counts(target: Client, theirs: Client, both: Both) -> None:
+    RedisStore(target).put(("m",), "k", {"text": "ours"})
+    adopt = AdoptFrom(STORE, origin=theirs)
+    json_set(theirs, "store:1", document(1, "old"))
+    assert (await both(RedisStore(target, adopt=adopt).get)(("m",), "k")).value == {"text": "ours"}
+    json_set(theirs, "store:2", document(9e9, "new"))
+    assert (await both(RedisStore(target, adopt=adopt).get)(("m",), "k")).value == {"text": "new"}
+    assert send(theirs, ("EXISTS", "store:1", "store:2")) == [0]
+
+
+async def test_what_cannot_be_moved_stays_where_it_is(target: Client, theirs: Client, both: Both, caplog: Any) -> None:
+    json_set(theirs, "store:1", document(1, "good"))
+    json_set(theirs, "store:2", document(1, "bad", prefix="m..x"))
+    json_set(theirs, "store:3", "[]")
+    store = RedisStore(target, adopt=AdoptFrom(STORE, origin=theirs))
+    assert (await both(store.get)(("m",), "k")).value == {"text": "good"}
+    assert [one.getMessage()[:56] for one in caplog.records] == [
+        "an item cannot be adopted and stays where it is: store:3",
+        "an item cannot be adopted and stays where it is: store:2",
+    ]
+    assert send(theirs, ("EXISTS", "store:1", "store:2", "store:3")) == [2]
+
+
+async def test_an_adopted_store_costs_what_any_other_does(target: Client, theirs: Client) -> None:
+    json_set(theirs, "store:1", document(1, "good"))
+    trips: list[Trip] = []
+    client = Client.from_url(target.url, on_trip=trips.append)
+    store = RedisStore(client, adopt=AdoptFrom(STORE, origin=theirs))
+    assert store.get(("m",), "k") is not None
+    trips.clear()
+    store.get(("m",), "k")
+    assert len(trips) == 1
+    client.close()
+
+
+async def test_one_process_moves_items_at_a_time(target: Client, both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("langchain_redis_memory.store.adopting.WAIT_S", 0.0)
+    store = RedisStore(target, adopt=STORE)
+    lease = target.keys().lease("adopt", "store")
+    send(target, ("SET", lease, "another", "PX", 60_000))
+    with pytest.raises(UnavailableError, match="another process is still moving"):
+        await both(store.get)(("m",), "k")
+    send(target, ("DEL", lease))
+    assert await both(store.get)(("m",), "k") is None
+    assert send(target, ("EXISTS", lease)) == [0]
+
+
+def test_where_items_cannot_be_adopted_from(target: Client) -> None:
+    with pytest.raises(ConfigError, match="items are adopted from 'langgraph-redis-store', not from 'plainredis'"):
+        RedisStore(target, adopt="plainredis")
+    with pytest.raises(ConfigError, match="cannot be asked for one conversation"):
+        history(target, adopt=STORE)
+
+
+def json_set(client: Client, key: str, document: str) -> None:
+    send(client, ("JSON.SET", key, "$", document))
