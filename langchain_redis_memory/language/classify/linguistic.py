@@ -31,9 +31,8 @@ MAX_UNSAFE = 0.1
 """The share of dependent turns that may be called self-contained, unless a classifier is told another."""
 _CERTAIN = 4.0
 """The log-odds of what is not weighed: dependent."""
-_RECALLS = 0.5
-"""The probability above which a turn asks for what was said: missing one is worse than a false alarm, which only costs
-a cache hit."""
+_RECALLS = 0.6
+"""The probability above which a turn asks for what was said. A false alarm costs a search as well as a cache hit."""
 _POINTING = frozenset("pronoun demonstrative there opening_phrase bare_question no_content".split())
 
 

@@ -81,3 +81,8 @@ def test_phrasings_that_nothing_was_tuned_on() -> None:
     assert len(not_asked) + len(half(0)[1]) >= 150
     assert sum(kind(turn) is QuestionType.HISTORY_RECALL for turn in asked) >= 0.9 * len(asked)
     assert sum(kind(turn) is QuestionType.HISTORY_RECALL for turn in not_asked) <= 0.05 * len(not_asked)
+
+
+def test_asking_for_advice_is_not_asking_for_what_was_said() -> None:
+    for turn in ("I feel stressed about my exams, any advice?", "I have pain in my knee, any tips?"):
+        assert kind(turn) is not QuestionType.HISTORY_RECALL, turn

@@ -520,3 +520,10 @@ def test_signs_that_a_normal_form_would_lose_decide(asked: str, stored: str) -> 
 )
 def test_signs_that_mean_the_same_do_not(asked: str, stored: str) -> None:
     assert not [veto for veto in VerifiedPolicy().judge(asked, stored, 0.9999).vetoes if veto.startswith("signs")]
+
+
+@pytest.mark.parametrize("forbidden", ["illegal", "impossible", "forbidden", "against the law"])
+def test_whether_it_may_and_whether_it_may_not_be_done_are_two_questions(forbidden: str) -> None:
+    asked, stored = f"Is it {forbidden} to park here at night?", "Is it legal to park here at night?"
+    assert VerifiedPolicy(0.3).judge(asked, stored, 0.99).vetoes
+    assert VerifiedPolicy(0.3).judge("Is it legal to park here?", "Is it allowed to park here?", 0.99).hit
