@@ -72,7 +72,9 @@ SOURCES: dict[str, KnownSource] = {
     "redisvl-cache": KnownSource(
         "SemanticCache of redisvl and RedisSemanticCache of langchain-redis", _plain(RedisVLCache), "llmcache"
     ),
-    "redisvl-embeddings": KnownSource("EmbeddingsCache of redisvl", _plain(RedisVLEmbeddings), "embedcache"),
+    "redisvl-embeddings": KnownSource(
+        "EmbeddingsCache of redisvl (from Python, which gives embeddings)", _plain(RedisVLEmbeddings), "embedcache"
+    ),
     "langchain-community-semantic": KnownSource(
         "RedisSemanticCache of langchain-community", _plain(CommunitySemanticCache), "doc:cache:"
     ),
