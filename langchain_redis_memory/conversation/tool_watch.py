@@ -34,7 +34,7 @@ class ToolWatch(BaseCallbackHandler):
         self._inside_pure: set[UUID] = set()
         self.tools: set[str] = set()
         self.retrievers: set[str] = set()
-        self.failed = ""
+        self.failed: str = ""
 
     def on_tool_start(self, serialized: Mapping[str, Any] | None, input_str: str, **kwargs: Any) -> None:
         """Notes a tool; see LangChain's `BaseCallbackHandler`."""
@@ -59,7 +59,17 @@ class ToolWatch(BaseCallbackHandler):
         """Notes a part that failed: what comes of the run after all is from a fallback or a further try."""
         self.failed = self.failed or type(error).__name__
 
-    on_llm_error = on_tool_error = on_retriever_error = on_chain_error
+    def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
+        """Notes a part that failed."""
+        self.on_chain_error(error)
+
+    def on_tool_error(self, error: BaseException, **kwargs: Any) -> None:
+        """Notes a part that failed."""
+        self.on_chain_error(error)
+
+    def on_retriever_error(self, error: BaseException, **kwargs: Any) -> None:
+        """Notes a part that failed."""
+        self.on_chain_error(error)
 
     def forbids_caching(self, told: set[str]) -> bool:
         """Returns whether the run's answer is not to be cached, and says why; of retrievers once, as it is a setting.

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.outputs import Generation
 
-from langchain_redis_memory.peers.key_source import KeySource
+from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
 from langchain_redis_memory.peers.reading import (
     Damaged,
@@ -64,7 +64,7 @@ class RedisVLCache(KeySource):
     prefix: str = "llmcache"
     match: str = "*"
     name: str = "redisvl-cache"
-    command = staticmethod(hash_get)
+    command: ClassVar[Command] = staticmethod(hash_get)
 
     @property
     def patterns(self) -> Sequence[str]:
@@ -94,7 +94,7 @@ class CommunitySemanticCache(KeySource):
     prefix: str = "doc:cache:"
     match: str = "*"
     name: str = "langchain-community-semantic"
-    command = staticmethod(hash_get)
+    command: ClassVar[Command] = staticmethod(hash_get)
 
     @property
     def patterns(self) -> Sequence[str]:
@@ -121,7 +121,7 @@ class GPTCache(KeySource):
     prefix: str = "gptcache"
     match: str = "*"
     name: str = "gptcache"
-    command = staticmethod(json_get)
+    command: ClassVar[Command] = staticmethod(json_get)
 
     @property
     def patterns(self) -> Sequence[str]:

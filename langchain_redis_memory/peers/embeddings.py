@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha1, sha256, sha512
 from math import isfinite
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid5
 
 from langchain_redis_memory.ops import Flow
-from langchain_redis_memory.peers.key_source import KeySource
+from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.reading import (
     Damaged,
     Found,
@@ -68,7 +68,7 @@ class RedisVLEmbeddings(KeySource):
     prefix: str = "embedcache"
     match: str = "*"
     name: str = "redisvl-embeddings"
-    command = staticmethod(hash_get)
+    command: ClassVar[Command] = staticmethod(hash_get)
 
     @property
     def patterns(self) -> Sequence[str]:

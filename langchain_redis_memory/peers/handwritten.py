@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import from_dict, of_role
-from langchain_redis_memory.peers.key_source import KeySource
+from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.reading import (
     Damaged,
     Found,
@@ -40,7 +40,7 @@ class TurnLists(KeySource):
     prefix: str = "simple_history:"
     match: str = "*"
     name: str = "turn-lists"
-    command = staticmethod(list_get)
+    command: ClassVar[Command] = staticmethod(list_get)
 
     def holds_flow(self, name: str) -> Flow[bool]:
         """Tells whether it may hold something of that name."""
@@ -144,7 +144,7 @@ class AgentKeys(KeySource):
     prefix: str
     match: str = "*"
     name: str = "agent-keys"
-    command = staticmethod(text_get)
+    command: ClassVar[Command] = staticmethod(text_get)
 
     @property
     def patterns(self) -> Sequence[str]:
@@ -182,7 +182,7 @@ class JsonKeys(KeySource):
     prefix: str
     match: str = "*"
     name: str = "json-keys"
-    command = staticmethod(text_get)
+    command: ClassVar[Command] = staticmethod(text_get)
 
     def record(self, found: Found) -> Record:
         """Builds what a key holds."""

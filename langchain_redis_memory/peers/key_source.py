@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from langchain_redis_memory.ops import Arg, Flow
 from langchain_redis_memory.peers.reading import Found, escape_glob, read_keys_flow, records_of
 from langchain_redis_memory.peers.records import Record
+
+Command: TypeAlias = "staticmethod[[bytes], tuple[Arg, ...]]"
+"""Builds the command that reads a key."""
 
 
 class KeySource:
@@ -19,7 +22,7 @@ class KeySource:
 
     prefix: str
     match: str
-    command: ClassVar[staticmethod[[bytes], tuple[Arg, ...]]]
+    command: ClassVar[Command]
 
     @property
     def patterns(self) -> Sequence[str]:

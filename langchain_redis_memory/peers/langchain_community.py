@@ -6,10 +6,11 @@ A conversation is a list under `message_store:{session}`, newest first, of whole
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import from_dict
-from langchain_redis_memory.peers.key_source import KeySource
+from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.reading import (
     Found,
     exists_flow,
@@ -32,7 +33,7 @@ class CommunityHistory(KeySource):
     prefix: str = "message_store:"
     match: str = "*"
     name: str = "langchain-community"
-    command = staticmethod(list_get)
+    command: ClassVar[Command] = staticmethod(list_get)
 
     def holds_flow(self, name: str) -> Flow[bool]:
         """Tells whether it may hold something of that name."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from langchain_redis_memory.peers.key_source import KeySource
+from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
 from langchain_redis_memory.peers.reading import (
     Damaged,
@@ -37,7 +38,7 @@ class LangGraphRedisStore(KeySource):
     prefix: str = "store"
     match: str = "*"
     name: str = "langgraph-redis-store"
-    command = staticmethod(json_get)
+    command: ClassVar[Command] = staticmethod(json_get)
 
     @property
     def patterns(self) -> Sequence[str]:

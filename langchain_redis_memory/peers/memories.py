@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import of_role
-from langchain_redis_memory.peers.key_source import KeySource
+from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.langgraph_store import DATES
 from langchain_redis_memory.peers.reading import (
     Damaged,
@@ -75,7 +75,7 @@ class Mem0(KeySource):
     prefix: str = "mem0:"
     match: str = "*"
     name: str = "mem0"
-    command = staticmethod(hash_get)
+    command: ClassVar[Command] = staticmethod(hash_get)
 
     @property
     def patterns(self) -> Sequence[str]:
