@@ -515,11 +515,16 @@ async def test_what_a_chain_made_do_with_is_not_served_when_its_model_is_back(
     client: Client, both: Both, streaming: bool
 ) -> None:
     bank = Bank(client, both, down_at_first(RunnableLambda(lambda given: "Sorry, we are closed.")))
-    ask = both(bank.chat.stream) if streaming else both(bank.chat.invoke)
     heard = []
     for session in "123":
-        said = await ask("What is the capital of Norway?", {"configurable": {"session_id": session}})
-        heard.append("".join(said) if streaming else said)
+        config: RunnableConfig = {"configurable": {"session_id": session}}
+        if not streaming:
+            heard.append(await both(bank.chat.invoke)("What is the capital of Norway?", config))
+        elif both.asynchronous:
+            chunks = [chunk async for chunk in bank.chat.astream("What is the capital of Norway?", config)]
+            heard.append("".join(chunks))
+        else:
+            heard.append("".join(bank.chat.stream("What is the capital of Norway?", config)))
     assert heard == ["Sorry, we are closed.", "an answer", "an answer"]
     assert bank.served == ["miss", "miss", "hit"]
 

@@ -6,7 +6,8 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -45,6 +46,17 @@ def own(text: str) -> list[bytes]:
     return [text.encode(), f"{text}.".encode()]
 
 
+@contextmanager
+def tracing(trace: Callable[[FrameType, str, object], Any]) -> Iterator[None]:
+    """Follows what runs; whoever followed it before (a measuring of coverage) goes on behind it."""
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
 def points(client: Client) -> list[tuple[str, int]]:
     """Each line of the client and of redis-py that a trip on a new connection runs, by file and number."""
     seen: dict[tuple[str, int], None] = {}
@@ -57,11 +69,8 @@ def points(client: Client) -> list[tuple[str, int]]:
             seen[name, frame.f_lineno] = None
         return trace
 
-    sys.settrace(trace)
-    try:
+    with tracing(trace):
         client.run(echo("traced"))
-    finally:
-        sys.settrace(None)
     return list(seen)
 
 
@@ -80,13 +89,8 @@ def interrupted_at(client: Client, point: tuple[str, int], text: str) -> bool:
             raise Interrupt
         return trace
 
-    sys.settrace(trace)
-    try:
+    with tracing(trace), suppress(Interrupt):
         assert client.run(echo(text)) == own(text)
-    except Interrupt:
-        pass
-    finally:
-        sys.settrace(None)
     return hit
 
 
