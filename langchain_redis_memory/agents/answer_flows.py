@@ -124,9 +124,6 @@ class AnswerFlows:
     def lookup_flow(self, request: ModelRequest[Any]) -> Flow[Looked]:
         """Plans a model call and looks for its answer.
 
-        Args:
-            request: The call.
-
         Returns:
             What is done with it. Nothing that the server fails with is raised.
         """

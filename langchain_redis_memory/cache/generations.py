@@ -85,9 +85,6 @@ def encode(generations: Sequence[Generation]) -> bytes:
     Args:
         generations: What a model answered.
 
-    Returns:
-        The bytes.
-
     Raises:
         InvalidInputError: One is no generation of langchain-core.
         UnserialisableError: One holds a value that cannot be stored without losing its type.

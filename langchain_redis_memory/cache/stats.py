@@ -156,9 +156,6 @@ class Tally:
 
         Args:
             prices: What tokens cost, for `Stats.money_saved`.
-
-        Returns:
-            An op of one trip.
         """
 
         def read(replies: Sequence[Reply]) -> Stats:
@@ -359,9 +356,6 @@ def reported_flow(tally: Tally, report: Op[bool], *, correct: bool) -> Flow[bool
         tally: The cache's tally.
         report: The op.
         correct: Whether the hit was right.
-
-    Returns:
-        What the op gives.
     """
     tally.add("right" if correct else "wrong")
     now: float = yield Now()

@@ -51,9 +51,6 @@ def thread_name(thread_id: Any) -> str:
     Args:
         thread_id: What the user gave.
 
-    Returns:
-        Its text.
-
     Raises:
         InvalidInputError: It is of another type.
     """
@@ -75,9 +72,6 @@ def bound_of(before: RunnableConfig | None) -> str:
 
     Args:
         before: LangGraph's config.
-
-    Returns:
-        The id.
 
     Raises:
         InvalidInputError: It is not acceptable.

@@ -49,11 +49,7 @@ class GraphStream:
         return list(self._said.values())[-1] if self._said else ""
 
     def through(self, chunks: Iterator[Any]) -> Iterator[Any]:
-        """Passes on what the caller asked for.
-
-        Args:
-            chunks: The graph's.
-        """
+        """Passes on what the caller asked for."""
         for chunk in chunks:
             yield from self._seen(chunk)
 

@@ -28,9 +28,6 @@ def word_list(group: str, name: str) -> frozenset[str]:
     Args:
         group: The task that it belongs to.
         name: Its name.
-
-    Returns:
-        The words.
     """
     return frozenset(str(_data()[group][name]).split())
 
@@ -41,9 +38,6 @@ def table(group: str, name: str) -> dict[str, str]:
     Args:
         group: The task that it belongs to.
         name: Its name.
-
-    Returns:
-        What each word stands for.
     """
     return dict(_data()[group][name])
 
@@ -75,22 +69,12 @@ def replacements(group: str, name: str) -> list[tuple[str, str]]:
 
 
 def straight(text: str) -> str:
-    """Returns a text with straight apostrophes.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        The text.
-    """
+    """Returns a text with straight apostrophes."""
     return text.translate(_APOSTROPHE)
 
 
 def ends_like_plural(word: str) -> bool:
     """Returns whether a lower-cased word has the ending of a regular plural.
-
-    Args:
-        word: One word.
 
     Returns:
         True for "cars", not for "bus" or "his".

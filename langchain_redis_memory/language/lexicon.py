@@ -172,9 +172,6 @@ def build_lexicon(data: Mapping[str, Any]) -> Lexicon:
     Args:
         data: The word lists, the phrases, `slots`, and the phrasings.
 
-    Returns:
-        The lexicon.
-
     Raises:
         ConfigError: A list is missing, or a phrasing is no regular expression.
     """
@@ -196,9 +193,6 @@ def pattern(phrasings: Sequence[str], slots: Mapping[str, str], flags: int = re.
         phrasings: Regular expressions, in which `{NAME}` stands for a slot.
         slots: What the slots stand for; a slot may hold other slots, one deep.
         flags: Of the expression.
-
-    Returns:
-        One expression for all of them.
     """
     filled = [
         _SLOT.sub(lambda found: slots[found[1]], _SLOT.sub(lambda found: slots[found[1]], one)) for one in phrasings

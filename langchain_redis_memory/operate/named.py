@@ -44,9 +44,6 @@ def desk_of(client: Client, name: str, tenant: str = "") -> AnswerDesk:
         name: The cache's name in the log: "exact", or "semantic/" and the name that it was given.
         tenant: Whose answers.
 
-    Returns:
-        The desk.
-
     Raises:
         InvalidInputError: There can be no such cache.
     """
@@ -87,10 +84,6 @@ def switchable(client: Client, namespace: str, tenant: str = "") -> AnswerDesk |
 def check_switch_flow(space: KeySpace, namespace: str) -> Flow[None]:
     """Refuses a cache of LangChain's that searches by meaning, which counts as caches of answers do but has no switch.
 
-    Args:
-        space: The tenant's key builder.
-        namespace: The cache's use and its name.
-
     Raises:
         InvalidInputError: It has a log of its own.
 
@@ -106,9 +99,6 @@ def check_switch_flow(space: KeySpace, namespace: str) -> Flow[None]:
 
 def answer_caches_flow(space: KeySpace) -> Flow[list[str]]:
     """Finds the caches of answers that a tenant has, by its statistics and its log of turns.
-
-    Args:
-        space: The tenant's key builder.
 
     Returns:
         Their names in the log.

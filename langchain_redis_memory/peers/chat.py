@@ -32,9 +32,6 @@ def from_dict(stored: Any, name: str) -> BaseMessage:
         stored: The dict.
         name: The id of a message that has none.
 
-    Returns:
-        The message.
-
     Raises:
         Damaged: It is no message.
     """

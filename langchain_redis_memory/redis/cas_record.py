@@ -53,12 +53,6 @@ class CasRecord(NamedTuple):
 def parse(record: bytes | None, notes: bytes | None, where: Key, field: str) -> CasRecord:
     """Parses what is stored.
 
-    Args:
-        record: The bytes under the field.
-        notes: The bytes beside it.
-        where: The key that holds them.
-        field: The field.
-
     Returns:
         The record; whatever else is there counts as none.
 
@@ -123,9 +117,6 @@ def read(place: Key, field: str) -> Op[CasRecord]:
     Args:
         place: The hash that holds it.
         field: Its field.
-
-    Returns:
-        An op of one trip.
     """
 
     def decode(replies: Sequence[Reply]) -> CasRecord:

@@ -133,15 +133,7 @@ def delta_of(turn: str, answer: str, verdict: Verdict | None = None, search: Sea
 
 
 def apply_delta(state: ConversationState, delta: StateDelta) -> ConversationState:
-    """Applies what one turn contributes to a state.
-
-    Args:
-        state: Before it.
-        delta: What the turn contributes.
-
-    Returns:
-        The state after it.
-    """
+    """Applies what one turn contributes to a state."""
     turns = state.turns + 1
     topic, topics, depth = _topic(state, delta)
     counts = dict(state.counts)
@@ -221,9 +213,6 @@ def _speaks_of(said: Sequence[tuple[str, float]], topic: str | None) -> bool:
 def plain(state: ConversationState) -> dict[str, Any]:
     """Converts a state to plain data: what is stored, and what classifiers and selectors are given.
 
-    Args:
-        state: The state.
-
     Returns:
         A dict of dicts, lists, texts and numbers.
     """
@@ -256,9 +245,6 @@ def from_plain(found: Mapping[str, Any]) -> ConversationState:
     Args:
         found: What `plain` made.
 
-    Returns:
-        The state.
-
     Raises:
         ValueError: It is something else.
     """
@@ -284,14 +270,7 @@ def from_plain(found: Mapping[str, Any]) -> ConversationState:
 
 
 def plain_delta(delta: StateDelta) -> list[Any]:
-    """Encodes a delta as plain data.
-
-    Args:
-        delta: The delta.
-
-    Returns:
-        A list.
-    """
+    """Encodes a delta as plain data."""
     return [[list(mention) for mention in delta.mentions], delta.kind, delta.language, _plain_search(delta.search)]
 
 
@@ -300,9 +279,6 @@ def delta_from_plain(found: Sequence[Any]) -> StateDelta:
 
     Args:
         found: What `plain_delta` made.
-
-    Returns:
-        The delta.
 
     Raises:
         ValueError: It is something else.

@@ -92,10 +92,6 @@ def in_chunks_flow(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
 def searching(space: KeySpace, op: SearchOp) -> ItemSource:
     """Searches without a query: items in the order in which they came.
 
-    Args:
-        space: The tenant's key builder.
-        op: A checked search.
-
     Returns:
         Its reading; the result is a `StoreSearchResult`.
     """

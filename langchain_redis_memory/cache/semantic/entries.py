@@ -78,9 +78,6 @@ def entry_of(body: bytes, where: str) -> StoredAnswer:
         body: What `StoredAnswer.body` made.
         where: The key that it was read from, for the error.
 
-    Returns:
-        The entry.
-
     Raises:
         CorruptDataError: It is something else.
     """
@@ -219,9 +216,6 @@ def count(keys: EntryKeys) -> Op[int]:
 
     Args:
         keys: The cache's keys.
-
-    Returns:
-        An op of one trip.
     """
     return Op((("HLEN", keys.items),), lambda replies: int(replies[0]))
 
@@ -241,9 +235,6 @@ def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[AnswerPage]:
         keys: The cache's keys.
         cursor: Where to go on from; 0 for the start.
         about: About how many to read.
-
-    Returns:
-        An op of one trip.
     """
 
     def read(replies: Sequence[Reply]) -> AnswerPage:

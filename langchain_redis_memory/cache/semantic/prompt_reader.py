@@ -55,9 +55,6 @@ def indents_of(text: str) -> list[str]:
     """Finds the white space that may change a question's meaning: indents, what is in quotes, and lines of code.
 
     Two pieces of code that differ in these only are not the same question.
-
-    Args:
-        text: The question.
     """
     text = text.strip()
     found = re.findall(r"^[ \t]+", text, re.MULTILINE)
@@ -75,14 +72,7 @@ inside_lookup: ContextVar[bool] = ContextVar("whether this thread or task is ins
 
 
 def bypass_cache_flow(flow: Flow[T]) -> Flow[T]:
-    """Runs a flow that calls the user's models: what these ask a cache bypasses it, or it would ask them again.
-
-    Args:
-        flow: The flow.
-
-    Returns:
-        Its result.
-    """
+    """Runs a flow that calls the user's models: what these ask a cache bypasses it, or it would ask them again."""
     outer = inside_lookup.get()
     inside_lookup.set(True)
     try:
@@ -318,9 +308,5 @@ def tells_of_self(text: str) -> bool:
 
 
 def instructs(text: str) -> bool:
-    """Checks whether a user says how to answer from then on; such answers are made for him.
-
-    Args:
-        text: What the user said.
-    """
+    """Checks whether a user says how to answer from then on; such answers are made for him."""
     return _INSTRUCTS.search(text) is not None

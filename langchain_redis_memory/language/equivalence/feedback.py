@@ -114,10 +114,6 @@ class Observations:
     def reported(self, score: float, right: bool) -> Observations:
         """Returns the observations with one more report.
 
-        Args:
-            score: The score of the hit that is reported on.
-            right: Whether its answer was right.
-
         Returns:
             New observations; the oldest fall out.
 
@@ -174,9 +170,6 @@ class Observations:
     @classmethod
     def decode(cls, values: Iterable[object]) -> Observations:
         """Decodes what `encode` returned.
-
-        Args:
-            values: The list.
 
         Returns:
             The observations, to 0.0001.

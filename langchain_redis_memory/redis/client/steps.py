@@ -18,11 +18,6 @@ def stepper(
 ) -> Callable[[Step], Any]:
     """Makes what runs the steps of one flow, whose round trips share their deadline.
 
-    Args:
-        run: Runs an op.
-        drive: Drives a flow that runs beside others.
-        background: Starts it.
-
     Returns:
         A function from a step to what the flow is sent.
     """
