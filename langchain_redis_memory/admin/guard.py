@@ -61,10 +61,6 @@ class Guard:
     async def form(self, request: Request, name: str) -> dict[str, str]:
         """Reads a form that was sent from a page.
 
-        Args:
-            request: The request.
-            name: The person who sends it.
-
         Raises:
             HTTPException: 413, 415 or 403: it is too long, is no form, or does not come from a page of ours.
         """

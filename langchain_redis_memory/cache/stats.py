@@ -330,10 +330,6 @@ class Stats:
 def read_stats_flow(tallies: Sequence[Tally], prices: Prices | None = None) -> Flow[list[Stats]]:
     """Reads statistics, and sends the counts of this process first.
 
-    Args:
-        tallies: The caches' tallies.
-        prices: What tokens cost.
-
     Returns:
         A flow of one trip, of two where something waited, that gives the statistics of each.
     """
@@ -350,13 +346,7 @@ def read_stats_flow(tallies: Sequence[Tally], prices: Prices | None = None) -> F
 
 
 def reported_flow(tally: Tally, report: Op[bool], *, correct: bool) -> Flow[bool]:
-    """Runs an op that notes whether a hit was right, and counts the report in the same trip.
-
-    Args:
-        tally: The cache's tally.
-        report: The op.
-        correct: Whether the hit was right.
-    """
+    """Runs an op that notes whether a hit was right, and counts the report in the same trip."""
     tally.add("right" if correct else "wrong")
     now: float = yield Now()
     counts, sent = tally.take(now), False

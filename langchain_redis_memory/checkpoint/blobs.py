@@ -133,9 +133,6 @@ class Blobs:
         Args:
             blob: What `pack` made.
 
-        Returns:
-            What the serde makes of it.
-
         Raises:
             CorruptDataError: It is not a blob, or the serde cannot read it.
         """

@@ -195,13 +195,7 @@ def _with_index_flow(removal: Flow[PruneReport], space: KeySpace, thread_ids: Se
 
 
 def delete_for_runs_flow(space: KeySpace, blobs: Blobs, run_ids: Sequence[str]) -> Flow[PruneReport]:
-    """Removes the checkpoints that runs made.
-
-    Args:
-        space: The tenant's key builder.
-        blobs: Reads checkpoints and metadata.
-        run_ids: The runs.
-    """
+    """Removes the checkpoints that runs made."""
     runs = set(_ids(run_ids, "run_ids"))
 
     def of_runs(_outlines: Sequence[CheckpointOutline]) -> Callable[[CheckpointOutline], bool]:

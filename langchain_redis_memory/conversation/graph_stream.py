@@ -61,11 +61,7 @@ class GraphStream:
                     yield shown
 
     def served(self, state: Mapping[str, Any]) -> list[Any]:
-        """Returns the chunks that a cached answer comes in.
-
-        Args:
-            state: The graph's output.
-        """
+        """Returns the chunks that a cached answer comes in."""
         answer = state["messages"][-1] if state.get("messages") else None
         chunks: dict[str, Any] = {"values": state, "updates": {NODE: state}}
         if isinstance(answer, AIMessage):

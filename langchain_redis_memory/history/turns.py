@@ -21,9 +21,6 @@ class Turn(NamedTuple):
 def turn_messages(user: str, assistant: str) -> list[BaseMessage]:
     """Builds the two messages of a turn, with new ids.
 
-    Returns:
-        A human and an AI message.
-
     Raises:
         InvalidInputError: One of them is not a string.
     """

@@ -121,10 +121,6 @@ class Lexicon:
     def start(self, low: Sequence[str], stop: Sequence[str]) -> int:
         """Returns the place of the first word behind the acknowledgements and fillers that a turn opens with.
 
-        Args:
-            low: Its words in lower case.
-            stop: The punctuation behind each.
-
         Returns:
             The place; that of the last word where there is nothing else.
         """

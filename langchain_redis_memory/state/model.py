@@ -113,12 +113,6 @@ class StateDelta:
 def delta_of(turn: str, answer: str, verdict: Verdict | None = None, search: Search | None = None) -> StateDelta:
     """Extracts what one turn contributes to a state.
 
-    Args:
-        turn: What the user said.
-        answer: What was answered.
-        verdict: What the classifier decided.
-        search: The look-up of this turn.
-
     Returns:
         The delta: the same for the same turn in any state.
     """

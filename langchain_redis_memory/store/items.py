@@ -69,9 +69,6 @@ def check_namespace(namespace: Any) -> Namespace:
 def check_key(key: Any) -> str:
     """Checks an item's key: any text with a UTF-8 form.
 
-    Args:
-        key: What the user gave.
-
     Raises:
         InvalidIdError: It is not text, or holds a lone surrogate.
     """

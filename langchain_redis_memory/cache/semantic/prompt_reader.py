@@ -39,10 +39,6 @@ LONGEST = 2000
 def unfit(text: str, longest: int = LONGEST) -> str | None:
     """Checks whether a question can be searched by meaning; returns the reason against it as a word of statistics.
 
-    Args:
-        text: The question.
-        longest: Most characters.
-
     Returns:
         "too_long" or "no_text"; None where it can.
     """
@@ -126,10 +122,6 @@ class PromptReader:
 
     def analyse_flow(self, prompt: str, llm_string: str) -> Flow[PromptAnalysis]:
         """Analyses a prompt: the question to look up, or why it bypasses the cache.
-
-        Args:
-            prompt: What LangChain gave to the cache.
-            llm_string: Describes the model.
 
         Returns:
             The question, or why there is none.

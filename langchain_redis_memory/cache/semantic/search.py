@@ -302,11 +302,6 @@ class SemanticSearch:
     def report(self, name: bytes, probability: float, *, correct: bool) -> Op[bool]:
         """Notes whether a hit was right.
 
-        Args:
-            name: The entry's name.
-            probability: How sure the cache was.
-            correct: Whether it was right.
-
         Returns:
             An op of one trip: whether the entry is still there.
         """

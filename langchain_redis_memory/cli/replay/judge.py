@@ -32,10 +32,6 @@ _DECIDES = frozenset(
 def same_question(one: str, other: str) -> bool:
     """Judges strictly whether two self-contained questions ask the same.
 
-    Args:
-        one: A question that stands alone.
-        other: Another.
-
     Returns:
         Whether they do; where in doubt, not.
     """

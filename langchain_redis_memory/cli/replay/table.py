@@ -138,11 +138,7 @@ def _past(kind: QuestionType) -> Callable[[CacheOutcome], str]:
 
 
 def table(report: ReplayReport) -> RenderableType:
-    """Builds the report's table for the terminal.
-
-    Returns:
-        What rich can print.
-    """
+    """Builds the report's table for the terminal."""
     title = (
         f"{report.conversations} conversations, {report.settings.users} users each: {report.asked} turns; "
         f"{report.settings.cache} cache, {report.settings.classifier} classifier, {report.server}"

@@ -61,9 +61,6 @@ class EntryModel:
 def fit(observations: Sequence[tuple[float, bool]]) -> EntryModel:
     """Fits the model by Newton's method on two unknowns; the slope is never negative.
 
-    Args:
-        observations: Scores and whether they were right.
-
     Returns:
         The model; without observations the prior's.
     """

@@ -94,11 +94,7 @@ def deciding_marks(text: str) -> tuple[str, ...]:
 
 
 def normalise(text: str) -> NormalisedText:
-    """Normalises a question, of which the first `LONGEST` characters are looked at.
-
-    Returns:
-        The normalised text and what was set aside.
-    """
+    """Normalises a question, of which the first `LONGEST` characters are looked at."""
     raw = unicodedata.normalize("NFKC", text[:LONGEST]).translate(_PLAIN)
     raw = _SPACE.sub(" ", raw).strip()
     literals: list[str] = []

@@ -97,9 +97,6 @@ _ENDINGS = (
 def degree(word: str) -> tuple[str, str]:
     """Returns the positive form and the degree of an adjective.
 
-    Args:
-        word: One lower-cased word.
-
     Returns:
         The positive form, and `more`, `most` or nothing.
     """
