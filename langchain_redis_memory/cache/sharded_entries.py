@@ -55,14 +55,7 @@ class ShardedEntries:
         self.best_effort: BestEffort = BestEffort(f"the cache {name!r} ({use})", self.tally, client.breaker)
 
     def name(self, digest: bytes) -> bytes:
-        """Returns an entry's name for a digest of what it is found by: a keyed one, where there is a cipher.
-
-        Args:
-            digest: The digest.
-
-        Returns:
-            As many bytes.
-        """
+        """Returns an entry's name for a digest of what it is found by: a keyed one, where there is a cipher."""
         return self._space.blind(digest)
 
     def shard(self, name: Name) -> EntryKeys:
@@ -75,9 +68,6 @@ class ShardedEntries:
 
     def get_one(self, name: Name) -> Op[Item | None]:
         """Reads one entry: what nearly every look-up does, so it does no more than that.
-
-        Args:
-            name: Its digest.
 
         Returns:
             An op of one trip: the entry, None where there is none.
@@ -144,9 +134,6 @@ class ShardedEntries:
 
         Args:
             items: The entries, named by digests.
-
-        Returns:
-            An op of one trip.
         """
         by_shard: dict[EntryKeys, list[NewItem]] = {}
         for item in items:
@@ -155,9 +142,6 @@ class ShardedEntries:
 
     def delete(self, name: Name) -> Op[bool]:
         """Deletes one entry.
-
-        Args:
-            name: Its digest.
 
         Returns:
             An op of one trip: whether there was one.

@@ -86,13 +86,7 @@ def _candidates(plan: Plan) -> list[Candidate]:
 
 
 def count_saved(tally: Tally, answer: Answer, kind: str) -> None:
-    """Counts what a hit saved, by the model that made the answer where the message names it.
-
-    Args:
-        tally: Where it is counted.
-        answer: The answer that was served.
-        kind: The type of question.
-    """
+    """Counts what a hit saved, by the model that made the answer where the message names it."""
     metadata = getattr(answer.value, "response_metadata", {})
     named = metadata.get("model_name") or metadata.get("model")
     model = named[:64] if isinstance(named, str) else ""

@@ -46,9 +46,6 @@ def desk_of(client: Client, name: str, tenant: str = "") -> AnswerDesk:
         name: The cache's name in the log: "exact", or "semantic/" and the name that it was given.
         tenant: Whose answers.
 
-    Returns:
-        The desk.
-
     Raises:
         InvalidInputError: There can be no such cache.
     """
@@ -90,9 +87,6 @@ def switchable(client: Client, namespace: str, tenant: str = "") -> Switchable:
 
 def answer_caches_flow(space: KeySpace) -> Flow[list[str]]:
     """Finds the caches of answers that a tenant has, by its statistics and its log of turns.
-
-    Args:
-        space: The tenant's key builder.
 
     Returns:
         Their names in the log.

@@ -250,9 +250,6 @@ class Adopter(AtOrigin):
     def read(self, name: str) -> Invoke:
         """Builds the step that reads what the source holds of a name.
 
-        Args:
-            name: The session or the thread.
-
         Returns:
             A step that gives the records, those of other names as well where a pattern found them.
         """

@@ -38,9 +38,6 @@ def generations_of(stored: Any) -> tuple[Generation, ...]:
     Args:
         stored: A list of them, each parsed, or as a text of JSON.
 
-    Returns:
-        The generations.
-
     Raises:
         Damaged: One of them is something else.
     """

@@ -56,12 +56,6 @@ class ItemAdoption(AtOrigin):
     def once_flow(self, run: Run) -> Flow[None]:
         """Moves what there is, at the first use by this object.
 
-        Args:
-            run: Runs operations of the store.
-
-        Returns:
-            A flow.
-
         Raises:
             UnavailableError: A server cannot be reached, or another process is at it for long.
         """
