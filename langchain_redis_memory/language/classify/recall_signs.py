@@ -131,15 +131,7 @@ _TOLD_BEFORE = re.compile(
 
 
 def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:
-    """Finds the signs of a recall question.
-
-    Args:
-        reading: The turn.
-        language: The lexicon.
-
-    Returns:
-        Features by name.
-    """
+    """Finds the signs of a recall question."""
     low, stop = reading.low[:_READ], reading.stop[:_READ]
     if not low:
         return {}
