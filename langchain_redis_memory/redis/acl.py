@@ -48,11 +48,12 @@ COMMANDS: Mapping[str, str] = {
     ),
     "RedisConversationState": "eval evalsha get hdel hget hmget hset persist pexpire pttl set",
     "RedisNodeCache": (
-        "eval evalsha hdel hget hlen hscan hset persist pexpireat time unlink zadd zcard zrange zrangebyscore zrem "
-        "zremrangebyscore"
+        "eval evalsha get hdel hget hlen hscan hset persist pexpire pexpireat set time unlink zadd zcard zrange "
+        "zrangebyscore zrem zremrangebyscore"
     ),
     "RedisRecordManager": (
-        "eval evalsha get hdel hget hlen hset pexpire set time zadd zcard zmscore zrangebylex zrangebyscore zrem zscore"
+        "eval evalsha get hdel hget hlen hset pexpire set time zadd zcard zmscore zrangebylex zrangebyscore zrem "
+        "zscore"
     ),
     "RedisSaver": (
         "del eval evalsha exists get hdel hexists hget hgetall hincrby hkeys hlen hmget hset hsetnx memory persist "

@@ -10,6 +10,7 @@ from langchain_redis_memory.cache.answers.answer_cache import Answer, AnswerCach
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.ops import Op, merge
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import command
 
 WHY = "the cache is switched off"
 """Why a turn bypasses it."""
@@ -63,5 +64,5 @@ def switched(space: KeySpace, name: str, off_ms: int) -> Op[None]:
     **Trips:** none.
     """
     key = space.switch(name)
-    command = ("SET", key, "", "PX", off_ms) if off_ms else ("DEL", key)
-    return Op((command,), lambda _replies: None)
+    call = command("SET", (key,), "", "PX", off_ms) if off_ms else command("DEL", (key,))
+    return Op((call,), lambda _replies: None)
