@@ -269,7 +269,8 @@ class RememberingRunnable(Runnable[Any, Any]):
         if turn in begun:
             msg = (
                 f"the conversation {conversation[-1]!r} is being answered by a chain that is wrapped around this one: "
-                "wrap only one of them, or give this one an agent of its own: chain.with_config(configurable={'agent': ...})"
+                "wrap only one of them, or give this one an agent of its own with "
+                ".with_config(configurable={'agent': ...})"
             )
             raise ConfigError(msg)
         return cast("RunnableConfig", {**config, "configurable": {**configurable, _BEGUN: (*begun, turn)}})
