@@ -22,13 +22,14 @@ from langchain_redis_memory.agents.request import SEPARATED, AgentTurn, as_given
 from langchain_redis_memory.cache.admission import worth_keeping
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
-from langchain_redis_memory.cache.answers.switch import WHY, was_off
+from langchain_redis_memory.cache.answers.switch import was_off
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import Decision, DecisionLog
 from langchain_redis_memory.cache.semantic.explanation import logged
 from langchain_redis_memory.cache.semantic.prompt_reader import instructs
 from langchain_redis_memory.cache.sharing import AudienceClassifier, Share, Sharing
 from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.cache.switchable import WHY
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.policy import Rule
@@ -124,9 +125,6 @@ class AnswerFlows:
     def lookup_flow(self, request: ModelRequest[Any]) -> Flow[Looked]:
         """Plans a model call and looks for its answer.
 
-        Args:
-            request: The call.
-
         Returns:
             What is done with it. Nothing that the server fails with is raised.
         """
@@ -211,13 +209,7 @@ class AnswerFlows:
     # --- storing ------------------------------------------------------------------------------------------------------
 
     def store_flow(self, looked: Looked, value: AIMessage, *, structured: bool) -> Flow[None]:
-        """Stores the model's answer, if it is a final one and worth keeping.
-
-        Args:
-            looked: What the look-up gave.
-            value: The answer.
-            structured: Whether its calls of tools are a structured output.
-        """
+        """Stores the model's answer, if it is a final one and worth keeping."""
         asked = looked.asked
         if asked is None:
             return
@@ -236,11 +228,7 @@ class AnswerFlows:
             yield from self._best_effort(asked)(self._record_flow(asked, decision, None, op, looked.flight), write=True)
 
     def leave_flow(self, looked: Looked) -> Flow[None]:
-        """Lets equal calls that wait ask the model, as this one's answer is not to be shared.
-
-        Args:
-            looked: What the look-up gave.
-        """
+        """Lets equal calls that wait ask the model, as this one's answer is not to be shared."""
         if looked.asked is not None and (given_back := leave(looked.flight)).commands:
             with suppress(CacheUnavailable):
                 yield from self._best_effort(looked.asked)(ask(given_back), write=True)

@@ -109,11 +109,7 @@ class Decides(NamedTuple):
 
 
 def decides(request: ModelRequest[Any]) -> Decides:
-    """Describes what decides the answer to a model call, besides its messages and the asker.
-
-    Args:
-        request: The call.
-    """
+    """Describes what decides the answer to a model call, besides its messages and the asker."""
     model = _describe_model(request.model)
     tools = [_describe_tool(tool) for tool in request.tools]
     rest = describe([request.model_settings, request.tool_choice, tools, _form(request.response_format)])

@@ -83,9 +83,6 @@ class ToolFlows:
     def lookup_flow(self, request: ToolCallRequest) -> Flow[Called]:
         """Looks for the result of a call, and waits for another caller that is just making it.
 
-        Args:
-            request: The call.
-
         Returns:
             What there is. Nothing that the server fails with is raised.
         """

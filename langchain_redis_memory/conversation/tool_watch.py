@@ -98,10 +98,6 @@ def _name(serialized: Mapping[str, Any] | None, kwargs: Mapping[str, Any], other
 def watched(config: RunnableConfig, watch: ToolWatch) -> RunnableConfig:
     """Adds a watch to a run.
 
-    Args:
-        config: The run's config.
-        watch: What notes its tools.
-
     Returns:
         The config, with the watch among its callbacks and those of every run inside.
     """
