@@ -45,9 +45,6 @@ def marks_of(question: Any, session: str, scope: str) -> Marks:
         question: A text, or the parts of a message.
         session: The conversation, "" where nobody says.
         scope: The chain's scope.
-
-    Returns:
-        The marks.
     """
     return Marks(mark_of(_plain(question)), mark_of(session), mark_of(scope), mark_of(scope.rpartition(":")[0]))
 

@@ -117,9 +117,6 @@ def found_items_flow(store: BaseStore | None, namespaces: Sequence[tuple[str, ..
     Args:
         store: The store; None for no items.
         namespaces: Their first labels.
-
-    Returns:
-        The items.
     """
     items: list[Any] = []
     for namespace in namespaces if store is not None else ():

@@ -19,8 +19,8 @@ from langchain_redis_memory.redis.keys import KeySpace
 
 COMMANDS: Mapping[str, str] = {
     "CachedEmbeddings": (
-        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat "
-        "pttl set time unlink zadd zcard zrange zrangebyscore zrem"
+        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "pexpireat pttl set time unlink zadd zcard zrange zrangebyscore zrem"
     ),
     "ConversationMemory": (
         "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx lindex "
@@ -29,8 +29,8 @@ COMMANDS: Mapping[str, str] = {
         "zrevrangebyscore zscore"
     ),
     "RagCache": (
-        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
-        "pexpireat pttl set time unlink zadd zcard zrange zrangebyscore zrem"
+        "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist "
+        "pexpire pexpireat pttl set time unlink zadd zcard zrange zrangebyscore zrem"
     ),
     "RedisAgentState": "eval evalsha get hdel hget hmget hset persist pexpire pttl set",
     "RedisByteStore": (
@@ -38,8 +38,8 @@ COMMANDS: Mapping[str, str] = {
         "zrangebyscore zrem"
     ),
     "RedisCache": (
-        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat "
-        "pttl set time unlink zadd zcard zrange zrangebyscore zrem"
+        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "pexpireat pttl set time unlink zadd zcard zrange zrangebyscore zrem"
     ),
     "RedisChatMessageHistory": (
         "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lrange lrem lset persist pexpire "
@@ -87,7 +87,7 @@ COMMANDS: Mapping[str, str] = {
         "zrevrangebyscore zscore"
     ),
     "RedisValueCache": (
-        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
+        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
         "pexpireat pttl set time unlink zadd zcard zrange zrangebyscore zrem zscan"
     ),
     "RedisTokenStreams": "eval evalsha get pexpire sadd set sismember xadd xrange xrevrange",

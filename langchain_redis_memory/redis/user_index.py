@@ -70,10 +70,6 @@ def users_key(space: KeySpace, data: UserData) -> str:
 def users_of_each(space: KeySpace, data: Sequence[UserData]) -> Op[list[set[str]]]:
     """Reads whose each conversation and thread is.
 
-    Args:
-        space: The tenant's key builder.
-        data: What they are.
-
     Returns:
         An op of one trip: the users of each; nobody where none is noted.
     """
@@ -108,11 +104,7 @@ def _read(member: bytes, key: str) -> UserData:
 
 
 def holds(space: KeySpace, user: str, data: UserData) -> Op[bool]:
-    """Tells whether something is noted as a user's.
-
-    Returns:
-        An op of one trip.
-    """
+    """Tells whether something is noted as a user's."""
     return Op((("ZSCORE", space.user_data(user), _member(data)),), lambda replies: replies[0] is not None)
 
 
@@ -123,7 +115,9 @@ def newest(space: KeySpace, user: str, start: int, count: int) -> Op[list[UserDa
         An op of one trip; some of it may be gone.
     """
     key = space.user_data(user)
-    return Op((("ZREVRANGE", key, start, start + count - 1),), lambda replies: [_read(member, key) for member in replies[0]])
+    return Op(
+        (("ZREVRANGE", key, start, start + count - 1),), lambda replies: [_read(member, key) for member in replies[0]]
+    )
 
 
 def forget(space: KeySpace, user: str, data: Sequence[UserData]) -> Op[None]:
