@@ -32,6 +32,7 @@ from langchain_redis_memory.ops import Flow, Now, Op, Reply, ask, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
+from langchain_redis_memory.redis.codec.nesting import check_nesting
 from langchain_redis_memory.redis.expiring_hash import NewItem
 from langchain_redis_memory.redis.keys import check_id, spell_namespace
 from langchain_redis_memory.redis.scripts import script
@@ -213,6 +214,8 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         if "+" not in kind and isinstance(self.serde, EncryptedSerializer):  # which would read it, whoever wrote it
             msg = "it is not encrypted"
             raise DecryptionError(msg)
+        if kind == "msgpack":
+            check_nesting(data)
         with _watched() as blocked:
             value = self.serde.loads_typed((kind, data))
         if blocked:
