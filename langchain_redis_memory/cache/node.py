@@ -267,10 +267,10 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
     # --- clearing -----------------------------------------------------------------------------------------------------
 
     def _clear_flow(self, namespaces: Sequence[Namespace] | None) -> Flow[None]:
+        names: Sequence[str | bytes]
         if namespaces is None:
             index = self._space.namespaces()
-            listed = yield from ask(Op((("ZRANGE", index, 0, -1),), lambda replies: list(replies[0])))
-            names = [name.decode() for name in listed]
+            names = yield from ask(Op((("ZRANGE", index, 0, -1),), lambda replies: list(replies[0])))
         elif isinstance(namespaces, str) or not all(isinstance(one, Sequence) for one in namespaces):
             msg = f"namespaces must be tuples of strings, got {namespaces!r}"
             raise InvalidInputError(msg)
@@ -279,8 +279,9 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         for start in range(0, len(names), _CLEARED_AT_ONCE):
             yield from ask(self._erase(names[start : start + _CLEARED_AT_ONCE]))
 
-    def _erase(self, names: list[str]) -> Op[None]:
-        places = [self._space.nodes_of(name) for name in names]
+    def _erase(self, names: Sequence[str | bytes]) -> Op[None]:
+        spelled = [name if isinstance(name, str) else name.decode("utf-8", "replace") for name in names]
+        places = [self._space.nodes_of(name) for name in spelled]  # under a damaged name there is nothing
         unlinks = (("UNLINK", place.items, place.expiries) for place in places)
         return Op((("ZREM", self._space.namespaces(), *names), *unlinks), lambda _replies: None)
 
