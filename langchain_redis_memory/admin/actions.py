@@ -61,10 +61,6 @@ class Action:
 async def perform(visit: Visit, action: Action) -> Page:
     """Does something, and notes it before and after.
 
-    Args:
-        visit: Who asks for what.
-        action: What is done.
-
     Returns:
         The page that says what was done.
 

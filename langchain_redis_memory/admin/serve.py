@@ -75,11 +75,6 @@ class SignIn:
 def admin_app(client: Client, sign_in: SignIn, host: str) -> FastAPI:
     """Makes the application that `serve` serves.
 
-    Args:
-        client: The server's client.
-        sign_in: Who may see it.
-        host: The address that it listens on.
-
     Returns:
         The application, which closes the client when it ends.
     """

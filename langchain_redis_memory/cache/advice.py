@@ -80,9 +80,6 @@ def advice_of(decisions: Sequence[Decision]) -> Advice:
 
     Args:
         decisions: What was logged, the newest first.
-
-    Returns:
-        The advice.
     """
     turns = [one for one in decisions if one.outcome in {"hit", "miss", "bypass"}]
     wrong = {one.entry for one in decisions if one.outcome == "wrong"}

@@ -279,14 +279,7 @@ _LONG_S = 1.0
 
 
 def clear(key: Key) -> Op[None]:
-    """Removes a log.
-
-    Args:
-        key: The log.
-
-    Returns:
-        An op of one trip.
-    """
+    """Removes a log."""
     return Op((("DEL", key),), lambda _replies: None)
 
 
@@ -304,9 +297,6 @@ def read(key: Key, most: int, cache: str = "") -> Op[list[Decision]]:
         key: The log.
         most: How many.
         cache: Only those of this cache; "" for all.
-
-    Returns:
-        An op of one trip.
     """
 
     def lines(replies: Sequence[Reply]) -> list[Decision]:
@@ -326,11 +316,6 @@ def _line(key: Key, entry: Any) -> Decision | None:
 
 def forget(key: Key, decisions: Sequence[Decision], wanted: Wanted) -> Op[int]:
     """Removes lines that are meant, of those that were read.
-
-    Args:
-        key: The log.
-        decisions: What was read of it.
-        wanted: Which are meant.
 
     Returns:
         An op of one trip, of none where no line is meant: how many went.

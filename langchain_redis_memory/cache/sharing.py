@@ -205,11 +205,7 @@ _ASKS = re.compile(
 
 
 def asks_to_know(question: str) -> bool:
-    """Checks whether a question asks to know something by itself, so that no effect is asked for by what it continues.
-
-    Args:
-        question: The question.
-    """
+    """Checks whether a question asks to know something by itself, so that what it continues asks for no effect."""
     return _ASKS.match(without_politeness(question)) is not None
 
 
@@ -217,9 +213,6 @@ def unrepeatable(text: str) -> str | None:
     """Checks whether a question's answer may be served again: not in place of an effect, nor on another day.
 
     LangChain's caches take any text, so only clear signs count, and doubt (another language) does not.
-
-    Args:
-        text: The question.
 
     Returns:
         "effect", "vary" or "volatile" as a word of statistics; None where the answer may be repeated.

@@ -107,9 +107,6 @@ class Blobs:
         Args:
             value: Anything that the serde takes.
 
-        Returns:
-            The blob.
-
         Raises:
             UnserialisableError: The serde refuses it.
             InvalidInputError: It is larger than Redis can keep.
@@ -136,9 +133,6 @@ class Blobs:
 
         Args:
             blob: What `pack` made.
-
-        Returns:
-            What the serde makes of it.
 
         Raises:
             CorruptDataError: It is not a blob, or the serde cannot read it.
@@ -230,12 +224,6 @@ class Blobs:
 
     def join(self, elements: Sequence[bytes]) -> list[Any]:
         """Decodes a list from its elements.
-
-        Args:
-            elements: As they are stored.
-
-        Returns:
-            The list.
 
         Raises:
             CorruptDataError: One of them cannot be read.

@@ -124,10 +124,6 @@ class MessageReader:
     def read(self, stored: bytes, inflated: Callable[[bytes], bytes]) -> Any:
         """Decodes a value.
 
-        Args:
-            stored: Its bytes.
-            inflated: Makes MessagePack of them.
-
         Returns:
             The value, a new one each time.
 

@@ -56,9 +56,6 @@ def remove_flow(
         rule: Decides from all checkpoints of a thread which may be removed.
         dry_run: Only report what would be removed.
 
-    Returns:
-        A flow that gives the report.
-
     Raises:
         ConflictError: A thread was written to again and again.
     """
@@ -173,9 +170,6 @@ def prune_flow(
         older_than_s: Only checkpoints written longer ago than this.
         dry_run: Only report what would be removed.
 
-    Returns:
-        A flow that gives the report.
-
     Raises:
         InvalidInputError: An argument is not acceptable.
     """
@@ -201,16 +195,7 @@ def _with_index_flow(removal: Flow[PruneReport], space: KeySpace, thread_ids: Se
 
 
 def delete_for_runs_flow(space: KeySpace, blobs: Blobs, run_ids: Sequence[str]) -> Flow[PruneReport]:
-    """Removes the checkpoints that runs made.
-
-    Args:
-        space: The tenant's key builder.
-        blobs: Reads checkpoints and metadata.
-        run_ids: The runs.
-
-    Returns:
-        A flow that gives the report.
-    """
+    """Removes the checkpoints that runs made."""
     runs = set(_ids(run_ids, "run_ids"))
 
     def of_runs(_outlines: Sequence[CheckpointOutline]) -> Callable[[CheckpointOutline], bool]:
@@ -223,15 +208,7 @@ def delete_for_runs_flow(space: KeySpace, blobs: Blobs, run_ids: Sequence[str]) 
 
 
 def delete_thread(space: KeySpace, thread_id: str) -> Op[None]:
-    """Deletes a thread and its entries in the index.
-
-    Args:
-        space: The tenant's key builder.
-        thread_id: The thread.
-
-    Returns:
-        An op of one trip.
-    """
+    """Deletes a thread and its entries in the index."""
     users: Op[None] = Op((("UNLINK", space.thread_users(thread_id)),), lambda _replies: None)
     gone = merge(thread_index.forget(space, thread_id), Thread(space, thread_id).delete(), users)
     return gone.map(lambda _done: None)

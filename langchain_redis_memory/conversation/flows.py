@@ -161,9 +161,6 @@ class TurnFlows:
     def load_flow(self, turn: TurnRequest) -> Flow[LoadedTurn]:
         """Reads the conversation, and the cache under the key that the conversation as last seen here would give.
 
-        Args:
-            turn: The request.
-
         Returns:
             The loaded turn.
 
@@ -207,10 +204,6 @@ class TurnFlows:
 
     def plan_flow(self, turn: TurnRequest, loaded: LoadedTurn) -> Flow[PlannedTurn]:
         """Decides what is done with the question, and looks for a cached answer where the plan allows one.
-
-        Args:
-            turn: The request.
-            loaded: What was loaded.
 
         Returns:
             The planned turn.
@@ -273,11 +266,6 @@ class TurnFlows:
     def answer_flow(self, turn: TurnRequest, planned: PlannedTurn, started: float = 0.0) -> Flow[AnsweredTurn]:
         """Serves the cached answer, or retrieves and generates; see `answering`.
 
-        Args:
-            turn: The request.
-            planned: The planned turn.
-            started: When the turn began.
-
         Returns:
             The answered turn. What the retriever or the model raises passes through.
 
@@ -296,11 +284,6 @@ class TurnFlows:
 
     def store_flow(self, turn: TurnRequest, planned: PlannedTurn, answered: AnsweredTurn) -> Flow[StoredTurn]:
         """Stores the turn's messages, its answer in the cache and its part of the state, in one trip.
-
-        Args:
-            turn: The request.
-            planned: Its plan.
-            answered: Its answer.
 
         Returns:
             The stored turn; where the server is away its messages wait in the outbox.

@@ -31,15 +31,7 @@ class Spent:
 
 
 def measured_flow(flow: Flow[T], spent: Spent) -> Flow[T]:
-    """Runs a flow and counts its round trips.
-
-    Args:
-        flow: The flow.
-        spent: Where they are counted.
-
-    Returns:
-        The flow's result.
-    """
+    """Runs a flow and counts its round trips."""
     try:
         step = next(flow)
         while True:

@@ -106,9 +106,6 @@ class Planner:
             known: What else is stored of the conversation.
             sharing: With whom the answer may be shared.
             verdict: The classifier's verdict; None to ask it.
-
-        Returns:
-            The plan.
         """
         only_newest = verdict is None
         state = known.turn_state(history)

@@ -59,9 +59,6 @@ def check_policy(policy: Policy) -> Policy:
     Args:
         policy: What the user gave; types that it leaves out keep their default rule.
 
-    Returns:
-        The whole table.
-
     Raises:
         ConfigError: A key is no question type, a value no rule, or a window negative.
         InvalidInputError: A lifetime is not positive.

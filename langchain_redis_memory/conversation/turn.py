@@ -126,12 +126,7 @@ class TurnRunner(Protocol):
         ...
 
     def turn(self, incoming: TurnInput, chain: Chain) -> Flow[TurnReport]:
-        """Runs one turn as a flow, for a driver of the client.
-
-        Args:
-            incoming: The turn.
-            chain: How to retrieve and generate.
-        """
+        """Runs one turn as a flow, for a driver of the client."""
         ...
 
 

@@ -141,9 +141,6 @@ class TurnCache:
 def leave(held: Flight | None) -> Op[bool]:
     """Gives a lease back.
 
-    Args:
-        held: The lease.
-
     Returns:
         An op of one trip, of none where there is nothing to give back.
     """

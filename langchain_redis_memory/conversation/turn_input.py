@@ -35,9 +35,6 @@ def read_input(given: Any, named: str | None) -> Said:
         named: The key that the caller named for the question in a dict; None to look for `question`, for LangChain's
             `input` and for a graph's `messages`.
 
-    Returns:
-        What came in.
-
     Raises:
         InvalidInputError: There is no question.
     """

@@ -374,11 +374,6 @@ class Outbox:
 def deleting_flow(outboxes: Outboxes, keys: Sequence[str], delete: Op[T]) -> Flow[T]:
     """Deletes conversations, and what waits of them: it was said before.
 
-    Args:
-        outboxes: The client's outboxes.
-        keys: The keys of the conversations' messages.
-        delete: Deletes them.
-
     Returns:
         A flow of one trip that gives what `delete` gives. Where it fails, what waits goes on waiting.
     """

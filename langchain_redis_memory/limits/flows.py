@@ -102,13 +102,6 @@ class LimitFlows:
     def request(self, key: Id, costs: Costs) -> Request:
         """Builds a request.
 
-        Args:
-            key: Whose limits count it.
-            costs: What it costs of each unit.
-
-        Returns:
-            The request.
-
         Raises:
             InvalidIdError: The key is not acceptable.
             InvalidInputError: It costs more than ever fits into a limit.
@@ -164,10 +157,6 @@ class LimitFlows:
     def settle(self, taken: Taken, costs: Costs) -> Op[None] | None:
         """Corrects what a request took to what it really cost, and gives its places back.
 
-        Args:
-            taken: What it took.
-            costs: What it cost.
-
         Returns:
             An op of one trip; None where there is nothing to correct.
         """
@@ -215,9 +204,6 @@ class LimitFlows:
 
     def check(self, request: Request) -> tuple[Op[Taken], Callable[[RedisMemoryError], Taken]] | None:
         """Takes from rates by one op and nothing else.
-
-        Args:
-            request: The request.
 
         Returns:
             The op, and what is decided if it raises; None where the server has just failed, so that a flow decides.
@@ -332,9 +318,6 @@ class LimitFlows:
 
     def states_flow(self, key: Id) -> Flow[tuple[LimitState, ...]]:
         """Reads what is left of each limit.
-
-        Args:
-            key: Whose.
 
         Returns:
             The states.

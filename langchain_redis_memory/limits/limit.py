@@ -203,9 +203,6 @@ def _left(state: LimitState) -> str:
 def check_limits(limits: Sequence[Limit]) -> tuple[Limit, ...]:
     """Checks that limits can be counted side by side.
 
-    Args:
-        limits: The limits.
-
     Returns:
         The rates, then the places, each in the given order.
 

@@ -55,15 +55,7 @@ class AuditLine:
 
 
 def append(space: KeySpace, line: AuditLine) -> Op[None]:
-    """Adds a line; whoever cannot add it does not go on.
-
-    Args:
-        space: The tenant's key builder.
-        line: The line.
-
-    Returns:
-        An op of one trip.
-    """
+    """Adds a line; whoever cannot add it does not go on."""
     key = space.audit()
     add = ("XADD", key, "MAXLEN", MOST_LINES, "*", "d", key.encrypt(line.encoded()))
     return Op((add, ("PEXPIRE", key, milliseconds(KEEP_S))), lambda _replies: None)
@@ -76,9 +68,6 @@ def read(space: KeySpace, most: int = 200, before: str = "") -> Op[list[AuditLin
         space: The tenant's key builder.
         most: How many.
         before: The id of the last line of the page before; "" for the first page.
-
-    Returns:
-        An op of one trip.
     """
     key = space.audit()
     start = f"({before}" if before else "+"

@@ -252,9 +252,6 @@ def below_targets(caches: Sequence[CacheStats], targets: Targets, enough: int = 
         caches: What they counted.
         targets: Pattern of a namespace -> the hit rate that it should have; the first that fits counts.
         enough: How many look-ups a cache must have had to be judged.
-
-    Returns:
-        Those below.
     """
     found = []
     for tenant, namespace, stats, _off in caches:
@@ -267,9 +264,6 @@ def below_targets(caches: Sequence[CacheStats], targets: Targets, enough: int = 
 
 def parse_targets(text: str) -> dict[str, float]:
     """Parses targets as an environment variable or an option spells them: "values/*=0.7,answers/*=0.3".
-
-    Args:
-        text: The targets.
 
     Returns:
         Pattern -> hit rate.

@@ -76,11 +76,6 @@ class Diagnosis:
 def doctor_flow(space: KeySpace, health: Health, stats: MemoryStats) -> Flow[Diagnosis]:
     """Checks a server.
 
-    Args:
-        space: A key builder.
-        health: What the client says of it.
-        stats: What is stored there.
-
     Returns:
         The checks.
 

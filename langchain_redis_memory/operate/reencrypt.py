@@ -159,9 +159,6 @@ def reencrypt_flow(
         progress: Receives how many keys have been looked at.
         dry_run: Whether it only says what it would write.
 
-    Returns:
-        What was done.
-
     Raises:
         ConfigError: There is no cipher.
 

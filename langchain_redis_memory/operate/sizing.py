@@ -138,9 +138,6 @@ class Sizing:
 def size(load: Load) -> Sizing:
     """Works out what a deployment needs.
 
-    Args:
-        load: What it is asked.
-
     Returns:
         Memory, nodes, operations, connections, and what drives them.
     """

@@ -6,8 +6,10 @@ alone: an answer of theirs is found when its prompt is asked again, and adopted 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, ClassVar
 
 from langchain_core.outputs import Generation
@@ -36,9 +38,6 @@ def generations_of(stored: Any) -> tuple[Generation, ...]:
     Args:
         stored: A list of them, each parsed, or as a text of JSON.
 
-    Returns:
-        The generations.
-
     Raises:
         Damaged: One of them is something else.
     """
@@ -51,8 +50,16 @@ def generations_of(stored: Any) -> tuple[Generation, ...]:
     return built
 
 
+class NearAnswers(KeySource):
+    """The answers of a cache that is searched by meaning."""
+
+    @abstractmethod
+    def key(self, prompt: str) -> bytes | None:
+        """Spells the key of a prompt's answer; None where its name does not follow from the prompt."""
+
+
 @dataclass(frozen=True)
-class RedisVLCache(KeySource):
+class RedisVLCache(NearAnswers):
     """Reads `SemanticCache` of redisvl and `RedisSemanticCache` of langchain-redis, which is one.
 
     Args:
@@ -71,6 +78,10 @@ class RedisVLCache(KeySource):
         """What SCAN is asked for."""
         return (f"{escape_glob(self.prefix)}:{self.match}",)
 
+    def key(self, prompt: str) -> bytes | None:
+        """Spells the key of a prompt's answer."""
+        return f"{self.prefix}:{sha256(prompt.encode('utf-8', 'surrogatepass')).hexdigest()}".encode()
+
     def record(self, found: Found) -> Record:
         """Builds what a key holds."""
         fields = texts(found.value)
@@ -82,7 +93,7 @@ class RedisVLCache(KeySource):
 
 
 @dataclass(frozen=True)
-class CommunitySemanticCache(KeySource):
+class CommunitySemanticCache(NearAnswers):
     """Reads `RedisSemanticCache` of langchain-community.
 
     Args:
@@ -100,6 +111,10 @@ class CommunitySemanticCache(KeySource):
     def patterns(self) -> Sequence[str]:
         """What SCAN is asked for."""
         return (f"{escape_glob(self.prefix)}{self.match}:*",)
+
+    def key(self, prompt: str) -> bytes | None:
+        """Spells the key of a prompt's answer: its names are made at random."""
+        return None
 
     def record(self, found: Found) -> Record:
         """Builds what a key holds."""

@@ -28,13 +28,6 @@ _ROLES: dict[str, type[BaseMessage]] = {
 def from_dict(stored: Any, name: str) -> BaseMessage:
     """Builds a message from LangChain's `message_to_dict`.
 
-    Args:
-        stored: The dict.
-        name: The id of a message that has none.
-
-    Returns:
-        The message.
-
     Raises:
         Damaged: It is no message.
     """

@@ -38,9 +38,6 @@ def vector_of(stored: Any) -> tuple[float, ...]:
     Args:
         stored: A list of numbers, as JSON.
 
-    Returns:
-        The vector.
-
     Raises:
         Damaged: It is something else.
     """
@@ -123,9 +120,6 @@ class LangChainEmbeddings:
 
     def find_flow(self, wanted: Sequence[str]) -> Flow[dict[str, tuple[tuple[float, ...], int]]]:
         """Reads the vectors of texts.
-
-        Args:
-            wanted: The texts.
 
         Returns:
             Those that were found and can be read: text -> vector, and what is left of its lifetime in milliseconds,

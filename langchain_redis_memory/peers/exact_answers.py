@@ -52,10 +52,6 @@ class ExactAnswers:
     def find_flow(self, prompt: str, llm_string: str) -> Flow[tuple[tuple[Generation, ...], int] | None]:
         """Reads an answer.
 
-        Args:
-            prompt: What the model is asked.
-            llm_string: Describes the model.
-
         Returns:
             The generations and what is left of their lifetime in milliseconds, 0 for no expiry; None where there is
             none that can be read.

@@ -213,9 +213,6 @@ def write_of(document: Mapping[str, Any], values: Values, *, raw: bool = False) 
         document: The document.
         values: Reads values.
         raw: Whether the value stands there as it is, and not in base64.
-
-    Returns:
-        The write.
     """
     blob = document["blob"] or ""
     value = values.typed(document["type"], blob.encode() if raw else b64decode(blob))
@@ -240,9 +237,6 @@ def checkpoint_of(
         ttl_ms: What is left of its lifetime.
         checkpoint_id: Its id, None for the document's.
         stored: Its values, None where they stand in it.
-
-    Returns:
-        The checkpoint.
     """
     body = {key: part for key, part in document["checkpoint"].items() if key != "type"}
     if not body.get("pending_sends"):

@@ -98,13 +98,6 @@ class Values:
     def typed(self, kind: str, data: bytes) -> Any:
         """Reads what a serialiser of LangGraph made.
 
-        Args:
-            kind: Its type.
-            data: Its bytes.
-
-        Returns:
-            The value.
-
         Raises:
             Damaged: It is a pickle, or of a type that nobody knows.
         """
@@ -130,9 +123,6 @@ class Values:
 
         Args:
             value: Plain data with markers.
-
-        Returns:
-            The value.
         """
         if isinstance(value, list):
             return [self.revive(part) for part in value]

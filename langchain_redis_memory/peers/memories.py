@@ -42,9 +42,6 @@ def memory_of(key: str, text: str, fields: Mapping[str, Any], ttl_ms: int, *lost
         ttl_ms: What is left of its lifetime.
         *lost: What it lacks.
 
-    Returns:
-        The item.
-
     Raises:
         Damaged: It has no text or no id.
     """

@@ -66,10 +66,6 @@ class Found:
 def read_keys_flow(keys: Sequence[bytes], command: Callable[[bytes], tuple[Arg, ...]]) -> Flow[list[Found]]:
     """Reads keys with their lifetimes.
 
-    Args:
-        keys: The keys.
-        command: Builds the command that reads one.
-
     Returns:
         What was read, in order, without keys that are gone.
 
@@ -127,15 +123,7 @@ def hash_get(key: bytes) -> tuple[Arg, ...]:
 
 
 def records_of(found: Sequence[Found], build: Callable[[Found], Record | Sequence[Record]]) -> list[Record]:
-    """Builds the records of what was read; what is damaged becomes an `Unreadable`.
-
-    Args:
-        found: What was read.
-        build: Builds the records of one key.
-
-    Returns:
-        The records.
-    """
+    """Builds the records of what was read; what is damaged becomes an `Unreadable`."""
     records: list[Record] = []
     for one in found:
         try:
@@ -157,12 +145,6 @@ def why_of(error: Exception) -> str:
 
 def parse_json(raw: bytes | str) -> Any:
     """Parses JSON, and says so where it is a pickle instead.
-
-    Args:
-        raw: What is stored.
-
-    Returns:
-        The value.
 
     Raises:
         NotJsonError: It is no JSON.

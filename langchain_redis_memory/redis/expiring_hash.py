@@ -65,10 +65,6 @@ class ItemPage(NamedTuple):
 def get(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[list[Item | None]]:
     """Reads items.
 
-    Args:
-        keys: The hash.
-        names: Their names.
-
     Returns:
         An op of one trip: each item, None where there is none or its lifetime is over.
     """
@@ -94,15 +90,7 @@ def _kept(place: Key, name: Name, record: bytes, now: int) -> Item | None:
 
 
 def put(keys: ExpiringHashKeys, items: Sequence[NewItem]) -> Op[None]:
-    """Stores and removes items.
-
-    Args:
-        keys: The hash.
-        items: What to store.
-
-    Returns:
-        An op of one trip.
-    """
+    """Stores and removes items."""
     args: list[Arg] = []
     for name, ttl_ms, body in items:
         args += [name, ttl_ms, keys.items.encrypt(body, name) if body else body]
@@ -147,9 +135,6 @@ def page(keys: ExpiringHashKeys, cursor: int = 0) -> Op[ItemPage]:
 def count(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
     """Counts the items of some hashes.
 
-    Args:
-        keys: The hashes.
-
     Returns:
         An op of one trip, with those that have expired and were not removed yet.
     """
@@ -162,9 +147,6 @@ def count(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
 
 def clear(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
     """Deletes hashes whole.
-
-    Args:
-        keys: The hashes.
 
     Returns:
         An op of one trip: how many items they held.

@@ -34,9 +34,6 @@ def ask_node(beside: str, *words: Arg) -> Op[Reply]:
 def masters_flow(space: KeySpace) -> Flow[tuple[str, ...]]:
     """Finds the masters.
 
-    Args:
-        space: A key builder.
-
     Returns:
         A key on each of them, which is never written; of a server that is no cluster, or does not tell, one.
 
@@ -69,9 +66,6 @@ def info(beside: str, *sections: str) -> Op[Mapping[str, str]]:
     Args:
         beside: A key of the node.
         *sections: Their names, such as "memory".
-
-    Returns:
-        An op of one trip.
     """
     asked = merge(*(ask_node(beside, "INFO", section).optional(b"") for section in sections))
     return asked.map(lambda replies: {name: value for reply in replies for name, value in fields(reply)})

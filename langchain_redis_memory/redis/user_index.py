@@ -70,10 +70,6 @@ def users_key(space: KeySpace, data: UserData) -> str:
 def users_of_each(space: KeySpace, data: Sequence[UserData]) -> Op[list[set[str]]]:
     """Reads whose each conversation and thread is.
 
-    Args:
-        space: The tenant's key builder.
-        data: What they are.
-
     Returns:
         An op of one trip: the users of each; nobody where none is noted.
     """
@@ -108,11 +104,7 @@ def _read(member: bytes, key: str) -> UserData:
 
 
 def holds(space: KeySpace, user: str, data: UserData) -> Op[bool]:
-    """Tells whether something is noted as a user's.
-
-    Returns:
-        An op of one trip.
-    """
+    """Tells whether something is noted as a user's."""
     command = ("ZSCORE", space.user_data(user), _member(data))
     return Op((command,), lambda replies: replies[0] is not None)
 

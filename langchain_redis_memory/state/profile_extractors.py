@@ -66,15 +66,8 @@ class Extractor(Protocol):
 def observed(extractor: Extractor, said: Sequence[str]) -> Generator[Step, Any, list[Observation]]:
     """Runs an extractor inside a flow and checks its observations.
 
-    Args:
-        extractor: Who makes them.
-        said: What the user said.
-
     Yields:
         The steps of its flow, if it is one.
-
-    Returns:
-        Those that can be kept.
     """
     found = extractor.extract(said)
     if not isinstance(found, Sequence):
@@ -93,9 +86,6 @@ def said_by_user(turns: Any) -> list[str]:
 
     Args:
         turns: Texts, pairs (user, assistant), or messages.
-
-    Returns:
-        The texts of the user.
 
     Raises:
         InvalidInputError: It is something else.

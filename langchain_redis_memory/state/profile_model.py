@@ -88,10 +88,6 @@ class Profile:
     def put(self, key: str, preference: ExplicitPreference) -> None:
         """Sets a preference, which may be learned of again from now on.
 
-        Args:
-            key: Its name.
-            preference: The preference.
-
         Raises:
             InvalidInputError: Too many are set.
         """

@@ -354,9 +354,6 @@ def _batches(messages: Sequence[BaseMessage]) -> Iterator[Sequence[BaseMessage]]
 def rendered(messages: Sequence[BaseMessage]) -> str:
     """Renders messages as text for a model, one a paragraph.
 
-    Args:
-        messages: In order.
-
     Returns:
         Who said what; long messages are cut.
     """

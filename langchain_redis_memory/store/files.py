@@ -66,9 +66,6 @@ class Files:
     def read(self, path: str) -> Op[StoredFile | None]:
         """Reads a file.
 
-        Args:
-            path: Its path.
-
         Returns:
             An op of one trip: the file, None where there is none.
         """

@@ -36,11 +36,7 @@ class Embedder:
         return f"{self._name}:{vectors.shape[-1]}"
 
     def one_flow(self, text: str) -> Flow[Vectors | None]:
-        """Returns the vector of a question; None where the model fails.
-
-        Args:
-            text: The question.
-        """
+        """Returns the vector of a question; None where the model fails."""
         vectors = yield from self.many_flow([text])
         return None if vectors is None else vectors[0]
 

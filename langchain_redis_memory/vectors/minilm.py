@@ -44,9 +44,6 @@ class _PinnedFile(NamedTuple):
     def read(self) -> bytes:
         """Reads the file.
 
-        Returns:
-            Its content.
-
         Raises:
             ConfigError: It is not there, or not the file that was pinned.
         """

@@ -150,9 +150,6 @@ class Answer:
 def document_digest(document: Document) -> str | None:
     """Names a document by what a chain may read of it.
 
-    Args:
-        document: The document.
-
     Returns:
         A digest of its id, its text and its metadata; None where that holds what cannot be stored, and so not compared.
     """
@@ -217,9 +214,6 @@ def encode_answer(answer: Answer, ttl_ms: int) -> bytes:
     Args:
         answer: The answer.
         ttl_ms: The lifetime that it is stored with, 0 for none: what is left of it tells the answer's age.
-
-    Returns:
-        The bytes.
 
     Raises:
         UnserialisableError: It holds a value that cannot be stored.

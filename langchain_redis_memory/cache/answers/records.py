@@ -71,20 +71,11 @@ class AnswerRecords(Protocol):
     """Names the cache within a tenant."""
 
     def tally(self, space: KeySpace) -> Tally:
-        """Returns the statistics of a tenant.
-
-        Args:
-            space: The tenant's key builder.
-        """
+        """Returns the statistics of a tenant."""
         ...
 
     def delete_flow(self, space: KeySpace, wanted: Wanted) -> Flow[int]:
-        """Deletes the answers that are meant, by reading through all entries; gives how many there were.
-
-        Args:
-            space: The tenant's key builder.
-            wanted: Which are meant.
-        """
+        """Deletes the answers that are meant, by reading through all entries; gives how many there were."""
         ...
 
     def remove_flow(self, space: KeySpace, entries: Sequence[str]) -> Flow[int]:
@@ -141,11 +132,7 @@ class AnswerRecords(Protocol):
         ...
 
     def explain_flow(self, asked: CacheQuestion) -> Flow[Explained]:
-        """Says what a look-up would find, and what spoke against the rest; nothing is counted.
-
-        Args:
-            asked: The question.
-        """
+        """Says what a look-up would find, and what spoke against the rest; nothing is counted."""
         ...
 
 

@@ -361,15 +361,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
 
 
 def cleared(tier: ShardedEntries, epoch: str) -> Op[None]:
-    """Deletes a tier's entries and ends the epoch in which others are being made.
-
-    Args:
-        tier: The entries.
-        epoch: Their epoch.
-
-    Returns:
-        An op of one trip.
-    """
+    """Deletes a tier's entries and ends the epoch in which others are being made."""
     return merge(epochs.bump(epoch), tier.clear()).map(lambda _done: None)
 
 

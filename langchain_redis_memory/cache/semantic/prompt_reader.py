@@ -39,10 +39,6 @@ LONGEST = 2000
 def unfit(text: str, longest: int = LONGEST) -> str | None:
     """Checks whether a question can be searched by meaning; returns the reason against it as a word of statistics.
 
-    Args:
-        text: The question.
-        longest: Most characters.
-
     Returns:
         "too_long" or "no_text"; None where it can.
     """
@@ -55,9 +51,6 @@ def indents_of(text: str) -> list[str]:
     """Finds the white space that may change a question's meaning: indents, what is in quotes, and lines of code.
 
     Two pieces of code that differ in these only are not the same question.
-
-    Args:
-        text: The question.
     """
     text = text.strip()
     found = re.findall(r"^[ \t]+", text, re.MULTILINE)
@@ -75,14 +68,7 @@ inside_lookup: ContextVar[bool] = ContextVar("whether this thread or task is ins
 
 
 def bypass_cache_flow(flow: Flow[T]) -> Flow[T]:
-    """Runs a flow that calls the user's models: what these ask a cache bypasses it, or it would ask them again.
-
-    Args:
-        flow: The flow.
-
-    Returns:
-        Its result.
-    """
+    """Runs a flow that calls the user's models: what these ask a cache bypasses it, or it would ask them again."""
     outer = inside_lookup.get()
     inside_lookup.set(True)
     try:
@@ -136,10 +122,6 @@ class PromptReader:
 
     def analyse_flow(self, prompt: str, llm_string: str) -> Flow[PromptAnalysis]:
         """Analyses a prompt: the question to look up, or why it bypasses the cache.
-
-        Args:
-            prompt: What LangChain gave to the cache.
-            llm_string: Describes the model.
 
         Returns:
             The question, or why there is none.
@@ -318,9 +300,5 @@ def tells_of_self(text: str) -> bool:
 
 
 def instructs(text: str) -> bool:
-    """Checks whether a user says how to answer from then on; such answers are made for him.
-
-    Args:
-        text: What the user said.
-    """
+    """Checks whether a user says how to answer from then on; such answers are made for him."""
     return _INSTRUCTS.search(text) is not None

@@ -98,11 +98,7 @@ class TenantSearches:
         self._searches: OrderedDict[KeySpace, SemanticSearch] = OrderedDict()
 
     def of(self, space: KeySpace) -> SemanticSearch:
-        """Returns the search of a tenant, which is from then on the most recently used one.
-
-        Args:
-            space: The tenant's key builder.
-        """
+        """Returns the search of a tenant, which is from then on the most recently used one."""
         with self._lock:
             found = self._searches.get(space)
             if found is None:

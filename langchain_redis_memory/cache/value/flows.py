@@ -124,10 +124,6 @@ class ValueFlows:
     def quick(self, key: str, default: Any) -> tuple[Op[Any], Callable[[RedisMemoryError], Any]] | None:
         """Looks a value up by one op and nothing else.
 
-        Args:
-            key: Its name.
-            default: What to give where there is none.
-
         Returns:
             The op, and what to do if it raises; None where there is more to do, as `get_flow` does it. The op gives
             `AGAIN` where only that can tell.
@@ -297,9 +293,6 @@ class ValueFlows:
             load: Loads it; may be a coroutine function in async calls.
             how: How it is kept.
             force: Load it in any case.
-
-        Returns:
-            The value.
         """
         began: float = yield Now()
         if id(self) in disabled_here.get():

@@ -101,9 +101,6 @@ class ValueOps:
             key: Its name.
             tags: Tags whose tokens are read with it.
             known: A version of which the bytes are known already.
-
-        Returns:
-            An op of one trip.
         """
         values = self.shard(key).values
 
@@ -119,9 +116,6 @@ class ValueOps:
 
     def glance(self, key: str) -> tuple[tuple[Command, ...], Callable[[Sequence[Reply]], bytes | None]]:
         """Reads a fresh value's bytes without a script, which is faster.
-
-        Args:
-            key: Its name.
 
         Returns:
             The commands of an op of one trip, and what decodes their replies: to the bytes, none where there is no such
@@ -177,9 +171,6 @@ class ValueOps:
             version: For the modes "since" and "version".
             tags: Its tags.
             tokens: Their tokens when its making began; None for the current ones.
-
-        Returns:
-            An op of one trip.
 
         Raises:
             UnserialisableError: The value cannot be stored.
@@ -258,9 +249,6 @@ class ValueOps:
         Args:
             pattern: A name in which `*` stands for any text.
             cursors: Shard -> where to go on.
-
-        Returns:
-            An op of one trip.
         """
         glob = "v" + re.sub(r"([\[\]\\?])", r"\\\1", pattern)
         reading = list(cursors)

@@ -79,9 +79,6 @@ class DocstringRetriever(BaseRetriever):
             embeddings: The model.
             documents: What to find.
             progress: Called with the number of documents done since the last call.
-
-        Returns:
-            The retriever.
         """
         vectors = embeddings.vectors([document.page_content for document in documents], progress)
         return cls(documents=documents, vectors=vectors, embeddings=embeddings)

@@ -89,11 +89,7 @@ class Comparison:
             yield from _lines(f"   naive [WRONG] would have told {user} {made_for}'s answer: ", told, _STYLES["WRONG"])
 
     def conclusion(self) -> str:
-        """Summarises the comparison of both caches in one sentence.
-
-        Returns:
-            The sentence.
-        """
+        """Summarises the comparison of both caches in one sentence."""
         hits = sum(report.cache == "hit" for report in self.reports)
         most = max((report.trips for report in self.reports), default=0)
         return (

@@ -63,10 +63,6 @@ def resolved(turn: str, rewrite: Rewrite) -> str | None:
     Only the classifier says that a turn stands alone. Where it says that the turn depends on its conversation, a rewrite
     that leaves the turn as it is has resolved nothing, however sure the rewriter is that nothing is missing.
 
-    Args:
-        turn: What the user said.
-        rewrite: The rewrite of it.
-
     Returns:
         The rewritten question; None where it is not trusted or is the turn itself.
     """

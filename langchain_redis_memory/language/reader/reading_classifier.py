@@ -132,8 +132,5 @@ def joint(before: float, read: float) -> float:
     Args:
         before: The first classifier's probability.
         read: The reader's.
-
-    Returns:
-        A probability.
     """
     return probability(_EITHER * (odds(before) + odds(read)))

@@ -49,9 +49,6 @@ class Gate:
 
         Args:
             token: The call's token, which no one else refers to.
-
-        Returns:
-            The place.
         """
         return ref(token, self.inside.discard)
 

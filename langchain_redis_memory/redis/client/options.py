@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from langchain_redis_memory.checks import check_method
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.redis.client.library_name import library_name
+from langchain_redis_memory.redis.client.handshake import handshake
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings
 
 Address = tuple[str, int]
@@ -91,7 +91,7 @@ class Options:
             "socket_timeout": None if asynchronous else self.timeout_s,  # an async trip is cancelled at its deadline
             "health_check_interval": self.health_check_s,
             "retry": retry,
-            **library_name(),
+            **handshake(asynchronous=asynchronous),
             **self.extra,
         }
 

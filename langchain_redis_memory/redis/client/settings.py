@@ -114,9 +114,6 @@ def read_settings(url: str | None = None, **given: Any) -> RedisMemorySettings:
             read. None for that one.
         **given: Fields that are given instead; None for those that are not. They are checked where they are used.
 
-    Returns:
-        The settings.
-
     Raises:
         ConfigError: A variable cannot be read; the message names it without its value.
     """

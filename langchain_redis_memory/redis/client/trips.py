@@ -64,12 +64,6 @@ _log = logging.getLogger(__name__)
 def check_on_trip(on_trip: OnTrip | None) -> OnTrip | None:
     """Refuses a callback that nobody would await: a trip is told in the middle of sync and async calls alike.
 
-    Args:
-        on_trip: The callback.
-
-    Returns:
-        The callback.
-
     Raises:
         ConfigError: It is a coroutine function.
     """

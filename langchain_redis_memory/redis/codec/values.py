@@ -253,9 +253,6 @@ def pack(value: Any, what: str = "value") -> bytes:
         value: Anything made of the types that the module's docstring lists.
         what: Its name, for the error.
 
-    Returns:
-        MessagePack.
-
     Raises:
         UnserialisableError: It holds a value of another type, or is nested too deeply.
     """

@@ -137,9 +137,6 @@ def check_key_id(name: str) -> str:
     Args:
         name: What the user gave.
 
-    Returns:
-        The same text.
-
     Raises:
         ConfigError: It is not 1 to 64 ASCII characters.
     """
