@@ -79,9 +79,7 @@ class NeedPolicy:
         self._scorer = scorer
         weights: NeedWeights | None = need_weights() if scorer is None else getattr(scorer, "need_weights", None)
         if weights is None:
-            msg = (
-                "this scorer has no weights for conversations (`need_weights`): give it to the policy of `questions`"
-            )
+            msg = "this scorer has no weights for conversations (`need_weights`): give it to the policy of `questions`"
             raise ConfigError(msg)
         self._weights = weights
         self._scale = MINILM if model is None else scale_of(model)
