@@ -57,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--servers",
         metavar="NAMES",
         default=IN_TURN,
-        help="in-turn: each test in this process and on one kind of server, the two colours shared out between them; "
+        help="in-turn: each test on one kind of server, every third in this process too, in one colour each; "
         "memory: in this process; whole rooms in one colour, a file that is named in both; "
         f"all: each on all, in both colours; or names, as in --servers=memory: {', '.join(servers.NAMES)}",
     )
