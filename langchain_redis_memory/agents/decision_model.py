@@ -41,9 +41,6 @@ class AsDecisionModel(BaseDecisionModel):
         routes = {**dict.fromkeys(QuestionType, "large"), QuestionType.NEW_TOPIC: "small"}
         classifier = AsDecisionModel(routes=routes)  # for LangChain's ModelRouterMiddleware(classifier=...)
         ```
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     model: str = "langchain-redis-memory"

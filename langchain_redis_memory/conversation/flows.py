@@ -268,9 +268,6 @@ class TurnFlows:
 
         Returns:
             The answered turn. What the retriever or the model raises passes through.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         return answer_flow(turn, planned, started, lambda step: self._guarded(turn, step))
 

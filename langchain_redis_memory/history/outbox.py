@@ -136,9 +136,6 @@ class Outbox:
 
         Raises:
             ConfigError: It belongs to another client.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         known = None if self._client is None else self._client()
         if known is not None and known.outboxes is not client.outboxes:

@@ -79,9 +79,6 @@ class RedisStatsCollector:
 
         Args:
             report: What happened in the turn.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         served = "error" if report.error is not None else report.cache
         with self._lock:
@@ -92,9 +89,6 @@ class RedisStatsCollector:
 
         Returns:
             An empty list.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         return []
 

@@ -100,9 +100,6 @@ class RedisTokenStreams(ClientOwner):
 
         Raises:
             InvalidIdError: An id is not acceptable.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         keys, run = self._space.stream(session_id, self._agent), text_of(run_id, "run_id")
         return TokenStream(self._client, partial(append, keys, run, self._most, self._ttl_ms), run, self._flush_s)

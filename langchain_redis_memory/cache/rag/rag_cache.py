@@ -123,9 +123,6 @@ class RagCache(ClientOwner):
 
         Raises:
             InvalidInputError: An option is out of range.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         options = {"ttl_s": self._search_ttl_s, **options}
         return CachedRetriever(

@@ -203,9 +203,6 @@ class RedisSemanticCache(LLMCache):
         Raises:
             InvalidIdError: The tenant or the session is not acceptable.
             InvalidInputError: The tags are not words.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         bound = copy(self)
         bound._owns_client = False

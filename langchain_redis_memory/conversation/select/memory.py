@@ -61,9 +61,6 @@ class MemorySelector:
         ```python
         memory = ConversationMemory(url, selector=MemorySelector(max_tokens=3_000, embeddings=embeddings))
         ```
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(
@@ -105,9 +102,6 @@ class MemorySelector:
 
         Returns:
             The messages; a flow that gives them where something is to be recalled by meaning.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         if not rule.window:
             return []

@@ -75,11 +75,7 @@ class EmbeddingClassifier:
     def classify(
         self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Verdict | Flow[Verdict]:
-        """Classifies one turn, in a flow where similarity may change the verdict; see `Classifier.classify`.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
+        """Classifies one turn, in a flow where similarity may change the verdict; see `Classifier.classify`."""
         judged = self._first.judge(turn, history, state)
         if judged.verdict is not None:
             return judged.verdict

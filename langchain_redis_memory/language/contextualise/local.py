@@ -63,9 +63,6 @@ class LocalContextualiser:
         rewrite = LocalContextualiser().contextualise("Is it treatable?", [HumanMessage("What is throat cancer?")])
         rewrite.question  # "Is throat cancer treatable?"
         ```
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def contextualise(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Rewrite:
@@ -78,9 +75,6 @@ class LocalContextualiser:
 
         Returns:
             The rewrite.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         if not turn.strip() or len(turn) > LONGEST:
             return Rewrite(turn, reasons=("too long or empty to rewrite",))

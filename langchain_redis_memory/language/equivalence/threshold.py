@@ -18,9 +18,6 @@ class ThresholdPolicy:
 
     Raises:
         ConfigError: Neither a threshold nor a known model is given, or the threshold is out of range.
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(self, threshold: float | None = None, model: str | None = None) -> None:

@@ -46,9 +46,6 @@ class VerifiedPolicy:
 
     Raises:
         ConfigError: A number is out of range, the model is not known, or the weights have none for the scorer.
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(

@@ -57,9 +57,6 @@ class NeedPolicy:
 
     Raises:
         ConfigError: A number is out of range, or the model is not known.
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(self, max_error: float, *, model: str | None = None, questions: HitPolicy | None = None) -> None:
