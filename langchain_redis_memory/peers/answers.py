@@ -6,7 +6,6 @@ alone: an answer of theirs is found when its prompt is asked again, and adopted 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +17,6 @@ from langchain_redis_memory.peers.reading import (
     Damaged,
     Found,
     NotJsonError,
-    escape_glob,
     hash_get,
     json_get,
     parse_json,
@@ -62,11 +60,7 @@ class RedisVLCache(KeySource):
     match: str = "*"
     name: str = "redisvl-cache"
     command: ClassVar[Command] = staticmethod(hash_get)
-
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (f"{escape_glob(self.prefix)}:{self.match}",)
+    shapes: ClassVar[tuple[str, ...]] = (":{match}",)
 
     def record(self, found: Found) -> Record:
         """Builds what a key holds."""
@@ -92,11 +86,7 @@ class CommunitySemanticCache(KeySource):
     match: str = "*"
     name: str = "langchain-community-semantic"
     command: ClassVar[Command] = staticmethod(hash_get)
-
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (f"{escape_glob(self.prefix)}{self.match}:*",)
+    shapes: ClassVar[tuple[str, ...]] = ("{match}:*",)
 
     def record(self, found: Found) -> Record:
         """Builds what a key holds."""
@@ -119,11 +109,7 @@ class GPTCache(KeySource):
     match: str = "*"
     name: str = "gptcache"
     command: ClassVar[Command] = staticmethod(json_get)
-
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (f"{escape_glob(self.prefix)}:questions:{self.match}",)
+    shapes: ClassVar[tuple[str, ...]] = (":questions:{match}",)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each of them is a question with its answers."""

@@ -18,7 +18,6 @@ from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.reading import (
     Damaged,
     Found,
-    escape_glob,
     hash_get,
     parse_json,
     read_keys_flow,
@@ -66,11 +65,7 @@ class RedisVLEmbeddings(KeySource):
     match: str = "*"
     name: str = "redisvl-embeddings"
     command: ClassVar[Command] = staticmethod(hash_get)
-
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (f"{escape_glob(self.prefix)}:{self.match}",)
+    shapes: ClassVar[tuple[str, ...]] = (":{match}",)
 
     def record(self, found: Found) -> Record:
         """Builds what a key holds."""

@@ -73,11 +73,7 @@ class Mem0(KeySource):
     match: str = "*"
     name: str = "mem0"
     command: ClassVar[Command] = staticmethod(hash_get)
-
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (f"{escape_glob(self.prefix)}{self.match}:*",)
+    shapes: ClassVar[tuple[str, ...]] = ("{match}:*",)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each of them is a memory."""
