@@ -65,9 +65,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """One file or one test runs in this process, where a debugger and prints work; all else on every processor."""
+    """One file or one test runs in this process, where a debugger and prints work; all else on every processor.
+
+    One more process than there are processors works while the others wait for a server or for a process.
+    """
     selected = [argument.partition("::")[0] for argument in config.args]
-    return 0 if all(argument.endswith(".py") for argument in selected) and len(set(selected)) == 1 else None
+    if all(argument.endswith(".py") for argument in selected) and len(set(selected)) == 1:
+        return 0
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -92,12 +97,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what needs a server that `--servers` does not name, or whose colour is another server's in turn."""
     if config.getoption("--servers") == IN_TURN:
-        kept = colours_shared_out(items)
+        kept = shared_out(items)
     else:
         chosen = wanted(config)
         kept = [item for item in items if needs(item) <= chosen]
         if chosen == {"memory"} and not any(".py" in argument for argument in config.args):
-            kept = colours_shared_out(kept, alone=True)
+            kept = shared_out(kept, alone=True)
     left_out = set(items).difference(kept)
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = kept
@@ -133,9 +138,11 @@ def turn(test: str, asked: list[set[str]]) -> set[str]:
     return set(servers.NAMES) - set(plain) | {plain[crc32(test.encode()) % len(plain)]}
 
 
-def colours_shared_out(items: list[pytest.Item], *, alone: bool = False) -> list[pytest.Item]:
-    """Of a test that runs in both colours, in this process and on servers: one colour here, the other one there.
+def shared_out(items: list[pytest.Item], *, alone: bool = False) -> list[pytest.Item]:
+    """Of a test that runs in both colours, in this process and on servers: one colour on a server, the other one here.
 
+    Every third test is run here at all, and one that asks a single server in one colour, unless it is about faults,
+    a cluster or a sentinel, where each colour has code of its own.
     `alone` is a run in this process only, of whole rooms: one colour here, and no other.
     """
     places: dict[str, set[bool]] = {}
@@ -145,15 +152,17 @@ def colours_shared_out(items: list[pytest.Item], *, alone: bool = False) -> list
         words = re.split(r"[\[\]-]", item.nodeid)
         names, colour = named(parameters.values()), next((word for word in words if word in COLOURS), "")
         test = "-".join(word for word in words if word not in names and word != colour)
-        own.append((test, "memory" in names, colour if names else ""))
+        own.append((test, "memory" in names, colour if names or needs(item) else ""))
         places.setdefault(test, set()).add("memory" in names)
-    return [
-        item
-        for item, (test, here, colour) in zip(items, own, strict=True)
-        if not colour
-        or (len(places[test]) == 1 and not alone)
-        or COLOURS.index(colour) == (crc32(test.encode()) + here) % 2
-    ]
+    kept = []
+    for item, (test, here, colour) in zip(items, own, strict=True):
+        turn_of, both = crc32(test.encode()), len(places[test]) == 2
+        each_colour = not (both or alone) and ("/faults/" in item.nodeid or needs(item) & {"cluster", "sentinel"})
+        if colour and not each_colour and COLOURS.index(colour) != (turn_of + here) % 2:
+            continue
+        if not (here and both and turn_of // 2 % 3):
+            kept.append(item)
+    return kept
 
 
 def named(values: Iterable[object]) -> set[str]:
@@ -259,7 +268,7 @@ Watch = Callable[[str, str], None]
 def nothing_waits() -> Iterator[None]:
     """What a test leaves unstored is nobody's business afterwards: its server is gone."""
     yield
-    for outbox in list(outboxes.everywhere):
+    for outbox in [outbox for outbox in outboxes.everywhere if len(outbox)]:
         outbox.reset()
 
 

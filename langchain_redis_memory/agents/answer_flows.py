@@ -22,13 +22,14 @@ from langchain_redis_memory.agents.request import SEPARATED, AgentTurn, as_given
 from langchain_redis_memory.cache.admission import worth_keeping
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
-from langchain_redis_memory.cache.answers.switch import WHY, was_off
+from langchain_redis_memory.cache.answers.switch import was_off
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import Decision, DecisionLog
 from langchain_redis_memory.cache.semantic.explanation import logged
 from langchain_redis_memory.cache.semantic.prompt_reader import instructs
 from langchain_redis_memory.cache.sharing import AudienceClassifier, Share, Sharing
 from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.cache.switchable import WHY
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.policy import Rule

@@ -136,6 +136,14 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
         """Reads the answer to the very same prompt; None where there is none."""
 
     @abstractmethod
+    def switch(self, for_s: float, *, on: bool) -> Op[None]:
+        """Switches the cache off for a time, or on again."""
+
+    @abstractmethod
+    def off_for(self) -> Op[float]:
+        """Reads for how many seconds it is still off."""
+
+    @abstractmethod
     def count(self) -> Op[int]:
         """Counts the entries."""
 

@@ -6,7 +6,9 @@ alone: an answer of theirs is found when its prompt is asked again, and adopted 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, ClassVar
 
 from langchain_core.outputs import Generation
@@ -46,8 +48,16 @@ def generations_of(stored: Any) -> tuple[Generation, ...]:
     return built
 
 
+class NearAnswers(KeySource):
+    """The answers of a cache that is searched by meaning."""
+
+    @abstractmethod
+    def key(self, prompt: str) -> bytes | None:
+        """Spells the key of a prompt's answer; None where its name does not follow from the prompt."""
+
+
 @dataclass(frozen=True)
-class RedisVLCache(KeySource):
+class RedisVLCache(NearAnswers):
     """Reads `SemanticCache` of redisvl and `RedisSemanticCache` of langchain-redis, which is one.
 
     Args:
@@ -62,6 +72,10 @@ class RedisVLCache(KeySource):
     command: ClassVar[Command] = staticmethod(hash_get)
     shapes: ClassVar[tuple[str, ...]] = (":{match}",)
 
+    def key(self, prompt: str) -> bytes | None:
+        """Spells the key of a prompt's answer."""
+        return f"{self.prefix}:{sha256(prompt.encode('utf-8', 'surrogatepass')).hexdigest()}".encode()
+
     def record(self, found: Found) -> Record:
         """Builds what a key holds."""
         fields = texts(found.value)
@@ -73,7 +87,7 @@ class RedisVLCache(KeySource):
 
 
 @dataclass(frozen=True)
-class CommunitySemanticCache(KeySource):
+class CommunitySemanticCache(NearAnswers):
     """Reads `RedisSemanticCache` of langchain-community.
 
     Args:
@@ -87,6 +101,10 @@ class CommunitySemanticCache(KeySource):
     name: str = "langchain-community-semantic"
     command: ClassVar[Command] = staticmethod(hash_get)
     shapes: ClassVar[tuple[str, ...]] = ("{match}:*",)
+
+    def key(self, prompt: str) -> bytes | None:
+        """Spells the key of a prompt's answer: its names are made at random."""
+        return None
 
     def record(self, found: Found) -> Record:
         """Builds what a key holds."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from langchain_redis_memory.cache.answers.records import AnswerRecords, CachedAnswer, CachedAnswers
-from langchain_redis_memory.cache.answers.switch import off_for, switched
 from langchain_redis_memory.cache.decision_log import DecisionLog
 from langchain_redis_memory.cache.logged_flows import LoggedFlows
 from langchain_redis_memory.cache.marks import Wanted
 from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.cache.switchable import off_for, switched
 from langchain_redis_memory.checks import check_type, check_whole
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.redis.ttl import milliseconds
 
 
 class DeskFlows(LoggedFlows):
@@ -77,7 +76,7 @@ class DeskFlows(LoggedFlows):
 
     def switch(self, *, on: bool, for_s: float) -> Op[None]:
         """Switches the cache off for a time, or on again."""
-        return switched(self.space, self.records.name, 0 if on else milliseconds(for_s, "for_s"))
+        return switched(self.space, self.records.name, for_s, on=on)
 
     def off_for(self) -> Op[float]:
         """Reads for how many seconds it is still off."""

@@ -248,14 +248,14 @@ class CachedEmbeddings(ClientOwner, Embeddings):
             with suppress(CacheUnavailable):
                 yield from self.tier.best_effort(ask(self.tier.put(puts)), write=True)
                 if self._adoption is not None and adopted:
-                    yield from self._adoption.forget_flow(adopted)
+                    yield from self._adoption.taken_flow(adopted)
         return [list(vectors[text]) for text in texts]  # a copy for each: a caller may change one
 
     def _adopt_flow(self, texts: list[str], found: dict[str, Vector]) -> Flow[dict[str, int]]:
         """Adds vectors of another cache to those that were found, if they are as long; their lifetimes by text."""
         if self._adoption is None or not texts:
             return {}
-        theirs = yield from self._adoption.find_flow(texts)
+        theirs = yield from self._adoption.take_flow(texts)
         lengths = {len(vector) for vector in (*found.values(), *(vector for vector, _ in theirs.values()))}
         length = self._length or (lengths.pop() if len(lengths) == 1 else 0)
         adopted: dict[str, int] = {}

@@ -94,6 +94,8 @@ class SearchResult:
 
     hit: SemanticHit | None = None
     candidates: list[Candidate] = field(default_factory=list)
+    off: bool = False
+    """Whether the cache is switched off."""
 
     @property
     def refused(self) -> bool:
@@ -173,13 +175,6 @@ class SemanticSearch:
             return SemanticHit(there.entry, 1.0, 1.0, there.left_ms) if there and served else None
 
         return entries.get(self.keys, [name_of(query.partition, query.text)]).map(read)
-
-    def search_flow(self, query: SemanticQuery) -> Flow[SearchResult]:
-        """Finds the answer to a question by its words, else by its meaning."""
-        hit = yield from ask(self.exact(query))
-        if hit is not None:
-            return SearchResult(hit, [Candidate(query.text, 1.0, None, "")])
-        return (yield from self.similar_flow(query))
 
     def similar_flow(self, query: SemanticQuery) -> Flow[SearchResult]:
         """Finds the answer to a question by its meaning only: k-NN candidates, verification, read."""
