@@ -11,7 +11,7 @@ from langchain.agents.structured_output import AutoStrategy, ProviderStrategy
 from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, BaseMessage
 
-from langchain_redis_memory.agents.answer_flows import AnswerFlows, Everything, Looked
+from langchain_redis_memory.agents.answer_flows import AnswerFlows, ModelLookup, WholeThread
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.desk import AnswerDesk
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
@@ -120,7 +120,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
             TurnCache(cache or ExactAnswerCache(ttl_s)),
             Planner(
                 classifier or LinguisticClassifier(),
-                Everything(),
+                WholeThread(),
                 contextualiser or LocalContextualiser(),
                 check_policy(policy),
                 True,
@@ -192,7 +192,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
             await self._client.adrive(self._flows.store_flow(looked, final, structured=_is_structured(response)))
         return _told(response, looked)
 
-    def _served(self, request: ModelRequest[Any], looked: Looked) -> AIMessage | ModelRequest[Any]:
+    def _served(self, request: ModelRequest[Any], looked: ModelLookup) -> AIMessage | ModelRequest[Any]:
         """Makes a cached answer the response: a message, or a request to a model that has it."""
         assert looked.answer is not None  # noqa: S101 - it was found
         message = as_served(looked.answer)
@@ -205,7 +205,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         return request.override(model=ReplayModel(message=message), response_format=form)
 
 
-def _shown(request: ModelRequest[Any], looked: Looked) -> ModelRequest[Any]:
+def _shown(request: ModelRequest[Any], looked: ModelLookup) -> ModelRequest[Any]:
     shown: Any = looked.messages
     return request if shown is None or len(shown) == len(request.messages) else request.override(messages=shown)
 
@@ -223,7 +223,7 @@ def _final(response: Any) -> AIMessage | None:
     return said[0]
 
 
-def _told(response: Any, looked: Looked) -> Any:
+def _told(response: Any, looked: ModelLookup) -> Any:
     """Returns the response with a message that says why it is not from the cache."""
     about = {"hit": False, "kind": looked.outcome, "why": looked.why}
 
@@ -239,7 +239,7 @@ def _told(response: Any, looked: Looked) -> Any:
     return response
 
 
-def _tell(request: ModelRequest[Any], looked: Looked) -> None:
+def _tell(request: ModelRequest[Any], looked: ModelLookup) -> None:
     """Writes what was decided to the agent's stream."""
     answer = looked.answer
     about = {"hit": answer is not None, "outcome": looked.outcome, "why": looked.why}

@@ -47,7 +47,7 @@ from langchain_redis_memory.run_config import rights_of
 _log = logging.getLogger(__name__)
 
 
-class Everything:
+class WholeThread:
     """Selects all messages of the thread: what a dependent question is answered from, and keyed by."""
 
     def reach(self, rule: Rule) -> int:
@@ -66,7 +66,7 @@ class Everything:
         return list(history)
 
 
-class Looked(NamedTuple):
+class ModelLookup(NamedTuple):
     """What a look-up of a model call gave.
 
     Args:
@@ -122,7 +122,7 @@ class AnswerFlows:
 
     # --- looking up ---------------------------------------------------------------------------------------------------
 
-    def lookup_flow(self, request: ModelRequest[Any]) -> Flow[Looked]:
+    def lookup_flow(self, request: ModelRequest[Any]) -> Flow[ModelLookup]:
         """Plans a model call and looks for its answer.
 
         Returns:
@@ -131,7 +131,7 @@ class AnswerFlows:
         began: float = yield Now()
         turn = turn_of(request.messages)
         if turn is None:
-            return Looked(None, "the user has said nothing", "bypass", None, None, Decision("bypass"), began)
+            return ModelLookup(None, "the user has said nothing", "bypass", None, None, Decision("bypass"), began)
         asked, sharing = self._asked(request, turn)
         why = turn.forbidden(self.pure)
         plan = None if why else (yield from self._plan_flow(turn, asked, sharing))
@@ -144,7 +144,7 @@ class AnswerFlows:
         if why or plan is None or plan.asked is None:
             if not turn.since:
                 yield from self._note_flow(asked, decision)
-            return Looked(None, why, "bypass", None, None, decision, began)
+            return ModelLookup(None, why, "bypass", None, None, decision, began)
         asked = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
         messages = [*plan.shown, turn.question, *turn.since]
         answer, flight = yield from self._find_flow(asked)
@@ -152,10 +152,10 @@ class AnswerFlows:
         if answer is None or not isinstance(answer.value, AIMessage):
             why = WHY if was_off(asked) else "there is no answer to it"
             miss = replace(decision, outcome="miss", why=why)
-            return Looked(asked, why, "miss", messages, None, miss, began, flight)
+            return ModelLookup(asked, why, "miss", messages, None, miss, began, flight)
         hit = replace(decision, outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
         yield from self._note_flow(asked, replace(hit, tokens=answer.tokens), answer, flight)
-        return Looked(asked, answer.why, "hit", messages, answer, hit, began)
+        return ModelLookup(asked, answer.why, "hit", messages, answer, hit, began)
 
     def _asked(self, request: ModelRequest[Any], turn: AgentTurn) -> tuple[CacheQuestion, Sharing]:
         """Builds how the cache would see the question, and with whom its answer may be shared."""
@@ -208,7 +208,7 @@ class AnswerFlows:
 
     # --- storing ------------------------------------------------------------------------------------------------------
 
-    def store_flow(self, looked: Looked, value: AIMessage, *, structured: bool) -> Flow[None]:
+    def store_flow(self, looked: ModelLookup, value: AIMessage, *, structured: bool) -> Flow[None]:
         """Stores the model's answer, if it is a final one and worth keeping."""
         asked = looked.asked
         if asked is None:
@@ -227,7 +227,7 @@ class AnswerFlows:
         with suppress(CacheUnavailable):
             yield from self._best_effort(asked)(self._record_flow(asked, decision, None, op, looked.flight), write=True)
 
-    def leave_flow(self, looked: Looked) -> Flow[None]:
+    def leave_flow(self, looked: ModelLookup) -> Flow[None]:
         """Lets equal calls that wait ask the model, as this one's answer is not to be shared."""
         if looked.asked is not None and (given_back := leave(looked.flight)).commands:
             with suppress(CacheUnavailable):

@@ -70,7 +70,7 @@ def asker_of(config: Mapping[str, Any]) -> Asker:
     return Asker(users_of(config), str(uuid4() if session is None else session))
 
 
-class Known:
+class Descriptions:
     """What was computed of objects that live long, such as models and tools: each once.
 
     Args:
@@ -92,8 +92,8 @@ class Known:
 
 
 _MOST = 256
-_describe_model = Known(describe)
-_describe_tool = Known(lambda tool: tool if isinstance(tool, dict) else convert_to_openai_tool(tool))
+_describe_model = Descriptions(describe)
+_describe_tool = Descriptions(lambda tool: tool if isinstance(tool, dict) else convert_to_openai_tool(tool))
 
 
 class Decides(NamedTuple):

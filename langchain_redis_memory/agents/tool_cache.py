@@ -9,7 +9,7 @@ from langchain.agents.middleware import AgentMiddleware, AgentState
 from langchain_core.messages import ToolMessage
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
-from langchain_redis_memory.agents.tool_flows import Called, ToolFlows, ToolScope
+from langchain_redis_memory.agents.tool_flows import ToolFlows, ToolLookup, ToolScope
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
@@ -149,7 +149,7 @@ class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any
         return _or_stale(request, called, result)
 
 
-def _or_stale(request: ToolCallRequest, called: Called, result: Any) -> Any:
+def _or_stale(request: ToolCallRequest, called: ToolLookup, result: Any) -> Any:
     failed = result is None or (isinstance(result, ToolMessage) and result.status == "error")
     return _served(request, called.stale, "stale") if failed and called.stale is not None else result
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from langchain_redis_memory.cache.marks import NO_MARKS, Marks, Wanted, marks_from
+from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_from
 from langchain_redis_memory.errors import CorruptDataError, DecryptionError, InvalidInputError
 from langchain_redis_memory.ops import Op, Reply, merge, pure
 from langchain_redis_memory.redis.codec.cipher.key import Key
@@ -314,7 +314,7 @@ def _line(key: Key, entry: Any) -> Decision | None:
     return None
 
 
-def forget(key: Key, decisions: Sequence[Decision], wanted: Wanted) -> Op[int]:
+def forget(key: Key, decisions: Sequence[Decision], wanted: AnswerFilter) -> Op[int]:
     """Removes lines that are meant, of those that were read.
 
     Returns:

@@ -15,7 +15,7 @@ from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuest
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.measured import Spent
 from langchain_redis_memory.conversation.turn import Chain, ModelInput, Plan, TurnInput, as_served
-from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, Found
+from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, TurnLookup
 from langchain_redis_memory.history.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class LoadedTurn:
     context: StoredContext
     reachable: bool = True
     looked_up: CacheQuestion | None = None
-    found: Found = NOTHING
+    found: TurnLookup = NOTHING
     plan: Plan | None = None
 
 

@@ -31,7 +31,7 @@ _TOKENS = frozenset({"tokens_read", "tokens_written"})
 _BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
-class Counting(Protocol):
+class StatsSource(Protocol):
     """What counts in Redis: every cache of this package, and `ConversationMemory.answers`."""
 
     def stats(self) -> Stats | dict[str, Stats]:
@@ -60,7 +60,7 @@ class RedisStatsCollector:
     **Trips:** none to construct; a scrape makes those of `Client.health` and of each cache's `stats`.
     """
 
-    def __init__(self, client: Client, caches: Mapping[str, Counting] | None = None) -> None:
+    def __init__(self, client: Client, caches: Mapping[str, StatsSource] | None = None) -> None:
         if find_spec("prometheus_client") is None:
             msg = "metrics need prometheus-client"
             raise missing(msg, "prometheus")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Erased:
+class KindReceipt:
     """What was erased of one kind of data.
 
     Args:
@@ -45,7 +45,7 @@ class Receipt:
     """
 
     subject: str
-    kinds: Mapping[str, Erased]
+    kinds: Mapping[str, KindReceipt]
     dry_run: bool = False
 
     @property

@@ -16,9 +16,9 @@ from langchain_core.outputs import Generation
 from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
 from langchain_redis_memory.peers.reading import (
-    Damaged,
-    Found,
+    DamagedError,
     NotJsonError,
+    StoredKey,
     hash_get,
     json_get,
     parse_json,
@@ -44,7 +44,7 @@ def generations_of(stored: Any) -> tuple[Generation, ...]:
     built = tuple(values.revive(one) for one in parsed)
     if not built or not all(isinstance(one, Generation) for one in built):
         msg = "it holds something else than generations"
-        raise Damaged(msg)
+        raise DamagedError(msg)
     return built
 
 
@@ -76,7 +76,7 @@ class RedisVLCache(NearAnswers):
         """Spells the key of a prompt's answer."""
         return f"{self.prefix}:{sha256(prompt.encode('utf-8', 'surrogatepass')).hexdigest()}".encode()
 
-    def record(self, found: Found) -> Record:
+    def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         fields = texts(found.value)
         metadata = parse_json(fields["metadata"]) if fields.get("metadata") else {}
@@ -106,7 +106,7 @@ class CommunitySemanticCache(NearAnswers):
         """Spells the key of a prompt's answer: its names are made at random."""
         return None
 
-    def record(self, found: Found) -> Record:
+    def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         fields = texts(found.value)
         answer = generations_of(parse_json(fields["return_val"]))
@@ -133,7 +133,7 @@ class GPTCache(KeySource):
         """Names what is read together with a key: each of them is a question with its answers."""
         return None if b":index:" in key else key
 
-    def record(self, found: Found) -> Record | list[Record]:
+    def record(self, found: StoredKey) -> Record | list[Record]:
         """Builds what a key holds."""
         document = parse_json(found.value)
         if document.get("deleted"):
@@ -141,6 +141,6 @@ class GPTCache(KeySource):
         text = document["answers"][0]["answer"]
         try:
             answer = generations_of(parse_json(text))
-        except (NotJsonError, Damaged, TypeError):
+        except (NotJsonError, DamagedError, TypeError):
             answer = (Generation(text=str(text)),)
         return SavedAnswer(str(document["question"]), answer, "", found.ttl_ms, (VECTORS,))

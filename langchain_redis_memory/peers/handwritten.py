@@ -12,9 +12,9 @@ from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import from_dict, of_role
 from langchain_redis_memory.peers.key_source import Command, KeySource, PrefixSource
 from langchain_redis_memory.peers.reading import (
-    Damaged,
-    Found,
+    DamagedError,
     NotJsonError,
+    StoredKey,
     exists_flow,
     list_get,
     parse_json,
@@ -45,7 +45,7 @@ class TurnLists(KeySource):
         """Tells whether it may hold something of that name."""
         return exists_flow(self.prefix + name)
 
-    def record(self, found: Found) -> Record:
+    def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         said: list[BaseMessage] = []
         for place, raw in enumerate(found.value):
@@ -105,7 +105,7 @@ class MessageLists(PrefixSource):
         """Tells whether it may hold something of that name."""
         return exists_flow(f"{self.prefix}messages:{name}")
 
-    def _messages(self, found: Found) -> tuple[BaseMessage, ...]:
+    def _messages(self, found: StoredKey) -> tuple[BaseMessage, ...]:
         return tuple(self._message(parse_json(raw), f"{self.name}-{place}") for place, raw in enumerate(found.value))
 
     @staticmethod
@@ -138,7 +138,7 @@ class AgentKeys(KeySource):
     command: ClassVar[Command] = staticmethod(text_get)
     shapes: ClassVar[tuple[str, ...]] = ("history:{match}", "state:{match}", "session:{match}")
 
-    def record(self, found: Found) -> Record:
+    def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         kind, _, rest = found.key.decode()[len(self.prefix) :].partition(":")
         if kind == "state":
@@ -151,7 +151,7 @@ class AgentKeys(KeySource):
         said = parse_json(found.value)
         if not isinstance(said, list):
             msg = "it is no list of messages"
-            raise Damaged(msg)
+            raise DamagedError(msg)
         messages = [of_role(one["role"], one["content"], f"{self.name}-{place}") for place, one in enumerate(said)]
         return Conversation(second, tuple(messages), found.ttl_ms, first)
 
@@ -171,7 +171,7 @@ class JsonKeys(KeySource):
     name: str = "json-keys"
     command: ClassVar[Command] = staticmethod(text_get)
 
-    def record(self, found: Found) -> Record:
+    def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         *labels, key = found.key.decode().split(":")
         told = (PERIOD,) if any("." in label for label in labels) else ()

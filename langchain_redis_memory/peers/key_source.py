@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from langchain_redis_memory.ops import Arg, Flow
-from langchain_redis_memory.peers.reading import Damaged, Found, escape_glob, read_keys_flow, records_of, why_of
+from langchain_redis_memory.peers.reading import (
+    DamagedError,
+    StoredKey,
+    escape_glob,
+    read_keys_flow,
+    records_of,
+    why_of,
+)
 from langchain_redis_memory.peers.records import Conversation, Record, Unreadable
 
 Command: TypeAlias = "staticmethod[[bytes], tuple[Arg, ...]]"
@@ -51,7 +58,7 @@ class KeySource(PrefixSource):
         return records_of((yield from read_keys_flow(keys, self.command)), self.record)
 
     @abstractmethod
-    def record(self, found: Found) -> Record | list[Record]:
+    def record(self, found: StoredKey) -> Record | list[Record]:
         """Builds what a key holds."""
 
 
@@ -75,7 +82,7 @@ class MessageSource(PrefixSource):
         for found in (yield from read_keys_flow(keys, self.command)):
             try:
                 if found.fault:
-                    raise Damaged(found.fault)
+                    raise DamagedError(found.fault)
                 session, timestamp, message = self.message(found)
                 sessions[session].append((timestamp, found.key, message, found.ttl_ms))
             except (ValueError, TypeError, LookupError) as error:
@@ -88,5 +95,5 @@ class MessageSource(PrefixSource):
         return records
 
     @abstractmethod
-    def message(self, found: Found) -> tuple[str, float, Any]:
+    def message(self, found: StoredKey) -> tuple[str, float, Any]:
         """Builds a message, with its session and its time."""

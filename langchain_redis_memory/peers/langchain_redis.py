@@ -14,7 +14,7 @@ from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.ops import Flow, Op, Reply, ask
 from langchain_redis_memory.peers.chat import from_dict
 from langchain_redis_memory.peers.key_source import Command, MessageSource
-from langchain_redis_memory.peers.reading import Found, json_get, parse_json
+from langchain_redis_memory.peers.reading import StoredKey, json_get, parse_json
 from langchain_redis_memory.redis.replies import pairs
 
 _INDEX = "idx:chat_history"
@@ -49,7 +49,7 @@ class LangChainRedisHistory(MessageSource):
             return True
         return bool(_count(found, b"total_results")) or bool(_count(told, b"hash_indexing_failures"))
 
-    def message(self, found: Found) -> tuple[str, float, Any]:
+    def message(self, found: StoredKey) -> tuple[str, float, Any]:
         """Builds a message, with its session and its time."""
         body = parse_json(found.value)
         message = from_dict({"type": body["type"], "data": body["data"]}, str(body["message_id"]))

@@ -18,8 +18,8 @@ from langchain_redis_memory.peers.key_source import PrefixSource
 from langchain_redis_memory.peers.langgraph_redis import NO_PATH
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
 from langchain_redis_memory.peers.reading import (
-    Damaged,
-    Found,
+    DamagedError,
+    StoredKey,
     exists_flow,
     hash_get,
     parse_json,
@@ -84,15 +84,15 @@ class PlainRedis(PrefixSource):
 
     def _record(
         self,
-        found: Found,
+        found: StoredKey,
         told: bytes | None,
         blobs: dict[str, bytes],
-        values: dict[bytes, Found],
-        written: Sequence[Found],
+        values: dict[bytes, StoredKey],
+        written: Sequence[StoredKey],
     ) -> Record:
         if told is None:
             msg = f"{self.prefix}:threads does not say which thread it is of"
-            raise Damaged(msg)
+            raise DamagedError(msg)
         place, reader = parse_json(told), Values(self.serde)
         body = _typed(found, reader)
         stored, gone = {}, []
@@ -119,7 +119,7 @@ class PlainRedis(PrefixSource):
         )
 
 
-def _typed(found: Found, values: Values) -> Any:
+def _typed(found: StoredKey, values: Values) -> Any:
     return _read(found.value, values)
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from langchain_redis_memory.peers.chat import of_role
 from langchain_redis_memory.peers.key_source import Command, MessageSource
-from langchain_redis_memory.peers.reading import Found, hash_get, parse_json, text_of, texts
+from langchain_redis_memory.peers.reading import StoredKey, hash_get, parse_json, text_of, texts
 
 _MESSAGE = re.compile(rb":[0-9.]+(:[0-9a-f]{8})?$")
 
@@ -30,7 +30,7 @@ class RedisVLHistory(MessageSource):
     ending: ClassVar[re.Pattern[bytes]] = _MESSAGE
     shapes: ClassVar[tuple[str, ...]] = (":{match}:*",)
 
-    def message(self, found: Found) -> tuple[str, float, Any]:
+    def message(self, found: StoredKey) -> tuple[str, float, Any]:
         """Builds a message, with its session and its time."""
         fields = texts(found.value)
         more = {"metadata": parse_json(fields["metadata"])} if fields.get("metadata") else {}

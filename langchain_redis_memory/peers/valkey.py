@@ -17,8 +17,8 @@ from langchain_redis_memory.peers.key_source import PrefixSource
 from langchain_redis_memory.peers.langgraph_redis import NO_PATH
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
 from langchain_redis_memory.peers.reading import (
-    Damaged,
-    Found,
+    DamagedError,
+    StoredKey,
     exists_flow,
     parse_json,
     read_keys_flow,
@@ -65,14 +65,14 @@ class Valkey(PrefixSource):
         place = f"{{{record.thread_id}}}:{record.ns}"
         return [f"writes:{place}:{record.checkpoint['id']}".encode(), f"thread:{place}".encode()]
 
-    def _record(self, found: Found, written: Sequence[Found]) -> Record:
+    def _record(self, found: StoredKey, written: Sequence[StoredKey]) -> Record:
         document = parse_json(found.value)
         thread, own = document["thread_id"], document["checkpoint_id"]
         start, end = f"{self.prefix}{{{thread}}}:", f":{own}"
         key = found.key.decode()
         if not key.startswith(start) or not key.endswith(end):
             msg = "its key names another thread or checkpoint than its value"
-            raise Damaged(msg)
+            raise DamagedError(msg)
         values = Values(self.serde)
         checkpoint = values.typed(document["type"], b64decode(document["checkpoint"]))
         writes = tuple(_write(write, values) for one in written for write in parse_json(one.value))

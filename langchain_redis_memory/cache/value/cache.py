@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
 from langchain_redis_memory.cache.value.cached import CachedFunction, P, R
-from langchain_redis_memory.cache.value.flows import Loading, ValueFlows, disabled_here
+from langchain_redis_memory.cache.value.flows import LoadOptions, ValueFlows, disabled_here
 from langchain_redis_memory.cache.value.lock import ValueLock
 from langchain_redis_memory.cache.value.operations import ValueOps, about_flow, tags_of
 from langchain_redis_memory.cache.value.plain import OwnTtl, PlainValues
@@ -383,8 +383,8 @@ class RedisValueCache(PlainValues):
         single_flight_s: float,
         jitter: float,
         tags: tuple[str, ...],
-    ) -> Loading:
-        return Loading(
+    ) -> LoadOptions:
+        return LoadOptions(
             self._ttl(ttl_s),
             round(check_number(stale_s, "stale_s", 0, 1e9) * 1000),
             check_number(early, "early", 0, 100),

@@ -199,9 +199,9 @@ def _checked(turn: str, rewrite: Rewrite, focus: _Focus) -> Rewrite:
     return rewrite
 
 
-def _meant(kind: str, focus: _Focus, without: frozenset[str] = frozenset()) -> tuple[Mention | None, str]:
+def _meant(kind: str, focus: _Focus) -> tuple[Mention | None, str]:
     """The one thing that a pronoun can mean, and why there is none."""
-    fitting = [mention for mention in focus.about if mention.agrees(kind) and not mention.words <= without]
+    fitting = [mention for mention in focus.about if mention.agrees(kind) and mention.words]
     different = list({mention.text.lower(): mention for mention in fitting}.values())
     if not different:
         return None, f"nothing that {kind!r} agrees with"
