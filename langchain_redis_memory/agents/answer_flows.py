@@ -27,7 +27,7 @@ from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailabl
 from langchain_redis_memory.cache.decision_log import Decision, DecisionLog
 from langchain_redis_memory.cache.semantic.explanation import logged
 from langchain_redis_memory.cache.semantic.prompt_reader import instructs
-from langchain_redis_memory.cache.sharing import AudienceClassifier, Share, Sharing
+from langchain_redis_memory.cache.sharing import AudienceClassifier, Share, SharingRule
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.switchable import WHY
 from langchain_redis_memory.conversation.context import StoredContext
@@ -67,7 +67,7 @@ class WholeThread:
 
 
 class ModelLookup(NamedTuple):
-    """What a look-up of a model call gave.
+    """The result of looking up the answer to a model call.
 
     Args:
         asked: How the cache sees the call; None where its answer is not shared.
@@ -157,13 +157,13 @@ class AnswerFlows:
         yield from self._note_flow(asked, replace(hit, tokens=answer.tokens), answer, flight)
         return ModelLookup(asked, answer.why, "hit", messages, answer, hit, began)
 
-    def _asked(self, request: ModelRequest[Any], turn: AgentTurn) -> tuple[CacheQuestion, Sharing]:
+    def _asked(self, request: ModelRequest[Any], turn: AgentTurn) -> tuple[CacheQuestion, SharingRule]:
         """Builds how the cache would see the question, and with whom its answer may be shared."""
         config = get_config()
         configurable = config.get("configurable") or {}
         asker, opaque = asker_of(config), bool(request.tools)
         judge = partial(self.audience, opaque=opaque)
-        sharing = Sharing(asker, judge(str(turn.question.text)), opaque, self.share, judge)
+        sharing = SharingRule(asker, judge(str(turn.question.text)), opaque, self.share, judge)
         found = decides(request)
         given = [deciding_settings(configurable, *SEPARATED), rights_of(config) if opaque else []]
         if not describable(given):  # nobody else's call can be known to be equal
@@ -191,7 +191,7 @@ class AnswerFlows:
             return f"{self.private}:{digest}"
         return f"{self.scope or ''}:{digest}"
 
-    def _plan_flow(self, turn: AgentTurn, asked: CacheQuestion, sharing: Sharing) -> Flow[Plan | None]:
+    def _plan_flow(self, turn: AgentTurn, asked: CacheQuestion, sharing: SharingRule) -> Flow[Plan | None]:
         """Plans the turn; None where a user's classifier fails."""
         text = str(turn.question.text)
         try:
@@ -270,7 +270,7 @@ class AnswerFlows:
 _COUNTED = {"hit": "hits", "miss": "misses", "bypass": "bypasses"}
 
 
-def _why(plan: Plan, turn: AgentTurn, sharing: Sharing) -> str:
+def _why(plan: Plan, turn: AgentTurn, sharing: SharingRule) -> str:
     """Names the reason why a planned question bypasses the cache, "" where it does not."""
     if plan.reads is None or not plan.rule.write_cache:
         shared = replace(sharing, words=plan.verdict.audience or sharing.words)

@@ -36,7 +36,7 @@ _MOST_TURNS = 10
 
 
 class RecalledMemory(TypedDict, total=False):
-    """What is read of the memory at the start of a turn.
+    """The part of an agent's state that is read of the memory at the start of a turn.
 
     Args:
         profile: What is known of the user, as text.

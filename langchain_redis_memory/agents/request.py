@@ -71,7 +71,7 @@ def asker_of(config: Mapping[str, Any]) -> Asker:
 
 
 class Descriptions:
-    """What was computed of objects that live long, such as models and tools: each once.
+    """A memo of what was computed of objects that live long, such as models and tools.
 
     Args:
         compute: Computes it.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any]):
-    """Serves results of an agent's tools from a cache, where a tool is named or says itself that it may be.
+    """Serves results of an agent's tools from a cache: of tools that are named here, or that declare it themselves.
 
     A key holds the tool, its schema, its arguments, the asker, his rights and the run's settings. An error is never
     stored, nor a `Command`, nor the result of a tool that is given the agent's state.

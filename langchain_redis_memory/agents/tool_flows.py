@@ -35,7 +35,7 @@ ToolScope = Literal["user", "tenant"]
 
 
 class ToolLookup(NamedTuple):
-    """What a look-up of a tool's result gave.
+    """The result of looking up what a tool gave.
 
     Args:
         entries: Where results of the tenant are.

@@ -79,7 +79,7 @@ NO_TRACE = TurnTrace()
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of one turn, or a report of a hit.
+    """Records what became of one turn, or a report of a hit.
 
     Args:
         outcome: "hit", "miss" or "bypass" of a turn; "right" or "wrong" of a report.
@@ -166,7 +166,7 @@ def decoded(data: bytes, line: str) -> Decision | None:
 
 @dataclass(frozen=True)
 class DecisionLog:
-    """What is logged of the turns that ask a cache, and for how long.
+    """Configures what is logged of the turns that ask a cache, and for how long.
 
     Args:
         most: How many lines of a tenant are kept, at most about 4 KB each.

@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 class Query(Protocol):
-    """What an answer is looked up by."""
+    """The prompt and the model that an answer is looked up by."""
 
     @property
     def model(self) -> str:

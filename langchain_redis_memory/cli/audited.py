@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class AuditNote:
-    """What the audit log says of a change when it is done.
+    """The line of the audit log about a change, completed when it is done.
 
     Args:
         note: Counts, no content.

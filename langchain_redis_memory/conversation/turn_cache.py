@@ -39,7 +39,7 @@ class Flight(NamedTuple):
 
 
 class TurnLookup(NamedTuple):
-    """What a look-up gave.
+    """The result of looking for a turn's answer.
 
     Args:
         answer: The cached answer; None for none.

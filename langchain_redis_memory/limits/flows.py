@@ -34,7 +34,7 @@ _JITTER_S = 0.02
 
 
 class Request(NamedTuple):
-    """What is asked for: under which keys, and what it costs of each unit."""
+    """A request: under which keys it counts, and what it costs of each unit."""
 
     keys: tuple[str, ...]
     costs: Costs
@@ -42,7 +42,7 @@ class Request(NamedTuple):
 
 
 class Reservation(NamedTuple):
-    """What was decided of a request, and the marks by which it can be corrected: one for each rate."""
+    """The decision on a request, and the marks by which it can be corrected, one for each rate."""
 
     request: Request
     decision: LimitDecision

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LimitLease:
-    """What a request took. Made by `RedisRateLimiter.reserve`.
+    """Holds what a request took of its limits, until its real cost is known. Made by `RedisRateLimiter.reserve`.
 
     Leave it as a context manager, or settle it: places are given back then, and what was reserved and not used. A
     request of which nobody knows what it cost (a stream that was cut, an error) counts with what it reserved.

@@ -40,7 +40,7 @@ class StatsSource(Protocol):
 
 
 class RedisStatsCollector:
-    """Gives Prometheus the counts of caches, the health of their server, and the trips and turns of this process.
+    """Exports to Prometheus what caches count, the health of their server, and the trips and turns of this process.
 
     Args:
         client: The client; what it told before it still tells.

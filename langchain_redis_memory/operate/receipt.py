@@ -36,7 +36,7 @@ class KindReceipt:
 
 @dataclass(frozen=True)
 class Receipt:
-    """The result of an erasure, or with `dry_run` of one that was not carried out.
+    """Reports an erasure, or with `dry_run` one that was not carried out.
 
     Args:
         subject: Whose data, as "user 'ana' of tenant 'acme'".

@@ -42,7 +42,7 @@ MEMORY_OPERATIONS = {
 
 
 class OTelTracing:
-    """Records a span for each round trip of a client, and for each turn that it is told.
+    """Records a span for each round trip of a client, and for each turn that is reported to it.
 
     Args:
         client: The client; what it told before it still tells.

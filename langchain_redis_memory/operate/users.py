@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class RedisUsers(ClientOwner):
-    """What is kept of the users of a tenant.
+    """Lists, exports and erases what is kept of the users of a tenant.
 
     Conversations count as a user's where the turn's config names one (`metadata.user_id`, `configurable.user_id` or
     LangGraph's authenticated user), or where a history was made with `user=`; threads where the graph's config does.

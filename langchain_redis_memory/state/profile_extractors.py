@@ -33,7 +33,7 @@ _LONGEST_EVIDENCE = 120
 
 
 class Observation(NamedTuple):
-    """Something that was seen of a user.
+    """Holds one thing that a user's words say about the user.
 
     Args:
         trait: One of `TRAITS`.
@@ -49,7 +49,7 @@ class Observation(NamedTuple):
 
 
 class Extractor(Protocol):
-    """Sees what can be learned of a user."""
+    """Extracts observations about a user from what the user says."""
 
     def extract(self, said: Sequence[str]) -> Sequence[Observation] | Flow[Sequence[Observation]]:
         """Extracts what can be learned from a user's words.

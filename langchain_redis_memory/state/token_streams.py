@@ -41,7 +41,7 @@ _MOST_WAITING = 64
 
 
 class RedisTokenStreams(ClientOwner):
-    """Keeps answers that are being streamed, so that a reader can go on where it was cut off.
+    """Keeps answers while they are streamed, so that a reader can resume where its connection broke.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.

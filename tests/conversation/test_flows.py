@@ -10,7 +10,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
-from langchain_redis_memory.cache.sharing import Asker, Grounding, Sharing
+from langchain_redis_memory.cache.sharing import Asker, Grounding, SharingRule
 from langchain_redis_memory.conversation.context import StoredContext, TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
 from langchain_redis_memory.conversation.planner import Planner
@@ -30,7 +30,7 @@ class Chain:
     """A chain that answers "yes" and finds one document."""
 
     scope = "test"
-    sharing = Sharing(Asker((), "s"), for_everyone("", opaque=False), opaque=False)
+    sharing = SharingRule(Asker((), "s"), for_everyone("", opaque=False), opaque=False)
     grounding: Grounding = "check"
     keep_partial = False
     single_flight_ms = 0

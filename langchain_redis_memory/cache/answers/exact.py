@@ -55,7 +55,7 @@ class ExactAnswerCache:
         InvalidInputError: The lifetime is not positive.
 
     **Keys:** `answer`; `entries`, `entry_expiries` of the index; `epoch`.
-    **Trips:** none; its ops ride on the caller's.
+    **Trips:** none; its operations are merged into the caller's.
     """
 
     def __init__(self, ttl_s: float | FromSettings | None = "settings", *, epoch: str | None = None) -> None:

@@ -21,7 +21,7 @@ from langchain_redis_memory.redis.keys import KeySpace
 
 
 class LookupPreview(NamedTuple):
-    """What a cache would do with a question.
+    """A preview of what a cache would do with a question.
 
     Args:
         answer: The answer that it would serve; None for none.

@@ -41,7 +41,7 @@ PRESETS: Mapping[PresetName, tuple[float, float]] = {
 
 
 class RedisValueCache(PlainValues):
-    """Any values, kept in Redis for all processes: preferences, personalities, search results, whatever is computed.
+    """Caches any values in Redis, for all processes: preferences, search results, what a function computes.
 
     Reading and storing is best effort: a server that is away is a miss, and nothing is stored. What must be done, such
     as `delete`, `invalidate_tag`, `set_if` or a lock, raises. Values are plain data, messages, documents, arrays; they
@@ -346,7 +346,7 @@ class RedisValueCache(PlainValues):
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
-        """Lets this thread or task go past the cache meanwhile: nothing is read from it, nothing is stored.
+        """Bypasses the cache in this thread or task meanwhile: nothing is read from it, nothing is stored.
 
         Yields:
             Nothing.

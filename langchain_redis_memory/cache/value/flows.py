@@ -29,11 +29,11 @@ from langchain_redis_memory.redis.ttl import jittered
 _log = logging.getLogger(__name__)
 
 AGAIN = object()
-disabled_here: ContextVar[frozenset[int]] = ContextVar("caches that this thread or task goes past", default=frozenset())
+disabled_here: ContextVar[frozenset[int]] = ContextVar("caches that this thread or task bypasses", default=frozenset())
 
 
 class LoadOptions(NamedTuple):
-    """How a value is loaded and kept; see `RedisValueCache.get_or_load`. Times in milliseconds."""
+    """Options of loading and keeping a value; see `RedisValueCache.get_or_load`. Times in milliseconds."""
 
     ttl_ms: int
     stale_ms: int

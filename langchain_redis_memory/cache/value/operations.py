@@ -53,7 +53,7 @@ class StoredValue(NamedTuple):
 
 
 class ValueLookup(NamedTuple):
-    """What a look-up gave: the server's time in microseconds, what was found, the tags' tokens, whether it is off."""
+    """The result of a look-up: the server's time in microseconds, the value, the tags' tokens, whether it is off."""
 
     now: int
     found: StoredValue | None
@@ -61,8 +61,8 @@ class ValueLookup(NamedTuple):
     off: bool
 
 
-class WriteResult(NamedTuple):
-    """What became of a write: the value's version, None where nothing was stored; whether there was a value before."""
+class ValueWrite(NamedTuple):
+    """The result of a write: the value's version, None where nothing was stored; whether there was a value before."""
 
     version: int | None
     there: bool
@@ -160,7 +160,7 @@ class ValueOps:
         version: int = 0,
         tags: Sequence[str] = (),
         tokens: Sequence[bytes] | None = None,
-    ) -> Op[WriteResult]:
+    ) -> Op[ValueWrite]:
         """Stores a value.
 
         Args:
@@ -180,7 +180,7 @@ class ValueOps:
         body = self.shard(key).values.encrypt(pack(value, f"the value of {key!r}"), key)
         return self._put(key, body, ttl_ms, stale_ms, took_ms, mode, version, tags, tokens)
 
-    def delete(self, key: str) -> Op[WriteResult]:
+    def delete(self, key: str) -> Op[ValueWrite]:
         """Deletes a value; what is being made of it meanwhile is not stored any more."""
         return self._put(key, b"", DELETED_MS)
 
@@ -195,7 +195,7 @@ class ValueOps:
         version: int = 0,
         tags: Sequence[str] = (),
         tokens: Sequence[bytes] | None = None,
-    ) -> Op[WriteResult]:
+    ) -> Op[ValueWrite]:
         shard = self.shard(key)
         pairs_: list[Arg] = []
         for tag, token in zip(tags, tokens or [b""] * len(tags), strict=True):
@@ -203,7 +203,7 @@ class ValueOps:
         call = script("cache/value_put")(
             (shard.values, shard.expiries), mode, version, ttl_ms, stale_ms, took_ms, key, body, *pairs_
         )
-        return Op((call,), lambda replies: WriteResult(int(replies[0][0]) or None, bool(replies[0][1])))
+        return Op((call,), lambda replies: ValueWrite(int(replies[0][0]) or None, bool(replies[0][1])))
 
     def expire(self, key: str, ttl_ms: int) -> Op[bool]:
         """Gives a value another lifetime."""

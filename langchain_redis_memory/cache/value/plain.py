@@ -20,7 +20,7 @@ OwnTtl: TypeAlias = "Lifetime | Literal['own']"
 
 
 class Versioned(NamedTuple):
-    """A value and its version, for `RedisValueCache.set_if`; version 0 where there is none."""
+    """Holds a value and its version, for `RedisValueCache.set_if`; version 0 where there is none."""
 
     value: Any
     version: int

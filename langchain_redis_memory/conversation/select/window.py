@@ -63,7 +63,7 @@ class Selector(Protocol):
 
 
 class WindowSelector:
-    """Windows by type, then a token budget.
+    """Selects the newest messages, how many by question type, within a token budget.
 
     Args:
         base: Messages of one base window.

@@ -39,7 +39,7 @@ _SURE = 3.0
 
 
 class EmbeddingClassifier:
-    """Decides by the signs of language and by the similarity to the conversation.
+    """Classifies by linguistic signs and by the embedding similarity to the conversation.
 
     Args:
         embeddings: Any embedding model. Its weights were fitted with MiniLM; the scale of another is adapted to.

@@ -60,7 +60,7 @@ class Assessment:
 
 
 class LinguisticClassifier:
-    """Decides by the signs of language: no model, no network, a fraction of a millisecond.
+    """Classifies by linguistic signs: no model, no network, a fraction of a millisecond.
 
     Args:
         language: The language of the turns: one that has a lexicon ("en"), or the path of a lexicon's file. A turn in

@@ -53,7 +53,7 @@ class _Focus:
 
 
 class LocalContextualiser:
-    """Resolves what the user's own questions make certain, and says where they do not.
+    """Rewrites by rules where the user's own questions make the meaning certain, and says where they do not.
 
     Pronouns, "this cancer", nouns that are always of something ("the symptoms"), "what about X?" and "and in X?". Turns
     that stand alone come back as they are. `benchmarks/quality/rewrite_quality.py` measures it.

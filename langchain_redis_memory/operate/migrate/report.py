@@ -61,7 +61,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class MigrationReport:
-    """The result of a migration, or with `dry_run` of one that was not carried out.
+    """Reports a migration, or with `dry_run` one that was not carried out.
 
     Args:
         source: The source's name.

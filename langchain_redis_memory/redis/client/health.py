@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Health:
-    """The health of a client and its server.
+    """Reports the health of a client and its server.
 
     Args:
         url: Where the data is, without credentials.

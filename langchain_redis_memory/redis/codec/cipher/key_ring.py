@@ -46,7 +46,7 @@ class DataKeys(Protocol):
 
 
 class KeyRing:
-    """Secrets of the deployment, by id.
+    """Holds the deployment's secrets, by id.
 
     Args:
         secrets: Id -> 32 random bytes, or these in base64 (see `new_secret`). The ids stand in what is stored.
