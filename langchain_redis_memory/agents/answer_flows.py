@@ -7,6 +7,7 @@ its conversation together with all of it. So an answer is never served where the
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -78,6 +79,7 @@ class ModelLookup(NamedTuple):
         decision: The line for the log.
         began: When it was looked up.
         flight: The call's part in a single flight.
+        place: The conversation, the question's id and how much followed it.
     """
 
     asked: CacheQuestion | None
@@ -88,6 +90,10 @@ class ModelLookup(NamedTuple):
     decision: Decision
     began: float
     flight: Flight | None = None
+    place: tuple[str, str, int] | None = None
+
+
+_MOST_PLACES = 1_024
 
 
 @dataclass
@@ -119,6 +125,8 @@ class AnswerFlows:
     lease_ms: int = 0
     private: str = field(default_factory=lambda: f"private:{uuid4()}")
     warned: set[str] = field(default_factory=set)
+    _behind: str = ""
+    _answered: OrderedDict[tuple[str, str, int], None] = field(default_factory=OrderedDict)
 
     # --- looking up ---------------------------------------------------------------------------------------------------
 
@@ -133,7 +141,7 @@ class AnswerFlows:
         if turn is None:
             return ModelLookup(None, "the user has said nothing", "bypass", None, None, Decision("bypass"), began)
         asked, sharing = self._asked(request, turn)
-        why = turn.forbidden(self.pure)
+        why = self._behind or turn.forbidden(self.pure)
         plan = None if why else (yield from self._plan_flow(turn, asked, sharing))
         if plan is not None:
             why = _why(plan, turn, sharing)
@@ -146,16 +154,38 @@ class AnswerFlows:
                 yield from self._note_flow(asked, decision)
             return ModelLookup(None, why, "bypass", None, None, decision, began)
         asked = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
-        messages = [*plan.shown, turn.question, *turn.since]
+        messages = [*(plan.shown or turn.instructions), turn.question, *turn.since]
+        place = (asked.session, str(turn.question.id), len(turn.since))
+        if place in self._answered:  # such as by middleware that looks at answers: the same one would come back
+            why = "its first answer was taken back"
+            return ModelLookup(asked, why, "miss", messages, None, replace(decision, outcome="miss", why=why), began)
         answer, flight = yield from self._find_flow(asked)
         decision = replace(decision, candidates=logged(asked.notes.get(CANDIDATES, [])))
         if answer is None or not isinstance(answer.value, AIMessage):
             why = WHY if was_off(asked) else "there is no answer to it"
             miss = replace(decision, outcome="miss", why=why)
-            return ModelLookup(asked, why, "miss", messages, None, miss, began, flight)
+            return ModelLookup(asked, why, "miss", messages, None, miss, began, flight, place)
         hit = replace(decision, outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
         yield from self._note_flow(asked, replace(hit, tokens=answer.tokens), answer, flight)
+        self._answer(place)
         return ModelLookup(asked, answer.why, "hit", messages, answer, hit, began)
+
+    def _answer(self, place: tuple[str, str, int] | None) -> None:
+        """Remembers that a question was answered here."""
+        if place is not None:
+            self._answered[place] = None
+            while len(self._answered) > _MOST_PLACES:
+                self._answered.popitem(last=False)
+
+    def misplaced(self, changed: Set[str]) -> None:
+        """Stops caching, as middleware behind the cache makes other requests than its keys hold.
+
+        Args:
+            changed: What it changes of them.
+        """
+        if not self._behind:
+            self._behind = f"middleware behind the cache changes {', '.join(sorted(changed))}"
+            _log.warning("nothing is cached: %s; put AnswerCacheMiddleware last", self._behind)
 
     def _asked(self, request: ModelRequest[Any], turn: AgentTurn) -> tuple[CacheQuestion, SharingRule]:
         """Builds how the cache would see the question, and with whom its answer may be shared."""
@@ -173,7 +203,7 @@ class AnswerFlows:
             str(configurable.get("agent") or ""),
             self._scope(found.digest, found.opaque),
             turn.question.content,
-            [request.system_message] if request.system_message else [],
+            [*([request.system_message] if request.system_message else []), *turn.instructions],
             as_given(turn.question, given) if describable(given) else None,
             session=asker.session,
         )
@@ -213,9 +243,10 @@ class AnswerFlows:
         asked = looked.asked
         if asked is None:
             return
+        self._answer(looked.place)
         ended: float = yield Now()
         tokens = cost(value, looked.messages or (), ())
-        kept = value.model_copy(update={"id": None})
+        kept = value.model_copy(update={"id": None, "name": None})
         op: Op[Any] = pure(None)
         if structured and value.tool_calls:
             if not (value.invalid_tool_calls or self.cache.cache is None or was_off(asked)):

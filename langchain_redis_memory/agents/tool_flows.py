@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 
 from langchain_core.messages import ToolMessage
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.config import get_config
@@ -22,7 +24,7 @@ from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.errors import UnserialisableError
 from langchain_redis_memory.ops import Flow, ask
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable
+from langchain_redis_memory.redis.codec.fingerprint import deciding_settings, describable, describe
 from langchain_redis_memory.redis.codec.messages import decode_message, encode_message
 from langchain_redis_memory.redis.codec.values import digest
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
@@ -128,9 +130,9 @@ class ToolFlows:
         if not describable(given):
             self._warn(call["name"], "its arguments or the run's settings are no plain data")
             return ToolLookup()
-        asker = asker_of(config) if self.scope == "user" else None
+        asker = asker_of(config) if self.scope == "user" or _reads_config(tool) else None
         name = "" if asker is None else asker.name
-        decides = {"tool": call["name"], "schema": _schema(tool), "given": given, "asker": name}
+        decides = {"tool": call["name"], "schema": _schema(tool), "code": _code(tool), "given": given, "asker": name}
         owner = None if asker is None else _owner(asker.user, asker.session)
         entries = self.entries_of(configurable.get("tenant") or self.tenant, owner)
         return ToolLookup(entries, entries.name(bytes.fromhex(digest(decides))), ttl_ms)
@@ -218,3 +220,23 @@ def _state_args(tool: BaseTool) -> bool:
 
 
 _reads_state = Descriptions(_state_args)
+
+
+def _config_args(tool: BaseTool) -> bool:
+    """Returns whether a tool takes the run's config, which names the user."""
+    functions = (getattr(tool, "func", None), getattr(tool, "coroutine", None), tool._run, tool._arun)
+    own = [
+        one for one in functions if one is not None and not inspect.unwrap(one).__module__.startswith("langchain_core.")
+    ]
+    return any(RunnableConfig in (kind, *get_args(kind)) for one in own for kind in _hints(one).values())
+
+
+def _hints(function: Any) -> dict[str, Any]:
+    try:
+        return get_type_hints(inspect.unwrap(function))
+    except (NameError, TypeError, AttributeError):
+        return {"config": RunnableConfig} if "config" in inspect.signature(function).parameters else {}
+
+
+_reads_config = Descriptions(_config_args)
+_code = Descriptions(lambda tool: describe(tool).digest)

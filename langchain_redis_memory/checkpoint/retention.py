@@ -28,7 +28,7 @@ class CheckpointOutline:
 
 
 class Removal(NamedTuple):
-    """The plan of a removal: checkpoints and fields of values that go, lists that go and that stay (field -> channel)."""
+    """The plan of a removal: checkpoints and fields of values that go, lists that go or stay (field -> channel)."""
 
     gone: list[CheckpointRecord]
     kept: list[CheckpointRecord]

@@ -95,7 +95,7 @@ def _name(serialized: Mapping[str, Any] | None, kwargs: Mapping[str, Any], other
     return str(kwargs.get("name") or (serialized or {}).get("name") or otherwise)
 
 
-def watched(config: RunnableConfig, watch: ToolWatch) -> RunnableConfig:
+def watched(config: RunnableConfig, watch: BaseCallbackHandler) -> RunnableConfig:
     """Adds a watch to a run.
 
     Returns:

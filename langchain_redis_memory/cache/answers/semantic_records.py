@@ -85,10 +85,8 @@ class SemanticRecords:
 
     def remove_flow(self, space: KeySpace, entries: Sequence[str]) -> Flow[int]:
         """Deletes answers by the ids of their entries; see `AnswerRecords`."""
-        deleted = 0
-        for name in dict.fromkeys(hit_of(entry)[0] for entry in entries):
-            deleted += yield from bulk.delete_named_flow(self._searches.of(space), name, lambda _entry: True)
-        return deleted
+        names = list(dict.fromkeys(hit_of(entry)[0] for entry in entries))
+        return (yield from bulk.delete_named_flow(self._searches.of(space), names, lambda _entry: True)) if names else 0
 
     def report(self, space: KeySpace, entry: str, *, correct: bool) -> Op[bool]:
         """Notes whether an answer was right: a wrong one is served to nearer questions only; see `AnswerRecords`."""

@@ -34,9 +34,9 @@ def filter_by(
     return fits
 
 
-def delete_named_flow(search: SemanticSearch, name: bytes, wanted: Filter) -> Flow[int]:
-    """Deletes one answer with its vector, if the filter wants it; how many there were."""
-    found = yield from ask(entries.get(search.keys, [name]))
+def delete_named_flow(search: SemanticSearch, names: Sequence[bytes], wanted: Filter) -> Flow[int]:
+    """Deletes some answers with their vectors, those that the filter wants; how many there were."""
+    found = yield from ask(entries.get(search.keys, names))
     return (yield from _remove_flow(search, [read.entry for read in found if read and wanted(read.entry)]))
 
 

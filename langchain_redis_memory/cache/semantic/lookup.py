@@ -368,14 +368,14 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         """Deletes the answers that fit all that is given; how many there were."""
         wanted = bulk.filter_by(question, None if prompt is not None else model, tag, session, embedding)
         if hit_id is not None:
-            return (yield from bulk.delete_named_flow(self.search, hit_of(hit_id)[0], wanted))
+            return (yield from bulk.delete_named_flow(self.search, [hit_of(hit_id)[0]], wanted))
         if prompt is not None:
             analysis = yield from bypass_cache_flow(self._reader.analyse_flow(*asked_of(prompt, model)))
             query = analysis.query
             if query is None:
                 return 0
             name = entries.name_of(query.partition, query.text)
-            return (yield from bulk.delete_named_flow(self.search, name, wanted))
+            return (yield from bulk.delete_named_flow(self.search, [name], wanted))
         deleted = yield from bulk.delete_flow(self.search, wanted)
         if session is not None or not any((question, model, tag, embedding)):
             yield from self.forget_flow(AnswerFilter(question, session))
