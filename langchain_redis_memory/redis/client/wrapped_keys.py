@@ -130,6 +130,9 @@ class WrappedKeyRing:
 
         Returns:
             The key.
+
+        Raises:
+            UnknownKeyError: It cannot be unwrapped.
         """
         held = self._remembered(owner)
         if held is None:
@@ -151,7 +154,7 @@ class WrappedKeyRing:
             The key.
 
         Raises:
-            UnknownKeyError: The owner's key was shredded, or is another one now.
+            UnknownKeyError: The owner's key was shredded, is another one now, or cannot be unwrapped.
         """
         held = self._remembered(owner)
         if held is None or held.id != key_id:
@@ -185,7 +188,12 @@ class WrappedKeyRing:
         return held.key if held is not None and held.until > monotonic() else None
 
     def _remember(self, owner: str, wrapped: bytes) -> DataKey:
-        secret = self._unwrap(wrapped[_ID_BYTES:])
+        try:
+            secret = self._unwrap(wrapped[_ID_BYTES:])
+        except Exception as error:
+            reason = f"({type(error).__name__}): it is damaged, or the key management service is away"
+            msg = f"the wrapped key of {owner!r} cannot be unwrapped {reason}"
+            raise UnknownKeyError(msg) from error
         if not isinstance(secret, bytes) or len(secret) != SECRET_BYTES:
             msg = f"unwrap did not give the {SECRET_BYTES} bytes that wrap was given"
             raise ConfigError(msg)
