@@ -19,6 +19,7 @@ from langchain_redis_memory.errors import ConfigError, UnknownKeyError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.cipher.key_ring import SECRET_BYTES, DataKey
+from langchain_redis_memory.redis.scripts import command
 
 _ID_BYTES = 8
 _MOST_OWNERS = 4096
@@ -68,7 +69,7 @@ class RedisWrappedKeys:
 
     def delete(self, owner: str) -> bool:
         """Deletes what is kept for an owner; see `WrappedKeys`."""
-        return self._server.run(Op((("DEL", self._key(owner)),), lambda replies: bool(replies[0])))
+        return self._server.run(Op((command("DEL", (self._key(owner),)),), lambda replies: bool(replies[0])))
 
     def _key(self, owner: str) -> str:
         return self._server.keys().wrapped_key(owner)
