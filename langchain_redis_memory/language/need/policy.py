@@ -37,7 +37,7 @@ _DOUBT = 0.25
 
 @dataclass(frozen=True)
 class SameNeed:
-    """Whether an answer given in one conversation serves another.
+    """Holds the estimate whether an answer given in one conversation serves another; see `same_need`.
 
     Args:
         probability: That it does.
@@ -49,7 +49,7 @@ class SameNeed:
 
 
 class NeedPolicy:
-    """Serves an answer where what was asked, and what of the conversation bears on it, are the same.
+    """Serves an answer where the question and the part of the conversation that bears on it are the same.
 
     Args:
         max_error: The tolerated share of wrong hits, between 0 and 0.5.
@@ -61,9 +61,6 @@ class NeedPolicy:
 
     Raises:
         ConfigError: A number is out of range, the model is not known, or the scorer brings no weights.
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(
