@@ -25,7 +25,7 @@ from tests.support.site import ALL, ORIGIN, Site, app_of, talk
 EVIL = "<img src=x onerror=\"alert('1')\">"
 """What must nowhere stand as it is: it is in all that is stored and asked for."""
 FORM = {"content-type": "application/x-www-form-urlencoded", "origin": ORIGIN}
-NAMES = "id name tenant agent cursor cache q text days hours keep pin on confirm corpus use user page sort".split()
+NAMES = "id name tenant agent cursor cache search text days hours keep pin on confirm corpus use user page sort".split()
 TEXTS = [
     *("", "0", "-1", "9" * 30, "1e9", "NaN", "\0", EVIL, "../..", "a/b", "x" * 5_000, "ab" * 20, f"{'0' * 32}-1"),
     *("exact", "semantic/x", "semantic/", "answers/exact", f"values/{EVIL}", "exact/llm", "ana", "ana-1"),
