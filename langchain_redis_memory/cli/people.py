@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from langchain_redis_memory.cli.audited import Noted, audited
+from langchain_redis_memory.cli.audited import AuditNote, audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     NOT_WELL,
@@ -68,7 +68,7 @@ def erase(
         whose = f"user {user}" if user is not None else f"tenant {tenant}" if everything else f"agent {agent}"
         # The log of a tenant that is erased goes with it: that it was is in the default tenant's.
         log = "" if everything else tenant
-        noted = nullcontext(Noted()) if dry_run else audited(users._client, log, "erase", whose)
+        noted = nullcontext(AuditNote()) if dry_run else audited(users._client, log, "erase", whose)
         with waiting("looking for what is kept" if dry_run else "erasing"), noted as told:
             if user is not None:
                 receipt = users.erase(user, dry_run=dry_run, shared=shared)
