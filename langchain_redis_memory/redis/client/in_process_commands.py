@@ -108,9 +108,6 @@ def _span(start: bytes, stop: bytes, size: int) -> tuple[int, int]:
     return max(0, first + size if first < 0 else first), (last + size if last < 0 else min(last, size - 1)) + 1
 
 
-# --- keys and strings -------------------------------------------------------------------------------------------------
-
-
 def _time(_db: Any) -> Answer:
     seconds, micros = divmod(round(time.time() * 1_000_000), 1_000_000)
     return [b"%d" % seconds, b"%d" % micros]
@@ -189,9 +186,6 @@ def _set(db: Any, key: bytes, value: bytes, *lifetime: bytes) -> Answer:
     return OK
 
 
-# --- hashes -----------------------------------------------------------------------------------------------------------
-
-
 def _hget(db: Any, key: bytes, field: bytes) -> Answer:
     found = _value(db, key, Hash)
     return None if found is None else found.get(field)
@@ -240,9 +234,6 @@ def _hdel(db: Any, key: bytes, *fields: bytes) -> Answer:
     return len(gone)
 
 
-# --- lists ------------------------------------------------------------------------------------------------------------
-
-
 def _llen(db: Any, key: bytes) -> Answer:
     return len(_value(db, key, list) or ())
 
@@ -274,22 +265,6 @@ def _lset(db: Any, key: bytes, place: bytes, value: bytes) -> Answer:
     return OK
 
 
-def _lrem(db: Any, key: bytes, count: bytes, value: bytes) -> Answer:
-    found, most = _value(db, key, list) or [], _whole(count)
-    if most <= 0:
-        raise Unusual
-    gone = 0
-    while gone < most and value in found:
-        found.remove(value)
-        gone += 1
-    if gone:
-        _left(db, key, found)
-    return gone
-
-
-# --- sorted sets ------------------------------------------------------------------------------------------------------
-
-
 def _zadd(db: Any, key: bytes, *pairs: bytes) -> Answer:
     if len(pairs) % 2:
         raise Unusual
@@ -312,10 +287,6 @@ def _zrem(db: Any, key: bytes, *members: bytes) -> Answer:
     if gone := before - len(found):
         _left(db, key, found)
     return gone
-
-
-def _zremrangebyrank(db: Any, key: bytes, start: bytes, stop: bytes) -> Answer:
-    return _zrem(db, key, *_zrange(db, key, start, stop))
 
 
 def _zcard(db: Any, key: bytes) -> Answer:
@@ -414,11 +385,9 @@ _COMMANDS: dict[bytes, tuple[Callable[..., Answer], int, bool]] = {
     b"LINDEX": (_lindex, 2, False),
     b"LRANGE": (_lrange, 3, False),
     b"LSET": (_lset, 3, False),
-    b"LREM": (_lrem, 3, False),
     b"RPUSH": (_rpush, 2, True),
     b"ZADD": (_zadd, 3, True),
     b"ZREM": (_zrem, 2, True),
-    b"ZREMRANGEBYRANK": (_zremrangebyrank, 3, False),
     b"ZCARD": (_zcard, 1, False),
     b"ZSCORE": (_zscore, 2, False),
     b"ZRANK": (_zrank, 2, False),
