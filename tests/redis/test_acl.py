@@ -27,7 +27,8 @@ from tests.conftest import Both, Watch
 from tests.redis.test_keys import ADVERSARIAL, NAMED, every_key
 from tests.support import servers
 from tests.support.commands import table
-from tests.support.saves import place, raw
+from tests.support.raw import raw
+from tests.support.saves import place
 from tests.support.scenario import SCENARIOS
 from tests.support.servers import NEWEST, Farm
 
