@@ -18,6 +18,7 @@ from langchain_redis_memory.errors import CorruptDataError, DecryptionError, Inv
 from langchain_redis_memory.ops import Op, Reply, merge, pure
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
+from langchain_redis_memory.redis.scripts import command
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 
 _VERSION = 3
@@ -280,7 +281,7 @@ _LONG_S = 1.0
 
 def clear(key: Key) -> Op[None]:
     """Removes a log."""
-    return Op((("DEL", key),), lambda _replies: None)
+    return Op((command("DEL", (key,)),), lambda _replies: None)
 
 
 VERY_SAME = "the very same question"

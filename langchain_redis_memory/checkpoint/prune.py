@@ -22,6 +22,7 @@ from langchain_redis_memory.checks import check_several, check_whole, check_word
 from langchain_redis_memory.errors import ConflictError
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import command
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 _PAGE = 1000
@@ -209,7 +210,7 @@ def delete_for_runs_flow(space: KeySpace, blobs: Blobs, run_ids: Sequence[str]) 
 
 def delete_thread(space: KeySpace, thread_id: str) -> Op[None]:
     """Deletes a thread and its entries in the index."""
-    users: Op[None] = Op((("UNLINK", space.thread_users(thread_id)),), lambda _replies: None)
+    users: Op[None] = Op((command("UNLINK", (space.thread_users(thread_id),)),), lambda _replies: None)
     gone = merge(thread_index.forget(space, thread_id), Thread(space, thread_id).delete(), users)
     return gone.map(lambda _done: None)
 

@@ -21,7 +21,7 @@ from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.clock import monotonic
 from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.lease import new_token
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 
 T = TypeVar("T")
 WhenDown = Literal["allow", "deny"]
@@ -180,7 +180,7 @@ class LimitFlows:
         Returns:
             An op of one trip: whether there was anything.
         """
-        return Op((("DEL", *self.keys(key)),), lambda replies: bool(replies[0]))
+        return Op((command("DEL", tuple(self.keys(key))),), lambda replies: bool(replies[0]))
 
     # --- flows --------------------------------------------------------------------------------------------------------
 

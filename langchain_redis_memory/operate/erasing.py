@@ -23,6 +23,7 @@ from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import command
 from langchain_redis_memory.redis.user_index import UserData
 
 _PAGE = 500
@@ -130,7 +131,7 @@ class EraseFlows:
         parts.append(_keys_part("agent state", (agent,), [space.agent_state(agent)]))
         kinds, gone = yield from _erased_flow(parts, dry_run=dry_run)
         if "conversations" in gone:
-            yield from ask(Op(tuple(("UNLINK", key) for key in space.index(agent).all()), lambda _replies: None))
+            yield from ask(Op((command("UNLINK", space.index(agent).all()),), lambda _replies: None))
             for data, users in zip(sessions, whose, strict=True):
                 for user in users:
                     yield from ask(user_index.forget(space, user, [data]))
@@ -164,7 +165,7 @@ def _names(kind: str, data: Sequence[UserData]) -> tuple[str, ...]:
 
 def _keys_part(kind: str, names: tuple[str, ...], keys: Sequence[str]) -> _Part:
     """Builds a part that is nothing but keys."""
-    return _Part(kind, names, keys, ask(Op(tuple(("UNLINK", key) for key in keys), lambda _replies: None)))
+    return _Part(kind, names, keys, ask(Op(tuple(command("UNLINK", (key,)) for key in keys), lambda _replies: None)))
 
 
 def _erased_flow(parts: Sequence[_Part], *, dry_run: bool) -> Flow[tuple[dict[str, KindReceipt], set[str]]]:

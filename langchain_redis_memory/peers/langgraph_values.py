@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from langchain_redis_memory.extras import missing
 from langchain_redis_memory.peers.reading import PICKLE, DamagedError, parse_json
+from langchain_redis_memory.redis.codec.nesting import check_nesting
 
 AS_JSON = "the source stored JSON: tuples had become lists, times and UUIDs texts, and keys of dicts texts"
 _NAMES = ("Human", "AI", "System", "Tool", "Function", "Chat")
@@ -110,6 +111,8 @@ class Values:
             msg = f"a value of the type {kind!r} in it is of no known serialiser"
             raise DamagedError(msg)
         try:
+            if kind == "msgpack":
+                check_nesting(data)
             return self._serde.loads_typed((kind, data))
         except Exception as error:
             msg = f"the serialiser cannot read a value in it ({type(error).__name__}); is it the same serde?"

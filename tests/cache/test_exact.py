@@ -28,11 +28,11 @@ STRANGE = ["a", "a/b", "a:b", "0/a", "*", "{a}", "a b", "a\nb", "🦊", "A", "%2
 
 
 def keys_of(client: Client) -> list[str]:
-    """Every key under the client's prefix, of a server that is no cluster."""
+    """Every key under the client's prefix, of a server that is no cluster; not those of trips."""
     found, cursor = [], b"0"
     while True:
         cursor, page = raw(client, ("SCAN", cursor, "MATCH", f"{client.keys().prefix}:*", "COUNT", 1000))[0]
-        found += [key.decode() for key in page]
+        found += [key.decode() for key in page if b"}:trip:" not in key]
         if int(cursor) == 0:
             return sorted(found)
 

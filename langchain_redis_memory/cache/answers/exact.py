@@ -35,6 +35,7 @@ from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.settings import read_settings
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.expiring_hash import NewItem
+from langchain_redis_memory.redis.scripts import command
 from langchain_redis_memory.redis.ttl import FromSettings, milliseconds
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class ExactAnswerCache:
                 return pure(None)
             body = epochs.sign(asked.notes[key], body)
         lifetime = ("PX", ttl_ms) if ttl_ms else ()
-        put = Op[None]((("SET", key, key.encrypt(body), *lifetime),), lambda _replies: None)
+        put = Op[None]((command("SET", (key,), key.encrypt(body), *lifetime),), lambda _replies: None)
         item = NewItem(bytes.fromhex(entry), ttl_ms, asked.marks.joined())
         return merge(put, expiring_hash.put(_index(asked.space), [item])).map(lambda _done: None)
 
@@ -155,7 +156,7 @@ class ExactRecords:
         body = None if found is None else edited(found[1], key, text)
         if body is None:
             return False
-        write = ("SET", key, key.encrypt(body), "XX", "KEEPTTL")
+        write = command("SET", (key,), key.encrypt(body), "XX", "KEEPTTL")
         return (yield from ask(Op((write,), lambda replies: replies[0] is not None)))
 
     def _read(self, space: KeySpace, entry: str) -> Op[tuple[CachedAnswer, bytes] | None]:
@@ -203,7 +204,7 @@ def _remove(space: KeySpace, names: Sequence[bytes]) -> Op[int]:
     if not names:
         return pure(0)
     answers = Op[int](
-        tuple(("DEL", space.answer(name.hex())) for name in names), lambda replies: sum(map(int, replies))
+        tuple(command("DEL", (space.answer(name.hex()),)) for name in names), lambda replies: sum(map(int, replies))
     )
     return merge(answers, expiring_hash.remove(_index(space), names)).map(lambda done: done[0])
 

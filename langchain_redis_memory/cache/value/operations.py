@@ -21,7 +21,7 @@ from langchain_redis_memory.redis.codec.version import VERSION
 from langchain_redis_memory.redis.key_groups import Id, ValueKeys, check_id, escape, text_of
 from langchain_redis_memory.redis.nodes import ask_node
 from langchain_redis_memory.redis.replies import pairs
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 
 SHARDS = 16
 DELETED_MS = 60_000
@@ -305,7 +305,7 @@ class ValueOps:
     def clear(self) -> Op[None]:
         """Deletes all values. What is being made meanwhile may still be stored."""
         keys = [key for one in self._shards for key in (one.values, one.expiries)]
-        return merge(*(Op((("UNLINK", key),), lambda _replies: None) for key in keys)).map(lambda _done: None)
+        return merge(*(Op((command("UNLINK", (key,)),), lambda _replies: None) for key in keys)).map(lambda _done: None)
 
 
 def about_flow(ops: ValueOps, user: Id) -> Flow[dict[str, Any]]:
