@@ -35,7 +35,7 @@ class VerifiedPolicy:
     """Serves a stored answer only where what a cosine does not show agrees as well, such as numbers and negation.
 
     Args:
-        max_error: The tolerated share of wrong hits, between 0 and 0.5.
+        max_error: The tolerated share of wrong hits, above 0 and below 0.5.
         model: The embedding model of the cosines, one of `cosine_scales.SCALES`; MiniLM's scale where not given.
         base_rate: The share of equivalent ones among candidates without a veto, where known; lower is stricter.
         floor: The least cosine worth judging; MiniLM's 0.65 on the model's scale where not given.
@@ -59,7 +59,7 @@ class VerifiedPolicy:
         weights: EquivalenceModel | None = None,
     ) -> None:
         if not 0 < max_error < 0.5:
-            msg = f"max_error is a share of wrong hits between 0 and 0.5, not {max_error}"
+            msg = f"max_error is a share of wrong hits above 0 and below 0.5, not {max_error}"
             raise ConfigError(msg)
         if base_rate is not None and not 0 < base_rate < 1:
             msg = f"base_rate is a share between 0 and 1, not {base_rate}"

@@ -52,7 +52,7 @@ class NeedPolicy:
     """Serves an answer where the question and the part of the conversation that bears on it are the same.
 
     Args:
-        max_error: The tolerated share of wrong hits, between 0 and 0.5.
+        max_error: The tolerated share of wrong hits, above 0 and below 0.5.
         model: The embedding model of the cosines; see `VerifiedPolicy`.
         questions: Judges questions by themselves; `VerifiedPolicy(max_error, model=model, scorer=scorer)` where not
             given.
