@@ -34,6 +34,7 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.redis.codec.cipher.key import ENCRYPTED, without_cipher
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
+from langchain_redis_memory.redis.codec.nesting import check_nesting
 
 DIGEST_BYTES = 16
 LARGEST_BYTES = 500_000_000  # a Redis string holds 512 MiB
@@ -141,6 +142,8 @@ class Blobs:
             if kind == "msgpack" and self._hook is not None:
                 return ormsgpack.unpackb(data, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
             check_encrypted(self.serde, kind)
+            if kind == "msgpack":
+                check_nesting(data)
             return self.serde.loads_typed((kind, data))
         except DecryptionError:
             raise

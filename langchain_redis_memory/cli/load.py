@@ -20,7 +20,7 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a load measured.
+    """The report of a load.
 
     Args:
         users: How many talked at once.

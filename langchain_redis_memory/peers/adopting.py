@@ -60,7 +60,7 @@ _ALL = frozenset((*CONVERSATIONS, *THREADS, *EXACT_ANSWERS, *NEAR_ANSWERS, *ITEM
 
 
 class AdoptFrom:
-    """Where data are adopted from.
+    """Names what a class adopts another package's data from: the package, the prefix of its keys, the server.
 
     Args:
         source: The name of a source, as the class which adopts lists them.

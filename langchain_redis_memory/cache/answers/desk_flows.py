@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from langchain_redis_memory.cache.answers.records import AnswerRecords, CachedAnswer, CachedAnswers
 from langchain_redis_memory.cache.decision_log import DecisionLog
 from langchain_redis_memory.cache.logged_flows import LoggedFlows
-from langchain_redis_memory.cache.marks import Wanted
+from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.switchable import off_for, switched
 from langchain_redis_memory.checks import check_type, check_whole
@@ -49,7 +52,7 @@ class DeskFlows(LoggedFlows):
         """Notes whether a hit was right."""
         return self.records.report(self.space, hit_id, correct=correct)
 
-    def delete_flow(self, question: str | None, session: Id | None, hit_id: str | None) -> Flow[int]:
+    def delete_flow(self, question: str | None, session: Id | Sequence[Id] | None, hit_id: str | None) -> Flow[int]:
         """Deletes answers; of a conversation also those that were served in it, as far as the log knows."""
         if question is None and session is None and hit_id is None:
             msg = "say which answers: question=..., session=... or hit_id=...; clear() deletes all"
@@ -59,7 +62,8 @@ class DeskFlows(LoggedFlows):
             deleted += yield from self.records.remove_flow(self.space, [hit_id])
         if question is None and session is None:
             return deleted
-        wanted = Wanted(question, None if session is None else str(session))
+        named = [session] if isinstance(session, str | UUID) else session
+        wanted = AnswerFilter(question, None if named is None else [*map(str, named)])
         deleted += yield from self.records.delete_flow(self.space, wanted)
         if session is not None:
             served = yield from self.forget_flow(wanted)
@@ -69,7 +73,7 @@ class DeskFlows(LoggedFlows):
 
     def clear_flow(self, scope: str | None) -> Flow[int]:
         """Deletes the answers of a chain, or all, and their lines in the log."""
-        wanted = Wanted(scope=scope)
+        wanted = AnswerFilter(scope=scope)
         deleted = yield from self.records.delete_flow(self.space, wanted)
         yield from self.forget_flow(wanted)
         return deleted

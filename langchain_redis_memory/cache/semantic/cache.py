@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PromptOptions:
-    """How a semantic cache reads prompts, and which of them bypass it.
+    """Configures how a semantic cache reads prompts, and which of them bypass it.
 
     Args:
         template: The f-string that prompts are made from ("Answer from {context}: {question}"), or a `Template`. The
@@ -51,8 +51,8 @@ class PromptOptions:
         classifier: Decides what a turn depends on; the default classifier for None.
         contextualiser: Says what a dependent question means; without one, or where it is not sure, the question is
             looked up together with what was said before it.
-        share_private: Also serve and store what may be answered for the user without a comparison of what he told of
-            himself. What is answered alike for all ("How long does a refund take?") is cached in any case.
+        share_private: Also serve and store what may depend on personal statements of the user, without comparing
+            them. What is answered alike for all ("How long does a refund take?") is cached in any case.
         share_tools: Also serve and store what follows calls of tools, and calls of tools.
 
     Raises:
@@ -87,7 +87,7 @@ class PromptOptions:
 
 
 class RedisSemanticCache(LLMCache):
-    """LangChain's cache of model answers on any Redis, for questions that mean the same.
+    """Caches model answers for LangChain on any Redis, and serves them to questions that mean the same.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
@@ -210,9 +210,6 @@ class RedisSemanticCache(LLMCache):
         Raises:
             InvalidIdError: The tenant or the session is not acceptable.
             InvalidInputError: The tags are not words.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         bound = copy(self)
         bound._owns_client = False

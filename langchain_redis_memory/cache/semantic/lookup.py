@@ -22,7 +22,7 @@ from langchain_redis_memory.cache import generations
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision, hit_of
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
-from langchain_redis_memory.cache.marks import Wanted, marks_of
+from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
 from langchain_redis_memory.cache.prompts import read
 from langchain_redis_memory.cache.semantic import bulk, entries
 from langchain_redis_memory.cache.semantic.adopting import SemanticAdoption
@@ -249,7 +249,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         """Reads what the log says of a question, nothing where the server is away."""
         told: list[str] = []
         with suppress(CacheUnavailable):
-            told = yield from self.best_effort(self.told_flow(Wanted(question=question)))
+            told = yield from self.best_effort(self.told_flow(AnswerFilter(question=question)))
         return told
 
     # --- analysing prompts --------------------------------------------------------------------------------------------
@@ -368,17 +368,17 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         """Deletes the answers that fit all that is given; how many there were."""
         wanted = bulk.filter_by(question, None if prompt is not None else model, tag, session, embedding)
         if hit_id is not None:
-            return (yield from bulk.delete_named_flow(self.search, hit_of(hit_id)[0], wanted))
+            return (yield from bulk.delete_named_flow(self.search, [hit_of(hit_id)[0]], wanted))
         if prompt is not None:
             analysis = yield from bypass_cache_flow(self._reader.analyse_flow(*asked_of(prompt, model)))
             query = analysis.query
             if query is None:
                 return 0
             name = entries.name_of(query.partition, query.text)
-            return (yield from bulk.delete_named_flow(self.search, name, wanted))
+            return (yield from bulk.delete_named_flow(self.search, [name], wanted))
         deleted = yield from bulk.delete_flow(self.search, wanted)
         if session is not None or not any((question, model, tag, embedding)):
-            yield from self.forget_flow(Wanted(question, session))
+            yield from self.forget_flow(AnswerFilter(question, session))
         return deleted
 
     def report(self, hit_id: str, *, correct: bool) -> Op[bool]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
 from langchain_redis_memory.cache.value.cached import CachedFunction, P, R
 from langchain_redis_memory.cache.value.flows import ValueFlows, disabled_here
-from langchain_redis_memory.cache.value.loading import Loading, checked_loading
+from langchain_redis_memory.cache.value.loading import LoadOptions, checked_options
 from langchain_redis_memory.cache.value.lock import ValueLock
 from langchain_redis_memory.cache.value.operations import ValueOps, about_flow, tags_of
 from langchain_redis_memory.cache.value.plain import OwnTtl, PlainValues
@@ -41,7 +41,7 @@ PRESETS: Mapping[PresetName, tuple[float, float]] = {
 
 
 class RedisValueCache(PlainValues):
-    """Any values, kept in Redis for all processes: preferences, personalities, search results, whatever is computed.
+    """Caches any values in Redis, for all processes: preferences, search results, what a function computes.
 
     Reading and storing is best effort: a server that is away is a miss, and nothing is stored. What must be done, such
     as `delete`, `invalidate_tag`, `set_if` or a lock, raises. Values are plain data, messages, documents, arrays; they
@@ -364,7 +364,7 @@ class RedisValueCache(PlainValues):
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
-        """Lets this thread or task go past the cache meanwhile: nothing is read from it, nothing is stored.
+        """Bypasses the cache in this thread or task meanwhile: nothing is read from it, nothing is stored.
 
         Yields:
             Nothing.
@@ -392,7 +392,7 @@ class RedisValueCache(PlainValues):
 
     # --- in between ---------------------------------------------------------------------------------------------------
 
-    def _loading(self, ttl_s: OwnTtl, *given: Any) -> Loading:
+    def _loading(self, ttl_s: OwnTtl, *given: Any) -> LoadOptions:
         *numbers, tags, user = given
-        how = checked_loading(self._ttl(ttl_s), *numbers)
+        how = checked_options(self._ttl(ttl_s), *numbers)
         return how._replace(tags=tags_of(tags, user)) if tags or user is not None else how

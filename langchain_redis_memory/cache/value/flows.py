@@ -1,4 +1,4 @@
-"""Look-ups and loads of the value cache: near, remote, stale, single flight, early refresh."""
+"""ValueLookup-ups and loads of the value cache: near, remote, stale, single flight, early refresh."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.single_flight import SingleFlight, making
 from langchain_redis_memory.cache.stats import Tally
-from langchain_redis_memory.cache.value.loading import Loading, is_due
+from langchain_redis_memory.cache.value.loading import LoadOptions, is_due
 from langchain_redis_memory.cache.value.near import Near
-from langchain_redis_memory.cache.value.operations import Found, Look, Mode, ValueOps, tags_of
+from langchain_redis_memory.cache.value.operations import Mode, StoredValue, ValueLookup, ValueOps, tags_of
 from langchain_redis_memory.errors import ConflictError, CorruptDataError, RedisMemoryError
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, Sleep, ask, merge
 from langchain_redis_memory.redis.cas_record import ATTEMPTS
@@ -29,10 +29,10 @@ from langchain_redis_memory.redis.ttl import jittered
 
 _log = logging.getLogger(__name__)
 
-disabled_here: ContextVar[frozenset[int]] = ContextVar("caches that this thread or task goes past", default=frozenset())
+disabled_here: ContextVar[frozenset[int]] = ContextVar("caches that this thread or task bypasses", default=frozenset())
 
 
-AWAY = Look(0, None, (), True)
+AWAY = ValueLookup(0, None, (), True)
 """The look-up of a server that is away: nothing is found, nothing is stored."""
 
 
@@ -68,20 +68,20 @@ class ValueFlows:
         self.tally.add("hits")
         return (kept.read(),)
 
-    def look(self, key: str, tags: Sequence[str] = ()) -> Op[Look]:
+    def look(self, key: str, tags: Sequence[str] = ()) -> Op[ValueLookup]:
         """Reads a value; of one that this process keeps only its version."""
         kept = None if self.near is None else self.near.get(key)
         if kept is None or not kept.body:
             return self.ops.look(key, tags)
 
-        def whole(look: Look) -> Look:
+        def whole(look: ValueLookup) -> ValueLookup:
             if look.found is None or look.found.version != kept.version:
                 return look
             return look._replace(found=look.found._replace(body=kept.body))
 
         return self.ops.look(key, tags, kept.version).map(whole)
 
-    def value(self, key: str, found: Found, now: float) -> tuple[Any] | None:
+    def value(self, key: str, found: StoredValue, now: float) -> tuple[Any] | None:
         """Decodes what was found and keeps it near; None where it is damaged, which counts as a miss."""
         hit = self._decoded(found.body, key)
         if hit is not None and self.near is not None:
@@ -95,7 +95,7 @@ class ValueFlows:
             _log.warning("a cached value counts as absent: %s", error)
             return None
 
-    def _near_for(self, found: Found) -> float:
+    def _near_for(self, found: StoredValue) -> float:
         return self.near_s if found.fresh_ms is None else min(self.near_s, found.fresh_ms / 1000)
 
     def op(self, key: str, default: Any) -> Op[Any]:
@@ -103,7 +103,7 @@ class ValueFlows:
         known = self._of_turns.get(key)
         version = known.version if known is not None and known.body else 0
 
-        def read(look: Look) -> Any:
+        def read(look: ValueLookup) -> Any:
             if look.found is None or look.found.stale:
                 return default
             if known is not None and look.found.version == version:
@@ -115,7 +115,7 @@ class ValueFlows:
 
     def quick(
         self, key: str, tags: tuple[str, ...] = (), early: float = 0.0
-    ) -> tuple[Op[tuple[Any] | Look | None], Callable[[RedisMemoryError], Look]] | None:
+    ) -> tuple[Op[tuple[Any] | ValueLookup | None], Callable[[RedisMemoryError], ValueLookup]] | None:
         """Looks a value up by one op and nothing else.
 
         Returns:
@@ -127,7 +127,7 @@ class ValueFlows:
         if not usual or id(self) in disabled_here.get():
             return None
 
-        def read(replies: Sequence[Reply]) -> tuple[Any] | Look | None:
+        def read(replies: Sequence[Reply]) -> tuple[Any] | ValueLookup | None:
             look = glanced(replies)
             if look is None:
                 self._quick = self._quick and bool(tags)
@@ -137,7 +137,7 @@ class ValueFlows:
             self.tally.looked_up("hits", monotonic() - began)
             return hit
 
-        def failed(error: RedisMemoryError) -> Look:
+        def failed(error: RedisMemoryError) -> ValueLookup:
             self.best_effort.noted(error, began, monotonic())
             return AWAY
 
@@ -171,7 +171,7 @@ class ValueFlows:
         rest = [key for key in dict.fromkeys(keys) if key not in found]
         if id(self) in disabled_here.get() or not rest:
             return found
-        looks: Mapping[str, Look | None] = {}
+        looks: Mapping[str, ValueLookup | None] = {}
         with suppress(CacheUnavailable):
             if self._glances:
                 looks = yield from self.best_effort(ask(self.ops.glance_many(rest)))
@@ -292,7 +292,13 @@ class ValueFlows:
     # --- loading ------------------------------------------------------------------------------------------------------
 
     def load_flow(
-        self, key: str, load: Callable[[], Any], how: Loading, *, force: bool = False, seen: Look | None = None
+        self,
+        key: str,
+        load: Callable[[], Any],
+        how: LoadOptions,
+        *,
+        force: bool = False,
+        seen: ValueLookup | None = None,
     ) -> Flow[Any]:
         """Reads a value, or loads and stores it; of many who miss it at once one loads.
 
@@ -330,7 +336,7 @@ class ValueFlows:
         return (yield from self._make_flow(key, load, how, look, old))
 
     def _lead_flow(
-        self, key: str, look: Look, old: tuple[Any] | None, how: Loading, began: float
+        self, key: str, look: ValueLookup, old: tuple[Any] | None, how: LoadOptions, began: float
     ) -> Flow[tuple[Any] | None]:
         """Takes the lead in loading, or gives what another caller has made or what is stale."""
         lease = self.ops.shard(key).lease(key)
@@ -345,7 +351,7 @@ class ValueFlows:
         return None if newer is None else self.value(key, newer, began)
 
     def _make_flow(
-        self, key: str, load: Callable[[], Any], how: Loading, look: Look, old: tuple[Any] | None
+        self, key: str, load: Callable[[], Any], how: LoadOptions, look: ValueLookup, old: tuple[Any] | None
     ) -> Flow[Any]:
         lease = self.ops.shard(key).lease(key)
         began: float = yield Now()

@@ -8,12 +8,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from langchain_redis_memory.cache.single_flight import SingleFlight
-from langchain_redis_memory.cache.value.operations import Found
+from langchain_redis_memory.cache.value.operations import StoredValue
 from langchain_redis_memory.checks import check_number
 from langchain_redis_memory.redis.ttl import milliseconds
 
 
-class Loading(NamedTuple):
+class LoadOptions(NamedTuple):
     """How a value is loaded and kept; see `RedisValueCache.get_or_load`. Times in milliseconds."""
 
     ttl_ms: int
@@ -25,9 +25,9 @@ class Loading(NamedTuple):
     tags: tuple[str, ...] = ()
 
 
-def checked_loading(
+def checked_options(
     ttl_ms: int, stale_s: float, early: float, negative_ttl_s: float | None, single_flight_s: float, jitter: float
-) -> Loading:
+) -> LoadOptions:
     """Checks how a value is to be loaded and kept.
 
     Raises:
@@ -41,8 +41,8 @@ def checked_loading(
 
 def _checked(
     ttl_ms: int, stale_s: float, early: float, negative_ttl_s: float | None, single_flight_s: float, jitter: float
-) -> Loading:
-    return Loading(
+) -> LoadOptions:
+    return LoadOptions(
         ttl_ms,
         round(check_number(stale_s, "stale_s", 0, 1e9) * 1000),
         check_number(early, "early", 0, 100),
@@ -55,7 +55,7 @@ def _checked(
 _known = lru_cache(maxsize=256, typed=True)(_checked)
 
 
-def is_due(found: Found, early: float) -> bool:
+def is_due(found: StoredValue, early: float) -> bool:
     """Decides whether a value is to be made anew: where it is stale, or before, the sooner the longer it takes.
 
     That is XFetch (Vattani, Chierichetti, Lowenstein: Optimal probabilistic cache stampede prevention, VLDB 2015).

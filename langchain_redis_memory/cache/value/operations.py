@@ -21,7 +21,7 @@ from langchain_redis_memory.redis.codec.version import VERSION
 from langchain_redis_memory.redis.key_groups import Id, ValueKeys, check_id, escape, text_of
 from langchain_redis_memory.redis.nodes import ask_node
 from langchain_redis_memory.redis.replies import pairs
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 
 SHARDS = 16
 DELETED_MS = 60_000
@@ -29,7 +29,7 @@ _TIME = ("TIME",)
 Mode = Literal["any", "nx", "xx", "since", "version"]
 
 
-class Found(NamedTuple):
+class StoredValue(NamedTuple):
     """A value as it was read.
 
     Args:
@@ -52,20 +52,20 @@ class Found(NamedTuple):
         return self.fresh_ms is not None and self.fresh_ms <= 0
 
 
-class Look(NamedTuple):
-    """What a look-up gave: the server's time in microseconds, what was found, the tags' tokens, whether it is off."""
+class ValueLookup(NamedTuple):
+    """The result of a look-up: the server's time in microseconds, the value, the tags' tokens, whether it is off."""
 
     now: int
-    found: Found | None
+    found: StoredValue | None
     tokens: tuple[bytes, ...]
     off: bool
 
 
-Glance = Callable[[Sequence[Reply]], "Look | None"]
+Glance = Callable[[Sequence[Reply]], "ValueLookup | None"]
 """Decodes the replies of a look without a script; None where only the script can tell."""
 
 
-class Put(NamedTuple):
+class ValueWrite(NamedTuple):
     """What became of a write: the value's version, None where nothing was stored; whether there was a value before."""
 
     version: int | None
@@ -98,7 +98,7 @@ class ValueOps:
         """Returns the keys of the shard that a value is in."""
         return self._shards[_number(key)]
 
-    def look(self, key: str, tags: Sequence[str] = (), known: int = 0) -> Op[Look]:
+    def look(self, key: str, tags: Sequence[str] = (), known: int = 0) -> Op[ValueLookup]:
         """Reads a value.
 
         Args:
@@ -108,13 +108,15 @@ class ValueOps:
         """
         values = self.shard(key).values
 
-        def read(replies: Sequence[Reply]) -> Look:
+        def read(replies: Sequence[Reply]) -> ValueLookup:
             now, version, left, fresh, took, body, *tokens = replies[0]
             number = int(version)
             if number <= 0:
-                return Look(int(now), None, tuple(tokens), number < 0)
+                return ValueLookup(int(now), None, tuple(tokens), number < 0)
             whole = values.decrypt(body, key) if body else b""
-            return Look(int(now), Found(whole, number, _left(left), _left(fresh), int(took)), tuple(tokens), False)
+            return ValueLookup(
+                int(now), StoredValue(whole, number, _left(left), _left(fresh), int(took)), tuple(tokens), False
+            )
 
         return Op((script("cache/value_get")((values,), key, known, *tags),), read)
 
@@ -131,7 +133,7 @@ class ValueOps:
         """
         commands, values = self._glances(key, tags) if key.__class__ is str else self._glance(key, tags)
 
-        def read(replies: Sequence[Reply]) -> Look | None:
+        def read(replies: Sequence[Reply]) -> ValueLookup | None:
             (seconds, micros), (off, record, *tokens) = replies
             return _seen(int(seconds) * 1_000_000 + int(micros), off, record, tags, tokens, values, key)
 
@@ -141,7 +143,7 @@ class ValueOps:
         values = self.shard(key).values
         return (_TIME, ("HMGET", values, "s", f"v{key}", *(f"t{tag}" for tag in tags))), values
 
-    def glance_many(self, keys: Sequence[str]) -> Op[dict[str, Look | None]]:
+    def glance_many(self, keys: Sequence[str]) -> Op[dict[str, ValueLookup | None]]:
         """Reads values without scripts, those of a shard by one command; see `glance`.
 
         Args:
@@ -152,7 +154,7 @@ class ValueOps:
         """
         by_shard = list(self._by_shard(keys))
 
-        def read(replies: Sequence[Reply]) -> dict[str, Look | None]:
+        def read(replies: Sequence[Reply]) -> dict[str, ValueLookup | None]:
             (seconds, micros), *found = replies
             now = int(seconds) * 1_000_000 + int(micros)
             return {
@@ -176,7 +178,7 @@ class ValueOps:
         version: int = 0,
         tags: Sequence[str] = (),
         tokens: Sequence[bytes] | None = None,
-    ) -> Op[Put]:
+    ) -> Op[ValueWrite]:
         """Stores a value.
 
         Args:
@@ -196,7 +198,7 @@ class ValueOps:
         body = self.shard(key).values.encrypt(pack(value, f"the value of {key!r}"), key)
         return self._put(key, body, ttl_ms, stale_ms, took_ms, mode, version, tags, tokens)
 
-    def delete(self, key: str) -> Op[Put]:
+    def delete(self, key: str) -> Op[ValueWrite]:
         """Deletes a value; what is being made of it meanwhile is not stored any more."""
         return self._put(key, b"", DELETED_MS)
 
@@ -211,7 +213,7 @@ class ValueOps:
         version: int = 0,
         tags: Sequence[str] = (),
         tokens: Sequence[bytes] | None = None,
-    ) -> Op[Put]:
+    ) -> Op[ValueWrite]:
         shard = self.shard(key)
         pairs_: list[Arg] = []
         for tag, token in zip(tags, tokens or [b""] * len(tags), strict=True):
@@ -219,7 +221,7 @@ class ValueOps:
         call = script("cache/value_put")(
             (shard.values, shard.expiries), mode, version, ttl_ms, stale_ms, took_ms, key, body, *pairs_
         )
-        return Op((call,), lambda replies: Put(int(replies[0][0]) or None, bool(replies[0][1])))
+        return Op((call,), lambda replies: ValueWrite(int(replies[0][0]) or None, bool(replies[0][1])))
 
     def expire(self, key: str, ttl_ms: int) -> Op[bool]:
         """Gives a value another lifetime."""
@@ -230,7 +232,7 @@ class ValueOps:
     def left_s(self, key: str) -> Op[float | None]:
         """Reads what is left of a value's fresh time, in seconds."""
 
-        def read(look: Look) -> float | None:
+        def read(look: ValueLookup) -> float | None:
             if look.found is None:
                 return None
             return float("inf") if look.found.fresh_ms is None else look.found.fresh_ms / 1000
@@ -321,7 +323,7 @@ class ValueOps:
     def clear(self) -> Op[None]:
         """Deletes all values. What is being made meanwhile may still be stored."""
         keys = [key for one in self._shards for key in (one.values, one.expiries)]
-        return merge(*(Op((("UNLINK", key),), lambda _replies: None) for key in keys)).map(lambda _done: None)
+        return merge(*(Op((command("UNLINK", (key,)),), lambda _replies: None) for key in keys)).map(lambda _done: None)
 
 
 def _number(key: str) -> int:
@@ -347,25 +349,27 @@ def _left(text: bytes) -> int | None:
 
 def _seen(
     now: int, off: Reply, record: Reply, tags: tuple[str, ...], tokens: Sequence[Reply], values: Key, key: str
-) -> Look | None:
+) -> ValueLookup | None:
     """Decodes a value's record, as the script does; None where it has other tags than those that are asked for."""
     moment, current = now // 1000, tuple([token or b"0" for token in tokens]) if tags else ()
     if off and int(off) > moment:
-        return Look(now, None, current, True)
+        return ValueLookup(now, None, current, True)
     head, _, body = (record or b"").partition(b"\n")
     parts = head[1:].split(b" ", 4)
     if not body or len(parts) < 5 or head[:1] != VERSION:
-        return Look(now, None, current, False)
+        return ValueLookup(now, None, current, False)
     expires, fresh, took, version, signed = parts
     if signed:
         names, _, signs = zip(*[one.partition(b"=") for one in signed.split(b" ")], strict=True)
         if names != tuple([tag.encode() for tag in tags]):
             return None
         if signs != current:
-            return Look(now, None, current, False)
-    if expires == b"0":
-        return Look(now, Found(values.decrypt(body, key), int(version), None, None, int(took)), current, False)
-    left, fresh_ms = int(expires) - moment, int(fresh) - moment
-    if left <= 0:
-        return Look(now, None, current, False)
-    return Look(now, Found(values.decrypt(body, key), int(version), left, fresh_ms, int(took)), current, False)
+            return ValueLookup(now, None, current, False)
+    left: int | None = None
+    fresh_ms: int | None = None
+    if expires != b"0":
+        left, fresh_ms = int(expires) - moment, int(fresh) - moment
+        if left <= 0:
+            return ValueLookup(now, None, current, False)
+    found = StoredValue(values.decrypt(body, key), int(version), left, fresh_ms, int(took))
+    return ValueLookup(now, found, current, False)
