@@ -159,7 +159,8 @@ class RedisValueCache(PlainValues):
             UnserialisableError: It holds something that cannot be stored.
 
         **Keys:** `values`, `value_expiries`, `lease`.
-        **Trips:** 1 where it is there, 0 for one that this process may serve; else 4, and 1 for each look of who waits.
+        **Trips:** 1 where it is there, 0 for one that this process may serve; else 4, and 1 for each look of who waits;
+            1 more where it was stored with other tags.
         """
         how = self._loading(ttl_s, stale_s, early, negative_ttl_s, single_flight_s, jitter, tags, user)
         seen: Any = None

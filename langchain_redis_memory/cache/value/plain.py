@@ -136,7 +136,7 @@ class PlainValues(ClientOwner, Switchable):
             Name -> value of those that are there.
 
         **Keys:** `values`.
-        **Trips:** 1.
+        **Trips:** 1; 2 where some of them have tags.
         """
         return self._client.drive(self._flows.get_many_flow(keys))
 
