@@ -16,7 +16,7 @@ from langchain_redis_memory.language.equivalence.compare import compare
 from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, from_minilm, scale_of, to_minilm
 from langchain_redis_memory.language.equivalence.hit_policy import Judgement
 from langchain_redis_memory.language.equivalence.normalise import LONGEST, deciding_marks, key_of
-from langchain_redis_memory.language.equivalence.pair_scorer import MOST_ODDS, SCORED, PairScorer, scored_odds
+from langchain_redis_memory.language.equivalence.pair_scorer import SCORED, PairScorer, said_of
 from langchain_redis_memory.language.equivalence.parse import parse
 from langchain_redis_memory.language.equivalence.weights import COSINE_CAP, EquivalenceModel, shipped
 from langchain_redis_memory.language.logistic import odds, probability
@@ -122,10 +122,9 @@ class VerifiedPolicy:
         cut = self._weights.cut(self.max_error)
         if self._scorer is not None and near and not vetoes and not features["told"]:
             weight = self._weights.weights[SCORED]
-            least, most = (probability(odds_of_hit + end * weight, _BOUND) for end in (-MOST_ODDS, MOST_ODDS))
-            if least < cut <= most:
-                features[SCORED] = scored_odds(self._scorer.score([(one, two)])[0])
-                odds_of_hit += weight * features[SCORED]
+            if (said := said_of(self._scorer, (one, two), weight, odds_of_hit, cut)) is not None:
+                features[SCORED] = said
+                odds_of_hit += weight * said
         chance = probability(odds_of_hit, _BOUND)
         if vetoes:
             return Judgement(False, min(chance, VETOED), tuple(vetoes), features)
