@@ -137,6 +137,8 @@ def damaged(random_: random.Random, value: bytes, others: list[Place]) -> bytes:
 def of_another_type(redis: Any, random_: random.Random, key: bytes) -> Callable[[], object]:
     """Makes a key one of another type; gives what brings it back."""
     kind = redis.type(key)
+    if kind == b"none":  # it expired meanwhile
+        return lambda: None
     command, *words = random_.choice([other for other in OTHER_TYPES if TYPES[other[0]] != kind])
     redis.rename(key, b"aside")
     redis.execute_command(command, key, *words)
