@@ -35,7 +35,7 @@ from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 from langchain_redis_memory.redis.expiring_hash import NewItem
 from langchain_redis_memory.redis.keys import check_id, spell_namespace
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 from langchain_redis_memory.redis.ttl import milliseconds
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _CLEARED_AT_ONCE = 1000
 
 
 class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
-    """LangGraph's cache of nodes, kept in Redis and shared by all processes.
+    """Caches the results of LangGraph's nodes in Redis, for all processes.
 
     The serialiser is strict unless you pass another one: only the types that LangGraph lists as safe are built from
     what is stored. A value that holds another type is not cached, and that is logged; allow it by
@@ -282,8 +282,8 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
     def _erase(self, names: Sequence[str | bytes]) -> Op[None]:
         spelled = [name if isinstance(name, str) else name.decode("utf-8", "replace") for name in names]
         places = [self._space.nodes_of(name) for name in spelled]  # under a damaged name there is nothing
-        unlinks = (("UNLINK", place.items, place.expiries) for place in places)
-        return Op((("ZREM", self._space.namespaces(), *names), *unlinks), lambda _replies: None)
+        unlinks = (command("UNLINK", (place.items, place.expiries)) for place in places)
+        return Op((command("ZREM", (self._space.namespaces(),), *names), *unlinks), lambda _replies: None)
 
 
 # LangGraph's serialiser puts plain data in the place of an object that it must not build; only listeners are told.

@@ -11,6 +11,7 @@ from abc import abstractmethod
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import command
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 
 WHY = "the cache is switched off"
@@ -35,8 +36,8 @@ def switched(space: KeySpace, name: str, for_s: float, *, on: bool) -> Op[None]:
     **Trips:** none.
     """
     key, off_ms = space.switch(name), milliseconds(for_s, "for_s")
-    command = ("DEL", key) if on else ("SET", key, "", "PX", off_ms)
-    return Op((command,), lambda _replies: None)
+    call = command("DEL", (key,)) if on else command("SET", (key,), "", "PX", off_ms)
+    return Op((call,), lambda _replies: None)
 
 
 class Switchable:

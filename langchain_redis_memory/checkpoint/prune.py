@@ -22,6 +22,7 @@ from langchain_redis_memory.checks import check_several, check_whole, check_word
 from langchain_redis_memory.errors import ConflictError
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import command
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 _PAGE = 1000
@@ -33,7 +34,7 @@ Rule = Callable[[Sequence[CheckpointOutline]], Callable[[CheckpointOutline], boo
 
 @dataclass(frozen=True)
 class PruneReport:
-    """The result of a removal, or with `dry_run` of one that was not carried out.
+    """Reports a removal, or with `dry_run` one that was not carried out.
 
     Args:
         checkpoints: The configs of the removed checkpoints.
@@ -52,7 +53,7 @@ def remove_flow(
     Args:
         space: The tenant's key builder.
         blobs: Reads checkpoints and metadata.
-        thread_ids: The threads; those that do not exist are passed over.
+        thread_ids: The threads; those that do not exist are skipped.
         rule: Decides from all checkpoints of a thread which may be removed.
         dry_run: Only report what would be removed.
 
@@ -209,7 +210,7 @@ def delete_for_runs_flow(space: KeySpace, blobs: Blobs, run_ids: Sequence[str]) 
 
 def delete_thread(space: KeySpace, thread_id: str) -> Op[None]:
     """Deletes a thread and its entries in the index."""
-    users: Op[None] = Op((("UNLINK", space.thread_users(thread_id)),), lambda _replies: None)
+    users: Op[None] = Op((command("UNLINK", (space.thread_users(thread_id),)),), lambda _replies: None)
     gone = merge(thread_index.forget(space, thread_id), Thread(space, thread_id).delete(), users)
     return gone.map(lambda _done: None)
 

@@ -23,17 +23,17 @@ COMMANDS: Mapping[str, str] = {
         "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "cache_tools": (
-        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
-        "pexpireat pttl sadd set smembers srem time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore "
-        "zrem zrevrange zscan zscore"
+        "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset persist "
+        "pexpire pexpireat pttl sadd set smembers srem time unlink xadd xdel xrevrange zadd zcard zrange "
+        "zrangebyscore zrem zrevrange zscan zscore"
     ),
     "CachedEmbeddings": (
-        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat "
-        "pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
+        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "CachedRetriever": (
-        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
-        "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
+        "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist "
+        "pexpire pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "ConversationMemory": (
         "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx "
@@ -58,8 +58,8 @@ COMMANDS: Mapping[str, str] = {
         "zrevrange zrevrangebylex zrevrangebyscore zscore"
     ),
     "RagCache": (
-        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
-        "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
+        "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist "
+        "pexpire pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "RateLimitMiddleware": (
         "del eval evalsha get persist pexpire pexpireat set time zadd zcard zrange zrangebyscore zrank zrem zscore"
@@ -71,8 +71,8 @@ COMMANDS: Mapping[str, str] = {
         "zrangebyscore zrem"
     ),
     "RedisCache": (
-        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat "
-        "pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
+        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "RedisChatMessageHistory": (
         "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lrange lrem lset persist pexpire "
@@ -81,8 +81,8 @@ COMMANDS: Mapping[str, str] = {
     ),
     "RedisConversationState": "eval evalsha get hdel hget hmget hset persist pexpire pttl set",
     "RedisNodeCache": (
-        "eval evalsha hdel hget hlen hscan hset persist pexpireat time unlink zadd zcard zrange zrangebyscore zrem "
-        "zremrangebyscore"
+        "eval evalsha get hdel hget hlen hscan hset persist pexpire pexpireat set time unlink zadd zcard zrange "
+        "zrangebyscore zrem zremrangebyscore"
     ),
     "RedisRecordManager": (
         "eval evalsha get hdel hget hlen hset pexpire set time zadd zcard zmscore zrangebylex zrangebyscore zrem zscore"
@@ -119,11 +119,11 @@ COMMANDS: Mapping[str, str] = {
         "zrevrangebyscore zscore"
     ),
     "RedisValueCache": (
-        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
+        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
         "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem zscan"
     ),
     "RedisTokenStreams": "eval evalsha get pexpire sadd set sismember xadd xrange xrevrange",
-    "RedisWrappedKeys": "del get set",
+    "RedisWrappedKeys": "del eval evalsha get pexpire set",
     "SemanticAnswerCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
         "persist pexpire pexpireat pttl set time vadd vcard vrem vsim xadd xdel xrevrange zadd zcard zrange "
@@ -133,8 +133,8 @@ COMMANDS: Mapping[str, str] = {
         "del eval evalsha get persist pexpire pexpireat set time zadd zcard zrange zrangebyscore zrank zrem zscore"
     ),
     "ToolCacheMiddleware": (
-        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat "
-        "pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
+        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "UserProfile": "eval evalsha get hdel hget hmget hset persist pexpire pttl set time unlink",
 }

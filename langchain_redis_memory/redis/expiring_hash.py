@@ -18,7 +18,7 @@ from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.key_groups import ExpiringHashKeys
 from langchain_redis_memory.redis.replies import pairs
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def remove(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[int]:
     Returns:
         An op of one trip: how many were there, expired ones included.
     """
-    commands = (("HDEL", keys.items, *names), ("ZREM", keys.expiries, *names))
+    commands = (command("HDEL", (keys.items,), *names), command("ZREM", (keys.expiries,), *names))
     return Op(commands, lambda replies: int(replies[0]))
 
 
@@ -151,5 +151,5 @@ def clear(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
     Returns:
         An op of one trip: how many items they held.
     """
-    commands = [command for one in keys for command in (("HLEN", one.items), ("UNLINK", one.items, one.expiries))]
+    commands = [call for one in keys for call in (("HLEN", one.items), command("UNLINK", (one.items, one.expiries)))]
     return Op(tuple(commands), lambda replies: sum(map(int, replies[::2])))

@@ -23,7 +23,8 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, Watch
-from tests.support.saves import TTL_S, at, chain, checkpoint, listed, loop, place, raw, tidy
+from tests.support.raw import raw
+from tests.support.saves import TTL_S, at, chain, checkpoint, listed, loop, place, tidy
 from tests.support.servers import REAL_TABLE, TWO, Farm
 
 KINDS = ["checkpoints", "order", "blobs", "writes"]

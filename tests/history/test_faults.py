@@ -19,9 +19,9 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.history.sessions import RedisSessions
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, Watch
+from tests.support.raw import raw
 from tests.support.servers import BINARIES, REAL_TABLE, Farm
 
 History = Callable[..., RedisChatMessageHistory]
@@ -49,10 +49,6 @@ READS: dict[str, Callable[[Both, RedisChatMessageHistory], Any]] = {
     "recent_tokens": lambda both, kept: both(kept.recent_tokens)(9999),
     "turns": lambda both, kept: both(kept.turns)(3),
 }
-
-
-def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
-    return list(client.run(Op(commands, list)))
 
 
 def dump(client: Client, agent: str = "") -> dict[str, Any]:

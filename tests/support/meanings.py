@@ -18,8 +18,8 @@ from langchain_core.outputs import Generation
 from langchain_redis_memory.cache.semantic.cache import PromptOptions
 from langchain_redis_memory.cache.semantic.tenants import VectorOptions
 from langchain_redis_memory.language.equivalence import Judgement
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
+from tests.support.raw import raw
 
 DIMS = 128
 MODEL, OTHER = "model-a", "model-b"
@@ -89,19 +89,15 @@ def text(answer: Any) -> str | None:
     return None if answer is None else str(answer[0].text)
 
 
-def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
-    return list(client.run(Op(commands, list)))
-
-
 def keys_of(client: Client, *without: str) -> list[str]:
-    """Every key under the client's prefix, of a server that is no cluster; not those of some kinds."""
+    """Every key under the client's prefix, of a server that is no cluster; not those of trips and of some kinds."""
     found: list[str] = []
     cursor = b"0"
     while True:
         cursor, page = raw(client, ("SCAN", cursor, "MATCH", f"{client.keys().prefix}:*", "COUNT", 1000))[0]
         found += [key.decode() for key in page]
         if int(cursor) == 0:
-            return sorted(key for key in found if not any(f":{kind}" in key for kind in without))
+            return sorted(key for key in found if not any(f":{kind}" in key for kind in ("trip", *without)))
 
 
 def answers(*texts: str) -> Sequence[Generation]:

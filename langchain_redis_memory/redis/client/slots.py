@@ -38,7 +38,7 @@ class _SentOn(NamedTuple):
 
 
 class Nodes:
-    """The nodes of a cluster, as they last told of themselves; shared by all transports of a client.
+    """The nodes of a cluster, as they last described themselves; shared by all transports of a client.
 
     Args:
         hosts: Where to ask first.

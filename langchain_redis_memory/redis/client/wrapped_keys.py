@@ -19,6 +19,7 @@ from langchain_redis_memory.errors import ConfigError, UnknownKeyError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.cipher.key_ring import SECRET_BYTES, DataKey
+from langchain_redis_memory.redis.scripts import command
 
 _ID_BYTES = 8
 _MOST_OWNERS = 4096
@@ -68,7 +69,7 @@ class RedisWrappedKeys:
 
     def delete(self, owner: str) -> bool:
         """Deletes what is kept for an owner; see `WrappedKeys`."""
-        return self._server.run(Op((("DEL", self._key(owner)),), lambda replies: bool(replies[0])))
+        return self._server.run(Op((command("DEL", (self._key(owner),)),), lambda replies: bool(replies[0])))
 
     def _key(self, owner: str) -> str:
         return self._server.keys().wrapped_key(owner)
@@ -80,7 +81,7 @@ class _Held(NamedTuple):
 
 
 class WrappedKeyRing:
-    """A data key for each owner, wrapped by a key management service; for `Cipher(WrappedKeyRing(...))`.
+    """Keeps a data key for each owner, wrapped by a key management service; for `Cipher(WrappedKeyRing(...))`.
 
     `wrap`, `unwrap` and the keeper of wrapped keys are plain functions, called once for each owner and process and
     again after `cache_s`. In an event loop, call `prepare` in a thread first: `asyncio.to_thread(ring.prepare, owner)`.

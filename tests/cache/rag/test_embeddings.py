@@ -19,7 +19,8 @@ from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 from tests.conftest import Both
 from tests.support.chains import Broken, Switch
-from tests.support.rag import Model, raw
+from tests.support.rag import Model
+from tests.support.raw import raw
 
 
 class TestStandard(EmbeddingsIntegrationTests):
@@ -326,6 +327,7 @@ async def test_vectors_without_an_end(client: Client, both: Both) -> None:
 async def test_clearing_deletes_all(client: Client, both: Both, trips: list[Trip]) -> None:
     model = Model()
     cached = CachedEmbeddings(client, model)
+    await both(cached.clear)()  # the server knows the script
     await both(cached.embed_documents)(["a", "b"])
     trips.clear()
     assert await both(cached.clear)() == 2

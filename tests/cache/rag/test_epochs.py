@@ -15,7 +15,7 @@ from langchain_redis_memory.errors import InvalidIdError, OutOfMemoryError, Wron
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.keys import KeySpace
 from tests.conftest import Both
-from tests.support.rag import raw
+from tests.support.raw import raw
 from tests.support.servers import NEWEST, Farm, wait_for
 
 
@@ -26,6 +26,7 @@ def key(client: Client) -> str:
 
 async def test_it_stays_until_it_is_ended(client: Client, both: Both, key: str, trips: list[Trip]) -> None:
     run = both(client.run)
+    await run(epochs.bump(key))  # the server knows the script
     first = await run(epochs.current(key, 60_000))
     trips.clear()
     assert await run(epochs.current(key, 60_000)) == first

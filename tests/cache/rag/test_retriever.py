@@ -28,7 +28,8 @@ from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, url_of
 from tests.support.chains import Broken, Switch, look_up
 from tests.support.envelopes import envelope
-from tests.support.rag import Library, raw
+from tests.support.rag import Library
+from tests.support.raw import raw
 from tests.support.servers import TWO, Farm, wait_for
 
 
@@ -370,6 +371,7 @@ async def test_a_bump_makes_all_results_stale(client: Client, both: Both, trips:
     library, rag = Library(), RagCache(client)
     cached = CachedRetriever(client, library, name="l")
     other = CachedRetriever(client, Library(), name="l", corpus="other")
+    await both(rag.bump_epoch)()  # the server knows the script
     await both(other.invoke)("q")
     for edition in (1, 2, 3):
         library.edition = edition
@@ -474,6 +476,7 @@ async def test_tenants_have_epochs_of_their_own(client: Client, both: Both) -> N
 async def test_clearing(client: Client, both: Both, trips: list[Trip]) -> None:
     library = Library()
     cached = CachedRetriever(client, library, name="l")
+    await both(cached.clear)()  # the server knows the script
     await both(cached.invoke)("q")
     library.meanwhile = cached.clear
     trips.clear()

@@ -29,9 +29,9 @@ from tests.support.meanings import (
     answers,
     grouped,
     prompt,
-    raw,
     text,
 )
+from tests.support.raw import raw
 from tests.support.servers import NEWEST, REAL_TABLE, Farm, wait_for
 
 

@@ -24,7 +24,7 @@ from langchain_redis_memory import (
 from langchain_redis_memory.ops import Op
 from tests.conftest import Both, Watch
 from tests.support.proxy import Proxy
-from tests.support.saves import raw
+from tests.support.raw import raw
 from tests.support.servers import NEWEST, Farm, wait_for
 
 

@@ -40,7 +40,8 @@ from langchain_redis_memory.redis.keys import KeySpace
 from tests.conftest import Both, Watch, url_of
 from tests.support.meanings import MODEL, WordEmbeddings, prompt
 from tests.support.rag import Model
-from tests.support.saves import checkpoint, hashed, loop, place, raw
+from tests.support.raw import raw
+from tests.support.saves import checkpoint, hashed, loop, place
 from tests.support.scenario import SCENARIOS, SECRET, everything
 from tests.support.servers import NEWEST, Farm
 from tests.support.stores import DIMS, embed
