@@ -10,7 +10,7 @@ import pytest
 from langchain_redis_memory import Client, InvalidInputError, RedisValueCache, Trip
 from langchain_redis_memory.cache.value.operations import tags_of
 from tests.conftest import Both, url_of
-from tests.support.saves import raw
+from tests.support.raw import raw
 from tests.support.servers import TWO, Farm
 
 
