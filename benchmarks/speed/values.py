@@ -54,6 +54,38 @@ def sync(port: int) -> dict[str, Callable[[], Any]]:
     return found
 
 
+def loading(port: int) -> dict[str, Callable[[], Any]]:
+    """A read of what is loaded where it is missing; a bare GET is the last."""
+    cache, bare = RedisValueCache(Client.from_url(f"redis://127.0.0.1:{port}/0"), "l"), redis.Redis(port=port)
+
+    @cache.cached(key="user:{user}")
+    def named(user: str) -> Any:
+        return VALUE
+
+    @cache.cached(user="user", tags=["all"])
+    def tagged(user: str) -> Any:
+        return VALUE
+
+    found: dict[str, Callable[[], Any]] = {
+        "get_or_load, a hit": lambda: cache.get_or_load("k", lambda: VALUE),
+        "cached(key=...), a hit": lambda: named("ana"),
+        "cached(user=..., tags=...), a hit": lambda: tagged("ana"),
+        BARE: lambda: bare.get("bare"),
+    }
+    for work in found.values():
+        work()
+    return found
+
+
+def fifty(port: int) -> dict[str, Callable[[], Any]]:
+    """A read of fifty values; MGET gives bytes and decodes nothing."""
+    cache, bare = RedisValueCache(Client.from_url(f"redis://127.0.0.1:{port}/0"), "m"), redis.Redis(port=port)
+    names = [f"k{number}" for number in range(50)]
+    cache.set_many(dict.fromkeys(names, VALUE))
+    bare.mset(dict.fromkeys(names, b"x" * 400))
+    return {OURS: lambda: cache.get_many(names), BARE: lambda: bare.mget(names)}
+
+
 async def asynchronous(port: int, report: Report) -> None:
     """Reads with await."""
     url = f"redis://127.0.0.1:{port}/0"
@@ -99,6 +131,16 @@ def measure(port: int, report: Report) -> None:
     report.add("a hit: client's processor time", "us", used, 1.1 * used[BARE], "1.1x of a bare GET")
     report.add("a near hit", "us", {NEAR: times[NEAR], CLIENT_SIDE: times[CLIENT_SIDE]}, 5, "5 us")
     report.add("a hit: trips", "trips", {name: trips(work) for name, work in works.items()}, 1, "one trip")
+    loaded = loading(port)
+    used = processor_time(loaded, 200)
+    for name, work in loaded.items():
+        if name != BARE:
+            times = {OURS: used[name], BARE: used[BARE]}
+            report.add(f"{name}: client's processor time", "us", times, 1.3 * used[BARE], "1.3x of a bare GET")
+            report.add(f"{name}: trips", "trips", {OURS: trips(work)}, 1, "one trip")
+    many = fifty(port)
+    report.add("50 values, MGET: client's processor time", "us", processor_time(many, 40))
+    report.add("50 values, MGET: trips", "trips", {name: trips(work) for name, work in many.items()}, 1, "one trip")
     asyncio.run(asynchronous(port, report))
 
 

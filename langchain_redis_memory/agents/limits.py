@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.config import get_config
 from langgraph.types import interrupt
 
+from langchain_redis_memory.agents.model_watch import ModelWatch, watching
 from langchain_redis_memory.agents.prices import Meter, model_of
 from langchain_redis_memory.agents.request import asker_of, turn_of
 from langchain_redis_memory.cache.stats import Prices
@@ -100,6 +101,7 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
     """Ends, asks or fails when a turn, a thread or a user has used up its tokens.
 
     A call goes as long as something is left, and may overdraw its budget; what it overdraws is paid by later calls. A
+    call that fails gives back what it reserved, unless its answer had begun to come: then nobody knows what it used. A
     budget of a window fills up evenly, as every `Limit` does.
 
     Args:
@@ -198,7 +200,7 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         """
         if (over := self._turn_over(request)) and (ended := self._ended(request, over, None)) is not None:
             return ended
-        leases: list[LimitLease] = []
+        leases, watch = list[LimitLease](), ModelWatch()
         try:
             for budget in self._budgets:
                 try:
@@ -206,12 +208,13 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
                 except RateLimitedError as error:
                     if (ended := self._ended(request, budget.name, error)) is not None:
                         return ended
-            response = handler(request)
+            with watching(watch):
+                response = handler(request)
             for lease in leases:
                 lease.settle(self._used(response))
         finally:
-            for lease in leases:  # of a call that was not made; what is settled stays so
-                lease.refund()
+            for lease in leases:  # of a call that failed; what is settled stays so
+                lease.settle() if watch.streamed else lease.refund()
         self._tell(request, [lease.decision for lease in leases])
         return response
 
@@ -219,7 +222,7 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         """Makes a model call if every budget has something left; see `wrap_model_call`."""
         if (over := self._turn_over(request)) and (ended := self._ended(request, over, None)) is not None:
             return ended
-        leases: list[LimitLease] = []
+        leases, watch = list[LimitLease](), ModelWatch()
         try:
             for budget in self._budgets:
                 try:
@@ -227,12 +230,13 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
                 except RateLimitedError as error:
                     if (ended := self._ended(request, budget.name, error)) is not None:
                         return ended
-            response = await handler(request)
+            with watching(watch):
+                response = await handler(request)
             for lease in leases:
                 await lease.asettle(self._used(response))
         finally:
             for lease in leases:
-                await lease.arefund()
+                await (lease.asettle() if watch.streamed else lease.arefund())
         self._tell(request, [lease.decision for lease in leases])
         return response
 

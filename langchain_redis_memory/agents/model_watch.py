@@ -31,6 +31,7 @@ class ModelWatch(BaseCallbackHandler):
     def __init__(self) -> None:
         self.changed: set[str] = set()
         self.failed = ""
+        self.streamed = False
         self._asked = 0
         self._inside: set[UUID] = set()
 
@@ -54,6 +55,10 @@ class ModelWatch(BaseCallbackHandler):
         """Follows the runs inside of a model, which are a part of it."""
         if kwargs.get("parent_run_id") in self._inside:
             self._inside.add(kwargs["run_id"])
+
+    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
+        """Notes that an answer has begun to come."""
+        self.streamed = True
 
     def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
         """Notes a model that fails."""

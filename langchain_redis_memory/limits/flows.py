@@ -75,6 +75,7 @@ class LimitFlows:
         self._scope = text_of(scope, "scope", empty=True)
         self._apart = not any(limit.shared for limit in self.limits)
         self._when_down, self._lease_ms = when_down, lease_ms
+        self._costs = lru_cache(maxsize=256)(self._spell_costs)
         self._words = lru_cache(maxsize=256)(self._spell)
         self.keys: Callable[[Id], tuple[str, ...]] = lru_cache(maxsize=1024)(self._keys)
 
@@ -125,18 +126,30 @@ class LimitFlows:
             An op of one trip. Sent again after a lost reply it takes twice from rates, which is the safe side.
         """
         amounts = tuple([limit.amount(request.costs) for limit in self.rates])
+        if mode == "rates" and not self.places:
+            call = script("limits/check")(request.keys, *self._costs(amounts))
+            return Op((call,), lambda replies: self._checked(request, *replies[0]))
         call = script("limits/take")(request.keys, request.token, *self._words(amounts, wait_s, mode))
         return Op((call,), lambda replies: self._decided(request, replies[0], mode))
 
-    def _spell(self, amounts: tuple[float, ...], wait_s: float, mode: Mode) -> tuple[str, ...]:
-        """Spells the arguments of the script, which are the same for most requests."""
-        how = (str(_MODES[mode]), repr(wait_s * 1e6), str(self._lease_ms), str(_PATIENCE_MS), str(len(self.rates)))
-        costs = (
+    def _spell_costs(self, amounts: tuple[float, ...]) -> tuple[str, ...]:
+        """Spells for each rate what a request costs and what it may cost at most."""
+        return tuple(
             word
             for limit, amount in zip(self.rates, amounts, strict=True)
             for word in (repr(limit.cost_us(amount)), repr(limit.cost_us(limit.most)))
         )
-        return (*how, *costs, *(str(limit.count) for limit in self.places))
+
+    def _checked(self, request: Request, delay: int, short: int, *levels: int) -> Reservation:
+        states = tuple([_state(limit, level) for limit, level in zip(self.limits, levels, strict=True)])
+        if not short:
+            return Reservation(request, LimitDecision(True, states))
+        return Reservation(request, LimitDecision(False, states, self.limits[short - 1], delay / 1e6))
+
+    def _spell(self, amounts: tuple[float, ...], wait_s: float, mode: Mode) -> tuple[str, ...]:
+        """Spells the arguments of the script, which are the same for most requests."""
+        how = (str(_MODES[mode]), repr(wait_s * 1e6), str(self._lease_ms), str(_PATIENCE_MS), str(len(self.rates)))
+        return (*how, *self._costs(amounts), *(str(limit.count) for limit in self.places))
 
     def _decided(self, request: Request, reply: Reply, mode: Mode) -> Reservation:
         taken, delay, short, ahead, *found = reply

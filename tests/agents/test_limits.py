@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tools import tool
 from langgraph.types import Command
 
@@ -113,6 +115,29 @@ async def test_a_call_that_fails_gives_back_what_it_reserved(client: Client, bot
         with pytest.raises(ValueError, match="down"):
             await say(both, graph)
     assert (await say(both, graph)).text == "answer 3"
+
+
+class Cut(ScriptedModel):
+    """A model whose stream is cut after its first word."""
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        for chunk in super()._stream(*args, **kwargs):
+            yield chunk
+            msg = "cut"
+            raise ConnectionError(msg)
+
+
+async def test_a_stream_that_is_cut_counts_with_what_it_reserved(client: Client, both: Both) -> None:
+    budget = TokenBudgetMiddleware(client, per_thread=1_000, reserve=50)
+    graph: Any = create_agent(Cut(), middleware=[budget])
+    given: Any = ({"messages": [HumanMessage("?")]}, {"configurable": {"thread_id": "t"}})
+    with pytest.raises(ConnectionError):
+        if both.asynchronous:
+            [part async for part in graph.astream(*given, stream_mode="messages")]
+        else:
+            list(graph.stream(*given, stream_mode="messages"))
+    (state,) = await both(budget._budgets[0].limiter.status)("t")
+    assert state.used == 50
 
 
 async def test_the_user_is_asked_and_decides(client: Client, both: Both) -> None:

@@ -22,6 +22,7 @@ from langchain_redis_memory.redis.codec.values import pack
 from tests.conftest import Both, Watch
 from tests.support.chains import PureModel, Switch
 from tests.support.envelopes import envelope
+from tests.support.full import full_server
 from tests.support.raw import reply
 from tests.support.servers import NEWEST, REAL_TABLE, Farm, wait_for
 
@@ -235,16 +236,8 @@ async def full(
     request: pytest.FixtureRequest, farm: Farm, prefix: str, watch: Watch
 ) -> AsyncIterator[tuple[Client, redis.Redis]]:
     """A client on a server of its own that can be filled up, and a plain one to fill it with."""
-    name = f"full {request.param}"
-    if name not in farm.started:
-        farm.started[name] = farm.start(request.param, "--maxmemory-policy", "noeviction")
-    url = farm.started[name].url
-    watch(url, prefix)
-    client = Client.from_url(url, prefix=prefix)
-    with redis.Redis.from_url(url) as plain:
-        yield client, plain
-        plain.config_set("maxmemory", 0)
-    await client.aclose()
+    async with full_server(request.param, farm, prefix, watch) as made:
+        yield made
 
 
 @pytest.mark.parametrize("single_flight_s", [None, 60])

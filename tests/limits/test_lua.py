@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lupa import lua51
 
 from langchain_redis_memory.redis.scripts import script
+from tests.support.examples import share
 
 BORN = 1_700_000_000_000_000
 TOLERANCES = (1000.0, 300.0)
@@ -101,6 +102,31 @@ def test_no_window_holds_more_than_the_burst_and_what_fills_up_meanwhile(steps: 
             settled.add(number)
             buckets.settle(number, more)
     assert max(buckets.excess(0), buckets.excess(1)) <= len(buckets.events), "starts are told in whole microseconds"
+
+
+@given(STEPS, st.sampled_from([(0.0, 0.0), (1.0, 300.0), (400.0, 0.0), (37.5, 100.0)]))
+@share(2)
+def test_a_check_decides_and_keeps_what_a_take_without_waiting_does(
+    steps: list[tuple[str, Any, Any]], costs: tuple[float, float]
+) -> None:
+    buckets = Buckets()
+    pairs = [part for pair in zip(costs, TOLERANCES, strict=True) for part in pair]
+    for step, number, more in steps:
+        if step.startswith("take"):
+            buckets.take(number, more, 150.0 if step == "take both" else 0.0)
+        elif step == "sleep":
+            buckets.now += number
+        elif number < len(buckets.events):
+            buckets.settle(number, more)
+        kept = dict(buckets.stored)
+        taken, delay, short, _ahead, *states = buckets.run("limits/take", "token", 2, 0, 1000, 1000, 2, *pairs)
+        after, buckets.stored = buckets.stored, dict(kept)
+        checked_delay, checked_short, *levels = buckets.run("limits/check", *pairs)
+        assert (not checked_short, checked_short) == (bool(taken), short)
+        wanted = [int(delay), *(int(level) for level, _born, _mark in states)]
+        assert all(abs(int(one) - two) <= 1 for one, two in zip([checked_delay, *levels], wanted, strict=True))
+        assert buckets.stored == after
+        buckets.stored = kept
 
 
 def test_what_was_paid_off_meanwhile_is_not_given_back_again() -> None:

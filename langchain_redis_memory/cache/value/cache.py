@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
 from langchain_redis_memory.cache.value.cached import CachedFunction, P, R
-from langchain_redis_memory.cache.value.flows import LoadOptions, ValueFlows, disabled_here
+from langchain_redis_memory.cache.value.flows import ValueFlows, disabled_here
+from langchain_redis_memory.cache.value.loading import LoadOptions, checked_options
 from langchain_redis_memory.cache.value.lock import ValueLock
 from langchain_redis_memory.cache.value.operations import ValueOps, about_flow, tags_of
 from langchain_redis_memory.cache.value.plain import OwnTtl, PlainValues
 from langchain_redis_memory.checks import check_number, check_whole, check_word
-from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
@@ -159,10 +159,20 @@ class RedisValueCache(PlainValues):
             UnserialisableError: It holds something that cannot be stored.
 
         **Keys:** `values`, `value_expiries`, `lease`.
-        **Trips:** 1 where it is there, 0 for one that this process may serve; else 4, and 1 for each look of who waits.
+        **Trips:** 1 where it is there, 0 for one that this process may serve; else 4, and 1 for each look of who waits;
+            1 more where it was stored with other tags.
         """
-        how = self._loading(ttl_s, stale_s, early, negative_ttl_s, single_flight_s, jitter, tags_of(tags, user))
-        return cast("T", self._client.drive(self._flows.load_flow(key, load, how, force=refresh)))
+        how = self._loading(ttl_s, stale_s, early, negative_ttl_s, single_flight_s, jitter, tags, user)
+        seen: Any = None
+        if not refresh and (quick := self._flows.quick(key, how.tags, how.early)):
+            op, failed = quick
+            try:
+                seen = self._client.run(op)
+            except RedisMemoryError as error:
+                seen = failed(error)
+            if seen.__class__ is tuple:
+                return cast("T", seen[0])
+        return cast("T", self._client.drive(self._flows.load_flow(key, load, how, force=refresh, seen=seen)))
 
     async def aget_or_load(
         self,
@@ -180,8 +190,17 @@ class RedisValueCache(PlainValues):
         refresh: bool = False,
     ) -> T:
         """Reads a value, or loads and stores it; see `get_or_load`."""
-        how = self._loading(ttl_s, stale_s, early, negative_ttl_s, single_flight_s, jitter, tags_of(tags, user))
-        return cast("T", await self._client.adrive(self._flows.load_flow(key, load, how, force=refresh)))
+        how = self._loading(ttl_s, stale_s, early, negative_ttl_s, single_flight_s, jitter, tags, user)
+        seen: Any = None
+        if not refresh and (quick := self._flows.quick(key, how.tags, how.early)):
+            op, failed = quick
+            try:
+                seen = await self._client.arun(op)
+            except RedisMemoryError as error:
+                seen = failed(error)
+            if seen.__class__ is tuple:
+                return cast("T", seen[0])
+        return cast("T", await self._client.adrive(self._flows.load_flow(key, load, how, force=refresh, seen=seen)))
 
     def cached(
         self, *, key: str | None = None, tags: Sequence[str] = (), user: str | None = None, **options: Any
@@ -189,8 +208,8 @@ class RedisValueCache(PlainValues):
         """Decorates a function, `def` or `async def`, whose results are kept.
 
         Args:
-            key: The name of a result, with arguments in braces ("user:{user_id}"); a digest of all arguments by
-                default.
+            key: The name of a result, with arguments in braces: "user:{user_id}", or of a method "{self.name}:{n}". By
+                default a digest of all arguments, of a method without its object.
             tags: Its tags, with arguments in braces.
             user: The argument that names the user, for `clear_user`.
             **options: Options of `get_or_load`, such as `ttl_s` and `stale_s`.
@@ -374,22 +393,7 @@ class RedisValueCache(PlainValues):
 
     # --- in between ---------------------------------------------------------------------------------------------------
 
-    def _loading(
-        self,
-        ttl_s: OwnTtl,
-        stale_s: float,
-        early: float,
-        negative_ttl_s: float | None,
-        single_flight_s: float,
-        jitter: float,
-        tags: tuple[str, ...],
-    ) -> LoadOptions:
-        return LoadOptions(
-            self._ttl(ttl_s),
-            round(check_number(stale_s, "stale_s", 0, 1e9) * 1000),
-            check_number(early, "early", 0, 100),
-            0 if negative_ttl_s is None else milliseconds(negative_ttl_s, "negative_ttl_s"),
-            SingleFlight(round(check_number(single_flight_s, "single_flight_s", 0, 86_400) * 1000)),
-            check_number(jitter, "jitter"),
-            tags,
-        )
+    def _loading(self, ttl_s: OwnTtl, *given: Any) -> LoadOptions:
+        *numbers, tags, user = given
+        how = checked_options(self._ttl(ttl_s), *numbers)
+        return how._replace(tags=tags_of(tags, user)) if tags or user is not None else how

@@ -49,6 +49,8 @@ class CachedFunction(Generic[P, R]):
         self._user = f"{{{user}}}" if user is not None and user.isidentifier() else user
         for template in filter(None, (key, *self._tags, self._user)):
             self._check(template)
+        self._object: dict[str, Any] = {}
+        self._read_parameters()
         update_wrapper(self, function)
         self._is_async = inspect.iscoroutinefunction(function)
 
@@ -76,15 +78,31 @@ class CachedFunction(Generic[P, R]):
         """Returns the name under which the result for these arguments is kept."""
         return self._name(self._bound(args, kwargs))
 
+    def _read_parameters(self) -> None:
+        """Reads what binding arguments needs, once: `Signature.bind` takes as long as a trip's work in this process."""
+        parameters = [one for one in self._signature.parameters.values() if one.name not in self._object]
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        self._plain = all(one.kind in kinds for one in parameters)
+        self._positional = [one.name for one in parameters if one.kind is kinds[0]]
+        self._required = {one.name for one in parameters if one.default is one.empty}
+        self._defaults = {one.name: None if one.default is one.empty else one.default for one in parameters}
+
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        bound = self._signature.bind(*args, **kwargs)
+        if self._plain and len(args) <= len(self._positional):
+            given = dict(zip(self._positional, args, strict=False))
+            if given.keys().isdisjoint(kwargs):
+                given.update(kwargs)
+                if self._required <= given.keys() <= self._defaults.keys():
+                    return {**self._defaults, **given, **self._object}
+        args = (*self._object.values(), *args)
+        bound = self._signature.bind(*args, **kwargs)  # this says what is wrong with the arguments
         bound.apply_defaults()
         return dict(bound.arguments)
 
     def _name(self, arguments: Mapping[str, Any]) -> str:
         if self._key is not None:
             return self._key.format_map(arguments)
-        given = {name: value for name, value in arguments.items() if name not in {"self", "cls"}}
+        given = {name: value for name, value in arguments.items() if name not in self._object}
         return f"{self.__module__}.{self.__qualname__}:{digest(given)}"
 
     def _run(self, args: Any, kwargs: Any, *, force: bool) -> Any:
@@ -105,5 +123,6 @@ class CachedFunction(Generic[P, R]):
         bound: Any = CachedFunction.__new__(CachedFunction)
         bound.__dict__.update(self.__dict__)
         bound._function = self._function.__get__(owner, kind)
-        bound._signature = inspect.signature(bound._function)
+        bound._object = {next(iter(self._signature.parameters)): owner}
+        bound._read_parameters()
         return bound

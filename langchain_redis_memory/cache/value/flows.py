@@ -1,4 +1,4 @@
-"""Look-ups and loads of the value cache: near, remote, stale, single flight, early refresh."""
+"""ValueLookup-ups and loads of the value cache: near, remote, stale, single flight, early refresh."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from inspect import iscoroutine
-from typing import Any, NamedTuple
+from typing import Any
 
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.single_flight import SingleFlight, making
 from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.cache.value.loading import LoadOptions, is_due
 from langchain_redis_memory.cache.value.near import Near
 from langchain_redis_memory.cache.value.operations import Mode, StoredValue, ValueLookup, ValueOps, tags_of
 from langchain_redis_memory.errors import ConflictError, CorruptDataError, RedisMemoryError
@@ -28,20 +29,11 @@ from langchain_redis_memory.redis.ttl import jittered
 
 _log = logging.getLogger(__name__)
 
-AGAIN = object()
 disabled_here: ContextVar[frozenset[int]] = ContextVar("caches that this thread or task bypasses", default=frozenset())
 
 
-class LoadOptions(NamedTuple):
-    """Options of loading and keeping a value; see `RedisValueCache.get_or_load`. Times in milliseconds."""
-
-    ttl_ms: int
-    stale_ms: int
-    early: float
-    negative_ms: int
-    flight: SingleFlight
-    jitter: float
-    tags: tuple[str, ...] = ()
+AWAY = ValueLookup(0, None, (), True)
+"""The look-up of a server that is away: nothing is found, nothing is stored."""
 
 
 class ValueFlows:
@@ -63,8 +55,8 @@ class ValueFlows:
         self.near_s: float = near_s
         self.near: Near | None = Near(near_most) if near_s else None
         self._of_turns = self.near or Near(near_most)
-        self._quick = self.ops.glances and self.near is None
-        """Whether values are looked up by a glance; not any more once one with tags was met."""
+        self._glances = self._quick = self.ops.glances and self.near is None
+        """Whether values are looked up by a glance; without tags not any more once a value with some was met."""
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -121,36 +113,41 @@ class ValueFlows:
 
         return self.ops.look(key, (), version).map(read).optional(default)
 
-    def quick(self, key: str, default: Any) -> tuple[Op[Any], Callable[[RedisMemoryError], Any]] | None:
+    def quick(
+        self, key: str, tags: tuple[str, ...] = (), early: float = 0.0
+    ) -> tuple[Op[tuple[Any] | ValueLookup | None], Callable[[RedisMemoryError], ValueLookup]] | None:
         """Looks a value up by one op and nothing else.
 
         Returns:
-            The op, and what to do if it raises; None where there is more to do, as `get_flow` does it. The op gives
-            `AGAIN` where only that can tell.
+            The op, and what to do if it raises; None where there is more to do, as flows do it. The op gives a fresh
+            value in a tuple, else what the look-up gave; None where only a flow can tell.
         """
         began = monotonic()
-        usual = self._quick and self._client.breaker.closed and not self.tally.due(began)
+        usual = (self._quick or (tags and self._glances)) and self._client.breaker.closed and not self.tally.due(began)
         if not usual or id(self) in disabled_here.get():
             return None
 
-        def read(replies: Sequence[Reply]) -> Any:
-            body = glanced(replies)
-            if body is None:
-                self._quick = False
-                return AGAIN
-            hit = self._decoded(body, key) if body else None
-            self.tally.looked_up("hits" if hit else "misses", monotonic() - began)
-            return hit[0] if hit else default
+        def read(replies: Sequence[Reply]) -> tuple[Any] | ValueLookup | None:
+            look = glanced(replies)
+            if look is None:
+                self._quick = self._quick and bool(tags)
+                return None
+            if look.found is None or is_due(look.found, early) or (hit := self._decoded(look.found.body, key)) is None:
+                return look
+            self.tally.looked_up("hits", monotonic() - began)
+            return hit
 
-        def failed(error: RedisMemoryError) -> Any:
-            ended = monotonic()
-            self.best_effort.noted(error, began, ended)
-            self.tally.timed(ended - began)
-            self.tally.add("misses")
-            return default
+        def failed(error: RedisMemoryError) -> ValueLookup:
+            self.best_effort.noted(error, began, monotonic())
+            return AWAY
 
-        commands, glanced = self.ops.glance(key)
+        commands, glanced = self.ops.glance(key, tags)
         return Op(commands, read, best_effort=True), failed
+
+    def missed(self, default: Any) -> Any:
+        """Counts a miss of a quick look-up."""
+        self.tally.add("misses")
+        return default
 
     def get_flow(self, key: str, default: Any) -> Flow[Any]:
         """Reads a value; one that is away, damaged or refused is a miss."""
@@ -174,14 +171,23 @@ class ValueFlows:
         rest = [key for key in dict.fromkeys(keys) if key not in found]
         if id(self) in disabled_here.get() or not rest:
             return found
-        looks: Sequence[ValueLookup] = ()
+        looks: Mapping[str, ValueLookup | None] = {}
         with suppress(CacheUnavailable):
-            looks = yield from self.best_effort(ask(merge(*(self.look(key) for key in rest))))
-        for key, look in zip(rest, looks, strict=False):
-            if look.found is not None and not look.found.stale and (hit := self.value(key, look.found, began)):
+            if self._glances:
+                looks = yield from self.best_effort(ask(self.ops.glance_many(rest)))
+            unsure = [key for key in rest if looks.get(key) is None]
+            if unsure:
+                scripted = yield from self.best_effort(ask(merge(*(self.look(key) for key in unsure))))
+                looks = {**looks, **dict(zip(unsure, scripted, strict=True))}
+        for key in rest:
+            look = looks.get(key)
+            if look is None or look.found is None or look.found.stale:
+                continue
+            if hit := self.value(key, look.found, began):
                 found[key] = hit[0]
-        self.tally.add("hits", len(rest) - sum(key not in found for key in rest))
-        self.tally.add("misses", sum(key not in found for key in rest))
+        missing = sum([key not in found for key in rest])
+        self.tally.add("hits", len(rest) - missing)
+        self.tally.add("misses", missing)
         return found
 
     def update_flow(self, key: str, change: Callable[[Any], Any], default: Any, ttl_ms: int) -> Flow[Any]:
@@ -285,7 +291,15 @@ class ValueFlows:
 
     # --- loading ------------------------------------------------------------------------------------------------------
 
-    def load_flow(self, key: str, load: Callable[[], Any], how: LoadOptions, *, force: bool = False) -> Flow[Any]:
+    def load_flow(
+        self,
+        key: str,
+        load: Callable[[], Any],
+        how: LoadOptions,
+        *,
+        force: bool = False,
+        seen: ValueLookup | None = None,
+    ) -> Flow[Any]:
         """Reads a value, or loads and stores it; of many who miss it at once one loads.
 
         Args:
@@ -293,6 +307,7 @@ class ValueFlows:
             load: Loads it; may be a coroutine function in async calls.
             how: How it is kept.
             force: Load it in any case.
+            seen: What a look-up has just given; None to look.
         """
         began: float = yield Now()
         if id(self) in disabled_here.get():
@@ -300,12 +315,13 @@ class ValueFlows:
         hit = None if force else self.near_hit(key)
         if hit is not None:
             return hit[0]
-        look, old = ValueLookup(0, None, (), True), None
+        look, old = seen or AWAY, None
         try:
-            look = yield from self.best_effort(ask(self.look(key, how.tags)))
+            if seen is None:
+                look = yield from self.best_effort(ask(self.look(key, how.tags)))
             if look.found is not None:
                 old = self.value(key, look.found, began)
-                if old and not force and not _is_due(look.found, how.early):
+                if old and not force and not is_due(look.found, how.early):
                     self.tally.add("hits")
                     return old[0]
             if not look.off and not force:
@@ -378,13 +394,3 @@ class ValueFlows:
 def _whole(made: Any) -> Any:
     """Runs what a coroutine function gave in a sync call."""
     return run_coroutine(made) if iscoroutine(made) else made
-
-
-def _is_due(found: StoredValue, early: float) -> bool:
-    """Decides whether a value is to be made anew: where it is stale, or before, the sooner the longer it takes.
-
-    That is XFetch (Vattani, Chierichetti, Lowenstein: Optimal probabilistic cache stampede prevention, VLDB 2015).
-    """
-    if found.fresh_ms is None:
-        return False
-    return found.fresh_ms <= -early * found.took_ms * math.log(1 - random.random())

@@ -61,8 +61,12 @@ class ValueLookup(NamedTuple):
     off: bool
 
 
+Glance = Callable[[Sequence[Reply]], "ValueLookup | None"]
+"""Decodes the replies of a look without a script; None where only the script can tell."""
+
+
 class ValueWrite(NamedTuple):
-    """The result of a write: the value's version, None where nothing was stored; whether there was a value before."""
+    """What became of a write: the value's version, None where nothing was stored; whether there was a value before."""
 
     version: int | None
     there: bool
@@ -92,7 +96,7 @@ class ValueOps:
 
     def shard(self, key: str) -> ValueKeys:
         """Returns the keys of the shard that a value is in."""
-        return self._shards[crc32(check_id(key, "key").encode()) % SHARDS]
+        return self._shards[_number(key)]
 
     def look(self, key: str, tags: Sequence[str] = (), known: int = 0) -> Op[ValueLookup]:
         """Reads a value.
@@ -116,37 +120,51 @@ class ValueOps:
 
         return Op((script("cache/value_get")((values,), key, known, *tags),), read)
 
-    def glance(self, key: str) -> tuple[tuple[Command, ...], Callable[[Sequence[Reply]], bytes | None]]:
-        """Reads a fresh value's bytes without a script, which is faster.
+    def glance(self, key: str, tags: tuple[str, ...] = ()) -> tuple[tuple[Command, ...], Glance]:
+        """Reads a value without a script, which is faster.
+
+        Args:
+            key: Its name.
+            tags: Tags whose tokens are read with it.
 
         Returns:
-            The commands of an op of one trip, and what decodes their replies: to the bytes, none where there is no such
-            value; to None where it has tags, whose tokens decide as well. The clock is read after the value, so nothing
-            is found that has expired.
+            The commands of an op of one trip, and what decodes their replies; to None where the value has other tags,
+            whose tokens decide as well. The clock is read first: what is written meanwhile is newer than the look.
         """
-        commands, values = self._glances(key) if key.__class__ is str else self._glance(key)
+        commands, values = self._glances(key, tags) if key.__class__ is str else self._glance(key, tags)
 
-        def read(replies: Sequence[Reply]) -> bytes | None:
-            (off, record), (seconds, micros) = replies
-            moment = int(seconds) * 1000 + int(micros) // 1000
-            if (off and int(off) > moment) or not record:
-                return b""
-            head, _, body = record.partition(b"\n")
-            parts = head.split(b" ", 4)
-            if not body or head[:1] != VERSION or len(parts) < 5:
-                return b""
-            if parts[4]:
-                return None
-            fresh = parts[1]
-            if fresh != b"0" and int(fresh) <= moment:
-                return b""
-            return values.decrypt(body, key)
+        def read(replies: Sequence[Reply]) -> ValueLookup | None:
+            (seconds, micros), (off, record, *tokens) = replies
+            return _seen(int(seconds) * 1_000_000 + int(micros), off, record, tags, tokens, values, key)
 
         return commands, read
 
-    def _glance(self, key: str) -> tuple[tuple[Command, ...], Key]:
+    def _glance(self, key: str, tags: tuple[str, ...]) -> tuple[tuple[Command, ...], Key]:
         values = self.shard(key).values
-        return (("HMGET", values, "s", f"v{key}"), _TIME), values
+        return (_TIME, ("HMGET", values, "s", f"v{key}", *(f"t{tag}" for tag in tags))), values
+
+    def glance_many(self, keys: Sequence[str]) -> Op[dict[str, ValueLookup | None]]:
+        """Reads values without scripts, those of a shard by one command; see `glance`.
+
+        Args:
+            keys: Their names, each once.
+
+        Returns:
+            An op of one trip.
+        """
+        by_shard = list(self._by_shard(keys))
+
+        def read(replies: Sequence[Reply]) -> dict[str, ValueLookup | None]:
+            (seconds, micros), *found = replies
+            now = int(seconds) * 1_000_000 + int(micros)
+            return {
+                name: _seen(now, off, record, (), (), shard.values, name)
+                for (shard, names), (off, *records) in zip(by_shard, found, strict=True)
+                for name, record in zip(names, records, strict=True)
+            }
+
+        reads = [("HMGET", shard.values, "s", *[f"v{name}" for name in names]) for shard, names in by_shard]
+        return Op((_TIME, *reads), read)
 
     def put(
         self,
@@ -295,17 +313,22 @@ class ValueOps:
 
     def _by_shard(self, names: Sequence[str]) -> Iterator[tuple[ValueKeys, list[str]]]:
         """Shares out names among the shards, at most 1,000 at once."""
-        by_shard: dict[ValueKeys, list[str]] = {}
+        by_shard: dict[int, list[str]] = {}
         for name in names:
-            by_shard.setdefault(self.shard(name), []).append(name)
-        for shard, some in by_shard.items():
+            by_shard.setdefault(_number(name), []).append(name)
+        for number, some in by_shard.items():
             for start in range(0, len(some), 1000):
-                yield shard, some[start : start + 1000]
+                yield self._shards[number], some[start : start + 1000]
 
     def clear(self) -> Op[None]:
         """Deletes all values. What is being made meanwhile may still be stored."""
         keys = [key for one in self._shards for key in (one.values, one.expiries)]
         return merge(*(Op((command("UNLINK", (key,)),), lambda _replies: None) for key in keys)).map(lambda _done: None)
+
+
+def _number(key: str) -> int:
+    """Numbers the shard that a value is in."""
+    return crc32(check_id(key, "key").encode()) % SHARDS
 
 
 def about_flow(ops: ValueOps, user: Id) -> Flow[dict[str, Any]]:
@@ -322,3 +345,31 @@ def about_flow(ops: ValueOps, user: Id) -> Flow[dict[str, Any]]:
 
 def _left(text: bytes) -> int | None:
     return None if int(text) < 0 else int(text)
+
+
+def _seen(
+    now: int, off: Reply, record: Reply, tags: tuple[str, ...], tokens: Sequence[Reply], values: Key, key: str
+) -> ValueLookup | None:
+    """Decodes a value's record, as the script does; None where it has other tags than those that are asked for."""
+    moment, current = now // 1000, tuple([token or b"0" for token in tokens]) if tags else ()
+    if off and int(off) > moment:
+        return ValueLookup(now, None, current, True)
+    head, _, body = (record or b"").partition(b"\n")
+    parts = head[1:].split(b" ", 4)
+    if not body or len(parts) < 5 or head[:1] != VERSION:
+        return ValueLookup(now, None, current, False)
+    expires, fresh, took, version, signed = parts
+    if signed:
+        names, _, signs = zip(*[one.partition(b"=") for one in signed.split(b" ")], strict=True)
+        if names != tuple([tag.encode() for tag in tags]):
+            return None
+        if signs != current:
+            return ValueLookup(now, None, current, False)
+    left: int | None = None
+    fresh_ms: int | None = None
+    if expires != b"0":
+        left, fresh_ms = int(expires) - moment, int(fresh) - moment
+        if left <= 0:
+            return ValueLookup(now, None, current, False)
+    found = StoredValue(values.decrypt(body, key), int(version), left, fresh_ms, int(took))
+    return ValueLookup(now, found, current, False)

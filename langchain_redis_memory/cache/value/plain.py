@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from langchain_redis_memory.cache.switchable import Switchable
-from langchain_redis_memory.cache.value.flows import AGAIN, ValueFlows
+from langchain_redis_memory.cache.value.flows import ValueFlows
 from langchain_redis_memory.cache.value.operations import Mode, ValueLookup, tags_of
 from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError
 from langchain_redis_memory.ops import Op
@@ -51,28 +51,28 @@ class PlainValues(ClientOwner, Switchable):
         """
         if hit := self._flows.near_hit(key):
             return hit[0]
-        if quick := self._flows.quick(key, default):
+        if quick := self._flows.quick(key):
             op, failed = quick
             try:
-                found = self._client.run(op)
+                seen = self._client.run(op)
             except RedisMemoryError as error:
-                return failed(error)
-            if found is not AGAIN:
-                return found
+                seen = failed(error)
+            if seen is not None:
+                return seen[0] if seen.__class__ is tuple else self._flows.missed(default)
         return self._client.drive(self._flows.get_flow(key, default))
 
     async def aget(self, key: str, default: Any = None) -> Any:
         """Reads a value; see `get`."""
         if hit := self._flows.near_hit(key):
             return hit[0]
-        if quick := self._flows.quick(key, default):
+        if quick := self._flows.quick(key):
             op, failed = quick
             try:
-                found = await self._client.arun(op)
+                seen = await self._client.arun(op)
             except RedisMemoryError as error:
-                return failed(error)
-            if found is not AGAIN:
-                return found
+                seen = failed(error)
+            if seen is not None:
+                return seen[0] if seen.__class__ is tuple else self._flows.missed(default)
         return await self._client.adrive(self._flows.get_flow(key, default))
 
     def set(
@@ -136,7 +136,7 @@ class PlainValues(ClientOwner, Switchable):
             Name -> value of those that are there.
 
         **Keys:** `values`.
-        **Trips:** 1.
+        **Trips:** 1; 2 where some of them have tags.
         """
         return self._client.drive(self._flows.get_many_flow(keys))
 
