@@ -38,8 +38,8 @@ class AudienceWeights(NamedTuple):
 
     heads: Mapping[str, LogisticModel]
     thresholds: AudienceThresholds
-    by_sign: Mapping[str, tuple[float, ...]]
-    """What a sign adds to each question, in the order of `HEADS`."""
+    by_sign: Mapping[str, Sequence[float]]
+    """What a sign or a pattern of words adds to each question, in the order of `HEADS`."""
 
     @classmethod
     def parse(cls, found: Mapping[str, Any]) -> AudienceWeights:
@@ -50,8 +50,8 @@ class AudienceWeights(NamedTuple):
         }
         heads = {head: LogisticModel(found[head]["bias"], found[head]["weights"]) for head in HEADS}
         signs_ = {name for model in heads.values() for name in model.weights}
-        by_sign = {name: tuple(heads[head].weights.get(name, 0.0) for head in HEADS) for name in signs_}
-        return cls(heads, AudienceThresholds(by_risk), by_sign)
+        by_sign = {name: [heads[head].weights.get(name, 0.0) for head in HEADS] for name in signs_}
+        return cls(heads, AudienceThresholds(by_risk), by_sign | found.get("patterns", {}))
 
 
 @cache

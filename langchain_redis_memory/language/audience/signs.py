@@ -3,12 +3,13 @@
 A turn is read sentence by sentence. Sentences that ask or order something carry the signs of their own; sentences that
 only tell something ("I moved house.") are the situation that the others are asked in. Each sign has a name and is 0 or
 1; the weights of `weights.json` say what it speaks for. Public forms (definitions, procedures, history, general
-subjects) are signs as well, because a turn without any sign is nobody's to share.
+subjects) are signs as well, because a turn without any sign is nobody's to share; so are the patterns of its words.
 """
 
 from __future__ import annotations
 
 from langchain_redis_memory.language.audience.form import form_signs
+from langchain_redis_memory.language.audience.patterns import patterns
 from langchain_redis_memory.language.audience.person import person_signs
 from langchain_redis_memory.language.audience.predicate import predicate_signs
 from langchain_redis_memory.language.audience.public import joint_signs, public_signs
@@ -84,4 +85,4 @@ def _sentence(each: SentenceWords, lists: WordLists) -> dict[str, str]:
     vary_signs(body, first, inside, found, lists)
     public_signs(body, first, second, third, inside, found, lists)
     joint_signs(found)
-    return found.signs
+    return found.signs | dict.fromkeys(patterns(words, each.capitals, mark, lists.common), "")
