@@ -23,7 +23,7 @@ import langchain_redis_memory
 from benchmarks.quality.audience.sentences import DOMAINS, Sentence, load
 from benchmarks.training.logit import fit_sparse, model
 from langchain_redis_memory.language import turn_tokens
-from langchain_redis_memory.language.audience.linguistic import HEADS, AudienceWeights, weigh
+from langchain_redis_memory.language.audience.linguistic import HEADS, WHOLE, AudienceWeights, weigh
 from langchain_redis_memory.language.audience.signs import signs
 from langchain_redis_memory.language.audience.verdict import AudienceVerdict
 from langchain_redis_memory.language.audience.words import word_lists
@@ -61,6 +61,7 @@ NEVER_AGAINST = {
     "effect": "order order_strong order_tail wish complaint only_tells",
     "vary": "vary random",
 }
+NEVER_AGAINST[WHOLE] = " ".join(NEVER_AGAINST.values())
 """Signs that may not speak against it, whatever the data says."""
 _PUBLIC_FORMS = {
     "definition": -1.0,
@@ -102,6 +103,12 @@ _PUBLIC_FORMS = {
     "bare_general": -0.7,
     "public_fragment": -1.0,
 }
+
+
+def _names_of(priors: dict[str, dict[str, float]]) -> set[str]:
+    return {name for prior in priors.values() for name in prior}
+
+
 PRIOR = {
     "personal": _PUBLIC_FORMS
     | {
@@ -178,6 +185,7 @@ PRIOR = {
     },
     "vary": {"vary": 3.0, "random": 3.0},
 }
+PRIOR[WHOLE] = {name: max((prior.get(name, 0.0) for prior in PRIOR.values()), key=abs) for name in _names_of(PRIOR)}
 """The weights that are expected before any data is seen; they stand where a domain has no example of a sign."""
 OUT = Path(langchain_redis_memory.__file__).parent / "language" / "audience" / "weights.json"
 WORDS = OUT.parent / "words.json"
@@ -295,7 +303,7 @@ def _weighed(rows: Sequence[Sentence]) -> list[str]:
         for name in read(row.text)[-1]:
             if ":" in name:
                 domains.setdefault(name, set()).add(row.domain)
-    expected = {name for prior in PRIOR.values() for name in prior}
+    expected = _names_of(PRIOR)
     signs_ = {name for name, count in times.items() if count >= 5 and ":" not in name} | expected
     many = {name for name, seen in domains.items() if len(seen) >= PATTERN_IN and times[name] >= PATTERN_TIMES}
     return [*sorted(signs_), *sorted(many)]
@@ -312,12 +320,13 @@ def train(rows: Sequence[Sentence], extra: Iterable[tuple[Sentence, frozenset[st
     pull = np.where(np.arange(len(names)) < few, STRENGTH, PATTERN_STRENGTH)
     written: dict[str, Any] = {}
     weights = []
-    for head in HEADS:
+    for head in (*HEADS, WHOLE):
         # What is somebody's own changes by what he does: that is his answers' short lifetime, and not what this asks.
         mine = [
             (row, weight)
             for row, heads, weight in cases
-            if head in heads and not (head == "volatile" and row.personal and row.volatile)
+            if (head in heads and not (head == "volatile" and row.personal and row.volatile))
+            or (head == WHOLE and not row.howto_my and (row.unsafe or "personal" in heads))
         ]
         present = [[place[name] for name in read(row.text)[-1] if name in place] for row, _ in mine]
         y = np.array([float(getattr(row, head)) for row, _ in mine])

@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 DOMAINS = (
     "bank shop travel health hr ithelp coding law kitchen home general garden transit museum gym parcel campus carhire "
     "hotel council insurance streaming school restaurant vet energy ski estate cinema dentist garage airline "
-    "pharmacy library mobile salon zoo logistics office wedding"
+    "pharmacy library mobile salon zoo logistics office wedding desk"
 ).split()
 HELD_OUT = ("church", "games", "farm", "tax")
 _KEPT = 18

@@ -119,7 +119,6 @@ Do you have a gym?
 Is breakfast included in the standard rate?
 When is breakfast served?
 Can oil paint be thinned with water?
-What is the temperature of boiling water?
 How deep is the Pacific Ocean?
 What is an IBAN?
 Can I cancel an order?
@@ -222,6 +221,7 @@ CONTRASTS = [
     ("How do I cancel a task in asyncio?", "cancel the task"),
     ("What is a credit score?", "What is my credit score?"),
     ("Tell me a joke", "Tell me another joke"),
+    ("What is the temperature of boiling water?", "What is the temperature of the water?"),
     ("Who won the world cup in 2014?", "Who won the match yesterday?"),
 ]
 
