@@ -111,8 +111,9 @@ def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opa
     known = model.by_sign
     for each in sentences:
         present = [(known[name], words) for name, words in each.items() if name in known]
-        for place, head in enumerate(_ASKED):
-            odds[head] = max(odds[head], model.heads[head].bias + sum([weights[place] for weights, _ in present]))
+        rows = [(0.0,) * len(_ASKED), *(weights for weights, _ in present)]
+        for head, column in zip(_ASKED, zip(*rows, strict=True), strict=True):
+            odds[head] = max(odds[head], model.heads[head].bias + sum(column))
         for weights, words in present:
             if words and max(weights) > _SPEAKS:
                 for head, weight in zip(HEADS, weights, strict=False):
