@@ -24,9 +24,6 @@ def missing(what: str, extra: str) -> ConfigError:
     Args:
         what: What was asked for, and the package that it needs.
         extra: The extra that brings the package.
-
-    Returns:
-        An error to raise.
     """
     return ConfigError(f"{what}: pip install 'langchain-redis-memory[{extra}]'")
 

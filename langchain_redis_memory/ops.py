@@ -62,9 +62,6 @@ class Script:
         Args:
             keys: One for each named key, then the rest, all with one hash tag.
             *args: One for each named argument, then the rest.
-
-        Returns:
-            The call.
         """
         fits = len(args) >= len(self.args) if self.rest else len(args) == len(self.args)
         keyed = len(keys) >= len(self.keys) if self.more else len(keys) == len(self.keys)
@@ -152,9 +149,6 @@ class Op(Generic[T]):
 
         Args:
             change: A pure function of the result.
-
-        Returns:
-            The new op.
         """
         return Op(self.commands, lambda replies: change(self.read(replies)), tolerant=True)
 
@@ -208,9 +202,6 @@ def merge(*ops: Op[Any]) -> Op[Any]:
 def pure(value: T) -> Op[T]:
     """Returns an op that sends nothing and gives `value`.
 
-    Args:
-        value: The result.
-
     Returns:
         An op without commands: it costs no round trip, alone or merged.
     """
@@ -245,7 +236,7 @@ class StreamResult(NamedTuple):
 
 
 class Emit(NamedTuple):
-    """A step that passes values on to whoever streams the flow, as they come."""
+    """A step that passes values on to the caller that streams the flow, as they come."""
 
     values: Sequence[Any]
 
@@ -281,23 +272,14 @@ Flow = Generator[Step, Any, T]
 def ask(op: Op[T]) -> Generator[Step, Any, T]:
     """Runs one op inside a flow (by `yield from`) and keeps the type of its result.
 
-    Args:
-        op: What to run.
-
     Yields:
         The op.
-
-    Returns:
-        Its result.
     """
     return cast("T", (yield op))
 
 
 def counted(flow: Flow[T]) -> Generator[Step, Any, tuple[T, int]]:
     """Counts the round trips that a flow asks for, and passes its steps on.
-
-    Args:
-        flow: The flow.
 
     Yields:
         Its steps.
@@ -330,8 +312,5 @@ def settled(answer: T | Flow[T]) -> Generator[Step, Any, T]:
 
     Yields:
         The steps of its flow, if it is one.
-
-    Returns:
-        The answer.
     """
     return (yield from answer) if isinstance(answer, Generator) else answer

@@ -54,7 +54,7 @@ def test_the_guard_fails_a_test_that_leaks(tmp_path: Path) -> None:
         "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *PLUGINS, "-k", "memory", str(tmp_path)],
+        [sys.executable, "-m", "pytest", "-q", *PLUGINS, "--servers=all", "-k", "memory", str(tmp_path)],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,

@@ -10,12 +10,23 @@ import json
 from pathlib import Path
 
 from benchmarks.chaos.blocking import blocking
-from benchmarks.chaos.rows import ROWS, TIMEOUT_S, Result, play
+from benchmarks.chaos.places import TIMEOUT_S
+from benchmarks.chaos.rows import ROWS, Result, play
 from benchmarks.chaos.soak import soak
 from tests.support.servers import Farm
 
 ASKED = ("what happens", "where", "durability")
-COLUMNS = (*ASKED, "faults", "acknowledged", "refused", "lost", "doubled", "out of order", "slowest call")
+COLUMNS = (
+    *ASKED,
+    "faults",
+    "acknowledged",
+    "of these meanwhile",
+    "refused",
+    "lost",
+    "doubled",
+    "out of order",
+    "slowest call",
+)
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 
 
@@ -23,8 +34,9 @@ def line(result: Result) -> str:
     """A row of the table."""
     row, found = result.row, result.outcome
     lost = f"{found.lost}" if row.promises else f"{found.lost} (not promised)"
-    numbers = (result.faults, found.acknowledged, found.refused, lost, found.doubled, found.reordered)
-    cells = (row.name, row.where, row.durability, *map(str, numbers), f"{found.slowest_s:.2f} s")
+    numbers = (result.faults, found.acknowledged, found.meanwhile, found.refused, lost, found.doubled, found.reordered)
+    usual = "" if found.usual_s is None else f" (usually {found.usual_s * 1e6:.0f} us)"
+    cells = (row.name, row.where, row.durability, *map(str, numbers), f"{found.slowest_s:.2f} s{usual}")
     return f"| {' | '.join(cells)} |"
 
 

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.quality.conversations import Case, cases, fold, foreign, tiage, turns
+from benchmarks.quality.recall import held
 from langchain_redis_memory.language.classify import Classifier, EmbeddingClassifier, LinguisticClassifier
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.ops import settled
@@ -64,8 +65,10 @@ def figures(found: Sequence[Case], alone: np.ndarray, share: np.ndarray) -> dict
 def recalls(data: Path) -> dict[str, float]:
     """The share of questions for what was said that are found, and of other sets that are taken for one."""
     classifier = LinguisticClassifier()
+    asked, other = held()
     sets: dict[str, list[str]] = {
-        "recall questions (found)": (data / "recall_questions.txt").read_text("utf-8").splitlines(),
+        "questions of recall, written to judge by (found)": asked,
+        "their look-alikes": other,
         "banking77": [json.loads(line)["text"] for line in (data / "banking77_train.jsonl").open(encoding="utf-8")],
         "tiage": [text for _, said in tiage(data) for text, _ in said],
     }

@@ -12,7 +12,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 
-def fit(x: Array, y: Array, w: Array, prior: Array, signs_: Array, strength: float) -> Array:
+def fit(x: Array, y: Array, w: Array, prior: Array, signs_: Array, strength: float | Array) -> Array:
     """Weights of a logistic regression, the last one the bias: damped Newton, with weights that got a wrong sign at 0.
 
     Args:
@@ -21,11 +21,11 @@ def fit(x: Array, y: Array, w: Array, prior: Array, signs_: Array, strength: flo
         w: What each case counts.
         prior: The expected weights.
         signs_: 1 for a weight that must not be negative, -1 for one that must not be positive, 0 for any.
-        strength: Of the prior, in cases.
+        strength: Of the prior, in cases; of each weight, or of all.
     """
     z = np.c_[x, np.ones(len(x))]
     prior, signs_ = np.append(prior, 0.0), np.append(signs_, 0.0)
-    pull = np.append(np.full(x.shape[1], strength), 1e-6)
+    pull = np.append(np.broadcast_to(strength, x.shape[1]), 1e-6)
     b, free = prior.copy(), np.ones(len(prior), bool)
 
     def loss(v: Array) -> float:

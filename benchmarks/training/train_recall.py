@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ EXPECTED = {
     "deed_you": 3, "deed_we": 1.5, "deed_i": 2, "were_we": 2.5, "was_my": 1, "was_again": 2, "was_it": 3,
 }  # fmt: skip
 """The prior log-odds of each sign."""
+SEEN = 12
+"""How often two neighbours have to be seen to get a weight."""
+LEAST = 0.1
+"""The least weight of two neighbours that is kept."""
 
 
 def others(data: Path) -> dict[str, list[str]]:
@@ -74,11 +79,15 @@ def fit_recall(data: Path) -> dict[str, Any]:
     ]  # fmt: skip
     parts = [(asking_part(straight(" ".join(text.split())), english), y, w) for texts, y, w in groups for text in texts]
     rows = [(recall_signs(read(part), english), y, weight) for part, y, weight in parts if part]
-    names = sorted({name for signs, _, _ in rows for name in signs})
+    seen = Counter(name for signs, _, _ in rows for name in signs)
+    names = sorted(name for name, times in seen.items() if " " not in name or times >= SEEN)
     x = np.array([[signs.get(name, 0.0) for name in names] for signs, _, _ in rows])
     y, w = np.array([row[1] for row in rows], float), np.array([row[2] for row in rows])
     prior = np.array([EXPECTED.get(name, 0.0) for name in names])
-    return model(names, fit(x, y, w, prior, np.zeros(len(names)), strength=2))
+    strength = np.array([4.0 if " " in name else 2.0 for name in names])
+    fitted = model(names, fit(x, y, w, prior, np.zeros(len(names)), strength))
+    fitted["weights"] = {name: one for name, one in fitted["weights"].items() if " " not in name or abs(one) >= LEAST}
+    return fitted
 
 
 def write(fitted: dict[str, Any]) -> None:

@@ -49,12 +49,7 @@ class Guard:
         return request.cookies.get(COOKIE) or token_hex(16)
 
     def token(self, nonce: str, name: str) -> str:
-        """Makes the token of a person's forms.
-
-        Args:
-            nonce: The browser's nonce.
-            name: The person.
-        """
+        """Makes the token of a person's forms."""
         return blake2b(f"{nonce}\n{name}".encode(), key=self._secret[:64], digest_size=24).hexdigest()
 
     def keep(self, request: Request, response: Response, nonce: str) -> None:
@@ -65,13 +60,6 @@ class Guard:
 
     async def form(self, request: Request, name: str) -> dict[str, str]:
         """Reads a form that was sent from a page.
-
-        Args:
-            request: The request.
-            name: The person who sends it.
-
-        Returns:
-            Its fields.
 
         Raises:
             HTTPException: 413, 415 or 403: it is too long, is no form, or does not come from a page of ours.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -66,8 +67,9 @@ def share(value: float) -> str:
     return f"{value:.0%}"
 
 
+@cache
 def environment() -> Environment:
-    """Builds the templates' environment: everything is escaped, an unknown name is an error."""
+    """Builds the templates' environment, one for all pages: everything is escaped, an unknown name is an error."""
     made = Environment(
         loader=PackageLoader("langchain_redis_memory.admin"),
         autoescape=True,

@@ -10,8 +10,11 @@ from langchain.agents.middleware.types import ModelResponse
 from langchain.agents.structured_output import AutoStrategy, ProviderStrategy
 from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, BaseMessage
+from langgraph.config import get_config
 
-from langchain_redis_memory.agents.answer_flows import AnswerFlows, Everything, Looked
+from langchain_redis_memory.agents.answer_flows import AnswerFlows, ModelLookup, WholeThread
+from langchain_redis_memory.agents.model_watch import ModelWatch, watched_request, watching
+from langchain_redis_memory.agents.request import called_by
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.desk import AnswerDesk
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
@@ -47,7 +50,9 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
     shared, as its key does not cover them; one that depends on the thread is shared under all of them. A call that asks
     for an effect, recalls the conversation, or follows another tool goes to the model and is never stored.
 
-    Put it last in the list of middleware: it sees a request as those before it have made it.
+    Put it last in the list of middleware: it sees a request as those before it have made it. Where middleware behind it
+    changes requests all the same, nothing is cached, and a WARNING says so; an answer of another model than the
+    request's (a fallback), of a further try, or of no model at all (an error as a message) is never stored.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
@@ -120,7 +125,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
             TurnCache(cache or ExactAnswerCache(ttl_s)),
             Planner(
                 classifier or LinguisticClassifier(),
-                Everything(),
+                WholeThread(),
                 contextualiser or LocalContextualiser(),
                 check_policy(policy),
                 True,
@@ -158,15 +163,19 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         **Keys:** those of the cache of answers; `tally`, `decisions`.
         **Trips:** 1 to look up, 1 to store; with embeddings those of a search by meaning.
         """
-        looked = self._client.drive(self._flows.lookup_flow(request))
+        looked, watch = self._client.drive(self._flows.lookup_flow(request)), ModelWatch()
         _tell(request, looked)
         if looked.answer is not None:
             served = self._served(request, looked)
-            return served if isinstance(served, AIMessage) else handler(served)
+            response = served if isinstance(served, AIMessage) else handler(watched_request(served, watch))
+            return _told(handler(request), looked) if self._is_misplaced(watch) else response
+        if looked.asked is None:
+            return _told(handler(request), looked)
         final = None
         try:
-            response = handler(_shown(request, looked))
-            final = _final(response)
+            with watching(watch):
+                response = handler(watched_request(_shown(request, looked), watch))
+            final, looked = self._final(response, looked, watch)
         finally:
             if final is None:
                 self._client.drive(self._flows.leave_flow(looked))
@@ -176,15 +185,19 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
 
     async def awrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
         """Serves the answer to a model call from the cache, or asks the model; see `wrap_model_call`."""
-        looked = await self._client.adrive(self._flows.lookup_flow(request))
+        looked, watch = await self._client.adrive(self._flows.lookup_flow(request)), ModelWatch()
         _tell(request, looked)
         if looked.answer is not None:
             served = self._served(request, looked)
-            return served if isinstance(served, AIMessage) else await handler(served)
+            response = served if isinstance(served, AIMessage) else await handler(watched_request(served, watch))
+            return _told(await handler(request), looked) if self._is_misplaced(watch) else response
+        if looked.asked is None:
+            return _told(await handler(request), looked)
         final = None
         try:
-            response = await handler(_shown(request, looked))
-            final = _final(response)
+            with watching(watch):
+                response = await handler(watched_request(_shown(request, looked), watch))
+            final, looked = self._final(response, looked, watch)
         finally:
             if final is None:
                 await self._client.adrive(self._flows.leave_flow(looked))
@@ -192,11 +205,31 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
             await self._client.adrive(self._flows.store_flow(looked, final, structured=_is_structured(response)))
         return _told(response, looked)
 
-    def _served(self, request: ModelRequest[Any], looked: Looked) -> AIMessage | ModelRequest[Any]:
+    def _is_misplaced(self, watch: ModelWatch) -> bool:
+        """Whether middleware behind the cache changes requests by itself, not only to go on where a model failed."""
+        if watch.changed and not watch.failed:
+            self._flows.misplaced(watch.changed)
+            return True
+        return False
+
+    def _final(self, response: Any, looked: ModelLookup, watch: ModelWatch) -> tuple[AIMessage | None, ModelLookup]:
+        """Finds the final answer that may be stored, and says why where there is none that may."""
+        final = _final(response)
+        if final is None:
+            return None, looked
+        called = set() if _is_structured(response) else called_by(final) - self._flows.pure
+        refusal = f"a tool ran that may do something: {', '.join(sorted(called))}" if called else watch.refusal
+        if not refusal:
+            return final, looked
+        self._is_misplaced(watch)
+        return None, looked._replace(why=f"{looked.why}; this one is not kept, as {refusal}")
+
+    def _served(self, request: ModelRequest[Any], looked: ModelLookup) -> AIMessage | ModelRequest[Any]:
         """Makes a cached answer the response: a message, or a request to a model that has it."""
         assert looked.answer is not None  # noqa: S101 - it was found
         message = as_served(looked.answer)
         assert isinstance(message, AIMessage)  # noqa: S101 - nothing else is stored
+        message.name = (get_config().get("metadata") or {}).get("lc_agent_name")
         if self._replay == "message" and request.response_format is None:
             return message
         form = request.response_format
@@ -205,7 +238,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         return request.override(model=ReplayModel(message=message), response_format=form)
 
 
-def _shown(request: ModelRequest[Any], looked: Looked) -> ModelRequest[Any]:
+def _shown(request: ModelRequest[Any], looked: ModelLookup) -> ModelRequest[Any]:
     shown: Any = looked.messages
     return request if shown is None or len(shown) == len(request.messages) else request.override(messages=shown)
 
@@ -223,9 +256,12 @@ def _final(response: Any) -> AIMessage | None:
     return said[0]
 
 
-def _told(response: Any, looked: Looked) -> Any:
+def _told(response: Any, looked: ModelLookup) -> Any:
     """Returns the response with a message that says why it is not from the cache."""
-    about = {"hit": False, "kind": looked.outcome, "why": looked.why}
+    kind, why = (
+        (looked.outcome, looked.why) if looked.answer is None else ("bypass", "the request was changed behind it")
+    )
+    about = {"hit": False, "kind": kind, "why": why}
 
     def told(message: BaseMessage) -> BaseMessage:
         if not isinstance(message, AIMessage):
@@ -239,7 +275,7 @@ def _told(response: Any, looked: Looked) -> Any:
     return response
 
 
-def _tell(request: ModelRequest[Any], looked: Looked) -> None:
+def _tell(request: ModelRequest[Any], looked: ModelLookup) -> None:
     """Writes what was decided to the agent's stream."""
     answer = looked.answer
     about = {"hit": answer is not None, "outcome": looked.outcome, "why": looked.why}

@@ -7,6 +7,7 @@ its conversation together with all of it. So an answer is never served where the
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -22,13 +23,14 @@ from langchain_redis_memory.agents.request import SEPARATED, AgentTurn, as_given
 from langchain_redis_memory.cache.admission import worth_keeping
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
-from langchain_redis_memory.cache.answers.switch import WHY, was_off
+from langchain_redis_memory.cache.answers.switch import was_off
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import Decision, DecisionLog
 from langchain_redis_memory.cache.semantic.explanation import logged
 from langchain_redis_memory.cache.semantic.prompt_reader import instructs
-from langchain_redis_memory.cache.sharing import AudienceClassifier, Share, Sharing
+from langchain_redis_memory.cache.sharing import AudienceClassifier, Share, SharingRule
 from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.cache.switchable import WHY
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.policy import Rule
@@ -46,7 +48,7 @@ from langchain_redis_memory.run_config import rights_of
 _log = logging.getLogger(__name__)
 
 
-class Everything:
+class WholeThread:
     """Selects all messages of the thread: what a dependent question is answered from, and keyed by."""
 
     def reach(self, rule: Rule) -> int:
@@ -65,8 +67,8 @@ class Everything:
         return list(history)
 
 
-class Looked(NamedTuple):
-    """What a look-up of a model call gave.
+class ModelLookup(NamedTuple):
+    """The result of looking up the answer to a model call.
 
     Args:
         asked: How the cache sees the call; None where its answer is not shared.
@@ -77,6 +79,7 @@ class Looked(NamedTuple):
         decision: The line for the log.
         began: When it was looked up.
         flight: The call's part in a single flight.
+        place: The conversation, the question's id and how much followed it.
     """
 
     asked: CacheQuestion | None
@@ -87,6 +90,10 @@ class Looked(NamedTuple):
     decision: Decision
     began: float
     flight: Flight | None = None
+    place: tuple[str, str, int] | None = None
+
+
+_MOST_PLACES = 1_024
 
 
 @dataclass
@@ -118,14 +125,13 @@ class AnswerFlows:
     lease_ms: int = 0
     private: str = field(default_factory=lambda: f"private:{uuid4()}")
     warned: set[str] = field(default_factory=set)
+    _behind: str = ""
+    _answered: OrderedDict[tuple[str, str, int], None] = field(default_factory=OrderedDict)
 
     # --- looking up ---------------------------------------------------------------------------------------------------
 
-    def lookup_flow(self, request: ModelRequest[Any]) -> Flow[Looked]:
+    def lookup_flow(self, request: ModelRequest[Any]) -> Flow[ModelLookup]:
         """Plans a model call and looks for its answer.
-
-        Args:
-            request: The call.
 
         Returns:
             What is done with it. Nothing that the server fails with is raised.
@@ -133,9 +139,9 @@ class AnswerFlows:
         began: float = yield Now()
         turn = turn_of(request.messages)
         if turn is None:
-            return Looked(None, "the user has said nothing", "bypass", None, None, Decision("bypass"), began)
+            return ModelLookup(None, "the user has said nothing", "bypass", None, None, Decision("bypass"), began)
         asked, sharing = self._asked(request, turn)
-        why = turn.forbidden(self.pure)
+        why = self._behind or turn.forbidden(self.pure)
         plan = None if why else (yield from self._plan_flow(turn, asked, sharing))
         if plan is not None:
             why = _why(plan, turn, sharing)
@@ -146,26 +152,48 @@ class AnswerFlows:
         if why or plan is None or plan.asked is None:
             if not turn.since:
                 yield from self._note_flow(asked, decision)
-            return Looked(None, why, "bypass", None, None, decision, began)
+            return ModelLookup(None, why, "bypass", None, None, decision, began)
         asked = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
-        messages = [*plan.shown, turn.question, *turn.since]
+        messages = [*(plan.shown or turn.instructions), turn.question, *turn.since]
+        place = (asked.session, str(turn.question.id), len(turn.since))
+        if place in self._answered:  # such as by middleware that looks at answers: the same one would come back
+            why = "its first answer was taken back"
+            return ModelLookup(asked, why, "miss", messages, None, replace(decision, outcome="miss", why=why), began)
         answer, flight = yield from self._find_flow(asked)
         decision = replace(decision, candidates=logged(asked.notes.get(CANDIDATES, [])))
         if answer is None or not isinstance(answer.value, AIMessage):
             why = WHY if was_off(asked) else "there is no answer to it"
             miss = replace(decision, outcome="miss", why=why)
-            return Looked(asked, why, "miss", messages, None, miss, began, flight)
+            return ModelLookup(asked, why, "miss", messages, None, miss, began, flight, place)
         hit = replace(decision, outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
         yield from self._note_flow(asked, replace(hit, tokens=answer.tokens), answer, flight)
-        return Looked(asked, answer.why, "hit", messages, answer, hit, began)
+        self._answer(place)
+        return ModelLookup(asked, answer.why, "hit", messages, answer, hit, began)
 
-    def _asked(self, request: ModelRequest[Any], turn: AgentTurn) -> tuple[CacheQuestion, Sharing]:
+    def _answer(self, place: tuple[str, str, int] | None) -> None:
+        """Remembers that a question was answered here."""
+        if place is not None:
+            self._answered[place] = None
+            while len(self._answered) > _MOST_PLACES:
+                self._answered.popitem(last=False)
+
+    def misplaced(self, changed: Set[str]) -> None:
+        """Stops caching, as middleware behind the cache makes other requests than its keys hold.
+
+        Args:
+            changed: What it changes of them.
+        """
+        if not self._behind:
+            self._behind = f"middleware behind the cache changes {', '.join(sorted(changed))}"
+            _log.warning("nothing is cached: %s; put AnswerCacheMiddleware last", self._behind)
+
+    def _asked(self, request: ModelRequest[Any], turn: AgentTurn) -> tuple[CacheQuestion, SharingRule]:
         """Builds how the cache would see the question, and with whom its answer may be shared."""
         config = get_config()
         configurable = config.get("configurable") or {}
         asker, opaque = asker_of(config), bool(request.tools)
         judge = partial(self.audience, opaque=opaque)
-        sharing = Sharing(asker, judge(str(turn.question.text)), opaque, self.share, judge)
+        sharing = SharingRule(asker, judge(str(turn.question.text)), opaque, self.share, judge)
         found = decides(request)
         given = [deciding_settings(configurable, *SEPARATED), rights_of(config) if opaque else []]
         if not describable(given):  # nobody else's call can be known to be equal
@@ -175,7 +203,7 @@ class AnswerFlows:
             str(configurable.get("agent") or ""),
             self._scope(found.digest, found.opaque),
             turn.question.content,
-            [request.system_message] if request.system_message else [],
+            [*([request.system_message] if request.system_message else []), *turn.instructions],
             as_given(turn.question, given) if describable(given) else None,
             session=asker.session,
         )
@@ -193,7 +221,7 @@ class AnswerFlows:
             return f"{self.private}:{digest}"
         return f"{self.scope or ''}:{digest}"
 
-    def _plan_flow(self, turn: AgentTurn, asked: CacheQuestion, sharing: Sharing) -> Flow[Plan | None]:
+    def _plan_flow(self, turn: AgentTurn, asked: CacheQuestion, sharing: SharingRule) -> Flow[Plan | None]:
         """Plans the turn; None where a user's classifier fails."""
         text = str(turn.question.text)
         try:
@@ -210,20 +238,15 @@ class AnswerFlows:
 
     # --- storing ------------------------------------------------------------------------------------------------------
 
-    def store_flow(self, looked: Looked, value: AIMessage, *, structured: bool) -> Flow[None]:
-        """Stores the model's answer, if it is a final one and worth keeping.
-
-        Args:
-            looked: What the look-up gave.
-            value: The answer.
-            structured: Whether its calls of tools are a structured output.
-        """
+    def store_flow(self, looked: ModelLookup, value: AIMessage, *, structured: bool) -> Flow[None]:
+        """Stores the model's answer, if it is a final one and worth keeping."""
         asked = looked.asked
         if asked is None:
             return
+        self._answer(looked.place)
         ended: float = yield Now()
         tokens = cost(value, looked.messages or (), ())
-        kept = value.model_copy(update={"id": None})
+        kept = value.model_copy(update={"id": None, "name": None})
         op: Op[Any] = pure(None)
         if structured and value.tool_calls:
             if not (value.invalid_tool_calls or self.cache.cache is None or was_off(asked)):
@@ -235,12 +258,8 @@ class AnswerFlows:
         with suppress(CacheUnavailable):
             yield from self._best_effort(asked)(self._record_flow(asked, decision, None, op, looked.flight), write=True)
 
-    def leave_flow(self, looked: Looked) -> Flow[None]:
-        """Lets equal calls that wait ask the model, as this one's answer is not to be shared.
-
-        Args:
-            looked: What the look-up gave.
-        """
+    def leave_flow(self, looked: ModelLookup) -> Flow[None]:
+        """Lets equal calls that wait ask the model, as this one's answer is not to be shared."""
         if looked.asked is not None and (given_back := leave(looked.flight)).commands:
             with suppress(CacheUnavailable):
                 yield from self._best_effort(looked.asked)(ask(given_back), write=True)
@@ -282,7 +301,7 @@ class AnswerFlows:
 _COUNTED = {"hit": "hits", "miss": "misses", "bypass": "bypasses"}
 
 
-def _why(plan: Plan, turn: AgentTurn, sharing: Sharing) -> str:
+def _why(plan: Plan, turn: AgentTurn, sharing: SharingRule) -> str:
     """Names the reason why a planned question bypasses the cache, "" where it does not."""
     if plan.reads is None or not plan.rule.write_cache:
         shared = replace(sharing, words=plan.verdict.audience or sharing.words)

@@ -115,9 +115,9 @@ class _CacheTools:
             return "Your cached values are cleared."
         client, space = answers._client, answers._flows.space
         data = user_index.stored(space, user)
-        deleted = 0
-        for one in (yield Invoke(lambda: client.run(data), lambda: client.arun(data))):
-            deleted += yield Invoke(_of(answers.delete, one.name), _of(answers.adelete, one.name))
+        found = yield Invoke(lambda: client.run(data), lambda: client.arun(data))
+        names = [one.name for one in found]
+        deleted = yield Invoke(lambda: answers.delete(session=names), lambda: answers.adelete(session=names))
         return f"Your cached values are cleared, and {deleted} cached answers."
 
     def invalidate_flow(self, config: RunnableConfig, pattern: str) -> ToolFlow:
@@ -131,7 +131,3 @@ class _CacheTools:
 
 def _with(call: Callable[[str], Any], given: str) -> Callable[[], Any]:
     return lambda: call(given)
-
-
-def _of(delete: Callable[..., Any], session: str) -> Callable[[], Any]:
-    return lambda: delete(session=session)

@@ -297,9 +297,6 @@ def _messages_of(response: Any) -> Sequence[BaseMessage]:
 def used_by(response: Any) -> Mapping[str, Any] | None:
     """Reads what a model call used; None where nobody says.
 
-    Args:
-        response: What the handler gave.
-
     Returns:
         The usage of its message; nothing for one from a cache.
     """

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from langchain.agents.middleware import ModelRequest
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_redis_memory.cache.sharing import Asker
@@ -35,13 +35,18 @@ class AgentTurn(NamedTuple):
     question: HumanMessage
     since: list[BaseMessage]
 
+    @property
+    def instructions(self) -> list[BaseMessage]:
+        """What stands in the thread as words of the system: the model is shown it with every question."""
+        return [said for said in self.before if isinstance(said, SystemMessage)]
+
     def forbidden(self, pure: Set[str]) -> str:
         """Returns the reason why what follows since the question forbids to share an answer, "" for none.
 
         Args:
             pure: Names of the tools that only look things up.
         """
-        called = {call["name"] for said in self.since if isinstance(said, AIMessage) for call in _calls(said)}
+        called = {name for said in self.since if isinstance(said, AIMessage) for name in called_by(said)}
         if others := sorted(called - pure):
             return f"a tool ran that may do something: {', '.join(others)}"
         if any(said.status == "error" for said in self.since if isinstance(said, ToolMessage)):
@@ -51,8 +56,20 @@ class AgentTurn(NamedTuple):
         return ""
 
 
-def _calls(said: AIMessage) -> list[Any]:
-    return [*said.tool_calls, *said.invalid_tool_calls]
+def called_by(said: AIMessage) -> set[str]:
+    """Names the tools that a message calls, those included that its provider ran by itself.
+
+    Args:
+        said: What the model said.
+    """
+    names = {str(call["name"]) for call in (*said.tool_calls, *said.invalid_tool_calls)}
+    if isinstance(said.content, list):
+        blocks: Any = said.content_blocks
+        for block in blocks:
+            ran = block.get("value", {}) if block["type"] == "non_standard" else block
+            if ran.get("type") in {"server_tool_call", "server_tool_use"}:
+                names.add(str(ran.get("name")))
+    return names
 
 
 def turn_of(messages: Sequence[BaseMessage]) -> AgentTurn | None:
@@ -70,8 +87,8 @@ def asker_of(config: Mapping[str, Any]) -> Asker:
     return Asker(users_of(config), str(uuid4() if session is None else session))
 
 
-class Known:
-    """What was computed of objects that live long, such as models and tools: each once.
+class Descriptions:
+    """A memo of what was computed of long-lived objects, models and tools: once, until a plain field is changed.
 
     Args:
         compute: Computes it.
@@ -79,21 +96,28 @@ class Known:
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
         self._compute = compute
-        self._found: OrderedDict[int, tuple[Any, Any]] = OrderedDict()
+        self._found: OrderedDict[int, tuple[Any, Any, Any]] = OrderedDict()
 
     def __call__(self, thing: Any) -> Any:
         """Returns what is known of an object; it is kept alive as long as that is remembered."""
-        known = self._found.get(id(thing))
-        if known is None or known[0] is not thing:
-            known = self._found[id(thing)] = (thing, self._compute(thing))
+        known, plain = self._found.get(id(thing)), _plain_fields(thing)
+        if known is None or known[0] is not thing or known[1] != plain:
+            known = self._found[id(thing)] = (thing, plain, self._compute(thing))
             while len(self._found) > _MOST:
                 self._found.popitem(last=False)
-        return known[1]
+        return known[2]
+
+
+def _plain_fields(thing: Any) -> Any:
+    """Reads the fields of an object that somebody may set to another value, such as a model's temperature."""
+    if isinstance(thing, dict):
+        return thing.copy()
+    return [value for value in vars(thing).values() if isinstance(value, (str, int, float))]
 
 
 _MOST = 256
-_describe_model = Known(describe)
-_describe_tool = Known(lambda tool: tool if isinstance(tool, dict) else convert_to_openai_tool(tool))
+_describe_model = Descriptions(describe)
+_describe_tool = Descriptions(lambda tool: tool if isinstance(tool, dict) else convert_to_openai_tool(tool))
 
 
 class Decides(NamedTuple):
@@ -109,11 +133,7 @@ class Decides(NamedTuple):
 
 
 def decides(request: ModelRequest[Any]) -> Decides:
-    """Describes what decides the answer to a model call, besides its messages and the asker.
-
-    Args:
-        request: The call.
-    """
+    """Describes what decides the answer to a model call, besides its messages and the asker."""
     model = _describe_model(request.model)
     tools = [_describe_tool(tool) for tool in request.tools]
     rest = describe([request.model_settings, request.tool_choice, tools, _form(request.response_format)])

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from langchain.agents.middleware import AgentMiddleware, AgentState
 from langchain_core.messages import ToolMessage
+from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
-from langchain_redis_memory.agents.tool_flows import Called, ToolFlows, ToolScope
+from langchain_redis_memory.agents.tool_flows import ToolFlows, ToolLookup, ToolScope
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
@@ -22,17 +23,18 @@ if TYPE_CHECKING:
 
 
 class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any]):
-    """Serves results of an agent's tools from a cache, where a tool is named or says itself that it may be.
+    """Serves results of an agent's tools from a cache: of tools that are named here, or that declare it themselves.
 
-    A key holds the tool, its schema, its arguments, the asker, his rights and the run's settings. An error is never
-    stored, nor a `Command`, nor the result of a tool that is given the agent's state.
+    A key holds the tool, its schema and code, its arguments, the asker, his rights and the run's settings. An error is
+    never stored, nor a `Command`, nor the result of a tool that is given the agent's state.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         tools: Tool -> for how many seconds its results are served.
         hinted_s: The same for tools that are not named and whose `metadata` says `cacheable`, or `readOnlyHint` and
             `idempotentHint` (as MCP's do), and nothing against it; None: they are not cached.
-        scope: "user" shares results with the same user only, "tenant" with everybody who has the same rights.
+        scope: "user" shares results with the same user only, "tenant" with everybody who has the same rights; a tool
+            that is given the run's config sees who asks, so its results are the user's own all the same.
         ignore_args: Arguments that do not decide a result, such as an id of a request.
         single_flight_s: Coalesces equal calls: one runs the tool, the others wait, at most so long; None: each runs it.
         stale_if_error_s: For how long a result that is over its lifetime is still served if the tool fails.
@@ -126,6 +128,8 @@ class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any
         result = None
         try:
             result = handler(request)
+        except GraphBubbleUp:  # the tool asks a person, or hands over: that is no failure
+            raise
         except Exception:
             if called.stale is None:
                 raise
@@ -141,6 +145,8 @@ class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any
         result = None
         try:
             result = await handler(request)
+        except GraphBubbleUp:
+            raise
         except Exception:
             if called.stale is None:
                 raise
@@ -149,7 +155,7 @@ class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any
         return _or_stale(request, called, result)
 
 
-def _or_stale(request: ToolCallRequest, called: Called, result: Any) -> Any:
+def _or_stale(request: ToolCallRequest, called: ToolLookup, result: Any) -> Any:
     failed = result is None or (isinstance(result, ToolMessage) and result.status == "error")
     return _served(request, called.stale, "stale") if failed and called.stale is not None else result
 

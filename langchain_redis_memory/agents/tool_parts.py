@@ -75,9 +75,6 @@ def _told(error: RedisMemoryError) -> Exception:
 def user_of(config: RunnableConfig) -> str:
     """Names the user of a run.
 
-    Args:
-        config: The run's config.
-
     Returns:
         The authenticated user, else the one whom the application names.
 

@@ -129,9 +129,6 @@ def _size(text: str, message: BaseMessage | None) -> int:
 def worth_keeping(value: Any) -> bool:
     """Returns whether a chain's answer may be cached: only one that is whole, not empty, no error and calls no tool.
 
-    Args:
-        value: What the chain returned.
-
     Returns:
         True where it may be served to somebody else.
     """

@@ -61,9 +61,6 @@ class BestEffort:
             flow: The flow. Each of its ops may raise `CacheUnavailable` in it; it goes on if it catches that.
             write: Send the counts that wait with its next trip; without it only when enough have come together.
 
-        Returns:
-            What the flow returns.
-
         Raises:
             CacheUnavailable: The server is away, rests or refuses, and the flow does not catch it.
         """

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from langchain_redis_memory.cache.marks import NO_MARKS, Marks, Wanted, marks_from
+from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_from
 from langchain_redis_memory.errors import CorruptDataError, DecryptionError, InvalidInputError
 from langchain_redis_memory.ops import Op, Reply, merge, pure
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
+from langchain_redis_memory.redis.scripts import command
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 
 _VERSION = 3
@@ -79,7 +80,7 @@ NO_TRACE = TurnTrace()
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of one turn, or a report of a hit.
+    """Records what became of one turn, or a report of a hit.
 
     Args:
         outcome: "hit", "miss" or "bypass" of a turn; "right" or "wrong" of a report.
@@ -166,7 +167,7 @@ def decoded(data: bytes, line: str) -> Decision | None:
 
 @dataclass(frozen=True)
 class DecisionLog:
-    """What is logged of the turns that ask a cache, and for how long.
+    """Configures what is logged of the turns that ask a cache, and for how long.
 
     Args:
         most: How many lines of a tenant are kept, at most about 4 KB each.
@@ -279,15 +280,8 @@ _LONG_S = 1.0
 
 
 def clear(key: Key) -> Op[None]:
-    """Removes a log.
-
-    Args:
-        key: The log.
-
-    Returns:
-        An op of one trip.
-    """
-    return Op((("DEL", key),), lambda _replies: None)
+    """Removes a log."""
+    return Op((command("DEL", (key,)),), lambda _replies: None)
 
 
 VERY_SAME = "the very same question"
@@ -304,9 +298,6 @@ def read(key: Key, most: int, cache: str = "") -> Op[list[Decision]]:
         key: The log.
         most: How many.
         cache: Only those of this cache; "" for all.
-
-    Returns:
-        An op of one trip.
     """
 
     def lines(replies: Sequence[Reply]) -> list[Decision]:
@@ -324,13 +315,8 @@ def _line(key: Key, entry: Any) -> Decision | None:
     return None
 
 
-def forget(key: Key, decisions: Sequence[Decision], wanted: Wanted) -> Op[int]:
+def forget(key: Key, decisions: Sequence[Decision], wanted: AnswerFilter) -> Op[int]:
     """Removes lines that are meant, of those that were read.
-
-    Args:
-        key: The log.
-        decisions: What was read of it.
-        wanted: Which are meant.
 
     Returns:
         An op of one trip, of none where no line is meant: how many went.

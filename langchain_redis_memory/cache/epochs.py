@@ -15,7 +15,7 @@ from __future__ import annotations
 from secrets import token_hex
 
 from langchain_redis_memory.ops import Op
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 
 
 def current(key: str, ttl_ms: int) -> Op[bytes]:
@@ -40,9 +40,9 @@ def bump(*keys: str) -> Op[None]:
         *keys: The epochs, at least one, all of one corpus.
 
     Returns:
-        An op of one trip. Sending it again does no harm.
+        An op of one trip. Sent again it ends no epoch that has begun since.
     """
-    return Op((("DEL", *keys),), lambda _replies: None)
+    return Op((command("DEL", keys),), lambda _replies: None)
 
 
 def sign(token: bytes, body: bytes) -> bytes:

@@ -18,12 +18,13 @@ from langchain_redis_memory.cache.adopting import AnswerAdoption
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
-from langchain_redis_memory.cache.marks import NO_MARKS, Marks, Wanted, marks_of
+from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_of
 from langchain_redis_memory.cache.prompts import digest_of, model_of, read
 from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.semantic.search import Candidate
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.sharing import unrepeatable
+from langchain_redis_memory.cache.switchable import SWITCHED_OFF
 from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.checks import check_text
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
@@ -73,12 +74,13 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         self.entries: ShardedEntries = entries
         self.best_effort: BestEffort = entries.best_effort
         self._adoption = adoption
+        self._off = False  # as the newest look-up saw it: what is then given is not stored
         self._stale_ms = milliseconds(stale_s, "stale_s") if self._ttl_ms else 0
 
     def query_flow(self, prompt: str, llm_string: str, *, after_lookup: bool = False) -> Flow[ExactQuery | None]:
         """Computes the query by which the answer to a prompt is found and stored."""
         yield from ()
-        return self.query(prompt, llm_string)
+        return None if after_lookup and self._off else self.query(prompt, llm_string)
 
     def query(self, prompt: str, llm_string: str) -> ExactQuery:
         """Computes the query for a prompt; nobody without the cipher's key can guess a prompt from its digest."""
@@ -97,6 +99,10 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             item = yield from self.best_effort(self._find_flow(query))
         except CacheUnavailable:
             item = None
+        if self._off:
+            self.tally.add("bypasses", kind=SWITCHED_OFF)
+            self.tally.lines.add(partial(_decision, "bypass", prompt, llm_string, ""), soon=True)
+            return None
         if item is None and self._adoption is not None:
             item = yield from self._adopt_flow(self._adoption, query, prompt, llm_string)
         found = None if item is None else self._decode(item.body, query.name)
@@ -113,9 +119,11 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         return found
 
     def _find_flow(self, query: ExactQuery) -> Flow[Item | None]:
-        """Finds the entry that may be served, also one that another caller makes meanwhile."""
+        """Finds the entry that may be served, also one that another caller makes meanwhile; none while it is off."""
+        item, self._off = yield from ask(self.entries.look(query.name))
+        if self._off:
+            return None
         read = self.entries.get_one(query.name)
-        item = yield from ask(read)
         if item is None:
             return (yield from self._flights.join_flow(self.lease(query), read)) if self._flights else None
         if self._is_stale(item):
@@ -126,7 +134,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         self, adoption: AnswerAdoption, query: ExactQuery, prompt: str, llm_string: str
     ) -> Flow[Item | None]:
         """Takes over an answer from another package's cache, if it may be cached."""
-        found = yield from adoption.find_flow(prompt, llm_string)
+        found = yield from adoption.take_flow(prompt, llm_string)
         if found is None:
             return None
         answer, ttl_ms = list(found[0]), found[1]
@@ -137,7 +145,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             yield from self.best_effort(self.store_flow([entry._replace(ttl_ms=ttl_ms or entry.ttl_ms)]), write=True)
         except CacheUnavailable:
             return None
-        yield from adoption.forget_flow(prompt, llm_string)
+        yield from adoption.taken_flow(prompt, llm_string)
         yield from self._leave_flow(query)
         return Item(entry.body, ttl_ms or None)
 
@@ -145,7 +153,10 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         """Explains what a look-up would do."""
         asked, llm_string = asked_of(prompt, model)
         name, others, cursor = self.query(asked, llm_string).name, list[Candidate](), 0
-        (item,) = yield from ask(self.entries.get([name]))
+        item, off = yield from ask(self.entries.look(name))
+        if off:
+            log = yield from self.told_flow(AnswerFilter(question=_question_of(asked)))
+            return Explanation(None, "", (), SWITCHED_OFF, (), None, log=log)
         found = None if item is None else self._decode(item.body, name)
         while True:  # a prompt's answers are all in one shard, whichever model gave them
             page = yield from ask(expiring_hash.page(self.entries.shard(name), cursor))
@@ -154,7 +165,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             cursor = page.cursor
             if not cursor:
                 break
-        log = yield from self.told_flow(Wanted(question=_question_of(asked)))
+        log = yield from self.told_flow(AnswerFilter(question=_question_of(asked)))
         hit_id, parts = "" if found is None else name.hex(), {"model": llm_string}
         return Explanation(asked, "", (), "", tuple(others), found, hit_id, parts, log)
 
@@ -178,7 +189,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             names.append(self.query(*asked_of(prompt, model)).name)
         deleted = sum((yield from ask(merge(*map(self.entries.delete, names)))))
         if question is not None:
-            mark = Wanted(question=question)
+            mark = AnswerFilter(question=question)
             deleted += yield from self._remove_flow(lambda _name, body: mark.fits(_marks(body)))
         return deleted
 
@@ -230,6 +241,14 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         yield from self.store_flow(entries)
         return len(entries)
 
+    def switch(self, for_s: float, *, on: bool) -> Op[None]:
+        """Switches the cache off for a time, or on again."""
+        return self.entries.switch(for_s, on=on)
+
+    def off_for(self) -> Op[float]:
+        """Reads for how many seconds it is still off."""
+        return self.entries.off_for()
+
     def count(self) -> Op[int]:
         """Counts the entries."""
         return self.entries.count()
@@ -240,7 +259,10 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             msg = f"clear takes model only, got {', '.join(sorted(options))}"
             raise InvalidInputError(msg)
         if (model := options.get("model", options.get("llm_string"))) is None:
-            yield from ask(merge(self.entries.clear(), self.tally.lines.sends(), decision_log.clear(self.log_key)))
+            clears = merge(self.entries.clear(), self.tally.lines.sends(), decision_log.clear(self.log_key))
+            off_s, _ = yield from ask(merge(self.off_for(), clears))
+            if off_s:
+                yield from ask(self.switch(off_s, on=False))
             return
         mark = digest_of(asked_of("", model)[1])
         yield from self._remove_flow(lambda name, _body: name.startswith(mark))
@@ -315,8 +337,8 @@ def _decision(outcome: str, prompt: str, llm_string: str, entry: str) -> Decisio
         question,
         str(QuestionType.NEW_TOPIC) if parsed.question is not None and not parsed.history else "",
         "exact" if hit else "",
-        VERY_SAME if hit else "",
+        {"hit": VERY_SAME, "bypass": SWITCHED_OFF}.get(outcome, ""),
         entry,
         marks=marks_of(question, "", llm_string),
-        prompt="" if hit else prompt,
+        prompt=prompt if outcome == "miss" else "",
     )

@@ -82,12 +82,6 @@ def for_model(answer: Any, model: Any) -> list[Generation]:
 def encode(generations: Sequence[Generation]) -> bytes:
     """Generations as bytes.
 
-    Args:
-        generations: What a model answered.
-
-    Returns:
-        The bytes.
-
     Raises:
         InvalidInputError: One is no generation of langchain-core.
         UnserialisableError: One holds a value that cannot be stored without losing its type.

@@ -13,10 +13,12 @@ from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.logged import LoggedCache
+from langchain_redis_memory.cache.switchable import Switchable
+from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.connect import ClientOwner
 
 
-class LLMCache(LoggedCache, ClientOwner, BaseCache):
+class LLMCache(LoggedCache, Switchable, ClientOwner, BaseCache):
     """The doors of LangChain's caches of model answers, for sync and async calls.
 
     **Keys:** those of the cache.
@@ -234,3 +236,11 @@ class LLMCache(LoggedCache, ClientOwner, BaseCache):
     async def aimport_entries(self, lines: Iterable[str], *, progress: Callable[[int], None] | None = None) -> int:
         """Stores what `export_entries` gave; see `import_entries`."""
         return await self._client.adrive(self._flows.import_flow(lines, progress))
+
+    # --- the switch ---------------------------------------------------------------------------------------------------
+
+    def _switch(self, for_s: float, *, on: bool) -> Op[None]:
+        return self._flows.switch(for_s, on=on)
+
+    def _off_for(self) -> Op[float]:
+        return self._flows.off_for()

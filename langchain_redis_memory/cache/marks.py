@@ -6,7 +6,9 @@ answers "is it this one?" and gives away nothing. Marks are no part of any key t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from langchain_redis_memory.redis.key_groups import mark_of
@@ -45,9 +47,6 @@ def marks_of(question: Any, session: str, scope: str) -> Marks:
         question: A text, or the parts of a message.
         session: The conversation, "" where nobody says.
         scope: The chain's scope.
-
-    Returns:
-        The marks.
     """
     return Marks(mark_of(_plain(question)), mark_of(session), mark_of(scope), mark_of(scope.rpartition(":")[0]))
 
@@ -59,26 +58,34 @@ def marks_from(stored: bytes) -> Marks:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class AnswerFilter:
     """Which answers are meant: those that fit all that is given, every one for nothing.
 
     Args:
         question: The question.
-        session: The conversation that they were made in.
+        session: The conversation that they were made in, or several.
         scope: The chain: the name given to `wrap(scope=...)`, or the runnable's whole `scope`.
     """
 
     question: str | None = None
-    session: str | None = None
+    session: str | Sequence[str] | None = None
     scope: str | None = None
 
     def fits(self, marks: Marks) -> bool:
         """Checks whether an answer with these marks is meant: it fits each condition that is given."""
         return (
-            (self.question is None or marks.question == mark_of(_plain(self.question)))
-            and (self.session is None or marks.session == mark_of(self.session))
+            (self.question is None or marks.question == self._question)
+            and (self.session is None or marks.session in self._sessions)
             and (self.scope is None or mark_of(self.scope) in {marks.scope, marks.name})
         )
+
+    @cached_property
+    def _question(self) -> bytes:
+        return mark_of(_plain(self.question))
+
+    @cached_property
+    def _sessions(self) -> frozenset[bytes]:
+        return frozenset(map(mark_of, [self.session] if isinstance(self.session, str) else self.session or ()))
 
 
 def plain_text(question: Any) -> str:

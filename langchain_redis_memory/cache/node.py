@@ -32,9 +32,10 @@ from langchain_redis_memory.ops import Flow, Now, Op, Reply, ask, merge
 from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.codec.envelope import seal, unseal
+from langchain_redis_memory.redis.codec.nesting import check_nesting
 from langchain_redis_memory.redis.expiring_hash import NewItem
 from langchain_redis_memory.redis.keys import check_id, spell_namespace
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 from langchain_redis_memory.redis.ttl import milliseconds
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ _CLEARED_AT_ONCE = 1000
 
 
 class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
-    """LangGraph's cache of nodes, kept in Redis and shared by all processes.
+    """Caches the results of LangGraph's nodes in Redis, for all processes.
 
     The serialiser is strict unless you pass another one: only the types that LangGraph lists as safe are built from
     what is stored. A value that holds another type is not cached, and that is logged; allow it by
@@ -213,6 +214,8 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         if "+" not in kind and isinstance(self.serde, EncryptedSerializer):  # which would read it, whoever wrote it
             msg = "it is not encrypted"
             raise DecryptionError(msg)
+        if kind == "msgpack":
+            check_nesting(data)
         with _watched() as blocked:
             value = self.serde.loads_typed((kind, data))
         if blocked:
@@ -264,10 +267,10 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
     # --- clearing -----------------------------------------------------------------------------------------------------
 
     def _clear_flow(self, namespaces: Sequence[Namespace] | None) -> Flow[None]:
+        names: Sequence[str | bytes]
         if namespaces is None:
             index = self._space.namespaces()
-            listed = yield from ask(Op((("ZRANGE", index, 0, -1),), lambda replies: list(replies[0])))
-            names = [name.decode() for name in listed]
+            names = yield from ask(Op((("ZRANGE", index, 0, -1),), lambda replies: list(replies[0])))
         elif isinstance(namespaces, str) or not all(isinstance(one, Sequence) for one in namespaces):
             msg = f"namespaces must be tuples of strings, got {namespaces!r}"
             raise InvalidInputError(msg)
@@ -276,10 +279,11 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
         for start in range(0, len(names), _CLEARED_AT_ONCE):
             yield from ask(self._erase(names[start : start + _CLEARED_AT_ONCE]))
 
-    def _erase(self, names: list[str]) -> Op[None]:
-        places = [self._space.nodes_of(name) for name in names]
-        unlinks = (("UNLINK", place.items, place.expiries) for place in places)
-        return Op((("ZREM", self._space.namespaces(), *names), *unlinks), lambda _replies: None)
+    def _erase(self, names: Sequence[str | bytes]) -> Op[None]:
+        spelled = [name if isinstance(name, str) else name.decode("utf-8", "replace") for name in names]
+        places = [self._space.nodes_of(name) for name in spelled]  # under a damaged name there is nothing
+        unlinks = (command("UNLINK", (place.items, place.expiries)) for place in places)
+        return Op((command("ZREM", (self._space.namespaces(),), *names), *unlinks), lambda _replies: None)
 
 
 # LangGraph's serialiser puts plain data in the place of an object that it must not build; only listeners are told.

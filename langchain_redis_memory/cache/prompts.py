@@ -79,14 +79,7 @@ class Prompt:
 
 
 def read(prompt: str) -> Prompt:
-    """Takes a prompt apart.
-
-    Args:
-        prompt: What a cache was given.
-
-    Returns:
-        Its parts.
-    """
+    """Takes a prompt apart."""
     if not prompt.startswith("[{") or '"lc"' not in prompt[:40]:
         return Prompt((), (), prompt if prompt.strip() else None)
     try:
@@ -103,9 +96,6 @@ def read(prompt: str) -> Prompt:
 
 def asked_again(prompt: str) -> Any:
     """Rebuilds what a model was asked, to ask it again; no object is built from names in the prompt.
-
-    Args:
-        prompt: What a cache was given.
 
     Returns:
         A text or messages of which LangChain makes that very prompt; None where that is not sure.
@@ -159,9 +149,6 @@ _TEXT_BLOCK = {"type", "text", "id", "index"}
 @lru_cache(maxsize=256)
 def model_of(llm_string: str) -> str:
     """Finds a short name for the model that a string of LangChain's describes.
-
-    Args:
-        llm_string: What a cache was given.
 
     Returns:
         The model's own name where it is in there, else a digest.

@@ -57,9 +57,6 @@ class ReplayModel(BaseChatModel):
 def chunks_of(generation: ChatGeneration) -> Iterator[ChatGenerationChunk]:
     """Splits an answer into the chunks of a stream, a line each; what belongs to the whole comes with the last.
 
-    Args:
-        generation: The answer.
-
     Yields:
         Its chunks.
     """

@@ -18,8 +18,11 @@ from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.expiring_hash import Item, ItemPage, Name, NewItem
 from langchain_redis_memory.redis.keys import EntryKeys
+from langchain_redis_memory.redis.ttl import milliseconds
 
 SHARDS = 64
+SWITCH = b"off"
+"""Names the item that is in each shard while the cache is switched off, so that a look-up asks for it at no command."""
 NameT = TypeVar("NameT", bound=Name)
 
 
@@ -52,14 +55,7 @@ class ShardedEntries:
         self.best_effort: BestEffort = BestEffort(f"the cache {name!r} ({use})", self.tally, client.breaker)
 
     def name(self, digest: bytes) -> bytes:
-        """Returns an entry's name for a digest of what it is found by: a keyed one, where there is a cipher.
-
-        Args:
-            digest: The digest.
-
-        Returns:
-            As many bytes.
-        """
+        """Returns an entry's name for a digest of what it is found by: a keyed one, where there is a cipher."""
         return self._space.blind(digest)
 
     def shard(self, name: Name) -> EntryKeys:
@@ -73,13 +69,44 @@ class ShardedEntries:
     def get_one(self, name: Name) -> Op[Item | None]:
         """Reads one entry: what nearly every look-up does, so it does no more than that.
 
-        Args:
-            name: Its digest.
-
         Returns:
             An op of one trip: the entry, None where there is none.
         """
         return expiring_hash.get(self.shard(name), [name]).map(lambda found: found[0])
+
+    def look(self, name: Name) -> Op[tuple[Item | None, bool]]:
+        """Reads one entry, and whether the cache is switched off.
+
+        Args:
+            name: Its digest.
+
+        Returns:
+            An op of one trip: the entry, None where there is none; whether the switch is off.
+        """
+        read = expiring_hash.get(self.shard(name), [name, SWITCH])
+        return read.map(lambda found: (found[0], found[1] is not None))
+
+    def switch(self, for_s: float, *, on: bool) -> Op[None]:
+        """Switches the cache off for a time, or on again, in every shard.
+
+        Args:
+            for_s: For how many seconds it is off.
+            on: Whether it is on.
+
+        Returns:
+            An op of one trip.
+        """
+        item = NewItem(SWITCH, milliseconds(for_s, "for_s"), b"" if on else SWITCH)
+        return merge(*(expiring_hash.put(keys, [item]) for keys in self._shards)).map(lambda _done: None)
+
+    def off_for(self) -> Op[float]:
+        """Reads for how many seconds the cache is still off.
+
+        Returns:
+            An op of one trip: 0 where it is on.
+        """
+        read = expiring_hash.get(self._shards[0], [SWITCH])
+        return read.map(lambda found: found[0].left_ms / 1000 if found[0] and found[0].left_ms else 0.0)
 
     def get(self, names: Sequence[NameT]) -> Op[list[Item | None]]:
         """Reads entries.
@@ -107,9 +134,6 @@ class ShardedEntries:
 
         Args:
             items: The entries, named by digests.
-
-        Returns:
-            An op of one trip.
         """
         by_shard: dict[EntryKeys, list[NewItem]] = {}
         for item in items:
@@ -118,9 +142,6 @@ class ShardedEntries:
 
     def delete(self, name: Name) -> Op[bool]:
         """Deletes one entry.
-
-        Args:
-            name: Its digest.
 
         Returns:
             An op of one trip: whether there was one.
@@ -141,7 +162,8 @@ class ShardedEntries:
         Returns:
             An op of one trip, with those that have expired and were not removed yet.
         """
-        return expiring_hash.count(self._shards)
+        switches = Op(tuple(("HEXISTS", keys.items, SWITCH) for keys in self._shards), sum)
+        return merge(expiring_hash.count(self._shards), switches).map(lambda counted: counted[0] - counted[1])
 
     def lease(self, name: bytes) -> str:
         """Returns the key of the lease of an entry that is being made."""
@@ -163,9 +185,13 @@ class ShardedEntries:
         **Trips:** 1.
         """
         pages = yield from ask(merge(*(expiring_hash.page(keys, cursor) for keys, cursor in cursors.items())))
-        read = list(zip(cursors, pages, strict=True))
+        read = list(zip(list(cursors), map(_entries, pages), strict=True))
         for keys, page in read:
             cursors[keys] = page.cursor
             if not page.cursor:
                 del cursors[keys]
         return read
+
+
+def _entries(page: ItemPage) -> ItemPage:
+    return page._replace(items=[item for item in page.items if item[0] != SWITCH])

@@ -155,9 +155,6 @@ class SingleFlight:
     def leave(self, key: str) -> Op[bool]:
         """Gives the lease back, if this thread or task has it.
 
-        Args:
-            key: The lease.
-
         Returns:
             An op of one trip, of none where there is nothing to give back.
         """

@@ -156,9 +156,6 @@ class Tally:
 
         Args:
             prices: What tokens cost, for `Stats.money_saved`.
-
-        Returns:
-            An op of one trip.
         """
 
         def read(replies: Sequence[Reply]) -> Stats:
@@ -198,7 +195,7 @@ def _row(pair: tuple[bytes, bytes]) -> Row | None:
 
 @dataclass(frozen=True)
 class Stats:
-    """What a cache has counted.
+    """Holds what a cache has counted.
 
     Args:
         rows: Every count, by hour, model, type of question and metric.
@@ -333,10 +330,6 @@ class Stats:
 def read_stats_flow(tallies: Sequence[Tally], prices: Prices | None = None) -> Flow[list[Stats]]:
     """Reads statistics, and sends the counts of this process first.
 
-    Args:
-        tallies: The caches' tallies.
-        prices: What tokens cost.
-
     Returns:
         A flow of one trip, of two where something waited, that gives the statistics of each.
     """
@@ -353,16 +346,7 @@ def read_stats_flow(tallies: Sequence[Tally], prices: Prices | None = None) -> F
 
 
 def reported_flow(tally: Tally, report: Op[bool], *, correct: bool) -> Flow[bool]:
-    """Runs an op that notes whether a hit was right, and counts the report in the same trip.
-
-    Args:
-        tally: The cache's tally.
-        report: The op.
-        correct: Whether the hit was right.
-
-    Returns:
-        What the op gives.
-    """
+    """Runs an op that notes whether a hit was right, and counts the report in the same trip."""
     tally.add("right" if correct else "wrong")
     now: float = yield Now()
     counts, sent = tally.take(now), False

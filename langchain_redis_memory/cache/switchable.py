@@ -1,4 +1,8 @@
-"""`Switchable`: a cache that can be switched off for a time, in all processes, without a restart."""
+"""`Switchable`: a cache that can be switched off for a time, in all processes, without a restart.
+
+The switch of a cache of answers is a key that is there while the cache is off; its look-ups ask for it in their own
+round trips.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,41 @@ from abc import abstractmethod
 
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
-from langchain_redis_memory.redis.ttl import WEEK_S
+from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import command
+from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
+
+WHY = "the cache is switched off"
+"""Why a look-up bypasses it, for people."""
+SWITCHED_OFF = "switched_off"
+"""The same as a word of statistics."""
+
+
+def off_for(space: KeySpace, name: str) -> Op[float]:
+    """Reads for how many seconds a cache of answers is still off; 0 where it is on.
+
+    **Keys:** `switch`.
+    **Trips:** none.
+    """
+    return Op((("PTTL", space.switch(name)),), lambda replies: max(0, int(replies[0])) / 1000)
+
+
+def switched(space: KeySpace, name: str, for_s: float, *, on: bool) -> Op[None]:
+    """Switches a cache of answers off for a time, or on again.
+
+    **Keys:** `switch`.
+    **Trips:** none.
+    """
+    key, off_ms = space.switch(name), milliseconds(for_s, "for_s")
+    call = command("DEL", (key,)) if on else command("SET", (key,), "", "PX", off_ms)
+    return Op((call,), lambda _replies: None)
 
 
 class Switchable:
-    """Switches a cache off and on for all processes: an off cache serves and keeps nothing, each look-up is a miss.
+    """Switches a cache off and on for all processes: an off cache serves nothing and keeps nothing of what is asked.
 
-    **Keys:** `switch` of a cache of answers; `values`, `value_expiries` of a cache of values.
+    **Keys:** `switch` of a cache of answers and of `RedisSemanticCache`; `entries`, `entry_expiries` of `RedisCache`;
+        `values`, `value_expiries` of a cache of values.
     **Trips:** 1 each.
     """
 

@@ -19,6 +19,7 @@ from langchain_redis_memory.checkpoint.storing import store_flow
 from langchain_redis_memory.errors import CorruptDataError
 from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.peers.adopting import Adopter, AdoptFrom
+from langchain_redis_memory.peers.langgraph_values import strict_serde
 from langchain_redis_memory.peers.records import Record, SavedCheckpoint, Unreadable
 from langchain_redis_memory.redis.client.client import Client
 
@@ -30,10 +31,17 @@ class ThreadAdoption:
     Args:
         client: The saver's client.
         adopt: Where from; None for nowhere.
+
+    Raises:
+        ConfigError: There are no threads.
     """
 
     client: Client
     adopt: AdoptFrom | None
+
+    def __post_init__(self) -> None:
+        if self.adopt is not None:
+            self.adopt.threads(strict_serde())
 
     def get_tuple_flow(self, flows: SaverFlows, config: RunnableConfig) -> Flow[CheckpointTuple | None]:
         """Reads a checkpoint; where there is none, the thread is adopted first."""
@@ -72,7 +80,7 @@ class ThreadAdoption:
         yield from ask(flows.delete(thread_id))
 
     def _adopter(self, flows: SaverFlows, adopt: AdoptFrom) -> Adopter:
-        return Adopter(adopt.client(self.client), adopt.source(flows.blobs.serde))
+        return Adopter(adopt.client(self.client), adopt.threads(flows.blobs.serde))
 
     def _adopted_flow(self, flows: SaverFlows, thread_id: str) -> Flow[bool]:
         """Adopts a thread that is not here; whether there was one."""

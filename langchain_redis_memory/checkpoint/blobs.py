@@ -34,6 +34,7 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.redis.codec.cipher.key import ENCRYPTED, without_cipher
 from langchain_redis_memory.redis.codec.compression import deflate, inflate
+from langchain_redis_memory.redis.codec.nesting import check_nesting
 
 DIGEST_BYTES = 16
 LARGEST_BYTES = 500_000_000  # a Redis string holds 512 MiB
@@ -106,9 +107,6 @@ class Blobs:
         Args:
             value: Anything that the serde takes.
 
-        Returns:
-            The blob.
-
         Raises:
             UnserialisableError: The serde refuses it.
             InvalidInputError: It is larger than Redis can keep.
@@ -136,9 +134,6 @@ class Blobs:
         Args:
             blob: What `pack` made.
 
-        Returns:
-            What the serde makes of it.
-
         Raises:
             CorruptDataError: It is not a blob, or the serde cannot read it.
         """
@@ -147,6 +142,8 @@ class Blobs:
             if kind == "msgpack" and self._hook is not None:
                 return ormsgpack.unpackb(data, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
             check_encrypted(self.serde, kind)
+            if kind == "msgpack":
+                check_nesting(data)
             return self.serde.loads_typed((kind, data))
         except DecryptionError:
             raise
@@ -227,12 +224,6 @@ class Blobs:
 
     def join(self, elements: Sequence[bytes]) -> list[Any]:
         """Decodes a list from its elements.
-
-        Args:
-            elements: As they are stored.
-
-        Returns:
-            The list.
 
         Raises:
             CorruptDataError: One of them cannot be read.

@@ -23,9 +23,6 @@ class CheckpointRef(NamedTuple):
 def parse_config(config: RunnableConfig) -> CheckpointRef:
     """Parses a config.
 
-    Args:
-        config: LangGraph's config.
-
     Returns:
         The thread, the namespace and the checkpoint.
 
@@ -48,12 +45,6 @@ def parse_config(config: RunnableConfig) -> CheckpointRef:
 def thread_name(thread_id: Any) -> str:
     """Returns a thread's id as text: numbers and UUIDs are taken as they print.
 
-    Args:
-        thread_id: What the user gave.
-
-    Returns:
-        Its text.
-
     Raises:
         InvalidInputError: It is of another type.
     """
@@ -72,12 +63,6 @@ def config_of(thread_id: str, ns: str, checkpoint_id: str) -> RunnableConfig:
 
 def bound_of(before: RunnableConfig | None) -> str:
     """Returns the checkpoint id of `before`, empty for none.
-
-    Args:
-        before: LangGraph's config.
-
-    Returns:
-        The id.
 
     Raises:
         InvalidInputError: It is not acceptable.

@@ -33,11 +33,6 @@ class ThreadContent(NamedTuple):
 def moved(content: ThreadContent, source: ThreadKeys, target: ThreadKeys) -> ThreadContent:
     """Encrypts for one thread what was encrypted for another.
 
-    Args:
-        content: What the source holds.
-        source: Its keys.
-        target: The other's keys.
-
     Returns:
         What the other is to hold: the same, where there is no cipher.
 

@@ -117,15 +117,7 @@ class ValueSplitter:
         return {name: self._blobs.encode(self.elements[name]) for name in names}
 
     def missing(self, digests: Iterable[bytes], sending: Collection[Name]) -> list[Name]:
-        """Adds to what was sent what the server lacks.
-
-        Args:
-            digests: What it lacks.
-            sending: What was sent.
-
-        Returns:
-            The names of both.
-        """
+        """Adds to what was sent what the server lacks."""
         lacking, wanted = set(digests), set(sending)
         for channel, (names, values, _) in self._lists.items():
             for digest, value in zip(names, values, strict=True):

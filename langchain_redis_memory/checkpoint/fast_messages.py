@@ -25,6 +25,8 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails
 from langgraph.checkpoint.serde.jsonplus import EXT_PYDANTIC_V2, JsonPlusSerializer
 from pydantic import BaseModel
 
+from langchain_redis_memory.redis.codec.nesting import check_nesting
+
 Hook = Callable[[int, bytes], Any]
 
 
@@ -73,12 +75,16 @@ def hook_of(serde: JsonPlusSerializer) -> Hook | None:
     if type(serde) is not JsonPlusSerializer or own is None or getattr(serde, "_custom_unpack_ext_hook", False):
         return None
 
+    def nested(code: int, data: bytes) -> Any:
+        check_nesting(data)
+        return own(code, data)
+
     def hook(code: int, data: bytes) -> Any:
         if code == EXT_PYDANTIC_V2:
-            found = _quick(data, hook)
+            found = _quick(data, nested)  # no short cut within a short cut: each would be tried twice as often
             if found is not None:
                 return found
-        return own(code, data)
+        return nested(code, data)
 
     return hook
 
@@ -117,10 +123,6 @@ class MessageReader:
 
     def read(self, stored: bytes, inflated: Callable[[bytes], bytes]) -> Any:
         """Decodes a value.
-
-        Args:
-            stored: Its bytes.
-            inflated: Makes MessagePack of them.
 
         Returns:
             The value, a new one each time.

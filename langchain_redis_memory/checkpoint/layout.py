@@ -58,7 +58,7 @@ class TaskWrite(NamedTuple):
 
 
 class ThreadRead(NamedTuple):
-    """What a read gives: checkpoints, their writes in the order of execution, and the values they share.
+    """The result of a read: checkpoints, their writes in the order of execution, and the values they share.
 
     `values` maps the field of a value to a blob, or to the stored elements of a list.
     """
@@ -131,9 +131,6 @@ def utf8(text: str, what: str) -> str:
         text: What the user gave.
         what: Its name, for the error.
 
-    Returns:
-        The same text.
-
     Raises:
         InvalidInputError: It is not a string, or has no UTF-8 form.
     """
@@ -152,9 +149,6 @@ def no_nul(text: str, what: str) -> str:
     Args:
         text: What the user gave.
         what: Its name, for the error.
-
-    Returns:
-        The same text.
 
     Raises:
         InvalidInputError: It is not a string, holds NUL, or has no UTF-8 form.
@@ -254,9 +248,6 @@ def _elements(channel: bytes, value: bytes, elements: Elements) -> list[bytes]:
 
 def spans(spelled: bytes) -> list[tuple[int, int]]:
     """Parses the ranges of element numbers of a list, as `1-57,60` spells them.
-
-    Args:
-        spelled: What the server keeps.
 
     Returns:
         First and last number of each range.

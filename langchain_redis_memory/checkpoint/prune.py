@@ -22,6 +22,7 @@ from langchain_redis_memory.checks import check_several, check_whole, check_word
 from langchain_redis_memory.errors import ConflictError
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import command
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
 
 _PAGE = 1000
@@ -33,7 +34,7 @@ Rule = Callable[[Sequence[CheckpointOutline]], Callable[[CheckpointOutline], boo
 
 @dataclass(frozen=True)
 class PruneReport:
-    """The result of a removal, or with `dry_run` of one that was not carried out.
+    """Reports a removal, or with `dry_run` one that was not carried out.
 
     Args:
         checkpoints: The configs of the removed checkpoints.
@@ -52,12 +53,9 @@ def remove_flow(
     Args:
         space: The tenant's key builder.
         blobs: Reads checkpoints and metadata.
-        thread_ids: The threads; those that do not exist are passed over.
+        thread_ids: The threads; those that do not exist are skipped.
         rule: Decides from all checkpoints of a thread which may be removed.
         dry_run: Only report what would be removed.
-
-    Returns:
-        A flow that gives the report.
 
     Raises:
         ConflictError: A thread was written to again and again.
@@ -173,9 +171,6 @@ def prune_flow(
         older_than_s: Only checkpoints written longer ago than this.
         dry_run: Only report what would be removed.
 
-    Returns:
-        A flow that gives the report.
-
     Raises:
         InvalidInputError: An argument is not acceptable.
     """
@@ -201,16 +196,7 @@ def _with_index_flow(removal: Flow[PruneReport], space: KeySpace, thread_ids: Se
 
 
 def delete_for_runs_flow(space: KeySpace, blobs: Blobs, run_ids: Sequence[str]) -> Flow[PruneReport]:
-    """Removes the checkpoints that runs made.
-
-    Args:
-        space: The tenant's key builder.
-        blobs: Reads checkpoints and metadata.
-        run_ids: The runs.
-
-    Returns:
-        A flow that gives the report.
-    """
+    """Removes the checkpoints that runs made."""
     runs = set(_ids(run_ids, "run_ids"))
 
     def of_runs(_outlines: Sequence[CheckpointOutline]) -> Callable[[CheckpointOutline], bool]:
@@ -223,16 +209,8 @@ def delete_for_runs_flow(space: KeySpace, blobs: Blobs, run_ids: Sequence[str]) 
 
 
 def delete_thread(space: KeySpace, thread_id: str) -> Op[None]:
-    """Deletes a thread and its entries in the index.
-
-    Args:
-        space: The tenant's key builder.
-        thread_id: The thread.
-
-    Returns:
-        An op of one trip.
-    """
-    users: Op[None] = Op((("UNLINK", space.thread_users(thread_id)),), lambda _replies: None)
+    """Deletes a thread and its entries in the index."""
+    users: Op[None] = Op((command("UNLINK", (space.thread_users(thread_id),)),), lambda _replies: None)
     gone = merge(thread_index.forget(space, thread_id), Thread(space, thread_id).delete(), users)
     return gone.map(lambda _done: None)
 

@@ -28,7 +28,7 @@ class CheckpointOutline:
 
 
 class Removal(NamedTuple):
-    """What goes and what stays: checkpoints, the fields of values that go, lists on both sides: field -> channel."""
+    """The plan of a removal: checkpoints and fields of values that go, lists that go or stay (field -> channel)."""
 
     gone: list[CheckpointRecord]
     kept: list[CheckpointRecord]
@@ -46,9 +46,6 @@ def surplus(
         outlines: All checkpoints of a thread.
         keep_last: How many stay in each namespace.
         older_than_ms: Only checkpoints of a greater age may go; None for any.
-
-    Returns:
-        Whether a checkpoint may go.
     """
     namespaces: dict[str, list[str]] = defaultdict(list)
     for outline in outlines:
@@ -69,9 +66,6 @@ def going(outlines: Sequence[CheckpointOutline], may_go: Callable[[CheckpointOut
     Args:
         outlines: All checkpoints of a thread.
         may_go: The rule; what a delta channel of a checkpoint that stays is rebuilt from stays against it.
-
-    Returns:
-        What goes.
     """
     by_name = {(outline.record.ns, outline.record.id): outline for outline in outlines}
     staying = {name for name, outline in by_name.items() if not may_go(outline)}

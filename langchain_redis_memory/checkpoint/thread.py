@@ -218,9 +218,6 @@ class Thread:
             checkpoint_id: The one to read; empty for the newest ones.
             before: Only older ones than this id (with NUL and its namespace where `ns` is None).
             count: Most of them.
-
-        Returns:
-            An op of one trip.
         """
         everywhere = int(ns is None)
 
@@ -270,9 +267,6 @@ class Thread:
         Args:
             before: Only those before this one (id, NUL, namespace); empty for the first page.
             count: Most of them.
-
-        Returns:
-            An op of one trip.
         """
 
         def read(reply: Any) -> CheckpointPage:
@@ -288,9 +282,6 @@ class Thread:
         Args:
             fields: Fields of lists.
             records: Checkpoints, for the lists in their writes.
-
-        Returns:
-            An op of one trip.
         """
         op = self._op("checkpoint/checkpoint_ranges", len(fields), *fields, *map(_name, records))
 

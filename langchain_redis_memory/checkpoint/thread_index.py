@@ -109,15 +109,7 @@ class NotedThreads:
 
 
 def forget(space: KeySpace, thread_id: str) -> Op[None]:
-    """Takes a thread and its runs out of the index.
-
-    Args:
-        space: The tenant's key builder.
-        thread_id: The thread.
-
-    Returns:
-        An op of one trip.
-    """
+    """Takes a thread and its runs out of the index."""
     return Op((script("checkpoint/thread_forget")(space.threads(), _spell(thread_id)),), lambda _replies: None)
 
 
@@ -140,10 +132,6 @@ def page(space: KeySpace, after: str | None, count: int) -> Op[list[str]]:
 def of_run(space: KeySpace, run_id: str) -> Op[list[str]]:
     """Reads which threads a run wrote to.
 
-    Args:
-        space: The tenant's key builder.
-        run_id: The run.
-
     Returns:
         An op of one trip; some of them may be gone.
     """
@@ -153,15 +141,7 @@ def of_run(space: KeySpace, run_id: str) -> Op[list[str]]:
 
 
 def runs_of(space: KeySpace, thread_id: str) -> Op[list[str]]:
-    """Reads which runs wrote to a thread.
-
-    Args:
-        space: The tenant's key builder.
-        thread_id: The thread.
-
-    Returns:
-        An op of one trip.
-    """
+    """Reads which runs wrote to a thread."""
     start = f"b{_spell(thread_id)}/"
     command = ("ZRANGEBYLEX", space.threads()[0], f"[{start}", f"({start}\x7f")
     return Op((command,), lambda replies: [unquote(name.decode()[len(start) :]) for name in replies[0]])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from langchain_redis_memory.cli.audited import Noted, audited
+from langchain_redis_memory.cli.audited import AuditNote, audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     LOOK,
@@ -173,7 +173,7 @@ def prune(
         client.server()  # what is wrong with it is said before anything is shown
         with spinner() as progress:
             task = progress.add_task("threads", total=None)
-            with nullcontext(Noted()) if dry_run else audited(client, tenant, "prune", "all threads") as told:
+            with nullcontext(AuditNote()) if dry_run else audited(client, tenant, "prune", "all threads") as told:
                 done = RedisOperations(client, tenant=tenant).prune(
                     keep_last=keep_last,
                     older_than_s=older_than_s,
@@ -209,7 +209,7 @@ def orphans(
     with ExitStack() as stack:
         client = stack.enter_context(opened(redis, prefix))
         stack.enter_context(waiting("looking at keys"))
-        told = stack.enter_context(audited(client, tenant or "", "remove orphans", "")) if remove else Noted()
+        told = stack.enter_context(audited(client, tenant or "", "remove orphans", "")) if remove else AuditNote()
         report = RedisOperations(client, tenant=tenant).orphans(remove=remove, most=most)
         told.note = f"{report.removed} keys"
     if as_json:

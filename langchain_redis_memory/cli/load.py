@@ -20,7 +20,7 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a load measured.
+    """The report of a load.
 
     Args:
         users: How many talked at once.
@@ -57,9 +57,6 @@ def load(client: Client, users: int, seconds: float, size: int, progress: Callab
         seconds: For how long.
         size: Letters of a message.
         progress: Called after each turn.
-
-    Returns:
-        What it measured.
     """
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from langchain_redis_memory.cli.audited import Noted, audited
+from langchain_redis_memory.cli.audited import AuditNote, audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     NOT_WELL,
@@ -66,7 +66,7 @@ def erase(
         whose = f"user {user}" if user is not None else f"tenant {tenant}" if everything else f"agent {agent}"
         # The log of a tenant that is erased goes with it: that it was is in the default tenant's.
         log = "" if everything else tenant
-        with nullcontext(Noted()) if dry_run else audited(users._client, log, "erase", whose) as told:
+        with nullcontext(AuditNote()) if dry_run else audited(users._client, log, "erase", whose) as told:
             if user is not None:
                 receipt = users.erase(user, dry_run=dry_run, shared=shared)
             elif agent is not None:

@@ -37,14 +37,14 @@ def settings(
 ) -> None:
     """The settings that this environment gives a client, and a switch for caches in all processes.
 
-    Caches are named as `status` names them: answers/exact, semantic/NAME or values/NAME. `status` also says
-    which are off. No password is shown. A switch is noted in the audit log.
+    Caches are named as `status` names them: answers/exact, exact/NAME, semantic/NAME or values/NAME. `status` also
+    says which are off. No password is shown. A switch is noted in the audit log.
 
     Exits with 3 where no cache of that name has counted anything yet: it is switched, but the name may be wrong.
 
     Example: langchain-redis-memory settings --off answers/exact --for-s 600
     """
-    from langchain_redis_memory.operate.named import check_switch_flow, switchable
+    from langchain_redis_memory.operate.named import switchable
     from langchain_redis_memory.ops import Op
 
     with opened(redis, prefix) as client:
@@ -54,7 +54,6 @@ def settings(
         if (named := off if off is not None else on) is not None:
             cache = switchable(client, named, tenant)
             space = client.keys(tenant)
-            client.drive(check_switch_flow(space, named))
             known = client.run(Op((("EXISTS", space.tally(*named.split("/", 1))),), lambda replies: bool(replies[0])))
             with audited(client, tenant, "switch cache on" if off is None else "switch cache off", named) as told:
                 cache.switch(on=off is None, for_s=for_s)

@@ -25,7 +25,7 @@ QUESTION_KEYS = ("question", "input", "messages")
 
 @dataclass(frozen=True)
 class ChainShape:
-    """What a chain takes and gives.
+    """The input and the output of a chain.
 
     Args:
         takes: "messages" (a model), "state" (a dict with `messages`: a graph, an agent), or "fields" (any other dict).
@@ -54,9 +54,6 @@ def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainSh
     Args:
         chain: The chain.
         input_key: What the caller says of where the question is: `messages` says that the chain takes a state.
-
-    Returns:
-        Its shape.
 
     Raises:
         ConfigError: It is a graph that keeps its conversations itself.
@@ -90,9 +87,6 @@ def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainSh
 
 def is_model(chain: Any) -> bool:
     """Returns whether a runnable is a language model, also bound, retried, configurable or before a parser.
-
-    Args:
-        chain: The runnable.
 
     Returns:
         True for a model, which takes messages.

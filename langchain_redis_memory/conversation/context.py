@@ -77,11 +77,7 @@ class StoredContext(NamedTuple):
         )
 
     def after(self, delta: StateDelta | None) -> StoredContext:
-        """Returns what is stored after a turn if no other process writes meanwhile.
-
-        Args:
-            delta: What the turn contributes to the state.
-        """
+        """Returns what is stored after a turn if no other process writes meanwhile."""
         state = apply_delta(self.state, delta) if self.state is not None and delta else self.state
         return self._replace(state=state, turns=self.turns + 1 if self.turns else 0)
 
@@ -195,9 +191,6 @@ class TurnContext:
         Args:
             transcript: The conversation.
             messages: Its messages, in order.
-
-        Returns:
-            An op of one trip.
         """
         if not self._state:
             return pure(None)

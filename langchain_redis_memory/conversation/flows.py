@@ -32,7 +32,7 @@ from langchain_redis_memory.conversation.turn import (
     also_given,
     with_id,
 )
-from langchain_redis_memory.conversation.turn_cache import NOTHING, Found, TurnCache, leave
+from langchain_redis_memory.conversation.turn_cache import NOTHING, TurnCache, TurnLookup, leave
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
 from langchain_redis_memory.conversation.turn_steps import (
     AnsweredTurn,
@@ -161,9 +161,6 @@ class TurnFlows:
     def load_flow(self, turn: TurnRequest) -> Flow[LoadedTurn]:
         """Reads the conversation, and the cache under the key that the conversation as last seen here would give.
 
-        Args:
-            turn: The request.
-
         Returns:
             The loaded turn.
 
@@ -184,7 +181,7 @@ class TurnFlows:
         )
         return replace(loaded, looked_up=looked_up, plan=plan if unchanged else None)
 
-    def _read_flow(self, transcript: Transcript, lookup: Op[Found], seen: RecentConversation) -> Flow[LoadedTurn]:
+    def _read_flow(self, transcript: Transcript, lookup: Op[TurnLookup], seen: RecentConversation) -> Flow[LoadedTurn]:
         """Reads all in one trip, after the messages of this conversation that wait were stored."""
         reach = self.planner.reach
         history: Op[list[BaseMessage]] = transcript.tail(messages=reach) if reach else pure([])
@@ -207,10 +204,6 @@ class TurnFlows:
 
     def plan_flow(self, turn: TurnRequest, loaded: LoadedTurn) -> Flow[PlannedTurn]:
         """Decides what is done with the question, and looks for a cached answer where the plan allows one.
-
-        Args:
-            turn: The request.
-            loaded: What was loaded.
 
         Returns:
             The planned turn.
@@ -273,16 +266,8 @@ class TurnFlows:
     def answer_flow(self, turn: TurnRequest, planned: PlannedTurn, started: float = 0.0) -> Flow[AnsweredTurn]:
         """Serves the cached answer, or retrieves and generates; see `answering`.
 
-        Args:
-            turn: The request.
-            planned: The planned turn.
-            started: When the turn began.
-
         Returns:
             The answered turn. What the retriever or the model raises passes through.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         return answer_flow(turn, planned, started, lambda step: self._guarded(turn, step))
 
@@ -296,11 +281,6 @@ class TurnFlows:
 
     def store_flow(self, turn: TurnRequest, planned: PlannedTurn, answered: AnsweredTurn) -> Flow[StoredTurn]:
         """Stores the turn's messages, its answer in the cache and its part of the state, in one trip.
-
-        Args:
-            turn: The request.
-            planned: Its plan.
-            answered: Its answer.
 
         Returns:
             The stored turn; where the server is away its messages wait in the outbox.

@@ -49,11 +49,7 @@ class GraphStream:
         return list(self._said.values())[-1] if self._said else ""
 
     def through(self, chunks: Iterator[Any]) -> Iterator[Any]:
-        """Passes on what the caller asked for.
-
-        Args:
-            chunks: The graph's.
-        """
+        """Passes on what the caller asked for."""
         for chunk in chunks:
             yield from self._seen(chunk)
 
@@ -65,11 +61,7 @@ class GraphStream:
                     yield shown
 
     def served(self, state: Mapping[str, Any]) -> list[Any]:
-        """Returns the chunks that a cached answer comes in.
-
-        Args:
-            state: The graph's output.
-        """
+        """Returns the chunks that a cached answer comes in."""
         answer = state["messages"][-1] if state.get("messages") else None
         chunks: dict[str, Any] = {"values": state, "updates": {NODE: state}}
         if isinstance(answer, AIMessage):

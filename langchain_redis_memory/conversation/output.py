@@ -77,9 +77,6 @@ class OutputForm:
     def joined(self, chunks: Sequence[Any]) -> Raw:
         """Returns the output that was streamed.
 
-        Args:
-            chunks: All of its chunks.
-
         Raises:
             InvalidInputError: There are none, or they are patches.
         """
@@ -96,9 +93,6 @@ class OutputForm:
 
     def answer(self, output: Any) -> str | BaseMessage:
         """Returns the answer in an output, as the conversation is to show it: structured ones as JSON.
-
-        Args:
-            output: What the chain returned.
 
         Raises:
             InvalidInputError: There is none.
@@ -125,9 +119,6 @@ class OutputForm:
 
     def keep(self, raw: Raw) -> tuple[bool, Mapping[str, Any] | None]:
         """Returns an output as plain data.
-
-        Args:
-            raw: What the chain returned.
 
         Returns:
             Whether it would come back as it was; and all of it but the answer, None where there is nothing else.

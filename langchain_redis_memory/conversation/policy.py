@@ -20,7 +20,7 @@ from langchain_redis_memory.redis.ttl import milliseconds
 
 @dataclass(frozen=True)
 class Rule:
-    """What to do with one type of question.
+    """Says what a turn of one question type does: whether it searches, uses the cache, and how much it is shown.
 
     Args:
         search: Whether the retriever is asked.
@@ -58,9 +58,6 @@ def check_policy(policy: Policy) -> Policy:
 
     Args:
         policy: What the user gave; types that it leaves out keep their default rule.
-
-    Returns:
-        The whole table.
 
     Raises:
         ConfigError: A key is no question type, a value no rule, or a window negative.

@@ -45,11 +45,7 @@ class RecentConversations:
         self._lock = threading.Lock()
 
     def get(self, transcript: Transcript) -> RecentConversation | None:
-        """Returns a conversation, None where this process had no turn of it or has dropped it.
-
-        Args:
-            transcript: The conversation.
-        """
+        """Returns a conversation, None where this process had no turn of it or has dropped it."""
         return self._known.get(transcript.keys.messages)
 
     def put(self, transcript: Transcript, messages: Sequence[BaseMessage], reach: int, context: StoredContext) -> None:

@@ -31,9 +31,6 @@ def report_of(turn: TurnRequest, done: StoredTurn | None, seconds: float, error:
         done: What came of it; None where it failed.
         seconds: How long it took.
         error: What it failed with.
-
-    Returns:
-        The report.
     """
     incoming, spent = turn.incoming, turn.progress.spent
     planned = turn.progress.planned if done is None else done.planned
@@ -81,23 +78,14 @@ def why_failed(error: Exception | None) -> str:
 
 
 def outcome_of(planned: PlannedTurn) -> str:
-    """Names how the cache was used by a turn that asked the model; see `TurnReport.cache`.
-
-    Args:
-        planned: The planned turn.
-    """
+    """Names how the cache was used by a turn that asked the model; see `TurnReport.cache`."""
     if planned.plan.reads is not None:
         return "miss"
     return "bypass" if planned.cached and planned.reachable else "off"
 
 
 def why_not(turn: TurnRequest, planned: PlannedTurn) -> str:
-    """Says why an answer was not served from the cache.
-
-    Args:
-        turn: The turn.
-        planned: What was planned.
-    """
+    """Says why an answer was not served from the cache."""
     outcome = outcome_of(planned)
     if outcome == "off":
         return "there is no cache" if not planned.cached else "the server is away"
@@ -124,11 +112,7 @@ def tell_flow(on_turn: Callable[[TurnReport], object] | None, report: TurnReport
 
 
 def event_of(report: TurnReport) -> dict[str, Any]:
-    """Builds a turn's event for LangChain's run tree: what decided, what it cost and what it saved.
-
-    Args:
-        report: The report.
-    """
+    """Builds a turn's event for LangChain's run tree: what decided, what it cost and what it saved."""
     about = {"type": str(report.verdict.type), "confidence": report.verdict.confidence}
     names = (
         "cache why kind entry age_s saved_tokens saved_s tokens trips seconds redis_s retrieval_s model_s "

@@ -24,7 +24,7 @@ from langchain_redis_memory.cache.sharing import (
     AudienceClassifier,
     Grounding,
     Share,
-    Sharing,
+    SharingRule,
 )
 from langchain_redis_memory.conversation.call import Call, WrappedChain
 from langchain_redis_memory.conversation.chain_shape import shape_of
@@ -54,7 +54,7 @@ class WrapOptions(NamedTuple):
 
 
 class RememberingRunnable(Runnable[Any, Any]):
-    """A chain or a model with a conversation's memory and cache around it. Made by `ConversationMemory.wrap`.
+    """Runs a chain or a model with a conversation's memory and cache. Made by `ConversationMemory.wrap`.
 
     Each turn leaves the custom event `langchain_redis_memory.turn` in the run tree.
 
@@ -141,7 +141,7 @@ class RememberingRunnable(Runnable[Any, Any]):
             `response_metadata["cache"]` whether it is from the cache, and why.
 
         Raises:
-            ConfigError: The config names no `session_id`.
+            ConfigError: The config names no `session_id`, or one whose turn this call is a part of.
             InvalidInputError: The input holds no question, or the chain's output no answer.
 
         **Keys:** those of `ConversationMemory`.
@@ -244,9 +244,12 @@ class RememberingRunnable(Runnable[Any, Any]):
         deciding = parts if any(parts) else None
         private = not describable(deciding)
         session_id = text_of(named, "session_id")
+        config = self._entered(
+            config, str(configurable.get("tenant", "")), str(configurable.get("agent", "")), session_id
+        )
         asker = Asker(users_of(config), session_id)
         judge = partial(self._audience, opaque=self._acts)
-        sharing = Sharing(asker, judge(str(said.question.text)), self._acts, self._share, judge)
+        sharing = SharingRule(asker, judge(str(said.question.text)), self._acts, self._share, judge)
         incoming = TurnInput(
             session_id=session_id,
             agent=configurable.get("agent", ""),
@@ -259,6 +262,19 @@ class RememberingRunnable(Runnable[Any, Any]):
         )
         return incoming, Call(self._wrapped, said, config, kwargs, sharing, private=private)
 
+    def _entered(self, config: RunnableConfig, *conversation: str) -> RunnableConfig:
+        """Marks that a turn of a conversation has begun; one within it would store what was said twice."""
+        configurable = config.get("configurable") or {}
+        turn, begun = (id(self.memory.client), *conversation), configurable.get(_BEGUN, ())
+        if turn in begun:
+            msg = (
+                f"the conversation {conversation[-1]!r} is being answered by a chain that is wrapped around this one: "
+                "wrap only one of them, or give this one an agent of its own with "
+                ".with_config(configurable={'agent': ...})"
+            )
+            raise ConfigError(msg)
+        return cast("RunnableConfig", {**config, "configurable": {**configurable, _BEGUN: (*begun, turn)}})
+
 
 def _is_heard(config: RunnableConfig) -> bool:
     """Tells whether anybody listens to the events of a run: looking for those who do takes longer than a trip."""
@@ -266,5 +282,7 @@ def _is_heard(config: RunnableConfig) -> bool:
 
 
 _SESSIONS = ("session_id", "thread_id")
+_BEGUN = "__langchain_redis_memory_turns"
+"""LangGraph passes settings on whose names begin so, and keeps none of them."""
 _SEPARATED = ("agent", "tenant", "user_id", "langgraph_auth_user", "langgraph_auth_user_id")
 """Settings that every key is separated by anyway; the user is, where the chain can see who asks."""

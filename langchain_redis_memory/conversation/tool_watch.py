@@ -95,12 +95,8 @@ def _name(serialized: Mapping[str, Any] | None, kwargs: Mapping[str, Any], other
     return str(kwargs.get("name") or (serialized or {}).get("name") or otherwise)
 
 
-def watched(config: RunnableConfig, watch: ToolWatch) -> RunnableConfig:
+def watched(config: RunnableConfig, watch: BaseCallbackHandler) -> RunnableConfig:
     """Adds a watch to a run.
-
-    Args:
-        config: The run's config.
-        watch: What notes its tools.
 
     Returns:
         The config, with the watch among its callbacks and those of every run inside.

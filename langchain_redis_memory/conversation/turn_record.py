@@ -7,11 +7,12 @@ from typing import Any
 
 from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer
 from langchain_redis_memory.cache.answers.records import AnswerRecords
-from langchain_redis_memory.cache.answers.switch import WHY, was_off
+from langchain_redis_memory.cache.answers.switch import was_off
 from langchain_redis_memory.cache.decision_log import Decision, DecisionLog, TurnTrace
 from langchain_redis_memory.cache.semantic.explanation import logged
 from langchain_redis_memory.cache.semantic.search import Candidate
 from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.cache.switchable import WHY
 from langchain_redis_memory.conversation.turn import Plan
 from langchain_redis_memory.conversation.turn_steps import AnsweredTurn, PlannedTurn, TurnRequest
 from langchain_redis_memory.ops import Flow, Now, Op, merge, pure
@@ -42,7 +43,7 @@ class TurnRecorder:
             cached: Whether the answer is stored in the cache.
 
         Returns:
-            An op that rides on the turn's own trip; what the server refuses of it disturbs nothing else.
+            An op that is merged into the turn's own trip; what the server refuses of it disturbs nothing else.
 
         **Keys:** `tally`, `decisions`.
         **Trips:** none.
@@ -85,13 +86,7 @@ def _candidates(plan: Plan) -> list[Candidate]:
 
 
 def count_saved(tally: Tally, answer: Answer, kind: str) -> None:
-    """Counts what a hit saved, by the model that made the answer where the message names it.
-
-    Args:
-        tally: Where it is counted.
-        answer: The answer that was served.
-        kind: The type of question.
-    """
+    """Counts what a hit saved, by the model that made the answer where the message names it."""
     metadata = getattr(answer.value, "response_metadata", {})
     named = metadata.get("model_name") or metadata.get("model")
     model = named[:64] if isinstance(named, str) else ""

@@ -12,7 +12,6 @@ from langchain_redis_memory.history.read_through import UserCallback
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.ops import Flow, Invoke
 from langchain_redis_memory.peers.adopting import Adopter, AdoptFrom
-from langchain_redis_memory.peers.langgraph_values import strict_serde
 from langchain_redis_memory.peers.records import Conversation, Record, Unreadable
 from langchain_redis_memory.redis.client.client import Client
 
@@ -26,7 +25,7 @@ class AdoptingLoader(UserCallback):
     """
 
     def __init__(self, client: Client, adopt: AdoptFrom) -> None:
-        self._adopter = Adopter(adopt.client(client), adopt.source(strict_serde()))
+        self._adopter = Adopter(adopt.client(client), adopt.conversations())
 
     def takes(self, what: str) -> bool:
         """Returns whether it takes a keyword argument: whoever asks, the conversation is the one of that id."""

@@ -70,9 +70,6 @@ class HistoryFlows:
             writer: The user's writer, or None.
             outbox: Where added messages wait, or None.
 
-        Returns:
-            The flows.
-
         Raises:
             InvalidIdError: An id is not acceptable.
             ConfigError: The loader or the writer cannot be called.

@@ -167,10 +167,6 @@ def check_scope(tenant: str, agent: str, *given: UserCallback | None) -> None:
 def load_flow(transcript: Transcript, loader: UserCallback) -> Flow[None]:
     """Loads a missing conversation, unless another process is loading it.
 
-    Args:
-        transcript: The conversation.
-        loader: Gives its messages.
-
     Returns:
         A flow; what the loader raises passes through it, and nothing is stored then.
     """

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Session:
-    """One conversation, as the index shows it.
+    """Describes one conversation, as the index lists it.
 
     Args:
         session_id: Its id.
@@ -87,11 +87,6 @@ def touch(space: KeySpace, agent: str, session_id: str, ttl_ms: int, how: str) -
 def forget(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[None]:
     """Takes sessions out of the index.
 
-    Args:
-        space: The tenant's key builder.
-        agent: The agent.
-        session_ids: The sessions.
-
     Returns:
         An op of one trip, of none for no sessions.
     """
@@ -112,9 +107,6 @@ def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op
         limit: Most entries.
         highest: Upper bound of the activity in milliseconds, as text; "+inf" for none.
         skip: Entries to pass over from there.
-
-    Returns:
-        An op of one trip.
     """
     key = space.index(agent).sessions
 
@@ -126,11 +118,6 @@ def page(space: KeySpace, agent: str, limit: int, highest: str, skip: int) -> Op
 
 def info(space: KeySpace, agent: str, session_id: str) -> Op[Session | None]:
     """Reads what is known of a conversation.
-
-    Args:
-        space: The tenant's key builder.
-        agent: The agent.
-        session_id: The session.
 
     Returns:
         An op of one trip: the session, or None where it has expired.
@@ -164,11 +151,6 @@ def keys_of(space: KeySpace, agent: str, session_id: str) -> tuple[str, ...]:
 
 def erase(space: KeySpace, agent: str, session_ids: Sequence[str]) -> Op[int]:
     """Deletes conversations, every kind of key they have, and their lines in the index and in the log of turns.
-
-    Args:
-        space: The tenant's key builder.
-        agent: The agent.
-        session_ids: The sessions.
 
     Returns:
         An op of one trip: how many of them existed.

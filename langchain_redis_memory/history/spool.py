@@ -88,11 +88,7 @@ class SpooledWrite(NamedTuple):
         )
 
     def made(self, space: KeySpace) -> tuple[Transcript, list[BaseMessage], Op[Any]]:
-        """Makes the conversation, its messages and the op again.
-
-        Args:
-            space: A key builder of the client.
-        """
+        """Makes the conversation, its messages and the op again."""
         kept = (self.ttl_ms, self.max_messages, self.max_tokens)
         own = replace(space, prefix=self.prefix, tenant=self.tenant)
         transcript = Transcript(own, self.session_id, self.agent, *kept, user=self.user)
@@ -238,12 +234,7 @@ class Spool:
         self._of[number] = (file, place)
 
     def put(self, number: int, write: SpooledWrite) -> None:
-        """Writes down what waits; it is on disk when this returns.
-
-        Args:
-            number: Its number.
-            write: The write.
-        """
+        """Writes down what waits; it is on disk when this returns."""
         with self._lock:
             if self._own is None or self._own.size() > _FILE_BYTES:
                 self._own = self._new()
@@ -252,11 +243,7 @@ class Spool:
             self._of[number] = (self._own, number)
 
     def done(self, numbers: Iterable[int]) -> None:
-        """Notes that writes are stored.
-
-        Args:
-            numbers: Their numbers.
-        """
+        """Notes that writes are stored."""
         with self._lock:
             for number in numbers:
                 if number not in self._of:

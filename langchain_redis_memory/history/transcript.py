@@ -42,7 +42,7 @@ SLICE_MESSAGES, SLICE_BYTES = 250, 8 * 1024 * 1024
 
 
 class WriteResult(NamedTuple):
-    """What a write did.
+    """The result of a write.
 
     Args:
         stored: Messages stored now.
@@ -106,9 +106,6 @@ class Transcript:
             how: "add"; "known" leaves out messages whose id is not stored; "fill" does nothing where the conversation
                 is there, "more" where it is not.
 
-        Returns:
-            An op of one trip.
-
         Raises:
             NotAMessageError: One of them is not a message.
             UnserialisableError: One of them holds a value that cannot be stored.
@@ -117,9 +114,6 @@ class Transcript:
 
     def pairs(self, messages: Sequence[BaseMessage]) -> list[Arg]:
         """Encodes messages for `write`; one without an id gets a random identity, which stays with it.
-
-        Args:
-            messages: In order.
 
         Returns:
             An identity and a record for each; no record removes the message, no identity all.
@@ -169,9 +163,6 @@ class Transcript:
             pairs: The messages.
             how: See `add`.
             trip: The key of the trip in which this was sent before, maybe by another process; "" for a new one.
-
-        Returns:
-            An op of one trip.
         """
         call = script("history/history_add")(
             self.keys.all(), self.ttl_ms, self.max_messages, self.max_tokens, how, *pairs
@@ -194,7 +185,7 @@ class Transcript:
         """Removes messages by id.
 
         Args:
-            message_ids: Their ids; unknown ones are passed over.
+            message_ids: Their ids; unknown ones are skipped.
 
         Returns:
             An op of one trip: how many were removed.
@@ -266,9 +257,6 @@ class Transcript:
             messages: Most messages, 0 for no bound.
             tokens: Most tokens, 0 for no bound.
             turns: Most user messages, 0 for no bound; the result then starts with one.
-
-        Returns:
-            An op of one trip.
         """
         key = self.keys.messages
         if messages and not tokens and not turns:
@@ -281,10 +269,6 @@ class Transcript:
 
     def before(self, message_id: str, count: int) -> Op[list[BaseMessage]]:
         """Reads the messages just before a known one, oldest first.
-
-        Args:
-            message_id: The known message's id.
-            count: Most messages.
 
         Returns:
             An op of one trip, which raises `MessageNotFoundError` if no stored message has that id.
@@ -323,9 +307,6 @@ class Transcript:
 
     def expire(self, ttl_ms: int) -> Op[bool]:
         """Sets the lifetime from now; a pinned conversation is no longer pinned.
-
-        Args:
-            ttl_ms: The lifetime in milliseconds.
 
         Returns:
             An op of one trip: whether the conversation exists.

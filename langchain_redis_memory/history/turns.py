@@ -21,13 +21,6 @@ class Turn(NamedTuple):
 def turn_messages(user: str, assistant: str) -> list[BaseMessage]:
     """Builds the two messages of a turn, with new ids.
 
-    Args:
-        user: The text of the user.
-        assistant: The answer.
-
-    Returns:
-        A human and an AI message.
-
     Raises:
         InvalidInputError: One of them is not a string.
     """
@@ -38,9 +31,6 @@ def turn_messages(user: str, assistant: str) -> list[BaseMessage]:
 
 def exchanges(messages: Sequence[BaseMessage]) -> list[Turn]:
     """Groups messages into turns.
-
-    Args:
-        messages: In order.
 
     Returns:
         For each user message its text and the text of the last answer to it.

@@ -48,9 +48,6 @@ def terms(text: str) -> tuple[str, ...]:
 
     Args:
         text: Any text; what is beyond `LONGEST` is not looked at.
-
-    Returns:
-        The stems.
     """
     found: list[str] = []
     for word in _WORD.findall(text[:LONGEST].casefold()):

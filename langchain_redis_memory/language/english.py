@@ -23,37 +23,17 @@ def _data() -> dict[str, dict[str, Any]]:
 
 
 def word_list(group: str, name: str) -> frozenset[str]:
-    """Returns a word list.
-
-    Args:
-        group: The task that it belongs to.
-        name: Its name.
-
-    Returns:
-        The words.
-    """
+    """Returns a word list."""
     return frozenset(str(_data()[group][name]).split())
 
 
 def table(group: str, name: str) -> dict[str, str]:
-    """Returns a table of words.
-
-    Args:
-        group: The task that it belongs to.
-        name: Its name.
-
-    Returns:
-        What each word stands for.
-    """
+    """Returns a table of words."""
     return dict(_data()[group][name])
 
 
 def lines(group: str, name: str) -> list[str]:
     """Returns a list of groups of words.
-
-    Args:
-        group: The task that it belongs to.
-        name: Its name.
 
     Returns:
         The groups, each a string of words.
@@ -64,10 +44,6 @@ def lines(group: str, name: str) -> list[str]:
 def replacements(group: str, name: str) -> list[tuple[str, str]]:
     """Returns phrasings with what replaces them.
 
-    Args:
-        group: The task that they belong to.
-        name: Their name.
-
     Returns:
         Pairs (regular expression, replacement), in the order in which they are applied.
     """
@@ -75,22 +51,12 @@ def replacements(group: str, name: str) -> list[tuple[str, str]]:
 
 
 def straight(text: str) -> str:
-    """Returns a text with straight apostrophes.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        The text.
-    """
+    """Returns a text with straight apostrophes."""
     return text.translate(_APOSTROPHE)
 
 
 def ends_like_plural(word: str) -> bool:
     """Returns whether a lower-cased word has the ending of a regular plural.
-
-    Args:
-        word: One word.
 
     Returns:
         True for "cars", not for "bus" or "his".
@@ -101,9 +67,6 @@ def ends_like_plural(word: str) -> bool:
 @lru_cache(maxsize=16_384)
 def stem(word: str) -> str:
     """Returns the stem of a word: a prefix of it, three letters or more.
-
-    Args:
-        word: A word in lower case.
 
     Returns:
         The stem: the same for "recipe" and "recipes", "company" and "companies", "stop" and "stopped".
@@ -118,9 +81,6 @@ def stem(word: str) -> str:
 
 def singular(word: str) -> str:
     """Returns a noun without its plural ending, roughly.
-
-    Args:
-        word: A word in lower case.
 
     Returns:
         "city" for "cities", "car" for "cars", "bus" for "bus".

@@ -121,10 +121,6 @@ class Lexicon:
     def start(self, low: Sequence[str], stop: Sequence[str]) -> int:
         """Returns the place of the first word behind the acknowledgements and fillers that a turn opens with.
 
-        Args:
-            low: Its words in lower case.
-            stop: The punctuation behind each.
-
         Returns:
             The place; that of the last word where there is nothing else.
         """
@@ -172,9 +168,6 @@ def build_lexicon(data: Mapping[str, Any]) -> Lexicon:
     Args:
         data: The word lists, the phrases, `slots`, and the phrasings.
 
-    Returns:
-        The lexicon.
-
     Raises:
         ConfigError: A list is missing, or a phrasing is no regular expression.
     """
@@ -196,9 +189,6 @@ def pattern(phrasings: Sequence[str], slots: Mapping[str, str], flags: int = re.
         phrasings: Regular expressions, in which `{NAME}` stands for a slot.
         slots: What the slots stand for; a slot may hold other slots, one deep.
         flags: Of the expression.
-
-    Returns:
-        One expression for all of them.
     """
     filled = [
         _SLOT.sub(lambda found: slots[found[1]], _SLOT.sub(lambda found: slots[found[1]], one)) for one in phrasings

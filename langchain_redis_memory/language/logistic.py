@@ -24,14 +24,7 @@ class LogisticModel:
     weights: Mapping[str, float]
 
     def log_odds(self, features: Mapping[str, float]) -> float:
-        """Returns the log-odds of features; one without a weight counts nothing.
-
-        Args:
-            features: Values by name.
-
-        Returns:
-            The log-odds.
-        """
+        """Returns the log-odds of features; one without a weight counts nothing."""
         weights = self.weights
         return self.bias + sum(weights.get(name, 0.0) * value for name, value in features.items())
 
@@ -42,9 +35,6 @@ def probability(log_odds: float, bound: float = 15.0) -> float:
     Args:
         log_odds: The log-odds.
         bound: The largest absolute log-odds that are told apart.
-
-    Returns:
-        The probability.
     """
     return 1 / (1 + exp(-max(-bound, min(bound, log_odds))))
 
@@ -54,9 +44,6 @@ def odds(share: float) -> float:
 
     Args:
         share: The probability, cut to 1e-6 from 0 and 1.
-
-    Returns:
-        The log-odds.
     """
     share = max(1e-6, min(1 - 1e-6, share))
     return log(share / (1 - share))

@@ -81,9 +81,6 @@ def key_of(text: str) -> str:
 def language_of(text: str) -> str | None:
     """Detects the language of a text.
 
-    Args:
-        text: Any text.
-
     Returns:
         Two letters (ISO 639-1) of one of some common languages; None where the text is too short to tell.
     """

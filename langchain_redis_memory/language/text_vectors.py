@@ -95,9 +95,6 @@ class TextVectors:
     def rows_flow(self, texts: Sequence[str]) -> Flow[list[Vector]]:
         """Returns the vector of each text, read-only; one call of the model for those that are not remembered.
 
-        Args:
-            texts: The texts.
-
         Raises:
             InvalidInputError: The model gave something else than one vector of finite numbers for each text. What it
                 raises itself passes through.
@@ -115,9 +112,6 @@ class TextVectors:
 
         Args:
             texts: The texts, at least one.
-
-        Returns:
-            A row for each.
 
         Raises:
             InvalidInputError: See `rows_flow`.

@@ -44,9 +44,6 @@ class TurnTokens:
 def read(turn: str) -> TurnTokens:
     """Tokenises a turn; of a long one its start and its end.
 
-    Args:
-        turn: What the user said.
-
     Returns:
         The reading, without signs yet.
     """

@@ -116,9 +116,6 @@ class Settler(BaseCallbackHandler):
 def usage_of(response: LLMResult) -> dict[str, float] | None:
     """Reads the tokens that a call used.
 
-    Args:
-        response: What the call gave.
-
     Returns:
         Tokens by unit, of all its generations; None where the model does not say.
     """

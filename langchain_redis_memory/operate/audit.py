@@ -17,6 +17,7 @@ from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.codec.version import VERSION, check_version
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.scripts import command
 from langchain_redis_memory.redis.ttl import milliseconds
 
 MOST_LINES = 10_000
@@ -55,17 +56,9 @@ class AuditLine:
 
 
 def append(space: KeySpace, line: AuditLine) -> Op[None]:
-    """Adds a line; whoever cannot add it does not go on.
-
-    Args:
-        space: The tenant's key builder.
-        line: The line.
-
-    Returns:
-        An op of one trip.
-    """
+    """Adds a line; where it cannot be added, the change is not made."""
     key = space.audit()
-    add = ("XADD", key, "MAXLEN", MOST_LINES, "*", "d", key.encrypt(line.encoded()))
+    add = command("XADD", (key,), "MAXLEN", MOST_LINES, "*", "d", key.encrypt(line.encoded()))
     return Op((add, ("PEXPIRE", key, milliseconds(KEEP_S))), lambda _replies: None)
 
 
@@ -76,9 +69,6 @@ def read(space: KeySpace, most: int = 200, before: str = "") -> Op[list[AuditLin
         space: The tenant's key builder.
         most: How many.
         before: The id of the last line of the page before; "" for the first page.
-
-    Returns:
-        An op of one trip.
     """
     key = space.audit()
     start = f"({before}" if before else "+"

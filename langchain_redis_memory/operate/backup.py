@@ -38,7 +38,7 @@ Line = dict[str, Any]
 
 @dataclass
 class RestoreReport:
-    """What was restored.
+    """The report of a restore.
 
     Args:
         restored: How many keys.
@@ -65,10 +65,6 @@ class RestoreReport:
 
 def backup_flow(space: KeySpace, pattern: str) -> Flow[int]:
     """Emits a header, a line for each key, and a last line with their number.
-
-    Args:
-        space: A key builder.
-        pattern: Which keys.
 
     Returns:
         How many keys there were.
@@ -140,9 +136,6 @@ def restore_flow(
         server: What the server can do.
         replace: Whether what is there is written over.
         tenant: Only this tenant's keys; None for those of all.
-
-    Returns:
-        What was restored.
 
     Raises:
         InvalidInputError: The lines are no backup, or end too early.

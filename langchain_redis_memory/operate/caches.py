@@ -90,7 +90,7 @@ class ServiceStatus:
 
 
 class RedisCaches(ClientOwner):
-    """The caches of a deployment, without their objects: statistics, targets, and what was asked in vain.
+    """Looks after a deployment's caches without their objects: statistics, targets of hit rates, missed questions.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
@@ -252,9 +252,6 @@ def below_targets(caches: Sequence[CacheStats], targets: Targets, enough: int = 
         caches: What they counted.
         targets: Pattern of a namespace -> the hit rate that it should have; the first that fits counts.
         enough: How many look-ups a cache must have had to be judged.
-
-    Returns:
-        Those below.
     """
     found = []
     for tenant, namespace, stats, _off in caches:
@@ -267,9 +264,6 @@ def below_targets(caches: Sequence[CacheStats], targets: Targets, enough: int = 
 
 def parse_targets(text: str) -> dict[str, float]:
     """Parses targets as an environment variable or an option spells them: "values/*=0.7,answers/*=0.3".
-
-    Args:
-        text: The targets.
 
     Returns:
         Pattern -> hit rate.

@@ -51,7 +51,7 @@ class Check(NamedTuple):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All checks of a server.
+    """Reports all checks of a server.
 
     Args:
         url: Where the data is, without credentials.
@@ -75,11 +75,6 @@ class Diagnosis:
 
 def doctor_flow(space: KeySpace, health: Health, stats: MemoryStats) -> Flow[Diagnosis]:
     """Checks a server.
-
-    Args:
-        space: A key builder.
-        health: What the client says of it.
-        stats: What is stored there.
 
     Returns:
         The checks.

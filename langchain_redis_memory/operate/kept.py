@@ -22,12 +22,12 @@ Namespaces = tuple[tuple[str, ...], ...]
 
 
 class Desk(Protocol):
-    """Deletes cached answers of a conversation: `memory.answers`, or the desk of a cache."""
+    """Deletes cached answers of conversations: `memory.answers`, or the desk of a cache."""
 
-    def delete(self, *, session: str) -> int:
-        """Deletes the answers that were made or served in a conversation."""
+    def delete(self, *, session: Sequence[str]) -> int:
+        """Deletes the answers that were made or served in some conversations."""
 
-    async def adelete(self, *, session: str) -> int:
+    async def adelete(self, *, session: Sequence[str]) -> int:
         """Deletes the answers; see `delete`."""
 
 
@@ -39,7 +39,7 @@ class PersonalKeys(Protocol):
 
 
 @dataclass(frozen=True)
-class Kept:
+class UserSources:
     """What an application keeps of its users.
 
     Args:
@@ -73,9 +73,8 @@ class Kept:
     def answers_flow(self, sessions: Sequence[str]) -> Flow[int]:
         """Deletes the answers that were made or served in conversations; how many there were."""
         deleted = 0
-        for desk in self.answers:
-            for session in sessions:
-                deleted += yield _deleting(desk, session)
+        for desk in self.answers if sessions else ():
+            deleted += yield _deleting(desk, sessions)
         return deleted
 
     def values_flow(self, user: str) -> Flow[int]:
@@ -117,9 +116,6 @@ def found_items_flow(store: BaseStore | None, namespaces: Sequence[tuple[str, ..
     Args:
         store: The store; None for no items.
         namespaces: Their first labels.
-
-    Returns:
-        The items.
     """
     items: list[Any] = []
     for namespace in namespaces if store is not None else ():
@@ -132,7 +128,7 @@ def found_items_flow(store: BaseStore | None, namespaces: Sequence[tuple[str, ..
     return items
 
 
-def _deleting(desk: Desk, session: str) -> Invoke:
+def _deleting(desk: Desk, session: Sequence[str]) -> Invoke:
     return Invoke(lambda: desk.delete(session=session), lambda: desk.adelete(session=session))
 
 

@@ -13,9 +13,6 @@ _AT_ONCE = 200
 def measured_flow(keys: Sequence[str]) -> Flow[tuple[int, int]]:
     """Counts the keys that exist and the memory that they take, 0 where the server does not say.
 
-    Args:
-        keys: Their names.
-
     Returns:
         How many there are, and their bytes.
 

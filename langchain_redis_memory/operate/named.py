@@ -13,10 +13,12 @@ from langchain_redis_memory.cache.answers.desk import AnswerDesk
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG
+from langchain_redis_memory.cache.exact import RedisCache
+from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.cache.value.cache import RedisValueCache
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.language.equivalence import ThresholdPolicy
-from langchain_redis_memory.ops import Flow, Op, ask
+from langchain_redis_memory.ops import Flow, ask
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.key_parts import parse_key
 from langchain_redis_memory.redis.keys import KeySpace
@@ -44,9 +46,6 @@ def desk_of(client: Client, name: str, tenant: str = "") -> AnswerDesk:
         name: The cache's name in the log: "exact", or "semantic/" and the name that it was given.
         tenant: Whose answers.
 
-    Returns:
-        The desk.
-
     Raises:
         InvalidInputError: There can be no such cache.
     """
@@ -61,16 +60,16 @@ def desk_of(client: Client, name: str, tenant: str = "") -> AnswerDesk:
     return AnswerDesk(client, cache, tenant=tenant)
 
 
-def switchable(client: Client, namespace: str, tenant: str = "") -> AnswerDesk | RedisValueCache:
+def switchable(client: Client, namespace: str, tenant: str = "") -> Switchable:
     """Finds what switches a cache off and on.
 
     Args:
         client: The client.
-        namespace: The cache's use and its name: "answers/exact", "semantic/NAME" or "values/NAME".
+        namespace: The cache's use and its name: "answers/exact", "exact/NAME", "semantic/NAME" or "values/NAME".
         tenant: Whose cache.
 
     Returns:
-        Its desk, or the cache of values.
+        The cache, or its desk.
 
     Raises:
         InvalidInputError: It is no namespace of a cache with a switch.
@@ -78,37 +77,16 @@ def switchable(client: Client, namespace: str, tenant: str = "") -> AnswerDesk |
     use, _, name = namespace.partition("/")
     if use == "values" and name:
         return RedisValueCache(client, name, tenant=tenant)
+    if use == "exact" and name:
+        return RedisCache(client, name=name, tenant=tenant)
     if namespace == "answers/exact" or (use == "semantic" and name):
         return desk_of(client, name if use == "answers" else namespace, tenant)
-    msg = f"caches are switched as answers/exact, semantic/NAME or values/NAME; got {namespace!r}"
+    msg = f"caches are switched as answers/exact, exact/NAME, semantic/NAME or values/NAME; got {namespace!r}"
     raise InvalidInputError(msg)
-
-
-def check_switch_flow(space: KeySpace, namespace: str) -> Flow[None]:
-    """Refuses a cache of LangChain's that searches by meaning, which counts as caches of answers do but has no switch.
-
-    Args:
-        space: The tenant's key builder.
-        namespace: The cache's use and its name.
-
-    Raises:
-        InvalidInputError: It has a log of its own.
-
-    **Keys:** `decisions` of the cache.
-    **Trips:** 1, none for a cache of another use.
-    """
-    if namespace.startswith("semantic/"):
-        own = Op((("EXISTS", space.decisions(namespace)),), lambda replies: int(replies[0]))
-        if (yield from ask(own)):
-            msg = f"{namespace} is a cache of LangChain's, which has no switch: set_llm_cache(None) where it was set"
-            raise InvalidInputError(msg)
 
 
 def answer_caches_flow(space: KeySpace) -> Flow[list[str]]:
     """Finds the caches of answers that a tenant has, by its statistics and its log of turns.
-
-    Args:
-        space: The tenant's key builder.
 
     Returns:
         Their names in the log.

@@ -53,9 +53,6 @@ class SessionMatches:
 def agents_flow(space: KeySpace) -> Flow[list[str]]:
     """Finds the agents of a tenant that have conversations.
 
-    Args:
-        space: The tenant's key builder.
-
     Returns:
         Their names, in order; "" is the default agent.
 

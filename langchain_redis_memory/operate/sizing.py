@@ -28,7 +28,7 @@ FULL = 0.6
 
 @dataclass(frozen=True)
 class Load:
-    """What a deployment is asked.
+    """The load of a deployment.
 
     Args:
         users: How many people use it.
@@ -137,9 +137,6 @@ class Sizing:
 
 def size(load: Load) -> Sizing:
     """Works out what a deployment needs.
-
-    Args:
-        load: What it is asked.
 
     Returns:
         Memory, nodes, operations, connections, and what drives them.

@@ -1,4 +1,4 @@
-"""`AdoptFrom`: takes over what another package keeps of a conversation or a thread, when it is first touched here.
+"""`AdoptFrom`: takes over what another package keeps of a conversation, a thread or an answer, when it is touched here.
 
 So an application can change packages without a pause: what nobody asks for stays where it is, and a migration moves
 it at any time. The source is read; it is changed only where a conversation or a thread is deleted here, which must not
@@ -7,15 +7,17 @@ come back from there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from langchain_redis_memory.checks import check_type
-from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.ops import Flow, Invoke, Op, ask
+from langchain_redis_memory.errors import ConfigError, RedisMemoryError
+from langchain_redis_memory.ops import Arg, Flow, Invoke, Op, ask
+from langchain_redis_memory.peers.answers import CommunitySemanticCache, NearAnswers, RedisVLCache
 from langchain_redis_memory.peers.embeddings import LANGCHAIN_EMBEDDINGS, LangChainEmbeddings
 from langchain_redis_memory.peers.exact_answers import EXACT_ANSWERS, ExactAnswers
 from langchain_redis_memory.peers.keys import units_flow
@@ -27,8 +29,10 @@ from langchain_redis_memory.peers.sources import source_of
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import ClientLike, connect
 
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
-@runtime_checkable
+
 class Adoptable(Source, Protocol):
     """A source that can be asked for one conversation or one thread by its name."""
 
@@ -43,20 +47,28 @@ class Adoptable(Source, Protocol):
         """Names keys of a record that are not among those of its unit."""
 
 
-ITEMS = "langgraph-redis-store"
-"""The store that items are adopted from."""
+CONVERSATIONS = ("langchain-community", "langchain-redis", "turn-lists", "message-lists")
+THREADS = ("langgraph-redis", "langgraph-redis-shallow", "langgraph-redis-0.0", "plainredis", "aws-valkey")
+NEAR_ANSWERS: dict[str, Callable[[str | None], NearAnswers]] = {
+    "langchain-redis": lambda prefix: RedisVLCache(prefix or "llmcache"),
+    "langchain-community": lambda prefix: CommunitySemanticCache(prefix or "doc:cache:"),
+}
+"""Package -> its cache that is searched by meaning, from the prefix of its keys."""
+ITEMS = ("langgraph-redis-store",)
+VECTORS = (LANGCHAIN_EMBEDDINGS,)
+_ALL = frozenset((*CONVERSATIONS, *THREADS, *EXACT_ANSWERS, *NEAR_ANSWERS, *ITEMS, *VECTORS))
 
 
 class AdoptFrom:
-    """Where data are adopted from.
+    """Names what a class adopts another package's data from: the package, the prefix of its keys, the server.
 
     Args:
-        source: The name of a source, as `RedisMigration` takes it.
+        source: The name of a source, as the class which adopts lists them.
         prefix: What its keys begin with; None for its package's default.
         origin: The server that they are on; None for that of the class which adopts.
 
     Raises:
-        ConfigError: The source is unknown, or needs a prefix.
+        ConfigError: Nothing can be adopted from there.
 
     Example:
         ```python
@@ -67,8 +79,7 @@ class AdoptFrom:
 
     def __init__(self, source: str, *, prefix: str | None = None, origin: ClientLike = None) -> None:
         self._name, self._prefix, self._origin = source, prefix, origin
-        checks = {LANGCHAIN_EMBEDDINGS: self.vectors, ITEMS: self.items}
-        checks.get(source, lambda: self.source(strict_serde()))()
+        self._check(sorted(_ALL), "data are")
 
     @classmethod
     def of(cls, given: AdoptLike) -> AdoptFrom | None:
@@ -77,8 +88,19 @@ class AdoptFrom:
             return given
         return cls(check_type(given, str, "adopt", "the name of a source or an AdoptFrom", ConfigError))
 
-    def source(self, serde: SerializerProtocol) -> Adoptable:
-        """Makes the source.
+    def conversations(self) -> Adoptable:
+        """Makes the source of a history.
+
+        Returns:
+            The source.
+
+        Raises:
+            ConfigError: It has no conversations.
+        """
+        return self._source(CONVERSATIONS, "conversations are", strict_serde())
+
+    def threads(self, serde: SerializerProtocol) -> Adoptable:
+        """Makes the source of a saver.
 
         Args:
             serde: Reads LangGraph's MessagePack.
@@ -87,13 +109,9 @@ class AdoptFrom:
             The source.
 
         Raises:
-            ConfigError: It cannot be asked for one name.
+            ConfigError: It has no threads.
         """
-        made = source_of(self._name, self._prefix, "*", serde)
-        if not isinstance(made, Adoptable):
-            msg = f"{self._name} cannot be asked for one conversation or thread: move its data by `migrate`"
-            raise ConfigError(msg)
-        return made
+        return self._source(THREADS, "threads are", serde)
 
     def answers(self) -> ExactAnswers:
         """Makes the source of an exact cache.
@@ -104,11 +122,20 @@ class AdoptFrom:
         Raises:
             ConfigError: No exact cache has that name.
         """
-        make = EXACT_ANSWERS.get(self._name)
-        if make is None:
-            msg = f"answers are adopted from {' or '.join(map(repr, EXACT_ANSWERS))}, not from {self._name!r}"
-            raise ConfigError(msg)
-        return make(self._prefix)
+        self._check(EXACT_ANSWERS, "answers to the very same prompt are")
+        return EXACT_ANSWERS[self._name](self._prefix)
+
+    def near_answers(self) -> NearAnswers:
+        """Makes the source of a cache that is searched by meaning.
+
+        Returns:
+            The source.
+
+        Raises:
+            ConfigError: No such cache has that name.
+        """
+        self._check(NEAR_ANSWERS, "answers that are found by meaning are")
+        return NEAR_ANSWERS[self._name](self._prefix)
 
     def vectors(self) -> LangChainEmbeddings:
         """Makes the source of cached vectors.
@@ -119,9 +146,7 @@ class AdoptFrom:
         Raises:
             ConfigError: It is something else, or lacks a prefix.
         """
-        if self._name != LANGCHAIN_EMBEDDINGS:
-            msg = f"vectors are adopted from {LANGCHAIN_EMBEDDINGS!r}, not from {self._name!r}"
-            raise ConfigError(msg)
+        self._check(VECTORS, "vectors are")
         if not self._prefix:
             msg = (
                 f"{LANGCHAIN_EMBEDDINGS} needs the prefix of its keys, as the namespaces of the byte store and of the "
@@ -139,11 +164,19 @@ class AdoptFrom:
         Raises:
             ConfigError: No store has that name.
         """
-        made = source_of(self._name, self._prefix, "*", strict_serde()) if self._name == ITEMS else None
-        if not isinstance(made, LangGraphRedisStore):
-            msg = f"items are adopted from {ITEMS!r}, not from {self._name!r}"
+        self._check(ITEMS, "items are")
+        made = source_of(self._name, self._prefix, "*", strict_serde())
+        return cast("LangGraphRedisStore", made)
+
+    def _source(self, names: Sequence[str], what: str, serde: SerializerProtocol) -> Adoptable:
+        self._check(names, what)
+        return cast("Adoptable", source_of(self._name, self._prefix, "*", serde))
+
+    def _check(self, names: Iterable[str], what: str) -> None:
+        if self._name not in names:
+            fit = ", ".join(map(repr, names))
+            msg = f"{what} adopted from {fit}, not from {self._name!r}; `migrate` moves those of other sources"
             raise ConfigError(msg)
-        return made
 
     def client(self, own: Client) -> Client:
         """Returns the client of the server that the data are on."""
@@ -154,7 +187,55 @@ AdoptLike: TypeAlias = "AdoptFrom | str | None"
 """How a class takes where to adopt from: the name of a source, an `AdoptFrom`, or None for nowhere."""
 
 
-class Adopter:
+class AtOrigin:
+    """Runs flows on the server that data are adopted from.
+
+    Args:
+        client: The client of that server.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._origin = client
+
+    def at_origin(self, flow: Callable[..., Flow[Any]], *args: Any) -> Invoke:
+        """Builds the step that runs a flow there, in the caller's colour."""
+        origin = self._origin
+        return Invoke(lambda: origin.drive(flow(*args)), lambda: origin.adrive(flow(*args)))
+
+    def found_flow(self, what: str, flow: Callable[..., Flow[T | None]], *args: Any) -> Flow[T | None]:
+        """Runs a flow there that the caller can do without.
+
+        Args:
+            what: What is adopted, for the log.
+            flow: The flow.
+            *args: What it takes.
+
+        Returns:
+            What it returns; None where the server does not give it.
+        """
+        try:
+            return cast("T | None", (yield self.at_origin(flow, *args)))
+        except ConfigError:
+            raise
+        except RedisMemoryError as error:
+            _log.warning("%s cannot be adopted and count as absent: %s", what, error)
+            return None
+
+    def forget_flow(self, what: str, keys: Iterable[Arg]) -> Flow[None]:
+        """Removes keys of what was taken over; where that fails it may be adopted again.
+
+        Args:
+            what: What was adopted, for the log.
+            keys: The keys.
+        """
+        op = Op(tuple(("UNLINK", key) for key in keys), lambda _replies: None)
+        try:
+            yield self.at_origin(ask, op)
+        except RedisMemoryError as error:
+            _log.warning("%s that were adopted are still at their source: %s", what, error)
+
+
+class Adopter(AtOrigin):
     """Reads what a source holds of one name.
 
     Args:
@@ -163,26 +244,20 @@ class Adopter:
     """
 
     def __init__(self, client: Client, source: Adoptable) -> None:
-        self._origin, self._source = client, source
+        super().__init__(client)
+        self._source = source
 
     def read(self, name: str) -> Invoke:
         """Builds the step that reads what the source holds of a name.
 
-        Args:
-            name: The session or the thread.
-
         Returns:
             A step that gives the records, those of other names as well where a pattern found them.
         """
-        return self._at_origin(self._read_flow, name)
+        return self.at_origin(self._read_flow, name)
 
     def forget(self, name: str) -> Invoke:
         """Builds the step that deletes what the source holds of a name, so that it is not adopted again."""
-        return self._at_origin(self._forget_flow, name)
-
-    def _at_origin(self, flow: Any, name: str) -> Invoke:
-        origin = self._origin
-        return Invoke(lambda: origin.drive(flow(name)), lambda: origin.adrive(flow(name)))
+        return self.at_origin(self._forget_flow, name)
 
     def _read_flow(self, name: str) -> Flow[list[Record]]:
         records: list[Record] = []

@@ -11,10 +11,6 @@ from langchain_redis_memory.redis.nodes import ask_node, masters_flow
 def units_flow(space: KeySpace, source: Source) -> Flow[dict[bytes, list[bytes]]]:
     """Finds what a source holds.
 
-    Args:
-        space: A key builder of the client that drives the flow.
-        source: The source.
-
     Returns:
         Unit -> its keys.
 

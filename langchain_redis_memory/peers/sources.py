@@ -101,9 +101,6 @@ def source_of(name: str, prefix: str | None, match: str, serde: SerializerProtoc
         match: Which conversations, threads or items, as a glob.
         serde: Reads LangGraph's MessagePack.
 
-    Returns:
-        The source.
-
     Raises:
         ConfigError: Nobody has that name, or it needs a prefix.
     """

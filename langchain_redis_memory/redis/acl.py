@@ -7,9 +7,9 @@ script may call nothing that its user may not call.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import get_args
+from typing import Any, get_args
 
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
@@ -18,28 +18,61 @@ from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
 
 COMMANDS: Mapping[str, str] = {
+    "AnswerCacheMiddleware": (
+        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
+    ),
+    "cache_tools": (
+        "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset persist "
+        "pexpire pexpireat pttl sadd set smembers srem time unlink xadd xdel xrevrange zadd zcard zrange "
+        "zrangebyscore zrem zrevrange zscan zscore"
+    ),
     "CachedEmbeddings": (
-        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat "
-        "pttl set time unlink zadd zcard zrange zrangebyscore zrem"
+        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
+    ),
+    "CachedRetriever": (
+        "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist "
+        "pexpire pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "ConversationMemory": (
-        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx lindex "
-        "llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember smembers srem time unlink "
-        "xadd xdel xrange xrevrange zadd zcard zrange zrangebyscore zrank zrem zremrangebyrank zrevrange "
-        "zrevrangebyscore zscore"
+        "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx "
+        "lindex llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember smembers srem time "
+        "unlink xadd xdel xrange xrevrange zadd zcard zrange zrangebylex zrangebyscore zrank zrem zremrangebyrank "
+        "zrevrange zrevrangebylex zrevrangebyscore zscore"
+    ),
+    "EpochAnswerCache": (
+        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
+    ),
+    "memory_tools": (
+        "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
+        "hsetnx lindex llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember smembers srem "
+        "time unlink vadd vcard vrem vsim xadd xdel xrange xrevrange zadd zcard zrange zrangebylex zrangebyscore "
+        "zrank zrem zremrangebyrank zrevrange zrevrangebylex zrevrangebyscore zscore"
+    ),
+    "MemoryMiddleware": (
+        "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset hsetnx "
+        "lindex llen lrange lrem lset persist pexpire pexpireat pttl rpush sadd set sismember smembers srem time "
+        "unlink xadd xdel xrange xrevrange zadd zcard zrange zrangebylex zrangebyscore zrank zrem zremrangebyrank "
+        "zrevrange zrevrangebylex zrevrangebyscore zscore"
     ),
     "RagCache": (
-        "del eval evalsha exists expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
-        "pexpireat pttl set time unlink zadd zcard zrange zrangebyscore zrem"
+        "del eval evalsha exists expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist "
+        "pexpire pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
+    ),
+    "RateLimitMiddleware": (
+        "del eval evalsha get persist pexpire pexpireat set time zadd zcard zrange zrangebyscore zrank zrem zscore"
     ),
     "RedisAgentState": "eval evalsha get hdel hget hmget hset persist pexpire pttl set",
+    "RedisBackend": "eval evalsha get hdel hget hset persist pexpire set time zadd zrangebylex zrem",
     "RedisByteStore": (
         "eval evalsha exists get mget persist pexpire pexpireat pttl set time unlink zadd zcard zrange zrangebylex "
         "zrangebyscore zrem"
     ),
     "RedisCache": (
-        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hscan hset persist pexpire pexpireat "
-        "pttl set time unlink zadd zcard zrange zrangebyscore zrem"
+        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "RedisChatMessageHistory": (
         "del eval evalsha exists get hget hincrby hmget hset hsetnx lindex llen lrange lrem lset persist pexpire "
@@ -48,8 +81,8 @@ COMMANDS: Mapping[str, str] = {
     ),
     "RedisConversationState": "eval evalsha get hdel hget hmget hset persist pexpire pttl set",
     "RedisNodeCache": (
-        "eval evalsha hdel hget hlen hscan hset persist pexpireat time unlink zadd zcard zrange zrangebyscore zrem "
-        "zremrangebyscore"
+        "eval evalsha get hdel hget hlen hscan hset persist pexpire pexpireat set time unlink zadd zcard zrange "
+        "zrangebyscore zrem zremrangebyscore"
     ),
     "RedisRecordManager": (
         "eval evalsha get hdel hget hlen hset pexpire set time zadd zcard zmscore zrangebylex zrangebyscore zrem zscore"
@@ -61,8 +94,8 @@ COMMANDS: Mapping[str, str] = {
     ),
     "RedisSemanticCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
-        "persist pexpire pexpireat pttl set time vadd vcard vrem vsim zadd zcard zrange zrangebyscore zrem "
-        "zrevrange zscore"
+        "persist pexpire pexpireat pttl set time vadd vcard vrem vsim xadd xdel xrevrange zadd zcard zrange "
+        "zrangebyscore zrem zrevrange zscore"
     ),
     "RedisSessionData": (
         "eval evalsha get hdel hget hkeys hset persist pexpire pttl set time unlink zadd zcard zrangebyscore zrem"
@@ -86,14 +119,22 @@ COMMANDS: Mapping[str, str] = {
         "zrevrangebyscore zscore"
     ),
     "RedisValueCache": (
-        "del eval evalsha expire get hdel hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
-        "pexpireat pttl set time unlink zadd zcard zrange zrangebyscore zrem zscan"
+        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hmget hscan hset persist pexpire "
+        "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem zscan"
     ),
     "RedisTokenStreams": "eval evalsha get pexpire sadd set sismember xadd xrange xrevrange",
+    "RedisWrappedKeys": "del eval evalsha get pexpire set",
     "SemanticAnswerCache": (
         "del eval evalsha exists expire get hdel hello hexists hget hgetall hincrby hkeys hlen hmget hscan hset "
-        "persist pexpire pexpireat pttl set time vadd vcard vrem vsim zadd zcard zrange zrangebyscore zrem "
-        "zrevrange zscore"
+        "persist pexpire pexpireat pttl set time vadd vcard vrem vsim xadd xdel xrevrange zadd zcard zrange "
+        "zrangebyscore zrem zrevrange zscore"
+    ),
+    "TokenBudgetMiddleware": (
+        "del eval evalsha get persist pexpire pexpireat set time zadd zcard zrange zrangebyscore zrank zrem zscore"
+    ),
+    "ToolCacheMiddleware": (
+        "del eval evalsha expire get hdel hexists hget hgetall hincrby hkeys hlen hscan hset persist pexpire "
+        "pexpireat pttl set time unlink xadd xdel xrevrange zadd zcard zrange zrangebyscore zrem"
     ),
     "UserProfile": "eval evalsha get hdel hget hmget hset persist pexpire pttl set time unlink",
 }
@@ -107,7 +148,7 @@ _USER = re.compile(r"[^\s\0]+")
 
 def acl_line(
     user: str,
-    *classes: type | str,
+    *classes: Callable[..., Any] | str,
     tenant: Id | None = None,
     prefix: str = "lrm",
     password: str | None = None,
@@ -118,7 +159,7 @@ def acl_line(
 
     Args:
         user: The user's name.
-        *classes: The classes that it uses, or their names; none means all.
+        *classes: The classes that it uses, and functions such as `memory_tools`, or their names; none means all.
         tenant: The tenant whose keys it may reach, "" for the default one; None for every key under the prefix.
         prefix: The prefix of the client's keys.
         password: The user's password, which the line holds as its SHA-256; None for no password, with which nobody can
@@ -149,7 +190,7 @@ def acl_line(
         msg = "the Query Engine finds what any tenant stored: use vector sets or the exact engine with tenants' users"
         raise ConfigError(msg)
     words = set(_ALWAYS.split())
-    for name in [one if isinstance(one, str) else one.__name__ for one in classes] or COMMANDS:
+    for name in [one if isinstance(one, str) else getattr(one, "__name__", "") for one in classes] or COMMANDS:
         if name not in COMMANDS:
             msg = f"no rights are known of {name!r}; there are {', '.join(COMMANDS)}"
             raise InvalidInputError(msg)

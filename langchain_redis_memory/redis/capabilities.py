@@ -48,9 +48,6 @@ def probe(key: str, *, by_key: bool = False) -> Op[Server]:
     Args:
         key: A key that does not exist, with the hash tag that vector sets would have.
         by_key: Ask only what can be routed by key, as on a cluster: flavour and version stay "".
-
-    Returns:
-        An op of one trip.
     """
     hello = ("EXISTS", key) if by_key else ("HELLO",)
     commands = (hello, ("VCARD", key), ("FT.SEARCH", f"{key}:no-such-index", "*", "LIMIT", 0, 0))

@@ -53,12 +53,6 @@ class CasRecord(NamedTuple):
 def parse(record: bytes | None, notes: bytes | None, where: Key, field: str) -> CasRecord:
     """Parses what is stored.
 
-    Args:
-        record: The bytes under the field.
-        notes: The bytes beside it.
-        where: The key that holds them.
-        field: The field.
-
     Returns:
         The record; whatever else is there counts as none.
 
@@ -92,12 +86,6 @@ def _opened(data: bytes, where: Key, field: str) -> bytes | None:
 def renew(where: Key, field: bytes, record: bytes, notes: bytes) -> tuple[bytes, bytes]:
     """Encrypts a record and its notes under the current key; see `Key.renew`.
 
-    Args:
-        where: The key that holds them.
-        field: The field.
-        record: What is stored under it.
-        notes: What is stored beside it.
-
     Returns:
         Both, as they are to be stored. A record whose notes changed has another mark: how many bytes of notes somebody
         has seen says nothing any more.
@@ -118,15 +106,7 @@ def renew(where: Key, field: bytes, record: bytes, notes: bytes) -> tuple[bytes,
 
 
 def read(place: Key, field: str) -> Op[CasRecord]:
-    """Reads a record.
-
-    Args:
-        place: The hash that holds it.
-        field: Its field.
-
-    Returns:
-        An op of one trip.
-    """
+    """Reads a record."""
 
     def decode(replies: Sequence[Reply]) -> CasRecord:
         record, notes = replies[0]
@@ -169,10 +149,6 @@ def swap(
 
 def drop(place: Key, field: str) -> Op[bool]:
     """Deletes a record with its notes.
-
-    Args:
-        place: The hash that holds it.
-        field: Its field.
 
     Returns:
         An op of one trip: whether there was one.

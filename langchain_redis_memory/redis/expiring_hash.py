@@ -18,7 +18,7 @@ from langchain_redis_memory.ops import Arg, Op, Reply
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.key_groups import ExpiringHashKeys
 from langchain_redis_memory.redis.replies import pairs
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 
 _log = logging.getLogger(__name__)
 
@@ -65,10 +65,6 @@ class ItemPage(NamedTuple):
 def get(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[list[Item | None]]:
     """Reads items.
 
-    Args:
-        keys: The hash.
-        names: Their names.
-
     Returns:
         An op of one trip: each item, None where there is none or its lifetime is over.
     """
@@ -94,15 +90,7 @@ def _kept(place: Key, name: Name, record: bytes, now: int) -> Item | None:
 
 
 def put(keys: ExpiringHashKeys, items: Sequence[NewItem]) -> Op[None]:
-    """Stores and removes items.
-
-    Args:
-        keys: The hash.
-        items: What to store.
-
-    Returns:
-        An op of one trip.
-    """
+    """Stores and removes items."""
     args: list[Arg] = []
     for name, ttl_ms, body in items:
         args += [name, ttl_ms, keys.items.encrypt(body, name) if body else body]
@@ -119,7 +107,7 @@ def remove(keys: ExpiringHashKeys, names: Sequence[Name]) -> Op[int]:
     Returns:
         An op of one trip: how many were there, expired ones included.
     """
-    commands = (("HDEL", keys.items, *names), ("ZREM", keys.expiries, *names))
+    commands = (command("HDEL", (keys.items,), *names), command("ZREM", (keys.expiries,), *names))
     return Op(commands, lambda replies: int(replies[0]))
 
 
@@ -147,9 +135,6 @@ def page(keys: ExpiringHashKeys, cursor: int = 0) -> Op[ItemPage]:
 def count(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
     """Counts the items of some hashes.
 
-    Args:
-        keys: The hashes.
-
     Returns:
         An op of one trip, with those that have expired and were not removed yet.
     """
@@ -163,11 +148,8 @@ def count(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
 def clear(keys: Sequence[ExpiringHashKeys]) -> Op[int]:
     """Deletes hashes whole.
 
-    Args:
-        keys: The hashes.
-
     Returns:
         An op of one trip: how many items they held.
     """
-    commands = [command for one in keys for command in (("HLEN", one.items), ("UNLINK", one.items, one.expiries))]
+    commands = [call for one in keys for call in (("HLEN", one.items), command("UNLINK", (one.items, one.expiries)))]
     return Op(tuple(commands), lambda replies: sum(map(int, replies[::2])))

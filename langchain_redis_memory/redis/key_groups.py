@@ -27,9 +27,6 @@ def check_id(value: str, what: str = "id") -> str:
         value: What the user gave.
         what: Its name, for the error.
 
-    Returns:
-        The same text.
-
     Raises:
         InvalidIdError: It is not a string, is empty, is too long, or holds lone surrogates.
     """
@@ -58,9 +55,6 @@ def text_of(value: Id, what: str, *, empty: bool = False) -> str:
         what: Its name, for the error.
         empty: Whether "" is accepted, which names the default.
 
-    Returns:
-        Its text.
-
     Raises:
         InvalidIdError: It is not acceptable; see `check_id`.
     """
@@ -87,9 +81,6 @@ def escape(text: str) -> str:
 
 def spell_namespace(labels: Sequence[str]) -> str:
     """Escapes a sequence of labels for use inside a key; different sequences stay different.
-
-    Args:
-        labels: Any number of texts.
 
     Returns:
         Each label escaped and ended with `/`.

@@ -43,10 +43,6 @@ class KeyParts(NamedTuple):
 def parse_key(key: str, prefix: str) -> KeyParts | None:
     """Parses the name of a key.
 
-    Args:
-        key: The name.
-        prefix: The prefix of the client's keys.
-
     Returns:
         Its parts; None where it is not a key of this package under that prefix.
     """

@@ -303,7 +303,7 @@ class KeySpace:
         return self.key("decisions", "", name)
 
     def switch(self, cache: str) -> Key:
-        """Spells the key that is there while a cache of answers is switched off."""
+        """Spells the key of a cache's switch: it is there while the cache is off."""
         return self.key("switch", "answers", cache)
 
     def audit(self) -> Key:

@@ -45,9 +45,6 @@ def acquire(key: str, token: str, ttl_ms: int) -> Op[bool]:
 def holder(key: str) -> Op[str | None]:
     """Reads who holds a lease.
 
-    Args:
-        key: The lease.
-
     Returns:
         An op of one trip: the holder's token, None where nobody holds it.
     """
@@ -75,10 +72,6 @@ def renew(key: str, token: str, ttl_ms: int) -> Op[bool]:
 
 def release(key: str, token: str) -> Op[bool]:
     """Gives a lease back.
-
-    Args:
-        key: The lease.
-        token: Who holds it.
 
     Returns:
         An op of one trip: whether the token held it; if not, nothing was changed.

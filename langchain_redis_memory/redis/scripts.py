@@ -59,13 +59,6 @@ def _code(text: str) -> str:
 def parse(name: str, text: str) -> Script:
     """Parses a script from the text of its file.
 
-    Args:
-        name: Its name.
-        text: The file's text.
-
-    Returns:
-        The script.
-
     Raises:
         ValueError: The header lines are missing.
     """

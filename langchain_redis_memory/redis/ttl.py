@@ -29,9 +29,6 @@ def lifetime(ttl_s: Lifetime | FromSettings, settings_ttl_s: int | None) -> Life
     Args:
         ttl_s: What the user gave; "settings" for nothing.
         settings_ttl_s: What the settings say.
-
-    Returns:
-        One of them.
     """
     return settings_ttl_s if ttl_s == "settings" else ttl_s
 

@@ -16,7 +16,7 @@ from langchain_redis_memory.ops import Flow, Op, Reply, ask, merge
 from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.codec.version import VERSION, check_version
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.redis.scripts import script
+from langchain_redis_memory.redis.scripts import command, script
 
 _log = logging.getLogger(__name__)
 
@@ -70,10 +70,6 @@ def users_key(space: KeySpace, data: UserData) -> str:
 def users_of_each(space: KeySpace, data: Sequence[UserData]) -> Op[list[set[str]]]:
     """Reads whose each conversation and thread is.
 
-    Args:
-        space: The tenant's key builder.
-        data: What they are.
-
     Returns:
         An op of one trip: the users of each; nobody where none is noted.
     """
@@ -108,13 +104,8 @@ def _read(member: bytes, key: str) -> UserData:
 
 
 def holds(space: KeySpace, user: str, data: UserData) -> Op[bool]:
-    """Tells whether something is noted as a user's.
-
-    Returns:
-        An op of one trip.
-    """
-    command = ("ZSCORE", space.user_data(user), _member(data))
-    return Op((command,), lambda replies: replies[0] is not None)
+    """Tells whether something is noted as a user's."""
+    return Op((("ZSCORE", space.user_data(user), _member(data)),), lambda replies: replies[0] is not None)
 
 
 def newest(space: KeySpace, user: str, start: int, count: int) -> Op[list[UserData]]:
@@ -124,14 +115,15 @@ def newest(space: KeySpace, user: str, start: int, count: int) -> Op[list[UserDa
         An op of one trip; some of it may be gone.
     """
     key = space.user_data(user)
-    command = ("ZREVRANGE", key, start, start + count - 1)
-    return Op((command,), lambda replies: [_read(member, key) for member in replies[0]])
+    return Op(
+        (("ZREVRANGE", key, start, start + count - 1),), lambda replies: [_read(member, key) for member in replies[0]]
+    )
 
 
 def forget(space: KeySpace, user: str, data: Sequence[UserData]) -> Op[None]:
     """Takes out of the index what is erased; an op of no trip for nothing."""
     members = [_member(one) for one in data]
-    return Op((("ZREM", space.user_data(user), *members),) if members else (), lambda _replies: None)
+    return Op((command("ZREM", (space.user_data(user),), *members),) if members else (), lambda _replies: None)
 
 
 def lasting_flow(space: KeySpace, data: UserData, lasts: Op[bool], ttl_ms: int, named: str = "") -> Flow[bool]:

@@ -34,7 +34,7 @@ _WEIGHTS = {(True, True): 1.0, (True, False): 0.7, (False, True): 0.4, (False, F
 
 @dataclass(frozen=True)
 class Entity:
-    """What was spoken of.
+    """Holds something that was mentioned in a conversation, and how present it is.
 
     Args:
         name: As it was first spelled.
@@ -51,7 +51,7 @@ class Entity:
 
 @dataclass(frozen=True)
 class Search:
-    """A look-up in the documents.
+    """Records a search of the retriever.
 
     Args:
         query: What the retriever was asked.
@@ -66,7 +66,7 @@ class Search:
 
 @dataclass(frozen=True)
 class ConversationState:
-    """Where a conversation stands.
+    """Holds the state of a conversation: its topic, what was mentioned, counts, and fields of the application's own.
 
     Args:
         turns: User turns so far.
@@ -113,12 +113,6 @@ class StateDelta:
 def delta_of(turn: str, answer: str, verdict: Verdict | None = None, search: Search | None = None) -> StateDelta:
     """Extracts what one turn contributes to a state.
 
-    Args:
-        turn: What the user said.
-        answer: What was answered.
-        verdict: What the classifier decided.
-        search: The look-up of this turn.
-
     Returns:
         The delta: the same for the same turn in any state.
     """
@@ -133,15 +127,7 @@ def delta_of(turn: str, answer: str, verdict: Verdict | None = None, search: Sea
 
 
 def apply_delta(state: ConversationState, delta: StateDelta) -> ConversationState:
-    """Applies what one turn contributes to a state.
-
-    Args:
-        state: Before it.
-        delta: What the turn contributes.
-
-    Returns:
-        The state after it.
-    """
+    """Applies what one turn contributes to a state."""
     turns = state.turns + 1
     topic, topics, depth = _topic(state, delta)
     counts = dict(state.counts)
@@ -221,9 +207,6 @@ def _speaks_of(said: Sequence[tuple[str, float]], topic: str | None) -> bool:
 def plain(state: ConversationState) -> dict[str, Any]:
     """Converts a state to plain data: what is stored, and what classifiers and selectors are given.
 
-    Args:
-        state: The state.
-
     Returns:
         A dict of dicts, lists, texts and numbers.
     """
@@ -256,9 +239,6 @@ def from_plain(found: Mapping[str, Any]) -> ConversationState:
     Args:
         found: What `plain` made.
 
-    Returns:
-        The state.
-
     Raises:
         ValueError: It is something else.
     """
@@ -284,14 +264,7 @@ def from_plain(found: Mapping[str, Any]) -> ConversationState:
 
 
 def plain_delta(delta: StateDelta) -> list[Any]:
-    """Encodes a delta as plain data.
-
-    Args:
-        delta: The delta.
-
-    Returns:
-        A list.
-    """
+    """Encodes a delta as plain data."""
     return [[list(mention) for mention in delta.mentions], delta.kind, delta.language, _plain_search(delta.search)]
 
 
@@ -300,9 +273,6 @@ def delta_from_plain(found: Sequence[Any]) -> StateDelta:
 
     Args:
         found: What `plain_delta` made.
-
-    Returns:
-        The delta.
 
     Raises:
         ValueError: It is something else.

@@ -33,7 +33,7 @@ _LONGEST_EVIDENCE = 120
 
 
 class Observation(NamedTuple):
-    """Something that was seen of a user.
+    """Holds one thing that a user's words say about the user.
 
     Args:
         trait: One of `TRAITS`.
@@ -49,7 +49,7 @@ class Observation(NamedTuple):
 
 
 class Extractor(Protocol):
-    """Sees what can be learned of a user."""
+    """Extracts observations about a user from what the user says."""
 
     def extract(self, said: Sequence[str]) -> Sequence[Observation] | Flow[Sequence[Observation]]:
         """Extracts what can be learned from a user's words.
@@ -66,15 +66,8 @@ class Extractor(Protocol):
 def observed(extractor: Extractor, said: Sequence[str]) -> Generator[Step, Any, list[Observation]]:
     """Runs an extractor inside a flow and checks its observations.
 
-    Args:
-        extractor: Who makes them.
-        said: What the user said.
-
     Yields:
         The steps of its flow, if it is one.
-
-    Returns:
-        Those that can be kept.
     """
     found = extractor.extract(said)
     if not isinstance(found, Sequence):
@@ -93,9 +86,6 @@ def said_by_user(turns: Any) -> list[str]:
 
     Args:
         turns: Texts, pairs (user, assistant), or messages.
-
-    Returns:
-        The texts of the user.
 
     Raises:
         InvalidInputError: It is something else.
@@ -151,18 +141,10 @@ _NOT = re.compile(r"\b(?:not|no|don'?t|never|without|stop)\b[^.!?]{0,20}$", re.I
 
 
 class RulesExtractor:
-    """Learns by rules: what the user asks about, wishes for the form of answers, their language.
-
-    **Keys:** none.
-    **Trips:** none.
-    """
+    """Learns by rules: what the user asks about, wishes for the form of answers, their language."""
 
     def extract(self, said: Sequence[str]) -> list[Observation]:
-        """Extracts what can be learned; see `Extractor`.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
+        """Extracts what can be learned; see `Extractor`."""
         found = []
         for text in said:
             weight = 0.9 if _LASTING.search(text) else 0.4
@@ -197,9 +179,6 @@ class LLMExtractor:
 
     Args:
         model: Any LangChain chat model.
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(self, model: Runnable[Any, Any]) -> None:
@@ -207,11 +186,7 @@ class LLMExtractor:
         self._model = model
 
     def extract(self, said: Sequence[str]) -> Flow[Sequence[Observation]]:
-        """Extracts what can be learned; see `Extractor`. What the model raises is passed on.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
+        """Extracts what can be learned; see `Extractor`. What the model raises is passed on."""
         words = "\n".join(json.dumps(text[:2000], ensure_ascii=False) for text in said)
         given = [SystemMessage(_TOLD), HumanMessage(words)]
         answer = yield Invoke(lambda: self._model.invoke(given), lambda: self._model.ainvoke(given))

@@ -34,7 +34,7 @@ LEARNED = "learned"
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing that is known of a user.
+    """Holds one thing that is known of a user.
 
     Args:
         key: Its name.
@@ -87,10 +87,6 @@ class Profile:
 
     def put(self, key: str, preference: ExplicitPreference) -> None:
         """Sets a preference, which may be learned of again from now on.
-
-        Args:
-            key: Its name.
-            preference: The preference.
 
         Raises:
             InvalidInputError: Too many are set.

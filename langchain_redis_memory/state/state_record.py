@@ -71,9 +71,6 @@ def encode(state: ConversationState) -> bytes:
     Args:
         state: The state; its `fields` are plain data.
 
-    Returns:
-        Bytes.
-
     Raises:
         UnserialisableError: A field holds a value that cannot be stored.
         ConflictError: The stored state is a newer package's.
@@ -91,9 +88,6 @@ def encode(state: ConversationState) -> bytes:
 
 def read(keys: SessionKeys) -> Op[ConversationState]:
     """Reads the state of a conversation.
-
-    Args:
-        keys: The conversation's keys.
 
     Returns:
         An op of one trip: the state, an empty one where there is none.
@@ -127,9 +121,6 @@ def add_deltas(
         deltas: What turns contribute, in order.
         ttl_ms: The lifetime in milliseconds while there is no conversation, 0 for none.
         mark: Names these deltas, where they may be sent again; what is noted already is not noted twice.
-
-    Returns:
-        An op of one trip.
     """
     version, body = _NEWER, b""
     if state is not None and state.version != _NEWER:

@@ -247,9 +247,6 @@ class RollingSummary:
 
         Returns:
             A runnable from messages to text, for `SummarizationMiddleware(summarizer=...)` of LangChain's.
-
-        **Keys:** none.
-        **Trips:** none.
         """
 
         def summarise(messages: Sequence[BaseMessage]) -> str:
@@ -353,9 +350,6 @@ def _batches(messages: Sequence[BaseMessage]) -> Iterator[Sequence[BaseMessage]]
 
 def rendered(messages: Sequence[BaseMessage]) -> str:
     """Renders messages as text for a model, one a paragraph.
-
-    Args:
-        messages: In order.
 
     Returns:
         Who said what; long messages are cut.

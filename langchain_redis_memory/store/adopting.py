@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from langgraph.store.base import GetOp, PutOp, Result
 from langgraph.store.base import Op as StoreOp
 
 from langchain_redis_memory.errors import InvalidInputError, UnavailableError
-from langchain_redis_memory.ops import Flow, Invoke, Op, Sleep, ask
-from langchain_redis_memory.peers.adopting import AdoptFrom
+from langchain_redis_memory.ops import Flow, Op, Sleep, ask
+from langchain_redis_memory.peers.adopting import AdoptFrom, AtOrigin
 from langchain_redis_memory.peers.keys import units_flow
 from langchain_redis_memory.peers.reading import read_keys_flow, records_of
 from langchain_redis_memory.peers.records import SavedItem, Unreadable
@@ -35,7 +34,7 @@ _MINUTE_MS = 60_000
 Run = Callable[[Sequence[StoreOp]], Flow[list[Result]]]
 
 
-class ItemAdoption:
+class ItemAdoption(AtOrigin):
     """Moves the items of another store.
 
     Args:
@@ -49,18 +48,13 @@ class ItemAdoption:
     """
 
     def __init__(self, client: Client, space: KeySpace, adopt: AdoptFrom, default_ttl: float | None) -> None:
-        self._origin, self._source = adopt.client(client), adopt.items()
+        super().__init__(adopt.client(client))
+        self._source = adopt.items()
         self._key, self._default_ttl = space.lease("adopt", "store"), default_ttl
         self._done = False
 
     def once_flow(self, run: Run) -> Flow[None]:
         """Moves what there is, at the first use by this object.
-
-        Args:
-            run: Runs operations of the store.
-
-        Returns:
-            A flow.
 
         Raises:
             UnavailableError: A server cannot be reached, or another process is at it for long.
@@ -83,12 +77,12 @@ class ItemAdoption:
         self._done = True
 
     def _move_flow(self, run: Run, token: str) -> Flow[None]:
-        keys = sorted((yield self._at_origin(units_flow, self._origin.keys(), self._source)))
+        keys = sorted((yield self.at_origin(units_flow, self._origin.keys(), self._source)))
         for start in range(0, len(keys), PAGE):
             if not (yield from ask(lease.renew(self._key, token, LEASE_MS))):
                 msg = "moving the items that this store adopts took too long: try again, or migrate them"
                 raise UnavailableError(msg)
-            found = yield self._at_origin(self._read_flow, keys[start : start + PAGE])
+            found = yield self.at_origin(self._read_flow, keys[start : start + PAGE])
             yield from self._page_flow(run, found)
 
     def _read_flow(self, keys: Sequence[bytes]) -> Flow[list[tuple[bytes, SavedItem]]]:
@@ -123,11 +117,7 @@ class ItemAdoption:
         keys = [key for name, _ in found for key in (name, self._source.vectors(name))]
         if keys:
             op = Op(tuple(("UNLINK", key) for key in keys), lambda _replies: None)
-            yield Invoke(lambda: self._origin.run(op), lambda: self._origin.arun(op))
+            yield self.at_origin(ask, op)
 
     def _put(self, one: SavedItem) -> PutOp:
         return PutOp(one.namespace, one.key, dict(one.value), ttl=one.ttl_ms / _MINUTE_MS or self._default_ttl)
-
-    def _at_origin(self, flow: Any, *args: Any) -> Invoke:
-        origin = self._origin
-        return Invoke(lambda: origin.drive(flow(*args)), lambda: origin.adrive(flow(*args)))

@@ -77,9 +77,6 @@ class Batch:
 
         Yields:
             Its steps.
-
-        Returns:
-            A result for each operation.
         """
         engine, queried, embedded = yield from self._embed_flow()
         readings = {place: self._search(engine, op, queried) for place, op in self._searches.items()} | self._lists

@@ -37,9 +37,6 @@ class IndexSettings:
         Args:
             config: `dims`, `embed` and `fields`.
 
-        Returns:
-            The indexing.
-
         Raises:
             ConfigError: Something is missing or of a wrong type.
         """
@@ -80,10 +77,6 @@ class IndexSettings:
         self, queries: Sequence[str], texts: Sequence[str]
     ) -> Flow[tuple[dict[str, Vectors], dict[str, Vectors]]]:
         """Embeds queries and texts, each once.
-
-        Args:
-            queries: Queries.
-            texts: Texts.
 
         Yields:
             One step, none where there is nothing to embed.

@@ -27,7 +27,7 @@ _PAGE, _PAGE_BYTES = 500, 4 * 1024 * 1024
 
 
 class FileHead(NamedTuple):
-    """What is known of a file without its content.
+    """The facts about a file, without its content.
 
     Args:
         path: Its path.
@@ -65,9 +65,6 @@ class Files:
 
     def read(self, path: str) -> Op[StoredFile | None]:
         """Reads a file.
-
-        Args:
-            path: Its path.
 
         Returns:
             An op of one trip: the file, None where there is none.

@@ -32,9 +32,6 @@ def check_filter(wanted: Any) -> dict[str, Any]:
     Args:
         wanted: What the user gave; None for no filter.
 
-    Returns:
-        The filter.
-
     Raises:
         InvalidInputError: It is not a dict, names an operator that there is none of, or compares with no number.
     """
@@ -109,10 +106,6 @@ def _compares(value: Any, operator: str, operand: Any) -> bool:
 
 def mark(name: Any, value: Any) -> bytes | None:
     """Hashes "this field equals this" for the head of a record; equal values have equal marks.
-
-    Args:
-        name: The field.
-        value: Its value.
 
     Returns:
         12 hexadecimal digits; None for what is compared in no such way.

@@ -52,9 +52,6 @@ def check_namespace(namespace: Any) -> Namespace:
     Args:
         namespace: What the user gave; a list will do.
 
-    Returns:
-        The tuple.
-
     Raises:
         NamespaceError: It is not one.
     """
@@ -71,12 +68,6 @@ def check_namespace(namespace: Any) -> Namespace:
 
 def check_key(key: Any) -> str:
     """Checks an item's key: any text with a UTF-8 form.
-
-    Args:
-        key: What the user gave.
-
-    Returns:
-        The same.
 
     Raises:
         InvalidIdError: It is not text, or holds a lone surrogate.
@@ -227,9 +218,6 @@ def read(space: KeySpace, root: str, wanted: Sequence[tuple[bytes, bool]], *, no
         root: The root.
         wanted: Their names, and whether each gets its lifetime anew.
         noted: Whether the index of roots has just been updated.
-
-    Returns:
-        An op of one trip.
     """
     keys = space.items(root)
     args: list[Arg] = [part for name, refresh in wanted for part in (name, int(refresh))]
@@ -290,9 +278,6 @@ def scan(
         most: How many are needed: of each namespace only the oldest so many; 0 for all.
         marked: Marks that an item must have, and ranges that it must be in (see `filters`).
         bare: Only items without vectors.
-
-    Returns:
-        An op of one trip.
     """
     keys, (first, high) = space.items(root), bounds(prefix)
     kind = "bare" if bare else "any"
@@ -313,7 +298,7 @@ class NamespacePage(NamedTuple):
 
 
 def spaces(
-    space: KeySpace, root: str, prefix: Namespace, low: bytes | None = None, *, depth: int = -1, jumps: int = PAGE
+    space: KeySpace, root: str, prefix: Namespace, low: bytes | None = None, *, depth: int = -1
 ) -> Op[NamespacePage]:
     """Lists namespaces of one root that hold an item, in order.
 
@@ -323,10 +308,6 @@ def spaces(
         prefix: Only those beneath this one.
         low: Where to go on from; None for the start.
         depth: Cut them to so many labels, the root not counted; -1 leaves them whole.
-        jumps: Most steps of the script.
-
-    Returns:
-        An op of one trip.
     """
     first, high = bounds(prefix)
 
@@ -334,7 +315,7 @@ def spaces(
         go_on, *found = replies[0]
         return NamespacePage([labels(root, spelled) for spelled in found], go_on or None)
 
-    return Op((script("store/store_spaces")(space.items(root).all(), low or first, high, depth, jumps),), decode)
+    return Op((script("store/store_spaces")(space.items(root).all(), low or first, high, depth, PAGE),), decode)
 
 
 def in_full(op: Op[Any]) -> Op[Any]:
@@ -342,9 +323,6 @@ def in_full(op: Op[Any]) -> Op[Any]:
 
     Args:
         op: An op whose place among others matters.
-
-    Returns:
-        The new op.
     """
     commands = tuple(
         ("EVAL", call.script.source, len(call.keys), *call.keys, *call.args) if isinstance(call, Call) else call

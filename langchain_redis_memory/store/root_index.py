@@ -23,18 +23,12 @@ def note(space: KeySpace, root: str, ttl_ms: int, how: str) -> Op[None]:
         root: The root.
         ttl_ms: The longest lifetime of what is written, 0 for no end; not used for "read".
         how: "write" or "read"; see `store_root.lua`.
-
-    Returns:
-        An op of one trip.
     """
     return Op((script("store/store_root")(space.roots().all(), root, ttl_ms, how),), lambda _replies: None)
 
 
 def known(space: KeySpace) -> Op[dict[str, bytes]]:
     """Reads all roots.
-
-    Args:
-        space: The tenant's key builder.
 
     Returns:
         An op of one trip: each root, in order, with what `forget` needs.

@@ -30,7 +30,7 @@ AT_ONCE = 200
 
 
 class ItemSource(NamedTuple):
-    """How something is found.
+    """The two steps of a search.
 
     Args:
         begin: The first trip.
@@ -63,9 +63,6 @@ class StoreSearchResult(NamedTuple):
 def check_search(op: SearchOp) -> SearchOp:
     """Checks a search.
 
-    Args:
-        op: What the user gave.
-
     Returns:
         The same with its namespace as a tuple and its filter as a dict.
 
@@ -91,10 +88,6 @@ def in_chunks_flow(ops: Sequence[Op[Any]]) -> Flow[list[Any]]:
 
 def searching(space: KeySpace, op: SearchOp) -> ItemSource:
     """Searches without a query: items in the order in which they came.
-
-    Args:
-        space: The tenant's key builder.
-        op: A checked search.
 
     Returns:
         Its reading; the result is a `StoreSearchResult`.
@@ -157,10 +150,6 @@ def scanning(space: KeySpace, op: SearchOp, most: int, *, bare: bool = False) ->
 
 def listing(space: KeySpace, op: ListNamespacesOp) -> ItemSource:
     """Lists the namespaces that hold an item.
-
-    Args:
-        space: The tenant's key builder.
-        op: What the user gave.
 
     Returns:
         Its reading; the result is a sorted list of namespaces.

@@ -44,9 +44,6 @@ class _PinnedFile(NamedTuple):
     def read(self) -> bytes:
         """Reads the file.
 
-        Returns:
-            Its content.
-
         Raises:
             ConfigError: It is not there, or not the file that was pinned.
         """
@@ -100,9 +97,6 @@ class MiniLMEmbeddings(Embeddings):
 
     Raises:
         ConfigError: The extra `local` is not installed.
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     model_id = "all-MiniLM-L6-v2-int8"
@@ -129,9 +123,6 @@ class MiniLMEmbeddings(Embeddings):
 
         Raises:
             ConfigError: The model's files are not the pinned ones (noticed at the first use).
-
-        **Keys:** none.
-        **Trips:** none.
         """
         tokenizer, session = _model()
         found = np.zeros((len(texts), DIMENSIONS), np.float32)

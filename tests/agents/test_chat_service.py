@@ -54,7 +54,8 @@ class Browser:
         headers = {"Last-Event-ID": last_id} if last_id else {}
         read = await self.http.get(f"/conversations/{conversation}/runs/{run}", headers=headers)
         frames = read.text.strip().split("\n\n")
-        return [dict(line.split(": ", 1) for line in frame.splitlines() if ": " in line) for frame in frames]
+        found = [dict(line.split(": ", 1) for line in frame.splitlines() if ": " in line[1:]) for frame in frames]
+        return [event for event in found if event]  # a slow machine's streams have comments in between: ": ping"
 
     async def ask(self, conversation: str, text: str) -> str:
         events = await self.events(conversation, await self.say(conversation, text))

@@ -57,6 +57,17 @@ class Agents:
         return found
 
 
+class Count:
+    """A number that several threads add to."""
+
+    def __init__(self) -> None:
+        self.number, self._lock = 0, threading.Lock()
+
+    def add(self) -> None:
+        with self._lock:
+            self.number += 1
+
+
 def tool_of(name: str, run: Any) -> BaseTool:
     def call(query: str) -> str:
         return str(run(query))
@@ -94,11 +105,10 @@ async def test_a_subagent_has_answers_of_its_own_and_the_same_budget(client: Cli
 
 
 async def test_parallel_calls_of_a_tool_run_once_and_are_all_answered(client: Client, both: Both) -> None:
-    agents, ran, lock = Agents(client, both), [0], threading.Lock()
+    agents, ran = Agents(client, both), Count()
 
     def look(query: str) -> str:
-        with lock:
-            ran[0] += 1
+        ran.add()
         return f"found {query}"
 
     calls = calling("look", {"query": "a"}, {"query": "a"}, {"query": "b"})
@@ -110,10 +120,10 @@ async def test_parallel_calls_of_a_tool_run_once_and_are_all_answered(client: Cl
         ("look-1", "found a"),
         ("look-2", "found b"),
     ]
-    assert ran == [2]
+    assert ran.number == 2
     fresh = agents.make(ScriptedModel(script=[calls]), [tool_of("look", look)], "Look.")
     messages = await agents.say(fresh, "What is a?", "other")
-    assert (messages[-1].text, ran) == ("Seen.", [2]), "tools and the last answer are from the caches"
+    assert (messages[-1].text, ran.number) == ("Seen.", 2), "tools and the last answer are from the caches"
 
 
 async def test_an_interrupted_turn_goes_on_with_what_it_remembered(client: Client, both: Both) -> None:

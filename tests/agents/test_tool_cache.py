@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.prebuilt import InjectedState
-from langgraph.types import Command
+from langgraph.types import Command, interrupt
 
-from langchain_redis_memory import ToolCacheMiddleware
+from langchain_redis_memory import RedisSaver, ToolCacheMiddleware
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
@@ -24,14 +25,15 @@ class Desk:
 
     def __init__(self, client: Client, both: Both, run: Any = None, **options: Any) -> None:
         self.runs: list[Any] = []
-        self.fails = False
+        self.fails = self.asks = False
         self.tool = self.made(run, options.pop("metadata", None))
         self.both = both
         self.model = ScriptedModel()
         options.setdefault("tools", {"find": 60})
         graph_tools: Any = [self.tool]
+        saver = options.pop("checkpointer", None)
         self.middleware = ToolCacheMiddleware(client, **options)
-        self.graph: Any = create_agent(self.model, tools=graph_tools, middleware=[self.middleware])
+        self.graph: Any = create_agent(self.model, tools=graph_tools, middleware=[self.middleware], checkpointer=saver)
 
     def made(self, run: Any, metadata: Any) -> BaseTool:
         def find(query: str, request: str = "") -> tuple[str, Any]:
@@ -40,6 +42,8 @@ class Desk:
             if self.fails:
                 msg = "down"
                 raise ValueError(msg)
+            if self.asks:
+                return f"{interrupt('Sure?')} {len(self.runs)}", None
             return f"{query} {len(self.runs)}", {"raw": query}
 
         if run is not None:
@@ -54,6 +58,7 @@ class Desk:
         self.model.script[:] = [calling("find", *given)]
         asked = {"messages": [HumanMessage("?")]}
         state = await self.both(self.graph.invoke)(asked, {"configurable": {"thread_id": "t", **configurable}})
+        self.interrupts = state.get("__interrupt__", ())
         return [message for message in state["messages"] if isinstance(message, ToolMessage)]
 
 
@@ -186,6 +191,42 @@ async def test_an_old_result_stands_for_a_tool_that_fails(client: Client, both: 
     desk.fails = True
     (served,) = await desk.call("x")
     assert (served.text, served.response_metadata["cache"]["kind"]) == ("x 2", "stale")
+
+
+async def test_a_tool_that_asks_a_person_is_no_tool_that_fails(client: Client, both: Both) -> None:
+    desk = Desk(client, both, tools={"find": 0.001}, stale_if_error_s=60, checkpointer=RedisSaver(client, ttl_s=60))
+    await desk.call("x")
+    desk.asks = True
+    await desk.call("x")
+    assert desk.interrupts, "the older result does not stand for what a person is asked"
+    state = await both(desk.graph.invoke)(Command(resume="yes"), {"configurable": {"thread_id": "t"}})
+    assert [message.text for message in state["messages"] if isinstance(message, ToolMessage)] == ["x 1", "yes 3"]
+
+
+async def test_tools_that_differ_in_what_they_were_made_with_share_nothing(client: Client, both: Both) -> None:
+    def made_for(index: str) -> Any:
+        def find(query: str) -> str:
+            return f"{index}: {query}"
+
+        return find
+
+    for index, hits in (("pets", False), ("cars", False), ("pets", True)):
+        desk = Desk(client, both, made_for(index))
+        (found,) = await desk.call("x")
+        assert (found.text, hit(found)) == (f"{index}: x", hits)
+
+
+async def test_a_tool_that_sees_who_asks_is_shared_with_nobody_else(client: Client, both: Both) -> None:
+    def orders(query: str, config: RunnableConfig) -> str:
+        return f"orders of {config['configurable']['user_id']}"
+
+    desk = Desk(client, both, orders, scope="tenant")
+    found = [(await desk.call("x", user_id=user))[0] for user in ("ana", "ben", "ana")]
+    assert [(one.text, hit(one)) for one in found] == [
+        ("orders of ana", False),
+        ("orders of ben", False),
+        ("orders of ana", True),
+    ]
 
 
 async def test_a_server_that_is_away_is_no_reason_to_fail(both: Both) -> None:

@@ -32,11 +32,11 @@ def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
 
 
 def keys_of(client: Client) -> list[str]:
-    """Every key under the client's prefix, of a server that is no cluster."""
+    """Every key under the client's prefix, of a server that is no cluster; not those of trips."""
     found, cursor = [], b"0"
     while True:
         cursor, page = raw(client, ("SCAN", cursor, "MATCH", f"{client.keys().prefix}:*", "COUNT", 1000))[0]
-        found += [key.decode() for key in page]
+        found += [key.decode() for key in page if b"}:trip:" not in key]
         if int(cursor) == 0:
             return sorted(found)
 

@@ -13,11 +13,13 @@ from uuid import uuid4
 
 import pytest
 from langchain_core.messages import HumanMessage
+from langchain_core.outputs import Generation
 from typer.testing import CliRunner
 
 from langchain_redis_memory import (
     Client,
     ConversationMemory,
+    RedisCache,
     RedisChatMessageHistory,
     RedisSaver,
     RedisSemanticCache,
@@ -385,11 +387,20 @@ def test_a_cache_of_values_is_switched_off_and_on(said: Said, client: Client) ->
     assert "no cache values/pref has counted anything" in said("settings", "--on", "values/pref", status=3)
     for wrong in (["--off", "answers/x"], ["--off", "semantic/"], ["--on", "values/a", "--off", "values/b"]):
         said("settings", *wrong, status=1)
-    model_cache = RedisSemanticCache(client, LetterEmbeddings(), ttl_s=60)
-    model_cache.lookup("What is flu?", "model")
-    model_cache.stats()
-    assert "has no switch" in said("settings", "--off", "semantic/llm", status=1)
     assert {line.target for line in client.run(audit.read(client.keys()))} == {"values/prefs", "values/pref"}
+
+
+@pytest.mark.parametrize("by_meaning", [False, True], ids=["exact", "semantic"])
+def test_a_cache_of_langchains_is_switched_off_and_on(said: Said, client: Client, *, by_meaning: bool) -> None:
+    cache = RedisSemanticCache(client, LetterEmbeddings(), ttl_s=60) if by_meaning else RedisCache(client, ttl_s=60)
+    name = "semantic/llm" if by_meaning else "exact/llm"
+    cache.update("What is flu?", "model", [Generation(text="an infection")])
+    cache.stats()
+    said("settings", "--off", name)
+    assert cache.lookup("What is flu?", "model") is None
+    assert f"settings --on {name}" in said("status")
+    said("settings", "--on", name)
+    assert cache.lookup("What is flu?", "model") == [Generation(text="an infection")]
 
 
 @pytest.mark.parametrize("by_meaning", [False, True], ids=["exact", "semantic"])

@@ -14,7 +14,7 @@ from langchain_redis_memory.cli.app import app
 from langchain_redis_memory.cli.replay import SAMPLE, Kind, askings, read
 from langchain_redis_memory.cli.replay.reliability import Reliability, most_expected
 
-CACHES = [("exact", "0.1"), *([("semantic", "0.02,0.1")] if local.local_model() else [])]
+CACHES = [("semantic", "0.02,0.1") if local.local_model() else ("exact", "0.1")]
 
 
 @pytest.mark.parametrize(("cache", "risks"), CACHES)

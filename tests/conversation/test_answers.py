@@ -117,6 +117,25 @@ async def test_answers_made_or_served_in_a_conversation_are_deleted_with_its_log
 
 
 @pytest.mark.parametrize("cache", CACHES)
+async def test_answers_of_many_conversations_are_deleted_in_as_many_trips_as_those_of_two(
+    client: Client, both: Both, trips: list[Trip], cache: str
+) -> None:
+    desk, spent = desk_of(client, both, cache), []
+    for most in (2, 6):
+        sessions = [f"{letter}-{most}-{number}" for number in range(most) for letter in "ab"]
+        for session in sessions:
+            await desk.say(f"N: {session[4:]}", session)
+        await desk.say("N: nine", f"c-{most}")
+        trips.clear()
+        assert await both(desk.memory.answers.delete)(session=sessions) == most
+        spent.append(len(trips))
+        await desk.say("N: nine", f"d-{most}")
+        assert desk.last.cache == "hit"
+    assert spent[1] <= spent[0]  # scripts are sent in full the first time
+    assert await both(desk.memory.answers.delete)(session=[]) == 0
+
+
+@pytest.mark.parametrize("cache", CACHES)
 async def test_a_scope_is_cleared_by_its_name(client: Client, both: Both, cache: str) -> None:
     desk = desk_of(client, both, cache)
     other = desk.memory.wrap(desk.model, scope="other")

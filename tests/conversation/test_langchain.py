@@ -15,6 +15,7 @@ from langchain_core.runnables import ConfigurableField, RunnableConfig, Runnable
 from langgraph.graph import StateGraph
 
 from langchain_redis_memory.conversation.memory import ConversationMemory
+from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, url_of
 from tests.support.chains import Desk, Marked, PureModel, look_up, pure_chain
@@ -43,6 +44,21 @@ async def test_between_other_runnables(client: Client, both: Both) -> None:
     assert one == two == f"<{desk.model.made[0].text}>"
     assert desk.model.calls == 1
     assert (await desk.told("two"))[0] == ("human", "WHAT IS REDIS?")
+
+
+@pytest.mark.parametrize("agent", ["", "expert"])
+async def test_a_chain_within_itself_stores_a_turn_once(client: Client, both: Both, agent: str) -> None:
+    """Two memories of one conversation would each store what was said; with an agent of its own the inner one may."""
+    memory = ConversationMemory(client, ttl_s=60)
+    inner = memory.wrap(PureModel()).with_config(configurable={"agent": agent})
+    outer = memory.wrap(RunnableLambda(inner.invoke, inner.ainvoke) | StrOutputParser(), scope="outer")
+    if not agent:
+        with pytest.raises(ConfigError, match="wrap only one of them"):
+            await both(outer.invoke)("What is Redis?", CONFIG)
+        return
+    await both(outer.invoke)("What is Redis?", CONFIG)
+    stored = [memory.history("s", agent=name).messages for name in ("", agent)]
+    assert [len(messages) for messages in stored] == [2, 2]
 
 
 async def test_streaming_through_a_sequence(client: Client, both: Both) -> None:

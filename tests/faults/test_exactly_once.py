@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import redis
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, RemoveMessage
 from langgraph.checkpoint.base import empty_checkpoint
 
-from langchain_redis_memory import Limit, RedisConversationState, RedisRateLimiter, RedisTokenStreams, RedisValueCache
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.history.sessions import RedisSessions
@@ -24,9 +23,6 @@ from langchain_redis_memory.store.record_manager import RedisRecordManager
 from langchain_redis_memory.store.redis_store import RedisStore
 from tests.conftest import Both
 from tests.support.lossy import Lossy
-from tests.support.proxy import Proxy
-from tests.support.saves import place
-from tests.support.servers import NEWEST, Farm
 
 
 @pytest.fixture
@@ -197,182 +193,3 @@ async def test_a_trip_is_forgotten_after_a_minute(real: Client, real_url: str) -
         (key,) = plain.keys(f"{real.keys().prefix}:*:trip:*")
         assert 50_000 < plain.pttl(key) <= 60_000
         assert plain.memory_usage(key) <= 200
-
-
-# --- over the wire: the server applies the write, its reply is cut, others write, and the trip is sent again ----------
-
-
-class Cut(NamedTuple):
-    """A write, what another client does before it is sent again, and what has to stand in the end.
-
-    Args:
-        make: Builds the object, the same for both clients.
-        write: The write whose reply is lost.
-        between: What the other client does.
-        read: What stands.
-        expected: What has to stand.
-        before: What stands before.
-    """
-
-    make: Callable[[Client], Any]
-    write: Callable[[Both, Any], Any]
-    between: Callable[[Any], object]
-    read: Callable[[Any], object]
-    expected: object
-    before: Callable[[Any], object] = lambda _theirs: None
-
-
-THREAD: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": "", "checkpoint_id": "c"}}
-
-
-def _history(client: Client) -> Any:
-    return RedisChatMessageHistory("s", client, ttl_s=60)
-
-
-def _values(client: Client) -> Any:
-    return RedisValueCache(client, "n", ttl_s=60)
-
-
-def _limiter(client: Client) -> Any:
-    return RedisRateLimiter(client, [Limit(1000, "1h", unit="tokens")])
-
-
-def _saver(client: Client) -> Any:
-    return RedisSaver(client, ttl_s=60)
-
-
-def _writes(theirs: Any) -> list[Any]:
-    found = theirs.get_tuple(THREAD)
-    return [] if found is None else [value for _, _, value in found.pending_writes]
-
-
-def _checkpoint(saver: Any) -> object:
-    return saver.put(place(), {**empty_checkpoint(), "id": "c"}, {}, {})
-
-
-async def _reserved(both: Both, mine: Any) -> None:
-    async with await both(mine.reserve)("ana", 100) as lease:
-        await both(lease.settle)({"total_tokens": 300})
-
-
-CUTS: dict[str, Cut] = {
-    **{
-        name: Cut(
-            _history,
-            write,
-            between,
-            lambda theirs: texts(theirs.messages),
-            expected,
-            lambda theirs: theirs.add_messages([HumanMessage("a", id="a"), AIMessage("b", id="b")]),
-        )
-        for name, (write, between, expected) in HISTORY.items()
-    },
-    "store put": Cut(
-        lambda client: RedisStore(client, ttl={"default_ttl": 1}),
-        lambda both, mine: both(mine.put)(("a",), "k", {"by": "me"}),
-        lambda theirs: theirs.put(("a",), "k", {"by": "them"}),
-        lambda theirs: theirs.get(("a",), "k").value,
-        {"by": "them"},
-    ),
-    "store delete": Cut(
-        lambda client: RedisStore(client, ttl={"default_ttl": 1}),
-        lambda both, mine: both(mine.delete)(("a",), "k"),
-        lambda theirs: theirs.put(("a",), "k", {"by": "them"}),
-        lambda theirs: theirs.get(("a",), "k").value,
-        {"by": "them"},
-    ),
-    "checkpoint put": Cut(
-        _saver,
-        lambda both, mine: both(mine.put)(place(), {**empty_checkpoint(), "id": "c"}, {}, {}),
-        lambda theirs: theirs.delete_thread("t"),
-        lambda theirs: theirs.get_tuple(THREAD),
-        None,
-    ),
-    "checkpoint writes": Cut(
-        _saver,
-        lambda both, mine: both(mine.put_writes)(THREAD, [("__error__", "mine")], "task"),
-        lambda theirs: theirs.put_writes(THREAD, [("__error__", "theirs")], "task"),
-        _writes,
-        ["theirs"],
-        _checkpoint,
-    ),
-    "value set": Cut(
-        _values,
-        lambda both, mine: both(mine.set)("k", "mine"),
-        lambda theirs: theirs.set("k", "theirs"),
-        lambda theirs: theirs.get("k"),
-        "theirs",
-    ),
-    "value incr": Cut(
-        _values,
-        lambda both, mine: both(mine.incr)("k", 1),
-        lambda theirs: theirs.incr("k", 10),
-        lambda theirs: theirs.get("k"),
-        16,
-        lambda theirs: theirs.set("k", 5),
-    ),
-    "value delete": Cut(
-        _values,
-        lambda both, mine: both(mine.delete)("k"),
-        lambda theirs: theirs.set("k", "theirs"),
-        lambda theirs: theirs.get("k"),
-        "theirs",
-        lambda theirs: theirs.set("k", "old"),
-    ),
-    "value switch": Cut(
-        _values,
-        lambda both, mine: both(mine.switch)(on=False),
-        lambda theirs: (theirs.switch(on=True), theirs.set("k", "theirs")),
-        lambda theirs: theirs.get("k"),
-        "theirs",
-    ),
-    "limit settle": Cut(
-        _limiter,
-        _reserved,
-        lambda theirs: None,
-        lambda theirs: 690 < theirs.status("ana")[0].remaining <= 701,
-        True,
-    ),
-    "agent state": Cut(
-        lambda client: RedisAgentState[Any]("planner", client, ttl_s=60),
-        lambda both, mine: both(mine.save)({"by": "me"}),
-        lambda theirs: theirs.save({"by": "them"}),
-        lambda theirs: theirs.load(),
-        {"by": "them"},
-    ),
-    "conversation state": Cut(
-        lambda client: RedisConversationState("s", client, ttl_s=60),
-        lambda both, mine: both(mine.set)(note="mine"),
-        lambda theirs: theirs.set(note="theirs"),
-        lambda theirs: theirs.load().fields["note"],
-        "theirs",
-    ),
-    "session data": Cut(
-        lambda client: RedisSessionData("s", client, ttl_s=60),
-        lambda both, mine: both(mine.set)("k", "mine"),
-        lambda theirs: theirs.set("k", "theirs"),
-        lambda theirs: theirs.get("k"),
-        "theirs",
-    ),
-    "tokens": Cut(
-        RedisTokenStreams,
-        lambda both, mine: both(mine.stop)("s", "r"),
-        lambda theirs: list(theirs.publish("s", "q", ["a"])),
-        lambda theirs: [one.kind for one in theirs.resume("s", run_id="r", idle_s=0.01)],
-        ["stopped"],
-    ),
-}
-"""A rate that is taken is taken twice where its reply is lost: the safe side, as `RateLimiter` says."""
-
-
-@pytest.mark.parametrize("name", CUTS)
-async def test_over_the_wire(farm: Farm, prefix: str, both: Both, name: str) -> None:
-    case, url = CUTS[name], farm.url(NEWEST)
-    with Proxy(farm.started[NEWEST].port) as proxy:
-        async with Client.from_url(proxy.url, prefix=prefix) as mine, Client.from_url(url, prefix=prefix) as theirs:
-            other = case.make(theirs)
-            case.before(other)
-            proxy.lose = lambda: case.between(other)
-            await case.write(both, case.make(mine))
-            assert proxy.lose is None, "a write went through whose reply was to be lost"
-            assert case.read(other) == case.expected

@@ -19,6 +19,19 @@ TURNS = {
     "pl": ("Jaka jest opłata za przelew?", "Ile kosztuje przelew?", "Czy to jest uleczalne?"),
     "tr": ("Havale ücreti ne kadar?", "Havale kaç para tutuyor?", "Tedavi edilebilir mi?"),
     "fi": ("Mikä on tilisiirron maksu?", "Paljonko tilisiirto maksaa?", "Voiko sitä hoitaa?"),
+    "es, unaccented": ("Cuanto cuesta una transferencia?", "Cual es el precio de una transferencia?", "Es grave?"),
+    "fr, unaccented": ("Combien coute un virement?", "Quel est le prix d'un virement?", "Est-ce grave?"),
+    "it": ("Quanto costa un bonifico?", "Qual e il costo di un bonifico?", "E caro?"),
+    "pt": ("Quanto custa uma transferencia?", "Qual o preco de uma transferencia?", "Custa caro?"),
+    "nl": ("Wat kost een overboeking?", "Hoe duur is een overboeking?", "Is dat duur?"),
+    "af": ("Wat kos 'n betaling?", "Hoe duur is 'n betaling?", "Is dit duur?"),
+    "sv": ("Vad kostar en betalning?", "Hur dyr ar en betalning?", "Ar det farligt?"),
+    "da": ("Hvad koster en betaling?", "Hvor dyr er en betaling?", "Er det farligt?"),
+    "cs": ("Kolik stoji prevod?", "Jaka je cena prevodu?", "Je to nebezpecne?"),
+    "ro": ("Cat costa un transfer?", "Care este pretul unui transfer?", "Este scump?"),
+    "hu": ("Mennyibe kerul az atutalas?", "Mi az atutalas dija?", "Ez draga?"),
+    "id": ("Berapa biaya transfer?", "Harga transfer berapa?", "Apakah mahal?"),
+    "sw": ("Gharama ya kutuma pesa ni kiasi gani?", "Kutuma pesa ni bei gani?", "Ni ghali?"),
 }
 TALK = [HumanMessage("What is throat cancer?"), AIMessage("A tumour of the larynx or pharynx.")]
 

@@ -19,6 +19,7 @@ from langchain_redis_memory import (
     RedisSessions,
     acl_line,
 )
+from langchain_redis_memory.operate.backup import PASSING
 from langchain_redis_memory.operate.doctor import Diagnosis
 from langchain_redis_memory.operate.session_search import SessionMatch
 from langchain_redis_memory.redis.client.client import Trip
@@ -329,7 +330,7 @@ def lasting(client: Client) -> dict[bytes, list[bytes]]:
     return {
         key: [part for part in sorted(parts) if b"}:points" not in key or part == key]
         for key, parts in everything(client).items()
-        if b"}:trip:" not in key and b"}:lease" not in key
+        if key.decode().partition("}:")[2].partition(":")[0] not in PASSING
     }
 
 

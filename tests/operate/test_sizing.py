@@ -15,7 +15,7 @@ from langchain_redis_memory.cli.app import app
 from langchain_redis_memory.operate.sizing import Load, size
 
 PROSE = " ".join(" ".join(topics.values()).split())
-USERS, TURNS = 30, 10
+USERS, TURNS = 12, 10
 
 
 def said(at: int, length: int) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
 
 import langchain_redis_memory
 from langchain_redis_memory import (
     AuthenticationError,
     Client,
     ConfigError,
+    ConversationMemory,
     InvalidIdError,
     InvalidInputError,
     RedisChatMessageHistory,
@@ -24,10 +25,11 @@ from langchain_redis_memory.redis.acl import COMMANDS
 from langchain_redis_memory.redis.capabilities import EngineName
 from langchain_redis_memory.redis.keys import KeySpace
 from tests.conftest import Both, Watch
+from tests.redis.client.test_connect import CLASSES
 from tests.redis.test_keys import ADVERSARIAL, NAMED, every_key
 from tests.support import servers
 from tests.support.commands import table
-from tests.support.saves import place, raw
+from tests.support.saves import checkpoint, loop, place, raw
 from tests.support.scenario import SCENARIOS
 from tests.support.servers import NEWEST, Farm
 
@@ -65,19 +67,38 @@ def test_the_table_of_commands_is_what_the_code_sends() -> None:
 
 
 def test_every_class_of_the_table_is_public_and_has_a_scenario() -> None:
-    assert set(COMMANDS) <= set(langchain_redis_memory.__all__)
-    assert {name for scenario in SCENARIOS.values() for name in scenario.classes} == set(COMMANDS)
+    assert set(COMMANDS) <= set(langchain_redis_memory._HOMES)
+    told = {name for scenario in SCENARIOS.values() for name in scenario.classes}
+    assert told == set(COMMANDS) & set(langchain_redis_memory.__all__)
+
+
+ELSEWHERE = {"RedisCaches", "RedisOperations", "RedisMigration"}
+"""Are for operators: they go over all keys of a server by SCAN, which no user of a tenant may."""
+
+
+def test_every_class_that_takes_a_server_is_a_row() -> None:
+    taking = {getattr(made, "func", made).__name__ for made in CLASSES.values()}
+    middleware = {name for name in langchain_redis_memory.__all__ if name.endswith(("Middleware", "_tools"))}
+    assert taking | middleware | {"RedisWrappedKeys"} == set(COMMANDS) & set(langchain_redis_memory.__all__) | ELSEWHERE
 
 
 @pytest.mark.pins
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_a_class_needs_no_other_command(login: Login, both: Both, name: str) -> None:
     scenario = SCENARIOS[name]
-    client = login(*scenario.classes)
+    client = login(*scenario.classes, tenant="" if name == "wrapped_keys" else "acme")  # that keeps them by itself
     for read in await scenario.run(both, client, "acme"):
         await read()
     assert client.ping() > 0
     assert client.health().reachable
+
+
+async def test_what_reads_all_of_a_user_reads_threads_as_well(login: Login, both: Both) -> None:
+    saver = RedisSaver(login("RedisSaver"), ttl_s=60, tenant="acme")
+    said = {"messages": [HumanMessage("My cat is called Minka."), AIMessage("A fine name.")]}
+    await both(saver.put)(place("t", user_id="ana"), checkpoint(said), loop(), {"messages": 1})
+    memory = ConversationMemory(login("ConversationMemory"), tenant="acme")
+    assert [turn.question for turn in await both(memory.recall)("ana", "cat")] == ["My cat is called Minka."]
 
 
 async def test_a_command_less_is_not_enough(login: Login, both: Both) -> None:

@@ -68,15 +68,37 @@ def called_by(name: str) -> frozenset[str]:
 
 
 _VECTORS = ("vectors.vector_sets", "vectors.exact_scan", "redis.capabilities")
-_CACHES = ("cache.stats", "cache.single_flight", "cache.best_effort", "cache.epochs", "redis.lease")
+_CACHES = (
+    "cache.stats",
+    "cache.decision_log",
+    "cache.single_flight",
+    "cache.best_effort",
+    "cache.epochs",
+    "redis.lease",
+)
 _SHARDS = ("cache.sharded_entries", "redis.expiring_hash")
 _SEMANTIC = ("cache.semantic", *_CACHES, *_VECTORS)
 _ANSWERS = ("cache.answers", *_CACHES, "redis.expiring_hash")
+_THREADS = ("checkpoint.thread", "checkpoint.thread_index")
+_CONVERSATION = ("conversation", "history", "state", "redis.cas_record", "redis.user_index", *_THREADS, *_ANSWERS)
+_STORE = (
+    *(f"store.{module}" for module in ("items", "root_index", "batch", "scan", "writes", "vector_search")),
+    *_VECTORS,
+)
+_VALUES = ("cache.value", *_CACHES, *_SHARDS)
 OF_CLASS: dict[str, tuple[str, ...]] = {
+    "AnswerCacheMiddleware": ("agents.answer_flows", "conversation.turn_cache", *_ANSWERS),
+    "cache_tools": ("agents.cache_tools", "redis.user_index", *_VALUES, *_ANSWERS),
     "CachedEmbeddings": ("cache.rag.embeddings", *_CACHES, *_SHARDS),
-    "ConversationMemory": ("conversation", "history", "state", "redis.cas_record", "redis.user_index", *_ANSWERS),
+    "CachedRetriever": ("cache.rag", *_SHARDS, *_ANSWERS),
+    "ConversationMemory": _CONVERSATION,
+    "EpochAnswerCache": _ANSWERS,
+    "memory_tools": ("agents.memory_tools", *_STORE, *_CONVERSATION),
+    "MemoryMiddleware": ("agents.memory", *_CONVERSATION),
     "RagCache": ("cache.rag", *_SHARDS, *_ANSWERS),
+    "RateLimitMiddleware": ("agents.limits", "limits"),
     "RedisAgentState": ("state.agent_state", "redis.cas_record"),
+    "RedisBackend": ("agents.file_backend", "store.files"),
     "RedisByteStore": ("store.byte_store",),
     "RedisCache": ("cache.exact", "cache.llm_flows", *_CACHES, *_SHARDS),
     "RedisChatMessageHistory": ("history", "redis.lease", "redis.user_index"),
@@ -87,15 +109,15 @@ OF_CLASS: dict[str, tuple[str, ...]] = {
     "RedisSemanticCache": ("cache.llm_flows", *_SEMANTIC),
     "RedisSessionData": ("state.session_data",),
     "RedisSessions": ("history", "redis.user_index"),
-    "RedisStore": (
-        *(f"store.{module}" for module in ("items", "root_index", "batch", "scan", "writes", "vector_search")),
-        *_VECTORS,
-    ),
+    "RedisStore": _STORE,
     "RedisRateLimiter": ("limits",),
     "RedisUsers": ("operate.users", "history", "checkpoint", "state.user_profile", "redis.user_index", "store.files"),
-    "RedisValueCache": ("cache.value", *_CACHES, *_SHARDS),
+    "RedisValueCache": _VALUES,
     "RedisTokenStreams": ("state.token_streams", "state.stream_events"),
+    "RedisWrappedKeys": ("redis.client.wrapped_keys",),
     "SemanticAnswerCache": ("cache.answers", *_SEMANTIC),
+    "TokenBudgetMiddleware": ("agents.limits", "limits"),
+    "ToolCacheMiddleware": ("agents.tool_flows", *_CACHES, *_SHARDS),
     "UserProfile": ("state.user_profile", "redis.cas_record"),
 }
 """Public classes, with the modules whose operations they run."""

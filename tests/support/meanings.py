@@ -94,14 +94,14 @@ def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
 
 
 def keys_of(client: Client, *without: str) -> list[str]:
-    """Every key under the client's prefix, of a server that is no cluster; not those of some kinds."""
+    """Every key under the client's prefix, of a server that is no cluster; not those of trips and of some kinds."""
     found: list[str] = []
     cursor = b"0"
     while True:
         cursor, page = raw(client, ("SCAN", cursor, "MATCH", f"{client.keys().prefix}:*", "COUNT", 1000))[0]
         found += [key.decode() for key in page]
         if int(cursor) == 0:
-            return sorted(key for key in found if not any(f":{kind}" in key for kind in without))
+            return sorted(key for key in found if not any(f":{kind}" in key for kind in ("trip", *without)))
 
 
 def answers(*texts: str) -> Sequence[Generation]:

@@ -31,6 +31,8 @@ class Proxy:
         self.lose: Callable[[], object] | None = None
         """What happens once instead of the reply to the next write that must not run twice; then it is cut."""
         self.accepted = 0
+        self.sent = bytearray()
+        """What the clients sent."""
         self._written: set[int] = set()
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -57,6 +59,7 @@ class Proxy:
     def _pass(self, source: socket.socket, target: socket.socket | None, reply: bool) -> None:
         with suppress(OSError):
             while data := source.recv(PIECE):
+                self.sent += b"" if reply else data
                 if reply and id(target) in self._written and b"NOSCRIPT" not in data:
                     lose, self.lose = self.lose, None
                     if lose is not None:

@@ -6,8 +6,8 @@ from damaged bytes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator
+from typing import Any
 
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, ToolMessage
@@ -35,30 +35,25 @@ from langchain_redis_memory import (
     RedisTokenStreams,
     RedisUsers,
     RedisValueCache,
+    RedisWrappedKeys,
     RollingSummary,
     SemanticAnswerCache,
     UserProfile,
+    WrappedKeyRing,
 )
+from langchain_redis_memory.operate import audit
+from langchain_redis_memory.operate.audit import AuditLine
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support import servers
+from tests.support.agent_scenarios import AGENT_SCENARIOS
 from tests.support.meanings import MODEL, Cut, WordEmbeddings, prompt
 from tests.support.rag import Library, Model
 from tests.support.saves import checkpoint, listed, loop, place
+from tests.support.scenario_parts import SECRET, Read, Scenario
 from tests.support.stores import DIMS, embed
 
-SECRET = "xyzzy-4711"
-"""Stands in whatever the scenarios store as content, and in no name."""
-
-Read = Callable[[], Awaitable[Any]]
-Run = Callable[[Both, Client, str], Awaitable[list[Read]]]
-
-
-class Scenario(NamedTuple):
-    """Writes with a client for a tenant; gives what reads it back, each call by itself."""
-
-    run: Run
-    classes: tuple[str, ...]
+__all__ = ["SCENARIOS", "SECRET", "Read", "Scenario", "everything"]
 
 
 async def history(both: Both, client: Client, tenant: str) -> list[Read]:
@@ -158,6 +153,7 @@ async def exact_cache(both: Both, client: Client, tenant: str) -> list[Read]:
     await both(made.update)(prompt(SECRET), MODEL, answer)
     return [
         lambda: both(made.lookup)(prompt(SECRET), MODEL),
+        both(made.decisions),
         both(made.count),
         both(made.stats),
     ]
@@ -169,6 +165,7 @@ async def semantic_cache(both: Both, client: Client, tenant: str) -> list[Read]:
     return [
         lambda: both(made.lookup)(prompt(f"What is {SECRET} made of?"), MODEL),
         lambda: both(made.lookup)(prompt(f"What is the {SECRET} made of?"), MODEL),
+        both(made.decisions),
         both(made.count),
         both(made.stats),
     ]
@@ -271,7 +268,10 @@ async def value_cache(both: Both, client: Client, tenant: str) -> list[Read]:
     async with made.lock("job") as lock:
         await both(lock.renew)()
     await both(made.switch)(on=True)
+    held = made.lock("held")
+    await both(held.acquire)()
     return [
+        both(held.renew),
         lambda: both(made.get)("k"),
         lambda: both(made.get_many)(["k", "a:1", "loaded"]),
         lambda: both(made.exists)("k"),
@@ -287,7 +287,16 @@ async def rate_limiter(both: Both, client: Client, tenant: str) -> list[Read]:
         await both(lease.settle)({"total_tokens": 50})
     assert (await both(made.check)("ana", 10)).allowed
     assert await both(made.reset)("ben") is False
-    return [lambda: both(made.status)("ana"), lambda: both(made.peek)("ana")]
+    one = RedisRateLimiter(client, [Limit(1, unit="concurrent")], tenant=tenant)
+    held = await both(one.reserve)("ana")
+    waits = one._flows.take(one._flows.request("ana", {}), 5)
+    assert not (await both(client.run)(waits)).decision.allowed
+    return [
+        lambda: both(made.status)("ana"),
+        lambda: both(made.peek)("ana"),
+        lambda: both(one.peek)("ana"),
+        both(held.settle),
+    ]
 
 
 async def users(both: Both, client: Client, tenant: str) -> list[Read]:
@@ -295,6 +304,8 @@ async def users(both: Both, client: Client, tenant: str) -> list[Read]:
         history = RedisChatMessageHistory(user, client, ttl_s=60, tenant=tenant, user=user)
         await both(history.add_messages)([HumanMessage(SECRET)])
         await both(UserProfile(user, client, tenant=tenant).set)("city", SECRET)
+        saver = RedisSaver(client, ttl_s=60, tenant=tenant, owner="user_id")
+        await both(saver.put)(place(user, user_id=user), checkpoint({"a": SECRET}, {"a": 1}), loop(0), {"a": 1})
     made = RedisUsers(client, tenant=tenant)
     assert (await both(made.erase)("ben")).complete
 
@@ -304,6 +315,35 @@ async def users(both: Both, client: Client, tenant: str) -> list[Read]:
         return list(made.export("ana"))
 
     return [lambda: both(made.data)("ana"), exported]
+
+
+async def wrapped_keys(both: Both, client: Client, tenant: str) -> list[Read]:
+    """The keeper of wrapped keys, which is sync alone; its client needs no cipher, its owner is a tenant."""
+    ring = WrappedKeyRing(RedisWrappedKeys(client), wrap=_turned, unwrap=_turned, cache_s=1e-9)
+    ring.prepare(f"{tenant}x")
+    ring.prepare("gone")
+    ring.shred("gone")
+
+    async def read() -> Any:
+        return ring.current(f"{tenant}x")
+
+    return [read]
+
+
+def _turned(data: bytes) -> bytes:
+    if len(data) != 32:
+        msg = "no key"
+        raise ValueError(msg)
+    return data[::-1]
+
+
+async def by_hand(both: Both, client: Client, tenant: str) -> list[Read]:
+    """What people do: an entry is written into the audit log, a cache of answers is switched off."""
+    memory = ConversationMemory(client, cache=ExactAnswerCache(), ttl_s=60, tenant=tenant)
+    line = AuditLine("eve", "switch", "answers", "done", SECRET)
+    await both(client.run)(audit.append(client.keys(tenant), line))
+    await both(memory.answers.switch)(on=False, for_s=60)
+    return [lambda: both(client.run)(audit.read(client.keys(tenant))), both(memory.answers.off_for)]
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -316,14 +356,17 @@ SCENARIOS: dict[str, Scenario] = {
     "node_cache": Scenario(node_cache, ("RedisNodeCache",)),
     "exact_cache": Scenario(exact_cache, ("RedisCache",)),
     "semantic_cache": Scenario(semantic_cache, ("RedisSemanticCache",)),
-    "rag": Scenario(rag, ("RagCache", "CachedEmbeddings")),
+    "rag": Scenario(rag, ("RagCache", "CachedEmbeddings", "CachedRetriever", "EpochAnswerCache")),
     "states": Scenario(states, ("RedisConversationState", "RedisAgentState", "RedisSessionData", "UserProfile")),
     "value_cache": Scenario(value_cache, ("RedisValueCache",)),
     "rate_limiter": Scenario(rate_limiter, ("RedisRateLimiter",)),
-    "users": Scenario(users, ("RedisUsers", "RedisChatMessageHistory", "UserProfile")),
+    "users": Scenario(users, ("RedisUsers", "RedisChatMessageHistory", "RedisSaver", "UserProfile")),
     "token_streams": Scenario(token_streams, ("RedisTokenStreams",)),
     "conversation": Scenario(conversation, ("ConversationMemory",)),
     "semantic_conversation": Scenario(semantic_conversation, ("ConversationMemory", "SemanticAnswerCache")),
+    "wrapped_keys": Scenario(wrapped_keys, ("RedisWrappedKeys",)),
+    "by_hand": Scenario(by_hand, ()),
+    **AGENT_SCENARIOS,
 }
 
 
@@ -343,7 +386,9 @@ def everything(client: Client) -> dict[bytes, list[bytes]]:
 def _parts(redis: Any, key: bytes) -> list[bytes]:
     kind = redis.type(key)
     if kind == b"string":
-        return [redis.get(key)]
+        return [redis.get(key) or b""]
+    if kind == b"none":  # it expired meanwhile
+        return []
     if kind == b"hash":
         return [part for pair in redis.hgetall(key).items() for part in pair]
     if kind == b"list":

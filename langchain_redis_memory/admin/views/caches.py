@@ -41,7 +41,7 @@ async def cache(visit: Visit) -> Page:
     entries = None
     if use in {"answers", "semantic"} and (use == "answers" or any(one.cache == logged for one in decisions)):
         entries = await visit.desk(logged).aentries(visit.number("cursor"))
-    switched, hours = entries is not None or use == "values", hours_of(stats)
+    switched, hours = label == "answers/exact" or use in {"exact", "semantic", "values"}, hours_of(stats)
     hits = Counter(_name(one.entry) for one in own if one.outcome == "hit")
     asked = {_name(one.entry): one.question for one in own if one.entry and one.question}
     kinds = _split(stats, "kind")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from typing import TYPE_CHECKING
 
@@ -78,21 +79,20 @@ class AnswerDesk(LoggedCache, Switchable):
 
         Raises:
             InvalidIdError: The tenant is not acceptable.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         bound = copy(self)
         bound._flows = DeskFlows(self._flows.records, self._client.keys(tenant), self._flows.log)
         return bound
 
-    def delete(self, *, question: str | None = None, session: Id | None = None, hit_id: str | None = None) -> int:
+    def delete(
+        self, *, question: str | None = None, session: Id | Sequence[Id] | None = None, hit_id: str | None = None
+    ) -> int:
         """Deletes answers, so that the chain is asked anew.
 
         Args:
             question: Answers to this question, whatever else is in their keys; case and white space do not matter.
-            session: Answers that were made in this conversation, and those of the log that were served in it; its lines
-                in the log go as well. With a question only its answers to that.
+            session: Answers that were made in this conversation, or in one of several, and those of the log that were
+                served in it; its lines in the log go as well. With a question only its answers to that.
             hit_id: The answer of one entry, as a hit's report or `explain` names it.
 
         Returns:
@@ -104,12 +104,13 @@ class AnswerDesk(LoggedCache, Switchable):
 
         **Keys:** `answer`, `entries`, `entry_expiries`; of a search by meaning also `entry_uses`, `entry_reports` and
             vectors; `decisions`.
-        **Trips:** 1 for an id (2 by meaning); else 1 to 2 for each 500 entries, and 3 more for a conversation.
+        **Trips:** 1 for an id (2 by meaning); else 1 to 2 for each 500 entries, and 3 more for
+            conversations, any number of them.
         """
         return self._client.drive(self._flows.delete_flow(question, session, hit_id))
 
     async def adelete(
-        self, *, question: str | None = None, session: Id | None = None, hit_id: str | None = None
+        self, *, question: str | None = None, session: Id | Sequence[Id] | None = None, hit_id: str | None = None
     ) -> int:
         """Deletes answers; see `delete`."""
         return await self._client.adrive(self._flows.delete_flow(question, session, hit_id))

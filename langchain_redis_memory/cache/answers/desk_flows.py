@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from langchain_redis_memory.cache.answers.records import AnswerRecords, CachedAnswer, CachedAnswers
-from langchain_redis_memory.cache.answers.switch import off_for, switched
 from langchain_redis_memory.cache.decision_log import DecisionLog
 from langchain_redis_memory.cache.logged_flows import LoggedFlows
-from langchain_redis_memory.cache.marks import Wanted
+from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.stats import Tally
+from langchain_redis_memory.cache.switchable import off_for, switched
 from langchain_redis_memory.checks import check_type, check_whole
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
-from langchain_redis_memory.redis.ttl import milliseconds
 
 
 class DeskFlows(LoggedFlows):
@@ -50,7 +52,7 @@ class DeskFlows(LoggedFlows):
         """Notes whether a hit was right."""
         return self.records.report(self.space, hit_id, correct=correct)
 
-    def delete_flow(self, question: str | None, session: Id | None, hit_id: str | None) -> Flow[int]:
+    def delete_flow(self, question: str | None, session: Id | Sequence[Id] | None, hit_id: str | None) -> Flow[int]:
         """Deletes answers; of a conversation also those that were served in it, as far as the log knows."""
         if question is None and session is None and hit_id is None:
             msg = "say which answers: question=..., session=... or hit_id=...; clear() deletes all"
@@ -60,7 +62,8 @@ class DeskFlows(LoggedFlows):
             deleted += yield from self.records.remove_flow(self.space, [hit_id])
         if question is None and session is None:
             return deleted
-        wanted = Wanted(question, None if session is None else str(session))
+        named = [session] if isinstance(session, str | UUID) else session
+        wanted = AnswerFilter(question, None if named is None else [*map(str, named)])
         deleted += yield from self.records.delete_flow(self.space, wanted)
         if session is not None:
             served = yield from self.forget_flow(wanted)
@@ -70,14 +73,14 @@ class DeskFlows(LoggedFlows):
 
     def clear_flow(self, scope: str | None) -> Flow[int]:
         """Deletes the answers of a chain, or all, and their lines in the log."""
-        wanted = Wanted(scope=scope)
+        wanted = AnswerFilter(scope=scope)
         deleted = yield from self.records.delete_flow(self.space, wanted)
         yield from self.forget_flow(wanted)
         return deleted
 
     def switch(self, *, on: bool, for_s: float) -> Op[None]:
         """Switches the cache off for a time, or on again."""
-        return switched(self.space, self.records.name, 0 if on else milliseconds(for_s, "for_s"))
+        return switched(self.space, self.records.name, for_s, on=on)
 
     def off_for(self) -> Op[float]:
         """Reads for how many seconds it is still off."""

@@ -18,9 +18,15 @@ from langchain_redis_memory.cache.answers.answer_cache import (
     decode_answer,
     encode_answer,
 )
-from langchain_redis_memory.cache.answers.records import CachedAnswer, CachedAnswers, Explained, edited, stored_answer
+from langchain_redis_memory.cache.answers.records import (
+    CachedAnswer,
+    CachedAnswers,
+    LookupPreview,
+    edited,
+    stored_answer,
+)
 from langchain_redis_memory.cache.decision_log import VERY_SAME
-from langchain_redis_memory.cache.marks import Marks, Wanted, marks_from, plain_text
+from langchain_redis_memory.cache.marks import AnswerFilter, Marks, marks_from, plain_text
 from langchain_redis_memory.cache.semantic.search import Candidate
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.errors import DecryptionError, InvalidInputError
@@ -29,6 +35,7 @@ from langchain_redis_memory.redis import expiring_hash
 from langchain_redis_memory.redis.client.settings import read_settings
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.expiring_hash import NewItem
+from langchain_redis_memory.redis.scripts import command
 from langchain_redis_memory.redis.ttl import FromSettings, milliseconds
 
 if TYPE_CHECKING:
@@ -49,7 +56,7 @@ class ExactAnswerCache:
         InvalidInputError: The lifetime is not positive.
 
     **Keys:** `answer`; `entries`, `entry_expiries` of the index; `epoch`.
-    **Trips:** none; its ops ride on the caller's.
+    **Trips:** none; its operations are merged into the caller's.
     """
 
     def __init__(self, ttl_s: float | FromSettings | None = "settings", *, epoch: str | None = None) -> None:
@@ -88,7 +95,7 @@ class ExactAnswerCache:
                 return pure(None)
             body = epochs.sign(asked.notes[key], body)
         lifetime = ("PX", ttl_ms) if ttl_ms else ()
-        put = Op[None]((("SET", key, key.encrypt(body), *lifetime),), lambda _replies: None)
+        put = Op[None]((command("SET", (key,), key.encrypt(body), *lifetime),), lambda _replies: None)
         item = NewItem(bytes.fromhex(entry), ttl_ms, asked.marks.joined())
         return merge(put, expiring_hash.put(_index(asked.space), [item])).map(lambda _done: None)
 
@@ -110,7 +117,7 @@ class ExactRecords:
         """Returns the statistics of a tenant; see `AnswerRecords`."""
         return self._tally or Tally(space.tally("answers", self.name))
 
-    def delete_flow(self, space: KeySpace, wanted: Wanted) -> Flow[int]:
+    def delete_flow(self, space: KeySpace, wanted: AnswerFilter) -> Flow[int]:
         """Deletes the answers that are meant; see `AnswerRecords`."""
         deleted = cursor = 0
         while True:
@@ -149,7 +156,7 @@ class ExactRecords:
         body = None if found is None else edited(found[1], key, text)
         if body is None:
             return False
-        write = ("SET", key, key.encrypt(body), "XX", "KEEPTTL")
+        write = command("SET", (key,), key.encrypt(body), "XX", "KEEPTTL")
         return (yield from ask(Op((write,), lambda replies: replies[0] is not None)))
 
     def _read(self, space: KeySpace, entry: str) -> Op[tuple[CachedAnswer, bytes] | None]:
@@ -166,7 +173,7 @@ class ExactRecords:
 
         return Op((("GET", key), ("PTTL", key)), read)
 
-    def explain_flow(self, asked: CacheQuestion) -> Flow[Explained]:
+    def explain_flow(self, asked: CacheQuestion) -> Flow[LookupPreview]:
         """Explains a look-up; candidates are the answers to the same words under other keys. See `AnswerRecords`."""
         answer = yield from ask(self._cache.lookup(asked))
         marks, others, cursor = asked.marks, list[Candidate](), 0
@@ -178,7 +185,7 @@ class ExactRecords:
                     others.append(Candidate(plain_text(asked.question), 1.0, None, _apart(marks, theirs)))
             cursor = page.cursor
             if not cursor:
-                return Explained(answer, others)
+                return LookupPreview(answer, others)
 
 
 def _apart(marks: Marks, theirs: Marks) -> str:
@@ -197,7 +204,7 @@ def _remove(space: KeySpace, names: Sequence[bytes]) -> Op[int]:
     if not names:
         return pure(0)
     answers = Op[int](
-        tuple(("DEL", space.answer(name.hex())) for name in names), lambda replies: sum(map(int, replies))
+        tuple(command("DEL", (space.answer(name.hex()),)) for name in names), lambda replies: sum(map(int, replies))
     )
     return merge(answers, expiring_hash.remove(_index(space), names)).map(lambda done: done[0])
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, AnswerCache, CacheQuestion
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
+from langchain_redis_memory.cache.switchable import off_for
 from langchain_redis_memory.ops import Op, merge
-from langchain_redis_memory.redis.keys import KeySpace
 
-WHY = "the cache is switched off"
-"""Why a turn bypasses it."""
 _OFF = "switched off"
 
 
@@ -22,7 +20,7 @@ def name_of(cache: AnswerCache | None) -> str | None:
 
 
 def watched(look: Op[Answer | None], asked: CacheQuestion, name: str | None) -> Op[Answer | None]:
-    """Asks for the switch beside a look-up, and lets nothing through while it is off.
+    """Asks for the switch beside a look-up, which finds nothing while the cache is switched off.
 
     Args:
         look: The look-up.
@@ -45,23 +43,3 @@ def watched(look: Op[Answer | None], asked: CacheQuestion, name: str | None) -> 
 def was_off(asked: CacheQuestion) -> bool:
     """Tells whether a look-up for this question found the cache switched off."""
     return bool(asked.notes.get(_OFF))
-
-
-def off_for(space: KeySpace, name: str) -> Op[float]:
-    """Reads for how many seconds a cache is still off; 0 where it is on.
-
-    **Keys:** `switch`.
-    **Trips:** none.
-    """
-    return Op((("PTTL", space.switch(name)),), lambda replies: max(0, int(replies[0])) / 1000)
-
-
-def switched(space: KeySpace, name: str, off_ms: int) -> Op[None]:
-    """Switches a cache off for so many milliseconds, or on again for 0.
-
-    **Keys:** `switch`.
-    **Trips:** none.
-    """
-    key = space.switch(name)
-    command = ("SET", key, "", "PX", off_ms) if off_ms else ("DEL", key)
-    return Op((command,), lambda _replies: None)

@@ -3,6 +3,7 @@
 -- used least recently, whose names and records it gives: their vectors are to be removed then. Notes who embedded last.
 -- KEYS items expiries uses reports
 -- ARGV most spare embedding ...
+-- WITH once
 -- WITH now
 -- WITH until
 local _ = redis.call('HLEN', items) + redis.call('ZCARD', expiries) + redis.call('ZCARD', uses)
@@ -30,4 +31,4 @@ if most ~= '0' and excess > 0 then
   end
 end
 live_until(expiries, KEYS)
-return evicted
+return evicted, {} -- a trip that is sent again is not told of them: their vectors go when they are found alone

@@ -1,6 +1,7 @@
 -- Removes entries, and with the last one everything; gives how many there were.
 -- KEYS items expiries uses reports
 -- ARGV ...
+-- WITH once
 local count = 0
 for _, name in ipairs(ARGV) do
   count = count + redis.call('HDEL', items, name)

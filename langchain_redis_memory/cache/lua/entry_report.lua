@@ -2,6 +2,7 @@
 -- Gives whether there is such an entry.
 -- KEYS items expiries uses reports
 -- ARGV name observation most
+-- WITH once
 if redis.call('HEXISTS', items, name) == 0 then return 0 end
 local words = {}
 for word in string.gmatch((redis.call('HGET', reports, name) or '') .. ' ' .. observation, '%S+') do

@@ -2,6 +2,7 @@
 -- long as what it makes stale, and a day at least: who began under the old one may still store.
 -- KEYS values expiries
 -- ARGV ...
+-- WITH once
 -- WITH micros
 -- WITH until
 local last = tonumber(redis.call('ZRANGE', expiries, -1, -1, 'WITHSCORES')[2] or 0)

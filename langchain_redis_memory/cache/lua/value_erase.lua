@@ -1,6 +1,7 @@
 -- Deletes those of some values that have a tag; gives how many.
 -- KEYS values expiries
 -- ARGV tag ...
+-- WITH once
 local count = 0
 for i = 2, #ARGV do
   local name = 'v' .. ARGV[i]

@@ -40,7 +40,7 @@ _TYPES: dict[str, str] = {"float32": "<f4", "float16": "<f2"}
 
 
 class CachedEmbeddings(ClientOwner, Embeddings):
-    """Any embedding model, with its vectors kept in Redis for all processes.
+    """Caches the vectors of any embedding model in Redis, for all processes.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
@@ -248,14 +248,14 @@ class CachedEmbeddings(ClientOwner, Embeddings):
             with suppress(CacheUnavailable):
                 yield from self.tier.best_effort(ask(self.tier.put(puts)), write=True)
                 if self._adoption is not None and adopted:
-                    yield from self._adoption.forget_flow(adopted)
+                    yield from self._adoption.taken_flow(adopted)
         return [list(vectors[text]) for text in texts]  # a copy for each: a caller may change one
 
     def _adopt_flow(self, texts: list[str], found: dict[str, Vector]) -> Flow[dict[str, int]]:
         """Adds vectors of another cache to those that were found, if they are as long; their lifetimes by text."""
         if self._adoption is None or not texts:
             return {}
-        theirs = yield from self._adoption.find_flow(texts)
+        theirs = yield from self._adoption.take_flow(texts)
         lengths = {len(vector) for vector in (*found.values(), *(vector for vector, _ in theirs.values()))}
         length = self._length or (lengths.pop() if len(lengths) == 1 else 0)
         adopted: dict[str, int] = {}

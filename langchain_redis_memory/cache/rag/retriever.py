@@ -56,7 +56,7 @@ class _CachedResult(NamedTuple):
 
 
 class CachedRetriever(ClientOwner, BaseRetriever):
-    """Any retriever, with its results kept in Redis for all processes.
+    """Caches the results of any retriever in Redis, for all processes.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
@@ -361,15 +361,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
 
 
 def cleared(tier: ShardedEntries, epoch: str) -> Op[None]:
-    """Deletes a tier's entries and ends the epoch in which others are being made.
-
-    Args:
-        tier: The entries.
-        epoch: Their epoch.
-
-    Returns:
-        An op of one trip.
-    """
+    """Deletes a tier's entries and ends the epoch in which others are being made."""
     return merge(epochs.bump(epoch), tier.clear()).map(lambda _done: None)
 
 

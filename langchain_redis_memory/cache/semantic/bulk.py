@@ -6,7 +6,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 
-from langchain_redis_memory.cache.marks import Wanted, marks_of
+from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
 from langchain_redis_memory.cache.semantic import entries
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.search import SemanticSearch
@@ -20,7 +20,7 @@ def filter_by(
     question: str | None, model: str | None, tag: str | None, session: str | None, embedding: str | None
 ) -> Filter:
     """Builds a filter that accepts an entry where it fits all that is given."""
-    words = Wanted(question=question)
+    words = AnswerFilter(question=question)
 
     def fits(entry: StoredAnswer) -> bool:
         return (
@@ -34,9 +34,9 @@ def filter_by(
     return fits
 
 
-def delete_named_flow(search: SemanticSearch, name: bytes, wanted: Filter) -> Flow[int]:
-    """Deletes one answer with its vector, if the filter wants it; how many there were."""
-    found = yield from ask(entries.get(search.keys, [name]))
+def delete_named_flow(search: SemanticSearch, names: Sequence[bytes], wanted: Filter) -> Flow[int]:
+    """Deletes some answers with their vectors, those that the filter wants; how many there were."""
+    found = yield from ask(entries.get(search.keys, names))
     return (yield from _remove_flow(search, [read.entry for read in found if read and wanted(read.entry)]))
 
 

@@ -19,6 +19,7 @@ from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.prompts import Template
+from langchain_redis_memory.cache.semantic.adopting import SemanticAdoption
 from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.semantic.judge import JudgeLike
 from langchain_redis_memory.cache.semantic.lookup import SemanticFlows
@@ -32,6 +33,7 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
 from langchain_redis_memory.language.equivalence import HitPolicy
+from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import WEEK_S
 
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PromptOptions:
-    """How a semantic cache reads prompts, and which of them bypass it.
+    """Configures how a semantic cache reads prompts, and which of them bypass it.
 
     Args:
         template: The f-string that prompts are made from ("Answer from {context}: {question}"), or a `Template`. The
@@ -49,8 +51,8 @@ class PromptOptions:
         classifier: Decides what a turn depends on; the default classifier for None.
         contextualiser: Says what a dependent question means; without one, or where it is not sure, the question is
             looked up together with what was said before it.
-        share_private: Also serve and store what may be answered for the user without a comparison of what he told of
-            himself. What is answered alike for all ("How long does a refund take?") is cached in any case.
+        share_private: Also serve and store what may depend on personal statements of the user, without comparing
+            them. What is answered alike for all ("How long does a refund take?") is cached in any case.
         share_tools: Also serve and store what follows calls of tools, and calls of tools.
 
     Raises:
@@ -85,7 +87,7 @@ class PromptOptions:
 
 
 class RedisSemanticCache(LLMCache):
-    """LangChain's cache of model answers on any Redis, for questions that mean the same.
+    """Caches model answers for LangChain on any Redis, and serves them to questions that mean the same.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
@@ -107,12 +109,14 @@ class RedisSemanticCache(LLMCache):
         log: What is logged of look-ups, for people on call; None for nothing.
         prompts: How prompts are read, and which of them bypass the cache.
         vectors: How vectors are made and kept.
+        adopt: "langchain-redis" or "langchain-community", or an `AdoptFrom`: the answers of that package's semantic
+            cache are moved here, a few with each miss of this tenant and scope, where they are removed.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
         InvalidIdError: The tenant or the name is not acceptable.
         InvalidInputError: A number is out of range.
-        ConfigError: The URL, the judge or the engine cannot work.
+        ConfigError: The URL, the judge or the engine cannot work, or `adopt` is no semantic cache.
 
     Example:
         ```python
@@ -124,7 +128,8 @@ class RedisSemanticCache(LLMCache):
     **Keys:** `entries`, `entry_expiries`, `entry_uses`, `entry_reports`; `points`, `point_owners`, `point_expiries`
         of a partition, or `point` with the Query Engine; `tally`; `lease` of an answer that is being made.
     **Trips:** none to construct; each method says its own. The first use asks once what the server can do. A server
-        that has just failed is not asked for a while.
+        that has just failed is not asked for a while. With `adopt` a miss takes 3 more at the source, 1 or none when
+        nothing is left there; where answers are moved 1 more there, 2 here, and those of a second look-up.
     """
 
     def __init__(
@@ -147,6 +152,7 @@ class RedisSemanticCache(LLMCache):
         log: DecisionLog | None = DEFAULT_LOG,
         prompts: PromptOptions | None = None,
         vectors: VectorOptions | None = None,
+        adopt: AdoptLike = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         if admission is not None:
@@ -170,6 +176,7 @@ class RedisSemanticCache(LLMCache):
             searches,
             self._client.keys(tenant),
             prompts.reader(scope, needs=searches.compares_needs),
+            SemanticAdoption(self._client, adopted) if (adopted := AdoptFrom.of(adopt)) is not None else None,
             ttl_s=ttl_s,
             jitter=jitter,
             single_flight_s=single_flight_s,
@@ -203,9 +210,6 @@ class RedisSemanticCache(LLMCache):
         Raises:
             InvalidIdError: The tenant or the session is not acceptable.
             InvalidInputError: The tags are not words.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         bound = copy(self)
         bound._owns_client = False

@@ -41,9 +41,6 @@ class Engines:
     def choose_flow(self, dims: int) -> Flow[Engine]:
         """Chooses the engine for vectors of a dimension; all tenants share it, and the bound on its local copies.
 
-        Args:
-            dims: Numbers of a vector.
-
         Raises:
             ConfigError: The server cannot do what is asked for.
             UnavailableError: The server cannot be reached.
@@ -61,14 +58,7 @@ class Engines:
 
 
 def embedding_id_of(embeddings: Embeddings) -> str:
-    """Finds the embedding model's own name, else that of its class.
-
-    Args:
-        embeddings: The model.
-
-    Returns:
-        The name.
-    """
+    """Finds the embedding model's own name, else that of its class."""
     for attribute in ("model_id", "model", "model_name", "deployment"):
         found = getattr(embeddings, attribute, None)
         if isinstance(found, str) and found:
@@ -83,9 +73,6 @@ def policy_for(embeddings: Embeddings, max_error: float, embedding_id: str | Non
         embeddings: The model.
         max_error: The share of served answers that may be wrong.
         embedding_id: Its name, where its attributes do not tell.
-
-    Returns:
-        The policy.
 
     Raises:
         ConfigError: The share is out of range.

@@ -78,9 +78,6 @@ def entry_of(body: bytes, where: str) -> StoredAnswer:
         body: What `StoredAnswer.body` made.
         where: The key that it was read from, for the error.
 
-    Returns:
-        The entry.
-
     Raises:
         CorruptDataError: It is something else.
     """
@@ -111,10 +108,6 @@ class StoredAnswerRead(NamedTuple):
 
 def get(keys: EntryKeys, names: Sequence[bytes]) -> Op[list[StoredAnswerRead | None]]:
     """Reads entries, which counts as using them.
-
-    Args:
-        keys: The cache's keys.
-        names: Their names.
 
     Returns:
         An op of one trip: each entry, None where there is none, it has expired or is damaged.
@@ -175,9 +168,6 @@ def put(
 def embedded_by(keys: EntryKeys) -> Op[str]:
     """Reads the name of the embedding model of the newest entry.
 
-    Args:
-        keys: The cache's keys.
-
     Returns:
         An op of one trip: its name, "" for an empty cache.
     """
@@ -186,11 +176,6 @@ def embedded_by(keys: EntryKeys) -> Op[str]:
 
 def report(keys: EntryKeys, name: bytes, observation: str) -> Op[bool]:
     """Adds an observation to an entry.
-
-    Args:
-        keys: The cache's keys.
-        name: The entry's name.
-        observation: A word.
 
     Returns:
         An op of one trip: whether there is such an entry.
@@ -215,14 +200,7 @@ def remove(keys: EntryKeys, names: Sequence[bytes], damaged: Sequence[bytes] = (
 
 
 def count(keys: EntryKeys) -> Op[int]:
-    """Counts the entries, with those that have expired and were not removed yet.
-
-    Args:
-        keys: The cache's keys.
-
-    Returns:
-        An op of one trip.
-    """
+    """Counts the entries, with those that have expired and were not removed yet."""
     return Op((("HLEN", keys.items),), lambda replies: int(replies[0]))
 
 
@@ -241,9 +219,6 @@ def page(keys: EntryKeys, cursor: int = 0, about: int = 500) -> Op[AnswerPage]:
         keys: The cache's keys.
         cursor: Where to go on from; 0 for the start.
         about: About how many to read.
-
-    Returns:
-        An op of one trip.
     """
 
     def read(replies: Sequence[Reply]) -> AnswerPage:

@@ -22,9 +22,10 @@ from langchain_redis_memory.cache import generations
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision, hit_of
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
-from langchain_redis_memory.cache.marks import Wanted, marks_of
+from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
 from langchain_redis_memory.cache.prompts import read
 from langchain_redis_memory.cache.semantic import bulk, entries
+from langchain_redis_memory.cache.semantic.adopting import SemanticAdoption
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.explanation import Explanation, logged
 from langchain_redis_memory.cache.semantic.prompt_reader import (
@@ -42,10 +43,11 @@ from langchain_redis_memory.cache.semantic.search import (
     SemanticSearch,
 )
 from langchain_redis_memory.cache.semantic.tenants import TenantSearches
+from langchain_redis_memory.cache.switchable import SWITCHED_OFF, off_for, switched
 from langchain_redis_memory.cache.warming import asked_of
 from langchain_redis_memory.errors import CorruptDataError, InvalidInputError
 from langchain_redis_memory.language.need.need import read_need
-from langchain_redis_memory.ops import Flow, Now, Op, ask
+from langchain_redis_memory.ops import Flow, Now, Op, ask, merge
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.keys import KeySpace, check_id
 
@@ -62,16 +64,23 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         searches: The searches of all tenants.
         space: The tenant's key builder.
         reader: Analyses prompts.
+        adoption: Moves answers of another package here; None: nobody does.
         **options: See `LLMCacheFlows`.
     """
 
     batch = 200
 
     def __init__(
-        self, client: Client, searches: TenantSearches, space: KeySpace, reader: PromptReader, **options: Any
+        self,
+        client: Client,
+        searches: TenantSearches,
+        space: KeySpace,
+        reader: PromptReader,
+        adoption: SemanticAdoption | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(client, **options)
-        self._searches, self._reader = searches, reader
+        self._searches, self._reader, self._adoption = searches, reader, adoption
         self.search: SemanticSearch = searches.of(space)
         self.best_effort: BestEffort = self.search.best_effort
         self._session, self._tags = "", tuple[str, ...]()
@@ -92,6 +101,8 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             bound._tags = tuple(tags)
         if scope is not None:
             bound._reader = self._reader.with_scope(scope)
+        if scope is not None or space is not None:  # what another package keeps is nobody else's
+            bound._adoption = None
         if space is not None:
             bound.search = self._searches.of(space)
             bound.best_effort = bound.search.best_effort
@@ -103,15 +114,19 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         """Looks up an answer, and counts."""
         began: float = yield Now()
         analysis = yield from self._analyse_flow(prompt, llm_string)
-        query, tally = analysis.query, self.search.tally
-        if query is None:
+        tally, result, answer = self.search.tally, SearchResult(), None
+        if analysis.query is not None:
+            with suppress(CacheUnavailable):
+                result = yield from self.best_effort(self._find_flow(analysis.query))
+        if result.off:
+            analysis = analysis._replace(query=None, bypass=SWITCHED_OFF)
+        if (query := analysis.query) is None:
             self._remember(prompt, llm_string, analysis)
             tally.add("bypasses", kind=analysis.bypass)
             tally.lines.add(partial(self._decision, prompt, llm_string, analysis, SearchResult()), soon=True)
             return None
-        result, answer = SearchResult(), None
-        with suppress(CacheUnavailable):
-            result = yield from self.best_effort(self._find_flow(query))
+        if result.hit is None and self._adoption is not None:
+            result = yield from self._adopted_flow(query, prompt, result)
         if result.hit is not None:
             answer = self._decode(result.hit, query)
         if result.hit is not None and answer is not None:
@@ -148,11 +163,36 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             prompt=prompt if outcome == "miss" else "",
         )
 
+    def _first(self, query: SemanticQuery) -> Op[tuple[SemanticHit | None, float]]:
+        """Reads the answer to the very same question, and for how many seconds the cache is off, in one trip."""
+        return merge(self.search.exact(query), self.off_for().optional(0.0))
+
+    def _search_flow(self, query: SemanticQuery) -> Flow[SearchResult]:
+        """Searches by words, then by meaning."""
+        hit, off_s = yield from ask(self._first(query))
+        if off_s:
+            return SearchResult(off=True)
+        if hit is not None:
+            return SearchResult(hit, [Candidate(query.text, 1.0, None, "")])
+        return (yield from bypass_cache_flow(self.search.similar_flow(query)))
+
     def _find_flow(self, query: SemanticQuery) -> Flow[SearchResult]:
         """Searches; for a miss joins a single flight, whose answer is one to the very same question."""
-        result = yield from bypass_cache_flow(self.search.search_flow(query))
-        if result.hit is None and self._flights:
+        result = yield from self._search_flow(query)
+        if result.hit is None and self._flights and not result.off:
             result.hit = yield from self._flights.join_flow(self.lease(query), self.search.exact(query))
+        return result
+
+    def _adopted_flow(self, query: SemanticQuery, prompt: str, result: SearchResult) -> Flow[SearchResult]:
+        """Moves answers of another package here after a miss, and searches again where some were."""
+        neutral = copy(self)
+        neutral._session, neutral._tags = "", ()
+        if self._adoption is None or not (yield from self._adoption.move_flow(neutral, prompt)):
+            return result
+        with suppress(CacheUnavailable):
+            result = yield from self.best_effort(self._search_flow(query))
+        if result.hit is not None:
+            yield from self._leave_flow(query)
         return result
 
     def _decode(self, hit: SemanticHit, query: SemanticQuery) -> RETURN_VAL_TYPE | None:
@@ -182,12 +222,15 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         analysis = yield from self._analyse_flow(prompt, llm_string)
         verdict, query = analysis.verdict, analysis.query
         kind, reasons = (str(verdict.type), verdict.reasons) if verdict else (query.kind if query else "", ())
-        if query is None:
+        exact, off_s, result = None, 0.0, SearchResult()
+        if query is not None:
+            with suppress(CacheUnavailable):
+                exact, off_s = yield from self.best_effort(ask(self._first(query)))
+        if query is None or off_s:
             log = yield from self._told_flow(read(prompt).question or prompt)
-            return Explanation(None, kind, reasons, analysis.bypass, (), None, log=log)
-        exact, result = None, SearchResult()
+            bypass = SWITCHED_OFF if off_s else analysis.bypass
+            return Explanation(None, kind, reasons, bypass, (), None, log=log)
         with suppress(CacheUnavailable):
-            exact = yield from self.best_effort(ask(self.search.exact(query)))
             result = yield from self.best_effort(bypass_cache_flow(self.search.similar_flow(query)))
         hit, candidates = result.hit, result.candidates
         if exact is not None:
@@ -206,7 +249,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         """Reads what the log says of a question, nothing where the server is away."""
         told: list[str] = []
         with suppress(CacheUnavailable):
-            told = yield from self.best_effort(self.told_flow(Wanted(question=question)))
+            told = yield from self.best_effort(self.told_flow(AnswerFilter(question=question)))
         return told
 
     # --- analysing prompts --------------------------------------------------------------------------------------------
@@ -287,6 +330,14 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
 
     # --- all answers --------------------------------------------------------------------------------------------------
 
+    def switch(self, for_s: float, *, on: bool) -> Op[None]:
+        """Switches the cache off for a time, or on again."""
+        return switched(self.search.space, f"semantic/{self.search.name}", for_s, on=on)
+
+    def off_for(self) -> Op[float]:
+        """Reads for how many seconds it is still off."""
+        return off_for(self.search.space, f"semantic/{self.search.name}")
+
     def count(self) -> Op[int]:
         """Counts the entries."""
         return entries.count(self.search.keys)
@@ -317,17 +368,17 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         """Deletes the answers that fit all that is given; how many there were."""
         wanted = bulk.filter_by(question, None if prompt is not None else model, tag, session, embedding)
         if hit_id is not None:
-            return (yield from bulk.delete_named_flow(self.search, hit_of(hit_id)[0], wanted))
+            return (yield from bulk.delete_named_flow(self.search, [hit_of(hit_id)[0]], wanted))
         if prompt is not None:
             analysis = yield from bypass_cache_flow(self._reader.analyse_flow(*asked_of(prompt, model)))
             query = analysis.query
             if query is None:
                 return 0
             name = entries.name_of(query.partition, query.text)
-            return (yield from bulk.delete_named_flow(self.search, name, wanted))
+            return (yield from bulk.delete_named_flow(self.search, [name], wanted))
         deleted = yield from bulk.delete_flow(self.search, wanted)
         if session is not None or not any((question, model, tag, embedding)):
-            yield from self.forget_flow(Wanted(question, session))
+            yield from self.forget_flow(AnswerFilter(question, session))
         return deleted
 
     def report(self, hit_id: str, *, correct: bool) -> Op[bool]:

@@ -18,10 +18,6 @@ _FIELD = "vector"
 def owner_of(keys: EntryKeys, question: str) -> str:
     """Returns the name of a question's vector.
 
-    Args:
-        keys: The cache's keys.
-        question: The question.
-
     Returns:
         The question itself, where there is no cipher.
     """
@@ -37,9 +33,6 @@ def questions_of(keys: EntryKeys, found: list[tuple[str, float]]) -> list[tuple[
     Args:
         keys: The cache's keys.
         found: Names of vectors, each with its similarity.
-
-    Returns:
-        Questions with their similarities.
     """
     if not keys.items.encrypts:
         return found

@@ -3,8 +3,8 @@
 A question that stands alone is looked up among all that stand alone. One that depends on its conversation is replaced
 by the question that it means, where a contextualiser is sure of that; else it is looked up together with what was said
 before it (`language.need`), or, where the policy compares no conversations, after the very same exchange. What recalls
-or continues a conversation and what follows a call of a tool bypasses the cache. Where the user told of himself before,
-a question that may be answered for him is compared with all that he told, or bypasses the cache as well.
+or continues a conversation and what follows a call of a tool bypasses the cache. Where the user made personal
+statements before, a question that may depend on them is compared with them, or bypasses the cache as well.
 """
 
 from __future__ import annotations
@@ -39,10 +39,6 @@ LONGEST = 2000
 def unfit(text: str, longest: int = LONGEST) -> str | None:
     """Checks whether a question can be searched by meaning; returns the reason against it as a word of statistics.
 
-    Args:
-        text: The question.
-        longest: Most characters.
-
     Returns:
         "too_long" or "no_text"; None where it can.
     """
@@ -55,9 +51,6 @@ def indents_of(text: str) -> list[str]:
     """Finds the white space that may change a question's meaning: indents, what is in quotes, and lines of code.
 
     Two pieces of code that differ in these only are not the same question.
-
-    Args:
-        text: The question.
     """
     text = text.strip()
     found = re.findall(r"^[ \t]+", text, re.MULTILINE)
@@ -75,14 +68,7 @@ inside_lookup: ContextVar[bool] = ContextVar("whether this thread or task is ins
 
 
 def bypass_cache_flow(flow: Flow[T]) -> Flow[T]:
-    """Runs a flow that calls the user's models: what these ask a cache bypasses it, or it would ask them again.
-
-    Args:
-        flow: The flow.
-
-    Returns:
-        Its result.
-    """
+    """Runs a flow that calls the user's models: what these ask a cache bypasses it, or it would ask them again."""
     outer = inside_lookup.get()
     inside_lookup.set(True)
     try:
@@ -115,8 +101,8 @@ class PromptReader:
         template: The prompt template that texts are made from; None where prompts are questions.
         scope: Answers are shared only within it.
         longest: Characters of a question that is looked for; longer ones bypass the cache.
-        share_private: Whether also questions that may be answered for the user who told of himself before are served
-            and stored.
+        share_private: Whether also questions are served and stored that may depend on earlier personal statements of
+            the user.
         share_tools: Whether what follows calls of tools is.
         needs: Whether the policy compares conversations (`NeedPolicy`).
     """
@@ -136,10 +122,6 @@ class PromptReader:
 
     def analyse_flow(self, prompt: str, llm_string: str) -> Flow[PromptAnalysis]:
         """Analyses a prompt: the question to look up, or why it bypasses the cache.
-
-        Args:
-            prompt: What LangChain gave to the cache.
-            llm_string: Describes the model.
 
         Returns:
             The question, or why there is none.
@@ -318,9 +300,5 @@ def tells_of_self(text: str) -> bool:
 
 
 def instructs(text: str) -> bool:
-    """Checks whether a user says how to answer from then on; such answers are made for him.
-
-    Args:
-        text: What the user said.
-    """
+    """Checks whether a user says how to answer from then on; such answers are made for him."""
     return _INSTRUCTS.search(text) is not None

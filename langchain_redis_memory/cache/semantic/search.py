@@ -90,10 +90,12 @@ class SemanticHit(NamedTuple):
 
 @dataclass
 class SearchResult:
-    """What a search gave: the hit, and everything that was looked at."""
+    """The result of a search: the hit, and everything that was looked at."""
 
     hit: SemanticHit | None = None
     candidates: list[Candidate] = field(default_factory=list)
+    off: bool = False
+    """Whether the cache is switched off."""
 
     @property
     def refused(self) -> bool:
@@ -165,14 +167,7 @@ class SemanticSearch:
     # --- finding ------------------------------------------------------------------------------------------------------
 
     def exact(self, query: SemanticQuery) -> Op[SemanticHit | None]:
-        """Reads the answer to the very same question.
-
-        Args:
-            query: The question.
-
-        Returns:
-            An op of one trip.
-        """
+        """Reads the answer to the very same question."""
 
         def read(found: Sequence[StoredAnswerRead | None]) -> SemanticHit | None:
             there = found[0]
@@ -180,20 +175,6 @@ class SemanticSearch:
             return SemanticHit(there.entry, 1.0, 1.0, there.left_ms) if there and served else None
 
         return entries.get(self.keys, [name_of(query.partition, query.text)]).map(read)
-
-    def search_flow(self, query: SemanticQuery) -> Flow[SearchResult]:
-        """Finds the answer to a question by its words, else by its meaning.
-
-        Args:
-            query: The question.
-
-        Returns:
-            What was found and looked at.
-        """
-        hit = yield from ask(self.exact(query))
-        if hit is not None:
-            return SearchResult(hit, [Candidate(query.text, 1.0, None, "")])
-        return (yield from self.similar_flow(query))
 
     def similar_flow(self, query: SemanticQuery) -> Flow[SearchResult]:
         """Finds the answer to a question by its meaning only: k-NN candidates, verification, read."""
@@ -282,9 +263,6 @@ class SemanticSearch:
     def prepare_store_flow(self, answers: Sequence[NewAnswer]) -> Flow[tuple[Engine, Op[list[StoredAnswer]]]]:
         """Embeds questions, so that their answers can be stored.
 
-        Args:
-            answers: The answers.
-
         Returns:
             The engine, and an op of one trip that stores entries and vectors and gives the entries that had to go.
         """
@@ -301,11 +279,7 @@ class SemanticSearch:
         return engine, merge(entries.put(self.keys, rows, embedding, self.max_entries), *adds).map(lambda done: done[0])
 
     def store_flow(self, answers: Sequence[NewAnswer]) -> Flow[None]:
-        """Stores answers with their vectors.
-
-        Args:
-            answers: The answers.
-        """
+        """Stores answers with their vectors."""
         engine, put = yield from self.prepare_store_flow(answers)
         evicted = yield from ask(put)
         if evicted:
@@ -313,15 +287,7 @@ class SemanticSearch:
                 yield from ask(self.remove_vectors(engine, evicted))
 
     def remove_vectors(self, engine: Engine, gone: Sequence[StoredAnswer]) -> Op[Any]:
-        """Removes the vectors of answers.
-
-        Args:
-            engine: Where they are.
-            gone: The answers.
-
-        Returns:
-            An op of one trip.
-        """
+        """Removes the vectors of answers."""
         questions: dict[Collection, list[str]] = {}
         for entry in gone:
             collection = self.collection(entry.partition, entry.embedding, engine)
@@ -330,11 +296,6 @@ class SemanticSearch:
 
     def report(self, name: bytes, probability: float, *, correct: bool) -> Op[bool]:
         """Notes whether a hit was right.
-
-        Args:
-            name: The entry's name.
-            probability: How sure the cache was.
-            correct: Whether it was right.
 
         Returns:
             An op of one trip: whether the entry is still there.
@@ -347,9 +308,6 @@ class SemanticSearch:
 
     def engine_flow(self, dims: int) -> Flow[Engine]:
         """Prepares the engine for vectors of so many dimensions, once for each number.
-
-        Args:
-            dims: Numbers of a vector.
 
         Raises:
             ConfigError: The server cannot do what is asked for.

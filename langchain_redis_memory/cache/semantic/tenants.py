@@ -33,7 +33,7 @@ MOST_TENANTS = 1000
 
 @dataclass(frozen=True)
 class VectorOptions:
-    """How a semantic cache makes and keeps its vectors.
+    """Configures how a semantic cache makes and keeps its vectors.
 
     Args:
         embedding_id: Names the embedding model, where its attributes do not; vectors of different ones never meet.
@@ -98,11 +98,7 @@ class TenantSearches:
         self._searches: OrderedDict[KeySpace, SemanticSearch] = OrderedDict()
 
     def of(self, space: KeySpace) -> SemanticSearch:
-        """Returns the search of a tenant, which is from then on the most recently used one.
-
-        Args:
-            space: The tenant's key builder.
-        """
+        """Returns the search of a tenant, which is from then on the most recently used one."""
         with self._lock:
             found = self._searches.get(space)
             if found is None:

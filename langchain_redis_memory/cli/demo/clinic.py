@@ -27,9 +27,6 @@ APPOINTMENTS = {"ana": "3 March at 10:00", "ben": "9 April at 14:30"}
 def find(query: str) -> list[Document]:
     """Finds the leaflet's sentence that shares most with the query, by BM25.
 
-    Args:
-        query: What is looked for.
-
     Returns:
         One document; none if nothing is shared.
     """
@@ -37,11 +34,7 @@ def find(query: str) -> list[Document]:
 
 
 class Clinic:
-    """Answers, and keeps count of what it did.
-
-    **Keys:** none.
-    **Trips:** none.
-    """
+    """Answers, and keeps count of what it did."""
 
     def __init__(self) -> None:
         self.booked: list[str] = []
@@ -52,9 +45,6 @@ class Clinic:
         Args:
             given: What a wrapped chain gets: the question, its history, the documents.
             config: Names the user in its metadata.
-
-        Returns:
-            The answer.
         """
         user, question = config["metadata"]["user_id"], str(given["question"]).lower()
         if "book me" in question:

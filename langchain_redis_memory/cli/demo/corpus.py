@@ -56,11 +56,7 @@ def chunks() -> list[Document]:
 
 
 class DocstringRetriever(BaseRetriever):
-    """Finds the documents nearest to a query by the cosine of their embeddings; exact, in memory.
-
-    **Keys:** none.
-    **Trips:** none.
-    """
+    """Finds the documents nearest to a query by the cosine of their embeddings; exact, in memory."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True)
 
@@ -79,9 +75,6 @@ class DocstringRetriever(BaseRetriever):
             embeddings: The model.
             documents: What to find.
             progress: Called with the number of documents done since the last call.
-
-        Returns:
-            The retriever.
         """
         vectors = embeddings.vectors([document.page_content for document in documents], progress)
         return cls(documents=documents, vectors=vectors, embeddings=embeddings)

@@ -15,11 +15,7 @@ _STYLES = {"hit": "bold green", "WRONG": "bold red", "right": "green"}  # legibl
 
 
 class NaiveCache:
-    """A cache whose key is the last utterance alone: the first answer to some words is everybody's.
-
-    **Keys:** none.
-    **Trips:** none.
-    """
+    """A cache whose key is the last utterance alone: the first answer to some words is everybody's."""
 
     def __init__(self) -> None:
         self._stored: dict[str, tuple[str, str]] = {}
@@ -89,11 +85,7 @@ class Comparison:
             yield from _lines(f"   naive [WRONG] would have told {user} {made_for}'s answer: ", told, _STYLES["WRONG"])
 
     def conclusion(self) -> str:
-        """Summarises the comparison of both caches in one sentence.
-
-        Returns:
-            The sentence.
-        """
+        """Summarises the comparison of both caches in one sentence."""
         hits = sum(report.cache == "hit" for report in self.reports)
         most = max((report.trips for report in self.reports), default=0)
         return (

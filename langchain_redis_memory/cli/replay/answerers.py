@@ -37,9 +37,6 @@ def answerer(spec: str) -> Answerer:
             messages that the memory shows it; anything else only the question's text. The module is looked for in the
             current directory, too.
 
-    Returns:
-        The answerer.
-
     Raises:
         ConfigError: There is no such function or runnable, or it cannot be called.
     """

@@ -19,9 +19,6 @@ NEAR = 0.85
 def raw_exact(stream: Sequence[StreamTurn]) -> Iterator[CacheOutcome]:
     """Simulates a cache that matches the same utterance exactly, white space at its ends aside.
 
-    Args:
-        stream: The turns.
-
     Yields:
         The outcome so far, once for each turn (always the same object).
     """

@@ -49,9 +49,6 @@ details { margin: .6rem 0; } summary { cursor: pointer; }
 def page(report: ReplayReport) -> str:
     """Renders the report as one self-contained HTML page.
 
-    Args:
-        report: The report.
-
     Returns:
         HTML, to be written as UTF-8.
     """

@@ -32,10 +32,6 @@ _DECIDES = frozenset(
 def same_question(one: str, other: str) -> bool:
     """Judges strictly whether two self-contained questions ask the same.
 
-    Args:
-        one: A question that stands alone.
-        other: Another.
-
     Returns:
         Whether they do; where in doubt, not.
     """
@@ -182,9 +178,6 @@ class CacheOutcome:
             roles: What the users did.
             kinds: What the turns were.
             wording: Where the words were from; None for anywhere, where they were changed at all.
-
-        Returns:
-            Their number.
         """
         wanted, who, which = set(what), set(roles), set(kinds)
         return sum(
@@ -198,10 +191,6 @@ class CacheOutcome:
 
     def rate(self, what: Iterable[str], **of: Any) -> float | None:
         """Returns the share of some decisions among turns of some roles and kinds; see `count`.
-
-        Args:
-            what: Cache decisions.
-            **of: Which turns.
 
         Returns:
             The share; None where there is no such turn.

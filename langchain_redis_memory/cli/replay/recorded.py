@@ -52,9 +52,6 @@ class DamagedLine:
 def read(path: Path) -> tuple[list[list[RecordedTurn]], list[DamagedLine]]:
     """Reads the conversations of a file.
 
-    Args:
-        path: A JSONL file.
-
     Returns:
         The conversations, each in the order of its turns' numbers, in the file's order where a turn has none; and the
         lines that could not be read.

@@ -75,9 +75,6 @@ def measure(
         answer: Who answers.
         begin: Told of each stage; for a progress bar.
 
-    Returns:
-        The report.
-
     Raises:
         ConfigError: The embedding model is needed and not installed, or the answerer keeps failing.
         UnavailableError: The server cannot be reached.

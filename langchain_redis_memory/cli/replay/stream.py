@@ -107,9 +107,6 @@ def kind_of(turn: RecordedTurn, place: int) -> Kind:
     Args:
         turn: The turn.
         place: Its place in its conversation, from 0.
-
-    Returns:
-        The kind.
     """
     same = turn.rewrite is None or plain(turn.rewrite) == plain(turn.question)
     if place == 0:
@@ -126,9 +123,6 @@ def askings(conversations: Sequence[Sequence[RecordedTurn]], users: int, seed: i
         conversations: The recorded conversations.
         users: How many users have each of them.
         seed: Draws the order and the wordings.
-
-    Returns:
-        Every turn of every user.
     """
     found: list[StreamTurn] = []
     wording = Random(f"{seed} wording")

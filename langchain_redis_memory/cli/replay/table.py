@@ -54,9 +54,6 @@ def _heading(text: str) -> Row:
 def rows(report: ReplayReport) -> list[Row | None]:
     """Lists the rows of the table: a name and the text for an outcome; None between groups.
 
-    Args:
-        report: The report.
-
     Returns:
         The rows, those left out that would be empty in every column.
     """
@@ -107,9 +104,6 @@ def rows(report: ReplayReport) -> list[Row | None]:
 def reliability_rows(report: ReplayReport) -> list[tuple[str, ...]]:
     """Compares the share of errors that each cache claims with what this log shows.
 
-    Args:
-        report: The report.
-
     Returns:
         A head, then a row for each cache: name, claimed share, wrong of judged serves, achieved share, the share that
         is not exceeded with 95 % confidence, and what follows.
@@ -144,14 +138,7 @@ def _past(kind: QuestionType) -> Callable[[CacheOutcome], str]:
 
 
 def table(report: ReplayReport) -> RenderableType:
-    """Builds the report's table for the terminal.
-
-    Args:
-        report: The report.
-
-    Returns:
-        What rich can print.
-    """
+    """Builds the report's table for the terminal."""
     title = (
         f"{report.conversations} conversations, {report.settings.users} users each: {report.asked} turns; "
         f"{report.settings.cache} cache, {report.settings.classifier} classifier, {report.server}"

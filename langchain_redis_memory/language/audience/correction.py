@@ -24,9 +24,6 @@ _PLAIN = 0.6
 def shares(found: Mapping[str, Any]) -> dict[str, float]:
     """Reads the four probabilities from what a model answered.
 
-    Args:
-        found: Its answer as an object.
-
     Returns:
         A probability for each of `QUESTIONS`.
 

@@ -23,9 +23,6 @@ from langchain_redis_memory.language.turn_tokens import read
 def signs(turn: str) -> list[dict[str, str]]:
     """Finds the signs of every sentence that asks or orders, or of all where none does.
 
-    Args:
-        turn: What the user said.
-
     Returns:
         Per sentence the names of its signs, with the words that speak for each; at least one sentence.
     """

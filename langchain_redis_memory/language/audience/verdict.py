@@ -159,9 +159,6 @@ class AudienceVerdict:
 def check_risk(max_unsafe: float) -> None:
     """Checks that a tolerated risk is a share.
 
-    Args:
-        max_unsafe: The risk.
-
     Raises:
         InvalidInputError: It is not between 0 and 1.
     """

@@ -6,7 +6,8 @@ mentioned"), or names a piece of the exchange ("your second tip", "my last quest
 another subject ("what did Einstein say"), with a mood that is not past ("what should I say", "what do you recommend")
 or with an infinitive ("remind me to call") ask for something else.
 
-No sign decides: `logistic` weighs them. They find the phrasings that the lexicon does not list.
+No sign decides: `logistic` weighs them, together with each two neighbours, as kinds of words ("did i", "i said", "your
+ordinal"). They find the phrasings that the lexicon does not list.
 """
 
 from __future__ import annotations
@@ -23,6 +24,17 @@ _NEAR = 4
 """Words between a subject and its verb."""
 _READ = 60
 """Words of a turn that are read."""
+_NEIGHBOURS = 40
+"""Words whose neighbours are looked at."""
+_KEPT = frozenset(
+    "i you we my your our me us mine yours it that this these those one was were is are did do have has had would "
+    "should could can will about for to of in on with what which who where when how why if".split()
+)
+_KINDS = (
+    "said", "saying", "memory", "exchange", "life", "deed", "back", "recall_ordinal", "recall_number", "third_person",
+    "imperative", "preposition", "auxiliary", "function",
+)  # fmt: skip
+"""Lists of the lexicon, in the order in which a word is looked for in them."""
 _PAST = frozenset("did didn't have haven't had hadn't".split())
 _IS = frozenset("is are was were what's whats who's where's when's of".split())
 _UNREAL = frozenset("would should could can will must may might shall do to don't".split())
@@ -119,15 +131,7 @@ _TOLD_BEFORE = re.compile(
 
 
 def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:
-    """Finds the signs of a recall question.
-
-    Args:
-        reading: The turn.
-        language: The lexicon.
-
-    Returns:
-        Features by name.
-    """
+    """Finds the signs of a recall question."""
     low, stop = reading.low[:_READ], reading.stop[:_READ]
     if not low:
         return {}
@@ -177,7 +181,27 @@ def recall_signs(reading: TurnTokens, language: Lexicon) -> dict[str, float]:
     requests = low[start] in language.imperative or low[start + 1 : start + 2] == ["you"]
     if requests and (low[-1] == "again" or low[-2:] == ["once", "more"]):
         found.add("again_please")
+    found |= _neighbours(low[:_NEIGHBOURS], stop, language)
     return {**dict.fromkeys(found, 1.0), "long": max(0.0, log1p(len(low)) - 2.5)}
+
+
+def _neighbours(low: list[str], stop: list[str], language: Lexicon) -> set[str]:
+    """Each two neighbours as kinds of words, marks between them, and what the turn begins and ends with."""
+    kinds = ["^"]
+    for word, mark in zip(low, stop, strict=False):
+        kind = _kind(word, language)
+        if kind != "other" or kinds[-1] != "other":
+            kinds.append(kind)
+        if mark:
+            kinds.append(mark if mark in "?.,:" else ".")
+    return {f"{one} {two}" for one, two in pairwise([*kinds, "$"])}
+
+
+def _kind(word: str, language: Lexicon) -> str:
+    """A word's kind: itself where it is one of a few, the first list that has it, or "other"."""
+    if (head := word.partition("'")[0]) in _KEPT:
+        return head
+    return next((name for name in _KINDS if word in getattr(language, name)), "ed" if word[-2:] == "ed" else "other")
 
 
 def _after(sentence: str) -> list[str]:

@@ -21,11 +21,6 @@ from langchain_redis_memory.language.turn_tokens import TurnTokens
 def signs(reading: TurnTokens, before: HistoryWords, language: Lexicon) -> TurnTokens:
     """Finds the signs of a turn.
 
-    Args:
-        reading: Its words.
-        before: The history's.
-        language: The lexicon.
-
     Returns:
         The same reading, with features and evidence.
     """

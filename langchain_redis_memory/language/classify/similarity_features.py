@@ -75,9 +75,6 @@ def features(
         pulled: Scaled cosine of the turn to itself behind the question before.
         answered: The history has the assistant's answers, not only the user's turns.
         found: The signs of language.
-
-    Returns:
-        Features by name.
     """
     most = max(similar)
     open_, doubtful = probability(-log_odds), probability(2 - log_odds)

@@ -52,9 +52,6 @@ def dependence(turn: str, language: Lexicon | None = None) -> list[str]:
 def points_outside(opening: str) -> bool:
     """Returns whether an opening question refers to something unknown ("Where was he born?"); cached, as they repeat.
 
-    Args:
-        opening: The question.
-
     Returns:
         Whether its words alone make it all but certain to be dependent; its answer is then not for anybody else.
     """
@@ -64,27 +61,12 @@ def points_outside(opening: str) -> bool:
 
 @lru_cache(4096)
 def stands(text: str, language: Lexicon) -> bool:
-    """Returns whether a text has no sign of dependence; cached, as texts repeat.
-
-    Args:
-        text: The text.
-        language: The lexicon.
-
-    Returns:
-        Whether it stands alone.
-    """
+    """Returns whether a text has no sign of dependence; cached, as texts repeat."""
     return not dependence(text, language)
 
 
 def stands_alone(message: BaseMessage) -> bool:
-    """Returns whether a message is a user's question without any sign that it depends on its conversation.
-
-    Args:
-        message: The message.
-
-    Returns:
-        Whether it is.
-    """
+    """Returns whether a message is a user's question without any sign that it depends on its conversation."""
     return isinstance(message, HumanMessage) and not dependence(str(message.text))
 
 

@@ -30,15 +30,7 @@ class MessageWords(NamedTuple):
 
 
 def known(text: str, language: Lexicon) -> MessageWords:
-    """Returns the vocabulary of the start of a message; cached.
-
-    Args:
-        text: Its text.
-        language: The lexicon.
-
-    Returns:
-        Its words.
-    """
+    """Returns the vocabulary of the start of a message; cached."""
     return _known(text[:EACH], language)
 
 
@@ -97,9 +89,6 @@ def past(history: Sequence[BaseMessage], language: Lexicon) -> HistoryWords:
     Args:
         history: The messages before the turn, oldest first.
         language: The lexicon.
-
-    Returns:
-        Their words.
     """
     last = said(history)
     if not last:
@@ -119,9 +108,6 @@ def past(history: Sequence[BaseMessage], language: Lexicon) -> HistoryWords:
 
 def content_words(text: str) -> set[str]:
     """Returns the content words of a text, in lower case.
-
-    Args:
-        text: Any text.
 
     Returns:
         Its words without English function words.

@@ -52,9 +52,6 @@ def weights(name: str) -> DependenceModel:
 
     Args:
         name: Its name in `weights.json`.
-
-    Returns:
-        The model.
     """
     found = json.loads((resources.files(__package__) / "weights.json").read_text("utf-8"))[name]
     return DependenceModel(

@@ -21,7 +21,7 @@ from langchain_redis_memory.ops import Flow
 
 @dataclass(frozen=True)
 class Rewrite:
-    """A question as it would be asked without its conversation.
+    """Holds a question rewritten to stand alone, and whether the rewrite can be trusted.
 
     Args:
         question: The rewritten question; the turn itself where it stands alone or nothing could be resolved.
@@ -62,10 +62,6 @@ def resolved(turn: str, rewrite: Rewrite) -> str | None:
 
     Only the classifier says that a turn stands alone. Where it says that the turn depends on its conversation, a rewrite
     that leaves the turn as it is has resolved nothing, however sure the rewriter is that nothing is missing.
-
-    Args:
-        turn: What the user said.
-        rewrite: The rewrite of it.
 
     Returns:
         The rewritten question; None where it is not trusted or is the turn itself.

@@ -57,10 +57,6 @@ class Difference(NamedTuple):
 def question_distance(a: str, b: str) -> float:
     """Returns the distance of two question types, 0 to 1.
 
-    Args:
-        a: One type.
-        b: The other.
-
     Returns:
         0 for one type, 1 for types whose answers are never the same.
     """
@@ -71,10 +67,6 @@ def question_distance(a: str, b: str) -> float:
 
 def pair_up(a: tuple[Word, ...], b: tuple[Word, ...]) -> dict[int, tuple[int, int]]:
     """Pairs the content words of two texts.
-
-    Args:
-        a: The words of one.
-        b: The words of the other.
 
     Returns:
         For places in `a`: the place in `b` and the relation. A place is in one pair at most.
@@ -109,10 +101,6 @@ def pair_up(a: tuple[Word, ...], b: tuple[Word, ...]) -> dict[int, tuple[int, in
 
 def compare(a: ParsedQuestion, b: ParsedQuestion) -> Difference:
     """Compares two parsed questions.
-
-    Args:
-        a: One text's.
-        b: The other's.
 
     Returns:
         Features and vetoes; they do not depend on which text comes first.

@@ -20,9 +20,6 @@ def spelled_pairs(text: str) -> frozenset[tuple[str, str]]:
 
     Args:
         text: The pairs, with spaces between.
-
-    Returns:
-        The pairs.
     """
     both = [pair.split("/") for pair in text.split()]
     return frozenset((a, b) for a, b in both) | frozenset((b, a) for a, b in both)
@@ -64,10 +61,6 @@ def classes() -> list[list[str]]:
 def contrasted(a: str, b: str) -> str:
     """Returns the closed class of which two lemmas are different members.
 
-    Args:
-        a: One lemma.
-        b: The other.
-
     Returns:
         The name of the class, such as "day"; empty where there is none, or where another class holds both as one.
     """
@@ -80,10 +73,6 @@ def contrasted(a: str, b: str) -> str:
 
 def interchangeable(a: str, b: str) -> bool:
     """Returns whether two lemmas are in one group of synonyms, or one member of a class.
-
-    Args:
-        a: One lemma.
-        b: The other.
 
     Returns:
         Whether one may stand for the other in a question.

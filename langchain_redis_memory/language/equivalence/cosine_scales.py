@@ -70,9 +70,6 @@ def scale_of(model: str) -> Scale:
     Args:
         model: Its name, with or without its organisation: `sentence-transformers/all-MiniLM-L6-v2`.
 
-    Returns:
-        The scale.
-
     Raises:
         ConfigError: The model is not in the table.
     """
@@ -108,15 +105,7 @@ def to_minilm(similarity: float, scale: Scale) -> float:
 
 
 def from_minilm(similarity: float, scale: Scale) -> float:
-    """Maps a cosine of MiniLM to a model's scale; the inverse of `to_minilm`.
-
-    Args:
-        similarity: A cosine on MiniLM's scale.
-        scale: The model's scale.
-
-    Returns:
-        A cosine of that model.
-    """
+    """Maps a cosine of MiniLM to a model's scale; the inverse of `to_minilm`."""
     if similarity >= MINILM.paraphrase:
         share = (similarity - MINILM.paraphrase) / (1 - MINILM.paraphrase)
         return scale.paraphrase + share * (1 - scale.paraphrase)

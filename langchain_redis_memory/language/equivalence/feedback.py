@@ -61,9 +61,6 @@ class EntryModel:
 def fit(observations: Sequence[tuple[float, bool]]) -> EntryModel:
     """Fits the model by Newton's method on two unknowns; the slope is never negative.
 
-    Args:
-        observations: Scores and whether they were right.
-
     Returns:
         The model; without observations the prior's.
     """
@@ -113,10 +110,6 @@ class Observations:
 
     def reported(self, score: float, right: bool) -> Observations:
         """Returns the observations with one more report.
-
-        Args:
-            score: The score of the hit that is reported on.
-            right: Whether its answer was right.
 
         Returns:
             New observations; the oldest fall out.
@@ -174,9 +167,6 @@ class Observations:
     @classmethod
     def decode(cls, values: Iterable[object]) -> Observations:
         """Decodes what `encode` returned.
-
-        Args:
-            values: The list.
 
         Returns:
             The observations, to 0.0001.

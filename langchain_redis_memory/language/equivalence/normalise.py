@@ -72,9 +72,6 @@ def key_of(text: str) -> str:
 
     Words that mix capitals and digits or underscores in their inside are identifiers and keep their case.
 
-    Args:
-        text: Any text.
-
     Returns:
         The key: two texts with one key are the same question.
     """
@@ -88,9 +85,6 @@ def key_of(text: str) -> str:
 def deciding_marks(text: str) -> tuple[str, ...]:
     """Returns the marks that no normal form may lose: signs, exponents, fractions, percent, acronyms that are words.
 
-    Args:
-        text: Any text.
-
     Returns:
         The marks in order; two texts with different ones are not the same question.
     """
@@ -100,14 +94,7 @@ def deciding_marks(text: str) -> tuple[str, ...]:
 
 
 def normalise(text: str) -> NormalisedText:
-    """Normalises a question, of which the first `LONGEST` characters are looked at.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        The normalised text and what was set aside.
-    """
+    """Normalises a question, of which the first `LONGEST` characters are looked at."""
     raw = unicodedata.normalize("NFKC", text[:LONGEST]).translate(_PLAIN)
     raw = _SPACE.sub(" ", raw).strip()
     literals: list[str] = []

@@ -46,9 +46,6 @@ def order_of(a: ParsedQuestion, b: ParsedQuestion, paired: dict[int, tuple[int, 
         a: One text.
         b: The other.
         paired: For places in `a` the place in `b` and the relation.
-
-    Returns:
-        What differs.
     """
     close = [(one, two) for one, (two, kind) in sorted(paired.items()) if kind <= WIDER][:_MOST_WORDS]
     pairs = [(a.words[one], b.words[two]) for one, two in close]

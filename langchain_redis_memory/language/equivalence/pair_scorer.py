@@ -15,8 +15,8 @@ from langchain_redis_memory.language.logistic import odds
 
 SCORED = "scored"
 """The feature's name in the weights."""
-MOST_ODDS = 6.0
-"""The largest log-odds of a score that are told apart."""
+MOST_ODDS = 2.0
+"""The largest log-odds of a score that are told apart: surer ones would overrule the signs, wrongly too often."""
 
 
 class PairScorer(Protocol):

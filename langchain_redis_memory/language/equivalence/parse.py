@@ -91,14 +91,7 @@ _KINDS_OF_MARKS = ("scope", "modal", "time", "person", "tense", "degree", "owner
 
 @lru_cache(CACHED)
 def parse(text: str) -> ParsedQuestion:
-    """Parses a question, of which the first `LONGEST` characters are looked at.
-
-    Args:
-        text: Any text.
-
-    Returns:
-        What it says.
-    """
+    """Parses a question, of which the first `LONGEST` characters are looked at."""
     normalised = normalise(text)
     lower = normalised.text
     question = question_type(lower, normalised.asks)

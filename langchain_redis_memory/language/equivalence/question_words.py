@@ -69,9 +69,6 @@ def question_type(text: str, asks: bool) -> str:
 def who_role(text: str) -> str:
     """Returns what a "who" stands for.
 
-    Args:
-        text: The normalised text.
-
     Returns:
         "subject" for the one who does, "object" for the one to whom it is done; empty where unknown.
     """

@@ -32,7 +32,7 @@ _BOUND = 30.0
 
 
 class VerifiedPolicy:
-    """Serves a stored answer only where what the cosine is blind to agrees as well.
+    """Serves a stored answer only where what a cosine does not show agrees as well, such as numbers and negation.
 
     Args:
         max_error: The tolerated share of wrong hits, between 0 and 0.5.
@@ -46,9 +46,6 @@ class VerifiedPolicy:
 
     Raises:
         ConfigError: A number is out of range, the model is not known, or the weights have none for the scorer.
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(

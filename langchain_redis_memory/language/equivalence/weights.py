@@ -40,12 +40,6 @@ class EquivalenceModel(LogisticModel):
     def log_odds(self, features: Mapping[str, float]) -> float:
         """Returns the log-odds of equivalence at `base_rate`.
 
-        Args:
-            features: All features by name.
-
-        Returns:
-            The log-odds.
-
         Raises:
             CorruptDataError: A feature that the weights name is missing.
         """
@@ -60,9 +54,6 @@ class EquivalenceModel(LogisticModel):
 
         Args:
             max_error: The tolerated share of wrong hits.
-
-        Returns:
-            A probability.
         """
         errors = [error for error, _ in self.cuts]
         if max_error <= errors[0]:
@@ -78,9 +69,6 @@ def parse_weights(text: str) -> EquivalenceModel:
 
     Args:
         text: JSON.
-
-    Returns:
-        The model.
 
     Raises:
         CorruptDataError: The text is not such a file.

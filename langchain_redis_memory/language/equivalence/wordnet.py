@@ -59,9 +59,6 @@ def in_wordnet(word: str) -> bool:
 def lemma(word: str) -> str:
     """Returns the lemma of a lower-cased English word, by light rules and the lexicon.
 
-    Args:
-        word: One word.
-
     Returns:
         Its lemma, or the word itself.
     """
@@ -99,9 +96,6 @@ _ENDINGS = (
 @lru_cache(8192)
 def degree(word: str) -> tuple[str, str]:
     """Returns the positive form and the degree of an adjective.
-
-    Args:
-        word: One lower-cased word.
 
     Returns:
         The positive form, and `more`, `most` or nothing.
@@ -153,10 +147,6 @@ def _negates(long: str, short: str) -> bool:
 def relation(a: str, b: str) -> int:
     """Returns how two lemmas are related; symmetric.
 
-    Args:
-        a: One lemma.
-        b: The other.
-
     Returns:
         `SAME`, `SYNONYM`, `DERIVED` (same stem), `WIDER` (one is a kind of the other), `SISTER` (kinds of one thing),
         `OPPOSITE` or `UNRELATED`.
@@ -200,9 +190,6 @@ def relation(a: str, b: str) -> int:
 
 def is_name(word: str) -> bool:
     """Returns whether a lower-cased word is a name of a place or a person, or no common word at all.
-
-    Args:
-        word: One lemma.
 
     Returns:
         True for `paris` and for what the lexicon does not have.

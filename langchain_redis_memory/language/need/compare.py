@@ -23,10 +23,6 @@ _LEANS = 0.5
 def compare_needs(a: Need, b: Need) -> Difference:
     """Compares two needs.
 
-    Args:
-        a: One.
-        b: The other.
-
     Returns:
         Features and vetoes; they do not depend on which need comes first.
     """

@@ -138,9 +138,6 @@ def read_need(text: str) -> Need:
 
     Args:
         text: What `Need.text` gave.
-
-    Returns:
-        The need.
     """
     question, *lines = text.split("\n")
     alone = lines == [_ALONE]
@@ -157,9 +154,6 @@ def read_need(text: str) -> Need:
 
 def gist_of(text: str) -> str:
     """Returns what an embedding model is given for a question or the text of a need.
-
-    Args:
-        text: The text.
 
     Returns:
         A question by itself as it is, else the need's gist.
@@ -204,20 +198,13 @@ def need_of(conversation: Sequence[BaseMessage], *, personal: bool = False) -> N
 
 @lru_cache(CACHED)
 def leaning(question: str) -> float:
-    """Returns the probability that a question depends on its conversation, by its words alone.
-
-    Args:
-        question: The question.
-    """
+    """Returns the probability that a question depends on its conversation, by its words alone."""
     reading = signs(read(question), HistoryWords(started=True, answered=True), lexicon("en"))
     return probability(weights("linguistic").log_odds(reading.features))
 
 
 def without_politeness(text: str) -> str:
     """Returns a user's words without greetings and thanks around them.
-
-    Args:
-        text: What the user said.
 
     Returns:
         The rest; all of it where it is nothing else.
@@ -227,19 +214,12 @@ def without_politeness(text: str) -> str:
 
 
 def says_nothing(text: str) -> bool:
-    """Checks whether a user's turn is no more than polite.
-
-    Args:
-        text: What the user said.
-    """
+    """Checks whether a user's turn is no more than polite."""
     return _words(text) <= _POLITE
 
 
 def is_courtesy(reply: str) -> bool:
     """Checks whether a reply says nothing that a question could lean on.
-
-    Args:
-        reply: What was replied.
 
     Returns:
         True where it is made of polite words only.

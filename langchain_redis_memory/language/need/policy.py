@@ -36,7 +36,7 @@ _DOUBT = 0.25
 
 @dataclass(frozen=True)
 class SameNeed:
-    """Whether an answer given in one conversation serves another.
+    """Holds the estimate whether an answer given in one conversation serves another; see `same_need`.
 
     Args:
         probability: That it does.
@@ -48,7 +48,7 @@ class SameNeed:
 
 
 class NeedPolicy:
-    """Serves an answer where what was asked, and what of the conversation bears on it, are the same.
+    """Serves an answer where the question and the part of the conversation that bears on it are the same.
 
     Args:
         max_error: The tolerated share of wrong hits, between 0 and 0.5.
@@ -57,9 +57,6 @@ class NeedPolicy:
 
     Raises:
         ConfigError: A number is out of range, or the model is not known.
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(self, max_error: float, *, model: str | None = None, questions: HitPolicy | None = None) -> None:

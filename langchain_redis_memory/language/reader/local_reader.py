@@ -82,9 +82,6 @@ class LocalReader:
         ```python
         memory = ConversationMemory(url, classifier=ReadingClassifier(LinguisticClassifier(), LocalReader()))
         ```
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(self, batch: int = 32, threads: int = 1) -> None:
@@ -109,9 +106,6 @@ class LocalReader:
 
         Raises:
             ConfigError: The model's files are not those that were shipped (noticed at the first use).
-
-        **Keys:** none.
-        **Trips:** none.
         """
         ordered = [(min(pair), max(pair)) for pair in pairs]
         return [float(value) for value in self._read(ordered, whole=True)[:, HEADS.index("same")]]
@@ -132,9 +126,6 @@ class LocalReader:
 
         Raises:
             ConfigError: See `score`.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         read = [(turn, context_of(history)) for turn, history in turns]
         return [float(value) for value in self._read(read)[:, HEADS.index("dependent")]]
@@ -151,9 +142,6 @@ class LocalReader:
 
         Raises:
             ConfigError: See `score`.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         found = self._read([(text, "") for text in texts])
         return [{name: float(row[HEADS.index(name)]) for name in AUDIENCE} for row in found]

@@ -35,12 +35,7 @@ class BackgroundFlows:
         self._lock = threading.Lock()
 
     def start(self, flow: Generator[Any, Any, Any], run: Callable[[], Any]) -> None:
-        """Runs a flow in a thread.
-
-        Args:
-            flow: The flow.
-            run: Drives it.
-        """
+        """Runs a flow in a thread."""
 
         def work() -> None:
             following: Callable[[], Any] | None = run
@@ -68,12 +63,7 @@ class BackgroundFlows:
             self._refuse(flow)
 
     def astart(self, flow: Generator[Any, Any, Any], run: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        """Runs a flow in a task of the running event loop.
-
-        Args:
-            flow: The flow.
-            run: Drives it.
-        """
+        """Runs a flow in a task of the running event loop."""
         for loop in [one for one in self._loops if one.is_closed()]:
             del self._loops[loop]
         here = self._loops.setdefault(asyncio.get_running_loop(), _LoopFlows())

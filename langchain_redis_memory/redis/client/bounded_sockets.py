@@ -104,9 +104,6 @@ def bounded(connection_class: Any) -> Any:
 
     Args:
         connection_class: `Connection`, `SSLConnection`, `UnixDomainSocketConnection`, or one of sentinels.
-
-    Returns:
-        A subclass.
     """
     from redis._parsers.hiredis import NOT_ENOUGH_DATA, _HiredisParser
     from redis._parsers.socket import SERVER_CLOSED_CONNECTION_ERROR

@@ -13,9 +13,6 @@ T = TypeVar("T")
 def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
     """Runs a coroutine to its end in a loop of its own.
 
-    Args:
-        coroutine: What to run.
-
     Returns:
         Its result. Where this thread has a running loop already (a notebook), a thread of its own runs it meanwhile.
     """

@@ -59,11 +59,7 @@ class Spent:
         self.add(monotonic() - self._began)
 
     def add(self, seconds: float) -> None:
-        """Counts a trip.
-
-        Args:
-            seconds: How long it took.
-        """
+        """Counts a trip."""
         self._trips += 1
         self.seconds = self.seconds + seconds if self.whole or self._trips % self.TRIPS else 0.0
 

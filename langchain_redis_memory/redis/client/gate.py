@@ -18,7 +18,7 @@ _LOOK_AGAIN_S = 0.05
 
 
 class Token:
-    """Who holds a place; lives as long as the call."""
+    """The holder of a place; lives as long as the call."""
 
     __slots__ = ("__weakref__",)
 
@@ -49,9 +49,6 @@ class Gate:
 
         Args:
             token: The call's token, which no one else refers to.
-
-        Returns:
-            The place.
         """
         return ref(token, self.inside.discard)
 

@@ -37,9 +37,6 @@ def open_in_process(server: Any) -> PipelineTransport:
 
     Args:
         server: A `fakeredis.FakeServer`.
-
-    Returns:
-        The transport.
     """
     from fakeredis import FakeRedis
 

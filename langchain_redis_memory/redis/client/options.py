@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from langchain_redis_memory.checks import check_method
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.redis.client.library_name import library_name
+from langchain_redis_memory.redis.client.handshake import handshake
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings
 
 Address = tuple[str, int]
@@ -21,7 +21,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Bounds(NamedTuple):
-    """What bounds a round trip.
+    """The bounds of a round trip.
 
     Args:
         timeout_s: How long its caller waits at most, in seconds.
@@ -41,7 +41,7 @@ UNBOUNDED = Bounds()
 
 @dataclass(frozen=True)
 class Options:
-    """How connections are made.
+    """The options of connections.
 
     Args:
         max_connections: Most connections at once, for each process and event loop.
@@ -91,7 +91,7 @@ class Options:
             "socket_timeout": None if asynchronous else self.timeout_s,  # an async trip is cancelled at its deadline
             "health_check_interval": self.health_check_s,
             "retry": retry,
-            **library_name(),
+            **handshake(asynchronous=asynchronous),
             **self.extra,
         }
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from langchain_redis_memory.ops import Command, Reply
 from langchain_redis_memory.redis.client.bounded_sockets import bounded
 from langchain_redis_memory.redis.client.deadline import CALL, timeout_at
+from langchain_redis_memory.redis.client.handshake import handshake
 from langchain_redis_memory.redis.client.options import Options
 from langchain_redis_memory.redis.client.shared import AsyncSharedTransport
 from langchain_redis_memory.redis.client.transport import DirectTransport
@@ -51,7 +52,7 @@ class Service(NamedTuple):
         common = options.connection(asynchronous=asynchronous)
         kept = {name: value for name, value in (*self.fields.items(), *common.items()) if name.startswith("ssl_")}
         bounds = {"socket_timeout": most_s, "socket_connect_timeout": most_s, "retry": common["retry"]}
-        return {**kept, **bounds, **self.sentinel_fields}
+        return {**handshake(asynchronous=asynchronous), **kept, **bounds, **self.sentinel_fields}
 
 
 class SentinelTransport(DirectTransport):

@@ -23,7 +23,7 @@ def _env(*names: str) -> AliasChoices:
 
 
 class RedisMemorySettings(BaseSettings):
-    """What a deployment sets.
+    """Reads what a deployment sets by environment variables: the defaults of arguments that are not given.
 
     Each field is read from the environment variable of its alias, and can be given by that name or by its own. An
     empty variable counts as not set; "none" as a lifetime is no expiry.
@@ -113,9 +113,6 @@ def read_settings(url: str | None = None, **given: Any) -> RedisMemorySettings:
         url: Where the server is, "" for a client of redis-py: what the environment says of its own server is then not
             read. None for that one.
         **given: Fields that are given instead; None for those that are not. They are checked where they are used.
-
-    Returns:
-        The settings.
 
     Raises:
         ConfigError: A variable cannot be read; the message names it without its value.

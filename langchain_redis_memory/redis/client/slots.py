@@ -37,7 +37,7 @@ class _SentOn(NamedTuple):
 
 
 class Nodes:
-    """The nodes of a cluster, as they last told of themselves; shared by all transports of a client.
+    """The nodes of a cluster, as they last described themselves; shared by all transports of a client.
 
     Args:
         hosts: Where to ask first.
@@ -76,12 +76,7 @@ class Nodes:
         return monotonic() - self._heard < _HEARD_S
 
     def learn(self, reply: Reply, asked: Address) -> None:
-        """Takes over what a node said to CLUSTER SLOTS.
-
-        Args:
-            reply: Its reply.
-            asked: The node.
-        """
+        """Takes over what a node said to CLUSTER SLOTS."""
         owners: list[Address | None] = [None] * _SLOTS
         for first, last, master, *_ in reply:
             owner = self._address(master[0], master[1], asked)
@@ -122,9 +117,6 @@ class Nodes:
 
     def trip_flow(self, commands: Sequence[Command]) -> Generator[Parts, Outcomes, list[Reply]]:
         """Shares out the commands of a trip.
-
-        Args:
-            commands: The commands.
 
         Yields:
             What each node is to be sent; nobody anything, to ask where the slots are.

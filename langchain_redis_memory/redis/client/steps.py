@@ -16,16 +16,7 @@ from langchain_redis_memory.redis.client.timeout import awithin, within
 def stepper(
     run: Callable[[Op[Any]], Any], drive: Callable[[Flow[Any]], Any], background: BackgroundFlows
 ) -> Callable[[Step], Any]:
-    """Makes what runs the steps of one flow, whose round trips share their deadline.
-
-    Args:
-        run: Runs an op.
-        drive: Drives a flow that runs beside others.
-        background: Starts it.
-
-    Returns:
-        A function from a step to what the flow is sent.
-    """
+    """Makes what runs the steps of one flow, whose round trips share their deadline."""
     spent = Spent()
 
     def mine(op: Op[Any]) -> Any:

@@ -111,9 +111,6 @@ def within(seconds: float | None, call: Callable[[], Any]) -> Any:
         seconds: How long; None for as long as it takes.
         call: What to call; it sees the caller's context variables.
 
-    Returns:
-        Its result.
-
     Raises:
         TimeoutError: It took longer, or too many calls are under way. What the call raises is passed on.
     """

@@ -215,15 +215,7 @@ class AsyncDirectTransport:
         return await self.exchange_one(pack(commands, by_digest=by_digest), len(commands))
 
     async def exchange_one(self, packed: bytes, count: int) -> list[Reply]:
-        """Sends the commands of one operation and gives their replies.
-
-        Args:
-            packed: The commands as they are sent.
-            count: How many they are.
-
-        Returns:
-            The replies.
-        """
+        """Sends the commands of one operation and gives their replies."""
         replies: list[Reply] = []
         await self.exchange(packed, ((count, replies.extend),))
         return replies

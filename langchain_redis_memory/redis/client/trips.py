@@ -39,7 +39,7 @@ _PROBE_S = 1.0
 
 
 class Trip(NamedTuple):
-    """One round trip, as `Client.on_trip` receives it.
+    """Reports one round trip; what `Client.on_trip` receives.
 
     Args:
         commands: How many commands it carried.
@@ -63,12 +63,6 @@ _log = logging.getLogger(__name__)
 
 def check_on_trip(on_trip: OnTrip | None) -> OnTrip | None:
     """Refuses a callback that nobody would await: a trip is told in the middle of sync and async calls alike.
-
-    Args:
-        on_trip: The callback.
-
-    Returns:
-        The callback.
 
     Raises:
         ConfigError: It is a coroutine function.

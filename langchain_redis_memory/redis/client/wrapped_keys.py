@@ -19,6 +19,7 @@ from langchain_redis_memory.errors import ConfigError, UnknownKeyError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.cipher.key_ring import SECRET_BYTES, DataKey
+from langchain_redis_memory.redis.scripts import command
 
 _ID_BYTES = 8
 _MOST_OWNERS = 4096
@@ -68,7 +69,7 @@ class RedisWrappedKeys:
 
     def delete(self, owner: str) -> bool:
         """Deletes what is kept for an owner; see `WrappedKeys`."""
-        return self._server.run(Op((("DEL", self._key(owner)),), lambda replies: bool(replies[0])))
+        return self._server.run(Op((command("DEL", (self._key(owner),)),), lambda replies: bool(replies[0])))
 
     def _key(self, owner: str) -> str:
         return self._server.keys().wrapped_key(owner)
@@ -80,7 +81,7 @@ class _Held(NamedTuple):
 
 
 class WrappedKeyRing:
-    """A data key for each owner, wrapped by a key management service; for `Cipher(WrappedKeyRing(...))`.
+    """Keeps a data key for each owner, wrapped by a key management service; for `Cipher(WrappedKeyRing(...))`.
 
     `wrap`, `unwrap` and the keeper of wrapped keys are plain functions, called once for each owner and process and
     again after `cache_s`. In an event loop, call `prepare` in a thread first: `asyncio.to_thread(ring.prepare, owner)`.
@@ -130,6 +131,9 @@ class WrappedKeyRing:
 
         Returns:
             The key.
+
+        Raises:
+            UnknownKeyError: It cannot be unwrapped.
         """
         held = self._remembered(owner)
         if held is None:
@@ -151,7 +155,7 @@ class WrappedKeyRing:
             The key.
 
         Raises:
-            UnknownKeyError: The owner's key was shredded, or is another one now.
+            UnknownKeyError: The owner's key was shredded, is another one now, or cannot be unwrapped.
         """
         held = self._remembered(owner)
         if held is None or held.id != key_id:
@@ -185,7 +189,12 @@ class WrappedKeyRing:
         return held.key if held is not None and held.until > monotonic() else None
 
     def _remember(self, owner: str, wrapped: bytes) -> DataKey:
-        secret = self._unwrap(wrapped[_ID_BYTES:])
+        try:
+            secret = self._unwrap(wrapped[_ID_BYTES:])
+        except Exception as error:
+            reason = f"({type(error).__name__}): it is damaged, or the key management service is away"
+            msg = f"the wrapped key of {owner!r} cannot be unwrapped {reason}"
+            raise UnknownKeyError(msg) from error
         if not isinstance(secret, bytes) or len(secret) != SECRET_BYTES:
             msg = f"unwrap did not give the {SECRET_BYTES} bytes that wrap was given"
             raise ConfigError(msg)

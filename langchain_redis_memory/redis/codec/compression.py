@@ -69,9 +69,6 @@ def most_bytes() -> int:
 def deflate(data: bytes) -> bytes | None:
     """Deflates bytes.
 
-    Args:
-        data: Any bytes.
-
     Returns:
         The shorter bytes; None where they would not be, or where they could not be inflated.
     """
@@ -84,12 +81,6 @@ def deflate(data: bytes) -> bytes | None:
 
 def inflate(data: bytes) -> bytes:
     """Inflates bytes that `deflate` made shorter.
-
-    Args:
-        data: What it gave.
-
-    Returns:
-        The bytes.
 
     Raises:
         CorruptDataError: They name a dictionary that is not known, or are larger than `most_bytes`.

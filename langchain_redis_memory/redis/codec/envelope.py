@@ -25,9 +25,6 @@ def seal(data: bytes, *, deflate_from: int | None = None) -> bytes:
     Args:
         data: Any bytes.
         deflate_from: Deflate the body from so many bytes on, where that makes it shorter; None: never.
-
-    Returns:
-        The envelope.
     """
     small = deflate(data) if deflate_from is not None and len(data) >= deflate_from else None
     body = _PLAIN + data if small is None else _DEFLATED + small
@@ -40,9 +37,6 @@ def unseal(envelope: bytes, where: str) -> bytes:
     Args:
         envelope: What `seal` made.
         where: The key that it was read from, for the error.
-
-    Returns:
-        The bytes that were put in.
 
     Raises:
         FormatVersionError: A newer version of this package wrote it.

@@ -127,9 +127,6 @@ def _reading(letter: int) -> _MessagePlan:
 def identity(message_id: str) -> bytes:
     """Hashes a message id to the eight bytes that stand for it in the scripts.
 
-    Args:
-        message_id: The message's id.
-
     Returns:
         Its BLAKE2b digest of 64 bits.
     """
@@ -158,9 +155,6 @@ def encode_message(
         counter: Counts the tokens of a list of messages; kept with the record.
         key: What it is stored under; None for a record within a value.
 
-    Returns:
-        The record.
-
     Raises:
         NotAMessageError: It is not one of those types.
         UnserialisableError: A field holds a value that cannot be stored without losing its type.
@@ -187,9 +181,6 @@ def encode_message(
 
 def encode_nested(message: BaseMessage) -> bytes:
     """Encodes a message inside a value: not deflated and without a count, so equal messages are equal bytes everywhere.
-
-    Args:
-        message: The message.
 
     Returns:
         A record that `decode_message` reads.
@@ -294,9 +285,6 @@ def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:
         records: What was read, oldest first.
         where: The key that they were read from.
 
-    Returns:
-        The messages.
-
     Raises:
         DecryptionError: One of them cannot be decrypted, or is not encrypted where it must be.
         CorruptDataError: One of them is not a record; its place is named and nothing is deleted.
@@ -320,13 +308,6 @@ def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:
 
 def renew_message(record: bytes, where: Key) -> bytes:
     """Encrypts a stored record under the current key; see `Key.renew`.
-
-    Args:
-        record: What was read.
-        where: The key that it was read from.
-
-    Returns:
-        The record to store.
 
     Raises:
         DecryptionError: It cannot be decrypted.

@@ -23,6 +23,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.errors import CorruptDataError, UnserialisableError
+from langchain_redis_memory.redis.codec.nesting import check_nesting
 
 _PACK = (
     ormsgpack.OPT_PASSTHROUGH_DATETIME
@@ -152,10 +153,15 @@ def _unnumpy(parts: list[Any]) -> Any:
 
 
 def _revive(tag: int, data: bytes) -> Any:
+    check_nesting(data)
+    return _revive_checked(tag, data)
+
+
+def _revive_checked(tag: int, data: bytes) -> Any:
     if tag != _NESTED:
         msg = f"MessagePack extension {tag}"
         raise ValueError(msg)
-    name, body = parse(data)
+    name, body = ormsgpack.unpackb(data, ext_hook=_revive_checked)
     if name == "ndarray":
         return _unnumpy(body)
     return _SCALARS[name][2](body)
@@ -246,9 +252,6 @@ def pack(value: Any, what: str = "value") -> bytes:
     Args:
         value: Anything made of the types that the module's docstring lists.
         what: Its name, for the error.
-
-    Returns:
-        MessagePack.
 
     Raises:
         UnserialisableError: It holds a value of another type, or is nested too deeply.

@@ -19,9 +19,6 @@ def check_version(record: bytes, where: str) -> bytes:
         record: What is stored.
         where: The key that it was read from, for the error.
 
-    Returns:
-        The rest of the record.
-
     Raises:
         FormatVersionError: Another version of this package wrote it.
         CorruptDataError: It was not written by this package.

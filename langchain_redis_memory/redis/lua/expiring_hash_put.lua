@@ -3,6 +3,7 @@
 -- item without a body is removed. Something else under one of the keys is found before anything is written.
 -- KEYS items expiries
 -- ARGV ...
+-- WITH once
 -- WITH now
 -- WITH until
 local _ = redis.call('HLEN', items) + redis.call('ZCARD', expiries)

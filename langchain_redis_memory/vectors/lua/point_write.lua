@@ -3,6 +3,7 @@
 -- vector removes all.
 -- KEYS point
 -- ARGV collection owner ttl_ms attributes numbers field ...
+-- WITH once
 local had = tonumber(redis.call('HGET', point, 'count') or 0)
 for i = 0, math.max(had, #ARGV - 6) - 1 do
   local key = i == 0 and point or point .. i

@@ -3,6 +3,7 @@
 -- removed keeps its stamp for an hour, and who has been away for longer (before `floor`) reads everything again.
 -- KEYS points point_owners point_expiries
 -- ARGV ...
+-- WITH once
 -- WITH now
 -- WITH points
 local _ = redis.call('ZCARD', point_owners) + redis.call('ZCARD', point_expiries) -- of another type: nothing is written

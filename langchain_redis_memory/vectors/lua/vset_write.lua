@@ -2,6 +2,7 @@
 -- Element `i:owner` is an owner's i-th vector; `point_owners` knows how many each owner has.
 -- KEYS points point_owners point_expiries
 -- ARGV quantization links ...
+-- WITH once
 -- WITH now
 -- WITH points
 local _ = redis.call('HLEN', point_owners) + redis.call('ZCARD', point_expiries) -- of another type: nothing is written

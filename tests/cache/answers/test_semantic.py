@@ -258,7 +258,7 @@ async def test_vectors_of_what_had_to_go(client: Client, both: Both) -> None:
     assert await desk.same(three) == ANSWER
     seeker, sought = desk.cache._searches.of(client.keys()), query_of(three)
     assert sought is not None
-    vector = await both(client.drive)(seeker.embedder.one_flow(ASKED))
+    (vector,) = await both(client.drive)(seeker.embedder.many_flow([ASKED]))
     engine = await both(client.drive)(seeker.engine_flow(len(vector)))
     place = seeker.collection(sought.partition, seeker.embedder.name_of(vector), engine)
     assert await both(client.run)(engine.count(place)) == 2, (

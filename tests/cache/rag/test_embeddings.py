@@ -326,6 +326,7 @@ async def test_vectors_without_an_end(client: Client, both: Both) -> None:
 async def test_clearing_deletes_all(client: Client, both: Both, trips: list[Trip]) -> None:
     model = Model()
     cached = CachedEmbeddings(client, model)
+    await both(cached.clear)()  # the server knows the script
     await both(cached.embed_documents)(["a", "b"])
     trips.clear()
     assert await both(cached.clear)() == 2

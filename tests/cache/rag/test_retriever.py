@@ -370,6 +370,7 @@ async def test_a_bump_makes_all_results_stale(client: Client, both: Both, trips:
     library, rag = Library(), RagCache(client)
     cached = CachedRetriever(client, library, name="l")
     other = CachedRetriever(client, Library(), name="l", corpus="other")
+    await both(rag.bump_epoch)()  # the server knows the script
     await both(other.invoke)("q")
     for edition in (1, 2, 3):
         library.edition = edition
@@ -474,6 +475,7 @@ async def test_tenants_have_epochs_of_their_own(client: Client, both: Both) -> N
 async def test_clearing(client: Client, both: Both, trips: list[Trip]) -> None:
     library = Library()
     cached = CachedRetriever(client, library, name="l")
+    await both(cached.clear)()  # the server knows the script
     await both(cached.invoke)("q")
     library.meanwhile = cached.clear
     trips.clear()

@@ -196,7 +196,7 @@ def timed(cache: RedisSemanticCache, ttl_ms: int) -> RedisSemanticCache:
 
 
 async def test_entries_and_vectors_expire(cache: RedisSemanticCache, both: Both) -> None:
-    short = timed(cache, 300)
+    short = timed(cache, 100)
     await both(short.update)(ASKED, MODEL, TEXT)
     await both(cache.update)(FAR, OTHER, TEXT)
     wait_for(lambda: cache.lookup(NEAR, MODEL) is None and cache.lookup(ASKED, MODEL) is None)

@@ -9,6 +9,7 @@ import pytest
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.equivalence import PairScorer, VerifiedPolicy
+from langchain_redis_memory.language.equivalence.pair_scorer import MOST_ODDS
 from langchain_redis_memory.language.equivalence.weights import shipped
 
 WEIGHTS = replace(shipped(), weights={**shipped().weights, "scored": 0.8})
@@ -63,7 +64,7 @@ def test_a_scorer_is_not_asked_where_it_decides_nothing(asked: str, stored: str,
 
 
 def test_what_is_no_number_speaks_against_a_hit() -> None:
-    assert policy_with(Fixed(float("nan"))).judge(*UNSURE, 0.9).features["scored"] == -6
+    assert policy_with(Fixed(float("nan"))).judge(*UNSURE, 0.9).features["scored"] == -MOST_ODDS
 
 
 def test_weights_without_a_scorer_are_refused_with_one() -> None:

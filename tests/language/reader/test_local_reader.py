@@ -61,11 +61,12 @@ def test_the_newest_of_a_conversation_is_read_first() -> None:
 
 
 def test_it_is_a_term_of_the_verifier(reader: LocalReader) -> None:
-    signs, both = VerifiedPolicy(0.2), VerifiedPolicy(0.2, scorer=reader)
+    signs, both = VerifiedPolicy(0.05), VerifiedPolicy(0.05, scorer=reader)
     same = ("How do I clean a leather sofa?", "What is the best way to clean a leather couch?")
     judged = both.judge(*same, 0.85)
     assert judged.features["scored"] > 0
-    assert judged.probability != signs.judge(*same, 0.85).probability
+    assert judged.hit
+    assert not signs.judge(*same, 0.85).hit
 
 
 def test_a_classifier_is_corrected_by_the_reader(reader: LocalReader) -> None:

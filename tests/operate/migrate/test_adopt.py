@@ -7,20 +7,26 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.types import Command
 
 from langchain_redis_memory import (
     AdoptFrom,
+    CachedEmbeddings,
     Client,
     ConfigError,
     CorruptDataError,
     RedisCache,
     RedisChatMessageHistory,
     RedisSaver,
+    RedisSemanticCache,
     RedisStore,
     UnavailableError,
 )
+from langchain_redis_memory.peers.adopting import CONVERSATIONS, NEAR_ANSWERS, THREADS, VECTORS
+from langchain_redis_memory.peers.adopting import ITEMS as STORES
+from langchain_redis_memory.peers.exact_answers import EXACT_ANSWERS
 from langchain_redis_memory.redis.client.client import Trip
 from tests.conftest import Both
 from tests.operate.migrate.conftest import Origin
@@ -28,12 +34,16 @@ from tests.operate.migrate.test_migration import SAID, say
 from tests.operate.migrate.test_threads import SOURCES
 from tests.support import dumped
 from tests.support.dumped import send
-from tests.support.peers import CHAT_PROMPT, ITEMS, MODEL, SESSION, answer, at, graph
+from tests.support.peers import CHAT_PROMPT, ITEMS, MODEL, SESSION, answer, at, embedded, graph
 from tests.support.peers import SAID as TALK
 
 
 def history(client: Client, session: str = SESSION, **options: Any) -> RedisChatMessageHistory:
     return RedisChatMessageHistory(session, client, ttl_s=600, **options)
+
+
+def semantic(client: Client, **options: Any) -> RedisSemanticCache:
+    return RedisSemanticCache(client, embedded(), log=None, **options)
 
 
 # --- conversations --------------------------------------------------------------------------------
@@ -84,19 +94,37 @@ async def test_a_conversation_that_cannot_be_read_is_no_empty_one(target: Client
         _ = history(target, "s", adopt="langchain-community").messages
 
 
+ADOPTING: dict[str, tuple[Any, Any]] = {
+    "conversations are": (history, CONVERSATIONS),
+    "threads are": (RedisSaver, THREADS),
+    "answers to the very same prompt are": (RedisCache, EXACT_ANSWERS),
+    "answers that are found by meaning are": (semantic, NEAR_ANSWERS),
+    "vectors are": (lambda client, adopt: CachedEmbeddings(client, embedded(), adopt=adopt), VECTORS),
+    "items are": (RedisStore, STORES),
+}
+
+
+@pytest.mark.parametrize("what", ADOPTING)
+def test_where_a_class_cannot_adopt_from_is_said_when_it_is_made(target: Client, what: str) -> None:
+    make, fit = ADOPTING[what]
+    others = {name for _, names in ADOPTING.values() for name in names} - set(fit)
+    for name in others:
+        with pytest.raises(ConfigError, match=f"{what} adopted from '{next(iter(fit))}'.* not from '{name}'"):
+            make(target, adopt=name)
+    for name in fit:
+        make(target, adopt=AdoptFrom(name, prefix="cache/m"))
+
+
 def test_what_cannot_be_adopted_is_refused(target: Client) -> None:
-    with pytest.raises(ConfigError, match="no source is named"):
-        history(target, adopt="mongo")
-    with pytest.raises(ConfigError, match="move its data by `migrate`"):
-        history(target, adopt="mem0")
+    for unknown in ("mongo", "mem0"):
+        with pytest.raises(ConfigError, match=r"data are adopted from 'aws-valkey', .*`migrate` moves"):
+            history(target, adopt=unknown)
     with pytest.raises(ConfigError, match="give loader or adopt"):
         history(target, adopt="langchain-community", loader=lambda _session: [])
     with pytest.raises(ConfigError, match="the name of a source or an AdoptFrom"):
         history(target, adopt=3)
     with pytest.raises(ConfigError, match="give adopt or owner"):
         RedisSaver(target, adopt="plainredis", owner="user_id")
-    with pytest.raises(ConfigError, match="answers are adopted from"):
-        RedisCache(target, adopt="plainredis")
 
 
 # --- threads --------------------------------------------------------------------------------------
@@ -179,6 +207,63 @@ async def test_an_answer_that_may_not_be_cached_is_not_adopted(target: Client) -
     assert RedisCache(target, adopt="langchain-community").lookup("p", "m") is None
 
 
+SEMANTIC = "langchain-redis-semantic"
+
+
+async def test_answers_of_a_semantic_cache_are_moved_by_misses(target: Client, origin: Origin, both: Both) -> None:
+    source = origin(SEMANTIC)
+    cache = semantic(target, adopt=AdoptFrom("langchain-redis", origin=source))
+    assert await both(cache.lookup)(dumps([HumanMessage("How long does a refund take?")]), MODEL) is None
+    assert await both(semantic(target).lookup)(CHAT_PROMPT, MODEL) == answer(), "moved with the miss of another"
+    assert await both(cache.lookup)(CHAT_PROMPT, "another model") is None
+    assert send(source, ("KEYS", "llmcache:*"))[0] == []
+    await both(cache.clear)()
+    assert await both(cache.lookup)(CHAT_PROMPT, MODEL) is None
+
+
+async def test_the_very_same_prompt_is_asked_for_by_its_key(
+    target: Client, origin: Origin, both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("langchain_redis_memory.cache.semantic.adopting.AT_ONCE", 0)
+    cache = semantic(target, adopt=AdoptFrom("langchain-redis", origin=origin(SEMANTIC)), single_flight_s=60)
+    bound = cache.bind(tags=["mine"], session="s")
+    assert await both(bound.lookup)(CHAT_PROMPT, MODEL) == answer()
+    assert await both(cache.delete)(tag="mine") == 0, "it came from nobody's conversation here"
+    assert await both(semantic(target).lookup)(CHAT_PROMPT, MODEL) == answer()
+
+
+async def test_answers_are_moved_a_few_at_once(target: Client, both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("langchain_redis_memory.cache.semantic.adopting.AT_ONCE", 2)
+    questions = [f"How long does order number {number} take?" for number in range(5)]
+    for number, question in enumerate(questions):
+        fields = ("prompt", dumps([HumanMessage(question)]), "llm_string", MODEL, "return_val", dumps(answer()))
+        send(target, ("HSET", f"doc:cache:0f:{number}", *fields), ("EXPIRE", f"doc:cache:0f:{number}", 100))
+    send(target, ("HSET", "doc:cache:0f:raw", "prompt", "Who?", "return_val", "?"), ("SET", "doc:cache:0f:no", "x"))
+    cache, left = semantic(target, adopt="langchain-community"), []
+    for _ in range(5):
+        await both(cache.lookup)(dumps([HumanMessage("Who built the bridge?")]), MODEL)
+        left.append(len(send(target, ("KEYS", "doc:cache:*"))[0]))
+    assert left == sorted(left, reverse=True)
+    assert left[0] >= 5
+    assert left[-1] == 2, "what cannot be read stays where it is"
+    for question in questions:
+        assert await both(cache.lookup)(dumps([HumanMessage(question)]), MODEL) == answer()
+    (reply,) = send(target, ("SCAN", 0, "MATCH", "*entries", "COUNT", 1000))
+    assert all(0 < ttl <= 100 for ttl in send(target, *(("TTL", key) for key in reply[1])))
+
+
+async def test_another_tenant_adopts_nothing(target: Client, origin: Origin, both: Both) -> None:
+    cache = semantic(target, adopt=AdoptFrom("langchain-redis", origin=origin(SEMANTIC)))
+    for other in (cache.bind(tenant="acme"), cache.bind(scope="team")):
+        assert await both(other.lookup)(CHAT_PROMPT, MODEL) is None
+    assert await both(cache.bind(session="s").lookup)(CHAT_PROMPT, MODEL) == answer()
+
+
+async def test_a_semantic_cache_whose_source_is_away_misses(target: Client, both: Both) -> None:
+    cache = semantic(target, adopt=AdoptFrom("langchain-community", origin="redis://127.0.0.1:1/0"))
+    assert await both(cache.lookup)(CHAT_PROMPT, MODEL) is None
+
+
 # --- items of a store -----------------------------------------------------------------------------
 
 STORE = "langgraph-redis-store"
@@ -254,13 +339,6 @@ async def test_one_process_moves_items_at_a_time(target: Client, both: Both, mon
     send(target, ("DEL", lease))
     assert await both(store.get)(("m",), "k") is None
     assert send(target, ("EXISTS", lease)) == [0]
-
-
-def test_where_items_cannot_be_adopted_from(target: Client) -> None:
-    with pytest.raises(ConfigError, match="items are adopted from 'langgraph-redis-store', not from 'plainredis'"):
-        RedisStore(target, adopt="plainredis")
-    with pytest.raises(ConfigError, match="cannot be asked for one conversation"):
-        history(target, adopt=STORE)
 
 
 def json_set(client: Client, key: str, document: str) -> None:

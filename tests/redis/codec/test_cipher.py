@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
+from langchain_core.outputs import Generation
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
 from langchain_redis_memory import (
@@ -19,6 +20,7 @@ from langchain_redis_memory import (
     KeyRing,
     RedisAgentState,
     RedisByteStore,
+    RedisCache,
     RedisChatMessageHistory,
     RedisNodeCache,
     RedisSaver,
@@ -33,7 +35,7 @@ from langchain_redis_memory import (
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.keys import KeySpace
 from tests.conftest import Both, Watch, url_of
-from tests.support.meanings import WordEmbeddings
+from tests.support.meanings import MODEL, WordEmbeddings, prompt
 from tests.support.saves import checkpoint, hashed, loop, place, raw
 from tests.support.scenario import SCENARIOS, SECRET, everything
 from tests.support.servers import NEWEST, Farm
@@ -71,6 +73,10 @@ def pair(request: pytest.FixtureRequest, farm: Farm, prefix: str, watch: Watch) 
 # --- every class ----------------------------------------------------------------------------------------------------
 
 
+COUNTED = {"record_manager", "rate_limiter", "rates_of_agents", "budgets_of_agents", "wrapped_keys"}
+"""What holds no content."""
+
+
 @pytest.mark.pins
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_nothing_that_was_said_is_stored_readable(pair: tuple[Make, Both], name: str) -> None:
@@ -84,13 +90,13 @@ async def test_nothing_that_was_said_is_stored_readable(pair: tuple[Make, Both],
         reads = await SCENARIOS[name].run(both, client, "plain" if plain else "sealed")
         found = [repr(await read()) for read in reads]
         trips[plain] = len(told)
-        assert name in {"record_manager", "rate_limiter"} or any(SECRET in one for one in found), found
+        assert name in COUNTED or any(SECRET in one for one in found), found
         stored = b"".join(
             part for key, parts in everything(client).items() if (b"{sealed/" in key) != plain for part in parts
         )
         if not plain:
             assert SECRET.encode() not in stored
-        elif name not in {"record_manager", "rate_limiter", "rag"}:
+        elif name not in {*COUNTED, "rag"}:
             assert SECRET.encode() in stored, "the check can fail"
     assert trips[True] == trips[False], "a cipher costs no round trip"
 
@@ -271,6 +277,16 @@ def test_each_tenant_has_keys_of_its_own_and_digests_are_keyed() -> None:
     with pytest.raises(DecryptionError):
         moved.decrypt(Key("k", cipher.of("a", "")).encrypt(b"x"))
     assert KeySpace("p", "a").blind(digest) == digest
+
+
+async def test_an_answer_of_no_session_is_reported(pair: tuple[Make, Both]) -> None:
+    make, both = pair
+    cache = RedisCache(make(ring(NEW)))
+    await both(cache.update)(prompt("x"), MODEL, [Generation(text="y")])
+    await both(cache.lookup)(prompt("x"), MODEL)
+    (hit,) = await both(cache.decisions)()
+    assert await both(cache.report)(hit.entry)
+    assert [line.outcome for line in await both(cache.decisions)()] == ["wrong", "hit"]
 
 
 def test_equal_values_are_equal_bytes_only_where_that_is_asked_for() -> None:

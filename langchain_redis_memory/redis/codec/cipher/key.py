@@ -96,9 +96,6 @@ class Key(str):
             data: The value.
             field: The field that it is stored under, or whatever else names it within the key.
             repeatable: Whether equal values become equal bytes, so that a repeated write is known as one.
-
-        Returns:
-            The bytes to store.
         """
         if self.cipher is PLAIN:
             return data
@@ -106,13 +103,6 @@ class Key(str):
 
     def decrypt(self, data: bytes, field: str | bytes = b"") -> bytes:
         """Decrypts a value that was read from this key.
-
-        Args:
-            data: What is stored.
-            field: What it was encrypted with.
-
-        Returns:
-            The value.
 
         Raises:
             UnknownKeyError: It was encrypted with a key that is not, or no longer, there.
@@ -127,9 +117,6 @@ class Key(str):
             data: What is stored; what is under the current key already stays as it is.
             field: What it was encrypted with.
             repeatable: See `encrypt`.
-
-        Returns:
-            The bytes to store.
 
         Raises:
             DecryptionError: See `decrypt`.
