@@ -1,8 +1,9 @@
 """Judges the audience classifier on domains that it was not fitted on: `python -m benchmarks.quality.audience`.
 
 Each development domain is judged by weights and thresholds that it had no part in; the held-out domains by the
-weights that ship. Shown are shares in percent: of the sentences that must not be shared, how many were (by kind), and of those that
-may, how many were. `-v` lists the errors of the development domains, and shows nothing of the held-out ones.
+weights that ship. Shown are shares in percent: of the sentences that must not be shared, how many were (by kind), and
+of those that may, how many were. `-v` lists the errors of the development domains, and shows nothing of the held-out
+ones.
 """
 
 from __future__ import annotations

@@ -11,6 +11,9 @@ from langchain_redis_memory.language.audience import Audience, AudienceVerdict, 
 from tests.support.table import table
 
 PRIVATE = """What was wrong with the clutch?
+Which snacks are safe for me?
+Which pills go with the blue ones?
+What did marketing think of the draft?
 Which dentist treated Leo?
 What is my account balance?
 what's my account balance
@@ -133,7 +136,8 @@ What are the symptoms of flu?
 how to wash wool
 Can a contract be cancelled within 14 days?
 Why do onions make people cry?
-Could you tell me who painted Guernica?"""
+Could you tell me who painted Guernica?
+Could you tell me what throat cancer is?"""
 OWN_PROCEDURES = """How do I reset my password?
 how can I change my PIN
 Where do I find my IBAN?
