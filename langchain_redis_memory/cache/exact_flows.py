@@ -95,16 +95,17 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         """Looks up an answer, and counts."""
         began: float = yield Now()
         query = self.query(prompt, llm_string)
+        adoption = self._adoption
         try:
             item = yield from self.best_effort(self._find_flow(query))
         except CacheUnavailable:
-            item = None
+            item, adoption = None, None
         if self._off:
             self.tally.add("bypasses", kind=SWITCHED_OFF)
             self.tally.lines.add(partial(_decision, "bypass", prompt, llm_string, ""), soon=True)
             return None
-        if item is None and self._adoption is not None:
-            item = yield from self._adopt_flow(self._adoption, query, prompt, llm_string)
+        if item is None and adoption is not None:
+            item = yield from self._adopt_flow(adoption, query, prompt, llm_string)
         found = None if item is None else self._decode(item.body, query.name)
         tally, outcome = self.tally, "miss" if found is None else "hit"
         tally.add("misses" if found is None else "hits", model=query.model)

@@ -63,7 +63,8 @@ def sessions(
             how: Any = {"agent": agent, "user": user, "search": search, "content": content}
             return operations.sessions(**how, limit=_SEARCHED if search else min(limit, 200), cursor=cursor)
 
-        found, more = _pages(page, limit)
+        with waiting("looking for conversations"):
+            found, more = _pages(page, limit)
     if as_json:
         show_json({"sessions": [{**vars(one.session), "title": one.title} for one in found], "more": more})
         return

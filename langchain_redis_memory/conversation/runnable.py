@@ -105,6 +105,9 @@ class RememberingRunnable(Runnable[Any, Any]):
             options.single_flight_ms,
         )
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.memory!r}, {type(self.chain).__name__})"
+
     @staticmethod
     def _scope(scope: str | None, described: Description) -> str:
         """Names the chain in keys: what the user calls it, and all of it that can be described."""

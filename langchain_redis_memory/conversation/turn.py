@@ -90,6 +90,11 @@ class TurnReport:
     scope: str = ""
     error: BaseException | None = None
 
+    @property
+    def operation(self) -> str:
+        """How traces name a turn, as `Trip.operation` names a round trip."""
+        return "conversation_turn"
+
 
 @dataclass(frozen=True)
 class ModelInput:

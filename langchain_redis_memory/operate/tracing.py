@@ -116,7 +116,7 @@ class OTelTracing:
             attributes |= {"lrm.turn.question": report.question, "lrm.turn.answer": str(said)}
             if report.query is not None:
                 attributes["gen_ai.retrieval.query.text"] = report.query
-        self._record("conversation_turn", attributes, report.seconds, report.error)
+        self._record(report.operation, attributes, report.seconds, report.error)
 
     def _on_trip(self, trip: Trip) -> None:
         attributes: dict[str, Any] = {

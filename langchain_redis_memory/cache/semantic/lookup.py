@@ -118,6 +118,8 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         if analysis.query is not None:
             with suppress(CacheUnavailable):
                 result = yield from self.best_effort(self._find_flow(analysis.query))
+                if result.hit is None and not result.off and self._adoption is not None:
+                    result = yield from self._adopted_flow(self._adoption, analysis.query, prompt, result)
         if result.off:
             analysis = analysis._replace(query=None, bypass=SWITCHED_OFF)
         if (query := analysis.query) is None:
@@ -125,8 +127,6 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             tally.add("bypasses", kind=analysis.bypass)
             tally.lines.add(partial(self._decision, prompt, llm_string, analysis, SearchResult()), soon=True)
             return None
-        if result.hit is None and self._adoption is not None:
-            result = yield from self._adopted_flow(query, prompt, result)
         if result.hit is not None:
             answer = self._decode(result.hit, query)
         if result.hit is not None and answer is not None:
@@ -183,13 +183,13 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             result.hit = yield from self._flights.join_flow(self.lease(query), self.search.exact(query))
         return result
 
-    def _adopted_flow(self, query: SemanticQuery, prompt: str, result: SearchResult) -> Flow[SearchResult]:
+    def _adopted_flow(
+        self, adoption: SemanticAdoption, query: SemanticQuery, prompt: str, result: SearchResult
+    ) -> Flow[SearchResult]:
         """Moves answers of another package here after a miss, and searches again where some were."""
         neutral = copy(self)
         neutral._session, neutral._tags = "", ()
-        if self._adoption is None or not (yield from self._adoption.move_flow(neutral, prompt)):
-            return result
-        with suppress(CacheUnavailable):
+        if (yield from adoption.move_flow(neutral, prompt)):
             result = yield from self.best_effort(self._search_flow(query))
         if result.hit is not None:
             yield from self._leave_flow(query)

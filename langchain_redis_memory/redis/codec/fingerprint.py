@@ -167,8 +167,8 @@ _DEEP, _LONG = 6, 1000
 def _data(value: Any, depth: int = 0) -> Any:
     """Describes an opaque part by its data: a function's code and the values it closes over, an object's fields.
 
-    Two functions of one name may be two versions of one, or close over different data. What they call is not seen. Of an
-    object of a class that declares no fields only texts and numbers are: the rest may differ from process to process.
+    Two functions of one name may be two versions of one, or close over different data. What they call is not seen. Of
+    an object of a class that declares no fields only texts and numbers are: the rest may differ in each process.
     """
     inner = depth + 1
     if depth > _DEEP or (isinstance(value, Mapping | list | tuple | set | frozenset) and len(value) > _LONG):

@@ -17,7 +17,8 @@ from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidIn
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, url_of
 from tests.support.chains import Switch
-from tests.support.meanings import ASKED, CLOSE, FAR, NEAR, Cut, WordEmbeddings, grouped, keys_of, raw
+from tests.support.meanings import ASKED, CLOSE, FAR, NEAR, Cut, WordEmbeddings, grouped, keys_of
+from tests.support.raw import raw
 from tests.support.servers import NEWEST, Farm, wait_for
 
 ANSWER = Answer(AIMessage("330 metres", response_metadata={"finish_reason": "stop"}), 12)

@@ -36,9 +36,9 @@ from tests.support.meanings import (
     answers,
     grouped,
     prompt,
-    raw,
     text,
 )
+from tests.support.raw import raw
 from tests.support.servers import NEWEST, Farm
 
 
