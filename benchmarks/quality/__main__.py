@@ -3,8 +3,9 @@
     python -m benchmarks.quality --data DIR [--limit N] [--vectors FILE] [--store]
 
 By source, of what nothing was fitted on: conversations served rightly and wrongly by the two caches; whether one answer
-serves two questions, by signs alone and with the reader; what a turn depends on, with and without the reader; questions
-of recall. `--store` keeps the result in `last.json`, of which `python .ci/site.py` makes docs/quality.md.
+serves two questions, by signs alone and with the reader; what a turn depends on, with and without the reader; what is
+shared across users; questions of recall. `--store` keeps the result in `last.json`, of which `python .ci/site.py` makes
+docs/quality.md.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.quality.audience_quality import audiences
 from benchmarks.quality.conversation_quality import recalls
 from benchmarks.quality.conversations import Case, cases, turns
 from benchmarks.quality.needs import HELD, MISS, UNTOUCHED, need_pairs
@@ -37,6 +39,7 @@ from langchain_redis_memory.language.reader.local_reader import LocalReader
 from langchain_redis_memory.language.reader.reading_classifier import ReadingClassifier, joint
 
 LAST = Path(__file__).parent / "last.json"
+SERVED = "Who may be served"
 ERRORS = (0.01, 0.02, 0.05, 0.1)
 Rows = dict[str, dict[str, float]]
 """Figures by row and column."""
@@ -123,6 +126,7 @@ def tables(data: Path, vectors: Path | None, limit: int) -> dict[str, Rows]:
     found = {"Conversations: the share that is served another one's answer": conversations()}
     found |= dict(questions(data, vectors, limit))
     found["Dependent turns that are called self-contained"] = dependence(data, limit)
+    found[SERVED] = audiences(data)
     found["Taken for a question of recall"] = {name: {"share": share} for name, share in recalls(data).items()}
     return {
         title: {row: {name: round(value, 3) for name, value in figures.items()} for row, figures in rows.items()}

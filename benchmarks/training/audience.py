@@ -1,9 +1,9 @@
-"""Fits the weights of the audience classifier: `python -m benchmarks.training.audience`, in less than a minute.
+"""Fits the weights of the audience classifier: `python -m benchmarks.training.audience`, in a minute or two.
 
 Fitted on the sentences of `benchmarks/quality/audience` without the held-out domains, and on home_intents and
 banking77 by their intents where `AUDIENCE_DATA` names the folder that has them. Thresholds come from scores of
-sentences whose domain took no part in the fit (leave one domain out), weighed so that a template counts like a few
-sentences written by hand. Nothing is random.
+sentences whose domain took no part in the fit (some domains are left out at a time), weighed so that a template counts
+like a few sentences written by hand. Nothing is random. The common words of the patterns are written to `words.json`.
 """
 
 from __future__ import annotations
@@ -21,17 +21,24 @@ import numpy.typing as npt
 
 import langchain_redis_memory
 from benchmarks.quality.audience.sentences import DOMAINS, Sentence, load
-from benchmarks.training.logit import fit, model
-from langchain_redis_memory.language.audience.linguistic import HEADS, AudienceWeights, weigh
+from benchmarks.training.logit import fit_sparse, model
+from langchain_redis_memory.language import turn_tokens
+from langchain_redis_memory.language.audience.linguistic import HEADS, WHOLE, AudienceWeights, weigh
 from langchain_redis_memory.language.audience.signs import signs
 from langchain_redis_memory.language.audience.verdict import AudienceVerdict
+from langchain_redis_memory.language.audience.words import word_lists
 
 KINDS = ("unsafe", "plain", "volatile", "effect", "vary")
 """What has a threshold: being unsafe in any way, also on a chain that knows nobody, and what must be known of a turn
 that only one user is served."""
 RELATED = {"bank": "banking77", "home": "home_intents"}
 RISKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-STRENGTH = 0.5
+STRENGTH, PATTERN_STRENGTH = 0.5, 4.0
+"""How strongly the weight of a sign, and of a pattern of words, is pulled to what is expected, in cases."""
+COMMON_IN, PATTERN_IN, PATTERN_TIMES = 6, 4, 6
+"""In how many domains a word occurs that is common; in how many a pattern that has a weight, and how often."""
+GROUPS = 8
+"""So many times some of the domains are left out."""
 MARGIN = 0.6
 """What the thresholds of sharing are multiplied by: the signs were chosen with the development domains in view, so a
 domain that nobody had in view has unsafe turns of lower scores."""
@@ -54,6 +61,7 @@ NEVER_AGAINST = {
     "effect": "order order_strong order_tail wish complaint only_tells",
     "vary": "vary random",
 }
+NEVER_AGAINST[WHOLE] = " ".join(NEVER_AGAINST.values())
 """Signs that may not speak against it, whatever the data says."""
 _PUBLIC_FORMS = {
     "definition": -1.0,
@@ -95,6 +103,12 @@ _PUBLIC_FORMS = {
     "bare_general": -0.7,
     "public_fragment": -1.0,
 }
+
+
+def _names_of(priors: dict[str, dict[str, float]]) -> set[str]:
+    return {name for prior in priors.values() for name in prior}
+
+
 PRIOR = {
     "personal": _PUBLIC_FORMS
     | {
@@ -171,8 +185,10 @@ PRIOR = {
     },
     "vary": {"vary": 3.0, "random": 3.0},
 }
+PRIOR[WHOLE] = {name: max((prior.get(name, 0.0) for prior in PRIOR.values()), key=abs) for name in _names_of(PRIOR)}
 """The weights that are expected before any data is seen; they stand where a domain has no example of a sign."""
 OUT = Path(langchain_redis_memory.__file__).parent / "language" / "audience" / "weights.json"
+WORDS = OUT.parent / "words.json"
 Array = npt.NDArray[np.float64]
 
 _EFFECT = (
@@ -270,35 +286,59 @@ def read(text: str) -> list[dict[str, str]]:
     return _SIGNS[text]
 
 
+def common_words(rows: Iterable[Sentence]) -> str:
+    """The words that occur in many domains."""
+    seen: dict[str, set[str]] = {}
+    for row in rows:
+        for word in turn_tokens.read(row.text).low:
+            seen.setdefault(word, set()).add(row.domain)
+    return " ".join(sorted(word for word, domains in seen.items() if len(domains) >= COMMON_IN))
+
+
+def _weighed(rows: Sequence[Sentence]) -> list[str]:
+    """The signs and patterns that get a weight: signs that occur or are expected, patterns of several domains."""
+    times = Counter(name for row in rows for name in read(row.text)[-1])
+    domains: dict[str, set[str]] = {}
+    for row in rows:
+        for name in read(row.text)[-1]:
+            if ":" in name:
+                domains.setdefault(name, set()).add(row.domain)
+    expected = _names_of(PRIOR)
+    signs_ = {name for name, count in times.items() if count >= 5 and ":" not in name} | expected
+    many = {name for name, seen in domains.items() if len(seen) >= PATTERN_IN and times[name] >= PATTERN_TIMES}
+    return [*sorted(signs_), *sorted(many)]
+
+
 def train(rows: Sequence[Sentence], extra: Iterable[tuple[Sentence, frozenset[str]]] = ()) -> dict[str, Any]:
     """Fits every head: what is written, without thresholds."""
     counted = importance(rows)
     cases = [(row, frozenset(HEADS), weight) for row, weight in zip(rows, counted, strict=True)]
     cases += [(row, heads, INTENT_WEIGHT) for row, heads in extra]
-    seen = Counter(name for row, _, _ in cases for name in read(row.text)[-1])
-    expected = {name for prior in PRIOR.values() for name in prior}
-    names = sorted({name for name, times in seen.items() if times >= 5} | expected)
+    names = _weighed([row for row, _, _ in cases])
     place = {name: number for number, name in enumerate(names)}
-    written = {}
-    for head in HEADS:
+    few = sum(":" not in name for name in names)
+    pull = np.where(np.arange(len(names)) < few, STRENGTH, PATTERN_STRENGTH)
+    written: dict[str, Any] = {}
+    weights = []
+    for head in (*HEADS, WHOLE):
         # What is somebody's own changes by what he does: that is his answers' short lifetime, and not what this asks.
         mine = [
             (row, weight)
             for row, heads, weight in cases
-            if head in heads and not (head == "volatile" and row.personal and row.volatile)
+            if (head in heads and not (head == "volatile" and row.personal and row.volatile))
+            or (head == WHOLE and not row.howto_my and (row.unsafe or "personal" in heads))
         ]
-        x = np.zeros((len(mine), len(names)))
-        for number, (row, _) in enumerate(mine):
-            for name in read(row.text)[-1]:
-                if name in place:
-                    x[number, place[name]] = 1.0
+        present = [[place[name] for name in read(row.text)[-1] if name in place] for row, _ in mine]
         y = np.array([float(getattr(row, head)) for row, _ in mine])
         w = np.array([weight for _, weight in mine])
         never = NEVER_AGAINST[head].split()
         direction = np.array([1.0 if name in never else 0.0 for name in names])
         prior = np.array([PRIOR[head].get(name, 0.0) for name in names])
-        written[head] = model(names, fit(x, y, w, prior, direction, STRENGTH))
-    return written
+        found = fit_sparse(present, y, w, prior, direction, pull)
+        written[head] = model(names[:few], np.append(found[:few], found[-1]))
+        weights.append(found[few:-1].round(2))
+    patterns = zip(names[few:], np.transpose(weights).tolist(), strict=True)
+    return {**written, "patterns": {name: each for name, each in patterns if any(each)}}
 
 
 Scored = tuple[Sentence, AudienceVerdict, AudienceVerdict]
@@ -309,21 +349,21 @@ def left_out(
     rows: Sequence[Sentence], extra: Sequence[tuple[Sentence, frozenset[str]]]
 ) -> Iterator[tuple[str, dict[str, Any], list[Scored]]]:
     """Per development domain the weights that it had no part in, and its sentences as they judge them."""
-    for domain in DOMAINS:
+    for group in (DOMAINS[start::GROUPS] for start in range(GROUPS)):
+        related = {RELATED.get(domain) for domain in group}
         written = train(
-            [row for row in rows if row.domain != domain],
-            [(row, heads) for row, heads in extra if row.domain != RELATED.get(domain)],
+            [row for row in rows if row.domain not in group],
+            [(row, heads) for row, heads in extra if row.domain not in related],
         )
         weights = AudienceWeights.parse(written)
-        yield (
-            domain,
-            written,
-            [
-                (row, weigh(read(row.text), weights, opaque=True), weigh(read(row.text), weights, opaque=False))
-                for row in rows
-                if row.domain == domain
-            ],
-        )
+        for domain in group:
+            mine = [row for row in rows if row.domain == domain]
+            read_ = [(row, read(row.text)) for row in mine]
+            yield (
+                domain,
+                written,
+                [(row, weigh(each, weights, opaque=True), weigh(each, weights, opaque=False)) for row, each in read_],
+            )
 
 
 def thresholds(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
@@ -354,11 +394,21 @@ def thresholds(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
     return found
 
 
+def _json(written: dict[str, Any]) -> str:
+    """The weights as they are written: a line each."""
+    patterns = ",\n".join(f"  {json.dumps(name)}: {json.dumps(each)}" for name, each in written["patterns"].items())
+    text = json.dumps({**written, "patterns": {}}, indent=1)
+    return text.replace('"patterns": {}', f'"patterns": {{\n{patterns}\n }}') + "\n"
+
+
 def main() -> None:
     """Fits and writes the weights."""
     rows = load()
     place = folder()
     extra = intents(place) if place else []
+    known = json.loads(WORDS.read_text("utf-8"))
+    WORDS.write_text(json.dumps({**known, "common": common_words(rows)}, indent=1) + "\n", "utf-8")
+    word_lists.cache_clear()
     bounds = thresholds([pair for _, _, scored in left_out(rows, extra) for pair in scored])
     note = (
         f"Fitted by benchmarks/training/audience.py on {len(rows)} sentences of benchmarks/quality/audience (CC0), "
@@ -370,7 +420,7 @@ def main() -> None:
             "banking77 (PolyAI, CC BY 4.0), labelled by their intents"
         )
     written = {"note": f"{note}.", **train(rows, extra), "thresholds": bounds}
-    OUT.write_text(json.dumps(written, indent=1) + "\n", "utf-8")
+    OUT.write_text(_json(written), "utf-8")
     print(note)
     for kind, by_risk in bounds.items():
         print(kind, by_risk)

@@ -457,7 +457,7 @@ def test_an_answerer_of_ones_own(tmp_path: Path, module: str, name: str) -> None
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert report["settings"]["seconds_per_answer"] is None
     assert 0 < report["outcomes"][-1]["seconds_saved"] < 60
-    assert report["outcomes"][-1]["cache"]["hit"] >= 2
+    assert report["outcomes"][-1]["cache"]["hit"] >= 1
 
 
 @pytest.mark.parametrize("name", ["nothing", "number", "later", "function.__name__.x"])

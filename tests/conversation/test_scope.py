@@ -230,6 +230,17 @@ class Voice:
         return self.tone
 
 
+class Speaker:
+    """A callable whose class declares no fields."""
+
+    def __init__(self, tone: str) -> None:
+        self.tone = tone
+        self.of_this_process = object()
+
+    def __call__(self, given: Any) -> str:
+        return self.tone
+
+
 MADE: dict[str, Any] = {
     "a closure": lambda tone: lambda given: tone,
     "a function in a closure": lambda tone: calling(lambda: tone),
@@ -237,6 +248,7 @@ MADE: dict[str, Any] = {
     "arguments bound before": lambda tone: partial(speak, tone=tone),
     "a method": lambda tone: Voice(tone).method,
     "an object": Voice,
+    "an object without declared fields": lambda tone: Speaker(tone).__call__,
     "other code": {"kind": lambda given: "kind", "rude": lambda given: "rude"}.get,
 }
 

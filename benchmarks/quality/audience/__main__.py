@@ -1,64 +1,22 @@
 """Judges the audience classifier on domains that it was not fitted on: `python -m benchmarks.quality.audience`.
 
-Each development domain is judged by weights and thresholds of the other ones; the held-out domains by the weights that
-ship. Shown are shares in percent: of the sentences that must not be shared, how many were (by kind), and of those that
-may, how many were. `-v` lists the errors of the development domains, and shows nothing of the held-out ones.
+Each development domain is judged by weights and thresholds that it had no part in; the held-out domains by the
+weights that ship. Shown are shares in percent: of the sentences that must not be shared, how many were (by kind), and
+of those that may, how many were. `-v` lists the errors of the development domains, and shows nothing of the held-out
+ones.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.quality.audience.sentences import HELD_OUT, Sentence, by_hand, load
+from benchmarks.quality.audience.sentences import load
+from benchmarks.quality.audience_quality import COLUMNS, held_out, judged
 from benchmarks.training import audience as training
 from langchain_redis_memory.language.audience import linguistic
 from langchain_redis_memory.language.audience.verdict import MAX_UNSAFE
-
-COLUMNS = (
-    "unsafe",
-    "personal",
-    "volatile",
-    "effect",
-    "vary",
-    "public",
-    "plain: unsafe",
-    "plain: own how-to",
-    "plain: public",
-)
-
-
-def judged(rows: Sequence[Sentence], risk: float) -> dict[str, tuple[int, int]]:
-    """Shared and all, by column."""
-    found = dict.fromkeys(COLUMNS, (0, 0))
-
-    def count(name: str, shared: bool) -> None:
-        before = found[name]
-        found[name] = (before[0] + shared, before[1] + 1)
-
-    for row in rows:
-        shared = linguistic.classify_audience(row.text, opaque=True, max_unsafe=risk).shareable()
-        plain = linguistic.classify_audience(row.text, opaque=False, max_unsafe=risk).shareable()
-        if row.unsafe:
-            count("unsafe", shared)
-            for head in linguistic.HEADS:
-                if getattr(row, head):
-                    count(head, shared)
-        elif row.howto_my:
-            count("plain: own how-to", plain)
-        else:
-            count("public", shared)
-            count("plain: public", plain)
-        if row.unsafe_plain:
-            count("plain: unsafe", plain)
-        if VERBOSE and (shared if row.unsafe else not plain if row.howto_my else not shared):
-            verdict = linguistic.classify_audience(row.text, opaque=not row.howto_my, max_unsafe=risk)
-            kind = "LEAK" if row.unsafe else "own-howto" if row.howto_my else "public"
-            numbers = f"{verdict.p_personal:.3f} {verdict.p_volatile:.3f} {verdict.p_effect:.3f} {verdict.p_vary:.3f}"
-            print(f"{kind:9} {row.domain:8} {row.template:10} {numbers}  {row.text}")
-    return found
 
 
 def line(name: str, found: dict[str, tuple[int, int]]) -> str:
@@ -86,15 +44,15 @@ def main() -> None:
     extra = training.intents(place) if place else []
     shipped = linguistic.audience_weights
     total, hand_total = None, None
-    print(f"shared across users, % at max_unsafe={RISK}; leave one domain out\n")
+    print(f"shared across users, % at max_unsafe={RISK}; some domains left out\n")
     print(f"{'domain':22} " + " ".join(f"{name[:16]:>16}" for name in COLUMNS))
     folds = list(training.left_out(rows, extra))
     for domain, fitted, _ in folds:
         others = [pair for other, _, scored in folds if other != domain for pair in scored]
         put({**fitted, "thresholds": training.thresholds(others)})
         mine = [row for row in rows if row.domain == domain]
-        hand = judged([row for row in mine if row.template == "hand"], RISK)
-        made = judged([row for row in mine if row.template != "hand"], RISK)
+        hand = judged([row for row in mine if row.template == "hand"], RISK, verbose=VERBOSE)
+        made = judged([row for row in mine if row.template != "hand"], RISK, verbose=VERBOSE)
         print(line(domain, add(hand, made)))
         total = add(total, add(hand, made)) if total else add(hand, made)
         hand_total = add(hand_total, hand) if hand_total else hand
@@ -105,21 +63,15 @@ def main() -> None:
     linguistic.audience_weights = shipped
     linguistic._classified.cache_clear()
     if not VERBOSE:
-        print("\nheld-out domains, the weights that ship")
-        by_domain = [by_hand(domain) for domain in HELD_OUT]
-        for domain, mine in zip(HELD_OUT, by_domain, strict=True):
-            print(line(domain, judged(mine, RISK)))
-        print(line("all of them", judged([row for mine in by_domain for row in mine], RISK)))
-        if place:
-            print("\nheld-out intents of home_intents, the weights that ship")
-            print(line("all of them", judged([row for row, _ in training.home(place) if row.template in HELD], RISK)))
+        print("\nheld out, the weights that ship")
+        for name, mine in held_out(place).items():
+            print(line(name[:22], judged(mine, RISK)))
     start = time.perf_counter()
     for row in rows:
         linguistic._classified.__wrapped__(row.text, True)
     print(f"\n{(time.perf_counter() - start) / len(rows) * 1e3:.3f} ms a turn")
 
 
-HELD = training.HELD_INTENTS
 VERBOSE = "-v" in sys.argv
 RISK = next((float(part) for part in sys.argv[1:] if part[0].isdigit()), MAX_UNSAFE)
 

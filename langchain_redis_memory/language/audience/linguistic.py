@@ -1,6 +1,7 @@
 """Classifying a turn's audience by its words: signs, weighed by a logistic model a question.
 
-Four questions are asked of a turn: is it personal, volatile, an effect, a wish to vary? Each sentence that asks or
+Four questions are asked of a turn: is it personal, volatile, an effect, a wish to vary? And a fifth, whether it is any
+of them, which knows more of what is none. Each sentence that asks or
 orders is weighed, and the worst one counts. What cannot be read, or is written in another language, is personal and
 volatile.
 """
@@ -24,6 +25,9 @@ from langchain_redis_memory.language.audience.verdict import (
 from langchain_redis_memory.language.logistic import LogisticModel, probability
 
 HEADS = ("personal", "volatile", "effect", "vary")
+WHOLE = "unsafe"
+"""The fifth question, which is asked of a turn to a chain that can know who asks: is it any of the four?"""
+_ASKED = (*HEADS, WHOLE)
 PLAIN_SHIFT = -3.0
 """By how much log-odds a turn is less personal to a chain that knows nobody: it can only use the words."""
 _UNREADABLE = 0.99
@@ -38,8 +42,8 @@ class AudienceWeights(NamedTuple):
 
     heads: Mapping[str, LogisticModel]
     thresholds: AudienceThresholds
-    by_sign: Mapping[str, tuple[float, ...]]
-    """What a sign adds to each question, in the order of `HEADS`."""
+    by_sign: Mapping[str, Sequence[float]]
+    """What a sign or a pattern of words adds to each question, in the order of `HEADS`, `WHOLE` last."""
 
     @classmethod
     def parse(cls, found: Mapping[str, Any]) -> AudienceWeights:
@@ -48,10 +52,10 @@ class AudienceWeights(NamedTuple):
             kind: {float(risk): value for risk, value in values.items()}
             for kind, values in found.get("thresholds", {}).items()
         }
-        heads = {head: LogisticModel(found[head]["bias"], found[head]["weights"]) for head in HEADS}
+        heads = {head: LogisticModel(found[head]["bias"], found[head]["weights"]) for head in _ASKED}
         signs_ = {name for model in heads.values() for name in model.weights}
-        by_sign = {name: tuple(heads[head].weights.get(name, 0.0) for head in HEADS) for name in signs_}
-        return cls(heads, AudienceThresholds(by_risk), by_sign)
+        by_sign = {name: [heads[head].weights.get(name, 0.0) for head in _ASKED] for name in signs_}
+        return cls(heads, AudienceThresholds(by_risk), by_sign | found.get("patterns", {}))
 
 
 @cache
@@ -102,28 +106,29 @@ def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opa
     Returns:
         A verdict that shares nothing, with the probabilities.
     """
-    odds = dict.fromkeys(HEADS, -20.0)
+    odds = dict.fromkeys(_ASKED, -20.0)
     spoke: dict[tuple[str, str], float] = {}
     known = model.by_sign
     for each in sentences:
         present = [(known[name], words) for name, words in each.items() if name in known]
-        for place, head in enumerate(HEADS):
-            odds[head] = max(odds[head], model.heads[head].bias + sum([weights[place] for weights, _ in present]))
+        rows = [(0.0,) * len(_ASKED), *(weights for weights, _ in present)]
+        for head, column in zip(_ASKED, zip(*rows, strict=True), strict=True):
+            odds[head] = max(odds[head], model.heads[head].bias + sum(column))
         for weights, words in present:
             if words and max(weights) > _SPEAKS:
-                for head, weight in zip(HEADS, weights, strict=True):
+                for head, weight in zip(HEADS, weights, strict=False):
                     if weight > _SPEAKS:
                         spoke[head, words] = max(weight, spoke.get((head, words), 0.0))
     named = set().union(*sentences)
     if not opaque:
         odds["personal"] += PLAIN_SHIFT
     elif not named.isdisjoint(_ASKER):
-        odds["personal"] = max(odds["personal"], 0.0)
+        odds["personal"], odds[WHOLE] = max(odds["personal"], 0.0), max(odds[WHOLE], 0.0)
     found = {head: probability(score) for head, score in odds.items()}
     kept = sorted(spoke, key=lambda key: -spoke[key])
     evidence = [f"{head}: {words!r}" for head, words in kept if found[head] >= _TOLD][:_EVIDENCE]
     if "unreadable" in named:
-        found["personal"] = found["volatile"] = _UNREADABLE
+        found["personal"] = found["volatile"] = found[WHOLE] = _UNREADABLE
         evidence = [f"cannot be read: {next(each['unreadable'] for each in sentences if 'unreadable' in each)}"]
     return AudienceVerdict(
         Audience.NOBODY,
@@ -138,5 +143,6 @@ def weigh(sentences: Sequence[Mapping[str, str]], model: AudienceWeights, *, opa
         opaque=opaque,
         own_procedure="own_procedure" in named,
         here="here" in named,
+        p_whole=found[WHOLE] if opaque else None,
         thresholds=model.thresholds,
     )

@@ -3,17 +3,18 @@
 A turn is read sentence by sentence. Sentences that ask or order something carry the signs of their own; sentences that
 only tell something ("I moved house.") are the situation that the others are asked in. Each sign has a name and is 0 or
 1; the weights of `weights.json` say what it speaks for. Public forms (definitions, procedures, history, general
-subjects) are signs as well, because a turn without any sign is nobody's to share.
+subjects) are signs as well, because a turn without any sign is nobody's to share; so are the patterns of its words.
 """
 
 from __future__ import annotations
 
 from langchain_redis_memory.language.audience.form import form_signs
+from langchain_redis_memory.language.audience.patterns import patterns
 from langchain_redis_memory.language.audience.person import person_signs
 from langchain_redis_memory.language.audience.predicate import predicate_signs
 from langchain_redis_memory.language.audience.public import joint_signs, public_signs
 from langchain_redis_memory.language.audience.sentences import SentenceWords, sentences, start
-from langchain_redis_memory.language.audience.words import SentenceSigns, WordLists, word_lists
+from langchain_redis_memory.language.audience.words import BE, SentenceSigns, WordLists, word_lists
 from langchain_redis_memory.language.audience.world import time_signs, vary_signs, world_signs
 from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.turn_tokens import read
@@ -69,6 +70,9 @@ def _sentence(each: SentenceWords, lists: WordLists) -> dict[str, str]:
     words, mark = each.words, each.mark
     at, polite = start(words, lists)
     body = words[at:] or words
+    capitals = each.capitals[-len(body) :]
+    if at and len(body) > 2 and body[-1] in BE and body[0] in lists["wh"]:  # "tell me what asthma is": what is asthma
+        body, capitals = ([*part[:1], *part[-1:], *part[1:-1]] for part in (body, capitals))
     if each.full_name:
         found.add("full_name")
     first, second, third = (*body[:3], "", "", "")[:3]
@@ -81,4 +85,4 @@ def _sentence(each: SentenceWords, lists: WordLists) -> dict[str, str]:
     vary_signs(body, first, inside, found, lists)
     public_signs(body, first, second, third, inside, found, lists)
     joint_signs(found)
-    return found.signs
+    return found.signs | dict.fromkeys(patterns(body, capitals, mark, lists.common), "")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from langchain_redis_memory.checks import check_number
+from langchain_redis_memory.language.logistic import odds, probability
 
 MAX_UNSAFE = 0.005
 """The risk that is tolerated by default."""
@@ -68,6 +69,7 @@ class AudienceVerdict:
         max_unsafe: The tolerated risk it was decided by.
         own_procedure: Whether a general procedure is asked for with "my".
         here: Whether the answer depends on where the user is or on what is shown.
+        p_whole: The probability that it is any of the four, judged by itself; None where it was not.
         thresholds: What the probabilities are compared with.
     """
 
@@ -84,6 +86,7 @@ class AudienceVerdict:
     max_unsafe: float = MAX_UNSAFE
     own_procedure: bool = False
     here: bool = False
+    p_whole: float | None = None
     thresholds: AudienceThresholds | None = None
 
     @property
@@ -91,7 +94,8 @@ class AudienceVerdict:
         """The probability that the answer must not be served to another user later, for any reason."""
         if self.here:
             return 1.0
-        return 1 - (1 - self.p_personal) * (1 - self.p_volatile) * (1 - self.p_effect) * (1 - self.p_vary)
+        any_of = 1 - (1 - self.p_personal) * (1 - self.p_volatile) * (1 - self.p_effect) * (1 - self.p_vary)
+        return any_of if self.p_whole is None else probability((odds(any_of) + odds(self.p_whole)) / 2)
 
     def __str__(self) -> str:
         kinds = ", ".join(

@@ -23,6 +23,8 @@ _AMBIGUOUS_TECH = frozenset("go windows swift rust c excel node".split())
 class WordLists:
     """The English words that signs are made of, phrases (each with a space on both sides), and forms of sentences.
 
+    Common words occur in many domains; they are found by the training.
+
     Forms are kept by the first word of the sentences that they can have; those of any sentence under "".
     """
 
@@ -30,6 +32,7 @@ class WordLists:
     phrases: dict[str, tuple[str, ...]]
     forms: dict[str, tuple[tuple[str, re.Pattern[str]], ...]]
     known: frozenset[str]
+    common: frozenset[str]
 
     def __getitem__(self, name: str) -> frozenset[str]:
         return self.words[name]
@@ -51,7 +54,7 @@ def word_lists() -> WordLists:
     slots = {name.upper(): "|".join(sorted(group, key=len, reverse=True)) for name, group in words.items()}
     firsts = {first for written in found["forms"].values() for group in written for first in group.split()} | {""}
     forms = {first: tuple(_forms_of(first, found["forms"], slots)) for first in firsts}
-    return WordLists(words, phrases, forms, frozenset().union(*words.values()))
+    return WordLists(words, phrases, forms, frozenset().union(*words.values()), frozenset(found["common"].split()))
 
 
 def _forms_of(

@@ -167,8 +167,8 @@ _DEEP, _LONG = 6, 1000
 def _data(value: Any, depth: int = 0) -> Any:
     """Describes an opaque part by its data: a function's code and the values it closes over, an object's fields.
 
-    Two functions of one name may be two versions of one, or close over different data. What they call is not seen, nor
-    is the state of an object of a class that declares no fields.
+    Two functions of one name may be two versions of one, or close over different data. What they call is not seen. Of
+    an object of a class that declares no fields only texts and numbers are: the rest may differ in each process.
     """
     inner = depth + 1
     if depth > _DEEP or (isinstance(value, Mapping | list | tuple | set | frozenset) and len(value) > _LONG):
@@ -192,7 +192,11 @@ def _data(value: Any, depth: int = 0) -> Any:
         names = type(value).model_fields if isinstance(value, BaseModel) else [field.name for field in fields(value)]
         values = {name: getattr(value, name, None) for name in names if name not in _LABELS}
         return [_path(type(value)), _data(values, inner)]
-    return [_path(type(value)), repr(value) if type(value) in _EXACT else ""]
+    if type(value) in _EXACT:
+        return [_path(type(value)), repr(value)]
+    state = getattr(value, "__dict__", None)
+    plain = {name: item for name, item in state.items() if type(item) in _EXACT} if isinstance(state, dict) else {}
+    return [_path(type(value)), _data(plain, inner) if plain and not isinstance(value, type) else ""]
 
 
 def _path(kind: type) -> str:

@@ -11,6 +11,9 @@ from langchain_redis_memory.language.audience import Audience, AudienceVerdict, 
 from tests.support.table import table
 
 PRIVATE = """What was wrong with the clutch?
+Which snacks are safe for me?
+Which pills go with the blue ones?
+What did marketing think of the draft?
 Which dentist treated Leo?
 What is my account balance?
 what's my account balance
@@ -119,7 +122,6 @@ Do you have a gym?
 Is breakfast included in the standard rate?
 When is breakfast served?
 Can oil paint be thinned with water?
-What is the temperature of boiling water?
 How deep is the Pacific Ocean?
 What is an IBAN?
 Can I cancel an order?
@@ -134,7 +136,8 @@ What are the symptoms of flu?
 how to wash wool
 Can a contract be cancelled within 14 days?
 Why do onions make people cry?
-Could you tell me who painted Guernica?"""
+Could you tell me who painted Guernica?
+Could you tell me what throat cancer is?"""
 OWN_PROCEDURES = """How do I reset my password?
 how can I change my PIN
 Where do I find my IBAN?
@@ -222,6 +225,7 @@ CONTRASTS = [
     ("How do I cancel a task in asyncio?", "cancel the task"),
     ("What is a credit score?", "What is my credit score?"),
     ("Tell me a joke", "Tell me another joke"),
+    ("What is the temperature of boiling water?", "What is the temperature of the water?"),
     ("Who won the world cup in 2014?", "Who won the match yesterday?"),
 ]
 
