@@ -61,12 +61,74 @@ def counts(told: dict[str, Any]) -> dict[str, Any]:
 COUNTS = {"order": 0, "title": "What a call costs", "command": "python -m benchmarks.counts"}
 
 
+SPEED = ("history", "checkpoint", "store", "cache", "limits", "values", "tasks")
+"""The benchmarks of speed, in the order of the page."""
+
+
+def compared(name: str, told: dict[str, Any]) -> dict[str, Any]:
+    """What a benchmark of speed wrote, as a table: ours, and ours divided by each peer's; what we lose is bold."""
+    ours, *peers = (one for one, version in told["versions"].items() if version)
+    rows = []
+    for row in told["rows"]:
+        values, spread = row["values"], row.get("spread")
+        own = f"{values[ours]:.3g} {row['unit']}".strip() + (f" ± {spread:.0%}" if spread else "")
+        ratios = {peer: values[ours] / values[peer] for peer in peers if values.get(peer)}
+        shown = [f"**{ratios[peer]:.2f}x**" if ratios[peer] > 1 else f"{ratios[peer]:.2f}x" for peer in ratios]
+        cells = dict(zip(ratios, shown, strict=True))
+        rows.append([row["name"], own, *(cells.get(peer, "") for peer in peers)])
+    names = ", ".join(f"{peer} {told['versions'][peer]}" for peer in peers)
+    about = f"Against {names}. {told['machine']}."
+    columns = ["", "this package", *(f"/ {peer}" for peer in peers)]
+    command = f"python -m benchmarks.speed {name}"
+    return {
+        **told,
+        "order": 1 + SPEED.index(name) / 10,
+        "about": about,
+        "command": command,
+        "columns": columns,
+        "rows": rows,
+    }
+
+
+def lost(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """The rows of all tables of speed in which a peer is better."""
+    rows = [
+        [
+            told["title"],
+            row[0],
+            row[1],
+            "; ".join(
+                f"{cell} {name}" for name, cell in zip(told["columns"][2:], row[2:], strict=True) if "**" in cell
+            ),
+        ]
+        for told in results
+        if "benchmarks.speed" in told["command"] and told["columns"][1] == "this package"
+        for row in told["rows"]
+        if any("**" in cell for cell in row[2:])
+    ]
+    about = "Every row of the tables below in which a peer is better. Below 1 is in our favour."
+    columns = ["", "measure", "this package", "against"]
+    return {
+        "order": 0,
+        "title": "What we lose",
+        "command": "python -m benchmarks.speed",
+        "about": about,
+        "columns": columns,
+        "rows": rows,
+        "notes": [],
+    }
+
+
 def benchmarks_page() -> str:
-    """What was measured, from `benchmarks/results`."""
+    """What was measured, from `benchmarks/results`; what we lose comes first."""
     folder = ROOT / "benchmarks" / "results"
-    results = [json.loads(path.read_text("utf-8")) for path in (folder.parent / "counts.json", *folder.glob("*.json"))]
+    results = []
+    for path in (folder.parent / "counts.json", *folder.glob("*.json")):
+        told = json.loads(path.read_text("utf-8"))
+        results.append(counts(told) if "counts" in told else compared(path.stem, told) if "versions" in told else told)
+    results.sort(key=lambda one: one["order"])
     parts = [(folder / "about.md").read_text("utf-8").strip()]
-    for told in sorted((counts(told) if "counts" in told else told for told in results), key=lambda one: one["order"]):
+    for told in (lost(results), *results):
         parts += [f"## {told['title']}", told["about"], f"`{told['command']}`", table(told["columns"], told["rows"])]
         parts += told["notes"]
     return "\n\n".join(parts) + "\n"

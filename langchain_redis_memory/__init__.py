@@ -367,10 +367,15 @@ _WITHOUT = tuple(home for home, packages in _NEEDS.items() if not all(map(_is_in
 __all__ = [*sorted(name for name, home in _HOMES.items() if not home.startswith(_WITHOUT)), "__version__"]  # noqa: PLE0604
 
 
+_PEERS = {"AsyncRedisSaver": "RedisSaver", "ShallowRedisSaver": "RedisSaver", "AsyncRedisStore": "RedisStore"}
+"""Names that other packages have for what is one class here."""
+
+
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
-        msg = f"module {__name__!r} has no attribute {name!r}"
+        hint = f"; {_PEERS[name]} serves sync and async calls" if name in _PEERS else ""
+        msg = f"module {__name__!r} has no attribute {name!r}{hint}"
         raise AttributeError(msg)
     return getattr(import_module(f"{__name__}.{home}"), name)
 

@@ -236,7 +236,7 @@ class StreamResult(NamedTuple):
 
 
 class Emit(NamedTuple):
-    """A step that passes values on to whoever streams the flow, as they come."""
+    """A step that passes values on to the caller that streams the flow, as they come."""
 
     values: Sequence[Any]
 

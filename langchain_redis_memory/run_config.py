@@ -37,7 +37,7 @@ def users_of(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def owners_of(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names whose data it is that a run writes: metadata comes from whoever calls, an authenticated user does not.
+    """Names whose data it is that a run writes: metadata comes from the caller, an authenticated user does not.
 
     Args:
         config: A `RunnableConfig`.

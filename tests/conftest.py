@@ -6,7 +6,7 @@ import gc
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache, partial
 from math import inf
 from typing import Any
@@ -57,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--servers",
         metavar="NAMES",
         default=IN_TURN,
-        help="in-turn: each test in this process and on one kind of server, the two colours shared out between them; "
+        help="in-turn: each test on one kind of server, every third in this process too, in one colour each; "
         "memory: in this process; whole rooms in one colour, a file that is named in both; "
         f"all: each on all, in both colours; or names, as in --servers=memory: {', '.join(servers.NAMES)}",
     )
@@ -75,8 +75,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Iterator[None]:
     """Makes no test for a server that is not wanted: to make them and leave them out costs seconds."""
     given = metafunc.config.getoption("--servers")
     parametrize = metafunc.parametrize
@@ -92,20 +92,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     if given != "all":
         metafunc.parametrize = with_chosen  # type: ignore[method-assign]
+    yield
+    alone = given == "memory" and not any(".py" in argument for argument in metafunc.config.args)
+    if given == IN_TURN or alone:
+        metafunc._calls[:] = shared_out(metafunc, alone=alone)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what needs a server that `--servers` does not name, or whose colour is another server's in turn."""
-    if config.getoption("--servers") == IN_TURN:
-        kept = shared_out(items)
-    else:
-        chosen = wanted(config)
-        kept = [item for item in items if needs(item) <= chosen]
-        if chosen == {"memory"} and not any(".py" in argument for argument in config.args):
-            kept = shared_out(kept, alone=True)
-    left_out = set(items).difference(kept)
-    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
-    items[:] = kept
+    """Leaves out what needs a server that `--servers` does not name."""
+    chosen = wanted(config)
+    left_out = [item for item in items if not needs(params_of(item), getattr(item, "fixturenames", ())) <= chosen]
+    config.hook.pytest_deselected(items=left_out)
+    unwanted = set(left_out)
+    items[:] = [item for item in items if item not in unwanted]
 
 
 def pytest_collection_finish() -> None:
@@ -138,7 +137,7 @@ def turn(test: str, asked: list[set[str]]) -> set[str]:
     return set(servers.NAMES) - set(plain) | {plain[crc32(test.encode()) % len(plain)]}
 
 
-def shared_out(items: list[pytest.Item], *, alone: bool = False) -> list[pytest.Item]:
+def shared_out(metafunc: pytest.Metafunc, *, alone: bool) -> list[Any]:
     """Of a test that runs in both colours, in this process and on servers: one colour on a server, the other one here.
 
     Every third test is run here at all, and one that asks a single server in one colour, unless it is about faults,
@@ -146,22 +145,22 @@ def shared_out(items: list[pytest.Item], *, alone: bool = False) -> list[pytest.
     `alone` is a run in this process only, of whole rooms: one colour here, and no other.
     """
     places: dict[str, set[bool]] = {}
-    own: list[tuple[str, bool, str]] = []
-    for item in items:
-        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        words = re.split(r"[\[\]-]", item.nodeid)
-        names, colour = named(parameters.values()), next((word for word in words if word in COLOURS), "")
+    own: list[tuple[str, bool, str, set[str]]] = []
+    for call in metafunc._calls:
+        words = [*re.split(r"[\[\]-]", metafunc.definition.nodeid), *call.id.split("-"), ""]
+        names, asked = named(call.params.values()), needs(call.params, metafunc.fixturenames)
+        colour = next((word for word in words if word in COLOURS), "") if asked else ""
         test = "-".join(word for word in words if word not in names and word != colour)
-        own.append((test, "memory" in names, colour if names or needs(item) else ""))
+        own.append((test, "memory" in names, colour, asked))
         places.setdefault(test, set()).add("memory" in names)
     kept = []
-    for item, (test, here, colour) in zip(items, own, strict=True):
+    for call, (test, here, colour, asked) in zip(metafunc._calls, own, strict=True):
         turn_of, both = crc32(test.encode()), len(places[test]) == 2
-        each_colour = not (both or alone) and ("/faults/" in item.nodeid or needs(item) & {"cluster", "sentinel"})
+        each_colour = not (both or alone) and ("/faults/" in test or asked & {"cluster", "sentinel"})
         if colour and not each_colour and COLOURS.index(colour) != (turn_of + here) % 2:
             continue
-        if not (here and both and turn_of // 2 % 3):
-            kept.append(item)
+        if alone or not (here and both and turn_of // 2 % 3):
+            kept.append(call)
     return kept
 
 
@@ -171,12 +170,14 @@ def named(values: Iterable[object]) -> set[str]:
     return {word for word in words if isinstance(word, str) and word in servers.NAMES}
 
 
-def needs(item: pytest.Item) -> set[str]:
+def params_of(item: pytest.Item) -> Mapping[str, object]:
+    """The parameters of a test."""
+    return item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+
+
+def needs(params: Mapping[str, object], fixtures: Collection[str]) -> set[str]:
     """The servers that a test asks: those that its parameters name, those of its fixtures, else one real one."""
-    fixtures = set(getattr(item, "fixturenames", ()))
-    asked = named(
-        item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
-    )
+    asked = named(params.values())
     asked |= {name for name in ("cluster", "sentinel") if f"{name}_url" in fixtures}
     if "real_url" in fixtures or ("farm" in fixtures and not asked):
         asked.add(servers.NEWEST)

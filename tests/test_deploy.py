@@ -18,7 +18,8 @@ from langchain_redis_memory import Client, RedisSaver, RedisStore
 from langchain_redis_memory.deploy import checkpointer, store
 from langchain_redis_memory.errors import ConfigError
 from tests.checkpoint.test_serde import Order
-from tests.support.saves import checkpoint, place, raw
+from tests.support.raw import raw
+from tests.support.saves import checkpoint, place
 
 ORDER = Order(1, "x")
 ROOT = Path(__file__).parents[1]

@@ -19,7 +19,8 @@ from langchain_redis_memory.state.agent_state import RedisAgentState
 from langchain_redis_memory.state.session_data import RedisSessionData
 from langchain_redis_memory.store.redis_store import RedisStore
 from tests.conftest import Both
-from tests.support.saves import hashed, raw
+from tests.support.raw import raw
+from tests.support.saves import hashed
 
 NEWER = b"\x02"
 

@@ -248,6 +248,8 @@ def test_every_public_name_is_there() -> None:
     assert set(dir(langchain_redis_memory)) == set(langchain_redis_memory.__all__)
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = langchain_redis_memory.no_such_name
+    with pytest.raises(AttributeError, match="RedisSaver serves sync and async calls"):
+        _ = langchain_redis_memory.AsyncRedisSaver
 
 
 def test_every_error_is_public() -> None:

@@ -32,6 +32,7 @@ from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.language.equivalence.weights import shipped
 from langchain_redis_memory.language.logistic import odds
+from langchain_redis_memory.language.need.policy import NeedPolicy
 from langchain_redis_memory.language.reader.local_reader import LocalReader
 from langchain_redis_memory.language.reader.reading_classifier import ReadingClassifier, joint
 
@@ -52,8 +53,10 @@ def conversations() -> Rows:
         (f"held: {', '.join(HELD)}", need_pairs(HELD)),
         (f"untouched: {', '.join(UNTOUCHED)}", need_pairs(UNTOUCHED)),
     ):
-        for cache, kinds in served(pair for pair in pairs if pair.kind in HARD).items():
-            found[f"{cache}, {source}"] = kinds
+        hard = [pair for pair in pairs if pair.kind in HARD]
+        for title, scorer in (("", None), (" with the reader", LocalReader())):
+            for cache, kinds in served(hard, NeedPolicy(0.05, scorer=scorer)).items():
+                found[f"{cache}{title}, {source}"] = kinds
     return found
 
 

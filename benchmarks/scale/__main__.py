@@ -83,8 +83,10 @@ def told(found: list[Growth], *, quick: bool) -> dict[str, object]:
     names = ["what grows", "operation", "stated", "trips", "commands, in scripts too", "server", "client", "wall"]
     rule = (
         "The command fails where what is stated O(1) or O(log n) has an exponent above 0.25 (0.5 over nodes), what "
-        f"walks a graph of vectors one above {BELOW_LINEAR}, and a time grows {NOISE} times in all. Items and "
-        f"answers have vectors of {DIMS} random numbers, one item in four has one."
+        f"walks a graph of vectors one above {BELOW_LINEAR}, and a time grows {NOISE} times in all. A search of a "
+        "graph looks at some thousand vectors: among a few thousand it is somewhere between a logarithm and a scan, "
+        "whose exponent is 1, and this bound tells it from the scan only. "
+        f"Items and answers have vectors of {DIMS} random numbers, one item in four has one."
     )
     return {
         "order": 8,

@@ -10,7 +10,9 @@ from typing import Literal
 Stated = Literal["O(1)", "O(log n)", "graph", "O(n)"]
 """How a cost is stated to grow; "graph" is what walks a graph of vectors: a logarithm only where it is large."""
 BELOW_LINEAR = 0.8
-"""The largest exponent of what walks a graph."""
+"""The largest exponent of what walks a graph of vectors. Its search looks at the neighbours of a fixed number of
+candidates: some thousand vectors, so up to a few times that it meets a growing share of all, and its exponent lies
+anywhere between that of a logarithm and 1, which is a scan's. The bound tells it from a scan and promises no more."""
 Costs = Mapping[str, float]
 """What one call costs: round trips, the server's commands, bytes, time of both processors in bare GETs, wall time."""
 

@@ -1,16 +1,23 @@
 """Every speed benchmark, one after the other, each with all peers that are installed.
 
-python -m benchmarks.speed [NAME ...] [--json DIRECTORY]
+python -m benchmarks.speed [NAME ...] [--write] [--json DIRECTORY] [--quick]
+
+With `--write` the numbers become `benchmarks/results` and the tables of docs/benchmarks.md, of which the first is what
+we lose.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("history", "checkpoint", "store", "cache", "values", "limits", "tasks")
+from benchmarks.speed.harness import QUICK
+
+NAMES = ("history", "checkpoint", "store", "cache", "values", "limits", "tasks", "sizes")
+ROOT = Path(__file__).parent.parent.parent
 
 
 def main() -> int:
@@ -22,16 +29,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(NAMES)}; all by default")
     parser.add_argument("--json", metavar="DIRECTORY", help="also write the numbers to DIRECTORY/NAME.json")
+    parser.add_argument("--write", action="store_true", help="also write benchmarks/results and docs/benchmarks.md")
+    parser.add_argument("--quick", action="store_true", help="a twentieth of the measuring, to see that all runs")
     options = parser.parse_args()
+    if options.write:
+        options.json = str(ROOT / "benchmarks" / "results")
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    failed = 0
+    failed, environment = 0, os.environ | ({QUICK: "1"} if options.quick else {})
     for name in options.names or NAMES:
         command = [sys.executable, "-m", f"benchmarks.speed.{name}"]
         if options.json:
-            command += ["--json", str(Path(options.json) / f"{name}.json")]
+            command += ["--write" if name == "sizes" else "--json", str(Path(options.json) / f"{name}.json")]
         print(f"== {name}", flush=True)
-        failed |= subprocess.run(command, check=False).returncode != 0
+        failed |= subprocess.run(command, check=False, env=environment).returncode != 0
+    if options.write:
+        failed |= subprocess.run([sys.executable, ".ci/site.py"], check=False, cwd=ROOT).returncode != 0
     return int(failed)
 
 

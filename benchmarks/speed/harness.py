@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 import redis
@@ -97,6 +97,35 @@ def used_memory(port: int) -> int:
 
 Work = Callable[[], Any]
 AsyncWork = Callable[[], Awaitable[Any]]
+QUICK = "BENCHMARKS_QUICK"
+"""Set in the environment, each measure is made a twentieth as often: to see that everything runs, not how fast."""
+
+
+class Median(float):
+    """A median, with how far the middle half of what was measured lies from it."""
+
+    spread: float = 0.0
+
+    @classmethod
+    def of(cls, measured: Sequence[float], scale: float) -> Median:
+        """The median of what was measured, in another unit."""
+        made = cls(median(measured) * scale)
+        if len(measured) > 3:
+            low, _, high = quantiles(measured, n=4)
+            made.spread = (high - low) / 2 / median(measured)
+        return made
+
+    def __mul__(self, other: float) -> Median:
+        made = Median(float(self) * other)
+        made.spread = self.spread
+        return made
+
+    def __truediv__(self, other: float) -> Median:
+        return self * (1 / other)
+
+
+def _often(times: int) -> int:
+    return max(2, times // 20) if os.environ.get(QUICK) else times
 
 
 def interleaved(works: Mapping[str, Work], times: int, warm_up: int = 5) -> dict[str, float]:
@@ -107,13 +136,14 @@ def interleaved(works: Mapping[str, Work], times: int, warm_up: int = 5) -> dict
     names = list(works)
     taken: dict[str, list[float]] = {name: [] for name in works}
     gc.collect()
+    times = _often(times)
     for turn in range(warm_up + times):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             started = time.perf_counter()
             works[name]()
             if turn >= warm_up:
                 taken[name].append(time.perf_counter() - started)
-    return {name: median(durations) * 1000 for name, durations in taken.items()}
+    return {name: Median.of(durations, 1000) for name, durations in taken.items()}
 
 
 def processor_time(works: Mapping[str, Work], times: int, rounds: int = 11) -> dict[str, float]:
@@ -122,6 +152,7 @@ def processor_time(works: Mapping[str, Work], times: int, rounds: int = 11) -> d
     What else the machine does weighs less here than on a clock, and what the server does not at all.
     """
     taken: dict[str, list[float]] = {name: [] for name in works}
+    times = _often(times)
     for turn in range(1 + rounds):
         for name, work in works.items():
             started = time.process_time()
@@ -129,7 +160,7 @@ def processor_time(works: Mapping[str, Work], times: int, rounds: int = 11) -> d
                 work()
             if turn:
                 taken[name].append((time.process_time() - started) / times)
-    return {name: median(seconds) * 1e6 for name, seconds in taken.items()}
+    return {name: Median.of(seconds, 1e6) for name, seconds in taken.items()}
 
 
 async def ainterleaved(works: Mapping[str, AsyncWork], times: int, warm_up: int = 5) -> dict[str, float]:
@@ -137,13 +168,14 @@ async def ainterleaved(works: Mapping[str, AsyncWork], times: int, warm_up: int 
     names = list(works)
     taken: dict[str, list[float]] = {name: [] for name in works}
     gc.collect()
+    times = _often(times)
     for turn in range(warm_up + times):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             started = time.perf_counter()
             await works[name]()
             if turn >= warm_up:
                 taken[name].append(time.perf_counter() - started)
-    return {name: median(durations) * 1000 for name, durations in taken.items()}
+    return {name: Median.of(durations, 1000) for name, durations in taken.items()}
 
 
 @contextmanager
@@ -224,6 +256,11 @@ class Row:
         return ours / theirs if theirs else None
 
     @property
+    def spread(self) -> float:
+        """How far the middle half of ours lies from its median, as a share of it; 0 for what does not vary."""
+        return round(getattr(next(iter(self.values.values())), "spread", 0.0), 3)
+
+    @property
     def verdict(self) -> str:
         """Whether the target is met; what we lose to is named in any case."""
         ours = next(iter(self.values.values()))
@@ -284,12 +321,12 @@ class Report:
             console.print(f"* {note}")
 
     def write(self, path: str) -> None:
-        """Writes the numbers as JSON."""
+        """Writes the numbers as JSON, of which the page of benchmarks is generated."""
         told = {
             "title": self.title,
             "machine": self.machine(),
             "versions": self.versions,
-            "rows": [{**asdict(row), "verdict": row.verdict} for row in self.rows],
+            "rows": [{**asdict(row), "verdict": row.verdict, "spread": row.spread} for row in self.rows],
             "notes": self.notes,
         }
         Path(path).write_text(json.dumps(told, indent=2) + "\n", "utf-8")

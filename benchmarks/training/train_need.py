@@ -1,6 +1,6 @@
 """Fits the weights by which two conversations are found to need the same answer.
 
-python -m benchmarks.training.train_need --data DIR --out FILE [--vectors FILE]
+python -m benchmarks.training.train_need --data DIR --out FILE [--vectors FILE] [--reader]
 
 Fitted on the domains `needs.DEV` (this project's, CC0) and on the training half of PAWS, which knows word order. A
 scene gives more pairs than its six kinds: the reworded conversation against every trap, a reworded question behind the
@@ -32,11 +32,13 @@ from benchmarks.training.train_equivalence import (
     sigmoid,
     vectors_of,
 )
+from langchain_redis_memory.language.equivalence.pair_scorer import SCORED, scored_odds
 from langchain_redis_memory.language.equivalence.weights import COSINE_CAP
 from langchain_redis_memory.language.need.compare import compare_needs
 from langchain_redis_memory.language.need.need import Need, leaning, need_of
+from langchain_redis_memory.language.reader.local_reader import LocalReader
 
-HELPS = ("cosine", "question_plain", "question_covered", "numbers_same", "against")
+HELPS = ("cosine", "question_plain", "question_covered", "numbers_same", "against", SCORED)
 WEIGHTS = {
     "reworded": 3.0, "question reworded": 1.0, "history reworded": 1.0, "irrelevant history": 0.3,
     "extra chatter": 0.3, "context swapped": 1.0, "detail swapped": 1.5, "intent flipped": 1.5,
@@ -88,13 +90,19 @@ def rows(domains: tuple[str, ...]) -> Iterator[Row]:
                     yield Row(domain, "alone", Need(a.asked), Need(b.asked), same)
 
 
-def features(found: list[Row], cached: Path | None) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """The names of the features, their values, and which rows have a veto."""
+def features(
+    found: list[Row], cached: Path | None, reader: LocalReader | None = None
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """The names of the features, their values, and which rows have a veto; what a reader says of conversations."""
     vectors = vectors_of([need.gist for row in found for need in (row.a, row.b)], cached)
     compared = [compare_needs(row.a, row.b) for row in found]
     for row, difference in zip(found, compared, strict=True):
         one, two = (vectors[need.gist].astype(np.float32) for need in (row.a, row.b))
         difference.features["cosine"] = min(float(one @ two), COSINE_CAP)
+    if reader is not None:
+        pairs = [(min(row.a.words, row.b.words), max(row.a.words, row.b.words)) for row in found]
+        for row, difference, share in zip(found, compared, reader.score(pairs), strict=True):
+            difference.features[SCORED] = 0.0 if row.kind == "paws" else scored_odds(share)
     names = [name for name in compared[0].features if name != "leaning"]
     values = np.array([[one.features[name] for name in names] for one in compared])
     return names, values, np.array([bool(one.vetoes) for one in compared])
@@ -105,12 +113,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--vectors", type=Path, help="a file that keeps the vectors between runs")
+    parser.add_argument("--reader", action="store_true", help="with `LocalReader` as a term; for its need_weights.json")
     given = parser.parse_args()
     found = list(rows(DEV))
     for pair in question_pairs(given.data):
         if pair.source == "paws" and not is_test(pair.a, pair.b):
             found.append(Row("paws", "paws", Need(pair.a), Need(pair.b), pair.same))
-    names, x, vetoed = features(found, given.vectors)
+    names, x, vetoed = features(found, given.vectors, LocalReader(threads=2) if given.reader else None)
     y = np.array([row.same for row in found]).astype(float)
     kind, domain = np.array([row.kind for row in found]), np.array([row.domain for row in found])
     weight = np.array([WEIGHTS[name] / ((kind == name) & ~vetoed).sum() for name in kind])

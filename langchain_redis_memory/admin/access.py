@@ -20,7 +20,7 @@ VIEW_ONLY: frozenset[Role] = frozenset({"view"})
 
 @dataclass(frozen=True)
 class Access:
-    """What one person may see and do.
+    """Says what one person may see and do on the admin page.
 
     Args:
         name: Who it is, for the audit log.

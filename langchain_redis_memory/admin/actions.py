@@ -17,7 +17,7 @@ from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.operate import audit
 from langchain_redis_memory.operate.audit import AuditLine
 from langchain_redis_memory.operate.operations import RedisOperations
-from langchain_redis_memory.operate.prune import Pruned
+from langchain_redis_memory.operate.prune import PruneCounts
 from langchain_redis_memory.operate.receipt import Receipt
 
 _LONGEST_ANSWER = 40_000
@@ -197,7 +197,7 @@ async def exported(visit: Visit) -> AsyncIterator[dict[str, Any]]:
     return (await visit.users()).aexport(visit.asked("id"))
 
 
-async def _pruned(visit: Visit, *, dry_run: bool) -> Pruned:
+async def _pruned(visit: Visit, *, dry_run: bool) -> PruneCounts:
     keep, older_than_s = max(1, visit.number("keep", 1)), visit.number("days") * _DAY_S or None
     operations = RedisOperations(visit.client, tenant=visit.tenant)
     return await operations.aprune(keep_last=keep, older_than_s=older_than_s, dry_run=dry_run, saver=visit.saver())

@@ -14,12 +14,8 @@ SHOWN = (("hits", "hit"), ("misses", "miss"), ("bypasses", "bypass"))
 """Metrics of a chart by hour, with the class of their colour."""
 
 
-def hours_of(stats: Stats, most: int = 48) -> list[tuple[datetime, Stats]]:
-    """Splits statistics by hour, with the hours in which nothing happened.
-
-    Args:
-        stats: The statistics.
-        most: How many hours before the last one in which something happened.
+def hours_of(stats: Stats) -> list[tuple[datetime, Stats]]:
+    """Splits the statistics of the last 48 hours by hour, with the hours in which nothing happened.
 
     Returns:
         The hours, the oldest first.
@@ -28,7 +24,7 @@ def hours_of(stats: Stats, most: int = 48) -> list[tuple[datetime, Stats]]:
     if not by_hour:
         return []
     last = max(by_hour)
-    first = max(min(by_hour), last - timedelta(hours=most - 1))
+    first = max(min(by_hour), last - timedelta(hours=47))
     count = int((last - first) / timedelta(hours=1)) + 1
     none = Stats((), stats.prices)
     return [(hour, by_hour.get(hour, none)) for hour in (first + timedelta(hours=n) for n in range(count))]

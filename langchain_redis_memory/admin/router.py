@@ -82,7 +82,7 @@ def admin_router(
 ) -> APIRouter:
     """Makes the admin page, for `app.include_router(admin_router(...), prefix="/admin")`.
 
-    It is read-only for whoever has no other role than "view", and shows no words of users without "read_content".
+    It is read-only for a person who has no other role than "view", and shows no words of users without "read_content".
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.

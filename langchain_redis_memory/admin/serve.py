@@ -1,6 +1,6 @@
 """Serves the admin page alone, for the people who can log in on this machine: `langchain-redis-memory admin`.
 
-It listens on a loopback address and signs in whoever opens the link that it prints, once: the browser then has a
+It listens on a loopback address and signs in the person who opens the link that it prints, once: the browser then has a
 cookie. A page of another site cannot reach it, whatever name it gives to this machine.
 """
 
@@ -108,7 +108,7 @@ def serve(
         host: The address to listen on: of this machine only.
         port: The port to listen on.
         token: The link's secret; "" for a new one.
-        access: What whoever opens the link may do; by default all.
+        access: What the person who opens the link may do; by default all.
 
     Raises:
         ConfigError: The address is not of this machine alone, or uvicorn is not installed.

@@ -67,7 +67,7 @@ class TenantSurvey:
 
 @dataclass(frozen=True)
 class Survey:
-    """What there is.
+    """The tenants of a server and the names of their data, as the names of keys tell.
 
     Args:
         tenants: Tenant -> the names of its data.

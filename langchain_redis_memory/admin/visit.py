@@ -34,7 +34,7 @@ _MOST_LINES = 10_000
 
 @dataclass
 class Backend:
-    """What the pages look at.
+    """The server and the caches that the pages show.
 
     Args:
         client: The server's client.
@@ -120,7 +120,7 @@ class Visit:
             raise HTTPException(404, "there is no such tenant")
 
     def needs(self, role: Role) -> None:
-        """Refuses whoever lacks a role.
+        """Refuses a person who lacks a role.
 
         Raises:
             HTTPException: 403.

@@ -12,7 +12,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.config import get_config
 
-from langchain_redis_memory.agents.answer_flows import AnswerFlows, Everything, Looked
+from langchain_redis_memory.agents.answer_flows import AnswerFlows, ModelLookup, WholeThread
 from langchain_redis_memory.agents.model_watch import ModelWatch, watched_request, watching
 from langchain_redis_memory.agents.request import called_by
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
@@ -125,7 +125,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
             TurnCache(cache or ExactAnswerCache(ttl_s)),
             Planner(
                 classifier or LinguisticClassifier(),
-                Everything(),
+                WholeThread(),
                 contextualiser or LocalContextualiser(),
                 check_policy(policy),
                 True,
@@ -212,7 +212,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
             return True
         return False
 
-    def _final(self, response: Any, looked: Looked, watch: ModelWatch) -> tuple[AIMessage | None, Looked]:
+    def _final(self, response: Any, looked: ModelLookup, watch: ModelWatch) -> tuple[AIMessage | None, ModelLookup]:
         """Finds the final answer that may be stored, and says why where there is none that may."""
         final = _final(response)
         if final is None:
@@ -224,7 +224,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         self._is_misplaced(watch)
         return None, looked._replace(why=f"{looked.why}; this one is not kept, as {refusal}")
 
-    def _served(self, request: ModelRequest[Any], looked: Looked) -> AIMessage | ModelRequest[Any]:
+    def _served(self, request: ModelRequest[Any], looked: ModelLookup) -> AIMessage | ModelRequest[Any]:
         """Makes a cached answer the response: a message, or a request to a model that has it."""
         assert looked.answer is not None  # noqa: S101 - it was found
         message = as_served(looked.answer)
@@ -238,7 +238,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         return request.override(model=ReplayModel(message=message), response_format=form)
 
 
-def _shown(request: ModelRequest[Any], looked: Looked) -> ModelRequest[Any]:
+def _shown(request: ModelRequest[Any], looked: ModelLookup) -> ModelRequest[Any]:
     shown: Any = looked.messages
     return request if shown is None or len(shown) == len(request.messages) else request.override(messages=shown)
 
@@ -256,7 +256,7 @@ def _final(response: Any) -> AIMessage | None:
     return said[0]
 
 
-def _told(response: Any, looked: Looked) -> Any:
+def _told(response: Any, looked: ModelLookup) -> Any:
     """Returns the response with a message that says why it is not from the cache."""
     kind, why = (
         (looked.outcome, looked.why) if looked.answer is None else ("bypass", "the request was changed behind it")
@@ -275,7 +275,7 @@ def _told(response: Any, looked: Looked) -> Any:
     return response
 
 
-def _tell(request: ModelRequest[Any], looked: Looked) -> None:
+def _tell(request: ModelRequest[Any], looked: ModelLookup) -> None:
     """Writes what was decided to the agent's stream."""
     answer = looked.answer
     about = {"hit": answer is not None, "outcome": looked.outcome, "why": looked.why}

@@ -28,7 +28,7 @@ from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailabl
 from langchain_redis_memory.cache.decision_log import Decision, DecisionLog
 from langchain_redis_memory.cache.semantic.explanation import logged
 from langchain_redis_memory.cache.semantic.prompt_reader import instructs
-from langchain_redis_memory.cache.sharing import AudienceClassifier, Share, Sharing
+from langchain_redis_memory.cache.sharing import AudienceClassifier, Share, SharingRule
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.switchable import WHY
 from langchain_redis_memory.conversation.context import StoredContext
@@ -48,7 +48,7 @@ from langchain_redis_memory.run_config import rights_of
 _log = logging.getLogger(__name__)
 
 
-class Everything:
+class WholeThread:
     """Selects all messages of the thread: what a dependent question is answered from, and keyed by."""
 
     def reach(self, rule: Rule) -> int:
@@ -67,8 +67,8 @@ class Everything:
         return list(history)
 
 
-class Looked(NamedTuple):
-    """What a look-up of a model call gave.
+class ModelLookup(NamedTuple):
+    """The result of looking up the answer to a model call.
 
     Args:
         asked: How the cache sees the call; None where its answer is not shared.
@@ -130,7 +130,7 @@ class AnswerFlows:
 
     # --- looking up ---------------------------------------------------------------------------------------------------
 
-    def lookup_flow(self, request: ModelRequest[Any]) -> Flow[Looked]:
+    def lookup_flow(self, request: ModelRequest[Any]) -> Flow[ModelLookup]:
         """Plans a model call and looks for its answer.
 
         Returns:
@@ -139,7 +139,7 @@ class AnswerFlows:
         began: float = yield Now()
         turn = turn_of(request.messages)
         if turn is None:
-            return Looked(None, "the user has said nothing", "bypass", None, None, Decision("bypass"), began)
+            return ModelLookup(None, "the user has said nothing", "bypass", None, None, Decision("bypass"), began)
         asked, sharing = self._asked(request, turn)
         why = self._behind or turn.forbidden(self.pure)
         plan = None if why else (yield from self._plan_flow(turn, asked, sharing))
@@ -152,23 +152,23 @@ class AnswerFlows:
         if why or plan is None or plan.asked is None:
             if not turn.since:
                 yield from self._note_flow(asked, decision)
-            return Looked(None, why, "bypass", None, None, decision, began)
+            return ModelLookup(None, why, "bypass", None, None, decision, began)
         asked = replace(plan.asked, memory=[*plan.asked.memory, *turn.since])
         messages = [*(plan.shown or turn.instructions), turn.question, *turn.since]
         place = (asked.session, str(turn.question.id), len(turn.since))
         if place in self._answered:  # such as by middleware that looks at answers: the same one would come back
             why = "its first answer was taken back"
-            return Looked(asked, why, "miss", messages, None, replace(decision, outcome="miss", why=why), began)
+            return ModelLookup(asked, why, "miss", messages, None, replace(decision, outcome="miss", why=why), began)
         answer, flight = yield from self._find_flow(asked)
         decision = replace(decision, candidates=logged(asked.notes.get(CANDIDATES, [])))
         if answer is None or not isinstance(answer.value, AIMessage):
             why = WHY if was_off(asked) else "there is no answer to it"
             miss = replace(decision, outcome="miss", why=why)
-            return Looked(asked, why, "miss", messages, None, miss, began, flight, place)
+            return ModelLookup(asked, why, "miss", messages, None, miss, began, flight, place)
         hit = replace(decision, outcome="hit", kind=answer.kind, why=answer.why, entry=answer.entry)
         yield from self._note_flow(asked, replace(hit, tokens=answer.tokens), answer, flight)
         self._answer(place)
-        return Looked(asked, answer.why, "hit", messages, answer, hit, began)
+        return ModelLookup(asked, answer.why, "hit", messages, answer, hit, began)
 
     def _answer(self, place: tuple[str, str, int] | None) -> None:
         """Remembers that a question was answered here."""
@@ -187,13 +187,13 @@ class AnswerFlows:
             self._behind = f"middleware behind the cache changes {', '.join(sorted(changed))}"
             _log.warning("nothing is cached: %s; put AnswerCacheMiddleware last", self._behind)
 
-    def _asked(self, request: ModelRequest[Any], turn: AgentTurn) -> tuple[CacheQuestion, Sharing]:
+    def _asked(self, request: ModelRequest[Any], turn: AgentTurn) -> tuple[CacheQuestion, SharingRule]:
         """Builds how the cache would see the question, and with whom its answer may be shared."""
         config = get_config()
         configurable = config.get("configurable") or {}
         asker, opaque = asker_of(config), bool(request.tools)
         judge = partial(self.audience, opaque=opaque)
-        sharing = Sharing(asker, judge(str(turn.question.text)), opaque, self.share, judge)
+        sharing = SharingRule(asker, judge(str(turn.question.text)), opaque, self.share, judge)
         found = decides(request)
         given = [deciding_settings(configurable, *SEPARATED), rights_of(config) if opaque else []]
         if not describable(given):  # nobody else's call can be known to be equal
@@ -221,7 +221,7 @@ class AnswerFlows:
             return f"{self.private}:{digest}"
         return f"{self.scope or ''}:{digest}"
 
-    def _plan_flow(self, turn: AgentTurn, asked: CacheQuestion, sharing: Sharing) -> Flow[Plan | None]:
+    def _plan_flow(self, turn: AgentTurn, asked: CacheQuestion, sharing: SharingRule) -> Flow[Plan | None]:
         """Plans the turn; None where a user's classifier fails."""
         text = str(turn.question.text)
         try:
@@ -238,7 +238,7 @@ class AnswerFlows:
 
     # --- storing ------------------------------------------------------------------------------------------------------
 
-    def store_flow(self, looked: Looked, value: AIMessage, *, structured: bool) -> Flow[None]:
+    def store_flow(self, looked: ModelLookup, value: AIMessage, *, structured: bool) -> Flow[None]:
         """Stores the model's answer, if it is a final one and worth keeping."""
         asked = looked.asked
         if asked is None:
@@ -258,7 +258,7 @@ class AnswerFlows:
         with suppress(CacheUnavailable):
             yield from self._best_effort(asked)(self._record_flow(asked, decision, None, op, looked.flight), write=True)
 
-    def leave_flow(self, looked: Looked) -> Flow[None]:
+    def leave_flow(self, looked: ModelLookup) -> Flow[None]:
         """Lets equal calls that wait ask the model, as this one's answer is not to be shared."""
         if looked.asked is not None and (given_back := leave(looked.flight)).commands:
             with suppress(CacheUnavailable):
@@ -301,7 +301,7 @@ class AnswerFlows:
 _COUNTED = {"hit": "hits", "miss": "misses", "bypass": "bypasses"}
 
 
-def _why(plan: Plan, turn: AgentTurn, sharing: Sharing) -> str:
+def _why(plan: Plan, turn: AgentTurn, sharing: SharingRule) -> str:
     """Names the reason why a planned question bypasses the cache, "" where it does not."""
     if plan.reads is None or not plan.rule.write_cache:
         shared = replace(sharing, words=plan.verdict.audience or sharing.words)

@@ -25,7 +25,7 @@ _DRIVER = "memory://decisions"
 
 
 class AsDecisionModel(BaseDecisionModel):
-    """Answers a decision model's questions by what a turn depends on, offline where the classifier is.
+    """Lets a classifier serve as LangChain's decision model, such as one that routes turns to a small or a large model.
 
     A `Noul` is answered with the probability that the turn depends on its conversation. A `Choice` is one between the
     types of questions, or between whatever `routes` make of them: a small model for what stands alone, a large one for
@@ -41,9 +41,6 @@ class AsDecisionModel(BaseDecisionModel):
         routes = {**dict.fromkeys(QuestionType, "large"), QuestionType.NEW_TOPIC: "small"}
         classifier = AsDecisionModel(routes=routes)  # for LangChain's ModelRouterMiddleware(classifier=...)
         ```
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     model: str = "langchain-redis-memory"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class RedisBackend(ClientOwner, protocol.BackendProtocol):
-    """The file system of a deep agent.
+    """Keeps the files of a deep agent in Redis.
 
     An edit is a compare-and-set: of two agents that edit one file at once none loses what the other wrote. Folders and
     patterns are found in an index of names, without reading a file; of a search for text only the files that hold it

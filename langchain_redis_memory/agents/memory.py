@@ -35,8 +35,8 @@ _MOST_CHARS = 600
 _MOST_TURNS = 10
 
 
-class Remembered(TypedDict, total=False):
-    """What is read of the memory at the start of a turn.
+class RecalledMemory(TypedDict, total=False):
+    """The part of an agent's state that is read of the memory at the start of a turn.
 
     Args:
         profile: What is known of the user, as text.
@@ -54,7 +54,7 @@ class Remembered(TypedDict, total=False):
 class MemoryState(AgentState[Any]):
     """An agent's state with what this turn remembers, which neither goes in nor comes out."""
 
-    remembered: NotRequired[Annotated[Remembered, PrivateStateAttr]]
+    remembered: NotRequired[Annotated[RecalledMemory, PrivateStateAttr]]
 
 
 class MemoryMiddleware(AgentMiddleware[MemoryState, Any, Any]):
@@ -158,7 +158,7 @@ class MemoryMiddleware(AgentMiddleware[MemoryState, Any, Any]):
 
         A server that is away is logged: the turn goes on without.
         """
-        remembered: Remembered = {}
+        remembered: RecalledMemory = {}
         turn, transcript, planner = turn_of(state["messages"]), self._transcript(), self._memory._flows.planner
         recalling = ""
         if turn is not None and self._window:
@@ -188,7 +188,7 @@ class MemoryMiddleware(AgentMiddleware[MemoryState, Any, Any]):
             _log.warning("the turn goes on without what is remembered: %s", error)
         return {"remembered": remembered}
 
-    def _verdict_flow(self, turn: AgentTurn, state: TurnState, remembered: Remembered) -> Flow[Verdict]:
+    def _verdict_flow(self, turn: AgentTurn, state: TurnState, remembered: RecalledMemory) -> Flow[Verdict]:
         """The verdict of the turn's start, unless other middleware has changed the thread since."""
         if known := remembered.get("verdict"):
             kind, confidence, places, length = known
@@ -215,7 +215,7 @@ class MemoryMiddleware(AgentMiddleware[MemoryState, Any, Any]):
         return self._memory.profile(user, tenant) if user else None
 
     def _shown_flow(self, request: ModelRequest[Any]) -> Flow[ModelRequest[Any]]:
-        remembered: Remembered = dict(request.state).get("remembered") or {}  # type: ignore[assignment]
+        remembered: RecalledMemory = dict(request.state).get("remembered") or {}  # type: ignore[assignment]
         turn = turn_of(request.messages)
         if turn is not None and self._window:
             recalled = remembered.get("elsewhere", ())

@@ -87,8 +87,8 @@ def asker_of(config: Mapping[str, Any]) -> Asker:
     return Asker(users_of(config), str(uuid4() if session is None else session))
 
 
-class Known:
-    """What was computed of objects that live long, such as models and tools: once, until a plain field is changed.
+class Descriptions:
+    """A memo of what was computed of long-lived objects, models and tools: once, until a plain field is changed.
 
     Args:
         compute: Computes it.
@@ -116,8 +116,8 @@ def _plain_fields(thing: Any) -> Any:
 
 
 _MOST = 256
-_describe_model = Known(describe)
-_describe_tool = Known(lambda tool: tool if isinstance(tool, dict) else convert_to_openai_tool(tool))
+_describe_model = Descriptions(describe)
+_describe_tool = Descriptions(lambda tool: tool if isinstance(tool, dict) else convert_to_openai_tool(tool))
 
 
 class Decides(NamedTuple):

@@ -10,7 +10,7 @@ from langchain_core.messages import ToolMessage
 from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
-from langchain_redis_memory.agents.tool_flows import Called, ToolFlows, ToolScope
+from langchain_redis_memory.agents.tool_flows import ToolFlows, ToolLookup, ToolScope
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.checks import check_word
 from langchain_redis_memory.errors import ConfigError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any]):
-    """Serves results of an agent's tools from a cache, where a tool is named or says itself that it may be.
+    """Serves results of an agent's tools from a cache: of tools that are named here, or that declare it themselves.
 
     A key holds the tool, its schema and code, its arguments, the asker, his rights and the run's settings. An error is
     never stored, nor a `Command`, nor the result of a tool that is given the agent's state.
@@ -155,7 +155,7 @@ class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any
         return _or_stale(request, called, result)
 
 
-def _or_stale(request: ToolCallRequest, called: Called, result: Any) -> Any:
+def _or_stale(request: ToolCallRequest, called: ToolLookup, result: Any) -> Any:
     failed = result is None or (isinstance(result, ToolMessage) and result.status == "error")
     return _served(request, called.stale, "stale") if failed and called.stale is not None else result
 

@@ -17,7 +17,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.config import get_config
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
-from langchain_redis_memory.agents.request import SEPARATED, Known, asker_of
+from langchain_redis_memory.agents.request import SEPARATED, Descriptions, asker_of
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.single_flight import SingleFlight
@@ -36,8 +36,8 @@ ToolScope = Literal["user", "tenant"]
 """With whom a tool's results are shared: the same user, or everybody of the tenant with the same rights."""
 
 
-class Called(NamedTuple):
-    """What a look-up of a tool's result gave.
+class ToolLookup(NamedTuple):
+    """The result of looking up what a tool gave.
 
     Args:
         entries: Where results of the tenant are.
@@ -82,7 +82,7 @@ class ToolFlows:
     warned: set[str] = field(default_factory=set)
     _entries: OrderedDict[tuple[str, str | None], ShardedEntries] = field(default_factory=OrderedDict)
 
-    def lookup_flow(self, request: ToolCallRequest) -> Flow[Called]:
+    def lookup_flow(self, request: ToolCallRequest) -> Flow[ToolLookup]:
         """Looks for the result of a call, and waits for another caller that is just making it.
 
         Returns:
@@ -114,28 +114,28 @@ class ToolFlows:
     def _is_stale(self, item: Item) -> bool:
         return bool(self.stale_ms) and item.left_ms is not None and item.left_ms <= self.stale_ms
 
-    def _called(self, request: ToolCallRequest) -> Called:
+    def _called(self, request: ToolCallRequest) -> ToolLookup:
         """Names the result of a call, if it is one that may be cached."""
         call, tool = request.tool_call, request.tool
         ttl_ms = self.lifetimes.get(call["name"]) or (self.hinted_ms if tool is not None and _only_reads(tool) else 0)
         if tool is None or not ttl_ms:
-            return Called()
+            return ToolLookup()
         if _reads_state(tool):
             self._warn(call["name"], "it is given the agent's state, store or runtime, which no key can hold")
-            return Called()
+            return ToolLookup()
         config = get_config()
         configurable = config.get("configurable") or {}
         args = {name: value for name, value in call["args"].items() if name not in self.ignored}
         given = [args, deciding_settings(configurable, *SEPARATED), rights_of(config)]
         if not describable(given):
             self._warn(call["name"], "its arguments or the run's settings are no plain data")
-            return Called()
+            return ToolLookup()
         asker = asker_of(config) if self.scope == "user" or _reads_config(tool) else None
         name = "" if asker is None else asker.name
         decides = {"tool": call["name"], "schema": _schema(tool), "code": _code(tool), "given": given, "asker": name}
         owner = None if asker is None else _owner(asker.user, asker.session)
         entries = self.entries_of(configurable.get("tenant") or self.tenant, owner)
-        return Called(entries, entries.name(bytes.fromhex(digest(decides))), ttl_ms)
+        return ToolLookup(entries, entries.name(bytes.fromhex(digest(decides))), ttl_ms)
 
     def _warn(self, tool: str, why: str) -> None:
         if tool not in self.warned:
@@ -159,7 +159,7 @@ class ToolFlows:
                 self._entries.popitem(last=False)
         return entries
 
-    def store_flow(self, called: Called, result: Any) -> Flow[None]:
+    def store_flow(self, called: ToolLookup, result: Any) -> Flow[None]:
         """Stores a tool's result where it is one, and lets those who wait go on.
 
         Args:
@@ -190,7 +190,7 @@ def _owner(user: str, session: str) -> str:
     return f"u{user}" if user else f"s{session}"
 
 
-_schema = Known(convert_to_openai_tool)
+_schema = Descriptions(convert_to_openai_tool)
 
 
 def _message(body: bytes) -> ToolMessage | None:
@@ -219,7 +219,7 @@ def _state_args(tool: BaseTool) -> bool:
     return bool(set(whole.model_fields) - set(shown))
 
 
-_reads_state = Known(_state_args)
+_reads_state = Descriptions(_state_args)
 
 
 def _config_args(tool: BaseTool) -> bool:
@@ -238,5 +238,5 @@ def _hints(function: Any) -> dict[str, Any]:
         return {"config": RunnableConfig} if "config" in inspect.signature(function).parameters else {}
 
 
-_reads_config = Known(_config_args)
-_code = Known(lambda tool: describe(tool).digest)
+_reads_config = Descriptions(_config_args)
+_code = Descriptions(lambda tool: describe(tool).digest)

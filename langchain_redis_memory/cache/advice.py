@@ -36,7 +36,9 @@ class AdvisedRisk(NamedTuple):
 
 @dataclass(frozen=True)
 class Advice:
-    """What other risks would have given on the logged turns; the scores are those of the built-in verifier.
+    """Reports what other values of `max_error` and `max_unsafe` would have done with the logged turns.
+
+    The scores are those of the built-in verifier.
 
     Args:
         turns: How many turns are in the log.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from langchain_redis_memory.cache.marks import NO_MARKS, Marks, Wanted, marks_from
+from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_from
 from langchain_redis_memory.errors import CorruptDataError, DecryptionError, InvalidInputError
 from langchain_redis_memory.ops import Op, Reply, merge, pure
 from langchain_redis_memory.redis.codec.cipher.key import Key
@@ -80,7 +80,7 @@ NO_TRACE = TurnTrace()
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of one turn, or a report of a hit.
+    """Records what became of one turn, or a report of a hit.
 
     Args:
         outcome: "hit", "miss" or "bypass" of a turn; "right" or "wrong" of a report.
@@ -167,7 +167,7 @@ def decoded(data: bytes, line: str) -> Decision | None:
 
 @dataclass(frozen=True)
 class DecisionLog:
-    """What is logged of the turns that ask a cache, and for how long.
+    """Configures what is logged of the turns that ask a cache, and for how long.
 
     Args:
         most: How many lines of a tenant are kept, at most about 4 KB each.
@@ -315,7 +315,7 @@ def _line(key: Key, entry: Any) -> Decision | None:
     return None
 
 
-def forget(key: Key, decisions: Sequence[Decision], wanted: Wanted) -> Op[int]:
+def forget(key: Key, decisions: Sequence[Decision], wanted: AnswerFilter) -> Op[int]:
     """Removes lines that are meant, of those that were read.
 
     Returns:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class RedisCache(LLMCache):
-    """LangChain's cache of model answers on any Redis: exact, shared by all processes, for sync and async calls.
+    """Caches model answers for LangChain on any Redis by the exact prompt, for all processes, sync and async.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.

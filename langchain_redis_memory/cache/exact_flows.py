@@ -18,7 +18,7 @@ from langchain_redis_memory.cache.adopting import AnswerAdoption
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
-from langchain_redis_memory.cache.marks import NO_MARKS, Marks, Wanted, marks_of
+from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_of
 from langchain_redis_memory.cache.prompts import digest_of, model_of, read
 from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.semantic.search import Candidate
@@ -95,16 +95,17 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         """Looks up an answer, and counts."""
         began: float = yield Now()
         query = self.query(prompt, llm_string)
+        adoption = self._adoption
         try:
             item = yield from self.best_effort(self._find_flow(query))
         except CacheUnavailable:
-            item = None
+            item, adoption = None, None
         if self._off:
             self.tally.add("bypasses", kind=SWITCHED_OFF)
             self.tally.lines.add(partial(_decision, "bypass", prompt, llm_string, ""), soon=True)
             return None
-        if item is None and self._adoption is not None:
-            item = yield from self._adopt_flow(self._adoption, query, prompt, llm_string)
+        if item is None and adoption is not None:
+            item = yield from self._adopt_flow(adoption, query, prompt, llm_string)
         found = None if item is None else self._decode(item.body, query.name)
         tally, outcome = self.tally, "miss" if found is None else "hit"
         tally.add("misses" if found is None else "hits", model=query.model)
@@ -155,7 +156,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         name, others, cursor = self.query(asked, llm_string).name, list[Candidate](), 0
         item, off = yield from ask(self.entries.look(name))
         if off:
-            log = yield from self.told_flow(Wanted(question=_question_of(asked)))
+            log = yield from self.told_flow(AnswerFilter(question=_question_of(asked)))
             return Explanation(None, "", (), SWITCHED_OFF, (), None, log=log)
         found = None if item is None else self._decode(item.body, name)
         while True:  # a prompt's answers are all in one shard, whichever model gave them
@@ -165,7 +166,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             cursor = page.cursor
             if not cursor:
                 break
-        log = yield from self.told_flow(Wanted(question=_question_of(asked)))
+        log = yield from self.told_flow(AnswerFilter(question=_question_of(asked)))
         hit_id, parts = "" if found is None else name.hex(), {"model": llm_string}
         return Explanation(asked, "", (), "", tuple(others), found, hit_id, parts, log)
 
@@ -189,7 +190,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             names.append(self.query(*asked_of(prompt, model)).name)
         deleted = sum((yield from ask(merge(*map(self.entries.delete, names)))))
         if question is not None:
-            mark = Wanted(question=question)
+            mark = AnswerFilter(question=question)
             deleted += yield from self._remove_flow(lambda _name, body: mark.fits(_marks(body)))
         return deleted
 

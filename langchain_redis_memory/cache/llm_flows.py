@@ -23,7 +23,7 @@ from langchain_redis_memory.cache.advice import top_misses_of
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.logged_flows import LoggedFlows
-from langchain_redis_memory.cache.marks import Wanted
+from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.single_flight import SingleFlight, making
 from langchain_redis_memory.cache.stats import Prices, Tally
 from langchain_redis_memory.checks import check_number
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 class Query(Protocol):
-    """What an answer is looked up by."""
+    """The prompt and the model that an answer is looked up by."""
 
     @property
     def model(self) -> str:
@@ -221,7 +221,7 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
     def warm_misses_flow(self, model: Any, most: int) -> Flow[int]:
         """Asks the model the prompts that it was asked most often in vain, and stores its answers."""
         llm_string, asked = warming.asked_of("", model)[1], warming.uncached(model)
-        decisions, wanted = (yield from self.decisions_flow()), Wanted(scope=llm_string)
+        decisions, wanted = (yield from self.decisions_flow()), AnswerFilter(scope=llm_string)
         stored = 0
         for missed in top_misses_of([one for one in decisions if wanted.fits(one.marks)], most):
             question = prompts.asked_again(missed.prompt)

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from langchain_redis_memory.cache import decision_log
 from langchain_redis_memory.cache.advice import Advice, MissedQuestion, advice_of, top_misses_of
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, Decision, DecisionLog
-from langchain_redis_memory.cache.marks import Wanted
+from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.stats import Prices, Stats, Tally, read_stats_flow, reported_flow
 from langchain_redis_memory.ops import Flow, Op, ask, merge
 from langchain_redis_memory.redis.codec.cipher.key import Key
@@ -67,16 +67,16 @@ class LoggedFlows(ABC):
         """Computes what other risks would have given."""
         return advice_of((yield from self.decisions_flow()))
 
-    def forget_flow(self, wanted: Wanted) -> Flow[list[str]]:
+    def forget_flow(self, wanted: AnswerFilter) -> Flow[list[str]]:
         """Removes lines from the log; gives the entries that were served in them."""
         decisions = yield from self.decisions_flow()
-        if wanted == Wanted() and not self.logged_as:
+        if wanted == AnswerFilter() and not self.logged_as:
             yield from ask(decision_log.clear(self.log_key))
         else:
             yield from ask(decision_log.forget(self.log_key, decisions, wanted))
         return [one.entry for one in decisions if one.outcome == "hit" and wanted.fits(one.marks)]
 
-    def told_flow(self, wanted: Wanted, most: int = 5) -> Flow[list[str]]:
+    def told_flow(self, wanted: AnswerFilter, most: int = 5) -> Flow[list[str]]:
         """Reads what the log says of a question, the newest line first, for people."""
         decisions = yield from self.decisions_flow()
         return [str(one) for one in decisions if wanted.fits(one.marks)][:most]

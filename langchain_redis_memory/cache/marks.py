@@ -58,7 +58,7 @@ def marks_from(stored: bytes) -> Marks:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class AnswerFilter:
     """Which answers are meant: those that fit all that is given, every one for nothing.
 
     Args:

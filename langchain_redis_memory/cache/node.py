@@ -48,7 +48,7 @@ _CLEARED_AT_ONCE = 1000
 
 
 class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
-    """LangGraph's cache of nodes, kept in Redis and shared by all processes.
+    """Caches the results of LangGraph's nodes in Redis, for all processes.
 
     The serialiser is strict unless you pass another one: only the types that LangGraph lists as safe are built from
     what is stored. A value that holds another type is not cached, and that is logged; allow it by

@@ -48,7 +48,7 @@ class AudienceClassifier(Protocol):
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks.
+    """The user who asks, and the conversation.
 
     Args:
         users: The user's ids, as the config spells them; empty where nobody is named.
@@ -76,7 +76,7 @@ class Asker:
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """How long answers may be served that do not stay true: the policy by audience, as data.
+    """Bounds how long answers may be served that do not stay true, by their audience.
 
     Nothing tells a cache that a user's order was cancelled, by him or elsewhere: by default such answers are not kept.
 
@@ -104,8 +104,8 @@ NOT_KEPT = Lifetimes()
 
 
 @dataclass(frozen=True)
-class Sharing:
-    """What decides with whom the answer to one turn may be shared, besides what the model is shown.
+class SharingRule:
+    """Decides with whom the answer to one turn may be shared, besides what the model is shown.
 
     Args:
         asker: Who asks.
@@ -161,7 +161,7 @@ class Sharing:
         judged: Iterable[AudienceVerdict] = map(self.judge, texts)
         if not self.opaque:
             judged = (_told(words, asks=asks_to_know(question)) for words in judged)
-        continued = (Sharing(self.asker, words, self.opaque, self.share).bypass() for words in judged)
+        continued = (SharingRule(self.asker, words, self.opaque, self.share).bypass() for words in judged)
         return next((f"continues what {why.removeprefix('its answer ')}" for why in continued if why), "")
 
     def audience_key(self, *, dependent: bool) -> str | None:
@@ -221,7 +221,7 @@ def unrepeatable(text: str) -> str | None:
 
 
 def asks_for_anybody(text: str) -> bool:
-    """Checks whether a question is answered alike for all who ask it, whatever they told of themselves before.
+    """Checks whether a question is answered alike for all who ask it, whatever personal statements they made before.
 
     "How long does a refund take?" is, whoever asks; "What should I cook?" is not, of a model that was told of an
     allergy; and in "How do I reset my phone?" what was told says which phone.

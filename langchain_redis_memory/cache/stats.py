@@ -195,7 +195,7 @@ def _row(pair: tuple[bytes, bytes]) -> Row | None:
 
 @dataclass(frozen=True)
 class Stats:
-    """What a cache has counted.
+    """Holds what a cache has counted.
 
     Args:
         rows: Every count, by hour, model, type of question and metric.

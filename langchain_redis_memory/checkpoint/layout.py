@@ -58,7 +58,7 @@ class TaskWrite(NamedTuple):
 
 
 class ThreadRead(NamedTuple):
-    """What a read gives: checkpoints, their writes in the order of execution, and the values they share.
+    """The result of a read: checkpoints, their writes in the order of execution, and the values they share.
 
     `values` maps the field of a value to a blob, or to the stored elements of a list.
     """

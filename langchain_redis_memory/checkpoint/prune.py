@@ -34,7 +34,7 @@ Rule = Callable[[Sequence[CheckpointOutline]], Callable[[CheckpointOutline], boo
 
 @dataclass(frozen=True)
 class PruneReport:
-    """The result of a removal, or with `dry_run` of one that was not carried out.
+    """Reports a removal, or with `dry_run` one that was not carried out.
 
     Args:
         checkpoints: The configs of the removed checkpoints.
@@ -53,7 +53,7 @@ def remove_flow(
     Args:
         space: The tenant's key builder.
         blobs: Reads checkpoints and metadata.
-        thread_ids: The threads; those that do not exist are passed over.
+        thread_ids: The threads; those that do not exist are skipped.
         rule: Decides from all checkpoints of a thread which may be removed.
         dry_run: Only report what would be removed.
 

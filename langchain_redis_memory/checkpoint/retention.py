@@ -28,7 +28,7 @@ class CheckpointOutline:
 
 
 class Removal(NamedTuple):
-    """What goes and what stays: checkpoints, the fields of values that go, lists on both sides: field -> channel."""
+    """The plan of a removal: checkpoints and fields of values that go, lists that go or stay (field -> channel)."""
 
     gone: list[CheckpointRecord]
     kept: list[CheckpointRecord]

@@ -280,7 +280,7 @@ class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSave
 
         Args:
             thread_id: The thread.
-            user: Who asks, where the saver's threads have owners; "" for whoever runs the application.
+            user: Who asks, where the saver's threads have owners; "" for the operator of the application.
 
         Raises:
             NotOwnerError: The thread is another user's.
@@ -336,7 +336,7 @@ class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSave
         Ancestors from which a delta channel of a kept checkpoint is rebuilt are kept.
 
         Args:
-            thread_ids: The threads; those that do not exist are passed over.
+            thread_ids: The threads; those that do not exist are skipped.
             strategy: "keep_latest" keeps the newest of each namespace, "delete" (or "delete_all") nothing.
             keep_last: How many of each namespace "keep_latest" keeps.
             older_than_s: Only checkpoints written longer ago than this, in seconds by the server's clock; None for any

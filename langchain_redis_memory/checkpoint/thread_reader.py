@@ -74,7 +74,7 @@ class ThreadReader:
 
         Args:
             thread_id: The thread.
-            user: Who asks, where the saver's threads have owners; "" for whoever runs the application.
+            user: Who asks, where the saver's threads have owners; "" for the operator of the application.
 
         Returns:
             Whether it exists.

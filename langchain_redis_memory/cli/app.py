@@ -56,7 +56,7 @@ def options(
     """Memory and caching for LangChain on the Redis you already have.
 
     Exit codes: 0 done; 1 it cannot do what was asked; 2 wrong usage, or no server; 3 done, and something is not as it
-    should be.
+    should be; 130 stopped by Ctrl-C.
 
     Example: langchain-redis-memory demo
     """

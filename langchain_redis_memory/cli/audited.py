@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.client import Client
 
 
-class Noted:
-    """What the audit log says of a change when it is done.
+class AuditNote:
+    """The line of the audit log about a change, completed when it is done.
 
     Args:
         note: Counts, no content.
@@ -22,7 +22,7 @@ class Noted:
 
 
 @contextmanager
-def audited(client: Client, tenant: str, action: str, target: str) -> Iterator[Noted]:
+def audited(client: Client, tenant: str, action: str, target: str) -> Iterator[AuditNote]:
     """Notes a change in the audit log; it is not made where it cannot be noted.
 
     Args:
@@ -37,7 +37,7 @@ def audited(client: Client, tenant: str, action: str, target: str) -> Iterator[N
     from langchain_redis_memory.operate import audit
     from langchain_redis_memory.operate.audit import AuditLine, AuditState
 
-    who, told = f"{_user()} on the command line", Noted()
+    who, told = f"{_user()} on the command line", AuditNote()
 
     def note(state: AuditState, text: str = "") -> None:
         client.run(audit.append(client.keys(tenant), AuditLine(who, action, target, state, text)))

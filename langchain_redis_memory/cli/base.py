@@ -2,7 +2,7 @@
 
 Everything heavy loads when its command runs. Errors of this package are one line on stderr, without a traceback. The
 exit code says what kind: 1 where the command cannot do what it was asked, 2 where the server cannot be reached or the
-usage is wrong, 3 where it was done and something is not as it should be.
+usage is wrong, 3 where it was done and something is not as it should be, 130 where Ctrl-C stopped it.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ if not console.is_terminal:
 LOOK, CHANGE, SET_UP, TRY = "Look", "Change", "Set up", "Try"
 """Where a command stands in the help."""
 
+STOPPED = 130
+"""The exit code of what Ctrl-C stopped."""
+
 NOT_WELL = 3
 """The exit code of what was done and found something that is not as it should be."""
 
@@ -59,9 +62,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turns this package's errors into a line on stderr and an exit code."""
+    """Turns this package's errors, and Ctrl-C, into a line on stderr and an exit code."""
     try:
         yield
+    except KeyboardInterrupt:
+        errors.print("Stopped. What is done stays: give the command again for the rest.", highlight=False)
+        raise typer.Exit(STOPPED) from None
     except RedisMemoryError as error:
         named = next(one.__name__ for one in type(error).__mro__ if one.__name__[0] != "_")
         errors.print(f"[bold red]{named}:[/] {escape(str(error))}", soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from langchain_redis_memory.cli.audited import Noted, audited
+from langchain_redis_memory.cli.audited import AuditNote, audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     LOOK,
@@ -63,7 +63,8 @@ def sessions(
             how: Any = {"agent": agent, "user": user, "search": search, "content": content}
             return operations.sessions(**how, limit=_SEARCHED if search else min(limit, 200), cursor=cursor)
 
-        found, more = _pages(page, limit)
+        with waiting("looking for conversations"):
+            found, more = _pages(page, limit)
     if as_json:
         show_json({"sessions": [{**vars(one.session), "title": one.title} for one in found], "more": more})
         return
@@ -173,7 +174,7 @@ def prune(
         client.server()  # what is wrong with it is said before anything is shown
         with spinner() as progress:
             task = progress.add_task("threads", total=None)
-            with nullcontext(Noted()) if dry_run else audited(client, tenant, "prune", "all threads") as told:
+            with nullcontext(AuditNote()) if dry_run else audited(client, tenant, "prune", "all threads") as told:
                 done = RedisOperations(client, tenant=tenant).prune(
                     keep_last=keep_last,
                     older_than_s=older_than_s,
@@ -209,7 +210,7 @@ def orphans(
     with ExitStack() as stack:
         client = stack.enter_context(opened(redis, prefix))
         stack.enter_context(waiting("looking at keys"))
-        told = stack.enter_context(audited(client, tenant or "", "remove orphans", "")) if remove else Noted()
+        told = stack.enter_context(audited(client, tenant or "", "remove orphans", "")) if remove else AuditNote()
         report = RedisOperations(client, tenant=tenant).orphans(remove=remove, most=most)
         told.note = f"{report.removed} keys"
     if as_json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 from time import perf_counter
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -20,7 +21,7 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a load measured.
+    """The report of a load.
 
     Args:
         users: How many talked at once.
@@ -61,12 +62,12 @@ def load(client: Client, users: int, seconds: float, size: int, progress: Callab
     from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 
     text = ("word " * (size // 5 + 1))[:size]
-    began = perf_counter()
+    began, stopped = perf_counter(), Event()
 
     def talk(user: int) -> tuple[list[float], list[str]]:
         history = RedisChatMessageHistory(f"{user}-{uuid4()}", client, ttl_s=_TTL_S, max_messages=100)
         took, failed = list[float](), list[str]()
-        while (started := perf_counter()) - began < seconds:
+        while (started := perf_counter()) - began < seconds and not stopped.is_set():
             try:
                 history.recent(_SHOWN)
                 history.add_turn(text, text)
@@ -78,7 +79,10 @@ def load(client: Client, users: int, seconds: float, size: int, progress: Callab
         return took, failed
 
     with ThreadPoolExecutor(users) as pool:
-        done = list(pool.map(talk, range(users)))
+        try:
+            done = list(pool.map(talk, range(users)))
+        finally:
+            stopped.set()
     elapsed = perf_counter() - began
     took = sorted(one for taken, _ in done for one in taken)
     failed = [one for _, missed in done for one in missed]

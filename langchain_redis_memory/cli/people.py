@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from langchain_redis_memory.cli.audited import Noted, audited
+from langchain_redis_memory.cli.audited import AuditNote, audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     NOT_WELL,
@@ -19,11 +19,13 @@ from langchain_redis_memory.cli.base import (
     Redis,
     Tenant,
     app,
+    console,
     loaded,
     opened,
     plain_errors,
     say,
     show_json,
+    waiting,
 )
 from langchain_redis_memory.errors import ConfigError
 
@@ -66,7 +68,8 @@ def erase(
         whose = f"user {user}" if user is not None else f"tenant {tenant}" if everything else f"agent {agent}"
         # The log of a tenant that is erased goes with it: that it was is in the default tenant's.
         log = "" if everything else tenant
-        with nullcontext(Noted()) if dry_run else audited(users._client, log, "erase", whose) as told:
+        noted = nullcontext(AuditNote()) if dry_run else audited(users._client, log, "erase", whose)
+        with waiting("looking for what is kept" if dry_run else "erasing"), noted as told:
             if user is not None:
                 receipt = users.erase(user, dry_run=dry_run, shared=shared)
             elif agent is not None:
@@ -106,8 +109,9 @@ def export(
         if as_json:
             show_json(list(lines))
             return
-        for line in lines:
-            typer.echo(json.dumps(line, ensure_ascii=False))
+        with nullcontext() if console.is_terminal else waiting("exporting"):
+            for line in lines:
+                typer.echo(json.dumps(line, ensure_ascii=False))
 
 
 def _check_one(user: str | None, agent: str | None, everything: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from langchain_redis_memory.cli.audited import Noted, audited
+from langchain_redis_memory.cli.audited import AuditNote, audited
 from langchain_redis_memory.cli.base import (
     CHANGE,
     NOT_WELL,
@@ -47,7 +47,7 @@ def re_encrypt(
         client.server()
         progress = stack.enter_context(spinner())
         task = progress.add_task("keys", total=None)
-        told = Noted() if dry_run else stack.enter_context(audited(client, tenant or "", "re-encrypt", ""))
+        told = AuditNote() if dry_run else stack.enter_context(audited(client, tenant or "", "re-encrypt", ""))
         report = RedisOperations(client, tenant=tenant).re_encrypt(
             dry_run=dry_run, on_progress=lambda done: progress.update(task, completed=done)
         )

@@ -57,7 +57,8 @@ def status(
     with opened(redis, prefix) as client:
         client.server()  # what is wrong with it is an error
         client.ping()  # what forbids it is an error
-        found = RedisCaches(client, tenant=tenant).status(parse_targets(target), enough=enough)
+        with waiting("looking for caches"):
+            found = RedisCaches(client, tenant=tenant).status(parse_targets(target), enough=enough)
     health = found.health
     if as_json:
         caches = [

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer
 from langchain_redis_memory.cache.answers.desk import AnswerDesk
-from langchain_redis_memory.cache.marks import Wanted
+from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.warming import rows
 from langchain_redis_memory.conversation.chain_shape import is_model
@@ -153,7 +153,7 @@ class MemoryAnswers(AnswerDesk):
         turn, flows = self._request(question, config, chain), self._turns
         planned = yield from flows.plan_flow(turn, (yield from flows.load_flow(turn)))
         plan, verdict = planned.plan, planned.plan.verdict
-        log = yield from self._flows.told_flow(Wanted(question=turn.text))
+        log = yield from self._flows.told_flow(AnswerFilter(question=turn.text))
         kind = str(verdict.type)
         if plan.reads is None:
             return Explanation(None, kind, verdict.reasons, why_bypassed(turn, plan), (), None, log=log)

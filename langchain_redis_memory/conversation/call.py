@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Syst
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import AddableDict
 
-from langchain_redis_memory.cache.sharing import Grounding, Sharing
+from langchain_redis_memory.cache.sharing import Grounding, SharingRule
 from langchain_redis_memory.conversation.chain_shape import QUESTION_KEYS, ChainShape
 from langchain_redis_memory.conversation.graph_stream import GraphStream
 from langchain_redis_memory.conversation.output import OutputForm, Raw
@@ -22,7 +22,7 @@ from langchain_redis_memory.conversation.turn import ModelInput, TurnReport
 from langchain_redis_memory.ops import Invoke, StreamResult
 
 if TYPE_CHECKING:
-    from langchain_redis_memory.conversation.turn_input import Said
+    from langchain_redis_memory.conversation.turn_input import TurnQuestion
 
 _log = logging.getLogger(__name__)
 
@@ -89,10 +89,10 @@ class Call:
     def __init__(
         self,
         outer: WrappedChain,
-        said: Said,
+        said: TurnQuestion,
         config: RunnableConfig,
         kwargs: dict[str, Any],
-        sharing: Sharing,
+        sharing: SharingRule,
         *,
         private: bool,
     ) -> None:

@@ -25,7 +25,7 @@ QUESTION_KEYS = ("question", "input", "messages")
 
 @dataclass(frozen=True)
 class ChainShape:
-    """What a chain takes and gives.
+    """The input and the output of a chain.
 
     Args:
         takes: "messages" (a model), "state" (a dict with `messages`: a graph, an agent), or "fields" (any other dict).

@@ -32,7 +32,7 @@ from langchain_redis_memory.conversation.turn import (
     also_given,
     with_id,
 )
-from langchain_redis_memory.conversation.turn_cache import NOTHING, Found, TurnCache, leave
+from langchain_redis_memory.conversation.turn_cache import NOTHING, TurnCache, TurnLookup, leave
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
 from langchain_redis_memory.conversation.turn_steps import (
     AnsweredTurn,
@@ -181,7 +181,7 @@ class TurnFlows:
         )
         return replace(loaded, looked_up=looked_up, plan=plan if unchanged else None)
 
-    def _read_flow(self, transcript: Transcript, lookup: Op[Found], seen: RecentConversation) -> Flow[LoadedTurn]:
+    def _read_flow(self, transcript: Transcript, lookup: Op[TurnLookup], seen: RecentConversation) -> Flow[LoadedTurn]:
         """Reads all in one trip, after the messages of this conversation that wait were stored."""
         reach = self.planner.reach
         history: Op[list[BaseMessage]] = transcript.tail(messages=reach) if reach else pure([])
@@ -268,9 +268,6 @@ class TurnFlows:
 
         Returns:
             The answered turn. What the retriever or the model raises passes through.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         return answer_flow(turn, planned, started, lambda step: self._guarded(turn, step))
 

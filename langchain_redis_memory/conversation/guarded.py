@@ -28,7 +28,7 @@ class Driver(Protocol):
         """Runs one."""
 
 
-class Guarded(NamedTuple):
+class GuardedStep(NamedTuple):
     """A guarded step.
 
     Args:
@@ -40,7 +40,7 @@ class Guarded(NamedTuple):
     chunks: list[Any]
 
 
-def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver: Driver) -> Guarded:
+def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver: Driver) -> GuardedStep:
     """Guards a step.
 
     Args:
@@ -102,7 +102,7 @@ def guarded(step: Invoke, interrupted: Callable[[list[Any]], Flow[None]], driver
 
     streams = step.stream is not None and step.astream is not None
     made = Invoke(call, acall, stream if streams else None, astream if streams else None, step.timeout_s)
-    return Guarded(made, chunks)
+    return GuardedStep(made, chunks)
 
 
 def _beside_flow(flow: Flow[None]) -> Flow[None]:

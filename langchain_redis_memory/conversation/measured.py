@@ -12,8 +12,8 @@ T = TypeVar("T")
 
 
 @dataclass
-class Spent:
-    """What a turn has cost so far.
+class TurnCost:
+    """The cost of a turn so far.
 
     Args:
         trips: Round trips to the server.
@@ -30,7 +30,7 @@ class Spent:
     first_chunk_s: float | None = None
 
 
-def measured_flow(flow: Flow[T], spent: Spent) -> Flow[T]:
+def measured_flow(flow: Flow[T], spent: TurnCost) -> Flow[T]:
     """Runs a flow and counts its round trips."""
     try:
         step = next(flow)

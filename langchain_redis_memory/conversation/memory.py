@@ -229,9 +229,6 @@ class ConversationMemory(Conversations):
             ConfigError: The chain is no runnable, or a graph with a checkpointer of its own; or an option has no such
                 value.
             InvalidInputError: A number is not positive.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         check_share(share, grounding)
         if grounding == "epoch" and getattr(self._flows.cache.cache, "epoch", None) is None:

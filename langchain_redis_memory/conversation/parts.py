@@ -72,9 +72,6 @@ class Conversations(ClientOwner):
         Raises:
             InvalidIdError: An id is not acceptable.
             ConfigError: The loader or the writer cannot tell the agent's or tenant's conversation from another's.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         check_scope(tenant, agent, self._loader, self._writer)
         return RedisChatMessageHistory(
@@ -101,9 +98,6 @@ class Conversations(ClientOwner):
 
         Raises:
             InvalidIdError: An id is not acceptable.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         whose = tenant or self._tenant
         return RedisSessionData(session_id, self.client, ttl_s=self._ttl_s, tenant=whose, agent=agent)
@@ -120,9 +114,6 @@ class Conversations(ClientOwner):
 
         Raises:
             InvalidIdError: An id is not acceptable.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         return RedisAgentState(agent, self.client, ttl_s=self._ttl_s, tenant=tenant or self._tenant)
 
@@ -138,9 +129,6 @@ class Conversations(ClientOwner):
 
         Raises:
             InvalidIdError: An id is not acceptable.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         return UserProfile(user, self.client, tenant=tenant or self._tenant, extractor=self._extractor)
 
@@ -160,8 +148,5 @@ class Conversations(ClientOwner):
 
         Raises:
             InvalidIdError: The tenant is not acceptable.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         return RedisSessions(self.client, tenant=tenant or self._tenant)

@@ -14,7 +14,7 @@ from functools import cached_property
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
-from langchain_redis_memory.cache.sharing import NOT_KEPT, Lifetimes, Sharing
+from langchain_redis_memory.cache.sharing import NOT_KEPT, Lifetimes, SharingRule
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.policy import Policy
 from langchain_redis_memory.conversation.select.window import Selector
@@ -64,7 +64,7 @@ class Planner:
         """Whether the cache is asked before the conversation is loaded."""
         return self.cached and self.policy[QuestionType.NEW_TOPIC].read_cache
 
-    def opening(self, asked: CacheQuestion, sharing: Sharing) -> CacheQuestion | None:
+    def opening(self, asked: CacheQuestion, sharing: SharingRule) -> CacheQuestion | None:
         """Returns how the cache is asked before anything is known of the conversation; None where it is not.
 
         Args:
@@ -91,7 +91,7 @@ class Planner:
         history: list[BaseMessage],
         asked: CacheQuestion,
         known: StoredContext,
-        sharing: Sharing,
+        sharing: SharingRule,
         verdict: Verdict | None = None,
     ) -> Flow[Plan]:
         """Plans a turn.

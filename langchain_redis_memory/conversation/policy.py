@@ -20,7 +20,7 @@ from langchain_redis_memory.redis.ttl import milliseconds
 
 @dataclass(frozen=True)
 class Rule:
-    """What to do with one type of question.
+    """Says what a turn of one question type does: whether it searches, uses the cache, and how much it is shown.
 
     Args:
         search: Whether the retriever is asked.

@@ -24,7 +24,7 @@ from langchain_redis_memory.cache.sharing import (
     AudienceClassifier,
     Grounding,
     Share,
-    Sharing,
+    SharingRule,
 )
 from langchain_redis_memory.conversation.call import Call, WrappedChain
 from langchain_redis_memory.conversation.chain_shape import shape_of
@@ -54,7 +54,7 @@ class WrapOptions(NamedTuple):
 
 
 class RememberingRunnable(Runnable[Any, Any]):
-    """A chain or a model with a conversation's memory and cache around it. Made by `ConversationMemory.wrap`.
+    """Runs a chain or a model with a conversation's memory and cache. Made by `ConversationMemory.wrap`.
 
     Each turn leaves the custom event `langchain_redis_memory.turn` in the run tree.
 
@@ -104,6 +104,9 @@ class RememberingRunnable(Runnable[Any, Any]):
             options.keep_partial,
             options.single_flight_ms,
         )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.memory!r}, {type(self.chain).__name__})"
 
     @staticmethod
     def _scope(scope: str | None, described: Description) -> str:
@@ -249,7 +252,7 @@ class RememberingRunnable(Runnable[Any, Any]):
         )
         asker = Asker(users_of(config), session_id)
         judge = partial(self._audience, opaque=self._acts)
-        sharing = Sharing(asker, judge(str(said.question.text)), self._acts, self._share, judge)
+        sharing = SharingRule(asker, judge(str(said.question.text)), self._acts, self._share, judge)
         incoming = TurnInput(
             session_id=session_id,
             agent=configurable.get("agent", ""),

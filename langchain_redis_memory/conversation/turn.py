@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
-from langchain_redis_memory.cache.sharing import Grounding, Sharing
+from langchain_redis_memory.cache.sharing import Grounding, SharingRule
 from langchain_redis_memory.conversation.policy import Rule
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.ops import Flow, Invoke
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TurnReport:
-    """What happened in one turn; of a failing one, what had happened until then.
+    """Reports what happened in one turn; of a turn that failed, what had happened until then.
 
     Args:
         question: The user's words.
@@ -90,6 +90,11 @@ class TurnReport:
     scope: str = ""
     error: BaseException | None = None
 
+    @property
+    def operation(self) -> str:
+        """How traces name a turn, as `Trip.operation` names a round trip."""
+        return "conversation_turn"
+
 
 @dataclass(frozen=True)
 class ModelInput:
@@ -135,7 +140,7 @@ class Chain(Protocol):
 
     scope: str
     """Names the chain and its documents."""
-    sharing: Sharing
+    sharing: SharingRule
     """With whom the answer may be shared, besides what the key covers."""
     grounding: Grounding
     """When an answer made from documents is served."""

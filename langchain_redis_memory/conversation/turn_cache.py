@@ -38,8 +38,8 @@ class Flight(NamedTuple):
     leads: bool | None
 
 
-class Found(NamedTuple):
-    """What a look-up gave.
+class TurnLookup(NamedTuple):
+    """The result of looking for a turn's answer.
 
     Args:
         answer: The cached answer; None for none.
@@ -50,7 +50,7 @@ class Found(NamedTuple):
     flight: Flight | None = None
 
 
-NOTHING = Found()
+NOTHING = TurnLookup()
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class TurnCache:
         """Looks up the answer to the very same question, unless the cache is switched off."""
         return switch.watched(cache.lookup(asked), asked, self._switch)
 
-    def lookup(self, asked: CacheQuestion | None, lease_ms: int, held: Flight | None = None) -> Op[Found]:
+    def lookup(self, asked: CacheQuestion | None, lease_ms: int, held: Flight | None = None) -> Op[TurnLookup]:
         """Looks up the answer to the very same question, and asks for the lead in answering it.
 
         Args:
@@ -91,12 +91,12 @@ class TurnCache:
             return pure(NOTHING)
         look = self.look(self.cache, asked).optional(None)
         if not lease_ms or not look.commands:
-            return look.map(Found)
+            return look.map(TurnLookup)
         key, token = asked.space.lease("turn", asked.entry, asked.agent), lease.new_token()
         taken = lease.acquire(key, token, lease_ms).optional(None)
-        return merge(taken, look, leave(held)).map(lambda read: Found(read[1], Flight(key, token, read[0])))
+        return merge(taken, look, leave(held)).map(lambda read: TurnLookup(read[1], Flight(key, token, read[0])))
 
-    def find_flow(self, asked: CacheQuestion, found: Found, lease_ms: int) -> Flow[Answer | None]:
+    def find_flow(self, asked: CacheQuestion, found: TurnLookup, lease_ms: int) -> Flow[Answer | None]:
         """Goes on where the very same question has no answer yet: searches by meaning, and waits for who leads.
 
         Args:

@@ -11,8 +11,8 @@ from langchain_redis_memory.conversation.chain_shape import QUESTION_KEYS
 from langchain_redis_memory.errors import InvalidInputError
 
 
-class Said(NamedTuple):
-    """What came in.
+class TurnQuestion(NamedTuple):
+    """The question of a turn, and what came with it.
 
     Args:
         lead: System messages in front of the question.
@@ -27,7 +27,7 @@ class Said(NamedTuple):
     key: str | None
 
 
-def read_input(given: Any, named: str | None) -> Said:
+def read_input(given: Any, named: str | None) -> TurnQuestion:
     """Finds the question.
 
     Args:
@@ -39,7 +39,7 @@ def read_input(given: Any, named: str | None) -> Said:
         InvalidInputError: There is no question.
     """
     if not isinstance(given, dict):
-        return Said(*_question(given), {}, None)
+        return TurnQuestion(*_question(given), {}, None)
     key = next((key for key in ((named,) if named else QUESTION_KEYS) if key in given), None)
     if key is None:
         places = repr(named) if named else ", ".join(map(repr, QUESTION_KEYS))
@@ -47,7 +47,7 @@ def read_input(given: Any, named: str | None) -> Said:
         msg = f"the input has the keys {names}, but the question is expected in {places}; wrap(..., input_key=...)"
         raise InvalidInputError(msg)
     said = _messages(given[key]) if key == "messages" else given[key]
-    return Said(*_question(said), {name: value for name, value in given.items() if name != key}, key)
+    return TurnQuestion(*_question(said), {name: value for name, value in given.items() if name != key}, key)
 
 
 def _messages(said: Any) -> Any:

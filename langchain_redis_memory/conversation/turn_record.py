@@ -43,7 +43,7 @@ class TurnRecorder:
             cached: Whether the answer is stored in the cache.
 
         Returns:
-            An op that rides on the turn's own trip; what the server refuses of it disturbs nothing else.
+            An op that is merged into the turn's own trip; what the server refuses of it disturbs nothing else.
 
         **Keys:** `tally`, `decisions`.
         **Trips:** none.

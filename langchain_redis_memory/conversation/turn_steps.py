@@ -13,9 +13,9 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.conversation.context import StoredContext
-from langchain_redis_memory.conversation.measured import Spent
+from langchain_redis_memory.conversation.measured import TurnCost
 from langchain_redis_memory.conversation.turn import Chain, ModelInput, Plan, TurnInput, as_served
-from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, Found
+from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, TurnLookup
 from langchain_redis_memory.history.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class TurnProgress:
-    """How far a turn has come, for what has to be done when it fails.
+    """The progress of a turn, for what has to be done when it fails.
 
     Args:
         planned: The planned turn.
@@ -36,7 +36,7 @@ class TurnProgress:
 
     planned: PlannedTurn | None = None
     flight: Flight | None = None
-    spent: Spent = field(default_factory=Spent)
+    spent: TurnCost = field(default_factory=TurnCost)
     chunks: Sequence[Any] = ()
 
 
@@ -63,7 +63,7 @@ class TurnRequest:
 
 @dataclass(frozen=True)
 class LoadedTurn:
-    """What the first round trip gave.
+    """What the first round trip of a turn read.
 
     Args:
         history: The newest messages of the conversation, oldest first.
@@ -78,7 +78,7 @@ class LoadedTurn:
     context: StoredContext
     reachable: bool = True
     looked_up: CacheQuestion | None = None
-    found: Found = NOTHING
+    found: TurnLookup = NOTHING
     plan: Plan | None = None
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
-    """The messages of one conversation in Redis.
+    """Keeps the messages of one conversation in Redis.
 
     Every LangChain message type is stored with all its fields. A message whose id is already stored is replaced in its
     place, so a retried write does no harm; `RemoveMessage` removes by id, `REMOVE_ALL_MESSAGES` everything. Trimming
@@ -315,7 +315,7 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         """Removes messages by id.
 
         Args:
-            message_ids: Their ids; unknown ones are passed over.
+            message_ids: Their ids; unknown ones are skipped.
 
         Returns:
             How many were removed.

@@ -1,4 +1,4 @@
-"""Messages that an outbox had to drop: logged, and told to whoever wants to know."""
+"""Messages that an outbox had to drop: logged, and reported to `on_loss`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 class Loss(NamedTuple):
-    """Messages that were dropped before the server had them, as `on_loss` receives them.
+    """Reports messages that were dropped before they could be stored; what `on_loss` receives.
 
     Args:
         tenant: Whose they are.

@@ -43,13 +43,15 @@ T = TypeVar("T")
 
 
 class Outbox:
-    """The messages that wait to be stored, of all conversations that use it. Threads and event loops may share it.
+    """Queues messages that could not be stored because the server was away, and stores them once it is back.
+
+    Threads and event loops may share it.
 
     `ConversationMemory` and `RedisChatMessageHistory(fallback=True)` use the one of their client, unless they are given
     another.
 
     Args:
-        most: Most messages that wait at once; the oldest give way.
+        most: Most messages that wait at once; beyond it the oldest are dropped.
         most_bytes: Most bytes that wait at once.
         spool: A folder in which what waits is written down as well, on disk before the turn goes on: a process that
             starts stores what those before it left when they ended or crashed. Processes may share it. None: what waits
@@ -136,9 +138,6 @@ class Outbox:
 
         Raises:
             ConfigError: It belongs to another client.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         known = None if self._client is None else self._client()
         if known is not None and known.outboxes is not client.outboxes:

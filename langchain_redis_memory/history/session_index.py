@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Session:
-    """One conversation, as the index shows it.
+    """Describes one conversation, as the index lists it.
 
     Args:
         session_id: Its id.

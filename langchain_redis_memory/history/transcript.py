@@ -42,7 +42,7 @@ SLICE_MESSAGES, SLICE_BYTES = 250, 8 * 1024 * 1024
 
 
 class WriteResult(NamedTuple):
-    """What a write did.
+    """The result of a write.
 
     Args:
         stored: Messages stored now.
@@ -185,7 +185,7 @@ class Transcript:
         """Removes messages by id.
 
         Args:
-            message_ids: Their ids; unknown ones are passed over.
+            message_ids: Their ids; unknown ones are skipped.
 
         Returns:
             An op of one trip: how many were removed.

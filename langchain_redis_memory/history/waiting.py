@@ -140,7 +140,7 @@ class WaitingWrites:
 
         Args:
             most: Most conversations.
-            stuck: Those to pass over.
+            stuck: Those to skip.
         """
         with self.changed:
             keys = [key for key in self._of if key not in stuck][:most]

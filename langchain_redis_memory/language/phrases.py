@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from langchain_redis_memory.language.english import singular, table, word_list
+from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.turn_tokens import TOKEN
 
 _LONGEST = 2000
@@ -31,7 +32,7 @@ _STOP = re.compile(r"[.?!:;\n\"“”`(),]$")
 _INSIDE = frozenset("of the de la del der den van von di da du al el".split())
 """Small words that a name may hold, never begin or end with."""
 
-_FUNCTION = word_list("phrases", "function")
+_FUNCTION = lexicon("en").function | word_list("phrases", "function")
 _WORDS_OF = table("phrases", "languages")
 _PREDICATE = re.compile(r"(?:able|ible)$")
 """What ends like this says something of the noun before it: "is throat cancer treatable"."""

@@ -44,7 +44,7 @@ class PastTurn(NamedTuple):
 
 @dataclass(frozen=True)
 class TurnState:
-    """What is known of a conversation besides its messages, before a turn.
+    """Holds what is known of a conversation besides its messages, before a turn.
 
     Args:
         turns: The user's turns so far, as far as they are counted; 0 without a stored state.

@@ -34,15 +34,15 @@ _JITTER_S = 0.02
 
 
 class Request(NamedTuple):
-    """What is asked for: under which keys, and what it costs of each unit."""
+    """A request: under which keys it counts, and what it costs of each unit."""
 
     keys: tuple[str, ...]
     costs: Costs
     token: str
 
 
-class Taken(NamedTuple):
-    """What was decided of a request, and the marks by which it can be corrected: one for each rate."""
+class Reservation(NamedTuple):
+    """The decision on a request, and the marks by which it can be corrected, one for each rate."""
 
     request: Request
     decision: LimitDecision
@@ -113,7 +113,7 @@ class LimitFlows:
                 raise InvalidInputError(msg)
         return Request(self.keys(key), costs, new_token() if self.places else "-")
 
-    def take(self, request: Request, wait_s: float = 0.0, mode: Mode = "all") -> Op[Taken]:
+    def take(self, request: Request, wait_s: float = 0.0, mode: Mode = "all") -> Op[Reservation]:
         """Takes what a request costs from all limits, or nothing.
 
         Args:
@@ -138,7 +138,7 @@ class LimitFlows:
         )
         return (*how, *costs, *(str(limit.count) for limit in self.places))
 
-    def _decided(self, request: Request, reply: Reply, mode: Mode) -> Taken:
+    def _decided(self, request: Request, reply: Reply, mode: Mode) -> Reservation:
         taken, delay, short, ahead, *found = reply
         wait_s = int(delay) / 1e6
         states = tuple(_state(limit, int(one[0])) for limit, one in zip(self.limits, found, strict=True))
@@ -152,9 +152,9 @@ class LimitFlows:
             ahead,
         )
         marks = tuple((one[1], one[2]) for one in found[: len(self.rates)])
-        return Taken(request, decision, marks if taken else ())
+        return Reservation(request, decision, marks if taken else ())
 
-    def settle(self, taken: Taken, costs: Costs) -> Op[None] | None:
+    def settle(self, taken: Reservation, costs: Costs) -> Op[None] | None:
         """Corrects what a request took to what it really cost, and gives its places back.
 
         Returns:
@@ -184,7 +184,7 @@ class LimitFlows:
 
     # --- flows --------------------------------------------------------------------------------------------------------
 
-    def take_flow(self, request: Request, wait_s: float = 0.0, mode: Mode = "all") -> Flow[Taken]:
+    def take_flow(self, request: Request, wait_s: float = 0.0, mode: Mode = "all") -> Flow[Reservation]:
         """Takes what a request costs; where the server is away, `when_down` decides.
 
         Args:
@@ -202,7 +202,7 @@ class LimitFlows:
         except RedisMemoryError as error:
             return self._down(request, error)
 
-    def check(self, request: Request) -> tuple[Op[Taken], Callable[[RedisMemoryError], Taken]] | None:
+    def check(self, request: Request) -> tuple[Op[Reservation], Callable[[RedisMemoryError], Reservation]] | None:
         """Takes from rates by one op and nothing else.
 
         Returns:
@@ -212,15 +212,17 @@ class LimitFlows:
             return None
         began = monotonic()
 
-        def failed(error: RedisMemoryError) -> Taken:
+        def failed(error: RedisMemoryError) -> Reservation:
             self._noted(error, began, monotonic())
             return self._down(request, error)
 
         return self.take(request, mode="rates"), failed
 
-    def _down(self, request: Request, error: RedisMemoryError) -> Taken:
+    def _down(self, request: Request, error: RedisMemoryError) -> Reservation:
         allowed = self._when_down == "allow"
-        return Taken(request, LimitDecision(allowed, retry_after_s=0.0 if allowed else 1.0, down=True), error=error)
+        return Reservation(
+            request, LimitDecision(allowed, retry_after_s=0.0 if allowed else 1.0, down=True), error=error
+        )
 
     def _noted(self, error: RedisMemoryError, began: float, ended: float) -> None:
         if not isinstance(error, UnavailableError):
@@ -243,7 +245,7 @@ class LimitFlows:
         breaker.worked()
         return found
 
-    def reserve_flow(self, request: Request, timeout_s: float) -> Flow[Taken]:
+    def reserve_flow(self, request: Request, timeout_s: float) -> Flow[Reservation]:
         """Takes what a request costs, and waits for its start.
 
         Args:
@@ -261,18 +263,18 @@ class LimitFlows:
             taken = yield self._wait(taken, began + timeout_s)
         return taken
 
-    def _wait(self, first: Taken, until: float) -> Invoke:
+    def _wait(self, first: Reservation, until: float) -> Invoke:
         """Builds the step that waits; a caller who is interrupted meanwhile gives back what he took."""
         seen = [first]
 
-        def wait() -> Taken:
+        def wait() -> Reservation:
             try:
                 return self._client.drive(self._wait_flow(seen, until))
             except BaseException:
                 self._client.drive(self.settle_flow(seen[-1], NOTHING))
                 raise
 
-        async def await_() -> Taken:
+        async def await_() -> Reservation:
             try:
                 return await self._client.adrive(self._wait_flow(seen, until))
             except BaseException:
@@ -281,7 +283,7 @@ class LimitFlows:
 
         return Invoke(wait, await_)
 
-    def _wait_flow(self, seen: list[Taken], until: float) -> Flow[Taken]:
+    def _wait_flow(self, seen: list[Reservation], until: float) -> Flow[Reservation]:
         pause = _FIRST_PAUSE_S
         while seen[-1].decision.ahead and not seen[-1].decision.allowed:
             now: float = yield Now()
@@ -299,7 +301,7 @@ class LimitFlows:
             yield Sleep(decision.wait_s + uniform(0, min(_JITTER_S, 0.5 * apart_s)))
         return seen[-1]
 
-    def settle_flow(self, taken: Taken, costs: Costs) -> Flow[None]:
+    def settle_flow(self, taken: Reservation, costs: Costs) -> Flow[None]:
         """Corrects what a request took; a server that is away meanwhile is logged, the answer being there already.
 
         Args:
@@ -332,7 +334,7 @@ class LimitFlows:
 NOTHING: Costs = {"requests": 0}
 
 
-def refused(taken: Taken) -> RedisMemoryError:
+def refused(taken: Reservation) -> RedisMemoryError:
     """Words the error of a request that is not allowed."""
     decision = taken.decision
     if decision.down:

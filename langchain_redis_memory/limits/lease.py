@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from langchain_redis_memory.limits.flows import NOTHING, LimitFlows, Taken
+from langchain_redis_memory.limits.flows import NOTHING, LimitFlows, Reservation
 from langchain_redis_memory.limits.limit import Costs, LimitDecision, costs_of
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.client.client import Client
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LimitLease:
-    """What a request took. Made by `RedisRateLimiter.reserve`.
+    """Holds what a request took of its limits, until its real cost is known. Made by `RedisRateLimiter.reserve`.
 
     Leave it as a context manager, or settle it: places are given back then, and what was reserved and not used. A
     request of which nobody knows what it cost (a stream that was cut, an error) counts with what it reserved.
@@ -37,7 +37,7 @@ class LimitLease:
     **Trips:** none to construct; each method says its own.
     """
 
-    def __init__(self, client: Client, flows: LimitFlows, taken: Taken) -> None:
+    def __init__(self, client: Client, flows: LimitFlows, taken: Reservation) -> None:
         self._client, self._flows, self._taken = client, flows, taken
         self._settled = False
 

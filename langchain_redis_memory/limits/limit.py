@@ -27,7 +27,7 @@ Costs = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Limit:
-    """How much may be used in which time.
+    """Bounds how much may be used in a period, or at the same time.
 
     Args:
         count: How many units in a period, or how many places at the same time.
@@ -116,7 +116,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class LimitState:
-    """What is left of a limit.
+    """Reports what is left of a limit.
 
     Args:
         limit: The limit.
@@ -141,7 +141,7 @@ class LimitState:
 
 @dataclass(frozen=True)
 class LimitDecision:
-    """What was decided of a request.
+    """Reports whether a request may go, and what is left of its limits.
 
     Args:
         allowed: Whether it may go.

@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableConfig, ensure_config
 
 from langchain_redis_memory.checks import check_number, check_positive, check_whole, check_word
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
-from langchain_redis_memory.limits.flows import LimitFlows, Request, Taken, WhenDown, refused
+from langchain_redis_memory.limits.flows import LimitFlows, Request, Reservation, WhenDown, refused
 from langchain_redis_memory.limits.lease import LimitLease
 from langchain_redis_memory.limits.limit import Costs, Limit, LimitDecision, LimitState
 from langchain_redis_memory.limits.settler import Settler, current_run
@@ -372,7 +372,7 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
 
     def _lease_flow(self, request: Request, timeout_s: float | None) -> Flow[LimitLease]:
         wait_s = self._timeout_s if timeout_s is None else check_number(timeout_s, "timeout_s", 0, 1e9)
-        taken: Taken = yield from self._flows.reserve_flow(request, wait_s)
+        taken: Reservation = yield from self._flows.reserve_flow(request, wait_s)
         if not taken.decision.allowed:
             raise refused(taken)
         return LimitLease(self._client, self._flows, taken)

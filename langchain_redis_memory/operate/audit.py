@@ -56,7 +56,7 @@ class AuditLine:
 
 
 def append(space: KeySpace, line: AuditLine) -> Op[None]:
-    """Adds a line; whoever cannot add it does not go on."""
+    """Adds a line; where it cannot be added, the change is not made."""
     key = space.audit()
     add = command("XADD", (key,), "MAXLEN", MOST_LINES, "*", "d", key.encrypt(line.encoded()))
     return Op((add, ("PEXPIRE", key, milliseconds(KEEP_S))), lambda _replies: None)

@@ -38,7 +38,7 @@ Line = dict[str, Any]
 
 @dataclass
 class RestoreReport:
-    """What was restored.
+    """The report of a restore.
 
     Args:
         restored: How many keys.

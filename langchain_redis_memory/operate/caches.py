@@ -90,7 +90,7 @@ class ServiceStatus:
 
 
 class RedisCaches(ClientOwner):
-    """The caches of a deployment, without their objects: statistics, targets, and what was asked in vain.
+    """Looks after a deployment's caches without their objects: statistics, targets of hit rates, missed questions.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.

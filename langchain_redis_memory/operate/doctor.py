@@ -51,7 +51,7 @@ class Check(NamedTuple):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All checks of a server.
+    """Reports all checks of a server.
 
     Args:
         url: Where the data is, without credentials.

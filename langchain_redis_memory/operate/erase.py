@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from langchain_redis_memory.errors import RedisMemoryError
 from langchain_redis_memory.operate.measure import measured_flow
-from langchain_redis_memory.operate.receipt import Erased
+from langchain_redis_memory.operate.receipt import KindReceipt
 from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.redis.key_parts import parse_key
 from langchain_redis_memory.redis.keys import KeySpace
@@ -15,7 +15,7 @@ from langchain_redis_memory.redis.nodes import KeyScan
 _AT_ONCE = 500
 
 
-def erase_keys_flow(space: KeySpace, pattern: str, *, dry_run: bool = False) -> Flow[dict[str, Erased]]:
+def erase_keys_flow(space: KeySpace, pattern: str, *, dry_run: bool = False) -> Flow[dict[str, KindReceipt]]:
     """Erases all keys of a pattern.
 
     Args:
@@ -29,7 +29,7 @@ def erase_keys_flow(space: KeySpace, pattern: str, *, dry_run: bool = False) -> 
     **Keys:** those of the pattern.
     **Trips:** 1, and 1 for each 1,000 keys of the server; 2 for each 500 keys that are erased.
     """
-    scan, found = KeyScan(space, pattern), dict[str, Erased]()
+    scan, found = KeyScan(space, pattern), dict[str, KindReceipt]()
     seen = set[str]()
     while not scan.ended:
         by_kind = defaultdict[str, list[str]](list)
@@ -41,18 +41,18 @@ def erase_keys_flow(space: KeySpace, pattern: str, *, dry_run: bool = False) -> 
         for kind, names in by_kind.items():
             for start in range(0, len(names), _AT_ONCE):
                 erased = yield from _erase_flow(names[start : start + _AT_ONCE], dry_run=dry_run)
-                before = found.get(kind, Erased())
-                found[kind] = Erased(
+                before = found.get(kind, KindReceipt())
+                found[kind] = KindReceipt(
                     (), before.keys + erased.keys, before.bytes + erased.bytes, (*before.failed, *erased.failed)
                 )
     return dict(sorted(found.items()))
 
 
-def _erase_flow(names: list[str], *, dry_run: bool) -> Flow[Erased]:
+def _erase_flow(names: list[str], *, dry_run: bool) -> Flow[KindReceipt]:
     try:
         keys, size = yield from measured_flow(names)
         if not dry_run:
             yield from ask(Op(tuple(("UNLINK", name) for name in names), lambda _replies: None))
     except RedisMemoryError as error:
-        return Erased(failed=(f"{type(error).__name__}: {error}",))
-    return Erased((), keys, size)
+        return KindReceipt(failed=(f"{type(error).__name__}: {error}",))
+    return KindReceipt((), keys, size)

@@ -16,9 +16,9 @@ from langchain_redis_memory.errors import RedisMemoryError
 from langchain_redis_memory.history import session_index
 from langchain_redis_memory.history.sessions import erase_flow
 from langchain_redis_memory.operate.erase import erase_keys_flow
-from langchain_redis_memory.operate.kept import Kept
+from langchain_redis_memory.operate.kept import UserSources
 from langchain_redis_memory.operate.measure import measured_flow
-from langchain_redis_memory.operate.receipt import Erased, Receipt
+from langchain_redis_memory.operate.receipt import KindReceipt, Receipt
 from langchain_redis_memory.ops import Flow, Op, ask
 from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.client.client import Client
@@ -53,7 +53,7 @@ class EraseFlows:
         kept: What the application keeps of its users.
     """
 
-    def __init__(self, client: Client, space: KeySpace, kept: Kept) -> None:
+    def __init__(self, client: Client, space: KeySpace, kept: UserSources) -> None:
         self._client, self._space, self._kept = client, space, kept
 
     # --- a user -------------------------------------------------------------------------------------------------------
@@ -168,9 +168,9 @@ def _keys_part(kind: str, names: tuple[str, ...], keys: Sequence[str]) -> _Part:
     return _Part(kind, names, keys, ask(Op(tuple(command("UNLINK", (key,)) for key in keys), lambda _replies: None)))
 
 
-def _erased_flow(parts: Sequence[_Part], *, dry_run: bool) -> Flow[tuple[dict[str, Erased], set[str]]]:
+def _erased_flow(parts: Sequence[_Part], *, dry_run: bool) -> Flow[tuple[dict[str, KindReceipt], set[str]]]:
     """Erases parts one by one; gives what is in the receipt, and the kinds that are gone."""
-    kinds, gone = dict[str, Erased](), set[str]()
+    kinds, gone = dict[str, KindReceipt](), set[str]()
     for part in parts:
         keys, size, failed, entries = 0, 0, list[str](), None
         try:
@@ -185,7 +185,7 @@ def _erased_flow(parts: Sequence[_Part], *, dry_run: bool) -> Flow[tuple[dict[st
         finally:
             part.erase.close()
         counted = entries if part.counts is not None else 0
-        kinds[part.kind] = Erased(part.names, keys, size, tuple(failed), part.shared, counted)
+        kinds[part.kind] = KindReceipt(part.names, keys, size, tuple(failed), part.shared, counted)
     return kinds, gone
 
 

@@ -11,7 +11,7 @@ from langchain_redis_memory.checkpoint import thread_index
 from langchain_redis_memory.errors import DecryptionError
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.operate.erasing import EraseFlows
-from langchain_redis_memory.operate.kept import Kept, found_items_flow
+from langchain_redis_memory.operate.kept import UserSources, found_items_flow
 from langchain_redis_memory.operate.plain import plain
 from langchain_redis_memory.operate.session_search import agents_flow
 from langchain_redis_memory.ops import Emit, Flow, Invoke, Op, Reply, ask, merge
@@ -45,7 +45,7 @@ class ExportFlows:
         erasing: Finds the conversations of agents.
     """
 
-    def __init__(self, client: Client, space: KeySpace, kept: Kept, erasing: EraseFlows) -> None:
+    def __init__(self, client: Client, space: KeySpace, kept: UserSources, erasing: EraseFlows) -> None:
         self._client, self._space, self._kept, self._erasing = client, space, kept, erasing
 
     def user_flow(self, user: str) -> Flow[None]:

@@ -39,7 +39,7 @@ class PersonalKeys(Protocol):
 
 
 @dataclass(frozen=True)
-class Kept:
+class UserSources:
     """What an application keeps of its users.
 
     Args:

@@ -39,7 +39,7 @@ class KindStats:
 
 @dataclass(frozen=True)
 class MemoryStats:
-    """What is stored under a prefix, or of a tenant.
+    """Reports how much is stored under a prefix, or of a tenant.
 
     Args:
         kinds: Kind of key -> its keys, what takes most memory first; "unknown" are keys that this package does not

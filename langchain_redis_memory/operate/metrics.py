@@ -31,7 +31,7 @@ _TOKENS = frozenset({"tokens_read", "tokens_written"})
 _BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
-class Counting(Protocol):
+class StatsSource(Protocol):
     """What counts in Redis: every cache of this package, and `ConversationMemory.answers`."""
 
     def stats(self) -> Stats | dict[str, Stats]:
@@ -40,7 +40,7 @@ class Counting(Protocol):
 
 
 class RedisStatsCollector:
-    """Gives Prometheus the counts of caches, the health of their server, and the trips and turns of this process.
+    """Exports to Prometheus what caches count, the health of their server, and the trips and turns of this process.
 
     Args:
         client: The client; what it told before it still tells.
@@ -60,7 +60,7 @@ class RedisStatsCollector:
     **Trips:** none to construct; a scrape makes those of `Client.health` and of each cache's `stats`.
     """
 
-    def __init__(self, client: Client, caches: Mapping[str, Counting] | None = None) -> None:
+    def __init__(self, client: Client, caches: Mapping[str, StatsSource] | None = None) -> None:
         if find_spec("prometheus_client") is None:
             msg = "metrics need prometheus-client"
             raise missing(msg, "prometheus")
@@ -79,9 +79,6 @@ class RedisStatsCollector:
 
         Args:
             report: What happened in the turn.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         served = "error" if report.error is not None else report.cache
         with self._lock:
@@ -92,9 +89,6 @@ class RedisStatsCollector:
 
         Returns:
             An empty list.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         return []
 

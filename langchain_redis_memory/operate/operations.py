@@ -13,7 +13,7 @@ from langchain_redis_memory.operate.doctor import Diagnosis, doctor_flow
 from langchain_redis_memory.operate.inspect import Inspection, inspect_flow
 from langchain_redis_memory.operate.memory_stats import MemoryStats, memory_stats_flow
 from langchain_redis_memory.operate.orphans import OrphanReport, orphans_flow
-from langchain_redis_memory.operate.prune import OnProgress, Pruned, prune_flow
+from langchain_redis_memory.operate.prune import OnProgress, PruneCounts, prune_flow
 from langchain_redis_memory.operate.reencrypt import ReEncryption, reencrypt_flow
 from langchain_redis_memory.operate.session_search import SessionMatches, agents_flow, sessions_flow
 from langchain_redis_memory.ops import Flow, Invoke
@@ -198,7 +198,7 @@ class RedisOperations(ClientOwner):
         dry_run: bool = False,
         saver: RedisSaver | None = None,
         on_progress: OnProgress | None = None,
-    ) -> Pruned:
+    ) -> PruneCounts:
         """Removes old checkpoints of all threads of the tenant.
 
         Args:
@@ -228,7 +228,7 @@ class RedisOperations(ClientOwner):
         dry_run: bool = False,
         saver: RedisSaver | None = None,
         on_progress: OnProgress | None = None,
-    ) -> Pruned:
+    ) -> PruneCounts:
         """Removes old checkpoints of all threads of the tenant; see `prune`."""
         return await self._client.adrive(self._prune_flow(keep_last, older_than_s, saver, on_progress, dry_run=dry_run))
 
@@ -386,7 +386,7 @@ class RedisOperations(ClientOwner):
         on_progress: OnProgress | None,
         *,
         dry_run: bool,
-    ) -> Flow[Pruned]:
+    ) -> Flow[PruneCounts]:
         check_whole(keep_last, "keep_last")
         by = saver if saver is not None else RedisSaver(self._client, tenant=self._space.tenant)
         how: Any = {"keep_last": keep_last, "older_than_s": older_than_s, "dry_run": dry_run}

@@ -51,7 +51,7 @@ class Orphan(NamedTuple):
 
 @dataclass(frozen=True)
 class OrphanReport:
-    """What was found, and removed.
+    """The report of a search for orphans.
 
     Args:
         orphans: The keys.

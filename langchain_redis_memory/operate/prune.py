@@ -18,7 +18,7 @@ OnProgress = Callable[[int], object]
 
 
 @dataclass
-class Pruned:
+class PruneCounts:
     """What was removed, or could be.
 
     Args:
@@ -38,7 +38,7 @@ class Pruned:
 
 def prune_flow(
     space: KeySpace, prune: Callable[[Sequence[str]], Invoke], dry_run: bool, progress: OnProgress | None
-) -> Flow[Pruned]:
+) -> Flow[PruneCounts]:
     """Removes old checkpoints of all threads, and goes on where one fails.
 
     Args:
@@ -53,7 +53,7 @@ def prune_flow(
     **Keys:** `threads`; `checkpoints`, `order`, `blobs`, `writes`.
     **Trips:** 1, and those of `RedisSaver.prune`, for each 50 threads.
     """
-    done, after = Pruned(dry_run=dry_run), None
+    done, after = PruneCounts(dry_run=dry_run), None
     while page := (yield from ask(thread_index.page(space, after, _PAGE))):
         after = page[-1]
         try:
@@ -69,7 +69,7 @@ def prune_flow(
 
 
 def _one_by_one_flow(
-    page: Sequence[str], prune: Callable[[Sequence[str]], Invoke], done: Pruned
+    page: Sequence[str], prune: Callable[[Sequence[str]], Invoke], done: PruneCounts
 ) -> Flow[list[PruneReport]]:
     reports: list[PruneReport] = []
     for thread in page:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Erased:
+class KindReceipt:
     """What was erased of one kind of data.
 
     Args:
@@ -36,7 +36,7 @@ class Erased:
 
 @dataclass(frozen=True)
 class Receipt:
-    """The result of an erasure, or with `dry_run` of one that was not carried out.
+    """Reports an erasure, or with `dry_run` one that was not carried out.
 
     Args:
         subject: Whose data, as "user 'ana' of tenant 'acme'".
@@ -45,7 +45,7 @@ class Receipt:
     """
 
     subject: str
-    kinds: Mapping[str, Erased]
+    kinds: Mapping[str, KindReceipt]
     dry_run: bool = False
 
     @property

@@ -1,7 +1,7 @@
 """Encrypts anew what is stored under an older key or, where the cipher allows it, in plain; then the older key can go.
 
 A part of a key at a time is read, and a value is replaced only while it is still what was read, so nothing is locked
-and nothing that others write is lost. What is under the current key already is passed over: a run that was interrupted
+and nothing that others write is lost. What is under the current key already is skipped: a run that was interrupted
 is begun again. Caches that find by content name their entries by digests under the current key: what they hold under
 another one is never found, and is left to expire.
 """
@@ -34,7 +34,7 @@ _AT_ONCE, _PART, _ROUNDS = 50, 100, 5
 
 @dataclass
 class ReEncryption:
-    """What was encrypted anew, or would be.
+    """The report of encrypting anew, or with `dry_run` of what would be.
 
     Args:
         keys: How many keys were looked at.

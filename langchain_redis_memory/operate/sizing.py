@@ -28,7 +28,7 @@ FULL = 0.6
 
 @dataclass(frozen=True)
 class Load:
-    """What a deployment is asked.
+    """The load of a deployment.
 
     Args:
         users: How many people use it.

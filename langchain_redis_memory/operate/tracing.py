@@ -42,7 +42,7 @@ MEMORY_OPERATIONS = {
 
 
 class OTelTracing:
-    """Records a span for each round trip of a client, and for each turn that it is told.
+    """Records a span for each round trip of a client, and for each turn that is reported to it.
 
     Args:
         client: The client; what it told before it still tells.
@@ -58,9 +58,6 @@ class OTelTracing:
         tracing = OTelTracing(client)
         memory = ConversationMemory(client, on_turn=tracing.on_turn)
         ```
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(
@@ -79,11 +76,7 @@ class OTelTracing:
         client.on_trip = self._heard
 
     def close(self) -> None:
-        """Records no further round trips.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
+        """Records no further round trips."""
         if self._client.on_trip is self._heard:
             self._client.on_trip = self._before
         self._heard = lambda trip: None
@@ -93,9 +86,6 @@ class OTelTracing:
 
         Args:
             report: What happened in the turn.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         attributes: dict[str, Any] = {
             "gen_ai.conversation.id": report.session,
@@ -126,7 +116,7 @@ class OTelTracing:
             attributes |= {"lrm.turn.question": report.question, "lrm.turn.answer": str(said)}
             if report.query is not None:
                 attributes["gen_ai.retrieval.query.text"] = report.query
-        self._record("conversation_turn", attributes, report.seconds, report.error)
+        self._record(report.operation, attributes, report.seconds, report.error)
 
     def _on_trip(self, trip: Trip) -> None:
         attributes: dict[str, Any] = {

@@ -16,7 +16,7 @@ from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.checks import check_method, check_type
 from langchain_redis_memory.operate.erasing import EraseFlows
 from langchain_redis_memory.operate.exporting import ExportFlows
-from langchain_redis_memory.operate.kept import Desk, Kept, PersonalKeys
+from langchain_redis_memory.operate.kept import Desk, PersonalKeys, UserSources
 from langchain_redis_memory.operate.receipt import Receipt
 from langchain_redis_memory.redis import user_index
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class RedisUsers(ClientOwner):
-    """What is kept of the users of a tenant.
+    """Lists, exports and erases what is kept of the users of a tenant.
 
     Conversations count as a user's where the turn's config names one (`metadata.user_id`, `configurable.user_id` or
     LangGraph's authenticated user), or where a history was made with `user=`; threads where the graph's config does.
@@ -84,7 +84,7 @@ class RedisUsers(ClientOwner):
             check_method(one, "personal_keys", "each of counts")
         for cache in values:
             check_type(cache, RedisValueCache, "each of values", "a RedisValueCache")
-        kept = Kept(
+        kept = UserSources(
             self._space,
             tuple(answers),
             store,

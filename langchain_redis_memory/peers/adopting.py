@@ -15,8 +15,8 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from langchain_redis_memory.checks import check_type
-from langchain_redis_memory.errors import ConfigError, RedisMemoryError
-from langchain_redis_memory.ops import Arg, Flow, Invoke, Op, ask
+from langchain_redis_memory.errors import ConfigError, RedisMemoryError, UnavailableError
+from langchain_redis_memory.ops import Arg, Flow, Invoke, Now, Op, ask
 from langchain_redis_memory.peers.answers import CommunitySemanticCache, NearAnswers, RedisVLCache
 from langchain_redis_memory.peers.embeddings import LANGCHAIN_EMBEDDINGS, LangChainEmbeddings
 from langchain_redis_memory.peers.exact_answers import EXACT_ANSWERS, ExactAnswers
@@ -60,7 +60,7 @@ _ALL = frozenset((*CONVERSATIONS, *THREADS, *EXACT_ANSWERS, *NEAR_ANSWERS, *ITEM
 
 
 class AdoptFrom:
-    """Where data are adopted from.
+    """Names what a class adopts another package's data from: the package, the prefix of its keys, the server.
 
     Args:
         source: The name of a source, as the class which adopts lists them.
@@ -211,15 +211,23 @@ class AtOrigin:
             *args: What it takes.
 
         Returns:
-            What it returns; None where the server does not give it.
+            What it returns; None where the server does not give it, or has just failed.
         """
+        began: float = yield Now()
+        breaker = self._origin.breaker
+        if not breaker.allows(began):
+            return None
         try:
-            return cast("T | None", (yield self.at_origin(flow, *args)))
+            found: T | None = yield self.at_origin(flow, *args)
         except ConfigError:
             raise
         except RedisMemoryError as error:
-            _log.warning("%s cannot be adopted and count as absent: %s", what, error)
+            ended: float = yield Now()
+            if not isinstance(error, UnavailableError) or breaker.failed(began, ended):
+                _log.warning("%s cannot be adopted and count as absent: %s", what, error)
             return None
+        breaker.worked()
+        return found
 
     def forget_flow(self, what: str, keys: Iterable[Arg]) -> Flow[None]:
         """Removes keys of what was taken over; where that fails it may be adopted again.

@@ -7,7 +7,6 @@ alone: an answer of theirs is found when its prompt is asked again, and adopted 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, ClassVar
@@ -17,10 +16,9 @@ from langchain_core.outputs import Generation
 from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
 from langchain_redis_memory.peers.reading import (
-    Damaged,
-    Found,
+    DamagedError,
     NotJsonError,
-    escape_glob,
+    StoredKey,
     hash_get,
     json_get,
     parse_json,
@@ -46,7 +44,7 @@ def generations_of(stored: Any) -> tuple[Generation, ...]:
     built = tuple(values.revive(one) for one in parsed)
     if not built or not all(isinstance(one, Generation) for one in built):
         msg = "it holds something else than generations"
-        raise Damaged(msg)
+        raise DamagedError(msg)
     return built
 
 
@@ -72,17 +70,13 @@ class RedisVLCache(NearAnswers):
     match: str = "*"
     name: str = "redisvl-cache"
     command: ClassVar[Command] = staticmethod(hash_get)
-
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (f"{escape_glob(self.prefix)}:{self.match}",)
+    shapes: ClassVar[tuple[str, ...]] = (":{match}",)
 
     def key(self, prompt: str) -> bytes | None:
         """Spells the key of a prompt's answer."""
         return f"{self.prefix}:{sha256(prompt.encode('utf-8', 'surrogatepass')).hexdigest()}".encode()
 
-    def record(self, found: Found) -> Record:
+    def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         fields = texts(found.value)
         metadata = parse_json(fields["metadata"]) if fields.get("metadata") else {}
@@ -106,17 +100,13 @@ class CommunitySemanticCache(NearAnswers):
     match: str = "*"
     name: str = "langchain-community-semantic"
     command: ClassVar[Command] = staticmethod(hash_get)
-
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (f"{escape_glob(self.prefix)}{self.match}:*",)
+    shapes: ClassVar[tuple[str, ...]] = ("{match}:*",)
 
     def key(self, prompt: str) -> bytes | None:
         """Spells the key of a prompt's answer: its names are made at random."""
         return None
 
-    def record(self, found: Found) -> Record:
+    def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         fields = texts(found.value)
         answer = generations_of(parse_json(fields["return_val"]))
@@ -137,17 +127,13 @@ class GPTCache(KeySource):
     match: str = "*"
     name: str = "gptcache"
     command: ClassVar[Command] = staticmethod(json_get)
-
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (f"{escape_glob(self.prefix)}:questions:{self.match}",)
+    shapes: ClassVar[tuple[str, ...]] = (":questions:{match}",)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each of them is a question with its answers."""
         return None if b":index:" in key else key
 
-    def record(self, found: Found) -> Record | list[Record]:
+    def record(self, found: StoredKey) -> Record | list[Record]:
         """Builds what a key holds."""
         document = parse_json(found.value)
         if document.get("deleted"):
@@ -155,6 +141,6 @@ class GPTCache(KeySource):
         text = document["answers"][0]["answer"]
         try:
             answer = generations_of(parse_json(text))
-        except (NotJsonError, Damaged, TypeError):
+        except (NotJsonError, DamagedError, TypeError):
             answer = (Generation(text=str(text)),)
         return SavedAnswer(str(document["question"]), answer, "", found.ttl_ms, (VECTORS,))

@@ -16,7 +16,7 @@ from langchain_core.messages import (
 )
 from pydantic import ValidationError
 
-from langchain_redis_memory.peers.reading import Damaged
+from langchain_redis_memory.peers.reading import DamagedError
 
 _ROLES: dict[str, type[BaseMessage]] = {
     **dict.fromkeys(("user", "human"), HumanMessage),
@@ -33,12 +33,12 @@ def from_dict(stored: Any, name: str) -> BaseMessage:
     """
     if not isinstance(stored, Mapping) or not isinstance(stored.get("type"), str):
         msg = "a message in it has no type"
-        raise Damaged(msg)
+        raise DamagedError(msg)
     try:
         (message,) = messages_from_dict([dict(stored)])
     except (ValidationError, ValueError, TypeError, KeyError):
         msg = f"a message of the type {stored['type']!r} in it cannot be built"
-        raise Damaged(msg) from None
+        raise DamagedError(msg) from None
     return message if message.id else message.model_copy(update={"id": name})
 
 
@@ -60,7 +60,7 @@ def of_role(role: str, content: Any, name: str, **fields: Any) -> BaseMessage:
     more: dict[str, Any] = {key: value for key, value in fields.items() if value}
     if not isinstance(content, str | list):
         msg = "a message in it has no content"
-        raise Damaged(msg)
+        raise DamagedError(msg)
     if role in {"tool", "function"}:
         return ToolMessage(content, id=name, tool_call_id=more.pop("tool_call_id", ""), **more)
     more.pop("tool_call_id", None)

@@ -16,9 +16,8 @@ from uuid import UUID, uuid5
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.reading import (
-    Damaged,
-    Found,
-    escape_glob,
+    DamagedError,
+    StoredKey,
     hash_get,
     parse_json,
     read_keys_flow,
@@ -44,7 +43,7 @@ def vector_of(stored: Any) -> tuple[float, ...]:
     parsed = parse_json(stored)
     if not isinstance(parsed, list) or not parsed or not all(map(_is_number, parsed)):
         msg = "it holds something else than a vector"
-        raise Damaged(msg)
+        raise DamagedError(msg)
     return tuple(map(float, parsed))
 
 
@@ -66,18 +65,14 @@ class RedisVLEmbeddings(KeySource):
     match: str = "*"
     name: str = "redisvl-embeddings"
     command: ClassVar[Command] = staticmethod(hash_get)
+    shapes: ClassVar[tuple[str, ...]] = (":{match}",)
 
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (f"{escape_glob(self.prefix)}:{self.match}",)
-
-    def record(self, found: Found) -> Record:
+    def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         fields = texts(found.value)
         text, model = text_of(fields["content"]), text_of(fields["model_name"])
         if found.key.rpartition(b":")[2].decode() != sha256(f"{text}:{model}".encode()).hexdigest():
-            raise Damaged(_BYTES)
+            raise DamagedError(_BYTES)
         lost = (METADATA,) if fields.get("metadata") else ()
         return SavedVector(text, vector_of(fields["embedding"]), model, found.ttl_ms, lost)
 
@@ -131,6 +126,6 @@ class LangChainEmbeddings:
             try:
                 if not found.fault:
                     vectors[owners[found.key]] = vector_of(found.value), found.ttl_ms
-            except Damaged:
+            except DamagedError:
                 continue
         return vectors

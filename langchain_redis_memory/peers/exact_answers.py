@@ -13,18 +13,26 @@ from langchain_core.outputs import Generation
 
 from langchain_redis_memory.ops import Arg, Flow
 from langchain_redis_memory.peers.answers import generations_of
-from langchain_redis_memory.peers.reading import Found, hash_get, json_get, parse_json, read_keys_flow, text_of, texts
+from langchain_redis_memory.peers.reading import (
+    StoredKey,
+    hash_get,
+    json_get,
+    parse_json,
+    read_keys_flow,
+    text_of,
+    texts,
+)
 
 
 def _md5(text: str) -> str:
     return md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def _of_json(found: Found) -> tuple[Generation, ...]:
+def _of_json(found: StoredKey) -> tuple[Generation, ...]:
     return generations_of(parse_json(found.value))
 
 
-def _of_hash(found: Found) -> tuple[Generation, ...]:
+def _of_hash(found: StoredKey) -> tuple[Generation, ...]:
     fields = sorted(texts(found.value).items(), key=lambda field: int(field[0]))
     return generations_of([text_of(value) for _, value in fields])
 
@@ -43,7 +51,7 @@ class ExactAnswers:
     prefix: str
     spell: Callable[[str, str], str]
     command: Callable[[bytes], tuple[Arg, ...]]
-    build: Callable[[Found], tuple[Generation, ...]]
+    build: Callable[[StoredKey], tuple[Generation, ...]]
 
     def key(self, prompt: str, llm_string: str) -> bytes:
         """Spells the key of an answer."""

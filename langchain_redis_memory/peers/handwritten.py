@@ -10,12 +10,11 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import from_dict, of_role
-from langchain_redis_memory.peers.key_source import Command, KeySource
+from langchain_redis_memory.peers.key_source import Command, KeySource, PrefixSource
 from langchain_redis_memory.peers.reading import (
-    Damaged,
-    Found,
+    DamagedError,
     NotJsonError,
-    escape_glob,
+    StoredKey,
     exists_flow,
     list_get,
     parse_json,
@@ -46,7 +45,7 @@ class TurnLists(KeySource):
         """Tells whether it may hold something of that name."""
         return exists_flow(self.prefix + name)
 
-    def record(self, found: Found) -> Record:
+    def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         said: list[BaseMessage] = []
         for place, raw in enumerate(found.value):
@@ -63,7 +62,7 @@ _CLASSES = {"HumanMessage": "human", "AIMessage": "ai", "SystemMessage": "system
 
 
 @dataclass(frozen=True)
-class MessageLists:
+class MessageLists(PrefixSource):
     """Reads lists of messages, oldest first, with a summary and a count of turns beside them.
 
     The keys are `conversation:messages:{id}`, `conversation:summary:{id}` and `conversation:turns:{id}`; a message is
@@ -78,11 +77,7 @@ class MessageLists:
     prefix: str = "conversation:"
     match: str = "*"
     name: str = "message-lists"
-
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return tuple(f"{escape_glob(self.prefix)}{kind}:{self.match}" for kind in ("messages", "summary", "turns"))
+    shapes: ClassVar[tuple[str, ...]] = ("messages:{match}", "summary:{match}", "turns:{match}")
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: the keys of a conversation."""
@@ -110,11 +105,7 @@ class MessageLists:
         """Tells whether it may hold something of that name."""
         return exists_flow(f"{self.prefix}messages:{name}")
 
-    def beside(self, record: Record) -> Sequence[bytes]:
-        """Names keys of a record that are not among those of its unit."""
-        return ()
-
-    def _messages(self, found: Found) -> tuple[BaseMessage, ...]:
+    def _messages(self, found: StoredKey) -> tuple[BaseMessage, ...]:
         return tuple(self._message(parse_json(raw), f"{self.name}-{place}") for place, raw in enumerate(found.value))
 
     @staticmethod
@@ -145,13 +136,9 @@ class AgentKeys(KeySource):
     match: str = "*"
     name: str = "agent-keys"
     command: ClassVar[Command] = staticmethod(text_get)
+    shapes: ClassVar[tuple[str, ...]] = ("history:{match}", "state:{match}", "session:{match}")
 
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return tuple(f"{escape_glob(self.prefix)}{kind}:{self.match}" for kind in ("history", "state", "session"))
-
-    def record(self, found: Found) -> Record:
+    def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         kind, _, rest = found.key.decode()[len(self.prefix) :].partition(":")
         if kind == "state":
@@ -164,7 +151,7 @@ class AgentKeys(KeySource):
         said = parse_json(found.value)
         if not isinstance(said, list):
             msg = "it is no list of messages"
-            raise Damaged(msg)
+            raise DamagedError(msg)
         messages = [of_role(one["role"], one["content"], f"{self.name}-{place}") for place, one in enumerate(said)]
         return Conversation(second, tuple(messages), found.ttl_ms, first)
 
@@ -184,7 +171,7 @@ class JsonKeys(KeySource):
     name: str = "json-keys"
     command: ClassVar[Command] = staticmethod(text_get)
 
-    def record(self, found: Found) -> Record:
+    def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         *labels, key = found.key.decode().split(":")
         told = (PERIOD,) if any("." in label for label in labels) else ()

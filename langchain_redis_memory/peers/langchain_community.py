@@ -12,7 +12,7 @@ from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.chat import from_dict
 from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.reading import (
-    Found,
+    StoredKey,
     exists_flow,
     list_get,
     parse_json,
@@ -39,7 +39,7 @@ class CommunityHistory(KeySource):
         """Tells whether it may hold something of that name."""
         return exists_flow(self.prefix + name)
 
-    def record(self, found: Found) -> Record:
+    def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         stored = [parse_json(raw) for raw in reversed(found.value)]
         messages = tuple(from_dict(one, f"{self.name}-{place}") for place, one in enumerate(stored))

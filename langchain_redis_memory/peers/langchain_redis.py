@@ -7,24 +7,14 @@ are ordered by their time, then by their ULID. What it never stored is lost: ids
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.ops import Flow, Op, Reply, ask
 from langchain_redis_memory.peers.chat import from_dict
-from langchain_redis_memory.peers.reading import (
-    Damaged,
-    Found,
-    escape_glob,
-    json_get,
-    parse_json,
-    read_keys_flow,
-    why_of,
-)
-from langchain_redis_memory.peers.records import Conversation, Record, Unreadable
+from langchain_redis_memory.peers.key_source import Command, MessageSource
+from langchain_redis_memory.peers.reading import StoredKey, json_get, parse_json
 from langchain_redis_memory.redis.replies import pairs
 
 _INDEX = "idx:chat_history"
@@ -33,7 +23,7 @@ NEVER_STORED = "langchain-redis never stored the ids, names, tool calls and usag
 
 
 @dataclass(frozen=True)
-class LangChainRedisHistory:
+class LangChainRedisHistory(MessageSource):
     """Reads the histories of langchain-redis.
 
     Args:
@@ -45,33 +35,10 @@ class LangChainRedisHistory:
     prefix: str = "chat:"
     match: str = "*"
     name: str = "langchain-redis"
-
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (f"{escape_glob(self.prefix)}{self.match}:*",)
-
-    def unit(self, key: bytes) -> bytes | None:
-        """Names what is read together with a key: the messages of a session."""
-        return _ULID.sub(b"", key) if _ULID.search(key) else None
-
-    def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
-        """Reads conversations."""
-        records: list[Record] = []
-        sessions: dict[str, list[tuple[float, bytes, Any, int]]] = defaultdict(list)
-        for found in (yield from read_keys_flow(keys, json_get)):
-            try:
-                session, timestamp, message = self._message(found)
-                sessions[session].append((timestamp, found.key, message, found.ttl_ms))
-            except (ValueError, TypeError, LookupError) as error:
-                records.append(Unreadable(found.name, why_of(error)))
-        for session, said in sessions.items():
-            said.sort(key=lambda one: one[:2])
-            lifetimes = [ttl for _, _, _, ttl in said]
-            ttl_ms = 0 if 0 in lifetimes else max(lifetimes)
-            messages = tuple(message for _, _, message, _ in said)
-            records.append(Conversation(session, messages, ttl_ms, lost=(NEVER_STORED,)))
-        return records
+    command: ClassVar[Command] = staticmethod(json_get)
+    ending: ClassVar[re.Pattern[bytes]] = _ULID
+    lost: ClassVar[tuple[str, ...]] = (NEVER_STORED,)
+    shapes: ClassVar[tuple[str, ...]] = ("{match}:*",)
 
     def holds_flow(self, name: str) -> Flow[bool]:
         """Asks its index; where some messages could not be indexed, or there is no index, it may hold something."""
@@ -82,14 +49,8 @@ class LangChainRedisHistory:
             return True
         return bool(_count(found, b"total_results")) or bool(_count(told, b"hash_indexing_failures"))
 
-    def beside(self, record: Record) -> Sequence[bytes]:
-        """Names keys of a record that are not among those of its unit."""
-        return ()
-
-    @staticmethod
-    def _message(found: Found) -> tuple[str, float, Any]:
-        if found.fault:
-            raise Damaged(found.fault)
+    def message(self, found: StoredKey) -> tuple[str, float, Any]:
+        """Builds a message, with its session and its time."""
         body = parse_json(found.value)
         message = from_dict({"type": body["type"], "data": body["data"]}, str(body["message_id"]))
         return str(body["session_id"]), float(body["timestamp"]), message

@@ -18,8 +18,8 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.peers.langgraph_values import AS_JSON, Values, strict_serde
 from langchain_redis_memory.peers.reading import (
-    Damaged,
-    Found,
+    DamagedError,
+    StoredKey,
     escape_glob,
     exists_flow,
     json_get,
@@ -90,12 +90,12 @@ class LangGraphRedis:
         latest = f"{self._checkpoints[:-1].decode()}_latest:{place}"
         return [latest.encode(), f"write_keys_zset:{place}:{record.checkpoint['id']}".encode()]
 
-    def _record(self, found: Found, written: Sequence[Found]) -> Record | list[Record]:
+    def _record(self, found: StoredKey, written: Sequence[StoredKey]) -> Record | list[Record]:
         document = parse_json(found.value)
         if found.key.rpartition(b":")[2].decode() != str(document["checkpoint_id"]):
             return []  # of the shallow saver
         if "run_id" not in document and "checkpoint_ts" not in document:
-            raise Damaged(_OLD)
+            raise DamagedError(_OLD)
         values = Values(self.serde)
         writes = tuple(write_of(parse_json(one.value), values) for one in written if not one.fault)
         return checkpoint_of(document, values, writes, found.ttl_ms)
@@ -124,7 +124,7 @@ class LangGraphRedisShallow(LangGraphRedis):
             return ()
         return [f"write_registry:{record.thread_id}:{record.ns or _NO_NAME}:shallow".encode()]
 
-    def _record(self, found: Found, written: Sequence[Found]) -> Record | list[Record]:
+    def _record(self, found: StoredKey, written: Sequence[StoredKey]) -> Record | list[Record]:
         document = parse_json(found.value)
         thread, ns = str(document["thread_id"]), _name_of(document["checkpoint_ns"])
         if found.key != self._checkpoints + f"{thread}:{ns}".encode():
@@ -174,7 +174,7 @@ class LangGraphRedisOld(LangGraphRedis):
         versions = record.checkpoint["channel_versions"]
         return [f"{start}:{channel}:{version}".encode() for channel, version in versions.items()]
 
-    def _old(self, found: Found, written: Mapping[str, Sequence[Any]], blobs: Mapping[bytes, Any]) -> Record:
+    def _old(self, found: StoredKey, written: Mapping[str, Sequence[Any]], blobs: Mapping[bytes, Any]) -> Record:
         document = parse_json(found.value)
         values = Values(self.serde)
         stored, gone = {}, []
@@ -193,7 +193,7 @@ class LangGraphRedisOld(LangGraphRedis):
         return SavedCheckpoint(**{**vars(record), "lost": record.lost + lost})
 
 
-def _blob_keys(found: Found) -> list[bytes]:
+def _blob_keys(found: StoredKey) -> list[bytes]:
     try:
         return [key for _, key in _blobs_of(parse_json(found.value))]
     except (ValueError, TypeError, LookupError):

@@ -7,19 +7,12 @@ punctuation. Vectors are other documents and are not read: a store with an index
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
-from langchain_redis_memory.peers.reading import (
-    Damaged,
-    Found,
-    escape_glob,
-    json_get,
-    parse_json,
-)
+from langchain_redis_memory.peers.reading import DamagedError, StoredKey, json_get, parse_json
 from langchain_redis_memory.peers.records import Record, SavedItem
 
 DATES = "when an item was created and updated: its dates are those of the migration"
@@ -39,19 +32,15 @@ class LangGraphRedisStore(KeySource):
     match: str = "*"
     name: str = "langgraph-redis-store"
     command: ClassVar[Command] = staticmethod(json_get)
+    shapes: ClassVar[tuple[str, ...]] = (":{match}",)
 
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (f"{escape_glob(self.prefix)}:{self.match}",)
-
-    def record(self, found: Found) -> Record:
+    def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         document, values = parse_json(found.value), Values(strict_serde())
         value = values.revive(document["value"])
         if not isinstance(value, dict):
             msg = "its value is no dict"
-            raise Damaged(msg)
+            raise DamagedError(msg)
         spelled = re.sub(r"\\(.)", r"\1", document["prefix"])
         namespace = tuple(spelled.split(".")) if spelled else ()
         updated = float(document.get("updated_at") or 0) / 1e6

@@ -24,7 +24,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from pydantic import ValidationError
 
 from langchain_redis_memory.extras import missing
-from langchain_redis_memory.peers.reading import PICKLE, Damaged, parse_json
+from langchain_redis_memory.peers.reading import PICKLE, DamagedError, parse_json
 from langchain_redis_memory.redis.codec.nesting import check_nesting
 
 AS_JSON = "the source stored JSON: tuples had become lists, times and UUIDs texts, and keys of dicts texts"
@@ -104,19 +104,19 @@ class Values:
         if kind == "json":
             return self.revive(parse_json(data))
         if kind == "pickle":
-            raise Damaged(PICKLE)
+            raise DamagedError(PICKLE)
         if kind == "base64":
             return b64decode(data)
         if kind not in {"null", "bytes", "bytearray", "msgpack"} and "+" not in kind:
             msg = f"a value of the type {kind!r} in it is of no known serialiser"
-            raise Damaged(msg)
+            raise DamagedError(msg)
         try:
             if kind == "msgpack":
                 check_nesting(data)
             return self._serde.loads_typed((kind, data))
         except Exception as error:
             msg = f"the serialiser cannot read a value in it ({type(error).__name__}); is it the same serde?"
-            raise Damaged(msg) from error
+            raise DamagedError(msg) from error
 
     def revive(self, value: Any) -> Any:
         """Rebuilds the objects in what was parsed from JSON.

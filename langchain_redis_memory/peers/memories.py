@@ -15,8 +15,8 @@ from langchain_redis_memory.peers.chat import of_role
 from langchain_redis_memory.peers.key_source import Command, KeySource
 from langchain_redis_memory.peers.langgraph_store import DATES
 from langchain_redis_memory.peers.reading import (
-    Damaged,
-    Found,
+    DamagedError,
+    StoredKey,
     escape_glob,
     hash_get,
     json_get,
@@ -47,7 +47,7 @@ def memory_of(key: str, text: str, fields: Mapping[str, Any], ttl_ms: int, *lost
     """
     if not text or not key:
         msg = "a memory in it has no text or no id"
-        raise Damaged(msg)
+        raise DamagedError(msg)
     user = str(fields.get("user_id") or "")
     value = {"text": text, **{name: part for name, part in fields.items() if part not in (None, "")}}
     told = (*lost, PERIOD) if "." in user else lost
@@ -73,17 +73,13 @@ class Mem0(KeySource):
     match: str = "*"
     name: str = "mem0"
     command: ClassVar[Command] = staticmethod(hash_get)
-
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (f"{escape_glob(self.prefix)}{self.match}:*",)
+    shapes: ClassVar[tuple[str, ...]] = ("{match}:*",)
 
     def unit(self, key: bytes) -> bytes | None:
         """Names what is read together with a key: each of them is a memory."""
         return None if key.startswith(self.prefix.encode() + b"mem0migrations:") else key
 
-    def record(self, found: Found) -> Record:
+    def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         stored = texts(found.value)
         fields: dict[str, Any] = {name: text_of(stored.get(name)) for name in ("user_id", "agent_id", "run_id", "hash")}
@@ -132,7 +128,7 @@ class AgentMemoryServer:
         memories = yield from read_keys_flow([key for key in keys if not key.startswith(self._WORKING)], hash_get)
         return records_of(documents, self._session) + records_of(memories, self._memory)
 
-    def _session(self, found: Found) -> list[Record]:
+    def _session(self, found: StoredKey) -> list[Record]:
         document = parse_json(found.value)
         name = "agent-memory-server-"
         messages = tuple(
@@ -149,7 +145,7 @@ class AgentMemoryServer:
         ]
         return [Conversation(document["session_id"], messages, found.ttl_ms, agent, data, user), *kept]
 
-    def _memory(self, found: Found) -> Record:
+    def _memory(self, found: StoredKey) -> Record:
         stored = texts(found.value)
         fields: dict[str, Any] = {name: text_of(stored.get(name)) for name in self._TEXTS}
         fields |= {name: _date(stored.get(name)) for name in self._DATES}

@@ -9,17 +9,17 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from langchain_redis_memory.ops import Flow, Op, ask
+from langchain_redis_memory.peers.key_source import PrefixSource
 from langchain_redis_memory.peers.langgraph_redis import NO_PATH
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
 from langchain_redis_memory.peers.reading import (
-    Damaged,
-    Found,
-    escape_glob,
+    DamagedError,
+    StoredKey,
     exists_flow,
     hash_get,
     parse_json,
@@ -32,7 +32,7 @@ from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedW
 
 
 @dataclass(frozen=True)
-class PlainRedis:
+class PlainRedis(PrefixSource):
     """Reads its threads: a unit is a checkpoint.
 
     Args:
@@ -46,15 +46,7 @@ class PlainRedis:
     match: str = "*"
     serde: SerializerProtocol = field(default_factory=strict_serde)
     name: str = "plainredis"
-
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (f"{escape_glob(self.prefix)}:cp:{self.match}:*",)
-
-    def unit(self, key: bytes) -> bytes | None:
-        """Names what is read together with a key: each of them is a checkpoint."""
-        return key
+    shapes: ClassVar[tuple[str, ...]] = (":cp:{match}:*",)
 
     def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
         """Reads checkpoints with their values and writes."""
@@ -92,15 +84,15 @@ class PlainRedis:
 
     def _record(
         self,
-        found: Found,
+        found: StoredKey,
         told: bytes | None,
         blobs: dict[str, bytes],
-        values: dict[bytes, Found],
-        written: Sequence[Found],
+        values: dict[bytes, StoredKey],
+        written: Sequence[StoredKey],
     ) -> Record:
         if told is None:
             msg = f"{self.prefix}:threads does not say which thread it is of"
-            raise Damaged(msg)
+            raise DamagedError(msg)
         place, reader = parse_json(told), Values(self.serde)
         body = _typed(found, reader)
         stored, gone = {}, []
@@ -127,7 +119,7 @@ class PlainRedis:
         )
 
 
-def _typed(found: Found, values: Values) -> Any:
+def _typed(found: StoredKey, values: Values) -> Any:
     return _read(found.value, values)
 
 

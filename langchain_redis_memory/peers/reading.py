@@ -33,16 +33,16 @@ _NO_JSON = (
 )
 
 
-class Damaged(ValueError):
+class DamagedError(ValueError):
     """A foreign value is not what its layout says; the message is for the report."""
 
 
-class NotJsonError(Damaged):
+class NotJsonError(DamagedError):
     """A foreign value is no JSON."""
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredKey:
     """What was read of one key.
 
     Args:
@@ -63,7 +63,7 @@ class Found:
         return self.key.decode("utf-8", "backslashreplace")
 
 
-def read_keys_flow(keys: Sequence[bytes], command: Callable[[bytes], tuple[Arg, ...]]) -> Flow[list[Found]]:
+def read_keys_flow(keys: Sequence[bytes], command: Callable[[bytes], tuple[Arg, ...]]) -> Flow[list[StoredKey]]:
     """Reads keys with their lifetimes.
 
     Returns:
@@ -72,7 +72,7 @@ def read_keys_flow(keys: Sequence[bytes], command: Callable[[bytes], tuple[Arg, 
     Raises:
         ConfigError: The server does not know the command.
     """
-    found: list[Found] = []
+    found: list[StoredKey] = []
     for start in range(0, len(keys), PAGE):
         page = keys[start : start + PAGE]
         commands = [one for key in page for one in (command(key), ("PTTL", key))]
@@ -81,14 +81,14 @@ def read_keys_flow(keys: Sequence[bytes], command: Callable[[bytes], tuple[Arg, 
     return [one for one in found if one.fault or one.value not in (None, [], {})]
 
 
-def _found(key: bytes, reply: Reply, ttl: Reply, command: Arg) -> Found:
+def _found(key: bytes, reply: Reply, ttl: Reply, command: Arg) -> StoredKey:
     if not isinstance(reply, ServerError):
-        return Found(key, reply, ttl if isinstance(ttl, int) and ttl > 0 else 0)
+        return StoredKey(key, reply, ttl if isinstance(ttl, int) and ttl > 0 else 0)
     if "unknown command" in str(reply).lower():
         raise ConfigError(_NO_JSON.format(command=command))
     if isinstance(reply, UnavailableError | AuthenticationError):
         raise reply
-    return Found(key, None, 0, "the key holds another kind of value than this source writes")
+    return StoredKey(key, None, 0, "the key holds another kind of value than this source writes")
 
 
 def escape_glob(text: str) -> str:
@@ -122,13 +122,13 @@ def hash_get(key: bytes) -> tuple[Arg, ...]:
     return ("HGETALL", key)
 
 
-def records_of(found: Sequence[Found], build: Callable[[Found], Record | Sequence[Record]]) -> list[Record]:
+def records_of(found: Sequence[StoredKey], build: Callable[[StoredKey], Record | Sequence[Record]]) -> list[Record]:
     """Builds the records of what was read; what is damaged becomes an `Unreadable`."""
     records: list[Record] = []
     for one in found:
         try:
             if one.fault:
-                raise Damaged(one.fault)
+                raise DamagedError(one.fault)
             built = build(one)
             records += built if isinstance(built, Sequence) else [built]
         except RedisMemoryError:
@@ -140,7 +140,7 @@ def records_of(found: Sequence[Found], build: Callable[[Found], Record | Sequenc
 
 def why_of(error: Exception) -> str:
     """Says why something could not be read, without its values."""
-    return str(error) if isinstance(error, Damaged) else f"not as this source writes it ({type(error).__name__})"
+    return str(error) if isinstance(error, DamagedError) else f"not as this source writes it ({type(error).__name__})"
 
 
 def parse_json(raw: bytes | str) -> Any:
@@ -152,7 +152,7 @@ def parse_json(raw: bytes | str) -> Any:
     """
     data = raw.encode() if isinstance(raw, str) else raw
     if is_pickle(data):
-        raise Damaged(PICKLE)
+        raise DamagedError(PICKLE)
     try:
         return json.loads(data)
     except ValueError:
@@ -195,4 +195,4 @@ def text_of(value: Any) -> str:
         return value.decode() if isinstance(value, bytes) else str(value)
     except UnicodeDecodeError:
         msg = "a text in it is no UTF-8"
-        raise Damaged(msg) from None
+        raise DamagedError(msg) from None

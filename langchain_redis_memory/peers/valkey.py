@@ -8,17 +8,17 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from langchain_redis_memory.ops import Flow
+from langchain_redis_memory.peers.key_source import PrefixSource
 from langchain_redis_memory.peers.langgraph_redis import NO_PATH
 from langchain_redis_memory.peers.langgraph_values import Values, strict_serde
 from langchain_redis_memory.peers.reading import (
-    Damaged,
-    Found,
-    escape_glob,
+    DamagedError,
+    StoredKey,
     exists_flow,
     parse_json,
     read_keys_flow,
@@ -29,7 +29,7 @@ from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedW
 
 
 @dataclass(frozen=True)
-class Valkey:
+class Valkey(PrefixSource):
     """Reads its threads: a unit is a checkpoint.
 
     Args:
@@ -43,15 +43,7 @@ class Valkey:
     match: str = "*"
     serde: SerializerProtocol = field(default_factory=strict_serde)
     name: str = "aws-valkey"
-
-    @property
-    def patterns(self) -> Sequence[str]:
-        """What SCAN is asked for."""
-        return (f"{escape_glob(self.prefix)}{{{self.match}}}:*:*",)
-
-    def unit(self, key: bytes) -> bytes | None:
-        """Names what is read together with a key: each of them is a checkpoint."""
-        return key
+    shapes: ClassVar[tuple[str, ...]] = ("{{{match}}}:*:*",)
 
     def read_flow(self, keys: Sequence[bytes]) -> Flow[list[Record]]:
         """Reads checkpoints with their writes."""
@@ -73,14 +65,14 @@ class Valkey:
         place = f"{{{record.thread_id}}}:{record.ns}"
         return [f"writes:{place}:{record.checkpoint['id']}".encode(), f"thread:{place}".encode()]
 
-    def _record(self, found: Found, written: Sequence[Found]) -> Record:
+    def _record(self, found: StoredKey, written: Sequence[StoredKey]) -> Record:
         document = parse_json(found.value)
         thread, own = document["thread_id"], document["checkpoint_id"]
         start, end = f"{self.prefix}{{{thread}}}:", f":{own}"
         key = found.key.decode()
         if not key.startswith(start) or not key.endswith(end):
             msg = "its key names another thread or checkpoint than its value"
-            raise Damaged(msg)
+            raise DamagedError(msg)
         values = Values(self.serde)
         checkpoint = values.typed(document["type"], b64decode(document["checkpoint"]))
         writes = tuple(_write(write, values) for one in written for write in parse_json(one.value))

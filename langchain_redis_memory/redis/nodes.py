@@ -13,6 +13,7 @@ from itertools import count
 from langchain_redis_memory.errors import ServerError
 from langchain_redis_memory.ops import Arg, Flow, Op, Reply, ask, merge
 from langchain_redis_memory.redis.keys import KeySpace
+from langchain_redis_memory.redis.replies import info_fields
 from langchain_redis_memory.redis.scripts import script
 
 _SLOTS = 16_384
@@ -68,15 +69,7 @@ def info(beside: str, *sections: str) -> Op[Mapping[str, str]]:
         *sections: Their names, such as "memory".
     """
     asked = merge(*(ask_node(beside, "INFO", section).optional(b"") for section in sections))
-    return asked.map(lambda replies: {name: value for reply in replies for name, value in fields(reply)})
-
-
-def fields(reply: Reply) -> list[tuple[str, str]]:
-    """Parses the fields of a reply to INFO."""
-    if isinstance(reply, Mapping):  # a client of redis-py has parsed it
-        return [(str(name), str(value)) for name, value in reply.items()]
-    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply if isinstance(reply, str) else ""
-    return [(name, value) for name, colon, value in (line.partition(":") for line in text.splitlines()) if colon]
+    return asked.map(lambda replies: {name: value for reply in replies for name, value in info_fields(reply)})
 
 
 class KeyScan:

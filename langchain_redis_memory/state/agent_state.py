@@ -31,7 +31,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class RedisAgentState(ClientOwner, Generic[M]):
-    """What an agent knows across its conversations: plain data, or a pydantic model of your own.
+    """Keeps the state of an agent across its conversations: plain data, or a pydantic model of your own.
 
     Args:
         agent: The agent; "" is the default one.

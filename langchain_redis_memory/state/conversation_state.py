@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class RedisConversationState(ClientOwner):
-    """The state of one conversation: entities, topic, depth, last search, counts, language, and fields of your own.
+    """Keeps the state of one conversation: entities, topic, depth, last search, counts, language, fields of your own.
 
     `ConversationMemory` keeps it up to date with every turn; this class reads and changes it at any other time.
 

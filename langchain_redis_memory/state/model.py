@@ -34,7 +34,7 @@ _WEIGHTS = {(True, True): 1.0, (True, False): 0.7, (False, True): 0.4, (False, F
 
 @dataclass(frozen=True)
 class Entity:
-    """What was spoken of.
+    """Holds something that was mentioned in a conversation, and how present it is.
 
     Args:
         name: As it was first spelled.
@@ -51,7 +51,7 @@ class Entity:
 
 @dataclass(frozen=True)
 class Search:
-    """A look-up in the documents.
+    """Records a search of the retriever.
 
     Args:
         query: What the retriever was asked.
@@ -66,7 +66,7 @@ class Search:
 
 @dataclass(frozen=True)
 class ConversationState:
-    """Where a conversation stands.
+    """Holds the state of a conversation: its topic, what was mentioned, counts, and fields of the application's own.
 
     Args:
         turns: User turns so far.

@@ -33,7 +33,7 @@ _LONGEST_EVIDENCE = 120
 
 
 class Observation(NamedTuple):
-    """Something that was seen of a user.
+    """Holds one thing that a user's words say about the user.
 
     Args:
         trait: One of `TRAITS`.
@@ -49,7 +49,7 @@ class Observation(NamedTuple):
 
 
 class Extractor(Protocol):
-    """Sees what can be learned of a user."""
+    """Extracts observations about a user from what the user says."""
 
     def extract(self, said: Sequence[str]) -> Sequence[Observation] | Flow[Sequence[Observation]]:
         """Extracts what can be learned from a user's words.
@@ -141,18 +141,10 @@ _NOT = re.compile(r"\b(?:not|no|don'?t|never|without|stop)\b[^.!?]{0,20}$", re.I
 
 
 class RulesExtractor:
-    """Learns by rules: what the user asks about, wishes for the form of answers, their language.
-
-    **Keys:** none.
-    **Trips:** none.
-    """
+    """Learns by rules: what the user asks about, wishes for the form of answers, their language."""
 
     def extract(self, said: Sequence[str]) -> list[Observation]:
-        """Extracts what can be learned; see `Extractor`.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
+        """Extracts what can be learned; see `Extractor`."""
         found = []
         for text in said:
             weight = 0.9 if _LASTING.search(text) else 0.4
@@ -187,9 +179,6 @@ class LLMExtractor:
 
     Args:
         model: Any LangChain chat model.
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(self, model: Runnable[Any, Any]) -> None:
@@ -197,11 +186,7 @@ class LLMExtractor:
         self._model = model
 
     def extract(self, said: Sequence[str]) -> Flow[Sequence[Observation]]:
-        """Extracts what can be learned; see `Extractor`. What the model raises is passed on.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
+        """Extracts what can be learned; see `Extractor`. What the model raises is passed on."""
         words = "\n".join(json.dumps(text[:2000], ensure_ascii=False) for text in said)
         given = [SystemMessage(_TOLD), HumanMessage(words)]
         answer = yield Invoke(lambda: self._model.invoke(given), lambda: self._model.ainvoke(given))

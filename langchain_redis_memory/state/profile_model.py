@@ -34,7 +34,7 @@ LEARNED = "learned"
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing that is known of a user.
+    """Holds one thing that is known of a user.
 
     Args:
         key: Its name.

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class RedisSessionData(ClientOwner):
-    """Values by name, kept with one conversation.
+    """Keeps values by name with one conversation.
 
     Args:
         session_id: The conversation.

@@ -247,9 +247,6 @@ class RollingSummary:
 
         Returns:
             A runnable from messages to text, for `SummarizationMiddleware(summarizer=...)` of LangChain's.
-
-        **Keys:** none.
-        **Trips:** none.
         """
 
         def summarise(messages: Sequence[BaseMessage]) -> str:

@@ -41,7 +41,7 @@ _MOST_WAITING = 64
 
 
 class RedisTokenStreams(ClientOwner):
-    """Keeps answers that are being streamed, so that a reader can go on where it was cut off.
+    """Keeps answers while they are streamed, so that a reader can resume where its connection broke.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
@@ -100,9 +100,6 @@ class RedisTokenStreams(ClientOwner):
 
         Raises:
             InvalidIdError: An id is not acceptable.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         keys, run = self._space.stream(session_id, self._agent), text_of(run_id, "run_id")
         return TokenStream(self._client, partial(append, keys, run, self._most, self._ttl_ms), run, self._flush_s)

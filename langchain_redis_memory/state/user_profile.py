@@ -40,7 +40,7 @@ FIELD = "profile"
 
 
 class UserProfile(ClientOwner):
-    """What is known of one user, across conversations and agents.
+    """Keeps what is known of one user across conversations and agents.
 
     Args:
         user: The user's id.
@@ -96,7 +96,7 @@ class UserProfile(ClientOwner):
     # --- setting and getting ------------------------------------------------------------------------------------------
 
     def set(self, key: str, value: Any, *, source: str = "user", ttl_s: Lifetime = None) -> None:
-        """Sets a preference; it outweighs what is learned, and may be learned of again if it was forgotten.
+        """Sets a preference. It takes precedence over what is learned; a name that was forgotten may be learned again.
 
         Args:
             key: Its name; `topics`, `format`, `length` and `language` are those that are learned too.
@@ -234,7 +234,7 @@ class UserProfile(ClientOwner):
         return await self._client.arun(self._export())
 
     def as_prompt(self, max_chars: int = 600) -> str:
-        """Renders what is known as a short text for a system prompt. Values are quoted, for they come from users.
+        """Renders what is known as a short text for a system prompt. Values are quoted, as they come from users.
 
         Args:
             max_chars: Its greatest length; what does not fit is left out, the least sure first.

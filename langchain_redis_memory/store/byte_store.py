@@ -28,7 +28,7 @@ _PAGE = 1000
 
 
 class RedisByteStore(ClientOwner, ByteStore):
-    """Bytes by name, kept in Redis.
+    """Stores bytes by name in Redis: LangChain's `BaseStore` of bytes.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
@@ -114,7 +114,7 @@ class RedisByteStore(ClientOwner, ByteStore):
         """Deletes the values under some names.
 
         Args:
-            keys: Names; those without a value are passed over.
+            keys: Names; those without a value are skipped.
 
         Raises:
             InvalidIdError: A name is not acceptable; nothing was sent.

@@ -27,7 +27,7 @@ _PAGE, _PAGE_BYTES = 500, 4 * 1024 * 1024
 
 
 class FileHead(NamedTuple):
-    """What is known of a file without its content.
+    """The facts about a file, without its content.
 
     Args:
         path: Its path.

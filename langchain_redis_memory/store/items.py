@@ -298,7 +298,7 @@ class NamespacePage(NamedTuple):
 
 
 def spaces(
-    space: KeySpace, root: str, prefix: Namespace, low: bytes | None = None, *, depth: int = -1, jumps: int = PAGE
+    space: KeySpace, root: str, prefix: Namespace, low: bytes | None = None, *, depth: int = -1
 ) -> Op[NamespacePage]:
     """Lists namespaces of one root that hold an item, in order.
 
@@ -308,7 +308,6 @@ def spaces(
         prefix: Only those beneath this one.
         low: Where to go on from; None for the start.
         depth: Cut them to so many labels, the root not counted; -1 leaves them whole.
-        jumps: Most steps of the script.
     """
     first, high = bounds(prefix)
 
@@ -316,7 +315,7 @@ def spaces(
         go_on, *found = replies[0]
         return NamespacePage([labels(root, spelled) for spelled in found], go_on or None)
 
-    return Op((script("store/store_spaces")(space.items(root).all(), low or first, high, depth, jumps),), decode)
+    return Op((script("store/store_spaces")(space.items(root).all(), low or first, high, depth, PAGE),), decode)
 
 
 def in_full(op: Op[Any]) -> Op[Any]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class RedisRecordManager(ClientOwner, RecordManager):
-    """The records of an index of documents, kept in Redis.
+    """Keeps the records of LangChain's indexing in Redis: which documents are up to date.
 
     They do not expire: a record that expired before its document would be indexed twice.
 
@@ -181,7 +181,7 @@ class RedisRecordManager(ClientOwner, RecordManager):
         """Deletes records.
 
         Args:
-            keys: The records; unknown ones are passed over.
+            keys: The records; unknown ones are skipped.
 
         Raises:
             InvalidIdError: A record is not acceptable; nothing was sent.

@@ -30,7 +30,7 @@ __all__ = ["RedisStore"]
 
 
 class RedisStore(ClientOwner, BaseStore):
-    """Items in hierarchical namespaces, with filters, lifetimes and semantic search.
+    """Stores items in hierarchical namespaces for LangGraph, with filters, lifetimes and semantic search.
 
     Works on plain Redis, Valkey, a cluster, behind a sentinel and on `memory://`; no module and no set-up is needed.
     Results and their order are those of LangGraph's `InMemoryStore`, with these differences: `created_at` stays when an

@@ -30,7 +30,7 @@ AT_ONCE = 200
 
 
 class ItemSource(NamedTuple):
-    """How something is found.
+    """The two steps of a search.
 
     Args:
         begin: The first trip.

@@ -35,11 +35,6 @@ class Embedder:
         """Returns the model's name with the dimensions of its vectors."""
         return f"{self._name}:{vectors.shape[-1]}"
 
-    def one_flow(self, text: str) -> Flow[Vectors | None]:
-        """Returns the vector of a question; None where the model fails."""
-        vectors = yield from self.many_flow([text])
-        return None if vectors is None else vectors[0]
-
     def many_flow(self, texts: list[str]) -> Flow[Vectors | None]:
         """Returns a row for each question; None where the model fails.
 

@@ -124,7 +124,7 @@ class Engine(Protocol):
         """Stores points; one with the same owner is replaced whole."""
 
     def remove(self, collection: Collection, owners: Sequence[str]) -> Op[None]:
-        """Removes points; unknown ones are passed over."""
+        """Removes points; unknown ones are skipped."""
 
     def touch(self, collection: Collection, lifetimes: Sequence[tuple[str, int]]) -> Op[None]:
         """Gives points that have a lifetime a new one from now, in milliseconds."""

@@ -97,9 +97,6 @@ class MiniLMEmbeddings(Embeddings):
 
     Raises:
         ConfigError: The extra `local` is not installed.
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     model_id = "all-MiniLM-L6-v2-int8"
@@ -126,9 +123,6 @@ class MiniLMEmbeddings(Embeddings):
 
         Raises:
             ConfigError: The model's files are not the pinned ones (noticed at the first use).
-
-        **Keys:** none.
-        **Trips:** none.
         """
         tokenizer, session = _model()
         found = np.zeros((len(texts), DIMENSIONS), np.float32)

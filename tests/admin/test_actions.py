@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from langchain_core.outputs import Generation
 
-from langchain_redis_memory import Access, RedisSaver, RedisSessions, RedisValueCache
+from langchain_redis_memory import Access, RedisCache, RedisSaver, RedisSessions, RedisValueCache
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.operate import audit
 from langchain_redis_memory.redis.client.client import Client
@@ -115,7 +116,7 @@ async def test_an_epoch_is_ended_and_a_cache_switched_off(client: Client) -> Non
     await site.send("switch", 0, hours="1")
     assert await values.aget("a") is None
     assert "is switched off for another" in await site.get("cache", name="values/prices")
-    await site.send("switch", 1)
+    await site.send("switch")
     await values.aset("a", 2)
     assert await values.aget("a") == 2
 
@@ -138,8 +139,21 @@ async def test_a_cache_of_answers_is_switched_off(client: Client) -> None:
     await site.send("switch", 0, hours="2")
     assert 3_600 < await memory.answers.aoff_for() <= 7_200
     assert "is switched off for another" in await site.get("cache", name="answers/exact")
-    await site.send("switch", 1)
+    await site.send("switch")
     assert await memory.answers.aoff_for() == 0
+
+
+async def test_a_cache_of_langchains_is_switched_off(client: Client) -> None:
+    cache = RedisCache(client, ttl_s=60)
+    await cache.aupdate("What is flu?", "model", [Generation(text="an infection")])
+    await cache.astats()
+    site = Site(app_of(client))
+    await site.get("cache", name="exact/llm")
+    await site.send("switch", hours="2")
+    assert await cache.alookup("What is flu?", "model") is None
+    await site.get("cache", name="exact/llm")
+    await site.send("switch")
+    assert await cache.alookup("What is flu?", "model") == [Generation(text="an infection")]
 
 
 FORMS = {

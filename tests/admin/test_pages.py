@@ -20,9 +20,9 @@ from langchain_redis_memory import (
 )
 from langchain_redis_memory.admin.survey import survey_flow
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.support.dumped import send
-from tests.support.site import Site, app_of, talk
+from tests.support.site import ALL, Site, app_of, talk
 
 SECRETS = ("throat cancer", "asthma", "treatable", "allergic to nuts", "hello there")
 """Words of users and answers."""
@@ -117,6 +117,44 @@ async def test_an_entry_is_shown_with_who_was_served_it(client: Client) -> None:
     gone = Site(app_of(client))
     assert "no such entry" in await gone.get("entry", cache="exact", id="ab" * 20)
     assert gone.status == 404
+
+
+async def test_lists_cost_the_same_however_much_there_is(client: Client, trips: list[Trip]) -> None:
+    spent: list[list[int]] = []
+    for most in range(40, 121, 80):
+        for number in range(most - 40, most):
+            history = RedisChatMessageHistory(f"s{number:03}", client, ttl_s=60, user="ana")
+            await history.aadd_messages([HumanMessage("hay")])
+        site, costs = Site(app_of(client)), list[int]()
+        for page in ("sessions", "users", "threads") * 2:  # scripts are sent in full the first time
+            trips.clear()
+            await site.get(page)
+            costs.append(len(trips))
+        spent.append(costs[3:])
+    assert spent[0] == spent[1]
+    assert sum(spent[0]) <= 8
+
+
+async def test_a_users_page_shows_the_newest(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("langchain_redis_memory.admin.views.people._MOST_SHOWN", 2)
+    for number in range(3):
+        await RedisChatMessageHistory(f"s{number}", client, ttl_s=60 + number, user="ana").aadd_messages(
+            [HumanMessage("hay")]
+        )
+    page = await Site(app_of(client)).get("user", id="ana")
+    assert ("s0<" in page, "s1<" in page, "s2<" in page) == (False, True, True)
+    assert "All conversations" in page
+
+
+async def test_a_search_looks_behind_the_first_page(client: Client) -> None:
+    for number in range(60):
+        history = RedisChatMessageHistory(f"s{number:02}", client, ttl_s=60)
+        await history.aadd_messages([HumanMessage("the needle" if not number else "hay")])
+    assert "s00" not in await Site(app_of(client)).get("sessions")
+    for access, search in ((Access("eve", ALL), "needle"), (Access("joe"), "s00")):
+        page = await Site(app_of(client, access)).get("sessions", search=search)
+        assert "s00" in page
+        assert "s01" not in page
 
 
 async def test_conversations_are_searched(client: Client) -> None:

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_redis_memory import RedisChatMessageHistory, SessionAccess, sessions_router
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client, Trip
-from tests.support.saves import raw
+from tests.support.raw import raw
 from tests.support.site import talk
 
 

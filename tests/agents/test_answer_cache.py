@@ -16,13 +16,7 @@ from langchain_core.tools import tool
 from langgraph.types import Command
 from pydantic import BaseModel
 
-from langchain_redis_memory import (
-    AnswerCacheMiddleware,
-    AnswerDesk,
-    ExactAnswerCache,
-    RedisSaver,
-    SemanticAnswerCache,
-)
+from langchain_redis_memory import AnswerCacheMiddleware, AnswerDesk, ExactAnswerCache, RedisSaver, SemanticAnswerCache
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.redis.client.client import Client, Trip
@@ -30,7 +24,7 @@ from tests.conftest import Both
 from tests.support.agents import ScriptedModel, calling
 from tests.support.chains import Marked
 from tests.support.meanings import ASKED, NEAR, Cut, WordEmbeddings
-from tests.support.saves import raw
+from tests.support.raw import raw
 from tests.support.servers import wait_for
 
 QUESTION = "What is Redis?"

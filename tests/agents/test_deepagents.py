@@ -15,7 +15,7 @@ from langchain_redis_memory.errors import CorruptDataError, FormatVersionError, 
 from langchain_redis_memory.redis.client.client import Trip
 from tests.conftest import Both
 from tests.support.agents import ScriptedModel, calling
-from tests.support.saves import hashed, raw
+from tests.support.saves import hashed
 
 pytest.importorskip("deepagents")
 
@@ -25,6 +25,7 @@ from deepagents.middleware.summarization import SummarizationMiddleware
 from langchain.agents import create_agent
 
 from langchain_redis_memory import RedisBackend
+from tests.support.raw import raw
 
 SHARED = ("files", "shared")
 FILES = {

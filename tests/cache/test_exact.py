@@ -16,19 +16,15 @@ from langchain_tests.integration_tests import AsyncCacheTestSuite, SyncCacheTest
 
 from langchain_redis_memory import RedisCache
 from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidInputError
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, Watch, url_of
 from tests.support.chains import DescribedModel, PureModel
+from tests.support.raw import raw
 from tests.support.servers import TABLE, Farm, wait_for
 
 MODEL, OTHER = "model-a", "model-b"
 TEXT = [Generation(text="an answer")]
 STRANGE = ["a", "a/b", "a:b", "0/a", "*", "{a}", "a b", "a\nb", "🦊", "A", "%2F", "x" * 200, "x" * 1024]
-
-
-def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
-    return list(client.run(Op(commands, list)))
 
 
 def keys_of(client: Client) -> list[str]:

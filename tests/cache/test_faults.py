@@ -16,22 +16,19 @@ from langchain_core.outputs import ChatGeneration, Generation
 from langchain_redis_memory import RedisCache
 from langchain_redis_memory.cache.exact_flows import name_of
 from langchain_redis_memory.errors import ServerError, UnavailableError
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.circuit_breaker import Breaker
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.codec.values import pack
 from tests.conftest import Both, Watch
 from tests.support.chains import PureModel, Switch
 from tests.support.envelopes import envelope
+from tests.support.full import full_server
+from tests.support.raw import reply
 from tests.support.servers import NEWEST, REAL_TABLE, Farm, wait_for
 
 MODEL = "model-a"
 TEXT = [Generation(text="an answer")]
 LOGGER = "langchain_redis_memory"
-
-
-def raw(client: Client, *command: Any) -> Any:
-    return client.run(Op((command,), lambda replies: replies[0]))
 
 
 @pytest.fixture
@@ -83,7 +80,7 @@ async def test_a_foreign_entry_is_absent(
 ) -> None:
     key, field = place_of(cache)
     await both(cache.update)("q", MODEL, TEXT)
-    raw(cache._client, "HSET", key, field, FOREIGN[name])
+    reply(cache._client, "HSET", key, field, FOREIGN[name])
     assert await both(cache.lookup)("q", MODEL) is None
     assert "counts as absent" in caplog.text
     told = await both(cache.stats)()
@@ -96,7 +93,7 @@ async def test_a_foreign_record_is_known_by_its_place(cache: RedisCache, both: B
     """The records of the table above are read where nothing is wrong with them."""
     key, field = place_of(cache)
     await both(cache.update)("q", MODEL, TEXT)
-    raw(cache._client, "HSET", key, field, sealed(b"|" + pack(RECORDS, "x")))
+    reply(cache._client, "HSET", key, field, sealed(b"|" + pack(RECORDS, "x")))
     assert await both(cache.lookup)("q", MODEL) == [ChatGeneration(message=AIMessage("x"))]
 
 
@@ -104,14 +101,14 @@ async def test_a_foreign_record_is_known_by_its_place(cache: RedisCache, both: B
 def test_a_damaged_entry_is_absent(cache: RedisCache, text: str) -> None:
     key, field = place_of(cache)
     cache.update("q", MODEL, [ChatGeneration(message=AIMessage(text))])
-    record = raw(cache._client, "HGET", key, field)
+    record = reply(cache._client, "HGET", key, field)
     for place in range(record.index(b";") + 1, len(record)):
         damaged = bytearray(record)
         damaged[place] ^= 1
-        raw(cache._client, "HSET", key, field, bytes(damaged))
+        reply(cache._client, "HSET", key, field, bytes(damaged))
         assert cache.lookup("q", MODEL) is None
     for length in range(0, len(record), 7):
-        raw(cache._client, "HSET", key, field, record[:length])
+        reply(cache._client, "HSET", key, field, record[:length])
         assert cache.lookup("q", MODEL) is None
 
 
@@ -120,23 +117,23 @@ async def test_something_else_under_its_keys_is_a_miss(
     cache: RedisCache, both: Both, which: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = getattr(cache._flows.entries.shard(name_of("q", MODEL)), which)
-    raw(cache._client, "SET", key, "mine", "PX", 100_000)
+    reply(cache._client, "SET", key, "mine", "PX", 100_000)
     await both(cache.update)("q", MODEL, TEXT)
     assert "bypassed" in caplog.text
     assert await both(cache.lookup)("q", MODEL) is None
     told = await both(cache.stats)()
     assert (told.total("dropped"), told.misses, told.total("errors")) == (1, 1, 1 + (which == "items"))
-    assert raw(cache._client, "GET", key) == b"mine"
+    assert reply(cache._client, "GET", key) == b"mine"
 
 
 async def test_something_else_under_the_tally_disturbs_nothing(cache: RedisCache, both: Both) -> None:
-    raw(cache._client, "SET", cache._flows.best_effort.tally._key, "mine", "PX", 100_000)
+    reply(cache._client, "SET", cache._flows.best_effort.tally._key, "mine", "PX", 100_000)
     for number in range(100):
         await both(cache.update)(f"q{number % 3}", MODEL, TEXT)
         assert await both(cache.lookup)(f"q{number % 3}", MODEL) == TEXT
     with pytest.raises(ServerError):
         await both(cache.stats)()
-    raw(cache._client, "DEL", cache._flows.best_effort.tally._key)
+    reply(cache._client, "DEL", cache._flows.best_effort.tally._key)
     assert (await both(cache.stats)()).hits == 100, "nothing that was counted meanwhile is lost"
 
 
@@ -239,16 +236,8 @@ async def full(
     request: pytest.FixtureRequest, farm: Farm, prefix: str, watch: Watch
 ) -> AsyncIterator[tuple[Client, redis.Redis]]:
     """A client on a server of its own that can be filled up, and a plain one to fill it with."""
-    name = f"full {request.param}"
-    if name not in farm.started:
-        farm.started[name] = farm.start(request.param, "--maxmemory-policy", "noeviction")
-    url = farm.started[name].url
-    watch(url, prefix)
-    client = Client.from_url(url, prefix=prefix)
-    with redis.Redis.from_url(url) as plain:
-        yield client, plain
-        plain.config_set("maxmemory", 0)
-    await client.aclose()
+    async with full_server(request.param, farm, prefix, watch) as made:
+        yield made
 
 
 @pytest.mark.parametrize("single_flight_s", [None, 60])

@@ -32,20 +32,16 @@ from langchain_redis_memory.errors import (
     UnavailableError,
     WrongKeyTypeError,
 )
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.codec.envelope import seal
 from langchain_redis_memory.redis.expiring_hash import NewItem
 from tests.conftest import Both
 from tests.support.examples import share
+from tests.support.raw import raw
 from tests.support.servers import NEWEST, Farm, wait_for
 
 LABELS = ["a", "a/b", "a:b", "a,b", "*", "?", "[a]", "{a}", "a\nb", "a\0b", "🦊", "", "A", "%2F", "x" * 1024]
 K = (("ns",), "k")
-
-
-def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
-    return list(client.run(Op(commands, list)))
 
 
 @pytest.fixture
@@ -470,12 +466,6 @@ async def test_on_a_cluster(cluster: Client, both: Both) -> None:
     assert len(await both(cache.get)(list(pairs))) == 54
     await both(cache.clear)()
     assert await both(cache.get)(list(pairs)) == {}
-
-
-async def test_behind_a_sentinel(sentinel: Client, both: Both) -> None:
-    cache: RedisNodeCache[Any] = RedisNodeCache(sentinel, ttl_s=100)
-    await both(cache.set)({K: (1, None)})
-    assert await both(cache.get)([K]) == {K: 1}
 
 
 # --- in a graph -------------------------------------------------------------------------------------

@@ -24,10 +24,10 @@ from langchain_redis_memory import RedisCache
 from langchain_redis_memory.cache import single_flight
 from langchain_redis_memory.cache.exact_flows import name_of
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, Watch
 from tests.support.chains import Switch
+from tests.support.raw import reply
 from tests.support.servers import TWO, Farm, wait_for
 
 MODEL = "model-a"
@@ -45,10 +45,6 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
 def nobody_leads(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other tests asked for in this process and never made plays no part."""
     monkeypatch.setattr(single_flight, "_mine", ContextVar("of this test", default=None))
-
-
-def raw(client: Client, *command: Any) -> Any:
-    return client.run(Op((command,), lambda replies: replies[0]))
 
 
 def lease_of(cache: RedisCache, prompt: str) -> str:
@@ -109,7 +105,7 @@ def test_of_all_threads_one_asks(cache: RedisCache) -> None:
     found = at_once([lambda: cache.get_or_compute("q", MODEL, work)] * N)
     assert [text_of(one) for one in found] == ["answer 1"] * N
     assert work.calls == 1
-    assert raw(cache._client, "EXISTS", lease_of(cache, "q")) == 0
+    assert reply(cache._client, "EXISTS", lease_of(cache, "q")) == 0
 
 
 async def test_of_all_tasks_one_asks(cache: RedisCache) -> None:
@@ -232,12 +228,12 @@ def test_a_leader_that_fails_wakes_the_next(cache: RedisCache) -> None:
 async def test_what_is_no_answer_wakes_the_next_too(cache: RedisCache, both: Both) -> None:
     with pytest.raises(InvalidInputError, match="an answer must be"):
         await both(cache.get_or_compute)("q", MODEL, lambda: 7)
-    assert raw(cache._client, "EXISTS", lease_of(cache, "q")) == 0
+    assert reply(cache._client, "EXISTS", lease_of(cache, "q")) == 0
 
 
 async def test_a_refused_answer_wakes_the_next(cache: RedisCache, both: Both) -> None:
     assert text_of(await both(cache.get_or_compute)("q", MODEL, lambda: "")) == ""
-    assert raw(cache._client, "EXISTS", lease_of(cache, "q")) == 0
+    assert reply(cache._client, "EXISTS", lease_of(cache, "q")) == 0
     assert await both(cache.count)() == 0
 
 
@@ -264,7 +260,7 @@ def test_a_leader_that_is_interrupted_wakes_the_next(cache: RedisCache) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         cache.get_or_compute("q", MODEL, interrupted)
-    assert raw(cache._client, "EXISTS", lease_of(cache, "q")) == 0
+    assert reply(cache._client, "EXISTS", lease_of(cache, "q")) == 0
 
 
 # --- who waits, and for how long ----------------------------------------------------------------------
@@ -279,9 +275,9 @@ async def test_a_retry_does_not_wait_for_itself(cache: RedisCache, both: Both) -
 
 def test_a_waiter_gives_up_when_a_dead_leader_has_no_living_follower(client: Client) -> None:
     cache = RedisCache(client, single_flight_s=0.1)
-    raw(client, "SET", lease_of(cache, "q"), "somebody who keeps renewing it", "PX", 60_000)
+    reply(client, "SET", lease_of(cache, "q"), "somebody who keeps renewing it", "PX", 60_000)
     assert cache.lookup("q", MODEL) is None
-    assert raw(client, "GET", lease_of(cache, "q")) == b"somebody who keeps renewing it"
+    assert reply(client, "GET", lease_of(cache, "q")) == b"somebody who keeps renewing it"
 
 
 def in_fresh_context(call: Callable[[], Any]) -> Any:
@@ -297,7 +293,7 @@ def test_leases_that_were_never_given_back_are_forgotten(client: Client) -> None
     """A model that failed in a thread leaves it no leader for ever, nor do those who come from it."""
     cache = RedisCache(client, single_flight_s=0.05)
     assert cache.lookup("q", MODEL) is None
-    wait_for(lambda: raw(client, "EXISTS", lease_of(cache, "q")) == 0)
+    wait_for(lambda: reply(client, "EXISTS", lease_of(cache, "q")) == 0)
     patient, work = RedisCache(client, single_flight_s=60), Work()
     found = at_once([lambda: copy_context().run(patient.get_or_compute, "q", MODEL, work)] * N)
     assert [text_of(one) for one in found] == ["answer 1"] * N
@@ -322,17 +318,17 @@ def test_two_who_lead_do_not_wait_for_each_other(cache: RedisCache) -> None:
 
 async def test_the_server_goes_away_during_the_wait(client: Client, both: Both) -> None:
     cache, switch = RedisCache(client, single_flight_s=60), Switch(client)
-    raw(client, "SET", lease_of(cache, "q"), "another", "PX", 60_000)
+    reply(client, "SET", lease_of(cache, "q"), "another", "PX", 60_000)
     switch.off(after=3)  # the look, and two more while it waits
     assert text_of(await both(cache.get_or_compute)("q", MODEL, lambda: "my own")) == "my own"
     switch.on()
-    assert raw(client, "GET", lease_of(cache, "q")) == b"another"
+    assert reply(client, "GET", lease_of(cache, "q")) == b"another"
 
 
 async def test_a_foreign_lease_keeps_nobody(client: Client, both: Both) -> None:
     cache = RedisCache(client, single_flight_s=60)
-    raw(client, "RPUSH", lease_of(cache, "q"), "foreign")
-    raw(client, "PEXPIRE", lease_of(cache, "q"), 60_000)
+    reply(client, "RPUSH", lease_of(cache, "q"), "foreign")
+    reply(client, "PEXPIRE", lease_of(cache, "q"), 60_000)
     assert await both(cache.lookup)("q", MODEL) is None
     await both(cache.update)("q", MODEL, [Generation(text="a")])
     assert text_of(await both(cache.lookup)("q", MODEL)) == "a"
@@ -341,9 +337,9 @@ async def test_a_foreign_lease_keeps_nobody(client: Client, both: Both) -> None:
 async def test_a_late_leader_gives_back_nothing_of_anothers(client: Client, both: Both) -> None:
     cache = RedisCache(client, single_flight_s=60)
     assert await both(cache.lookup)("q", MODEL) is None
-    raw(client, "SET", lease_of(cache, "q"), "the next", "PX", 60_000)
+    reply(client, "SET", lease_of(cache, "q"), "the next", "PX", 60_000)
     await both(cache.update)("q", MODEL, [Generation(text="late")])
-    assert raw(client, "GET", lease_of(cache, "q")) == b"the next"
+    assert reply(client, "GET", lease_of(cache, "q")) == b"the next"
     assert text_of(await both(cache.lookup)("q", MODEL)) == "late"
 
 
@@ -397,7 +393,7 @@ async def test_a_refresh_that_fails_leaves_the_old_answer(stale: RedisCache, bot
 
     with pytest.raises(LookupError):
         await both(stale.get_or_compute)("q", MODEL, broken)
-    assert raw(stale._client, "EXISTS", lease_of(stale, "q")) == 0
+    assert reply(stale._client, "EXISTS", lease_of(stale, "q")) == 0
     assert text_of(await both(stale.get_or_compute)("q", MODEL, lambda: AIMessage("anew"))) == "anew"
 
 

@@ -8,7 +8,6 @@ import textwrap
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,17 +18,13 @@ from langchain_core.outputs import ChatGeneration, Generation
 import langchain_redis_memory
 from langchain_redis_memory import RedisCache
 from langchain_redis_memory.cache.stats import KEEP_HOURS, Count, Stats, Tally, _row
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
+from tests.support.raw import reply
 
 GPT, OTHER = "gpt-4o", "other/model:7b 🦊"
 USAGE = {"input_tokens": 100, "output_tokens": 10, "total_tokens": 110}
 TEXT = [ChatGeneration(message=AIMessage("an answer", usage_metadata=USAGE))]
-
-
-def raw(client: Client, *command: Any) -> Any:
-    return client.run(Op((command,), lambda replies: replies[0]))
 
 
 @pytest.fixture
@@ -125,19 +120,19 @@ async def test_no_count_is_lost_among_threads(real: Client) -> None:
 
 async def test_it_lives_for_a_fixed_time(cache: RedisCache, both: Both) -> None:
     await both(cache.update)("q", GPT, TEXT)
-    left = raw(cache._client, "TTL", cache._flows.best_effort.tally._key)
+    left = reply(cache._client, "TTL", cache._flows.best_effort.tally._key)
     assert KEEP_HOURS * 3600 - 60 < left <= KEEP_HOURS * 3600
 
 
 async def test_old_hours_are_removed_when_one_begins(cache: RedisCache, both: Both) -> None:
     key = cache._flows.best_effort.tally._key
     await both(cache.update)("q", GPT, TEXT)
-    now = int(raw(cache._client, "HGET", key, "hour"))
+    now = int(reply(cache._client, "HGET", key, "hour"))
     hours = (1, now - KEEP_HOURS, now - KEEP_HOURS + 1, now - 1)
-    raw(cache._client, "HSET", key, *(part for hour in hours for part in (f"{hour}/m//hits", 5)))
+    reply(cache._client, "HSET", key, *(part for hour in hours for part in (f"{hour}/m//hits", 5)))
     await both(cache.update)("q", GPT, TEXT)
     assert (await both(cache.stats)()).hits == 20
-    raw(cache._client, "HSET", key, "hour", now - 1)
+    reply(cache._client, "HSET", key, "hour", now - 1)
     await both(cache.update)("q", GPT, TEXT)
     told = await both(cache.stats)()
     assert told.hits == 10
@@ -167,7 +162,7 @@ FOREIGN: dict[bytes, bytes] = {
 
 async def test_foreign_fields_count_as_absent(cache: RedisCache, both: Both) -> None:
     await both(cache.lookup)("q", GPT)
-    raw(
+    reply(
         cache._client, "HSET", cache._flows.best_effort.tally._key, *(part for pair in FOREIGN.items() for part in pair)
     )
     await both(cache.update)("q", GPT, TEXT)
@@ -181,8 +176,8 @@ async def test_foreign_fields_count_as_absent(cache: RedisCache, both: Both) -> 
 async def test_a_foreign_value_under_a_count_does_not_stop_the_others(cache: RedisCache, both: Both) -> None:
     await both(cache.update)("q", GPT, TEXT)
     key = cache._flows.best_effort.tally._key
-    (name,) = [field for field in raw(cache._client, "HKEYS", key) if field.endswith(b"updates")]
-    raw(cache._client, "HSET", key, name, "foreign")
+    (name,) = [field for field in reply(cache._client, "HKEYS", key) if field.endswith(b"updates")]
+    reply(cache._client, "HSET", key, name, "foreign")
     for _ in range(3):
         assert await both(cache.lookup)("q", GPT)
         await both(cache.update)("q", GPT, TEXT)

@@ -23,7 +23,9 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, Watch
-from tests.support.saves import TTL_S, at, chain, checkpoint, listed, loop, place, raw, tidy
+from tests.support.full import full_server
+from tests.support.raw import raw
+from tests.support.saves import TTL_S, at, chain, checkpoint, listed, loop, place, tidy
 from tests.support.servers import REAL_TABLE, TWO, Farm
 
 KINDS = ["checkpoints", "order", "blobs", "writes"]
@@ -200,16 +202,8 @@ async def full(
     request: pytest.FixtureRequest, farm: Farm, prefix: str, watch: Watch
 ) -> AsyncIterator[tuple[Client, redis.Redis]]:
     """A client on a server of its own that can be filled up, and a plain one to fill it with."""
-    name = f"full {request.param}"
-    if name not in farm.started:
-        farm.started[name] = farm.start(request.param, "--maxmemory-policy", "noeviction")
-    url = farm.started[name].url
-    watch(url, prefix)
-    client = Client.from_url(url, prefix=prefix)
-    with redis.Redis.from_url(url) as plain:
-        yield client, plain
-        plain.config_set("maxmemory", 0)
-    await client.aclose()
+    async with full_server(request.param, farm, prefix, watch) as made:
+        yield made
 
 
 async def test_a_full_server_refuses_a_write_whole(full: tuple[Client, redis.Redis], both: Both) -> None:

@@ -32,7 +32,8 @@ from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, Un
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, url_of
 from tests.support import servers
-from tests.support.saves import TTL_S, chain, checkpoint, hashed, listed, loop, place, raw, size, tidy
+from tests.support.raw import raw
+from tests.support.saves import TTL_S, chain, checkpoint, hashed, listed, loop, place, size, tidy
 from tests.support.servers import Farm
 
 

@@ -15,7 +15,8 @@ from langchain_redis_memory.ops import Call
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 from tests.support import servers
-from tests.support.saves import TTL_S, at, chain, checkpoint, hashed, listed, loop, names, place, raw, size, tidy
+from tests.support.raw import raw
+from tests.support.saves import TTL_S, at, chain, checkpoint, hashed, listed, loop, names, place, size, tidy
 from tests.support.servers import wait_for
 
 

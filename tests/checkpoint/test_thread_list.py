@@ -13,7 +13,7 @@ from langchain_redis_memory import RedisSaver, ThreadInfo
 from langchain_redis_memory.errors import InvalidIdError, InvalidInputError
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
-from tests.support.saves import raw
+from tests.support.raw import raw
 
 
 @pytest.fixture

@@ -32,7 +32,8 @@ from langchain_redis_memory.operate import audit
 from tests.conftest import Both, Watch
 from tests.support import servers
 from tests.support.chains import DescribedModel, LetterEmbeddings
-from tests.support.saves import checkpoint, loop, place, raw
+from tests.support.raw import raw
+from tests.support.saves import checkpoint, loop, place
 from tests.support.scenario import SCENARIOS
 from tests.support.servers import NEWEST, Farm
 

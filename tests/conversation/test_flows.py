@@ -10,14 +10,14 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
-from langchain_redis_memory.cache.sharing import Asker, Grounding, Sharing
+from langchain_redis_memory.cache.sharing import Asker, Grounding, SharingRule
 from langchain_redis_memory.conversation.context import StoredContext, TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.policy import DEFAULT_POLICY
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.turn import ModelInput, TurnInput
-from langchain_redis_memory.conversation.turn_cache import NOTHING, Found, TurnCache
+from langchain_redis_memory.conversation.turn_cache import NOTHING, TurnCache, TurnLookup
 from langchain_redis_memory.conversation.turn_steps import AnsweredTurn, LoadedTurn, PlannedTurn, TurnRequest
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
@@ -30,7 +30,7 @@ class Chain:
     """A chain that answers "yes" and finds one document."""
 
     scope = "test"
-    sharing = Sharing(Asker((), "s"), for_everyone("", opaque=False), opaque=False)
+    sharing = SharingRule(Asker((), "s"), for_everyone("", opaque=False), opaque=False)
     grounding: Grounding = "check"
     keep_partial = False
     single_flight_ms = 0
@@ -97,9 +97,9 @@ def talk() -> list[BaseMessage]:
 
 def test_loading_is_one_trip_that_asks_the_cache_as_well(flows: TurnFlows) -> None:
     turn, answer = request("N: a"), Answer("yes", 7)
-    taken, loaded = steps(flows.load_flow(turn), (talk(), Found(answer), StoredContext()))
+    taken, loaded = steps(flows.load_flow(turn), (talk(), TurnLookup(answer), StoredContext()))
     assert len(taken) == 1
-    assert loaded == LoadedTurn(talk(), StoredContext(), True, turn.asked, Found(answer), plan=None)
+    assert loaded == LoadedTurn(talk(), StoredContext(), True, turn.asked, TurnLookup(answer), plan=None)
 
 
 def test_what_this_process_saw_is_planned_before_the_trip(flows: TurnFlows) -> None:
@@ -114,13 +114,13 @@ def test_what_this_process_saw_is_planned_before_the_trip(flows: TurnFlows) -> N
 
 def test_an_answer_under_the_expected_key_needs_no_second_look(flows: TurnFlows) -> None:
     turn, answer = request("N: a"), Answer("yes")
-    taken, planned = steps(flows.plan_flow(turn, LoadedTurn([], StoredContext(), True, turn.asked, Found(answer))))
+    taken, planned = steps(flows.plan_flow(turn, LoadedTurn([], StoredContext(), True, turn.asked, TurnLookup(answer))))
     assert (taken, planned.answer) == ([], answer)
 
 
 def test_an_answer_under_another_key_is_not_served(flows: TurnFlows) -> None:
     turn = request("S: Is it treatable?")
-    loaded = LoadedTurn(talk(), StoredContext(), True, turn.asked, Found(Answer("of another context")))
+    loaded = LoadedTurn(talk(), StoredContext(), True, turn.asked, TurnLookup(Answer("of another context")))
     (step,), planned = steps(flows.plan_flow(turn, loaded), NOTHING)
     assert isinstance(step, Op)
     assert planned.answer is None
@@ -137,7 +137,7 @@ def test_without_a_server_nothing_is_cached(flows: TurnFlows) -> None:
 def test_a_cached_answer_calls_nothing(flows: TurnFlows) -> None:
     turn = request("N: a")
     _, planned = steps(
-        flows.plan_flow(turn, LoadedTurn([], StoredContext(), True, turn.asked, Found(Answer("yes", 7))))
+        flows.plan_flow(turn, LoadedTurn([], StoredContext(), True, turn.asked, TurnLookup(Answer("yes", 7))))
     )
     turn.chain.grounding = "trust"
     taken, answered = steps(flows.answer_flow(turn, planned))
@@ -146,7 +146,7 @@ def test_a_cached_answer_calls_nothing(flows: TurnFlows) -> None:
 
 def test_a_cached_answer_whose_output_cannot_be_built_is_asked_anew(flows: TurnFlows) -> None:
     turn, answer = request("N: a"), Answer("yes", 7, {"of": "another kind"})
-    _, planned = steps(flows.plan_flow(turn, LoadedTurn([], StoredContext(), True, turn.asked, Found(answer))))
+    _, planned = steps(flows.plan_flow(turn, LoadedTurn([], StoredContext(), True, turn.asked, TurnLookup(answer))))
     turn.chain.grounding = "trust"
     taken, answered = steps(flows.answer_flow(turn, planned))
     assert [type(step) for step in taken] == [Invoke, Invoke]

@@ -289,6 +289,7 @@ async def test_its_histories_and_sessions_are_its_own(client: Client, both: Both
     await both(history.add_messages)([HumanMessage("a"), HumanMessage("b")])
     assert await both.len(history) == 3
     assert repr(desk.memory) == f"ConversationMemory({client!r})"
+    assert repr(desk.chat) == f"RememberingRunnable(ConversationMemory({client!r}), {type(desk.chat.chain).__name__})"
 
 
 # --- whose parts -----------------------------------------------------------------------------------

@@ -14,16 +14,12 @@ from langchain_core.messages import BaseMessage
 from langchain_redis_memory.conversation.select.window import WindowSelector
 from langchain_redis_memory.language.classify import Verdict
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.state.conversation_state import RedisConversationState
 from langchain_redis_memory.state.model import ConversationState
 from tests.conftest import Both
 from tests.support.chains import Desk, Marked, Switch, look_up
-
-
-def raw(client: Client, *command: Any) -> Any:
-    return client.run(Op((command,), lambda replies: replies[0]))
+from tests.support.raw import reply
 
 
 async def state_of(client: Client, both: Both, session: str = "s", **place: Any) -> ConversationState:
@@ -105,7 +101,7 @@ async def test_without_a_state_there_is_none(client: Client, both: Both) -> None
     await desk.say("N: What is throat cancer?")
     await desk.say("F: Is it treatable?")
     assert classifier.states == [NO_STATE] * 2
-    assert raw(client, "EXISTS", client.keys().session("s").state) == 0
+    assert reply(client, "EXISTS", client.keys().session("s").state) == 0
 
 
 @pytest.mark.parametrize("state", [True, False])
@@ -153,7 +149,7 @@ async def test_concurrent_turns_lose_nothing(client: Client, both: Both) -> None
 async def test_a_damaged_state_fails_no_turn(client: Client, both: Both, damage: bytes) -> None:
     desk = Desk(client, both, state=True, classifier=Marked())
     await desk.say("N: What is throat cancer?")
-    raw(client, "HSET", client.keys().session("s").state, "state", damage)
+    reply(client, "HSET", client.keys().session("s").state, "state", damage)
     await desk.say("F: Is it treatable?")
     assert desk.last.stored
     assert (await state_of(client, both)).turns == 1
@@ -163,12 +159,12 @@ async def test_something_else_under_the_key_fails_no_turn(
     client: Client, both: Both, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = client.keys().session("s").state
-    raw(client, "SET", key, "mine", "PX", 60_000)
+    reply(client, "SET", key, "mine", "PX", 60_000)
     desk = Desk(client, both, state=True, classifier=Marked())
     for said in ("N: What is throat cancer?", "F: Is it treatable?"):
         await desk.say(said)
         assert desk.last.stored
-    assert raw(client, "GET", key) == b"mine"
+    assert reply(client, "GET", key) == b"mine"
     assert "without a state" in caplog.text
     assert len(await desk.told()) == 4
 
@@ -203,9 +199,9 @@ async def test_the_state_goes_with_the_conversation(client: Client, both: Both) 
     desk = Desk(client, both, state=True, classifier=Marked())
     await desk.say("N: What is throat cancer?")
     keys = client.keys().session("s")
-    assert raw(client, "PTTL", keys.state) > 0
+    assert reply(client, "PTTL", keys.state) > 0
     await both(desk.memory.history("s").clear)()
-    assert raw(client, "EXISTS", *keys.all()) == 0
+    assert reply(client, "EXISTS", *keys.all()) == 0
     await desk.say("N: What is a diesel engine?")
     assert (await state_of(client, both)).topics == ()
 
@@ -236,7 +232,7 @@ async def test_data_and_agent_state_are_reachable_from_the_memory(client: Client
     await both(memory.agent_state("bot").update)(lambda known: {"runs": (known or {}).get("runs", 0) + 1})
     assert await both(memory.agent_state("bot").load)() == {"runs": 1}
     assert await both(memory.agent_state().load)() is None
-    assert raw(client, "EXISTS", client.keys().session("s").data, client.keys().agent_state("bot")) == 0
+    assert reply(client, "EXISTS", client.keys().session("s").data, client.keys().agent_state("bot")) == 0
 
 
 async def test_an_update_between_reading_and_writing_is_kept(client: Client, both: Both) -> None:

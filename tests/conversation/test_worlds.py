@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from langchain_redis_memory import RedisCache, RedisSemanticCache, SemanticAnswerCache
 from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuestion
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
-from langchain_redis_memory.cache.sharing import Asker, Lifetimes, Sharing
+from langchain_redis_memory.cache.sharing import Asker, Lifetimes, SharingRule
 from langchain_redis_memory.conversation import runnable
 from langchain_redis_memory.conversation.tool_watch import ToolWatch
 from langchain_redis_memory.language.equivalence import ThresholdPolicy, VerifiedPolicy
@@ -287,9 +287,9 @@ MUTANTS: dict[str, tuple[Any, str, Any, str, list[Turn]]] = {
         "rag",
         [NORWAY, replace(NORWAY, edition=2)],
     ),
-    "the day": (Sharing, "bypass", lambda sharing: "", "model", everybody("What is the date today?")),
-    "effects": (Sharing, "bypass", lambda sharing: "", "model", everybody("Cancel order 123")),
-    "what is continued": (Sharing, "bypass_after", lambda sharing, texts, asked: "", "function", LIFE[-4:]),
+    "the day": (SharingRule, "bypass", lambda sharing: "", "model", everybody("What is the date today?")),
+    "effects": (SharingRule, "bypass", lambda sharing: "", "model", everybody("Cancel order 123")),
+    "what is continued": (SharingRule, "bypass_after", lambda sharing, texts, asked: "", "function", LIFE[-4:]),
     "tools": (
         ToolWatch,
         "forbids_caching",

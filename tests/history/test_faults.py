@@ -19,10 +19,11 @@ from langchain_redis_memory.errors import (
 )
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
 from langchain_redis_memory.history.sessions import RedisSessions
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, Watch
-from tests.support.servers import BINARIES, REAL_TABLE, Farm
+from tests.support.full import full_server
+from tests.support.raw import raw
+from tests.support.servers import REAL_TABLE, Farm
 
 History = Callable[..., RedisChatMessageHistory]
 
@@ -49,10 +50,6 @@ READS: dict[str, Callable[[Both, RedisChatMessageHistory], Any]] = {
     "recent_tokens": lambda both, kept: both(kept.recent_tokens)(9999),
     "turns": lambda both, kept: both(kept.turns)(3),
 }
-
-
-def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
-    return list(client.run(Op(commands, list)))
 
 
 def dump(client: Client, agent: str = "") -> dict[str, Any]:
@@ -152,18 +149,8 @@ async def full(
     request: pytest.FixtureRequest, farm: Farm, prefix: str, watch: Watch
 ) -> AsyncIterator[tuple[Client, redis.Redis]]:
     """A client on a server of its own that can be filled up, and a plain one to fill it with."""
-    if BINARIES[request.param] is None:
-        raise AssertionError
-    name = f"full {request.param}"
-    if name not in farm.started:
-        farm.started[name] = farm.start(request.param, "--maxmemory-policy", "noeviction")
-    url = farm.started[name].url
-    watch(url, prefix)
-    client = Client.from_url(url, prefix=prefix)
-    with redis.Redis.from_url(url) as plain:
-        yield client, plain
-        plain.config_set("maxmemory", 0)
-    await client.aclose()
+    async with full_server(request.param, farm, prefix, watch) as made:
+        yield made
 
 
 async def test_a_full_server_refuses_a_write_whole(full: tuple[Client, redis.Redis], both: Both) -> None:

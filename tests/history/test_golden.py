@@ -9,7 +9,7 @@ from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.golden import held, put
-from tests.support.saves import raw
+from tests.support.raw import raw
 
 CALL = {"name": "f", "args": {"x": 1}, "id": "c1", "type": "tool_call"}
 MESSAGES = [

@@ -14,11 +14,11 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, Remove
 from langchain_redis_memory.errors import ConfigError, MessageNotFoundError, NotAMessageError
 from langchain_redis_memory.history import read_through
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis import lease
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, url_of
 from tests.support.chains import Broken, Desk, Marked, Switch
+from tests.support.raw import reply
 from tests.support.servers import TWO, Farm
 
 
@@ -29,10 +29,6 @@ def url(request: pytest.FixtureRequest, farm: Farm) -> str:
 
 
 History = Callable[..., RedisChatMessageHistory]
-
-
-def raw(client: Client, *command: Any) -> Any:
-    return client.run(Op((command,), lambda replies: replies[0]))
 
 
 class Database:
@@ -81,8 +77,8 @@ async def test_a_conversation_that_is_missing_is_loaded_once(client: Client, bot
         assert texts(await both.messages(kept)) == ["one", "two", "three"]
     assert texts(await both(kept.recent)(2)) == ["two", "three"]
     assert database.loads == ["s"]
-    assert raw(client, "EXISTS", client.keys().lease("load", "s")) == 0
-    assert raw(client, "PTTL", client.keys().session("s").messages) > 0
+    assert reply(client, "EXISTS", client.keys().lease("load", "s")) == 0
+    assert reply(client, "PTTL", client.keys().session("s").messages) > 0
 
 
 METHODS: dict[str, Callable[[Both, RedisChatMessageHistory], Any]] = {
@@ -139,7 +135,7 @@ async def test_a_loader_that_finds_nothing_leaves_nothing(client: Client, both: 
     for nothing in given:
         kept = history(loader=lambda _session, nothing=nothing: nothing)
         assert await both.messages(kept) == []
-        assert raw(client, "EXISTS", *client.keys().session("s").all(), client.keys().lease("load", "s")) == 0
+        assert reply(client, "EXISTS", *client.keys().session("s").all(), client.keys().lease("load", "s")) == 0
 
 
 async def test_what_the_loader_raises_passes_and_nothing_is_stored(
@@ -151,7 +147,7 @@ async def test_what_the_loader_raises_passes_and_nothing_is_stored(
     for call in (lambda: both.messages(kept), lambda: both(kept.add_messages)([HumanMessage("new")])):
         with pytest.raises(Broken):
             await call()
-        assert raw(client, "EXISTS", *client.keys().session("s").all(), client.keys().lease("load", "s")) == 0
+        assert reply(client, "EXISTS", *client.keys().session("s").all(), client.keys().lease("load", "s")) == 0
     database.fail = False
     await both(kept.add_messages)([HumanMessage("new")])
     assert texts(await both.messages(kept)) == ["one", "two", "three", "new"]
@@ -161,7 +157,7 @@ async def test_what_the_loader_raises_passes_and_nothing_is_stored(
 async def test_what_is_no_message_is_refused(client: Client, both: Both, history: History, wrong: Any) -> None:
     with pytest.raises(NotAMessageError, match="loader"):
         await both.messages(history(loader=lambda _session: wrong))
-    assert raw(client, "EXISTS", client.keys().session("s").messages) == 0
+    assert reply(client, "EXISTS", client.keys().session("s").messages) == 0
 
 
 async def test_of_many_that_miss_one_loads(client: Client, both: Both) -> None:
@@ -182,7 +178,7 @@ async def test_one_that_waits_in_vain_loads_by_itself(
     monkeypatch.setattr(read_through, "WAIT_S", 0.02)
     await both(client.run)(lease.acquire(client.keys().lease("load", "s"), "dead", 60_000))
     assert texts(await both.messages(history(loader=Database(s=some())))) == ["one", "two", "three"]
-    assert raw(client, "GET", client.keys().lease("load", "s")) == b"dead", "another's lease stays"
+    assert reply(client, "GET", client.keys().lease("load", "s")) == b"dead", "another's lease stays"
 
 
 async def test_what_was_said_meanwhile_is_not_overwritten(client: Client, both: Both, history: History) -> None:
@@ -293,7 +289,7 @@ async def test_a_turn_whose_loader_fails_stores_nothing(client: Client, both: Bo
     desk = Desk(client, both, classifier=Marked(), loader=database)
     with pytest.raises(Broken):
         await desk.say("F: a")
-    assert raw(client, "EXISTS", client.keys().session("s").messages) == 0
+    assert reply(client, "EXISTS", client.keys().session("s").messages) == 0
     assert desk.model.calls == 0
 
 
@@ -303,7 +299,7 @@ async def test_turns_are_mirrored_after_they_are_stored(client: Client, both: Bo
 
     class Watching(Database):
         def write(self, session_id: str, messages: list[BaseMessage]) -> None:
-            seen.append(raw(client, "LLEN", client.keys().session(session_id).messages))
+            seen.append(reply(client, "LLEN", client.keys().session(session_id).messages))
             database.write(session_id, messages)
 
     desk = Desk(client, both, classifier=Marked(), writer=Watching())

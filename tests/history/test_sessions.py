@@ -14,9 +14,10 @@ from langchain_redis_memory.history.chat_message_history import RedisChatMessage
 from langchain_redis_memory.history.session_index import Session
 from langchain_redis_memory.history.sessions import RedisSessions, SessionPage
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.ops import Op, merge
+from langchain_redis_memory.ops import merge
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
+from tests.support.raw import raw
 from tests.support.servers import wait_for
 
 History = Callable[..., RedisChatMessageHistory]
@@ -25,10 +26,6 @@ History = Callable[..., RedisChatMessageHistory]
 @pytest.fixture
 def sessions(client: Client) -> RedisSessions:
     return RedisSessions(client)
-
-
-def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
-    return list(client.run(Op(commands, list)))
 
 
 def ids(page: SessionPage) -> list[str]:

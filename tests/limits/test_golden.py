@@ -6,7 +6,7 @@ import re
 
 from langchain_redis_memory import Client, Limit, RedisRateLimiter
 from tests.support.golden import held, put
-from tests.support.saves import raw
+from tests.support.raw import raw
 
 
 def test_a_rate_is_stored_as_these_bytes(client: Client) -> None:

@@ -10,7 +10,7 @@ from langchain_redis_memory.errors import CorruptDataError, FormatVersionError
 from langchain_redis_memory.operate import audit
 from langchain_redis_memory.operate.audit import AuditLine
 from langchain_redis_memory.redis.client.client import Client
-from tests.support.saves import raw
+from tests.support.raw import raw
 
 LINE = AuditLine("eve", "erase user", "ana", "done", "8 keys")
 

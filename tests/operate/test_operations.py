@@ -27,7 +27,8 @@ from langchain_redis_memory.redis.key_parts import parse_key
 from langchain_redis_memory.redis.keys import KINDS, KeySpace
 from tests.conftest import Both, Watch
 from tests.redis.test_keys import NAMED, every_key
-from tests.support.saves import checkpoint, loop, place, raw
+from tests.support.raw import raw
+from tests.support.saves import checkpoint, loop, place
 from tests.support.scenario import SCENARIOS, everything
 from tests.support.servers import NEWEST, Farm
 

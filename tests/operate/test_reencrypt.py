@@ -32,7 +32,7 @@ from langchain_redis_memory.redis.cas_record import Version
 from langchain_redis_memory.redis.codec.cipher.key_ring import DataKey
 from tests.conftest import Both
 from tests.redis.codec.test_cipher import ALL, NEW, OLD, Make, pair, ring
-from tests.support.saves import raw
+from tests.support.raw import raw
 from tests.support.scenario import SCENARIOS, everything
 
 __all__ = ["pair"]

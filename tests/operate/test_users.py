@@ -33,7 +33,8 @@ from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 from tests.support.agents import ScriptedModel, calling
 from tests.support.chains import DescribedModel
-from tests.support.saves import checkpoint, loop, place, raw
+from tests.support.raw import raw
+from tests.support.saves import checkpoint, loop, place
 from tests.support.scenario import everything as dumped
 
 USERS = ("ana", "ben", "an")

@@ -29,7 +29,8 @@ from tests.redis.client.test_connect import CLASSES
 from tests.redis.test_keys import ADVERSARIAL, NAMED, every_key
 from tests.support import servers
 from tests.support.commands import table
-from tests.support.saves import checkpoint, loop, place, raw
+from tests.support.raw import raw
+from tests.support.saves import checkpoint, loop, place
 from tests.support.scenario import SCENARIOS
 from tests.support.servers import NEWEST, Farm
 

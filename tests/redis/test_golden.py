@@ -13,7 +13,8 @@ from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from tests.conftest import Both
 from tests.support.golden import held, put
-from tests.support.saves import hashed, raw
+from tests.support.raw import raw
+from tests.support.saves import hashed
 
 
 async def test_an_expiring_hash_is_stored_as_these_bytes(client: Client, both: Both) -> None:

@@ -10,15 +10,11 @@ from typing import Any
 import pytest
 
 from langchain_redis_memory.errors import InvalidIdError, InvalidInputError, WrongKeyTypeError
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis import lease
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
+from tests.support.raw import reply
 from tests.support.servers import wait_for
-
-
-def raw(client: Client, *command: Any) -> Any:
-    return client.run(Op((command,), lambda replies: replies[0]))
 
 
 @pytest.fixture
@@ -45,19 +41,19 @@ async def test_taking_it_again_after_a_lost_reply_does_no_harm(client: Client, b
 async def test_it_expires_and_its_late_holder_changes_nothing(client: Client, both: Both, key: str) -> None:
     run = both(client.run)
     await run(lease.acquire(key, "slow", 1))
-    wait_for(lambda: raw(client, "EXISTS", key) == 0)
+    wait_for(lambda: reply(client, "EXISTS", key) == 0)
     assert await run(lease.renew(key, "slow", 60_000)) is False
     assert await run(lease.acquire(key, "next", 60_000)) is True
     assert await run(lease.renew(key, "slow", 1)) is False
     assert await run(lease.release(key, "slow")) is False
-    assert raw(client, "GET", key) == b"next"
+    assert reply(client, "GET", key) == b"next"
 
 
 async def test_it_has_the_lifetime_that_was_asked_for(client: Client, both: Both, key: str) -> None:
     await both(client.run)(lease.acquire(key, "a", 60_000))
-    assert 50_000 < raw(client, "PTTL", key) <= 60_000
+    assert 50_000 < reply(client, "PTTL", key) <= 60_000
     assert await both(client.run)(lease.renew(key, "a", 600_000)) is True
-    assert 500_000 < raw(client, "PTTL", key) <= 600_000
+    assert 500_000 < reply(client, "PTTL", key) <= 600_000
 
 
 async def test_of_many_threads_or_tasks_one_gets_it(client: Client, both: Both, key: str) -> None:
@@ -70,7 +66,7 @@ async def test_of_many_threads_or_tasks_one_gets_it(client: Client, both: Both, 
         with ThreadPoolExecutor(8) as pool:
             got = list(pool.map(client.run, ops))
     assert sum(got) == 1
-    assert raw(client, "GET", key).decode() == tokens[got.index(True)]
+    assert reply(client, "GET", key).decode() == tokens[got.index(True)]
 
 
 async def test_leases_of_two_tenants_agents_uses_and_names_are_apart(client: Client, both: Both) -> None:
@@ -81,8 +77,8 @@ async def test_leases_of_two_tenants_agents_uses_and_names_are_apart(client: Cli
 
 
 async def test_something_else_under_its_key_is_an_error(client: Client, both: Both, key: str) -> None:
-    raw(client, "RPUSH", key, "foreign")
-    raw(client, "PEXPIRE", key, 60_000)
+    reply(client, "RPUSH", key, "foreign")
+    reply(client, "PEXPIRE", key, 60_000)
     for op in (lease.acquire(key, "a", 1000), lease.renew(key, "a", 1000), lease.release(key, "a")):
         with pytest.raises(WrongKeyTypeError):
             await both(client.run)(op)

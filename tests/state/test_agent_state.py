@@ -16,20 +16,16 @@ from langchain_redis_memory.errors import (
     UnserialisableError,
     WrongKeyTypeError,
 )
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.codec.values import pack
 from langchain_redis_memory.state.agent_state import RedisAgentState
 from tests.conftest import Both
+from tests.support.raw import reply
 
 
 class Plan(BaseModel):
     goal: str
     steps: list[str] = []
-
-
-def raw(client: Client, *command: Any) -> Any:
-    return client.run(Op((command,), lambda replies: replies[0]))
 
 
 async def test_it_is_kept_and_replaced(client: Client, both: Both) -> None:
@@ -72,18 +68,18 @@ async def test_concurrent_updates_lose_nothing(client: Client, both: Both) -> No
 async def test_it_has_its_lifetime(client: Client, both: Both) -> None:
     key = client.keys().agent_state("planner")
     await both(RedisAgentState[Any]("planner", client, ttl_s=100).save)({})
-    assert 75_000 < raw(client, "PTTL", key) <= 100_000
+    assert 75_000 < reply(client, "PTTL", key) <= 100_000
     await both(RedisAgentState[Any]("planner", client, ttl_s=10).save)({})
-    assert 75_000 < raw(client, "PTTL", key) <= 100_000, "a write never shortens it"
+    assert 75_000 < reply(client, "PTTL", key) <= 100_000, "a write never shortens it"
     await both(RedisAgentState[Any]("planner", client, ttl_s=1000).save)({})
-    assert 750_000 < raw(client, "PTTL", key) <= 1_000_000
+    assert 750_000 < reply(client, "PTTL", key) <= 1_000_000
 
 
 @pytest.mark.pins
 async def test_without_a_lifetime_it_stays(client: Client, both: Both) -> None:
     await both(RedisAgentState[Any]("planner", client, ttl_s=None).save)({})
     await both(RedisAgentState[Any]("planner", client, ttl_s=1).save)({})
-    assert raw(client, "PTTL", client.keys().agent_state("planner")) == -1
+    assert reply(client, "PTTL", client.keys().agent_state("planner")) == -1
 
 
 @pytest.mark.parametrize("damage", [b"hello", b"7-0123456789abcdef:x", b"7-0123456789abcdef:" + pack([1])])
@@ -92,8 +88,8 @@ async def test_a_damaged_one_counts_as_absent(
 ) -> None:
     key = client.keys().agent_state("planner")
     state = RedisAgentState[Any]("planner", client)
-    raw(client, "HSET", key, "state", damage)
-    raw(client, "PEXPIRE", key, 60_000)
+    reply(client, "HSET", key, "state", damage)
+    reply(client, "PEXPIRE", key, 60_000)
     assert await both(state.load)() is None
     await both(state.update)(lambda known: {"was": known})
     assert await both(state.load)() == {"was": None}
@@ -117,7 +113,7 @@ async def test_bad_input_is_refused_early(client: Client, both: Both) -> None:
 
 
 async def test_something_else_under_the_key_is_an_error(client: Client, both: Both) -> None:
-    raw(client, "SET", client.keys().agent_state("planner"), "mine", "PX", 60_000)
+    reply(client, "SET", client.keys().agent_state("planner"), "mine", "PX", 60_000)
     state = RedisAgentState[Any]("planner", client)
     with pytest.raises(WrongKeyTypeError):
         await both(state.load)()

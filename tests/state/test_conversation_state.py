@@ -37,6 +37,7 @@ from langchain_redis_memory.state import state_record
 from langchain_redis_memory.state.conversation_state import RedisConversationState
 from langchain_redis_memory.state.model import MOST_ENTITIES, ConversationState, Entity, Search, delta_of, plain
 from tests.conftest import Both
+from tests.support.raw import reply
 from tests.support.servers import wait_for
 
 
@@ -44,10 +45,6 @@ class Order(BaseModel):
     number: str | None = None
     items: list[str] = Field(default_factory=list)
     total: float = 0.0
-
-
-def raw(client: Client, *command: Any) -> Any:
-    return client.run(Op((command,), lambda replies: replies[0]))
 
 
 def keys(client: Client, session: str = "s", tenant: str = "") -> Any:
@@ -234,7 +231,7 @@ async def test_a_move_without_a_state_that_was_read_is_noted(client: Client, bot
             state_record.add_deltas(place, None, [delta_of("Hi Ann", ""), delta_of("Hi Bob", "")], 60_000)
         )
     assert (await both(client.run)(state_record.read(place))).turns == 6
-    assert 0 < raw(client, "PTTL", place.state) <= 60_000
+    assert 0 < reply(client, "PTTL", place.state) <= 60_000
 
 
 async def test_concurrent_turns_lose_nothing(client: Client, both: Both) -> None:
@@ -305,8 +302,8 @@ async def test_a_damaged_state_counts_as_absent_and_can_be_replaced(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     place = keys(client).state
-    raw(client, "HSET", place, field, damage)
-    raw(client, "PEXPIRE", place, 60_000)
+    reply(client, "HSET", place, field, damage)
+    reply(client, "PEXPIRE", place, 60_000)
     assert await both(state.load)() == ConversationState()
     if field == "state" and damage.startswith(HEAD):
         assert "damaged" in caplog.text
@@ -339,7 +336,7 @@ async def test_something_else_under_the_key_is_an_error_and_stays(
     client: Client, both: Both, state: RedisConversationState
 ) -> None:
     place = keys(client).state
-    raw(client, "SET", place, "mine", "PX", 60_000)
+    reply(client, "SET", place, "mine", "PX", 60_000)
     for call in (
         both(state.load),
         lambda: both(state.save)(FULL),
@@ -348,7 +345,7 @@ async def test_something_else_under_the_key_is_an_error_and_stays(
     ):
         with pytest.raises(WrongKeyTypeError):
             await call()
-    assert raw(client, "GET", place) == b"mine"
+    assert reply(client, "GET", place) == b"mine"
 
 
 async def test_the_state_of_a_newer_package_is_left_alone(
@@ -356,8 +353,8 @@ async def test_the_state_of_a_newer_package_is_left_alone(
 ) -> None:
     place = keys(client)
     newer = HEAD + pack([2, {"all": "new"}])
-    raw(client, "HSET", place.state, "state", newer)
-    raw(client, "PEXPIRE", place.state, 60_000)
+    reply(client, "HSET", place.state, "state", newer)
+    reply(client, "PEXPIRE", place.state, 60_000)
     found = await both(state.load)()
     assert found == ConversationState()
     assert "newer version" in caplog.text
@@ -365,8 +362,8 @@ async def test_the_state_of_a_newer_package_is_left_alone(
         with pytest.raises(ConflictError, match="upgrade"):
             await write()
     await both(client.run)(state_record.add_deltas(place, found, [delta_of("Who was Marie Curie?", "")], 60_000))
-    assert raw(client, "HGET", place.state, "state") == newer
-    assert len(cas_record.parse(newer, raw(client, "HGET", place.state, "state+"), Key("k"), "state").notes) == 1
+    assert reply(client, "HGET", place.state, "state") == newer
+    assert len(cas_record.parse(newer, reply(client, "HGET", place.state, "state+"), Key("k"), "state").notes) == 1
 
 
 # --- bounds -------------------------------------------------------------------------------------------------------
@@ -383,15 +380,15 @@ async def test_ten_thousand_entities_are_bounded(client: Client, both: Both, sta
         )
     )
     assert len((await both(state.load)()).entities) == MOST_ENTITIES
-    assert raw(client, "HSTRLEN", keys(client).state, "state") < 20_000
+    assert reply(client, "HSTRLEN", keys(client).state, "state") < 20_000
 
 
 async def test_notes_are_bounded(client: Client, both: Both) -> None:
     place = keys(client)
-    raw(client, "HSET", place.state, "state+", "x" * (cas_record.MOST_NOTES_BYTES - 10))
-    raw(client, "PEXPIRE", place.state, 60_000)
+    reply(client, "HSET", place.state, "state+", "x" * (cas_record.MOST_NOTES_BYTES - 10))
+    reply(client, "PEXPIRE", place.state, 60_000)
     await both(client.run)(state_record.add_deltas(place, None, [delta_of("Who was Marie Curie?", "")], 60_000))
-    assert raw(client, "HSTRLEN", place.state, "state+") == cas_record.MOST_NOTES_BYTES - 10
+    assert reply(client, "HSTRLEN", place.state, "state+") == cas_record.MOST_NOTES_BYTES - 10
 
 
 # --- the same lifetime as the conversation ------------------------------------------------------------------------
@@ -401,7 +398,7 @@ History = Callable[..., RedisChatMessageHistory]
 
 def left(client: Client, tenant: str = "") -> list[int]:
     place = keys(client, tenant=tenant)
-    return [raw(client, "PTTL", place.meta), raw(client, "PTTL", place.state)]
+    return [reply(client, "PTTL", place.meta), reply(client, "PTTL", place.state)]
 
 
 async def test_alone_it_has_its_own_lifetime(client: Client, both: Both) -> None:
@@ -461,7 +458,7 @@ async def test_a_deleted_conversation_leaves_no_state(client: Client, both: Both
         "erase": lambda: both(sessions.erase)("s"),
         "clear_agent": both(sessions.clear_agent),
     }[how]()
-    assert raw(client, "EXISTS", *keys(client).all()) == 0
+    assert reply(client, "EXISTS", *keys(client).all()) == 0
 
 
 async def test_two_tenants_agents_and_sessions_never_meet(client: Client, both: Both) -> None:

@@ -13,17 +13,13 @@ from langchain_core.messages import HumanMessage
 
 from langchain_redis_memory.errors import InvalidIdError, InvalidInputError, UnserialisableError, WrongKeyTypeError
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.state.session_data import RedisSessionData
 from tests.conftest import Both
+from tests.support.raw import reply
 from tests.support.servers import wait_for
 
 History = Callable[..., RedisChatMessageHistory]
-
-
-def raw(client: Client, *command: Any) -> Any:
-    return client.run(Op((command,), lambda replies: replies[0]))
 
 
 @pytest.fixture
@@ -72,16 +68,16 @@ async def test_a_value_expires_by_itself(client: Client, both: Both, data: Redis
     await both(data.set)("code", "1234", ttl_s=0.02)
     wait_for(lambda: data.get("code") is None)
     assert await both(data.all)() == {"later": "5678", "cart": ["A"]}
-    assert raw(client, "HLEN", keys.data) == 3, "it is still stored, but no longer given"
+    assert reply(client, "HLEN", keys.data) == 3, "it is still stored, but no longer given"
     await both(data.set)("more", 1)
-    assert raw(client, "HLEN", keys.data) == 3, "a write removes it"
-    assert raw(client, "ZCARD", keys.data_expiries) == 1
+    assert reply(client, "HLEN", keys.data) == 3, "a write removes it"
+    assert reply(client, "ZCARD", keys.data_expiries) == 1
 
 
 async def test_a_value_set_anew_has_the_new_lifetime(client: Client, both: Both, data: RedisSessionData) -> None:
     await both(data.set)("code", "old", ttl_s=0.001)
     await both(data.set)("code", "new")
-    assert raw(client, "EXISTS", client.keys().session("s").data_expiries) == 0
+    assert reply(client, "EXISTS", client.keys().session("s").data_expiries) == 0
     assert await both(data.get)("code") == "new"
 
 
@@ -90,7 +86,7 @@ async def test_alone_they_have_their_own_lifetime(client: Client, both: Both) ->
     await both(RedisSessionData("s", client, ttl_s=100).set)("a", 1, ttl_s=5)
     await both(RedisSessionData("s", client, ttl_s=1).set)("b", 1)
     for key in (keys.data, keys.data_expiries):
-        assert 75_000 < raw(client, "PTTL", key) <= 100_000
+        assert 75_000 < reply(client, "PTTL", key) <= 100_000
 
 
 async def test_they_live_and_go_with_the_conversation(
@@ -102,9 +98,9 @@ async def test_they_live_and_go_with_the_conversation(
     for lifetime in (100, 1000):
         await both(history(ttl_s=lifetime).add_messages)([HumanMessage("b")])
         for key in (keys.data, keys.data_expiries):
-            assert lifetime * 750 < raw(client, "PTTL", key) <= lifetime * 1000
+            assert lifetime * 750 < reply(client, "PTTL", key) <= lifetime * 1000
     await both(history().clear)()
-    assert raw(client, "EXISTS", *keys.all()) == 0
+    assert reply(client, "EXISTS", *keys.all()) == 0
 
 
 @pytest.mark.pins
@@ -113,9 +109,9 @@ async def test_they_are_pinned_with_the_conversation(client: Client, both: Both,
     await both(history().add_messages)([HumanMessage("a")])
     await both(history().persist)()
     await both(RedisSessionData("s", client, ttl_s=1).set)("a", 1)
-    assert raw(client, "PTTL", keys.data) == -1
+    assert reply(client, "PTTL", keys.data) == -1
     await both(RedisSessionData("t", client, ttl_s=None).set)("a", 1)
-    assert raw(client, "PTTL", client.keys().session("t").data) == -1
+    assert reply(client, "PTTL", client.keys().session("t").data) == -1
 
 
 @pytest.mark.parametrize("damage", [b"", b"hello", b"0:", b"0:hello", b"9999999999999:\xc1", b"x:" + b"\xc0"])
@@ -123,7 +119,7 @@ async def test_a_damaged_value_counts_as_absent(
     client: Client, both: Both, data: RedisSessionData, damage: bytes
 ) -> None:
     await both(data.set)("b", 1)
-    raw(client, "HSET", client.keys().session("s").data, "a", damage)
+    reply(client, "HSET", client.keys().session("s").data, "a", damage)
     assert await both(data.get)("a", "none") == "none"
     assert await both(data.all)() == {"b": 1}
     await both(data.set)("a", 2)
@@ -135,10 +131,10 @@ async def test_something_else_under_a_key_is_an_error_and_nothing_is_written(
     client: Client, both: Both, data: RedisSessionData, kind: str
 ) -> None:
     keys = client.keys().session("s")
-    raw(client, "SET", getattr(keys, kind), "mine", "PX", 60_000)
+    reply(client, "SET", getattr(keys, kind), "mine", "PX", 60_000)
     with pytest.raises(WrongKeyTypeError):
         await both(data.set)("a", 1, ttl_s=5)
-    assert raw(client, "EXISTS", keys.data, keys.data_expiries) == 1
+    assert reply(client, "EXISTS", keys.data, keys.data_expiries) == 1
 
 
 async def test_bad_input_is_refused_early(client: Client, both: Both, data: RedisSessionData) -> None:

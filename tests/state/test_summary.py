@@ -14,7 +14,6 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis import cas_record, lease
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.codec.values import pack
@@ -22,6 +21,7 @@ from langchain_redis_memory.state import summary
 from langchain_redis_memory.state.summary import RollingSummary, Summary
 from tests.conftest import Both, url_of
 from tests.support.chains import Broken, Desk, Marked, PureModel, Switch
+from tests.support.raw import reply
 from tests.support.servers import TWO, Farm
 
 
@@ -29,10 +29,6 @@ from tests.support.servers import TWO, Farm
 def url(request: pytest.FixtureRequest, farm: Farm) -> str:
     """What is tested here is the client's own work; the scripts beneath are tested on every server elsewhere."""
     return url_of(request.param, farm)
-
-
-def raw(client: Client, *command: Any) -> Any:
-    return client.run(Op((command,), lambda replies: replies[0]))
 
 
 def stored(client: Client, session: str = "s") -> Summary | None:
@@ -157,7 +153,7 @@ async def test_a_model_that_fails_replaces_nothing(
     found = stored(client)
     assert found is not None
     assert (found.first, found.last, found.turns) == (0, 11, 6)
-    assert raw(client, "EXISTS", client.keys().lease("summary", "s")) == 0
+    assert reply(client, "EXISTS", client.keys().lease("summary", "s")) == 0
 
 
 @pytest.mark.parametrize("answer", ["", "  \n", None, 3])
@@ -313,14 +309,14 @@ async def test_trimmed_deleted_and_edited_messages_confuse_nothing(client: Clien
 async def test_a_conversation_without_messages_has_none(client: Client, both: Both) -> None:
     rolling = RollingSummary(Numbered(), every_turns=1)
     assert await both(client.drive)(rolling.follow_flow(Transcript(client.keys(), "s"), 60_000)) is None
-    assert raw(client, "EXISTS", *client.keys().session("s").all()) == 0
+    assert reply(client, "EXISTS", *client.keys().session("s").all()) == 0
 
 
 @pytest.mark.parametrize("damage", [b"hello", b"1-0123456789abcdef:", b"1-0123456789abcdef:\x93\x01\x02\x03"])
 async def test_a_damaged_summary_counts_as_absent(client: Client, both: Both, damage: bytes) -> None:
     desk = Desk(client, both, classifier=Marked(), summary=RollingSummary(Numbered(), every_turns=2))
     await desk.say("F: a")
-    raw(client, "HSET", client.keys().session("s").state, "summary", damage)
+    reply(client, "HSET", client.keys().session("s").state, "summary", damage)
     await desk.say("F: b")
     found = stored(client)
     assert found is not None
@@ -332,9 +328,9 @@ async def test_it_lives_and_goes_with_the_conversation(client: Client, both: Bot
     desk = Desk(client, both, state=False, **options)
     await desk.say("F: a")
     keys = client.keys().session("s")
-    assert 75_000 < raw(client, "PTTL", keys.state) <= 100_000
+    assert 75_000 < reply(client, "PTTL", keys.state) <= 100_000
     await both(desk.memory.history("s").clear)()
-    assert raw(client, "EXISTS", *keys.all()) == 0
+    assert reply(client, "EXISTS", *keys.all()) == 0
 
 
 async def test_a_server_that_goes_away_fails_no_turn(client: Client, both: Both) -> None:

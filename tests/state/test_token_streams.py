@@ -16,7 +16,7 @@ from langchain_redis_memory.redis.replies import pairs
 from langchain_redis_memory.state.stream_events import StreamEvent
 from langchain_redis_memory.state.token_streams import RedisTokenStreams
 from tests.conftest import Both
-from tests.support.saves import raw
+from tests.support.raw import raw
 
 EVERY_TOKEN = 1e-9
 """Seconds between two flushes, so that each token is an event of its own."""

@@ -21,7 +21,6 @@ from langchain_redis_memory.errors import (
     WrongKeyTypeError,
 )
 from langchain_redis_memory.history.turns import Turn
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.cas_record import CasRecord, Version
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.codec.values import pack
@@ -31,6 +30,7 @@ from langchain_redis_memory.state.profile_model import ExplicitPreference, Fact,
 from langchain_redis_memory.state.user_profile import UserProfile
 from tests.conftest import Both, url_of
 from tests.support.chains import Broken, Desk, Marked
+from tests.support.raw import reply
 from tests.support.servers import TWO, Farm, wait_for
 
 
@@ -38,10 +38,6 @@ from tests.support.servers import TWO, Farm, wait_for
 def url(request: pytest.FixtureRequest, farm: Farm) -> str:
     """What is tested here is the client's own work; the scripts beneath are tested on every server elsewhere."""
     return url_of(request.param, farm)
-
-
-def raw(client: Client, *command: Any) -> Any:
-    return client.run(Op((command,), lambda replies: replies[0]))
 
 
 @pytest.fixture
@@ -172,7 +168,7 @@ async def test_everything_can_be_seen_and_erased(client: Client, both: Both, pro
     assert await both(profile.erase)() is True
     assert await both(profile.erase)() is False
     assert await both(profile.export)() == {"set": {}, "learned": {}, "forgotten": []}
-    assert raw(client, "EXISTS", client.keys().profile("ana")) == 0
+    assert reply(client, "EXISTS", client.keys().profile("ana")) == 0
 
 
 async def test_what_it_costs(both: Both, profile: UserProfile, trips: list[Trip]) -> None:
@@ -319,7 +315,7 @@ async def test_a_model_can_extract(client: Client, both: Both) -> None:
 async def test_what_a_model_says_amiss_teaches_nothing(client: Client, both: Both, answer: str) -> None:
     profile = UserProfile("ana", client, extractor=LLMExtractor(Saying(answer)))  # type: ignore[arg-type]
     assert await both(profile.learn)("I love jazz") == []
-    assert raw(client, "EXISTS", client.keys().profile("ana")) == 0
+    assert reply(client, "EXISTS", client.keys().profile("ana")) == 0
 
 
 async def test_what_an_extractor_gives_is_cut_and_bounded(client: Client, both: Both) -> None:
@@ -330,7 +326,7 @@ async def test_what_an_extractor_gives_is_cut_and_bounded(client: Client, both: 
     found = (await both(profile.export)())["learned"]["topics"]
     assert len(found) == 50
     assert max(len(one["value"]) for one in found) <= 80
-    assert raw(client, "HSTRLEN", client.keys().profile("ana"), "profile") < 20_000
+    assert reply(client, "HSTRLEN", client.keys().profile("ana"), "profile") < 20_000
 
 
 # --- in a memory --------------------------------------------------------------------------------------------------
@@ -346,7 +342,7 @@ async def tell(desk: Desk, both: Both, **place: Any) -> None:
 async def test_a_memory_learns_only_when_asked_to(client: Client, both: Both) -> None:
     desk = Desk(client, both, classifier=Marked())
     await tell(desk, both)
-    assert raw(client, "EXISTS", client.keys().profile("ana")) == 0
+    assert reply(client, "EXISTS", client.keys().profile("ana")) == 0
     await both(desk.memory.profile("ana").set)("language", "de")
     assert await both(UserProfile("ana", client).get)("language") == "de"
 
@@ -403,8 +399,8 @@ async def test_a_damaged_profile_counts_as_absent(
     client: Client, both: Both, profile: UserProfile, damage: bytes
 ) -> None:
     key = client.keys().profile("ana")
-    raw(client, "HSET", key, "profile", damage)
-    raw(client, "PEXPIRE", key, 60_000)
+    reply(client, "HSET", key, "profile", damage)
+    reply(client, "PEXPIRE", key, 60_000)
     assert await both(profile.facts)() == []
     await both(profile.set)("language", "de")
     assert await both(profile.get)("language") == "de"
@@ -417,7 +413,7 @@ def test_no_bytes_make_reading_fail(body: bytes) -> None:
 
 
 async def test_something_else_under_the_key_is_an_error(client: Client, both: Both, profile: UserProfile) -> None:
-    raw(client, "SET", client.keys().profile("ana"), "mine", "PX", 60_000)
+    reply(client, "SET", client.keys().profile("ana"), "mine", "PX", 60_000)
     for call in (both(profile.facts), lambda: both(profile.set)("a", 1), lambda: both(profile.forget)("a")):
         with pytest.raises(WrongKeyTypeError):
             await call()
@@ -426,11 +422,11 @@ async def test_something_else_under_the_key_is_an_error(client: Client, both: Bo
 async def test_it_has_its_lifetime(client: Client, both: Both) -> None:
     key = client.keys().profile("ana")
     await both(UserProfile("ana", client, ttl_s=100).set)("a", 1)
-    assert 75_000 < raw(client, "PTTL", key) <= 100_000
+    assert 75_000 < reply(client, "PTTL", key) <= 100_000
     await both(UserProfile("ana", client, ttl_s=10).set)("b", 1)
-    assert 75_000 < raw(client, "PTTL", key) <= 100_000
+    assert 75_000 < reply(client, "PTTL", key) <= 100_000
     await both(UserProfile("ana", client, ttl_s=1000).learn)("About Marie Curie")
-    assert 750_000 < raw(client, "PTTL", key) <= 1_000_000
+    assert 750_000 < reply(client, "PTTL", key) <= 1_000_000
 
 
 async def test_two_tenants_and_users_never_meet(client: Client, both: Both) -> None:

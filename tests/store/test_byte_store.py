@@ -25,10 +25,10 @@ from langchain_redis_memory.errors import (
     UnavailableError,
     WrongKeyTypeError,
 )
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.store.byte_store import RedisByteStore
 from tests.conftest import Both
+from tests.support.raw import raw
 from tests.support.servers import BINARIES, NEWEST, Farm, wait_for
 
 pytestmark = pytest.mark.pins
@@ -53,10 +53,6 @@ STRANGE = [
     "\\a",
 ]
 STRANGE += ["x" * 1024, "\U0010ffff", "~", "+", "-", "(", "[a"]
-
-
-def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
-    return list(client.run(Op(commands, list)))
 
 
 @pytest.fixture
@@ -306,13 +302,6 @@ async def test_on_a_cluster(cluster: Client, both: Both) -> None:
         assert await both(store.mget)(STRANGE) == [name.encode() for name in STRANGE]
         await both(store.mdelete)(STRANGE[1:])
         assert await names(both, store) == [STRANGE[0]]
-
-
-async def test_behind_a_sentinel(sentinel: Client, both: Both) -> None:
-    store = RedisByteStore(sentinel)
-    await both(store.mset)([("a", b"1")])
-    assert await both(store.mget)(["a"]) == [b"1"]
-    assert await names(both, store) == ["a"]
 
 
 class CachedEmbeddings(Embeddings):

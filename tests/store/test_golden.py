@@ -10,7 +10,7 @@ from langchain_redis_memory.store.record_manager import RedisRecordManager
 from langchain_redis_memory.store.redis_store import RedisStore
 from tests.conftest import Both
 from tests.support.golden import held, put
-from tests.support.saves import raw
+from tests.support.raw import raw
 
 TAIL = b" 300000 0 730ddeda1d75 9323a6b843fd=1.0 a17291a0dc71|\x82\xa1x\x01\xa1y\xa1z"
 FIELD = b"b\x00\x00k"

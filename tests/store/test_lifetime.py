@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from langgraph.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
 
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.store.items import name_of
 from langchain_redis_memory.store.redis_store import RedisStore
 from tests.conftest import Both, immortal
+from tests.support.raw import raw
 from tests.support.servers import wait_for
 from tests.support.stores import DIMS, embed
 
@@ -24,10 +24,6 @@ SOON = 0.15 / 60
 @pytest.fixture
 def store(client: Client) -> RedisStore:
     return RedisStore(client)
-
-
-def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
-    return list(client.run(Op(commands, list)))
 
 
 def expiry_of(client: Client, namespace: tuple[str, ...], key: str) -> float:

@@ -25,18 +25,14 @@ from langchain_redis_memory.errors import (
     UnavailableError,
     WrongKeyTypeError,
 )
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.store.record_manager import RedisRecordManager
 from tests.conftest import Both
+from tests.support.raw import raw
 
 pytestmark = pytest.mark.pins
 
 STRANGE = ["a", "a*", "a/b", "a:b", "a,b", "{a}", "a\nb", "a\0b", "🦊", "é", " ", "=", "=a", "%2F", "/", "x" * 1024]
-
-
-def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
-    return list(client.run(Op(commands, list)))
 
 
 @pytest.fixture
@@ -320,9 +316,3 @@ async def test_on_a_cluster(cluster: Client, both: Both) -> None:
             await run(both, records, vectors, one, 2)
         assert stored(vectors) == ["a1"]
         assert await both(records.exists)(await both(records.list_keys)(group_ids=["a"])) == [True]
-
-
-async def test_behind_a_sentinel(sentinel: Client, both: Both) -> None:
-    records = RedisRecordManager(sentinel, namespace="n")
-    await both(records.update)(["k"], time_at_least=await both(records.get_time)())
-    assert await both(records.list_keys)() == ["k"]

@@ -25,11 +25,11 @@ from langchain_redis_memory.errors import (
     UnserialisableError,
     WrongKeyTypeError,
 )
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.store.items import PAGE, NamespaceError, name_of
 from langchain_redis_memory.store.redis_store import RedisStore
 from tests.conftest import Both
+from tests.support.raw import raw
 
 pytestmark = pytest.mark.pins
 
@@ -37,10 +37,6 @@ pytestmark = pytest.mark.pins
 @pytest.fixture
 def store(client: Client) -> RedisStore:
     return RedisStore(client)
-
-
-def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
-    return list(client.run(Op(commands, list)))
 
 
 def names(items: list[Any]) -> list[str]:
@@ -341,12 +337,6 @@ async def test_on_a_cluster(cluster: Client, both: Both) -> None:
     assert [item.value["root"] for item in found[:6]] == list("abcdef")
     assert sorted(item.value["root"] for item in found[6]) == list("abcdef")
     assert found[7] == [(root, "x") for root in "abcdef"]
-
-
-async def test_behind_a_sentinel(sentinel: Client, both: Both) -> None:
-    store = RedisStore(sentinel)
-    await both(store.put)(("a",), "k", {"v": 1})
-    assert (await both(store.search)(("a",)))[0].value == {"v": 1}
 
 
 async def test_it_is_langgraphs_store_and_needs_no_set_up(store: RedisStore, both: Both, trips: list[Trip]) -> None:

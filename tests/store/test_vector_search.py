@@ -14,11 +14,11 @@ from langchain_core.embeddings import Embeddings
 from langgraph.store.base import GetOp, PutOp, SearchOp
 
 from langchain_redis_memory.errors import ConfigError, InvalidInputError, UnserialisableError
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.store import filters
 from langchain_redis_memory.store.redis_store import RedisStore
 from tests.conftest import Both
+from tests.support.raw import raw
 from tests.support.stores import DIMS, Oracle, embed
 
 pytestmark = pytest.mark.pins
@@ -32,10 +32,6 @@ def smooth(texts: list[str]) -> list[list[float]]:
 
 
 SMOOTH: Any = {"dims": 32, "embed": smooth, "fields": ["text"]}
-
-
-def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
-    return list(client.run(Op(commands, list)))
 
 
 async def filled(store: RedisStore, both: Both, count: int = 120) -> None:

@@ -137,6 +137,8 @@ def damaged(random_: random.Random, value: bytes, others: list[Place]) -> bytes:
 def of_another_type(redis: Any, random_: random.Random, key: bytes) -> Callable[[], object]:
     """Makes a key one of another type; gives what brings it back."""
     kind = redis.type(key)
+    if kind == b"none":  # it expired meanwhile
+        return lambda: None
     command, *words = random_.choice([other for other in OTHER_TYPES if TYPES[other[0]] != kind])
     redis.rename(key, b"aside")
     redis.execute_command(command, key, *words)
@@ -144,7 +146,8 @@ def of_another_type(redis: Any, random_: random.Random, key: bytes) -> Callable[
 
     def back() -> None:
         redis.delete(key)
-        redis.rename(b"aside", key)
+        if redis.exists(b"aside"):  # else it expired meanwhile
+            redis.rename(b"aside", key)
 
     return back
 
@@ -197,7 +200,7 @@ async def read_damaged(name: str, times: int, seed: int, *, cipher: bool = False
             back: Callable[[], object] = lambda place=place: place.put(place.value)  # type: ignore[misc]  # noqa: E731
         else:
             told, back = f"{name} #{n}, {place.key!r} is of another type", of_another_type(redis, random_, place.key)
-        await reader.read([*reads, *later, *(everywhere if n % 10 == 9 else [])], told)
+        await reader.read([*reads, *later, *(everywhere if n % 40 == 4 else [])], told)
         if left == 0 or n == times - 1:
             await reader.read(last, f"{told}, at last")
         else:

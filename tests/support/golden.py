@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from langchain_redis_memory.redis.client.client import Client
-from tests.support.saves import hashed, raw
+from tests.support.raw import raw
+from tests.support.saves import hashed
 
 
 def masked(data: bytes) -> bytes:

@@ -18,8 +18,8 @@ from langchain_core.outputs import Generation
 from langchain_redis_memory.cache.semantic.cache import PromptOptions
 from langchain_redis_memory.cache.semantic.tenants import VectorOptions
 from langchain_redis_memory.language.equivalence import Judgement
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
+from tests.support.raw import raw
 
 DIMS = 128
 MODEL, OTHER = "model-a", "model-b"
@@ -87,10 +87,6 @@ def prompt(*messages: BaseMessage | str) -> str:
 def text(answer: Any) -> str | None:
     """The text of what a lookup gave."""
     return None if answer is None else str(answer[0].text)
-
-
-def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
-    return list(client.run(Op(commands, list)))
 
 
 def keys_of(client: Client, *without: str) -> list[str]:

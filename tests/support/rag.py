@@ -12,13 +12,6 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
-from langchain_redis_memory.ops import Op
-from langchain_redis_memory.redis.client.client import Client
-
-
-def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
-    return list(client.run(Op(commands, list)))
-
 
 class Model(Embeddings):
     """Vectors of fractions that binary numbers of any width hold; documents and queries differ."""

@@ -10,9 +10,9 @@ from langgraph.checkpoint.base.id import uuid6
 
 from langchain_redis_memory.checkpoint.layout import field_of, record_of, spans
 from langchain_redis_memory.checkpoint.saver import RedisSaver
-from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
+from tests.support.raw import raw
 
 Saver = Callable[..., RedisSaver]
 TTL_S = 600
@@ -90,11 +90,6 @@ def ordered(found: list[CheckpointTuple]) -> list[CheckpointTuple]:
         return where["thread_id"], where["checkpoint_ns"]
 
     return sorted(sorted(found, key=lambda one: one.checkpoint["id"], reverse=True), key=key)
-
-
-def raw(client: Client, *commands: tuple[Any, ...]) -> list[Any]:
-    """Replies of commands sent as they are."""
-    return list(client.run(Op(commands, list)))
 
 
 def hashed(client: Client, key: str) -> dict[bytes, bytes]:

@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
-DEV = ("bank", "airline", "telecom", "shop", "hotel", "gym", "energy")
+DEV = ("bank", "airline", "telecom", "shop", "hotel", "gym", "energy", "library", "garage")
 HELD = ("insurance", "carhire", "software")
 UNTOUCHED = ("university", "vet")
 

@@ -18,7 +18,7 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 
 from benchmarks.quality.needs import NeedPair, conversation
 from benchmarks.quality.service.__main__ import threes
-from langchain_redis_memory import ConversationMemory, RedisSemanticCache
+from langchain_redis_memory import ConversationMemory, NeedPolicy, RedisSemanticCache, SemanticAnswerCache
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 
@@ -33,14 +33,14 @@ def service_pairs() -> Iterator[NeedPair]:
         yield NeedPair("service", "look-alike", asked, conversation(three.trap), same=False)
 
 
-def by_prompt(pair: NeedPair, client: Client, embeddings: MiniLMEmbeddings) -> bool:
+def by_prompt(pair: NeedPair, client: Client, embeddings: MiniLMEmbeddings, policy: NeedPolicy) -> bool:
     """Whether `RedisSemanticCache` serves the answer."""
-    cache = RedisSemanticCache(client, embeddings, name=uuid4().hex)
+    cache = RedisSemanticCache(client, embeddings, name=uuid4().hex, policy=policy)
     cache.update(dumps(list(pair.asked)), "model", [ChatGeneration(message=AIMessage(ANSWER))])
     return cache.lookup(dumps(list(pair.other)), "model") is not None
 
 
-def by_memory(pair: NeedPair, client: Client, embeddings: MiniLMEmbeddings) -> bool:
+def by_memory(pair: NeedPair, client: Client, embeddings: MiniLMEmbeddings, policy: NeedPolicy) -> bool:
     """Whether `ConversationMemory` serves the answer."""
 
     def answers() -> Iterator[AIMessage]:
@@ -48,7 +48,7 @@ def by_memory(pair: NeedPair, client: Client, embeddings: MiniLMEmbeddings) -> b
             yield AIMessage(ANSWER)
 
     tenant = uuid4().hex
-    memory = ConversationMemory(client, embeddings=embeddings, tenant=tenant)
+    memory = ConversationMemory(client, cache=SemanticAnswerCache(client, embeddings, policy=policy), tenant=tenant)
     shape = ChatPromptTemplate.from_messages([MessagesPlaceholder("history"), ("human", "{question}")])
     chain = memory.wrap(shape | GenericFakeChatModel(messages=answers()))
 
@@ -65,7 +65,7 @@ def by_memory(pair: NeedPair, client: Client, embeddings: MiniLMEmbeddings) -> b
 CACHES = {"RedisSemanticCache": by_prompt, "ConversationMemory": by_memory}
 
 
-def served(pairs: Iterable[NeedPair]) -> dict[str, dict[str, float]]:
+def served(pairs: Iterable[NeedPair], policy: NeedPolicy) -> dict[str, dict[str, float]]:
     """The share of pairs whose second conversation is served the first one's answer, by cache and kind."""
     embeddings, found = MiniLMEmbeddings(), list(pairs)
     shares: dict[str, dict[str, float]] = {}
@@ -73,6 +73,6 @@ def served(pairs: Iterable[NeedPair]) -> dict[str, dict[str, float]]:
         for name, serve in CACHES.items():
             hits: dict[str, list[bool]] = defaultdict(list)
             for pair in found:
-                hits[pair.kind].append(serve(pair, client, embeddings))
+                hits[pair.kind].append(serve(pair, client, embeddings, policy))
             shares[name] = {kind: sum(some) / len(some) for kind, some in hits.items()}
     return shares

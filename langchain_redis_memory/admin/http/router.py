@@ -44,7 +44,7 @@ from langchain_redis_memory.state.session_data import RedisSessionData
 
 @dataclass(frozen=True)
 class SessionAccess:
-    """Whose conversations a request sees.
+    """Says whose conversations a request may see.
 
     Args:
         user: The user's alone; None for all of the tenant, for a service or for staff.
@@ -178,7 +178,7 @@ def _some(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class _Api:
-    """What one request may do."""
+    """The client, the rights and the tenant of one request."""
 
     client: Client
     access: SessionAccess

@@ -10,6 +10,8 @@ from langchain_redis_memory.ops import merge
 from langchain_redis_memory.redis.user_index import UserData
 from langchain_redis_memory.state.user_profile import UserProfile
 
+_MOST_SHOWN = 200
+
 
 async def users(visit: Visit) -> Page:
     """Lists the users of whom something is kept."""
@@ -23,17 +25,19 @@ async def user(visit: Visit) -> Page:
     """Shows what is kept of a user: conversations, threads, and facts with the words that they rest on."""
     name = visit.asked("id")
     data = await RedisUsers(visit.client, tenant=visit.tenant).adata(name)
-    sessions = [one for one in data if one.kind == "session"]
-    reads = (session_index.info(visit.space, one.agent, one.name).optional(None) for one in sessions)
+    sessions = [one for one in reversed(data) if one.kind == "session"]
+    reads = (session_index.info(visit.space, one.agent, one.name).optional(None) for one in sessions[:_MOST_SHOWN])
     infos = await visit.run(merge(*reads))
     shown = {
         "user": name,
         "sessions": [one for one in infos if one is not None],
-        "threads": _names(data),
+        "more": len(sessions) > _MOST_SHOWN,
+        "threads": _names(data)[:_MOST_SHOWN],
+        "further": max(0, len(_names(data)) - _MOST_SHOWN),
         "facts": await UserProfile(name, visit.client, tenant=visit.tenant).afacts(),
     }
     return Page("user.html", f"User {name}", shown)
 
 
 def _names(data: list[UserData]) -> list[str]:
-    return [one.name for one in data if one.kind == "thread"]
+    return [one.name for one in reversed(data) if one.kind == "thread"]

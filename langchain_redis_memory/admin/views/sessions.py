@@ -17,6 +17,7 @@ from langchain_redis_memory.cache.marks import marks_of
 from langchain_redis_memory.history import session_index
 from langchain_redis_memory.history.transcript import Transcript
 from langchain_redis_memory.operate.operations import RedisOperations
+from langchain_redis_memory.operate.session_search import SessionMatch
 from langchain_redis_memory.ops import merge
 from langchain_redis_memory.redis.key_groups import mark_of
 from langchain_redis_memory.state.session_data import RedisSessionData
@@ -30,13 +31,21 @@ async def sessions(visit: Visit) -> Page:
     agent, user, search = (visit.query.get(name, "") for name in ("agent", "user", "search"))
     content = visit.may("read_content")
     wanted, cursor = agent if "agent" in visit.query else None, visit.query.get("cursor") or None
-    found = await RedisOperations(visit.client, tenant=visit.tenant).asessions(
-        agent=wanted, user=user or None, search=search, content=content, limit=_PER_PAGE, cursor=cursor
-    )
+    operations, matches = RedisOperations(visit.client, tenant=visit.tenant), list[SessionMatch]()
+    # A search looks at more than it shows: at some thousand conversations, fewer where their messages are read.
+    looks, at_once = (1, _PER_PAGE) if not search else (8, 250) if content else (20, 500)
+    for _ in range(looks):
+        found = await operations.asessions(
+            agent=wanted, user=user or None, search=search, content=content, limit=at_once, cursor=cursor
+        )
+        matches += found.matches
+        cursor = found.cursor
+        if cursor is None or len(matches) >= _PER_PAGE:
+            break
     survey = await visit.survey()
     shown = {
-        "matches": found.matches,
-        "cursor": found.cursor,
+        "matches": matches,
+        "cursor": cursor,
         "agents": sorted(survey.agents),
         "agent": wanted,
         "user": user,

@@ -26,7 +26,7 @@ from langchain_redis_memory.redis.ttl import milliseconds
 
 @dataclass(frozen=True)
 class CacheQuestion:
-    """A question as the cache sees it.
+    """Describes a question to an answer cache: its words, and everything else that the answer depends on.
 
     Args:
         space: The tenant's key builder.
@@ -107,7 +107,7 @@ _CALLS = ("tool_calls", "invalid_tool_calls")
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that was given once.
+    """Holds an answer of a chain, with what it cost to make and why it may be served again.
 
     Args:
         value: What the chain answered: a string or an AI message.
@@ -160,7 +160,7 @@ def document_digest(document: Document) -> str | None:
 
 
 class AnswerCache(Protocol):
-    """Keeps answers, by ops that ride on the turn's own round trips."""
+    """Keeps answers, by operations that are merged into the turn's own round trips."""
 
     def lookup(self, asked: CacheQuestion) -> Op[Answer | None]:
         """Looks up the answer to the very same question.

@@ -79,9 +79,6 @@ class AnswerDesk(LoggedCache, Switchable):
 
         Raises:
             InvalidIdError: The tenant is not acceptable.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         bound = copy(self)
         bound._flows = DeskFlows(self._flows.records, self._client.keys(tenant), self._flows.log)

@@ -8,7 +8,7 @@ from uuid import UUID
 from langchain_redis_memory.cache.answers.records import AnswerRecords, CachedAnswer, CachedAnswers
 from langchain_redis_memory.cache.decision_log import DecisionLog
 from langchain_redis_memory.cache.logged_flows import LoggedFlows
-from langchain_redis_memory.cache.marks import Wanted
+from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.switchable import off_for, switched
 from langchain_redis_memory.checks import check_type, check_whole
@@ -63,7 +63,7 @@ class DeskFlows(LoggedFlows):
         if question is None and session is None:
             return deleted
         named = [session] if isinstance(session, str | UUID) else session
-        wanted = Wanted(question, None if named is None else [*map(str, named)])
+        wanted = AnswerFilter(question, None if named is None else [*map(str, named)])
         deleted += yield from self.records.delete_flow(self.space, wanted)
         if session is not None:
             served = yield from self.forget_flow(wanted)
@@ -73,7 +73,7 @@ class DeskFlows(LoggedFlows):
 
     def clear_flow(self, scope: str | None) -> Flow[int]:
         """Deletes the answers of a chain, or all, and their lines in the log."""
-        wanted = Wanted(scope=scope)
+        wanted = AnswerFilter(scope=scope)
         deleted = yield from self.records.delete_flow(self.space, wanted)
         yield from self.forget_flow(wanted)
         return deleted

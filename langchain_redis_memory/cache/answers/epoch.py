@@ -31,7 +31,7 @@ class EpochAnswerCache(ExactAnswerCache, ClientOwner):
         InvalidInputError: The lifetime is not positive.
 
     **Keys:** those of `ExactAnswerCache`; `epoch`; `tally`.
-    **Trips:** none; its ops ride on the caller's.
+    **Trips:** none; its operations are merged into the caller's.
     """
 
     def __init__(

@@ -18,9 +18,15 @@ from langchain_redis_memory.cache.answers.answer_cache import (
     decode_answer,
     encode_answer,
 )
-from langchain_redis_memory.cache.answers.records import CachedAnswer, CachedAnswers, Explained, edited, stored_answer
+from langchain_redis_memory.cache.answers.records import (
+    CachedAnswer,
+    CachedAnswers,
+    LookupPreview,
+    edited,
+    stored_answer,
+)
 from langchain_redis_memory.cache.decision_log import VERY_SAME
-from langchain_redis_memory.cache.marks import Marks, Wanted, marks_from, plain_text
+from langchain_redis_memory.cache.marks import AnswerFilter, Marks, marks_from, plain_text
 from langchain_redis_memory.cache.semantic.search import Candidate
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.errors import DecryptionError, InvalidInputError
@@ -50,7 +56,7 @@ class ExactAnswerCache:
         InvalidInputError: The lifetime is not positive.
 
     **Keys:** `answer`; `entries`, `entry_expiries` of the index; `epoch`.
-    **Trips:** none; its ops ride on the caller's.
+    **Trips:** none; its operations are merged into the caller's.
     """
 
     def __init__(self, ttl_s: float | FromSettings | None = "settings", *, epoch: str | None = None) -> None:
@@ -111,7 +117,7 @@ class ExactRecords:
         """Returns the statistics of a tenant; see `AnswerRecords`."""
         return self._tally or Tally(space.tally("answers", self.name))
 
-    def delete_flow(self, space: KeySpace, wanted: Wanted) -> Flow[int]:
+    def delete_flow(self, space: KeySpace, wanted: AnswerFilter) -> Flow[int]:
         """Deletes the answers that are meant; see `AnswerRecords`."""
         deleted = cursor = 0
         while True:
@@ -167,7 +173,7 @@ class ExactRecords:
 
         return Op((("GET", key), ("PTTL", key)), read)
 
-    def explain_flow(self, asked: CacheQuestion) -> Flow[Explained]:
+    def explain_flow(self, asked: CacheQuestion) -> Flow[LookupPreview]:
         """Explains a look-up; candidates are the answers to the same words under other keys. See `AnswerRecords`."""
         answer = yield from ask(self._cache.lookup(asked))
         marks, others, cursor = asked.marks, list[Candidate](), 0
@@ -179,7 +185,7 @@ class ExactRecords:
                     others.append(Candidate(plain_text(asked.question), 1.0, None, _apart(marks, theirs)))
             cursor = page.cursor
             if not cursor:
-                return Explained(answer, others)
+                return LookupPreview(answer, others)
 
 
 def _apart(marks: Marks, theirs: Marks) -> str:

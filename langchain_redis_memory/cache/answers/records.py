@@ -13,15 +13,15 @@ from langchain_redis_memory.cache.answers.answer_cache import (
     decode_answer,
     encode_answer,
 )
-from langchain_redis_memory.cache.marks import Wanted
+from langchain_redis_memory.cache.marks import AnswerFilter
 from langchain_redis_memory.cache.semantic.search import Candidate
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.keys import KeySpace
 
 
-class Explained(NamedTuple):
-    """What a cache would do with a question.
+class LookupPreview(NamedTuple):
+    """A preview of what a cache would do with a question.
 
     Args:
         answer: The answer that it would serve; None for none.
@@ -74,7 +74,7 @@ class AnswerRecords(Protocol):
         """Returns the statistics of a tenant."""
         ...
 
-    def delete_flow(self, space: KeySpace, wanted: Wanted) -> Flow[int]:
+    def delete_flow(self, space: KeySpace, wanted: AnswerFilter) -> Flow[int]:
         """Deletes the answers that are meant, by reading through all entries; gives how many there were."""
         ...
 
@@ -131,7 +131,7 @@ class AnswerRecords(Protocol):
         """
         ...
 
-    def explain_flow(self, asked: CacheQuestion) -> Flow[Explained]:
+    def explain_flow(self, asked: CacheQuestion) -> Flow[LookupPreview]:
         """Says what a look-up would find, and what spoke against the rest; nothing is counted."""
         ...
 

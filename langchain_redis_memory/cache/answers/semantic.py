@@ -44,7 +44,7 @@ class SemanticAnswerCache(ClientOwner):
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         embeddings: Embeds questions; it must be given, by name or after the client.
-        max_error: The share of served answers that may be wrong, 0 to 1.
+        max_error: The share of served answers that may be wrong, above 0 and below 0.5.
         ttl_s: Lifetime of an answer in seconds; None for no expiry. By default the settings' `answer_ttl_s`.
         name: Names the cache within the tenant.
         epoch: The key of a corpus's epoch: what is stored is served until it ends; see `RagCache.responses_epoch`.

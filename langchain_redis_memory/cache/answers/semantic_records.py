@@ -14,9 +14,15 @@ from langchain_redis_memory.cache.answers.answer_cache import (
     SearchableAnswerCache,
     seen_by_model,
 )
-from langchain_redis_memory.cache.answers.records import CachedAnswer, CachedAnswers, Explained, edited, stored_answer
+from langchain_redis_memory.cache.answers.records import (
+    CachedAnswer,
+    CachedAnswers,
+    LookupPreview,
+    edited,
+    stored_answer,
+)
 from langchain_redis_memory.cache.decision_log import hit_of
-from langchain_redis_memory.cache.marks import Wanted, marks_of
+from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
 from langchain_redis_memory.cache.semantic import bulk, entries
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer, StoredAnswerRead
 from langchain_redis_memory.cache.semantic.prompt_reader import indents_of, unfit
@@ -69,7 +75,7 @@ class SemanticRecords:
         """Returns the statistics of a tenant; see `AnswerRecords`."""
         return self._searches.of(space).tally
 
-    def delete_flow(self, space: KeySpace, wanted: Wanted) -> Flow[int]:
+    def delete_flow(self, space: KeySpace, wanted: AnswerFilter) -> Flow[int]:
         """Deletes the answers that are meant; see `AnswerRecords`."""
 
         def meant(entry: StoredAnswer) -> bool:
@@ -108,7 +114,7 @@ class SemanticRecords:
         yield from ask(entries.put(keys, [row], found.entry.embedding))
         return True
 
-    def explain_flow(self, asked: CacheQuestion) -> Flow[Explained]:
+    def explain_flow(self, asked: CacheQuestion) -> Flow[LookupPreview]:
         """Explains a look-up without counting it; see `AnswerRecords`."""
         asked = replace(asked, notes={})
         answer = yield from ask(self._cache.lookup(asked))
@@ -117,7 +123,7 @@ class SemanticRecords:
         if answer is not None:
             itself = "the very same question was served"
             candidates = [one if one.why else one._replace(why=itself) for one in candidates]
-        return Explained(answer or near, candidates)
+        return LookupPreview(answer or near, candidates)
 
 
 def _shown(read: StoredAnswerRead) -> CachedAnswer:

@@ -20,7 +20,7 @@ def name_of(cache: AnswerCache | None) -> str | None:
 
 
 def watched(look: Op[Answer | None], asked: CacheQuestion, name: str | None) -> Op[Answer | None]:
-    """Asks for the switch beside a look-up, and lets nothing through while it is off.
+    """Asks for the switch beside a look-up, which finds nothing while the cache is switched off.
 
     Args:
         look: The look-up.

@@ -40,7 +40,7 @@ _TYPES: dict[str, str] = {"float32": "<f4", "float16": "<f2"}
 
 
 class CachedEmbeddings(ClientOwner, Embeddings):
-    """Any embedding model, with its vectors kept in Redis for all processes.
+    """Caches the vectors of any embedding model in Redis, for all processes.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.

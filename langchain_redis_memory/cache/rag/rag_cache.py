@@ -33,7 +33,7 @@ TIERS = ("embeddings", "search", "responses")
 
 
 class RagCache(ClientOwner):
-    """The caches of one corpus: vectors, search results, responses.
+    """Caches what is computed from one corpus: vectors, search results and responses.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
@@ -123,9 +123,6 @@ class RagCache(ClientOwner):
 
         Raises:
             InvalidInputError: An option is out of range.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         options = {"ttl_s": self._search_ttl_s, **options}
         return CachedRetriever(
@@ -186,7 +183,7 @@ class RagCache(ClientOwner):
             ConfigError: There is no embedding model whose vectors could be deleted.
             UnavailableError: The server cannot be reached.
 
-        **Keys:** `entries`, `entry_expiries` of all shelves; `epoch`.
+        **Keys:** `entries`, `entry_expiries` of all shards; `epoch`.
         **Trips:** 1.
         """
         self._client.run(self._clear(tier))

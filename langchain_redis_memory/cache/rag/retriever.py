@@ -56,7 +56,7 @@ class _CachedResult(NamedTuple):
 
 
 class CachedRetriever(ClientOwner, BaseRetriever):
-    """Any retriever, with its results kept in Redis for all processes.
+    """Caches the results of any retriever in Redis, for all processes.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.

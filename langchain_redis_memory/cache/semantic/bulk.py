@@ -6,7 +6,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 
-from langchain_redis_memory.cache.marks import Wanted, marks_of
+from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
 from langchain_redis_memory.cache.semantic import entries
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.search import SemanticSearch
@@ -20,7 +20,7 @@ def filter_by(
     question: str | None, model: str | None, tag: str | None, session: str | None, embedding: str | None
 ) -> Filter:
     """Builds a filter that accepts an entry where it fits all that is given."""
-    words = Wanted(question=question)
+    words = AnswerFilter(question=question)
 
     def fits(entry: StoredAnswer) -> bool:
         return (

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PromptOptions:
-    """How a semantic cache reads prompts, and which of them bypass it.
+    """Configures how a semantic cache reads prompts, and which of them bypass it.
 
     Args:
         template: The f-string that prompts are made from ("Answer from {context}: {question}"), or a `Template`. The
@@ -51,8 +51,8 @@ class PromptOptions:
         classifier: Decides what a turn depends on; the default classifier for None.
         contextualiser: Says what a dependent question means; without one, or where it is not sure, the question is
             looked up together with what was said before it.
-        share_private: Also serve and store what may be answered for the user without a comparison of what he told of
-            himself. What is answered alike for all ("How long does a refund take?") is cached in any case.
+        share_private: Also serve and store what may depend on personal statements of the user, without comparing
+            them. What is answered alike for all ("How long does a refund take?") is cached in any case.
         share_tools: Also serve and store what follows calls of tools, and calls of tools.
 
     Raises:
@@ -87,12 +87,12 @@ class PromptOptions:
 
 
 class RedisSemanticCache(LLMCache):
-    """LangChain's cache of model answers on any Redis, for questions that mean the same.
+    """Caches model answers for LangChain on any Redis, and serves them to questions that mean the same.
 
     Args:
         client: A `Client`, a URL (see `Client.from_url`), a client of redis-py, or None for the environment's settings.
         embeddings: Embeds questions; it must be given, by name or after the client.
-        max_error: The share of served answers that may be wrong, 0 to 1.
+        max_error: The share of served answers that may be wrong, above 0 and below 0.5.
         ttl_s: Lifetime of an answer in seconds; None for no expiry.
         tenant: The tenant that it belongs to; tenants never see each other's answers.
         name: Names the cache within the tenant.
@@ -210,9 +210,6 @@ class RedisSemanticCache(LLMCache):
         Raises:
             InvalidIdError: The tenant or the session is not acceptable.
             InvalidInputError: The tags are not words.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         bound = copy(self)
         bound._owns_client = False

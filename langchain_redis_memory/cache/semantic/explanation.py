@@ -21,7 +21,7 @@ HitT = TypeVar("HitT")
 
 @dataclass(frozen=True)
 class Explanation(Generic[HitT]):
-    """Why a look-up is served, or not.
+    """Explains why a look-up is served, or not.
 
     Args:
         question: What would be looked up; None where it bypasses the cache.

@@ -39,7 +39,7 @@ Comparison = Callable[[str, str], bool | float | Awaitable[bool | float]]
 
 
 class Judge:
-    """Asks whether two questions are the same.
+    """Asks a model or a function of yours whether two questions ask the same, where the policy is in doubt.
 
     Args:
         asks: A LangChain model, or a function of two texts that gives a bool, or a number (a cross-encoder's score); an
@@ -78,7 +78,7 @@ class Judge:
         try:
             return self._read((yield Invoke(call, acall, timeout_s=self._timeout_s)))
         except Exception as error:  # noqa: BLE001 - a model's errors are of any type
-            _log.warning("the judge is passed over: %s: %s", type(error).__name__, error)
+            _log.warning("the judge is skipped: %s: %s", type(error).__name__, error)
             return None
 
     def _model(self, asked: str, stored: str) -> tuple[Callable[[], Any], Callable[[], Awaitable[Any]]]:

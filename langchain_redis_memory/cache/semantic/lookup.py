@@ -22,7 +22,7 @@ from langchain_redis_memory.cache import generations
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision, hit_of
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
-from langchain_redis_memory.cache.marks import Wanted, marks_of
+from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
 from langchain_redis_memory.cache.prompts import read
 from langchain_redis_memory.cache.semantic import bulk, entries
 from langchain_redis_memory.cache.semantic.adopting import SemanticAdoption
@@ -118,6 +118,8 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         if analysis.query is not None:
             with suppress(CacheUnavailable):
                 result = yield from self.best_effort(self._find_flow(analysis.query))
+                if result.hit is None and not result.off and self._adoption is not None:
+                    result = yield from self._adopted_flow(self._adoption, analysis.query, prompt, result)
         if result.off:
             analysis = analysis._replace(query=None, bypass=SWITCHED_OFF)
         if (query := analysis.query) is None:
@@ -125,8 +127,6 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             tally.add("bypasses", kind=analysis.bypass)
             tally.lines.add(partial(self._decision, prompt, llm_string, analysis, SearchResult()), soon=True)
             return None
-        if result.hit is None and self._adoption is not None:
-            result = yield from self._adopted_flow(query, prompt, result)
         if result.hit is not None:
             answer = self._decode(result.hit, query)
         if result.hit is not None and answer is not None:
@@ -183,13 +183,13 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             result.hit = yield from self._flights.join_flow(self.lease(query), self.search.exact(query))
         return result
 
-    def _adopted_flow(self, query: SemanticQuery, prompt: str, result: SearchResult) -> Flow[SearchResult]:
+    def _adopted_flow(
+        self, adoption: SemanticAdoption, query: SemanticQuery, prompt: str, result: SearchResult
+    ) -> Flow[SearchResult]:
         """Moves answers of another package here after a miss, and searches again where some were."""
         neutral = copy(self)
         neutral._session, neutral._tags = "", ()
-        if self._adoption is None or not (yield from self._adoption.move_flow(neutral, prompt)):
-            return result
-        with suppress(CacheUnavailable):
+        if (yield from adoption.move_flow(neutral, prompt)):
             result = yield from self.best_effort(self._search_flow(query))
         if result.hit is not None:
             yield from self._leave_flow(query)
@@ -249,7 +249,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         """Reads what the log says of a question, nothing where the server is away."""
         told: list[str] = []
         with suppress(CacheUnavailable):
-            told = yield from self.best_effort(self.told_flow(Wanted(question=question)))
+            told = yield from self.best_effort(self.told_flow(AnswerFilter(question=question)))
         return told
 
     # --- analysing prompts --------------------------------------------------------------------------------------------
@@ -378,7 +378,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             return (yield from bulk.delete_named_flow(self.search, [name], wanted))
         deleted = yield from bulk.delete_flow(self.search, wanted)
         if session is not None or not any((question, model, tag, embedding)):
-            yield from self.forget_flow(Wanted(question, session))
+            yield from self.forget_flow(AnswerFilter(question, session))
         return deleted
 
     def report(self, hit_id: str, *, correct: bool) -> Op[bool]:

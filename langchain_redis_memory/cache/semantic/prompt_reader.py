@@ -3,8 +3,8 @@
 A question that stands alone is looked up among all that stand alone. One that depends on its conversation is replaced
 by the question that it means, where a contextualiser is sure of that; else it is looked up together with what was said
 before it (`language.need`), or, where the policy compares no conversations, after the very same exchange. What recalls
-or continues a conversation and what follows a call of a tool bypasses the cache. Where the user told of himself before,
-a question that may be answered for him is compared with all that he told, or bypasses the cache as well.
+or continues a conversation and what follows a call of a tool bypasses the cache. Where the user made personal
+statements before, a question that may depend on them is compared with them, or bypasses the cache as well.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ class PromptReader:
         template: The prompt template that texts are made from; None where prompts are questions.
         scope: Answers are shared only within it.
         longest: Characters of a question that is looked for; longer ones bypass the cache.
-        share_private: Whether also questions that may be answered for the user who told of himself before are served
-            and stored.
+        share_private: Whether also questions are served and stored that may depend on earlier personal statements of
+            the user.
         share_tools: Whether what follows calls of tools is.
         needs: Whether the policy compares conversations (`NeedPolicy`).
     """

@@ -90,7 +90,7 @@ class SemanticHit(NamedTuple):
 
 @dataclass
 class SearchResult:
-    """What a search gave: the hit, and everything that was looked at."""
+    """The result of a search: the hit, and everything that was looked at."""
 
     hit: SemanticHit | None = None
     candidates: list[Candidate] = field(default_factory=list)

@@ -33,7 +33,7 @@ MOST_TENANTS = 1000
 
 @dataclass(frozen=True)
 class VectorOptions:
-    """How a semantic cache makes and keeps its vectors.
+    """Configures how a semantic cache makes and keeps its vectors.
 
     Args:
         embedding_id: Names the embedding model, where its attributes do not; vectors of different ones never meet.

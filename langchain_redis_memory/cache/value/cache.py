@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
 from langchain_redis_memory.cache.value.cached import CachedFunction, P, R
-from langchain_redis_memory.cache.value.flows import Loading, ValueFlows, disabled_here
+from langchain_redis_memory.cache.value.flows import LoadOptions, ValueFlows, disabled_here
 from langchain_redis_memory.cache.value.lock import ValueLock
 from langchain_redis_memory.cache.value.operations import ValueOps, about_flow, tags_of
 from langchain_redis_memory.cache.value.plain import OwnTtl, PlainValues
@@ -41,7 +41,7 @@ PRESETS: Mapping[PresetName, tuple[float, float]] = {
 
 
 class RedisValueCache(PlainValues):
-    """Any values, kept in Redis for all processes: preferences, personalities, search results, whatever is computed.
+    """Caches any values in Redis, for all processes: preferences, search results, what a function computes.
 
     Reading and storing is best effort: a server that is away is a miss, and nothing is stored. What must be done, such
     as `delete`, `invalidate_tag`, `set_if` or a lock, raises. Values are plain data, messages, documents, arrays; they
@@ -346,7 +346,7 @@ class RedisValueCache(PlainValues):
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
-        """Lets this thread or task go past the cache meanwhile: nothing is read from it, nothing is stored.
+        """Bypasses the cache in this thread or task meanwhile: nothing is read from it, nothing is stored.
 
         Yields:
             Nothing.
@@ -383,8 +383,8 @@ class RedisValueCache(PlainValues):
         single_flight_s: float,
         jitter: float,
         tags: tuple[str, ...],
-    ) -> Loading:
-        return Loading(
+    ) -> LoadOptions:
+        return LoadOptions(
             self._ttl(ttl_s),
             round(check_number(stale_s, "stale_s", 0, 1e9) * 1000),
             check_number(early, "early", 0, 100),

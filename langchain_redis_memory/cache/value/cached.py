@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 class CachedFunction(Generic[P, R]):
-    """A function around which a cache is. Made by `RedisValueCache.cached`; called as the function itself.
+    """Wraps a function so that its results are cached. Made by `RedisValueCache.cached`; called as the function itself.
 
     Args:
         cache: The cache, a `RedisValueCache`.

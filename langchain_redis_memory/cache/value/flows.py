@@ -15,7 +15,7 @@ from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailabl
 from langchain_redis_memory.cache.single_flight import SingleFlight, making
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.value.near import Near
-from langchain_redis_memory.cache.value.operations import Found, Look, Mode, ValueOps, tags_of
+from langchain_redis_memory.cache.value.operations import Mode, StoredValue, ValueLookup, ValueOps, tags_of
 from langchain_redis_memory.errors import ConflictError, CorruptDataError, RedisMemoryError
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, Sleep, ask, merge
 from langchain_redis_memory.redis.cas_record import ATTEMPTS
@@ -29,11 +29,11 @@ from langchain_redis_memory.redis.ttl import jittered
 _log = logging.getLogger(__name__)
 
 AGAIN = object()
-disabled_here: ContextVar[frozenset[int]] = ContextVar("caches that this thread or task goes past", default=frozenset())
+disabled_here: ContextVar[frozenset[int]] = ContextVar("caches that this thread or task bypasses", default=frozenset())
 
 
-class Loading(NamedTuple):
-    """How a value is loaded and kept; see `RedisValueCache.get_or_load`. Times in milliseconds."""
+class LoadOptions(NamedTuple):
+    """Options of loading and keeping a value; see `RedisValueCache.get_or_load`. Times in milliseconds."""
 
     ttl_ms: int
     stale_ms: int
@@ -76,20 +76,20 @@ class ValueFlows:
         self.tally.add("hits")
         return (kept.read(),)
 
-    def look(self, key: str, tags: Sequence[str] = ()) -> Op[Look]:
+    def look(self, key: str, tags: Sequence[str] = ()) -> Op[ValueLookup]:
         """Reads a value; of one that this process keeps only its version."""
         kept = None if self.near is None else self.near.get(key)
         if kept is None or not kept.body:
             return self.ops.look(key, tags)
 
-        def whole(look: Look) -> Look:
+        def whole(look: ValueLookup) -> ValueLookup:
             if look.found is None or look.found.version != kept.version:
                 return look
             return look._replace(found=look.found._replace(body=kept.body))
 
         return self.ops.look(key, tags, kept.version).map(whole)
 
-    def value(self, key: str, found: Found, now: float) -> tuple[Any] | None:
+    def value(self, key: str, found: StoredValue, now: float) -> tuple[Any] | None:
         """Decodes what was found and keeps it near; None where it is damaged, which counts as a miss."""
         hit = self._decoded(found.body, key)
         if hit is not None and self.near is not None:
@@ -103,7 +103,7 @@ class ValueFlows:
             _log.warning("a cached value counts as absent: %s", error)
             return None
 
-    def _near_for(self, found: Found) -> float:
+    def _near_for(self, found: StoredValue) -> float:
         return self.near_s if found.fresh_ms is None else min(self.near_s, found.fresh_ms / 1000)
 
     def op(self, key: str, default: Any) -> Op[Any]:
@@ -111,7 +111,7 @@ class ValueFlows:
         known = self._of_turns.get(key)
         version = known.version if known is not None and known.body else 0
 
-        def read(look: Look) -> Any:
+        def read(look: ValueLookup) -> Any:
             if look.found is None or look.found.stale:
                 return default
             if known is not None and look.found.version == version:
@@ -174,7 +174,7 @@ class ValueFlows:
         rest = [key for key in dict.fromkeys(keys) if key not in found]
         if id(self) in disabled_here.get() or not rest:
             return found
-        looks: Sequence[Look] = ()
+        looks: Sequence[ValueLookup] = ()
         with suppress(CacheUnavailable):
             looks = yield from self.best_effort(ask(merge(*(self.look(key) for key in rest))))
         for key, look in zip(rest, looks, strict=False):
@@ -285,7 +285,7 @@ class ValueFlows:
 
     # --- loading ------------------------------------------------------------------------------------------------------
 
-    def load_flow(self, key: str, load: Callable[[], Any], how: Loading, *, force: bool = False) -> Flow[Any]:
+    def load_flow(self, key: str, load: Callable[[], Any], how: LoadOptions, *, force: bool = False) -> Flow[Any]:
         """Reads a value, or loads and stores it; of many who miss it at once one loads.
 
         Args:
@@ -300,7 +300,7 @@ class ValueFlows:
         hit = None if force else self.near_hit(key)
         if hit is not None:
             return hit[0]
-        look, old = Look(0, None, (), True), None
+        look, old = ValueLookup(0, None, (), True), None
         try:
             look = yield from self.best_effort(ask(self.look(key, how.tags)))
             if look.found is not None:
@@ -320,7 +320,7 @@ class ValueFlows:
         return (yield from self._make_flow(key, load, how, look, old))
 
     def _lead_flow(
-        self, key: str, look: Look, old: tuple[Any] | None, how: Loading, began: float
+        self, key: str, look: ValueLookup, old: tuple[Any] | None, how: LoadOptions, began: float
     ) -> Flow[tuple[Any] | None]:
         """Takes the lead in loading, or gives what another caller has made or what is stale."""
         lease = self.ops.shard(key).lease(key)
@@ -335,7 +335,7 @@ class ValueFlows:
         return None if newer is None else self.value(key, newer, began)
 
     def _make_flow(
-        self, key: str, load: Callable[[], Any], how: Loading, look: Look, old: tuple[Any] | None
+        self, key: str, load: Callable[[], Any], how: LoadOptions, look: ValueLookup, old: tuple[Any] | None
     ) -> Flow[Any]:
         lease = self.ops.shard(key).lease(key)
         began: float = yield Now()
@@ -380,7 +380,7 @@ def _whole(made: Any) -> Any:
     return run_coroutine(made) if iscoroutine(made) else made
 
 
-def _is_due(found: Found, early: float) -> bool:
+def _is_due(found: StoredValue, early: float) -> bool:
     """Decides whether a value is to be made anew: where it is stale, or before, the sooner the longer it takes.
 
     That is XFetch (Vattani, Chierichetti, Lowenstein: Optimal probabilistic cache stampede prevention, VLDB 2015).

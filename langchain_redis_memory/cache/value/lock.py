@@ -19,7 +19,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.25
 
 
 class ValueLock:
-    """A lock for all processes. Made by `RedisValueCache.lock`; a context manager in both colours.
+    """Locks a name for all processes. Made by `RedisValueCache.lock`; a context manager, sync and async.
 
     A lock that expires is taken by the next one while its holder may still be at work. So whatever the holder writes to
     should refuse a lower `fence` than it has seen. The number comes from the server's clock and rises with every

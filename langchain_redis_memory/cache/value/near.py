@@ -15,7 +15,7 @@ from langchain_redis_memory.redis.codec.values import parse
 _AS_THEY_ARE = (str, bytes, int, float, bool, type(None))
 
 
-class Kept(NamedTuple):
+class NearValue(NamedTuple):
     """A value: its version, until when it is served, its bytes, and itself where nobody can change it."""
 
     version: int
@@ -38,9 +38,9 @@ class Near:
 
     def __init__(self, most: int) -> None:
         self._most, self._lock = most, threading.Lock()
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._kept: OrderedDict[str, NearValue] = OrderedDict()
 
-    def get(self, key: str) -> Kept | None:
+    def get(self, key: str) -> NearValue | None:
         """Returns a value."""
         return self._kept.get(key)
 
@@ -54,7 +54,7 @@ class Near:
             body: Its bytes; none for a value that was deleted, so that what was read before is not kept any more.
         """
         value = parse(body) if body else None
-        kept = Kept(version, until, body, value, type(value) in _AS_THEY_ARE)
+        kept = NearValue(version, until, body, value, type(value) in _AS_THEY_ARE)
         with self._lock:
             known = self._kept.get(key)
             if known is None or known.version <= version:

@@ -29,7 +29,7 @@ _TIME = ("TIME",)
 Mode = Literal["any", "nx", "xx", "since", "version"]
 
 
-class Found(NamedTuple):
+class StoredValue(NamedTuple):
     """A value as it was read.
 
     Args:
@@ -52,17 +52,17 @@ class Found(NamedTuple):
         return self.fresh_ms is not None and self.fresh_ms <= 0
 
 
-class Look(NamedTuple):
-    """What a look-up gave: the server's time in microseconds, what was found, the tags' tokens, whether it is off."""
+class ValueLookup(NamedTuple):
+    """The result of a look-up: the server's time in microseconds, the value, the tags' tokens, whether it is off."""
 
     now: int
-    found: Found | None
+    found: StoredValue | None
     tokens: tuple[bytes, ...]
     off: bool
 
 
-class Put(NamedTuple):
-    """What became of a write: the value's version, None where nothing was stored; whether there was a value before."""
+class ValueWrite(NamedTuple):
+    """The result of a write: the value's version, None where nothing was stored; whether there was a value before."""
 
     version: int | None
     there: bool
@@ -94,7 +94,7 @@ class ValueOps:
         """Returns the keys of the shard that a value is in."""
         return self._shards[crc32(check_id(key, "key").encode()) % SHARDS]
 
-    def look(self, key: str, tags: Sequence[str] = (), known: int = 0) -> Op[Look]:
+    def look(self, key: str, tags: Sequence[str] = (), known: int = 0) -> Op[ValueLookup]:
         """Reads a value.
 
         Args:
@@ -104,13 +104,15 @@ class ValueOps:
         """
         values = self.shard(key).values
 
-        def read(replies: Sequence[Reply]) -> Look:
+        def read(replies: Sequence[Reply]) -> ValueLookup:
             now, version, left, fresh, took, body, *tokens = replies[0]
             number = int(version)
             if number <= 0:
-                return Look(int(now), None, tuple(tokens), number < 0)
+                return ValueLookup(int(now), None, tuple(tokens), number < 0)
             whole = values.decrypt(body, key) if body else b""
-            return Look(int(now), Found(whole, number, _left(left), _left(fresh), int(took)), tuple(tokens), False)
+            return ValueLookup(
+                int(now), StoredValue(whole, number, _left(left), _left(fresh), int(took)), tuple(tokens), False
+            )
 
         return Op((script("cache/value_get")((values,), key, known, *tags),), read)
 
@@ -158,7 +160,7 @@ class ValueOps:
         version: int = 0,
         tags: Sequence[str] = (),
         tokens: Sequence[bytes] | None = None,
-    ) -> Op[Put]:
+    ) -> Op[ValueWrite]:
         """Stores a value.
 
         Args:
@@ -178,7 +180,7 @@ class ValueOps:
         body = self.shard(key).values.encrypt(pack(value, f"the value of {key!r}"), key)
         return self._put(key, body, ttl_ms, stale_ms, took_ms, mode, version, tags, tokens)
 
-    def delete(self, key: str) -> Op[Put]:
+    def delete(self, key: str) -> Op[ValueWrite]:
         """Deletes a value; what is being made of it meanwhile is not stored any more."""
         return self._put(key, b"", DELETED_MS)
 
@@ -193,7 +195,7 @@ class ValueOps:
         version: int = 0,
         tags: Sequence[str] = (),
         tokens: Sequence[bytes] | None = None,
-    ) -> Op[Put]:
+    ) -> Op[ValueWrite]:
         shard = self.shard(key)
         pairs_: list[Arg] = []
         for tag, token in zip(tags, tokens or [b""] * len(tags), strict=True):
@@ -201,7 +203,7 @@ class ValueOps:
         call = script("cache/value_put")(
             (shard.values, shard.expiries), mode, version, ttl_ms, stale_ms, took_ms, key, body, *pairs_
         )
-        return Op((call,), lambda replies: Put(int(replies[0][0]) or None, bool(replies[0][1])))
+        return Op((call,), lambda replies: ValueWrite(int(replies[0][0]) or None, bool(replies[0][1])))
 
     def expire(self, key: str, ttl_ms: int) -> Op[bool]:
         """Gives a value another lifetime."""
@@ -212,7 +214,7 @@ class ValueOps:
     def left_s(self, key: str) -> Op[float | None]:
         """Reads what is left of a value's fresh time, in seconds."""
 
-        def read(look: Look) -> float | None:
+        def read(look: ValueLookup) -> float | None:
             if look.found is None:
                 return None
             return float("inf") if look.found.fresh_ms is None else look.found.fresh_ms / 1000

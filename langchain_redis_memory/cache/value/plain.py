@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from langchain_redis_memory.cache.switchable import Switchable
 from langchain_redis_memory.cache.value.flows import AGAIN, ValueFlows
-from langchain_redis_memory.cache.value.operations import Look, Mode, tags_of
+from langchain_redis_memory.cache.value.operations import Mode, ValueLookup, tags_of
 from langchain_redis_memory.errors import InvalidInputError, RedisMemoryError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.connect import ClientOwner
@@ -20,7 +20,7 @@ OwnTtl: TypeAlias = "Lifetime | Literal['own']"
 
 
 class Versioned(NamedTuple):
-    """A value and its version, for `RedisValueCache.set_if`; version 0 where there is none."""
+    """Holds a value and its version, for `RedisValueCache.set_if`; version 0 where there is none."""
 
     value: Any
     version: int
@@ -337,5 +337,5 @@ def _add(key: str, by: float) -> Callable[[Any], Any]:
     return add
 
 
-def _versioned(key: str, look: Look) -> Versioned:
+def _versioned(key: str, look: ValueLookup) -> Versioned:
     return Versioned(None, 0) if look.found is None else Versioned(unpack(look.found.body, key), look.found.version)

@@ -30,11 +30,7 @@ _SHORT = re.compile(r"\b(?:short|shorter|brief|one sentence|summar|simple|simple
 
 
 class ExtractiveAnswerer(BaseChatModel):
-    """Answers by extraction: the nearest sentences of the context, or of the conversation.
-
-    **Keys:** none.
-    **Trips:** none.
-    """
+    """Answers by extraction: the nearest sentences of the context, or of the conversation."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True)
 

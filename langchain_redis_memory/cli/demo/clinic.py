@@ -34,11 +34,7 @@ def find(query: str) -> list[Document]:
 
 
 class Clinic:
-    """Answers, and keeps count of what it did.
-
-    **Keys:** none.
-    **Trips:** none.
-    """
+    """Answers, and keeps count of what it did."""
 
     def __init__(self) -> None:
         self.booked: list[str] = []

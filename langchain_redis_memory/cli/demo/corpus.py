@@ -56,11 +56,7 @@ def chunks() -> list[Document]:
 
 
 class DocstringRetriever(BaseRetriever):
-    """Finds the documents nearest to a query by the cosine of their embeddings; exact, in memory.
-
-    **Keys:** none.
-    **Trips:** none.
-    """
+    """Finds the documents nearest to a query by the cosine of their embeddings; exact, in memory."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True)
 

@@ -15,11 +15,7 @@ _STYLES = {"hit": "bold green", "WRONG": "bold red", "right": "green"}  # legibl
 
 
 class NaiveCache:
-    """A cache whose key is the last utterance alone: the first answer to some words is everybody's.
-
-    **Keys:** none.
-    **Trips:** none.
-    """
+    """A cache whose key is the last utterance alone: the first answer to some words is everybody's."""
 
     def __init__(self) -> None:
         self._stored: dict[str, tuple[str, str]] = {}

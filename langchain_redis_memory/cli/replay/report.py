@@ -19,7 +19,7 @@ ASSUMED_S = 1.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How to replay.
+    """The settings of a replay.
 
     Args:
         users: How many users have each conversation.
@@ -59,7 +59,7 @@ class Settings:
 
 @dataclass
 class ReplayReport:
-    """What a replay found.
+    """The report of a replay.
 
     Args:
         settings: How it was done.

@@ -63,7 +63,7 @@ class Selector(Protocol):
 
 
 class WindowSelector:
-    """Windows by type, then a token budget.
+    """Selects the newest messages, how many by question type, within a token budget.
 
     Args:
         base: Messages of one base window.
@@ -72,9 +72,6 @@ class WindowSelector:
 
     Raises:
         InvalidInputError: A number is not positive.
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(
@@ -100,11 +97,7 @@ class WindowSelector:
         rule: Rule,
         state: TurnState = NO_STATE,
     ) -> list[BaseMessage]:
-        """Selects the messages for one turn; see `Selector`.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
+        """Selects the messages for one turn; see `Selector`."""
         wanted = self.reach(rule)
         if not wanted:
             return []

@@ -95,11 +95,7 @@ class LLMAudience:
             self._asked = model
 
     def classify(self, turn: str, *, opaque: bool = True) -> Flow[AudienceVerdict]:
-        """Classifies who may be served the answer, as a flow that asks the model; see `classify_audience`.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
+        """Classifies who may be served the answer, as a flow that asks the model; see `classify_audience`."""
         first = classify_audience(turn, opaque=opaque, max_unsafe=self._max_unsafe)
         asked, prompt = self._asked, _prompt(turn)
         try:

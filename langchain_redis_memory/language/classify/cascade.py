@@ -49,11 +49,7 @@ class CascadeClassifier:
     def classify(
         self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Verdict | Flow[Verdict]:
-        """Returns the verdict of the first classifier that is sure, else of the last; see `Classifier.classify`.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
+        """Returns the verdict of the first classifier that is sure, else of the last; see `Classifier.classify`."""
         answer = self._classifiers[0].classify(turn, history, state)
         if isinstance(answer, Verdict) and (len(self._classifiers) == 1 or not self._unsure(answer)):
             return answer

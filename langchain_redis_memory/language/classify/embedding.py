@@ -39,7 +39,7 @@ _SURE = 3.0
 
 
 class EmbeddingClassifier:
-    """Decides by the signs of language and by the similarity to the conversation.
+    """Classifies by linguistic signs and by the embedding similarity to the conversation.
 
     Args:
         embeddings: Any embedding model. Its weights were fitted with MiniLM; the scale of another is adapted to.
@@ -75,11 +75,7 @@ class EmbeddingClassifier:
     def classify(
         self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Verdict | Flow[Verdict]:
-        """Classifies one turn, in a flow where similarity may change the verdict; see `Classifier.classify`.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
+        """Classifies one turn, in a flow where similarity may change the verdict; see `Classifier.classify`."""
         judged = self._first.judge(turn, history, state)
         if judged.verdict is not None:
             return judged.verdict

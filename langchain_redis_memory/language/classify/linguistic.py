@@ -60,7 +60,7 @@ class Assessment:
 
 
 class LinguisticClassifier:
-    """Decides by the signs of language: no model, no network, a fraction of a millisecond.
+    """Classifies by linguistic signs: no model, no network, a fraction of a millisecond.
 
     Args:
         language: The language of the turns: one that has a lexicon ("en"), or the path of a lexicon's file. A turn in
@@ -77,9 +77,6 @@ class LinguisticClassifier:
         LinguisticClassifier().classify("Is it treatable?", [HumanMessage("What is throat cancer?")]).type
         # QuestionType.CONTEXTUAL_WITH_SEARCH
         ```
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(self, language: str = "en", *, max_unsafe: float = MAX_UNSAFE) -> None:
@@ -99,9 +96,6 @@ class LinguisticClassifier:
 
         Returns:
             The verdict, with the words that decided as reasons.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         judged = self.judge(turn, history, state)
         return judged.verdict or self.decide(judged, history, judged.log_odds, self.threshold)
@@ -116,9 +110,6 @@ class LinguisticClassifier:
 
         Returns:
             The signs and their weight.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         text = straight(" ".join(_read_part(turn).split()))
         before = past(history, self.lexicon)
@@ -210,9 +201,6 @@ class LinguisticClassifier:
 
         Returns:
             The reading with its signs, and the log-odds of dependence.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         reading = signs(read(turn), replace(before, started=True), self.lexicon)
         return reading, self._weights.log_odds(reading.features)
@@ -228,9 +216,6 @@ class LinguisticClassifier:
 
         Returns:
             The verdict.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         share = probability(log_odds)
         if share < threshold:

@@ -112,11 +112,7 @@ class LLMClassifier:
             self._asked = model
 
     def classify(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Flow[Verdict]:
-        """Returns the flow of the verdict; see `Classifier.classify`.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
+        """Returns the flow of the verdict; see `Classifier.classify`."""
         first = yield from settled(self._fallback.classify(turn, history, state))
         if first.type is QuestionType.HISTORY_RECALL or not said(history):
             return first

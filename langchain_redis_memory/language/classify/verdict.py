@@ -16,7 +16,7 @@ from langchain_redis_memory.ops import Flow
 
 @dataclass(frozen=True)
 class Verdict:
-    """The decision of a classifier.
+    """Holds the decision of a classifier.
 
     Args:
         type: The type of question.

@@ -21,7 +21,7 @@ from langchain_redis_memory.ops import Flow
 
 @dataclass(frozen=True)
 class Rewrite:
-    """A question as it would be asked without its conversation.
+    """Holds a question rewritten to stand alone, and whether the rewrite can be trusted.
 
     Args:
         question: The rewritten question; the turn itself where it stands alone or nothing could be resolved.

@@ -57,7 +57,7 @@ _LIGHT = frozenset(stem(word) for word in FUNCTION)
 
 
 class LLMContextualiser:
-    """Rewrites with any LangChain chat model, and trusts it only where the conversation vouches for each word.
+    """Rewrites with any LangChain chat model; a rewrite is trusted only where the conversation supports each of its words.
 
     Args:
         model: A chat model. A small one is enough; it is asked once a turn, except in a conversation's first, and not

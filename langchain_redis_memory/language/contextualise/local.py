@@ -53,7 +53,7 @@ class _Focus:
 
 
 class LocalContextualiser:
-    """Resolves what the user's own questions make certain, and says where they do not.
+    """Rewrites by rules where the user's own questions make the meaning certain, and says where they do not.
 
     Pronouns, "this cancer", nouns that are always of something ("the symptoms"), "what about X?" and "and in X?". Turns
     that stand alone come back as they are. `benchmarks/quality/rewrite_quality.py` measures it.
@@ -63,9 +63,6 @@ class LocalContextualiser:
         rewrite = LocalContextualiser().contextualise("Is it treatable?", [HumanMessage("What is throat cancer?")])
         rewrite.question  # "Is throat cancer treatable?"
         ```
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def contextualise(self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE) -> Rewrite:
@@ -78,9 +75,6 @@ class LocalContextualiser:
 
         Returns:
             The rewrite.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         if not turn.strip() or len(turn) > LONGEST:
             return Rewrite(turn, reasons=("too long or empty to rewrite",))
@@ -205,9 +199,9 @@ def _checked(turn: str, rewrite: Rewrite, focus: _Focus) -> Rewrite:
     return rewrite
 
 
-def _meant(kind: str, focus: _Focus, without: frozenset[str] = frozenset()) -> tuple[Mention | None, str]:
+def _meant(kind: str, focus: _Focus) -> tuple[Mention | None, str]:
     """The one thing that a pronoun can mean, and why there is none."""
-    fitting = [mention for mention in focus.about if mention.agrees(kind) and not mention.words <= without]
+    fitting = [mention for mention in focus.about if mention.agrees(kind) and mention.words]
     different = list({mention.text.lower(): mention for mention in fitting}.values())
     if not different:
         return None, f"nothing that {kind!r} agrees with"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from langchain_redis_memory.language.english import word_list
+from langchain_redis_memory.language.lexicon import lexicon
 
-FUNCTION = word_list("contextualise", "function")
+FUNCTION = (lexicon("en").function - lexicon("en").imperative) | word_list("contextualise", "function")
 """Words that are never part of what a turn is about."""
 
 VERBS = word_list("contextualise", "verbs")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from math import isnan
 from typing import Protocol
 
-from langchain_redis_memory.language.logistic import odds
+from langchain_redis_memory.language.logistic import odds, probability
 
 SCORED = "scored"
 """The feature's name in the weights."""
@@ -46,4 +46,21 @@ def scored_odds(share: float) -> float:
     return max(-MOST_ODDS, min(MOST_ODDS, odds(0.0 if isnan(share) else share)))
 
 
-__all__ = ["PairScorer", "scored_odds"]
+def said_of(scorer: PairScorer, pair: tuple[str, str], weight: float, log_odds: float, cut: float) -> float | None:
+    """Asks a scorer about a pair where what it says can change the decision.
+
+    Args:
+        scorer: The scorer.
+        pair: Two questions, in either order.
+        weight: What one of its log-odds adds.
+        log_odds: The log-odds of equivalence without it.
+        cut: The least probability of a hit.
+
+    Returns:
+        The value of the feature `scored`; None where it cannot matter and was not asked for.
+    """
+    least, most = (probability(log_odds + end * weight, 30) for end in (-MOST_ODDS, MOST_ODDS))
+    return scored_odds(scorer.score([(min(pair), max(pair))])[0]) if least < cut <= most else None
+
+
+__all__ = ["PairScorer", "said_of", "scored_odds"]

@@ -138,8 +138,9 @@ def _terms(raw: Sequence[str], literals: Sequence[str]) -> list[_Term]:
     for at, part in enumerate(raw):
         if part[0] == "\u27e6":
             literal = literals[int(part[1:-1])]
-            literal = literal.strip("\"'`") if literal[0] in "\"'`" else literal.rstrip(".,;")
-            literal = literal[:1].lower() + literal[1:]  # the capital that the start of a sentence gives
+            literal = literal.strip("\"'`").rstrip(",.;") if literal[0] in "\"'`" else literal.rstrip(".,;")
+            # the capital that the start of a sentence gives; a quoted title has them everywhere, or not
+            literal = literal.lower() if " " in literal else literal[:1].lower() + literal[1:]
             found.append(_Term("literal", literal, at))
             after_number = False
         elif number := _number(part, raw, at):

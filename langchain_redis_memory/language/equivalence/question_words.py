@@ -21,7 +21,13 @@ _TYPES = (
         "how",
         re.compile(r"^(?:\W|and |so |but )*how\b|\bhow (?:does|do|is|are|can|did|was|will|would|has|have|should)\b"),
     ),
-    ("when", re.compile(r"^(?:\W|\w+ ){0,2}?when\b")),
+    (
+        "when",
+        re.compile(
+            r"^(?:\W|\w+ ){0,2}?when\b"
+            r"(?! (?:\w+ing|(?:i|we|you|one|my|the|a|an)\b[^,]*,)[^?]*\b(?:why|what|how|where|who)\b)"
+        ),
+    ),
     ("where", re.compile(r"^(?:\W|\w+ ){0,2}?where\b")),
     ("who", re.compile(r"^(?:\W|\w+ ){0,2}?(?:who|whom|whose)\b")),
     ("can", re.compile(r"^can i\b")),

@@ -10,7 +10,7 @@ from langchain_redis_memory.language.equivalence.hit_policy import Judgement
 
 
 class ThresholdPolicy:
-    """A plain threshold on the cosine. It sees neither numbers nor negation nor who did what to whom.
+    """Calls every candidate a hit whose cosine reaches a threshold; numbers, negation and swapped roles go unnoticed.
 
     Args:
         threshold: The least cosine of a hit, above 0 up to 1.
@@ -18,9 +18,6 @@ class ThresholdPolicy:
 
     Raises:
         ConfigError: Neither a threshold nor a known model is given, or the threshold is out of range.
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(self, threshold: float | None = None, model: str | None = None) -> None:

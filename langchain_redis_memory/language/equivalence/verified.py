@@ -16,7 +16,7 @@ from langchain_redis_memory.language.equivalence.compare import compare
 from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, from_minilm, scale_of, to_minilm
 from langchain_redis_memory.language.equivalence.hit_policy import Judgement
 from langchain_redis_memory.language.equivalence.normalise import LONGEST, deciding_marks, key_of
-from langchain_redis_memory.language.equivalence.pair_scorer import MOST_ODDS, SCORED, PairScorer, scored_odds
+from langchain_redis_memory.language.equivalence.pair_scorer import SCORED, PairScorer, said_of
 from langchain_redis_memory.language.equivalence.parse import parse
 from langchain_redis_memory.language.equivalence.weights import COSINE_CAP, EquivalenceModel, shipped
 from langchain_redis_memory.language.logistic import odds, probability
@@ -32,10 +32,10 @@ _BOUND = 30.0
 
 
 class VerifiedPolicy:
-    """Serves a stored answer only where what the cosine is blind to agrees as well.
+    """Serves a stored answer only where what a cosine does not show agrees as well, such as numbers and negation.
 
     Args:
-        max_error: The tolerated share of wrong hits, between 0 and 0.5.
+        max_error: The tolerated share of wrong hits, above 0 and below 0.5.
         model: The embedding model of the cosines, one of `cosine_scales.SCALES`; MiniLM's scale where not given.
         base_rate: The share of equivalent ones among candidates without a veto, where known; lower is stricter.
         floor: The least cosine worth judging; MiniLM's 0.65 on the model's scale where not given.
@@ -46,9 +46,6 @@ class VerifiedPolicy:
 
     Raises:
         ConfigError: A number is out of range, the model is not known, or the weights have none for the scorer.
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(
@@ -62,7 +59,7 @@ class VerifiedPolicy:
         weights: EquivalenceModel | None = None,
     ) -> None:
         if not 0 < max_error < 0.5:
-            msg = f"max_error is a share of wrong hits between 0 and 0.5, not {max_error}"
+            msg = f"max_error is a share of wrong hits above 0 and below 0.5, not {max_error}"
             raise ConfigError(msg)
         if base_rate is not None and not 0 < base_rate < 1:
             msg = f"base_rate is a share between 0 and 1, not {base_rate}"
@@ -125,10 +122,9 @@ class VerifiedPolicy:
         cut = self._weights.cut(self.max_error)
         if self._scorer is not None and near and not vetoes and not features["told"]:
             weight = self._weights.weights[SCORED]
-            least, most = (probability(odds_of_hit + end * weight, _BOUND) for end in (-MOST_ODDS, MOST_ODDS))
-            if least < cut <= most:
-                features[SCORED] = scored_odds(self._scorer.score([(one, two)])[0])
-                odds_of_hit += weight * features[SCORED]
+            if (said := said_of(self._scorer, (one, two), weight, odds_of_hit, cut)) is not None:
+                features[SCORED] = said
+                odds_of_hit += weight * said
         chance = probability(odds_of_hit, _BOUND)
         if vetoes:
             return Judgement(False, min(chance, VETOED), tuple(vetoes), features)

@@ -13,14 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_core.messages import BaseMessage
 
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.extras import np
 from langchain_redis_memory.language.equivalence.cosine_scales import MINILM, scale_of, to_minilm
 from langchain_redis_memory.language.equivalence.hit_policy import HitPolicy, Judgement
+from langchain_redis_memory.language.equivalence.pair_scorer import SCORED, PairScorer, said_of
 from langchain_redis_memory.language.equivalence.verified import VETOED, VerifiedPolicy
 from langchain_redis_memory.language.equivalence.weights import COSINE_CAP, EquivalenceModel, parse_weights
 from langchain_redis_memory.language.logistic import probability
@@ -36,7 +37,7 @@ _DOUBT = 0.25
 
 @dataclass(frozen=True)
 class SameNeed:
-    """Whether an answer given in one conversation serves another.
+    """Holds the estimate whether an answer given in one conversation serves another; see `same_need`.
 
     Args:
         probability: That it does.
@@ -48,23 +49,36 @@ class SameNeed:
 
 
 class NeedPolicy:
-    """Serves an answer where what was asked, and what of the conversation bears on it, are the same.
+    """Serves an answer where the question and the part of the conversation that bears on it are the same.
 
     Args:
-        max_error: The tolerated share of wrong hits, between 0 and 0.5.
+        max_error: The tolerated share of wrong hits, above 0 and below 0.5.
         model: The embedding model of the cosines; see `VerifiedPolicy`.
-        questions: Judges questions by themselves; `VerifiedPolicy(max_error, model=model)` where not given.
+        questions: Judges questions by themselves; `VerifiedPolicy(max_error, model=model, scorer=scorer)` where not
+            given.
+        scorer: A model that reads what was said on both sides, `LocalReader()` for one; it is asked only where its
+            score can change the decision. It brings the weights that it was calibrated with (`need_weights`).
 
     Raises:
-        ConfigError: A number is out of range, or the model is not known.
-
-    **Keys:** none.
-    **Trips:** none.
+        ConfigError: A number is out of range, the model is not known, or the scorer brings no weights.
     """
 
-    def __init__(self, max_error: float, *, model: str | None = None, questions: HitPolicy | None = None) -> None:
-        self.questions: HitPolicy = questions or VerifiedPolicy(max_error, model=model)
+    def __init__(
+        self,
+        max_error: float,
+        *,
+        model: str | None = None,
+        questions: HitPolicy | None = None,
+        scorer: PairScorer | None = None,
+    ) -> None:
+        self.questions: HitPolicy = questions or VerifiedPolicy(max_error, model=model, scorer=scorer)
         self.max_error = max_error
+        self._scorer = scorer
+        weights: NeedWeights | None = need_weights() if scorer is None else getattr(scorer, "need_weights", None)
+        if weights is None:
+            msg = "this scorer has no weights for conversations (`need_weights`): give it to the policy of `questions`"
+            raise ConfigError(msg)
+        self._weights = weights
         self._scale = MINILM if model is None else scale_of(model)
 
     @property
@@ -83,6 +97,8 @@ class NeedPolicy:
         Returns:
             The judgement. An answer that was made within a conversation is not served to a question by itself.
         """
+        if asked == stored:
+            return Judgement(True, 1.0, (), {"cosine": similarity})
         mine, theirs = read_need(asked), read_need(stored)
         judgement = None
         if not mine.facts and not theirs.facts:
@@ -94,10 +110,16 @@ class NeedPolicy:
         if judgement is not None and not _rephrased(difference.features):
             return judgement
         features = {**difference.features, "cosine": min(cosine, COSINE_CAP)}
-        weights = need_weights(alone=mine.alone)
-        signs = features if cosine >= weights.cosines[0] else {**features, "cosine": weights.cosines[0]}
-        chance, cut = probability(weights.log_odds(signs), _BOUND), weights.cut(self.max_error)
+        weights = self._weights.alone if mine.alone else self._weights.leaning
+        signs = {SCORED: 0.0, **features, "cosine": max(features["cosine"], weights.cosines[0])}
+        log_odds, cut = weights.log_odds(signs), weights.cut(self.max_error)
         vetoes = tuple(difference.vetoes)
+        if self._scorer is not None and similarity >= self.floor and not vetoes:
+            weight = weights.weights[SCORED]
+            if (said := said_of(self._scorer, (mine.words, theirs.words), weight, log_odds, cut)) is not None:
+                features[SCORED] = said
+                log_odds += weight * said
+        chance = probability(log_odds, _BOUND)
         if vetoes or (judgement is not None and judgement.vetoes):
             vetoes = vetoes or judgement.vetoes if judgement is not None else vetoes
             return Judgement(False, min(chance, VETOED), vetoes, features)
@@ -113,12 +135,38 @@ def _rephrased(features: Mapping[str, float]) -> bool:
 _BOUND = 30.0
 
 
-@cache
-def need_weights(*, alone: bool) -> EquivalenceModel:
-    """Loads the weights of the package, once per process; `alone`: with the cuts for questions that stand alone."""
-    text = resources.files(__package__).joinpath("weights.json").read_text("utf-8")
+class NeedWeights(NamedTuple):
+    """The weights with two lists of cuts.
+
+    Args:
+        leaning: For questions that are compared together with what was said before them.
+        alone: For those that stand alone within their conversation.
+    """
+
+    leaning: EquivalenceModel
+    alone: EquivalenceModel
+
+
+def parse_need_weights(text: str) -> NeedWeights:
+    """Parses the text of a weights file.
+
+    Args:
+        text: JSON.
+
+    Returns:
+        The weights.
+
+    Raises:
+        CorruptDataError: The text is not such a file.
+    """
     weights = parse_weights(text)
-    return replace(weights, cuts=tuple(map(tuple, json.loads(text)["cuts_alone"]))) if alone else weights
+    return NeedWeights(weights, replace(weights, cuts=tuple(map(tuple, json.loads(text)["cuts_alone"]))))
+
+
+@cache
+def need_weights() -> NeedWeights:
+    """Loads the weights of the package, once per process."""
+    return parse_need_weights(resources.files(__package__).joinpath("weights.json").read_text("utf-8"))
 
 
 def same_need(

@@ -20,6 +20,7 @@ from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing, np, npt
 from langchain_redis_memory.language.equivalence.weights import EquivalenceModel, parse_weights
+from langchain_redis_memory.language.need.policy import NeedWeights, parse_need_weights
 from langchain_redis_memory.language.reader.inputs import AUDIENCE, HEADS, LONGEST, context_of
 
 _FILES = {
@@ -67,6 +68,11 @@ def _verifier_weights() -> EquivalenceModel:
     return parse_weights(resources.files(__package__).joinpath("pair_weights.json").read_text("utf-8"))
 
 
+@cache
+def _need_weights() -> NeedWeights:
+    return parse_need_weights(resources.files(__package__).joinpath("need_weights.json").read_text("utf-8"))
+
+
 class LocalReader:
     """Reads pairs of questions, and turns behind their conversation, with a small encoder in this process.
 
@@ -82,9 +88,6 @@ class LocalReader:
         ```python
         memory = ConversationMemory(url, classifier=ReadingClassifier(LinguisticClassifier(), LocalReader()))
         ```
-
-    **Keys:** none.
-    **Trips:** none.
     """
 
     def __init__(self, batch: int = 32, threads: int = 1) -> None:
@@ -98,8 +101,7 @@ class LocalReader:
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """Scores pairs of questions; see `PairScorer`.
 
-        As it was trained so far this is no help to the verifier (see `MODEL_CARD.md`), so the package has no weights
-        for it: `VerifiedPolicy(scorer=...)` wants weights of your own fit.
+        `VerifiedPolicy` and `NeedPolicy` take it as their `scorer`, with the weights that it brings.
 
         Args:
             pairs: Two questions each. The order within a pair makes no difference.
@@ -109,9 +111,6 @@ class LocalReader:
 
         Raises:
             ConfigError: The model's files are not those that were shipped (noticed at the first use).
-
-        **Keys:** none.
-        **Trips:** none.
         """
         ordered = [(min(pair), max(pair)) for pair in pairs]
         return [float(value) for value in self._read(ordered, whole=True)[:, HEADS.index("same")]]
@@ -120,6 +119,11 @@ class LocalReader:
     def verifier_weights(self) -> EquivalenceModel:
         """The verifier's weights with this reader as a term (`benchmarks/training/reader/fit_term.py`)."""
         return _verifier_weights()
+
+    @property
+    def need_weights(self) -> NeedWeights:
+        """The weights of `NeedPolicy` with this reader as a term (`benchmarks/training/train_need.py --reader`)."""
+        return _need_weights()
 
     def dependence(self, turns: Sequence[tuple[str, Sequence[BaseMessage]]]) -> list[float]:
         """Reads turns behind their conversations.
@@ -132,9 +136,6 @@ class LocalReader:
 
         Raises:
             ConfigError: See `score`.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         read = [(turn, context_of(history)) for turn, history in turns]
         return [float(value) for value in self._read(read)[:, HEADS.index("dependent")]]
@@ -151,9 +152,6 @@ class LocalReader:
 
         Raises:
             ConfigError: See `score`.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         found = self._read([(text, "") for text in texts])
         return [{name: float(row[HEADS.index(name)]) for name in AUDIENCE} for row in found]

@@ -78,11 +78,7 @@ class ReadingClassifier:
     def classify(
         self, turn: str, history: Sequence[BaseMessage], state: TurnState = NO_STATE
     ) -> Verdict | Flow[Verdict]:
-        """Classifies one turn; see `Classifier.classify`.
-
-        **Keys:** none.
-        **Trips:** none.
-        """
+        """Classifies one turn; see `Classifier.classify`."""
         answer = self._first.classify(turn, history, state)
         if isinstance(answer, Verdict):
             return self._read(answer, turn, history)

@@ -49,7 +49,7 @@ OnProgress = Callable[[int, int], object]
 
 
 class RedisMigration(ClientOwner):
-    """A move of what another package keeps in Redis to the classes of this one.
+    """Moves what another package keeps in Redis to the classes of this one.
 
     It can be repeated and goes on where it was interrupted: messages keep their ids (those without one get one from
     their place), checkpoints and items theirs. What is there already is not written; a conversation or an item that is
@@ -140,7 +140,7 @@ class RedisMigration(ClientOwner):
         Args:
             dry_run: Whether nothing is written.
             limit: Most units that are moved; None for all.
-            resume: A file in which is noted what is done; what it names already is passed over. None: a migration that
+            resume: A file in which is noted what is done; what it names already is skipped. None: a migration that
                 is repeated reads and compares everything.
             progress: Called after each unit with how many are done, and of how many.
 

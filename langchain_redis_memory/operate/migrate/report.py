@@ -33,7 +33,7 @@ def kind_of(record: Record) -> str:
 
 
 @dataclass(frozen=True)
-class Moved:
+class KindReport:
     """What became of the records of one kind.
 
     Args:
@@ -61,7 +61,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class MigrationReport:
-    """The result of a migration, or with `dry_run` of one that was not carried out.
+    """Reports a migration, or with `dry_run` one that was not carried out.
 
     Args:
         source: The source's name.
@@ -73,7 +73,7 @@ class MigrationReport:
     """
 
     source: str
-    kinds: Mapping[str, Moved]
+    kinds: Mapping[str, KindReport]
     lost: Mapping[str, int]
     failed: tuple[Failure, ...]
     skipped: int = 0
@@ -127,5 +127,5 @@ class Tally:
 
     def report(self) -> MigrationReport:
         """Returns what was counted."""
-        kinds = {kind: Moved(**counts) for kind, counts in self.counts.items()}
+        kinds = {kind: KindReport(**counts) for kind, counts in self.counts.items()}
         return MigrationReport(self.source, kinds, dict(self.lost), tuple(self.failed), self.skipped, self.dry_run)

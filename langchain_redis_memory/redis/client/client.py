@@ -149,9 +149,6 @@ class Client(DurableClient):
 
         Raises:
             ConfigError: The URL, an option or a setting cannot work.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         settings = read_settings(
             url or None,
@@ -182,9 +179,6 @@ class Client(DurableClient):
 
         Raises:
             ConfigError: A setting cannot work.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         settings = read_settings() if settings is None else settings
         client = cls.__new__(cls)

@@ -77,9 +77,6 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
     Raises:
         ConfigError: Two servers are given, it is something else, or the URL or a setting cannot work.
         TypeError: A keyword is unknown; the message says which is meant.
-
-    **Keys:** none.
-    **Trips:** none.
     """
     if (durability := server.pop("durability", None)) is not None:
         return connect(client, owner=owner, **server).durable(durability)
@@ -179,9 +176,6 @@ class ClientOwner:
 
         Raises:
             ConfigError: The URL or an option cannot work.
-
-        **Keys:** none.
-        **Trips:** none.
         """
         client = Client.from_url(conn_string, credentials=options.pop("credentials", None))
         made = cls(client=client, **options)  # type: ignore[call-arg]

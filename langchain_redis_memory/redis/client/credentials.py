@@ -47,7 +47,7 @@ class _InThread:
 
 
 class FileCredentials(_InThread):
-    """A password in a file, as Kubernetes and Vault mount and replace it; read at each login.
+    """Reads a password from a file at each login, as Kubernetes and Vault mount and replace it.
 
     Args:
         password_file: The file; white space at its end does not count.
@@ -90,7 +90,9 @@ class FileCredentials(_InThread):
 
 
 class IAMCredentials(_InThread):
-    """Tokens of AWS IAM for ElastiCache and MemoryDB; needs `botocore`. A login lasts 12 hours, and is renewed before.
+    """Signs tokens of AWS IAM for ElastiCache and MemoryDB; needs `botocore`.
+
+    A login lasts 12 hours, and is renewed before.
 
     Args:
         user: The user's id, for which IAM authentication is on.
@@ -153,7 +155,7 @@ class IAMCredentials(_InThread):
 
 
 class TokenCredentials(_InThread):
-    """Tokens that any function gives, such as Microsoft Entra's for Azure: user and token, asked for at each login.
+    """Asks a function of yours for user and token at each login, such as Microsoft Entra's for Azure.
 
     Args:
         get: Gives the user's name and a token that is valid now; a plain function, called in a thread from async code.

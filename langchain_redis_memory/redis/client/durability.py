@@ -29,7 +29,7 @@ DurabilityLevel: TypeAlias = Literal["written", "replicated", "fsynced"]
 
 @dataclass(frozen=True)
 class Durability:
-    """How far writes have to be before their callers go on.
+    """Says how safe a write has to be before its caller goes on: in memory, replicated, or on disk.
 
     Args:
         level: "written": in the master's memory, which is what Redis itself promises; "replicated": `replicas` replicas

@@ -130,6 +130,13 @@ def is_refused_login(error: Exception) -> bool:
     return isinstance(error, their.AuthenticationError) or any(word in str(error) for word in ("NOAUTH", "WRONGPASS"))
 
 
+def is_timeout(error: Exception) -> bool:
+    """Tells whether a server did not answer in time."""
+    import redis.exceptions as their
+
+    return isinstance(error, their.TimeoutError | asyncio.TimeoutError | TimeoutError)
+
+
 def translate(error: Exception, where: str, *, answered: bool = True) -> RedisMemoryError:
     """Translates what redis-py raised for a whole trip into this package's error.
 
@@ -148,7 +155,7 @@ def translate(error: Exception, where: str, *, answered: bool = True) -> RedisMe
     if isinstance(error, their.AuthenticationError | their.AuthorizationError) or "NOAUTH" in str(error):
         return AuthenticationError(f"{where} refused the credentials: {error}")
     hint = "" if answered or not where.startswith("rediss") else "; does that port speak TLS? If not, use redis://"
-    if isinstance(error, their.TimeoutError | asyncio.TimeoutError | TimeoutError):
+    if is_timeout(error):
         return UnavailableError(f"{where} did not answer in time{hint}")
     if isinstance(error, their.ConnectionError | their.RedisClusterException | OSError):
         plain = "SSL" in str(error) and "CERTIFICATE" not in str(error).upper()

@@ -18,7 +18,7 @@ _LOOK_AGAIN_S = 0.05
 
 
 class Token:
-    """Who holds a place; lives as long as the call."""
+    """The holder of a place; lives as long as the call."""
 
     __slots__ = ("__weakref__",)
 

@@ -14,6 +14,7 @@ from langchain_redis_memory.errors import AuthenticationError, ServerError, Unav
 from langchain_redis_memory.ops import Flow, Now, Op, Reply, ask, merge
 from langchain_redis_memory.redis.capabilities import EngineName, probe, refused_key
 from langchain_redis_memory.redis.client.topology import TopologyKind
+from langchain_redis_memory.redis.replies import info_fields
 
 if TYPE_CHECKING:
     from langchain_redis_memory.redis.client.circuit_breaker import Breaker, StallGuard
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Health:
-    """The health of a client and its server.
+    """Reports the health of a client and its server.
 
     Args:
         url: Where the data is, without credentials.
@@ -135,16 +136,9 @@ def _info() -> Op[Mapping[str, str]]:
     """Reads the permitted fields of INFO: one section a command, as Redis 6.2 takes no more."""
 
     def read(replies: Sequence[Reply]) -> Mapping[str, str]:
-        return {name: value for reply in replies for name, value in _fields(reply)}
+        return {name: value for reply in replies for name, value in info_fields(reply)}
 
     return Op((("INFO", "server"), ("INFO", "memory")), read, tolerant=True)
-
-
-def _fields(reply: Reply) -> list[tuple[str, str]]:
-    if isinstance(reply, Mapping):  # a client of redis-py has parsed it
-        return [(str(name), str(value)) for name, value in reply.items()]
-    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply if isinstance(reply, str) else ""
-    return [(name, value) for name, colon, value in (line.partition(":") for line in text.splitlines()) if colon]
 
 
 def _number(text: str | None) -> int | None:

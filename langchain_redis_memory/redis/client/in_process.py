@@ -1,9 +1,9 @@
 """The server of `memory://`: fakeredis, asked without a client in between, and its Lua without what costs it most.
 
 fakeredis parses a script anew at each call, collects all of Lua's garbage after it, and compares the names of all
-global variables before each command of it: a third of a turn. Here a script is compiled once, its interpreter refuses
-new globals by itself, and Lua collects when it sees fit. A trip hands its words to the server and takes the replies:
-there is no connection that packs and parses them.
+global variables before each command of it. Here a script is compiled once, its interpreter refuses new globals by
+itself, Lua collects when it sees fit, and the commands that scripts call most are run by `in_process_commands`. A trip
+hands its words to the server and takes the replies: there is no connection that packs and parses them.
 
 It needs insides of fakeredis; `open_in_process` uses fakeredis' own client where a release has others.
 """
@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cache
 from threading import RLock
+from time import time
 from typing import Any
 
 from langchain_redis_memory.ops import Command, Reply
@@ -30,6 +31,7 @@ end})
 
 _BLOCKING = frozenset((b"BLPOP", b"BRPOP", b"BLMOVE", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP", b"XREAD"))
 """What may wait for another command."""
+_SCRIPTS = frozenset((b"EVAL", b"EVALSHA"))
 
 
 def open_in_process(server: Any) -> PipelineTransport:
@@ -77,8 +79,9 @@ class InProcessTransport(PipelineTransport):
         except IndexError:
             connection = self._connect()
         encode = self._encode
+        words_of = [spelled(command, by_digest=by_digest) for command in commands]
         replies: list[Reply] = connection.replies_to(
-            [[encode(word) for word in spelled(command, by_digest=by_digest)] for command in commands]
+            [[word.encode() if word.__class__ is str else encode(word) for word in words] for words in words_of]
         )
         self._free.append(connection)
         return replies
@@ -119,6 +122,8 @@ def _socket_class() -> Callable[[Any], Any] | None:
         from fakeredis.commands_mixins import scripting_mixin
         from redis import Redis
 
+        from langchain_redis_memory.redis.client.in_process_commands import Unusual, quick
+
         lua_error, converted = scripting_mixin.LUA_MODULE.LuaError, scripting_mixin._convert_redis_arg
         needed = ("_process_command", "_get_server_runtime", "_lua_redis_call", "_convert_lua_result", "_run_command")
         if not all(hasattr(FakeSocket, name) for name in needed):
@@ -143,8 +148,25 @@ def _socket_class() -> Callable[[Any], Any] | None:
             # As a server does, which reads a trip whole: another thread's command does not come in between.
             with nullcontext() if commands[0][0].upper() in _BLOCKING else self._undisturbed:
                 for words in commands:
-                    self._process_command(words)
+                    if words[0] not in _SCRIPTS or not self._run_script(words):
+                        self._process_command(words)
             return self._replies
+
+        def _run_script(self, words: list[bytes]) -> bool:
+            """Runs a script without reading it as a command; False where that is for fakeredis to do, or to refuse."""
+            verb, body, keys, *rest = words
+            server: Any = self._server
+            source = body if verb == b"EVAL" else server.script_cache.get(body)
+            if source is None or not keys.isdigit() or int(keys) > len(rest):
+                return False
+            with server.lock:
+                self._db.time = time()
+                try:
+                    result = self.eval(source, int(keys), *rest)
+                except SimpleError as error:
+                    result = error
+            self._replies.append(self._decode_result(result))
+            return True
 
         def eval(self, script: bytes, numkeys: int, *words: bytes) -> Any:
             server: Any = self._server
@@ -168,11 +190,22 @@ def _socket_class() -> Callable[[Any], Any] | None:
             return self._convert_lua_result(result, nested=False)
 
         def _lua_redis_call(self, lua: Any, expected_globals: set[Any], op: bytes, *args: Any) -> Any:
+            words = [each if each.__class__ is bytes else converted(each) for each in args]
+            server: Any = self._server
+            # Who listens to keys hears of them from fakeredis alone.
+            if not server.subscribers and not server.psubscribers and self._script_resp == 2:
+                try:
+                    result = quick(self._db, op, words)
+                except Unusual:
+                    pass
+                else:
+                    if result.__class__ is list:
+                        return lua.table_from([False if each is None else each for each in result])
+                    return False if result is None else self._convert_redis_result(lua, result)
             name = op.decode().lower()
             if name in COMMANDS_WITH_SUB:
                 return super()._lua_redis_call(lua, expected_globals, op, *args)
             function, signature = self._name_to_func(name)
-            result = self._run_command(function, signature, [converted(each) for each in args], True)
-            return self._convert_redis_result(lua, result)
+            return self._convert_redis_result(lua, self._run_command(function, signature, words, True))
 
     return Connection

@@ -21,7 +21,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Bounds(NamedTuple):
-    """What bounds a round trip.
+    """The bounds of a round trip.
 
     Args:
         timeout_s: How long its caller waits at most, in seconds.
@@ -41,7 +41,7 @@ UNBOUNDED = Bounds()
 
 @dataclass(frozen=True)
 class Options:
-    """How connections are made.
+    """The options of connections.
 
     Args:
         max_connections: Most connections at once, for each process and event loop.

@@ -23,7 +23,7 @@ def _env(*names: str) -> AliasChoices:
 
 
 class RedisMemorySettings(BaseSettings):
-    """What a deployment sets.
+    """Reads what a deployment sets by environment variables: the defaults of arguments that are not given.
 
     Each field is read from the environment variable of its alias, and can be given by that name or by its own. An
     empty variable counts as not set; "none" as a lifetime is no expiry.

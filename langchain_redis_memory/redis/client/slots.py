@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from langchain_redis_memory.errors import UnavailableError
 from langchain_redis_memory.ops import WAITS, Call, Command, Reply, writes_once
 from langchain_redis_memory.redis.client.circuit_breaker import StallGuard
+from langchain_redis_memory.redis.client.errors import is_timeout
 from langchain_redis_memory.redis.client.options import Address
 
 _SLOTS = 16384
@@ -37,7 +38,7 @@ class _SentOn(NamedTuple):
 
 
 class Nodes:
-    """The nodes of a cluster, as they last told of themselves; shared by all transports of a client.
+    """The nodes of a cluster, as they last described themselves; shared by all transports of a client.
 
     Args:
         hosts: Where to ask first.
@@ -192,7 +193,9 @@ class Nodes:
         for address, outcome in outcomes.items():
             if isinstance(outcome, Exception):
                 self.failed.add(address)
-                self._guards[address].failed(began, now)
+                # One that refuses or resets a connection is no silent one: the call itself asks it again.
+                if is_timeout(outcome) or now - began > self.part_s / 2 or not self._guards[address].closed:
+                    self._guards[address].failed(began, now)
             else:
                 self.failed.discard(address)
                 self._guards[address].worked(now)

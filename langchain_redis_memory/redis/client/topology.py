@@ -43,7 +43,7 @@ TopologyKind = Literal["memory", "single", "cluster", "sentinel"]
 
 @dataclass(frozen=True)
 class Topology:
-    """Where the data is, and how to open a client for it.
+    """The place of the data, and how to open a client for it.
 
     Args:
         shown: The URL without credentials and options, for people.

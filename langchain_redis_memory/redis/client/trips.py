@@ -39,7 +39,7 @@ _PROBE_S = 1.0
 
 
 class Trip(NamedTuple):
-    """One round trip, as `Client.on_trip` receives it.
+    """Reports one round trip; what `Client.on_trip` receives.
 
     Args:
         commands: How many commands it carried.

@@ -81,7 +81,7 @@ class _Held(NamedTuple):
 
 
 class WrappedKeyRing:
-    """A data key for each owner, wrapped by a key management service; for `Cipher(WrappedKeyRing(...))`.
+    """Keeps a data key for each owner, wrapped by a key management service; for `Cipher(WrappedKeyRing(...))`.
 
     `wrap`, `unwrap` and the keeper of wrapped keys are plain functions, called once for each owner and process and
     again after `cache_s`. In an event loop, call `prepare` in a thread first: `asyncio.to_thread(ring.prepare, owner)`.

@@ -39,7 +39,7 @@ _LABELS = frozenset(
 
 
 class Description(NamedTuple):
-    """What a chain is.
+    """A description of a chain, by which equal chains are known in every process.
 
     Args:
         digest: Hexadecimal digits, equal in every process for equal chains; an opaque part counts by its name, its code

@@ -17,7 +17,8 @@ from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidIn
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, url_of
 from tests.support.chains import Switch
-from tests.support.meanings import ASKED, CLOSE, FAR, NEAR, Cut, WordEmbeddings, grouped, keys_of, raw
+from tests.support.meanings import ASKED, CLOSE, FAR, NEAR, Cut, WordEmbeddings, grouped, keys_of
+from tests.support.raw import raw
 from tests.support.servers import NEWEST, Farm, wait_for
 
 ANSWER = Answer(AIMessage("330 metres", response_metadata={"finish_reason": "stop"}), 12)
@@ -258,7 +259,7 @@ async def test_vectors_of_what_had_to_go(client: Client, both: Both) -> None:
     assert await desk.same(three) == ANSWER
     seeker, sought = desk.cache._searches.of(client.keys()), query_of(three)
     assert sought is not None
-    vector = await both(client.drive)(seeker.embedder.one_flow(ASKED))
+    (vector,) = await both(client.drive)(seeker.embedder.many_flow([ASKED]))
     engine = await both(client.drive)(seeker.engine_flow(len(vector)))
     place = seeker.collection(sought.partition, seeker.embedder.name_of(vector), engine)
     assert await both(client.run)(engine.count(place)) == 2, (

@@ -19,7 +19,8 @@ from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.vectors.minilm import MiniLMEmbeddings
 from tests.conftest import Both
 from tests.support.chains import Broken, Switch
-from tests.support.rag import Model, raw
+from tests.support.rag import Model
+from tests.support.raw import raw
 
 
 class TestStandard(EmbeddingsIntegrationTests):

@@ -15,7 +15,7 @@ from langchain_redis_memory.errors import InvalidIdError, OutOfMemoryError, Wron
 from langchain_redis_memory.redis.client.client import Client, Trip
 from langchain_redis_memory.redis.keys import KeySpace
 from tests.conftest import Both
-from tests.support.rag import raw
+from tests.support.raw import raw
 from tests.support.servers import NEWEST, Farm, wait_for
 
 

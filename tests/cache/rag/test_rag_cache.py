@@ -23,7 +23,8 @@ from langchain_redis_memory.errors import ConfigError, InvalidIdError, InvalidIn
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, url_of
 from tests.support.chains import Desk, Marked, Switch
-from tests.support.rag import Library, Model, raw
+from tests.support.rag import Library, Model
+from tests.support.raw import raw
 from tests.support.servers import TWO, Farm
 
 

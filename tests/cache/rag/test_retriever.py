@@ -28,7 +28,8 @@ from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both, url_of
 from tests.support.chains import Broken, Switch, look_up
 from tests.support.envelopes import envelope
-from tests.support.rag import Library, raw
+from tests.support.rag import Library
+from tests.support.raw import raw
 from tests.support.servers import TWO, Farm, wait_for
 
 

@@ -32,9 +32,9 @@ from tests.support.meanings import (
     answers,
     keys_of,
     prompt,
-    raw,
     text,
 )
+from tests.support.raw import raw
 from tests.support.servers import NEWEST, Farm, wait_for
 
 STATISTICS = ("tally", "decisions")

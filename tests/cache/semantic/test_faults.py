@@ -16,6 +16,7 @@ from langchain_redis_memory.errors import RedisMemoryError, UnavailableError
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import PATIENT_S, Both, Watch, url_of
 from tests.support.chains import PureModel, Switch
+from tests.support.full import full_server
 from tests.support.meanings import (
     ASKED,
     CLOSE,
@@ -29,9 +30,9 @@ from tests.support.meanings import (
     answers,
     grouped,
     prompt,
-    raw,
     text,
 )
+from tests.support.raw import raw
 from tests.support.servers import NEWEST, REAL_TABLE, Farm, wait_for
 
 
@@ -123,16 +124,8 @@ async def full(
     request: pytest.FixtureRequest, farm: Farm, prefix: str, watch: Watch
 ) -> AsyncIterator[tuple[Client, redis.Redis]]:
     """A client on a server of its own that can be filled up, and a plain one to fill it with."""
-    name = f"full {request.param}"
-    if name not in farm.started:
-        farm.started[name] = farm.start(request.param, "--maxmemory-policy", "noeviction")
-    url = farm.started[name].url
-    watch(url, prefix)
-    client = Client.from_url(url, prefix=prefix, timeout_s=PATIENT_S)
-    with redis.Redis.from_url(url) as plain:
-        yield client, plain
-        plain.config_set("maxmemory", 0)
-    await client.aclose()
+    async with full_server(request.param, farm, prefix, watch, timeout_s=PATIENT_S) as made:
+        yield made
 
 
 async def test_a_full_server_serves_what_it_has(full: tuple[Client, redis.Redis], both: Both) -> None:

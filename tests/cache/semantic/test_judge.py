@@ -36,9 +36,9 @@ from tests.support.meanings import (
     answers,
     grouped,
     prompt,
-    raw,
     text,
 )
+from tests.support.raw import raw
 from tests.support.servers import NEWEST, Farm
 
 
@@ -225,7 +225,7 @@ async def test_a_slow_judge_is_not_waited_for(client: Client, both: Both, caplog
     cache = made(client, judge=Judge(aslow if both.asynchronous else slow, timeout_s=0.02))
     await both(cache.update)(ASKED, MODEL, TEXT)
     assert await both(cache.lookup)(DOUBTFUL, MODEL) is None
-    assert "the judge is passed over: TimeoutError" in caplog.text
+    assert "the judge is skipped: TimeoutError" in caplog.text
     free.set()
 
 

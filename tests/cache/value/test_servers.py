@@ -7,7 +7,7 @@ import re
 from langchain_redis_memory import Client, RedisValueCache
 from tests.conftest import Both
 from tests.support.golden import held, put
-from tests.support.saves import raw
+from tests.support.raw import raw
 
 NAMES = [f"user:{number}:profile" for number in range(40)]
 

@@ -8,16 +8,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import RunnableLambda
-from pydantic import Field
+from langchain_core.outputs import ChatResult
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.audience import Audience, AudienceVerdict, LLMAudience, classify_audience
 from langchain_redis_memory.redis.client.client import Client
+from tests.support.says import Says
 
 Decide = Callable[..., Awaitable[AudienceVerdict]]
 DOUBTFUL = "Is there a fee for withdrawing cash abroad?"
@@ -34,35 +30,6 @@ def decide(request: pytest.FixtureRequest) -> Iterator[Decide]:
 
     yield drive
     client.close()
-
-
-class Says(BaseChatModel):
-    """A model that always answers the same, or raises it."""
-
-    answer: Any
-    structured: bool = False
-    asked: list[list[BaseMessage]] = Field(default_factory=list)
-
-    @property
-    def _llm_type(self) -> str:
-        return "says"
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        self.asked.append(messages)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(self.answer))])
-
-    def with_structured_output(self, schema: Any, **kwargs: Any) -> Any:
-        if not self.structured:
-            raise NotImplementedError
-        return RunnableLambda(lambda messages: json.loads(self._generate(messages).generations[0].message.text))
 
 
 def says(personal: float, volatile: float = 0.0, effect: float = 0.0, vary: float = 0.0) -> str:

@@ -11,13 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.embeddings import Embeddings
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import RunnableLambda
-from pydantic import Field
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.outputs import ChatResult
 
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.language.classify import (
@@ -31,6 +27,7 @@ from langchain_redis_memory.language.classify import (
 from langchain_redis_memory.language.classify.question_type import QuestionType
 from langchain_redis_memory.ops import settled
 from langchain_redis_memory.redis.client.client import Client
+from tests.support.says import Says
 from tests.support.turns import history
 
 NEW, RECALL = QuestionType.NEW_TOPIC, QuestionType.HISTORY_RECALL
@@ -122,35 +119,6 @@ async def test_without_vectors_language_decides(decide: Decide, answer: Any) -> 
 
 
 # --- a chat model --------------------------------------------------------------------------------------------------
-
-
-class Says(BaseChatModel):
-    """Answers with a text, or raises it, and keeps what it was asked."""
-
-    answer: Any = ""
-    asked: list[Any] = Field(default_factory=list)
-    structured: bool = False
-
-    @property
-    def _llm_type(self) -> str:
-        return "says"
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: Any = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **_: Any,
-    ) -> ChatResult:
-        self.asked.append(messages)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(self.answer))])
-
-    def with_structured_output(self, schema: Any, **_: Any) -> Any:
-        if not self.structured:
-            raise NotImplementedError
-        return RunnableLambda(lambda _given: json.loads(self.answer))
 
 
 def said(kind: str, dependence: float, standalone: str = "") -> str:
@@ -250,7 +218,7 @@ async def test_what_the_user_says_is_data(decide: Decide) -> None:
     await decide(LLMClassifier(model), turn)
     [[task, data]] = model.asked
     assert turn not in str(task.content)
-    assert json.loads(data.content)["message"] == turn
+    assert json.loads(str(data.content))["message"] == turn
 
 
 class Hangs(Says):

@@ -144,6 +144,13 @@ NOT_VETOED = {
     "person": ("Is it safe to lose weight fast?", "Are there any risks if you lose weight fast?"),
     "a pronoun is no name": ("Is there anything I can do about mould?", "Is there something I can do about mould?"),
     "who gives, who takes": ("Which pills can I give my dog?", "Which pills can my dog take?"),
+    "not the same": (
+        "How do baking powder and baking soda differ?",
+        "In what way is baking soda not the same as baking powder?",
+    ),
+    "a clause in front": ("When using my card I was charged a fee, why?", "Why did I get charged a fee for my card?"),
+    "help me": ("Help me figure out why my transfer was declined", "Why was my transfer declined?"),
+    "capitals of a title": ('Is "Think and grow rich" worth reading?', 'Is "Think and Grow Rich," worth reading?'),
     "a capital at the start": ("Iter_rows() returns what?", "What does iter_rows() return?"),
 }
 

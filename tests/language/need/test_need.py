@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from benchmarks.quality.needs import DEV, conversation, need_pairs
-from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.errors import ConfigError, InvalidInputError
+from langchain_redis_memory.language.equivalence.pair_scorer import MOST_ODDS, SCORED
+from langchain_redis_memory.language.equivalence.weights import shipped
 from langchain_redis_memory.language.need.need import Fact, Need, need_of, read_need
-from langchain_redis_memory.language.need.policy import NeedPolicy, same_need
+from langchain_redis_memory.language.need.policy import NeedPolicy, NeedWeights, need_weights, same_need
 
 DOG = ["I booked a flight to Lisbon", "I have a small dog", "Can it fly in the cabin?"]
 
@@ -145,6 +150,55 @@ def test_what_one_side_asks_besides_is_another_question() -> None:
         Need("What came after the Bronze Age collapse?"),
         0.95,
     )
+
+
+class Says:
+    """A scorer that says the same of every pair, with the weights of the package and one for itself."""
+
+    def __init__(self, share: float) -> None:
+        self.share, self.asked = share, list[tuple[str, str]]()
+        found = need_weights()
+        weights = {**found.leaning.weights, SCORED: 2.0}
+        self.need_weights = NeedWeights(*(replace(one, weights=weights) for one in found))
+        self.verifier_weights = replace(shipped(), weights={**shipped().weights, SCORED: 2.0})
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        self.asked += pairs
+        return [self.share for _ in pairs]
+
+
+def test_a_scorer_decides_where_the_words_leave_a_doubt() -> None:
+    one, other = need(*DOG), need("I booked a flight to Lisbon", "I've got a small dog", "May it fly in the cabin?")
+    hits = []
+    for share in (0.99, 0.01):
+        scorer = Says(share)
+        judgement = NeedPolicy(0.05, scorer=scorer).judge(one.text, other.text, 0.86)
+        assert scorer.asked == [(min(one.words, other.words), max(one.words, other.words))]
+        assert judgement.features[SCORED] == pytest.approx(MOST_ODDS if share > 0.5 else -MOST_ODDS)
+        hits.append(judgement.hit)
+    assert hits == [True, False]
+
+
+def test_a_scorer_overrules_no_veto_and_is_asked_only_where_it_matters() -> None:
+    scorer = Says(0.99)
+    policy = NeedPolicy(0.05, scorer=scorer)
+    judged = [policy.judge(need(*DOG).text, need(*trap).text, 0.95) for trap in TRAPS.values()]
+    assert sum(bool(one.vetoes) for one in judged) >= 3
+    assert not any(one.hit for one in judged if one.vetoes)
+    scorer.asked.clear()
+    assert policy.judge(need(*DOG).text, need(*DOG).text, 1.0).hit
+    assert scorer.asked == []
+
+
+def test_a_scorer_brings_its_weights() -> None:
+    class Bare:
+        verifier_weights = Says(0.5).verifier_weights
+
+        def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+            return [0.5 for _ in pairs]
+
+    with pytest.raises(ConfigError, match="need_weights"):
+        NeedPolicy(0.05, scorer=Bare())
 
 
 def test_same_need_says_why() -> None:

@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import LinguisticClassifier
 from langchain_redis_memory.language.equivalence import VerifiedPolicy
+from langchain_redis_memory.language.need.policy import NeedPolicy
 from langchain_redis_memory.language.reader import LocalReader, ReadingClassifier, local_reader
 from langchain_redis_memory.language.reader.inputs import context_of
 
@@ -67,6 +68,14 @@ def test_it_is_a_term_of_the_verifier(reader: LocalReader) -> None:
     assert judged.features["scored"] > 0
     assert judged.hit
     assert not signs.judge(*same, 0.85).hit
+
+
+def test_it_is_a_term_where_conversations_are_compared(reader: LocalReader) -> None:
+    asked = "Can I pay in instalments?\n- I can't pay the final bill.\n- It's 600 euros."
+    other = "is it possible to pay in instalments?\n- I can't pay the deposit.\n- 600 euros"
+    judged = NeedPolicy(0.05, scorer=reader).judge(asked, other, 0.75)
+    assert judged.features["scored"] < 0
+    assert not judged.hit
 
 
 def test_a_classifier_is_corrected_by_the_reader(reader: LocalReader) -> None:

@@ -259,9 +259,13 @@ async def test_another_tenant_adopts_nothing(target: Client, origin: Origin, bot
     assert await both(cache.bind(session="s").lookup)(CHAT_PROMPT, MODEL) == answer()
 
 
-async def test_a_semantic_cache_whose_source_is_away_misses(target: Client, both: Both) -> None:
-    cache = semantic(target, adopt=AdoptFrom("langchain-community", origin="redis://127.0.0.1:1/0"))
-    assert await both(cache.lookup)(CHAT_PROMPT, MODEL) is None
+async def test_a_source_that_is_away_is_not_asked_for_a_while(target: Client, both: Both, caplog: Any) -> None:
+    with Client.from_url("redis://127.0.0.1:1/0") as away:
+        adopt = AdoptFrom("langchain-community", origin=away)
+        for cache in (RedisCache(target, adopt=adopt), semantic(target, adopt=adopt)):
+            for _ in range(3):
+                assert await both(cache.lookup)(CHAT_PROMPT, MODEL) is None
+    assert [one.getMessage()[:26] for one in caplog.records] == ["answers cannot be adopted "]
 
 
 # --- items of a store -----------------------------------------------------------------------------

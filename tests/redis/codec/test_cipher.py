@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.outputs import Generation
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
 from langchain_redis_memory import (
+    CachedEmbeddings,
     Cipher,
     Client,
     ConfigError,
@@ -32,11 +34,14 @@ from langchain_redis_memory import (
     UnknownKeyError,
     WrappedKeyRing,
 )
+from langchain_redis_memory.redis.codec import compression
 from langchain_redis_memory.redis.codec.cipher.key import Key
 from langchain_redis_memory.redis.keys import KeySpace
 from tests.conftest import Both, Watch, url_of
 from tests.support.meanings import MODEL, WordEmbeddings, prompt
-from tests.support.saves import checkpoint, hashed, loop, place, raw
+from tests.support.rag import Model
+from tests.support.raw import raw
+from tests.support.saves import checkpoint, hashed, loop, place
 from tests.support.scenario import SCENARIOS, SECRET, everything
 from tests.support.servers import NEWEST, Farm
 from tests.support.stores import DIMS, embed
@@ -79,8 +84,11 @@ COUNTED = {"record_manager", "rate_limiter", "rates_of_agents", "budgets_of_agen
 
 @pytest.mark.pins
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_nothing_that_was_said_is_stored_readable(pair: tuple[Make, Both], name: str) -> None:
+async def test_nothing_that_was_said_is_stored_readable(
+    pair: tuple[Make, Both], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make, both = pair
+    monkeypatch.setattr(compression, "most_bytes", lambda: 0)  # nothing is deflated, which would hide it as well
     for read in await SCENARIOS[name].run(both, make(), "warm"):
         await read()  # the server has seen every script
     trips: dict[bool, int] = {}
@@ -99,6 +107,17 @@ async def test_nothing_that_was_said_is_stored_readable(pair: tuple[Make, Both],
         elif name not in {*COUNTED, "rag"}:
             assert SECRET.encode() in stored, "the check can fail"
     assert trips[True] == trips[False], "a cipher costs no round trip"
+
+
+async def test_no_vector_of_a_cached_text_is_stored_readable(pair: tuple[Make, Both]) -> None:
+    make, both = pair
+    for cipher in (None, ring(NEW)):
+        client = make(cipher)
+        tenant = "sealed" if cipher else "plain"
+        cached = CachedEmbeddings(client, Model(), tenant=tenant)
+        vector = np.array(await both(cached.embed_query)(SECRET))
+        held = b"".join(part for key, parts in everything(client).items() if tenant.encode() in key for part in parts)
+        assert any(vector.astype(width).tobytes() in held for width in ("<f2", "<f4", "<f8")) == (cipher is None)
 
 
 async def test_what_is_searched_by_meaning_says_that_vectors_are_readable(pair: tuple[Make, Both]) -> None:
@@ -166,6 +185,45 @@ async def test_a_thread_is_none_under_another_name(pair: tuple[Make, Both]) -> N
         await both(saver.get_tuple)(place("x"))
     found = await both(saver.get_tuple)(place("u"))
     assert found.checkpoint["channel_values"]["a"] == f"{SECRET}2", "but a copy that the saver made is"
+
+
+async def test_an_older_value_of_its_own_place_is_not_noticed(pair: tuple[Make, Both]) -> None:
+    """What docs/security.md says that it does not do."""
+    make, both = pair
+    client = make(ring(NEW))
+    data = RedisSessionData("s", client, ttl_s=60)
+    await both(data.set)("role", "admin")
+    place_of = client.keys().session("s").data
+    older = hashed(client, place_of)[b"role"]
+    await both(data.set)("role", "guest")
+    raw(client, ("HSET", place_of, "role", older))
+    assert await both(data.get)("role") == "admin"
+
+
+async def test_a_wrapped_key_of_another_owner_opens_nothing(pair: tuple[Make, Both]) -> None:
+    make, both = pair
+    keeper = make()
+    keys = WrappedKeyRing(
+        RedisWrappedKeys(keeper), wrap=lambda key: key[::-1], unwrap=lambda key: key[::-1], cache_s=1e-9
+    )
+    client = make(Cipher(keys, owner=lambda tenant, user: user or tenant))
+    for user in ("ana", "ben"):
+        await both(RedisSessionData(user, client, ttl_s=60).set)("k", user)
+    slots = {user: keeper.keys().wrapped_key(user) for user in ("ana", "ben")}
+    kept = {user: raw(keeper, ("GET", key))[0] for user, key in slots.items()}
+    raw(keeper, ("SET", slots["ben"], kept["ana"]))
+    with pytest.raises(UnknownKeyError, match="shredded"):
+        await both(RedisSessionData("ben", client, ttl_s=60).get)("k")
+    raw(keeper, ("SET", slots["ben"], kept["ben"][:20]))
+    with pytest.raises(UnknownKeyError, match="cannot be unwrapped"):
+        await both(RedisSessionData("ben", client, ttl_s=60).get)("k")
+    raw(keeper, ("SET", slots["ben"], kept["ana"][:8] + kept["ben"][8:]))  # whose name is ana's
+    theirs = hashed(client, client.keys().session("ana").data)[b"k"]
+    raw(client, ("HSET", client.keys().session("ben").data, "k", theirs))
+    with pytest.raises(DecryptionError):
+        await both(RedisSessionData("ben", client, ttl_s=60).get)("k")
+    for user in slots:
+        keys.shred(user)
 
 
 async def test_the_head_of_a_message_cannot_be_changed(pair: tuple[Make, Both]) -> None:

@@ -46,7 +46,7 @@ class DataKeys(Protocol):
 
 
 class KeyRing:
-    """Secrets of the deployment, by id.
+    """Holds the deployment's secrets, by id.
 
     Args:
         secrets: Id -> 32 random bytes, or these in base64 (see `new_secret`). The ids stand in what is stored.
@@ -122,13 +122,13 @@ class KeyRing:
         return found
 
 
-def derived(secret: bytes, purpose: str, length: int = SECRET_BYTES) -> bytes:
+def derived(secret: bytes, purpose: str) -> bytes:
     """Derives a key from a secret for one purpose, by HKDF with SHA-256."""
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
     info = b"langchain-redis-memory\0" + purpose.encode("utf-8", "surrogatepass")
-    return HKDF(SHA256(), length, None, info).derive(secret)
+    return HKDF(SHA256(), SECRET_BYTES, None, info).derive(secret)
 
 
 def check_key_id(name: str) -> str:
