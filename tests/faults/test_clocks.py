@@ -10,7 +10,7 @@ from langchain_core.messages import HumanMessage
 
 from langchain_redis_memory import Limit, RedisRateLimiter, RedisSessions, RedisValueCache
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
-from langchain_redis_memory.redis.client import clock
+from langchain_redis_memory.redis.client import clock, in_process
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import PATIENT_S, Both
 from tests.support.scenario import SCENARIOS, SECRET
@@ -28,6 +28,7 @@ def shift(monkeypatch: pytest.MonkeyPatch) -> Shift:
     def by(seconds: float) -> None:
         monkeypatch.setattr(time, "time", lambda: true() + seconds)
         monkeypatch.setattr(clock, "wall", lambda: true() + seconds)
+        monkeypatch.setattr(in_process, "time", lambda: true() + seconds)
 
     return by
 

@@ -74,3 +74,6 @@ async def test_every_class(
             if whole or crc32(f"{place} {name}".encode()) % SHARES == 0:
                 found = [repr(await read()) for read in await scenario.run(both, client, name)]
                 assert name in COUNTED or any(SECRET in one for one in found), (name, found)
+    if isinstance(server, int):
+        one.close()
+        await other.aclose()
