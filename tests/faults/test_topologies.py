@@ -65,7 +65,7 @@ async def test_every_class(
     watch(url, prefix)
     place, whole = request.node.callspec.params["at"], request.config.getoption("--servers") == "all"
     if isinstance(server, int):
-        one, other = (kind.from_url(url, protocol=server) for kind in (redis.Redis, redis.asyncio.Redis))
+        one, other = redis.Redis.from_url(url, protocol=server), redis.asyncio.Redis.from_url(url, protocol=server)
         client = Client(one, other, prefix=prefix)
     else:
         client = Client.from_url(server, prefix=prefix, timeout_s=PATIENT_S)
