@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from benchmarks.chaos.blocking import blocking
+from benchmarks.chaos.load import Outcome
 from benchmarks.chaos.places import TIMEOUT_S
 from benchmarks.chaos.rows import ROWS, Result, play
 from benchmarks.chaos.soak import soak
@@ -38,6 +41,17 @@ def line(result: Result) -> str:
     usual = "" if found.usual_s is None else f" (usually {found.usual_s * 1e6:.0f} us)"
     cells = (row.name, row.where, row.durability, *map(str, numbers), f"{found.slowest_s:.2f} s{usual}")
     return f"| {' | '.join(cells)} |"
+
+
+def stored(figures: dict[str, Any]) -> list[str]:
+    """The table of stored figures."""
+    names = {field.name for field in fields(Outcome)}
+    found = []
+    for told, row in zip(figures["rows"], ROWS, strict=True):
+        outcome = Outcome(**{name: value for name, value in told.items() if name in names})
+        assert (told["what"], told["where"], told["durability"]) == (row.name, row.where, row.durability)
+        found.append(line(Result(row, told["faults"], outcome)))
+    return [*HEAD.splitlines(), *found]
 
 
 def main() -> None:

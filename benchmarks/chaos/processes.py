@@ -38,24 +38,28 @@ class Talkers(Calls):
     @contextmanager
     def running(self) -> Iterator[None]:
         """Talks inside of the block; see `Calls`."""
-        self.start()
-        yield
-        self.end()
-        self.client.close()
+        try:
+            self.start()
+            yield
+            self.end()
+        finally:
+            self.client.close()
+            if self.process is not None:
+                self.process.kill()
 
     def start(self) -> None:
         """Starts a process, which goes on counting."""
         last = max(map(int, self._accepted["one"]), default=0)
         self._start(last + 1000)  # what was said last was perhaps not told
         many = self.accepted()
-        wait_for(lambda: self.accepted() > many, 60)
+        wait_for(lambda: self.accepted() > many, 200)
 
     def _start(self, first: int) -> None:
         url, *spool = self._words
         words = [sys.executable, "-m", "benchmarks.chaos.talker", url, str(first), *spool]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
-        self._reader = threading.Thread(target=self._read, args=(self.process,))
+        self._reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         self._reader.start()
 
     def _read(self, process: Any) -> None:

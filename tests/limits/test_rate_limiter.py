@@ -22,6 +22,7 @@ from langchain_redis_memory import (
     UnavailableError,
 )
 from langchain_redis_memory.ops import Op
+from langchain_redis_memory.redis.client import steps
 from tests.conftest import Both, url_of
 from tests.support.servers import TWO, Farm, free_port, wait_for
 
@@ -109,14 +110,26 @@ async def test_a_limit_of_another_count_goes_on_where_the_old_one_stood(make: Ma
 # --- waiting --------------------------------------------------------------------------------------------------------
 
 
-async def test_who_waits_has_a_start_booked_and_makes_one_trip(make: Make, both: Both, trips: list[Trip]) -> None:
-    limiter = make(Limit(1, "100ms"))
+async def test_who_waits_has_a_start_booked_and_makes_one_trip(
+    make: Make, both: Both, trips: list[Trip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    pause = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        slept.extend([seconds] if seconds else [])
+        await pause(0)
+
+    limiter = make(Limit(1, "1m"), timeout_s=60)
     await both(limiter.reserve)("ana")
     trips.clear()
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(steps, "sleep", slept.append)
     lease = await both(limiter.reserve)("ana")
     assert len(trips) == 1
-    assert 0 < lease.decision.wait_s <= 0.1
-    assert lease.decision.limit == Limit(1, "100ms")
+    assert 0 < lease.decision.wait_s <= 60
+    assert slept == [pytest.approx(lease.decision.wait_s, abs=5)]
+    assert lease.decision.limit == Limit(1, "1m")
 
 
 async def test_who_cannot_start_in_time_is_refused_at_once(make: Make, both: Both, trips: list[Trip]) -> None:

@@ -9,7 +9,7 @@ do
       states = false
       break
     end
-    born = born or string.format('%.0f', now)
+    if not born or tonumber(born) > now then born, tat = string.format('%.0f', now), nil end -- new, or a clock went back
     local moment, cost = now - born, tonumber(ARGV[5 + 2 * i])
     tat = math.max(tonumber(tat) or 0, moment)
     local early = tat + cost - ARGV[6 + 2 * i] - moment

@@ -7,6 +7,7 @@ local function rate_of(key)
   local born, tat, back, booked, slack, booked2, slack2, recent = string.match(kept,
     '^(%d+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (;%S*)$')
   if not born then born, tat = string.match(kept, '^(%d+) (%S+)$') end
+  if born and tonumber(born) > now then born, tat, back, booked, slack, booked2, slack2, recent = nil end -- a clock went back
   local state = {key = key, born = tonumber(born) or now, back = tonumber(back) or 0, recent = recent or ';'}
   state.now = now - state.born
   state.tat = math.max(tonumber(tat) or 0, state.now)

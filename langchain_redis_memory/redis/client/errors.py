@@ -154,11 +154,12 @@ def translate(error: Exception, where: str, *, answered: bool = True) -> RedisMe
         return error
     if isinstance(error, their.AuthenticationError | their.AuthorizationError) or "NOAUTH" in str(error):
         return AuthenticationError(f"{where} refused the credentials: {error}")
+    hint = "" if answered or not where.startswith("rediss") else "; does that port speak TLS? If not, use redis://"
     if is_timeout(error):
-        hint = "" if answered or not where.startswith("rediss") else "; does that port speak TLS? If not, use redis://"
         return UnavailableError(f"{where} did not answer in time{hint}")
     if isinstance(error, their.ConnectionError | their.RedisClusterException | OSError):
-        return UnavailableError(f"{where} cannot be reached: {error}")
+        plain = "SSL" in str(error) and "CERTIFICATE" not in str(error).upper()
+        return UnavailableError(f"{where} cannot be reached: {error}{hint if plain else ''}")
     if refuses_for_now(error):  # a cluster's client raises for the whole trip
         return UnavailableError(f"{where} refuses for now: {error}")
     if isinstance(error, their.DataError):
