@@ -120,6 +120,7 @@ def caches(made: Any, both: Both, model: Any) -> tuple[Calls, Calls]:
         _all(both, made.explain, prompt(f"What is {SECRET} made of?"), model),
         _all(both, made.top_misses),
         _all(both, made.advise),
+        _all(both, made.off_for),
         _exported(both, made, "export_entries"),
         _all(both, made.get_or_compute, prompt(SECRET), MODEL, lambda: [Generation(text="computed")]),
     ]
@@ -127,6 +128,7 @@ def caches(made: Any, both: Both, model: Any) -> tuple[Calls, Calls]:
         _each(both, made, "report"),
         _all(both, made.update, prompt(SECRET), MODEL, [Generation(text="x")]),
         _all(both, made.delete, question=SECRET),
+        _all(both, made.switch, on=False),
         _all(both, made.clear),
     ]
     return later, last
