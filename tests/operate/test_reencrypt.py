@@ -75,7 +75,8 @@ async def test_the_old_key_goes_and_everything_is_readable(pair: tuple[Make, Bot
     found = {name: [shown(await read()) for read in reads[name]] for name in reads if name not in COLD}
     kinds = old(client)
     assert len(kinds) > 12
-    lives = {key: raw(client, ("PTTL", key))[0] > 0 for key in everything(client)}
+    # A limit that is paid off expires meanwhile.
+    lives = {key: raw(client, ("PTTL", key))[0] > 0 for key in everything(client) if b":rate:" not in key}
     keys.ring = ring(OLD, NEW)
     operations = RedisOperations(client)
     plan = await both(operations.re_encrypt)(dry_run=True)

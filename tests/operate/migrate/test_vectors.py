@@ -106,6 +106,6 @@ async def test_a_source_that_is_away_has_no_vectors(target: Client, both: Both) 
 
 def test_where_vectors_cannot_be_adopted_from(target: Client) -> None:
     with pytest.raises(ConfigError, match="needs the prefix of its keys"):
-        AdoptFrom("langchain-embeddings")
+        CachedEmbeddings(target, Model(), adopt="langchain-embeddings")
     with pytest.raises(ConfigError, match="vectors are adopted from 'langchain-embeddings', not from 'plainredis'"):
         CachedEmbeddings(target, Model(), adopt="plainredis")
