@@ -297,7 +297,8 @@ async def test_nothing_that_is_in_use_is_an_orphan(there: Client, both: Both) ->
     before = set(everything(there))
     report = await both(RedisOperations(there).orphans)(remove=True)
     assert (report.orphans, report.removed, report.complete) == ((), 0, True)
-    assert set(everything(there)) == before
+    gone = before - set(everything(there))
+    assert [key for key in gone if b":rate:" not in key] == []  # a limit that is paid off expires
 
 
 async def test_parts_whose_main_key_is_gone_are_found_and_removed(there: Client, both: Both) -> None:
@@ -340,6 +341,9 @@ async def test_a_backup_is_restored_on_another_topology(
     there: Client, both: Both, cluster_url: str, watch: Watch
 ) -> None:
     await fill(both, there, "acme", names=list(SCENARIOS))
+    for key in everything(there):
+        if b":rate:" in key:  # a limit that is paid off would expire meanwhile
+            raw(there, ("PEXPIRE", key, 600_000))
     prefix, held = there.keys().prefix, lasting(there)
     lines = await backed_up(both, RedisOperations(there))
     assert {line["key"].encode() for line in lines[1:-1]} == set(held)

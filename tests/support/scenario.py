@@ -191,7 +191,7 @@ async def states(both: Both, client: Client, tenant: str) -> list[Read]:
     profile = UserProfile("u", client, ttl_s=60, tenant=tenant)
     await both(state.set)(note=SECRET)
     await both(agent.update)(lambda known: {**(known or {}), "x": SECRET})
-    await both(data.set)("cart", [SECRET], 30)
+    await both(data.set)("cart", [SECRET], 300)
     await both(data.set)("gone", SECRET)
     await both(data.delete)("gone")
     await both(profile.set)("city", SECRET)
