@@ -369,6 +369,9 @@ SCENARIOS: dict[str, Scenario] = {
     **AGENT_SCENARIOS,
 }
 
+COUNTED = {"record_manager", "rate_limiter", "rates_of_agents", "budgets_of_agents", "wrapped_keys"}
+"""What holds no content."""
+
 
 def everything(client: Client) -> dict[bytes, list[bytes]]:
     """All bytes that a client's prefix holds: for each key its name, fields, members and values."""

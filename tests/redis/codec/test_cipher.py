@@ -42,7 +42,7 @@ from tests.support.meanings import MODEL, WordEmbeddings, prompt
 from tests.support.rag import Model
 from tests.support.raw import raw
 from tests.support.saves import checkpoint, hashed, loop, place
-from tests.support.scenario import SCENARIOS, SECRET, everything
+from tests.support.scenario import COUNTED, SCENARIOS, SECRET, everything
 from tests.support.servers import NEWEST, Farm
 from tests.support.stores import DIMS, embed
 
@@ -76,10 +76,6 @@ def pair(request: pytest.FixtureRequest, farm: Farm, prefix: str, watch: Watch) 
 
 
 # --- every class ----------------------------------------------------------------------------------------------------
-
-
-COUNTED = {"record_manager", "rate_limiter", "rates_of_agents", "budgets_of_agents", "wrapped_keys"}
-"""What holds no content."""
 
 
 @pytest.mark.pins
