@@ -20,8 +20,8 @@ from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_of
 from langchain_redis_memory.cache.prompts import digest_of, model_of, read
+from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.semantic.explanation import Explanation
-from langchain_redis_memory.cache.semantic.search import Candidate
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.sharing import unrepeatable
 from langchain_redis_memory.cache.switchable import SWITCHED_OFF

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
-from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, Grounding, Lifetimes, Share, check_share
 from langchain_redis_memory.checks import check_whole
@@ -152,6 +151,9 @@ class ConversationMemory(Conversations):
         milliseconds(answer_ttl_s, "answer_ttl_s")
         answers: AnswerCache | None = None if isinstance(cache, bool) else cache
         if cache is True and embeddings is not None:
+            # Only here: it takes what compares two questions along.
+            from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
+
             answers = SemanticAnswerCache(self.client, embeddings, ttl_s=answer_ttl_s)
         elif cache is True:
             answers = ExactAnswerCache(answer_ttl_s)

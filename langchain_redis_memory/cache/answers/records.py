@@ -14,7 +14,7 @@ from langchain_redis_memory.cache.answers.answer_cache import (
     encode_answer,
 )
 from langchain_redis_memory.cache.marks import AnswerFilter
-from langchain_redis_memory.cache.semantic.search import Candidate
+from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.ops import Flow, Op
 from langchain_redis_memory.redis.keys import KeySpace

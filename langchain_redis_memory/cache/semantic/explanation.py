@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from langchain_redis_memory.cache.decision_log import LoggedCandidate
-from langchain_redis_memory.cache.semantic.search import Candidate
+from langchain_redis_memory.cache.semantic.candidate import Candidate
 
 
 def logged(candidates: Sequence[Candidate]) -> tuple[LoggedCandidate, ...]:

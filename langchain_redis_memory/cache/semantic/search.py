@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.semantic import entries
+from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.semantic.engines import Engines
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer, StoredAnswerRead, name_of
 from langchain_redis_memory.cache.semantic.judge import Judge
@@ -49,22 +50,6 @@ class SemanticQuery(NamedTuple):
     model: str = ""
     kind: str = ""
     asked: str = ""
-
-
-class Candidate(NamedTuple):
-    """A question that was found near.
-
-    Args:
-        question: The stored question.
-        similarity: Cosine, -1 to 1.
-        judgement: What the policy says; None where it was not asked, because it is the very same or too far.
-        why: Why it was not served; "" where it was.
-    """
-
-    question: str
-    similarity: float
-    judgement: Judgement | None
-    why: str
 
 
 class SemanticHit(NamedTuple):
