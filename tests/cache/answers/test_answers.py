@@ -201,7 +201,8 @@ async def test_a_foreign_type_counts_as_no_answer(client: Client, both: Both) ->
     assert len(await desk.told()) == 2
 
 
-RECORD: Any = ExactAnswerCache(1).store(ASKED, Answer(AIMessage("the answer " * 40), 3)).commands[0][2][1]
+STORED: Any = ExactAnswerCache(1).store(ASKED, Answer(AIMessage("the answer " * 40), 3)).commands[0]
+RECORD: Any = STORED[2][1]
 
 
 def read(data: Any) -> Answer | None:
