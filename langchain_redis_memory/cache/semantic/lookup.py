@@ -26,6 +26,7 @@ from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
 from langchain_redis_memory.cache.prompts import read
 from langchain_redis_memory.cache.semantic import bulk, entries
 from langchain_redis_memory.cache.semantic.adopting import SemanticAdoption
+from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.semantic.entries import StoredAnswer
 from langchain_redis_memory.cache.semantic.explanation import Explanation, logged
 from langchain_redis_memory.cache.semantic.prompt_reader import (
@@ -35,7 +36,6 @@ from langchain_redis_memory.cache.semantic.prompt_reader import (
     inside_lookup,
 )
 from langchain_redis_memory.cache.semantic.search import (
-    Candidate,
     NewAnswer,
     SearchResult,
     SemanticHit,
