@@ -30,8 +30,8 @@ class ModelWatch(BaseCallbackHandler):
 
     def __init__(self) -> None:
         self.changed: set[str] = set()
-        self.failed = ""
-        self.streamed = False
+        self.failed: str = ""
+        self.streamed: bool = False
         self._asked = 0
         self._inside: set[UUID] = set()
 
