@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from langchain.agents import create_agent
@@ -61,11 +60,14 @@ class Count:
     """A number that several threads add to."""
 
     def __init__(self) -> None:
-        self.number, self._lock = 0, threading.Lock()
+        self._ran: list[None] = []  # no plain data: a tool is the same one after it has run
 
     def add(self) -> None:
-        with self._lock:
-            self.number += 1
+        self._ran.append(None)
+
+    @property
+    def number(self) -> int:
+        return len(self._ran)
 
 
 def tool_of(name: str, run: Any) -> BaseTool:

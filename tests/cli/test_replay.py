@@ -324,7 +324,7 @@ def test_levels_raw_keys_and_files(tmp_path: Path, real_url: str) -> None:
         *("--json", tmp_path / "report.json", "--html", tmp_path / "report.html"),
     )
     assert code == 0, output
-    assert keys_of(real_url) == before, "nothing is left on the server"
+    assert set(keys_of(real_url)) <= set(before), "nothing is left on the server"
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     by_name = {outcome["name"]: outcome for outcome in report["outcomes"]}
     assert list(by_name) == ["naive, same words", "naive, cosine 0.85", "ours, risk 0.02", "ours, risk 0.1"]

@@ -189,7 +189,8 @@ def pure_chain(fields: dict[str, Any], config: RunnableConfig) -> str:
         for name, value in fields.items()
     }
     known = {"session_id", "agent", "tenant"}
-    settings = {name: value for name, value in config.get("configurable", {}).items() if name not in known}
+    given = config.get("configurable", {})
+    settings = {name: value for name, value in given.items() if name not in known and not name.startswith("__")}
     return answer_to((sorted(told.items()), sorted(settings.items())))
 
 

@@ -3,17 +3,16 @@
 do
   local delay, short, states, reply = 0, 0, {0, 0, 0, 0}, {0, 0, 0}
   for i = 1, #KEYS do
-    local kept, born, tat = redis.call('GET', KEYS[i]), nil, 0
+    local kept, born, tat = redis.call('GET', KEYS[i]), nil, nil
     if kept then
       born, tat = string.match(kept, '^(%d+) (%S+)$')
       if not born then
         reply = nil
         break
       end
-      tat = tonumber(tat) or 0
-    else
-      born = string.format('%.0f', now)
     end
+    if not born or tonumber(born) > now then born = string.format('%.0f', now) tat = nil end -- new, or a clock went back
+    tat = tonumber(tat) or 0
     local moment = now - born
     if tat < moment then tat = moment end
     tat = tat + ARGV[2 * i - 1]

@@ -70,9 +70,10 @@ class Durability:
             op: The op.
 
         Returns:
-            The op, which raises `DurabilityError` where its write stands but is not as far as it has to be.
+            The op, which raises `DurabilityError` where its write stands but is not as far as it has to be. What the
+            caller can do without, as a cache can, is not waited for.
         """
-        if self.level == "written" or not any(map(writes_once, op.commands)):
+        if self.level == "written" or op.best_effort or not any(map(writes_once, op.commands)):
             return op
         ms = max(1, round(self.timeout_s * 1000))
         fsynced = self.level == "fsynced"

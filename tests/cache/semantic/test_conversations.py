@@ -348,9 +348,7 @@ async def test_private_conversations_may_be_shared_on_purpose(real: Client, both
 
 
 TOLD = "I am allergic to nuts and live in Oslo."
-ANYBODYS = (
-    "What is the capital of Norway?|How long does a refund from Amazon take?|What does error E15 on a dishwasher mean?"
-)
+ANYBODYS = "What is the capital of Norway?|How does a heat pump work?|What does error E15 on a dishwasher mean?"
 HIS = """Which snacks are best for hikers?|Recommend a recipe for Norwegian waffles.
 Are almonds safe for my diet?|What is my name?""".replace("\n", "|")
 
