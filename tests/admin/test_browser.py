@@ -31,12 +31,9 @@ if TYPE_CHECKING:
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER and find_spec("selenium")), reason="needs chromium, chromedriver and selenium"
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER and find_spec("selenium")), reason="needs chromium, chromedriver and selenium"
+)
 
 
 @pytest.fixture(scope="module")

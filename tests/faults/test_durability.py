@@ -116,7 +116,6 @@ def half_replicated(farm: Farm) -> str:
     return start_cluster(farm, 2, 1)
 
 
-@pytest.mark.xdist_group("half replicated")  # one process starts it: it takes ten seconds
 async def test_on_a_cluster_each_node_is_waited_for(half_replicated: str, prefix: str, both: Both) -> None:
     client = Client.from_url(half_replicated, prefix=prefix)
     durable = client.durable(SOON)
