@@ -177,7 +177,7 @@ if find_spec("deepagents"):
             ("glob", "*.md"),
             ("edit", "/a.md", "absent", "x"),
             ("download_files", ["/a.md"]),
-            ("write", "/a.md", "again"),
+            ("write", "/a.md", f"{SECRET} again"),
         ]
         return [lambda call=call: as_ana(*call) for call in calls]  # type: ignore[misc]
 
