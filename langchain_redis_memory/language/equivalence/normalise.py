@@ -38,7 +38,7 @@ _PHRASES = [
     for pattern, plain in [*replacements("questions", "phrases"), *MORE_PHRASES]
 ]
 """Pattern, replacement, and whether it only matches at the start."""
-_ENDING = re.compile(r"[\s?.!\u2026,;:]+$")
+_ENDING = " ?.!\u2026,;:"
 _IDENTIFIER = re.compile(r"[a-z][A-Z]|[_/\\=<>{}()\[\]`\"]|\w[.:]\w|\d[A-Za-z]|[A-Za-z]\d|^-")
 
 
@@ -77,7 +77,7 @@ def key_of(text: str) -> str:
     """
     plain = unicodedata.normalize("NFKC", text).translate(_PLAIN)
     plain = _SPACE.sub(" ", plain).strip()
-    plain = _ENDING.sub("", plain) or plain
+    plain = plain.rstrip(_ENDING) or plain
     return " ".join(word if _IDENTIFIER.search(word) else word.casefold() for word in plain.split(" "))
 
 
@@ -112,7 +112,7 @@ def normalise(text: str) -> NormalisedText:
     lower = _SYMBOLS.sub(lambda match: f" {match.group().translate(_SPELT)} ", lower)
     if "u.s" not in lower and re.search(r"\bUS\b", held):
         lower = re.sub(r"\bus\b", "u.s.", lower)
-    lower = _ENDING.sub("", lower)
+    lower = lower.rstrip(_ENDING)
     for pattern, plain, anchored in _PHRASES:
         if not anchored or pattern.match(lower):
             lower = pattern.sub(plain, lower, 1 if anchored else 0)
