@@ -98,7 +98,11 @@ def loading(process: Process, admin: redis.Redis) -> Iterator[None]:
     keys = {f"loaded:{number}": b"x" * 1100 for number in range(1000)}  # after each of them it looks for commands
     for name, value in keys.items():
         admin.set(name, value, ex=600)
-    slow: dict[str, str | int] = {"rdbcompression": "no", "loading-process-events-interval-bytes": 1024, "key-load-delay": 10_000}
+    slow: dict[str, str | int] = {
+        "rdbcompression": "no",
+        "loading-process-events-interval-bytes": 1024,
+        "key-load-delay": 10_000,
+    }
     for name, setting in slow.items():
         admin.config_set(name, setting)
 
