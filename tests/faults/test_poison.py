@@ -19,6 +19,7 @@ from hypothesis import settings
 
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
+from tests.conftest import PATIENT_S
 from tests.support.certificates import TLSFront, signed
 from tests.support.proxy import Proxy
 from tests.support.servers import NEWEST, Farm
@@ -116,8 +117,8 @@ def test_an_exception_at_each_line_of_a_trip(request: pytest.FixtureRequest, top
     """Over TLS at some of the lines; the weekly run takes all there as well."""
     place = request.getfixturevalue(topology)
     url = place.url if isinstance(place, Proxy) else place
-    step = 5 if topology == "tls" and settings().max_examples <= 20 else 1
-    with Client.from_url(url, max_connections=2, timeout_s=5) as client:
+    step = 20 if topology == "tls" and settings().max_examples <= 20 else 1
+    with Client.from_url(url, max_connections=2, timeout_s=PATIENT_S) as client:
         lines = points(client)
         client.close()
         points(client)
@@ -140,7 +141,7 @@ def test_signals_at_any_time_while_other_threads_go_on(request: pytest.FixtureRe
     most = 3_000 if settings().max_examples > 20 else {"sentinel_url": 40, "tls": 20}.get(topology, 150)
     place = request.getfixturevalue(topology)
     url = place.url if isinstance(place, Proxy) else place
-    with Client.from_url(url, max_connections=3, timeout_s=5) as client:
+    with Client.from_url(url, max_connections=3, timeout_s=PATIENT_S) as client:
         wrong: list[Any] = []
         ended = threading.Event()
 
