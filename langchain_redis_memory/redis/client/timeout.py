@@ -68,7 +68,9 @@ class Executor:
         except Empty:
             raise TimeoutError(_late(seconds)) from None
         except BaseException:
-            if not queued:
+            if queued:
+                self._start()
+            else:
                 self._busy.discard(task)
             raise
         if error is not None:
