@@ -75,18 +75,22 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
 
 
-TOGETHER = ("tests/admin/test_browser.py", "tests/faults/test_durability.py::test_on_a_cluster_each_node_is_waited_for")
-"""What one process runs whole, because what it needs takes seconds to start: a browser, a cluster with replicas."""
+TOGETHER = ("tests/admin/test_browser.py", "tests/test_house.py", "tests/test_imports.py")
+"""What one process runs whole, because what it needs takes seconds: a browser's start, all sources parsed."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Sends each test to the next process that is free; the marks of xdist's own groups are lost on pytest 9.2."""
+    """Sends the next test, with all its parameters, to the process that is free: what it needs is made once.
+
+    To send each parameter alone costs xdist seconds, as it goes over all that it sent. The marks of its own groups
+    are lost on pytest 9.2.
+    """
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
     class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            return next((group for group in TOGETHER if nodeid.startswith(group)), nodeid)
+            return next((group for group in TOGETHER if nodeid.startswith(group)), nodeid.partition("[")[0])
 
     return Scheduling(config, log)
 
