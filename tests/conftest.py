@@ -161,7 +161,8 @@ def shared_out(metafunc: pytest.Metafunc, *, alone: bool) -> list[Any]:
     """Of a test that runs in both colours, in this process and on servers: one colour on a server, the other one here.
 
     Every third test is run here at all, and one that asks a single server in one colour, unless it is about faults,
-    a cluster or a sentinel, where each colour has code of its own.
+    a cluster or a sentinel, where each colour has code of its own. Of one that asks no server and has rows, each row
+    is run in one colour, and the next row in the other.
     `alone` is a run in this process only, of whole rooms: one colour here, and no other.
     """
     places: dict[str, set[bool]] = {}
@@ -169,14 +170,15 @@ def shared_out(metafunc: pytest.Metafunc, *, alone: bool) -> list[Any]:
     for call in metafunc._calls:
         words = [*re.split(r"[\[\]-]", metafunc.definition.nodeid), *call.id.split("-"), ""]
         names, asked = named(call.params.values()), needs(call.params, metafunc.fixturenames)
-        colour = next((word for word in words if word in COLOURS), "") if asked else ""
+        colour = next((word for word in words if word in COLOURS), "")
         test = "-".join(word for word in words if word not in names and word != colour)
         own.append((test, "memory" in names, colour, asked))
         places.setdefault(test, set()).add("memory" in names)
-    kept = []
+    kept, rows = [], list(places)
     for call, (test, here, colour, asked) in zip(metafunc._calls, own, strict=True):
-        turn_of, both = crc32(test.encode()), len(places[test]) == 2
+        turn_of, both = crc32(test.encode()) if asked else rows.index(test), len(places[test]) == 2
         each_colour = not (both or alone) and ("/faults/" in test or asked & {"cluster", "sentinel"})
+        each_colour = each_colour or (not asked and len(rows) == 1)
         if colour and not each_colour and COLOURS.index(colour) != (turn_of + here) % 2:
             continue
         if alone or not (here and both and turn_of // 2 % 3):

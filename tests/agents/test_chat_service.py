@@ -23,7 +23,7 @@ pytest.importorskip("fastapi")
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "chat_service.py"
-USERS = 50
+USERS = 20
 
 
 def service(url: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
