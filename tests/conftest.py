@@ -256,32 +256,23 @@ _opened: dict[str, Any] = {}
 """A client of redis-py for each server: to open one costs as much as a small test."""
 
 
-def immortal(url: str, prefix: str) -> list[str]:
-    """The keys under a prefix that have no lifetime."""
-    return keys_where(url, prefix, "PTTL", lambda left: left == -1)
-
-
-def sweep(url: str, prefix: str) -> None:
-    """Deletes the keys under a prefix."""
-    keys_where(url, prefix, "UNLINK", bool)
-
-
-def keys_where(url: str, prefix: str, command: str, wanted: Callable[[Any], bool]) -> list[str]:
-    """Sends a command for each key under a prefix; the keys of which the reply is a wanted one."""
+def immortal(url: str, prefix: str, *, sweeps: bool = False) -> list[str]:
+    """The keys under a prefix that have no lifetime; with `sweeps` all under it are deleted in the same trip."""
     if url.startswith("memory:"):  # each test has its own; a client of redis-py would cost as much as a small test
         server = topology(url, Options()).open()
         keys = sorted(server.send([("KEYS", f"{prefix}:*")], by_digest=False)[0])
-        replies = server.send([(command, key) for key in keys], by_digest=False) if keys else []
+        replies = server.send([("PTTL", key) for key in keys], by_digest=False) if keys else []
         server.close()
     else:
         if (client := _opened.get(url)) is None:
             client = _opened[url] = servers.admin(url)
         keys = sorted(client.scan_iter(f"{prefix}:*", 1000))
         pipe = client.pipeline(transaction=False)
-        for key in keys:
-            pipe.execute_command(command, key)
-        replies = pipe.execute() if keys else []
-    return [key.decode() for key, reply in zip(keys, replies, strict=True) if wanted(reply)]
+        for command in ("PTTL", "UNLINK")[: 1 + sweeps]:
+            for key in keys:
+                pipe.execute_command(command, key)
+        replies = pipe.execute()[: len(keys)] if keys else []
+    return [key.decode() for key, left in zip(keys, replies, strict=True) if left == -1]
 
 
 Watch = Callable[[str, str], None]
@@ -307,10 +298,7 @@ def watch(request: pytest.FixtureRequest) -> Iterator[Watch]:
     """After every test: each key under the prefixes it named has a lifetime, unless it is marked `pins`."""
     watched: set[tuple[str, str]] = set()
     yield lambda url, prefix: watched.add((url, prefix))
-    leaked = [key for url, prefix in watched for key in immortal(url, prefix)]
-    for url, prefix in watched:
-        if not url.startswith("memory:"):
-            sweep(url, prefix)
+    leaked = [key for url, prefix in watched for key in immortal(url, prefix, sweeps=True)]
     if leaked and request.node.get_closest_marker("pins") is None:
         pytest.fail(f"keys without a lifetime: {leaked}")
 
