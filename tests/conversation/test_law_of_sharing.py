@@ -777,7 +777,7 @@ async def test_a_tool_that_the_provider_ran_is_a_tool(client: Client, both: Both
 
 async def test_a_providers_tool_may_be_named_as_pure(client: Client, both: Both) -> None:
     model = ServerSide(block=RAN_BY_PROVIDERS["OpenAI's search"])
-    bank = Bank(client, both, model, pure_tools=["web_search_call"])
+    bank = Bank(client, both, model, pure_tools=["web_search"])
     for who in ("ana", "ben"):
         await bank.ask(who, "What is the capital of Norway?")
     assert bank.served == ["miss", "hit"]
