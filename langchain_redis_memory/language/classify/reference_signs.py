@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.word_kinds import ENDS, WordKinds
-from langchain_redis_memory.language.english import ends_like_plural, straight
+from langchain_redis_memory.language.english import straight
 from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import HEAD, TurnTokens
+from langchain_redis_memory.language.words import ends_like_plural
 
 _ADJECTIVE = ("ous", "ful", "able", "ible", "ive", "ic", "ant", "ent", "ish", "less", "est")
 _ADJUNCT = frozenset("on at in for with from when where".split())

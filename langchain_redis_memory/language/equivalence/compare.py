@@ -12,7 +12,7 @@ from typing import NamedTuple
 from langchain_redis_memory.language.equivalence.contrasts import OPPOSITE_PREPOSITIONS, contrasted
 from langchain_redis_memory.language.equivalence.order import order_of
 from langchain_redis_memory.language.equivalence.parse import ParsedQuestion, Word
-from langchain_redis_memory.language.equivalence.wordnet import (
+from langchain_redis_memory.language.equivalence.relations import (
     DERIVED,
     OPPOSITE,
     OPPOSITES,

@@ -12,8 +12,8 @@ from langchain_redis_memory.language.equivalence.compare import Difference, comp
 from langchain_redis_memory.language.equivalence.contrasts import contrasted
 from langchain_redis_memory.language.equivalence.normalise import key_of
 from langchain_redis_memory.language.equivalence.parse import ParsedQuestion, Word, parse
+from langchain_redis_memory.language.equivalence.relations import OPPOSITE, SAME, SISTER
 from langchain_redis_memory.language.equivalence.weights import shipped
-from langchain_redis_memory.language.equivalence.wordnet import OPPOSITE, SAME, SISTER
 from langchain_redis_memory.language.need.need import Need, leaning
 
 _LEANS = 0.5
@@ -54,7 +54,9 @@ def compare_needs(a: Need, b: Need) -> Difference:
         vetoes.append(f"numbers differ: {_list(odd[0])} / {_list(odd[1])}")
     vetoes += [f"{kind}: {pair}" for kind, pair in words.opposite if lean >= _LEANS]
     if all(words.alone) and lean >= _LEANS:
-        vetoes += [f"a detail differs: {one} / {two}" for one in odd_a for two in odd_b if _swapped(one, two)][:1]
+        vetoes += [
+            f"a detail differs: {one} / {two}" for one in sorted(odd_a) for two in sorted(odd_b) if _swapped(one, two)
+        ][:1]
     if bool(a.facts) != bool(b.facts):
         vetoes.append("only one side says what the question leans on")
     vetoes += _replies(a, b)
