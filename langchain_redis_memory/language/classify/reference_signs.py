@@ -194,9 +194,7 @@ def _definite(
         reading.sign("headless", first - 1, end, why="the most of what")
     elif filled and (superlative or following not in _ADJUNCT):
         reading.sign("definite_own", first)
-    elif superlative and len(run) > 1:
-        reading.sign("superlative", first)
-    else:
+    elif not superlative or len(run) == 1:
         long = sum(low[at] not in language.generic for at in run) > 1
         name = "definite_filled" if filled else "definite_long" if long else "definite"
         reading.sign(name, first - 1, end, why="" if filled else "not introduced")
