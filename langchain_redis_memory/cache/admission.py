@@ -67,8 +67,7 @@ class AdmissionPolicy:
         try:
             re.compile(self.errors or "")
         except (re.error, TypeError) as error:
-            msg = f"errors must be a regular expression: {error}"
-            raise InvalidInputError(msg) from None
+            raise InvalidInputError(f"errors must be a regular expression: {error}") from None
 
     def refusal(self, generations: Sequence[Generation]) -> str | None:
         """Checks whether an answer may be cached, so that a broken or empty one is never served again.

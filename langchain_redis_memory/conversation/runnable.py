@@ -242,8 +242,7 @@ class RememberingRunnable(Runnable[Any, Any]):
         configurable = config.get("configurable") or {}
         named = next((configurable[name] for name in _SESSIONS if configurable.get(name) is not None), None)
         if named is None:
-            msg = "name the conversation: config={'configurable': {'session_id': '...'}}"
-            raise ConfigError(msg)
+            raise ConfigError("name the conversation: config={'configurable': {'session_id': '...'}}")
         said = read_input(input, self._wrapped.input_key)
         settings = deciding_settings(configurable, *_SEPARATED)
         settings |= {name: value for name, value in configurable.items() if name in self._own_settings}

@@ -7,10 +7,11 @@ shorter, and all of them become stale at once when the corpus's epoch ends. Each
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import Runnable
+from typing_extensions import Unpack
 
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.answers.epoch import EpochAnswerCache
@@ -23,9 +24,6 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Flow, Op, merge, pure
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import WEEK_S, FromSettings, lifetime, milliseconds
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 __all__ = ["CachedEmbeddings", "CachedRetriever", "EpochAnswerCache", "RagCache"]
 
@@ -104,8 +102,7 @@ class RagCache(ClientOwner):
             ConfigError: No model was given.
         """
         if not isinstance(self._embeddings, CachedEmbeddings):
-            msg = "this RagCache was made without an embedding model: RagCache(client, embeddings)"
-            raise ConfigError(msg)
+            raise ConfigError("this RagCache was made without an embedding model: RagCache(client, embeddings)")
         return self._embeddings
 
     def retriever(
