@@ -237,7 +237,8 @@ def start_cluster(farm: Farm, masters: int = 3, replicas: int = 0) -> str:
     """Masters that know each other, the first ones with a replica each; the URL of the cluster."""
     # The bus is on the port plus 10000: let both be free and both exist.
     ports = (port for port in iter(free_port, None) if port < 55_000 and _is_free(port + 10_000))
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
+    soon = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")  # one without an offset is not listed
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", *soon)
     options = (*options, "--hz", "10")  # they get to know each other, and miss each other, as they look around
     nodes = [farm.start(NEWEST, *options, port=next(ports)) for _ in range(masters + replicas)]
     clients = [redis.Redis(port=node.port, decode_responses=True) for node in nodes]
@@ -266,6 +267,9 @@ def start_cluster(farm: Farm, masters: int = 3, replicas: int = 0) -> str:
             return all(str(node.port) in slots for slots in told for node in nodes) and set(links) <= {"up"}
 
         wait_for(seen, 30)
+        if not replicas:  # nobody takes over, however soon a master is missed
+            for client in clients:
+                client.config_set(IDLE[0][2:], IDLE[1])
     finally:
         for client in clients:
             client.close()
