@@ -28,6 +28,7 @@ from tests.support import examples, servers
 from tests.support.servers import Farm
 
 examples.load_profiles()
+gc.disable()  # what the collection makes lives to the end; on again when all is collected
 
 # To rewrite the tests' assertions takes each worker longer than to collect them; so they are kept in `__pycache__`, and
 # so is the package for the processes that tests start, also where Python is told to keep nothing.
@@ -133,6 +134,7 @@ def pytest_collection_finish() -> None:
     A test that waits for garbage collects it itself.
     """
     gc.freeze()
+    gc.enable()
     gc.set_threshold(20_000, 20, 50)
 
 
@@ -256,8 +258,13 @@ _opened: dict[str, Any] = {}
 """A client of redis-py for each server: to open one costs as much as a small test."""
 
 
-def immortal(url: str, prefix: str, *, sweeps: bool = False) -> list[str]:
-    """The keys under a prefix that have no lifetime; with `sweeps` all under it are deleted in the same trip."""
+def immortal(url: str, prefix: str) -> list[str]:
+    """The keys under a prefix that have no lifetime."""
+    return [key for key, left in lifetimes(url, prefix).items() if left == -1]
+
+
+def lifetimes(url: str, prefix: str, *, sweeps: bool = False) -> dict[str, int]:
+    """The keys under a prefix and how long each has; with `sweeps` they are deleted in the same trip."""
     if url.startswith("memory:"):  # each test has its own; a client of redis-py would cost as much as a small test
         server = topology(url, Options()).open()
         keys = sorted(server.send([("KEYS", f"{prefix}:*")], by_digest=False)[0])
@@ -272,7 +279,7 @@ def immortal(url: str, prefix: str, *, sweeps: bool = False) -> list[str]:
             for key in keys:
                 pipe.execute_command(command, key)
         replies = pipe.execute()[: len(keys)] if keys else []
-    return [key.decode() for key, left in zip(keys, replies, strict=True) if left == -1]
+    return {key.decode(): left for key, left in zip(keys, replies, strict=True)}
 
 
 Watch = Callable[[str, str], None]
@@ -298,7 +305,7 @@ def watch(request: pytest.FixtureRequest) -> Iterator[Watch]:
     """After every test: each key under the prefixes it named has a lifetime, unless it is marked `pins`."""
     watched: set[tuple[str, str]] = set()
     yield lambda url, prefix: watched.add((url, prefix))
-    leaked = [key for url, prefix in watched for key in immortal(url, prefix, sweeps=True)]
+    leaked = [key for url, prefix in watched for key, left in lifetimes(url, prefix, sweeps=True).items() if left == -1]
     if leaked and request.node.get_closest_marker("pins") is None:
         pytest.fail(f"keys without a lifetime: {leaked}")
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from langchain_redis_memory.redis.client import topology
-from tests.conftest import immortal
+from tests.conftest import lifetimes
 from tests.support import servers
 from tests.support.servers import Farm
 
@@ -53,7 +53,7 @@ def test_example(
 ) -> None:
     if where != "memory":
         monkeypatch.setenv("REDIS_URL", farm.url(where))
-        immortal(farm.url(where), "lrm-example", sweeps=True)  # another example may have left its conversations
+        lifetimes(farm.url(where), "lrm-example", sweeps=True)  # another example may have left its conversations
     else:
         monkeypatch.delenv("REDIS_URL", raising=False)
         monkeypatch.setattr(topology, "_SERVERS", {})  # nor does one find what another left in this process
