@@ -28,8 +28,6 @@ from tests.support import examples, servers
 from tests.support.servers import Farm
 
 examples.load_profiles()
-gc.disable()  # what the collection makes lives to the end; on again when all is collected
-
 # To rewrite the tests' assertions takes each worker longer than to collect them; so they are kept in `__pycache__`, and
 # so is the package for the processes that tests start, also where Python is told to keep nothing.
 sys.dont_write_bytecode = False
@@ -48,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "pins: the test makes keys without a lifetime on purpose")
     for name in ("benchmark", "vcr"):  # langchain-tests marks with them, for plugins that pyproject.toml turns off
         config.addinivalue_line("markers", f"{name}: not used here")
+    gc.disable()  # what is collected lives to the end; on again afterwards
 
 
 # --- which tests run, and where -------------------------------------------------------------------
