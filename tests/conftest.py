@@ -28,6 +28,7 @@ from tests.support import examples, servers
 from tests.support.servers import Farm
 
 examples.load_profiles()
+
 # To rewrite the tests' assertions takes each worker longer than to collect them; so they are kept in `__pycache__`, and
 # so is the package for the processes that tests start, also where Python is told to keep nothing.
 sys.dont_write_bytecode = False
@@ -46,7 +47,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "pins: the test makes keys without a lifetime on purpose")
     for name in ("benchmark", "vcr"):  # langchain-tests marks with them, for plugins that pyproject.toml turns off
         config.addinivalue_line("markers", f"{name}: not used here")
-    gc.disable()  # what is collected lives to the end; on again afterwards
 
 
 # --- which tests run, and where -------------------------------------------------------------------
@@ -127,13 +127,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in unwanted]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is made while tests are collected lives to the end: nobody need look for garbage."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 def pytest_collection_finish() -> None:
-    """What the collection made lives to the end: the garbage collector need not visit it, nor come as often as it does.
+    """The garbage collector need not visit what lives to the end, nor come as often as it does.
 
     A test that waits for garbage collects it itself.
     """
     gc.freeze()
-    gc.enable()
     gc.set_threshold(20_000, 20, 50)
 
 
