@@ -238,8 +238,8 @@ def start_cluster(farm: Farm, masters: int = 3, replicas: int = 0) -> str:
     # The bus is on the port plus 10000: let both be free and both exist.
     ports = (port for port in iter(free_port, None) if port < 55_000 and _is_free(port + 10_000))
     soon = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")  # one without an offset is not listed
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", *soon)
-    options = (*options, "--hz", "10")  # they get to know each other, and miss each other, as they look around
+    often = ("--hz", "10")  # they get to know each other, and miss each other, as they look around
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", *soon, *often)
     nodes = [farm.start(NEWEST, *options, port=next(ports)) for _ in range(masters + replicas)]
     clients = [redis.Redis(port=node.port, decode_responses=True) for node in nodes]
     try:
