@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from math import log
+from pathlib import Path
 
 import pytest
 
-from benchmarks.scale.__main__ import growths, table, told
-from benchmarks.scale.axes import AXES, Axis
+from benchmarks.scale.__main__ import growths, kept, table, told
+from benchmarks.scale.axes import AXES
 from benchmarks.scale.fit import Growth, Stated, exponent, slope
 from benchmarks.scale.loader import copies
 from benchmarks.scale.meter import metered
@@ -70,13 +72,18 @@ def test_copies_are_read_like_what_was_copied(real: Client, real_url: str) -> No
         assert len(RedisSessions(real).list_sessions().sessions) == 8
 
 
-def test_a_tiny_run(real_url: str, prefix: str) -> None:
+def test_a_tiny_run(real_url: str, prefix: str, tmp_path: Path) -> None:
     (messages,) = [axis for axis in AXES if axis.name.startswith("messages")]
     with metered(real_url, ports_of(real_url), prefix) as meter:
-        found = growths(meter, Axis("messages", (), (10, 100), messages.begin), (10, 100), rounds=1)
+        found = growths(meter, messages, (10, 100), rounds=1)
     by_name = {growth.operation: growth for growth in found}
     assert by_name["all messages"].exponents["bytes"] > 0.5
     assert {cost["trips"] for cost in by_name["the last 20 messages"].costs.values()} == {1}
     assert all(cost["server"] > 0 and cost["client"] > 0 for cost in by_name["a turn added"].costs.values())
     assert len(table(found)) == len(found)
-    assert told(found, quick=True)["title"] == "How costs grow"
+    written = told(found, {messages.name: 1.5}, full=False)
+    assert written["title"] == "How costs grow"
+    file = tmp_path / "scale.json"
+    assert kept(file) == ([], {})
+    file.write_text(json.dumps(written))
+    assert kept(file) == (found, {messages.name: 1.5})

@@ -64,11 +64,6 @@ def characters(turns: Talk) -> float:
     return mean(len(question) + len(answer) for question, answer in turns)
 
 
-def lasting(port: int, prefix: str) -> int:
-    """Bytes of the keys of a prefix, without what answers a trip that is sent again, for a minute."""
-    return bytes_of_keys(port, f"{prefix}:*") - bytes_of_keys(port, f"{prefix}:*:trip:*")
-
-
 # --- bytes of one more --------------------------------------------------------------------------------------------
 
 
@@ -84,7 +79,7 @@ def each(port: int, fill: Fill) -> float:
         with Client.from_url(f"redis://127.0.0.1:{port}/0", prefix=prefix, timeout_s=60) as client:
             counts.append(fill(client, many))
             client.settle()
-        sizes.append(lasting(port, prefix))
+        sizes.append(bytes_of_keys(port, f"{prefix}:*"))
     return (sizes[1] - sizes[0]) / (counts[1] - counts[0])
 
 
@@ -178,7 +173,7 @@ def checked(known: list[Talk], share: float) -> dict[str, Any]:
         before = sum(admin.info("memory")["used_memory"] for admin in admins)
         with Client.from_url(f"redis+cluster://127.0.0.1:{ports[0]}", timeout_s=60) as client:
             turns = filled(client, known, asked)
-        keys = [lasting(port, "lrm") for port in ports]
+        keys = [bytes_of_keys(port, "lrm:*") for port in ports]
         used = sum(admin.info("memory")["used_memory"] for admin in admins) - before
     told = size(asked).bytes
     return {

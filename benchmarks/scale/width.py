@@ -22,7 +22,7 @@ from benchmarks.scale.meter import Meter, metered
 from benchmarks.speed.harness import in_wheel
 from langchain_redis_memory import RedisCache, RedisChatMessageHistory, RedisSaver
 
-TASKS = {True: (1, 10, 100, 1_000), False: (1, 10, 100, 500, 2_000)}
+TASKS = (1, 10, 100, 500, 2_000)
 NODES = (1, 3, 6)
 SMALL_RANGE = 0.5
 """The largest exponent over the nodes: there are few of them, each with a background of its own."""

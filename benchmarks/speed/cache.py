@@ -29,13 +29,14 @@ from benchmarks.speed.harness import (
     Report,
     ainterleaved,
     bytes_of_keys,
+    connected,
     installed,
     interleaved,
     server,
     trips,
     used_memory,
 )
-from langchain_redis_memory import Client, RedisCache, RedisSemanticCache, VectorOptions
+from langchain_redis_memory import RedisCache, RedisSemanticCache, VectorOptions
 from langchain_redis_memory.vectors.engine import EngineName
 
 OURS, OFFICIAL, COMMUNITY = "langchain-redis-memory", "langchain-redis", "langchain-community"
@@ -66,7 +67,7 @@ Work = Callable[[BaseCache], Any]
 def contenders(port: int, *, json: bool) -> dict[str, BaseCache]:
     """Empty caches by contender; ours is the first."""
     url = f"redis://127.0.0.1:{port}/0"
-    found: dict[str, BaseCache] = {OURS: RedisCache(Client.from_url(url), ttl_s=TTL_S)}
+    found: dict[str, BaseCache] = {OURS: RedisCache(connected(url), ttl_s=TTL_S)}
     if json and installed(OFFICIAL):
         from langchain_redis import RedisCache as Official
 
@@ -263,9 +264,7 @@ def semantic(report: Report, entries: int = 10_000, engines: tuple[EngineName, .
         where, modules = f"by meaning, {engine}: ", engine == "query_engine"
         with server(query_engine=modules) as port:
             url, before = f"redis://127.0.0.1:{port}/0", used_memory(port)
-            ours = RedisSemanticCache(
-                Client.from_url(url), embeddings, ttl_s=TTL_S, vectors=VectorOptions(engine=engine)
-            )
+            ours = RedisSemanticCache(connected(url), embeddings, ttl_s=TTL_S, vectors=VectorOptions(engine=engine))
             ours.warm(zip(stored, answers, strict=True), MODEL)
             caches: dict[str, BaseCache] = {OURS: ours}
             sizes = {OURS: (used_memory(port) - before) / entries}

@@ -23,7 +23,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph, add_messages
 
-from benchmarks.speed.harness import Report, bytes_of_keys, counted_trips, installed, interleaved, server
+from benchmarks.speed.harness import Report, bytes_of_keys, connected, counted_trips, installed, interleaved, server
 from benchmarks.speed.history import prose
 from langchain_redis_memory import RedisSaver
 
@@ -99,7 +99,7 @@ def config(thread: str) -> dict[str, Any]:
 def contenders(port: int) -> dict[str, Make]:
     """Constructors of savers; ours is the first."""
     url = f"redis://127.0.0.1:{port}/0"
-    found: dict[str, Make] = {OURS: lambda: RedisSaver(url), MEMORY: InMemorySaver}
+    found: dict[str, Make] = {OURS: lambda: RedisSaver(connected(url)), MEMORY: InMemorySaver}
     if installed(PLAIN):
         from langgraph_checkpoint_plainredis import RedisSaver as Plain
 
@@ -212,7 +212,7 @@ def long_thread(make: dict[str, Make], report: Report) -> None:
 async def crowd(port: int, report: Report) -> None:
     """50 threads at once, 20 turns each, async."""
     url = f"redis://127.0.0.1:{port}/0"
-    make: dict[str, Make] = {OURS: lambda: RedisSaver(url), MEMORY: InMemorySaver}
+    make: dict[str, Make] = {OURS: lambda: RedisSaver(connected(url)), MEMORY: InMemorySaver}
 
     def wide() -> Any:
         return redis.asyncio.Redis.from_url(url, max_connections=1000)

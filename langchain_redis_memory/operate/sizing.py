@@ -153,7 +153,7 @@ def size(load: Load) -> Sizing:
     if load.threads:
         parts.append(Part("turns of LangGraph threads", kept, 3_600 + 1.1 * text))
     if load.profiles:
-        parts.append(Part("profiles", load.users, 580))
+        parts.append(Part("profiles", load.users, 310))
     peak = turns / DAY_S * load.peak
     memory = ceil(sum(part.bytes for part in parts) / (load.node_bytes * FULL))
     work = ceil(peak * SERVER_S_OF_A_TURN / BUSY)
