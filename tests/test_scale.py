@@ -11,8 +11,9 @@ import pytest
 from benchmarks.scale.__main__ import growths, kept, table, told
 from benchmarks.scale.axes import AXES
 from benchmarks.scale.fit import Growth, Stated, exponent, slope
-from benchmarks.scale.loader import copies
+from benchmarks.scale.loader import Copier
 from benchmarks.scale.meter import metered
+from benchmarks.speed.harness import bytes_of_keys
 from langchain_redis_memory import Client, RedisChatMessageHistory, RedisSessions
 
 SIZES = [10, 100, 1_000, 10_000, 100_000]
@@ -62,14 +63,17 @@ def test_copies_are_read_like_what_was_copied(real: Client, real_url: str) -> No
     history = RedisChatMessageHistory("copied-00", real)
     history.add_turn("How are you?", "Well.")
     with metered(real_url, ports_of(real_url)) as meter:
-        assert copies(meter.admin, "copied-00", (f"copied-{n:02}" for n in range(1, 8))) == 7
+        assert Copier([meter.admin], "copied-00").copy(f"copied-{n:02}" for n in range(1, 8)) == 7
         with pytest.raises(ValueError, match="nothing is stored"):
-            copies(meter.admin, "copied-99", ["copied-98"])
+            Copier([meter.admin], "copied-99")
+        RedisChatMessageHistory("stored-07", real).add_messages(history.messages)
+        copied, stored = (bytes_of_keys(ports_of(real_url)[0], f"*{name}}}:*") for name in ("copied-07", "stored-07"))
+        assert copied == stored > 400
         copy = RedisChatMessageHistory("copied-07", real)
         assert copy.messages == history.messages
         copy.add_turn("And now?", "Still.")
         assert (copy.count(), history.count()) == (4, 2)
-        assert len(RedisSessions(real).list_sessions().sessions) == 8
+        assert len(RedisSessions(real).list_sessions().sessions) == 9
 
 
 def test_a_tiny_run(real_url: str, prefix: str, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.store.base import PutOp
 
 from benchmarks.scale.fit import Stated
-from benchmarks.scale.loader import copies
+from benchmarks.scale.loader import Copier
 from benchmarks.scale.meter import Meter, Work
 from langchain_redis_memory import (
     ConversationMemory,
@@ -183,10 +183,11 @@ def threads(meter: Meter) -> Grown:
     def put(thread: str) -> None:
         saver.put(config(thread), checkpoint(1), {"step": 1}, {"n": f"{1:032}.0", "text": "1"})
 
+    put("thread-00000000")
+    copier = Copier([meter.admin], "thread-00000000")
+
     def grow(known: int, many: int) -> None:
-        if not known:
-            put("thread-00000000")
-        copies(meter.admin, "thread-00000000", (f"thread-{n:08}" for n in range(max(known, 1), many)))
+        copier.copy(f"thread-{n:08}" for n in range(max(known, 1), many))
         assert saver.get_tuple(config(f"thread-{many - 1:08}")) is not None
 
     return Grown(grow, [
@@ -202,10 +203,11 @@ def tenants(meter: Meter) -> Grown:
     def history(n: int) -> RedisChatMessageHistory:
         return RedisChatMessageHistory("session-1", meter.client, tenant=f"tenant-{n:08}")
 
+    history(0).add_messages(turn(0))
+    copier = Copier([meter.admin], "tenant-00000000")
+
     def grow(known: int, many: int) -> None:
-        if not known:
-            history(0).add_messages(turn(0))
-        copies(meter.admin, "tenant-00000000", (f"tenant-{n:08}" for n in range(max(known, 1), many)))
+        copier.copy(f"tenant-{n:08}" for n in range(max(known, 1), many))
         assert history(many - 1).count() >= 2
 
     return Grown(grow, [

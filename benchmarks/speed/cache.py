@@ -32,6 +32,7 @@ from benchmarks.speed.harness import (
     connected,
     installed,
     interleaved,
+    often,
     server,
     trips,
     used_memory,
@@ -197,7 +198,7 @@ async def awaited(where: str, caches: dict[str, BaseCache], report: Report) -> N
     await caches[OURS]._client.aclose()  # type: ignore[attr-defined]
 
 
-def clearing(where: str, caches: dict[str, BaseCache], report: Report, times: int = 7) -> None:
+def clearing(where: str, caches: dict[str, BaseCache], report: Report, times: int = often(7)) -> None:
     """Clearing 1,000 answers, which are stored anew each time."""
     taken: dict[str, list[float]] = {name: [] for name in caches if name != COMMUNITY}
     for _ in range(times):
@@ -247,7 +248,7 @@ class Vectors(Embeddings):
 ENGINES: tuple[EngineName, ...] = ("query_engine", "vector_sets", "exact")
 
 
-def semantic(report: Report, entries: int = 10_000, engines: tuple[EngineName, ...] = ENGINES) -> None:
+def semantic(report: Report, entries: int = often(10_000), engines: tuple[EngineName, ...] = ENGINES) -> None:
     """The caches by meaning among many answers, on each of our engines; langchain-redis' needs the Query Engine."""
     embeddings = Vectors()
     stored = [f"What is the use of item {number} in the catalogue of {words(3, number)}?" for number in range(entries)]
