@@ -55,6 +55,14 @@ def test_noise_of_a_time_is_no_growth() -> None:
     assert noisy.broken == []
 
 
+def test_what_seems_to_grow_is_judged_by_the_better_of_two_measurements() -> None:
+    growth = Growth("a", "o", "O(1)", {n: {"trips": 1.0, "server": 1.0 + 9 * (n == SIZES[-1])} for n in SIZES})
+    assert growth.broken == ["server"]
+    growth.again({"trips": 3.0, "server": 1.1})
+    assert growth.costs[SIZES[-1]] == {"trips": 1.0, "server": 1.1}
+    assert growth.broken == []
+
+
 def ports_of(url: str) -> list[int]:
     return [int(url.rsplit(":", 1)[1].split("/", maxsplit=1)[0])]
 

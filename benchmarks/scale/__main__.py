@@ -1,6 +1,6 @@
 """How costs grow: with messages, checkpoints, threads, tenants, items, answers, tasks and nodes.
 
-python -m benchmarks.scale [--full] [--only WORD] [--write FILE]
+python -m benchmarks.scale [--full] [--only WORD] [--most N] [--write FILE]
 
 Of each operation and size: round trips, the server's commands, bytes on the wire, time of the server's and of the
 client's processor in bare GETs (the best of three rounds, so other work on the machine matters little), and the median
@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks.scale import width
 from benchmarks.scale.axes import AXES, DIMS, Axis
-from benchmarks.scale.fit import BELOW_LINEAR, COUNTED, NOISE, TIMED, Growth
+from benchmarks.scale.fit import BELOW_LINEAR, COUNTED, NOISE, TIMED, Costs, Growth
 from benchmarks.scale.meter import ROUNDS, Meter, metered
 from benchmarks.speed.harness import server
 
@@ -38,21 +38,26 @@ Loads = Mapping[str, float]
 def growths(meter: Meter, axis: Axis, sizes: tuple[int, ...], rounds: int = ROUNDS) -> list[Growth]:
     """Makes one axis grow on an empty server and measures at each size."""
     grown = axis.begin(meter)
-    costs: dict[str, dict[int, dict[str, float]]] = {operation.name: {} for operation in grown.operations}
+    costs: dict[str, dict[int, Costs]] = {operation.name: {} for operation in grown.operations}
     for before, size in zip((0, *sizes), sizes, strict=False):
         grown.grow(before, size)
         for operation in grown.operations:
             times = 1 if operation.stated == "O(n)" else rounds
             costs[operation.name][size] = meter.costs(operation.work, rounds=times)
-    return [Growth(axis.name, one.name, one.stated, costs[one.name], axis.most) for one in grown.operations]
+    found = [Growth(axis.name, one.name, one.stated, costs[one.name], axis.most) for one in grown.operations]
+    for growth, operation in zip(found, grown.operations, strict=True):
+        if growth.broken:
+            growth.again(meter.costs(operation.work, rounds=rounds))
+    return found
 
 
-def measured(only: str, *, full: bool) -> Iterator[list[Growth]]:
+def measured(only: str, *, full: bool, most: int) -> Iterator[list[Growth]]:
     """Every axis, each on an empty server; in full only those with sizes that take long."""
     for axis in AXES:
         if only in axis.name and (axis.large or not full):
             with server() as port, metered(f"redis://127.0.0.1:{port}/0", [port]) as meter:
-                yield growths(meter, axis, axis.sizes + axis.large if full else axis.sizes)
+                sizes = axis.sizes + axis.large if full else axis.sizes
+                yield growths(meter, axis, tuple(size for size in sizes if size <= most))
     if only in "tasks at once" and not full:
         with server() as port, metered(f"redis://127.0.0.1:{port}/0", [port]) as meter:
             yield width.tasks(meter, width.TASKS)
@@ -144,6 +149,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__.split("\n")[0])
     parser.add_argument("--full", action="store_true", help="what grows to 100,000 and more: over an hour, 5 GB")
     parser.add_argument("--only", default="", metavar="WORD", help="only what grows by a name with this word")
+    parser.add_argument("--most", type=int, default=10**9, metavar="N", help="no sizes above this one")
     parser.add_argument("--write", type=Path, metavar="FILE", help="also write the figures as JSON")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -151,7 +157,7 @@ def main() -> int:
     measured_now: list[Growth] = []
     begun = time.monotonic()
     print(f"exponents of {' / '.join((*COUNTED, *TIMED))}")
-    for some in measured(options.only, full=options.full):
+    for some in measured(options.only, full=options.full, most=options.most):
         measured_now += some
         found = [one for one in found if one.axis != some[0].axis] + some
         loads[some[0].axis] = round(os.getloadavg()[1], 1)

@@ -20,6 +20,7 @@ from itertools import count, cycle, islice
 from pathlib import Path
 from statistics import mean
 from typing import Any
+from uuid import uuid4
 
 import redis
 from langchain_core.language_models import FakeListChatModel
@@ -56,14 +57,14 @@ def talks(data: Path) -> list[Talk]:
     return [talk for talk in found.values() if len(talk) >= 4]
 
 
-def messages(talk: Talk, name: str) -> list[Any]:
-    """A conversation as messages, with ids and what a provider tells of an answer."""
+def messages(talk: Talk) -> list[Any]:
+    """A conversation as messages; an answer has what LangChain and a provider give it, a question what we give it."""
     return [
         message
-        for at, (question, answer) in enumerate(talk)
+        for question, answer in talk
         for message in (
-            HumanMessage(question, id=f"{name}-q{at:04}"),
-            AIMessage(answer, id=f"{name}-a{at:04}", response_metadata=ABOUT),
+            HumanMessage(question),
+            AIMessage(answer, id=f"lc_run--{uuid4()}", response_metadata=ABOUT),
         )
     ]
 
@@ -109,7 +110,7 @@ def conversations(turns: list[tuple[str, str]], length: int) -> Fill:
         left = cycle(turns)
         for at in range(many):
             history = RedisChatMessageHistory(f"session-{at:08}", client, user=f"user-{at % 10}")
-            history.add_messages(messages(list(islice(left, length)), f"{at}"))
+            history.add_messages(messages(list(islice(left, length))))
         return many
 
     return fill
@@ -220,7 +221,7 @@ def filled(client: Client, nodes: list[redis.Redis], known: list[Talk], asked_fo
     left = cycle(pair for talk in known for pair in talk)
     for name in names[:TEMPLATES]:
         history = RedisChatMessageHistory(name, client, ttl_s=DAYS * 86_400)
-        history.add_messages(messages(list(islice(left, TURNS_PER_DAY)), name))
+        history.add_messages(messages(list(islice(left, TURNS_PER_DAY))))
     profile = UserProfile("p000000", client)
     for trait, value in (("language", "de"), ("length", "short"), ("format", "list")):
         profile.set(trait, value)
