@@ -65,17 +65,32 @@ SPEED = ("history", "checkpoint", "store", "cache", "limits", "values", "tasks")
 """The benchmarks of speed, in the order of the page."""
 
 
+MORE = {"of 1": "recall", "items": "found", "namespaces": "found"}
+"""Units of which more is better, and what is said of them."""
+
+
 def compared(name: str, told: dict[str, Any]) -> dict[str, Any]:
-    """What a benchmark of speed wrote, as a table: ours, and ours divided by each peer's; what we lose is bold."""
-    ours, *peers = (one for one, version in told["versions"].items() if version)
-    rows = []
+    """What a benchmark of speed wrote, as a table: ours, and ours divided by each peer's; what we lose is bold.
+
+    Trips, and what was found, stand behind the time that they belong to. A peer that found less did other work, so its
+    ratio is told and not counted as lost.
+    """
+    _, *peers = (one for one, version in told["versions"].items() if version)
+    measures: list[list[dict[str, Any]]] = []
     for row in told["rows"]:
-        values, spread = row["values"], row.get("spread")
-        own = f"{values[ours]:.3g} {row['unit']}".strip() + (f" ± {spread:.0%}" if spread else "")
-        ratios = {peer: values[ours] / values[peer] for peer in peers if values.get(peer)}
-        shown = [f"**{ratios[peer]:.2f}x**" if ratios[peer] > 1 else f"{ratios[peer]:.2f}x" for peer in ratios]
-        cells = dict(zip(ratios, shown, strict=True))
-        rows.append([row["name"], own, *(cells.get(peer, "") for peer in peers)])
+        before = measures[-1][0]["name"] if measures else ""
+        belongs = row["unit"] == "trips" and row["name"] == before
+        if belongs or (row["unit"] in MORE and row["name"].rpartition(": ")[0] == before):
+            measures[-1].append(row)
+        else:
+            measures.append([row])
+    rows = []
+    for row, *more in measures:
+        own, value = next(iter(row["values"].items()))
+        spread = f" ± {row['spread']:.0%}" if row.get("spread") else ""
+        said = [f"{_number(value)} {row['unit']}".strip() + spread, *(_beside(each, own) for each in more)]
+        cells = ["" if peer == own else _against(row, more, own, peer) for peer in peers]
+        rows.append([row["name"], ", ".join(said), *cells])
     names = ", ".join(f"{peer} {told['versions'][peer]}" for peer in peers)
     about = f"Against {names}. {told['machine']}."
     columns = ["", "this package", *(f"/ {peer}" for peer in peers)]
@@ -90,22 +105,48 @@ def compared(name: str, told: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _number(value: float) -> str:
+    """Three digits that count."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _beside(row: dict[str, Any], of: str) -> str:
+    """Trips, or what was found, in words."""
+    value = row["values"].get(of, 0)
+    if row["unit"] in MORE:
+        return f"{MORE[row['unit']]} {value:.3g}"
+    return "1 trip" if value == 1 else f"{value:.3g} trips"
+
+
+def _against(row: dict[str, Any], more: list[dict[str, Any]], own: str, peer: str) -> str:
+    """Ours divided by a peer's, and what it does otherwise."""
+    theirs = row["values"].get(peer)
+    if not theirs:
+        return ""
+    known = [(each, each["values"][own], each["values"][peer]) for each in more if peer in each["values"]]
+    less = any(each["unit"] in MORE and other < 0.9 * value for each, value, other in known)
+    said = []
+    for each, value, other in known:
+        if other != value:
+            fewer = each["unit"] == "trips" and 0 < other < value and not less
+            said.append(f"**{_beside(each, peer)}**" if fewer else _beside(each, peer))
+    ratio = row["values"][own] / theirs
+    lost = ratio < 1 if row["unit"] in MORE else ratio > 1 and not less
+    return (f"**{ratio:.2f}x**" if lost else f"{ratio:.2f}x") + (f" ({', '.join(said)})" if said else "")
+
+
 def lost(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """The rows of all tables of speed in which a peer is better."""
-    rows = [
-        [
-            told["title"],
-            row[0],
-            row[1],
-            "; ".join(
-                f"{cell} {name}" for name, cell in zip(told["columns"][2:], row[2:], strict=True) if "**" in cell
-            ),
-        ]
-        for told in results
-        if "benchmarks.speed" in told["command"] and told["columns"][1] == "this package"
-        for row in told["rows"]
-        if any("**" in cell for cell in row[2:])
-    ]
+    """The rows of all tables of speed in which a peer is better; what has no server at all is no peer."""
+    rows = []
+    for told in results:
+        if "benchmarks.speed" in told["command"] and told["columns"][1] == "this package":
+            for name, own, *cells in told["rows"]:
+                peers = zip(told["columns"][2:], cells, strict=True)
+                worse = [
+                    f"{cell} {peer}" for peer, cell in peers if "**" in cell and peer[2:] not in told.get("floors", ())
+                ]
+                if worse:
+                    rows.append([told["title"], name, own, "; ".join(worse)])
     about = "Every row of the tables below in which a peer is better. Below 1 is in our favour."
     columns = ["", "measure", "this package", "against"]
     return {

@@ -277,27 +277,35 @@ def checked(known: list[Talk], share: float) -> dict[str, Any]:
 
 
 NOTE = (
-    "`used_memory` also counts the tables that keys are in, buffers and scripts. Which share of it stays at full size "
-    "was not measured. The calculator's constants were fitted to these conversations."
+    "Turns of three lengths are CANARD's with the answers of one, up to four and up to fourteen turns joined; an answer "
+    "has an id of LangChain's and what a provider tells of its model and tokens. `used_memory` also counts the tables "
+    "that keys are in, buffers and scripts. The calculator's constants were fitted to such turns."
 )
 
 
-def told(known: list[Talk], found: dict[str, int], run: dict[str, Any]) -> dict[str, Any]:
+def told(
+    known: list[Talk], found: dict[str, int], sized: dict[str, list[dict[str, float]]], run: dict[str, Any]
+) -> dict[str, Any]:
     """What the page of benchmarks is generated from."""
     text = characters([pair for talk in known for pair in talk])
-    gib = 2**20
+    mib = 2**20
     about = (
         f"Redis 8.2, {len(known)} conversations of CANARD with turns of {text:.0f} characters on average; a "
         f"conversation has {TURNS_PER_DAY} turns. Then the calculator of `size` against a cluster of {NODES} nodes "
-        f"with {run['share']:.3%} of a million users, {TURNS_PER_DAY} turns a day and {DAYS} days: {run['users']} "
-        f"users, {run['turns']:,} turns."
+        f"with {run['share']:.3%} of a million users, {TURNS_PER_DAY} turns a day and {DAYS} days: {run['users']:,} "
+        f"users, {run['turns']:,} turns. {TEMPLATES} conversations of it were stored by the classes; the others are "
+        f"copies, which take {run['a copy / what the classes stored']:.2%} of their bytes."
     )
     rows = [[f"bytes of one more {name}", f"{size:,}"] for name, size in found.items()]
+    for name, of in sized.items():
+        told_of = {what: " / ".join(f"{one[what]:.0f}" for one in of) for what in of[0]}
+        measured = f"{told_of['measured']} (calculated: {told_of['calculated']})"
+        rows.append([f"bytes of one more {name}, of {told_of['characters']} characters", measured])
     rows += [
-        ["calculated", f"{run['calculated'] / gib:.1f} MiB"],
-        ["keys of the cluster (`MEMORY USAGE`)", f"{run['keys'] / gib:.1f} MiB"],
+        ["calculated", f"{run['calculated'] / mib:,.1f} MiB"],
+        ["keys of the cluster (`MEMORY USAGE`)", f"{run['keys'] / mib:,.1f} MiB"],
         ["calculated / keys", f"{run['calculated / keys']:.2f}"],
-        ["growth of `used_memory` of all nodes", f"{run['used_memory'] / gib:.1f} MiB"],
+        ["growth of `used_memory` of all nodes", f"{run['used_memory'] / mib:,.1f} MiB"],
         ["calculated / growth of `used_memory`", f"{run['calculated / used_memory']:.2f}"],
         ["keys of the fullest node / of the mean one", f"{run['fullest / mean node']:.2f}"],
     ]
@@ -309,7 +317,7 @@ def told(known: list[Talk], found: dict[str, int], run: dict[str, Any]) -> dict[
         "columns": ["", "measured"],
         "rows": rows,
         "notes": [NOTE],
-        "figures": {"each": found, "cluster": run},
+        "figures": {"each": found, "lengths": sized, "cluster": run},
     }
 
 
@@ -317,7 +325,7 @@ def main() -> None:
     """Measures, prints, writes."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale.sizing", description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where conversation_turns.jsonl is")
-    parser.add_argument("--share", type=float, default=0.0001, help="of a million users; 0.0001 takes 60 MB")
+    parser.add_argument("--share", type=float, default=0.01, help="of a million users; 0.01 takes 2 GB")
     parser.add_argument("--write", metavar="FILE", help="also write the figures as JSON")
     options = parser.parse_args()
     known = talks(options.data)
@@ -325,11 +333,12 @@ def main() -> None:
     print(f"{len(known)} conversations, {len(every)} turns of {characters(every):.0f} characters")
     with server(query_engine=False) as port:
         found = {name: round(size) for name, size in rows(port, known).items()}
-    print(json.dumps(found, indent=1))
+        sized = lengths(port, known)
+    print(json.dumps([found, sized], indent=1))
     run = checked(known, options.share)
     print(json.dumps(run, indent=1))
     if options.write:
-        text = json.dumps(told(known, found, run), indent=1, ensure_ascii=False)
+        text = json.dumps(told(known, found, sized, run), indent=1, ensure_ascii=False)
         Path(options.write).write_text(f"{text}\n", "utf-8")
 
 

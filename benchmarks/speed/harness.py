@@ -255,6 +255,10 @@ def installed(package: str) -> str | None:
         return None
 
 
+MORE = ("of 1", "items", "namespaces")
+"""Units of which more is better."""
+
+
 @dataclass
 class Row:
     """One measure: a value for each contender, and what we want of ours.
@@ -287,7 +291,8 @@ class Row:
     def verdict(self) -> str:
         """Whether the target is met; what we lose to is named in any case."""
         ours = next(iter(self.values.values()))
-        worse = [peer for peer, value in list(self.values.items())[1:] if ours > value]
+        better = (lambda value: ours < value) if self.unit in MORE else (lambda value: ours > value)
+        worse = [peer for peer, value in list(self.values.items())[1:] if better(value)]
         met = "" if self.most is None else "met" if ours <= self.most else "MISSED"
         return "; ".join(part for part in (met, f"we lose to {', '.join(worse)}" if worse else "") if part)
 
@@ -300,11 +305,13 @@ class Report:
         title: Its title.
         versions: Contender -> version, None where it is not installed; ours is the first.
         notes: What a reader must know to judge the numbers.
+        floors: Contenders without a server, which show what is there to gain and are not called peers.
     """
 
     title: str
     versions: dict[str, str | None]
     notes: list[str]
+    floors: tuple[str, ...] = ()
     rows: list[Row] = field(default_factory=list)
 
     def add(
@@ -351,6 +358,7 @@ class Report:
             "versions": self.versions,
             "rows": [{**asdict(row), "verdict": row.verdict, "spread": row.spread} for row in self.rows],
             "notes": self.notes,
+            "floors": self.floors,
         }
         Path(path).write_text(json.dumps(told, indent=2) + "\n", "utf-8")
 
@@ -359,7 +367,8 @@ class Report:
         """What it ran on."""
         return (
             f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, "
-            f"redis-py {redis.__version__}, hiredis {installed('hiredis') or 'not installed'}"
+            f"redis-py {redis.__version__}, hiredis {installed('hiredis') or 'not installed'}, "
+            f"load average {os.getloadavg()[1]:.1f}"
         )
 
 

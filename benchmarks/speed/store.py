@@ -279,7 +279,7 @@ def main() -> None:
         OFFICIAL: installed(OFFICIAL),
         MEMORY: installed("langgraph-checkpoint"),
     }
-    report = Report("Long-term memory", versions, NOTES)
+    report = Report("Long-term memory", versions, NOTES, floors=(MEMORY,))
     with server() as port:
         measure(port, report)
     report.show()

@@ -163,7 +163,7 @@ def main() -> None:
     versions: dict[str, Any] = {name: installed(name) for name in (OURS, CASHEWS, AIOCACHE, DOGPILE)}
     versions[CLIENT_SIDE] = versions[BARE] = installed("redis")
     versions[NEAR] = versions[OURS]
-    report = Report("A cache of values", versions, NOTES)
+    report = Report("A cache of values", versions, NOTES, floors=(NEAR,))
     with server(query_engine=False) as port:
         measure(port, report)
     report.show()
