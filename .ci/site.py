@@ -1,6 +1,6 @@
 """Generates pages: benchmarks from results, keys from their kinds, the reference from the public names.
 
-`python .ci/site.py` writes the pages that are kept (docs/keys.md, docs/benchmarks.md, docs/quality.md); a test holds
+`python .ci/site.py` writes the pages that are kept (`PAGES`), figures among them; a test holds
 them up to date. MkDocs loads this file as a hook and adds the reference, which nobody would read as a file.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import Files
 
 ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT / ".ci"))  # MkDocs and the tests load this file by its path
+import plots  # noqa: E402
+
 REPOSITORY = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
 """Files above docs/ that are pages of the site, too."""
 ROOMS = {
@@ -135,10 +139,10 @@ def _against(row: dict[str, Any], more: list[dict[str, Any]], own: str, peer: st
     return (f"**{ratio:.2f}x**" if lost else f"{ratio:.2f}x") + (f" ({', '.join(said)})" if said else "")
 
 
-def lost(results: list[dict[str, Any]]) -> dict[str, Any]:
+def lost(tables: list[dict[str, Any]]) -> dict[str, Any]:
     """The rows of all tables of speed in which a peer is better; what has no server at all is no peer."""
     rows = []
-    for told in results:
+    for told in tables:
         if "benchmarks.speed" in told["command"] and told["columns"][1] == "this package":
             for name, own, *cells in told["rows"]:
                 peers = zip(told["columns"][2:], cells, strict=True)
@@ -160,19 +164,39 @@ def lost(results: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def benchmarks_page() -> str:
-    """What was measured, from `benchmarks/results`; what we lose comes first."""
+def results() -> list[dict[str, Any]]:
+    """What was measured, as tables in the order of the page; what we lose comes first."""
     folder = ROOT / "benchmarks" / "results"
-    results = []
+    found = []
     for path in (folder.parent / "counts.json", *folder.glob("*.json")):
         told = json.loads(path.read_text("utf-8"))
-        results.append(counts(told) if "counts" in told else compared(path.stem, told) if "versions" in told else told)
-    results.sort(key=lambda one: one["order"])
-    parts = [(folder / "about.md").read_text("utf-8").strip()]
-    for told in (lost(results), *results):
-        parts += [f"## {told['title']}", told["about"], f"`{told['command']}`", table(told["columns"], told["rows"])]
-        parts += told["notes"]
+        found.append(counts(told) if "counts" in told else compared(path.stem, told) if "versions" in told else told)
+    found.sort(key=lambda one: one["order"])
+    return [lost(found), *found]
+
+
+def benchmarks_page() -> str:
+    """What was measured, from `benchmarks/results`."""
+    parts = [(ROOT / "benchmarks" / "results" / "about.md").read_text("utf-8").strip()]
+    for told in results():
+        parts += [f"## {told['title']}", told["about"], f"`{told['command']}`"]
+        parts += [f"![{told['title']}](assets/{PLOTS[told['title']]})"] if told["title"] in PLOTS else []
+        parts += [table(told["columns"], told["rows"]), *told["notes"]]
     return "\n\n".join(parts) + "\n"
+
+
+PLOTS = {"What we lose": "speed.svg", "How costs grow": "growth.svg"}
+"""The figures of a section."""
+
+
+def speed_plot() -> str:
+    """The ratios of all tables of speed."""
+    return plots.speed([told for told in results()[1:] if told["columns"][1] == "this package"])
+
+
+def growth_plot() -> str:
+    """The costs over sizes of `benchmarks.scale`."""
+    return plots.growth([told for told in results() if "costs" in told])
 
 
 def quality_page() -> str:
@@ -213,7 +237,13 @@ def keys_page() -> str:
     return (ROOT / ".ci" / "keys.md").read_text("utf-8").replace("{table}", listed)
 
 
-PAGES = {"docs/keys.md": keys_page, "docs/benchmarks.md": benchmarks_page, "docs/quality.md": quality_page}
+PAGES = {
+    "docs/keys.md": keys_page,
+    "docs/benchmarks.md": benchmarks_page,
+    "docs/quality.md": quality_page,
+    "docs/assets/speed.svg": speed_plot,
+    "docs/assets/growth.svg": growth_plot,
+}
 
 
 def reference_pages() -> dict[str, str]:

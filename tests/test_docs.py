@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from xml.etree.ElementTree import fromstring
 
 import pytest
 import yaml
@@ -146,6 +147,47 @@ def site() -> ModuleType:
 def test_generated_pages_are_up_to_date() -> None:
     for name, make in site().PAGES.items():
         assert (ROOT / name).read_text("utf-8") == make(), f"{name}: python .ci/site.py"
+
+
+def test_a_table_of_speed_tells_what_is_lost_and_what_was_other_work() -> None:
+    rows = [
+        ("get", "ms", {"ours": 2, "peer": 1, "memory": 0.01}, 0.1),
+        ("get", "trips", {"ours": 1, "peer": 3, "memory": 0}, 0),
+        ("search", "ms", {"ours": 3000, "peer": 1, "memory": 6000}, 0),
+        ("search: recall", "of 1", {"ours": 1, "peer": 0.01, "memory": 1}, 0),
+        ("another way", "us", {"memory": 5}, 0),
+    ]
+    told = {
+        "title": "T",
+        "versions": {"ours": "1", "peer": "2", "memory": "3", "absent": None},
+        "machine": "m",
+        "floors": ["memory"],
+        "notes": [],
+        "rows": [dict(zip(("name", "unit", "values", "spread"), row, strict=True)) for row in rows],
+    }
+    pages = site()
+    made = pages.compared("store", told)
+    assert made["rows"] == [
+        ["get", "2 ms ± 10%, 1 trip", "**2.00x** (3 trips)", "**200.00x** (0 trips)"],
+        ["search", "3,000 ms, recall 1", "3000.00x (recall 0.01)", "0.50x"],
+        ["another way", "5 us", "", ""],
+    ]
+    assert pages.lost([made])["rows"] == [["T", "get", "2 ms ± 10%, 1 trip", "**2.00x** (3 trips) / peer"]]
+    drawn = fromstring(pages.plots.speed([made]))
+    assert [mark.get("class") for mark in drawn.iter("{http://www.w3.org/2000/svg}circle")] == [
+        "shape",
+        "lost",
+        "shape",
+    ]
+
+
+def test_figures_are_drawn_whole() -> None:
+    pages = site()
+    for name in ("docs/assets/speed.svg", "docs/assets/growth.svg"):
+        assert fromstring(pages.PAGES[name]()).get("viewBox")
+    said = " ".join(fromstring(pages.growth_plot()).itertext())
+    for told in (told for told in pages.results() if "costs" in told):
+        assert all(f"{one['operation']}: " in said and one["axis"] in said for one in told["costs"])
 
 
 def test_figures_that_other_pages_repeat_are_those_of_the_benchmarks() -> None:
