@@ -277,7 +277,7 @@ def checked(known: list[Talk], share: float) -> dict[str, Any]:
 
 
 NOTE = (
-    "Turns of three lengths are CANARD's with the answers of one, up to four and up to fourteen turns joined; an answer "
+    "Turns of three lengths are CANARD's with the answers of one, up to 4 and up to 14 turns joined; an answer "
     "has an id of LangChain's and what a provider tells of its model and tokens. `used_memory` also counts the tables "
     "that keys are in, buffers and scripts. The calculator's constants were fitted to such turns."
 )
