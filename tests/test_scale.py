@@ -7,14 +7,15 @@ from math import log
 from pathlib import Path
 
 import pytest
+from langchain_core.outputs import Generation
 
 from benchmarks.scale.__main__ import growths, kept, table, told
 from benchmarks.scale.axes import AXES
 from benchmarks.scale.fit import Growth, Stated, exponent, slope
-from benchmarks.scale.loader import Copier
+from benchmarks.scale.loader import Copier, more_entries
 from benchmarks.scale.meter import metered
 from benchmarks.speed.harness import bytes_of_keys
-from langchain_redis_memory import Client, RedisChatMessageHistory, RedisSessions
+from langchain_redis_memory import Client, RedisCache, RedisChatMessageHistory, RedisSessions
 
 SIZES = [10, 100, 1_000, 10_000, 100_000]
 
@@ -82,6 +83,17 @@ def test_copies_are_read_like_what_was_copied(real: Client, real_url: str) -> No
         copy.add_turn("And now?", "Still.")
         assert (copy.count(), history.count()) == (4, 2)
         assert len(RedisSessions(real).list_sessions().sessions) == 9
+
+
+def test_entries_are_added_beside_those_that_are_stored(real: Client, real_url: str) -> None:
+    cache = RedisCache(real)
+    cache.warm([(f"question {n}", f"answer {n}") for n in range(100)], "model")
+    with metered(real_url, ports_of(real_url)) as meter:
+        shards = list(meter.admin.scan_iter("*:entries"))
+        before = sum(meter.admin.hlen(shard) for shard in shards)
+        more_entries(meter.admin, 3 * len(shards))
+        assert sum(meter.admin.hlen(shard) for shard in shards) == before + 3 * len(shards)
+    assert cache.lookup("question 7", "model") == [Generation(text="answer 7")]
 
 
 def test_a_tiny_run(real_url: str, prefix: str, tmp_path: Path) -> None:

@@ -99,7 +99,8 @@ def told(found: list[Growth], loads: Loads, *, full: bool) -> dict[str, object]:
         f"walks a graph of vectors one above {BELOW_LINEAR}, and a time grows {NOISE} times in all. A search of a "
         "graph looks at some thousand vectors: among a few thousand it is somewhere between a logarithm and a scan, "
         "whose exponent is 1, and this bound tells it from the scan only. "
-        f"Items and answers have vectors of {DIMS} random numbers, one item in four has one; answers' are quantised."
+        f"Items and answers have vectors of {DIMS} random numbers, one item in four has one (of those beyond "
+        "20,000 one in forty); answers' are quantised."
     )
     return {
         "order": 8.5 if full else 8,

@@ -18,7 +18,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.store.base import PutOp
 
 from benchmarks.scale.fit import Stated
-from benchmarks.scale.loader import Copier
+from benchmarks.scale.loader import Copier, more_entries
 from benchmarks.scale.meter import Meter, Work
 from langchain_redis_memory import (
     ConversationMemory,
@@ -35,6 +35,9 @@ DIMS = 64
 GRAPH = (1_000, 3_000, 10_000)
 """Sizes of what is in a graph of vectors: a search of a smaller one looks at all of it."""
 AT_ONCE = 100
+STORED, SAMPLED = 20_000, 40
+"""Items and exact answers up to this number are stored by the classes; of those beyond it, only each item of so many,
+with a vector: the others are copies."""
 
 
 class Operation(NamedTuple):
@@ -225,9 +228,14 @@ def items(meter: Meter) -> Grown:
         value = {"text": f"text {n}", "rank": n, "half": n // 4 % 2}
         return PutOp(here, f"k{n:08}", value, index=None if n % 4 == 0 else False)
 
+    store.batch([one(1)])
+    copier = Copier([meter.admin], "k00000001")
+
     def grow(known: int, many: int) -> None:
-        for start in range(known, many, 500):
-            store.batch([one(n) for n in range(start, min(start + 500, many))])
+        numbers = [n for n in range(known, many) if n < STORED or n % SAMPLED == 0]
+        for start in range(0, len(numbers), 500):
+            store.batch([one(n) for n in numbers[start : start + 500]])
+        copier.copy(f"k{n:08}" for n in range(max(known, STORED), many) if n % SAMPLED)
 
     def near(n: int, **wanted: Any) -> None:
         store.search(here, query=f"query {n}", limit=3, refresh_ttl=False, **wanted)
@@ -249,7 +257,9 @@ def exact_answers(meter: Meter) -> Grown:
     cache = RedisCache(meter.client)
 
     def grow(known: int, many: int) -> None:
-        cache.warm(((f"question {n:08}", f"answer {n:08}") for n in range(known, many)), "model")
+        stored = min(many, STORED)
+        cache.warm(((f"question {n:08}", f"answer {n:08}") for n in range(known, stored)), "model")
+        more_entries(meter.admin, many - max(known, stored))
 
     return Grown(grow, [
         Operation("a hit", "O(1)", lambda n: cache.lookup(f"question {n % 10:08}", "model")),

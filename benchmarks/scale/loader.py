@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
+from random import randbytes
 from typing import Any, NamedTuple
 
 import redis
@@ -73,7 +74,7 @@ class Copier:
                 self._members += [
                     Member(at, key, *one) for one in _held(nodes[at], key) if spelled(self._known) in one[0]
                 ]
-        if not self._parts:
+        if not self._parts and not self._members:
             msg = f"nothing is stored of {template}"
             raise ValueError(msg)
 
@@ -86,7 +87,7 @@ class Copier:
         made, left = 0, iter(ids)
         while some := [name.encode() for name in islice(left, AT_ONCE * len(self._nodes))]:
             places: dict[int, list[bytes]] = defaultdict(list)
-            for name in some:
+            for name in some if self._parts else ():
                 places[self._place(name)].append(name)
             for at, names in places.items():
                 self._nodes[at].eval(RESTORE, 0, len(self._parts) // 4, *self._parts, *names)
@@ -103,6 +104,20 @@ class Copier:
         """The server that has an id's keys."""
         slot = key_slot(self._slotted.replace(b"%s", name))
         return ((slot + 1) * len(self._nodes) - 1) // 16384
+
+
+def more_entries(admin: redis.Redis, many: int) -> None:
+    """Adds entries to sharded ones, as copies of one of each shard under made-up digests."""
+    shards = list(admin.scan_iter("*:entries", count=1000))
+    for shard in shards:
+        (name, kept), *_ = admin.hscan_iter(shard, count=1)
+        until: Any = admin.zscore(shard.replace(b":entries", b":entry_expiries"), name)
+        left = many // len(shards)
+        while left > 0:
+            digests = [randbytes(len(name)) for _ in range(min(left, AT_ONCE))]
+            admin.hset(shard, mapping=dict.fromkeys(digests, kept))
+            admin.zadd(shard.replace(b":entries", b":entry_expiries"), dict.fromkeys(digests, until))
+            left -= len(digests)
 
 
 def _held(node: redis.Redis, key: bytes) -> list[Any]:
