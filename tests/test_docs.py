@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 from collections.abc import Iterator
@@ -209,7 +210,13 @@ def test_figures_that_other_pages_repeat_are_those_of_the_benchmarks() -> None:
         int(size.replace(",", ""))
         for size in re.findall(r"\| ([\d,]+) \|$", measured.partition("## What things")[2], re.M)
     ]
-    planned = re.findall(r" x ([\d.]+) (bytes|KB) =", TEXTS["docs/operations.md"].read_text("utf-8"))
+    operations = TEXTS["docs/operations.md"].read_text("utf-8")
+    run = json.loads((ROOT / "benchmarks" / "results" / "conversations_bytes.json").read_text("utf-8"))
+    cluster = run["figures"]["cluster"]
+    assert f"{cluster['users']:,} users and {cluster['turns']:,} turns" in operations
+    assert f"{100 * (cluster['calculated / keys'] - 1):.0f} % above what the keys take" in operations
+    assert f"{100 * (1 - cluster['calculated / used_memory']):.0f} % below what `used_memory` grew by" in operations
+    planned = re.findall(r" x ([\d.]+) (bytes|KB) =", operations)
     assert len(planned) == 4
     for number, unit in planned:
         per_unit = 1000 if unit == "KB" else 1
