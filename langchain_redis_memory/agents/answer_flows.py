@@ -174,11 +174,7 @@ class AnswerFlows:
                 self._answered.popitem(last=False)
 
     def misplaced(self, changed: Set[str]) -> None:
-        """Stops caching, as middleware behind the cache makes other requests than its keys hold.
-
-        Args:
-            changed: What it changes of them.
-        """
+        """Stops caching, as middleware behind the cache makes other requests than its keys hold."""
         if not self._behind:
             self._behind = f"middleware behind the cache changes {', '.join(sorted(changed))}"
             _log.warning("nothing is cached: %s; put AnswerCacheMiddleware last", self._behind)

@@ -57,11 +57,7 @@ class AgentTurn(NamedTuple):
 
 
 def called_by(said: AIMessage) -> set[str]:
-    """Names the tools that a message calls, those included that its provider ran by itself.
-
-    Args:
-        said: What the model said.
-    """
+    """Names the tools that a message calls, those included that its provider ran by itself."""
     names = {str(call["name"]) for call in (*said.tool_calls, *said.invalid_tool_calls)}
     if isinstance(said.content, list):
         blocks: Any = said.content_blocks

@@ -41,9 +41,6 @@ def as_generations(answer: Any) -> list[Generation]:
     Args:
         answer: A text, a message, a generation, or a list of generations.
 
-    Returns:
-        The generations: chat generations for a message.
-
     Raises:
         InvalidInputError: It is none of these.
     """
@@ -149,9 +146,6 @@ def tokens_of(generations: Sequence[Generation], prompt: str) -> Tokens:
     Args:
         generations: The answer.
         prompt: What the model was asked, as LangChain hands it to a cache.
-
-    Returns:
-        Tokens read and written.
     """
     read = written = 0
     for generation in generations:

@@ -226,9 +226,6 @@ def asks_for_anybody(text: str) -> bool:
     "How long does a refund take?" is, whoever asks; "What should I cook?" is not, of a model that was told of an
     allergy; and in "How do I reset my phone?" what was told says which phone.
 
-    Args:
-        text: The question, which stands alone.
-
     Returns:
         False also where it cannot be told.
     """
@@ -251,10 +248,6 @@ LIKELY = 0.85
 
 def check_share(share: Any, grounding: Any) -> None:
     """Refuses a choice that does not exist.
-
-    Args:
-        share: See `Share`.
-        grounding: See `Grounding`.
 
     Raises:
         ConfigError: It is none of the words.

@@ -277,12 +277,7 @@ class Thread:
         return self._checked(self._op("checkpoint/checkpoint_page", before, count), read)
 
     def lists(self, fields: Sequence[str], records: Sequence[CheckpointRecord]) -> Op[ListRanges]:
-        """Reads which elements lists consist of.
-
-        Args:
-            fields: Fields of lists.
-            records: Checkpoints, for the lists in their writes.
-        """
+        """Reads which elements lists consist of."""
         op = self._op("checkpoint/checkpoint_ranges", len(fields), *fields, *map(_name, records))
 
         def read(reply: Any) -> ListRanges:

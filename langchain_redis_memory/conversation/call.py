@@ -62,11 +62,7 @@ class WrappedChain:
     """The retrievers inside of the chain that a warning has named."""
 
     def question_key(self, said: str | None) -> str:
-        """Returns the name under which the chain gets the question.
-
-        Args:
-            said: Where it was in the caller's dict.
-        """
+        """Returns the name under which the chain gets the question."""
         if self.input_key is not None:
             return self.input_key
         if self.shape.question_key not in self.shape.fields and said in QUESTION_KEYS[:2]:

@@ -86,11 +86,7 @@ def shape_of(chain: Runnable[Any, Any], input_key: str | None = None) -> ChainSh
 
 
 def is_model(chain: Any) -> bool:
-    """Returns whether a runnable is a language model, also bound, retried, configurable or before a parser.
-
-    Returns:
-        True for a model, which takes messages.
-    """
+    """Returns whether a runnable is a language model, also bound, retried, configurable or before a parser."""
     return isinstance(_core(chain, "first"), BaseLanguageModel)
 
 

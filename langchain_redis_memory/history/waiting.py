@@ -136,12 +136,7 @@ class WaitingWrites:
             return list(self._of.get(key, {}).values())
 
     def first(self, most: int, stuck: set[str]) -> list[Entry]:
-        """Lists the first entry of each of some conversations.
-
-        Args:
-            most: Most conversations.
-            stuck: Those to skip.
-        """
+        """Lists the first entry of each of some conversations."""
         with self.changed:
             keys = [key for key in self._of if key not in stuck][:most]
             return [next(iter(self._of[key].values())) for key in keys]

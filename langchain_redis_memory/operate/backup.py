@@ -66,9 +66,6 @@ class RestoreReport:
 def backup_flow(space: KeySpace, pattern: str) -> Flow[int]:
     """Emits a header, a line for each key, and a last line with their number.
 
-    Returns:
-        How many keys there were.
-
     **Keys:** those of the pattern.
     **Trips:** 2, and 1 for each 1,000 keys of the server and each 100 keys that are read.
     """

@@ -76,9 +76,6 @@ class Diagnosis:
 def doctor_flow(space: KeySpace, health: Health, stats: MemoryStats) -> Flow[Diagnosis]:
     """Checks a server.
 
-    Returns:
-        The checks.
-
     **Keys:** none.
     **Trips:** 5.
     """

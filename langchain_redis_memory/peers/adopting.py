@@ -91,9 +91,6 @@ class AdoptFrom:
     def conversations(self) -> Adoptable:
         """Makes the source of a history.
 
-        Returns:
-            The source.
-
         Raises:
             ConfigError: It has no conversations.
         """
@@ -105,9 +102,6 @@ class AdoptFrom:
         Args:
             serde: Reads LangGraph's MessagePack.
 
-        Returns:
-            The source.
-
         Raises:
             ConfigError: It has no threads.
         """
@@ -115,9 +109,6 @@ class AdoptFrom:
 
     def answers(self) -> ExactAnswers:
         """Makes the source of an exact cache.
-
-        Returns:
-            The source.
 
         Raises:
             ConfigError: No exact cache has that name.
@@ -128,9 +119,6 @@ class AdoptFrom:
     def near_answers(self) -> NearAnswers:
         """Makes the source of a cache that is searched by meaning.
 
-        Returns:
-            The source.
-
         Raises:
             ConfigError: No such cache has that name.
         """
@@ -139,9 +127,6 @@ class AdoptFrom:
 
     def vectors(self) -> LangChainEmbeddings:
         """Makes the source of cached vectors.
-
-        Returns:
-            The source.
 
         Raises:
             ConfigError: It is something else, or lacks a prefix.
@@ -157,9 +142,6 @@ class AdoptFrom:
 
     def items(self) -> LangGraphRedisStore:
         """Makes the source of a store's items.
-
-        Returns:
-            The source.
 
         Raises:
             ConfigError: No store has that name.
@@ -205,11 +187,6 @@ class AtOrigin:
     def found_flow(self, what: str, flow: Callable[..., Flow[T | None]], *args: Any) -> Flow[T | None]:
         """Runs a flow there that the caller can do without.
 
-        Args:
-            what: What is adopted, for the log.
-            flow: The flow.
-            *args: What it takes.
-
         Returns:
             What it returns; None where the server does not give it, or has just failed.
         """
@@ -230,12 +207,7 @@ class AtOrigin:
         return found
 
     def forget_flow(self, what: str, keys: Iterable[Arg]) -> Flow[None]:
-        """Removes keys of what was taken over; where that fails it may be adopted again.
-
-        Args:
-            what: What was adopted, for the log.
-            keys: The keys.
-        """
+        """Removes keys of what was taken over; where that fails it may be adopted again."""
         op = Op(tuple(("UNLINK", key) for key in keys), lambda _replies: None)
         try:
             yield self.at_origin(ask, op)

@@ -34,9 +34,6 @@ _BYTES = "it is the vector of something else than a text"
 def vector_of(stored: Any) -> tuple[float, ...]:
     """Builds a vector from JSON.
 
-    Args:
-        stored: A list of numbers, as JSON.
-
     Raises:
         Damaged: It is something else.
     """
@@ -56,8 +53,6 @@ class RedisVLEmbeddings(KeySource):
 
     Args:
         prefix: The cache's name.
-        match: Which entries, as a glob of their digests.
-        name: How the source is named.
     """
 
     prefix: str = "embedcache"

@@ -32,8 +32,6 @@ class TurnLists(KeySource):
 
     Args:
         prefix: What the keys begin with; the session follows.
-        match: Which sessions, as a glob.
-        name: How the source is named.
     """
 
     prefix: str = "simple_history:"
@@ -70,8 +68,6 @@ class MessageLists(PrefixSource):
 
     Args:
         prefix: What the keys begin with; "messages:", "summary:" or "turns:" and the session follow.
-        match: Which sessions, as a glob.
-        name: How the source is named.
     """
 
     prefix: str = "conversation:"
@@ -128,8 +124,6 @@ class AgentKeys(KeySource):
 
     Args:
         prefix: What the keys begin with.
-        match: Which agents and sessions, as a glob.
-        name: How the source is named.
     """
 
     prefix: str
@@ -161,8 +155,6 @@ class JsonKeys(KeySource):
 
     Args:
         prefix: What the keys begin with.
-        match: Which of them, as a glob of what follows.
-        name: How the source is named.
     """
 
     prefix: str

@@ -28,8 +28,6 @@ class LangChainRedisHistory(MessageSource):
 
     Args:
         prefix: Its `key_prefix`.
-        match: Which sessions, as a glob.
-        name: How the source is named.
     """
 
     prefix: str = "chat:"

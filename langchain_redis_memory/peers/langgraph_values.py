@@ -118,11 +118,7 @@ class Values:
             raise DamagedError(msg) from error
 
     def revive(self, value: Any) -> Any:
-        """Rebuilds the objects in what was parsed from JSON.
-
-        Args:
-            value: Plain data with markers.
-        """
+        """Rebuilds the objects in what was parsed from JSON."""
         if isinstance(value, list):
             return [self.revive(part) for part in value]
         if not isinstance(value, dict):

@@ -64,8 +64,6 @@ class Mem0(KeySource):
 
     Args:
         prefix: What its keys begin with.
-        match: Which collections, as a glob.
-        name: How the source is named.
     """
 
     prefix: str = "mem0:"
@@ -95,8 +93,6 @@ class AgentMemoryServer:
 
     Args:
         prefix: Its `redisvl_index_prefix`, of the long-term memories.
-        match: Which sessions, as a glob; of the memories all are read.
-        name: How the source is named.
     """
 
     prefix: str = "memory_idx"

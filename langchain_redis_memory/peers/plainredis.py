@@ -37,9 +37,6 @@ class PlainRedis(PrefixSource):
 
     Args:
         prefix: Its `prefix`.
-        match: Which threads, as a glob.
-        serde: Reads what it stored as MessagePack.
-        name: How the source is named.
     """
 
     prefix: str = "lg"

@@ -34,9 +34,6 @@ class Valkey(PrefixSource):
 
     Args:
         prefix: What its keys begin with.
-        match: Which threads, as a glob.
-        serde: Reads what it stored as MessagePack.
-        name: How the source is named.
     """
 
     prefix: str = "checkpoint:"

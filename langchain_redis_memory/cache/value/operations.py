@@ -123,10 +123,6 @@ class ValueOps:
     def glance(self, key: str, tags: tuple[str, ...] = ()) -> tuple[tuple[Command, ...], Glance]:
         """Reads a value without a script, which is faster.
 
-        Args:
-            key: Its name.
-            tags: Tags whose tokens are read with it.
-
         Returns:
             The commands of an op of one trip, and what decodes their replies; to None where the value has other tags,
             whose tokens decide as well. The clock is read first: what is written meanwhile is newer than the look.
@@ -148,9 +144,6 @@ class ValueOps:
 
         Args:
             keys: Their names, each once.
-
-        Returns:
-            An op of one trip.
         """
         by_shard = list(self._by_shard(keys))
 

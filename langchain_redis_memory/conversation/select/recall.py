@@ -90,9 +90,6 @@ def turn_starts(history: Sequence[BaseMessage]) -> list[int]:
 
     Args:
         history: The messages, oldest first.
-
-    Returns:
-        The places of the user's messages.
     """
     return [place for place, message in enumerate(history) if isinstance(message, HumanMessage)]
 

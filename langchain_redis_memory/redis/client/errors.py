@@ -140,11 +140,6 @@ def is_timeout(error: Exception) -> bool:
 def translate(error: Exception, where: str, *, answered: bool = True) -> RedisMemoryError:
     """Translates what redis-py raised for a whole trip into this package's error.
 
-    Args:
-        error: What it raised.
-        where: The server's URL without credentials.
-        answered: Whether the server has ever answered.
-
     Returns:
         The error to raise; what is nobody's error of this kind is raised as it is.
     """

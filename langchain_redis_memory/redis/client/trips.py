@@ -102,10 +102,6 @@ class Trips:
     def send(self, op: Op[Any], on_trip: OnTrip | None) -> Sequence[Reply]:
         """Sends the commands of an op.
 
-        Args:
-            op: The op.
-            on_trip: Called after each round trip.
-
         Returns:
             The replies in the same order; a refused command's is a `ServerError`.
 
