@@ -156,7 +156,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         name, others, cursor = self.query(asked, llm_string).name, list[Candidate](), 0
         item, off = yield from ask(self.entries.look(name))
         if off:
-            log = yield from self.told_flow(AnswerFilter(question=_question_of(asked)))
+            log = yield from self.log_lines_flow(AnswerFilter(question=_question_of(asked)))
             return Explanation(None, "", (), SWITCHED_OFF, (), None, log=log)
         found = None if item is None else self._decode(item.body, name)
         while True:  # a prompt's answers are all in one shard, whichever model gave them
@@ -166,7 +166,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             cursor = page.cursor
             if not cursor:
                 break
-        log = yield from self.told_flow(AnswerFilter(question=_question_of(asked)))
+        log = yield from self.log_lines_flow(AnswerFilter(question=_question_of(asked)))
         hit_id, parts = "" if found is None else name.hex(), {"model": llm_string}
         return Explanation(asked, "", (), "", tuple(others), found, hit_id, parts, log)
 

@@ -160,7 +160,7 @@ class SharingRule:
             return ""
         judged: Iterable[AudienceVerdict] = map(self.judge, texts)
         if not self.opaque:
-            judged = (_told(words, asks=asks_to_know(question)) for words in judged)
+            judged = (_clearly(words, asks=asks_to_know(question)) for words in judged)
         continued = (SharingRule(self.asker, words, self.opaque, self.share).bypass() for words in judged)
         return next((f"continues what {why.removeprefix('its answer ')}" for why in continued if why), "")
 
@@ -184,7 +184,7 @@ class SharingRule:
         return "" if self.words.audience is Audience.EVERYONE and not dependent else self.asker.name
 
 
-def _told(words: AudienceVerdict, *, asks: bool) -> AudienceVerdict:
+def _clearly(words: AudienceVerdict, *, asks: bool) -> AudienceVerdict:
     """What words said before mean for a question to a model, which does nothing by itself: only what is clear."""
     clear = _clear(words)
     return replace(words, volatile="volatile" in clear, effect="effect" in clear and not asks, vary="vary" in clear)

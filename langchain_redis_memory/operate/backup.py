@@ -107,9 +107,9 @@ def _packed(value: Reply) -> Any:
 def _vectors(value: list[Reply]) -> list[Any]:
     """Spells a vector set: its settings, then each element with its attributes and numbers."""
     elements = [one for one in value if isinstance(one, list)]
-    told = {_text(name): _text(what) for name, what in pairs(value[: len(value) - len(elements)])}
+    fields = {_text(name): _text(what) for name, what in pairs(value[: len(value) - len(elements)])}
     rows = [[_packed(name), _packed(about), [float(number) for number in row]] for name, about, row in elements]
-    return [{"quant": told["quant-type"], "links": int(told.get("hnsw-m", 16))}, *rows]
+    return [{"quant": fields["quant-type"], "links": int(fields.get("hnsw-m", 16))}, *rows]
 
 
 # --- restore ----------------------------------------------------------------------------------------------------------

@@ -137,8 +137,8 @@ class AgentKeys(KeySource):
         kind, _, rest = found.key.decode()[len(self.prefix) :].partition(":")
         if kind == "state":
             value = parse_json(found.value)
-            told = (PERIOD,) if "." in rest else ()
-            return SavedItem(("agents", label_of(rest)), "state", _dict(value), found.ttl_ms, told)
+            lost = (PERIOD,) if "." in rest else ()
+            return SavedItem(("agents", label_of(rest)), "state", _dict(value), found.ttl_ms, lost)
         first, _, second = rest.partition(":")
         if kind == "session":
             return Conversation(first, ttl_ms=found.ttl_ms, data={second: _plain(found.value)})
@@ -165,9 +165,9 @@ class JsonKeys(KeySource):
     def record(self, found: StoredKey) -> Record:
         """Builds what a key holds."""
         *labels, key = found.key.decode().split(":")
-        told = (PERIOD,) if any("." in label for label in labels) else ()
+        lost = (PERIOD,) if any("." in label for label in labels) else ()
         namespace = tuple(label_of(label) for label in labels if label)
-        return SavedItem(namespace, key, _dict(_plain(found.value)), found.ttl_ms, told)
+        return SavedItem(namespace, key, _dict(_plain(found.value)), found.ttl_ms, lost)
 
 
 def _plain(raw: bytes) -> Any:

@@ -49,8 +49,8 @@ def memory_of(key: str, text: str, fields: Mapping[str, Any], ttl_ms: int, *lost
         raise DamagedError("a memory in it has no text or no id")
     user = str(fields.get("user_id") or "")
     value = {"text": text, **{name: part for name, part in fields.items() if part not in (None, "")}}
-    told = (*lost, PERIOD) if "." in user else lost
-    return SavedItem(("memories", label_of(user)) if user else ("memories",), key, value, ttl_ms, told)
+    losses = (*lost, PERIOD) if "." in user else lost
+    return SavedItem(("memories", label_of(user)) if user else ("memories",), key, value, ttl_ms, losses)
 
 
 def _date(value: Any) -> str:

@@ -52,7 +52,7 @@ class PlainRedis(PrefixSource):
             place = found.key[len(f"{self.prefix}:cp:") :]
             index = f"{self.prefix}:idx:".encode() + place.rpartition(b":")[0]
             registry = ("HGET", f"{self.prefix}:threads", index)
-            told = yield from ask(Op((registry,), lambda replies: replies[0]))
+            registered = yield from ask(Op((registry,), lambda replies: replies[0]))
             start = f"{self.prefix}:blob:".encode() + place.rpartition(b":")[0]
             try:
                 body = _typed(found, Values(self.serde)) if not found.fault else {}
@@ -62,7 +62,7 @@ class PlainRedis(PrefixSource):
             blobs = {name: start + f":{name}:{version}".encode() for name, version in versions.items()}
             values = {one.key: one for one in (yield from read_keys_flow(list(blobs.values()), text_get))}
             writes = yield from read_keys_flow([f"{self.prefix}:wr:".encode() + place], hash_get)
-            records += records_of([found], lambda one: self._record(one, told, blobs, values, writes))  # noqa: B023
+            records += records_of([found], lambda one: self._record(one, registered, blobs, values, writes))  # noqa: B023
         return records
 
     def holds_flow(self, name: str) -> Flow[bool]:
@@ -82,14 +82,14 @@ class PlainRedis(PrefixSource):
     def _record(
         self,
         found: StoredKey,
-        told: bytes | None,
+        registered: bytes | None,
         blobs: dict[str, bytes],
         values: dict[bytes, StoredKey],
         written: Sequence[StoredKey],
     ) -> Record:
-        if told is None:
+        if registered is None:
             raise DamagedError(f"{self.prefix}:threads does not say which thread it is of")
-        place, reader = parse_json(told), Values(self.serde)
+        place, reader = parse_json(registered), Values(self.serde)
         body = _typed(found, reader)
         stored, gone = {}, []
         for channel, key in blobs.items():

@@ -226,7 +226,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             with suppress(CacheUnavailable):
                 exact, off_s = yield from self.best_effort(ask(self._first(query)))
         if query is None or off_s:
-            log = yield from self._told_flow(read(prompt).question or prompt)
+            log = yield from self._log_lines_flow(read(prompt).question or prompt)
             bypass = SWITCHED_OFF if off_s else analysis.bypass
             return Explanation(None, kind, reasons, bypass, (), None, log=log)
         with suppress(CacheUnavailable):
@@ -241,15 +241,15 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         if hit is not None and self._decode(hit, query) is None:
             hit = None
         hit_id = hit.id if hit else ""
-        log = yield from self._told_flow(query.text)
+        log = yield from self._log_lines_flow(query.text)
         return Explanation(query.text, kind, reasons, "", tuple(candidates), hit, hit_id, log=log)
 
-    def _told_flow(self, question: str) -> Flow[list[str]]:
+    def _log_lines_flow(self, question: str) -> Flow[list[str]]:
         """Reads what the log says of a question, nothing where the server is away."""
-        told: list[str] = []
+        log_lines: list[str] = []
         with suppress(CacheUnavailable):
-            told = yield from self.best_effort(self.told_flow(AnswerFilter(question=question)))
-        return told
+            log_lines = yield from self.best_effort(self.log_lines_flow(AnswerFilter(question=question)))
+        return log_lines
 
     # --- analysing prompts --------------------------------------------------------------------------------------------
 

@@ -97,7 +97,7 @@ def _server_error(command: Command, error: Exception) -> RedisMemoryError:
         msg = f"{place}: a newer version of this package wrote there; update langchain-redis-memory in this process"
         return _Newer(msg)
     if "EVICTED" in text:
-        return _Evicted(f"{place}: {EVICTED}")
+        return _KeysEvicted(f"{place}: {EVICTED}")
     if "UNREADABLE" in text:
         return _Unreadable(f"{place}: a key holds bytes that this package did not write")
     return ServerError(f"{place}: {text}")
@@ -107,7 +107,7 @@ class _Unreadable(CorruptDataError, ServerError):
     """A script found bytes that it cannot read; the server did answer, so this is a `ServerError` as well."""
 
 
-class _Evicted(EvictedError, ServerError):
+class _KeysEvicted(EvictedError, ServerError):
     """A script found that keys are missing; a `ServerError` as well."""
 
 

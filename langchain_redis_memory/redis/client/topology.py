@@ -194,8 +194,8 @@ def _parse(url: str) -> dict[str, Any]:
         fields: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call, unused-ignore]
     except ValueError as error:
         # Other texts may quote a piece of an unescaped password.
-        told = str(error) if str(error).startswith("Invalid value for") else "its host or port cannot be read"
-        raise ConfigError(f"the URL is malformed: {told}; {_ESCAPE}") from None
+        why = str(error) if str(error).startswith("Invalid value for") else "its host or port cannot be read"
+        raise ConfigError(f"the URL is malformed: {why}; {_ESCAPE}") from None
     path = unquote(parts.path).strip("/")
     if parts.fragment or (parts.scheme != "unix" and path and not path.isdigit()):
         raise ConfigError(f"the database in the URL must be a number, with nothing but options after it; {_ESCAPE}")

@@ -305,10 +305,10 @@ class Trips:
         return pause if monotonic() + pause < until else None
 
     def _failure(self, error: Exception, began: float) -> RedisMemoryError:
-        told = translate(error, self._shown, answered=bool(self.stall.answered))
-        if isinstance(told, UnavailableError) and not self._connections.topology.cluster:  # one node is not all
+        shown_error = translate(error, self._shown, answered=bool(self.stall.answered))
+        if isinstance(shown_error, UnavailableError) and not self._connections.topology.cluster:  # one node is not all
             self.stall.failed(began, monotonic())
-        return told
+        return shown_error
 
     def _crowded(self) -> UnavailableError:
         limit = self._connections.limit
