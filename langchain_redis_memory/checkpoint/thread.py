@@ -185,29 +185,29 @@ class Thread:
         return record._replace(body=self.keys.checkpoints.decrypt(record.body, _name(record)))
 
     def _elements(self, channels: list[list[bytes]]) -> Elements:
-        place = self.keys.blobs
-        if place.encrypts:
+        key = self.keys.blobs
+        if key.encrypts:
             channels = [
-                [channel, numbers, *(place.decrypt(element, b"e" + channel) for element in elements)]
+                [channel, numbers, *(key.decrypt(element, b"e" + channel) for element in elements)]
                 for channel, numbers, *elements in channels
             ]
         return elements_of(channels)
 
     def _values(self, values: list[list[bytes]], elements: Elements) -> dict[str, bytes | list[bytes]]:
-        found, place = values_of(values, elements), self.keys.blobs
-        if place.encrypts:
+        found, key = values_of(values, elements), self.keys.blobs
+        if key.encrypts:
             for name, value in found.items():
                 if isinstance(value, bytes):
-                    found[name] = place.decrypt(value, name)
+                    found[name] = key.decrypt(value, name)
         return found
 
     def _writes(self, name: str, tasks: list[bytes], elements: Elements) -> list[TaskWrite]:
-        found, place = writes_of(tasks, elements), self.keys.writes
-        if place.encrypts:
+        found, key = writes_of(tasks, elements), self.keys.writes
+        if key.encrypts:
             for at, write in enumerate(found):
                 if isinstance(write.value, bytes):
                     field = write_place(name, write.task_id, write.idx, write.channel)
-                    found[at] = write._replace(value=place.decrypt(write.value, field))
+                    found[at] = write._replace(value=key.decrypt(write.value, field))
         return found
 
     def read(self, ns: str | None, checkpoint_id: str = "", before: str = "", count: int = 1) -> Op[ThreadRead]:

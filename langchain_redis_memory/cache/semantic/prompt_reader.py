@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from langchain_core.messages import HumanMessage
 
-from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, read
+from langchain_redis_memory.cache.prompts import Prompt, PromptMessage, Template, model_of, parse_prompt
 from langchain_redis_memory.cache.semantic.search import SemanticQuery
 from langchain_redis_memory.cache.sharing import asks_for_anybody, asks_to_know, unrepeatable
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
@@ -126,7 +126,7 @@ class PromptReader:
         Returns:
             The question, or why there is none.
         """
-        parsed = read(prompt)
+        parsed = parse_prompt(prompt)
         after: Sequence[PromptMessage] = ()
         if parsed.question is None and self.share_tools:
             parsed, after = _before_tools(parsed)
