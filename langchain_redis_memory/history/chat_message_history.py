@@ -120,6 +120,11 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         return self._flows.transcript.session_id
 
     @property
+    def key(self) -> str:
+        """The key of the messages, to look at with other tools; other keys hold what belongs to them."""
+        return str(self._flows.transcript.keys.messages)
+
+    @property
     def unstored(self) -> int:
         """How many messages of this and other conversations wait in this process because the server was away."""
         return 0 if self._outbox is None else len(self._outbox)
