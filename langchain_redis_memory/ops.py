@@ -129,10 +129,9 @@ class Op(Generic[T]):
         except RedisMemoryError:
             raise
         except _OF_DAMAGE as error:
-            msg = (
+            raise CorruptDataError(
                 f"{self._where()} holds bytes that this package did not write, or damaged ones ({type(error).__name__})"
-            )
-            raise CorruptDataError(msg) from error
+            ) from error
 
     def _where(self) -> str:
         """Names the first key, for an error."""

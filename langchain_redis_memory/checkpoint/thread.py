@@ -84,11 +84,10 @@ class Thread:
             reply = replies[0]
             if isinstance(reply, list) and reply and reply[0] == b"gone":
                 lost = ", ".join(repr(key.decode()) for key in reply[1:])
-                msg = (
+                raise EvictedError(
                     f"thread {self.thread_id!r} is not whole: {lost} or a part of it is gone, evicted or deleted by "
                     "somebody. Use a maxmemory-policy that does not evict (noeviction), and delete_thread to start anew"
                 )
-                raise EvictedError(msg)
             if reply == [b"owned"]:
                 raise NotOwnerError(self._others())
             return reply

@@ -177,10 +177,9 @@ def _check_header(header: Mapping[str, Any], prefix: str) -> None:
         msg = f"these lines are no backup of this package: the first one must be a header with format {FORMAT!r}"
         raise InvalidInputError(msg)
     if header.get("prefix") != prefix:
-        msg = (
+        raise ConfigError(
             f"the backup is of prefix {header.get('prefix')!r}: restore it with a client of that prefix, not {prefix!r}"
         )
-        raise ConfigError(msg)
 
 
 def _parts_of(line: Mapping[str, Any], prefix: str) -> KeyParts:

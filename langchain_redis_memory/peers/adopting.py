@@ -133,11 +133,10 @@ class AdoptFrom:
         """
         self._check(VECTORS, "vectors are")
         if not self._prefix:
-            msg = (
+            raise ConfigError(
                 f"{LANGCHAIN_EMBEDDINGS} needs the prefix of its keys, as the namespaces of the byte store and of the "
                 'embeddings make it: AdoptFrom("langchain-embeddings", prefix="cache/my-model")'
             )
-            raise ConfigError(msg)
         return LangChainEmbeddings(self._prefix)
 
     def items(self) -> LangGraphRedisStore:

@@ -151,10 +151,9 @@ def topology(url: str, options: Options) -> Topology:
     base, _, kind = scheme.partition("+")
     replicas = options.read_from == "prefer_replica"
     if base in _SINGLE and not kind and replicas:
-        msg = (
+        raise ConfigError(
             "read_from='prefer_replica' needs a URL by which replicas are found: redis+cluster:// or redis+sentinel://"
         )
-        raise ConfigError(msg)
     if base in _SINGLE and not kind:
         return replace(_single(f"{_SINGLE[base]}://{rest}", options), bounds=options.bounds)
     if base in _SINGLE and base != "unix" and kind in {"cluster", "sentinel"}:

@@ -281,11 +281,10 @@ def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:
     except Exception as error:
         if is_newer(records[len(messages)]):
             raise FormatVersionError(newer(where)) from error
-        msg = (
+        raise CorruptDataError(
             f"entry {len(messages)} of {len(records)} read from {where!r} is not a message record "
             f"({type(error).__name__}: {error}); nothing was deleted"
-        )
-        raise CorruptDataError(msg) from error
+        ) from error
     return messages
 
 
