@@ -78,11 +78,7 @@ def asker_of(config: Mapping[str, Any]) -> Asker:
 
 
 class Descriptions:
-    """A memo of what was computed of long-lived objects, models and tools: once, until a plain field is changed.
-
-    Args:
-        compute: Computes it.
-    """
+    """A memo of what was computed of long-lived objects, models and tools: once, until a plain field is changed."""
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
         self._compute = compute

@@ -12,11 +12,7 @@ if TYPE_CHECKING:
 
 
 class AuditNote:
-    """The line of the audit log about a change, completed when it is done.
-
-    Args:
-        note: Counts, no content.
-    """
+    """The line of the audit log about a change, completed when it is done."""
 
     note = ""
 

@@ -164,12 +164,7 @@ class WaitingWrites:
 
 
 class SeenMessages:
-    """The newest messages of the conversations that this process last read or wrote: what it can show without a server.
-
-    Args:
-        most: Most conversations.
-        messages: Most messages of each.
-    """
+    """The newest messages of what this process last read or wrote: what it can show without a server."""
 
     def __init__(self, most: int = 512, messages: int = 200) -> None:
         self._most, self._messages = most, messages

@@ -169,11 +169,7 @@ AdoptLike: TypeAlias = "AdoptFrom | str | None"
 
 
 class AtOrigin:
-    """Runs flows on the server that data are adopted from.
-
-    Args:
-        client: The client of that server.
-    """
+    """Runs flows on the server that data are adopted from."""
 
     def __init__(self, client: Client) -> None:
         self._origin = client

@@ -49,11 +49,7 @@ def _is_number(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class RedisVLEmbeddings(KeySource):
-    """Reads `EmbeddingsCache` of redisvl.
-
-    Args:
-        prefix: The cache's name.
-    """
+    """Reads `EmbeddingsCache` of redisvl."""
 
     prefix: str = "embedcache"
     match: str = "*"

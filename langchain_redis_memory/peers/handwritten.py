@@ -121,9 +121,6 @@ class AgentKeys(KeySource):
 
     The keys are `{prefix}history:{agent}:{session}`, `{prefix}state:{agent}` and `{prefix}session:{session}:{name}`;
     the first colon ends the agent. A state becomes the item "state" of the namespace ("agents", agent).
-
-    Args:
-        prefix: What the keys begin with.
     """
 
     prefix: str
@@ -151,11 +148,7 @@ class AgentKeys(KeySource):
 
 @dataclass(frozen=True)
 class JsonKeys(KeySource):
-    """Reads strings of JSON or text as items: `user:42:settings` is "settings" of the namespace ("user", "42").
-
-    Args:
-        prefix: What the keys begin with.
-    """
+    """Reads strings of JSON or text as items: `user:42:settings` is "settings" of the namespace ("user", "42")."""
 
     prefix: str
     match: str = "*"

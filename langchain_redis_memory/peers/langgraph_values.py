@@ -80,11 +80,7 @@ def strict_serde() -> SerializerProtocol:
 
 
 class Values:
-    """Reads the values of one record, and remembers what could not be rebuilt.
-
-    Args:
-        serde: Reads LangGraph's MessagePack.
-    """
+    """Reads the values of one record, and remembers what could not be rebuilt."""
 
     def __init__(self, serde: SerializerProtocol) -> None:
         self._serde = serde

@@ -60,11 +60,7 @@ def _date(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Mem0(KeySource):
-    """Reads the memories of mem0, on Redis and on Valkey.
-
-    Args:
-        prefix: What its keys begin with.
-    """
+    """Reads the memories of mem0, on Redis and on Valkey."""
 
     prefix: str = "mem0:"
     match: str = "*"

@@ -33,11 +33,7 @@ from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedW
 
 @dataclass(frozen=True)
 class PlainRedis(PrefixSource):
-    """Reads its threads: a unit is a checkpoint.
-
-    Args:
-        prefix: Its `prefix`.
-    """
+    """Reads its threads: a unit is a checkpoint."""
 
     prefix: str = "lg"
     match: str = "*"

@@ -30,11 +30,7 @@ from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedW
 
 @dataclass(frozen=True)
 class Valkey(PrefixSource):
-    """Reads its threads: a unit is a checkpoint.
-
-    Args:
-        prefix: What its keys begin with.
-    """
+    """Reads its threads: a unit is a checkpoint."""
 
     prefix: str = "checkpoint:"
     match: str = "*"

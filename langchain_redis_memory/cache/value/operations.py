@@ -79,13 +79,7 @@ def tags_of(tags: Sequence[str], user: Id | None) -> tuple[str, ...]:
 
 
 class ValueOps:
-    """The operations on the values of one namespace.
-
-    Args:
-        client: The server.
-        namespace: Its name.
-        tenant: Whose values they are.
-    """
+    """The operations on the values of one namespace."""
 
     def __init__(self, client: Client, namespace: str, tenant: Id) -> None:
         space, check = client.keys(tenant), check_id(namespace, "namespace")
