@@ -63,6 +63,9 @@ if TYPE_CHECKING:
     from langchain_redis_memory.checkpoint.thread_list import ThreadPage as ThreadPage
     from langchain_redis_memory.conversation.answers import MemoryAnswers as MemoryAnswers
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
+    from langchain_redis_memory.conversation.options import AnswerOptions as AnswerOptions
+    from langchain_redis_memory.conversation.options import HistoryOptions as HistoryOptions
+    from langchain_redis_memory.conversation.options import QuestionOptions as QuestionOptions
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
     from langchain_redis_memory.conversation.policy import Policy as Policy
     from langchain_redis_memory.conversation.policy import Rule as Rule
@@ -193,6 +196,7 @@ _HOMES = {
     "AnswerCache": "cache.answers.answer_cache",
     "AnswerCacheMiddleware": "agents.answer_cache",
     "AnswerDesk": "cache.answers.desk",
+    "AnswerOptions": "conversation.options",
     "AsDecisionModel": "agents.decision_model",
     "Audience": "language.audience",
     "AudienceClassifier": "cache.sharing",
@@ -235,6 +239,7 @@ _HOMES = {
     "FileCredentials": "redis.client.credentials",
     "Grounding": "cache.sharing",
     "Health": "redis.client.health",
+    "HistoryOptions": "conversation.options",
     "HitPolicy": "language.equivalence",
     "IAMCredentials": "redis.client.credentials",
     "InvalidIdError": "errors",
@@ -274,6 +279,7 @@ _HOMES = {
     "pre_model_node": "conversation.select.runnable",
     "PromptOptions": "cache.semantic.cache",
     "PruneReport": "checkpoint.prune",
+    "QuestionOptions": "conversation.options",
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
     "ReadingClassifier": "language.reader",

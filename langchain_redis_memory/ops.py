@@ -11,7 +11,7 @@ yields the default, and the rest of the trip is not disturbed.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar, Union, cast, overload
 
 from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, ServerError
@@ -101,12 +101,15 @@ class Op(Generic[T]):
             `tolerant`.
         tolerant: The decoder wants to see error replies itself instead of having the first one raised.
         best_effort: The caller can do without the result, so the op never takes the last connections.
+        stale_ok: It only reads, and the caller can do with what was true a moment ago, so a replica may answer. What an
+            op is merged with or mapped to has to say so anew.
     """
 
     commands: tuple[Command, ...]
     decode: Callable[[Sequence[Reply]], T]
     tolerant: bool = False
     best_effort: bool = False
+    stale_ok: bool = False
 
     def read(self, replies: Sequence[Reply]) -> T:
         """Decodes the replies into the result; the first error reply is raised.
@@ -151,6 +154,10 @@ class Op(Generic[T]):
             change: A pure function of the result.
         """
         return Op(self.commands, lambda replies: change(self.read(replies)), tolerant=True)
+
+    def may_be_stale(self) -> Op[T]:
+        """Returns the same op, which a replica may answer where the client reads from them."""
+        return replace(self, stale_ok=True)
 
     def optional(self, default: U) -> Op[T | U]:
         """Returns the same op with a default, for a result that the caller can do without.

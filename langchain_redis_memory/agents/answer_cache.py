@@ -19,19 +19,15 @@ from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.desk import AnswerDesk
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
-from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.replay import ReplayModel
-from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, Lifetimes, Share, check_share
+from langchain_redis_memory.cache.sharing import Share, check_share
 from langchain_redis_memory.checks import check_word
+from langchain_redis_memory.conversation.options import AnswerOptions, QuestionOptions
 from langchain_redis_memory.conversation.planner import Planner
-from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Policy, check_policy
 from langchain_redis_memory.conversation.turn import as_served
 from langchain_redis_memory.conversation.turn_cache import TurnCache
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
-from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
-from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import FromSettings, lifetime, milliseconds
 
@@ -59,20 +55,17 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         embeddings: Finds answers by meaning as well; None for the very same question only.
         cache: The cache of answers instead of the one that `embeddings` decides, such as `RagCache(...).responses`.
         classifier: Decides what a question depends on; the default classifier for None.
-        contextualiser: Says what a dependent question means.
-        policy: What to do with each type of question.
         pure_tools: Names of tools that only look things up, the same for everybody.
         scope: Names the agent, and is added to all that can be described of its model, tools and output.
         share: With whom answers are shared; see `docs/law-of-sharing.md`.
         replay: "model" streams, traces and parses a cached answer as the model's own; "message" puts it into the state
             at once, which is faster and gives no chunks. Structured outputs are replayed in any case.
-        audience: Says from a question's words for whom its answer is.
-        lifetimes: How long answers are kept that do not stay true.
         answer_ttl_s: Lifetime of an answer in seconds; None for no expiry. By default the settings' `answer_ttl_s`.
         tenant: The tenant, where the config names none.
-        log: What is logged for people on call; None for nothing.
         single_flight_s: How long a call waits for the answer to the very same one that another call is just asking the
             model, in whatever process; then, or where that gave no answer to share, it asks itself. None: none waits.
+        questions: How questions are understood: rewriter, policy, audience.
+        answers: Which answers are kept and shared: trusted rewrites, lifetimes, the log.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -97,18 +90,15 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         embeddings: Embeddings | None = None,
         cache: AnswerCache | None = None,
         classifier: Classifier | None = None,
-        contextualiser: Contextualiser | None = None,
-        policy: Policy = DEFAULT_POLICY,
         pure_tools: Sequence[str] = (),
         scope: str | None = None,
         share: Share = "auto",
         replay: Literal["model", "message"] = "model",
-        audience: AudienceClassifier = classify_audience,
-        lifetimes: Lifetimes = NOT_KEPT,
         answer_ttl_s: float | FromSettings | None = "settings",
         tenant: str = "",
-        log: DecisionLog | None = DEFAULT_LOG,
         single_flight_s: float | None = 30.0,
+        questions: QuestionOptions | None = None,
+        answers: AnswerOptions | None = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__()
@@ -120,23 +110,15 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         if cache is None and embeddings is not None:
             cache = SemanticAnswerCache(self._client, embeddings, ttl_s=ttl_s)
         self._replay = replay
+        questions, answers = questions or QuestionOptions(), answers or AnswerOptions()
         self._flows: AnswerFlows = AnswerFlows(
             self._client,
             TurnCache(cache or ExactAnswerCache(ttl_s)),
-            Planner(
-                classifier or LinguisticClassifier(),
-                WholeThread(),
-                contextualiser or LocalContextualiser(),
-                check_policy(policy),
-                True,
-                lifetimes=lifetimes,
-            ),
-            audience,
+            Planner(classifier or LinguisticClassifier(), WholeThread(), True, questions, answers),
             frozenset(pure_tools),
             scope,
             share,
             tenant,
-            log,
             milliseconds(single_flight_s, "single_flight_s"),
         )
 
@@ -148,7 +130,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
             ConfigError: The cache is one whose entries cannot be looked at.
         """
         flows = self._flows
-        return AnswerDesk(self._client, flows.cache.cache, tenant=flows.tenant, log=flows.log)
+        return AnswerDesk(self._client, flows.cache.cache, tenant=flows.tenant, log=flows.planner.answers.log)
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
         """Serves the answer to a model call from the cache, or asks the model and stores what it may.

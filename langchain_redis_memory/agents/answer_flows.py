@@ -25,10 +25,10 @@ from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.cache.answers.switch import was_off
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
-from langchain_redis_memory.cache.decision_log import Decision, DecisionLog
+from langchain_redis_memory.cache.decision_log import Decision
 from langchain_redis_memory.cache.semantic.explanation import logged
 from langchain_redis_memory.cache.semantic.prompt_reader import instructs
-from langchain_redis_memory.cache.sharing import AudienceClassifier, Share, SharingRule
+from langchain_redis_memory.cache.sharing import Share, SharingRule
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.switchable import WHY
 from langchain_redis_memory.conversation.context import StoredContext
@@ -104,24 +104,20 @@ class AnswerFlows:
         client: The server's client.
         cache: The cache of answers.
         planner: Decides what is done with a question.
-        audience: Says for whom an answer is.
         pure: Tools that only look things up.
         scope: The name that the user gave to the agent; None for none.
         share: With whom answers are shared.
         tenant: The tenant, where a config names none.
-        log: What is logged; None for nothing.
         lease_ms: How long a call waits for an equal one, 0 for not at all.
     """
 
     client: Client
     cache: TurnCache
     planner: Planner
-    audience: AudienceClassifier
     pure: Set[str]
     scope: str | None
     share: Share
     tenant: str
-    log: DecisionLog | None
     lease_ms: int = 0
     private: str = field(default_factory=lambda: f"private:{uuid4()}")
     warned: set[str] = field(default_factory=set)
@@ -192,7 +188,7 @@ class AnswerFlows:
         config = get_config()
         configurable = config.get("configurable") or {}
         asker, opaque = asker_of(config), bool(request.tools)
-        judge = partial(self.audience, opaque=opaque)
+        judge = partial(self.planner.questions.audience, opaque=opaque)
         sharing = SharingRule(asker, judge(str(turn.question.text)), opaque, self.share, judge)
         found = decides(request)
         given = [deciding_settings(configurable, *SEPARATED), rights_of(config) if opaque else []]
@@ -290,8 +286,8 @@ class AnswerFlows:
         now: float = yield Now()
         counts = tally.take(now)
         line: Op[None] = pure(None)
-        if self.log is not None:
-            line = self.log.append(asked.space.decisions(), replace(decision, cache=cache.records.name))
+        if (log := self.planner.answers.log) is not None:
+            line = log.append(asked.space.decisions(), replace(decision, cache=cache.records.name))
         yield from ask(merge(stored, tally.sends(counts), line, leave(flight)).map(lambda _done: None))
 
     def _best_effort(self, asked: CacheQuestion) -> BestEffort:

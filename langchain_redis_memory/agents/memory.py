@@ -223,7 +223,7 @@ class MemoryMiddleware(AgentMiddleware[MemoryState, Any, Any]):
             state = TurnState(summary=remembered.get("summary", ("",))[0], elsewhere=past)
             verdict = yield from self._verdict_flow(turn, state, remembered)
             planner = self._memory._flows.planner
-            rule, text = planner.policy[verdict.type], str(turn.question.text)
+            rule, text = planner.questions.policy[verdict.type], str(turn.question.text)
             if rule.window and (turn.before or past):
                 chosen = yield from settled(planner.selector.select(text, verdict, turn.before, rule, state))
                 messages: Any = [*chosen, turn.question, *turn.since]

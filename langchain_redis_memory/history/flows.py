@@ -82,6 +82,8 @@ class HistoryFlows:
     def _read_flow(self, op: Op[T], remembered: Callable[[list[BaseMessage]], T]) -> Flow[T]:
         """Reads, after what waits was stored; while the server is away, what this process remembers."""
         if self.outbox is None:
+            if self.loader is None and not self.transcript.touch_on_read:
+                op = op.may_be_stale()
             return (yield from read_flow(op, self.transcript, self.loader))
         try:
             yield from self.outbox.store_flow(self.transcript)

@@ -87,7 +87,10 @@ class Batch:
         reads = merge(gets, begins)
         if written.commands:
             reads = in_full(reads)
-        (got, begun), had = yield from ask(merge(reads, written))
+        asked = merge(reads, written)
+        if not (self._gets or self._lists or self._changes):
+            asked = asked.may_be_stale()  # only searches, which tidy nothing by what they find
+        (got, begun), had = yield from ask(asked)
 
         results: list[Result] = [None] * self._size
         for pairs, (records, unnoted) in zip(self._gets.values(), got, strict=True):

@@ -19,7 +19,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, R
 from langchain_core.tools import tool
 from langgraph.runtime import Runtime
 
-from langchain_redis_memory import ConversationMemory, RagCache, TurnReport
+from langchain_redis_memory import AnswerOptions, ConversationMemory, QuestionOptions, RagCache, TurnReport
 from langchain_redis_memory.cache.sharing import Lifetimes
 from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Rule
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
@@ -31,6 +31,7 @@ from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, url_of
 from tests.support.chains import DescribedModel
+from tests.support.grouped import grouped
 from tests.support.servers import TWO, Farm
 
 
@@ -49,7 +50,7 @@ class Bank:
         of_memory = {
             name: options.pop(name) for name in ("lifetimes", "cache", "policy", "classifier") if name in options
         }
-        memory = ConversationMemory(client, on_turn=self.reports.append, **of_memory)
+        memory = ConversationMemory(client, on_turn=self.reports.append, **grouped(of_memory))
         options = {"scope": "bank", **options}
         self.chat = memory.wrap(chain or RunnableLambda(self.answer), retriever, **options)
 
@@ -153,7 +154,7 @@ async def test_a_question_continues_what_was_asked_before(
         done.append(given["question"])
         return "Sunny."
 
-    memory = ConversationMemory(client, share_rewrites=share_rewrites)
+    memory = ConversationMemory(client, answers=AnswerOptions(share_rewrites=share_rewrites))
     chat = memory.wrap(RunnableLambda(answer), scope="s")
     for session in "12":
         for question in (first, then):
@@ -396,7 +397,7 @@ async def test_who_does_not_search_is_not_served_what_was_found(client: Client, 
     answers = []
     every: list[dict[str, Any]] = [{}, {"policy": no_search}]
     for options in every:
-        chat = ConversationMemory(client, **options).wrap(chain, found, scope="s")
+        chat = ConversationMemory(client, **grouped(options)).wrap(chain, found, scope="s")
         answers.append(await both(chat.invoke)(MERGER, {"configurable": {"session_id": "s"}}))
     assert answers == ["according to: a secret", "according to: "]
 
@@ -700,7 +701,12 @@ async def test_what_is_of_one_session_is_of_one_user_in_it(client: Client, both:
 
     reports: list[TurnReport] = []
     lasting = Lifetimes(user_s=60)
-    memory = ConversationMemory(client, on_turn=reports.append, audience=of_the_session, lifetimes=lasting)
+    memory = ConversationMemory(
+        client,
+        on_turn=reports.append,
+        questions=QuestionOptions(audience=of_the_session),
+        answers=AnswerOptions(lifetimes=lasting),
+    )
     chat = memory.wrap(RunnableLambda(lambda given: "a"), scope="s", share=share)
     for user, session in (("ana", "s"), ("ben", "s"), ("ana", "other"), ("ana", "s")):
         config = {"configurable": {"session_id": session}, "metadata": {"user_id": user}}

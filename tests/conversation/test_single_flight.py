@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tools import tool
 
+from langchain_redis_memory import QuestionOptions
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.turn import TurnReport
@@ -57,7 +58,9 @@ class Crowd:
         self.asked: list[str] = []
         self._open = threading.Event()
         self._pool = ThreadPoolExecutor(USERS)
-        memory = ConversationMemory(client, on_turn=self.reports.append, audience=for_everyone, classifier=Marked())
+        memory = ConversationMemory(
+            client, on_turn=self.reports.append, questions=QuestionOptions(audience=for_everyone), classifier=Marked()
+        )
         options = {"scope": "crowd", **options}
         self.chat = memory.wrap(RunnableLambda(self._call, self._acall), options.pop("retriever", None), **options)
 

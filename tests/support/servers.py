@@ -234,7 +234,8 @@ def start_cluster(farm: Farm, masters: int = 3, replicas: int = 0) -> str:
     """Masters that know each other, the first ones with a replica each; the URL of the cluster."""
     # The bus is on the port plus 10000: let both be free and both exist.
     ports = (port for port in iter(free_port, None) if port < 55_000 and _is_free(port + 10_000))
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
+    soon = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")  # one without an offset is not listed
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", *soon)
     nodes = [farm.start(NEWEST, *options, port=next(ports)) for _ in range(masters + replicas)]
     clients = [redis.Redis(port=node.port, decode_responses=True) for node in nodes]
     try:

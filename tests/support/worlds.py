@@ -26,6 +26,7 @@ from langchain_redis_memory import ConversationMemory, RagCache, TurnReport
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.chains import NeverCache, answer_to
+from tests.support.grouped import grouped
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ class World:
         made: Any = {"model": WorldModel(facts=self.facts)}.get(chain) or RunnableLambda(self.answer)
         self.acts = chain == "agent"
         cache = cache if cached else NeverCache()
-        memory = ConversationMemory(client, cache=cache, on_turn=self.reports.append, **options)
+        memory = ConversationMemory(client, cache=cache, on_turn=self.reports.append, **grouped(options))
         self.chat = memory.wrap(made, retriever, scope="world")
 
     def find(self, query: str, config: RunnableConfig) -> list[Document]:

@@ -142,7 +142,8 @@ class Client(DurableClient):
                 for now, with back-off and jitter. By default 3 times.
             health_check_s: A connection idle for longer is checked before use, in seconds.
             cipher: Encrypts what is stored.
-            **extra: `credentials` (see `credentials.py`), `address_remap`, or options of redis-py, as `ssl_ca_certs`.
+            **extra: `credentials` (see `credentials.py`), `address_remap`, `read_from` ("prefer_replica": what may be
+                stale is read from a replica, where one answers), or options of redis-py, as `ssl_ca_certs`.
 
         Returns:
             The client; nothing has been connected.

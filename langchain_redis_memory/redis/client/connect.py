@@ -10,6 +10,7 @@ built for each request costs no connection; it stays open as well, for the other
 from __future__ import annotations
 
 import os
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from inspect import signature
@@ -122,11 +123,21 @@ def _unknown(name: str, owner: type | None) -> str:
     known = [*(parameter for parameter in own if parameter not in {"self", "server"}), *ServerOptions.__annotations__]
     meant, needs = _HINTS.get(name, ("", ""))
     if not meant or (needs and needs not in known):
-        meant = next(iter(get_close_matches(name, known, 1)), "")
+        meant = _in_group(name, owner) or next(iter(get_close_matches(name, known, 1)), "")
     where = "connect" if owner is None else owner.__name__
     return f"{where}() has no keyword {name!r}; " + (
         f"use {meant}" if meant else f"the keywords are {', '.join(known)}"
     )
+
+
+def _in_group(name: str, owner: type | None) -> str:
+    """Returns the option group of a class that has the field, as it is written; "" where none has."""
+    made: Any = getattr(owner, "__init__", None)
+    for parameter, kind in getattr(made, "__annotations__", {}).items():
+        group = made.__globals__.get(str(kind).removesuffix(" | None"))
+        if isinstance(group, type) and is_dataclass(group) and name in (field.name for field in fields(group)):
+            return f"{parameter}={group.__name__}({name}=...)"
+    return ""
 
 
 @lru_cache(maxsize=32)

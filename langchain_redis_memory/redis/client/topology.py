@@ -18,11 +18,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
 from langchain_redis_memory.redis.client.bounded_sockets import bounded
-from langchain_redis_memory.redis.client.cluster import AsyncClusterTransport, ClusterTransport
+from langchain_redis_memory.redis.client.cluster import (
+    AsyncClusterTransport,
+    ClusterTransport,
+    ask_for_copies,
+    ask_for_copies_async,
+)
 from langchain_redis_memory.redis.client.in_process import open_in_process, open_in_process_async
-from langchain_redis_memory.redis.client.options import UNBOUNDED, Address, Bounds, Options
+from langchain_redis_memory.redis.client.options import UNBOUNDED, Bounds, Options
 from langchain_redis_memory.redis.client.shared import AsyncSharedTransport
-from langchain_redis_memory.redis.client.slots import Nodes
+from langchain_redis_memory.redis.client.slots import Node, Nodes, Replica
 from langchain_redis_memory.redis.client.transport import (
     AsyncPipelineTransport,
     DirectTransport,
@@ -52,6 +57,7 @@ class Topology:
         routed: Whether a client that somebody lends routes commands by key.
         nodes: The nodes of a cluster that is opened here.
         bounds: What bounds its round trips; a client that somebody lends has bounds of its own.
+        reads_replicas: Whether its transports have `read`, for what a replica may answer.
     """
 
     shown: str
@@ -60,6 +66,7 @@ class Topology:
     routed: bool = False
     nodes: Nodes | None = None
     bounds: Bounds = UNBOUNDED
+    reads_replicas: bool = False
 
     @property
     def cluster(self) -> bool:
@@ -146,11 +153,17 @@ def topology(url: str, options: Options) -> Topology:
     if scheme == "memory":
         return replace(_memory(unquote(rest.split("?")[0].strip("/"))), bounds=options.bounds)
     base, _, kind = scheme.partition("+")
+    replicas = options.read_from == "prefer_replica"
+    if base in _SINGLE and not kind and replicas:
+        msg = (
+            "read_from='prefer_replica' needs a URL by which replicas are found: redis+cluster:// or redis+sentinel://"
+        )
+        raise ConfigError(msg)
     if base in _SINGLE and not kind:
         return replace(_single(f"{_SINGLE[base]}://{rest}", options), bounds=options.bounds)
     if base in _SINGLE and base != "unix" and kind in {"cluster", "sentinel"}:
         made = (_cluster if kind == "cluster" else _sentinel)(_SINGLE[base], rest, options)
-        return replace(made, bounds=options.bounds)
+        return replace(made, bounds=options.bounds, reads_replicas=replicas)
     msg = f"unknown scheme {scheme!r}; known are {_SCHEMES}"
     raise ConfigError(msg)
 
@@ -277,9 +290,11 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
     kind = bounded(redis.SSLConnection if tls else redis.Connection)
     akind: Any = aredis.SSLConnection if tls else aredis.Connection
 
-    def to(address: Address, *, asynchronous: bool) -> Any:
+    def to(address: Node, *, asynchronous: bool) -> Any:
         library: Any = aredis if asynchronous else redis
         arguments = {**fields, **options.connection(asynchronous=asynchronous)}
+        if isinstance(address, Replica):
+            arguments["redis_connect_func"] = ask_for_copies_async if asynchronous else ask_for_copies
         chosen = akind if asynchronous else kind
         pool = library.ConnectionPool(host=address[0], port=address[1], connection_class=chosen, **arguments)
         return library.Redis.from_pool(pool)

@@ -227,6 +227,10 @@ HINTS = [
     ("retriever", "tag", "use tags"),
     ("node_cache", "host", "redis_url='redis://"),
     ("rag", "corpse", "use corpus"),
+    ("memory", "lifetimes", r"use answers=AnswerOptions\(lifetimes=...\)"),
+    ("memory", "loader", r"use history=HistoryOptions\(loader=...\)"),
+    ("memory", "policy", r"use questions=QuestionOptions\(policy=...\)"),
+    ("semantic_cache", "template", r"use prompts=PromptOptions\(template=...\)"),
 ]
 
 
