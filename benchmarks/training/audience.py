@@ -40,7 +40,7 @@ COMMON_IN, PATTERN_IN, PATTERN_TIMES = 6, 4, 6
 GROUPS = 8
 """So many times some of the domains are left out."""
 MARGINS = {"unsafe": 0.7, "plain": 1.0}
-"""What thresholds are multiplied by: the signs were chosen with the development domains in view, so that unsafe turns of
+"""What thresholds are multiplied by: the signs were chosen with the development domains in view, so unsafe turns of
 one that nobody had in view score lower. Chosen on `CHOSEN_ON`, where up to 1.1 and 1.5 nothing unsafe is shared."""
 EVERY, INTENT_WEIGHT = 4, 0.24
 """One in so many sentences of the intent sets is used, and counts this much: their intents are rough labels."""

@@ -94,7 +94,8 @@ def unsafe_odds(head: AudienceHead, states: list[torch.Tensor]) -> Array:
 def chosen(rows: list[dict[str, Any]], read: Array) -> dict[str, Any]:
     """The share of the reading, and the thresholds by risk."""
     rows_ = [(row, value) for row, value in zip(rows, read, strict=True) if not row["own_how_to"]]
-    words = np.array([np.log(row["words"] / (1 - row["words"])) for row, _ in rows_])
+    words = np.clip([row["words"] for row, _ in rows_], 1e-6, 1 - 1e-6)
+    words = np.log(words / (1 - words))
     doubt = np.array([row["doubt"] for row, _ in rows_])
     own = np.array([row["own"] for row, _ in rows_])
     unsafe = np.array([bool(row["y"][-1]) for row, _ in rows_])
