@@ -71,7 +71,7 @@ def door(kind: str, client: Client, both: Both, options: QuestionOptions, done: 
     rag = RagCache(client, corpus="docs")
     caches: dict[str, Any] = {"by meaning": SemanticAnswerCache(client, WordEmbeddings()), "documents": rag.responses}
     memory = ConversationMemory(client, cache=caches.get(kind), questions=options)
-    found = RunnableLambda(lambda query: [Document("a page", id="1")])
+    found: Any = RunnableLambda(lambda query: [Document("a page", id="1")])
     retriever = rag.retriever(found, name="pages") if kind == "documents" else None
     chat = memory.wrap(answering(done), retriever, scope="s")
 

@@ -73,7 +73,7 @@ def trained_on(rows: list[dict[str, Any]], states: list[torch.Tensor], seed: int
                 group["lr"] = RATE * min(1, done / 40) * max(0.02, 1 - done / steps)
             log_odds = head(*batch_of(states, places))
             loss = functional.binary_cross_entropy_with_logits(log_odds, y[places] * 0.98 + 0.01, reduction="none")
-            ((loss * told[places]).sum() / told[places].sum()).backward()  # type: ignore[no-untyped-call]
+            ((loss * told[places]).sum() / told[places].sum()).backward()
             optimiser.step()
             optimiser.zero_grad()
     return head.eval()
