@@ -26,8 +26,6 @@ from benchmarks.training.reader.train import HEADS, LONGEST, tensors
 EPOCHS, RATE, BATCH = 7, 1.5e-3, 96
 SHARES = (0.3, 0.4, 0.5, 0.6, 0.7)
 RISKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-MARGIN = 0.8
-"""What thresholds are multiplied by: they rest on some 670 sentences."""
 Array = npt.NDArray[np.float64]
 
 
@@ -110,9 +108,9 @@ def chosen(rows: list[dict[str, Any]], read: Array) -> dict[str, Any]:
         print(
             f"share {share}: {len(odds)} unsafe, {(~unsafe).sum()} public; cut, public found at risk {told}", flush=True
         )
-        worth = found[0.002] + found[0.005] + found[0.01]
+        worth = sum(found[risk] for risk in RISKS[:4])
         if share and worth > best[0]:
-            thresholds = {str(risk): round(MARGIN * float(cut), 5) for risk, cut in cuts.items()}
+            thresholds = {str(risk): round(float(cut), 5) for risk, cut in cuts.items()}
             best = worth, {"share": share, "thresholds": thresholds}
     about = "Chosen by benchmarks/training/reader/audience_head.py on domains that neither words nor reader had seen."
     return {"about": about, **best[1]}
