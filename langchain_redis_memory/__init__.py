@@ -383,8 +383,7 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         hint = f"; {_PEERS[name]} serves sync and async calls" if name in _PEERS else ""
-        msg = f"module {__name__!r} has no attribute {name!r}{hint}"
-        raise AttributeError(msg)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
     return getattr(import_module(f"{__name__}.{home}"), name)
 
 

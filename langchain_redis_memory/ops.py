@@ -66,8 +66,7 @@ class Script:
         fits = len(args) >= len(self.args) if self.rest else len(args) == len(self.args)
         keyed = len(keys) >= len(self.keys) if self.more else len(keys) == len(self.keys)
         if not keyed or not fits:
-            msg = f"{self.name}.lua takes keys {self.keys} and arguments {self.args}"
-            raise TypeError(msg)
+            raise TypeError(f"{self.name}.lua takes keys {self.keys} and arguments {self.args}")
         return Call(self, keys if self.trip is None else (*keys, self.trip(keys[0])), args)
 
 

@@ -125,8 +125,7 @@ def admin_router(
 
     async def allowed(request: Request, access: Any = Depends(auth)) -> None:  # noqa: B008 - FastAPI's way
         if not isinstance(access, Access):
-            msg = f"auth must return an Access, not {type(access).__name__}"
-            raise ConfigError(msg)
+            raise ConfigError(f"auth must return an Access, not {type(access).__name__}")
         if not access.may("view"):
             raise HTTPException(403, "the role 'view' is missing")
         request.state.lrm_access = access

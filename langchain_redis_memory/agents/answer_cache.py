@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest
 from langchain.agents.middleware.types import ModelResponse
@@ -11,6 +11,7 @@ from langchain.agents.structured_output import AutoStrategy, ProviderStrategy
 from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.config import get_config
+from typing_extensions import Unpack
 
 from langchain_redis_memory.agents.answer_flows import AnswerFlows, ModelLookup, WholeThread
 from langchain_redis_memory.agents.model_watch import ModelWatch, watched_request, watching
@@ -30,9 +31,6 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import FromSettings, lifetime, milliseconds
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 EVENT = "langchain_redis_memory.cache"
 """The key of what a look-up writes to an agent's stream in the mode `custom`."""

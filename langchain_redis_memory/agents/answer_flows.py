@@ -34,7 +34,8 @@ from langchain_redis_memory.cache.switchable import WHY
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.policy import Rule
-from langchain_redis_memory.conversation.turn import Plan, cost
+from langchain_redis_memory.conversation.tool_watch import note_cache
+from langchain_redis_memory.conversation.turn import Plan, cost, words_of
 from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, TurnCache, leave
 from langchain_redis_memory.conversation.turn_record import count_saved
 from langchain_redis_memory.language.classify import Verdict
@@ -186,10 +187,11 @@ class AnswerFlows:
     def _asked(self, request: ModelRequest[Any], turn: AgentTurn) -> tuple[CacheQuestion, SharingRule]:
         """Builds how the cache would see the question, and with whom its answer may be shared."""
         config = get_config()
+        note_cache(config)
         configurable = config.get("configurable") or {}
         asker, opaque = asker_of(config), bool(request.tools)
         judge = partial(self.planner.questions.audience, opaque=opaque)
-        sharing = SharingRule(asker, judge(str(turn.question.text)), opaque, self.share, judge)
+        sharing = SharingRule(asker, judge(words_of(turn.question)), opaque, self.share, judge)
         found = decides(request)
         given = [deciding_settings(configurable, *SEPARATED), rights_of(config) if opaque else []]
         if not describable(given):  # nobody else's call can be known to be equal

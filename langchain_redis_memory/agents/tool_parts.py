@@ -83,6 +83,5 @@ def user_of(config: RunnableConfig) -> str:
     """
     user = accessor_of(config)
     if not user:
-        msg = "the run names no user: invoke the agent with {'configurable': {'user_id': ...}}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError("the run names no user: invoke the agent with {'configurable': {'user_id': ...}}")
     return user

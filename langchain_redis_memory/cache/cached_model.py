@@ -70,8 +70,7 @@ def _around(runnable: Runnable[Any, Any], cache: BaseCache) -> Runnable[Any, Any
         steps = {name: _around(step, cache) for name, step in runnable.steps__.items()}
         return runnable.model_copy(update={"steps__": steps})
     made = "what its bind, bind_tools or with_structured_output returned"
-    msg = f"cached_model takes a chat model, or {made}; got {type(runnable).__name__}"
-    raise ConfigError(msg)
+    raise ConfigError(f"cached_model takes a chat model, or {made}; got {type(runnable).__name__}")
 
 
 class CachedChatModel(BaseChatModel):

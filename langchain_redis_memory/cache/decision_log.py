@@ -185,11 +185,9 @@ class DecisionLog:
 
     def __post_init__(self) -> None:
         if isinstance(self.most, bool) or not isinstance(self.most, int) or self.most < 1:
-            msg = f"most must be a positive number of lines, got {self.most!r}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"most must be a positive number of lines, got {self.most!r}")
         if not milliseconds(self.ttl_s):
-            msg = "a log of decisions has a lifetime: ttl_s must be a number of seconds"
-            raise InvalidInputError(msg)
+            raise InvalidInputError("a log of decisions has a lifetime: ttl_s must be a number of seconds")
 
     def append(self, key: Key, decision: Decision) -> Op[None]:
         """Adds a line; a server that refuses it disturbs nothing else.
@@ -334,5 +332,4 @@ def hit_of(hit_id: str) -> tuple[bytes, float]:
             return found
     except (ValueError, AttributeError, TypeError):
         pass
-    msg = f"{hit_id!r} is no id of a hit; take it from the answer or from `explain`"
-    raise InvalidInputError(msg)
+    raise InvalidInputError(f"{hit_id!r} is no id of a hit; take it from the answer or from `explain`")

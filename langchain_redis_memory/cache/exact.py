@@ -7,9 +7,10 @@ refuses, a look-up is a miss, and an update is dropped and counted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.caches import RETURN_VAL_TYPE
+from typing_extensions import Unpack
 
 from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.adopting import AnswerAdoption
@@ -23,9 +24,6 @@ from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 class RedisCache(LLMCache):

@@ -257,8 +257,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
     def clear_flow(self, options: Mapping[str, Any]) -> Flow[None]:
         """Deletes every answer, or those of one model."""
         if set(options) - {"model", "llm_string"}:  # LangChain's name for a model that is described
-            msg = f"clear takes model only, got {', '.join(sorted(options))}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"clear takes model only, got {', '.join(sorted(options))}")
         if (model := options.get("model", options.get("llm_string"))) is None:
             clears = merge(self.entries.clear(), self.tally.lines.sends(), decision_log.clear(self.log_key))
             off_s, _ = yield from ask(merge(self.off_for(), clears))
@@ -280,8 +279,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         name, body = bytes.fromhex(row["id"]), b64decode(row["entry"], validate=True)
         generations.decode(body.partition(b";")[2], "entry")
         if len(name) != _NAME_BYTES:
-            msg = "its id has another length"
-            raise ValueError(msg)
+            raise ValueError("its id has another length")
         return NewItem(name, self.lifetime(), body)
 
 
@@ -324,8 +322,7 @@ def _question_of(prompt: str) -> str:
 def _name(hit_id: str) -> bytes:
     if isinstance(hit_id, str) and re.fullmatch(rf"[0-9a-f]{{{2 * _NAME_BYTES}}}", hit_id):
         return bytes.fromhex(hit_id)
-    msg = f"{hit_id!r} is no id of an answer; take it from `explain` or from the log"
-    raise InvalidInputError(msg)
+    raise InvalidInputError(f"{hit_id!r} is no id of an answer; take it from `explain` or from the log")
 
 
 def _decision(outcome: str, prompt: str, llm_string: str, entry: str) -> Decision:

@@ -93,8 +93,7 @@ def encode(generations: Sequence[Generation]) -> bytes:
 def _parts(generation: Generation) -> list[Any]:
     kind = _KINDS.get(type(generation))
     if kind is None:
-        msg = f"a cache keeps generations of langchain-core, not {type(generation).__name__}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"a cache keeps generations of langchain-core, not {type(generation).__name__}")
     if not isinstance(generation, ChatGeneration):
         return [kind, generation.text, generation.generation_info]
     message = generation.message
@@ -119,8 +118,7 @@ def decode(data: bytes, where: str) -> list[Generation]:
     """
     try:
         if not (parts := unpack(unseal(data, where), where)):
-            msg = f"the answer under {where!r} holds no generations"
-            raise CorruptDataError(msg)
+            raise CorruptDataError(f"the answer under {where!r} holds no generations")
         return [_generation(*part) for part in parts]
     except CorruptDataError:
         raise
@@ -133,8 +131,7 @@ def _generation(kind: str, body: Any, info: Any, named: bool = False) -> Generat
     if kind == "text" and isinstance(body, str):
         return Generation(text=body, generation_info=info)
     if kind != "chat":
-        msg = f"no kind of generation: {kind!r}"
-        raise ValueError(msg)
+        raise ValueError(f"no kind of generation: {kind!r}")
     message = decode_message(body)
     if named:
         message.id = str(uuid4())

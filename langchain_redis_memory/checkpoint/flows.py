@@ -96,8 +96,7 @@ class SaverFlows:
             return place
         asker = accessor_of(config) if self.owner == "user_id" else config["configurable"].get(self.owner)
         if asker is None or asker == "":
-            msg = f"this saver's threads have owners: the config needs configurable.{self.owner}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"this saver's threads have owners: the config needs configurable.{self.owner}")
         return place._replace(asker=str(asker))
 
     # --- writing --------------------------------------------------------------------------------------------------
@@ -119,8 +118,7 @@ class SaverFlows:
         name = no_nul(checkpoint["id"], "the checkpoint's id")
         record = CheckpointRecord(ns, name, place.checkpoint_id, references, self.blobs.pack([header, kept]))
         if not record.id:
-            msg = "the checkpoint has no id"
-            raise InvalidInputError(msg)
+            raise InvalidInputError("the checkpoint has no id")
         thread = self.known.of(place.thread_id, place.asker)
         values = ValueSplitter(self.blobs, thread.keys.blobs, self.sent, ns)
         stored = [
@@ -143,8 +141,7 @@ class SaverFlows:
         """Notes a task's writes."""
         place = self._place(config)
         if not place.checkpoint_id:
-            msg = "writes belong to a checkpoint: the config needs a checkpoint_id"
-            raise InvalidInputError(msg)
+            raise InvalidInputError("writes belong to a checkpoint: the config needs a checkpoint_id")
         no_nul(task_id, "task_id")
         utf8(task_path, "task_path")
         thread = self.known.of(place.thread_id, place.asker)
@@ -186,8 +183,7 @@ class SaverFlows:
                 values.note()
                 return
             sending = values.missing(reply, sending)
-        msg = f"thread {thread.thread_id!r} was changed by others again and again; nothing was stored"
-        raise ConflictError(msg)
+        raise ConflictError(f"thread {thread.thread_id!r} was changed by others again and again; nothing was stored")
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -260,8 +256,7 @@ class SaverFlows:
         check_bounds(0, limit=limit)
         check_type(wanted, (Mapping, NoneType), "filter", "a dict or None")
         if config is None and self.owner:
-            msg = "a saver with an owner lists one thread: the config needs a thread_id and the user"
-            raise InvalidInputError(msg)
+            raise InvalidInputError("a saver with an owner lists one thread: the config needs a thread_id and the user")
         return self._list_flow(self._place(config) if config else None, wanted, bound_of(before), limit)
 
     def _list_flow(
@@ -378,8 +373,7 @@ class SaverFlows:
         """Copies a thread."""
         source, target = thread_name(source), thread_name(target)
         if source == target:
-            msg = "a thread cannot be copied onto itself"
-            raise InvalidInputError(msg)
+            raise InvalidInputError("a thread cannot be copied onto itself")
         original, copied = Thread(self.space, source), Thread(self.space, target)
         keys = copied.keys  # a bad id is refused before anything is read
         content, runs = yield from ask(merge(original.content(), thread_index.runs_of(self.space, source)))
@@ -389,8 +383,7 @@ class SaverFlows:
         touch = thread_index.touch(self.space, target, self.ttl_ms, "write", runs)
         _, made = yield from ask(merge(touch, copied.fill(content, self.ttl_ms)))
         if not made:
-            msg = f"thread {target!r} exists; delete it first, or copy to another id"
-            raise ConflictError(msg)
+            raise ConflictError(f"thread {target!r} exists; delete it first, or copy to another id")
 
 
 _APART = {"channel_values", "channel_versions"}

@@ -114,8 +114,7 @@ def spell_version(version: Version) -> str:
     if isinstance(version, str):
         return "s" + no_nul(version, "a channel version")
     if isinstance(version, bool) or not isinstance(version, int | float):
-        msg = f"a channel version must be a str, int or float, got {type(version).__name__}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"a channel version must be a str, int or float, got {type(version).__name__}")
     return f"i{version}" if isinstance(version, int) else f"f{version!r}"
 
 
@@ -138,8 +137,7 @@ def utf8(text: str, what: str) -> str:
         return text
     check_text(text, what)
     if any("\ud800" <= letter <= "\udfff" for letter in text):
-        msg = f"{what} must not hold lone surrogates"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"{what} must not hold lone surrogates")
     return text
 
 
@@ -156,8 +154,7 @@ def no_nul(text: str, what: str) -> str:
     if text.__class__ is str and text.isascii() and "\0" not in text:
         return text
     if "\0" in utf8(text, what):
-        msg = f"{what} must not hold NUL"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"{what} must not hold NUL")
     return text
 
 

@@ -79,8 +79,7 @@ def threads_flow(
     """
     check_whole(limit, "limit", 1, _MOST)
     if not (cursor is None or (isinstance(cursor, str) and cursor.isdigit())):
-        msg = f"cursor must be the one that threads gave, got {cursor!r}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"cursor must be the one that threads gave, got {cursor!r}")
     start = int(cursor or 0)
     data = yield from ask(user_index.newest(space, text_of(user, "user"), start, limit))
     names = [one.name for one in data if one.kind == "thread"]

@@ -59,8 +59,7 @@ def migrate(
                 console.print(f"[bold]{name}[/]: {escape(known.what)}", highlight=False)
             return
         if source is None:
-            msg = "say which package wrote the data; --list prints those that are known"
-            raise ConfigError(msg)
+            raise ConfigError("say which package wrote the data; --list prints those that are known")
         with Client.from_url(redis) as client, Client.from_url(origin or redis) as theirs:
             migration = RedisMigration(
                 client, source, origin=theirs, prefix=prefix, match=match, tenant=tenant, agent=agent, ttl_s=ttl

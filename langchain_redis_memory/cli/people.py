@@ -116,8 +116,7 @@ def export(
 
 def _check_one(user: str | None, agent: str | None, everything: bool) -> None:
     if (user is not None) + (agent is not None) + everything != 1:
-        msg = "say whose data: --user, --agent, or --everything of the tenant"
-        raise ConfigError(msg)
+        raise ConfigError("say whose data: --user, --agent, or --everything of the tenant")
 
 
 @contextmanager
@@ -130,8 +129,7 @@ def _people(redis: str | None, prefix: str | None, tenant: str, spelled: str) ->
     if spelled:
         found = loaded(spelled, "--people")
         if not isinstance(found, RedisUsers):
-            msg = f"--people must name a RedisUsers, not {type(found).__name__}"
-            raise ConfigError(msg)
+            raise ConfigError(f"--people must name a RedisUsers, not {type(found).__name__}")
         yield found
         return
     with opened(redis, prefix) as client:

@@ -49,8 +49,7 @@ def settings(
 
     with opened(redis, prefix) as client:
         if on is not None and off is not None:
-            msg = "switch one cache at a time: --on or --off"
-            raise ConfigError(msg)
+            raise ConfigError("switch one cache at a time: --on or --off")
         if (named := off if off is not None else on) is not None:
             cache = switchable(client, named, tenant)
             space = client.keys(tenant)

@@ -39,8 +39,7 @@ def _model(name: str | None, embeddings: Any) -> Any:
     try:
         return init_chat_model(name)
     except (ImportError, ValueError) as error:
-        msg = f"--model {name!r} cannot be used: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"--model {name!r} cannot be used: {error}") from error
 
 
 def _chain(

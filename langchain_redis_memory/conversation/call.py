@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 from langchain_core.documents import Document
@@ -18,7 +19,7 @@ from langchain_redis_memory.conversation.chain_shape import QUESTION_KEYS, Chain
 from langchain_redis_memory.conversation.graph_stream import GraphStream
 from langchain_redis_memory.conversation.output import OutputForm, Raw
 from langchain_redis_memory.conversation.tool_watch import ToolWatch, watched
-from langchain_redis_memory.conversation.turn import ModelInput, TurnReport
+from langchain_redis_memory.conversation.turn import ModelInput, TurnReport, words_of
 from langchain_redis_memory.ops import Invoke, StreamResult
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Call:
         self._raw: Raw | None = None
         self.scope: str = f"private:{uuid4()}" if private else outer.scope
         if outer.shape.takes == "fields" and self._key != QUESTION_KEYS[0]:
-            self.scope += f":{self._key}"  # the same question under another name is another input
+            self.scope += f"/{quote(self._key, safe='')}"  # the same question under another name is another input
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
@@ -151,7 +152,7 @@ class Call:
         if shape.takes == "messages":
             return self._messages(shown)
         fields = {
-            self._key: str(shown.question.text),
+            self._key: words_of(shown.question),
             "history": [*self._said.lead, *shown.memory],
             "context": _joined(shown.documents),
             "documents": list(shown.documents),

@@ -31,6 +31,7 @@ from langchain_redis_memory.conversation.turn import (
     TurnReport,
     also_given,
     with_id,
+    words_of,
 )
 from langchain_redis_memory.conversation.turn_cache import NOTHING, TurnCache, TurnLookup, leave
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
@@ -126,7 +127,7 @@ class TurnFlows:
             also_given(incoming),
             session=str(incoming.session_id),
         )
-        return TurnRequest(incoming, chain, transcript, str(question.text), asked)
+        return TurnRequest(incoming, chain, transcript, words_of(question), asked)
 
     def _steps_flow(self, turn: TurnRequest, started: float) -> Flow[StoredTurn]:
         loaded = yield from self.load_flow(turn)

@@ -29,6 +29,7 @@ from langchain_redis_memory.conversation.turn import (
     Chain,
     TurnInput,
     TurnReport,
+    words_of,
 )
 from langchain_redis_memory.conversation.turn_cache import TurnCache
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
@@ -319,7 +320,7 @@ class ConversationMemory(Conversations):
         check_scope(incoming.tenant, incoming.agent, self._loader, self._writer)
         transcript = self._transcript(incoming)
         learner = self.profile(incoming.user, incoming.tenant) if self._learn and incoming.user else None
-        learning = None if learner is None else learner.learn_flow(str(incoming.question.text))
+        learning = None if learner is None else learner.learn_flow(words_of(incoming.question))
         return self._flows.turn_flow(transcript, incoming, chain, self.on_turn, learning)
 
     def _transcript(self, incoming: TurnInput) -> Transcript:

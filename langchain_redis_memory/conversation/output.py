@@ -280,8 +280,7 @@ def _last_answer(messages: Sequence[Any]) -> AIMessage:
             break
         if isinstance(message, AIMessage):
             return cast("AIMessage", _unchunked(message))
-    msg = "the graph returned messages without an AIMessage after the question"
-    raise InvalidInputError(msg)
+    raise InvalidInputError("the graph returned messages without an AIMessage after the question")
 
 
 def _made(messages: Sequence[Any]) -> list[BaseMessage]:

@@ -48,7 +48,6 @@ class AdoptingLoader(UserCallback):
 def _messages(session_id: str, records: Sequence[Record]) -> list[BaseMessage]:
     for record in records:
         if isinstance(record, Unreadable):
-            msg = f"session {session_id!r} cannot be adopted: {record.key}: {record.why}"
-            raise CorruptDataError(msg)
+            raise CorruptDataError(f"session {session_id!r} cannot be adopted: {record.key}: {record.why}")
     theirs = [record for record in records if isinstance(record, Conversation) and record.session_id == session_id]
     return [message for record in theirs for message in record.messages]

@@ -119,8 +119,7 @@ class UserCallback:
 
         def call() -> Any:
             if self._call is None:
-                msg = f"only a{self._name}() was given: use the async methods, or give {self._name}() too"
-                raise ConfigError(msg)
+                raise ConfigError(f"only a{self._name}() was given: use the async methods, or give {self._name}() too")
             return self._call(transcript.session_id, *args, **named)
 
         async def acall() -> Any:

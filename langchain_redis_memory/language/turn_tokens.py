@@ -1,4 +1,7 @@
-"""Tokenises a turn: its words with their places and the punctuation behind them; of a long one its start and end."""
+"""Tokenises a text: the one place that says what a word is, and what a word is made of.
+
+`read` gives a turn's words with their places and the punctuation behind them; of a long turn its start and its end.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,13 @@ from langchain_redis_memory.language.english import straight
 HEAD, TAIL = 1500, 500
 """Characters of a turn that are read, from its start and its end."""
 
-WORD = re.compile(r"[^\W_]+(?:['\u2019.+#&/_-][^\W_]+)*[+#]*")
-"""A word, with what joins its parts: "don't", "C++", "e-mail", "AT&T", "read_csv"."""
+WORD = re.compile(r"[^\W_]+(?:['\u2019.+#&/_-][^\W_]+|(?<=\d)[,:]\d+)*[+#]*")
+"""A word, with what joins its parts: "don't", "C++", "e-mail", "AT&T", "read_csv", "10:30"."""
 TOKEN = re.compile(rf"{WORD.pattern}|[^\w\s]|\n")
 """A word, a mark, or the end of a line."""
+PART = re.compile(r"[^\W\d_]+(?:'(?!s\b)[^\W\d_]+)*|'s|\d+(?:[.,:]\d+)*|[^\w\s]")
+"""What a word is made of, where parts of it are compared: letters, a possessive, a number; or a mark. None reaches
+beyond a word."""
 _PUNCTUATION = re.compile(r"[?!.;:,\n\u2014()\"\u201c\u201d]")
 
 

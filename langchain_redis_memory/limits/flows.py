@@ -247,8 +247,7 @@ class LimitFlows:
         breaker = self._client.breaker
         began: float = yield Now()
         if not breaker.allows(began):
-            msg = "the server of the limits has just failed and is not asked for a moment"
-            raise UnavailableError(msg)
+            raise UnavailableError("the server of the limits has just failed and is not asked for a moment")
         try:
             found = yield from ask(op)
         except RedisMemoryError as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig, ensure_config
+from typing_extensions import Unpack
 
 from langchain_redis_memory.checks import check_number, check_positive, check_whole, check_word
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
@@ -21,9 +22,6 @@ from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner,
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.ttl import milliseconds
 from langchain_redis_memory.run_config import accessor_of
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 KeyOf = Callable[[RunnableConfig], Id]
 """Says from a run's config whose limits count it."""
@@ -104,8 +102,7 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
         self._reserve = check_whole(reserve, "reserve", 0)
         for limit in self.limits:
             if limit.unit in _TOKENS and limit.most < reserve:
-                msg = f"reserve={reserve:,} never fits into {limit}; choose a smaller one"
-                raise ConfigError(msg)
+                raise ConfigError(f"reserve={reserve:,} never fits into {limit}; choose a smaller one")
 
     def __repr__(self) -> str:
         return f"RedisRateLimiter({self._client!r}, [{', '.join(map(str, self.limits))}])"

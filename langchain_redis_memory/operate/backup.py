@@ -190,8 +190,7 @@ def _parts_of(line: Mapping[str, Any], prefix: str) -> KeyParts:
     key = line.get("key")
     parts = parse_key(key, prefix) if isinstance(key, str) else None
     if parts is None or not isinstance(line.get("value"), list):
-        msg = f"a line of the backup is no key of this package: {str(key)[:100]!r}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"a line of the backup is no key of this package: {str(key)[:100]!r}")
     return parts
 
 
@@ -259,8 +258,7 @@ def _chunks(line: Mapping[str, Any]) -> Iterator[list[tuple[Any, ...]]]:
     try:
         parts = _unpacked(value)
     except ValueError as error:
-        msg = f"the value of {line['key']!r} in the backup is damaged"
-        raise CorruptDataError(msg) from error
+        raise CorruptDataError(f"the value of {line['key']!r} in the backup is damaged") from error
     if kind == "stream":
         for start in range(0, len(parts), _CHUNK):
             yield [("XADD", one, *fields) for one, fields in parts[start : start + _CHUNK]]

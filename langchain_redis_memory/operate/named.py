@@ -30,8 +30,7 @@ class NoEmbeddings(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Refuses."""
-        msg = "a cache that is known by its name alone embeds nothing"
-        raise ConfigError(msg)
+        raise ConfigError("a cache that is known by its name alone embeds nothing")
 
     def embed_query(self, text: str) -> list[float]:
         """Refuses."""
@@ -55,8 +54,7 @@ def desk_of(client: Client, name: str, tenant: str = "") -> AnswerDesk:
     elif use == "semantic" and named:
         cache = SemanticAnswerCache(client, NoEmbeddings(), name=named, policy=ThresholdPolicy(1.0))
     else:
-        msg = f"there is no cache of answers {name!r}: it is exact, or semantic/NAME"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"there is no cache of answers {name!r}: it is exact, or semantic/NAME")
     return AnswerDesk(client, cache, tenant=tenant)
 
 

@@ -43,8 +43,7 @@ def generations_of(stored: Any) -> tuple[Generation, ...]:
     parsed = [parse_json(one) if isinstance(one, str | bytes) else one for one in stored]
     built = tuple(values.revive(one) for one in parsed)
     if not built or not all(isinstance(one, Generation) for one in built):
-        msg = "it holds something else than generations"
-        raise DamagedError(msg)
+        raise DamagedError("it holds something else than generations")
     return built
 
 

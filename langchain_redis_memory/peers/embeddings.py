@@ -42,8 +42,7 @@ def vector_of(stored: Any) -> tuple[float, ...]:
     """
     parsed = parse_json(stored)
     if not isinstance(parsed, list) or not parsed or not all(map(_is_number, parsed)):
-        msg = "it holds something else than a vector"
-        raise DamagedError(msg)
+        raise DamagedError("it holds something else than a vector")
     return tuple(map(float, parsed))
 
 

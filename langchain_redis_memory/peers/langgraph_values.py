@@ -108,8 +108,7 @@ class Values:
         if kind == "base64":
             return b64decode(data)
         if kind not in {"null", "bytes", "bytearray", "msgpack"} and "+" not in kind:
-            msg = f"a value of the type {kind!r} in it is of no known serialiser"
-            raise DamagedError(msg)
+            raise DamagedError(f"a value of the type {kind!r} in it is of no known serialiser")
         try:
             if kind == "msgpack":
                 check_nesting(data)

@@ -46,8 +46,7 @@ def memory_of(key: str, text: str, fields: Mapping[str, Any], ttl_ms: int, *lost
         Damaged: It has no text or no id.
     """
     if not text or not key:
-        msg = "a memory in it has no text or no id"
-        raise DamagedError(msg)
+        raise DamagedError("a memory in it has no text or no id")
     user = str(fields.get("user_id") or "")
     value = {"text": text, **{name: part for name, part in fields.items() if part not in (None, "")}}
     told = (*lost, PERIOD) if "." in user else lost

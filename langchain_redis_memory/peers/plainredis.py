@@ -91,8 +91,7 @@ class PlainRedis(PrefixSource):
         written: Sequence[StoredKey],
     ) -> Record:
         if told is None:
-            msg = f"{self.prefix}:threads does not say which thread it is of"
-            raise DamagedError(msg)
+            raise DamagedError(f"{self.prefix}:threads does not say which thread it is of")
         place, reader = parse_json(told), Values(self.serde)
         body = _typed(found, reader)
         stored, gone = {}, []

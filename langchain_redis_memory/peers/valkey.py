@@ -71,8 +71,7 @@ class Valkey(PrefixSource):
         start, end = f"{self.prefix}{{{thread}}}:", f":{own}"
         key = found.key.decode()
         if not key.startswith(start) or not key.endswith(end):
-            msg = "its key names another thread or checkpoint than its value"
-            raise DamagedError(msg)
+            raise DamagedError("its key names another thread or checkpoint than its value")
         values = Values(self.serde)
         checkpoint = values.typed(document["type"], b64decode(document["checkpoint"]))
         writes = tuple(_write(write, values) for one in written for write in parse_json(one.value))

@@ -189,5 +189,4 @@ def revise_flow(
         if isinstance(standing, Version):
             return standing
         record = standing
-    msg = f"{place!r} was changed by others {ATTEMPTS} times while it was being changed here; try again"
-    raise ConflictError(msg)
+    raise ConflictError(f"{place!r} was changed by others {ATTEMPTS} times while it was being changed here; try again")

@@ -150,8 +150,7 @@ class KeySpace:
 
     def __post_init__(self) -> None:
         if not isinstance(self.prefix, str) or not re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", self.prefix):
-            msg = f"prefix {self.prefix!r} must be 1 to 64 characters of A-Z a-z 0-9 . _ : -"
-            raise ConfigError(msg)
+            raise ConfigError(f"prefix {self.prefix!r} must be 1 to 64 characters of A-Z a-z 0-9 . _ : -")
         text_of(self.tenant, "tenant", empty=True)
 
     def _tag(self, agent: str, name: str) -> str:

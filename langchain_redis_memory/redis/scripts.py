@@ -64,8 +64,7 @@ def parse(name: str, text: str) -> Script:
     """
     header = {kind: ((names or "").split(), bool(rest)) for kind, names, rest in _HEADER.findall(text)}
     if set(header) != {"KEYS", "ARGV"}:
-        msg = f"{name}.lua needs the header lines '-- KEYS ...' and '-- ARGV ...'"
-        raise ValueError(msg)
+        raise ValueError(f"{name}.lua needs the header lines '-- KEYS ...' and '-- ARGV ...'")
     bound = [
         f"local {', '.join(names)} = {', '.join(f'{table}[{i}]' for i in range(1, len(names) + 1))}"
         for table, (names, _) in header.items()

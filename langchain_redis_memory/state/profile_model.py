@@ -92,8 +92,7 @@ class Profile:
             InvalidInputError: Too many are set.
         """
         if key not in self.explicit and len(self.explicit) >= _MOST_SET:
-            msg = f"{_MOST_SET} preferences are set; forget some first"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"{_MOST_SET} preferences are set; forget some first")
         self.explicit[key] = preference
         self.forgotten = [one for one in self.forgotten if one[0] != key]
 

@@ -101,8 +101,7 @@ def _event(place: Key, entry_id: bytes, fields: Reply) -> StreamEvent:
         match unpack(place.decrypt(check_version(record, place)), place):
             case [str(run_id), kind, data] if kind in get_args(EventKind):
                 return StreamEvent(entry_id.decode(), run_id, kind, data)
-    msg = f"{place!r} holds an event that was not written by this package, or is damaged"
-    raise CorruptDataError(msg)
+    raise CorruptDataError(f"{place!r} holds an event that was not written by this package, or is damaged")
 
 
 def _newest(place: Key) -> Op[str]:

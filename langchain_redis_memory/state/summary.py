@@ -151,8 +151,7 @@ class RollingSummary:
         check_bounds(every_turns=every_turns, max_tokens=max_tokens)
         check_whole(max_words, "max_words")
         if every_turns is None and max_tokens is None:
-            msg = "a summary needs every_turns or max_tokens, or it is never made"
-            raise InvalidInputError(msg)
+            raise InvalidInputError("a summary needs every_turns or max_tokens, or it is never made")
         check_number(lease_s, "lease_s", 1, 86_400)
         check_method(model, "invoke", "model (a chat model)")
         self.background = background

@@ -61,8 +61,7 @@ def check_namespace(namespace: Any) -> Namespace:
         except InvalidIdError as error:
             raise NamespaceError(str(error)) from None
         if "." in label or "\0" in label:
-            msg = f"the namespace label {label!r} must not contain a period or a zero byte"
-            raise NamespaceError(msg)
+            raise NamespaceError(f"the namespace label {label!r} must not contain a period or a zero byte")
     return tuple(namespace)
 
 

@@ -6,9 +6,10 @@ Every call is one batch, and a batch is one flow (see `batch`) in two colours.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langgraph.store.base import BaseStore, IndexConfig, Op, Result, TTLConfig
+from typing_extensions import Unpack
 
 from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
@@ -22,9 +23,6 @@ from langchain_redis_memory.store.embedding import IndexSettings
 from langchain_redis_memory.store.writes import milliseconds
 from langchain_redis_memory.vectors.choose import check, check_vectors, engine
 from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantization
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 __all__ = ["RedisStore"]
 
@@ -172,6 +170,5 @@ def _checked(ttl: TTLConfig | None) -> TTLConfig | None:
     try:
         milliseconds(check_type(ttl, dict, "ttl", "a TTLConfig (a dict)", ConfigError).get("default_ttl"))
     except InvalidInputError as error:
-        msg = f"default_ttl: {error}"
-        raise ConfigError(msg) from None
+        raise ConfigError(f"default_ttl: {error}") from None
     return ttl

@@ -68,8 +68,7 @@ def engine(server: Server, dims: int, name: EngineName | None = None, quantizati
     check(dims, name, quantization)
     chosen = name if name is not None else server.engines[0]
     if chosen not in server.engines:
-        msg = f"this server has no {chosen.replace('_', ' ')}; leave the engine out, or take 'exact'"
-        raise ConfigError(msg)
+        raise ConfigError(f"this server has no {chosen.replace('_', ' ')}; leave the engine out, or take 'exact'")
     if chosen == "vector_sets":
         return VectorSets(dims, quantization)
     return QueryEngine(dims, quantization) if chosen == "query_engine" else ExactScan(dims, quantization)

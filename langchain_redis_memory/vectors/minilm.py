@@ -50,8 +50,7 @@ class _PinnedFile(NamedTuple):
         try:
             found = resources.files(self.package).joinpath(*self.path.split("/")).read_bytes()
         except (ImportError, OSError) as error:
-            msg = f"the package {self.package!r} has no {self.path}: {_HINT}"
-            raise ConfigError(msg) from error
+            raise ConfigError(f"the package {self.package!r} has no {self.path}: {_HINT}") from error
         digest = sha256(found).hexdigest()
         if digest != self.sha256:
             msg = f"{self.path} of {self.package!r} has the SHA-256 {digest}, not the pinned {self.sha256}: {_HINT}"

@@ -154,6 +154,17 @@ async def test_a_scope_is_cleared_by_its_name(client: Client, both: Both, cache:
     assert desk.last.cache == "miss"
 
 
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_scope_is_cleared_whatever_its_chain_calls_the_question(
+    client: Client, both: Both, whole: bool
+) -> None:
+    memory = desk_of(client, both).memory
+    chat = memory.wrap(RunnableLambda(lambda given: "yes"), scope="a:b")
+    for name in ("question", "input"):
+        await both(chat.invoke)({name: QUESTION}, config={"configurable": {"session_id": name}})
+    assert await both(memory.answers.clear)(scope=chat.scope if whole else "a:b") == 2
+
+
 @pytest.mark.parametrize("cache", CACHES)
 async def test_tenants_do_not_reach_each_other_s_answers(client: Client, both: Both, cache: str) -> None:
     desk = desk_of(client, both, cache)

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.embeddings import Embeddings
+from typing_extensions import Self, Unpack
 
 from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
@@ -36,9 +37,6 @@ from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import WEEK_S
-
-if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
 
 
 @dataclass(frozen=True)

@@ -83,8 +83,7 @@ def entry_of(body: bytes, where: str) -> StoredAnswer:
     """
     parts = unpack(body, where)
     if not isinstance(parts, list) or [type(part) for part in parts] != _TYPES:
-        msg = f"an entry under {where!r} was not written by this package or is damaged"
-        raise CorruptDataError(msg)
+        raise CorruptDataError(f"an entry under {where!r} was not written by this package or is damaged")
     parts[4] = tuple(parts[4])
     return StoredAnswer(*parts)
 

@@ -96,8 +96,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             bound._session = session and check_id(session, "session")
         if tags is not None:
             if not isinstance(tags, list | tuple) or not all(isinstance(tag, str) and tag for tag in tags):
-                msg = f"tags must be a sequence of texts, got {tags!r}"
-                raise InvalidInputError(msg)
+                raise InvalidInputError(f"tags must be a sequence of texts, got {tags!r}")
             bound._tags = tuple(tags)
         if scope is not None:
             bound._reader = self._reader.with_scope(scope)
@@ -350,8 +349,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         """Deletes the answers that the options name; see `delete_flow`."""
         unknown = set(options) - {"hit_id", "prompt", "question", "model", "tag", "session", "embedding"}
         if unknown:
-            msg = f"clear knows no {', '.join(sorted(unknown))}; see delete"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"clear knows no {', '.join(sorted(unknown))}; see delete")
         yield from self.delete_flow(**options)
 
     def delete_flow(

@@ -23,7 +23,7 @@ from langchain_redis_memory.cache.semantic.search import SemanticQuery
 from langchain_redis_memory.cache.sharing import asks_for_anybody, asks_to_know, unrepeatable
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.classify.standalone import continued
+from langchain_redis_memory.language.classify.standalone import spoken
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite, resolved
 from langchain_redis_memory.language.need.need import Need, need_of
 from langchain_redis_memory.language.turn_state import NO_STATE
@@ -172,7 +172,7 @@ class PromptReader:
         compared = ""
         if verdict.type is QuestionType.CONTEXTUAL_WITH_SEARCH:
             meant = yield from self._meant_flow(text, verdict, parsed)
-            before = [] if by_tools else continued(history)
+            before = [] if by_tools else spoken(history)
             signs = filter(None, map(unrepeatable, before if meant is None else [meant]))
             passed_over = {"effect"} if meant is None and asks_to_know(text) else set[str]()
             if sign := next((sign for sign in signs if sign not in passed_over), None):

@@ -330,8 +330,7 @@ def _mode(nx: bool, xx: bool) -> Mode:
 def _add(key: str, by: float) -> Callable[[Any], Any]:
     def add(number: Any) -> Any:
         if isinstance(number, bool) or not isinstance(number, int | float):
-            msg = f"{key!r} holds no number, but {type(number).__name__}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"{key!r} holds no number, but {type(number).__name__}")
         return number + by
 
     return add

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from langchain_redis_memory.language.bm25 import TextMatch, search
-from langchain_redis_memory.language.english import stem
+from langchain_redis_memory.language.words import stem
 
 LONGEST = 2_000
 """Characters of a question that are looked at."""

@@ -34,8 +34,7 @@ def shares(found: Mapping[str, Any]) -> dict[str, float]:
     for name in QUESTIONS:
         value = found.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            msg = f"{name} is no probability"
-            raise ValueError(msg)
+            raise ValueError(f"{name} is no probability")
         said[name] = float(value)
     return said
 

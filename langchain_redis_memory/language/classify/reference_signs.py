@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.word_kinds import ENDS, WordKinds
-from langchain_redis_memory.language.english import ends_like_plural, straight
+from langchain_redis_memory.language.english import straight
 from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import HEAD, TurnTokens
+from langchain_redis_memory.language.words import ends_like_plural
 
 _ADJECTIVE = ("ous", "ful", "able", "ible", "ive", "ic", "ant", "ent", "ish", "less", "est")
 _ADJUNCT = frozenset("on at in for with from when where".split())
@@ -193,9 +194,7 @@ def _definite(
         reading.sign("headless", first - 1, end, why="the most of what")
     elif filled and (superlative or following not in _ADJUNCT):
         reading.sign("definite_own", first)
-    elif superlative and len(run) > 1:
-        reading.sign("superlative", first)
-    else:
+    elif not superlative or len(run) == 1:
         long = sum(low[at] not in language.generic for at in run) > 1
         name = "definite_filled" if filled else "definite_long" if long else "definite"
         reading.sign(name, first - 1, end, why="" if filled else "not introduced")

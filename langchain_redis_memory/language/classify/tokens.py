@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_redis_memory.language.english import stem, straight
+from langchain_redis_memory.language.english import straight
 from langchain_redis_memory.language.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.turn_tokens import HEAD, WORD
+from langchain_redis_memory.language.words import stem
 
 RECENT, EACH = 8, 600
 """Messages of the history that are read, and characters of each."""

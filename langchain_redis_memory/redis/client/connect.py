@@ -15,16 +15,15 @@ from difflib import get_close_matches
 from functools import lru_cache
 from inspect import signature
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import Any, Final, TypedDict
 from weakref import WeakValueDictionary
+
+from typing_extensions import Self, Unpack
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client, ClientLike
 from langchain_redis_memory.redis.client.durability import DurabilityLike
 from langchain_redis_memory.redis.client.outboxes import WaitingMessages
-
-if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
 
 __all__ = ["ClientLike", "ClientOwner", "ServerOptions", "connect"]
 
@@ -99,8 +98,7 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
         )
     if hasattr(client, "execute_command"):
         return _of_redis(client)
-    msg = f"expected {_EXPECTED}, got {type(client).__name__}"
-    raise ConfigError(msg)
+    raise ConfigError(f"expected {_EXPECTED}, got {type(client).__name__}")
 
 
 def _named(client: ClientLike, server: dict[str, Any], owner: type | None) -> ClientLike:
@@ -109,12 +107,10 @@ def _named(client: ClientLike, server: dict[str, Any], owner: type | None) -> Cl
             raise TypeError(_unknown(name, owner))
     given = {name: value for name, value in (("client", client), *server.items()) if value is not None}
     if len(given) > 1:
-        msg = f"one server is needed, but {' and '.join(given)} are given; keep one of them"
-        raise ConfigError(msg)
+        raise ConfigError(f"one server is needed, but {' and '.join(given)} are given; keep one of them")
     for name in ("redis_url", "url"):
         if not isinstance(given.get(name, ""), str):
-            msg = f"{name} must be a URL, got {type(given[name]).__name__}; pass a client as client=..."
-            raise ConfigError(msg)
+            raise ConfigError(f"{name} must be a URL, got {type(given[name]).__name__}; pass a client as client=...")
     return next(iter(given.values()), None)
 
 

@@ -116,7 +116,6 @@ def _remap(given: Any) -> Callable[[Address], Address] | None:
     if given is None or callable(given):
         return given  # type: ignore[no-any-return]
     if not isinstance(given, Mapping):
-        msg = "address_remap must be a function from (host, port) to (host, port), or a dict of these"
-        raise ConfigError(msg)
+        raise ConfigError("address_remap must be a function from (host, port) to (host, port), or a dict of these")
     known = dict(given)
     return lambda address: known.get(tuple(address), address)

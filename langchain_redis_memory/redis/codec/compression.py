@@ -100,6 +100,5 @@ def inflate(data: bytes) -> bytes:
         msg = f"deflated bytes are of more than {most_bytes()} bytes: they are crafted, or {_VARIABLE} must be larger"
         raise CorruptDataError(msg)
     if not inflater.eof or inflater.unused_data:
-        msg = "deflated bytes are cut off or followed by something else"
-        raise ValueError(msg)
+        raise ValueError("deflated bytes are cut off or followed by something else")
     return whole

@@ -236,15 +236,13 @@ def decode_message(record: bytes) -> BaseMessage:
     try:
         return _decode(record)
     except Exception as error:
-        msg = f"not a message record ({type(error).__name__}: {error})"
-        raise ValueError(msg) from error
+        raise ValueError(f"not a message record ({type(error).__name__}: {error})") from error
 
 
 def _decode(record: bytes, key: Key | None = None) -> BaseMessage:
     head = _HEAD.match(record)
     if head is None:
-        msg = "no head"
-        raise ValueError(msg)
+        raise ValueError("no head")
     kind, blank, fields, fresh, names, required = _reading(record[1])
     mark, payload = head[2], record[head.end() :]
     if key is not None and (mark == b"!" or key.encrypts):
@@ -260,12 +258,10 @@ def _decode(record: bytes, key: Key | None = None) -> BaseMessage:
     for short, value in stored.items():
         state[names[short]] = value
     if not isinstance(state["content"], _TEXT_OR_BLOCKS) or type(extra) is not dict:
-        msg = "no content"
-        raise ValueError(msg)
+        raise ValueError("no content")
     for name in required:
         if state[name] is PydanticUndefined:
-            msg = f"no {name}"
-            raise ValueError(msg)
+            raise ValueError(f"no {name}")
     _set_extra(message, extra)
     _set_fields(message, fields.copy())
     _set_private(message, None)
@@ -315,8 +311,7 @@ def renew_message(record: bytes, where: Key) -> bytes:
     """
     head = _HEAD.match(record)
     if head is None:
-        msg = f"an entry of {where!r} is not a message record"
-        raise CorruptDataError(msg)
+        raise CorruptDataError(f"an entry of {where!r} is not a message record")
     about = head[0][:-1]
     return about + b"!" + where.renew(record[head.end() - (head[2] != b"!") :], about)
 
