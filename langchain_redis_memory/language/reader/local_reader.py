@@ -26,7 +26,7 @@ from langchain_redis_memory.language.need.policy import NeedWeights, parse_need_
 from langchain_redis_memory.language.reader.inputs import AUDIENCE, HEADS, LONGEST, context_of
 
 _FILES = {
-    "reader.onnx": "1945cfe3cd64424a7b0fe6a48c03ea11eb17a130d0e50ee2cf35c52f2248e52a",
+    "reader.onnx": "fe0ca039557977f47f1a53a2962a9cc9f9fbc94851190d3e9e17df05009b7656",
     "tokenizer.json": "cf658d3190b995798cf7823e22da9717be5ccb112c65d0efc453ddb80fe0248e",
 }
 """The SHA-256 of each file."""
