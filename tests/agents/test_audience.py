@@ -25,7 +25,7 @@ from tests.conftest import Both
 from tests.support.agents import ScriptedModel
 from tests.support.meanings import WordEmbeddings
 
-DOUBTFUL = "Which valves are made of brass?"
+DOUBTFUL = ("Who made the first brass valve?", "Who translated Homer?")
 OWN = "Which valves did we order?"
 
 Door = Callable[[str, str], Awaitable[Any]]
@@ -83,10 +83,10 @@ def door(kind: str, client: Client, both: Both, options: QuestionOptions, done: 
 
 @pytest.mark.parametrize("kind", ["exact", "by meaning", "documents", "agent"])
 async def test_what_was_read_decides_at_every_door(kind: str, client: Client, both: Both) -> None:
-    for number, (audience, times) in enumerate([(Fixed(0.001), 1), (Fixed(0.99), 2)]):
+    for doubtful, reader, times in zip(DOUBTFUL, (Fixed(0.001), Fixed(0.99)), (1, 2), strict=True):
         done: list[str] = []
-        ask = door(kind, client, both, QuestionOptions(audience=ReadingAudience(audience)), done)
-        for question in (f"{DOUBTFUL[:-1]} no. {number}?" if number else DOUBTFUL, OWN):
+        ask = door(kind, client, both, QuestionOptions(audience=ReadingAudience(reader)), done)
+        for question in (doubtful, OWN):
             for user in ("ana", "ben"):
-                await ask(user, question)
-        assert (len(done) - 2, done[-2:]) == (times, [OWN, OWN])
+                await ask(f"{user}, {times}", question)
+        assert done == [doubtful] * times + [OWN] * 2

@@ -13,7 +13,7 @@ from langchain_redis_memory.language.reader import LocalReader, ReadingAudience
 from langchain_redis_memory.language.reader.reading_audience import DOUBT
 from tests.support.table import table
 
-DOUBTFUL = "Which valves are made of brass?"
+DOUBTFUL = "Who made the first brass valve?"
 """A question that the words alone do not share, for a doubt that reading may settle."""
 
 
