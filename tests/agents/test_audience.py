@@ -41,12 +41,15 @@ class Fixed:
         return [{"unsafe": self.share} for _ in texts]
 
 
-def answering(done: list[str]) -> Any:
-    def answer(given: dict[str, Any], config: RunnableConfig) -> str:
-        done.append(given["question"])
-        return "an answer"
+class Chain:
+    """A chain that can see who asks, and notes what it was asked."""
 
-    return RunnableLambda(answer)
+    def __init__(self, done: list[str]) -> None:
+        self.done = done
+
+    def answer(self, given: dict[str, Any], config: RunnableConfig) -> str:
+        self.done.append(given["question"])
+        return "an answer"
 
 
 @tool
@@ -70,10 +73,10 @@ def door(kind: str, client: Client, both: Both, options: QuestionOptions, done: 
         return ask_agent
     rag = RagCache(client, corpus="docs")
     caches: dict[str, Any] = {"by meaning": SemanticAnswerCache(client, WordEmbeddings()), "documents": rag.responses}
-    memory = ConversationMemory(client, cache=caches.get(kind), questions=options)
+    memory = ConversationMemory(client, cache=caches.get(kind, True), questions=options)
     found: Any = RunnableLambda(lambda query: [Document("a page", id="1")])
     retriever = rag.retriever(found, name="pages") if kind == "documents" else None
-    chat = memory.wrap(answering(done), retriever, scope="s")
+    chat = memory.wrap(RunnableLambda(Chain(done).answer), retriever, scope="s")
 
     async def ask(user: str, question: str) -> None:
         await both(chat.invoke)(question, {"configurable": {"session_id": f"of {user}"}, "metadata": {"user_id": user}})

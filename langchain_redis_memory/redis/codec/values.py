@@ -230,9 +230,6 @@ def parse(data: bytes) -> Any:
     Args:
         data: What `pack` made.
 
-    Returns:
-        An equal value of the same types.
-
     Raises:
         Exception: Of many kinds, where the bytes are not what `pack` makes.
     """
@@ -269,9 +266,6 @@ def unpack(data: bytes, where: str) -> Any:
     Args:
         data: What `pack` made.
         where: The key that it was read from, for the error.
-
-    Returns:
-        An equal value of the same types.
 
     Raises:
         CorruptDataError: The bytes are not what `pack` makes.
