@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from langchain_core.caches import RETURN_VAL_TYPE
 
 from langchain_redis_memory.cache import decision_log, generations
-from langchain_redis_memory.cache.adopting import AnswerAdoption
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
@@ -36,7 +35,7 @@ from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import milliseconds
 
 if TYPE_CHECKING:
-    pass
+    from langchain_redis_memory.cache.adopting import AnswerAdoption
 
 _log = logging.getLogger(__name__)
 

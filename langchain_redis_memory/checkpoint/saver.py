@@ -94,7 +94,7 @@ class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSave
         tenants = self._client.keys(tenant)
         space = tenants if prefix is None else replace(tenants, prefix=prefix)
         ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.thread_ttl_s))
-        self._adoption = ThreadAdoption(self._client, AdoptFrom.of(adopt))
+        self._adoption = ThreadAdoption(self._client, None if adopt is None else AdoptFrom.of(adopt))
         if owner and self._adoption.adopt is not None:
             msg = "a thread that is adopted has no owner yet: give adopt or owner, or migrate the threads first"
             raise ConfigError(msg)

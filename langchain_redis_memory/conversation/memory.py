@@ -16,7 +16,6 @@ from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, Grounding, Lifetimes, Share, check_share
 from langchain_redis_memory.checks import check_whole
-from langchain_redis_memory.conversation.answers import MemoryAnswers
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
 from langchain_redis_memory.conversation.parts import Conversations
@@ -53,6 +52,8 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from langchain_core.runnables import Runnable
     from typing_extensions import Unpack
+
+    from langchain_redis_memory.conversation.answers import MemoryAnswers
 
 
 _log = logging.getLogger(__name__)
@@ -255,6 +256,8 @@ class ConversationMemory(Conversations):
         Raises:
             ConfigError: There is no cache, or it is one whose entries cannot be looked at.
         """
+        from langchain_redis_memory.conversation.answers import MemoryAnswers
+
         return MemoryAnswers(
             self.client,
             self._flows,

@@ -24,8 +24,9 @@ class AdoptingLoader(UserCallback):
         adopt: Where from.
     """
 
-    def __init__(self, client: Client, adopt: AdoptFrom) -> None:
-        self._adopter = Adopter(adopt.client(client), adopt.conversations())
+    def __init__(self, client: Client, adopt: AdoptFrom | str) -> None:
+        source = AdoptFrom.of(adopt)
+        self._adopter = Adopter(source.client(client), source.conversations())
 
     def takes(self, what: str) -> bool:
         """Returns whether it takes a keyword argument: whoever asks, the conversation is the one of that id."""

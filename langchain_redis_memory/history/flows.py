@@ -11,7 +11,6 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.checks import check_text, check_whole
 from langchain_redis_memory.errors import InvalidInputError
-from langchain_redis_memory.history.adopting import AdoptingLoader
 from langchain_redis_memory.history.outbox import AWAY, Outbox, deleting_flow
 from langchain_redis_memory.history.read_through import (
     LoaderLike,
@@ -196,7 +195,7 @@ class HistoryFlows:
 
     def clear_flow(self, outboxes: Outboxes) -> Flow[None]:
         """Deletes the conversation, and what waits of it in any outbox of the client."""
-        if isinstance(self.loader, AdoptingLoader):
+        if self.loader is not None:
             yield from self.loader.forget_flow(self.transcript.session_id)
         yield from deleting_flow(outboxes, [self._key], self.transcript.clear())
         if self.outbox is not None:

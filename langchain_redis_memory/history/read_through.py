@@ -130,6 +130,10 @@ class UserCallback:
 
         return Invoke(call, acall)
 
+    def forget_flow(self, session_id: str) -> Flow[None]:
+        """Deletes a conversation where it would be loaded from again; a user's own is left to the user."""
+        yield from ()
+
 
 def as_callback(given: LoaderLike | WriterLike | UserCallback | None, name: str) -> UserCallback | None:
     """Wraps a user's loader or writer.

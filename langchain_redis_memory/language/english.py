@@ -7,12 +7,13 @@ a file of its own (`lexicons/en.json`), because another language may take its pl
 from __future__ import annotations
 
 import json
-import re
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
-_SUFFIX = re.compile(r"(?:['\u2019]s?|ies|ied|ing|ed|es|s|e|y)$")
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
+
+_SUFFIX = lazy_pattern(r"(?:['\u2019]s?|ies|ied|ing|ed|es|s|e|y)$")
 _APOSTROPHE = str.maketrans({"\u2019": "'", "\u02bc": "'"})
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from langchain_redis_memory.language.english import straight
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 HEAD, TAIL = 1500, 500
 """Characters of a turn that are read, from its start and its end."""
 
-WORD = re.compile(r"[^\W_]+(?:['\u2019.+#&/_-][^\W_]+)*[+#]*")
+WORD = lazy_pattern(r"[^\W_]+(?:['\u2019.+#&/_-][^\W_]+)*[+#]*")
 """A word, with what joins its parts: "don't", "C++", "e-mail", "AT&T", "read_csv"."""
-TOKEN = re.compile(rf"{WORD.pattern}|[^\w\s]|\n")
+TOKEN = lazy_pattern(rf"{WORD.pattern}|[^\w\s]|\n")
 """A word, a mark, or the end of a line."""
-_PUNCTUATION = re.compile(r"[?!.;:,\n\u2014()\"\u201c\u201d]")
+_PUNCTUATION = lazy_pattern(r"[?!.;:,\n\u2014()\"\u201c\u201d]")
 
 
 @dataclass

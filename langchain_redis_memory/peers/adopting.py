@@ -82,9 +82,9 @@ class AdoptFrom:
         self._check(sorted(_ALL), "data are")
 
     @classmethod
-    def of(cls, given: AdoptLike) -> AdoptFrom | None:
-        """Returns what a class was given as `adopt`."""
-        if given is None or isinstance(given, AdoptFrom):
+    def of(cls, given: AdoptFrom | str) -> AdoptFrom:
+        """Returns what a class was given as `adopt`, other than None."""
+        if isinstance(given, AdoptFrom):
             return given
         return cls(check_type(given, str, "adopt", "the name of a source or an AdoptFrom", ConfigError))
 

@@ -13,10 +13,8 @@ from langgraph.store.base import BaseStore, IndexConfig, Op, Result, TTLConfig
 from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, ask
-from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
-from langchain_redis_memory.store.adopting import ItemAdoption
 from langchain_redis_memory.store.batch import Batch
 from langchain_redis_memory.store.embedding import IndexSettings
 from langchain_redis_memory.store.writes import milliseconds
@@ -25,6 +23,11 @@ from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantizati
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
+    from langchain_redis_memory.redis.client.client import Client
+    from langchain_redis_memory.redis.keys import KeySpace
+    from langchain_redis_memory.store.adopting import ItemAdoption
 
 __all__ = ["RedisStore"]
 
@@ -98,9 +101,8 @@ class RedisStore(ClientOwner, BaseStore):
         check(self._indexing.dims if self._indexing else 1, engine, quantization)
         self._wanted: tuple[EngineName | None, Quantization] = (engine, quantization)
         self._engine: Engine | None = None
-        theirs = AdoptFrom.of(adopt)
         lives = (ttl or {}).get("default_ttl")
-        self._adoption = None if theirs is None else ItemAdoption(self._client, self._space, theirs, lives)
+        self._adoption = None if adopt is None else _adoption(self._client, self._space, adopt, lives)
 
     @property
     def embeddings(self) -> Any:
@@ -175,3 +177,9 @@ def _checked(ttl: TTLConfig | None) -> TTLConfig | None:
         msg = f"default_ttl: {error}"
         raise ConfigError(msg) from None
     return ttl
+
+
+def _adoption(client: Client, space: KeySpace, adopt: AdoptFrom | str, default_ttl: float | None) -> ItemAdoption:
+    from langchain_redis_memory.store.adopting import ItemAdoption
+
+    return ItemAdoption(client, space, adopt, default_ttl)

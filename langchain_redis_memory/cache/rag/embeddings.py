@@ -92,7 +92,7 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         self._jitter = check_number(jitter, "jitter")
         self._type = np.dtype(_TYPES[dtype])
         self._length: int | None = None
-        theirs = AdoptFrom.of(adopt)
+        theirs = None if adopt is None else AdoptFrom.of(adopt)
         self._adoption = None if theirs is None else VectorAdoption(self._client, theirs)
         self.tier: ShardedEntries = ShardedEntries(self._client, tenant, "embeddings", f"{dtype}/{self._model}")
 

@@ -176,7 +176,7 @@ class RedisSemanticCache(LLMCache):
             searches,
             self._client.keys(tenant),
             prompts.reader(scope, needs=searches.compares_needs),
-            SemanticAdoption(self._client, adopted) if (adopted := AdoptFrom.of(adopt)) is not None else None,
+            None if adopt is None else SemanticAdoption(self._client, AdoptFrom.of(adopt)),
             ttl_s=ttl_s,
             jitter=jitter,
             single_flight_s=single_flight_s,

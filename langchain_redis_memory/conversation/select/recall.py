@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from langchain_redis_memory.language.bm25 import TextMatch, search
 from langchain_redis_memory.language.english import stem
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 
 LONGEST = 2_000
 """Characters of a question that are looked at."""
@@ -34,7 +35,7 @@ _NUMBER_WORDS = "|".join([*map(re.escape, _NUMBER), r"\d{1,4}"])
 
 
 def _pattern(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
+    return lazy_pattern(pattern, re.IGNORECASE)
 
 
 _BEFORE_LAST = _pattern(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,13 +9,14 @@ from math import log1p
 
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.word_kinds import WordKinds
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import HEAD, TurnTokens
 
 _INVERTED = frozenset("do does did can will could".split())
 _BE = frozenset("is are was were".split())
 _DETERMINER = frozenset("a an most some many".split())
-_QUOTED = re.compile(r"[\"\u201c`][^\"\u201d`\n]{2,200}[\"\u201d`]|\w\(\)|\w\.\w+\(|\w_\w|https?://|```")
+_QUOTED = lazy_pattern(r"[\"\u201c`][^\"\u201d`\n]{2,200}[\"\u201d`]|\w\(\)|\w\.\w+\(|\w_\w|https?://|```")
 _POINTING = (
     "pronoun",
     "demonstrative",

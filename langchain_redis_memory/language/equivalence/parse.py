@@ -23,6 +23,7 @@ from langchain_redis_memory.language.equivalence.question_words import (
     who_role,
 )
 from langchain_redis_memory.language.equivalence.wordnet import GRADABLE, degree, in_wordnet, is_name, lemma
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.lexicon import lexicon
 
 
@@ -64,7 +65,7 @@ class ParsedQuestion(NamedTuple):
     wanted: str
 
 
-_TOKEN = re.compile(r"\u27e6\d+\u27e7|u\.[sk]\.|new_york|[^\W\d_]+(?:'(?!s\b)[^\W\d_]+)*|'s|\d+(?:[.,:]\d+)*|[^\w\s]")
+_TOKEN = lazy_pattern(r"\u27e6\d+\u27e7|u\.[sk]\.|new_york|[^\W\d_]+(?:'(?!s\b)[^\W\d_]+)*|'s|\d+(?:[.,:]\d+)*|[^\w\s]")
 _NUMBERS = table("questions", "numbers")
 _ORDINARY = word_list("questions", "ordinary")
 """Number words with another use: a number only where there is another sign of it."""
