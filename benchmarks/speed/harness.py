@@ -124,7 +124,7 @@ class Median(float):
         return self * (1 / other)
 
 
-def _often(times: int) -> int:
+def often(times: int) -> int:
     return max(2, times // 20) if os.environ.get(QUICK) else times
 
 
@@ -136,7 +136,7 @@ def interleaved(works: Mapping[str, Work], times: int, warm_up: int = 5) -> dict
     names = list(works)
     taken: dict[str, list[float]] = {name: [] for name in works}
     gc.collect()
-    times = _often(times)
+    times = often(times)
     for turn in range(warm_up + times):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             started = time.perf_counter()
@@ -152,7 +152,7 @@ def processor_time(works: Mapping[str, Work], times: int, rounds: int = 11) -> d
     What else the machine does weighs less here than on a clock, and what the server does not at all.
     """
     taken: dict[str, list[float]] = {name: [] for name in works}
-    times = _often(times)
+    times = often(times)
     for turn in range(1 + rounds):
         for name, work in works.items():
             started = time.process_time()
@@ -168,7 +168,7 @@ async def ainterleaved(works: Mapping[str, AsyncWork], times: int, warm_up: int 
     names = list(works)
     taken: dict[str, list[float]] = {name: [] for name in works}
     gc.collect()
-    times = _often(times)
+    times = often(times)
     for turn in range(warm_up + times):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             started = time.perf_counter()
