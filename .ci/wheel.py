@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "langchain_redis_memory"
 LICENCES = (
     "LICENSE",
-    f"{PACKAGE}/language/equivalence/WORDNET-LICENSE",
+    f"{PACKAGE}/language/lexicons/WORDNET-LICENSE",
     f"{PACKAGE}/language/reader/APACHE-LICENSE",
     f"{PACKAGE}/admin/static/HTMX-LICENSE",
 )

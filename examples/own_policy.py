@@ -11,6 +11,7 @@ from langchain_redis_memory import (
     Client,
     ConversationMemory,
     LinguisticClassifier,
+    QuestionOptions,
     QuestionType,
     Rule,
     TurnState,
@@ -40,7 +41,9 @@ memory = ConversationMemory(
     classifier=OrderDesk(),
     selector=WindowSelector(base=6, max_tokens=2_000),
     # A new topic is answered afresh each time here, and then the model may see the conversation.
-    policy={QuestionType.NEW_TOPIC: Rule(search=True, read_cache=False, write_cache=False, window=1)},
+    questions=QuestionOptions(
+        policy={QuestionType.NEW_TOPIC: Rule(search=True, read_cache=False, write_cache=False, window=1)}
+    ),
     ttl_s=600,
     on_turn=lambda report: print(report.verdict.type, report.cache, len(report.memory), "messages of memory"),
 )

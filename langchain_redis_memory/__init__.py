@@ -56,13 +56,16 @@ if TYPE_CHECKING:
     from langchain_redis_memory.cache.value.cache import RedisValueCache as RedisValueCache
     from langchain_redis_memory.cache.value.cached import CachedFunction as CachedFunction
     from langchain_redis_memory.cache.value.lock import ValueLock as ValueLock
-    from langchain_redis_memory.cache.value.plain import Versioned as Versioned
+    from langchain_redis_memory.cache.value.plain import VersionedValue as VersionedValue
     from langchain_redis_memory.checkpoint.prune import PruneReport as PruneReport
     from langchain_redis_memory.checkpoint.saver import RedisSaver as RedisSaver
     from langchain_redis_memory.checkpoint.thread_list import ThreadInfo as ThreadInfo
     from langchain_redis_memory.checkpoint.thread_list import ThreadPage as ThreadPage
     from langchain_redis_memory.conversation.answers import MemoryAnswers as MemoryAnswers
     from langchain_redis_memory.conversation.memory import ConversationMemory as ConversationMemory
+    from langchain_redis_memory.conversation.options import AnswerOptions as AnswerOptions
+    from langchain_redis_memory.conversation.options import HistoryOptions as HistoryOptions
+    from langchain_redis_memory.conversation.options import QuestionOptions as QuestionOptions
     from langchain_redis_memory.conversation.policy import DEFAULT_POLICY as DEFAULT_POLICY
     from langchain_redis_memory.conversation.policy import Policy as Policy
     from langchain_redis_memory.conversation.policy import Rule as Rule
@@ -193,6 +196,7 @@ _HOMES = {
     "AnswerCache": "cache.answers.answer_cache",
     "AnswerCacheMiddleware": "agents.answer_cache",
     "AnswerDesk": "cache.answers.desk",
+    "AnswerOptions": "conversation.options",
     "AsDecisionModel": "agents.decision_model",
     "Audience": "language.audience",
     "AudienceClassifier": "cache.sharing",
@@ -235,6 +239,7 @@ _HOMES = {
     "FileCredentials": "redis.client.credentials",
     "Grounding": "cache.sharing",
     "Health": "redis.client.health",
+    "HistoryOptions": "conversation.options",
     "HitPolicy": "language.equivalence",
     "IAMCredentials": "redis.client.credentials",
     "InvalidIdError": "errors",
@@ -274,6 +279,7 @@ _HOMES = {
     "pre_model_node": "conversation.select.runnable",
     "PromptOptions": "cache.semantic.cache",
     "PruneReport": "checkpoint.prune",
+    "QuestionOptions": "conversation.options",
     "QuestionType": "language.classify.question_type",
     "RagCache": "cache.rag.rag_cache",
     "ReadingClassifier": "language.reader",
@@ -346,7 +352,7 @@ _HOMES = {
     "NeedPolicy": "language.need.policy",
     "SameNeed": "language.need.policy",
     "same_need": "language.need.policy",
-    "Versioned": "cache.value.plain",
+    "VersionedValue": "cache.value.plain",
     "WindowSelector": "conversation.select.window",
     "WrappedKeyRing": "redis.client.wrapped_keys",
     "WrongKeyTypeError": "errors",
@@ -375,8 +381,7 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         hint = f"; {_PEERS[name]} serves sync and async calls" if name in _PEERS else ""
-        msg = f"module {__name__!r} has no attribute {name!r}{hint}"
-        raise AttributeError(msg)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
     return getattr(import_module(f"{__name__}.{home}"), name)
 
 

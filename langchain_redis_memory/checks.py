@@ -68,8 +68,7 @@ def check_type(
 ) -> T:
     """Checks an object's type; `wanted` says in words what it must be, and may say what to do about it."""
     if not isinstance(value, kind):
-        msg = f"{what} must be {wanted}, not {type(value).__name__}"
-        raise error(msg)
+        raise error(f"{what} must be {wanted}, not {type(value).__name__}")
     return value
 
 
@@ -94,8 +93,7 @@ def check_several(values: T, what: str) -> T:
 def check_method(value: Any, name: str, what: str, error: ErrorType = InvalidInputError) -> None:
     """Checks that an object can do what it is for."""
     if not callable(getattr(value, name, None)):
-        msg = f"{what} must have the method {name!r}, got {type(value).__name__}"
-        raise error(msg)
+        raise error(f"{what} must have the method {name!r}, got {type(value).__name__}")
 
 
 def _is_finite(value: Any) -> bool:

@@ -17,9 +17,10 @@ import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from typing_extensions import Unpack
 
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.checks import check_positive, check_type
@@ -27,9 +28,6 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.store.redis_store import RedisStore
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 @asynccontextmanager
@@ -126,8 +124,7 @@ def _thread_ttl() -> Mapping[str, Any]:
     try:
         return {"default_ttl": float(text)}
     except ValueError:
-        msg = "LANGGRAPH_THREAD_TTL must be a number of minutes or a JSON object"
-        raise ConfigError(msg) from None
+        raise ConfigError("LANGGRAPH_THREAD_TTL must be a number of minutes or a JSON object") from None
 
 
 def _seconds(minutes: Any) -> float | None:

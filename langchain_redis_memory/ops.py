@@ -11,7 +11,7 @@ yields the default, and the rest of the trip is not disturbed.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar, Union, cast, overload
 
 from langchain_redis_memory.errors import CorruptDataError, RedisMemoryError, ServerError
@@ -66,8 +66,7 @@ class Script:
         fits = len(args) >= len(self.args) if self.rest else len(args) == len(self.args)
         keyed = len(keys) >= len(self.keys) if self.more else len(keys) == len(self.keys)
         if not keyed or not fits:
-            msg = f"{self.name}.lua takes keys {self.keys} and arguments {self.args}"
-            raise TypeError(msg)
+            raise TypeError(f"{self.name}.lua takes keys {self.keys} and arguments {self.args}")
         return Call(self, keys if self.trip is None else (*keys, self.trip(keys[0])), args)
 
 
@@ -101,21 +100,21 @@ class Op(Generic[T]):
             `tolerant`.
         tolerant: The decoder wants to see error replies itself instead of having the first one raised.
         best_effort: The caller can do without the result, so the op never takes the last connections.
+        stale_ok: It only reads, and the caller can do with what was true a moment ago, so a replica may answer. What an
+            op is merged with or mapped to has to say so anew.
     """
 
     commands: tuple[Command, ...]
     decode: Callable[[Sequence[Reply]], T]
     tolerant: bool = False
     best_effort: bool = False
+    stale_ok: bool = False
 
     def read(self, replies: Sequence[Reply]) -> T:
         """Decodes the replies into the result; the first error reply is raised.
 
         Args:
             replies: One for each command, in order.
-
-        Returns:
-            What `decode` makes of them.
 
         Raises:
             ServerError: A reply is an error and the op is not `tolerant`.
@@ -130,10 +129,9 @@ class Op(Generic[T]):
         except RedisMemoryError:
             raise
         except _OF_DAMAGE as error:
-            msg = (
+            raise CorruptDataError(
                 f"{self._where()} holds bytes that this package did not write, or damaged ones ({type(error).__name__})"
-            )
-            raise CorruptDataError(msg) from error
+            ) from error
 
     def _where(self) -> str:
         """Names the first key, for an error."""
@@ -145,12 +143,12 @@ class Op(Generic[T]):
         return "a key"
 
     def map(self, change: Callable[[T], U]) -> Op[U]:
-        """Returns an op of the same commands with a further step after the decoder.
-
-        Args:
-            change: A pure function of the result.
-        """
+        """Returns an op of the same commands with a further step after the decoder."""
         return Op(self.commands, lambda replies: change(self.read(replies)), tolerant=True)
+
+    def may_be_stale(self) -> Op[T]:
+        """Returns the same op, which a replica may answer where the client reads from them."""
+        return replace(self, stale_ok=True)
 
     def optional(self, default: U) -> Op[T | U]:
         """Returns the same op with a default, for a result that the caller can do without.

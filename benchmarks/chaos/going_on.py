@@ -17,6 +17,7 @@ from langchain_redis_memory import (
     CachedEmbeddings,
     Client,
     ConversationMemory,
+    HistoryOptions,
     Limit,
     Outbox,
     RedisCache,
@@ -43,7 +44,7 @@ class Turns(Calls):
 
     def works(self) -> list[Callable[[], None]]:
         """Lists the talkers; see `Calls`."""
-        memory = ConversationMemory(self.client, outbox=self._outbox, ttl_s=3600)
+        memory = ConversationMemory(self.client, history=HistoryOptions(outbox=self._outbox), ttl_s=3600)
         chat = memory.wrap(RunnableLambda(repeat), scope="chaos")
 
         def said(name: str, number: str) -> tuple[str, Any]:

@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableConfig, RunnableLambda
 
 from benchmarks.chaos.going_on import repeat
 from benchmarks.chaos.load import PAUSE_S
-from langchain_redis_memory import Client, ConversationMemory, Outbox
+from langchain_redis_memory import Client, ConversationMemory, HistoryOptions, Outbox
 
 
 def _as(session: str) -> RunnableConfig:
@@ -25,7 +25,7 @@ def main() -> None:
     url, first, *spool = sys.argv[1:]
     ConversationMemory("memory://").wrap(RunnableLambda(repeat), scope="warm").invoke("What is warmth?", _as("warm"))
     outbox = Outbox(spool=spool[0] if spool else None, replay_s=0.2, close_s=10)
-    memory = ConversationMemory(Client.from_url(url, timeout_s=1), outbox=outbox, ttl_s=3600)
+    memory = ConversationMemory(Client.from_url(url, timeout_s=1), history=HistoryOptions(outbox=outbox), ttl_s=3600)
     chat, ended, number = memory.wrap(RunnableLambda(repeat), scope="chaos"), threading.Event(), int(first)
 
     def wait() -> None:

@@ -30,8 +30,8 @@ from rich.table import Table
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.language.classify import LinguisticClassifier, content_words, dependence
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
-from langchain_redis_memory.language.english import stem
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
+from langchain_redis_memory.language.words import stem
 from langchain_redis_memory.state.model import ConversationState, advance
 
 

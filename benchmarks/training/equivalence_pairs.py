@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from langchain_redis_memory.language.equivalence.contrasts import OPPOSITE_PREPOSITIONS, classes, interchangeable
-from langchain_redis_memory.language.equivalence.wordnet import OPPOSITES, lemma, wordnet
+from langchain_redis_memory.language.equivalence.relations import OPPOSITES
+from langchain_redis_memory.language.words import lemma, wordnet
 
 Change = Callable[[str, random.Random], "str | None"]
 

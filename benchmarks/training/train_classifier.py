@@ -53,20 +53,18 @@ EXPECTED = {
     "definite_known": 0.5, "relation_open": 1, "relation_doubtful": 0.3, "existence": 1, "no_object": 1,
     "no_subject": 1.5,
     "headless": 1.5, "evaluative": 0.3, "bare_question": 3, "fragment": 0.5, "no_anchor": 1, "no_content": 2,
-    "part_of_name": 1, "reply": 1, "statement": 0.3, "only_comment": 2, "only_acknowledges": 2, "mine": 0.3,
+    "part_of_name": 1, "reply": 1, "statement": 0.3, "only_comment": 2, "only_acknowledges": 2,
     "comparative_noun": 0.5, "acknowledges": 0.3, "compound": -0.3, "named": -0.5, "names": -0.3, "anchors": -1,
     "two_anchors": -0.4, "three_anchors": -0.4, "relation_filled": -0.5, "relation_modified": -0.2, "definition": -1,
-    "superlative": -0.3, "clean": -0.7, "clean_named": -0.5, "new_only": -0.3, "new_only_named": -0.3,
+    "clean": -0.7, "new_only": -0.3, "new_only_named": -0.3,
     "new_only_answered": -1, "old_clean": -0.3, "specific": -0.5, "own_subject": -0.5, "my_thing": -0.5,
     "novel_many": -0.3, "novel_answered": -0.5, "member": 2, "no_setting": 1, "no_occasion": 1, "no_agent": 1,
-    "tells": 1, "edits": 1, "points_anchored": 0.7, "novel_named": -0.5, "novel_subject": -0.5,
+    "tells": 1, "edits": 1, "points_anchored": 0.7, "novel_named": -0.5,
     "novel_related": -0.5,
 }  # fmt: skip
 """The prior log-odds of each sign; 0 for the others. A sign with a prior never counts the other way."""
-ONE_WAY = {"clean_anchored": -1, "quoted": -1, "name_new": -1, "new_anchors": -1, "novel": -1}
-"""Signs without a prior that may count one way only."""
-LEFT_OUT = {"length", "content", "one_anchor", "no_old"}
-"""Features that are not for dependence."""
+LEFT_OUT = {"no_old"}
+"""Features that are only parts of others."""
 SHARE = {("utterance", True): 0.5, ("utterance", False): 0.1, ("rewrite", False): 0.2, ("splice", False): 0.4}
 """What each kind of case weighs in its source."""
 SOURCE = {"cast2019": 1.0, "cast2020": 1.0, "gecor": 0.5, "own": 1.0, "banking": 1.5, "rag": 1.0, "assistant": 1.0}
@@ -159,7 +157,7 @@ class Data:
 def fit_language(data: Data, chosen: npt.NDArray[np.bool_]) -> Array:
     """The weights of the signs."""
     prior = np.array([EXPECTED.get(name, 0.0) for name in data.names])
-    one_way = np.array([np.sign(EXPECTED.get(name, ONE_WAY.get(name, 0.0))) for name in data.names])
+    one_way = np.array([np.sign(EXPECTED.get(name, 0.0)) for name in data.names])
     w = data.weights(chosen)[chosen]
     return fit(data.x[chosen], data.y[chosen], w, prior, one_way, strength=4)
 

@@ -54,5 +54,5 @@ for user in ("ana", "ben"):
 
 # %% [markdown]
 # "What is a standing order?" was made for Ana and served to Ben; the balance is made anew for each. `share="user"`
-# would keep everything apart, and `lifetimes=Lifetimes(user_s=60)` would keep a balance for a minute, for its
-# owner. The rules: docs/law-of-sharing.md.
+# would keep everything apart, and `answers=AnswerOptions(lifetimes=Lifetimes(user_s=60))`
+# would keep a balance for a minute, for its owner. The rules: docs/law-of-sharing.md.

@@ -38,14 +38,12 @@ class Access:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            msg = "an Access has a name: it is what the audit log says"
-            raise ConfigError(msg)
+            raise ConfigError("an Access has a name: it is what the audit log says")
         if isinstance(self.roles, str) or (unknown := set(self.roles) - set(get_args(Role))):
             msg = f"roles are {', '.join(get_args(Role))}; got {self.roles if isinstance(self.roles, str) else unknown}"
             raise ConfigError(msg)
         if isinstance(self.tenants, str):
-            msg = f"tenants is a collection of tenants, as in {{{self.tenants!r}}}"
-            raise ConfigError(msg)
+            raise ConfigError(f"tenants is a collection of tenants, as in {{{self.tenants!r}}}")
 
     def may(self, role: Role) -> bool:
         """Tells whether it includes a role."""

@@ -125,8 +125,7 @@ def admin_router(
 
     async def allowed(request: Request, access: Any = Depends(auth)) -> None:  # noqa: B008 - FastAPI's way
         if not isinstance(access, Access):
-            msg = f"auth must return an Access, not {type(access).__name__}"
-            raise ConfigError(msg)
+            raise ConfigError(f"auth must return an Access, not {type(access).__name__}")
         if not access.may("view"):
             raise HTTPException(403, "the role 'view' is missing")
         request.state.lrm_access = access
@@ -142,12 +141,7 @@ def admin_router(
 
 
 class _Site:
-    """Renders pages.
-
-    Args:
-        backend: What they look at.
-        guard: Protects them.
-    """
+    """Renders pages."""
 
     def __init__(self, backend: Backend, guard: Guard) -> None:
         self.backend, self.guard, self.templates = backend, guard, environment()

@@ -39,8 +39,7 @@ class SignIn:
 
     def __init__(self, access: Access, token: str = "") -> None:
         if token and len(token) < _SHORTEST:
-            msg = f"the token of the link needs {_SHORTEST} characters or more, or none for a new one"
-            raise ConfigError(msg)
+            raise ConfigError(f"the token of the link needs {_SHORTEST} characters or more, or none for a new one")
         self._access, self._token, self._session = access, token or token_urlsafe(24), token_urlsafe(24)
         self._used = False
 

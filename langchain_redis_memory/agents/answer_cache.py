@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest
 from langchain.agents.middleware.types import ModelResponse
@@ -11,6 +11,7 @@ from langchain.agents.structured_output import AutoStrategy, ProviderStrategy
 from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.config import get_config
+from typing_extensions import Unpack
 
 from langchain_redis_memory.agents.answer_flows import AnswerFlows, ModelLookup, WholeThread
 from langchain_redis_memory.agents.model_watch import ModelWatch, watched_request, watching
@@ -19,24 +20,17 @@ from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.desk import AnswerDesk
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
-from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.replay import ReplayModel
-from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, Lifetimes, Share, check_share
+from langchain_redis_memory.cache.sharing import Share, check_share
 from langchain_redis_memory.checks import check_word
+from langchain_redis_memory.conversation.options import AnswerOptions, QuestionOptions
 from langchain_redis_memory.conversation.planner import Planner
-from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Policy, check_policy
 from langchain_redis_memory.conversation.turn import as_served
 from langchain_redis_memory.conversation.turn_cache import TurnCache
 from langchain_redis_memory.errors import ConfigError
-from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
-from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
-from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import FromSettings, lifetime, milliseconds
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 EVENT = "langchain_redis_memory.cache"
 """The key of what a look-up writes to an agent's stream in the mode `custom`."""
@@ -59,20 +53,17 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         embeddings: Finds answers by meaning as well; None for the very same question only.
         cache: The cache of answers instead of the one that `embeddings` decides, such as `RagCache(...).responses`.
         classifier: Decides what a question depends on; the default classifier for None.
-        contextualiser: Says what a dependent question means.
-        policy: What to do with each type of question.
         pure_tools: Names of tools that only look things up, the same for everybody.
         scope: Names the agent, and is added to all that can be described of its model, tools and output.
         share: With whom answers are shared; see `docs/law-of-sharing.md`.
         replay: "model" streams, traces and parses a cached answer as the model's own; "message" puts it into the state
             at once, which is faster and gives no chunks. Structured outputs are replayed in any case.
-        audience: Says from a question's words for whom its answer is.
-        lifetimes: How long answers are kept that do not stay true.
         answer_ttl_s: Lifetime of an answer in seconds; None for no expiry. By default the settings' `answer_ttl_s`.
         tenant: The tenant, where the config names none.
-        log: What is logged for people on call; None for nothing.
         single_flight_s: How long a call waits for the answer to the very same one that another call is just asking the
             model, in whatever process; then, or where that gave no answer to share, it asks itself. None: none waits.
+        questions: How questions are understood: rewriter, policy, audience.
+        answers: Which answers are kept and shared: trusted rewrites, lifetimes, the log.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -97,18 +88,15 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         embeddings: Embeddings | None = None,
         cache: AnswerCache | None = None,
         classifier: Classifier | None = None,
-        contextualiser: Contextualiser | None = None,
-        policy: Policy = DEFAULT_POLICY,
         pure_tools: Sequence[str] = (),
         scope: str | None = None,
         share: Share = "auto",
         replay: Literal["model", "message"] = "model",
-        audience: AudienceClassifier = classify_audience,
-        lifetimes: Lifetimes = NOT_KEPT,
         answer_ttl_s: float | FromSettings | None = "settings",
         tenant: str = "",
-        log: DecisionLog | None = DEFAULT_LOG,
         single_flight_s: float | None = 30.0,
+        questions: QuestionOptions | None = None,
+        answers: AnswerOptions | None = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         super().__init__()
@@ -120,23 +108,15 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         if cache is None and embeddings is not None:
             cache = SemanticAnswerCache(self._client, embeddings, ttl_s=ttl_s)
         self._replay = replay
+        questions, answers = questions or QuestionOptions(), answers or AnswerOptions()
         self._flows: AnswerFlows = AnswerFlows(
             self._client,
             TurnCache(cache or ExactAnswerCache(ttl_s)),
-            Planner(
-                classifier or LinguisticClassifier(),
-                WholeThread(),
-                contextualiser or LocalContextualiser(),
-                check_policy(policy),
-                True,
-                lifetimes=lifetimes,
-            ),
-            audience,
+            Planner(classifier or LinguisticClassifier(), WholeThread(), True, questions, answers),
             frozenset(pure_tools),
             scope,
             share,
             tenant,
-            log,
             milliseconds(single_flight_s, "single_flight_s"),
         )
 
@@ -148,7 +128,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
             ConfigError: The cache is one whose entries cannot be looked at.
         """
         flows = self._flows
-        return AnswerDesk(self._client, flows.cache.cache, tenant=flows.tenant, log=flows.log)
+        return AnswerDesk(self._client, flows.cache.cache, tenant=flows.tenant, log=flows.planner.answers.log)
 
     def wrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
         """Serves the answer to a model call from the cache, or asks the model and stores what it may.
@@ -168,9 +148,9 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         if looked.answer is not None:
             served = self._served(request, looked)
             response = served if isinstance(served, AIMessage) else handler(watched_request(served, watch))
-            return _told(handler(request), looked) if self._is_misplaced(watch) else response
+            return _labelled(handler(request), looked) if self._is_misplaced(watch) else response
         if looked.asked is None:
-            return _told(handler(request), looked)
+            return _labelled(handler(request), looked)
         final = None
         try:
             with watching(watch):
@@ -181,7 +161,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
                 self._client.drive(self._flows.leave_flow(looked))
         if final is not None:
             self._client.drive(self._flows.store_flow(looked, final, structured=_is_structured(response)))
-        return _told(response, looked)
+        return _labelled(response, looked)
 
     async def awrap_model_call(self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]) -> Any:
         """Serves the answer to a model call from the cache, or asks the model; see `wrap_model_call`."""
@@ -190,9 +170,9 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         if looked.answer is not None:
             served = self._served(request, looked)
             response = served if isinstance(served, AIMessage) else await handler(watched_request(served, watch))
-            return _told(await handler(request), looked) if self._is_misplaced(watch) else response
+            return _labelled(await handler(request), looked) if self._is_misplaced(watch) else response
         if looked.asked is None:
-            return _told(await handler(request), looked)
+            return _labelled(await handler(request), looked)
         final = None
         try:
             with watching(watch):
@@ -203,7 +183,7 @@ class AnswerCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
                 await self._client.adrive(self._flows.leave_flow(looked))
         if final is not None:
             await self._client.adrive(self._flows.store_flow(looked, final, structured=_is_structured(response)))
-        return _told(response, looked)
+        return _labelled(response, looked)
 
     def _is_misplaced(self, watch: ModelWatch) -> bool:
         """Whether middleware behind the cache changes requests by itself, not only to go on where a model failed."""
@@ -256,22 +236,22 @@ def _final(response: Any) -> AIMessage | None:
     return said[0]
 
 
-def _told(response: Any, looked: ModelLookup) -> Any:
+def _labelled(response: Any, looked: ModelLookup) -> Any:
     """Returns the response with a message that says why it is not from the cache."""
     kind, why = (
         (looked.outcome, looked.why) if looked.answer is None else ("bypass", "the request was changed behind it")
     )
     about = {"hit": False, "kind": kind, "why": why}
 
-    def told(message: BaseMessage) -> BaseMessage:
+    def labelled(message: BaseMessage) -> BaseMessage:
         if not isinstance(message, AIMessage):
             return message
         return message.model_copy(update={"response_metadata": {**message.response_metadata, "cache": about}})
 
     if isinstance(response, AIMessage):
-        return told(response)
+        return labelled(response)
     if isinstance(response, ModelResponse):
-        return ModelResponse([told(message) for message in response.result], response.structured_response)
+        return ModelResponse([labelled(message) for message in response.result], response.structured_response)
     return response
 
 

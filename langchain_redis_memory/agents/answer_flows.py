@@ -25,16 +25,17 @@ from langchain_redis_memory.cache.answers.answer_cache import CANDIDATES, Answer
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
 from langchain_redis_memory.cache.answers.switch import was_off
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
-from langchain_redis_memory.cache.decision_log import Decision, DecisionLog
+from langchain_redis_memory.cache.decision_log import Decision
 from langchain_redis_memory.cache.semantic.explanation import logged
 from langchain_redis_memory.cache.semantic.prompt_reader import instructs
-from langchain_redis_memory.cache.sharing import AudienceClassifier, Share, SharingRule
+from langchain_redis_memory.cache.sharing import Share, SharingRule
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.cache.switchable import WHY
 from langchain_redis_memory.conversation.context import StoredContext
 from langchain_redis_memory.conversation.planner import Planner
 from langchain_redis_memory.conversation.policy import Rule
-from langchain_redis_memory.conversation.turn import Plan, cost
+from langchain_redis_memory.conversation.tool_watch import note_cache
+from langchain_redis_memory.conversation.turn import Plan, cost, words_of
 from langchain_redis_memory.conversation.turn_cache import NOTHING, Flight, TurnCache, leave
 from langchain_redis_memory.conversation.turn_record import count_saved
 from langchain_redis_memory.language.classify import Verdict
@@ -104,24 +105,20 @@ class AnswerFlows:
         client: The server's client.
         cache: The cache of answers.
         planner: Decides what is done with a question.
-        audience: Says for whom an answer is.
         pure: Tools that only look things up.
         scope: The name that the user gave to the agent; None for none.
         share: With whom answers are shared.
         tenant: The tenant, where a config names none.
-        log: What is logged; None for nothing.
         lease_ms: How long a call waits for an equal one, 0 for not at all.
     """
 
     client: Client
     cache: TurnCache
     planner: Planner
-    audience: AudienceClassifier
     pure: Set[str]
     scope: str | None
     share: Share
     tenant: str
-    log: DecisionLog | None
     lease_ms: int = 0
     private: str = field(default_factory=lambda: f"private:{uuid4()}")
     warned: set[str] = field(default_factory=set)
@@ -178,11 +175,7 @@ class AnswerFlows:
                 self._answered.popitem(last=False)
 
     def misplaced(self, changed: Set[str]) -> None:
-        """Stops caching, as middleware behind the cache makes other requests than its keys hold.
-
-        Args:
-            changed: What it changes of them.
-        """
+        """Stops caching, as middleware behind the cache makes other requests than its keys hold."""
         if not self._behind:
             self._behind = f"middleware behind the cache changes {', '.join(sorted(changed))}"
             _log.warning("nothing is cached: %s; put AnswerCacheMiddleware last", self._behind)
@@ -190,10 +183,11 @@ class AnswerFlows:
     def _asked(self, request: ModelRequest[Any], turn: AgentTurn) -> tuple[CacheQuestion, SharingRule]:
         """Builds how the cache would see the question, and with whom its answer may be shared."""
         config = get_config()
+        note_cache(config)
         configurable = config.get("configurable") or {}
         asker, opaque = asker_of(config), bool(request.tools)
-        judge = partial(self.audience, opaque=opaque)
-        sharing = SharingRule(asker, judge(str(turn.question.text)), opaque, self.share, judge)
+        judge = partial(self.planner.questions.audience, opaque=opaque)
+        sharing = SharingRule(asker, judge(words_of(turn.question)), opaque, self.share, judge)
         found = decides(request)
         given = [deciding_settings(configurable, *SEPARATED), rights_of(config) if opaque else []]
         if not describable(given):  # nobody else's call can be known to be equal
@@ -290,8 +284,8 @@ class AnswerFlows:
         now: float = yield Now()
         counts = tally.take(now)
         line: Op[None] = pure(None)
-        if self.log is not None:
-            line = self.log.append(asked.space.decisions(), replace(decision, cache=cache.records.name))
+        if (log := self.planner.answers.log) is not None:
+            line = log.append(asked.space.decisions(), replace(decision, cache=cache.records.name))
         yield from ask(merge(stored, tally.sends(counts), line, leave(flight)).map(lambda _done: None))
 
     def _best_effort(self, asked: CacheQuestion) -> BestEffort:
@@ -305,8 +299,8 @@ def _why(plan: Plan, turn: AgentTurn, sharing: SharingRule) -> str:
     """Names the reason why a planned question bypasses the cache, "" where it does not."""
     if plan.reads is None or not plan.rule.write_cache:
         shared = replace(sharing, words=plan.verdict.audience or sharing.words)
-        told = plan.verdict.reasons[-1:] if plan.rule.read_cache and plan.rule.write_cache else ()
-        return shared.bypass() or "".join(told) or f"{plan.verdict.type} by policy"
+        last_reason = plan.verdict.reasons[-1:] if plan.rule.read_cache and plan.rule.write_cache else ()
+        return shared.bypass() or "".join(last_reason) or f"{plan.verdict.type} by policy"
     if plan.verdict.type is QuestionType.NEW_TOPIC and any(
         instructs(str(said.text)) for said in turn.before if isinstance(said, HumanMessage)
     ):

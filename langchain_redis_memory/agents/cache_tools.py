@@ -67,11 +67,9 @@ def cache_tools(
     if answers is not None:
         check_type(answers, AnswerDesk, "answers", "a desk of answers, such as memory.answers", ConfigError)
     if not caches and answers is None:
-        msg = "name the caches: cache_tools(RedisValueCache(url), answers=memory.answers)"
-        raise ConfigError(msg)
+        raise ConfigError("name the caches: cache_tools(RedisValueCache(url), answers=memory.answers)")
     if confirm != "interrupt" and not callable(confirm):
-        msg = "confirm must be 'interrupt' or a function from a question to True or False"
-        raise ConfigError(msg)
+        raise ConfigError("confirm must be 'interrupt' or a function from a question to True or False")
     parts = _CacheTools(caches, answers, _ask_a_person if confirm == "interrupt" else confirm)
     tools = [
         tool_of("get_cache_stats", _STATS, NoArguments, parts.stats_flow, only_reads=True),

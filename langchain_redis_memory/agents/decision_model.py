@@ -71,8 +71,7 @@ class AsDecisionModel(BaseDecisionModel):
         if isinstance(question, Noul):
             return NoulAnswer(type="noul", noul=depends)
         if not isinstance(question, Choice):
-            msg = f"a classifier of turns answers a Noul or a Choice, no {type(question).__name__}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"a classifier of turns answers a Noul or a Choice, no {type(question).__name__}")
         wanted = {kind: self.routes.get(kind, "") for kind in QuestionType}
         label = wanted[verdict.type]
         if label not in question.criteria:
@@ -99,6 +98,5 @@ def _messages(state: Any) -> Sequence[BaseMessage]:
     except (ValueError, TypeError, NotImplementedError):
         found = []
     if not found:
-        msg = "a classifier of turns needs text, a message, or messages whose last is the turn"
-        raise InvalidInputError(msg)
+        raise InvalidInputError("a classifier of turns needs text, a message, or messages whose last is the turn")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import standard_b64encode
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langgraph.config import get_config
 
@@ -23,9 +23,7 @@ try:
     from deepagents.backends import protocol, utils
 except ImportError as _error:
     raise missing("RedisBackend needs deepagents 0.7 or newer", "deepagents") from _error
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
+from typing_extensions import Unpack
 
 
 class RedisBackend(ClientOwner, protocol.BackendProtocol):

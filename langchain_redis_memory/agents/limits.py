@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest
 from langchain.agents.middleware.types import ModelResponse
 from langchain_core.messages import AIMessage, BaseMessage
 from langgraph.config import get_config
 from langgraph.types import interrupt
+from typing_extensions import Unpack
 
 from langchain_redis_memory.agents.model_watch import ModelWatch, watching
 from langchain_redis_memory.agents.prices import Meter, model_of
@@ -23,9 +24,6 @@ from langchain_redis_memory.limits.rate_limiter import RedisRateLimiter
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.run_config import accessor_of
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 EVENT = "langchain_redis_memory.budget"
 """The key of what a token budget writes to an agent's stream in the mode `custom`."""
@@ -154,8 +152,7 @@ class TokenBudgetMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, A
         self._client = connect(client, owner=type(self), **server)
         check_word(exit_behavior, "exit_behavior", ("ask", "end", "error"), ConfigError)
         if per_turn is None and per_thread is None and per_user is None:
-            msg = "a token budget needs per_turn, per_thread or per_user"
-            raise ConfigError(msg)
+            raise ConfigError("a token budget needs per_turn, per_thread or per_user")
         self._meter = Meter(prices)
         for name, most in {"per_turn": per_turn, "per_thread": per_thread, "per_user": per_user}.items():
             if most is not None and prices is None:

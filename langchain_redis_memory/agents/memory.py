@@ -223,14 +223,14 @@ class MemoryMiddleware(AgentMiddleware[MemoryState, Any, Any]):
             state = TurnState(summary=remembered.get("summary", ("",))[0], elsewhere=past)
             verdict = yield from self._verdict_flow(turn, state, remembered)
             planner = self._memory._flows.planner
-            rule, text = planner.policy[verdict.type], str(turn.question.text)
+            rule, text = planner.questions.policy[verdict.type], str(turn.question.text)
             if rule.window and (turn.before or past):
                 chosen = yield from settled(planner.selector.select(text, verdict, turn.before, rule, state))
                 messages: Any = [*chosen, turn.question, *turn.since]
                 request = request.override(messages=messages)
         if known := remembered.get("profile"):
-            told = str(request.system_message.text) if request.system_message else ""
-            request = request.override(system_message=SystemMessage("\n\n".join(filter(None, (told, known)))))
+            instructions = str(request.system_message.text) if request.system_message else ""
+            request = request.override(system_message=SystemMessage("\n\n".join(filter(None, (instructions, known)))))
         return request
 
     def _learn_flow(self, state: MemoryState) -> Flow[None]:

@@ -35,8 +35,7 @@ class Meter:
 
     def __post_init__(self) -> None:
         if self.prices is not None and not self.prices:
-            msg = "prices need at least one model: prices={'gpt-5-mini': (0.25, 2.0)}"
-            raise ConfigError(msg)
+            raise ConfigError("prices need at least one model: prices={'gpt-5-mini': (0.25, 2.0)}")
         for model, pair in (self.prices or {}).items():
             if len(tuple(pair)) != 2:
                 msg = f"the prices of {model!r} must be two numbers: what a million tokens cost, read and written"

@@ -12,6 +12,7 @@ from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from langchain_redis_memory.cache.provider_tools import provider_tools
 from langchain_redis_memory.cache.sharing import Asker
 from langchain_redis_memory.redis.codec.fingerprint import describe
 from langchain_redis_memory.run_config import users_of
@@ -57,19 +58,8 @@ class AgentTurn(NamedTuple):
 
 
 def called_by(said: AIMessage) -> set[str]:
-    """Names the tools that a message calls, those included that its provider ran by itself.
-
-    Args:
-        said: What the model said.
-    """
-    names = {str(call["name"]) for call in (*said.tool_calls, *said.invalid_tool_calls)}
-    if isinstance(said.content, list):
-        blocks: Any = said.content_blocks
-        for block in blocks:
-            ran = block.get("value", {}) if block["type"] == "non_standard" else block
-            if ran.get("type") in {"server_tool_call", "server_tool_use"}:
-                names.add(str(ran.get("name")))
-    return names
+    """Names the tools that a message calls, those included that its provider ran by itself."""
+    return {str(call["name"]) for call in (*said.tool_calls, *said.invalid_tool_calls)} | provider_tools(said)
 
 
 def turn_of(messages: Sequence[BaseMessage]) -> AgentTurn | None:
@@ -88,11 +78,7 @@ def asker_of(config: Mapping[str, Any]) -> Asker:
 
 
 class Descriptions:
-    """A memo of what was computed of long-lived objects, models and tools: once, until a plain field is changed.
-
-    Args:
-        compute: Computes it.
-    """
+    """A memo of what was computed of long-lived objects, models and tools: once, until a plain field is changed."""
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
         self._compute = compute

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from langchain.agents.middleware import AgentMiddleware, AgentState
 from langchain_core.messages import ToolMessage
 from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt.tool_node import ToolCallRequest
+from typing_extensions import Unpack
 
 from langchain_redis_memory.agents.tool_flows import ToolFlows, ToolLookup, ToolScope
 from langchain_redis_memory.cache.single_flight import SingleFlight
@@ -17,9 +18,6 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id, check_id, text_of
 from langchain_redis_memory.redis.ttl import milliseconds
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 class ToolCacheMiddleware(ClientOwner, AgentMiddleware[AgentState[Any], Any, Any]):

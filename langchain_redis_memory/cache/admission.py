@@ -14,6 +14,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, Generation
 
+from langchain_redis_memory.cache.provider_tools import provider_tools
 from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.errors import InvalidInputError
 
@@ -48,7 +49,8 @@ class AdmissionPolicy:
         truncated: Whether answers may be kept that the provider says it cut off.
         tool_calls: Whether answers may be kept that call a tool.
         unrepeatable: Whether `RedisCache` may keep answers to prompts that clearly ask for an effect, for something
-            other than before, or for what changes by itself; `RedisSemanticCache` never does.
+            other than before, or for what changes by itself, which `RedisSemanticCache` never does; and whether answers
+            may be kept for which the model's provider ran a tool by itself (a search of the web, a remote MCP server).
 
     Raises:
         InvalidInputError: The bound is not positive, or the expression cannot be read.
@@ -65,8 +67,7 @@ class AdmissionPolicy:
         try:
             re.compile(self.errors or "")
         except (re.error, TypeError) as error:
-            msg = f"errors must be a regular expression: {error}"
-            raise InvalidInputError(msg) from None
+            raise InvalidInputError(f"errors must be a regular expression: {error}") from None
 
     def refusal(self, generations: Sequence[Generation]) -> str | None:
         """Checks whether an answer may be cached, so that a broken or empty one is never served again.
@@ -87,7 +88,8 @@ class AdmissionPolicy:
         metadata = {**(generation.generation_info or {}), **(message.response_metadata if message else {})}
         text = str(generation.text if message is None else message.text)
         calls = message is not None and _calls(message)
-        if calls and not self.tool_calls:
+        ran = message is not None and not self.unrepeatable and provider_tools(message)
+        if ran or (calls and not self.tool_calls):
             return "tool_call"
         if not text.strip() and not calls and not _has_content(message):
             return "empty"
@@ -142,4 +144,4 @@ def worth_keeping(value: Any) -> bool:
     return _STRICT.refusal([ChatGeneration(message=value)]) is None
 
 
-_STRICT = AdmissionPolicy(tool_calls=False)
+_STRICT = AdmissionPolicy(tool_calls=False, unrepeatable=True)  # which tools ran is told by who watches the run

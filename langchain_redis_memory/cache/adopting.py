@@ -27,10 +27,9 @@ class AnswerAdoption(AtOrigin):
         ConfigError: It is no exact cache.
     """
 
-    def __init__(self, client: Client, adopt: AdoptFrom | str) -> None:
-        source = AdoptFrom.of(adopt)
-        super().__init__(source.client(client))
-        self._answers = source.answers()
+    def __init__(self, client: Client, adopt: AdoptFrom) -> None:
+        super().__init__(adopt.client(client))
+        self._answers = adopt.answers()
 
     def take_flow(self, prompt: str, llm_string: str) -> Flow[tuple[Sequence[Generation], int] | None]:
         """Finds an answer; None where there is none, or where the server does not give it."""

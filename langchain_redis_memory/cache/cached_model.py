@@ -70,8 +70,7 @@ def _around(runnable: Runnable[Any, Any], cache: BaseCache) -> Runnable[Any, Any
         steps = {name: _around(step, cache) for name, step in runnable.steps__.items()}
         return runnable.model_copy(update={"steps__": steps})
     made = "what its bind, bind_tools or with_structured_output returned"
-    msg = f"cached_model takes a chat model, or {made}; got {type(runnable).__name__}"
-    raise ConfigError(msg)
+    raise ConfigError(f"cached_model takes a chat model, or {made}; got {type(runnable).__name__}")
 
 
 class CachedChatModel(BaseChatModel):
@@ -217,8 +216,8 @@ def _replayed(found: Sequence[Generation]) -> list[ChatGeneration]:
 
 def _free(message: BaseMessage) -> ChatGeneration:
     usage = getattr(message, "usage_metadata", None)
-    told = {"hit": True, "saved_tokens": usage["total_tokens"] if usage else None}
-    update: dict[str, Any] = {"id": None, "response_metadata": {**message.response_metadata, "cache": told}}
+    note = {"hit": True, "saved_tokens": usage["total_tokens"] if usage else None}
+    update: dict[str, Any] = {"id": None, "response_metadata": {**message.response_metadata, "cache": note}}
     if usage:
         update["usage_metadata"] = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
     return ChatGeneration(message=message.model_copy(update=update))

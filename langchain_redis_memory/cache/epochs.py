@@ -33,16 +33,16 @@ def current(key: str, ttl_ms: int) -> Op[bytes]:
     return Op((call,), lambda replies: bytes(replies[0]))
 
 
-def bump(*keys: str) -> Op[None]:
+def bump(*keys: str) -> Op[bool]:
     """Ends epochs: nothing that was stored, or whose making has begun, under their tokens is ever served again.
 
     Args:
         *keys: The epochs, at least one, all of one corpus.
 
     Returns:
-        An op of one trip. Sent again it ends no epoch that has begun since.
+        An op of one trip: whether there was an epoch to end. Sent again it ends none that has begun since.
     """
-    return Op((command("DEL", keys),), lambda _replies: None)
+    return Op((command("DEL", keys),), lambda replies: bool(replies[0]))
 
 
 def sign(token: bytes, body: bytes) -> bytes:

@@ -7,27 +7,23 @@ refuses, a look-up is a miss, and an update is dropped and counted.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.caches import RETURN_VAL_TYPE
+from typing_extensions import Unpack
 
 from langchain_redis_memory.cache.admission import AdmissionPolicy
+from langchain_redis_memory.cache.adopting import AnswerAdoption
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
 from langchain_redis_memory.cache.exact_flows import ExactFlows
 from langchain_redis_memory.cache.llm_cache import LLMCache
 from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
 from langchain_redis_memory.cache.stats import Prices
-from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from langchain_redis_memory.cache.adopting import AnswerAdoption
-    from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 
 
 class RedisCache(LLMCache):
@@ -88,7 +84,7 @@ class RedisCache(LLMCache):
             self._client,
             ShardedEntries(self._client, tenant, "exact", name, log),
             stale_s,
-            None if adopt is None else _adoption(self._client, adopt),
+            AnswerAdoption(self._client, adopted) if (adopted := AdoptFrom.of(adopt)) is not None else None,
             ttl_s=ttl_s,
             jitter=jitter,
             single_flight_s=single_flight_s,
@@ -153,9 +149,3 @@ class RedisCache(LLMCache):
     ) -> int:
         """Deletes answers; see `delete`."""
         return await self._client.adrive(self._flows.delete_flow(prompt, model, question, hit_id))
-
-
-def _adoption(client: Client, adopt: AdoptFrom | str) -> AnswerAdoption:
-    from langchain_redis_memory.cache.adopting import AnswerAdoption
-
-    return AnswerAdoption(client, adopt)

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from langchain_core.caches import RETURN_VAL_TYPE
 
 from langchain_redis_memory.cache import decision_log, generations
+from langchain_redis_memory.cache.adopting import AnswerAdoption
 from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailable
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.marks import NO_MARKS, AnswerFilter, Marks, marks_of
-from langchain_redis_memory.cache.prompts import digest_of, model_of, read
+from langchain_redis_memory.cache.prompts import digest_of, model_of, parse_prompt
 from langchain_redis_memory.cache.semantic.candidate import Candidate
 from langchain_redis_memory.cache.semantic.explanation import Explanation
 from langchain_redis_memory.cache.sharded_entries import ShardedEntries
@@ -34,7 +35,7 @@ from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import milliseconds
 
 if TYPE_CHECKING:
-    from langchain_redis_memory.cache.adopting import AnswerAdoption
+    pass
 
 _log = logging.getLogger(__name__)
 
@@ -154,7 +155,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         name, others, cursor = self.query(asked, llm_string).name, list[Candidate](), 0
         item, off = yield from ask(self.entries.look(name))
         if off:
-            log = yield from self.told_flow(AnswerFilter(question=_question_of(asked)))
+            log = yield from self.log_lines_flow(AnswerFilter(question=_question_of(asked)))
             return Explanation(None, "", (), SWITCHED_OFF, (), None, log=log)
         found = None if item is None else self._decode(item.body, name)
         while True:  # a prompt's answers are all in one shard, whichever model gave them
@@ -164,7 +165,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
             cursor = page.cursor
             if not cursor:
                 break
-        log = yield from self.told_flow(AnswerFilter(question=_question_of(asked)))
+        log = yield from self.log_lines_flow(AnswerFilter(question=_question_of(asked)))
         hit_id, parts = "" if found is None else name.hex(), {"model": llm_string}
         return Explanation(asked, "", (), "", tuple(others), found, hit_id, parts, log)
 
@@ -221,7 +222,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
 
         It is called where an answer is stored, so that a hit costs nothing more.
         """
-        question = None if self._admission.unrepeatable else read(prompt).question
+        question = None if self._admission.unrepeatable else parse_prompt(prompt).question
         if (refused := super().refusal(prompt, answer)) or not question:
             return refused
         from langchain_redis_memory.cache.sharing import unrepeatable  # a process that only looks up needs no words
@@ -259,8 +260,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
     def clear_flow(self, options: Mapping[str, Any]) -> Flow[None]:
         """Deletes every answer, or those of one model."""
         if set(options) - {"model", "llm_string"}:  # LangChain's name for a model that is described
-            msg = f"clear takes model only, got {', '.join(sorted(options))}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"clear takes model only, got {', '.join(sorted(options))}")
         if (model := options.get("model", options.get("llm_string"))) is None:
             clears = merge(self.entries.clear(), self.tally.lines.sends(), decision_log.clear(self.log_key))
             off_s, _ = yield from ask(merge(self.off_for(), clears))
@@ -282,8 +282,7 @@ class ExactFlows(LLMCacheFlows[ExactQuery, NewItem]):
         name, body = bytes.fromhex(row["id"]), b64decode(row["entry"], validate=True)
         generations.decode(body.partition(b";")[2], "entry")
         if len(name) != _NAME_BYTES:
-            msg = "its id has another length"
-            raise ValueError(msg)
+            raise ValueError("its id has another length")
         return NewItem(name, self.lifetime(), body)
 
 
@@ -320,19 +319,18 @@ _TOKENS = re.compile(rb"(\d{1,12}) (\d{1,12}) ([0-9a-f]{16});")
 
 def _question_of(prompt: str) -> str:
     """Finds the user's last words; for what is no conversation all of the prompt."""
-    return read(prompt).question or prompt
+    return parse_prompt(prompt).question or prompt
 
 
 def _name(hit_id: str) -> bytes:
     if isinstance(hit_id, str) and re.fullmatch(rf"[0-9a-f]{{{2 * _NAME_BYTES}}}", hit_id):
         return bytes.fromhex(hit_id)
-    msg = f"{hit_id!r} is no id of an answer; take it from `explain` or from the log"
-    raise InvalidInputError(msg)
+    raise InvalidInputError(f"{hit_id!r} is no id of an answer; take it from `explain` or from the log")
 
 
 def _decision(outcome: str, prompt: str, llm_string: str, entry: str) -> Decision:
     """Builds the line of a look-up."""
-    parsed = read(prompt)
+    parsed = parse_prompt(prompt)
     question = parsed.question or prompt
     hit = outcome == "hit"
     return Decision(

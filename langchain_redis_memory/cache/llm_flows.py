@@ -246,5 +246,4 @@ class LLMCacheFlows(LoggedFlows, Generic[QueryT, EntryT]):
         try:
             return self.imported(json.loads(line))
         except (ValueError, KeyError, TypeError, CorruptDataError) as error:
-            msg = f"line {number} is no exported entry: {error}"
-            raise InvalidInputError(msg) from None
+            raise InvalidInputError(f"line {number} is no exported entry: {error}") from None

@@ -6,6 +6,7 @@ answers "is it this one?" and gives away nothing. Marks are no part of any key t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,9 +47,13 @@ def marks_of(question: Any, session: str, scope: str) -> Marks:
     Args:
         question: A text, or the parts of a message.
         session: The conversation, "" where nobody says.
-        scope: The chain's scope.
+        scope: The chain's scope: its name, a colon and a digest; behind a slash, what it calls the question.
     """
-    return Marks(mark_of(_plain(question)), mark_of(session), mark_of(scope), mark_of(scope.rpartition(":")[0]))
+    whole = _CALLED.sub("", scope)
+    return Marks(mark_of(_plain(question)), mark_of(session), mark_of(whole), mark_of(whole.rpartition(":")[0]))
+
+
+_CALLED = re.compile(r"(?<=:[0-9a-f]{40})/[^/:]*$")
 
 
 def marks_from(stored: bytes) -> Marks:

@@ -13,13 +13,14 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from langgraph.cache.base import BaseCache, FullKey, Namespace, ValueT
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_event_listener
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from typing_extensions import Unpack
 
 from langchain_redis_memory.errors import (
     CorruptDataError,
@@ -37,9 +38,6 @@ from langchain_redis_memory.redis.expiring_hash import NewItem
 from langchain_redis_memory.redis.keys import check_id, spell_namespace
 from langchain_redis_memory.redis.scripts import command, script
 from langchain_redis_memory.redis.ttl import milliseconds
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -209,11 +207,9 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
     def _load(self, kind: str, data: bytes) -> Any:
         """Decodes a value; raises where something in it had to be left out or taken apart."""
         if kind == "json" and isinstance(self.serde, JsonPlusSerializer | EncryptedSerializer):
-            msg = "neither of LangGraph's serialisers writes JSON, and it can name constructors"
-            raise CorruptDataError(msg)
+            raise CorruptDataError("neither of LangGraph's serialisers writes JSON, and it can name constructors")
         if "+" not in kind and isinstance(self.serde, EncryptedSerializer):  # which would read it, whoever wrote it
-            msg = "it is not encrypted"
-            raise DecryptionError(msg)
+            raise DecryptionError("it is not encrypted")
         if kind == "msgpack":
             check_nesting(data)
         with _watched() as blocked:
@@ -272,8 +268,7 @@ class RedisNodeCache(ClientOwner, BaseCache[ValueT]):
             index = self._space.namespaces()
             names = yield from ask(Op((("ZRANGE", index, 0, -1),), lambda replies: list(replies[0])))
         elif isinstance(namespaces, str) or not all(isinstance(one, Sequence) for one in namespaces):
-            msg = f"namespaces must be tuples of strings, got {namespaces!r}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"namespaces must be tuples of strings, got {namespaces!r}")
         else:
             names = [spell_namespace(namespace) for namespace in namespaces]
         for start in range(0, len(names), _CLEARED_AT_ONCE):

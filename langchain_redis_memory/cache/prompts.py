@@ -79,7 +79,7 @@ class Prompt:
         return [kinds[said.role](said.text) for said in self.history if said.role in kinds]
 
 
-def read(prompt: str) -> Prompt:
+def parse_prompt(prompt: str) -> Prompt:
     """Takes a prompt apart."""
     if not prompt.startswith("[{") or '"lc"' not in prompt[:40]:
         return Prompt((), (), prompt if prompt.strip() else None)
@@ -101,7 +101,7 @@ def asked_again(prompt: str) -> Any:
     Returns:
         A text or messages of which LangChain makes that very prompt; None where that is not sure.
     """
-    parsed = read(prompt)
+    parsed = parse_prompt(prompt)
     if not prompt.startswith("[{"):
         return parsed.question
     if parsed.question is None or any(said.more for said in parsed.history) or any(parsed.system_more):
@@ -113,8 +113,7 @@ def asked_again(prompt: str) -> Any:
 
 def _said(part: Mapping[str, Any]) -> PromptMessage:
     if part["lc"] != 1 or part["type"] != "constructor":
-        msg = "not a serialised message"
-        raise ValueError(msg)
+        raise ValueError("not a serialised message")
     role = _ROLES[part["id"][-1].removesuffix("Chunk")]
     fields = {name: value for name, value in part["kwargs"].items() if name not in _NOT_SEEN and value not in _EMPTY}
     content = fields.pop("content", "")
@@ -183,13 +182,11 @@ class Template:
         try:
             parts = list(Formatter().parse(text))
         except (ValueError, TypeError) as error:
-            msg = f"the template is no f-string: {error}"
-            raise ConfigError(msg) from None
+            raise ConfigError(f"the template is no f-string: {error}") from None
         names = [name for _, name, _, _ in parts if name]
         self.question: str = question or (names[-1] if names else "")
         if self.question not in names:
-            msg = f"the template must have the variable {self.question or 'question'!r} in braces"
-            raise ConfigError(msg)
+            raise ConfigError(f"the template must have the variable {self.question or 'question'!r} in braces")
         # With a literal in front of each variable, "" at most at the start; the last literal ends the prompt.
         self._literals: list[str] = [""]
         self._names: list[str] = []
@@ -199,11 +196,9 @@ class Template:
                 self._names.append(name)
                 self._literals.append("")
         if "" in self._names:
-            msg = "each variable of the template needs a name in its braces"
-            raise ConfigError(msg)
+            raise ConfigError("each variable of the template needs a name in its braces")
         if "" in self._literals[1:-1]:
-            msg = "the template needs some text between its variables"
-            raise ConfigError(msg)
+            raise ConfigError("the template needs some text between its variables")
         self.text = text
 
     def split(self, prompt: str) -> tuple[str, dict[str, str]] | None:

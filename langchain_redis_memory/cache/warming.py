@@ -53,8 +53,7 @@ def asked_of(question: Any, model: Any) -> tuple[str, str]:
     if isinstance(model, str):
         if isinstance(question, str):
             return question, model
-        msg = f"a prompt must be a text unless a model is given, not {type(question).__name__}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"a prompt must be a text unless a model is given, not {type(question).__name__}")
     msg = f"model must be a LangChain model or the string that describes it, not {type(model).__name__}"
     raise InvalidInputError(msg)
 
@@ -72,8 +71,7 @@ def uncached(model: Any) -> Any:
         return model.model_copy(update={"bound": uncached(model.bound)})
     if isinstance(model, BaseChatModel | BaseLLM):
         return model.model_copy(update={"cache": False})
-    msg = f"model must be a LangChain model, which is asked, not {type(model).__name__}"
-    raise InvalidInputError(msg)
+    raise InvalidInputError(f"model must be a LangChain model, which is asked, not {type(model).__name__}")
 
 
 _FOR_TRACING = {"ls_structured_output_format", "structured_output_format"}
@@ -91,10 +89,8 @@ def _asked(question: Any) -> PromptValue:
         try:
             return ChatPromptValue(messages=convert_to_messages(question))
         except (ValueError, TypeError, NotImplementedError) as error:
-            msg = f"a question holds what is no message: {error}"
-            raise InvalidInputError(msg) from None
-    msg = f"a question must be a text, a prompt or messages, not {type(question).__name__}"
-    raise InvalidInputError(msg)
+            raise InvalidInputError(f"a question holds what is no message: {error}") from None
+    raise InvalidInputError(f"a question must be a text, a prompt or messages, not {type(question).__name__}")
 
 
 def rows(source: Iterable[Any] | str | Path) -> Iterator[tuple[Any, Any]]:
@@ -116,8 +112,7 @@ def rows(source: Iterable[Any] | str | Path) -> Iterator[tuple[Any, Any]]:
             try:
                 yield from rows(_parsed(lines))
             except UnicodeDecodeError as error:
-                msg = f"{source} is not in UTF-8: {error}"
-                raise InvalidInputError(msg) from None
+                raise InvalidInputError(f"{source} is not in UTF-8: {error}") from None
         return
     for number, row in enumerate(source, 1):
         if isinstance(row, Mapping) and "answer" in row and ("prompt" in row or "question" in row):
@@ -135,5 +130,4 @@ def _parsed(lines: Iterable[str]) -> Iterator[Any]:
             try:
                 yield json.loads(line)
             except ValueError as error:
-                msg = f"line {number} is not JSON: {error}"
-                raise InvalidInputError(msg) from None
+                raise InvalidInputError(f"line {number} is not JSON: {error}") from None

@@ -90,8 +90,7 @@ class ThreadAdoption:
         theirs = [record for record in records if isinstance(record, SavedCheckpoint) and record.thread_id == thread_id]
         for record in records:
             if isinstance(record, Unreadable):
-                msg = f"thread {thread_id!r} cannot be adopted: {record.key}: {record.why}"
-                raise CorruptDataError(msg)
+                raise CorruptDataError(f"thread {thread_id!r} cannot be adopted: {record.key}: {record.why}")
         theirs.sort(key=lambda record: (record.ns == "", record.checkpoint["id"]), reverse=True)
         for record in theirs:
             yield from store_flow(flows, record, record.checkpoint["channel_versions"])

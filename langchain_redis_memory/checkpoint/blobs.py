@@ -104,9 +104,6 @@ class Blobs:
     def pack(self, value: Any) -> bytes:
         """Encodes a value.
 
-        Args:
-            value: Anything that the serde takes.
-
         Raises:
             UnserialisableError: The serde refuses it.
             InvalidInputError: It is larger than Redis can keep.
@@ -114,8 +111,7 @@ class Blobs:
         try:
             kind, data = self.serde.dumps_typed(value)
         except (TypeError, ValueError, RecursionError) as error:
-            msg = f"a value of type {type(value).__name__} cannot be stored: {error}"
-            raise UnserialisableError(msg) from error
+            raise UnserialisableError(f"a value of type {type(value).__name__} cannot be stored: {error}") from error
         if len(data) > LARGEST_BYTES:
             msg = f"a value of type {type(value).__name__} takes {len(data)} bytes; Redis keeps at most {LARGEST_BYTES}"
             raise InvalidInputError(msg)
@@ -201,8 +197,7 @@ class Blobs:
         try:
             kind, data = self.serde.dumps_typed([item])
         except (TypeError, ValueError, RecursionError) as error:
-            msg = f"a value of type {type(item).__name__} cannot be stored: {error}"
-            raise UnserialisableError(msg) from error
+            raise UnserialisableError(f"a value of type {type(item).__name__} cannot be stored: {error}") from error
         return bytes(data[1:]) if kind == "msgpack" and data[:1] == b"\x91" else None
 
     def encode(self, element: Element) -> bytes:
@@ -234,8 +229,7 @@ class Blobs:
                 return [read(element, _bytes_of) for element in elements]
             parts = list(map(_bytes_of, elements))
         except Exception as error:
-            msg = f"a stored element cannot be read ({type(error).__name__}: {error})"
-            raise CorruptDataError(msg) from error
+            raise CorruptDataError(f"a stored element cannot be read ({type(error).__name__}: {error})") from error
         size = len(elements)
         head = bytes([0x90 | size]) if size < 16 else b"\xdc" + size.to_bytes(2, "big")
         if size > 0xFFFF:
@@ -255,8 +249,7 @@ def check_encrypted(serde: SerializerProtocol, kind: str) -> None:
         DecryptionError: The serialiser encrypts, and the value is not encrypted.
     """
     if "+" not in kind and isinstance(serde, EncryptedSerializer):
-        msg = "a stored value is not encrypted, but the serialiser encrypts whatever it writes"
-        raise DecryptionError(msg)
+        raise DecryptionError("a stored value is not encrypted, but the serialiser encrypts whatever it writes")
 
 
 def _exactly(item: Any) -> tuple[type, bytes] | None:

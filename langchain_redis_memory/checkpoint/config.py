@@ -23,16 +23,12 @@ class CheckpointRef(NamedTuple):
 def parse_config(config: RunnableConfig) -> CheckpointRef:
     """Parses a config.
 
-    Returns:
-        The thread, the namespace and the checkpoint.
-
     Raises:
         InvalidInputError: The config has no usable `thread_id`, namespace or checkpoint id.
     """
     configurable = config.get("configurable") if isinstance(config, dict) else None
     if not isinstance(configurable, dict) or configurable.get("thread_id") is None:
-        msg = "the config needs a thread: {'configurable': {'thread_id': ...}}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError("the config needs a thread: {'configurable': {'thread_id': ...}}")
     ns = configurable.get("checkpoint_ns")
     checkpoint_id = configurable.get("checkpoint_id") or ""
     return CheckpointRef(
@@ -52,8 +48,7 @@ def thread_name(thread_id: Any) -> str:
         return thread_id
     if isinstance(thread_id, int | UUID) and not isinstance(thread_id, bool):
         return str(thread_id)
-    msg = f"thread_id must be a string, got {type(thread_id).__name__}"
-    raise InvalidInputError(msg)
+    raise InvalidInputError(f"thread_id must be a string, got {type(thread_id).__name__}")
 
 
 def config_of(thread_id: str, ns: str, checkpoint_id: str) -> RunnableConfig:
@@ -71,6 +66,5 @@ def bound_of(before: RunnableConfig | None) -> str:
         return ""
     configurable = before.get("configurable", {}) if isinstance(before, dict) else None
     if not isinstance(configurable, dict):
-        msg = f"before must be a config, got {type(before).__name__}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"before must be a config, got {type(before).__name__}")
     return no_nul(configurable.get("checkpoint_id") or "", "the checkpoint_id of `before`")

@@ -102,20 +102,13 @@ class NewValue:
 def spell_version(version: Version) -> str:
     """Spells a version as text that keeps its type.
 
-    Args:
-        version: A channel's version.
-
-    Returns:
-        A letter and the version.
-
     Raises:
         InvalidInputError: It is no number and no text, or holds NUL.
     """
     if isinstance(version, str):
         return "s" + no_nul(version, "a channel version")
     if isinstance(version, bool) or not isinstance(version, int | float):
-        msg = f"a channel version must be a str, int or float, got {type(version).__name__}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"a channel version must be a str, int or float, got {type(version).__name__}")
     return f"i{version}" if isinstance(version, int) else f"f{version!r}"
 
 
@@ -127,10 +120,6 @@ def _version(text: str) -> Version:
 def utf8(text: str, what: str) -> str:
     """Checks that a text has a UTF-8 form.
 
-    Args:
-        text: What the user gave.
-        what: Its name, for the error.
-
     Raises:
         InvalidInputError: It is not a string, or has no UTF-8 form.
     """
@@ -138,17 +127,12 @@ def utf8(text: str, what: str) -> str:
         return text
     check_text(text, what)
     if any("\ud800" <= letter <= "\udfff" for letter in text):
-        msg = f"{what} must not hold lone surrogates"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"{what} must not hold lone surrogates")
     return text
 
 
 def no_nul(text: str, what: str) -> str:
     """Checks that a text can be part of a field's name.
-
-    Args:
-        text: What the user gave.
-        what: Its name, for the error.
 
     Raises:
         InvalidInputError: It is not a string, holds NUL, or has no UTF-8 form.
@@ -156,8 +140,7 @@ def no_nul(text: str, what: str) -> str:
     if text.__class__ is str and text.isascii() and "\0" not in text:
         return text
     if "\0" in utf8(text, what):
-        msg = f"{what} must not hold NUL"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"{what} must not hold NUL")
     return text
 
 
@@ -247,10 +230,6 @@ def _elements(channel: bytes, value: bytes, elements: Elements) -> list[bytes]:
 
 
 def spans(spelled: bytes) -> list[tuple[int, int]]:
-    """Parses the ranges of element numbers of a list, as `1-57,60` spells them.
-
-    Returns:
-        First and last number of each range.
-    """
+    """Parses the ranges of element numbers of a list, as `1-57,60` spells them."""
     pairs = (part.partition(b"-") for part in spelled.split(b",") if part)
     return [(int(first), int(last or first)) for first, _, last in pairs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -18,6 +18,7 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from typing_extensions import Unpack
 
 from langchain_redis_memory.checkpoint.adopting import ThreadAdoption
 from langchain_redis_memory.checkpoint.blobs import Blobs
@@ -31,9 +32,6 @@ from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSaver[Any]):
@@ -94,7 +92,7 @@ class RedisSaver(ThreadReader, ForkSafeVersions, ClientOwner, BaseCheckpointSave
         tenants = self._client.keys(tenant)
         space = tenants if prefix is None else replace(tenants, prefix=prefix)
         ttl_ms = milliseconds(lifetime(ttl_s, self._client.settings.thread_ttl_s))
-        self._adoption = ThreadAdoption(self._client, None if adopt is None else AdoptFrom.of(adopt))
+        self._adoption = ThreadAdoption(self._client, AdoptFrom.of(adopt))
         if owner and self._adoption.adopt is not None:
             msg = "a thread that is adopted has no owner yet: give adopt or owner, or migrate the threads first"
             raise ConfigError(msg)

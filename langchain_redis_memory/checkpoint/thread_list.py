@@ -71,16 +71,12 @@ def threads_flow(
         limit: Most of what is stored of the user to look at.
         cursor: The cursor of the page before; None for the first.
 
-    Returns:
-        The page.
-
     **Keys:** `user_data`; the threads'.
     **Trips:** 2.
     """
     check_whole(limit, "limit", 1, _MOST)
     if not (cursor is None or (isinstance(cursor, str) and cursor.isdigit())):
-        msg = f"cursor must be the one that threads gave, got {cursor!r}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"cursor must be the one that threads gave, got {cursor!r}")
     start = int(cursor or 0)
     data = yield from ask(user_index.newest(space, text_of(user, "user"), start, limit))
     names = [one.name for one in data if one.kind == "thread"]

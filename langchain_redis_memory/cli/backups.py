@@ -52,8 +52,7 @@ def backup(
     keys = 0
     with plain_errors():
         if file.exists():
-            msg = f"{file} is there already: name another file"
-            raise ConfigError(msg)
+            raise ConfigError(f"{file} is there already: name another file")
         part = file.with_name(f"{file.name}.part")
         with opened(redis, prefix) as client:
             client.server()  # what is wrong with it is said before anything is shown
@@ -92,11 +91,11 @@ def restore(
         client.server()
         with spinner() as progress:
             task = progress.add_task("keys", total=None)
-            with audited(client, tenant or "", "restore", file.name) as told:
+            with audited(client, tenant or "", "restore", file.name) as audit_note:
                 report = RedisOperations(client, tenant=tenant).restore(
                     _lines(file), replace=replace, on_progress=lambda done: progress.update(task, completed=done)
                 )
-                told.note = f"{report.restored} keys"
+                audit_note.note = f"{report.restored} keys"
     if as_json:
         show_json(report)
     else:
@@ -114,8 +113,7 @@ def _written(path: Path, *, packed: bool) -> Iterator[TextIO]:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError as error:
-        msg = f"{path} cannot be written: {error.strerror}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
     with ExitStack() as stack:
         out: Any = stack.enter_context(os.fdopen(descriptor, "wb"))
         if packed:
@@ -130,12 +128,9 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
                 try:
                     found = json.loads(line)
                 except ValueError as error:
-                    msg = f"line {number} of {file} is no JSON"
-                    raise InvalidInputError(msg) from error
+                    raise InvalidInputError(f"line {number} of {file} is no JSON") from error
                 if not isinstance(found, dict):
-                    msg = f"line {number} of {file} is no object"
-                    raise InvalidInputError(msg)
+                    raise InvalidInputError(f"line {number} of {file} is no object")
                 yield found
     except (OSError, EOFError) as error:
-        msg = f"{file} cannot be read: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"{file} cannot be read: {error}") from error

@@ -168,8 +168,7 @@ def loaded(spelled: str, what: str, redis: str | None = None) -> Any:
 
     module, colon, name = spelled.partition(":")
     if not (module and colon and name):
-        msg = f"{what} is named as MODULE:NAME, as in my.app:memory; got {spelled!r}"
-        raise ConfigError(msg)
+        raise ConfigError(f"{what} is named as MODULE:NAME, as in my.app:memory; got {spelled!r}")
     sys.path.insert(0, "")
     if redis is not None:
         os.environ["REDIS_URL"] = redis
@@ -177,7 +176,6 @@ def loaded(spelled: str, what: str, redis: str | None = None) -> Any:
         found = getattr(import_module(module), name)
         return found() if isfunction(found) else found
     except Exception as error:  # an application's own code runs
-        msg = f"{what} {spelled!r} cannot be imported: {type(error).__name__}: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"{what} {spelled!r} cannot be imported: {type(error).__name__}: {error}") from error
     finally:
         sys.path.remove("")

@@ -108,13 +108,11 @@ def warm(
     """
     with plain_errors():
         if (file is None) is not bool(misses) or not cache or not chain:
-            msg = "give a FILE or --misses, and --cache and --chain"
-            raise ConfigError(msg)
+            raise ConfigError("give a FILE or --misses, and --cache and --chain")
         asked: Any = _desk(loaded(cache, "--cache", redis), "warm", tenant)
         answers: Any = loaded(chain, "--chain", redis)
         if file is not None and not file.is_file():
-            msg = f"there is no file {file}"
-            raise ConfigError(msg)
+            raise ConfigError(f"there is no file {file}")
         stored = asked.warm_from_misses(answers, misses) if file is None else asked.warm(file, answers)
     if as_json:
         show_json({"stored": stored})

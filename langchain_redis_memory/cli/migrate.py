@@ -59,8 +59,7 @@ def migrate(
                 console.print(f"[bold]{name}[/]: {escape(known.what)}", highlight=False)
             return
         if source is None:
-            msg = "say which package wrote the data; --list prints those that are known"
-            raise ConfigError(msg)
+            raise ConfigError("say which package wrote the data; --list prints those that are known")
         with Client.from_url(redis) as client, Client.from_url(origin or redis) as theirs:
             migration = RedisMigration(
                 client, source, origin=theirs, prefix=prefix, match=match, tenant=tenant, agent=agent, ttl_s=ttl
@@ -70,10 +69,10 @@ def migrate(
             with progress_bar() as bar:
                 task = bar.add_task(f"reading {source}" if dry_run else f"moving {source}", total=None)
 
-                def told(done: int, total: int) -> None:
+                def show(done: int, total: int) -> None:
                     bar.update(task, completed=done, total=total)
 
-                report = migration.run(dry_run=dry_run, limit=limit, resume=resume, progress=told)
+                report = migration.run(dry_run=dry_run, limit=limit, resume=resume, progress=show)
         if as_json:
             typer.echo(json.dumps({**asdict(report), "complete": report.complete}, indent=1))
         else:

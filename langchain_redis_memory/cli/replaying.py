@@ -63,8 +63,7 @@ def replay(
 
     with plain_errors():
         if (file is None) != sample:
-            msg = "give one FILE to replay, or --sample"
-            raise ConfigError(msg)
+            raise ConfigError("give one FILE to replay, or --sample")
         assumed = seconds_per_answer if seconds_per_answer is not None or answerer else replaying.ASSUMED_S
         settings = replaying.Settings(
             users,
@@ -106,8 +105,7 @@ def _shares(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(word) for word in text.split(","))
     except ValueError as error:
-        msg = f"--risk is a list of shares such as 0.01,0.05; got {text!r}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"--risk is a list of shares such as 0.01,0.05; got {text!r}") from error
 
 
 def _say_more(report: ReplayReport) -> None:

@@ -15,8 +15,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 def _seconds(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
     if found is None:
-        msg = f"{text!r} is no time such as 12h or 30d"
-        raise typer.BadParameter(msg)
+        raise typer.BadParameter(f"{text!r} is no time such as 12h or 30d")
     return float(found[1]) * _SECONDS[found[2]]
 
 

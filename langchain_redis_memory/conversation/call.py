@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 from langchain_core.documents import Document
@@ -18,7 +19,7 @@ from langchain_redis_memory.conversation.chain_shape import QUESTION_KEYS, Chain
 from langchain_redis_memory.conversation.graph_stream import GraphStream
 from langchain_redis_memory.conversation.output import OutputForm, Raw
 from langchain_redis_memory.conversation.tool_watch import ToolWatch, watched
-from langchain_redis_memory.conversation.turn import ModelInput, TurnReport
+from langchain_redis_memory.conversation.turn import ModelInput, TurnReport, words_of
 from langchain_redis_memory.ops import Invoke, StreamResult
 
 if TYPE_CHECKING:
@@ -62,11 +63,7 @@ class WrappedChain:
     """The retrievers inside of the chain that a warning has named."""
 
     def question_key(self, said: str | None) -> str:
-        """Returns the name under which the chain gets the question.
-
-        Args:
-            said: Where it was in the caller's dict.
-        """
+        """Returns the name under which the chain gets the question."""
         if self.input_key is not None:
             return self.input_key
         if self.shape.question_key not in self.shape.fields and said in QUESTION_KEYS[:2]:
@@ -110,7 +107,7 @@ class Call:
         self._raw: Raw | None = None
         self.scope: str = f"private:{uuid4()}" if private else outer.scope
         if outer.shape.takes == "fields" and self._key != QUESTION_KEYS[0]:
-            self.scope += f":{self._key}"  # the same question under another name is another input
+            self.scope += f"/{quote(self._key, safe='')}"  # the same question under another name is another input
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
@@ -151,7 +148,7 @@ class Call:
         if shape.takes == "messages":
             return self._messages(shown)
         fields = {
-            self._key: str(shown.question.text),
+            self._key: words_of(shown.question),
             "history": [*self._said.lead, *shown.memory],
             "context": _joined(shown.documents),
             "documents": list(shown.documents),
@@ -162,8 +159,8 @@ class Call:
         return {**self._said.given, **fields, **state}
 
     def _messages(self, shown: ModelInput) -> list[BaseMessage]:
-        told = shown.documents and "context" not in self._outer.shape.fields
-        grounded = [SystemMessage(_GROUNDED + _joined(shown.documents))] if told else []
+        adds_documents = shown.documents and "context" not in self._outer.shape.fields
+        grounded = [SystemMessage(_GROUNDED + _joined(shown.documents))] if adds_documents else []
         return [*self._said.lead, *grounded, *shown.memory, shown.question]
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -213,9 +210,9 @@ class Call:
         if report.cache == "hit":
             return output
         if isinstance(output, AIMessage):
-            return _told(output, report)
+            return _labelled(output, report)
         if key is not None and isinstance(output, dict) and isinstance(output.get(key), AIMessage):
-            return {**output, key: _told(output[key], report)}
+            return {**output, key: _labelled(output[key], report)}
         return output
 
     def chunks_of(self, report: TurnReport) -> list[Any]:
@@ -227,7 +224,7 @@ class Call:
         return [_as_chunk(report.output)]
 
 
-def _told(message: AIMessage, report: TurnReport) -> AIMessage:
+def _labelled(message: AIMessage, report: TurnReport) -> AIMessage:
     metadata = {**message.response_metadata, "cache": {"hit": False, "kind": report.cache, "why": report.why}}
     return message.model_copy(update={"response_metadata": metadata})
 

@@ -31,6 +31,7 @@ from langchain_redis_memory.conversation.turn import (
     TurnReport,
     also_given,
     with_id,
+    words_of,
 )
 from langchain_redis_memory.conversation.turn_cache import NOTHING, TurnCache, TurnLookup, leave
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
@@ -126,7 +127,7 @@ class TurnFlows:
             also_given(incoming),
             session=str(incoming.session_id),
         )
-        return TurnRequest(incoming, chain, transcript, str(question.text), asked)
+        return TurnRequest(incoming, chain, transcript, words_of(question), asked)
 
     def _steps_flow(self, turn: TurnRequest, started: float) -> Flow[StoredTurn]:
         loaded = yield from self.load_flow(turn)
@@ -160,9 +161,6 @@ class TurnFlows:
 
     def load_flow(self, turn: TurnRequest) -> Flow[LoadedTurn]:
         """Reads the conversation, and the cache under the key that the conversation as last seen here would give.
-
-        Returns:
-            The loaded turn.
 
         **Keys:** `messages`, `meta`, `state`; `answer`.
         **Trips:** 1; 1 more to store what waits; those of the loader.
@@ -204,9 +202,6 @@ class TurnFlows:
 
     def plan_flow(self, turn: TurnRequest, loaded: LoadedTurn) -> Flow[PlannedTurn]:
         """Decides what is done with the question, and looks for a cached answer where the plan allows one.
-
-        Returns:
-            The planned turn.
 
         **Keys:** `messages`; `answer`.
         **Trips:** none where the plan from before the first trip stands; 1 to load the whole conversation; 1 to read

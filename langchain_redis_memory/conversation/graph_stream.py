@@ -31,8 +31,7 @@ class GraphStream:
 
     def __init__(self, kwargs: Mapping[str, Any], mode: Any) -> None:
         if kwargs.get("version", "v1") != "v1":
-            msg = "a wrapped graph streams in LangGraph's version='v1'"
-            raise InvalidInputError(msg)
+            raise InvalidInputError("a wrapped graph streams in LangGraph's version='v1'")
         named = kwargs.get("stream_mode") or mode
         self._listed = not isinstance(named, str)
         self._modes = [named] if isinstance(named, str) else list(named)

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache
 from langchain_redis_memory.cache.answers.records import ManagedAnswerCache
-from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
-from langchain_redis_memory.cache.sharing import NOT_KEPT, AudienceClassifier, Grounding, Lifetimes, Share, check_share
+from langchain_redis_memory.cache.sharing import Grounding, Share, check_share
 from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.conversation.context import TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
+from langchain_redis_memory.conversation.options import AnswerOptions, HistoryOptions, QuestionOptions
 from langchain_redis_memory.conversation.parts import Conversations
 from langchain_redis_memory.conversation.planner import Planner
-from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Policy, check_policy
 from langchain_redis_memory.conversation.runnable import RememberingRunnable, WrapOptions
 from langchain_redis_memory.conversation.select import user_recall
 from langchain_redis_memory.conversation.select.memory import MemorySelector
@@ -29,17 +28,15 @@ from langchain_redis_memory.conversation.turn import (
     Chain,
     TurnInput,
     TurnReport,
+    words_of,
 )
 from langchain_redis_memory.conversation.turn_cache import TurnCache
 from langchain_redis_memory.conversation.turn_record import TurnRecorder
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.history.outbox import Outbox
-from langchain_redis_memory.history.read_through import LoaderLike, WriterLike, check_scope
+from langchain_redis_memory.history.read_through import check_scope
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.language.classify import Classifier, LinguisticClassifier
-from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser
-from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.language.turn_state import PastTurn
 from langchain_redis_memory.ops import Flow, ask
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
@@ -67,34 +64,25 @@ class ConversationMemory(Conversations):
         embeddings: An embedding model: the default cache then also finds answers to questions that mean the same.
         classifier: Decides the type of each question; `LinguisticClassifier` by default.
         selector: Chooses the messages that the model is shown; `MemorySelector()` by default.
-        contextualiser: Rewrites dependent questions for the retriever; `LocalContextualiser()` by default.
         cache: The cache of answers; None for none. By default `SemanticAnswerCache` with embeddings, else
             `ExactAnswerCache`.
-        share_rewrites: Whether the answer to a dependent question is cached under the standalone question that it
-            means, where the rewrite is trusted; by default it is only served after the very same exchange.
-        policy: What to do with each type; types left out keep their default rule.
         ttl_s: Lifetime of a conversation in seconds from its last turn; None for no expiry. By default the settings'
             `history_ttl_s`: a week, unless `REDIS_MEMORY_HISTORY_TTL_S` says otherwise.
         answer_ttl_s: Lifetime of a cached answer in seconds, for the default cache; None for no expiry. By default the
             settings' `answer_ttl_s`: 12 hours, unless `REDIS_MEMORY_ANSWER_TTL_S` says otherwise.
-        max_messages: Most messages kept of a conversation; None for no bound.
         state: Whether the state of each conversation is kept (see `RedisConversationState`) and given to classifier,
             selector and contextualiser (see `TurnState`). It is read and written in the turn's own round trips. Off by
             default: on public conversations the built-in ones decide no better with it.
         summary: Keeps a rolling summary of each conversation; the selector shows it before a window that does not reach
             the conversation's start.
-        loader: Loads a conversation that Redis does not have; see `RedisChatMessageHistory`.
-        writer: Writes turns to your own database after they are stored; see `RedisChatMessageHistory`.
         learn: Whether profiles are learned (see `UserProfile`) of the users that turns name in their config:
             `{"metadata": {"user_id": ...}}`; an extractor says how. It happens in the background.
         tenant: The tenant, unless a turn's config names another.
         on_turn: Called with the `TurnReport` of every turn, also of one that fails; a coroutine function is awaited.
             For metrics: it must be fast, and what it raises is logged.
-        audience: Says from a question's words for whom its answer is; see `language.audience`.
-        log: What is logged of the turns for `answers`, and for how long; None for nothing.
-        lifetimes: How long answers are kept that do not stay true, by default not at all: what is the asker's own (of a
-            chain that may know who asks), and what changes by itself.
-        outbox: Keeps what was said while the server is away (see `Outbox`); by default the client's own.
+        questions: How questions are understood: rewriter, policy, audience.
+        answers: Which answers are kept and shared: trusted rewrites, lifetimes, the log.
+        history: How conversations are kept: a bound, your own database, the outbox.
         **server: `redis_url`, `url` or `redis_client` instead of `client`.
 
     Raises:
@@ -125,57 +113,51 @@ class ConversationMemory(Conversations):
         embeddings: Embeddings | None = None,
         classifier: Classifier | None = None,
         selector: Selector | None = None,
-        contextualiser: Contextualiser | None = None,
         cache: AnswerCache | bool | None = True,
-        share_rewrites: bool = False,
-        policy: Policy = DEFAULT_POLICY,
         ttl_s: float | FromSettings | None = "settings",
         answer_ttl_s: float | FromSettings | None = "settings",
-        max_messages: int | None = None,
         state: bool = False,
         summary: RollingSummary | None = None,
-        loader: LoaderLike | None = None,
-        writer: WriterLike | None = None,
         learn: bool | Extractor = False,
         tenant: str = "",
         on_turn: Callable[[TurnReport], object] | None = None,
-        audience: AudienceClassifier = classify_audience,
-        log: DecisionLog | None = DEFAULT_LOG,
-        lifetimes: Lifetimes = NOT_KEPT,
-        outbox: Outbox | None = None,
+        questions: QuestionOptions | None = None,
+        answers: AnswerOptions | None = None,
+        history: HistoryOptions | None = None,
         **server: Unpack[ServerOptions],
     ) -> None:
         connected = connect(client, owner=type(self), **server)
         ttl_s = lifetime(ttl_s, connected.settings.history_ttl_s)
         answer_ttl_s = lifetime(answer_ttl_s, connected.settings.answer_ttl_s)
-        super().__init__(connected, ttl_s, max_messages, tenant, loader, writer, learn)
+        questions, answers = questions or QuestionOptions(), answers or AnswerOptions()
+        history = history or HistoryOptions()
+        super().__init__(connected, ttl_s, history, tenant, learn)
         milliseconds(answer_ttl_s, "answer_ttl_s")
-        answers: AnswerCache | None = None if isinstance(cache, bool) else cache
+        kept: AnswerCache | None = None if isinstance(cache, bool) else cache
         if cache is True and embeddings is not None:
             # Only here: it takes what compares two questions along.
             from langchain_redis_memory.cache.answers.semantic import SemanticAnswerCache
 
-            answers = SemanticAnswerCache(self.client, embeddings, ttl_s=answer_ttl_s)
+            kept = SemanticAnswerCache(self.client, embeddings, ttl_s=answer_ttl_s)
         elif cache is True:
-            answers = ExactAnswerCache(answer_ttl_s)
+            kept = ExactAnswerCache(answer_ttl_s)
         planner = Planner(
             classifier or LinguisticClassifier(),
             selector or MemorySelector(),
-            contextualiser or LocalContextualiser(),
-            check_policy(policy),
-            answers is not None,
-            share_rewrites,
-            lifetimes,
+            kept is not None,
+            questions,
+            answers,
         )
         context = TurnContext(state=state, rolling=summary, loader=self._loader, writer=self._writer)
-        self._log = log
-        recorder = TurnRecorder(answers.records, log) if isinstance(answers, ManagedAnswerCache) else None
+        self._log = answers.log
+        recorder = TurnRecorder(kept.records, answers.log) if isinstance(kept, ManagedAnswerCache) else None
+        outbox = history.outbox
         self._outbox: Outbox = Outbox.shared(self.client) if outbox is None else outbox.attach(self.client)
-        turns = TurnCache(answers)
-        self._flows = TurnFlows(planner, context, turns, self.client, max_messages, recorder, self._outbox)
+        turns = TurnCache(kept)
+        self._flows = TurnFlows(planner, context, turns, self.client, history.max_messages, recorder, self._outbox)
         self._ttl_ms = milliseconds(ttl_s)
         self.on_turn = on_turn
-        self.audience = audience
+        self.audience = questions.audience
 
     def wrap(
         self,
@@ -341,7 +323,7 @@ class ConversationMemory(Conversations):
         check_scope(incoming.tenant, incoming.agent, self._loader, self._writer)
         transcript = self._transcript(incoming)
         learner = self.profile(incoming.user, incoming.tenant) if self._learn and incoming.user else None
-        learning = None if learner is None else learner.learn_flow(str(incoming.question.text))
+        learning = None if learner is None else learner.learn_flow(words_of(incoming.question))
         return self._flows.turn_flow(transcript, incoming, chain, self.on_turn, learning)
 
     def _transcript(self, incoming: TurnInput) -> Transcript:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from langchain_redis_memory.conversation.options import HistoryOptions
 from langchain_redis_memory.history.chat_message_history import RedisChatMessageHistory
-from langchain_redis_memory.history.read_through import LoaderLike, WriterLike, as_callback, check_scope
+from langchain_redis_memory.history.read_through import as_callback, check_scope
 from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.connect import ClientOwner
@@ -22,10 +23,8 @@ class Conversations(ClientOwner):
     Args:
         client: The client.
         ttl_s: Lifetime of a conversation in seconds.
-        max_messages: Most messages kept of one.
+        history: How they are kept.
         tenant: Whose they are.
-        loader: Loads conversations that Redis does not have.
-        writer: Writes messages to the user's own database.
         learn: Whether profiles of users are learned, or by which extractor.
 
     Raises:
@@ -37,19 +36,17 @@ class Conversations(ClientOwner):
         self,
         client: Client,
         ttl_s: float | None,
-        max_messages: int | None,
+        history: HistoryOptions,
         tenant: str,
-        loader: LoaderLike | None,
-        writer: WriterLike | None,
         learn: bool | Extractor,
     ) -> None:
         self._client = client
         self._client.keys(tenant)
         self._ttl_s = ttl_s
-        self._max_messages = max_messages
+        self._max_messages = history.max_messages
         self._tenant = tenant
-        self._loader = as_callback(loader, "load")
-        self._writer = as_callback(writer, "write")
+        self._loader = as_callback(history.loader, "load")
+        self._writer = as_callback(history.writer, "write")
         self._learn = learn is not False
         self._extractor = None if isinstance(learn, bool) else learn
 

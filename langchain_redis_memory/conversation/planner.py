@@ -14,16 +14,16 @@ from functools import cached_property
 from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.cache.answers.answer_cache import CacheQuestion
-from langchain_redis_memory.cache.sharing import NOT_KEPT, Lifetimes, SharingRule
+from langchain_redis_memory.cache.sharing import SharingRule
 from langchain_redis_memory.conversation.context import StoredContext
-from langchain_redis_memory.conversation.policy import Policy
+from langchain_redis_memory.conversation.options import AnswerOptions, QuestionOptions
 from langchain_redis_memory.conversation.select.window import Selector
 from langchain_redis_memory.conversation.turn import Plan
 from langchain_redis_memory.language.audience.correction import corrected
 from langchain_redis_memory.language.classify import Classifier, Verdict, points_outside
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.classify.standalone import continued
-from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, resolved, search_query
+from langchain_redis_memory.language.classify.standalone import spoken
+from langchain_redis_memory.language.contextualise.contextualiser import resolved, search_query
 from langchain_redis_memory.ops import Flow, settled
 
 _FIRST_LOOK = 30
@@ -37,32 +37,27 @@ class Planner:
     Args:
         classifier: Decides the type of each question.
         selector: Chooses the messages that the model is shown.
-        contextualiser: Rewrites dependent questions.
-        policy: What to do with each type.
         cached: Whether there is a cache of answers.
-        share_rewrites: Whether an answer is cached under the standalone question that a dependent one means, where the
-            rewrite is trusted.
-        lifetimes: How long answers are kept that do not stay true.
+        questions: How questions are understood.
+        answers: Which answers are kept and shared.
     """
 
     classifier: Classifier
     selector: Selector
-    contextualiser: Contextualiser
-    policy: Policy
     cached: bool
-    share_rewrites: bool = False
-    lifetimes: Lifetimes = NOT_KEPT
+    questions: QuestionOptions
+    answers: AnswerOptions
 
     @cached_property
     def reach(self) -> int:
         """How many messages the first round trip loads."""
-        reaches = [self.selector.reach(replace(rule, whole=False)) for rule in self.policy.values()]
+        reaches = [self.selector.reach(replace(rule, whole=False)) for rule in self.questions.policy.values()]
         return max(_FIRST_LOOK if reach is None else reach for reach in reaches)
 
     @property
     def opens_with_cache(self) -> bool:
         """Whether the cache is asked before the conversation is loaded."""
-        return self.cached and self.policy[QuestionType.NEW_TOPIC].read_cache
+        return self.cached and self.questions.policy[QuestionType.NEW_TOPIC].read_cache
 
     def opening(self, asked: CacheQuestion, sharing: SharingRule) -> CacheQuestion | None:
         """Returns how the cache is asked before anything is known of the conversation; None where it is not.
@@ -73,7 +68,7 @@ class Planner:
         """
         if not self.opens_with_cache:
             return None
-        audience = replace(sharing, lifetimes=self.lifetimes).audience_key(dependent=False)
+        audience = replace(sharing, lifetimes=self.answers.lifetimes).audience_key(dependent=False)
         return None if audience is None else replace(asked, audience=audience)
 
     def wants_all(self, plan: Plan) -> bool:
@@ -111,7 +106,7 @@ class Planner:
         state = known.turn_state(history)
         if verdict is None:
             verdict = yield from settled(self.classifier.classify(text, history, state))
-        rule = self.policy[verdict.type]
+        rule = self.questions.policy[verdict.type]
         if only_newest and self.selector.reach(rule) is None:
             return Plan(verdict, rule, [], text, None)
         if verdict.audience is None:
@@ -119,7 +114,7 @@ class Planner:
             if verdict.said_of_audience is not None:
                 words = corrected(words, verdict.said_of_audience)
             verdict = replace(verdict, audience=words)
-        sharing = replace(sharing, words=verdict.audience or sharing.words, lifetimes=self.lifetimes)
+        sharing = replace(sharing, words=verdict.audience or sharing.words, lifetimes=self.answers.lifetimes)
         shares = self.cached and (rule.read_cache or rule.write_cache)
         alone = verdict.type is QuestionType.NEW_TOPIC
         if shares and (why := sharing.bypass()):
@@ -130,8 +125,8 @@ class Planner:
         else:
             bounds = (sharing.lifetime_s(), rule.answer_ttl_s)
             asked = replace(asked, audience=audience, ttl_s=min(filter(None, bounds), default=None))
-        told = history or asked.context or asked.given is not None or state.begun
-        if shares and alone and not told and points_outside(text):
+        has_context = history or asked.context or asked.given is not None or state.begun
+        if shares and alone and not has_context and points_outside(text):
             why = "points at what was never told, so its answer is not shared"
             return Plan(replace(verdict, reasons=(*verdict.reasons, why)), rule, [], text, None)
         shown: list[BaseMessage] = []
@@ -142,19 +137,15 @@ class Planner:
             query = meant = verdict.standalone
         elif not alone and rule.search and not _likely_alone(verdict):
             # What the retriever is asked follows from what the model is shown, as the answer must.
-            rewrite = yield from settled(self.contextualiser.contextualise(text, shown, state))
+            rewrite = yield from settled(self.questions.contextualiser.contextualise(text, shown, state))
             query = search_query(text, rewrite, shown)
             meant = resolved(text, rewrite)
-        if (
-            shares
-            and not alone
-            and (why := sharing.bypass_after([*continued(shown), *([meant] if meant else [])], text))
-        ):
+        if shares and not alone and (why := sharing.bypass_after([*spoken(shown), *([meant] if meant else [])], text)):
             return Plan(replace(verdict, reasons=(*verdict.reasons, why)), rule, shown, query, None)
         if not shares or not (alone or shown or verdict.standalone):
             # The second case leans on something that the model will not see: its answer is good for nobody else.
             return Plan(verdict, rule, shown, query, None)
-        if self.share_rewrites and meant is not None and isinstance(asked.question, str):
+        if self.answers.share_rewrites and meant is not None and isinstance(asked.question, str):
             return Plan(verdict, rule, shown, query, replace(asked, question=meant))
         if shown or query != text:
             # What the model sees and what is searched for decide the answer, so they are part of the key.

@@ -65,13 +65,11 @@ def check_policy(policy: Policy) -> Policy:
     """
     for kind, rule in policy.items():
         if not isinstance(kind, QuestionType) or not isinstance(rule, Rule):
-            msg = f"a policy maps QuestionType to Rule, got {kind!r}: {rule!r}"
-            raise ConfigError(msg)
+            raise ConfigError(f"a policy maps QuestionType to Rule, got {kind!r}: {rule!r}")
         check_whole(rule.window, f"the window of {kind}", 0, error=ConfigError)
         milliseconds(rule.answer_ttl_s, f"answer_ttl_s of {kind}")
         if kind in _NEVER_CACHED and (rule.read_cache or rule.write_cache):
-            msg = f"{kind} depends on one conversation and can never be answered from the cache"
-            raise ConfigError(msg)
+            raise ConfigError(f"{kind} depends on one conversation and can never be answered from the cache")
     return MappingProxyType({**DEFAULT_POLICY, **policy})
 
 

@@ -30,7 +30,8 @@ from langchain_redis_memory.conversation.call import Call, WrappedChain
 from langchain_redis_memory.conversation.chain_shape import shape_of
 from langchain_redis_memory.conversation.output import OutputForm
 from langchain_redis_memory.conversation.reporting import EVENT, event_of
-from langchain_redis_memory.conversation.turn import TurnInput, TurnReport, TurnRunner
+from langchain_redis_memory.conversation.tool_watch import note_cache
+from langchain_redis_memory.conversation.turn import TurnInput, TurnReport, TurnRunner, words_of
 from langchain_redis_memory.conversation.turn_input import read_input
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.codec.fingerprint import Description, deciding_settings, describable, describe
@@ -72,10 +73,9 @@ class RememberingRunnable(Runnable[Any, Any]):
         audience: AudienceClassifier,
     ) -> None:
         if not isinstance(chain, Runnable):
-            msg = (
+            raise ConfigError(
                 f"wrap takes a runnable (a model, a chain), got {type(chain).__name__}; for a function, RunnableLambda"
             )
-            raise ConfigError(msg)
         self.memory = memory
         self.chain = chain
         self.retriever: Runnable[Any, Any] | None = (
@@ -83,7 +83,10 @@ class RememberingRunnable(Runnable[Any, Any]):
         )
         self._audience = audience
         self._share = options.share
-        described = describe([self.chain, self.retriever])
+        # What lets answers in is part of their key: a tool that is pure no more would still be served from before.
+        allowed = [options.grounding, sorted(options.pure_tools)]
+        described = describe([self.chain, self.retriever, *(allowed if allowed != ["check", []] else ())])
+        self._computed = described.computed
         # Where documents are trusted unseen, the retriever decides what is served, so its view counts as the chain's.
         trusted = self.retriever if options.grounding != "check" else None
         self._acts = describe([self.chain, trusted]).acts
@@ -238,21 +241,22 @@ class RememberingRunnable(Runnable[Any, Any]):
         configurable = config.get("configurable") or {}
         named = next((configurable[name] for name in _SESSIONS if configurable.get(name) is not None), None)
         if named is None:
-            msg = "name the conversation: config={'configurable': {'session_id': '...'}}"
-            raise ConfigError(msg)
+            raise ConfigError("name the conversation: config={'configurable': {'session_id': '...'}}")
         said = read_input(input, self._wrapped.input_key)
         settings = deciding_settings(configurable, *_SEPARATED)
         settings |= {name: value for name, value in configurable.items() if name in self._own_settings}
-        parts = [said.given, kwargs, settings, rights_of(config) if self._acts else []]
+        rights = rights_of(config) if self._acts else []
+        parts = [said.given, kwargs, settings, rights, *([[part() for part in self._computed]] * bool(self._computed))]
         deciding = parts if any(parts) else None
         private = not describable(deciding)
+        note_cache(config)
         session_id = text_of(named, "session_id")
         config = self._entered(
             config, str(configurable.get("tenant", "")), str(configurable.get("agent", "")), session_id
         )
         asker = Asker(users_of(config), session_id)
         judge = partial(self._audience, opaque=self._acts)
-        sharing = SharingRule(asker, judge(str(said.question.text)), self._acts, self._share, judge)
+        sharing = SharingRule(asker, judge(words_of(said.question)), self._acts, self._share, judge)
         incoming = TurnInput(
             session_id=session_id,
             agent=configurable.get("agent", ""),
@@ -270,12 +274,11 @@ class RememberingRunnable(Runnable[Any, Any]):
         configurable = config.get("configurable") or {}
         turn, begun = (id(self.memory.client), *conversation), configurable.get(_BEGUN, ())
         if turn in begun:
-            msg = (
+            raise ConfigError(
                 f"the conversation {conversation[-1]!r} is being answered by a chain that is wrapped around this one: "
                 "wrap only one of them, or give this one an agent of its own with "
                 ".with_config(configurable={'agent': ...})"
             )
-            raise ConfigError(msg)
         return cast("RunnableConfig", {**config, "configurable": {**configurable, _BEGUN: (*begun, turn)}})
 
 

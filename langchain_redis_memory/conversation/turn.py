@@ -214,6 +214,19 @@ def also_given(incoming: TurnInput) -> Any:
     return incoming.given
 
 
+def words_of(question: HumanMessage) -> str:
+    """Returns the words of a question; parts of it stand in lines of their own, as run together they say another."""
+    content = question.content
+    if isinstance(content, str):
+        return content
+    parts = [part if isinstance(part, str) else part.get("text") for part in content if _says(part)]
+    return "\n".join(str(part) for part in parts if part)
+
+
+def _says(part: Any) -> bool:
+    return isinstance(part, str) or part.get("type") == "text"
+
+
 def as_served(answer: Answer) -> str | BaseMessage:
     """Builds a new message from a cached answer: its own id, its origin, and no token usage, as none were spent."""
     value = answer.value

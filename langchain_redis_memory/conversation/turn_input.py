@@ -55,8 +55,7 @@ def _messages(said: Any) -> Any:
     try:
         return convert_to_messages(said if isinstance(said, list | tuple) else [said])
     except (ValueError, NotImplementedError, TypeError, KeyError) as error:
-        msg = f"the input's messages cannot be read: {type(error).__name__}"
-        raise InvalidInputError(msg) from error
+        raise InvalidInputError(f"the input's messages cannot be read: {type(error).__name__}") from error
 
 
 def _question(said: Any) -> tuple[list[BaseMessage], HumanMessage]:

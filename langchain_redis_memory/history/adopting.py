@@ -24,9 +24,8 @@ class AdoptingLoader(UserCallback):
         adopt: Where from.
     """
 
-    def __init__(self, client: Client, adopt: AdoptFrom | str) -> None:
-        source = AdoptFrom.of(adopt)
-        self._adopter = Adopter(source.client(client), source.conversations())
+    def __init__(self, client: Client, adopt: AdoptFrom) -> None:
+        self._adopter = Adopter(adopt.client(client), adopt.conversations())
 
     def takes(self, what: str) -> bool:
         """Returns whether it takes a keyword argument: whoever asks, the conversation is the one of that id."""
@@ -49,7 +48,6 @@ class AdoptingLoader(UserCallback):
 def _messages(session_id: str, records: Sequence[Record]) -> list[BaseMessage]:
     for record in records:
         if isinstance(record, Unreadable):
-            msg = f"session {session_id!r} cannot be adopted: {record.key}: {record.why}"
-            raise CorruptDataError(msg)
+            raise CorruptDataError(f"session {session_id!r} cannot be adopted: {record.key}: {record.why}")
     theirs = [record for record in records if isinstance(record, Conversation) and record.session_id == session_id]
     return [message for record in theirs for message in record.messages]

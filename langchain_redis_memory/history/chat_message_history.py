@@ -6,29 +6,26 @@ Each method runs one flow of `HistoryFlows`, each twin runs the same flow with t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
+from typing_extensions import Unpack
 
 from langchain_redis_memory.checks import check_bounds
 from langchain_redis_memory.errors import ConfigError
+from langchain_redis_memory.history.adopting import AdoptingLoader
 from langchain_redis_memory.history.flows import HistoryFlows
 from langchain_redis_memory.history.lifetime import ConversationLifetime
 from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.history.read_through import LoaderLike, UserCallback, WriterLike
 from langchain_redis_memory.history.transcript import Transcript, WriteResult
 from langchain_redis_memory.history.turns import Turn
+from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.codec.messages import TokenCounter
 from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from langchain_redis_memory.peers.adopting import AdoptLike
 
 
 class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
@@ -107,13 +104,10 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
         space, kept = self._client.keys(tenant), (max_messages or 0, max_tokens or 0)
         whose = text_of(user, "user", empty=True)
         transcript = Transcript(space, session, owner, milliseconds(ttl_s), *kept, token_counter, touch_on_read, whose)
-        if adopt is not None:
-            from langchain_redis_memory.history.adopting import AdoptingLoader
-
+        if (adopted := AdoptFrom.of(adopt)) is not None:
             if loader is not None:
-                msg = "give loader or adopt: a conversation is loaded from one place"
-                raise ConfigError(msg)
-            loader = AdoptingLoader(self._client, adopt)
+                raise ConfigError("give loader or adopt: a conversation is loaded from one place")
+            loader = AdoptingLoader(self._client, adopted)
         self._outbox = Outbox.chosen(fallback, self._client)
         self._flows = HistoryFlows.of(transcript, loader, writer, self._outbox)
 
@@ -124,6 +118,11 @@ class RedisChatMessageHistory(ConversationLifetime, BaseChatMessageHistory):
     def session_id(self) -> str:
         """The conversation's id."""
         return self._flows.transcript.session_id
+
+    @property
+    def key(self) -> str:
+        """The key of the messages, to look at with other tools; other keys hold what belongs to them."""
+        return str(self._flows.transcript.keys.messages)
 
     @property
     def unstored(self) -> int:

@@ -11,6 +11,7 @@ from langchain_core.messages import BaseMessage
 
 from langchain_redis_memory.checks import check_text, check_whole
 from langchain_redis_memory.errors import InvalidInputError
+from langchain_redis_memory.history.adopting import AdoptingLoader
 from langchain_redis_memory.history.outbox import AWAY, Outbox, deleting_flow
 from langchain_redis_memory.history.read_through import (
     LoaderLike,
@@ -81,6 +82,8 @@ class HistoryFlows:
     def _read_flow(self, op: Op[T], remembered: Callable[[list[BaseMessage]], T]) -> Flow[T]:
         """Reads, after what waits was stored; while the server is away, what this process remembers."""
         if self.outbox is None:
+            if self.loader is None and not self.transcript.touch_on_read:
+                op = op.may_be_stale()
             return (yield from read_flow(op, self.transcript, self.loader))
         try:
             yield from self.outbox.store_flow(self.transcript)
@@ -195,7 +198,7 @@ class HistoryFlows:
 
     def clear_flow(self, outboxes: Outboxes) -> Flow[None]:
         """Deletes the conversation, and what waits of it in any outbox of the client."""
-        if self.loader is not None:
+        if isinstance(self.loader, AdoptingLoader):
             yield from self.loader.forget_flow(self.transcript.session_id)
         yield from deleting_flow(outboxes, [self._key], self.transcript.clear())
         if self.outbox is not None:

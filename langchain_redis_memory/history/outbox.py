@@ -141,8 +141,7 @@ class Outbox:
         """
         known = None if self._client is None else self._client()
         if known is not None and known.outboxes is not client.outboxes:
-            msg = "an Outbox belongs to one client: give each client its own"
-            raise ConfigError(msg)
+            raise ConfigError("an Outbox belongs to one client: give each client its own")
         if known is None:
             self._client = ref(client.whole)
         client.outboxes.add(self)

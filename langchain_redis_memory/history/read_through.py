@@ -119,8 +119,7 @@ class UserCallback:
 
         def call() -> Any:
             if self._call is None:
-                msg = f"only a{self._name}() was given: use the async methods, or give {self._name}() too"
-                raise ConfigError(msg)
+                raise ConfigError(f"only a{self._name}() was given: use the async methods, or give {self._name}() too")
             return self._call(transcript.session_id, *args, **named)
 
         async def acall() -> Any:
@@ -129,10 +128,6 @@ class UserCallback:
             return await run_in_executor(None, call)
 
         return Invoke(call, acall)
-
-    def forget_flow(self, session_id: str) -> Flow[None]:
-        """Deletes a conversation where it would be loaded from again; a user's own is left to the user."""
-        yield from ()
 
 
 def as_callback(given: LoaderLike | WriterLike | UserCallback | None, name: str) -> UserCallback | None:

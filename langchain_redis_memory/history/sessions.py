@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from typing_extensions import Unpack
 
 from langchain_redis_memory.checks import check_whole
 from langchain_redis_memory.errors import InvalidInputError
@@ -20,9 +21,6 @@ from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner,
 from langchain_redis_memory.redis.client.outboxes import Outboxes
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.keys import KeySpace
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ class RedisSessions(ClientOwner):
         return bool(await self._client.adrive(erase_flow(self._client.outboxes, self._space, agent, [session_id])))
 
     def clear_agent(self, agent: str = "") -> int:
-        """Deletes all sessions of an agent.
+        """Deletes all sessions of an agent; its own state stays, which `RedisUsers.erase_agent` removes as well.
 
         Args:
             agent: The agent.
@@ -165,8 +163,7 @@ def _parse_cursor(cursor: str | None) -> tuple[str, int]:
         return "+inf", 0
     highest, dash, skip = cursor.partition("-") if isinstance(cursor, str) else ("", "", "")
     if not (dash and highest.isdigit() and skip.isdigit()):
-        msg = f"cursor must be the one that list_sessions gave, got {cursor!r}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"cursor must be the one that list_sessions gave, got {cursor!r}")
     return highest, int(skip)
 
 

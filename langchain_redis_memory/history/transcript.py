@@ -129,8 +129,7 @@ class Transcript:
                     encode_message(message, self.counter, self.keys.messages),
                 ]
             else:
-                msg = f"expected LangChain messages, got {type(message).__name__}"
-                raise NotAMessageError(msg)
+                raise NotAMessageError(f"expected LangChain messages, got {type(message).__name__}")
             if isinstance(pairs[-1], bytes) and len(pairs[-1]) > MOST_BYTES:
                 msg = f"a {message.type} message takes more than {MOST_BYTES >> 20} MiB: store it elsewhere and name it"
                 raise InvalidInputError(msg)
@@ -139,9 +138,6 @@ class Transcript:
     @staticmethod
     def slices(pairs: list[Arg]) -> list[list[Arg]]:
         """Cuts messages into writes that keep the server for some milliseconds only.
-
-        Args:
-            pairs: See `pairs`.
 
         Returns:
             Parts, in order: at least one.
@@ -214,11 +210,9 @@ class Transcript:
         """
         _needed(message_id)
         if not isinstance(message, BaseMessage) or isinstance(message, RemoveMessage):
-            msg = f"edit needs the message to store, got {type(message).__name__}"
-            raise NotAMessageError(msg)
+            raise NotAMessageError(f"edit needs the message to store, got {type(message).__name__}")
         if message.id not in (None, message_id):
-            msg = f"the message has the id {message.id!r}, but {message_id!r} is to be edited"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"the message has the id {message.id!r}, but {message_id!r} is to be edited")
 
         def check(added: WriteResult) -> None:
             if not added.replaced:
@@ -244,8 +238,7 @@ class Transcript:
 
         def read(replies: Sequence[Reply]) -> list[BaseMessage]:
             if not replies[0] and replies[1] == 1:  # one of the two: others may write in between, but never one
-                msg = f"{messages}: {EVICTED}"
-                raise EvictedError(msg)
+                raise EvictedError(f"{messages}: {EVICTED}")
             return decode_messages(replies[0], messages)
 
         return Op((command, ("EXISTS", messages, ids)), read)
@@ -328,6 +321,5 @@ class Transcript:
 
 def _needed(message_id: str | None) -> str:
     if not isinstance(message_id, str) or not message_id:
-        msg = f"a message id must be a non-empty string, got {message_id!r}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"a message id must be a non-empty string, got {message_id!r}")
     return message_id

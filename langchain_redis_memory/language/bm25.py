@@ -15,8 +15,8 @@ from collections.abc import Callable, Collection, Sequence
 from math import log
 from typing import NamedTuple
 
-from langchain_redis_memory.language.english import stem
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
+from langchain_redis_memory.language.words import stem
 
 K1, B = 1.2, 0.75
 """How soon a repeated word stops counting, and how much long texts are held back; Lucene's defaults."""

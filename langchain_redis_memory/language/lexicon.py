@@ -62,7 +62,6 @@ class Lexicon:
     light: frozenset[str]
     relational: frozenset[str]
     transitive: frozenset[str]
-    fact: frozenset[str]
     acknowledgement: frozenset[str]
     calendar: frozenset[str]
     recall_needs: frozenset[str]

@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from langchain_redis_memory.language.english import singular, table, word_list
+from langchain_redis_memory.language.english import table, word_list
 from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.lexicon import lexicon
 from langchain_redis_memory.language.turn_tokens import TOKEN
+from langchain_redis_memory.language.words import singular
 
 _LONGEST = 2000
 """Characters that are looked at: the time that a text takes is bounded."""

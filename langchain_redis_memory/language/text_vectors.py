@@ -126,8 +126,7 @@ class TextVectors:
             stacked = np.empty(0, np.float32)
         rows, dims = stacked.shape if stacked.ndim == 2 else (0, 0)
         if rows != len(texts) or not 1 <= dims <= _MOST_DIMS or not np.isfinite(stacked).all():
-            msg = "the embedding model did not give one vector of finite numbers for each text"
-            raise InvalidInputError(msg)
+            raise InvalidInputError("the embedding model did not give one vector of finite numbers for each text")
         stacked.setflags(write=False)
         return stacked
 

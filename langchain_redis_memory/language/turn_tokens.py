@@ -1,4 +1,7 @@
-"""Tokenises a turn: its words with their places and the punctuation behind them; of a long one its start and end."""
+"""Tokenises a text: the one place that says what a word is, and what a word is made of.
+
+`read` gives a turn's words with their places and the punctuation behind them; of a long turn its start and its end.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,13 @@ from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 HEAD, TAIL = 1500, 500
 """Characters of a turn that are read, from its start and its end."""
 
-WORD = lazy_pattern(r"[^\W_]+(?:['\u2019.+#&/_-][^\W_]+)*[+#]*")
-"""A word, with what joins its parts: "don't", "C++", "e-mail", "AT&T", "read_csv"."""
+WORD = lazy_pattern(r"[^\W_]+(?:['\u2019.+#&/_-][^\W_]+|(?<=\d)[,:]\d+)*[+#]*")
+"""A word, with what joins its parts: "don't", "C++", "e-mail", "AT&T", "read_csv", "10:30"."""
 TOKEN = lazy_pattern(rf"{WORD.pattern}|[^\w\s]|\n")
 """A word, a mark, or the end of a line."""
+PART = lazy_pattern(r"[^\W\d_]+(?:'(?!s\b)[^\W\d_]+)*|'s|\d+(?:[.,:]\d+)*|[^\w\s]")
+"""What a word is made of, where parts of it are compared: letters, a possessive, a number; or a mark. None reaches
+beyond a word."""
 _PUNCTUATION = lazy_pattern(r"[?!.;:,\n\u2014()\"\u201c\u201d]")
 
 
@@ -42,11 +48,7 @@ class TurnTokens:
 
 
 def read(turn: str) -> TurnTokens:
-    """Tokenises a turn; of a long one its start and its end.
-
-    Returns:
-        The reading, without signs yet.
-    """
+    """Tokenises a turn; of a long one its start and its end."""
     cuts = [(0, turn)] if len(turn) <= HEAD + TAIL else [(0, turn[:HEAD]), (len(turn) - TAIL, turn[-TAIL:])]
     words: list[str] = []
     places: list[tuple[int, int]] = []

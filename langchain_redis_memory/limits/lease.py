@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from typing_extensions import Self
 
 from langchain_redis_memory.limits.flows import NOTHING, LimitFlows, Reservation
 from langchain_redis_memory.limits.limit import Costs, LimitDecision, costs_of
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.client.client import Client
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 class LimitLease:

@@ -57,28 +57,24 @@ class Limit:
     def __post_init__(self) -> None:
         check_whole(self.count, "count", error=ConfigError)
         if not isinstance(self.unit, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", self.unit):
-            msg = f"unit must be a word such as 'requests', 'tokens' or 'concurrent', got {self.unit!r}"
-            raise ConfigError(msg)
+            raise ConfigError(f"unit must be a word such as 'requests', 'tokens' or 'concurrent', got {self.unit!r}")
         object.__setattr__(self, "period_s", self._seconds())
         if self.burst is not None:
             check_whole(self.burst, "burst", error=ConfigError)
         if self.concurrent and self.burst is not None:
-            msg = "places have no burst: Limit(5, unit='concurrent')"
-            raise ConfigError(msg)
+            raise ConfigError("places have no burst: Limit(5, unit='concurrent')")
 
     def _seconds(self) -> float:
         period = self.period
         if self.concurrent != (period is None):
             wanted = "places have no period" if self.concurrent else "a period is missing, such as '1m'"
-            msg = f"Limit({self.count}, {period!r}, unit={self.unit!r}): {wanted}"
-            raise ConfigError(msg)
+            raise ConfigError(f"Limit({self.count}, {period!r}, unit={self.unit!r}): {wanted}")
         if period is None:
             return 0.0
         if isinstance(period, str):
             found = _PERIOD.fullmatch(period.strip())
             if found is None:
-                msg = f"period must be like '1m', '90s', '1h' or '1d', got {period!r}"
-                raise ConfigError(msg)
+                raise ConfigError(f"period must be like '1m', '90s', '1h' or '1d', got {period!r}")
             period = float(found[1]) * _SECONDS[found[2] or "s"]
         elif isinstance(period, timedelta):
             period = period.total_seconds()
@@ -210,14 +206,12 @@ def check_limits(limits: Sequence[Limit]) -> tuple[Limit, ...]:
         ConfigError: There is none, one is no limit, or two would be counted under one name.
     """
     if isinstance(limits, Limit) or not isinstance(limits, Sequence) or not limits:
-        msg = "limits must be a list of at least one Limit, such as [Limit(60, '1m')]"
-        raise ConfigError(msg)
+        raise ConfigError("limits must be a list of at least one Limit, such as [Limit(60, '1m')]")
     for limit in limits:
         check_type(limit, Limit, "a limit", "a Limit", ConfigError)
     names = [limit.name for limit in limits]
     if twice := {name for name in names if names.count(name) > 1}:
-        msg = f"two limits are called {', '.join(sorted(twice))}: keep the stricter one"
-        raise ConfigError(msg)
+        raise ConfigError(f"two limits are called {', '.join(sorted(twice))}: keep the stricter one")
     return tuple(sorted(limits, key=lambda limit: limit.concurrent))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import RunnableConfig, ensure_config
+from typing_extensions import Unpack
 
 from langchain_redis_memory.checks import check_number, check_positive, check_whole, check_word
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
@@ -21,9 +22,6 @@ from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner,
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.ttl import milliseconds
 from langchain_redis_memory.run_config import accessor_of
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 KeyOf = Callable[[RunnableConfig], Id]
 """Says from a run's config whose limits count it."""
@@ -86,10 +84,9 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
         check_word(on_timeout, "on_timeout", ("raise", "return"), ConfigError)
         check_word(when_down, "when_down", ("allow", "deny"), ConfigError)
         if not (key is None or key == "user" or callable(key)):
-            msg = (
+            raise ConfigError(
                 f"key must be None, 'user' or a function of the run's config, got {key!r}; see for_key for a fixed one"
             )
-            raise ConfigError(msg)
         self._client = connect(client, owner=type(self), **server)
         self._flows = LimitFlows(
             self._client,
@@ -104,8 +101,7 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
         self._reserve = check_whole(reserve, "reserve", 0)
         for limit in self.limits:
             if limit.unit in _TOKENS and limit.most < reserve:
-                msg = f"reserve={reserve:,} never fits into {limit}; choose a smaller one"
-                raise ConfigError(msg)
+                raise ConfigError(f"reserve={reserve:,} never fits into {limit}; choose a smaller one")
 
     def __repr__(self) -> str:
         return f"RedisRateLimiter({self._client!r}, [{', '.join(map(str, self.limits))}])"
@@ -353,11 +349,10 @@ class RedisRateLimiter(ClientOwner, BaseRateLimiter):
     def _acquire_flow(self, blocking: bool, *, asynchronous: bool = False) -> Flow[bool]:
         run = current_run(self)
         if run is None and self._flows.places:
-            msg = (
+            raise ConfigError(
                 "places (unit='concurrent') are held until a call is done, and a rate limiter is not told when: give "
                 "the model callbacks=[limiter.settler()] as well, or use `with limiter.reserve():` around the call"
             )
-            raise ConfigError(msg)
         key = self._named(None if run is None else dict(run.metadata))
         timeout_s = self._timeout_s if blocking else 0.0
         taken = yield from self._flows.reserve_flow(self._request(key, None, None), timeout_s)

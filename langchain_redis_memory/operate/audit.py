@@ -86,5 +86,4 @@ def _line(key: Key, name: bytes, fields: Any) -> AuditLine:
             line = name.decode()
             at = datetime.fromtimestamp(int(line.partition("-")[0]) / 1000, timezone.utc)
             return AuditLine(who, action, target, state, note, at, line)
-    msg = f"{key!r} holds bytes that were not written by this package, or are damaged"
-    raise CorruptDataError(msg)
+    raise CorruptDataError(f"{key!r} holds bytes that were not written by this package, or are damaged")

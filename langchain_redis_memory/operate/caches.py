@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+from typing_extensions import Unpack
 
 from langchain_redis_memory.cache import decision_log
 from langchain_redis_memory.cache.advice import MissedQuestion, top_misses_of
@@ -25,9 +27,6 @@ from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.key_parts import KeyParts, parse_key
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.nodes import KeyScan
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 Targets = Mapping[str, float]
 """Pattern of a namespace, as "values/*" -> the hit rate that it should have; the first that fits counts."""
@@ -280,6 +279,5 @@ def parse_targets(text: str) -> dict[str, float]:
             msg = f"targets are spelled NAMESPACE=SHARE, as in 'values/*=0.7,answers/*=0.3'; got {part!r}"
             raise InvalidInputError(msg) from error
         if not pattern:
-            msg = f"a target names a namespace, as in 'values/*=0.7'; got {part!r}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"a target names a namespace, as in 'values/*=0.7'; got {part!r}")
     return found

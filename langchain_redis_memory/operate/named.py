@@ -30,8 +30,7 @@ class NoEmbeddings(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Refuses."""
-        msg = "a cache that is known by its name alone embeds nothing"
-        raise ConfigError(msg)
+        raise ConfigError("a cache that is known by its name alone embeds nothing")
 
     def embed_query(self, text: str) -> list[float]:
         """Refuses."""
@@ -55,8 +54,7 @@ def desk_of(client: Client, name: str, tenant: str = "") -> AnswerDesk:
     elif use == "semantic" and named:
         cache = SemanticAnswerCache(client, NoEmbeddings(), name=named, policy=ThresholdPolicy(1.0))
     else:
-        msg = f"there is no cache of answers {name!r}: it is exact, or semantic/NAME"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"there is no cache of answers {name!r}: it is exact, or semantic/NAME")
     return AnswerDesk(client, cache, tenant=tenant)
 
 
@@ -87,9 +85,6 @@ def switchable(client: Client, namespace: str, tenant: str = "") -> Switchable:
 
 def answer_caches_flow(space: KeySpace) -> Flow[list[str]]:
     """Finds the caches of answers that a tenant has, by its statistics and its log of turns.
-
-    Returns:
-        Their names in the log.
 
     **Keys:** `tally` of each cache, `decisions`.
     **Trips:** 2, and 1 for each 1,000 keys of the server.

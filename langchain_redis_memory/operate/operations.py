@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from typing_extensions import Unpack
 
 from langchain_redis_memory.checkpoint.saver import RedisSaver
 from langchain_redis_memory.checks import check_text, check_whole
@@ -21,9 +23,6 @@ from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner,
 from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.keys import KeySpace
 from langchain_redis_memory.redis.ttl import Lifetime
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 _MOST = 1_000_000
 

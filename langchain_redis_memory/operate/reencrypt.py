@@ -166,8 +166,7 @@ def reencrypt_flow(
     **Trips:** 2 for each 1,000 keys of the server; 1 for each 100 values, and 1 more where some of them are written.
     """
     if space.cipher is None:
-        msg = "nothing can be encrypted without a cipher: Client(url, cipher=Cipher(...))"
-        raise ConfigError(msg)
+        raise ConfigError("nothing can be encrypted without a cipher: Client(url, cipher=Cipher(...))")
     done, scan = ReEncryption(dry_run=dry_run), KeyScan(space, pattern)
     while not scan.ended:
         found = []
@@ -198,8 +197,7 @@ def _key(name: str, prefix: str, tenant: str | None, cipher: Cipher) -> list[tup
     if (tenant is None and escaped[0].startswith("%h")) or (
         owned and escaped[2].startswith("%h") and not cipher.by_tenant
     ):
-        msg = "the name is too long to be read back from its key, so its owner is not known: write it anew"
-        raise ConfigError(msg)
+        raise ConfigError("the name is too long to be read back from its key, so its owner is not known: write it anew")
     owner = cipher.of(parts.tenant if tenant is None else tenant, parts.name if owned else "")
     return [(Key(name, owner), parts.kind)]
 

@@ -43,8 +43,7 @@ def generations_of(stored: Any) -> tuple[Generation, ...]:
     parsed = [parse_json(one) if isinstance(one, str | bytes) else one for one in stored]
     built = tuple(values.revive(one) for one in parsed)
     if not built or not all(isinstance(one, Generation) for one in built):
-        msg = "it holds something else than generations"
-        raise DamagedError(msg)
+        raise DamagedError("it holds something else than generations")
     return built
 
 
@@ -62,8 +61,6 @@ class RedisVLCache(NearAnswers):
 
     Args:
         prefix: The cache's name.
-        match: Which entries, as a glob of their digests.
-        name: How the source is named.
     """
 
     prefix: str = "llmcache"
@@ -92,8 +89,6 @@ class CommunitySemanticCache(NearAnswers):
 
     Args:
         prefix: What its keys begin with.
-        match: Which models, as a glob of their digests.
-        name: How the source is named.
     """
 
     prefix: str = "doc:cache:"
@@ -119,8 +114,6 @@ class GPTCache(KeySource):
 
     Args:
         prefix: Its `global_key_prefix`.
-        match: Which questions, as a glob of their numbers.
-        name: How the source is named.
     """
 
     prefix: str = "gptcache"

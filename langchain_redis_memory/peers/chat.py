@@ -32,13 +32,11 @@ def from_dict(stored: Any, name: str) -> BaseMessage:
         Damaged: It is no message.
     """
     if not isinstance(stored, Mapping) or not isinstance(stored.get("type"), str):
-        msg = "a message in it has no type"
-        raise DamagedError(msg)
+        raise DamagedError("a message in it has no type")
     try:
         (message,) = messages_from_dict([dict(stored)])
     except (ValidationError, ValueError, TypeError, KeyError):
-        msg = f"a message of the type {stored['type']!r} in it cannot be built"
-        raise DamagedError(msg) from None
+        raise DamagedError(f"a message of the type {stored['type']!r} in it cannot be built") from None
     return message if message.id else message.model_copy(update={"id": name})
 
 
@@ -59,8 +57,7 @@ def of_role(role: str, content: Any, name: str, **fields: Any) -> BaseMessage:
     """
     more: dict[str, Any] = {key: value for key, value in fields.items() if value}
     if not isinstance(content, str | list):
-        msg = "a message in it has no content"
-        raise DamagedError(msg)
+        raise DamagedError("a message in it has no content")
     if role in {"tool", "function"}:
         return ToolMessage(content, id=name, tool_call_id=more.pop("tool_call_id", ""), **more)
     more.pop("tool_call_id", None)

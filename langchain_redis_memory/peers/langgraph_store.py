@@ -24,8 +24,6 @@ class LangGraphRedisStore(KeySource):
 
     Args:
         prefix: Its `store_prefix`.
-        match: Which documents, as a glob of their random ids.
-        name: How the source is named.
     """
 
     prefix: str = "store"
@@ -39,8 +37,7 @@ class LangGraphRedisStore(KeySource):
         document, values = parse_json(found.value), Values(strict_serde())
         value = values.revive(document["value"])
         if not isinstance(value, dict):
-            msg = "its value is no dict"
-            raise DamagedError(msg)
+            raise DamagedError("its value is no dict")
         spelled = re.sub(r"\\(.)", r"\1", document["prefix"])
         namespace = tuple(spelled.split(".")) if spelled else ()
         updated = float(document.get("updated_at") or 0) / 1e6

@@ -156,8 +156,7 @@ def parse_json(raw: bytes | str) -> Any:
     try:
         return json.loads(data)
     except ValueError:
-        msg = "it is no JSON"
-        raise NotJsonError(msg) from None
+        raise NotJsonError("it is no JSON") from None
 
 
 def is_pickle(data: bytes) -> bool:
@@ -194,5 +193,4 @@ def text_of(value: Any) -> str:
     try:
         return value.decode() if isinstance(value, bytes) else str(value)
     except UnicodeDecodeError:
-        msg = "a text in it is no UTF-8"
-        raise DamagedError(msg) from None
+        raise DamagedError("a text in it is no UTF-8") from None

@@ -98,7 +98,7 @@ def source_of(name: str, prefix: str | None, match: str, serde: SerializerProtoc
     Args:
         name: One of `SOURCES`.
         prefix: What its keys begin with; None for its package's default.
-        match: Which conversations, threads or items, as a glob.
+        match: Which names, as a glob.
         serde: Reads LangGraph's MessagePack.
 
     Raises:
@@ -106,10 +106,8 @@ def source_of(name: str, prefix: str | None, match: str, serde: SerializerProtoc
     """
     known = SOURCES.get(name)
     if known is None:
-        msg = f"no source is named {name!r}; known are: {', '.join(SOURCES)}"
-        raise ConfigError(msg)
+        raise ConfigError(f"no source is named {name!r}; known are: {', '.join(SOURCES)}")
     chosen = known.prefix if prefix is None else check_text(prefix, "prefix")
     if not chosen:
-        msg = f"{name} lets the application choose the prefix of its keys: give it as prefix"
-        raise ConfigError(msg)
+        raise ConfigError(f"{name} lets the application choose the prefix of its keys: give it as prefix")
     return known.make(chosen, match, serde)

@@ -30,14 +30,7 @@ from langchain_redis_memory.peers.records import Record, SavedCheckpoint, SavedW
 
 @dataclass(frozen=True)
 class Valkey(PrefixSource):
-    """Reads its threads: a unit is a checkpoint.
-
-    Args:
-        prefix: What its keys begin with.
-        match: Which threads, as a glob.
-        serde: Reads what it stored as MessagePack.
-        name: How the source is named.
-    """
+    """Reads its threads: a unit is a checkpoint."""
 
     prefix: str = "checkpoint:"
     match: str = "*"
@@ -71,8 +64,7 @@ class Valkey(PrefixSource):
         start, end = f"{self.prefix}{{{thread}}}:", f":{own}"
         key = found.key.decode()
         if not key.startswith(start) or not key.endswith(end):
-            msg = "its key names another thread or checkpoint than its value"
-            raise DamagedError(msg)
+            raise DamagedError("its key names another thread or checkpoint than its value")
         values = Values(self.serde)
         checkpoint = values.typed(document["type"], b64decode(document["checkpoint"]))
         writes = tuple(_write(write, values) for one in written for write in parse_json(one.value))

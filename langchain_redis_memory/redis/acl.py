@@ -183,8 +183,7 @@ def acl_line(
         ```
     """
     if not isinstance(user, str) or not _USER.fullmatch(user):
-        msg = f"the name of a user must be a text without white space, got {user!r}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"the name of a user must be a text without white space, got {user!r}")
     check_word(engine, "engine", get_args(EngineName))
     if engine == "query_engine" and tenant is not None:
         msg = "the Query Engine finds what any tenant stored: use vector sets or the exact engine with tenants' users"
@@ -192,8 +191,7 @@ def acl_line(
     words = set(_ALWAYS.split())
     for name in [one if isinstance(one, str) else getattr(one, "__name__", "") for one in classes] or COMMANDS:
         if name not in COMMANDS:
-            msg = f"no rights are known of {name!r}; there are {', '.join(COMMANDS)}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"no rights are known of {name!r}; there are {', '.join(COMMANDS)}")
         words |= set(COMMANDS[name].split())
     if engine != "vector_sets":
         words = {word for word in words if word[0] != "v"}

@@ -23,27 +23,19 @@ Id: TypeAlias = "str | UUID"
 def check_id(value: str, what: str = "id") -> str:
     """Checks an id: text of 1 to 1024 bytes in UTF-8.
 
-    Args:
-        value: What the user gave.
-        what: Its name, for the error.
-
     Raises:
         InvalidIdError: It is not a string, is empty, is too long, or holds lone surrogates.
     """
     if not isinstance(value, str):
-        msg = f"{what} must be a string, not {type(value).__name__}"
-        raise InvalidIdError(msg)
+        raise InvalidIdError(f"{what} must be a string, not {type(value).__name__}")
     if not value:
-        msg = f"{what} must not be empty"
-        raise InvalidIdError(msg)
+        raise InvalidIdError(f"{what} must not be empty")
     try:
         size = len(value.encode())
     except UnicodeEncodeError as error:
-        msg = f"{what} holds a lone surrogate at position {error.start}; it has no UTF-8 form"
-        raise InvalidIdError(msg) from None
+        raise InvalidIdError(f"{what} holds a lone surrogate at position {error.start}; it has no UTF-8 form") from None
     if size > MAX_ID_BYTES:
-        msg = f"{what} is {size} bytes long in UTF-8; at most {MAX_ID_BYTES} are allowed"
-        raise InvalidIdError(msg)
+        raise InvalidIdError(f"{what} is {size} bytes long in UTF-8; at most {MAX_ID_BYTES} are allowed")
     return value
 
 
@@ -89,8 +81,7 @@ def spell_namespace(labels: Sequence[str]) -> str:
         InvalidIdError: It is no sequence of labels, or a label is not acceptable.
     """
     if isinstance(labels, str) or not isinstance(labels, Sequence):
-        msg = f"a namespace must be a tuple of strings, not {type(labels).__name__}"
-        raise InvalidIdError(msg)
+        raise InvalidIdError(f"a namespace must be a tuple of strings, not {type(labels).__name__}")
     return "".join(f"{escape(label if label == '' else check_id(label, 'a label'))}/" for label in labels)
 
 

@@ -123,9 +123,6 @@ def trip_key(beside: str) -> str:
 
     Args:
         beside: A key that the trip writes to: it has the hash tag.
-
-    Returns:
-        `prefix:{tenant/agent/id}:trip:number`.
     """
     return f"{beside[: beside.index('}')]}}}:trip:{os.urandom(8).hex()}"
 
@@ -150,8 +147,7 @@ class KeySpace:
 
     def __post_init__(self) -> None:
         if not isinstance(self.prefix, str) or not re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", self.prefix):
-            msg = f"prefix {self.prefix!r} must be 1 to 64 characters of A-Z a-z 0-9 . _ : -"
-            raise ConfigError(msg)
+            raise ConfigError(f"prefix {self.prefix!r} must be 1 to 64 characters of A-Z a-z 0-9 . _ : -")
         text_of(self.tenant, "tenant", empty=True)
 
     def _tag(self, agent: str, name: str) -> str:
@@ -192,9 +188,6 @@ class KeySpace:
             kind: One of `KINDS`.
             agent: The agent; "" is the default one.
             name: What is named within the agent: a session id, a digest, or "" for the agent itself.
-
-        Returns:
-            `prefix:{tenant/agent/name}:kind`.
         """
         return Key(self._tag(agent, name) + kind, self._of())
 

@@ -99,8 +99,7 @@ def _read(member: bytes, key: str) -> UserData:
     match unpack(check_version(member, key), key):
         case [kind, str(agent), str(name)] if kind in get_args(DataKind):
             return UserData(kind, agent, name)
-    msg = f"{key!r} holds bytes that were not written by this package, or are damaged"
-    raise CorruptDataError(msg)
+    raise CorruptDataError(f"{key!r} holds bytes that were not written by this package, or are damaged")
 
 
 def holds(space: KeySpace, user: str, data: UserData) -> Op[bool]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
+from typing_extensions import Unpack
 
 from langchain_redis_memory.checks import check_class
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
@@ -21,9 +22,6 @@ from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner,
 from langchain_redis_memory.redis.codec.values import pack, parse
 from langchain_redis_memory.redis.ttl import WEEK_S, milliseconds
 from langchain_redis_memory.state import state_record
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 _log = logging.getLogger(__name__)
 
@@ -179,8 +177,7 @@ class RedisAgentState(ClientOwner, Generic[M]):
                 msg = f"the state does not fit {self._model.__name__}: {error.errors(include_input=False)}"
                 raise InvalidInputError(msg) from None
         if not isinstance(state, Mapping):
-            msg = f"a state is a dict or a model, got {type(state).__name__}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"a state is a dict or a model, got {type(state).__name__}")
         return pack(dict(state), "the state")
 
     def _update_flow(

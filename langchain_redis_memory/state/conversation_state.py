@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from typing_extensions import Unpack
 
 from langchain_redis_memory.checks import check_class, check_type
 from langchain_redis_memory.errors import ConfigError, ConflictError, InvalidInputError
@@ -24,9 +25,6 @@ from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
 from langchain_redis_memory.state import state_record
 from langchain_redis_memory.state.model import ConversationState
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 _log = logging.getLogger(__name__)
 
@@ -240,8 +238,7 @@ class RedisConversationState(ClientOwner):
 
     def _setting(self, values: Mapping[str, Any]) -> Callable[[ConversationState], ConversationState]:
         if self._model is not None and (unknown := sorted(set(values) - set(self._model.model_fields))):
-            msg = f"{self._model.__name__} has no fields {unknown}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"{self._model.__name__} has no fields {unknown}")
 
         def change(state: ConversationState) -> ConversationState:
             fields = state.fields.model_dump() if isinstance(state.fields, BaseModel) else state.fields

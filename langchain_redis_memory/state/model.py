@@ -205,11 +205,7 @@ def _speaks_of(said: Sequence[tuple[str, float]], topic: str | None) -> bool:
 
 
 def plain(state: ConversationState) -> dict[str, Any]:
-    """Converts a state to plain data: what is stored, and what classifiers and selectors are given.
-
-    Returns:
-        A dict of dicts, lists, texts and numbers.
-    """
+    """Converts a state to plain data: what is stored, and what classifiers and selectors are given."""
     search = state.search
     return {
         "turns": state.turns,
@@ -259,8 +255,7 @@ def from_plain(found: Mapping[str, Any]) -> ConversationState:
             fields=dict(found["fields"]),
         )
     except (TypeError, KeyError, AttributeError) as error:
-        msg = f"no state of a conversation: {error!r}"
-        raise ValueError(msg) from None
+        raise ValueError(f"no state of a conversation: {error!r}") from None
 
 
 def plain_delta(delta: StateDelta) -> list[Any]:
@@ -270,9 +265,6 @@ def plain_delta(delta: StateDelta) -> list[Any]:
 
 def delta_from_plain(found: Sequence[Any]) -> StateDelta:
     """Decodes a delta from plain data.
-
-    Args:
-        found: What `plain_delta` made.
 
     Raises:
         ValueError: It is something else.
@@ -286,8 +278,7 @@ def delta_from_plain(found: Sequence[Any]) -> StateDelta:
             _search(search),
         )
     except (TypeError, KeyError, AttributeError) as error:
-        msg = f"no delta of a conversation: {error!r}"
-        raise ValueError(msg) from None
+        raise ValueError(f"no delta of a conversation: {error!r}") from None
 
 
 def _search(found: Any) -> Search | None:
@@ -299,19 +290,16 @@ def _search(found: Any) -> Search | None:
 def _text(value: Any, *, optional: bool = False) -> Any:
     if isinstance(value, str) or (optional and value is None):
         return value
-    msg = f"expected text, got {type(value).__name__}"
-    raise TypeError(msg)
+    raise TypeError(f"expected text, got {type(value).__name__}")
 
 
 def _count(value: Any) -> int:
     if type(value) is int and value >= 0:
         return value
-    msg = "expected a whole number"
-    raise TypeError(msg)
+    raise TypeError("expected a whole number")
 
 
 def _number(value: Any) -> float:
     if type(value) in (int, float) and 0 <= value < 1e9:
         return float(value)
-    msg = "expected a number"
-    raise TypeError(msg)
+    raise TypeError("expected a number")

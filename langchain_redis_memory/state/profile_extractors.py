@@ -100,8 +100,7 @@ def said_by_user(turns: Any) -> list[str]:
         elif isinstance(turn, str):
             said.append(turn)
         else:
-            msg = f"turns are texts, pairs (user, assistant) or messages, got {type(turn).__name__}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"turns are texts, pairs (user, assistant) or messages, got {type(turn).__name__}")
     return said
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from typing_extensions import Unpack
 
 from langchain_redis_memory.errors import CorruptDataError, UnknownKeyError
 from langchain_redis_memory.ops import Op, Reply
@@ -17,9 +19,6 @@ from langchain_redis_memory.redis.codec.values import pack, unpack
 from langchain_redis_memory.redis.key_groups import Id, check_id
 from langchain_redis_memory.redis.scripts import command, script
 from langchain_redis_memory.redis.ttl import FromSettings, Lifetime, lifetime, milliseconds
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 _log = logging.getLogger(__name__)
 

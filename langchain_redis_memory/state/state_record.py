@@ -76,13 +76,11 @@ def encode(state: ConversationState) -> bytes:
         ConflictError: The stored state is a newer package's.
     """
     if state.version == _NEWER:
-        msg = "the stored state was written by a newer version of this package: upgrade this process"
-        raise ConflictError(msg)
+        raise ConflictError("the stored state was written by a newer version of this package: upgrade this process")
     try:
         checked = plain(from_plain(plain(state)))
     except (ValueError, TypeError, AttributeError) as error:
-        msg = f"the state cannot be stored: {error}"
-        raise UnserialisableError(msg) from None
+        raise UnserialisableError(f"the state cannot be stored: {error}") from None
     return pack([SCHEMA, checked], "the state")
 
 

@@ -14,6 +14,8 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from typing_extensions import Unpack
+
 from langchain_redis_memory.checks import check_positive, check_whole
 from langchain_redis_memory.errors import UnavailableError
 from langchain_redis_memory.ops import Flow, Now, Op, ask
@@ -31,8 +33,6 @@ from langchain_redis_memory.state.stream_events import (
 )
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from langchain_redis_memory.redis.client.client import Client
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,9 @@ whole profile is one record under one key, changed by compare-and-set; the time 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
+
+from typing_extensions import Unpack
 
 from langchain_redis_memory.checks import check_method, check_number, check_whole
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
@@ -30,9 +32,6 @@ from langchain_redis_memory.state.profile_extractors import (
     said_by_user,
 )
 from langchain_redis_memory.state.profile_model import LEARNED, ExplicitPreference, Fact, Profile, prompt
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 T = TypeVar("T")
 
@@ -86,8 +85,7 @@ class UserProfile(ClientOwner):
         self._ttl_ms = milliseconds(ttl_s)
         self._half_life_ms = milliseconds(half_life_s, "half_life_s")
         if not self._half_life_ms:
-            msg = "half_life_s must be a positive number of seconds"
-            raise InvalidInputError(msg)
+            raise InvalidInputError("half_life_s must be a positive number of seconds")
         if extractor is not None:
             check_method(extractor, "extract", "extractor", ConfigError)
         self._extractor: Extractor = extractor or RulesExtractor()
@@ -283,8 +281,7 @@ class UserProfile(ClientOwner):
     def _set_flow(self, key: str, value: Any, source: str, ttl_s: Lifetime) -> Flow[None]:
         check_id(key, "key")
         if check_id(source, "source") == LEARNED:
-            msg = f"{LEARNED!r} is the source of what learn() sees; name another one"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"{LEARNED!r} is the source of what learn() sees; name another one")
         pack(value, f"the value of {key!r}")
         ttl_ms = milliseconds(ttl_s)
         yield from self._change_flow(

@@ -47,10 +47,9 @@ class ItemAdoption(AtOrigin):
         ConfigError: No store has that name.
     """
 
-    def __init__(self, client: Client, space: KeySpace, adopt: AdoptFrom | str, default_ttl: float | None) -> None:
-        source = AdoptFrom.of(adopt)
-        super().__init__(source.client(client))
-        self._source = source.items()
+    def __init__(self, client: Client, space: KeySpace, adopt: AdoptFrom, default_ttl: float | None) -> None:
+        super().__init__(adopt.client(client))
+        self._source = adopt.items()
         self._key, self._default_ttl = space.lease("adopt", "store"), default_ttl
         self._done = False
 

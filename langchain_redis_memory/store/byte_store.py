@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from types import NoneType
-from typing import TYPE_CHECKING
 
 from langchain_core.stores import ByteStore
+from typing_extensions import Unpack
 
 from langchain_redis_memory.checks import check_several, check_type
 from langchain_redis_memory.ops import Flow, Invoke, Op, Reply, ask, merge, pure
@@ -20,9 +20,6 @@ from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner,
 from langchain_redis_memory.redis.key_groups import ByteKeys, Id, check_id
 from langchain_redis_memory.redis.scripts import script
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 _PAGE = 1000
 

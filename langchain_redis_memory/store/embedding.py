@@ -41,8 +41,7 @@ class IndexSettings:
             ConfigError: Something is missing or of a wrong type.
         """
         if not isinstance(config, Mapping) or "dims" not in config or config.get("embed") is None:
-            msg = "index must be an IndexConfig with 'dims' and 'embed'"
-            raise ConfigError(msg)
+            raise ConfigError("index must be an IndexConfig with 'dims' and 'embed'")
         try:
             embeddings = ensure_embeddings(config["embed"])
         except ValueError as error:
@@ -56,9 +55,6 @@ class IndexSettings:
         Args:
             value: The value.
             index: As of `PutOp`: None for the configured paths, False for nothing, or a list of paths.
-
-        Returns:
-            The texts, one for each vector.
 
         Raises:
             InvalidInputError: `index` is something else.
@@ -103,8 +99,7 @@ class IndexSettings:
 
         found, stored = yield Invoke(call, acall)
         if len(stored) != len(passages):
-            msg = f"the embedding function gave {len(stored)} vectors for {len(passages)} texts"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"the embedding function gave {len(stored)} vectors for {len(passages)} texts")
         return (
             {query: as_vectors(vector, self.dims)[0] for query, vector in zip(questions, found, strict=True)},
             {text: as_vectors(vector, self.dims)[0] for text, vector in zip(passages, stored, strict=True)},
@@ -113,6 +108,5 @@ class IndexSettings:
 
 def _paths(fields: Any, error: type[ConfigError] | type[InvalidInputError]) -> Paths:
     if not isinstance(fields, list | tuple) or not all(isinstance(field, str) for field in fields):
-        msg = f"the fields to index must be a list of paths, got {fields!r}"
-        raise error(msg)
+        raise error(f"the fields to index must be a list of paths, got {fields!r}")
     return [field if field == "$" else tokenize_path(field) for field in fields]

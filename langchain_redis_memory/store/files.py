@@ -189,8 +189,7 @@ def _spelled(path: str) -> bytes:
     except UnicodeEncodeError:
         spelled = b"\0"
     if b"\0" in spelled:
-        msg = f"the path {path!r} holds a zero byte or has no UTF-8 form"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"the path {path!r} holds a zero byte or has no UTF-8 form")
     return spelled
 
 

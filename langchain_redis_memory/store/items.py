@@ -61,8 +61,7 @@ def check_namespace(namespace: Any) -> Namespace:
         except InvalidIdError as error:
             raise NamespaceError(str(error)) from None
         if "." in label or "\0" in label:
-            msg = f"the namespace label {label!r} must not contain a period or a zero byte"
-            raise NamespaceError(msg)
+            raise NamespaceError(f"the namespace label {label!r} must not contain a period or a zero byte")
     return tuple(namespace)
 
 
@@ -319,11 +318,7 @@ def spaces(
 
 
 def in_full(op: Op[Any]) -> Op[Any]:
-    """Spells an op's scripts in full, so that they run in their place and not after what the server knows.
-
-    Args:
-        op: An op whose place among others matters.
-    """
+    """Spells an op's scripts in full, so that they run in their place and not after what the server knows."""
     commands = tuple(
         ("EVAL", call.script.source, len(call.keys), *call.keys, *call.args) if isinstance(call, Call) else call
         for call in op.commands

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from langchain_core.indexing import RecordManager
+from typing_extensions import Unpack
 
 from langchain_redis_memory.checks import check_bounds, check_number, check_several
 from langchain_redis_memory.errors import ClockError, InvalidInputError
@@ -19,9 +19,6 @@ from langchain_redis_memory.ops import Op, Reply, pure
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id, RecordKeys, check_id, escape
 from langchain_redis_memory.redis.scripts import script
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 class RedisRecordManager(ClientOwner, RecordManager):
@@ -223,8 +220,7 @@ def _update(
     records, least = _checked(records), _seconds(time_at_least, "time_at_least")
     given = list(groups or [None] * len(records))
     if len(given) != len(records):
-        msg = f"there are {len(records)} keys and {len(given)} group_ids; give one for each"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"there are {len(records)} keys and {len(given)} group_ids; give one for each")
     parts: list[str] = []
     for record, group in zip(records, given, strict=True):
         parts += [record, "" if group is None else f"={_group(group)}"]
@@ -233,8 +229,7 @@ def _update(
 
     def read(replies: Sequence[Reply]) -> None:
         if replies[0] == 0:
-            msg = f"time_at_least must be in the past; {least!r} is later than the server's clock"
-            raise ClockError(msg)
+            raise ClockError(f"time_at_least must be in the past; {least!r} is later than the server's clock")
 
     call = script("store/records_update")((keys.times, keys.groups, keys.members), repr(least), *parts)
     return Op((call,), read)

@@ -6,28 +6,23 @@ Every call is one batch, and a batch is one flow (see `batch`) in two colours.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langgraph.store.base import BaseStore, IndexConfig, Op, Result, TTLConfig
+from typing_extensions import Unpack
 
 from langchain_redis_memory.checks import check_type
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
 from langchain_redis_memory.ops import Flow, Invoke, ask
+from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
+from langchain_redis_memory.store.adopting import ItemAdoption
 from langchain_redis_memory.store.batch import Batch
 from langchain_redis_memory.store.embedding import IndexSettings
 from langchain_redis_memory.store.writes import milliseconds
 from langchain_redis_memory.vectors.choose import check, check_vectors, engine
 from langchain_redis_memory.vectors.engine import Engine, EngineName, Quantization
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
-    from langchain_redis_memory.redis.client.client import Client
-    from langchain_redis_memory.redis.keys import KeySpace
-    from langchain_redis_memory.store.adopting import ItemAdoption
 
 __all__ = ["RedisStore"]
 
@@ -101,8 +96,9 @@ class RedisStore(ClientOwner, BaseStore):
         check(self._indexing.dims if self._indexing else 1, engine, quantization)
         self._wanted: tuple[EngineName | None, Quantization] = (engine, quantization)
         self._engine: Engine | None = None
+        theirs = AdoptFrom.of(adopt)
         lives = (ttl or {}).get("default_ttl")
-        self._adoption = None if adopt is None else _adoption(self._client, self._space, adopt, lives)
+        self._adoption = None if theirs is None else ItemAdoption(self._client, self._space, theirs, lives)
 
     @property
     def embeddings(self) -> Any:
@@ -174,12 +170,5 @@ def _checked(ttl: TTLConfig | None) -> TTLConfig | None:
     try:
         milliseconds(check_type(ttl, dict, "ttl", "a TTLConfig (a dict)", ConfigError).get("default_ttl"))
     except InvalidInputError as error:
-        msg = f"default_ttl: {error}"
-        raise ConfigError(msg) from None
+        raise ConfigError(f"default_ttl: {error}") from None
     return ttl
-
-
-def _adoption(client: Client, space: KeySpace, adopt: AdoptFrom | str, default_ttl: float | None) -> ItemAdoption:
-    from langchain_redis_memory.store.adopting import ItemAdoption
-
-    return ItemAdoption(client, space, adopt, default_ttl)

@@ -101,8 +101,7 @@ def milliseconds(minutes: Any) -> int:
     number = isinstance(minutes, int | float) and not isinstance(minutes, bool)
     if number and 1 / 60_000 <= minutes <= _LONGEST_MINUTES:
         return round(float(minutes) * 60_000)
-    msg = f"ttl must be a positive number of minutes or None for no expiry, got {minutes!r}"
-    raise InvalidInputError(msg)
+    raise InvalidInputError(f"ttl must be a positive number of minutes or None for no expiry, got {minutes!r}")
 
 
 def notes(space: KeySpace, wanted: Sequence[ItemWrite]) -> list[Op[Any]]:

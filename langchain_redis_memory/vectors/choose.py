@@ -38,10 +38,6 @@ def check(dims: Any, name: Any = None, quantization: Any = "none") -> None:
 def check_vectors(space: KeySpace, what: str) -> None:
     """Refuses to keep vectors where the client's cipher does not allow that the server reads them.
 
-    Args:
-        space: A key builder of the client.
-        what: What needs vectors, for the error.
-
     Raises:
         ConfigError: It is not allowed.
     """
@@ -59,17 +55,13 @@ def engine(server: Server, dims: int, name: EngineName | None = None, quantizati
         name: Take this one; None picks the best that the server has.
         quantization: How it keeps its vectors.
 
-    Returns:
-        The engine. It does no I/O.
-
     Raises:
         ConfigError: The server cannot do what is asked for, or an option cannot work.
     """
     check(dims, name, quantization)
     chosen = name if name is not None else server.engines[0]
     if chosen not in server.engines:
-        msg = f"this server has no {chosen.replace('_', ' ')}; leave the engine out, or take 'exact'"
-        raise ConfigError(msg)
+        raise ConfigError(f"this server has no {chosen.replace('_', ' ')}; leave the engine out, or take 'exact'")
     if chosen == "vector_sets":
         return VectorSets(dims, quantization)
     return QueryEngine(dims, quantization) if chosen == "query_engine" else ExactScan(dims, quantization)

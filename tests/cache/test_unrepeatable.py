@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.vectorstores import InMemoryVectorStore
 
-from langchain_redis_memory import AdmissionPolicy, CachedRetriever, RedisCache
+from langchain_redis_memory import AdmissionPolicy, CachedRetriever, RedisCache, RedisSemanticCache
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.chains import LetterEmbeddings
@@ -39,6 +39,18 @@ async def test_it_can_be_told_to(client: Client, both: Both) -> None:
     cache = RedisCache(client, admission=AdmissionPolicy(unrepeatable=True))
     await both(cache.update)("Cancel order 123", "model", ANSWER)
     assert await both(cache.lookup)("Cancel order 123", "model") == ANSWER
+
+
+@pytest.mark.parametrize("make", [RedisCache, lambda client: RedisSemanticCache(client, LetterEmbeddings())])
+async def test_what_a_provider_did_by_itself_is_not_kept(client: Client, both: Both, make: Any) -> None:
+    cache, text = make(client), {"type": "text", "text": "an answer"}
+    ran = AIMessage([{"type": "mcp_call", "name": "pay", "arguments": "{}", "id": "1"}, text])
+    prompt = dumps([HumanMessage("What is the capital of Norway?")])
+    for message, kept in ((ran, None), (AIMessage([text]), [ChatGeneration(message=AIMessage([text]))])):
+        await both(cache.lookup)(prompt, "model")
+        await both(cache.update)(prompt, "model", [ChatGeneration(message=message)])
+        assert await both(cache.lookup)(prompt, "model") == kept
+    assert (await both(cache.stats)()).total("refused_tool_call") == 1
 
 
 async def test_what_follows_a_tool_is_kept(client: Client, both: Both) -> None:

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner
 
+from langchain_redis_memory import QuestionOptions
 from langchain_redis_memory.cli.app import app
 from langchain_redis_memory.cli.replay import CacheOutcome, Kind, Role, askings, play, read, same_question
 from langchain_redis_memory.conversation.memory import ConversationMemory
@@ -32,7 +33,7 @@ def write(path: Path, *lines: Any) -> Path:
 def run(file: Path, users: int = 2, **options: Any) -> CacheOutcome:
     conversations, _ = read(file)
     outcome = CacheOutcome()
-    memory = ConversationMemory(f"memory://{uuid4().hex}", audience=for_everyone, **options)
+    memory = ConversationMemory(f"memory://{uuid4().hex}", questions=QuestionOptions(audience=for_everyone), **options)
     for _ in play(memory, askings(conversations, users), outcome=outcome):
         pass
     return outcome

@@ -20,7 +20,7 @@ from langchain_redis_memory.history.sessions import RedisSessions
 from langchain_redis_memory.language.equivalence.weights import shipped
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client, Trip
-from tests.conftest import Both, keys_where
+from tests.conftest import Both, lifetimes
 from tests.support.chains import DescribedModel, Desk, Marked, NeverCache, look_up
 from tests.support.meanings import ASKED, CLOSE, FAR, NEAR, Cut, WordEmbeddings, grouped
 
@@ -152,6 +152,17 @@ async def test_a_scope_is_cleared_by_its_name(client: Client, both: Both, cache:
     assert await both(answers.decisions)() == []
     await desk.say(QUESTION, "d")
     assert desk.last.cache == "miss"
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_scope_is_cleared_whatever_its_chain_calls_the_question(
+    client: Client, both: Both, whole: bool
+) -> None:
+    memory = desk_of(client, both).memory
+    chat = memory.wrap(RunnableLambda(lambda given: "yes"), scope="a:b")
+    for name in ("question", "input"):
+        await both(chat.invoke)({name: QUESTION}, config={"configurable": {"session_id": name}})
+    assert await both(memory.answers.clear)(scope=chat.scope if whole else "a:b") == 2
 
 
 @pytest.mark.parametrize("cache", CACHES)
@@ -472,7 +483,7 @@ async def test_on_a_cluster(cluster: Client, both: Both) -> None:
 async def test_a_question_that_is_explained_holds_nobody_up(client: Client, both: Both, url: str, prefix: str) -> None:
     desk = desk_of(client, both)
     await both(desk.memory.answers.explain)(QUESTION, None, desk.chat)
-    assert not [key for key in keys_where(url, prefix, "EXISTS", bool) if ":lease" in key]
+    assert not [key for key in lifetimes(url, prefix) if ":lease" in key]
 
 
 async def test_only_what_is_of_the_chains_own_shape_is_warmed(client: Client, both: Both) -> None:

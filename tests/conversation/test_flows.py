@@ -13,14 +13,13 @@ from langchain_redis_memory.cache.answers.answer_cache import Answer, CacheQuest
 from langchain_redis_memory.cache.sharing import Asker, Grounding, SharingRule
 from langchain_redis_memory.conversation.context import StoredContext, TurnContext
 from langchain_redis_memory.conversation.flows import TurnFlows
+from langchain_redis_memory.conversation.options import AnswerOptions, QuestionOptions
 from langchain_redis_memory.conversation.planner import Planner
-from langchain_redis_memory.conversation.policy import DEFAULT_POLICY
 from langchain_redis_memory.conversation.select.memory import MemorySelector
 from langchain_redis_memory.conversation.turn import ModelInput, TurnInput
 from langchain_redis_memory.conversation.turn_cache import NOTHING, TurnCache, TurnLookup
 from langchain_redis_memory.conversation.turn_steps import AnsweredTurn, LoadedTurn, PlannedTurn, TurnRequest
 from langchain_redis_memory.history.transcript import Transcript
-from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.ops import Flow, Invoke, Now, OneDeadline, Op, Step
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.chains import Marked, NeverCache, for_everyone
@@ -78,7 +77,7 @@ def steps(flow: Flow[Any], *replies: Any) -> tuple[list[Step], Any]:
 
 @pytest.fixture
 def flows() -> TurnFlows:
-    planner = Planner(Marked(), MemorySelector(), LocalContextualiser(), DEFAULT_POLICY, cached=True)
+    planner = Planner(Marked(), MemorySelector(), True, QuestionOptions(), AnswerOptions())
     context = TurnContext(state=False, rolling=None, loader=None, writer=None)
     return TurnFlows(planner, context, TurnCache(NeverCache()), Client.from_url("memory://steps"), None)
 

@@ -13,13 +13,15 @@ from uuid import uuid4
 
 import pytest
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableSerializable
 from langchain_core.tools import tool
 from langgraph.runtime import Runtime
 
-from langchain_redis_memory import ConversationMemory, RagCache, TurnReport
+from langchain_redis_memory import AnswerOptions, ConversationMemory, QuestionOptions, RagCache, TurnReport
 from langchain_redis_memory.cache.sharing import Lifetimes
 from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Rule
 from langchain_redis_memory.errors import ConfigError, InvalidInputError
@@ -31,6 +33,7 @@ from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both, url_of
 from tests.support.chains import DescribedModel
+from tests.support.grouped import grouped
 from tests.support.servers import TWO, Farm
 
 
@@ -49,7 +52,7 @@ class Bank:
         of_memory = {
             name: options.pop(name) for name in ("lifetimes", "cache", "policy", "classifier") if name in options
         }
-        memory = ConversationMemory(client, on_turn=self.reports.append, **of_memory)
+        memory = ConversationMemory(client, on_turn=self.reports.append, **grouped(of_memory))
         options = {"scope": "bank", **options}
         self.chat = memory.wrap(chain or RunnableLambda(self.answer), retriever, **options)
 
@@ -153,7 +156,7 @@ async def test_a_question_continues_what_was_asked_before(
         done.append(given["question"])
         return "Sunny."
 
-    memory = ConversationMemory(client, share_rewrites=share_rewrites)
+    memory = ConversationMemory(client, answers=AnswerOptions(share_rewrites=share_rewrites))
     chat = memory.wrap(RunnableLambda(answer), scope="s")
     for session in "12":
         for question in (first, then):
@@ -396,7 +399,7 @@ async def test_who_does_not_search_is_not_served_what_was_found(client: Client, 
     answers = []
     every: list[dict[str, Any]] = [{}, {"policy": no_search}]
     for options in every:
-        chat = ConversationMemory(client, **options).wrap(chain, found, scope="s")
+        chat = ConversationMemory(client, **grouped(options)).wrap(chain, found, scope="s")
         answers.append(await both(chat.invoke)(MERGER, {"configurable": {"session_id": "s"}}))
     assert answers == ["according to: a secret", "according to: "]
 
@@ -700,7 +703,12 @@ async def test_what_is_of_one_session_is_of_one_user_in_it(client: Client, both:
 
     reports: list[TurnReport] = []
     lasting = Lifetimes(user_s=60)
-    memory = ConversationMemory(client, on_turn=reports.append, audience=of_the_session, lifetimes=lasting)
+    memory = ConversationMemory(
+        client,
+        on_turn=reports.append,
+        questions=QuestionOptions(audience=of_the_session),
+        answers=AnswerOptions(lifetimes=lasting),
+    )
     chat = memory.wrap(RunnableLambda(lambda given: "a"), scope="s", share=share)
     for user, session in (("ana", "s"), ("ben", "s"), ("ana", "other"), ("ana", "s")):
         config = {"configurable": {"session_id": session}, "metadata": {"user_id": user}}
@@ -733,3 +741,101 @@ async def test_what_a_chain_is_configured_with_is_part_of_it(client: Client, bot
     for name in ("boss", "guest"):
         bank = Bank(client, both, RunnableLambda(role).with_config(metadata={"role": name}))
         assert await bank.ask("ana", "What is the capital of Norway?", session=name) == name
+
+
+# --- what a provider did by itself, and what let an answer in ---------------------------------------
+
+
+class ServerSide(DescribedModel):
+    """A model whose provider ran a tool of its own."""
+
+    block: dict[str, Any]
+
+    def _message(self, messages: Sequence[BaseMessage], arguments: Any) -> AIMessage:
+        said = super()._message(messages, arguments)
+        return AIMessage([self.block, {"type": "text", "text": f"{said.text} {len(self.shown)}"}])
+
+
+RAN_BY_PROVIDERS: dict[str, dict[str, Any]] = {
+    "a standard block": {"type": "server_tool_call", "name": "pay", "args": {}, "id": "1"},
+    "Anthropic": {"type": "server_tool_use", "name": "pay", "input": {}, "id": "1"},
+    "Anthropic's MCP": {"type": "mcp_tool_use", "name": "pay", "input": {}, "id": "1"},
+    "OpenAI's MCP": {"type": "mcp_call", "name": "pay", "arguments": "{}", "id": "1"},
+    "OpenAI's search": {"type": "web_search_call", "id": "1", "status": "completed"},
+}
+
+
+@pytest.mark.parametrize("parsed", [False, True])
+@pytest.mark.parametrize("name", RAN_BY_PROVIDERS)
+async def test_a_tool_that_the_provider_ran_is_a_tool(client: Client, both: Both, name: str, parsed: bool) -> None:
+    model = ServerSide(block=RAN_BY_PROVIDERS[name])
+    bank = Bank(client, both, model | StrOutputParser() if parsed else model)
+    for who in ("ana", "ben"):
+        await bank.ask(who, "What is the capital of Norway?")
+    assert bank.served == ["miss", "miss"]
+
+
+async def test_a_providers_tool_may_be_named_as_pure(client: Client, both: Both) -> None:
+    model = ServerSide(block=RAN_BY_PROVIDERS["OpenAI's search"])
+    bank = Bank(client, both, model, pure_tools=["web_search"])
+    for who in ("ana", "ben"):
+        await bank.ask(who, "What is the capital of Norway?")
+    assert bank.served == ["miss", "hit"]
+
+
+@tool
+def book(what: str) -> str:
+    """Books."""
+    return "booked"
+
+
+ALLOWED: dict[str, tuple[dict[str, Any], Any]] = {
+    "a tool that was named as pure": ({"pure_tools": ["book"]}, lambda given: book.invoke({"what": "a table"})),
+    "documents that were trusted": (
+        {"grounding": "trust"},
+        lambda given: Found().invoke(given["question"])[0].page_content,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+async def test_what_was_allowed_once_is_not_served_where_it_is_not_any_more(
+    client: Client, both: Both, name: str
+) -> None:
+    options, chain = ALLOWED[name]
+    lenient, strict = Bank(client, both, RunnableLambda(chain), **options), Bank(client, both, RunnableLambda(chain))
+    for bank, who in ((lenient, "ana"), (lenient, "ben"), (strict, "cleo")):
+        await bank.ask(who, "What is the capital of Norway?")
+    assert lenient.served == ["miss", "hit"]
+    assert strict.served == ["miss"]
+
+
+@pytest.mark.parametrize("said", [["What is my", "balance?"], ["Order 123:", "cancel it"]])
+async def test_the_words_of_several_parts_do_not_run_together(client: Client, both: Both, said: list[str]) -> None:
+    bank = Bank(client, both)
+    for who in ("ana", "ben"):
+        await bank.ask(who, [HumanMessage([{"type": "text", "text": part} for part in said])])
+    assert len(bank.done) == 2
+    assert bank.reports[0].question == "\n".join(said)
+
+
+async def test_what_a_prompt_computes_is_part_of_the_key(client: Client, both: Both) -> None:
+    day = ["Monday"]
+    prompt = ChatPromptTemplate.from_messages([("system", "Today is {day}."), ("human", "{question}")])
+    bank = Bank(client, both, prompt.partial(day=lambda: day[0]) | DescribedModel())
+    for now in ("Monday", "Monday", "Tuesday"):
+        day[0] = now
+        await bank.ask("ana", "What is the capital of Norway?", session=f"{len(bank.reports)}")
+    assert bank.served == ["miss", "hit", "miss"]
+
+
+@pytest.mark.parametrize("then", ["What about Berlin?", "And in Berlin?", "How warm is it there?"])
+@pytest.mark.parametrize("plain", [False, True])
+async def test_what_changes_stands_behind_a_side_question(client: Client, both: Both, then: str, plain: bool) -> None:
+    """The model is shown the weather that was told; that of Berlin is another one each day."""
+    model = DescribedModel(script=[AIMessage("Sunny."), AIMessage("Melville."), AIMessage("Cloudy.")] * 2)
+    bank = Bank(client, both, model if plain else RunnableLambda(lambda given: model.invoke("?").text))
+    for session in "12":
+        for question in ("What's the weather in Paris?", "Who wrote Moby-Dick?", then):
+            await bank.ask("ana", question, session=session)
+    assert bank.served[2::3] == ["bypass", "bypass"]

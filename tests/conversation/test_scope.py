@@ -59,6 +59,7 @@ class OwnModel(PureModel):
     """A model of the user's that says what identifies it, as LangChain's caches expect."""
 
     style: str
+    examples: tuple[str, ...] = ()
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
@@ -96,6 +97,8 @@ DESCRIBED: dict[str, Callable[[], Runnable[Any, Any]]] = {
     "otherwise configured": lambda: DescribedModel().with_config(configurable={"right": "guest"}),
     "own model": lambda: OwnModel(style="kind"),
     "other own model": lambda: OwnModel(style="rude"),
+    "own model with a tuple": lambda: OwnModel(style="kind", examples=("kind",)),
+    "own model with another tuple": lambda: OwnModel(style="kind", examples=("rude",)),
     "fake model": lambda: FakeListChatModel(responses=["a"]),
     "other fake model": lambda: FakeListChatModel(responses=["b"]),
     "parallel": lambda: RunnableParallel(a=chain(), b=RunnablePassthrough()),
@@ -241,6 +244,16 @@ class Speaker:
         return self.tone
 
 
+class Choir:
+    """A callable whose class declares no fields and that holds a list."""
+
+    def __init__(self, *tones: str) -> None:
+        self.tones = list(tones)
+
+    def __call__(self, given: Any) -> str:
+        return self.tones[0]
+
+
 MADE: dict[str, Any] = {
     "a closure": lambda tone: lambda given: tone,
     "a function in a closure": lambda tone: calling(lambda: tone),
@@ -249,6 +262,7 @@ MADE: dict[str, Any] = {
     "a method": lambda tone: Voice(tone).method,
     "an object": Voice,
     "an object without declared fields": lambda tone: Speaker(tone).__call__,
+    "a list in such an object": lambda tone: Choir(tone).__call__,
     "other code": {"kind": lambda given: "kind", "rude": lambda given: "rude"}.get,
 }
 

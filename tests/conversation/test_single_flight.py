@@ -14,13 +14,14 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tools import tool
 
+from langchain_redis_memory import QuestionOptions
 from langchain_redis_memory.cache.single_flight import SingleFlight
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import InvalidInputError
 from langchain_redis_memory.ops import Flow
 from langchain_redis_memory.redis.client.client import Client, Trip
-from tests.conftest import Both, keys_where, url_of
+from tests.conftest import Both, lifetimes, url_of
 from tests.support.chains import Broken, Desk, Marked, for_everyone, stream_of
 from tests.support.servers import TWO, Farm, wait_for
 
@@ -57,7 +58,9 @@ class Crowd:
         self.asked: list[str] = []
         self._open = threading.Event()
         self._pool = ThreadPoolExecutor(USERS)
-        memory = ConversationMemory(client, on_turn=self.reports.append, audience=for_everyone, classifier=Marked())
+        memory = ConversationMemory(
+            client, on_turn=self.reports.append, questions=QuestionOptions(audience=for_everyone), classifier=Marked()
+        )
         options = {"scope": "crowd", **options}
         self.chat = memory.wrap(RunnableLambda(self._call, self._acall), options.pop("retriever", None), **options)
 
@@ -226,8 +229,7 @@ async def test_a_question_that_is_not_shared_waits_for_nobody(client: Client, bo
 
 def leases(url: str, prefix: str) -> list[str]:
     """The leases that somebody holds."""
-    keys = keys_where(url, prefix, "EXISTS", bool)
-    return [key for key in keys if ":lease" in key]
+    return [key for key in lifetimes(url, prefix) if ":lease" in key]
 
 
 @pytest.mark.parametrize("said", ["N: a", "S: a", "F: a", "R: a"])

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
+from langchain_redis_memory import QuestionOptions
 from langchain_redis_memory.conversation.memory import ConversationMemory
 from langchain_redis_memory.conversation.policy import DEFAULT_POLICY, Rule, check_policy
 from langchain_redis_memory.errors import ConfigError
@@ -188,7 +189,7 @@ def test_rules_left_out_keep_their_default() -> None:
 )
 def test_bad_policies_are_refused(policy: Mapping[Any, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
-        ConversationMemory("memory://policies", policy=policy)
+        ConversationMemory("memory://policies", questions=QuestionOptions(policy=policy))
 
 
 @pytest.mark.parametrize("kind", list(QuestionType))

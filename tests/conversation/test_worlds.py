@@ -24,6 +24,7 @@ from langchain_redis_memory.conversation import runnable
 from langchain_redis_memory.conversation.tool_watch import ToolWatch
 from langchain_redis_memory.language.equivalence import ThresholdPolicy, VerifiedPolicy
 from langchain_redis_memory.redis.client.client import Client
+from langchain_redis_memory.redis.codec.fingerprint import Description
 from tests.conftest import Both, Watch
 from tests.support.chains import NeverCache
 from tests.support.worlds import Alike, PromptWorld, Turn, World, everybody, lexicon, never_part
@@ -35,6 +36,7 @@ Show my open orders. | Show me my open orders.
 What did my doctor say?
 Am I eligible for a refund?
 Do I have unread messages? | Do I have any unread messages?
+Where is my order?
 Which orders did I place last month?
 How much do I owe?
 Is my flight booked?
@@ -97,9 +99,11 @@ WORDS = lexicon(
     public=PUBLIC,
     continues="What about Berlin?\nWhat about Mario's?\nHow is it treated?\nAnd what does that cost?",
     tool="What is the capital of Freedonia?",
+    register="What is Freedonia?",
     quiet="Book a table at Luigi's.",
 )
-ASKED = [text for text, words in WORDS.items() if words.kind not in {"continues", "tool"}]
+ASKED = [text for text, words in WORDS.items() if words.kind not in {"continues", "tool", "register"}]
+ABOUT = "What about Berlin?"
 CHAINS = ["model", "function", "agent", "rag"]
 LIFE = [
     Turn("What is the capital of Norway?"),
@@ -195,6 +199,72 @@ def test_the_worlds_never_part_at_a_seed(fresh: Callable[[], Client], chain: str
     assert asyncio.run(worlds(SYNC, turns, chain, client, meanings(client), fresh())) > 15
 
 
+def two(text: str, **of_ben: Any) -> list[Turn]:
+    """A text as two users say it."""
+    return [Turn(text), Turn(text, user="ben", **of_ben)]
+
+
+def days(text: str) -> list[Turn]:
+    """A text on two days."""
+    return [Turn(text), Turn(text, day=2)]
+
+
+BALANCE, TERMS, ORDER = "What is my account balance?", "How do vaccines work?", "Cancel order 123"
+REPORTED: dict[str, tuple[str, list[Turn]]] = {
+    "the user is in the metadata": ("function", two(BALANCE)),
+    "the user is configurable": ("function", [replace(turn, where="configurable") for turn in two(BALANCE)]),
+    "the user is authenticated": ("function", [replace(turn, where="auth") for turn in two(BALANCE)]),
+    "the user is the session": ("function", [replace(turn, where="session") for turn in two(BALANCE)]),
+    "in other words": ("function", [Turn(BALANCE), Turn("What's my account balance?", user="ben")]),
+    "in still other words": ("function", [Turn(BALANCE), Turn("How much is my account balance?", user="ben")]),
+    "my balance": ("function", two("What is my balance?")),
+    "my open orders": ("function", two("Show my open orders.")),
+    "my doctor": ("function", two("What did my doctor say?")),
+    "am I": ("function", two("Am I eligible for a refund?")),
+    "do I have": ("function", two("Do I have unread messages?")),
+    "my order": ("function", two("Where is my order?")),
+    "one effect, two users": ("function", two(ORDER)),
+    "one effect, twice": ("function", [Turn(ORDER), Turn(ORDER)]),
+    "one effect in other words": ("function", [Turn(ORDER), Turn("Can you cancel order 123 for me?", user="ben")]),
+    "a letter": ("function", two("Send an email to Bob.")),
+    "an account": ("function", two("Delete my account.")),
+    "the date": ("function", days("What is the date today?")),
+    "the time": ("function", days("What time is it now?")),
+    "the weather": ("function", days("What's the weather today?")),
+    "the match": ("function", days("Who won the match yesterday?")),
+    "a dice": ("function", two("Roll a dice.")),
+    "a model and the date": ("model", days("What is the date today?")),
+    "a model and the time": ("model", days("What time is it now?")),
+    "a model and the weather": ("model", days("What's the weather today?")),
+    "a model and the match": ("model", days("Who won the match yesterday?")),
+    "a model and a dice": ("model", two("Roll a dice.")),
+    "a model and the news": ("model", days("What is the latest news?")),
+    "documents of other rights": ("rag", [Turn(TERMS), Turn(TERMS, user="ben", role="boss")]),
+    "documents of another tenant": ("rag", [Turn(TERMS), Turn(TERMS, user="ben", tenant="t")]),
+    "documents that changed": ("rag", [Turn(TERMS), Turn(TERMS, user="ben", edition=2)]),
+    "a new prompt under the old scope": ("model", [Turn(TERMS), Turn(TERMS, prompt="Answer in French.")]),
+    "a new prompt of a function": ("function", [Turn(TERMS), Turn(TERMS, prompt="Answer in French.")]),
+    "a system message": ("model", [Turn(TERMS), Turn(TERMS, lead="Be brief.")]),
+    "what a tool did": ("agent", two("What is the capital of Freedonia?")),
+    "what a tool found": ("agent", days("What is Freedonia?")),
+    "the keys of a dict": ("cites", two(TERMS)),
+    "the keys of a dict in a stream": ("cites", [replace(turn, streamed=True) for turn in two(TERMS, role="boss")]),
+    "what continues the weather": (
+        "model",
+        [Turn(text, session=f"{day}", day=day) for day in (1, 2) for text in ("What's the weather in Paris?", ABOUT)],
+    ),
+    "what is everybody's": ("function", two("What is the capital of Norway?")),
+}
+
+
+@pytest.mark.parametrize("chain", [*CHAINS, "cites"])
+def test_the_worlds_never_part_where_they_were_reported_to(fresh: Callable[[], Client], chain: str) -> None:
+    client, turns = fresh(), [turn for kind, turns in REPORTED.values() if kind == chain for turn in turns]
+    cache = True if chain == "rag" else meanings(client)
+    hits = asyncio.run(worlds(SYNC, turns, chain, client, cache, fresh()))
+    assert hits > 0 or chain == "agent"
+
+
 TURNS = st.builds(
     Turn,
     text=st.sampled_from(sorted(WORDS)),
@@ -208,6 +278,8 @@ TURNS = st.builds(
     tone=st.sampled_from([None, None, 1, True, "1"]),
     day=st.sampled_from([1, 1, 2]),
     edition=st.sampled_from([1, 1, 2]),
+    prompt=st.sampled_from(["", "", "Answer in French."]),
+    streamed=st.booleans(),
 )
 FEW = settings(
     max_examples=4, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
@@ -277,8 +349,20 @@ async def test_a_cache_that_forgets_is_found(name: str) -> None:
         await worlds(SYNC, turns, chain, cache=Blind(forget), lifetimes=KEPT)
 
 
+def same_for_all(chain: Any) -> Description:
+    """A description that says nothing."""
+    return Description("0" * 40, (), True)
+
+
 MUTANTS: dict[str, tuple[Any, str, Any, str, list[Turn]]] = {
     "the user": (Asker, "name", "somebody", "function", [MINE, replace(MINE, user="ben")]),
+    "the chain": (
+        runnable,
+        "describe",
+        same_for_all,
+        "function",
+        [NORWAY, replace(NORWAY, prompt="Answer in French.")],
+    ),
     "rights": (runnable, "rights_of", lambda config: [], "function", [NORWAY, replace(NORWAY, role="boss")]),
     "documents": (
         Answer,

@@ -28,6 +28,7 @@ from langchain_redis_memory.history.transcript import Transcript, WriteResult
 from langchain_redis_memory.history.turns import Turn
 from langchain_redis_memory.redis.client.client import Client, Trip
 from tests.conftest import Both
+from tests.support.raw import raw
 
 History = Callable[..., RedisChatMessageHistory]
 
@@ -285,6 +286,7 @@ async def test_any_text_names_a_conversation(history: History, odd: str) -> None
     kept.add_messages([HumanMessage(odd, id=odd, name="n")])
     assert await kept.aget_messages() == [HumanMessage(odd, id=odd, name="n")]
     assert kept.session_id == odd
+    assert raw(kept._client, ("TYPE", kept.key), ("TYPE", beside.key)) == [b"list", b"none"]
     assert kept.delete([odd]) == 1
     assert beside.messages == []
     kept.clear()

@@ -14,6 +14,7 @@ from langgraph.graph import END, START, StateGraph
 
 from langchain_redis_memory import (
     AnswerCacheMiddleware,
+    AnswerOptions,
     ConversationMemory,
     Lifetimes,
     Limit,
@@ -57,7 +58,7 @@ class World:
     def __init__(self, client: Client, both: Both, tenant: str) -> None:
         self.client, self.both, self.tenant = client, both, tenant
         self.memory = ConversationMemory(
-            client, tenant=tenant, ttl_s=60, answer_ttl_s=60, lifetimes=Lifetimes(user_s=60)
+            client, tenant=tenant, ttl_s=60, answer_ttl_s=60, answers=AnswerOptions(lifetimes=Lifetimes(user_s=60))
         )
         self.store = RedisStore(client, tenant=tenant, ttl={"default_ttl": 1})
         limits = [Limit(10, "1h"), Limit(10, "1h", shared=True)]

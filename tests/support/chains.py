@@ -29,6 +29,7 @@ from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.ops import Op, pure
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
+from tests.support.grouped import grouped
 
 NEW = QuestionType.NEW_TOPIC
 MORE = QuestionType.CONTEXTUAL_FOLLOW_UP
@@ -230,7 +231,7 @@ class Desk:
         self.model = chain if isinstance(chain, PureModel) else PureModel()
         options.setdefault("audience", for_everyone)
         options.setdefault("outbox", Outbox(replay_s=None))  # a test says itself when what waits is tried again
-        self.memory = ConversationMemory(client, on_turn=self.reports.append, **options)
+        self.memory = ConversationMemory(client, on_turn=self.reports.append, **grouped(options))
         self.chat = self.memory.wrap(
             self.model if chain is None else chain,
             retriever,

@@ -27,6 +27,9 @@ T = TypeVar("T")
 
 QUIET = ("--save", "", "--appendonly", "no", "--loglevel", "warning", "--bind", "127.0.0.1")
 
+IDLE = ("--hz", "2")
+"""A server that does nothing looks around ten times a second: of thirty, that is a tenth of a processor."""
+
 
 def wait_for(condition: Callable[[], T], seconds: float = 10.0) -> T:
     """What the condition gives once it is true."""
@@ -160,7 +163,7 @@ class Farm:
             here = port or free_port()
             folder = Path(tempfile.mkdtemp(dir=self.folder))
             log = (folder / "log").open("wb")
-            command = [str(_runnable(binary, self.folder)), "--port", str(here), "--dir", str(folder), *QUIET]
+            command = [str(_runnable(binary, self.folder)), "--port", str(here), "--dir", str(folder), *QUIET, *IDLE]
             popen = subprocess.Popen([*command, *options], stdout=log, stderr=log)
             log.close()
             process = Process(here, popen)
@@ -234,7 +237,9 @@ def start_cluster(farm: Farm, masters: int = 3, replicas: int = 0) -> str:
     """Masters that know each other, the first ones with a replica each; the URL of the cluster."""
     # The bus is on the port plus 10000: let both be free and both exist.
     ports = (port for port in iter(free_port, None) if port < 55_000 and _is_free(port + 10_000))
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
+    soon = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")  # one without an offset is not listed
+    often = ("--hz", "10")  # they get to know each other, and miss each other, as they look around
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", *soon, *often)
     nodes = [farm.start(NEWEST, *options, port=next(ports)) for _ in range(masters + replicas)]
     clients = [redis.Redis(port=node.port, decode_responses=True) for node in nodes]
     try:
@@ -262,6 +267,9 @@ def start_cluster(farm: Farm, masters: int = 3, replicas: int = 0) -> str:
             return all(str(node.port) in slots for slots in told for node in nodes) and set(links) <= {"up"}
 
         wait_for(seen, 30)
+        if not replicas:  # nobody takes over, however soon a master is missed
+            for client in clients:
+                client.config_set(IDLE[0][2:], IDLE[1])
     finally:
         for client in clients:
             client.close()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -19,18 +20,24 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.runnables.utils import add
 from langchain_core.tools import tool
 
 from langchain_redis_memory import ConversationMemory, RagCache, TurnReport
 from langchain_redis_memory.redis.client.client import Client
 from tests.conftest import Both
 from tests.support.chains import NeverCache, answer_to
+from tests.support.grouped import grouped
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Something said by somebody on a day, on which the documents have an edition; a session of its own by default."""
+    """Something said by somebody on a day, on which the documents have an edition and the chain has a prompt.
+
+    By default it is a session of its own.
+    """
 
     text: str
     user: str = "ana"
@@ -43,6 +50,8 @@ class Turn:
     tone: Any = None
     day: int = 1
     edition: int = 1
+    prompt: str = ""
+    streamed: bool = False
 
     def config(self, number: int) -> dict[str, Any]:
         """The run's config, with the user where the application names it."""
@@ -171,26 +180,41 @@ class World:
             if cached:
                 retriever = self.rag.retriever(retriever, name="world")
                 cache = self.rag.responses if cache is True else cache
-        made: Any = {"model": WorldModel(facts=self.facts)}.get(chain) or RunnableLambda(self.answer)
-        self.acts = chain == "agent"
+        self.chain, self.retriever, self.chats = chain, retriever, dict[str, Any]()
         cache = cache if cached else NeverCache()
-        memory = ConversationMemory(client, cache=cache, on_turn=self.reports.append, **options)
-        self.chat = memory.wrap(made, retriever, scope="world")
+        self.memory = ConversationMemory(client, cache=cache, on_turn=self.reports.append, **grouped(options))
+
+    def chat(self, prompt: str) -> Any:
+        """The chain with a prompt of its own, wrapped in the memory under the same scope as with any other prompt."""
+        if prompt not in self.chats:
+            made: Any = WorldModel(facts=self.facts)
+            if self.chain == "model" and prompt:
+                told = [("system", prompt), ("placeholder", "{history}"), ("human", "{question}")]
+                made = ChatPromptTemplate.from_messages(told) | made
+            elif self.chain != "model":
+                made = RunnableLambda(partial(self.answer, prompt=prompt))
+            key = "answer" if self.chain == "cites" else None
+            self.chats[prompt] = self.memory.wrap(made, self.retriever, scope="world", output_key=key)
+        return self.chats[prompt]
 
     def find(self, query: str, config: RunnableConfig) -> list[Document]:
         """Documents that the user's role may read, in the edition of the day."""
         _, (role, permissions, tenant, _) = seen(config)
         return [Document(f"{self.facts.edition} for {role or permissions} of {tenant}", metadata={"source": "book"})]
 
-    def answer(self, given: dict[str, Any], config: RunnableConfig) -> str:
-        """The answer of a function that sees who asks; as an agent it acts through a tool."""
+    def answer(self, given: dict[str, Any], config: RunnableConfig, prompt: str = "") -> Any:
+        """The answer of a function that sees who asks; as an agent it acts and looks things up through tools."""
         who, rights = seen(config)
         documents = [document.page_content for document in given["documents"]]
-        if self.acts and self.facts.words[given["question"]].kind == "tool":
+        kind = self.facts.words[given["question"]].kind
+        if self.chain == "agent" and kind == "tool":
             self.facts.done[who] += int(act.invoke({"what": given["question"]}))
             return answer_to((who, self.facts.done[who]))
+        if self.chain == "agent" and kind == "register":
+            return answer_to(register.invoke({"entry": f"{given['question']} on day {self.facts.day}"}))
         said = [*given["history"], HumanMessage(given["question"])]
-        return self.facts.answer(said, who, rights, given.get("tone"), documents)
+        found = self.facts.answer(said, who, rights, given.get("tone"), documents, prompt)
+        return {"answer": found, "sources": [found[-4:]], "sure": 0.5} if self.chain == "cites" else found
 
     async def live(self, both: Both, turn: Turn, number: int) -> str:
         """The answer that is given to a turn."""
@@ -200,14 +224,26 @@ class World:
         self.facts.edition = turn.edition
         lead = [SystemMessage(turn.lead)] if turn.lead else []
         said: Any = {"question": [*lead, HumanMessage(turn.text)], **({} if turn.tone is None else {"tone": turn.tone})}
-        answer = await both(self.chat.invoke)(said, turn.config(number))
-        return str(getattr(answer, "text", answer))
+        chat, config = self.chat(turn.prompt), turn.config(number)
+        if not turn.streamed:
+            answer = await both(chat.invoke)(said, config)
+        elif both.asynchronous:
+            answer = add([chunk async for chunk in chat.astream(said, config)])
+        else:
+            answer = add(chat.stream(said, config))
+        return str(sorted(answer.items()) if isinstance(answer, dict) else getattr(answer, "text", answer))
 
 
 @tool
 def act(what: str) -> int:
     """Does something in the world."""
     return 1
+
+
+@tool
+def register(entry: str) -> str:
+    """Looks up what a register says, which changes."""
+    return entry
 
 
 class PromptWorld:

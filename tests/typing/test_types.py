@@ -24,6 +24,7 @@ from langchain_redis_memory import (
     ConversationState,
     EpochAnswerCache,
     Explanation,
+    HistoryOptions,
     MemoryAnswers,
     PruneReport,
     RagCache,
@@ -134,11 +135,11 @@ def test_loaders_and_writers(prefix: str) -> None:
     with Client.from_url(f"memory://{prefix}") as client:
         for loader in (Database(), loaded, Database().load):
             RedisChatMessageHistory("s", client, loader=loader, writer=Database())
-            ConversationMemory(client, loader=loader, writer=Database())
+            ConversationMemory(client, history=HistoryOptions(loader=loader, writer=Database()))
         with pytest.raises(ConfigError):
             RedisChatMessageHistory("s", client, loader=object())  # type: ignore[arg-type]
         with pytest.raises(ConfigError):
-            ConversationMemory(client, writer=3)  # type: ignore[arg-type]
+            ConversationMemory(client, history=HistoryOptions(writer=3))  # type: ignore[arg-type]
 
 
 def test_history_by_tokens_words_and_lifetime(prefix: str) -> None:

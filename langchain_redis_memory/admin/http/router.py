@@ -56,8 +56,7 @@ class SessionAccess:
 
     def __post_init__(self) -> None:
         if self.user == "":
-            msg = "a SessionAccess names a user, or says user=None for all conversations of the tenant"
-            raise ConfigError(msg)
+            raise ConfigError("a SessionAccess names a user, or says user=None for all conversations of the tenant")
 
 
 Agent = Annotated[str, Query(description='The agent; "" for the default one.', max_length=1024)]
@@ -125,8 +124,7 @@ def sessions_router(client: ClientLike = None, *, auth: Callable[..., Any]) -> A
 
     def allowed(access: Any = Depends(auth)) -> _Api:  # noqa: B008 - FastAPI's way
         if not isinstance(access, SessionAccess):
-            msg = f"auth must return a SessionAccess, not {type(access).__name__}"
-            raise ConfigError(msg)
+            raise ConfigError(f"auth must return a SessionAccess, not {type(access).__name__}")
         return _Api(connected, access, connected.keys(access.tenant))
 
     router = APIRouter(route_class=_Route, tags=["sessions"])

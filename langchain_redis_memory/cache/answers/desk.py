@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from typing import TYPE_CHECKING
+
+from typing_extensions import Self
 
 from langchain_redis_memory.cache.answers.answer_cache import AnswerCache
 from langchain_redis_memory.cache.answers.desk_flows import DeskFlows
@@ -16,9 +17,6 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.key_groups import Id
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 class AnswerDesk(LoggedCache, Switchable):
@@ -58,8 +56,7 @@ class AnswerDesk(LoggedCache, Switchable):
     ) -> None:
         if not isinstance(cache, ManagedAnswerCache):
             what = "this memory has no cache of answers" if cache is None else f"{type(cache).__name__} has no records"
-            msg = f"{what}: there is nothing to look at"
-            raise ConfigError(msg)
+            raise ConfigError(f"{what}: there is nothing to look at")
         self._client = client
         self._flows: DeskFlows = DeskFlows(cache.records, client.keys(tenant), log)
 

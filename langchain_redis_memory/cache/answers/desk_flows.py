@@ -55,8 +55,7 @@ class DeskFlows(LoggedFlows):
     def delete_flow(self, question: str | None, session: Id | Sequence[Id] | None, hit_id: str | None) -> Flow[int]:
         """Deletes answers; of a conversation also those that were served in it, as far as the log knows."""
         if question is None and session is None and hit_id is None:
-            msg = "say which answers: question=..., session=... or hit_id=...; clear() deletes all"
-            raise InvalidInputError(msg)
+            raise InvalidInputError("say which answers: question=..., session=... or hit_id=...; clear() deletes all")
         deleted = 0
         if hit_id is not None:
             deleted += yield from self.records.remove_flow(self.space, [hit_id])

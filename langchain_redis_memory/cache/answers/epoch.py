@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing_extensions import Unpack
 
 from langchain_redis_memory.cache.answers.exact import ExactAnswerCache, ExactRecords
 from langchain_redis_memory.cache.stats import Tally
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import FromSettings, lifetime
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 class EpochAnswerCache(ExactAnswerCache, ClientOwner):

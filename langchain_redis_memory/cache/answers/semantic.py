@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.embeddings import Embeddings
+from typing_extensions import Unpack
 
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.answers.answer_cache import (
@@ -33,9 +34,6 @@ from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.ops import Flow, Op, merge, pure
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import FromSettings, jittered, lifetime, milliseconds
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 class SemanticAnswerCache(ClientOwner):

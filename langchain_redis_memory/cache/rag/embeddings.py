@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from langchain_core.embeddings import Embeddings
+from typing_extensions import Unpack
 
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
 from langchain_redis_memory.cache.rag.adopting import VectorAdoption
@@ -29,9 +30,6 @@ from langchain_redis_memory.redis.codec.envelope import seal, unseal
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.keys import check_id
 from langchain_redis_memory.redis.ttl import WEEK_S, jittered, milliseconds
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 Vector = list[float]
 Kind = Literal["document", "query"]
@@ -92,7 +90,7 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         self._jitter = check_number(jitter, "jitter")
         self._type = np.dtype(_TYPES[dtype])
         self._length: int | None = None
-        theirs = None if adopt is None else AdoptFrom.of(adopt)
+        theirs = AdoptFrom.of(adopt)
         self._adoption = None if theirs is None else VectorAdoption(self._client, theirs)
         self.tier: ShardedEntries = ShardedEntries(self._client, tenant, "embeddings", f"{dtype}/{self._model}")
 
@@ -276,8 +274,7 @@ class CachedEmbeddings(ClientOwner, Embeddings):
         yield from ask(self.tier.put([NewItem(name, left_ms, seal(rounded.tobytes()))]))
         (found,) = yield from ask(self.tier.get([name]))
         if found is None or self._opened(found.body) != rounded.tolist():
-            msg = "a vector was stored, but what is read back is something else"
-            raise CorruptDataError(msg)
+            raise CorruptDataError("a vector was stored, but what is read back is something else")
         return True
 
     def _make_flow(self, kind: Kind, texts: list[str]) -> Flow[dict[str, Vector]]:

@@ -7,10 +7,11 @@ shorter, and all of them become stale at once when the corpus's epoch ends. Each
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import Runnable
+from typing_extensions import Unpack
 
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.answers.epoch import EpochAnswerCache
@@ -23,9 +24,6 @@ from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Flow, Op, merge, pure
 from langchain_redis_memory.redis.client.connect import ClientLike, ClientOwner, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import WEEK_S, FromSettings, lifetime, milliseconds
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 __all__ = ["CachedEmbeddings", "CachedRetriever", "EpochAnswerCache", "RagCache"]
 
@@ -104,8 +102,7 @@ class RagCache(ClientOwner):
             ConfigError: No model was given.
         """
         if not isinstance(self._embeddings, CachedEmbeddings):
-            msg = "this RagCache was made without an embedding model: RagCache(client, embeddings)"
-            raise ConfigError(msg)
+            raise ConfigError("this RagCache was made without an embedding model: RagCache(client, embeddings)")
         return self._embeddings
 
     def retriever(
@@ -147,7 +144,7 @@ class RagCache(ClientOwner):
 
     # --- epochs and clearing ------------------------------------------------------------------------------------------
 
-    def bump_epoch(self, corpus: str | None = None) -> None:
+    def bump_epoch(self, corpus: str | None = None) -> bool:
         """Makes all search results and responses of a corpus stale at once, also those that are being made.
 
         Call it after the corpus has changed: what is searched before that is searched in the old one. What is stale is
@@ -156,6 +153,10 @@ class RagCache(ClientOwner):
         Args:
             corpus: The corpus; None for this one.
 
+        Returns:
+            Whether an epoch ended; False where nothing was looked up in this corpus since the last one ended (or its
+            name is another one). The new epoch has no name yet: it begins with the next look-up.
+
         Raises:
             InvalidIdError: The corpus is not acceptable.
             UnavailableError: The server cannot be reached: what is old may still be served, so do it again.
@@ -163,11 +164,11 @@ class RagCache(ClientOwner):
         **Keys:** `epoch`.
         **Trips:** 1, however much is stored.
         """
-        self._client.run(self._bump(corpus))
+        return self._client.run(self._bump(corpus))
 
-    async def abump_epoch(self, corpus: str | None = None) -> None:
+    async def abump_epoch(self, corpus: str | None = None) -> bool:
         """Makes all search results and responses of a corpus stale at once; see `bump_epoch`."""
-        await self._client.arun(self._bump(corpus))
+        return await self._client.arun(self._bump(corpus))
 
     def clear(self, tier: str | None = None) -> None:
         """Empties a tier, or all of them.
@@ -212,7 +213,7 @@ class RagCache(ClientOwner):
 
     # --- ops ----------------------------------------------------------------------------------------------------------
 
-    def _bump(self, corpus: str | None) -> Op[None]:
+    def _bump(self, corpus: str | None) -> Op[bool]:
         corpus = self._corpus if corpus is None else corpus
         return epochs.bump(*(self._space.epoch(use, corpus) for use in ("search", "responses")))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
@@ -20,6 +20,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
 from langchain_core.runnables.base import coerce_to_runnable
 from langchain_core.vectorstores import VectorStoreRetriever
 from pydantic import PrivateAttr
+from typing_extensions import Unpack
 
 from langchain_redis_memory.cache import epochs
 from langchain_redis_memory.cache.best_effort import CacheUnavailable
@@ -38,9 +39,6 @@ from langchain_redis_memory.redis.codec.values import digest, pack, unpack
 from langchain_redis_memory.redis.expiring_hash import Item, NewItem
 from langchain_redis_memory.redis.ttl import jittered, milliseconds
 from langchain_redis_memory.run_config import rights_of, users_of
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 _log = logging.getLogger(__name__)
 
@@ -132,8 +130,7 @@ class CachedRetriever(ClientOwner, BaseRetriever):
         wire = connect(client, owner=type(self), **server)
         epoch = wire.keys(tenant).epoch("search", corpus)
         if retriever is None:
-            msg = "a retriever must be given, as in CachedRetriever(client, retriever)"
-            raise ConfigError(msg)
+            raise ConfigError("a retriever must be given, as in CachedRetriever(client, retriever)")
         ttl_ms, empty_ms = milliseconds(ttl_s), milliseconds(empty_ttl_s, "empty_ttl_s")
         stale_ms = milliseconds(stale_s, "stale_s") if ttl_ms else 0
         flights = SingleFlight(milliseconds(single_flight_s, "single_flight_s"))

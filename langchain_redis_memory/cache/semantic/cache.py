@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.embeddings import Embeddings
+from typing_extensions import Self, Unpack
 
 from langchain_redis_memory.cache.admission import AdmissionPolicy
 from langchain_redis_memory.cache.decision_log import DEFAULT_LOG, DecisionLog
@@ -36,9 +37,6 @@ from langchain_redis_memory.language.equivalence import HitPolicy
 from langchain_redis_memory.peers.adopting import AdoptFrom, AdoptLike
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.ttl import WEEK_S
-
-if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
 
 
 @dataclass(frozen=True)
@@ -176,7 +174,7 @@ class RedisSemanticCache(LLMCache):
             searches,
             self._client.keys(tenant),
             prompts.reader(scope, needs=searches.compares_needs),
-            None if adopt is None else SemanticAdoption(self._client, AdoptFrom.of(adopt)),
+            SemanticAdoption(self._client, adopted) if (adopted := AdoptFrom.of(adopt)) is not None else None,
             ttl_s=ttl_s,
             jitter=jitter,
             single_flight_s=single_flight_s,

@@ -62,12 +62,7 @@ class StoredAnswer(NamedTuple):
 
 
 def name_of(partition: bytes, question: str) -> bytes:
-    """Computes the name of a question's entry: a digest of 16 bytes.
-
-    Args:
-        partition: Its partition, of fixed length.
-        question: The question.
-    """
+    """Computes the name of a question's entry: a digest of 16 bytes."""
     return blake2b(partition + question.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -83,8 +78,7 @@ def entry_of(body: bytes, where: str) -> StoredAnswer:
     """
     parts = unpack(body, where)
     if not isinstance(parts, list) or [type(part) for part in parts] != _TYPES:
-        msg = f"an entry under {where!r} was not written by this package or is damaged"
-        raise CorruptDataError(msg)
+        raise CorruptDataError(f"an entry under {where!r} was not written by this package or is damaged")
     parts[4] = tuple(parts[4])
     return StoredAnswer(*parts)
 

@@ -57,8 +57,7 @@ class Judge:
         self, asks: Runnable[Any, Any] | Comparison, *, timeout_s: float = 2.0, most: int = 1, threshold: float = 0.5
     ) -> None:
         if not isinstance(asks, Runnable) and not callable(asks):
-            msg = f"judge must be a LangChain model or a function of two texts, not {type(asks).__name__}"
-            raise ConfigError(msg)
+            raise ConfigError(f"judge must be a LangChain model or a function of two texts, not {type(asks).__name__}")
         self._asks = asks
         self._timeout_s = check_positive(timeout_s, "timeout_s", "number of seconds")
         self.most: int = check_whole(most, "most")
@@ -100,8 +99,7 @@ class Judge:
             answer = function(asked, stored)
             if iscoroutine(answer):
                 answer.close()
-                msg = "the judge is an async function, which serves async calls only"
-                raise TypeError(msg)
+                raise TypeError("the judge is an async function, which serves async calls only")
             return answer
 
         return call, acall

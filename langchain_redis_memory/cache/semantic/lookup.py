@@ -23,7 +23,7 @@ from langchain_redis_memory.cache.best_effort import BestEffort, CacheUnavailabl
 from langchain_redis_memory.cache.decision_log import VERY_SAME, Decision, hit_of
 from langchain_redis_memory.cache.llm_flows import LLMCacheFlows
 from langchain_redis_memory.cache.marks import AnswerFilter, marks_of
-from langchain_redis_memory.cache.prompts import read
+from langchain_redis_memory.cache.prompts import parse_prompt
 from langchain_redis_memory.cache.semantic import bulk, entries
 from langchain_redis_memory.cache.semantic.adopting import SemanticAdoption
 from langchain_redis_memory.cache.semantic.candidate import Candidate
@@ -96,8 +96,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             bound._session = session and check_id(session, "session")
         if tags is not None:
             if not isinstance(tags, list | tuple) or not all(isinstance(tag, str) and tag for tag in tags):
-                msg = f"tags must be a sequence of texts, got {tags!r}"
-                raise InvalidInputError(msg)
+                raise InvalidInputError(f"tags must be a sequence of texts, got {tags!r}")
             bound._tags = tuple(tags)
         if scope is not None:
             bound._reader = self._reader.with_scope(scope)
@@ -147,7 +146,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
     def _decision(self, prompt: str, llm_string: str, analysis: PromptAnalysis, result: SearchResult) -> Decision:
         """Builds the line of a look-up; of what was near only what was judged."""
         query, verdict, hit = analysis.query, analysis.verdict, result.hit
-        question = read_need(query.text).question if query else read(prompt).question or prompt
+        question = read_need(query.text).question if query else parse_prompt(prompt).question or prompt
         outcome = "bypass" if query is None else "miss" if hit is None else "hit"
         kind = "" if hit is None else "exact" if query and hit.entry.question == query.text else "meaning"
         return Decision(
@@ -227,7 +226,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
             with suppress(CacheUnavailable):
                 exact, off_s = yield from self.best_effort(ask(self._first(query)))
         if query is None or off_s:
-            log = yield from self._told_flow(read(prompt).question or prompt)
+            log = yield from self._log_lines_flow(parse_prompt(prompt).question or prompt)
             bypass = SWITCHED_OFF if off_s else analysis.bypass
             return Explanation(None, kind, reasons, bypass, (), None, log=log)
         with suppress(CacheUnavailable):
@@ -242,15 +241,15 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         if hit is not None and self._decode(hit, query) is None:
             hit = None
         hit_id = hit.id if hit else ""
-        log = yield from self._told_flow(query.text)
+        log = yield from self._log_lines_flow(query.text)
         return Explanation(query.text, kind, reasons, "", tuple(candidates), hit, hit_id, log=log)
 
-    def _told_flow(self, question: str) -> Flow[list[str]]:
+    def _log_lines_flow(self, question: str) -> Flow[list[str]]:
         """Reads what the log says of a question, nothing where the server is away."""
-        told: list[str] = []
+        log_lines: list[str] = []
         with suppress(CacheUnavailable):
-            told = yield from self.best_effort(self.told_flow(AnswerFilter(question=question)))
-        return told
+            log_lines = yield from self.best_effort(self.log_lines_flow(AnswerFilter(question=question)))
+        return log_lines
 
     # --- analysing prompts --------------------------------------------------------------------------------------------
 
@@ -350,8 +349,7 @@ class SemanticFlows(LLMCacheFlows[SemanticQuery, NewAnswer]):
         """Deletes the answers that the options name; see `delete_flow`."""
         unknown = set(options) - {"hit_id", "prompt", "question", "model", "tag", "session", "embedding"}
         if unknown:
-            msg = f"clear knows no {', '.join(sorted(unknown))}; see delete"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"clear knows no {', '.join(sorted(unknown))}; see delete")
         yield from self.delete_flow(**options)
 
     def delete_flow(

@@ -308,8 +308,7 @@ class SemanticSearch:
         vectors = yield from self.embedder.many_flow(texts)
         if vectors is None:
             self.tally.add("embedding_errors")
-            msg = "the embedding model fails"
-            raise CacheUnavailable(msg)
+            raise CacheUnavailable("the embedding model fails")
         return vectors
 
     def _compare_flow(self, embedding: str) -> Flow[None]:

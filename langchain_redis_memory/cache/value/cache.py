@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
+
+from typing_extensions import Self, Unpack
 
 from langchain_redis_memory.cache.stats import Stats, Tally, read_stats_flow
 from langchain_redis_memory.cache.value.cached import CachedFunction, P, R
@@ -20,9 +22,6 @@ from langchain_redis_memory.ops import Op
 from langchain_redis_memory.redis.client.connect import ClientLike, ServerOptions, connect
 from langchain_redis_memory.redis.key_groups import Id
 from langchain_redis_memory.redis.ttl import Lifetime, milliseconds
-
-if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
 
 T = TypeVar("T")
 PresetName = Literal[
@@ -223,8 +222,7 @@ class RedisValueCache(PlainValues):
         """
         unknown = options.keys() - signature(self.get_or_load).parameters.keys()
         if unknown:
-            msg = f"cached() has no option {', '.join(sorted(unknown))}; it takes those of get_or_load"
-            raise TypeError(msg)
+            raise TypeError(f"cached() has no option {', '.join(sorted(unknown))}; it takes those of get_or_load")
         return lambda function: CachedFunction(self, function, key, tags, user, options)
 
     # --- what makes stale ---------------------------------------------------------------------------------------------

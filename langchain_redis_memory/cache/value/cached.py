@@ -58,8 +58,7 @@ class CachedFunction(Generic[P, R]):
         for _, name, _, _ in Formatter().parse(template):
             first = (name or "").partition(".")[0].partition("[")[0]
             if name is not None and first not in self._signature.parameters:
-                msg = f"{template!r} names {first!r}, which {self.__name__} does not take"
-                raise ConfigError(msg)
+                raise ConfigError(f"{template!r} names {first!r}, which {self.__name__} does not take")
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Calls the function, or gives what is kept; awaitable where the function is a coroutine function."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from random import uniform
 from types import TracebackType
-from typing import TYPE_CHECKING
+
+from typing_extensions import Self
 
 from langchain_redis_memory.errors import ConflictError
 from langchain_redis_memory.ops import Flow, Now, Op, Sleep, ask
 from langchain_redis_memory.redis import lease
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.scripts import script
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.01, 0.25
 
@@ -109,8 +107,7 @@ class ValueLock:
             now: float = yield Now()
             left = began + self._wait_s - now
             if left <= 0:
-                msg = f"the lock {self._key!r} is held by somebody else; try again"
-                raise ConflictError(msg)
+                raise ConflictError(f"the lock {self._key!r} is held by somebody else; try again")
             yield Sleep(min(left, pause * uniform(0.5, 1)))
             pause = min(1.5 * pause, _LONGEST_PAUSE_S)
 

@@ -42,8 +42,7 @@ def answerer(spec: str) -> Answerer:
     """
     module, _, name = spec.partition(":")
     if not module or not name:
-        msg = f"--answerer is module:function, got {spec!r}"
-        raise ConfigError(msg)
+        raise ConfigError(f"--answerer is module:function, got {spec!r}")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -51,11 +50,9 @@ def answerer(spec: str) -> Answerer:
         for part in name.split("."):
             thing = getattr(thing, part)
     except Exception as error:
-        msg = f"--answerer {spec!r} cannot be loaded: {type(error).__name__}: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"--answerer {spec!r} cannot be loaded: {type(error).__name__}: {error}") from error
     if iscoroutinefunction(thing) or not (callable(thing) or isinstance(thing, Runnable)):
-        msg = f"--answerer {spec!r} is no function (nor a runnable) that answers without an event loop"
-        raise ConfigError(msg)
+        raise ConfigError(f"--answerer {spec!r} is no function (nor a runnable) that answers without an event loop")
     return _called(thing)
 
 

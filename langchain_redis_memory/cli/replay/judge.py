@@ -17,7 +17,7 @@ from typing import Any
 from langchain_redis_memory.cli.replay.reliability import Reliability
 from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn, plain
 from langchain_redis_memory.language.classify.question_type import QuestionType
-from langchain_redis_memory.language.english import stem
+from langchain_redis_memory.language.words import stem
 
 _NEARLY = 0.85
 _EMPTY = frozenset(

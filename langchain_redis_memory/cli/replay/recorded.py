@@ -73,8 +73,7 @@ def read(path: Path) -> tuple[list[list[RecordedTurn]], list[DamagedLine]]:
                 else:
                     conversations[turn.conversation].append(turn)
     except OSError as error:
-        msg = f"cannot read {path}: {error.strerror}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     return [_ordered(turns) for turns in conversations.values()], damaged
 
 
@@ -88,17 +87,14 @@ def _ordered(turns: list[RecordedTurn]) -> list[RecordedTurn]:
 def _turn(line: bytes) -> RecordedTurn:
     fields = json.loads(line)
     if not isinstance(fields, dict):
-        msg = "not a JSON object"
-        raise TypeError(msg)
+        raise TypeError("not a JSON object")
     question = fields["question"]
     if not isinstance(question, str) or not question.strip():
-        msg = "question is not a text"
-        raise TypeError(msg)
+        raise TypeError("question is not a text")
     others = {name: fields.get(name) for name in ("rewrite", "answer", "paraphrase")}
     for name, value in others.items():
         if value is not None and not isinstance(value, str):
-            msg = f"{name} is not a text"
-            raise TypeError(msg)
+            raise TypeError(f"{name} is not a text")
     for text in (question, *others.values()):
         if text:
             text.encode()  # what has no UTF-8 form could not be stored

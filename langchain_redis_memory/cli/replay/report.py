@@ -47,14 +47,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not self.risks or not all(0 < risk < 0.5 for risk in self.risks):
-            msg = f"risk levels are shares above 0 and below 0.5, got {self.risks}"
-            raise ConfigError(msg)
+            raise ConfigError(f"risk levels are shares above 0 and below 0.5, got {self.risks}")
         if self.cache not in {"exact", "semantic"} or self.classifier not in {"linguistic", "embedding"}:
             msg = f"cache is exact or semantic, classifier linguistic or embedding; got {self.cache}, {self.classifier}"
             raise ConfigError(msg)
         if self.seconds_per_answer is not None and self.seconds_per_answer < 0:
-            msg = f"seconds per answer must not be negative, got {self.seconds_per_answer}"
-            raise ConfigError(msg)
+            raise ConfigError(f"seconds per answer must not be negative, got {self.seconds_per_answer}")
 
 
 @dataclass

@@ -27,6 +27,7 @@ from langchain_redis_memory.cli.replay.recorded import RecordedTurn
 from langchain_redis_memory.cli.replay.report import ASSUMED_S, ReplayReport, Settings
 from langchain_redis_memory.cli.replay.stream import Kind, Role, StreamTurn, askings
 from langchain_redis_memory.conversation.memory import ConversationMemory
+from langchain_redis_memory.conversation.options import AnswerOptions
 from langchain_redis_memory.conversation.turn import TurnReport
 from langchain_redis_memory.errors import ConfigError, RedisMemoryError
 from langchain_redis_memory.extras import np, npt
@@ -109,7 +110,7 @@ def measure(
             client,
             classifier=_classifier(settings, embeddings, risk),
             cache=_cache(client, settings, embeddings, risk),
-            share_rewrites=settings.share_rewrites,
+            answers=AnswerOptions(share_rewrites=settings.share_rewrites),
             ttl_s=_LIFETIME_S,
             tenant=tenant,
         )
@@ -244,10 +245,6 @@ def _count(
 
 def forget(client: Client, tenant: str) -> None:
     """Deletes everything of a tenant; on a cluster, whose nodes cannot be asked at once, it is left to expire.
-
-    Args:
-        client: The client.
-        tenant: Whose data it is.
 
     **Keys:** all of the tenant.
     **Trips:** 2 for each 1,000 keys of the server.

@@ -96,8 +96,7 @@ def pre_model_node(
     def chosen_flow(state: Any) -> Flow[list[BaseMessage]]:
         fields = state if isinstance(state, Mapping) else vars(state)
         if messages_key not in fields:
-            msg = f"the graph's state has no {messages_key!r}; name its messages with messages_key"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"the graph's state has no {messages_key!r}; name its messages with messages_key")
         return choose(convert_to_messages(fields[messages_key]), fields)
 
     def node(state: Any) -> dict[str, list[BaseMessage]]:

@@ -128,6 +128,5 @@ def _json_in(text: str) -> Mapping[str, Any]:
             found = value if isinstance(value, dict) and "personal" in value else found
         place = text.find("{", end)
     if found is None:
-        msg = "no JSON object with probabilities"
-        raise ValueError(msg)
+        raise ValueError("no JSON object with probabilities")
     return found

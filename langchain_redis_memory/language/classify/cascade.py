@@ -41,8 +41,7 @@ class CascadeClassifier:
     def __init__(self, first: Classifier, *more: Classifier, unsure: tuple[float, float] = (0.05, 0.6)) -> None:
         low, high = unsure
         if not 0 <= low <= high <= 1:
-            msg = f"unsure must be two probabilities (low, high), got {unsure!r}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"unsure must be two probabilities (low, high), got {unsure!r}")
         self._classifiers = (first, *more)
         self._low, self._high = low, high
 

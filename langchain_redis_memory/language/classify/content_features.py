@@ -9,14 +9,12 @@ from math import log1p
 
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.word_kinds import WordKinds
-from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.lexicon import Lexicon
-from langchain_redis_memory.language.turn_tokens import HEAD, TurnTokens
+from langchain_redis_memory.language.turn_tokens import TurnTokens
 
 _INVERTED = frozenset("do does did can will could".split())
 _BE = frozenset("is are was were".split())
 _DETERMINER = frozenset("a an most some many".split())
-_QUOTED = lazy_pattern(r"[\"\u201c`][^\"\u201d`\n]{2,200}[\"\u201d`]|\w\(\)|\w\.\w+\(|\w_\w|https?://|```")
 _POINTING = (
     "pronoun",
     "demonstrative",
@@ -130,14 +128,6 @@ def _scope(reading: TurnTokens, kinds: WordKinds) -> int:
     return kinds.sentence if points else 0
 
 
-def _speaks_of_self(turn: _Content) -> bool:
-    low = turn.low
-    return any(
-        word in turn.language.fact and not (word == "me" and place and low[place - 1] in turn.language.imperative)
-        for place, word in enumerate(low)
-    )
-
-
 def _part_of_name(turn: _Content) -> int | None:
     """The place of a name that the history knows only as a part of a longer one."""
     stems, words = turn.kinds.stems, turn.reading.words
@@ -224,30 +214,21 @@ _Feature = tuple[str, Callable[[_Content], float]]
 _SIZE: tuple[_Feature, ...] = (
     ("anchors", lambda turn: log1p(len(turn.anchors))),
     ("no_anchor", lambda turn: not turn.anchors),
-    ("one_anchor", lambda turn: len(turn.anchors) == 1),
-    ("content", lambda turn: log1p(len(turn.content))),
     ("no_content", lambda turn: not turn.content),
-    ("length", lambda turn: log1p(len(turn.low))),
     ("short", lambda turn: len(turn.low) <= 4),
     ("named", lambda turn: bool(turn.names)),
     ("names", lambda turn: log1p(len(turn.names))),
-    ("quoted", lambda turn: bool(_QUOTED.search(turn.reading.text[:HEAD]))),
-    ("mine", _speaks_of_self),
     ("addressed", lambda turn: "you" in turn.low or "your" in turn.low),
 )
 _KNOWN: tuple[_Feature, ...] = (
-    ("new_anchors", lambda turn: log1p(len(turn.anchors) - len(turn.known(turn.anchors)))),
     ("old_anchors", lambda turn: log1p(len(turn.known(turn.anchors)))),
     ("no_old", lambda turn: not turn.known(turn.anchors)),
     ("old_share", lambda turn: len(turn.known(turn.anchors)) / max(len(turn.anchors), 1)),
     ("name_known", lambda turn: any(turn.kinds.stems[place] in turn.before.names for place in turn.names)),
-    ("name_new", lambda turn: len(turn.known(turn.names)) < len(turn.names)),
 )
 _CLEAN: tuple[_Feature, ...] = (
     ("compound", lambda turn: any(b == a + 1 and not turn.reading.stop[a] for a, b in pairwise(turn.anchors))),
     ("clean", lambda turn: turn.clean),
-    ("clean_named", lambda turn: turn.clean and bool(turn.names)),
-    ("clean_anchored", lambda turn: turn.clean and len(turn.anchors) > 1),
     ("points_named", lambda turn: _points(turn) and bool(turn.names)),
     ("points_anchored", lambda turn: log1p(len(turn.anchors)) * _plainly(turn)),
     ("two_anchors", lambda turn: len(turn.anchors) > 1),
@@ -271,10 +252,8 @@ _SUBJECT: tuple[_Feature, ...] = (
     ),
 )
 _NOVEL: tuple[_Feature, ...] = (
-    ("novel", lambda _: 1.0),
     ("novel_many", lambda turn: log1p(len(_heavy(turn)))),
     ("novel_answered", lambda turn: turn.before.answered),
     ("novel_named", lambda turn: turn.clean and bool(turn.names)),
-    ("novel_subject", lambda turn: turn.feature("own_subject")),
     ("novel_related", lambda turn: turn.feature("relation_filled") * turn.clean),
 )

@@ -21,11 +21,12 @@ from langchain_redis_memory.language.classify.standalone import COMMENT, stands
 from langchain_redis_memory.language.classify.tokens import HistoryWords, known, past
 from langchain_redis_memory.language.classify.verdict import Verdict
 from langchain_redis_memory.language.classify.weights import weights
-from langchain_redis_memory.language.english import stem, straight
+from langchain_redis_memory.language.english import straight
 from langchain_redis_memory.language.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.logistic import probability
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
 from langchain_redis_memory.language.turn_tokens import HEAD, TAIL, TurnTokens, read
+from langchain_redis_memory.language.words import stem
 
 MAX_UNSAFE = 0.1
 """The share of dependent turns that may be called self-contained, unless a classifier is told another."""

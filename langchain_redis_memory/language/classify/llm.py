@@ -173,8 +173,7 @@ def _read(raw: Any) -> tuple[QuestionType, float, str, dict[str, float] | None]:
     kind = QuestionType(str(found["type"]).strip().upper())
     dependence = float(found["dependence"])
     if not 0 <= dependence <= 1:
-        msg = "dependence is no probability"
-        raise ValueError(msg)
+        raise ValueError("dependence is no probability")
     standalone = found.get("standalone", "")
     try:
         audience = shares(found)
@@ -197,8 +196,7 @@ def _json_in(text: str) -> Mapping[str, Any]:
             found = value if "type" in value else found
         place = text.find("{", end)
     if found is None:
-        msg = "no JSON object with a type"
-        raise ValueError(msg)
+        raise ValueError("no JSON object with a type")
     return dict(found)
 
 

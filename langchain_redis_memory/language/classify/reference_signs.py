@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from langchain_redis_memory.language.classify.tokens import HistoryWords
 from langchain_redis_memory.language.classify.word_kinds import ENDS, WordKinds
-from langchain_redis_memory.language.english import ends_like_plural, straight
+from langchain_redis_memory.language.english import straight
 from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import HEAD, TurnTokens
+from langchain_redis_memory.language.words import ends_like_plural
 
 _ADJECTIVE = ("ous", "ful", "able", "ible", "ive", "ic", "ant", "ent", "ish", "less", "est")
 _ADJUNCT = frozenset("on at in for with from when where".split())
@@ -126,7 +127,7 @@ def _pronoun(reading: TurnTokens, kinds: WordKinds, place: int, language: Lexico
     """A pronoun: what before it in the turn can it mean?
 
     A name or a noun of an earlier clause that says something (a bare heading does not), or one that the same clause
-    gives a possessive. "It" and "they" also mean nouns that agree in number; "he" and "she" mean persons.
+    gives a possessive. "It" and "they" also mean nouns that agree in number; "he" and "she" mean persons and no places.
     """
     word, here = reading.low[place], kinds.clause[place]
     personal = word in ("he", "she", "him", "her", "his", "hers", "himself", "herself", "he's", "she's")
@@ -137,6 +138,8 @@ def _pronoun(reading: TurnTokens, kinds: WordKinds, place: int, language: Lexico
         one = reading.low[at]
         earlier = kinds.clause[at] < here and kinds.clause[at] in kinds.telling
         if kinds.name[at]:
+            if personal and _is_place(reading, kinds, at):
+                continue
             named = True
         elif (
             not kinds.noun[at]
@@ -159,6 +162,13 @@ def _pronoun(reading: TurnTokens, kinds: WordKinds, place: int, language: Lexico
         reading.sign("pronoun", place, why="points back")
         if personal:
             reading.sign("pronoun_personal", place)
+
+
+def _is_place(reading: TurnTokens, kinds: WordKinds, at: int) -> bool:
+    """Whether a name is where something is, and so nobody: "I live in Berlin. Is he nearby?"."""
+    while at and kinds.name[at - 1] and not reading.stop[at - 1]:
+        at -= 1
+    return at > 0 and reading.low[at - 1] in ("at", "in", "near")
 
 
 def definites(reading: TurnTokens, kinds: WordKinds, before: HistoryWords, language: Lexicon) -> None:
@@ -193,9 +203,7 @@ def _definite(
         reading.sign("headless", first - 1, end, why="the most of what")
     elif filled and (superlative or following not in _ADJUNCT):
         reading.sign("definite_own", first)
-    elif superlative and len(run) > 1:
-        reading.sign("superlative", first)
-    else:
+    elif not superlative or len(run) == 1:
         long = sum(low[at] not in language.generic for at in run) > 1
         name = "definite_filled" if filled else "definite_long" if long else "definite"
         reading.sign(name, first - 1, end, why="" if filled else "not introduced")

@@ -80,7 +80,7 @@ def features(
     open_, doubtful = probability(-log_odds), probability(2 - log_odds)
     close = 3.0 if answered else 10.0
     far = {"far_12": 10 * max(0.12 - most, 0.0), "far_25": 10 * max(0.25 - most, 0.0)}
-    near = {"near_35": close * max(most - 0.35, 0.0), "near_50": close * max(most - 0.5, 0.0)}
+    near = {"near_50": close * max(most - 0.5, 0.0)}
     drift = far["far_25"] * doubtful
     return {
         "language": max(-4.0, min(4.0, log_odds)),

@@ -82,6 +82,15 @@ def continued(messages: Sequence[BaseMessage]) -> list[str]:
     return [str(said.text) for said in messages[leaning_from(messages) :] if isinstance(said, HumanMessage)]
 
 
+def spoken(messages: Sequence[BaseMessage]) -> list[str]:
+    """Lists what the user said: "What about Berlin?" may go on with the weather behind a question about a book.
+
+    Args:
+        messages: The conversation so far, oldest first.
+    """
+    return [str(said.text) for said in messages if isinstance(said, HumanMessage)]
+
+
 def leaning_from(messages: Sequence[BaseMessage]) -> int:
     """Finds the first turn that the next question depends on.
 

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_redis_memory.language.english import stem, straight
+from langchain_redis_memory.language.english import straight
 from langchain_redis_memory.language.lexicon import Lexicon, lexicon
 from langchain_redis_memory.language.turn_tokens import HEAD, WORD
+from langchain_redis_memory.language.words import stem
 
 RECENT, EACH = 8, 600
 """Messages of the history that are read, and characters of each."""
@@ -107,11 +108,7 @@ def past(history: Sequence[BaseMessage], language: Lexicon) -> HistoryWords:
 
 
 def content_words(text: str) -> set[str]:
-    """Returns the content words of a text, in lower case.
-
-    Returns:
-        Its words without English function words.
-    """
+    """Returns the content words of a text, in lower case."""
     low = (straight(word).lower().removesuffix("'s") for word in WORD.findall(text[: 4 * HEAD]))
     function: frozenset[str] = lexicon("en").function
     return set(low) - function

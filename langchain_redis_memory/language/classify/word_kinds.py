@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from langchain_redis_memory.language.classify.tokens import HistoryWords
-from langchain_redis_memory.language.english import stem
 from langchain_redis_memory.language.lexicon import Lexicon
 from langchain_redis_memory.language.turn_tokens import TurnTokens
+from langchain_redis_memory.language.words import stem
 
 ENDS = frozenset("?!.\n")
 _DEFINES = frozenset(("what is a", "what is an", "explain what a"))

@@ -22,8 +22,8 @@ from langchain_redis_memory.language.classify import dependence
 from langchain_redis_memory.language.contextualise.contextualiser import Contextualiser, Rewrite
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.language.contextualise.word_lists import FUNCTION
-from langchain_redis_memory.language.english import stem
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
+from langchain_redis_memory.language.words import stem
 from langchain_redis_memory.ops import Flow, Invoke, settled
 
 if TYPE_CHECKING:

@@ -35,8 +35,8 @@ from langchain_redis_memory.language.contextualise.patterns import (
     TOPIC,
 )
 from langchain_redis_memory.language.contextualise.word_lists import FUNCTION, PARTNERS, RELATIONAL, VERBS
-from langchain_redis_memory.language.english import singular
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
+from langchain_redis_memory.language.words import singular
 
 _TURNS = 8
 """User turns that are looked back."""

@@ -26,8 +26,9 @@ from langchain_redis_memory.language.contextualise.word_lists import (
     VAGUE,
     VERBS,
 )
-from langchain_redis_memory.language.english import ends_like_plural, singular, straight
+from langchain_redis_memory.language.english import straight
 from langchain_redis_memory.language.turn_tokens import TOKEN
+from langchain_redis_memory.language.words import ends_like_plural, singular
 
 LONGEST = 1_000
 """Characters of a message that are looked at."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from langchain_redis_memory.language.equivalence.contrasts import OPPOSITE_PREPOSITIONS, contrasted
 from langchain_redis_memory.language.equivalence.order import order_of
 from langchain_redis_memory.language.equivalence.parse import ParsedQuestion, Word
-from langchain_redis_memory.language.equivalence.wordnet import (
+from langchain_redis_memory.language.equivalence.relations import (
     DERIVED,
     OPPOSITE,
     OPPOSITES,
@@ -99,6 +99,30 @@ def pair_up(a: tuple[Word, ...], b: tuple[Word, ...]) -> dict[int, tuple[int, in
     return paired
 
 
+def unpaired(a: ParsedQuestion, b: ParsedQuestion, paired: dict[int, tuple[int, int]]) -> tuple[list[Word], list[Word]]:
+    """Returns the words of each text that stand alone, without numbers."""
+    taken = {two for two, _ in paired.values()}
+    return (
+        [word for at, word in enumerate(a.words) if at not in paired and word.lemma[:1] != "#"],
+        [word for at, word in enumerate(b.words) if at not in taken and word.lemma[:1] != "#"],
+    )
+
+
+def replaced(a: list[Word], b: list[Word]) -> float:
+    """Counts the words that stand alone in the place of another one: with the same neighbours, or one and an end."""
+
+    def same_slot(one: Word, two: Word) -> bool:
+        return bool(one.before or one.after) and one.before == two.before and one.after == two.after
+
+    return float(min(sum(any(same_slot(one, two) for two in b) for one in a), 3))
+
+
+def opposition(one: Word, two: Word) -> str:
+    """Returns the veto against two opposite words."""
+    kind = contrasted(one.lemma, two.lemma)
+    return f"{f'{kind} differs' if kind else 'opposites'}: {' / '.join(sorted((one.lemma, two.lemma)))}"
+
+
 def compare(a: ParsedQuestion, b: ParsedQuestion) -> Difference:
     """Compares two parsed questions.
 
@@ -137,18 +161,12 @@ def _alone(a: list[Word], b: list[Word], features: dict[str, float], vetoes: lis
         names = [word for word in a if word.name], [word for word in b if word.name]
         features["names_both"] = float(min(len(names[0]), len(names[1])))
         sure = any(word.sure for word in names[0]) and any(word.sure for word in names[1])
-        if sure or any(_same_slot(one, two) for one in names[0] for two in names[1]):
+        if sure or replaced(*names):
             vetoes.append(f"names differ: {_list(names[0])} / {_list(names[1])}")
-    features["replaced"] = float(min(sum(any(_same_slot(one, two) for two in b) for one in a), 3))
+    features["replaced"] = replaced(a, b)
     features["replaced_only"] = float(bool(features["replaced"]) and len(a) == len(b) == 1)
     features["one_sided"] = float(features["alone_more"] >= 0.9 and not features["alone_less"])
     features["names_one"] = float(sum(word.name for word in (*a, *b)))
-
-
-def _same_slot(one: Word, two: Word) -> bool:
-    """Whether two words stand in one place of their texts: the same neighbours, or one and the ends."""
-    before, after = one.before == two.before, one.after == two.after
-    return before and after if one.before or one.after else False
 
 
 def _literals_and_symbols(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float], vetoes: list[str]) -> None:
@@ -183,14 +201,10 @@ def _contents(
         first, second = a.words[one], b.words[two]
         weights[kind] += (first.weight + second.weight) / 2
         if kind == OPPOSITE:
-            kind_of = contrasted(first.lemma, second.lemma)
-            both = " / ".join(sorted((first.lemma, second.lemma)))
-            vetoes.append(f"{kind_of} differs: {both}" if kind_of else f"opposites: {both}")
+            vetoes.append(opposition(first, second))
         elif kind == SISTER and first.name and second.name:
             vetoes.append(f"names differ: {first.lemma} / {second.lemma}")
-    taken = {two for two, _ in paired.values()}
-    alone_a = [word for at, word in enumerate(a.words) if at not in paired and not word.lemma.startswith("#")]
-    alone_b = [word for at, word in enumerate(b.words) if at not in taken and not word.lemma.startswith("#")]
+    alone_a, alone_b = unpaired(a, b, paired)
     heavy_a, heavy_b = sum(word.weight for word in alone_a), sum(word.weight for word in alone_b)
     total = sum(word.weight for word in a.words) + sum(word.weight for word in b.words) or 1.0
     for title, kind in (("synonym", SYNONYM), ("derived", DERIVED), ("sister", SISTER)):
@@ -336,6 +350,3 @@ def _questions(a: ParsedQuestion, b: ParsedQuestion, features: dict[str, float],
     if features["wanted"] and a.question == b.question == "how many":
         vetoes.append(f"asked for differs: {' / '.join(sorted((a.wanted, b.wanted)))}")
     features["subject"] = float(bool(a.subject and b.subject and a.subject != b.subject))
-
-
-__all__ = ["DERIVED", "SYNONYM", "Difference", "compare", "pair_up", "question_distance"]

@@ -103,8 +103,7 @@ class Observations:
 
     def __post_init__(self) -> None:
         if any(not 0 <= score <= 1 for score, _ in self.reports):
-            msg = "a score lies between 0 and 1"
-            raise InvalidInputError(msg)
+            raise InvalidInputError("a score lies between 0 and 1")
         if len(self.reports) > MOST:
             object.__setattr__(self, "reports", self.reports[-MOST:])
 
@@ -153,9 +152,6 @@ class Observations:
             score: The score of the candidate.
             verified: Whether the verifier calls it a hit. A vetoed candidate is not to be asked about here.
             delta: The tolerated chance of a wrong answer.
-
-        Returns:
-            Whether the answer may be served.
         """
         decided = self.decide(score, delta)
         return decided == "serve" or (verified and decided == "undecided")
@@ -177,13 +173,11 @@ class Observations:
         reports = []
         for value in values:
             if not isinstance(value, int) or isinstance(value, bool) or not -10_001 <= value <= 10_000:
-                msg = "the reports of a cache entry are damaged; purge the entry"
-                raise CorruptDataError(msg)
+                raise CorruptDataError("the reports of a cache entry are damaged; purge the entry")
             reports.append((value / 10_000, True) if value >= 0 else ((-value - 1) / 10_000, False))
         return cls(tuple(reports))
 
 
 def _check(delta: float, doubt: float) -> None:
     if not (0 < delta < 1 and 0 < doubt < 1):
-        msg = f"delta and doubt are shares between 0 and 1, not {delta} and {doubt}"
-        raise InvalidInputError(msg)
+        raise InvalidInputError(f"delta and doubt are shares between 0 and 1, not {delta} and {doubt}")

@@ -20,8 +20,13 @@ LONGEST = 2000
 CACHED = 4096
 """Texts whose key and parse are remembered."""
 
-_PLAIN = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": " - ",
-                        "\u27e6": " ", "\u27e7": " "})  # fmt: skip
+PLACEHOLDERS = "".join(map(chr, range(0xE000, 0xE000 + LONGEST)))
+"""Characters for private use: the first stands for the first literal."""
+_PLAIN = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": " - "}
+                       | dict.fromkeys(PLACEHOLDERS, " "))  # fmt: skip
+_DOTTED = lazy_pattern(r"\b(?:(?:[A-Z]\.)+[A-Z]|(?i:u\.s|u\.s\.a|u\.k|[ap]\.m|e\.g|i\.e))\b\.?")
+_WHOLE = {"u.s": "USA", "u.s.a": "USA", "u.k": "UK"}
+_US = lazy_pattern(r"\bUS\b(?! ?\$)")
 _SPACE = lazy_pattern(r"[\s\x00-\x1f\x7f]+")
 _LITERAL = lazy_pattern(
     r"\"[^\"]{1,200}\"|`[^`]{1,200}`|(?<!\w)'[^']{2,80}'(?!\w)|https?://\S+|\b[\w.+-]{1,64}@[\w-]{1,64}\.[\w.]{1,64}|"
@@ -48,14 +53,14 @@ _DECIDING = lazy_pattern(
     r"|(?:(?<=^)|(?<=[\s(=,:]))[-\u2212](?=\d)"  # the sign of a number
     r"|(?<=\d)\s?(?:%|per ?cent\b)|(?<!\w)[$]\w+|\b[A-Za-z]#"
 )
-_ACRONYMS = lazy_pattern(r"\b(?:IT|US|WHO|ME|OR|IN|AM|AIDS)\b")
+_ACRONYMS = lazy_pattern(r"\b(?:IT|WHO|ME|OR|IN|(?<!\d )AM|AIDS)\b")
 
 
 class NormalisedText(NamedTuple):
     """A normalised question.
 
     Args:
-        text: The text in lower case; the literal number n stands in it as the placeholder of n in special brackets.
+        text: The text in lower case, with a placeholder for each literal.
         asks: It holds a question mark.
         capitals: Its words with a capital inside a sentence, in lower case.
         literals: The literals that were set aside: quotations, identifiers, paths, addresses.
@@ -67,6 +72,14 @@ class NormalisedText(NamedTuple):
     literals: tuple[str, ...]
 
 
+def _plain(text: str) -> str:
+    """The text with plain quotes, dashes and spaces, and abbreviations without dots; the US is the USA, unlike "us"."""
+    plain = unicodedata.normalize("NFKC", text).translate(_PLAIN)
+    plain = _DOTTED.sub(lambda found: _WHOLE.get(found[0].lower().strip("."), found[0].replace(".", "")), plain)
+    plain = plain if plain.isupper() else _US.sub("USA", plain)
+    return _SPACE.sub(" ", plain).strip()
+
+
 @lru_cache(CACHED)
 def key_of(text: str) -> str:
     """Returns the key of a text: without Unicode forms, white space, final punctuation and case of prose.
@@ -76,8 +89,7 @@ def key_of(text: str) -> str:
     Returns:
         The key: two texts with one key are the same question.
     """
-    plain = unicodedata.normalize("NFKC", text).translate(_PLAIN)
-    plain = _SPACE.sub(" ", plain).strip()
+    plain = _plain(text)
     plain = _ENDING.sub("", plain) or plain
     return " ".join(word if _IDENTIFIER.search(word) else word.casefold() for word in plain.split(" "))
 
@@ -96,13 +108,12 @@ def deciding_marks(text: str) -> tuple[str, ...]:
 
 def normalise(text: str) -> NormalisedText:
     """Normalises a question, of which the first `LONGEST` characters are looked at."""
-    raw = unicodedata.normalize("NFKC", text[:LONGEST]).translate(_PLAIN)
-    raw = _SPACE.sub(" ", raw).strip()
+    raw = _plain(text[:LONGEST])
     literals: list[str] = []
 
     def set_aside(match: re.Match[str]) -> str:
         literals.append(match.group())
-        return f" \u27e6{len(literals) - 1}\u27e7 "
+        return f" {PLACEHOLDERS[len(literals) - 1]} "
 
     held = _LITERAL.sub(set_aside, raw)
     capitals = frozenset(word.lower() for word in re.findall(r"(?<=[\w,;:] )[A-Z][\w-]*", held))
@@ -111,8 +122,6 @@ def normalise(text: str) -> NormalisedText:
         for pattern, plain in _CONTRACTIONS:
             lower = pattern.sub(plain, lower)
     lower = _SYMBOLS.sub(lambda match: f" {match.group().translate(_SPELT)} ", lower)
-    if "u.s" not in lower and re.search(r"\bUS\b", held):
-        lower = re.sub(r"\bus\b", "u.s.", lower)
     lower = _ENDING.sub("", lower)
     for pattern, plain, anchored in _PHRASES:
         if not anchored or pattern.match(lower):

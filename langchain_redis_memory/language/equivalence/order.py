@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from langchain_redis_memory.language.equivalence.parse import ParsedQuestion, Word
-from langchain_redis_memory.language.equivalence.wordnet import WIDER
+from langchain_redis_memory.language.equivalence.relations import WIDER
 
 _MOST_WORDS = 40
 """Paired words whose order is compared."""

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from langchain_redis_memory.language.english import table, word_list
 from langchain_redis_memory.language.equivalence.contrasts import OPPOSITE_PREPOSITIONS
-from langchain_redis_memory.language.equivalence.normalise import CACHED, normalise
+from langchain_redis_memory.language.equivalence.normalise import CACHED, PLACEHOLDERS, normalise
 from langchain_redis_memory.language.equivalence.question_words import (
     GENERIC,
     is_passive,
@@ -22,9 +22,9 @@ from langchain_redis_memory.language.equivalence.question_words import (
     question_type,
     who_role,
 )
-from langchain_redis_memory.language.equivalence.wordnet import GRADABLE, degree, in_wordnet, is_name, lemma
-from langchain_redis_memory.language.lazy_pattern import lazy_pattern
 from langchain_redis_memory.language.lexicon import lexicon
+from langchain_redis_memory.language.turn_tokens import PART
+from langchain_redis_memory.language.words import GRADABLE, degree, in_wordnet, is_name, lemma
 
 
 class Word(NamedTuple):
@@ -65,7 +65,6 @@ class ParsedQuestion(NamedTuple):
     wanted: str
 
 
-_TOKEN = lazy_pattern(r"\u27e6\d+\u27e7|u\.[sk]\.|new_york|[^\W\d_]+(?:'(?!s\b)[^\W\d_]+)*|'s|\d+(?:[.,:]\d+)*|[^\w\s]")
 _NUMBERS = table("questions", "numbers")
 _ORDINARY = word_list("questions", "ordinary")
 """Number words with another use: a number only where there is another sign of it."""
@@ -96,7 +95,7 @@ def parse(text: str) -> ParsedQuestion:
     normalised = normalise(text)
     lower = normalised.text
     question = question_type(lower, normalised.asks)
-    raw = _TOKEN.findall(lower)
+    raw = PART.findall(lower)
     terms = _terms(raw, normalised.literals)
     numbers = _numbers(terms, raw)
     marks = _marks([term.text for term in terms if term.kind == "word"], generic=question in GENERIC)
@@ -137,8 +136,8 @@ def _terms(raw: Sequence[str], literals: Sequence[str]) -> list[_Term]:
     found: list[_Term] = []
     after_number = False
     for at, part in enumerate(raw):
-        if part[0] == "\u27e6":
-            literal = literals[int(part[1:-1])]
+        if part in PLACEHOLDERS:
+            literal = literals[PLACEHOLDERS.index(part)]
             literal = literal.strip("\"'`").rstrip(",.;") if literal[0] in "\"'`" else literal.rstrip(".,;")
             # the capital that the start of a sentence gives; a quoted title has them everywhere, or not
             literal = literal.lower() if " " in literal else literal[:1].lower() + literal[1:]

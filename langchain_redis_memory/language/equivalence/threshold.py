@@ -23,12 +23,10 @@ class ThresholdPolicy:
     def __init__(self, threshold: float | None = None, model: str | None = None) -> None:
         if threshold is None:
             if model is None:
-                msg = "ThresholdPolicy needs a threshold, or the name of a known embedding model"
-                raise ConfigError(msg)
+                raise ConfigError("ThresholdPolicy needs a threshold, or the name of a known embedding model")
             threshold = scale_of(model).threshold
         if not 0 < threshold <= 1:
-            msg = f"a cosine threshold lies above 0 and is at most 1, not {threshold}"
-            raise ConfigError(msg)
+            raise ConfigError(f"a cosine threshold lies above 0 and is at most 1, not {threshold}")
         self.threshold: float = float(threshold)
 
     @property

@@ -59,14 +59,11 @@ class VerifiedPolicy:
         weights: EquivalenceModel | None = None,
     ) -> None:
         if not 0 < max_error < 0.5:
-            msg = f"max_error is a share of wrong hits above 0 and below 0.5, not {max_error}"
-            raise ConfigError(msg)
+            raise ConfigError(f"max_error is a share of wrong hits above 0 and below 0.5, not {max_error}")
         if base_rate is not None and not 0 < base_rate < 1:
-            msg = f"base_rate is a share between 0 and 1, not {base_rate}"
-            raise ConfigError(msg)
+            raise ConfigError(f"base_rate is a share between 0 and 1, not {base_rate}")
         if floor is not None and not -1 <= floor <= 1:
-            msg = f"floor is a cosine, not {floor}"
-            raise ConfigError(msg)
+            raise ConfigError(f"floor is a cosine, not {floor}")
         self._scale = MINILM if model is None else scale_of(model)
         self._floor = from_minilm(_FLOOR, self._scale) if floor is None else float(floor)
         self.max_error = max_error

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from langchain_redis_memory.language.equivalence.compare import Difference, compare, pair_up
-from langchain_redis_memory.language.equivalence.contrasts import contrasted
+from langchain_redis_memory.language.equivalence.compare import (
+    Difference,
+    compare,
+    opposition,
+    pair_up,
+    replaced,
+    unpaired,
+)
 from langchain_redis_memory.language.equivalence.normalise import key_of
 from langchain_redis_memory.language.equivalence.parse import ParsedQuestion, Word, parse
+from langchain_redis_memory.language.equivalence.relations import OPPOSITE, SAME, SISTER
 from langchain_redis_memory.language.equivalence.weights import shipped
-from langchain_redis_memory.language.equivalence.wordnet import OPPOSITE, SAME, SISTER
 from langchain_redis_memory.language.need.need import Need, leaning
 
 _LEANS = 0.5
@@ -37,9 +43,8 @@ def compare_needs(a: Need, b: Need) -> Difference:
     numbers = {number for number, _ in mine.numbers}, {number for number, _ in theirs.numbers}
     odd = numbers[0] - numbers[1], numbers[1] - numbers[0]
     features["numbers_both"] = float(bool(odd[0] and odd[1]))
-    features["numbers_one"] = float(bool(odd[0]) != bool(odd[1]))
     features["numbers_same"] = float(bool(numbers[0]) and numbers[0] == numbers[1])
-    features["replaced"] = float(words.replaced)
+    features["replaced"] = replaced(*words.alone)
     features["opposite"] = float(min(len(words.opposite), 2))
     features["sister"] = float(min(words.sisters, 2))
     names = [any(word.name for word in alone) for alone in words.alone]
@@ -52,9 +57,11 @@ def compare_needs(a: Need, b: Need) -> Difference:
     features |= {f"{name}_leaning": features[name] * lean for name in _BY_LEANING}
     if features["numbers_both"] and lean >= _LEANS:
         vetoes.append(f"numbers differ: {_list(odd[0])} / {_list(odd[1])}")
-    vetoes += [f"{kind}: {pair}" for kind, pair in words.opposite if lean >= _LEANS]
+    vetoes += words.opposite if lean >= _LEANS else []
     if all(words.alone) and lean >= _LEANS:
-        vetoes += [f"a detail differs: {one} / {two}" for one in odd_a for two in odd_b if _swapped(one, two)][:1]
+        vetoes += [
+            f"a detail differs: {one} / {two}" for one in sorted(odd_a) for two in sorted(odd_b) if _swapped(one, two)
+        ][:1]
     if bool(a.facts) != bool(b.facts):
         vetoes.append("only one side says what the question leans on")
     vetoes += _replies(a, b)
@@ -69,7 +76,7 @@ def _against(question: Difference) -> float:
 
 
 _OF_QUESTION = (
-    "alone_less", "alone_more", "question", "plain", "covered", "sister", "replaced", "wanted", "modal_both",
+    "alone_less", "alone_more", "question", "plain", "covered", "sister", "replaced", "modal_both",
 )  # fmt: skip
 _COUNTED = frozenset((*_OF_QUESTION, "one_sided", "replaced_only", "names_one", "names_both"))
 _OF_ORDER = frozenset(("reordered", "exchanged", "crossed"))
@@ -78,37 +85,21 @@ _BY_LEANING = ("numbers_both", "replaced", "opposite", "sister", "names_both", "
 
 
 class _Words(NamedTuple):
-    """The words of two needs: those that stand alone on either side, and pairs that differ."""
+    """The words of two needs: those that stand alone on either side, vetoes against opposites, and sisters."""
 
     alone: tuple[list[Word], list[Word]]
-    opposite: list[tuple[str, str]]
+    opposite: list[str]
     sisters: int
-    replaced: int
     differ: bool
 
 
 def _words(mine: ParsedQuestion, theirs: ParsedQuestion) -> _Words:
     paired = pair_up(mine.words, theirs.words)
-    taken = {two for two, _ in paired.values()}
-    alone = (
-        [word for at, word in enumerate(mine.words) if at not in paired and word.lemma[0] != "#"],
-        [word for at, word in enumerate(theirs.words) if at not in taken and word.lemma[0] != "#"],
-    )
-    opposite, sisters = [], 0
-    for one, (two, kind) in paired.items():
-        first, second = sorted((mine.words[one].lemma, theirs.words[two].lemma))
-        sisters += kind == SISTER
-        if kind == OPPOSITE:
-            contrast = contrasted(first, second)
-            opposite.append((f"{contrast} differs" if contrast else "opposites", f"{first} / {second}"))
-    replaced = sum(any(_same_slot(one, two) for two in alone[1]) for one in alone[0])
-    differ = all(alone) or any(kind != SAME for _, kind in paired.values())
-    return _Words(alone, sorted(opposite), sisters, min(replaced, 3), differ)
-
-
-def _same_slot(one: Word, two: Word) -> bool:
-    before, after = one.before == two.before, one.after == two.after
-    return before and after if one.before or one.after else False
+    alone = unpaired(mine, theirs, paired)
+    pairs = [(mine.words[one], theirs.words[two], kind) for one, (two, kind) in paired.items()]
+    opposite = sorted(opposition(one, two) for one, two, kind in pairs if kind == OPPOSITE)
+    sisters = sum(kind == SISTER for *_, kind in pairs)
+    return _Words(alone, opposite, sisters, all(alone) or any(kind != SAME for *_, kind in pairs))
 
 
 def _copied(a: Need, b: Need) -> tuple[float, set[str], set[str]]:

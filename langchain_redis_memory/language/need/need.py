@@ -135,11 +135,7 @@ class Need(NamedTuple):
 
 
 def read_need(text: str) -> Need:
-    """Reads the text of a need; a question by itself is one.
-
-    Args:
-        text: What `Need.text` gave.
-    """
+    """Reads the text of a need; a question by itself is one."""
     question, *lines = text.split("\n")
     alone = lines == [_ALONE]
     facts: list[Fact] = []

@@ -40,11 +40,9 @@ def _checked(name: str) -> bytes:
     try:
         found = resources.files(__package__).joinpath(name).read_bytes()
     except OSError as error:
-        msg = f"the reader's {name} is not there: install langchain-redis-memory again"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"the reader's {name} is not there: install langchain-redis-memory again") from error
     if sha256(found).hexdigest() != _FILES[name]:
-        msg = f"the reader's {name} is not the one that was shipped: install langchain-redis-memory again"
-        raise ConfigError(msg)
+        raise ConfigError(f"the reader's {name} is not the one that was shipped: install langchain-redis-memory again")
     return found
 
 

@@ -70,8 +70,7 @@ class ReadingClassifier:
         check_method(reader, "dependence", "reader", ConfigError)
         low, high = unsure
         if not (0 <= low <= high <= 1 and 0 <= alone_below <= 1):
-            msg = f"unsure and alone_below must be probabilities, got {unsure!r} and {alone_below!r}"
-            raise InvalidInputError(msg)
+            raise InvalidInputError(f"unsure and alone_below must be probabilities, got {unsure!r} and {alone_below!r}")
         self._first, self._reader = first, reader
         self._low, self._high, self._alone_below = low, high, alone_below
 
@@ -123,10 +122,5 @@ class ReadingClassifier:
 
 
 def joint(before: float, read: float) -> float:
-    """Returns the probability of dependence by the signs and by reading together: their log-odds are added, weighed.
-
-    Args:
-        before: The first classifier's probability.
-        read: The reader's.
-    """
+    """Returns the probability of dependence by the signs and by reading together: their log-odds are added, weighed."""
     return probability(_EITHER * (odds(before) + odds(read)))

@@ -62,8 +62,7 @@ class AnswerWriter:
             return "there"
         yield from flows.store_flow([flows.entry(query, prompt, answer)])
         if (yield from ask(flows.stored(query))) is None:
-            msg = "an answer was stored, but is not found"
-            raise CorruptDataError(msg)
+            raise CorruptDataError("an answer was stored, but is not found")
         return "moved"
 
     def _stands_alone(self, question: str) -> bool:

@@ -197,8 +197,7 @@ class RedisMigration(ClientOwner):
         writer = self._writers.get(type(record))
         try:
             if writer is None:
-                msg = "nothing stores them"
-                raise ConfigError(msg)
+                raise ConfigError("nothing stores them")
             tally.wrote(record, (yield from writer.write_flow(record)))
         except (UnavailableError, ConfigError):
             raise

@@ -39,8 +39,7 @@ class VectorWriter:
     def write_flow(self, record: SavedVector) -> Flow[Outcome]:
         """Stores a vector for what its model gives it for: documents, queries, or both where they do not differ."""
         if self._target is None:
-            msg = "give RedisMigration the CachedEmbeddings that keeps the vectors, as embeddings"
-            raise ConfigError(msg)
+            raise ConfigError("give RedisMigration the CachedEmbeddings that keeps the vectors, as embeddings")
         named = (record.model, len(record.vector))
         if named not in self._kinds:
             self._kinds[named] = yield from self._kinds_flow(self._target, record)

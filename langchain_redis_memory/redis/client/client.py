@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar, Union
+from typing import Any, TypeVar, Union
+
+from typing_extensions import Self
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.ops import Flow, Op
@@ -31,9 +33,6 @@ from langchain_redis_memory.redis.client.trips import OnTrip, Trip, Trips, check
 from langchain_redis_memory.redis.codec.cipher.cipher import Cipher
 from langchain_redis_memory.redis.key_groups import Id, text_of
 from langchain_redis_memory.redis.keys import KeySpace
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 T = TypeVar("T")
 
@@ -88,8 +87,7 @@ class Client(DurableClient):
     ) -> None:
         if isinstance(redis, str):
             if aredis is not None:
-                msg = "a URL serves both colours: give Client a URL or clients of redis-py, not both"
-                raise ConfigError(msg)
+                raise ConfigError("a URL serves both colours: give Client a URL or clients of redis-py, not both")
             settings = read_settings(redis, prefix=prefix)
             self._set_up(topology(redis, Options.of(settings)), settings, settings.max_connections, on_trip, cipher)
             return
@@ -142,7 +140,8 @@ class Client(DurableClient):
                 for now, with back-off and jitter. By default 3 times.
             health_check_s: A connection idle for longer is checked before use, in seconds.
             cipher: Encrypts what is stored.
-            **extra: `credentials` (see `credentials.py`), `address_remap`, or options of redis-py, as `ssl_ca_certs`.
+            **extra: `credentials` (see `credentials.py`), `address_remap`, `read_from` ("prefer_replica": what may be
+                stale is read from a replica, where one answers), or options of redis-py, as `ssl_ca_certs`.
 
         Returns:
             The client; nothing has been connected.

@@ -13,8 +13,7 @@ from typing import Any
 
 from langchain_redis_memory.ops import Command, Reply
 from langchain_redis_memory.redis.client.deadline import CALL, timeout_at
-from langchain_redis_memory.redis.client.options import Address
-from langchain_redis_memory.redis.client.slots import Nodes, Outcomes, Parts
+from langchain_redis_memory.redis.client.slots import Node, Nodes, Outcomes, Parts, Trip
 from langchain_redis_memory.redis.client.transport import AsyncDirectTransport, DirectTransport
 
 _SLOTS: tuple[Command, ...] = (("CLUSTER", "SLOTS"),)
@@ -28,13 +27,19 @@ class ClusterTransport:
         opened: Makes the transport to one.
     """
 
-    def __init__(self, nodes: Nodes, opened: Callable[[Address], DirectTransport]) -> None:
+    def __init__(self, nodes: Nodes, opened: Callable[[Node], DirectTransport]) -> None:
         self._nodes, self._opened = nodes, opened
-        self._transports: dict[Address, DirectTransport] = {}
+        self._transports: dict[Node, DirectTransport] = {}
 
     def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
         """Sends commands and gives their replies; of a node that did not answer the exception."""
-        flow = self._nodes.trip_flow(commands)
+        return self._run(self._nodes.trip_flow(commands), by_digest)
+
+    def read(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
+        """Sends commands that only read to replicas, and to masters what no replica answers."""
+        return self._run(self._nodes.trip_flow(commands, stale=True), by_digest)
+
+    def _run(self, flow: Trip, by_digest: bool) -> list[Reply]:
         outcomes: Any = None
         try:
             while True:
@@ -45,8 +50,8 @@ class ClusterTransport:
             return replies
 
     def _exchange(self, parts: Parts, by_digest: bool) -> Outcomes:
-        outcomes: dict[Address, list[Reply] | Exception] = {}
-        begun: dict[Address, Any] = {}
+        outcomes: dict[Node, list[Reply] | Exception] = {}
+        begun: dict[Node, Any] = {}
         until = CALL.until
         try:
             for address, commands in parts.items():
@@ -86,7 +91,7 @@ class ClusterTransport:
             self._nodes.failed.add(address)
         return last
 
-    def _to(self, address: Address) -> DirectTransport:
+    def _to(self, address: Node) -> DirectTransport:
         found = self._transports.get(address)
         return self._transports.setdefault(address, self._opened(address)) if found is None else found
 
@@ -112,13 +117,19 @@ class ClusterTransport:
 class AsyncClusterTransport:
     """Sends each command to its node; see `ClusterTransport`."""
 
-    def __init__(self, nodes: Nodes, opened: Callable[[Address], AsyncDirectTransport]) -> None:
+    def __init__(self, nodes: Nodes, opened: Callable[[Node], AsyncDirectTransport]) -> None:
         self._nodes, self._opened = nodes, opened
-        self._transports: dict[Address, AsyncDirectTransport] = {}
+        self._transports: dict[Node, AsyncDirectTransport] = {}
 
     async def send(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
         """Sends commands and gives their replies; see `ClusterTransport.send`."""
-        flow = self._nodes.trip_flow(commands)
+        return await self._run(self._nodes.trip_flow(commands), by_digest)
+
+    async def read(self, commands: Sequence[Command], *, by_digest: bool) -> list[Reply]:
+        """Sends commands that only read to replicas; see `ClusterTransport.read`."""
+        return await self._run(self._nodes.trip_flow(commands, stale=True), by_digest)
+
+    async def _run(self, flow: Trip, by_digest: bool) -> list[Reply]:
         outcomes: Any = None
         try:
             while True:
@@ -133,7 +144,7 @@ class AsyncClusterTransport:
         outcomes = [await sent[0]] if len(sent) == 1 else await asyncio.gather(*sent)
         return dict(zip(parts, outcomes, strict=True))
 
-    async def _part(self, address: Address, commands: Sequence[Command], by_digest: bool) -> list[Reply] | Exception:
+    async def _part(self, address: Node, commands: Sequence[Command], by_digest: bool) -> list[Reply] | Exception:
         try:
             async with timeout_at(asyncio.get_running_loop().time() + self._nodes.part_s):
                 return await self._to(address).send(commands, by_digest=by_digest)
@@ -158,7 +169,7 @@ class AsyncClusterTransport:
             self._nodes.failed.add(address)
         return last
 
-    def _to(self, address: Address) -> AsyncDirectTransport:
+    def _to(self, address: Node) -> AsyncDirectTransport:
         found = self._transports.get(address)
         return self._transports.setdefault(address, self._opened(address)) if found is None else found
 
@@ -179,3 +190,17 @@ class AsyncClusterTransport:
         """Closes the connections."""
         for transport in self._transports.values():
             await transport.aclose()
+
+
+def ask_for_copies(connection: Any) -> None:
+    """Introduces a connection to a replica, which then answers reads of its master's slots itself."""
+    connection.on_connect()
+    connection.send_command("READONLY")
+    connection.read_response()
+
+
+async def ask_for_copies_async(connection: Any) -> None:
+    """Introduces an async connection to a replica; see `ask_for_copies`."""
+    await connection.on_connect()
+    await connection.send_command("READONLY")
+    await connection.read_response()

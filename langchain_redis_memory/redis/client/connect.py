@@ -10,20 +10,20 @@ built for each request costs no connection; it stays open as well, for the other
 from __future__ import annotations
 
 import os
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from inspect import signature
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import Any, Final, TypedDict
 from weakref import WeakValueDictionary
+
+from typing_extensions import Self, Unpack
 
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.client import Client, ClientLike
 from langchain_redis_memory.redis.client.durability import DurabilityLike
 from langchain_redis_memory.redis.client.outboxes import WaitingMessages
-
-if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
 
 __all__ = ["ClientLike", "ClientOwner", "ServerOptions", "connect"]
 
@@ -98,8 +98,7 @@ def connect(client: ClientLike = None, /, *, owner: type | None = None, **server
         )
     if hasattr(client, "execute_command"):
         return _of_redis(client)
-    msg = f"expected {_EXPECTED}, got {type(client).__name__}"
-    raise ConfigError(msg)
+    raise ConfigError(f"expected {_EXPECTED}, got {type(client).__name__}{_order(owner)}")
 
 
 def _named(client: ClientLike, server: dict[str, Any], owner: type | None) -> ClientLike:
@@ -108,12 +107,10 @@ def _named(client: ClientLike, server: dict[str, Any], owner: type | None) -> Cl
             raise TypeError(_unknown(name, owner))
     given = {name: value for name, value in (("client", client), *server.items()) if value is not None}
     if len(given) > 1:
-        msg = f"one server is needed, but {' and '.join(given)} are given; keep one of them"
-        raise ConfigError(msg)
+        raise ConfigError(f"one server is needed, but {' and '.join(given)} are given; keep one of them")
     for name in ("redis_url", "url"):
         if not isinstance(given.get(name, ""), str):
-            msg = f"{name} must be a URL, got {type(given[name]).__name__}; pass a client as client=..."
-            raise ConfigError(msg)
+            raise ConfigError(f"{name} must be a URL, got {type(given[name]).__name__}; pass a client as client=...")
     return next(iter(given.values()), None)
 
 
@@ -122,11 +119,28 @@ def _unknown(name: str, owner: type | None) -> str:
     known = [*(parameter for parameter in own if parameter not in {"self", "server"}), *ServerOptions.__annotations__]
     meant, needs = _HINTS.get(name, ("", ""))
     if not meant or (needs and needs not in known):
-        meant = next(iter(get_close_matches(name, known, 1)), "")
+        meant = _in_group(name, owner) or next(iter(get_close_matches(name, known, 1)), "")
     where = "connect" if owner is None else owner.__name__
     return f"{where}() has no keyword {name!r}; " + (
         f"use {meant}" if meant else f"the keywords are {', '.join(known)}"
     )
+
+
+def _order(owner: type | None) -> str:
+    """Says what stands where in a constructor that takes more than a server by position."""
+    parameters = () if owner is None else signature(owner).parameters.values()
+    first = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+    return f"; as in {owner.__name__}({', '.join(first)})" if owner is not None and len(first) > 1 else ""
+
+
+def _in_group(name: str, owner: type | None) -> str:
+    """Returns the option group of a class that has the field, as it is written; "" where none has."""
+    made: Any = getattr(owner, "__init__", None)
+    for parameter, kind in getattr(made, "__annotations__", {}).items():
+        group = made.__globals__.get(str(kind).removesuffix(" | None"))
+        if isinstance(group, type) and is_dataclass(group) and name in (field.name for field in fields(group)):
+            return f"{parameter}={group.__name__}({name}=...)"
+    return ""
 
 
 @lru_cache(maxsize=32)

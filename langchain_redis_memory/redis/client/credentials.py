@@ -67,8 +67,7 @@ class FileCredentials(_InThread):
         self, password_file: str | Path, username: str | None = None, *, username_file: str | Path | None = None
     ) -> None:
         if username is not None and username_file is not None:
-            msg = "give FileCredentials a username or a username_file, not both"
-            raise ConfigError(msg)
+            raise ConfigError("give FileCredentials a username or a username_file, not both")
         self._password, self._username, self._user_file = Path(password_file), username, username_file
 
     def get_credentials(self) -> Login:
@@ -123,8 +122,7 @@ class IAMCredentials(_InThread):
             import botocore.session
             import botocore.signers
         except ImportError as error:
-            msg = "IAM credentials need botocore: pip install botocore"
-            raise ConfigError(msg) from error
+            raise ConfigError("IAM credentials need botocore: pip install botocore") from error
         self._user, self._name, self._region, self._service = user, name, region, service
         self._serverless = serverless
         self._session = session or botocore.session.get_session()
@@ -177,8 +175,7 @@ class TokenCredentials(_InThread):
 
     def __init__(self, get: Callable[[], Login], lifetime_s: float | None = None) -> None:
         if not callable(get):
-            msg = "TokenCredentials needs a function that gives a user's name and a token"
-            raise ConfigError(msg)
+            raise ConfigError("TokenCredentials needs a function that gives a user's name and a token")
         self._get = get
         self.lifetime_s: float | None = lifetime_s
 

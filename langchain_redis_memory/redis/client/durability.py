@@ -13,13 +13,13 @@ from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
+from typing_extensions import Self
+
 from langchain_redis_memory.checks import check_positive, check_whole, check_word
 from langchain_redis_memory.errors import ConfigError, DurabilityError, ServerError
 from langchain_redis_memory.ops import Command, Op, Reply, writes_once
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from langchain_redis_memory.redis.client.topology import Topology
 
 T = TypeVar("T")
@@ -93,8 +93,7 @@ class Durability:
             raise DurabilityError(msg)
         fsynced, copies = (reply[0], reply[1]) if isinstance(reply, list | tuple) else (1, reply)
         if not fsynced:
-            msg = f"{stands} it was not on its disk after {self.timeout_s:g} s"
-            raise DurabilityError(msg)
+            raise DurabilityError(f"{stands} it was not on its disk after {self.timeout_s:g} s")
         if copies < self._copies:
             msg = f"{stands} only {copies} of {self._copies} replicas had it after {self.timeout_s:g} s"
             raise DurabilityError(msg)
@@ -128,8 +127,7 @@ class DurableClient:
         """
         wanted = Durability.of(durability)
         if wanted.level != "written" and (self._topology.kind == "memory" or self._topology.routed):
-            msg = f"durability={wanted.level!r} needs a server with replicas, or a redis+cluster:// URL"
-            raise ConfigError(msg)
+            raise ConfigError(f"durability={wanted.level!r} needs a server with replicas, or a redis+cluster:// URL")
         made = copy(self)
         made._durability, made._whole = wanted, self.whole
         return made

@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from langchain_redis_memory.checks import check_method
+from langchain_redis_memory.checks import check_method, check_word
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.redis.client.handshake import handshake
 from langchain_redis_memory.redis.client.settings import RedisMemorySettings
 
 Address = tuple[str, int]
+ReadFrom: TypeAlias = Literal["master", "prefer_replica"]
 _STREAMED_S = 600.0
 """Lifetime of a connection whose provider streams tokens: redis-py logs in anew only in pools that it makes itself."""
 
@@ -51,6 +52,7 @@ class Options:
         health_check_s: A connection idle for longer is checked before use.
         extra: Passed on to redis-py (`ssl_ca_certs`, `client_name`, ...).
         address_remap: From a node's or a master's address to the one by which it is reached from here.
+        read_from: Who answers what may be stale.
     """
 
     max_connections: int = 50
@@ -60,6 +62,7 @@ class Options:
     health_check_s: int = 30
     extra: Mapping[str, Any] = field(default_factory=dict)
     address_remap: Callable[[Address], Address] | None = None
+    read_from: ReadFrom = "master"
 
     @classmethod
     def of(
@@ -68,16 +71,18 @@ class Options:
         """Builds the options that settings name, with the settings' credentials where no provider is given.
 
         Raises:
-            ConfigError: The provider or the map of addresses cannot be used.
+            ConfigError: The provider, the map of addresses or `read_from` cannot be used.
         """
         bounds = (settings.max_connections, settings.connect_timeout_s, settings.timeout_s, settings.retries)
         given = dict(extra)
         remap = _remap(given.pop("address_remap", None))
+        read_from: Any = given.pop("read_from", "master")
+        check_word(read_from, "read_from", get_args(ReadFrom), ConfigError)
         provider = given.pop("credentials", given.get("credential_provider"))
         if provider is None:
-            return cls(*bounds, health_check_s, {**settings.credentials(), **given}, remap)
+            return cls(*bounds, health_check_s, {**settings.credentials(), **given}, remap, read_from)
         check_method(provider, "get_credentials", "credentials", ConfigError)
-        return cls(*bounds, health_check_s, {**given, "credential_provider": provider}, remap)
+        return cls(*bounds, health_check_s, {**given, "credential_provider": provider}, remap, read_from)
 
     def connection(self, *, asynchronous: bool) -> dict[str, Any]:
         """Builds the keyword arguments of a redis-py connection, which fails once and leaves trying again to a trip."""
@@ -111,7 +116,6 @@ def _remap(given: Any) -> Callable[[Address], Address] | None:
     if given is None or callable(given):
         return given  # type: ignore[no-any-return]
     if not isinstance(given, Mapping):
-        msg = "address_remap must be a function from (host, port) to (host, port), or a dict of these"
-        raise ConfigError(msg)
+        raise ConfigError("address_remap must be a function from (host, port) to (host, port), or a dict of these")
     known = dict(given)
     return lambda address: known.get(tuple(address), address)

@@ -124,8 +124,7 @@ def read_settings(url: str | None = None, **given: Any) -> RedisMemorySettings:
         return _from(_environment(), without_server=url is not None).model_copy(update=update)
     except ValidationError as error:
         faults = "; ".join(f"{_names(fault['loc'][0])}: {fault['msg']}" for fault in error.errors())
-        msg = f"the environment's settings cannot work: {faults}"
-        raise ConfigError(msg) from None
+        raise ConfigError(f"the environment's settings cannot work: {faults}") from None
 
 
 def _environment() -> frozenset[tuple[str, str]]:

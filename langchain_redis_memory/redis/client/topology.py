@@ -18,11 +18,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from langchain_redis_memory.errors import ConfigError
 from langchain_redis_memory.extras import missing
 from langchain_redis_memory.redis.client.bounded_sockets import bounded
-from langchain_redis_memory.redis.client.cluster import AsyncClusterTransport, ClusterTransport
+from langchain_redis_memory.redis.client.cluster import (
+    AsyncClusterTransport,
+    ClusterTransport,
+    ask_for_copies,
+    ask_for_copies_async,
+)
 from langchain_redis_memory.redis.client.in_process import open_in_process, open_in_process_async
-from langchain_redis_memory.redis.client.options import UNBOUNDED, Address, Bounds, Options
+from langchain_redis_memory.redis.client.options import UNBOUNDED, Bounds, Options
 from langchain_redis_memory.redis.client.shared import AsyncSharedTransport
-from langchain_redis_memory.redis.client.slots import Nodes
+from langchain_redis_memory.redis.client.slots import Node, Nodes, Replica
 from langchain_redis_memory.redis.client.transport import (
     AsyncPipelineTransport,
     DirectTransport,
@@ -52,6 +57,7 @@ class Topology:
         routed: Whether a client that somebody lends routes commands by key.
         nodes: The nodes of a cluster that is opened here.
         bounds: What bounds its round trips; a client that somebody lends has bounds of its own.
+        reads_replicas: Whether its transports have `read`, for what a replica may answer.
     """
 
     shown: str
@@ -60,6 +66,7 @@ class Topology:
     routed: bool = False
     nodes: Nodes | None = None
     bounds: Bounds = UNBOUNDED
+    reads_replicas: bool = False
 
     @property
     def cluster(self) -> bool:
@@ -101,12 +108,10 @@ def lent(redis: RedisClient | None, aredis: RedisClient | None) -> Topology:
         ConfigError: There is no client, or one has the other's colour.
     """
     if redis is None and aredis is None:
-        msg = "give Client a URL, a redis or an aredis, or use Client.from_url(...)"
-        raise ConfigError(msg)
+        raise ConfigError("give Client a URL, a redis or an aredis, or use Client.from_url(...)")
     for client, name, asynchronous in ((redis, "redis", False), (aredis, "aredis", True)):
         if client is not None and (not hasattr(client, "execute_command") or is_async(client) is not asynchronous):
-            msg = f"{name} must be {'an async' if asynchronous else 'a sync'} client of redis-py"
-            raise ConfigError(msg)
+            raise ConfigError(f"{name} must be {'an async' if asynchronous else 'a sync'} client of redis-py")
 
     def absent(name: str) -> Callable[[], Any]:
         def refuse() -> Any:
@@ -137,22 +142,24 @@ def topology(url: str, options: Options) -> Topology:
         ConfigError: The URL or an option cannot work. The message never holds the URL's credentials.
     """
     if not isinstance(url, str) or "://" not in url:
-        msg = f"expected a URL such as {DEFAULT_URL}; known schemes are {_SCHEMES}"
-        raise ConfigError(msg)
+        raise ConfigError(f"expected a URL such as {DEFAULT_URL}; known schemes are {_SCHEMES}")
     scheme, _, rest = url.partition("://")
     if options.max_connections < 1 or options.retries < 0 or min(options.connect_timeout_s, options.timeout_s) <= 0:
-        msg = "max_connections must be at least 1, retries at least 0, and timeouts positive"
-        raise ConfigError(msg)
+        raise ConfigError("max_connections must be at least 1, retries at least 0, and timeouts positive")
     if scheme == "memory":
         return replace(_memory(unquote(rest.split("?")[0].strip("/"))), bounds=options.bounds)
     base, _, kind = scheme.partition("+")
+    replicas = options.read_from == "prefer_replica"
+    if base in _SINGLE and not kind and replicas:
+        raise ConfigError(
+            "read_from='prefer_replica' needs a URL by which replicas are found: redis+cluster:// or redis+sentinel://"
+        )
     if base in _SINGLE and not kind:
         return replace(_single(f"{_SINGLE[base]}://{rest}", options), bounds=options.bounds)
     if base in _SINGLE and base != "unix" and kind in {"cluster", "sentinel"}:
         made = (_cluster if kind == "cluster" else _sentinel)(_SINGLE[base], rest, options)
-        return replace(made, bounds=options.bounds)
-    msg = f"unknown scheme {scheme!r}; known are {_SCHEMES}"
-    raise ConfigError(msg)
+        return replace(made, bounds=options.bounds, reads_replicas=replicas)
+    raise ConfigError(f"unknown scheme {scheme!r}; known are {_SCHEMES}")
 
 
 _ESCAPE = "in a user name or password, / ? # @ : are written %2F %3F %23 %40 %3A"
@@ -186,16 +193,13 @@ def _parse(url: str) -> dict[str, Any]:
         fields: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call, unused-ignore]
     except ValueError as error:
         # Other texts may quote a piece of an unescaped password.
-        told = str(error) if str(error).startswith("Invalid value for") else "its host or port cannot be read"
-        msg = f"the URL is malformed: {told}; {_ESCAPE}"
-        raise ConfigError(msg) from None
+        why = str(error) if str(error).startswith("Invalid value for") else "its host or port cannot be read"
+        raise ConfigError(f"the URL is malformed: {why}; {_ESCAPE}") from None
     path = unquote(parts.path).strip("/")
     if parts.fragment or (parts.scheme != "unix" and path and not path.isdigit()):
-        msg = f"the database in the URL must be a number, with nothing but options after it; {_ESCAPE}"
-        raise ConfigError(msg)
+        raise ConfigError(f"the database in the URL must be a number, with nothing but options after it; {_ESCAPE}")
     if parts.scheme == "unix" and not fields.get("path"):
-        msg = "a unix:// URL needs the path of the socket, as in unix:///run/redis.sock?db=0"
-        raise ConfigError(msg)
+        raise ConfigError("a unix:// URL needs the path of the socket, as in unix:///run/redis.sock?db=0")
     return fields
 
 
@@ -224,8 +228,7 @@ def _single(url: str, options: Options) -> Topology:
         pool.connection_class(**pool.connection_kwargs)
         kind = bounded(pool.connection_class)
     except (TypeError, ValueError, redis.RedisError) as error:
-        msg = f"the connection options cannot work: {_without_secrets(str(error), url)}"
-        raise ConfigError(msg) from None
+        raise ConfigError(f"the connection options cannot work: {_without_secrets(str(error), url)}") from None
 
     def make(library: Any, *, asynchronous: bool) -> Any:
         # The gate of Client bounds concurrency, so the pool itself never refuses a connection.
@@ -255,8 +258,7 @@ def _hosts(rest: str, port: int) -> tuple[str, list[tuple[str, int]], str]:
         except ValueError:
             host, number = None, None
         if not host:
-            msg = f"the URL needs hosts as host or host:port, separated by commas; {_ESCAPE}"
-            raise ConfigError(msg)
+            raise ConfigError(f"the URL needs hosts as host or host:port, separated by commas; {_ESCAPE}")
         hosts.append((host, number or port))
     return userinfo + at, hosts, tail
 
@@ -268,8 +270,7 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
     userinfo, hosts, tail = _hosts(rest, 6379)
     fields = _parse(f"{scheme}://{userinfo}{_spell(hosts[0])}{tail}")
     if fields.pop("db", 0):
-        msg = "a cluster has only database 0"
-        raise ConfigError(msg)
+        raise ConfigError("a cluster has only database 0")
     for name in ("host", "port"):
         fields.pop(name, None)
     tls = fields.pop("connection_class", None) is redis.SSLConnection
@@ -277,9 +278,11 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
     kind = bounded(redis.SSLConnection if tls else redis.Connection)
     akind: Any = aredis.SSLConnection if tls else aredis.Connection
 
-    def to(address: Address, *, asynchronous: bool) -> Any:
+    def to(address: Node, *, asynchronous: bool) -> Any:
         library: Any = aredis if asynchronous else redis
         arguments = {**fields, **options.connection(asynchronous=asynchronous)}
+        if isinstance(address, Replica):
+            arguments["redis_connect_func"] = ask_for_copies_async if asynchronous else ask_for_copies
         chosen = akind if asynchronous else kind
         pool = library.ConnectionPool(host=address[0], port=address[1], connection_class=chosen, **arguments)
         return library.Redis.from_pool(pool)
@@ -287,8 +290,7 @@ def _cluster(scheme: str, rest: str, options: Options) -> Topology:
     try:
         kind(**fields, **options.connection(asynchronous=False))
     except (TypeError, ValueError, redis.RedisError) as error:
-        msg = f"the connection options cannot work: {_without_secrets(str(error), f'://{rest}')}"
-        raise ConfigError(msg) from None
+        raise ConfigError(f"the connection options cannot work: {_without_secrets(str(error), f'://{rest}')}") from None
     return Topology(
         _shown(f"{scheme}+cluster", ",".join(map(_spell, hosts))),
         lambda: ClusterTransport(nodes, lambda address: DirectTransport(to(address, asynchronous=False))),
@@ -311,8 +313,7 @@ def _sentinel(scheme: str, rest: str, options: Options) -> Topology:
     path, _, query = tail.partition("?")
     service, _, db = unquote(path.strip("/")).partition("/")
     if not service:
-        msg = "a redis+sentinel:// URL names the service: redis+sentinel://host:26379/mymaster/0"
-        raise ConfigError(msg)
+        raise ConfigError("a redis+sentinel:// URL names the service: redis+sentinel://host:26379/mymaster/0")
     sentinel_fields = {
         name.removeprefix("sentinel_"): values[0]
         for name, values in parse_qs(query).items()

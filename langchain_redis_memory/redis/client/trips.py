@@ -102,10 +102,6 @@ class Trips:
     def send(self, op: Op[Any], on_trip: OnTrip | None) -> Sequence[Reply]:
         """Sends the commands of an op.
 
-        Args:
-            op: The op.
-            on_trip: Called after each round trip.
-
         Returns:
             The replies in the same order; a refused command's is a `ServerError`.
 
@@ -117,6 +113,7 @@ class Trips:
         if not self.stall.closed:
             self._try(began)
         connections, commands, token = self._connections, op.commands, Token()
+        stale = op.stale_ok and connections.topology.reads_replicas
         before = CALL.until if CALL.until > began else inf  # that of an interrupted call may be left
         gate, spare = connections.gate, connections.spare if op.best_effort else None
         place = gate.place(token)
@@ -129,7 +126,7 @@ class Trips:
                 gate.enter(place, until)
             except TimeoutError as error:
                 raise self._crowded() from error
-            replies = self._trip(commands, True, until, on_trip)
+            replies = self._trip(commands, True, until, on_trip, stale)
             if failed := [i for i, reply in enumerate(replies) if isinstance(reply, Exception)]:
                 again = self._again(commands, replies, failed, until)
                 fresh = None
@@ -138,7 +135,7 @@ class Trips:
                     if step.anew:
                         connections.of_threads().renew()
                     try:
-                        fresh = self._trip([commands[i] for i in step.places], False, until, on_trip)
+                        fresh = self._trip([commands[i] for i in step.places], False, until, on_trip, stale)
                     except UnavailableError as error:  # of all that was sent, this is what failed
                         fresh = [error] * len(step.places)
             return replies
@@ -152,7 +149,9 @@ class Trips:
             if gate.waiting:
                 gate.wake(place)
 
-    def _trip(self, commands: Sequence[Command], by_digest: bool, until: float, on_trip: OnTrip | None) -> list[Reply]:
+    def _trip(
+        self, commands: Sequence[Command], by_digest: bool, until: float, on_trip: OnTrip | None, stale: bool
+    ) -> list[Reply]:
         started, failed, attempt = monotonic(), True, 0
         try:
             while True:
@@ -160,7 +159,8 @@ class Trips:
                     transport = self._connections.of_threads()
                     if self._bounds.lifetime_s != inf and self._is_old(transport, started):
                         transport.retire()
-                    replies: list[Reply] = transport.send(commands, by_digest=by_digest)
+                    send = transport.read if stale else transport.send
+                    replies: list[Reply] = send(commands, by_digest=by_digest)
                 except Exception as error:
                     attempt += 1
                     if (pause := self._pause(error, attempt, until)) is None:
@@ -172,7 +172,7 @@ class Trips:
                     return replies
         finally:
             ended = monotonic()
-            if not failed:
+            if not failed and not stale:  # a replica's answer says nothing of the master
                 self.stall.worked(ended)
             if on_trip is not None:
                 _tell(on_trip, Trip(len(commands), ended - started, failed, operation_name()))
@@ -208,17 +208,16 @@ class Trips:
                 try:
                     async with opened.gate:
                         held = opened
-                        return await self._awhole(held.transport, op.commands, began + seconds, on_trip)
+                        return await self._awhole(held.transport, op, began + seconds, on_trip)
                 finally:
                     if op.best_effort:
                         opened.spare.release()
         except asyncio.TimeoutError as error:  # not the builtin one on Python 3.10
             raise (self._crowded() if held is None else self._failure(error, began)) from error
 
-    async def _awhole(
-        self, transport: Any, commands: Sequence[Command], until: float, on_trip: OnTrip | None
-    ) -> list[Reply]:
-        replies = await self._atrip(transport, commands, True, until, on_trip)
+    async def _awhole(self, transport: Any, op: Op[Any], until: float, on_trip: OnTrip | None) -> list[Reply]:
+        commands, stale = op.commands, op.stale_ok and self._connections.topology.reads_replicas
+        replies = await self._atrip(transport, commands, True, until, on_trip, stale)
         if failed := [i for i, reply in enumerate(replies) if isinstance(reply, Exception)]:
             again = self._again(commands, replies, failed, until)
             fresh = None
@@ -227,13 +226,20 @@ class Trips:
                 if step.anew:
                     await transport.renew()
                 try:
-                    fresh = await self._atrip(transport, [commands[i] for i in step.places], False, until, on_trip)
+                    some = [commands[i] for i in step.places]
+                    fresh = await self._atrip(transport, some, False, until, on_trip, stale)
                 except UnavailableError as error:
                     fresh = [error] * len(step.places)
         return replies
 
     async def _atrip(
-        self, transport: Any, commands: Sequence[Command], by_digest: bool, until: float, on_trip: OnTrip | None
+        self,
+        transport: Any,
+        commands: Sequence[Command],
+        by_digest: bool,
+        until: float,
+        on_trip: OnTrip | None,
+        stale: bool,
     ) -> list[Reply]:
         started, failed, attempt, shared = monotonic(), True, 0, 1
         try:
@@ -241,7 +247,8 @@ class Trips:
                 try:
                     if self._bounds.lifetime_s != inf and self._is_old(transport, started):
                         await transport.retire()
-                    replies: list[Reply] = await transport.send(commands, by_digest=by_digest)
+                    send = transport.read if stale else transport.send
+                    replies: list[Reply] = await send(commands, by_digest=by_digest)
                 except Exception as error:
                     attempt += 1
                     if (pause := self._pause(error, attempt, until)) is None:
@@ -253,7 +260,7 @@ class Trips:
                     return replies
         finally:
             ended = monotonic()
-            if not failed:
+            if not failed and not stale:
                 self.stall.worked(ended)
             if on_trip is not None:
                 _tell(on_trip, Trip(len(commands), ended - started, failed, operation_name(), shared))
@@ -298,10 +305,10 @@ class Trips:
         return pause if monotonic() + pause < until else None
 
     def _failure(self, error: Exception, began: float) -> RedisMemoryError:
-        told = translate(error, self._shown, answered=bool(self.stall.answered))
-        if isinstance(told, UnavailableError) and not self._connections.topology.cluster:  # one node is not all
+        shown_error = translate(error, self._shown, answered=bool(self.stall.answered))
+        if isinstance(shown_error, UnavailableError) and not self._connections.topology.cluster:  # one node is not all
             self.stall.failed(began, monotonic())
-        return told
+        return shown_error
 
     def _crowded(self) -> UnavailableError:
         limit = self._connections.limit

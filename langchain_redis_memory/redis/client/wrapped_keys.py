@@ -75,7 +75,7 @@ class RedisWrappedKeys:
         return self._server.keys().wrapped_key(owner)
 
 
-class _Held(NamedTuple):
+class _CachedKey(NamedTuple):
     key: DataKey
     until: float
 
@@ -113,12 +113,11 @@ class WrappedKeyRing:
     ) -> None:
         check_method(wrapped, "add", "wrapped (where wrapped keys are kept)", ConfigError)
         if not callable(wrap) or not callable(unwrap):
-            msg = "wrap and unwrap must be functions from bytes to bytes"
-            raise ConfigError(msg)
+            raise ConfigError("wrap and unwrap must be functions from bytes to bytes")
         self._wrapped, self._wrap, self._unwrap = wrapped, wrap, unwrap
         self._cache_s = check_positive(cache_s, "cache_s", "number of seconds", ConfigError)
         self._lock = threading.Lock()
-        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._held: OrderedDict[str, _CachedKey] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"WrappedKeyRing({self._wrapped!r})"
@@ -193,14 +192,12 @@ class WrappedKeyRing:
             secret = self._unwrap(wrapped[_ID_BYTES:])
         except Exception as error:
             reason = f"({type(error).__name__}): it is damaged, or the key management service is away"
-            msg = f"the wrapped key of {owner!r} cannot be unwrapped {reason}"
-            raise UnknownKeyError(msg) from error
+            raise UnknownKeyError(f"the wrapped key of {owner!r} cannot be unwrapped {reason}") from error
         if not isinstance(secret, bytes) or len(secret) != SECRET_BYTES:
-            msg = f"unwrap did not give the {SECRET_BYTES} bytes that wrap was given"
-            raise ConfigError(msg)
+            raise ConfigError(f"unwrap did not give the {SECRET_BYTES} bytes that wrap was given")
         key = DataKey(wrapped[:_ID_BYTES].hex(), secret)
         with self._lock:
-            self._held[owner] = _Held(key, monotonic() + self._cache_s)
+            self._held[owner] = _CachedKey(key, monotonic() + self._cache_s)
             if len(self._held) > _MOST_OWNERS:
                 self._held.popitem(last=False)
         return key

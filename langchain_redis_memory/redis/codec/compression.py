@@ -89,17 +89,15 @@ def inflate(data: bytes) -> bytes:
     number = data[0] if data else _CURRENT
     dictionary = _DICTIONARIES.get(number)
     if dictionary is None:
-        msg = (
+        raise CorruptDataError(
             f"deflated bytes name the dictionary {number}, which is not known: "
             "they are damaged or were written by a newer version of this package"
         )
-        raise CorruptDataError(msg)
     inflater = zlib.decompressobj(-15, dictionary)
     whole = inflater.decompress(data[1:], most_bytes())
     if inflater.unconsumed_tail:
         msg = f"deflated bytes are of more than {most_bytes()} bytes: they are crafted, or {_VARIABLE} must be larger"
         raise CorruptDataError(msg)
     if not inflater.eof or inflater.unused_data:
-        msg = "deflated bytes are cut off or followed by something else"
-        raise ValueError(msg)
+        raise ValueError("deflated bytes are cut off or followed by something else")
     return whole

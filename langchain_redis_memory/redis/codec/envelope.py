@@ -51,8 +51,7 @@ def unseal(envelope: bytes, where: str) -> bytes:
         reason = "damaged or not written by this package"
     except (ValueError, zlib.error, CorruptDataError) as error:
         reason = f"not what it was deflated from: {error}"
-    msg = f"the value under {where!r} is {reason}"
-    raise CorruptDataError(msg)
+    raise CorruptDataError(f"the value under {where!r} is {reason}")
 
 
 def _checksum(body: bytes) -> bytes:

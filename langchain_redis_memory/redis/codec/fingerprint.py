@@ -8,7 +8,7 @@ described all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -22,6 +22,7 @@ from langchain_core.documents import Document
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.load import Serializable, dumpd
 from langchain_core.messages import BaseMessage
+from langchain_core.prompts import BasePromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.vectorstores import VectorStoreRetriever
 from pydantic import BaseModel, SecretStr
@@ -46,39 +47,37 @@ class Description(NamedTuple):
             and the plain data that it was made with.
         opaque: Names of the parts that cannot be described, in order, each once.
         acts: Whether a part that is not LangChain's own, and no model, may read the config and have effects.
+        computed: Functions from which its prompts take what is in them by then, such as the day.
     """
 
     digest: str
     opaque: tuple[str, ...]
     acts: bool
+    computed: tuple[Callable[[], Any], ...] = ()
 
 
 @dataclass
 class _Findings:
-    """The findings about a chain: names of opaque parts, and whether a part may have effects."""
+    """The findings about a chain: names of opaque parts, whether a part may have effects, what prompts compute."""
 
     opaque: dict[str, None] = field(default_factory=dict)
     acts: bool = False
+    computed: list[Callable[[], Any]] = field(default_factory=list)
 
 
 def describe(part: Any) -> Description:
     """Describes a runnable by what decides its answers.
 
-    Args:
-        part: A model, a chain, a prompt.
-
     Returns:
         Its description, with the names of what could not be described.
     """
     found = _Findings()
-    return Description(digest({"described": _describe(part, found)}), tuple(found.opaque), found.acts)
+    described = digest({"described": _describe(part, found)})
+    return Description(described, tuple(found.opaque), found.acts, tuple(found.computed))
 
 
 def fingerprint(part: Any) -> str | None:
     """Describes a runnable, if all of it can be described.
-
-    Args:
-        part: A model, a chain, a prompt.
 
     Returns:
         Hexadecimal digits, equal in every process; None where something in it cannot be described.
@@ -110,6 +109,8 @@ def _describe(value: Any, found: _Findings) -> Any:
     if type(value) in _EXACT:
         return [_path(type(value)), repr(value)]
     if isinstance(value, BaseModel) and _is_langchains(type(value)) and not isinstance(value, RunnableLambda):
+        if isinstance(value, BasePromptTemplate):
+            found.computed += filter(callable, value.partial_variables.values())
         return [_path(type(value)), {name: _describe(item, found) for name, item in _fields(value)}]
     if isinstance(value, Serializable) and _whole(dumped := dumpd(value)):
         found.acts = found.acts or isinstance(value, Runnable)  # its fields are known, not what it reads and does
@@ -140,11 +141,20 @@ def _model(model: BaseLanguageModel[Any], found: _Findings) -> Any:
 
 
 def _settings(model: BaseLanguageModel[Any]) -> dict[str, Any]:
-    """The plain fields of a model class of somebody's own, which its identifying parameters may have left out."""
+    """The plain data in a model class of somebody's own, which its identifying parameters may have left out."""
     if _is_langchains(type(model)):
         return {}
     values = {name: getattr(model, name, None) for name in type(model).model_fields if name not in _LABELS}
-    return {name: value for name, value in values.items() if type(value) in {bool, int, float, str}}
+    return {name: repr(value) for name, value in values.items() if _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a text, a number or a truth, or holds only such; what is empty yet may be filled by use."""
+    if isinstance(value, Mapping):
+        return bool(value) and all(map(_is_plain, (*value, *value.values())))
+    if isinstance(value, list | tuple):
+        return bool(value) and all(map(_is_plain, value))
+    return type(value) in {bool, int, float, str}
 
 
 def _is_langchains(kind: type) -> bool:
@@ -168,7 +178,8 @@ def _data(value: Any, depth: int = 0) -> Any:
     """Describes an opaque part by its data: a function's code and the values it closes over, an object's fields.
 
     Two functions of one name may be two versions of one, or close over different data. What they call is not seen. Of
-    an object of a class that declares no fields only texts and numbers are: the rest may differ in each process.
+    an object of a class that declares no fields only texts and numbers are, and what holds only such: the rest may
+    differ in each process.
     """
     inner = depth + 1
     if depth > _DEEP or (isinstance(value, Mapping | list | tuple | set | frozenset) and len(value) > _LONG):
@@ -195,7 +206,8 @@ def _data(value: Any, depth: int = 0) -> Any:
     if type(value) in _EXACT:
         return [_path(type(value)), repr(value)]
     state = getattr(value, "__dict__", None)
-    plain = {name: item for name, item in state.items() if type(item) in _EXACT} if isinstance(state, dict) else {}
+    fields_ = state if isinstance(state, dict) else {}
+    plain = {name: item for name, item in fields_.items() if type(item) in _EXACT or _is_plain(item)}
     return [_path(type(value)), _data(plain, inner) if plain and not isinstance(value, type) else ""]
 
 
@@ -248,9 +260,6 @@ def _plain(value: Any) -> Any:
 
 def describable(value: Any) -> bool:
     """Returns whether a value's bytes identify it, so that different values never share a key.
-
-    Args:
-        value: What a chain is given besides the question.
 
     Returns:
         False for what cannot be stored, and for an enum or another subclass, which would be stored as what it extends.

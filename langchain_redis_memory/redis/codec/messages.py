@@ -125,11 +125,7 @@ def _reading(letter: int) -> _MessagePlan:
 
 
 def identity(message_id: str) -> bytes:
-    """Hashes a message id to the eight bytes that stand for it in the scripts.
-
-    Returns:
-        Its BLAKE2b digest of 64 bits.
-    """
+    """Hashes a message id to the eight bytes that stand for it in the scripts."""
     return blake2b(message_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
@@ -182,9 +178,6 @@ def encode_message(
 def encode_nested(message: BaseMessage) -> bytes:
     """Encodes a message inside a value: not deflated and without a count, so equal messages are equal bytes everywhere.
 
-    Returns:
-        A record that `decode_message` reads.
-
     Raises:
         NotAMessageError: It is not of a type that can be stored.
         UnserialisableError: A field holds a value that cannot be stored.
@@ -224,27 +217,19 @@ _HEAD = re.compile(rb"\x01([A-Za-z])\d+(?::[0-9a-f,]*)?([|~!])")
 def decode_message(record: bytes) -> BaseMessage:
     """Decodes a LangChain message from its record.
 
-    Args:
-        record: What `encode_message` made.
-
-    Returns:
-        An equal message of the same class.
-
     Raises:
         ValueError: It is not a record.
     """
     try:
         return _decode(record)
     except Exception as error:
-        msg = f"not a message record ({type(error).__name__}: {error})"
-        raise ValueError(msg) from error
+        raise ValueError(f"not a message record ({type(error).__name__}: {error})") from error
 
 
 def _decode(record: bytes, key: Key | None = None) -> BaseMessage:
     head = _HEAD.match(record)
     if head is None:
-        msg = "no head"
-        raise ValueError(msg)
+        raise ValueError("no head")
     kind, blank, fields, fresh, names, required = _reading(record[1])
     mark, payload = head[2], record[head.end() :]
     if key is not None and (mark == b"!" or key.encrypts):
@@ -260,12 +245,10 @@ def _decode(record: bytes, key: Key | None = None) -> BaseMessage:
     for short, value in stored.items():
         state[names[short]] = value
     if not isinstance(state["content"], _TEXT_OR_BLOCKS) or type(extra) is not dict:
-        msg = "no content"
-        raise ValueError(msg)
+        raise ValueError("no content")
     for name in required:
         if state[name] is PydanticUndefined:
-            msg = f"no {name}"
-            raise ValueError(msg)
+            raise ValueError(f"no {name}")
     _set_extra(message, extra)
     _set_fields(message, fields.copy())
     _set_private(message, None)
@@ -298,11 +281,10 @@ def decode_messages(records: Sequence[bytes], where: Key) -> list[BaseMessage]:
     except Exception as error:
         if is_newer(records[len(messages)]):
             raise FormatVersionError(newer(where)) from error
-        msg = (
+        raise CorruptDataError(
             f"entry {len(messages)} of {len(records)} read from {where!r} is not a message record "
             f"({type(error).__name__}: {error}); nothing was deleted"
-        )
-        raise CorruptDataError(msg) from error
+        ) from error
     return messages
 
 
@@ -315,8 +297,7 @@ def renew_message(record: bytes, where: Key) -> bytes:
     """
     head = _HEAD.match(record)
     if head is None:
-        msg = f"an entry of {where!r} is not a message record"
-        raise CorruptDataError(msg)
+        raise CorruptDataError(f"an entry of {where!r} is not a message record")
     about = head[0][:-1]
     return about + b"!" + where.renew(record[head.end() - (head[2] != b"!") :], about)
 

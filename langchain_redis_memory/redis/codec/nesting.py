@@ -36,8 +36,7 @@ def _check(left: int, _code: int, data: bytes) -> None:
     """Takes off what is left as many containers as these bytes may nest, then looks into their extensions."""
     depth = next((depth for depth in _STEPS if depth == _DEPTH or _is_within(data, depth)), _DEPTH)
     if depth > left:
-        msg = "its extensions are nested too deeply"
-        raise ValueError(msg)
+        raise ValueError("its extensions are nested too deeply")
     ormsgpack.unpackb(data, ext_hook=partial(_check, left - depth), option=ormsgpack.OPT_NON_STR_KEYS)
 
 

@@ -85,8 +85,7 @@ def _zone(zone: tzinfo | None) -> Any:
 
     if isinstance(zone, ZoneInfo) and zone.key:
         return zone.key
-    msg = f"a time with a tzinfo of type {type(zone).__name__} (use zoneinfo or datetime.timezone)"
-    raise TypeError(msg)
+    raise TypeError(f"a time with a tzinfo of type {type(zone).__name__} (use zoneinfo or datetime.timezone)")
 
 
 def _unzone(zone: Any) -> tzinfo | None:
@@ -127,8 +126,7 @@ def _extend(value: Any) -> Any:
                 return kind(value)
             name, out = _BY_TYPE[kind]
             return ormsgpack.Ext(_NESTED, _pack([name, out(value)]))
-    msg = f"a value of type {type(value).__module__}.{type(value).__qualname__}"
-    raise TypeError(msg)
+    raise TypeError(f"a value of type {type(value).__module__}.{type(value).__qualname__}")
 
 
 def _numpy_parts(value: Any) -> list[Any] | None:
@@ -159,8 +157,7 @@ def _revive(tag: int, data: bytes) -> Any:
 
 def _revive_checked(tag: int, data: bytes) -> Any:
     if tag != _NESTED:
-        msg = f"MessagePack extension {tag}"
-        raise ValueError(msg)
+        raise ValueError(f"MessagePack extension {tag}")
     name, body = ormsgpack.unpackb(data, ext_hook=_revive_checked)
     if name == "ndarray":
         return _unnumpy(body)
@@ -233,16 +230,12 @@ def parse(data: bytes) -> Any:
     Args:
         data: What `pack` made.
 
-    Returns:
-        An equal value of the same types.
-
     Raises:
         Exception: Of many kinds, where the bytes are not what `pack` makes.
     """
     value = ormsgpack.unpackb(data, ext_hook=_revive)
     if type(value) in _PLAIN and len(_pack(value)) != len(data):  # it passes over what follows a value
-        msg = "something follows the value"
-        raise ValueError(msg)
+        raise ValueError("something follows the value")
     return value
 
 
@@ -273,9 +266,6 @@ def unpack(data: bytes, where: str) -> Any:
     Args:
         data: What `pack` made.
         where: The key that it was read from, for the error.
-
-    Returns:
-        An equal value of the same types.
 
     Raises:
         CorruptDataError: The bytes are not what `pack` makes.

@@ -27,8 +27,7 @@ def check_version(record: bytes, where: str) -> bytes:
         return record[1:]
     if is_newer(record):
         raise FormatVersionError(newer(where))
-    msg = f"{where!r} holds bytes that were not written by this package, or are damaged"
-    raise CorruptDataError(msg)
+    raise CorruptDataError(f"{where!r} holds bytes that were not written by this package, or are damaged")
 
 
 def is_newer(record: bytes) -> bool:

@@ -300,7 +300,7 @@ async def test_another_corpus_is_bumped_by_name(client: Client, both: Both) -> N
     for _ in range(2):
         for corpus, library in libraries.items():
             await both(rags[corpus].retriever(library, name="l").invoke)("q")
-        await both(rags["a"].bump_epoch)("b")
+        assert [await both(rags["a"].bump_epoch)(corpus) for corpus in ("b", "b", "c")] == [True, False, False]
     assert [len(library.asked) for library in libraries.values()] == [1, 2]
 
 

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_redis_memory.conversation.select.recall import by_position, by_words, turn_starts
 from langchain_redis_memory.conversation.select.semantic_recall import SemanticRecall
 from langchain_redis_memory.language.bm25 import search, terms
-from langchain_redis_memory.language.english import stem
+from langchain_redis_memory.language.words import stem
 from langchain_redis_memory.redis.client.client import Client
 from tests.support.chains import Broken
 

@@ -16,8 +16,8 @@ from langchain_redis_memory.language.contextualise.contextualiser import Rewrite
 from langchain_redis_memory.language.contextualise.llm import LLMContextualiser, checked
 from langchain_redis_memory.language.contextualise.local import LocalContextualiser
 from langchain_redis_memory.language.contextualise.mentions import is_plural, mentions
-from langchain_redis_memory.language.english import singular
 from langchain_redis_memory.language.turn_state import NO_STATE, TurnState
+from langchain_redis_memory.language.words import singular
 from langchain_redis_memory.ops import settled
 from langchain_redis_memory.redis.client.client import Client
 from langchain_redis_memory.redis.client.timeout import awithin, within

@@ -227,6 +227,10 @@ HINTS = [
     ("retriever", "tag", "use tags"),
     ("node_cache", "host", "redis_url='redis://"),
     ("rag", "corpse", "use corpus"),
+    ("memory", "lifetimes", r"use answers=AnswerOptions\(lifetimes=...\)"),
+    ("memory", "loader", r"use history=HistoryOptions\(loader=...\)"),
+    ("memory", "policy", r"use questions=QuestionOptions\(policy=...\)"),
+    ("semantic_cache", "template", r"use prompts=PromptOptions\(template=...\)"),
 ]
 
 
@@ -251,7 +255,9 @@ def test_an_embedding_model_is_needed(made: Any) -> None:
     for given in ((), ("memory://x",), ("memory://x", "text-embedding-3-small")):
         with pytest.raises(ConfigError, match=r"as in .*\(client, embeddings\), not (NoneType|str)"):
             made(*given)
-    with pytest.raises(ConfigError, match=r"expected a Client.*got DeterministicFakeEmbedding"):
+    with pytest.raises(
+        ConfigError, match=r"expected a Client.*got DeterministicFakeEmbedding; as in \w+\(client, embeddings"
+    ):
         made(MODEL, "memory://x")
     with pytest.raises(ConfigError, match=r"as in CachedRetriever\(client, retriever\)"):
         CachedRetriever("memory://x")

@@ -13,7 +13,7 @@ import redis.asyncio as aredis
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableLambda
 
-from langchain_redis_memory import Client, ConversationMemory, Health
+from langchain_redis_memory import Client, ConversationMemory, Health, HistoryOptions
 from langchain_redis_memory.errors import AuthenticationError, UnavailableError
 from langchain_redis_memory.history.outbox import Outbox
 from langchain_redis_memory.history.transcript import Transcript
@@ -137,7 +137,7 @@ async def test_a_server_that_goes_away(farm: Farm, both: Both) -> None:
 async def test_the_messages_that_wait_are_counted() -> None:
     async with Client.from_url(f"redis://127.0.0.1:{servers.free_port()}", retries=0) as client:
         outbox = Outbox(close_s=0.05)
-        memories = [ConversationMemory(client, outbox=outbox) for _ in range(2)]
+        memories = [ConversationMemory(client, history=HistoryOptions(outbox=outbox)) for _ in range(2)]
         for place, memory in enumerate(memories):
             chat = memory.wrap(RunnableLambda(lambda _: "yes"), scope="s")
             for turn in range(place + 1):

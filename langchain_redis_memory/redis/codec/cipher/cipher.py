@@ -76,8 +76,7 @@ class Cipher:
             raise missing(msg, "crypto")
         check_method(keys, "named", "keys (a KeyRing)", ConfigError)
         if isinstance(readable, str) or not set(readable) <= set(READABLE):
-            msg = f"readable must be a collection of {', '.join(map(repr, READABLE))}, got {readable!r}"
-            raise ConfigError(msg)
+            raise ConfigError(f"readable must be a collection of {', '.join(map(repr, READABLE))}, got {readable!r}")
         self.strict = strict
         self.readable: frozenset[str] = frozenset(readable)
         self.by_tenant: bool = owner is None

@@ -68,14 +68,12 @@ class KeyRing:
 
     def __init__(self, secrets: Mapping[str, bytes | str], current: str | None = None) -> None:
         if not isinstance(secrets, Mapping) or not secrets:
-            msg = "a KeyRing needs at least one secret: KeyRing({'2026-11': KeyRing.new_secret()})"
-            raise ConfigError(msg)
+            raise ConfigError("a KeyRing needs at least one secret: KeyRing({'2026-11': KeyRing.new_secret()})")
         self._secrets = {check_key_id(name): _secret(name, secret) for name, secret in secrets.items()}
         self._derived: dict[tuple[str, str], DataKey] = {}
         self._current: str = next(reversed(self._secrets)) if current is None else current
         if self._current not in self._secrets:
-            msg = f"current={current!r} names none of the secrets: {', '.join(map(repr, self._secrets))}"
-            raise ConfigError(msg)
+            raise ConfigError(f"current={current!r} names none of the secrets: {', '.join(map(repr, self._secrets))}")
 
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(map(repr, self._secrets))}, current={self._current!r})"
@@ -134,15 +132,11 @@ def derived(secret: bytes, purpose: str) -> bytes:
 def check_key_id(name: str) -> str:
     """Checks the id of a key, which stands in front of each value.
 
-    Args:
-        name: What the user gave.
-
     Raises:
         ConfigError: It is not 1 to 64 ASCII characters.
     """
     if not isinstance(name, str) or not name.isascii() or not 1 <= len(name) <= 64:
-        msg = f"the id of a key must be 1 to 64 ASCII characters, got {name!r}"
-        raise ConfigError(msg)
+        raise ConfigError(f"the id of a key must be 1 to 64 ASCII characters, got {name!r}")
     return name
 
 

@@ -1,8 +1,9 @@
-"""Lexical knowledge of the verifier (WordNet): lemmas, and how two words are related.
+"""Forms of words: the one place where several forms become one word. English.
 
-Synonyms, hypernyms and antonyms come from WordNet 3.1 (Princeton University; its licence is beside the data file) cut down to
-15,000 words; opposites that WordNet lacks (on/off, before/after, enable/disable), irregular forms and aliases are written
-here. A word outside this vocabulary is taken for a name or a term: it matches only itself, or a slip of the pen.
+Three levels, by what they cost and merge. `singular` takes a plural ending off. `stem` cuts a word to a prefix, so that
+forms are found in a text that is not split into words; it also merges some words that only begin alike (car, care).
+`lemma` gives the dictionary form by the lexicon, where two words that are not the same must not become one. The lexicon
+is WordNet 3.1 (Princeton University; its licence is beside the file) cut down to 15,000 words.
 """
 
 from __future__ import annotations
@@ -12,13 +13,45 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import NamedTuple
 
-from langchain_redis_memory.language.english import ends_like_plural, lines, table, word_list
-from langchain_redis_memory.language.equivalence.contrasts import (
-    MORE_OPPOSITES,
-    contrasted,
-    interchangeable,
-    spelled_pairs,
-)
+from langchain_redis_memory.language.english import lines, table, word_list
+from langchain_redis_memory.language.lazy_pattern import lazy_pattern
+
+_SUFFIX = lazy_pattern(r"(?:['\u2019]s?|ies|ied|ing|ed|es|s|e|y)$")
+
+
+def ends_like_plural(word: str) -> bool:
+    """Returns whether a lower-cased word has the ending of a regular plural.
+
+    Returns:
+        True for "cars", not for "bus" or "his".
+    """
+    return word.endswith("s") and not word.endswith(("ss", "us", "is", "'s"))
+
+
+@lru_cache(maxsize=16_384)
+def stem(word: str) -> str:
+    """Returns the stem of a word: a prefix of it, three letters or more.
+
+    Returns:
+        The stem: the same for "recipe" and "recipes", "company" and "companies", "stop" and "stopped".
+    """
+    cut = _SUFFIX.sub("", word)
+    if len(cut) < 3 or not any(vowel in cut for vowel in "aeiouy"):
+        return word
+    if cut != word and cut[-1] == cut[-2] and cut[-1] not in "aeiouls":
+        return cut[:-1]
+    return cut[:-1] if cut[-1] in "eiy" and len(cut) > 3 else cut
+
+
+def singular(word: str) -> str:
+    """Returns a noun without its plural ending, roughly.
+
+    Returns:
+        "city" for "cities", "car" for "cars", "bus" for "bus".
+    """
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    return word[:-1] if len(word) > 3 and ends_like_plural(word) else word
 
 
 class LexiconEntry(NamedTuple):
@@ -33,7 +66,7 @@ class LexiconEntry(NamedTuple):
 @cache
 def wordnet() -> dict[str, LexiconEntry]:
     """Loads the lexicon, once per process (about 40 ms)."""
-    packed = resources.files(__package__).joinpath("lexicon.gz").read_bytes()
+    packed = (resources.files(__package__) / "lexicons" / "wordnet.gz").read_bytes()
     found = {}
     for line in gzip.decompress(packed).decode().splitlines():
         word, synsets, parents, antonyms, flag = (*line.split("\t"), "", "", "", "")[:5]
@@ -42,7 +75,6 @@ def wordnet() -> dict[str, LexiconEntry]:
     return found
 
 
-OPPOSITES = spelled_pairs(" ".join(word_list("lemmas", "opposites"))) | MORE_OPPOSITES
 ALIASES = table("lemmas", "aliases")
 _IRREGULAR = {form: base for line in lines("lemmas", "irregular") for base, *forms in (line.split(),) for form in forms}
 _IRREGULAR["left"] = "left"  # a side, more often than what was left
@@ -112,80 +144,6 @@ def degree(word: str) -> tuple[str, str]:
                 if form in GRADABLE:
                     return form, name
     return word, ""
-
-
-_CONVERSE = spelled_pairs("give/take")
-"""Antonyms that say the same of each other's subject: what I give my dog, it takes."""
-SAME, SYNONYM, DERIVED, WIDER, SISTER, OPPOSITE, UNRELATED = 0, 1, 2, 3, 4, 5, 6
-NEGATIVE_PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non", "non-", "de", "mis", "anti", "a")
-_SURE_PREFIXES = frozenset({"un", "non", "non-", "anti"})
-"""Prefixes that negate in front of any word."""
-
-
-def _slip(a: str, b: str) -> bool:
-    """Whether two long words differ by one letter added, lost or changed, or two neighbours swapped."""
-    a, b = (word.removesuffix("s") for word in (a, b))
-    if a == b or abs(len(a) - len(b)) > 1 or min(len(a), len(b)) < 6 or a[0] != b[0]:
-        return a == b
-    start = 0
-    while start < min(len(a), len(b)) and a[start] == b[start]:
-        start += 1
-    if a[start:] == b[start + 1 :] or a[start + 1 :] == b[start:] or a[start + 1 :] == b[start + 1 :]:
-        return True
-    return a[start : start + 2] == b[start : start + 2][::-1] and a[start + 2 :] == b[start + 2 :]
-
-
-def _negates(long: str, short: str) -> bool:
-    """Whether a word is another one with a negative prefix: unpaid / pay, nonmember / member."""
-    for prefix in NEGATIVE_PREFIXES:
-        if long.startswith(prefix) and lemma(long[len(prefix) :]) == short and in_wordnet(short):
-            return prefix in _SURE_PREFIXES or (in_wordnet(long) and len(short) >= 4)
-    return False
-
-
-@lru_cache(65536)
-def relation(a: str, b: str) -> int:
-    """Returns how two lemmas are related; symmetric.
-
-    Returns:
-        `SAME`, `SYNONYM`, `DERIVED` (same stem), `WIDER` (one is a kind of the other), `SISTER` (kinds of one thing),
-        `OPPOSITE` or `UNRELATED`.
-    """
-    if a == b:
-        return SAME
-    if (a, b) in OPPOSITES or contrasted(a, b):
-        return OPPOSITE
-    if interchangeable(a, b):
-        return SYNONYM
-    words = wordnet()
-    one, two = words.get(a), words.get(b)
-    if ((one and b in one.antonyms) or (two and a in two.antonyms)) and (a, b) not in _CONVERSE:
-        return OPPOSITE
-    short, long = sorted((a, b), key=len)
-    if len(short) >= 3 and _negates(long, short):
-        return OPPOSITE
-    if one and two:
-        if one.synsets & two.synsets:
-            return SISTER if one.name and two.name else SYNONYM
-        if one.synsets & two.parents or two.synsets & one.parents:
-            return WIDER
-    if one and two and one.name and two.name:
-        return SISTER if one.parents & two.parents else UNRELATED
-    shared = len(short)
-    while shared and long[:shared] != short[:shared]:
-        shared -= 1
-    if (
-        shared >= 4
-        and shared >= len(short) - 2
-        and len(long) - shared <= (5 if one and two else 3)
-        and not (one and two and len(long) == shared)
-    ):
-        return DERIVED
-    if not (one and two) and _slip(a, b):
-        return DERIVED
-    if one and two and one.parents & two.parents:
-        return SISTER
-    return UNRELATED
 
 
 def is_name(word: str) -> bool:
