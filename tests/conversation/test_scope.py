@@ -280,7 +280,7 @@ async def test_functions_of_one_name_that_were_made_with_other_data_are_told_apa
         assert desk.last.cache == ("hit" if session == 2 else "miss")
 
 
-def graph_of(node: Callable[[Any], Any]) -> Any:
+def graph_of(node: Any) -> Any:
     graph = StateGraph(MessagesState)
     graph.add_node("a", node)
     graph.add_edge(START, "a")
